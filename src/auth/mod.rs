@@ -1,0 +1,1 @@
+//! The authentication plugins' exchanges as pure functions and small state machines.

@@ -1,0 +1,1 @@
+//! The server side: connect, authenticate, pool, reset.

@@ -1,0 +1,241 @@
+//! The effective configuration as types. What can be reloaded (`Live`) and what
+//! cannot (`Fixed`) are different types, so that code can only ask the right one.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One whole, validated configuration file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Read once, at start.
+    pub fixed: Fixed,
+    /// Replaced whole by a reload.
+    pub live: Live,
+}
+
+/// What a running process cannot change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fixed {
+    /// Data threads; 0 in the file means one per core.
+    pub workers: NonZeroUsize,
+    /// `[[listeners]]`
+    pub listeners: Vec<Listener>,
+    /// `[admin] http`, `host:port`; None switches HTTP off.
+    pub admin_http: Option<String>,
+    /// `[discovery] kind`
+    pub discovery: DiscoveryKind,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[[listeners]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Shows in metrics and logs.
+    pub name: Arc<str>,
+    /// `host:port` or `unix:/path`.
+    pub address: String,
+    /// What this port does with statements.
+    pub mode: Mode,
+}
+
+/// `listeners.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Writes to the primary, reads to replicas. Not in this version: `run` refuses it.
+    Split,
+    /// Everything to the primary.
+    Primary,
+    /// Everything to replicas; what would write gets ERROR 1290.
+    Replica,
+}
+
+/// `discovery.kind`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiscoveryKind {
+    /// The servers stand in the file; probes find the primary.
+    Static,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// A tracing filter: `info`, `pointsman=debug`, …
+    pub level: String,
+}
+
+/// `log.format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What SIGHUP or a change of the file replaces.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// `[[discovery.servers]]`
+    pub servers: Vec<StaticServer>,
+    /// `[monitor]`
+    pub monitor: Monitor,
+    /// `[[users]]` by name.
+    pub users: HashMap<Arc<str>, User>,
+    /// `[consistency]`: parsed and kept for the split mode.
+    pub consistency: Consistency,
+    /// `[replicas]`
+    pub replicas: Replicas,
+    /// `[failover]`
+    pub failover: Failover,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[pool]`
+    pub pool: Pool,
+    /// `[timeouts]`
+    pub timeouts: Timeouts,
+    /// `[drain]`
+    pub drain: Drain,
+}
+
+/// `[[discovery.servers]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticServer {
+    /// Unique; shows in metrics, logs and `/topology`.
+    pub name: Arc<str>,
+    /// `host:port` or `unix:/path`.
+    pub address: Arc<str>,
+}
+
+/// `[monitor]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Monitor {
+    /// The account the probes use.
+    pub user: Arc<str>,
+    /// Its password.
+    pub password: Secret,
+    /// Time between two probes of a server; default 100 ms.
+    pub interval: Duration,
+}
+
+/// `[[users]]`: who may log in, and as whom the proxy logs in to the servers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// The account's name.
+    pub name: Arc<str>,
+    /// Its password, used on both legs.
+    pub password: Secret,
+    /// `max_connections`: server connections of this user on one server; None: only the server's limit.
+    pub max_server_connections: Option<NonZeroUsize>,
+}
+
+/// `[consistency]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Consistency {
+    /// Default `strong`.
+    pub level: Level,
+    /// Default 50 ms.
+    pub max_wait: Duration,
+}
+
+/// `consistency.level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Every write acknowledged before the read began.
+    Strong,
+    /// The session's own writes.
+    Session,
+    /// At most `replicas.max_lag` old.
+    Bounded,
+    /// Whatever the replica has.
+    Eventual,
+}
+
+/// `[replicas]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicas {
+    /// Default 10 s.
+    pub max_lag: Duration,
+    /// Where a replica port goes without any replica; default `primary`.
+    pub fallback: Fallback,
+}
+
+/// `replicas.fallback`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// To the primary, read-only.
+    Primary,
+    /// Nowhere: an error.
+    None,
+}
+
+/// `[failover]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failover {
+    /// How long a statement waits for a writer; default 30 s.
+    pub hold: Duration,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Clients of all ports together; beyond it ERROR 1040. Default 10,000.
+    pub max_connections: usize,
+    /// Server connections to one server, of all users together; default 1,000.
+    pub max_server_connections: NonZeroUsize,
+    /// How long a statement waits for a server connection when a limit is reached; default 10 s.
+    pub queue_timeout: Duration,
+}
+
+/// `[pool]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// A pooled server connection unused this long is closed; default 60 s.
+    pub idle_timeout: Duration,
+}
+
+/// `[timeouts]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeouts {
+    /// TCP connect and login to a server; default 2 s.
+    pub connect: Duration,
+    /// A client's login, from accept to the OK packet; default 10 s.
+    pub login: Duration,
+    /// An idle client is closed after this; default 8 h, as `wait_timeout`.
+    pub idle: Duration,
+}
+
+/// `[drain]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drain {
+    /// After SIGTERM: not ready, but still accepting, this long; default 0 s.
+    pub delay: Duration,
+    /// Then sessions end at their first transaction boundary, at most this long; default 20 s.
+    pub timeout: Duration,
+}
+
+/// A password: `Debug` and `Display` hide it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a password.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The password itself, for the authentication exchanges only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("********")
+    }
+}

@@ -1,0 +1,1 @@
+//! Who the servers are; discovery and probes meet in one watched snapshot.

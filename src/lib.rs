@@ -1,0 +1,19 @@
+//! Pointsman: a MySQL-protocol proxy that sends writes to the primary, reads to
+//! replicas, and follows the primary when it moves. The modules stand in layers;
+//! `tests/architecture.rs` keeps a module from using what is not below it.
+
+pub mod admin;
+pub mod app;
+pub mod auth;
+pub mod backend;
+pub mod config;
+pub mod discovery;
+pub mod monitor;
+pub mod net;
+pub mod routing;
+pub mod server;
+pub mod session;
+pub mod sql;
+pub mod telemetry;
+pub mod topology;
+pub mod wire;

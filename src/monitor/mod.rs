@@ -1,0 +1,1 @@
+//! Probes of the servers; each outcome is an event for the topology's reducer.

@@ -1,0 +1,1 @@
+//! Bytes on sockets: listener, streams, packet I/O, buffer pool, relay.

@@ -1,0 +1,1 @@
+//! (class, session facts, snapshot, policy) to a decision with its reason; pure.

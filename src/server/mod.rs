@@ -1,0 +1,1 @@
+//! Workers, accept, drain, reload, signals.

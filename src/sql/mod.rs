@@ -1,0 +1,1 @@
+//! Statement text to class and effects: what it reads, writes, sets, pins.

@@ -1,0 +1,57 @@
+//! Numbers with one writer. A worker adds with a plain load and store, no
+//! read-modify-write, and a scrape reads them from the control thread.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A count that only its worker changes.
+#[derive(Debug, Default)]
+pub struct Cell(AtomicU64);
+
+impl Cell {
+    /// Zero.
+    pub const fn zero() -> Self {
+        Cell(AtomicU64::new(0))
+    }
+
+    /// Adds; only ever called by the owning worker.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Subtracts, for gauges; only ever called by the owning worker.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// The value, from any thread.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Upper bounds in microseconds of the buckets of `Latency`; the last bucket has none.
+pub const LATENCY_BOUNDS_US: [u64; 14] =
+    [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 102_400, 409_600, 1_638_400, 6_553_600];
+
+/// A histogram of durations with one writer.
+#[derive(Debug, Default)]
+pub struct Latency {
+    buckets: [Cell; LATENCY_BOUNDS_US.len() + 1],
+    sum_us: Cell,
+}
+
+impl Latency {
+    /// Counts one duration.
+    pub fn observe_us(&self, us: u64) {
+        let at = LATENCY_BOUNDS_US.partition_point(|&bound| bound < us);
+        if let Some(bucket) = self.buckets.get(at) {
+            bucket.add(1);
+        }
+        self.sum_us.add(us);
+    }
+
+    /// Counts per bucket (not cumulative) and the sum in microseconds.
+    pub fn read(&self) -> ([u64; LATENCY_BOUNDS_US.len() + 1], u64) {
+        (std::array::from_fn(|i| self.buckets.get(i).map_or(0, Cell::get)), self.sum_us.get())
+    }
+}

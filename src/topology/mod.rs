@@ -1,0 +1,7 @@
+//! What is known of the servers, as one immutable snapshot, and the pure function
+//! that makes the next one from an event. All that routes or reports reads the
+//! same snapshot: there is never a second copy of "who is the primary".
+
+mod types;
+
+pub use types::*;
