@@ -133,7 +133,11 @@ pub fn main() -> ExitCode {
     match execute(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            complain(&error);
+            match &error {
+                // A list of places in a file, as compilers print them.
+                AppError::Config { .. } => complain(&error),
+                _ => complain(format!("pointsman: {error}")),
+            }
             error.exit_code()
         }
     }
@@ -154,7 +158,7 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
         Command::Status { url, watch } => status::status(&url, watch),
         Command::Explain { sql: _ } => {
             complain(
-                "explain comes with mode = \"split\", which is not in this version: here the port decides. \
+                "pointsman: explain comes with mode = \"split\", which is not in this version: here the port decides. \
                  A \"primary\" port sends every statement to the primary, a \"replica\" port to replicas",
             );
             Ok(ExitCode::from(EXIT_CONFIG))
@@ -186,5 +190,5 @@ fn say(text: &str) -> std::io::Result<()> {
 
 /// To standard error, where nothing can be done about a failure.
 fn complain(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "pointsman: {text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

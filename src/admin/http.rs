@@ -18,9 +18,10 @@ use super::{AdminState, readiness};
 use crate::telemetry;
 
 /// Kubelet, Prometheus and a few people at once; more wait in the listen queue.
-const MAX_CONNECTIONS: usize = 64;
-/// For the request's head, and for the next request on a kept connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: usize = 128;
+/// For the request's head, and for the next request on a kept connection. Short, so that
+/// idle peers cannot keep the liveness probe out.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection is closed after this, whoever reads slowly.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// hyper's least.

@@ -20,7 +20,9 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::config::{Live, Mode};
-use crate::telemetry::{Lifecycle, ProcessFamilies, WorkerFamilies, WorkerMetrics};
+use crate::telemetry::{
+    Lifecycle, ProcessFamilies, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
+};
 use crate::topology::Snapshot;
 
 /// What the endpoints read; a clone reads the same.
@@ -44,11 +46,13 @@ impl AdminState {
         snapshot: watch::Receiver<Arc<Snapshot>>,
         lifecycle: watch::Receiver<Lifecycle>,
         live: watch::Receiver<Arc<Live>>,
+        reloads: Arc<ReloadMetrics>,
     ) -> Self {
         let started = SystemTime::now();
         let mut registry = Registry::default();
         registry.register_collector(Box::new(WorkerFamilies(workers.clone())));
         registry.register_collector(Box::new(server_families::ServerFamilies(snapshot.clone())));
+        registry.register_collector(Box::new(ReloadFamilies(reloads)));
         registry.register_collector(Box::new(ProcessFamilies { started }));
         let mut each_once = Vec::new();
         for mode in modes {

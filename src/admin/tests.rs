@@ -38,6 +38,7 @@ impl Admin {
             snapshot.subscribe(),
             lifecycle.subscribe(),
             live.subscribe(),
+            Arc::default(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -259,6 +260,8 @@ async fn metrics_are_whole_families() {
         "pointsman_server_missed_probes{server=\"db-2\"} 3",
         "pointsman_writer_changes_total 1",
         "pointsman_generation 1",
+        "pointsman_config_reloads_total{result=\"failed\"} 0",
+        "pointsman_config_stale 0",
         "pointsman_writer_known 1",
         concat!("pointsman_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
     ] {
@@ -336,7 +339,7 @@ async fn oversized_and_broken_requests_end_alone() {
 async fn silent_connections_do_not_hold_every_seat() {
     let admin = Admin::start(&[Mode::Primary]).await;
     let mut silent = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..128 {
         silent.push(TcpStream::connect(admin.address).await.unwrap());
     }
     // All seats are taken until the header timeout frees them; time is not paused, so

@@ -12,7 +12,7 @@ use super::reload::Reloader;
 use super::{AppError, supported};
 use crate::admin::{self, AdminState};
 use crate::config::{Config, Fixed, Live, LogFormat};
-use crate::telemetry::{self, Lifecycle, LogStyle, WorkerMetrics};
+use crate::telemetry::{self, Lifecycle, LogStyle, ReloadMetrics, WorkerMetrics};
 use crate::topology::Snapshot;
 
 /// What the data path is given, and where it reports.
@@ -24,7 +24,7 @@ struct DataPath {
     snapshot: watch::Sender<Arc<Snapshot>>,
     /// One for each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
-    /// The data path sets `Listening` when every port accepts; `Draining` comes from SIGTERM.
+    /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
     lifecycle: Arc<watch::Sender<Lifecycle>>,
 }
 
@@ -52,6 +52,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
     let (live_sender, live) = watch::channel(Arc::new(config.live.clone()));
     let (snapshot, _) = watch::channel(Arc::new(Snapshot::empty()));
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
+    let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
     if let Some(address) = &config.fixed.admin_http {
         let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
@@ -61,12 +62,13 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
             snapshot.subscribe(),
             lifecycle.subscribe(),
             live.clone(),
+            Arc::clone(&reloads),
         );
         serve_admin(address, state).await?;
     }
     let hangup = signal(SignalKind::hangup())?;
     let fixed = config.fixed.clone();
-    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender).run(hangup));
+    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, reloads).run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
     let code = carry_traffic(DataPath { fixed, live, snapshot, metrics, lifecycle }).await?;
     tracing::info!("pointsman ends");
@@ -92,7 +94,7 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if lifecycle.send_replace(Lifecycle::Draining) == Lifecycle::Draining {
+            if !Lifecycle::Draining.enter(&lifecycle) {
                 tracing::warn!("told to end a second time: ending without waiting for sessions");
                 std::process::exit(1);
             }

@@ -12,7 +12,7 @@ use super::status::{authority, fetch, frame};
 use super::table::render;
 use super::*;
 use crate::admin::{AdminState, PortReport, Report, ServerReport, Traffic, WriterChangeReport};
-use crate::telemetry::Lifecycle;
+use crate::telemetry::{Lifecycle, ReloadMetrics};
 use crate::topology::Snapshot;
 
 /// A folder of its own that goes with the value.
@@ -114,7 +114,8 @@ async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
     let path = folder.write("p.toml", LEAST);
     let running = Config::load(&path).unwrap();
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
-    let mut reloader = Reloader::new(path.clone(), running, sender);
+    let metrics = Arc::new(ReloadMetrics::default());
+    let mut reloader = Reloader::new(path.clone(), running, sender, Arc::clone(&metrics));
 
     reloader.reload(true);
     assert!(!live.has_changed().unwrap(), "nothing changed");
@@ -126,11 +127,32 @@ async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
 
     folder.write("p.toml", "nonsense");
     reloader.reload(true);
+    reloader.reload(false);
     assert!(!live.has_changed().unwrap(), "the running one stays");
+    assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1), "the same mistake counts once");
 
     folder.write("p.toml", &format!("workers = 9\n{LEAST}[failover]\nhold = \"1s\"\n"));
     reloader.reload(true);
     assert_eq!(live.borrow_and_update().failover.hold, Duration::from_secs(1));
+    assert_eq!((metrics.stale.get(), metrics.done.get()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_secret_that_arrives_after_the_file_is_found() {
+    let folder = Folder::new("late");
+    folder.write("pw", "x");
+    let path = folder.write("p.toml", LEAST);
+    let running = Config::load(&path).unwrap();
+    let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
+    let task = tokio::spawn(Reloader::new(path, running, sender, Arc::default()).run(hangup));
+    folder.write("p.toml", &format!("{LEAST}[[users]]\nname = \"b\"\npassword_file = \"late\"\n"));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!live.has_changed().unwrap());
+    folder.write("late", "there");
+    tokio::time::timeout(Duration::from_secs(6), live.changed()).await.unwrap().unwrap();
+    assert_eq!(live.borrow_and_update().users["b"].password.expose(), "there");
+    task.abort();
 }
 
 #[tokio::test]
@@ -140,7 +162,7 @@ async fn a_changed_secret_file_reloads_by_itself() {
     let path = folder.write("p.toml", LEAST);
     let running = Config::load(&path).unwrap();
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
-    let reloader = Reloader::new(path, running, sender);
+    let reloader = Reloader::new(path, running, sender, Arc::default());
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
     let task = tokio::spawn(reloader.run(hangup));
     folder.write("pw", "new");
@@ -168,7 +190,7 @@ async fn status_reads_what_admin_serves() {
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
     let (_live, live) = watch::channel(Arc::new(config.live));
     let modes = config.fixed.listeners.iter().map(|l| l.mode);
-    let state = AdminState::new(modes, Vec::new(), snapshot, lifecycle, live);
+    let state = AdminState::new(modes, Vec::new(), snapshot, lifecycle, live, Arc::default());
     let server = tokio::spawn(crate::admin::serve(listener, state));
     let report = fetch(&address).await.unwrap();
     assert_eq!(report.state, "listening");

@@ -20,6 +20,7 @@ pub(super) struct Reader<'a> {
     pub base_dir: &'a Path,
     pub env: Env<'a>,
     problems: RefCell<Vec<Problem>>,
+    unknown: RefCell<Vec<Unknown>>,
     known: RefCell<BTreeSet<String>>,
     sources: RefCell<Vec<PathBuf>>,
 }
@@ -37,6 +38,7 @@ impl<'a> Reader<'a> {
             base_dir,
             env,
             problems: RefCell::default(),
+            unknown: RefCell::default(),
             known: RefCell::default(),
             sources: RefCell::default(),
         }
@@ -52,6 +54,8 @@ impl<'a> Reader<'a> {
         let value = read(&section);
         section.refuse_unknown();
         let mut problems = self.problems.take();
+        let known = self.known.borrow();
+        problems.extend(self.unknown.take().into_iter().map(|key| key.into_problem(&known)));
         if problems.is_empty() {
             return Ok(value);
         }
@@ -108,7 +112,7 @@ impl<'a> Section<'a> {
 
     /// A key's full path.
     pub fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        join(&self.path, key)
     }
 
     /// The value of a key, which is a known one from now on.
@@ -168,24 +172,54 @@ impl<'a> Section<'a> {
         Some(values)
     }
 
+    /// Keeps the keys that nobody asked for; what to say of them is known at the end.
     fn refuse_unknown(&self) {
-        let asked = self.asked.borrow();
+        let asked = self.asked.take();
         for name in self.table.into_iter().flat_map(|table| table.keys()) {
             let text: &str = name.get_ref();
             if !asked.contains(&text) {
-                let line = self.reader.line(&name.span());
-                self.problem(Some(line), text, self.unknown_text(text, &asked));
+                self.reader.unknown.borrow_mut().push(Unknown {
+                    line: self.reader.line(&name.span()),
+                    section: self.path.clone(),
+                    name: text.to_owned(),
+                    asked: asked.clone(),
+                });
             }
         }
     }
+}
 
-    fn unknown_text(&self, name: &str, asked: &[&str]) -> String {
-        let distance = |key: &&str| strsim::damerau_levenshtein(name, key);
-        match asked.iter().copied().min_by_key(distance) {
-            Some(near) if distance(&near) <= 1 + near.len() / 3 => {
-                format!("not a known key; did you mean {}?", self.path_of(near))
+/// A key that nothing asked for.
+struct Unknown {
+    line: usize,
+    section: String,
+    name: String,
+    /// The keys of its section.
+    asked: Vec<&'static str>,
+}
+
+impl Unknown {
+    /// A slip of the pen in this section, else a key that stands in the wrong one.
+    fn into_problem(self, known: &BTreeSet<String>) -> Problem {
+        let distance = |key: &&str| strsim::damerau_levenshtein(&self.name, key);
+        let near = self.asked.iter().copied().min_by_key(distance);
+        let near = near.filter(|key| distance(key) <= 1 + key.len() / 3);
+        let elsewhere = known.iter().find(|path| path.rsplit('.').next() == Some(&*self.name));
+        let text = match (near, elsewhere) {
+            (Some(near), _) => format!("not a known key; did you mean {}?", join(&self.section, near)),
+            (None, Some(path)) if path.contains('.') => {
+                format!("not a known key here; did you mean {path}?")
             }
-            _ => format!("not a known key; known here: {}", asked.join(", ")),
-        }
+            (None, Some(path)) => {
+                format!("not a known key here; {path} stands at the top of the file, above the first table")
+            }
+            (None, None) => format!("not a known key; known here: {}", self.asked.join(", ")),
+        };
+        Problem { line: Some(self.line), key: join(&self.section, &self.name), text }
     }
+}
+
+/// The full path of a key; the root's is empty.
+fn join(section: &str, key: &str) -> String {
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }

@@ -182,6 +182,13 @@ fn unknown_keys_are_named_with_path_line_and_nearest_key() {
         ["line 11: pool.maximum_of_all_things: not a known key; known here: idle_timeout"]
     );
     assert_eq!(
+        problems_after_least("[failover]\nmax_lag = \"1s\"\nworkers = 2\n"),
+        [
+            "line 11: failover.max_lag: not a known key here; did you mean replicas.max_lag?",
+            "line 12: failover.workers: not a known key here; workers stands at the top of the file, above the first table",
+        ]
+    );
+    assert_eq!(
         problems(&format!("worker = 2\n{LEAST}")),
         ["line 1: worker: not a known key; did you mean workers?"]
     );
@@ -434,5 +441,34 @@ fn log_filters() {
     }
     for bad in ["", "inf", "info,", "=info", "pointsman=", "pointsman=loud", "a b=info"] {
         assert!(!is_log_filter(bad), "{bad}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever is cut out or put in: an answer, no panic, and what is accepted
+    /// prints as something that is accepted.
+    #[test]
+    fn any_edit_of_the_documented_file_has_an_answer(
+        from in 0..DOCUMENTED.len(),
+        length in 0_usize..60,
+        put in r#"([a-z_]{0,9}|[\[\]="'.\\0-9:{},\n#]{0,6}|\PC{0,4})"#,
+    ) {
+        let boundary = |at: usize| (at..=DOCUMENTED.len()).find(|&at| DOCUMENTED.is_char_boundary(at)).unwrap();
+        let (from, to) = (boundary(from), boundary((from + length).min(DOCUMENTED.len())));
+        let text = format!("{}{put}{}", &DOCUMENTED[..from], &DOCUMENTED[to..]);
+        match parse(&text) {
+            Ok(config) => {
+                parse(&config.to_string()).unwrap();
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_overflow() {
+    for open in ["[", "{a=", "a."] {
+        assert!(parse(&format!("x = {}", open.repeat(100_000))).is_err());
+        assert!(parse(&open.repeat(100_000)).is_err());
     }
 }

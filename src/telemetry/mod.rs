@@ -6,6 +6,7 @@ mod families;
 mod lifecycle;
 mod logs;
 mod process;
+mod reloads;
 mod worker;
 mod worker_families;
 
@@ -14,5 +15,6 @@ pub use families::{CONTENT_TYPE, Families, exposition};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogStyle, LogsError, init_tracing};
 pub use process::ProcessFamilies;
+pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use worker::{Close, Disruption, Port, WorkerMetrics, cell_of};
 pub use worker_families::WorkerFamilies;
