@@ -7,11 +7,12 @@ use super::types::*;
 /// Up, read-only or a running replica, and within `max_lag`; never the writer.
 ///
 /// A replica whose source died still serves, although it receives nothing and its lag is unknown:
-/// otherwise the loss of the primary would take all replicas with it. But when there is a writer
-/// and the replica has not received from anyone for `max_lag`, it is as old as that.
-pub(super) fn serves(server: &Server, writer: Option<ServerId>, max_lag: Duration, now_ms: u64) -> bool {
+/// otherwise the loss of the primary would take all replicas with it, and without a writer nothing
+/// is written that it could lack. But once there has been a writer for `max_lag` and the replica
+/// did not receive from anyone in that time, it is as old as that.
+pub(super) fn serves(server: &Server, snapshot: &Snapshot, now_ms: u64) -> bool {
     let Some(facts) = &server.facts else { return false };
-    if server.health != Health::Up || server.deleting || writer == Some(server.id) {
+    if server.health != Health::Up || server.deleting || snapshot.writer == Some(server.id) {
         return false;
     }
     match &facts.replication {
@@ -19,16 +20,19 @@ pub(super) fn serves(server: &Server, writer: Option<ServerId>, max_lag: Duratio
         None => facts.is_read_only(),
         Some(replication) => {
             let fresh = match replication.lag {
-                Some(lag) => lag <= max_lag,
-                None => writer.is_none() || !stalled_longer_than(server, max_lag, now_ms),
+                Some(lag) => lag <= snapshot.max_lag,
+                None => stalled_for(server, snapshot, now_ms) <= snapshot.max_lag,
             };
             replication.applying && fresh
         }
     }
 }
 
-fn stalled_longer_than(server: &Server, max_lag: Duration, now_ms: u64) -> bool {
-    server
-        .stalled_since_ms
-        .is_some_and(|since| u128::from(now_ms.saturating_sub(since)) > max_lag.as_millis())
+/// How long it has received nothing while there was something to receive.
+fn stalled_for(server: &Server, snapshot: &Snapshot, now_ms: u64) -> Duration {
+    let written_since = snapshot.writer.and(snapshot.history.back()).map(|change| change.at_ms);
+    match (server.stalled_since_ms, written_since) {
+        (Some(stalled), Some(written)) => Duration::from_millis(now_ms.saturating_sub(stalled.max(written))),
+        _ => Duration::ZERO,
+    }
 }

@@ -20,7 +20,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
     for server in &mut servers {
-        server.serves_reads = reads::serves(server, next.writer, next.max_lag, now_ms);
+        server.serves_reads = reads::serves(server, &next, now_ms);
     }
     next.servers = servers.into_iter().map(|server| reuse(snapshot, server)).collect();
     if next != *snapshot {
