@@ -188,7 +188,8 @@ impl<C: Connector> Prober<C> {
             match self.wait(&mut connection).await {
                 Next::Probe => {}
                 Next::Closed => {
-                    return Ok(End::Lost(Error::Lost("the server closed the connection".to_owned())));
+                    let error = Error::Lost("the server closed the connection".to_owned());
+                    return Ok(self.lost(error, answers).await);
                 }
                 Next::Renew => self.renew(&mut connection).await,
             }
