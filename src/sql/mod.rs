@@ -2,6 +2,8 @@
 //! [`lexer`] splits any bytes into tokens, [`read_only`] guards replica ports,
 //! [`kill`] finds the connection ids that the proxy must translate.
 
+pub mod kill;
 pub mod lexer;
+pub mod read_only;
 
 pub use lexer::{Kind, Lexer, Options, Token};
