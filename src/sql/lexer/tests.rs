@@ -24,7 +24,7 @@ fn words_numbers_and_names_that_begin_with_digits() {
     same("a _b $c d1 ü", "Word(a) Word(_b) Word($c) Word(d1) Word(ü)");
     same(
         "1 12.5 .5 1e5 1E-5 1.e2 0x1F 0b01",
-        &"Number(1) Number(12.5) Number(.5) Number(1e5) Number(1E-5) Number(1.e2) Number(0x1F) Number(0b01)",
+        "Number(1) Number(12.5) Number(.5) Number(1e5) Number(1E-5) Number(1.e2) Number(0x1F) Number(0b01)",
     );
     same("2fa 0xyz 1ea", "Word(2fa) Word(0xyz) Word(1ea)");
     same("t.5a t.1", "Word(t) Dot(.) Word(5a) Word(t) Dot(.) Word(1)");
