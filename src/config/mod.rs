@@ -1,6 +1,18 @@
 //! TOML to parsed types. Every key is documented in `config/pointsman.toml`;
 //! unknown keys are errors that name the key and the nearest known one.
 
+mod check;
+mod choice;
+mod defaults;
+mod display;
+mod error;
+mod parse;
+mod reader;
+#[cfg(test)]
+mod tests;
 mod types;
+mod values;
 
+pub use choice::Choice;
+pub use error::{ConfigError, Problem};
 pub use types::*;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct Config {
     pub fixed: Fixed,
     /// Replaced whole by a reload.
     pub live: Live,
+    /// The `password_file`s that were read: a change of one is a change of the configuration.
+    pub sources: Vec<PathBuf>,
 }
 
 /// What a running process cannot change.
@@ -22,7 +25,7 @@ pub struct Fixed {
     pub workers: NonZeroUsize,
     /// `[[listeners]]`
     pub listeners: Vec<Listener>,
-    /// `[admin] http`, `host:port`; None switches HTTP off.
+    /// `[admin] http`, `host:port`; None (`"off"` in the file) switches HTTP off.
     pub admin_http: Option<String>,
     /// `[discovery] kind`
     pub discovery: DiscoveryKind,

@@ -1,1 +1,78 @@
-//! Bytes on sockets: listener, streams, packet I/O, buffer pool, relay.
+//! Bytes on sockets. I/O is shaped for completion: a buffer goes in and comes back with
+//! the result, behind `Stream`; connecting, timers and spawning stand behind `Runtime`.
+//! Sessions name neither tokio nor epoll, so that a driver on io_uring can follow.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod buffer;
+mod endpoint;
+mod listener;
+#[cfg(test)]
+pub mod memory;
+mod packet;
+mod signal;
+mod tokio_driver;
+mod tunnel;
+
+pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
+pub use endpoint::{Endpoint, EndpointError};
+pub use listener::{Accepted, Listener};
+pub use packet::{PacketError, read_packet};
+pub use signal::{Signal, or_raised};
+pub use tokio_driver::{TokioRuntime, TokioStream};
+pub use tunnel::tunnel;
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+/// One connected socket.
+///
+/// Dropping a future of `read` or `write_all` cancels the operation and loses its buffer; whoever
+/// does that closes the stream.
+pub trait Stream: 'static {
+    /// Reads at least one byte behind what `buf` has, which must have room. 0 is the end.
+    fn read(&mut self, buf: Buf) -> impl Future<Output = (io::Result<usize>, Buf)>;
+
+    /// Writes all that `buf` has. It comes back unchanged.
+    fn write_all(&mut self, buf: Buf) -> impl Future<Output = (io::Result<()>, Buf)>;
+
+    /// Waits, without a buffer, until a read would return. May be dropped at any time.
+    fn readable(&mut self) -> impl Future<Output = io::Result<()>>;
+
+    /// Waits until the peer has closed its end, or the connection broke. May be dropped at any time.
+    fn peer_closed(&mut self) -> impl Future<Output = ()>;
+
+    /// Reads what is there, without waiting: `None` if nothing is.
+    fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>>;
+
+    /// Whether anything (bytes, an end, an error) came since the last read drained the socket. Costs no
+    /// system call; may be late by one turn of the event loop.
+    fn has_news(&mut self) -> bool;
+}
+
+/// Connecting, time and tasks of one worker.
+pub trait Runtime: Clone + 'static {
+    /// Its sockets.
+    type Stream: Stream;
+
+    /// Connects, without a time limit.
+    fn connect(&self, to: &Endpoint) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Runs `future` at most this long.
+    fn timeout<F: Future>(&self, limit: Duration, future: F) -> impl Future<Output = Option<F::Output>>;
+
+    /// Waits.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
+
+    /// Runs beside the caller, on the same thread.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static);
+}

@@ -1,7 +1,20 @@
-//! Metric families with closed label enums, and the tracing set-up.
+//! Metric families with closed label enums, and the tracing set-up. Workers count
+//! in plain cells; collectors sum them when somebody scrapes.
 
 mod cells;
+mod families;
+mod lifecycle;
+mod logs;
+mod process;
+mod reloads;
 mod worker;
+mod worker_families;
 
 pub use cells::{Cell, LATENCY_BOUNDS_US, Latency};
+pub use families::{CONTENT_TYPE, Families, exposition};
+pub use lifecycle::Lifecycle;
+pub use logs::{LogStyle, LogsError, init_tracing};
+pub use process::ProcessFamilies;
+pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use worker::{Close, Disruption, Port, WorkerMetrics, cell_of};
+pub use worker_families::WorkerFamilies;

@@ -1,1 +1,43 @@
-//! The protocol as values.
+//! The protocol as values: headers, flags, commands, packets and the response
+//! walker. No I/O, no async, no logging; whatever a peer sends is a value or an
+//! error, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod capabilities;
+mod change_user;
+mod command;
+mod edits;
+mod error;
+mod greeting;
+mod handshake_response;
+mod header;
+mod packets;
+mod primitives;
+mod query;
+mod session_track;
+mod status;
+mod walker;
+
+pub use capabilities::Capabilities;
+pub use change_user::ChangeUser;
+pub use command::{Command, ResponseShape};
+pub use edits::{Edits, Piece};
+pub use error::ProtocolError;
+pub use greeting::Greeting;
+pub use handshake_response::HandshakeResponse;
+pub use header::{MAX_PAYLOAD, PacketHeader, frame, frame_with};
+pub use packets::{AuthSwitchRequest, EofPacket, ErrPacket, OkPacket, PrepareOk, auth_more_data};
+pub use primitives::{Reader, Writer};
+pub use query::query_text;
+pub use session_track::{StateChange, StateChanges, keep_changes};
+pub use status::StatusFlags;
+pub use walker::{Legs, Observer, OnErr, ResponseWalker, Walked};

@@ -1,0 +1,35 @@
+//! Whether clients should be sent here: pure, so that every case is a test.
+
+use crate::config::{Fallback, Mode};
+use crate::telemetry::Lifecycle;
+use crate::topology::{Alarm, Snapshot};
+
+/// Ok, or why not, in one line. A port that writes needs a writer; where all
+/// ports only read, a server for reads is enough.
+pub fn readiness(
+    lifecycle: Lifecycle,
+    snapshot: &Snapshot,
+    modes: &[Mode],
+    fallback: Fallback,
+) -> Result<(), &'static str> {
+    match lifecycle {
+        Lifecycle::Starting => return Err("starting: the ports are not open yet"),
+        Lifecycle::Draining => return Err("draining: the process is ending"),
+        Lifecycle::Listening => {}
+    }
+    let writer = snapshot.writer().is_some();
+    let replica = snapshot.replicas().next().is_some();
+    let only_reads = modes.iter().all(|mode| *mode == Mode::Replica);
+    match (only_reads, fallback) {
+        (false, _) if writer => Ok(()),
+        (false, _) => Err(match snapshot.alarm {
+            Some(Alarm::SeveralCandidates) => "no primary: several servers are writable",
+            Some(Alarm::NoCandidate) => "no primary: every server that answers is read-only",
+            None => "no primary is known",
+        }),
+        (true, _) if replica => Ok(()),
+        (true, Fallback::Primary) if writer => Ok(()),
+        (true, Fallback::Primary) => Err("no replica serves reads, and no primary is known"),
+        (true, Fallback::None) => Err("no replica serves reads"),
+    }
+}

@@ -1,0 +1,237 @@
+//! What `/topology` answers, as types that both its writer and `pointsman status`
+//! use. Field names are a contract: add, never rename.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::AdminState;
+use crate::config::{Choice, Mode};
+use crate::telemetry::{Cell, Port, WorkerMetrics, cell_of};
+use crate::topology::{Alarm, Flavor, Health, Server, Snapshot, WriterChange};
+
+/// The whole answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The proxy's version.
+    pub pointsman: String,
+    /// `starting`, `listening` or `draining`.
+    pub state: String,
+    /// Milliseconds since the process began; rates are differences over this.
+    pub uptime_ms: u64,
+    /// Grows with every change of anything in `servers`.
+    pub version: u64,
+    /// Grows with each new writer.
+    pub generation: u64,
+    /// Name of the server that gets the writes.
+    pub writer: Option<String>,
+    /// `several_candidates` or `no_candidate`: why there is no writer.
+    pub alarm: Option<String>,
+    /// In the order of the configuration.
+    pub servers: Vec<ServerReport>,
+    /// Changes of the writer, newest last.
+    pub history: Vec<WriterChangeReport>,
+    /// All workers together.
+    pub traffic: Traffic,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerReport {
+    /// As configured.
+    pub name: String,
+    /// As configured.
+    pub address: String,
+    /// `up`, `down` or `unknown`.
+    pub health: String,
+    /// `primary` gets the writes, `replica` replicates, `none` does neither.
+    pub role: String,
+    /// `mysql` or `mariadb`.
+    pub flavor: Option<String>,
+    /// Without MariaDB's `5.5.5-` of the greeting.
+    pub version: Option<String>,
+    /// What the server says.
+    pub read_only: Option<bool>,
+    /// Whether both replication threads run; null if it is no replica.
+    pub replicating: Option<bool>,
+    /// `host:port` that it replicates from.
+    pub source: Option<String>,
+    /// Milliseconds behind its source.
+    pub lag_ms: Option<u64>,
+    /// Applied GTID position, in the server's notation.
+    pub gtid: Option<String>,
+    /// Whether it gets reads.
+    pub serves_reads: bool,
+    /// Probes in a row without an answer.
+    pub missed_probes: u32,
+    /// Round trip of the last answered probe in microseconds.
+    pub probe_us: Option<u64>,
+    /// Of the last probe that failed.
+    pub last_error: Option<String>,
+}
+
+/// One change of the writer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WriterChangeReport {
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
+    /// The old writer's name.
+    pub from: Option<String>,
+    /// The new writer's name.
+    pub to: Option<String>,
+    /// In words.
+    pub reason: String,
+    /// The generation that it began.
+    pub generation: u64,
+}
+
+/// What passes through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// One for each mode that a listener has.
+    pub ports: Vec<PortReport>,
+    /// Connections to servers now.
+    pub server_connections: u64,
+    /// Of these, idle in the pools.
+    pub server_idle: u64,
+    /// Statements waiting for a writer now.
+    pub waiting_for_writer: u64,
+    /// Statements waiting for a server connection now.
+    pub waiting_for_connection: u64,
+}
+
+/// Traffic of the listeners of one mode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PortReport {
+    /// `primary`, `replica` or `split`.
+    pub mode: String,
+    /// Connected now.
+    pub clients: u64,
+    /// Clients accepted since start.
+    pub accepted: u64,
+    /// Commands that went to a server since start.
+    pub statements: u64,
+}
+
+impl AdminState {
+    /// The state of this moment.
+    pub fn report(&self) -> Report {
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        let uptime = SystemTime::now().duration_since(self.started).unwrap_or_default();
+        Report {
+            pointsman: env!("CARGO_PKG_VERSION").to_owned(),
+            state: self.lifecycle.borrow().as_str().to_owned(),
+            uptime_ms: millis(uptime),
+            version: snapshot.version,
+            generation: snapshot.generation,
+            writer: snapshot.writer().map(|server| server.name.to_string()),
+            alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
+            servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),
+            history: snapshot.history.iter().map(WriterChangeReport::new).collect(),
+            traffic: self.traffic(),
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        let sum = |cell: &dyn Fn(&WorkerMetrics) -> &Cell| {
+            self.workers.iter().map(|worker| cell(worker).get()).fold(0, u64::wrapping_add)
+        };
+        let port = |mode: &Mode| {
+            let index = port_of(*mode) as usize;
+            PortReport {
+                mode: mode.word().to_owned(),
+                clients: sum(&|worker| cell_of(&worker.clients, index)),
+                accepted: sum(&|worker| cell_of(&worker.accepted, index)),
+                statements: sum(&|worker| cell_of(&worker.statements, index)),
+            }
+        };
+        Traffic {
+            ports: self.modes.iter().map(port).collect(),
+            server_connections: sum(&|worker| &worker.server_connections),
+            server_idle: sum(&|worker| &worker.server_idle),
+            waiting_for_writer: sum(&|worker| &worker.waiting_for_writer),
+            waiting_for_connection: sum(&|worker| &worker.waiting_for_connection),
+        }
+    }
+}
+
+impl ServerReport {
+    fn new(snapshot: &Snapshot, server: &Server) -> Self {
+        let facts = server.facts.as_ref();
+        let replication = facts.and_then(|facts| facts.replication.as_ref());
+        let role = match replication {
+            _ if snapshot.writer == Some(server.id) => "primary",
+            Some(_) => "replica",
+            None => "none",
+        };
+        ServerReport {
+            name: server.name.to_string(),
+            address: server.address.to_string(),
+            health: health_word(server.health).to_owned(),
+            role: role.to_owned(),
+            flavor: facts.map(|facts| flavor_word(facts.flavor).to_owned()),
+            version: facts.map(|facts| plain_version(&facts.version).to_owned()),
+            read_only: facts.map(|facts| facts.read_only),
+            replicating: replication.map(|r| r.receiving && r.applying),
+            source: replication.and_then(|r| r.source.as_deref().map(str::to_owned)),
+            lag_ms: replication.and_then(|r| r.lag.map(millis)),
+            gtid: facts.map(|facts| facts.gtid.to_string()),
+            serves_reads: server.serves_reads,
+            missed_probes: server.missed,
+            probe_us: facts.map(|f| u64::try_from(f.round_trip.as_micros()).unwrap_or(u64::MAX)),
+            last_error: server.last_error.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl WriterChangeReport {
+    fn new(change: &WriterChange) -> Self {
+        WriterChangeReport {
+            at_ms: change.at_ms,
+            from: change.from.as_deref().map(str::to_owned),
+            to: change.to.as_deref().map(str::to_owned),
+            reason: change.reason.to_string(),
+            generation: change.generation,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// MariaDB 10 and older put this in front, for old replicas.
+fn plain_version(version: &str) -> &str {
+    version.strip_prefix("5.5.5-").unwrap_or(version)
+}
+
+fn port_of(mode: Mode) -> Port {
+    match mode {
+        Mode::Primary => Port::Primary,
+        Mode::Replica => Port::Replica,
+        Mode::Split => Port::Split,
+    }
+}
+
+fn health_word(health: Health) -> &'static str {
+    match health {
+        Health::Up => "up",
+        Health::Down => "down",
+        Health::Unknown => "unknown",
+    }
+}
+
+fn flavor_word(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::MySql => "mysql",
+        Flavor::MariaDb => "mariadb",
+    }
+}
+
+fn alarm_word(alarm: Alarm) -> &'static str {
+    match alarm {
+        Alarm::SeveralCandidates => "several_candidates",
+        Alarm::NoCandidate => "no_candidate",
+    }
+}

@@ -1,0 +1,351 @@
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::config::{Config, Fallback};
+use crate::telemetry::{Close, Disruption, Port};
+use crate::topology::{Alarm, Facts, Flavor, Health, Replication, Server, ServerId, WriterChange};
+
+/// The endpoints on a loopback socket, and the other ends of what they read.
+struct Admin {
+    address: std::net::SocketAddr,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    lifecycle: watch::Sender<Lifecycle>,
+    live: watch::Sender<Arc<Live>>,
+    workers: Vec<Arc<WorkerMetrics>>,
+}
+
+struct Answer {
+    status: u16,
+    headers: HashMap<String, String>,
+    body: String,
+}
+
+impl Admin {
+    async fn start(modes: &[Mode]) -> Admin {
+        let snapshot = watch::Sender::new(Arc::new(Snapshot::empty()));
+        let lifecycle = watch::Sender::new(Lifecycle::Starting);
+        let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
+        let live = watch::Sender::new(Arc::new(config.live));
+        let workers = vec![Arc::new(WorkerMetrics::default()), Arc::new(WorkerMetrics::default())];
+        let state = AdminState::new(
+            modes.iter().copied(),
+            workers.clone(),
+            snapshot.subscribe(),
+            lifecycle.subscribe(),
+            live.subscribe(),
+            Arc::default(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, state));
+        Admin { address, snapshot, lifecycle, live, workers }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
+    }
+
+    async fn send(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Answer { status, headers, body: body.to_owned() }
+    }
+}
+
+fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
+    Facts {
+        flavor: Flavor::MariaDb,
+        version: "5.5.5-10.11.6-MariaDB".into(),
+        capabilities: 0,
+        collation: 45,
+        read_only,
+        super_read_only: false,
+        replication,
+        gtid: "0-1-42".into(),
+        identity: "1".into(),
+        round_trip: Duration::from_micros(1_500),
+    }
+}
+
+fn server(id: u32, name: &str, facts: Option<Facts>, serves_reads: bool) -> Arc<Server> {
+    Arc::new(Server {
+        id: ServerId(id),
+        name: name.into(),
+        address: format!("{name}:3306").into(),
+        health: if facts.is_some() { Health::Up } else { Health::Down },
+        missed: if facts.is_some() { 0 } else { 3 },
+        last_error: facts.is_none().then(|| "connection refused".into()),
+        facts,
+        serves_reads,
+    })
+}
+
+/// db-0 writes, db-1 replicates 250 ms behind, db-2 is down.
+fn three() -> Snapshot {
+    let replication = Replication {
+        receiving: true,
+        applying: true,
+        lag: Some(Duration::from_millis(250)),
+        source: Some("db-0:3306".into()),
+    };
+    let change = WriterChange {
+        at_ms: 1_700_000_000_000,
+        from: None,
+        to: Some("db-0".into()),
+        reason: "the only candidate".into(),
+        generation: 1,
+    };
+    Snapshot {
+        version: 9,
+        generation: 1,
+        servers: Arc::from([
+            server(0, "db-0", Some(facts(false, None)), false),
+            server(1, "db-1", Some(facts(true, Some(replication))), true),
+            server(2, "db-2", None, false),
+        ]),
+        writer: Some(ServerId(0)),
+        alarm: None,
+        history: Arc::new(VecDeque::from([change])),
+    }
+}
+
+#[tokio::test]
+async fn livez_answers_in_every_phase() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    for phase in [Lifecycle::Starting, Lifecycle::Listening, Lifecycle::Draining] {
+        admin.lifecycle.send_replace(phase);
+        let answer = admin.get("/livez").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
+    }
+}
+
+#[tokio::test]
+async fn readyz_follows_phase_and_snapshot() {
+    let admin = Admin::start(&[Mode::Primary, Mode::Replica]).await;
+    let expect = async |status: u16, body: &str| {
+        let answer = admin.get("/readyz").await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, body));
+    };
+    expect(503, "starting: the ports are not open yet\n").await;
+    admin.lifecycle.send_replace(Lifecycle::Listening);
+    expect(503, "no primary is known\n").await;
+    admin.snapshot.send_replace(Arc::new(three()));
+    expect(200, "ready\n").await;
+    let alarm = Some(Alarm::SeveralCandidates);
+    admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, alarm, ..three() }));
+    expect(503, "no primary: several servers are writable\n").await;
+    admin.snapshot.send_replace(Arc::new(three()));
+    admin.lifecycle.send_replace(Lifecycle::Draining);
+    expect(503, "draining: the process is ending\n").await;
+}
+
+#[tokio::test]
+async fn readyz_of_a_replica_port_follows_the_fallback() {
+    let admin = Admin::start(&[Mode::Replica]).await;
+    admin.lifecycle.send_replace(Lifecycle::Listening);
+    let only_writer = Snapshot { servers: three().servers.iter().take(1).cloned().collect(), ..three() };
+    admin.snapshot.send_replace(Arc::new(only_writer));
+    assert_eq!(admin.get("/readyz").await.status, 200, "falls back to the primary");
+    admin.live.send_modify(|live| Arc::make_mut(live).replicas.fallback = Fallback::None);
+    let answer = admin.get("/readyz").await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, "no replica serves reads\n"));
+    admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, ..three() }));
+    assert_eq!(admin.get("/readyz").await.status, 200, "a replica is enough");
+}
+
+#[tokio::test]
+async fn topology_tells_servers_history_and_traffic() {
+    let admin = Admin::start(&[Mode::Primary, Mode::Replica, Mode::Replica]).await;
+    admin.lifecycle.send_replace(Lifecycle::Listening);
+    admin.snapshot.send_replace(Arc::new(three()));
+    for worker in &admin.workers {
+        cell(&worker.clients, Port::Replica).add(3);
+        cell(&worker.statements, Port::Replica).add(50);
+        worker.server_connections.add(2);
+    }
+    let answer = admin.get("/topology").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let mut json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert!(json["uptime_ms"].take().is_u64());
+    let expected = serde_json::json!({
+        "pointsman": env!("CARGO_PKG_VERSION"),
+        "state": "listening",
+        "uptime_ms": null,
+        "version": 9,
+        "generation": 1,
+        "writer": "db-0",
+        "alarm": null,
+        "servers": [
+            {"name": "db-0", "address": "db-0:3306", "health": "up", "role": "primary", "flavor": "mariadb",
+             "version": "10.11.6-MariaDB", "read_only": false, "replicating": null, "source": null,
+             "lag_ms": null, "gtid": "0-1-42", "serves_reads": false, "missed_probes": 0, "probe_us": 1500,
+             "last_error": null},
+            {"name": "db-1", "address": "db-1:3306", "health": "up", "role": "replica", "flavor": "mariadb",
+             "version": "10.11.6-MariaDB", "read_only": true, "replicating": true, "source": "db-0:3306",
+             "lag_ms": 250, "gtid": "0-1-42", "serves_reads": true, "missed_probes": 0, "probe_us": 1500,
+             "last_error": null},
+            {"name": "db-2", "address": "db-2:3306", "health": "down", "role": "none", "flavor": null,
+             "version": null, "read_only": null, "replicating": null, "source": null, "lag_ms": null,
+             "gtid": null, "serves_reads": false, "missed_probes": 3, "probe_us": null,
+             "last_error": "connection refused"},
+        ],
+        "history": [
+            {"at_ms": 1_700_000_000_000_u64, "from": null, "to": "db-0", "reason": "the only candidate", "generation": 1}
+        ],
+        "traffic": {
+            "ports": [
+                {"mode": "primary", "clients": 0, "accepted": 0, "statements": 0},
+                {"mode": "replica", "clients": 6, "accepted": 0, "statements": 100},
+            ],
+            "server_connections": 4, "server_idle": 0, "waiting_for_writer": 0, "waiting_for_connection": 0
+        },
+    });
+    assert_eq!(json, expected);
+}
+
+fn cell(cells: &[crate::telemetry::Cell], port: Port) -> &crate::telemetry::Cell {
+    crate::telemetry::cell_of(cells, port as usize)
+}
+
+#[tokio::test]
+async fn metrics_are_whole_families() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    admin.snapshot.send_replace(Arc::new(three()));
+    let [first, second] = &admin.workers[..] else { panic!("two workers") };
+    cell(&first.clients, Port::Primary).add(5);
+    cell(&second.clients, Port::Primary).add(7);
+    cell(&first.statements, Port::Replica).add(1);
+    cell(&second.statements, Port::Replica).add(2);
+    first.latency[Port::Replica as usize].observe_us(60);
+    second.latency[Port::Replica as usize].observe_us(10_000_000);
+    crate::telemetry::cell_of(&second.closed, Close::IdleTimeout as usize).add(4);
+    crate::telemetry::cell_of(&second.disruptions, Disruption::RolledBack as usize).add(6);
+
+    let answer = admin.get("/metrics").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(answer.body.ends_with("# EOF\n"));
+    for sample in [
+        "pointsman_clients{port=\"primary\",worker=\"0\"} 5",
+        "pointsman_clients{port=\"primary\",worker=\"1\"} 7",
+        "pointsman_statements_total{port=\"replica\"} 3",
+        "pointsman_client_disconnects_total{reason=\"idle_timeout\"} 4",
+        "pointsman_disruptions_total{effect=\"rolled_back\"} 6",
+        "pointsman_statement_duration_seconds_count{port=\"replica\"} 2",
+        "pointsman_statement_duration_seconds_sum{port=\"replica\"} 10.00006",
+        "pointsman_statement_duration_seconds_bucket{le=\"0.0001\",port=\"replica\"} 1",
+        "pointsman_statement_duration_seconds_bucket{le=\"+Inf\",port=\"replica\"} 2",
+        "pointsman_server_up{server=\"db-0\"} 1",
+        "pointsman_server_up{server=\"db-2\"} 0",
+        "pointsman_server_writer{server=\"db-0\"} 1",
+        "pointsman_server_writer{server=\"db-1\"} 0",
+        "pointsman_server_serves_reads{server=\"db-1\"} 1",
+        "pointsman_server_lag_seconds{server=\"db-1\"} 0.25",
+        "pointsman_server_probe_seconds{server=\"db-0\"} 0.0015",
+        "pointsman_server_missed_probes{server=\"db-2\"} 3",
+        "pointsman_writer_changes_total 1",
+        "pointsman_generation 1",
+        "pointsman_config_reloads_total{result=\"failed\"} 0",
+        "pointsman_config_stale 0",
+        "pointsman_writer_known 1",
+        concat!("pointsman_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+    ] {
+        assert!(answer.body.lines().any(|line| line == sample), "{sample} is not in\n{}", answer.body);
+    }
+    assert!(!answer.body.contains("pointsman_server_lag_seconds{server=\"db-0\"}"), "a primary has no lag");
+    check_exposition(&answer.body);
+}
+
+/// Every sample belongs to a family that began with HELP and TYPE, families come
+/// once, and every value is a number.
+fn check_exposition(text: &str) {
+    let mut families = HashSet::new();
+    let (mut help, mut family, mut kind) = (String::new(), String::new(), String::new());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, words) = rest.split_once(' ').unwrap();
+            assert!(words.len() > 10 && words.ends_with('.'), "{line}");
+            assert!(families.insert(name.to_owned()), "{name} comes twice");
+            help = name.to_owned();
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, word) = rest.split_once(' ').unwrap();
+            assert_eq!(name, help, "TYPE follows HELP");
+            (family, kind) = (name.to_owned(), word.to_owned());
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            value.parse::<f64>().unwrap();
+            assert!(!series.contains("{}"), "{line}");
+            let name = series.split('{').next().unwrap();
+            let suffixes: &[&str] = match kind.as_str() {
+                "counter" => &["_total"],
+                "gauge" => &[""],
+                "info" => &["_info"],
+                "histogram" => &["_sum", "_count", "_bucket"],
+                other => panic!("{other}"),
+            };
+            assert!(suffixes.iter().any(|suffix| name == format!("{family}{suffix}")), "{line} in {family}");
+            assert!(name.starts_with("pointsman_") || name.starts_with("process_"), "{name}");
+        }
+    }
+    for name in ["process_start_time_seconds", "process_cpu_seconds", "process_resident_memory_bytes"] {
+        assert!(families.contains(name), "{name}");
+    }
+    assert!(families.len() > 25, "{}", families.len());
+}
+
+#[tokio::test]
+async fn other_paths_and_methods() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    let answer = admin.get("/").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.body, "no such path; there are:\n/livez\n/readyz\n/metrics\n/topology\n");
+    let answer =
+        admin.send("POST /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!((answer.status, answer.headers["allow"].as_str()), (405, "GET, HEAD"));
+    let answer = admin.send("HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(admin.get("/readyz?verbose=1").await.status, 503, "a query is no part of the path");
+}
+
+#[tokio::test]
+async fn oversized_and_broken_requests_end_alone() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    let long = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let mut stream = TcpStream::connect(admin.address).await.unwrap();
+    // The server may close while this is still being written.
+    let _ = stream.write_all(long.as_bytes()).await;
+    let mut text = Vec::new();
+    let _ = stream.read_to_end(&mut text).await;
+    assert!(!text.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(admin.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn silent_connections_do_not_hold_every_seat() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    let mut silent = Vec::new();
+    for _ in 0..128 {
+        silent.push(TcpStream::connect(admin.address).await.unwrap());
+    }
+    // All seats are taken until the header timeout frees them; time is not paused, so
+    // closing stands in for it.
+    let waiting = tokio::time::timeout(Duration::from_millis(200), admin.get("/livez")).await;
+    assert!(waiting.is_err(), "the bound holds");
+    drop(silent);
+    assert_eq!(admin.get("/livez").await.status, 200);
+}

@@ -1,0 +1,150 @@
+//! A report as tables for people. Pure: a report in, a page of text out.
+
+use std::fmt::Write;
+
+use crate::admin::{Report, ServerReport, WriterChangeReport};
+
+/// How many changes of the writer the page shows.
+const HISTORY: usize = 5;
+const NOTHING: &str = "-";
+
+/// The page for `now`; rates need the report `before`.
+pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> String {
+    let mut page = headline(now);
+    page.push('\n');
+    page += &servers(now);
+    page.push('\n');
+    page += &ports(now, before);
+    let traffic = &now.traffic;
+    let _ = writeln!(
+        page,
+        "server connections {} ({} idle) · waiting for a primary {} · waiting for a connection {}",
+        traffic.server_connections,
+        traffic.server_idle,
+        traffic.waiting_for_writer,
+        traffic.waiting_for_connection
+    );
+    for server in &now.servers {
+        if let Some(error) = server.last_error.as_deref().filter(|_| server.health != "up") {
+            let _ = writeln!(page, "{}: {}", plain(&server.name), plain(error));
+        }
+    }
+    if !now.history.is_empty() {
+        page.push('\n');
+        page += &history(&now.history, unix_ms);
+    }
+    page
+}
+
+fn headline(now: &Report) -> String {
+    let writer = match (now.writer.as_deref(), now.alarm.as_deref()) {
+        (Some(name), _) => format!("primary {}", plain(name)),
+        (None, Some("several_candidates")) => "NO PRIMARY: several servers are writable".to_owned(),
+        (None, Some("no_candidate")) => "NO PRIMARY: every server that answers is read-only".to_owned(),
+        (None, _) => "NO PRIMARY".to_owned(),
+    };
+    format!(
+        "pointsman {} · {} · up {} · {writer} · generation {}\n",
+        plain(&now.pointsman),
+        plain(&now.state),
+        span(now.uptime_ms),
+        now.generation
+    )
+}
+
+fn servers(now: &Report) -> String {
+    let header = ["SERVER", "ADDRESS", "HEALTH", "ROLE", "VERSION", "READS", "LAG", "PROBE"];
+    let rows = now.servers.iter().map(|server| {
+        [
+            plain(&server.name),
+            plain(&server.address),
+            plain(&server.health),
+            role(server).to_owned(),
+            server.version.as_deref().map_or(NOTHING.to_owned(), plain),
+            if server.serves_reads { "yes" } else { "no" }.to_owned(),
+            server.lag_ms.map_or(NOTHING.to_owned(), lag),
+            server
+                .probe_us
+                .map_or(NOTHING.to_owned(), |us| format!("{}.{:02} ms", us / 1000, us % 1000 / 10)),
+        ]
+    });
+    table(header, rows)
+}
+
+/// The role, with what is wrong with it.
+fn role(server: &ServerReport) -> &'static str {
+    match (server.role.as_str(), server.replicating) {
+        ("primary", _) => "primary",
+        ("replica", Some(false)) => "replica, stopped",
+        ("replica", _) => "replica",
+        _ => NOTHING,
+    }
+}
+
+fn ports(now: &Report, before: Option<&Report>) -> String {
+    let header = ["PORT", "CLIENTS", "STATEMENTS/S", "STATEMENTS"];
+    let rows = now.traffic.ports.iter().map(|port| {
+        let earlier = before.and_then(|before| before.traffic.ports.iter().find(|p| p.mode == port.mode));
+        let rate = before.zip(earlier).and_then(|(before, earlier)| {
+            let counted = port.statements.checked_sub(earlier.statements)?;
+            let millis = now.uptime_ms.checked_sub(before.uptime_ms).filter(|&ms| ms > 0)?;
+            Some(counted.saturating_mul(1000) / millis)
+        });
+        [
+            plain(&port.mode),
+            port.clients.to_string(),
+            rate.map_or(NOTHING.to_owned(), |rate| rate.to_string()),
+            port.statements.to_string(),
+        ]
+    });
+    table(header, rows)
+}
+
+fn history(changes: &[WriterChangeReport], unix_ms: u64) -> String {
+    let mut text = String::from("Changes of the primary, newest first:\n");
+    for change in changes.iter().rev().take(HISTORY) {
+        let name = |name: &Option<String>| name.as_deref().map_or("none".to_owned(), plain);
+        let ago = span(unix_ms.saturating_sub(change.at_ms));
+        let (from, to) = (name(&change.from), name(&change.to));
+        let _ = writeln!(text, "  {ago} ago: {from} -> {to} ({})", plain(&change.reason));
+    }
+    text
+}
+
+/// Columns as wide as their widest cell, two spaces between.
+fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let all: Vec<[String; N]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let mut widths = [0; N];
+    for row in &all {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in &all {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text += cells.join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn lag(ms: u64) -> String {
+    if ms < 10_000 { format!("{ms} ms") } else { span(ms) }
+}
+
+/// A length of time in its two largest units.
+fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// Texts come from servers: none may steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

@@ -1,0 +1,294 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::reload::Reloader;
+use super::status::{authority, fetch, frame};
+use super::table::render;
+use super::*;
+use crate::admin::{AdminState, PortReport, Report, ServerReport, Traffic, WriterChangeReport};
+use crate::telemetry::{Lifecycle, ReloadMetrics};
+use crate::topology::Snapshot;
+
+/// A folder of its own that goes with the value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("pointsman-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const LEAST: &str = "[monitor]\nuser = \"m\"\npassword_file = \"pw\"\n[[users]]\nname = \"a\"\npassword = \"a\"\n\
+                     [[discovery.servers]]\nname = \"a\"\naddress = \"a:3306\"\n";
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+    assert!(Cli::try_parse_from(["pointsman", "run"]).is_err(), "--config is needed");
+    let cli = Cli::try_parse_from(["pointsman", "status", "--watch"]).unwrap();
+    assert!(matches!(cli.command, Command::Status { url, watch: true } if url == "http://127.0.0.1:9090"));
+}
+
+#[test]
+fn explain_and_bad_configurations_end_with_2() {
+    let explain = execute(Command::Explain { sql: "select 1".to_owned() }).unwrap();
+    assert_eq!(format!("{explain:?}"), format!("{:?}", ExitCode::from(2)));
+    let folder = Folder::new("exit");
+    folder.write("pw", "x");
+    let bad = folder.write("bad.toml", "worker = 1\nworkers = -1\n");
+    let error = execute(Command::Check { config: bad.clone() }).unwrap_err();
+    let text = error.to_string();
+    let at = bad.display();
+    assert!(text.starts_with(&format!("{at}: ")), "{text}");
+    assert!(text.contains(&format!("\n{at}: line 2: workers: is -1; ")), "{text}");
+    assert_eq!(format!("{:?}", error.exit_code()), format!("{:?}", ExitCode::from(2)));
+    let error = execute(Command::Run { config: folder.0.join("none") }).unwrap_err();
+    assert!(error.to_string().starts_with("cannot read "), "{error}");
+}
+
+#[test]
+fn check_and_run_refuse_split_with_the_same_words() {
+    let folder = Folder::new("split");
+    folder.write("pw", "x");
+    let split = "[[listeners]]\nname = \"rw\"\naddress = \"127.0.0.1:0\"\nmode = \"split\"\n";
+    let path = folder.write("split.toml", &format!("{LEAST}{split}"));
+    let check = execute(Command::Check { config: path.clone() }).unwrap_err();
+    let run = execute(Command::Run { config: path }).unwrap_err();
+    assert_eq!(check.to_string(), run.to_string());
+    assert!(run.to_string().contains("\"split\" (listener \"rw\") is not in this version"), "{run}");
+    assert_eq!(format!("{:?}", run.exit_code()), format!("{:?}", ExitCode::from(2)));
+}
+
+#[tokio::test]
+async fn a_swapped_symlink_is_a_change_and_a_touch_is_not() {
+    let folder = Folder::new("symlink");
+    fs::create_dir(folder.0.join("v1")).unwrap();
+    fs::create_dir(folder.0.join("v2")).unwrap();
+    folder.write("v1/file", "one");
+    folder.write("v2/file", "two");
+    let link = folder.0.join("data");
+    std::os::unix::fs::symlink("v1", &link).unwrap();
+    let file = link.join("file");
+    let mut watch = FileWatch::new(vec![file.clone()]);
+    let quiet = Duration::from_millis(1_500);
+
+    folder.write("v1/file", "one");
+    assert!(tokio::time::timeout(quiet, watch.changed()).await.is_err(), "same content");
+
+    let swapped = folder.0.join("data.new");
+    std::os::unix::fs::symlink("v2", &swapped).unwrap();
+    fs::rename(&swapped, &link).unwrap();
+    tokio::time::timeout(quiet, watch.changed()).await.expect("a swap is a change");
+
+    fs::remove_file(folder.0.join("v2/file")).unwrap();
+    assert!(tokio::time::timeout(quiet, watch.changed()).await.is_err(), "being replaced");
+    folder.write("v2/file", "three");
+    tokio::time::timeout(quiet, watch.changed()).await.expect("back with other content");
+}
+
+#[tokio::test]
+async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
+    let folder = Folder::new("reload");
+    folder.write("pw", "old");
+    let path = folder.write("p.toml", LEAST);
+    let running = Config::load(&path).unwrap();
+    let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
+    let metrics = Arc::new(ReloadMetrics::default());
+    let mut reloader = Reloader::new(path.clone(), running, sender, Arc::clone(&metrics));
+
+    reloader.reload(true);
+    assert!(!live.has_changed().unwrap(), "nothing changed");
+
+    folder.write("pw", "new");
+    reloader.reload(false);
+    assert!(live.has_changed().unwrap());
+    assert_eq!(live.borrow_and_update().monitor.password.expose(), "new");
+
+    folder.write("p.toml", "nonsense");
+    reloader.reload(true);
+    reloader.reload(false);
+    assert!(!live.has_changed().unwrap(), "the running one stays");
+    assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1), "the same mistake counts once");
+
+    folder.write("p.toml", &format!("workers = 9\n{LEAST}[failover]\nhold = \"1s\"\n"));
+    reloader.reload(true);
+    assert_eq!(live.borrow_and_update().failover.hold, Duration::from_secs(1));
+    assert_eq!((metrics.stale.get(), metrics.done.get()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_secret_that_arrives_after_the_file_is_found() {
+    let folder = Folder::new("late");
+    folder.write("pw", "x");
+    let path = folder.write("p.toml", LEAST);
+    let running = Config::load(&path).unwrap();
+    let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
+    let task = tokio::spawn(Reloader::new(path, running, sender, Arc::default()).run(hangup));
+    folder.write("p.toml", &format!("{LEAST}[[users]]\nname = \"b\"\npassword_file = \"late\"\n"));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!live.has_changed().unwrap());
+    folder.write("late", "there");
+    tokio::time::timeout(Duration::from_secs(6), live.changed()).await.unwrap().unwrap();
+    assert_eq!(live.borrow_and_update().users["b"].password.expose(), "there");
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_changed_secret_file_reloads_by_itself() {
+    let folder = Folder::new("watched");
+    folder.write("pw", "old");
+    let path = folder.write("p.toml", LEAST);
+    let running = Config::load(&path).unwrap();
+    let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
+    let reloader = Reloader::new(path, running, sender, Arc::default());
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
+    let task = tokio::spawn(reloader.run(hangup));
+    folder.write("pw", "new");
+    tokio::time::timeout(Duration::from_secs(5), live.changed()).await.unwrap().unwrap();
+    assert_eq!(live.borrow_and_update().monitor.password.expose(), "new");
+    task.abort();
+}
+
+#[test]
+fn urls() {
+    assert_eq!(authority("http://127.0.0.1:9090"), Ok("127.0.0.1:9090".to_owned()));
+    assert_eq!(authority("http://proxy/"), Ok("proxy:9090".to_owned()));
+    assert_eq!(authority("[::1]:80"), Ok("[::1]:80".to_owned()));
+    assert_eq!(authority("https://x:1"), Err("is not an http URL"));
+    assert!(authority("http://").is_err());
+    assert!(authority("http://x/topology").is_err());
+}
+
+#[tokio::test]
+async fn status_reads_what_admin_serves() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (_snapshot, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
+    let (_lifecycle, lifecycle) = watch::channel(Lifecycle::Listening);
+    let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
+    let (_live, live) = watch::channel(Arc::new(config.live));
+    let modes = config.fixed.listeners.iter().map(|l| l.mode);
+    let state = AdminState::new(modes, Vec::new(), snapshot, lifecycle, live, Arc::default());
+    let server = tokio::spawn(crate::admin::serve(listener, state));
+    let report = fetch(&address).await.unwrap();
+    assert_eq!(report.state, "listening");
+    assert_eq!(report.traffic.ports.len(), 2);
+    server.abort();
+    let _ = server.await;
+    let reason = fetch(&address).await.unwrap_err();
+    assert!(reason.contains("refused"), "{reason}");
+}
+
+fn report(uptime_ms: u64, statements: u64) -> Report {
+    let server = |name: &str, health: &str, role: &str| ServerReport {
+        name: name.to_owned(),
+        address: format!("{name}:3306"),
+        health: health.to_owned(),
+        role: role.to_owned(),
+        flavor: Some("mariadb".to_owned()),
+        version: (health == "up").then(|| "10.11.6-MariaDB".to_owned()),
+        read_only: Some(role != "primary"),
+        replicating: (role == "replica").then_some(true),
+        source: None,
+        lag_ms: (role == "replica").then_some(250),
+        gtid: None,
+        serves_reads: role == "replica",
+        missed_probes: 0,
+        probe_us: (health == "up").then_some(1_234),
+        last_error: (health == "down").then(|| "connection refused\x1b[2J".to_owned()),
+    };
+    let port =
+        |mode: &str, statements| PortReport { mode: mode.to_owned(), clients: 8, accepted: 9, statements };
+    Report {
+        pointsman: "1.2.3".to_owned(),
+        state: "listening".to_owned(),
+        uptime_ms,
+        version: 1,
+        generation: 2,
+        writer: Some("db-1".to_owned()),
+        alarm: None,
+        servers: vec![
+            server("db-0", "down", "none"),
+            server("db-1", "up", "primary"),
+            server("db-two", "up", "replica"),
+        ],
+        history: vec![WriterChangeReport {
+            at_ms: 100_000,
+            from: Some("db-0".to_owned()),
+            to: Some("db-1".to_owned()),
+            reason: "db-0 is down".to_owned(),
+            generation: 2,
+        }],
+        traffic: Traffic {
+            ports: vec![port("primary", statements), port("replica", 7)],
+            server_connections: 12,
+            server_idle: 4,
+            waiting_for_writer: 1,
+            waiting_for_connection: 0,
+        },
+    }
+}
+
+#[test]
+fn the_table_is_aligned_and_shows_rates() {
+    let page = render(&report(75_500, 1_750), Some(&report(75_000, 1_000)), 165_000);
+    assert_eq!(
+        page,
+        "pointsman 1.2.3 · listening · up 1m 15s · primary db-1 · generation 2\n\
+         \n\
+         SERVER  ADDRESS      HEALTH  ROLE     VERSION          READS  LAG     PROBE\n\
+         db-0    db-0:3306    down    -        -                no     -       -\n\
+         db-1    db-1:3306    up      primary  10.11.6-MariaDB  no     -       1.23 ms\n\
+         db-two  db-two:3306  up      replica  10.11.6-MariaDB  yes    250 ms  1.23 ms\n\
+         \n\
+         PORT     CLIENTS  STATEMENTS/S  STATEMENTS\n\
+         primary  8        1500          1750\n\
+         replica  8        0             7\n\
+         server connections 12 (4 idle) · waiting for a primary 1 · waiting for a connection 0\n\
+         db-0: connection refused?[2J\n\
+         \n\
+         Changes of the primary, newest first:\n\
+         \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down)\n"
+    );
+}
+
+#[test]
+fn the_table_says_why_there_is_no_primary() {
+    let mut none = report(1_000, 0);
+    none.writer = None;
+    assert!(render(&none, None, 0).contains("· NO PRIMARY · generation 2\n"));
+    none.alarm = Some("several_candidates".to_owned());
+    assert!(render(&none, None, 0).contains("NO PRIMARY: several servers are writable"));
+    // A restarted proxy counts from zero again.
+    assert!(
+        render(&report(10, 5), Some(&report(75_000, 1_000)), 0)
+            .contains("primary  8        -             5\n")
+    );
+}
+
+#[test]
+fn a_frame_draws_over_the_last_one() {
+    assert_eq!(frame("a\nb\n"), "\x1b[?7l\x1b[Ha\x1b[K\r\nb\x1b[K\r\n\x1b[J\x1b[?7h");
+}

@@ -1,0 +1,161 @@
+//! The proxy as the client of an exchange: what to answer a server. `ClientExchange`
+//! gives the first answer, `Pending` lives until the server says OK or ERR (which are
+//! the caller's to read), and each of its transitions consumes it.
+
+use super::caching_sha2::{
+    FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY, clear_password, encrypt_password,
+};
+use super::{AuthError, Nonce, Plugin, nonce_from};
+
+/// MySQL asks to switch once. MariaDB does it for each plugin of `IDENTIFIED VIA a OR b`.
+const MAX_SWITCHES: u8 = 4;
+
+/// One login to one server.
+#[derive(Clone, Copy)]
+pub struct ClientExchange<'a> {
+    password: &'a [u8],
+    secure: bool,
+    public_key: Option<&'a [u8]>,
+}
+
+/// The first answer is sent, the server's verdict is not here.
+#[derive(Clone, Copy)]
+pub struct Pending<'a> {
+    exchange: ClientExchange<'a>,
+    plugin: Plugin,
+    nonce: Nonce,
+    phase: Phase,
+    switches: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The scramble is sent.
+    Scramble,
+    /// The public key is asked for.
+    PublicKey,
+    /// Nothing is left to send: OK or ERR must come.
+    Verdict,
+}
+
+/// What to do next.
+pub enum ClientStep<'a> {
+    /// Send these bytes as one packet, then read on.
+    Send(Vec<u8>, Pending<'a>),
+    /// Send one packet of the byte [`REQUEST_PUBLIC_KEY`]; the AuthMoreData that answers is the
+    /// server's key in PEM, worth keeping for [`ClientExchange::with_public_key`].
+    RequestPublicKey(Pending<'a>),
+    /// Nothing to send: OK or ERR follows.
+    WaitForVerdict(Pending<'a>),
+}
+
+impl<'a> ClientExchange<'a> {
+    /// `secure` says that nobody can listen: TLS or a unix socket. Then the full exchange of
+    /// caching_sha2_password sends the password as it is, else under the server's RSA key.
+    pub fn new(password: &'a [u8], secure: bool) -> Self {
+        Self { password, secure, public_key: None }
+    }
+
+    /// A key that this server gave before (PEM): saves the round trip of asking. A server makes
+    /// new keys when its old ones are deleted, so a caller that is refused should forget it.
+    pub fn with_public_key(self, pem: Option<&'a [u8]>) -> Self {
+        Self { public_key: pem, ..self }
+    }
+
+    /// The plugin and answer for the handshake response to a greeting. A greeting for a plugin
+    /// that we do not speak is answered with caching_sha2_password: the account's own plugin
+    /// may be another, and the server then asks to switch.
+    pub fn greeted(self, plugin: &[u8], nonce: Nonce) -> (Vec<u8>, Pending<'a>) {
+        let plugin = Plugin::from_name(plugin).unwrap_or(Plugin::CachingSha2);
+        self.answer(plugin, nonce, 0)
+    }
+
+    fn answer(self, plugin: Plugin, nonce: Nonce, switches: u8) -> (Vec<u8>, Pending<'a>) {
+        let response = plugin.scramble(self.password, &nonce);
+        (response, Pending { exchange: self, plugin, nonce, phase: Phase::Scramble, switches })
+    }
+}
+
+impl<'a> Pending<'a> {
+    /// The plugin that is spoken now; its name goes into the handshake response.
+    pub fn plugin(&self) -> Plugin {
+        self.plugin
+    }
+
+    /// An AuthSwitchRequest: plugin name and data as they came.
+    ///
+    /// # Errors
+    /// [`AuthError::Unsupported`] for plugins that we do not speak, mysql_clear_password among
+    /// them; [`AuthError::Unexpected`] for too many of them or one in the middle of an exchange.
+    pub fn auth_switch(self, plugin: &[u8], data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        if self.switches == MAX_SWITCHES || self.phase == Phase::PublicKey {
+            return Err(self.unexpected("an auth switch request"));
+        }
+        let unsupported = || AuthError::Unsupported(String::from_utf8_lossy(plugin).into_owned());
+        let plugin = Plugin::from_name(plugin).ok_or_else(unsupported)?;
+        let (response, pending) = self.exchange.answer(plugin, nonce_from(data)?, self.switches + 1);
+        Ok(ClientStep::Send(response, pending))
+    }
+
+    /// An AuthMoreData packet, without its 0x01.
+    ///
+    /// # Errors
+    /// [`AuthError::Unexpected`] for what the plugin does not say here, [`AuthError::PublicKey`]
+    /// and [`AuthError::PasswordTooLong`] when the key that came cannot be used.
+    pub fn more_data(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        match (self.plugin, self.phase, data) {
+            (Plugin::CachingSha2, Phase::Scramble, [FAST_AUTH_SUCCESS]) => {
+                Ok(ClientStep::WaitForVerdict(self.in_phase(Phase::Verdict)))
+            }
+            (Plugin::CachingSha2, Phase::Scramble, [FULL_AUTHENTICATION]) => self.full(),
+            (Plugin::CachingSha2, Phase::PublicKey, pem) => self.encrypted(pem),
+            _ => Err(self.unexpected("more data")),
+        }
+    }
+
+    fn full(self) -> Result<ClientStep<'a>, AuthError> {
+        if self.exchange.secure {
+            let clear = clear_password(self.exchange.password);
+            return Ok(ClientStep::Send(clear, self.in_phase(Phase::Verdict)));
+        }
+        match self.exchange.public_key {
+            Some(pem) => self.encrypted(pem),
+            None => Ok(ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey))),
+        }
+    }
+
+    fn encrypted(self, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        let cipher = encrypt_password(self.exchange.password, &self.nonce, pem)?;
+        Ok(ClientStep::Send(cipher, self.in_phase(Phase::Verdict)))
+    }
+
+    fn in_phase(self, phase: Phase) -> Self {
+        Self { phase, ..self }
+    }
+
+    fn unexpected(&self, got: &'static str) -> AuthError {
+        AuthError::Unexpected { plugin: self.plugin.name(), got }
+    }
+}
+
+impl ClientStep<'_> {
+    /// The packet to send, if there is one.
+    pub fn packet(&self) -> Option<&[u8]> {
+        match self {
+            Self::Send(bytes, _) => Some(bytes),
+            Self::RequestPublicKey(_) => Some(&[REQUEST_PUBLIC_KEY]),
+            Self::WaitForVerdict(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for ClientStep<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the bytes: they may be the password.
+        f.write_str(match self {
+            Self::Send(..) => "Send",
+            Self::RequestPublicKey(_) => "RequestPublicKey",
+            Self::WaitForVerdict(_) => "WaitForVerdict",
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! `mysql_native_password`: the answer is SHA1(password) XOR SHA1(nonce, SHA1(SHA1(password))).
+//! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_authentication_methods_native_password_authentication.html>
+
+use super::{Nonce, digest, same, xor};
+use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
+
+/// A SHA-1 digest.
+pub type Sha1 = [u8; 20];
+
+/// What the server stores of a password (`mysql.user.authentication_string` without `*`, decoded).
+pub fn double_sha1(password: &[u8]) -> Sha1 {
+    let single: Sha1 = digest(&SHA1, &[password]);
+    digest(&SHA1, &[&single])
+}
+
+/// The client's answer. An empty password has an empty answer, which is the caller's to make.
+pub fn scramble(password: &[u8], nonce: &Nonce) -> Sha1 {
+    let single: Sha1 = digest(&SHA1, &[password]);
+    scramble_single(&single, nonce)
+}
+
+/// The client's answer from the single SHA-1 alone: enough to log in with, see [`verify`].
+pub fn scramble_single(single: &Sha1, nonce: &Nonce) -> Sha1 {
+    let double: Sha1 = digest(&SHA1, &[single]);
+    xor(digest(&SHA1, &[nonce, &double]), single)
+}
+
+/// Checks an answer against the stored double SHA-1. A right answer reveals the single
+/// SHA-1, with which the proxy can log in to servers in the client's name.
+pub fn verify(response: &[u8], nonce: &Nonce, stored: &Sha1) -> Option<Sha1> {
+    let response: &Sha1 = response.try_into().ok()?;
+    let single = xor(digest(&SHA1, &[nonce, stored]), response);
+    let double: Sha1 = digest(&SHA1, &[&single]);
+    same(&double, stored).then_some(single)
+}
+
+/// Checks an answer against the password. Only an empty answer fits an empty password.
+pub fn verify_password(response: &[u8], nonce: &Nonce, password: &[u8]) -> bool {
+    if password.is_empty() || response.is_empty() {
+        return password.is_empty() && response.is_empty();
+    }
+    same(response, &scramble(password, nonce))
+}

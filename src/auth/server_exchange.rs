@@ -1,0 +1,131 @@
+//! The proxy as the server of an exchange: what a client's answer leads to. Each state
+//! is a type that its transition consumes, so an answer cannot be checked twice and
+//! the client is asked to switch at most once.
+
+use super::{Nonce, Plugin, caching_sha2, native_password};
+
+/// Hashed in place of the password of a user that does not exist, so that both take the same work.
+const NOBODY: &[u8] = b"no such user";
+
+/// After the greeting: the client's first answer is due.
+#[derive(Clone, Copy)]
+pub struct ServerExchange<'a> {
+    greeted: Plugin,
+    secret: Secret<'a>,
+}
+
+/// What the answer is checked against.
+#[derive(Clone, Copy)]
+struct Secret<'a> {
+    nonce: Nonce,
+    password: Option<&'a [u8]>,
+}
+
+/// What to do next.
+pub enum Step<'a> {
+    /// Send an auth switch request with `plugin()` and `nonce()`; the client's packet goes to `respond`.
+    AuthSwitch(Switched<'a>),
+    /// Send AuthMoreData with these bytes (`wire` puts the 0x01 in front), then go on with `then.finish()`.
+    MoreData {
+        /// The packet's content.
+        data: Vec<u8>,
+        /// What follows without waiting for the client.
+        then: Finishing,
+    },
+    /// The client is who it says: send OK.
+    Accept,
+    /// Wrong password or no such user, which look alike: send ERROR 1045.
+    Reject,
+}
+
+/// After an auth switch request: the client's second answer is due.
+#[derive(Clone, Copy)]
+pub struct Switched<'a> {
+    plugin: Plugin,
+    secret: Secret<'a>,
+}
+
+/// After the last AuthMoreData.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finishing(());
+
+impl<'a> ServerExchange<'a> {
+    /// `greeted` and `nonce` are those of the greeting (for COM_CHANGE_USER: of this
+    /// connection's greeting). `password` is None for a user that does not exist: the
+    /// exchange then takes the same course as with a wrong password.
+    pub fn new(greeted: Plugin, nonce: Nonce, password: Option<&'a [u8]>) -> Self {
+        Self { greeted, secret: Secret { nonce, password } }
+    }
+
+    /// The plugin and answer of a handshake response or COM_CHANGE_USER. `plugin` is None
+    /// from a client without CLIENT_PLUGIN_AUTH, which always means native passwords.
+    ///
+    /// An empty answer of a client that names its plugin need not mean an empty password:
+    /// libmysqlclient and libmariadb send one when the greeting was for another plugin, and
+    /// at the start of COM_CHANGE_USER, and wait for a switch request to the plugin named.
+    pub fn respond(self, plugin: Option<&[u8]>, response: &[u8]) -> Step<'a> {
+        let secret = self.secret;
+        let Some(name) = plugin else {
+            return secret.check(Plugin::NativePassword, response);
+        };
+        match Plugin::from_name(name) {
+            None => Step::AuthSwitch(Switched { plugin: self.greeted, secret }),
+            Some(plugin) if response.is_empty() => Step::AuthSwitch(Switched { plugin, secret }),
+            Some(plugin) => secret.check(plugin, response),
+        }
+    }
+}
+
+impl<'a> Switched<'a> {
+    /// The plugin that the client shall speak.
+    pub fn plugin(&self) -> Plugin {
+        self.plugin
+    }
+
+    /// The nonce to answer to; a NUL follows it on the wire.
+    pub fn nonce(&self) -> &Nonce {
+        &self.secret.nonce
+    }
+
+    /// The client's packet after the auth switch request. Never leads to another switch.
+    pub fn respond(self, response: &[u8]) -> Step<'a> {
+        self.secret.check(self.plugin, response)
+    }
+}
+
+impl Finishing {
+    /// What comes after the AuthMoreData.
+    pub fn finish<'a>(self) -> Step<'a> {
+        Step::Accept
+    }
+}
+
+impl<'a> Secret<'a> {
+    fn check(self, plugin: Plugin, response: &[u8]) -> Step<'a> {
+        let password = self.password.unwrap_or(NOBODY);
+        let right = match plugin {
+            Plugin::NativePassword => native_password::verify_password(response, &self.nonce, password),
+            Plugin::CachingSha2 => caching_sha2::verify_fast(response, &self.nonce, password),
+        };
+        // Both are computed before they are combined: a missing user costs the same hashes.
+        if !(right & self.password.is_some()) {
+            return Step::Reject;
+        }
+        // A server says nothing of the fast path when there was no password to check.
+        if plugin == Plugin::CachingSha2 && !password.is_empty() {
+            return Step::MoreData { data: vec![caching_sha2::FAST_AUTH_SUCCESS], then: Finishing(()) };
+        }
+        Step::Accept
+    }
+}
+
+impl std::fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AuthSwitch(switched) => write!(f, "AuthSwitch({})", switched.plugin.name()),
+            Self::MoreData { data, .. } => write!(f, "MoreData({data:?})"),
+            Self::Accept => f.write_str("Accept"),
+            Self::Reject => f.write_str("Reject"),
+        }
+    }
+}

@@ -1,0 +1,534 @@
+use super::*;
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use mysql_common::scramble::{scramble_native, scramble_sha256};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+const NONCE: Nonce = *b"abcdefghijklmnopqrst";
+
+static KEY: LazyLock<PrivateDecryptingKey> =
+    LazyLock::new(|| PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap());
+static PEM: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let der: PublicKeyX509Der = KEY.public_key().as_der().unwrap();
+    pem_of(der.as_ref())
+});
+
+fn pem_of(der: &[u8]) -> Vec<u8> {
+    let body = encode_base64(der);
+    let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+    for line in body.as_bytes().chunks(64) {
+        pem += std::str::from_utf8(line).unwrap();
+        pem.push('\n');
+    }
+    (pem + "-----END PUBLIC KEY-----\n").into_bytes()
+}
+
+fn encode_base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut group = [0u8; 4];
+        group[1..=chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes(group);
+        for at in 0..4 {
+            let symbol = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize];
+            out.push(if at <= chunk.len() { symbol as char } else { '=' });
+        }
+    }
+    out
+}
+
+fn decrypt(cipher: &[u8]) -> Vec<u8> {
+    let key = OaepPrivateDecryptingKey::new(KEY.clone()).unwrap();
+    let mut plain = vec![0; key.min_output_size()];
+    key.decrypt(&OAEP_SHA1_MGF1SHA1, cipher, &mut plain, None).unwrap().to_vec()
+}
+
+/// The server's end of the full exchange: the password and its NUL under the mask.
+fn unmask(mut plain: Vec<u8>, nonce: &Nonce) -> Vec<u8> {
+    plain.iter_mut().zip(nonce.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+    plain
+}
+
+mod primitives {
+    use super::*;
+
+    #[test]
+    fn double_sha1_is_what_the_servers_store() {
+        // SELECT PASSWORD('mypass') on MariaDB; also in the manual's page on password hashing.
+        let stored = hex(b"6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4");
+        assert_eq!(native_password::double_sha1(b"mypass").to_vec(), stored);
+    }
+
+    fn hex(text: &[u8]) -> Vec<u8> {
+        let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
+        text.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    }
+
+    #[test]
+    fn native_wrong_inputs_do_not_pass() {
+        let stored = native_password::double_sha1(b"secret");
+        let right = native_password::scramble(b"secret", &NONCE);
+        assert!(native_password::verify(&right, &NONCE, &stored).is_some());
+        assert!(native_password::verify(&right[..19], &NONCE, &stored).is_none());
+        assert!(native_password::verify(&[], &NONCE, &stored).is_none());
+        assert!(native_password::verify(&[right.as_slice(), &[0]].concat(), &NONCE, &stored).is_none());
+        assert!(native_password::verify(&right, b"ABCDEFGHIJKLMNOPQRST", &stored).is_none());
+        let mut flipped = right;
+        flipped[7] ^= 1;
+        assert!(native_password::verify(&flipped, &NONCE, &stored).is_none());
+        assert!(!native_password::verify_password(&flipped, &NONCE, b"secret"));
+    }
+
+    #[test]
+    fn empty_passwords_take_empty_answers_only() {
+        assert!(native_password::verify_password(b"", &NONCE, b""));
+        assert!(!native_password::verify_password(b"", &NONCE, b"secret"));
+        assert!(!native_password::verify_password(&native_password::scramble(b"", &NONCE), &NONCE, b""));
+        assert!(caching_sha2::verify_fast(b"", &NONCE, b""));
+        assert!(caching_sha2::verify_fast(b"\0", &NONCE, b""));
+        assert!(!caching_sha2::verify_fast(b"\0", &NONCE, b"secret"));
+        assert!(!caching_sha2::verify_fast(&caching_sha2::scramble(b"", &NONCE), &NONCE, b""));
+    }
+
+    #[test]
+    fn nonces_are_what_clients_can_read_and_never_repeat() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..500 {
+            let nonce = nonce().unwrap();
+            assert!(nonce.iter().all(|byte| (1..=127).contains(byte) && *byte != b'$'), "{nonce:?}");
+            assert!(seen.insert(nonce));
+        }
+        let used: std::collections::HashSet<u8> = seen.iter().flatten().copied().collect();
+        assert_eq!(used.len(), 126, "every allowed byte turns up in 10,000");
+    }
+
+    proptest! {
+        #[test]
+        fn scrambles_agree_with_an_independent_implementation(
+            password in proptest::collection::vec(any::<u8>(), 1..200), nonce: Nonce,
+        ) {
+            let native = native_password::scramble(&password, &nonce);
+            prop_assert_eq!(Some(native), scramble_native(&nonce, &password));
+            let sha2 = caching_sha2::scramble(&password, &nonce);
+            prop_assert_eq!(Some(sha2), scramble_sha256(&nonce, &password));
+            prop_assert!(native_password::verify_password(&native, &nonce, &password));
+            prop_assert!(caching_sha2::verify_fast(&sha2, &nonce, &password));
+        }
+
+        #[test]
+        fn the_single_sha1_that_an_answer_reveals_is_enough_to_log_in(password: [u8; 12], one: Nonce, two: Nonce) {
+            let stored = native_password::double_sha1(&password);
+            let answer = native_password::scramble(&password, &one);
+            let single = native_password::verify(&answer, &one, &stored).unwrap();
+            prop_assert_eq!(
+                native_password::scramble_single(&single, &two), native_password::scramble(&password, &two));
+        }
+
+        #[test]
+        fn another_password_never_passes(one in "[a-z]{0,8}", other in "[a-z]{0,8}", nonce: Nonce) {
+            prop_assume!(one != other);
+            for plugin in [Plugin::NativePassword, Plugin::CachingSha2] {
+                let answer = plugin.scramble(one.as_bytes(), &nonce);
+                let right = match plugin {
+                    Plugin::NativePassword => native_password::verify_password(&answer, &nonce, other.as_bytes()),
+                    Plugin::CachingSha2 => caching_sha2::verify_fast(&answer, &nonce, other.as_bytes()),
+                };
+                prop_assert!(!right, "{plugin:?}");
+            }
+        }
+    }
+}
+
+mod public_keys {
+    use super::*;
+
+    #[test]
+    fn encrypted_passwords_come_out_again() {
+        for password in ["", "x", "secret", &"long".repeat(50)] {
+            let cipher = caching_sha2::encrypt_password(password.as_bytes(), &NONCE, &PEM).unwrap();
+            assert_eq!(cipher.len(), 256);
+            let plain = unmask(decrypt(&cipher), &NONCE);
+            assert_eq!(plain, [password.as_bytes(), &[0]].concat());
+        }
+    }
+
+    #[test]
+    fn an_independent_implementation_reads_the_key_and_encrypts_alike() {
+        let mut masked = caching_sha2::clear_password(b"secret");
+        masked.iter_mut().zip(NONCE.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        let theirs = mysql_common::crypto::encrypt(&masked, &PEM);
+        let ours = caching_sha2::encrypt_password(b"secret", &NONCE, &PEM).unwrap();
+        assert_eq!(decrypt(&ours), decrypt(&theirs));
+    }
+
+    #[test]
+    fn a_password_that_the_key_cannot_hold_is_an_error() {
+        let fits = "p".repeat(256 - 42 - 1);
+        assert!(caching_sha2::encrypt_password(fits.as_bytes(), &NONCE, &PEM).is_ok());
+        let long = fits + "p";
+        let result = caching_sha2::encrypt_password(long.as_bytes(), &NONCE, &PEM);
+        assert_eq!(result, Err(AuthError::PasswordTooLong));
+    }
+
+    #[test]
+    fn malformed_keys_are_errors() {
+        let good = String::from_utf8(PEM.clone()).unwrap();
+        let cut_in_half = pem_of(&public_key_der(good.as_bytes()).unwrap()[..100]);
+        let bad: Vec<Vec<u8>> = vec![
+            Vec::new(),
+            b"hello".to_vec(),
+            good.replace("BEGIN", "START").into_bytes(),
+            good.replace("-----END", "").into_bytes(),
+            good.replacen("MII", "M*I", 1).into_bytes(),
+            b"-----BEGIN PUBLIC KEY----------END PUBLIC KEY-----".to_vec(),
+            b"-----BEGIN PUBLIC KEY-----".to_vec(),
+            cut_in_half,
+            vec![b'A'; 1 << 20],
+        ];
+        for pem in bad {
+            let result = caching_sha2::encrypt_password(b"secret", &NONCE, &pem);
+            assert!(matches!(result, Err(AuthError::PublicKey(_))), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn keys_come_with_carriage_returns_text_around_them_and_a_nul() {
+        let good = String::from_utf8(PEM.clone()).unwrap();
+        let odd = format!("# mine\r\n{}\0", good.replace('\n', "\r\n"));
+        assert_eq!(public_key_der(odd.as_bytes()), public_key_der(&PEM));
+    }
+
+    #[test]
+    fn base64_knows_the_vectors_of_its_standard() {
+        let vectors = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ];
+        for (plain, text) in vectors {
+            assert_eq!(pem::decode_base64(text.as_bytes()).as_deref(), Some(plain.as_bytes()));
+        }
+        for bad in [
+            "Z", "Zg", "Zg=", "Zg===", "=", "====", "Z=g=", "Zh==", "Zm9=", "Zg==Zg==", "Zm9v=", "Zm 9-", "é",
+        ] {
+            assert_eq!(pem::decode_base64(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn base64_reads_back_what_was_written(bytes: Vec<u8>) {
+            let text = encode_base64(&bytes);
+            prop_assert_eq!(pem::decode_base64(text.as_bytes()), Some(bytes));
+        }
+
+        #[test]
+        fn any_bytes_for_a_key_are_answered(bytes: Vec<u8>) {
+            let body = encode_base64(&bytes);
+            let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+            prop_assert!(caching_sha2::encrypt_password(b"p", &NONCE, pem.as_bytes()).is_err());
+            prop_assert!(caching_sha2::encrypt_password(b"p", &NONCE, &bytes).is_err());
+        }
+    }
+}
+
+mod towards_clients {
+    use super::*;
+
+    const BOTH: [Plugin; 2] = [Plugin::NativePassword, Plugin::CachingSha2];
+
+    /// How an exchange went, as one line.
+    fn dialogue(mut step: Step<'_>, second: &[u8]) -> String {
+        let mut said = String::new();
+        for _ in 0..4 {
+            said += &format!("{step:?} ");
+            step = match step {
+                Step::AuthSwitch(switched) => switched.respond(second),
+                Step::MoreData { then, .. } => then.finish(),
+                Step::Accept | Step::Reject => return said.trim_end().to_owned(),
+            };
+        }
+        panic!("the exchange does not end: {said}");
+    }
+
+    fn exchange(greeted: Plugin, password: Option<&str>) -> ServerExchange<'_> {
+        ServerExchange::new(greeted, NONCE, password.map(str::as_bytes))
+    }
+
+    #[test]
+    fn either_plugin_passes_without_a_switch_whatever_was_greeted() {
+        for greeted in BOTH {
+            for plugin in BOTH {
+                let answer = plugin.scramble(b"secret", &NONCE);
+                let step = exchange(greeted, Some("secret")).respond(Some(plugin.name().as_bytes()), &answer);
+                let expected = match plugin {
+                    Plugin::NativePassword => "Accept",
+                    Plugin::CachingSha2 => "MoreData([3]) Accept",
+                };
+                assert_eq!(dialogue(step, b""), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_passwords_and_unknown_users_look_alike() {
+        for greeted in BOTH {
+            for plugin in BOTH {
+                let name = Some(plugin.name().as_bytes());
+                for answer in [
+                    plugin.scramble(b"guess", &NONCE),
+                    plugin.scramble(super::super::Plugin::name(greeted).as_bytes(), &NONCE),
+                    vec![0],
+                    vec![7; 300],
+                ] {
+                    let known = dialogue(exchange(greeted, Some("secret")).respond(name, &answer), b"");
+                    let unknown = dialogue(exchange(greeted, None).respond(name, &answer), b"");
+                    assert_eq!(known, "Reject");
+                    assert_eq!(unknown, "Reject");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_logs_in_as_nobody() {
+        for plugin in BOTH {
+            for guess in [&b"no such user"[..], b""] {
+                let answer = plugin.scramble(guess, &NONCE);
+                let step = exchange(plugin, None).respond(Some(plugin.name().as_bytes()), &answer);
+                assert!(dialogue(step, &answer).ends_with("Reject"), "{plugin:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_plugins_are_asked_once_to_take_the_greeted_one() {
+        for greeted in BOTH {
+            for name in [&b"sha256_password"[..], b"client_ed25519", b"", b"MYSQL_NATIVE_PASSWORD", b"\xff\0"]
+            {
+                let good = greeted.scramble(b"secret", &NONCE);
+                let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
+                let Step::AuthSwitch(switched) = step else { panic!("{step:?}") };
+                assert_eq!((switched.plugin(), switched.nonce()), (greeted, &NONCE));
+                assert!(dialogue(switched.respond(&good), b"").ends_with("Accept"));
+                let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
+                assert_eq!(dialogue(step, b"wrong"), format!("AuthSwitch({}) Reject", greeted.name()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_first_answer_gets_a_switch_to_the_clients_own_plugin() {
+        // What libmysqlclient does when the greeting was for another plugin than its own.
+        for greeted in BOTH {
+            for plugin in BOTH {
+                for (password, second, end) in [
+                    (Some("secret"), "secret", "Accept"),
+                    (Some(""), "", "Accept"),
+                    (Some("secret"), "", "Reject"),
+                    (None, "", "Reject"),
+                    (Some(""), "x", "Reject"),
+                ] {
+                    let step = exchange(greeted, password).respond(Some(plugin.name().as_bytes()), b"");
+                    let said = dialogue(step, &plugin.scramble(second.as_bytes(), &NONCE));
+                    assert!(said.starts_with(&format!("AuthSwitch({})", plugin.name())), "{said}");
+                    assert!(said.ends_with(end), "{said} for {password:?}, {second:?}");
+                    assert_eq!(
+                        said.contains("MoreData"),
+                        end == "Accept" && second == "secret" && plugin == Plugin::CachingSha2
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_nul_means_no_password() {
+        let name = Some(&b"caching_sha2_password"[..]);
+        assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("")).respond(name, b"\0"), b""), "Accept");
+        assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("x")).respond(name, b"\0"), b""), "Reject");
+    }
+
+    #[test]
+    fn clients_without_plugins_speak_native() {
+        let good = Plugin::NativePassword.scramble(b"secret", &NONCE);
+        assert_eq!(
+            dialogue(exchange(Plugin::CachingSha2, Some("secret")).respond(None, &good), b""),
+            "Accept"
+        );
+        assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("")).respond(None, b""), b""), "Accept");
+        assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("secret")).respond(None, b""), b""), "Reject");
+        assert_eq!(dialogue(exchange(Plugin::CachingSha2, None).respond(None, &good), b""), "Reject");
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_passes_by_chance(name: Vec<u8>, first: Vec<u8>, second: Vec<u8>, known: bool) {
+            let step = exchange(Plugin::CachingSha2, known.then_some("secret")).respond(Some(&name), &first);
+            prop_assert!(dialogue(step, &second).ends_with("Reject"));
+        }
+    }
+}
+
+mod towards_servers {
+    use super::*;
+
+    const OTHER: Nonce = *b"ABCDEFGHIJKLMNOPQRST";
+
+    fn login(secure: bool) -> ClientExchange<'static> {
+        ClientExchange::new(b"secret", secure)
+    }
+
+    fn sent(step: Result<ClientStep<'_>, AuthError>) -> (Vec<u8>, Pending<'_>) {
+        match step {
+            Ok(ClientStep::Send(bytes, pending)) => (bytes, pending),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_first_answer_is_the_greeted_plugins() {
+        let (answer, pending) = login(false).greeted(b"mysql_native_password", NONCE);
+        assert_eq!(
+            (answer, pending.plugin()),
+            (Plugin::NativePassword.scramble(b"secret", &NONCE), Plugin::NativePassword)
+        );
+        let (answer, pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        assert_eq!(
+            (answer, pending.plugin()),
+            (Plugin::CachingSha2.scramble(b"secret", &NONCE), Plugin::CachingSha2)
+        );
+        let (_, pending) = login(false).greeted(b"sha256_password", NONCE);
+        assert_eq!(pending.plugin(), Plugin::CachingSha2);
+    }
+
+    #[test]
+    fn the_fast_path_waits_for_the_verdict() {
+        let (_, pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let step = pending.more_data(&[3]).unwrap();
+        assert_eq!(step.packet(), None);
+        let ClientStep::WaitForVerdict(pending) = step else { panic!("{step:?}") };
+        assert!(pending.more_data(&[4]).is_err(), "not after success: the password is no longer asked for");
+    }
+
+    #[test]
+    fn a_safe_channel_carries_the_password() {
+        let (_, pending) = login(true).greeted(b"caching_sha2_password", NONCE);
+        let (packet, pending) = sent(pending.more_data(&[4]));
+        assert_eq!(packet, b"secret\0");
+        assert!(pending.more_data(&[4]).is_err());
+    }
+
+    #[test]
+    fn an_unsafe_channel_carries_it_under_the_servers_key() {
+        let (_, pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let step = pending.more_data(&[4]).unwrap();
+        assert_eq!(step.packet(), Some(&[2][..]));
+        let ClientStep::RequestPublicKey(pending) = step else { panic!("{step:?}") };
+        assert!(pending.auth_switch(b"mysql_native_password", &NONCE).is_err(), "not now");
+        let (packet, _) = sent(pending.more_data(&PEM));
+        assert_eq!(unmask(decrypt(&packet), &NONCE), b"secret\0");
+        assert!(matches!(pending.more_data(b"no key"), Err(AuthError::PublicKey(_))));
+    }
+
+    #[test]
+    fn a_known_key_saves_the_question() {
+        let exchange = login(false).with_public_key(Some(&PEM));
+        let (_, pending) = exchange.greeted(b"caching_sha2_password", NONCE);
+        let (packet, _) = sent(pending.more_data(&[4]));
+        assert_eq!(unmask(decrypt(&packet), &NONCE), b"secret\0");
+    }
+
+    #[test]
+    fn a_switch_answers_to_the_new_nonce_also_in_the_full_exchange() {
+        let (_, pending) = login(false).greeted(b"mysql_native_password", NONCE);
+        let with_nul = [OTHER.as_slice(), &[0]].concat();
+        let (answer, pending) = sent(pending.auth_switch(b"caching_sha2_password", &with_nul));
+        assert_eq!(answer, Plugin::CachingSha2.scramble(b"secret", &OTHER));
+        let ClientStep::RequestPublicKey(pending) = pending.more_data(&[4]).unwrap() else { panic!() };
+        let (packet, _) = sent(pending.more_data(&PEM));
+        assert_eq!(unmask(decrypt(&packet), &OTHER), b"secret\0");
+    }
+
+    #[test]
+    fn unsupported_plugins_and_bad_nonces_are_named() {
+        let (_, pending) = login(true).greeted(b"caching_sha2_password", NONCE);
+        for plugin in ["mysql_clear_password", "client_ed25519", "dialog", ""] {
+            let error = pending.auth_switch(plugin.as_bytes(), &NONCE).unwrap_err();
+            assert_eq!(error, AuthError::Unsupported(plugin.to_owned()));
+        }
+        for length in [0, 8, 19, 22, 255] {
+            let error = pending.auth_switch(b"mysql_native_password", &vec![b'x'; length]).unwrap_err();
+            assert_eq!(error, AuthError::NonceLength(length));
+        }
+        let not_nul = [NONCE.as_slice(), b"x"].concat();
+        assert!(pending.auth_switch(b"mysql_native_password", &not_nul).is_err());
+    }
+
+    #[test]
+    fn a_server_cannot_switch_for_ever() {
+        let (_, mut pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let mut switches = 0;
+        while let Ok(ClientStep::Send(_, next)) = pending.auth_switch(b"mysql_native_password", &NONCE) {
+            pending = next;
+            switches += 1;
+            assert!(switches < 10);
+        }
+        assert!(switches >= 2, "MariaDB asks once for each plugin of an account");
+    }
+
+    #[test]
+    fn native_passwords_know_no_more_data() {
+        let (_, pending) = login(true).greeted(b"mysql_native_password", NONCE);
+        for data in [&[3][..], &[4], &[], b"\x04\0"] {
+            assert!(matches!(pending.more_data(data), Err(AuthError::Unexpected { .. })));
+        }
+    }
+
+    #[test]
+    fn empty_passwords_have_empty_answers() {
+        for plugin in [Plugin::NativePassword, Plugin::CachingSha2] {
+            let (answer, _) = ClientExchange::new(b"", false).greeted(plugin.name().as_bytes(), NONCE);
+            assert_eq!(answer, b"");
+        }
+    }
+
+    #[test]
+    fn nothing_secret_shows_in_debug_output() {
+        let (_, pending) = login(true).greeted(b"caching_sha2_password", NONCE);
+        assert_eq!(format!("{:?}", pending.more_data(&[4]).unwrap()), "Send");
+    }
+
+    proptest! {
+        #[test]
+        fn both_sides_agree(password in "\\PC{0,60}", nonce: Nonce, native: bool, greeted_native: bool) {
+            let of = |native| if native { Plugin::NativePassword } else { Plugin::CachingSha2 };
+            let server = ServerExchange::new(of(greeted_native), nonce, Some(password.as_bytes()));
+            let client = ClientExchange::new(password.as_bytes(), false);
+            let (answer, pending) = client.greeted(of(native).name().as_bytes(), nonce);
+            let mut step = server.respond(Some(pending.plugin().name().as_bytes()), &answer);
+            if let Step::AuthSwitch(switched) = step {
+                let asked = switched.plugin().name().as_bytes();
+                let (answer, _) = sent(pending.auth_switch(asked, switched.nonce()));
+                step = switched.respond(&answer);
+            }
+            if let Step::MoreData { data, then } = step {
+                prop_assert!(matches!(pending.more_data(&data), Ok(ClientStep::WaitForVerdict(_))));
+                step = then.finish();
+            }
+            prop_assert!(matches!(step, Step::Accept));
+        }
+
+        #[test]
+        fn any_packet_is_answered_or_refused(plugin: Vec<u8>, data: Vec<u8>, secure: bool) {
+            let (_, pending) = login(secure).greeted(&plugin, NONCE);
+            let _ = pending.more_data(&data);
+            let _ = pending.auth_switch(&plugin, &data);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What no single key shows: duplicates, what this version lacks, and what a
+//! reload changes.
+
+use std::collections::HashMap;
+
+use super::reader::Section;
+use super::types::{Config, Fixed, Live, Mode};
+
+/// Notes a problem for each value that stood before; `key` is relative to the section.
+pub(super) fn no_duplicates<'v>(
+    section: &Section<'_>,
+    key: &str,
+    values: impl Iterator<Item = (&'v str, Option<usize>)>,
+) {
+    let mut seen = HashMap::new();
+    // An empty value has its own problem already.
+    for (value, line) in values.filter(|(value, _)| !value.is_empty()) {
+        match seen.get(value) {
+            Some(Some(first)) => {
+                let text = format!("{value:?} stands already on line {first}; write another one");
+                section.problem(line, key, text);
+            }
+            Some(None) => section.problem(line, key, format!("{value:?} stands twice; write another one")),
+            None => _ = seen.insert(value, line),
+        }
+    }
+}
+
+impl Config {
+    /// What the file asks for and this version does not have, with what to write
+    /// instead; `check` shows it, `run` refuses to start.
+    pub fn not_in_this_version(&self) -> Vec<String> {
+        let split = self.fixed.listeners.iter().filter(|l| l.mode == Mode::Split);
+        split
+            .map(|l| {
+                format!(
+                    "listeners.mode: \"split\" (listener {:?}) is not in this version; write mode = \"primary\" \
+                     and send reads to a listener with mode = \"replica\"",
+                    l.name
+                )
+            })
+            .collect()
+    }
+}
+
+impl Fixed {
+    /// The keys whose change needs a restart.
+    pub fn changes(&self, new: &Fixed) -> Vec<String> {
+        let compared = [
+            ("workers", self.workers != new.workers),
+            ("listeners", self.listeners != new.listeners),
+            ("admin.http", self.admin_http != new.admin_http),
+            ("discovery.kind", self.discovery != new.discovery),
+            ("log.format", self.log.format != new.log.format),
+            ("log.level", self.log.level != new.log.level),
+        ];
+        changed(&compared)
+    }
+}
+
+impl Live {
+    /// The parts that a reload changes, for the log.
+    pub fn changes(&self, new: &Live) -> Vec<String> {
+        let compared = [
+            ("discovery.servers", self.servers != new.servers),
+            ("monitor", self.monitor != new.monitor),
+            ("users", self.users != new.users),
+            ("consistency", self.consistency != new.consistency),
+            ("replicas", self.replicas != new.replicas),
+            ("failover", self.failover != new.failover),
+            ("limits", self.limits != new.limits),
+            ("pool", self.pool != new.pool),
+            ("timeouts", self.timeouts != new.timeouts),
+            ("drain", self.drain != new.drain),
+        ];
+        changed(&compared)
+    }
+}
+
+fn changed(compared: &[(&str, bool)]) -> Vec<String> {
+    compared.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect()
+}

@@ -1,0 +1,81 @@
+//! The built-in defaults, each in one place. `config/pointsman.toml` states them
+//! too, and a test holds the two together.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::types::*;
+
+/// `monitor.interval`
+pub(super) const MONITOR_INTERVAL: Duration = Duration::from_millis(100);
+/// `admin.http`
+pub(super) const ADMIN_HTTP: &str = "0.0.0.0:9090";
+
+/// Data threads when the file says 0 or nothing: one per core.
+pub(super) fn workers() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The ports of a file without `[[listeners]]`.
+pub(super) fn listeners() -> Vec<Listener> {
+    let listener =
+        |name, address: &str, mode| Listener { name: Arc::from(name), address: address.to_owned(), mode };
+    vec![listener("rw", "0.0.0.0:3306", Mode::Primary), listener("ro", "0.0.0.0:6447", Mode::Replica)]
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+impl Default for Consistency {
+    fn default() -> Self {
+        Consistency { level: Level::Strong, max_wait: Duration::from_millis(50) }
+    }
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Replicas { max_lag: Duration::from_secs(10), fallback: Fallback::Primary }
+    }
+}
+
+impl Default for Failover {
+    fn default() -> Self {
+        Failover { hold: Duration::from_secs(30) }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_connections: 10_000,
+            max_server_connections: const { NonZeroUsize::new(1_000).unwrap() },
+            queue_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { idle_timeout: Duration::from_secs(60) }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(2),
+            login: Duration::from_secs(10),
+            idle: Duration::from_secs(8 * 3600),
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Drain { delay: Duration::ZERO, timeout: Duration::from_secs(20) }
+    }
+}

@@ -1,0 +1,86 @@
+//! The effective configuration as TOML, for `check`; secrets are hidden.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use super::choice::Choice;
+use super::types::{Config, Fixed, Live, Secret};
+use super::values::format_duration;
+
+impl Display for Secret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
+impl Display for Config {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Config { fixed, live, sources: _ } = self;
+        write_fixed(f, fixed)?;
+        write_servers(f, fixed, live)?;
+        write_users(f, live)?;
+        write_settings(f, live)
+    }
+}
+
+/// A basic TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn duration(value: Duration) -> String {
+    quoted(&format_duration(value))
+}
+
+fn word(value: impl Choice) -> String {
+    quoted(value.word())
+}
+
+fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed) -> fmt::Result {
+    writeln!(f, "workers = {}", fixed.workers)?;
+    for listener in &fixed.listeners {
+        writeln!(f, "\n[[listeners]]\nname = {}", quoted(&listener.name))?;
+        writeln!(f, "address = {}\nmode = {}", quoted(&listener.address), word(listener.mode))?;
+    }
+    writeln!(f, "\n[admin]\nhttp = {}", quoted(fixed.admin_http.as_deref().unwrap_or("off")))?;
+    writeln!(f, "\n[log]\nformat = {}\nlevel = {}", word(fixed.log.format), quoted(&fixed.log.level))
+}
+
+fn write_servers(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result {
+    writeln!(f, "\n[discovery]\nkind = {}", word(fixed.discovery))?;
+    for server in &live.servers {
+        let (name, address) = (quoted(&server.name), quoted(&server.address));
+        writeln!(f, "\n[[discovery.servers]]\nname = {name}\naddress = {address}")?;
+    }
+    let monitor = &live.monitor;
+    writeln!(f, "\n[monitor]\nuser = {}\npassword = \"{}\"", quoted(&monitor.user), monitor.password)?;
+    writeln!(f, "interval = {}", duration(monitor.interval))
+}
+
+fn write_users(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
+    let mut users: Vec<_> = live.users.values().collect();
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    for user in users {
+        writeln!(f, "\n[[users]]\nname = {}\npassword = \"{}\"", quoted(&user.name), user.password)?;
+        if let Some(most) = user.max_server_connections {
+            writeln!(f, "max_connections = {most}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
+    let Live { consistency, replicas, failover, limits, pool, timeouts, drain, .. } = live;
+    writeln!(f, "\n[consistency]\nlevel = {}", word(consistency.level))?;
+    writeln!(f, "max_wait = {}", duration(consistency.max_wait))?;
+    writeln!(f, "\n[replicas]\nmax_lag = {}", duration(replicas.max_lag))?;
+    writeln!(f, "fallback = {}", word(replicas.fallback))?;
+    writeln!(f, "\n[failover]\nhold = {}", duration(failover.hold))?;
+    writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;
+    writeln!(f, "max_server_connections = {}", limits.max_server_connections)?;
+    writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;
+    writeln!(f, "\n[pool]\nidle_timeout = {}", duration(pool.idle_timeout))?;
+    writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
+    writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
+    writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))
+}

@@ -1,0 +1,232 @@
+//! Sections of the file to the types, with the defaults.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check;
+use super::defaults;
+use super::error::ConfigError;
+use super::reader::{Reader, Section};
+use super::types::*;
+use super::values::{Use, check_address, is_log_filter};
+
+/// The least a setting may be where 0 makes no sense.
+const SOME: Duration = Duration::from_millis(1);
+/// Probing more often than this costs more than it tells.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+impl Config {
+    /// Reads a file; `password_file` is relative to the folder it stands in.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let base_dir = path.parent().unwrap_or(Path::new(""));
+        Config::parse(&text, base_dir)
+    }
+
+    /// Reads the text of a file that stands in `base_dir`.
+    pub fn parse(text: &str, base_dir: &Path) -> Result<Config, ConfigError> {
+        read(&Reader::new(text, base_dir, &|name| std::env::var(name).ok()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn parse_with(
+        text: &str,
+        base_dir: &Path,
+        env: super::reader::Env<'_>,
+    ) -> Result<Config, ConfigError> {
+        read(&Reader::new(text, base_dir, env))
+    }
+}
+
+/// Reads a whole document.
+pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
+    let (fixed, live) = reader.document(|root| {
+        let (discovery, servers) = root.table("discovery", discovery);
+        let fixed = Fixed {
+            workers: workers(root),
+            listeners: listeners(root),
+            admin_http: root.table("admin", admin_http),
+            discovery,
+            log: root.table("log", log),
+        };
+        let live = Live {
+            servers,
+            monitor: root.table("monitor", monitor),
+            users: users(root),
+            consistency: root.table("consistency", consistency),
+            replicas: root.table("replicas", replicas),
+            failover: root.table("failover", failover),
+            limits: root.table("limits", limits),
+            pool: root.table("pool", pool),
+            timeouts: root.table("timeouts", timeouts),
+            drain: root.table("drain", drain),
+        };
+        (fixed, live)
+    })?;
+    Ok(Config { fixed, live, sources: reader.take_sources() })
+}
+
+fn workers(root: &Section<'_>) -> NonZeroUsize {
+    root.count("workers", 0).and_then(NonZeroUsize::new).unwrap_or_else(defaults::workers)
+}
+
+fn listeners(root: &Section<'_>) -> Vec<Listener> {
+    let read = root.tables("listeners", |s| {
+        let (name, name_line) = s.name("rw");
+        let (address, line) = s.address("address", "0.0.0.0:3306", Use::Bind);
+        if s.get("mode").is_none() {
+            s.problem(s.line, "mode", "is missing; write mode = \"primary\" or \"replica\"");
+        }
+        let mode = s.choice("mode", Mode::Primary);
+        (Listener { name, address, mode }, name_line, line)
+    });
+    let Some(read) = read else { return defaults::listeners() };
+    if read.is_empty() {
+        root.problem(
+            None,
+            "listeners",
+            "is empty; write [[listeners]] with name, address and mode, or leave it out",
+        );
+    }
+    let any_port = |address: &str| address.ends_with(":0") && !address.starts_with("unix:");
+    let names = read.iter().map(|(l, line, _)| (&*l.name, *line));
+    check::no_duplicates(root, "listeners.name", names);
+    let fixed_ports = read.iter().filter(|(l, ..)| !any_port(&l.address));
+    check::no_duplicates(root, "listeners.address", fixed_ports.map(|(l, _, line)| (&*l.address, *line)));
+    read.into_iter().map(|(listener, ..)| listener).collect()
+}
+
+fn admin_http(s: &Section<'_>) -> Option<String> {
+    let Some((text, line)) = s.text("http") else { return Some(defaults::ADMIN_HTTP.to_owned()) };
+    if text == "off" {
+        return None;
+    }
+    if let Err(wrong) = check_address(&text, Use::BindTcp) {
+        let text = format!("{text:?} {wrong}; write \"{}\", or \"off\"", defaults::ADMIN_HTTP);
+        s.problem(Some(line), "http", text);
+    }
+    Some(text)
+}
+
+fn discovery(s: &Section<'_>) -> (DiscoveryKind, Vec<StaticServer>) {
+    let kind = s.choice_or("kind", |word| {
+        (word == "kubernetes").then(|| {
+            "\"kubernetes\" is not in this version; write \"static\" and list the servers in [[discovery.servers]]"
+                .to_owned()
+        })
+    });
+    let read = s.tables("servers", |s| {
+        let (name, name_line) = s.name("db-0");
+        let (address, line) = s.address("address", "db-0.example:3306", Use::Connect);
+        (StaticServer { name, address: address.into() }, name_line, line)
+    });
+    let read = read.unwrap_or_default();
+    if read.is_empty() {
+        s.problem(
+            s.line,
+            "servers",
+            "names no server; write [[discovery.servers]] with name and address for each",
+        );
+    }
+    check::no_duplicates(s, "servers.name", read.iter().map(|(server, line, _)| (&*server.name, *line)));
+    check::no_duplicates(
+        s,
+        "servers.address",
+        read.iter().map(|(server, _, line)| (&*server.address, *line)),
+    );
+    (kind.unwrap_or(DiscoveryKind::Static), read.into_iter().map(|(server, ..)| server).collect())
+}
+
+fn monitor(s: &Section<'_>) -> Monitor {
+    Monitor {
+        user: s.required_text("user", "monitor").0.into(),
+        password: s.secret(),
+        interval: s.duration("interval", defaults::MONITOR_INTERVAL, SHORTEST_INTERVAL),
+    }
+}
+
+fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
+    let read = root.tables("users", |s| {
+        let (name, line) = s.required_text("name", "app");
+        let (name, password) = (Arc::from(name), s.secret());
+        (User { name, password, max_server_connections: s.nonzero("max_connections") }, line)
+    });
+    let read = read.unwrap_or_default();
+    if read.is_empty() {
+        root.problem(
+            None,
+            "users",
+            "names nobody, so nobody could log in; write [[users]] with name and password",
+        );
+    }
+    check::no_duplicates(root, "users.name", read.iter().map(|(user, line)| (&*user.name, *line)));
+    read.into_iter().map(|(user, _)| (user.name.clone(), user)).collect()
+}
+
+fn log(s: &Section<'_>) -> Log {
+    let default = Log::default();
+    let format = s.choice("format", default.format);
+    let Some((level, line)) = s.text("level") else { return Log { format, ..default } };
+    if !is_log_filter(&level) {
+        let text = format!(
+            "{level:?} is not a level; write off, error, warn, info, debug or trace, \
+             or a list like \"info,pointsman::monitor=debug\""
+        );
+        s.problem(Some(line), "level", text);
+    }
+    Log { format, level }
+}
+
+fn consistency(s: &Section<'_>) -> Consistency {
+    let default = Consistency::default();
+    Consistency {
+        level: s.choice("level", default.level),
+        max_wait: s.duration("max_wait", default.max_wait, Duration::ZERO),
+    }
+}
+
+fn replicas(s: &Section<'_>) -> Replicas {
+    let default = Replicas::default();
+    Replicas {
+        max_lag: s.duration("max_lag", default.max_lag, Duration::ZERO),
+        fallback: s.choice("fallback", default.fallback),
+    }
+}
+
+fn failover(s: &Section<'_>) -> Failover {
+    Failover { hold: s.duration("hold", Failover::default().hold, Duration::ZERO) }
+}
+
+fn limits(s: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    Limits {
+        max_connections: s.count("max_connections", 1).unwrap_or(default.max_connections),
+        max_server_connections: s.nonzero("max_server_connections").unwrap_or(default.max_server_connections),
+        queue_timeout: s.duration("queue_timeout", default.queue_timeout, Duration::ZERO),
+    }
+}
+
+fn pool(s: &Section<'_>) -> Pool {
+    Pool { idle_timeout: s.duration("idle_timeout", Pool::default().idle_timeout, SOME) }
+}
+
+fn timeouts(s: &Section<'_>) -> Timeouts {
+    let default = Timeouts::default();
+    Timeouts {
+        connect: s.duration("connect", default.connect, SOME),
+        login: s.duration("login", default.login, SOME),
+        idle: s.duration("idle", default.idle, SOME),
+    }
+}
+
+fn drain(s: &Section<'_>) -> Drain {
+    let default = Drain::default();
+    Drain {
+        delay: s.duration("delay", default.delay, Duration::ZERO),
+        timeout: s.duration("timeout", default.timeout, Duration::ZERO),
+    }
+}

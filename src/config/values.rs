@@ -1,0 +1,278 @@
+//! Single values: texts, counts, durations, addresses, words and secrets. Each
+//! problem says what stands there and what to write.
+
+use std::net::Ipv6Addr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::choice::Choice;
+use super::reader::{Found, Section};
+use super::types::Secret;
+
+/// Longer ones are mistakes, and clocks overflow on them.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What an address may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Port 0 means any free one.
+    Bind,
+    /// A port is needed.
+    Connect,
+    /// As `Bind`, but only TCP.
+    BindTcp,
+}
+
+impl Section<'_> {
+    /// A string; None if absent or, with a problem noted, not a string.
+    pub fn text(&self, key: &'static str) -> Option<(String, usize)> {
+        let Found { value, line } = self.get(key)?;
+        match value.as_str() {
+            Some(text) => Some((text.to_owned(), line)),
+            None => {
+                let text = format!("is {}; write a string in quotes", shown(value));
+                self.problem(Some(line), key, text);
+                None
+            }
+        }
+    }
+
+    /// A string that must be there and not be empty; "" after a problem.
+    pub fn required_text(&self, key: &'static str, example: &str) -> (String, Option<usize>) {
+        let missing = self.get(key).is_none();
+        match self.text(key) {
+            Some((text, line)) if text.trim().is_empty() => {
+                self.problem(Some(line), key, format!("is empty; write {key} = \"{example}\""));
+                (String::new(), Some(line))
+            }
+            Some((text, line)) => (text, Some(line)),
+            None => {
+                if missing {
+                    self.problem(self.line, key, format!("is missing; write {key} = \"{example}\""));
+                }
+                (String::new(), self.line)
+            }
+        }
+    }
+
+    /// A name that shows in logs, metrics and tables.
+    pub fn name(&self, example: &str) -> (Arc<str>, Option<usize>) {
+        let (text, line) = self.required_text("name", example);
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            let text =
+                format!("{text:?} contains a space or control character; write a name like \"{example}\"");
+            self.problem(line, "name", text);
+        }
+        (text.into(), line)
+    }
+
+    /// One of the words of a setting.
+    pub fn choice<T: Choice>(&self, key: &'static str, default: T) -> T {
+        self.choice_or(key, |_| None).unwrap_or(default)
+    }
+
+    /// One of the words; `special` may say more about a word that is none of them.
+    pub fn choice_or<T: Choice>(
+        &self,
+        key: &'static str,
+        special: impl Fn(&str) -> Option<String>,
+    ) -> Option<T> {
+        let (text, line) = self.text(key)?;
+        let value = T::from_word(&text);
+        if value.is_none() {
+            let words: Vec<_> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let text = special(&text)
+                .unwrap_or_else(|| format!("{text:?} is unknown; write {}", words.join(" or ")));
+            self.problem(Some(line), key, text);
+        }
+        value
+    }
+
+    /// A whole number from `least` up to a million.
+    pub fn count(&self, key: &'static str, least: usize) -> Option<usize> {
+        let Found { value, line } = self.get(key)?;
+        let number = match value {
+            DeValue::Integer(i) => usize::from_str_radix(i.as_str(), i.radix()).ok(),
+            _ => None,
+        };
+        let fits = number.filter(|n| (least..=1_000_000).contains(n));
+        if fits.is_none() {
+            let text = format!("is {}; write a whole number from {least} to 1000000", shown(value));
+            self.problem(Some(line), key, text);
+        }
+        fits
+    }
+
+    /// A whole number from 1 up.
+    pub fn nonzero(&self, key: &'static str) -> Option<NonZeroUsize> {
+        self.count(key, 1).and_then(NonZeroUsize::new)
+    }
+
+    /// A duration of at least `least`.
+    pub fn duration(&self, key: &'static str, default: Duration, least: Duration) -> Duration {
+        let Some(Found { value, line }) = self.get(key) else { return default };
+        let example = format_duration(default.max(least));
+        let Some(duration) = value.as_str().and_then(parse_duration) else {
+            let text = format!(
+                "{} is not a duration; write a whole number and ms, s, m or h in quotes, like \"{example}\"",
+                shown(value)
+            );
+            self.problem(Some(line), key, text);
+            return default;
+        };
+        if duration < least || duration > LONGEST {
+            let (least, most) = (format_duration(least), format_duration(LONGEST));
+            let text = format!(
+                "{} is out of range; write \"{least}\" to \"{most}\", like \"{example}\"",
+                shown(value)
+            );
+            self.problem(Some(line), key, text);
+            return default;
+        }
+        duration
+    }
+
+    /// An address that must be there; "" after a problem.
+    pub fn address(&self, key: &'static str, example: &str, purpose: Use) -> (String, Option<usize>) {
+        let (text, line) = self.required_text(key, example);
+        if !text.is_empty()
+            && let Err(wrong) = check_address(&text, purpose)
+        {
+            self.problem(line, key, format!("{text:?} {wrong}; write \"{example}\""));
+        }
+        (text, line)
+    }
+
+    /// Exactly one of `password`, `password_file` and `password_env`.
+    pub fn secret(&self) -> Secret {
+        let given: Vec<_> = ["password", "password_file", "password_env"]
+            .into_iter()
+            .filter_map(|key| self.get(key).map(|found| (key, found.line)))
+            .collect();
+        let (key, line) = match given.as_slice() {
+            [one] => *one,
+            [] => {
+                let text = "is missing; write one of password, password_file and password_env";
+                self.problem(self.line, "password", text);
+                return Secret::default();
+            }
+            [(first, _), (second, line), ..] => {
+                let text = format!(
+                    "stands beside {first}; write only one of password, password_file and password_env"
+                );
+                self.problem(Some(*line), second, text);
+                return Secret::default();
+            }
+        };
+        let Some((text, _)) = self.text(key) else { return Secret::default() };
+        let secret = match key {
+            "password_file" => self.secret_file(&text),
+            "password_env" => (self.reader.env)(&text).ok_or_else(|| {
+                format!("the environment variable {text} is not set; set it, or write password_file")
+            }),
+            _ => Ok(text),
+        };
+        match secret {
+            Ok(secret) if secret.contains('\0') => {
+                self.problem(Some(line), key, "contains a NUL character; no server accepts that");
+            }
+            Ok(secret) => return Secret::new(secret),
+            Err(text) => self.problem(Some(line), key, text),
+        }
+        Secret::default()
+    }
+
+    fn secret_file(&self, path: &str) -> Result<String, String> {
+        let path = self.reader.base_dir.join(path);
+        self.reader.source(path.clone());
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| format!("cannot read {}: {e}; write the path of a readable file", path.display()))?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    }
+}
+
+/// A value as it stands in a message.
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(i) => i.to_string(),
+        DeValue::Float(f) => f.to_string(),
+        DeValue::Boolean(b) => b.to_string(),
+        other => format!("a {}", other.type_str()),
+    }
+}
+
+/// `100ms`, `10s`, `5m`, `8h`.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(3600),
+        _ => None,
+    }
+}
+
+/// The shortest text that `parse_duration` reads back; whole milliseconds only.
+pub(super) fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        _ if duration.subsec_millis() != 0 => format!("{}ms", duration.as_millis()),
+        0 => "0s".to_owned(),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// `host:port`, `[v6]:port`, `unix:/path`.
+pub(super) fn check_address(text: &str, purpose: Use) -> Result<(), &'static str> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match purpose {
+            Use::BindTcp => Err("is a unix socket, and this needs TCP"),
+            // The kernel's sockaddr_un holds 108 bytes with the closing NUL.
+            _ if path.len() > 107 => Err("has a path of more than 107 bytes"),
+            _ if !path.starts_with('/') => Err("has no absolute path after unix:"),
+            _ => Ok(()),
+        };
+    }
+    let (host, port) = text.rsplit_once(':').ok_or("has no port")?;
+    match host.strip_prefix('[') {
+        Some(rest) => {
+            let ip = rest.strip_suffix(']').ok_or("has no ] after the IPv6 address")?;
+            ip.parse::<Ipv6Addr>().map_err(|_| "has no IPv6 address between [ and ]")?;
+        }
+        None if host.contains(':') => return Err("has an IPv6 address without [ and ]"),
+        None if host.is_empty() => return Err("has no host before the port"),
+        None if !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) => {
+            return Err("has a host name with characters that no host name has");
+        }
+        None => {}
+    }
+    let digits = port.chars().all(|c| c.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(0) if purpose == Use::Connect => Err("has port 0"),
+        Ok(_) if digits => Ok(()),
+        _ => Err("has no port from 1 to 65535 after the last colon"),
+    }
+}
+
+/// `info`, or a list like `warn,pointsman::monitor=debug`.
+pub(super) fn is_log_filter(text: &str) -> bool {
+    let level = |word: &str| matches!(word, "off" | "error" | "warn" | "info" | "debug" | "trace");
+    let target = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+    };
+    text.split(',').map(str::trim).all(|part| match part.split_once('=') {
+        Some((name, word)) => target(name) && level(word),
+        None => level(part),
+    })
+}

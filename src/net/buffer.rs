@@ -1,0 +1,199 @@
+//! Buffers that move into an operation and come back, and a worker's store of them.
+//! Only a session that is doing something owns one.
+
+use std::cell::RefCell;
+
+/// What a session borrows for a command and its answer, in bytes.
+pub const SMALL_BUFFER: usize = 16 * 1024;
+/// What it borrows while a large answer or file passes, in bytes.
+pub const LARGE_BUFFER: usize = 256 * 1024;
+/// Buffers of each size that a worker keeps when nobody needs them.
+const KEPT: [(usize, usize); 2] = [(SMALL_BUFFER, 64), (LARGE_BUFFER, 2)];
+
+/// Bytes in a row with room behind them.
+#[derive(Debug, Default)]
+pub struct Buf {
+    data: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buf {
+    /// An empty buffer with this much room, in bytes.
+    pub fn with_room(room: usize) -> Self {
+        Buf { data: vec![0; room], start: 0, end: 0 }
+    }
+
+    /// What it holds.
+    #[inline]
+    pub fn filled(&self) -> &[u8] {
+        self.data.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// What it holds, to change in place.
+    #[inline]
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        self.data.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The room behind it.
+    #[inline]
+    pub fn room_mut(&mut self) -> &mut [u8] {
+        self.data.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// How much it holds.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether it holds nothing.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How much it could hold.
+    pub fn capacity(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether there is no room behind what it holds.
+    pub fn is_full(&self) -> bool {
+        self.end == self.data.len()
+    }
+
+    /// `n` bytes of the room were filled.
+    #[inline]
+    pub fn grew(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.data.len());
+    }
+
+    /// The first `n` bytes are done with.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.start == self.end {
+            self.clear();
+        }
+    }
+
+    /// Keeps only the first `n` bytes of what it holds.
+    pub fn truncate(&mut self, n: usize) {
+        self.end = self.end.min(self.start + n);
+    }
+
+    /// Holds nothing.
+    pub fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+
+    /// Appends, and grows where there is no room.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        if let Some(room) = self.room_mut().get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.grew(bytes.len());
+        }
+    }
+
+    /// Moves what it holds to the front, and grows, until there is room for `n` more bytes.
+    pub fn make_room(&mut self, n: usize) {
+        if self.data.len() - self.end >= n {
+            return;
+        }
+        if self.start > 0 {
+            self.data.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.data.len() - self.end < n {
+            self.data.resize(self.end + n, 0);
+        }
+    }
+
+    /// What it holds becomes what `bytes` holds; its memory is reused.
+    pub fn replace_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let room = self.data.len();
+        self.data.clear();
+        write(&mut self.data);
+        self.start = 0;
+        self.end = self.data.len();
+        if self.data.len() < room {
+            self.data.resize(room, 0);
+        }
+    }
+}
+
+/// One worker's buffers that nobody uses.
+#[derive(Debug, Default)]
+pub struct BufferPool {
+    kept: [RefCell<Vec<Vec<u8>>>; KEPT.len()],
+}
+
+impl BufferPool {
+    fn take(&self, index: usize, size: usize) -> Buf {
+        let kept = self.kept.get(index).and_then(|kept| kept.borrow_mut().pop());
+        Buf { data: kept.unwrap_or_else(|| vec![0; size]), start: 0, end: 0 }
+    }
+
+    /// An empty buffer of `SMALL_BUFFER` bytes.
+    pub fn small(&self) -> Buf {
+        self.take(0, SMALL_BUFFER)
+    }
+
+    /// An empty buffer of `LARGE_BUFFER` bytes.
+    pub fn large(&self) -> Buf {
+        self.take(1, LARGE_BUFFER)
+    }
+
+    /// Gives a buffer back. One that grew, or was lost to an operation, is dropped.
+    pub fn give(&self, buf: Buf) {
+        for (kept, (size, most)) in self.kept.iter().zip(KEPT) {
+            let mut kept = kept.borrow_mut();
+            if buf.data.len() == size && kept.len() < most {
+                kept.push(buf.data);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filled_and_room() {
+        let mut b = Buf::with_room(8);
+        b.extend_from_slice(b"abcdef");
+        b.consume(4);
+        assert_eq!(b.filled(), b"ef");
+        b.make_room(6);
+        assert_eq!((b.room_mut().len(), b.capacity()), (6, 8));
+        assert_eq!(b.filled(), b"ef");
+        b.extend_from_slice(b"0123456789");
+        assert_eq!(b.filled(), b"ef0123456789");
+        b.consume(100);
+        assert!(b.is_empty());
+        b.replace_with(|v| v.extend_from_slice(b"xy"));
+        assert_eq!(b.filled(), b"xy");
+    }
+
+    #[test]
+    fn the_pool_keeps_what_fits_and_no_more() {
+        let pool = BufferPool::default();
+        let mut grown = pool.small();
+        grown.make_room(SMALL_BUFFER + 1);
+        pool.give(grown);
+        assert_eq!(pool.kept[0].borrow().len(), 0);
+        for _ in 0..100 {
+            pool.give(Buf::with_room(SMALL_BUFFER));
+            pool.give(Buf::with_room(LARGE_BUFFER));
+        }
+        assert_eq!((pool.kept[0].borrow().len(), pool.kept[1].borrow().len()), (64, 2));
+        assert_eq!(pool.large().capacity(), LARGE_BUFFER);
+    }
+}

@@ -1,0 +1,140 @@
+//! Listening sockets: one per worker and port by SO_REUSEPORT, so that the kernel
+//! spreads connections and no accept lock is needed.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::tokio_driver::tune;
+use super::{Endpoint, TokioStream};
+
+/// Connections that may wait for an accept; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket of one worker.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
+/// An accepted socket that any worker can take over.
+#[derive(Debug)]
+pub enum Accepted {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// Unix.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Listener {
+    /// Binds `count` sockets to the address. Fails if anybody else listens there, which SO_REUSEPORT
+    /// alone would allow silently.
+    pub fn bind(at: &Endpoint, count: usize) -> io::Result<Vec<Socket>> {
+        match at {
+            Endpoint::Tcp { host, port } => {
+                let address = (host.as_str(), *port)
+                    .to_socket_addrs()?
+                    .next()
+                    .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))?;
+                let probe = tcp_socket(address, false)?;
+                // Port 0 is whichever the kernel picks: the same for all workers.
+                let address = probe.local_addr()?.as_socket().unwrap_or(address);
+                drop(probe);
+                (0..count.max(1)).map(|_| tcp_socket(address, true)).collect()
+            }
+            Endpoint::Unix(path) => {
+                let first = unix_socket(path)?;
+                let mut all = Vec::new();
+                for _ in 1..count.max(1) {
+                    all.push(first.try_clone()?);
+                }
+                all.push(first);
+                Ok(all)
+            }
+        }
+    }
+
+    /// Hands a bound socket to the runtime of the calling worker.
+    pub fn from_socket(socket: Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        if socket.local_addr()?.is_unix() {
+            return Ok(Listener::Unix(UnixListener::from_std(socket.into())?));
+        }
+        Ok(Listener::Tcp(TcpListener::from_std(socket.into())?))
+    }
+
+    /// Waits for a connection.
+    pub async fn accept(&self) -> io::Result<TokioStream> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                tune(&stream)?;
+                Ok(TokioStream::Tcp(stream))
+            }
+            Listener::Unix(listener) => Ok(TokioStream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl Accepted {
+    /// Takes a socket away from its worker's runtime.
+    pub fn from_stream(stream: TokioStream) -> io::Result<Self> {
+        match stream {
+            TokioStream::Tcp(s) => Ok(Accepted::Tcp(s.into_std()?)),
+            TokioStream::Unix(s) => Ok(Accepted::Unix(s.into_std()?)),
+        }
+    }
+
+    /// Hands it to the runtime of the calling worker.
+    pub fn into_stream(self) -> io::Result<TokioStream> {
+        match self {
+            Accepted::Tcp(s) => Ok(TokioStream::Tcp(tokio::net::TcpStream::from_std(s)?)),
+            Accepted::Unix(s) => Ok(TokioStream::Unix(tokio::net::UnixStream::from_std(s)?)),
+        }
+    }
+}
+
+fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    if share {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket)
+}
+
+/// A socket file that nobody listens on any more is in the way: it is removed, and nothing else is.
+fn unix_socket(path: &Path) -> io::Result<Socket> {
+    if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket())
+        && std::os::unix::net::UnixStream::connect(path).is_err()
+    {
+        std::fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_of_us_share_a_port_but_nobody_else_does() {
+        let first = Listener::bind(&"127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let port = first[0].local_addr().unwrap().as_socket().unwrap().port();
+        assert_eq!(first[1].local_addr().unwrap().as_socket().unwrap().port(), port);
+        let again = Listener::bind(&Endpoint::Tcp { host: "127.0.0.1".into(), port }, 2);
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}

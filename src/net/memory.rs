@@ -1,0 +1,188 @@
+//! Sockets in memory for scripted peers: as many bytes at a time as the test likes.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use super::{Buf, Endpoint, Runtime, Stream};
+
+#[derive(Debug, Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    closed: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Pipe {
+    fn wake(&mut self) {
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
+/// One end of a connection in memory.
+#[derive(Debug)]
+pub struct MemoryStream {
+    incoming: Rc<RefCell<Pipe>>,
+    outgoing: Rc<RefCell<Pipe>>,
+    /// The most that one read returns.
+    chunk: usize,
+}
+
+/// Both ends of a connection; each read returns at most `chunk` bytes.
+pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
+    let (a, b) = (Rc::<RefCell<Pipe>>::default(), Rc::<RefCell<Pipe>>::default());
+    (
+        MemoryStream { incoming: a.clone(), outgoing: b.clone(), chunk },
+        MemoryStream { incoming: b, outgoing: a, chunk },
+    )
+}
+
+impl Drop for MemoryStream {
+    fn drop(&mut self) {
+        for pipe in [&self.incoming, &self.outgoing] {
+            let mut pipe = pipe.borrow_mut();
+            pipe.closed = true;
+            pipe.wake();
+        }
+    }
+}
+
+impl Stream for MemoryStream {
+    async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
+        if let Err(e) = self.readable().await {
+            return (Err(e), buf);
+        }
+        let result = self.read_now(&mut buf).map(Option::unwrap_or_default);
+        (result, buf)
+    }
+
+    async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
+        let mut pipe = self.outgoing.borrow_mut();
+        if pipe.closed {
+            return (Err(io::ErrorKind::BrokenPipe.into()), buf);
+        }
+        pipe.bytes.extend(buf.filled());
+        pipe.wake();
+        drop(pipe);
+        (Ok(()), buf)
+    }
+
+    async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| {
+            let mut pipe = self.incoming.borrow_mut();
+            if !pipe.bytes.is_empty() || pipe.closed {
+                return Poll::Ready(Ok(()));
+            }
+            pipe.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn peer_closed(&mut self) {
+        poll_fn(|cx| {
+            let mut pipe = self.incoming.borrow_mut();
+            if pipe.closed {
+                return Poll::Ready(());
+            }
+            pipe.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
+        let mut pipe = self.incoming.borrow_mut();
+        if pipe.bytes.is_empty() {
+            return Ok(pipe.closed.then_some(0));
+        }
+        let n = pipe.bytes.len().min(self.chunk).min(buf.room_mut().len());
+        for (to, from) in buf.room_mut().iter_mut().zip(pipe.bytes.drain(..n)) {
+            *to = from;
+        }
+        buf.grew(n);
+        Ok(Some(n))
+    }
+
+    fn has_news(&mut self) -> bool {
+        let pipe = self.incoming.borrow();
+        !pipe.bytes.is_empty() || pipe.closed
+    }
+}
+
+type Accepting = Rc<RefCell<VecDeque<MemoryStream>>>;
+
+/// A network in memory: addresses are names, time is tokio's.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryRuntime {
+    listening: Rc<RefCell<HashMap<String, Accepting>>>,
+    chunk: Option<usize>,
+}
+
+impl MemoryRuntime {
+    /// Streams of this network return at most `chunk` bytes a read.
+    pub fn with_chunk(chunk: usize) -> Self {
+        MemoryRuntime { chunk: Some(chunk), ..Self::default() }
+    }
+
+    /// Listens at an address; connections queue up in what is returned.
+    pub fn listen(&self, at: &str) -> MemoryListener {
+        let queue = Accepting::default();
+        self.listening.borrow_mut().insert(at.to_owned(), queue.clone());
+        MemoryListener(queue)
+    }
+
+    /// Connections are refused there from now on.
+    pub fn unlisten(&self, at: &str) {
+        self.listening.borrow_mut().remove(at);
+    }
+}
+
+/// See `MemoryRuntime::listen`.
+#[derive(Debug, Clone)]
+pub struct MemoryListener(Accepting);
+
+impl MemoryListener {
+    /// The next connection.
+    pub async fn accept(&self) -> MemoryStream {
+        loop {
+            if let Some(stream) = self.0.borrow_mut().pop_front() {
+                return stream;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The next connection, if there is one.
+    pub fn try_accept(&self) -> Option<MemoryStream> {
+        self.0.borrow_mut().pop_front()
+    }
+}
+
+impl Runtime for MemoryRuntime {
+    type Stream = MemoryStream;
+
+    async fn connect(&self, to: &Endpoint) -> io::Result<MemoryStream> {
+        let listening = self.listening.borrow();
+        let queue = listening.get(&to.to_string()).ok_or(io::ErrorKind::ConnectionRefused)?;
+        let (here, there) = pair(self.chunk.unwrap_or(usize::MAX));
+        queue.borrow_mut().push_back(there);
+        Ok(here)
+    }
+
+    async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        tokio::time::timeout(limit, future).await.ok()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        drop(tokio::task::spawn_local(task));
+    }
+}

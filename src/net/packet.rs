@@ -1,0 +1,57 @@
+//! Whole packets, for the connection phase and other small exchanges. The command
+//! phase does not come through here: it passes bytes.
+
+use std::io;
+
+use super::{Buf, Stream};
+use crate::wire::{PacketHeader, ProtocolError};
+
+/// Why there is no packet.
+#[derive(Debug, thiserror::Error)]
+pub enum PacketError {
+    /// The stream ended or broke.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The peer broke the protocol.
+    #[error("{0}")]
+    Protocol(#[from] ProtocolError),
+}
+
+/// Reads until the packet at the front of `buf` is whole, and checks its sequence id. Its payload is
+/// `buf.filled()[4..4 + len]`; the caller consumes it. Longer than `limit` bytes is an error.
+pub async fn read_packet<S: Stream>(
+    stream: &mut S,
+    buf: &mut Buf,
+    seq: Option<u8>,
+    limit: usize,
+) -> Result<PacketHeader, PacketError> {
+    loop {
+        let mut wanted = PacketHeader::LEN;
+        if let Some(header) = PacketHeader::parse(buf.filled()) {
+            if let Some(expected) = seq
+                && header.seq != expected
+            {
+                return Err(ProtocolError::Sequence { expected, got: header.seq }.into());
+            }
+            if header.len > limit {
+                return Err(ProtocolError::TooLarge { what: "a packet", len: header.len, limit }.into());
+            }
+            if buf.len() >= header.total() {
+                return Ok(header);
+            }
+            wanted = header.total();
+        }
+        fill(stream, buf, wanted).await?;
+    }
+}
+
+/// Reads once, after making room for `wanted` bytes in all.
+async fn fill<S: Stream>(stream: &mut S, buf: &mut Buf, wanted: usize) -> Result<(), io::Error> {
+    buf.make_room(wanted.saturating_sub(buf.len()).max(1));
+    let (result, back) = stream.read(std::mem::take(buf)).await;
+    *buf = back;
+    match result? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}

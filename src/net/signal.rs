@@ -1,0 +1,84 @@
+//! A word from the worker to one of its sessions: drain, kill, your server is gone.
+//! Both are on the same thread, so it is a cell and a waker.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Bits that are raised by others and looked at by one task.
+#[derive(Debug, Default)]
+pub struct Signal {
+    bits: Cell<u8>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Signal {
+    /// Raises bits and wakes the task.
+    pub fn raise(&self, bits: u8) {
+        self.bits.set(self.bits.get() | bits);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// The raised bits.
+    pub fn get(&self) -> u8 {
+        self.bits.get()
+    }
+
+    /// Takes bits back.
+    pub fn lower(&self, bits: u8) {
+        self.bits.set(self.bits.get() & !bits);
+    }
+
+    /// Ready with the raised bits among `mask`, once there are any.
+    pub fn poll(&self, mask: u8, cx: &mut Context<'_>) -> Poll<u8> {
+        let raised = self.bits.get() & mask;
+        if raised != 0 {
+            return Poll::Ready(raised);
+        }
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// Runs `future` until one of the bits in `mask` is raised; then it is dropped, and the bits returned.
+pub async fn or_raised<F: Future>(signal: &Signal, mask: u8, future: F) -> Result<F::Output, u8> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending => signal.poll(mask, cx).map(Err),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[tokio::test]
+    async fn only_bits_in_the_mask_interrupt() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let signal = Rc::new(Signal::default());
+                let other = signal.clone();
+                let task = tokio::task::spawn_local(async move {
+                    or_raised(&other, 0b10, std::future::pending::<()>()).await
+                });
+                signal.raise(0b01);
+                tokio::task::yield_now().await;
+                assert!(!task.is_finished());
+                signal.raise(0b10);
+                assert_eq!(task.await.unwrap(), Err(0b10));
+                signal.lower(0b10);
+                assert_eq!(or_raised(&signal, 0b10, async { 7 }).await, Ok(7));
+            })
+            .await;
+    }
+}

@@ -1,0 +1,158 @@
+//! The driver that runs everywhere: readiness by tokio, on a current-thread runtime.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::{Buf, Endpoint, Runtime, Stream};
+
+/// A TCP or Unix socket.
+#[derive(Debug)]
+pub enum TokioStream {
+    /// TCP, with TCP_NODELAY and keepalive.
+    Tcp(TcpStream),
+    /// Unix.
+    Unix(UnixStream),
+}
+
+/// Keepalive: a peer that vanished is noticed after 60 + 3 × 10 s.
+pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+impl TokioStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            TokioStream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
+            TokioStream::Unix(s) => Pin::new(s).poll_read(cx, buf),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            TokioStream::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            TokioStream::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            TokioStream::Tcp(s) => s.poll_read_ready(cx),
+            TokioStream::Unix(s) => s.poll_read_ready(cx),
+        }
+    }
+}
+
+impl Stream for TokioStream {
+    async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
+        // `poll_read` marks the socket as drained when a read does not fill the room, which saves the
+        // second read that would only say EAGAIN.
+        let result = poll_fn(|cx| {
+            let mut room = ReadBuf::new(buf.room_mut());
+            ready!(self.poll_read(cx, &mut room))?;
+            Poll::Ready(Ok(room.filled().len()))
+        })
+        .await;
+        if let Ok(n) = result {
+            buf.grew(n);
+        }
+        (result, buf)
+    }
+
+    async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
+        let mut written = 0;
+        let result = poll_fn(|cx| {
+            while let Some(rest) = buf.filled().get(written..).filter(|rest| !rest.is_empty()) {
+                match ready!(self.poll_write(cx, rest))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    n => written += n,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await;
+        (result, buf)
+    }
+
+    async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_readable(cx)).await
+    }
+
+    async fn peer_closed(&mut self) {
+        loop {
+            let ready = match self {
+                TokioStream::Tcp(s) => s.ready(Interest::READABLE | Interest::ERROR).await,
+                TokioStream::Unix(s) => s.ready(Interest::READABLE | Interest::ERROR).await,
+            };
+            match ready {
+                Ok(ready) if !ready.is_read_closed() && !ready.is_error() => {
+                    // Bytes of a next command: they wait their turn, and say nothing of the end. The
+                    // readiness stays set, so waiting for more would spin.
+                    std::future::pending::<()>().await;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
+        let result = match self {
+            TokioStream::Tcp(s) => s.try_read(buf.room_mut()),
+            TokioStream::Unix(s) => s.try_read(buf.room_mut()),
+        };
+        match result {
+            Ok(n) => {
+                buf.grew(n);
+                Ok(Some(n))
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn has_news(&mut self) -> bool {
+        self.poll_readable(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+}
+
+/// tokio's current-thread runtime with a `LocalSet`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokioRuntime;
+
+impl Runtime for TokioRuntime {
+    type Stream = TokioStream;
+
+    async fn connect(&self, to: &Endpoint) -> io::Result<TokioStream> {
+        match to {
+            Endpoint::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                tune(&stream)?;
+                Ok(TokioStream::Tcp(stream))
+            }
+            Endpoint::Unix(path) => Ok(TokioStream::Unix(UnixStream::connect(path).await?)),
+        }
+    }
+
+    async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        tokio::time::timeout(limit, future).await.ok()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        drop(tokio::task::spawn_local(task));
+    }
+}

@@ -1,0 +1,45 @@
+//! Log lines on standard error, for people or for machines, with RFC 3339 times.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStyle {
+    /// One line for people, coloured on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// `log.level`
+    #[error("log.level: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Only the first call of a process counts.
+    #[error("logging is set up already: {0}")]
+    Again(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up the process's log. `filter` is a level or a list of `target=level`.
+pub fn init_tracing(style: LogStyle, filter: &str) -> Result<(), LogsError> {
+    let filter: Targets = filter.replace(' ', "").parse()?;
+    let registry = tracing_subscriber::registry().with(filter);
+    match style {
+        LogStyle::Text => {
+            let colours = std::io::stderr().is_terminal();
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(colours)).try_init()?;
+        }
+        LogStyle::Json => {
+            let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+            registry.with(layer).try_init()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The workers' counts as metric families: summed, except where the difference
+//! between workers is what one wants to see.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::cells::Cell;
+use super::families::{Families, Label};
+use super::worker::{Close, Disruption, Port, WorkerMetrics, cell_of};
+
+/// All workers of the process.
+#[derive(Debug)]
+pub struct WorkerFamilies(pub Vec<Arc<WorkerMetrics>>);
+
+impl Collector for WorkerFamilies {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families::new(encoder);
+        self.clients(&mut families)?;
+        self.statements(&mut families)?;
+        self.failovers(&mut families)?;
+        self.servers(&mut families)
+    }
+}
+
+impl WorkerFamilies {
+    fn sum(&self, cell: impl Fn(&WorkerMetrics) -> &Cell) -> u64 {
+        self.0.iter().map(|worker| cell(worker).get()).fold(0, u64::wrapping_add)
+    }
+
+    fn sum_gauge(&self, cell: impl Fn(&WorkerMetrics) -> &Cell) -> f64 {
+        self.sum(cell) as f64
+    }
+
+    fn by_port<'s>(
+        &'s self,
+        cells: impl Fn(&WorkerMetrics) -> &[Cell] + 's,
+    ) -> impl Iterator<Item = ([Label<'static>; 1], u64)> + 's {
+        Port::ALL.iter().map(move |&port| {
+            ([("port", port.as_str())], self.sum(|worker| cell_of(cells(worker), port as usize)))
+        })
+    }
+
+    fn clients(&self, families: &mut Families<'_>) -> fmt::Result {
+        families.counters(
+            "pointsman_client_connections",
+            "Clients accepted, by the mode of their port.",
+            self.by_port(|worker| &worker.accepted),
+        )?;
+        let names: Vec<String> = (0..self.0.len()).map(|n| n.to_string()).collect();
+        families.gauges(
+            "pointsman_clients",
+            "Clients connected now, by the mode of their port and by worker thread.",
+            self.0.iter().zip(&names).flat_map(|(worker, name)| {
+                Port::ALL.iter().map(move |&port| {
+                    let labels = [("port", port.as_str()), ("worker", name.as_str())];
+                    (labels, cell_of(&worker.clients, port as usize).get() as f64)
+                })
+            }),
+        )?;
+        families.counters(
+            "pointsman_client_disconnects",
+            "Clients gone, by reason: who ended the connection, and why.",
+            Close::ALL.iter().map(|&reason| {
+                let total = self.sum(|worker| cell_of(&worker.closed, reason as usize));
+                ([("reason", reason.as_str())], total)
+            }),
+        )?;
+        families.counter(
+            "pointsman_accept_errors",
+            "Accepts that failed for want of file descriptors or memory.",
+            self.sum(|worker| &worker.accept_errors),
+        )?;
+        families.counter(
+            "pointsman_clients_handed_over",
+            "New clients that an overfull worker thread handed to another.",
+            self.sum(|worker| &worker.handed_over),
+        )?;
+        families.counter(
+            "pointsman_client_received_bytes",
+            "Bytes received from clients.",
+            self.sum(|worker| &worker.bytes_in),
+        )?;
+        families.counter(
+            "pointsman_client_sent_bytes",
+            "Bytes sent to clients.",
+            self.sum(|worker| &worker.bytes_out),
+        )
+    }
+
+    fn statements(&self, families: &mut Families<'_>) -> fmt::Result {
+        families.counters(
+            "pointsman_statements",
+            "Commands that went to a server, by the mode of the port.",
+            self.by_port(|worker| &worker.statements),
+        )?;
+        families.latencies(
+            "pointsman_statement_duration_seconds",
+            "From the command read to the last byte of its answer written, by the mode of the port.",
+            Port::ALL.iter().map(|&port| {
+                let parts = self.0.iter().filter_map(|worker| worker.latency.get(port as usize));
+                ([("port", port.as_str())], parts.collect())
+            }),
+        )?;
+        families.counter(
+            "pointsman_proxy_errors",
+            "ERR packets that the proxy made itself.",
+            self.sum(|worker| &worker.proxy_errors),
+        )
+    }
+
+    fn failovers(&self, families: &mut Families<'_>) -> fmt::Result {
+        families.counters(
+            "pointsman_disruptions",
+            "What a change of the writer or a lost server meant for a session, by effect.",
+            Disruption::ALL.iter().map(|&effect| {
+                let total = self.sum(|worker| cell_of(&worker.disruptions, effect as usize));
+                ([("effect", effect.as_str())], total)
+            }),
+        )?;
+        families.gauge(
+            "pointsman_statements_waiting_for_writer",
+            "Statements waiting for a primary now.",
+            self.sum_gauge(|worker| &worker.waiting_for_writer),
+        )
+    }
+
+    fn servers(&self, families: &mut Families<'_>) -> fmt::Result {
+        families.counter(
+            "pointsman_server_connects",
+            "Connections opened to servers.",
+            self.sum(|worker| &worker.server_connects),
+        )?;
+        families.counter(
+            "pointsman_server_connect_errors",
+            "Attempts to open a connection to a server that failed.",
+            self.sum(|worker| &worker.server_connect_errors),
+        )?;
+        families.gauge(
+            "pointsman_server_connections",
+            "Connections to servers now, in use or idle.",
+            self.sum_gauge(|worker| &worker.server_connections),
+        )?;
+        families.gauge(
+            "pointsman_server_connections_idle",
+            "Connections to servers that wait in the pool now.",
+            self.sum_gauge(|worker| &worker.server_idle),
+        )?;
+        families.gauge(
+            "pointsman_statements_waiting_for_connection",
+            "Statements waiting for a server connection now, because a limit is reached.",
+            self.sum_gauge(|worker| &worker.waiting_for_connection),
+        )
+    }
+}

@@ -1,0 +1,113 @@
+//! Commands of the command phase, and the shape of the answer that each gets.
+
+/// A COM_* byte. Source: `my_command.h`, `mysql_com.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are the protocol's own")]
+pub enum Command {
+    Quit,
+    InitDb,
+    Query,
+    FieldList,
+    CreateDb,
+    DropDb,
+    Refresh,
+    Shutdown,
+    Statistics,
+    ProcessInfo,
+    ProcessKill,
+    Debug,
+    Ping,
+    ChangeUser,
+    BinlogDump,
+    TableDump,
+    RegisterSlave,
+    StmtPrepare,
+    StmtExecute,
+    StmtSendLongData,
+    StmtClose,
+    StmtReset,
+    SetOption,
+    StmtFetch,
+    BinlogDumpGtid,
+    ResetConnection,
+    Clone,
+    /// MariaDB's bulk execute.
+    StmtBulkExecute,
+    /// Anything else: the server says 1047 itself, and this proxy says it in its place.
+    Unknown(u8),
+}
+
+/// What a server answers to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseShape {
+    /// Nothing.
+    None,
+    /// One OK, EOF or ERR packet.
+    Ok,
+    /// Result sets, OK or ERR; more than one of them; or a request for a local file.
+    Results,
+    /// COM_STMT_PREPARE's own.
+    Prepare,
+    /// Rows without columns in front, as COM_STMT_FETCH has them.
+    Rows,
+    /// Column definitions up to an EOF, as COM_FIELD_LIST has them.
+    Fields,
+    /// One packet of text.
+    Text,
+    /// From here on both sides speak as they like (replication): bytes in both directions.
+    Stream,
+}
+
+impl From<u8> for Command {
+    fn from(byte: u8) -> Self {
+        use Command::*;
+        match byte {
+            0x01 => Quit,
+            0x02 => InitDb,
+            0x03 => Query,
+            0x04 => FieldList,
+            0x05 => CreateDb,
+            0x06 => DropDb,
+            0x07 => Refresh,
+            0x08 => Shutdown,
+            0x09 => Statistics,
+            0x0a => ProcessInfo,
+            0x0c => ProcessKill,
+            0x0d => Debug,
+            0x0e => Ping,
+            0x11 => ChangeUser,
+            0x12 => BinlogDump,
+            0x13 => TableDump,
+            0x15 => RegisterSlave,
+            0x16 => StmtPrepare,
+            0x17 => StmtExecute,
+            0x18 => StmtSendLongData,
+            0x19 => StmtClose,
+            0x1a => StmtReset,
+            0x1b => SetOption,
+            0x1c => StmtFetch,
+            0x1e => BinlogDumpGtid,
+            0x1f => ResetConnection,
+            0x20 => Clone,
+            0xfa => StmtBulkExecute,
+            other => Unknown(other),
+        }
+    }
+}
+
+impl Command {
+    /// The shape of the answer.
+    pub fn response(self) -> ResponseShape {
+        use Command::*;
+        match self {
+            Quit | StmtClose | StmtSendLongData => ResponseShape::None,
+            Query | ProcessInfo | StmtExecute | StmtBulkExecute => ResponseShape::Results,
+            StmtPrepare => ResponseShape::Prepare,
+            StmtFetch => ResponseShape::Rows,
+            FieldList => ResponseShape::Fields,
+            Statistics => ResponseShape::Text,
+            BinlogDump | BinlogDumpGtid | TableDump | Clone => ResponseShape::Stream,
+            _ => ResponseShape::Ok,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! OK, ERR, EOF and their like: the small packets that a proxy reads and writes.
+
+use super::{ProtocolError, Reader, StatusFlags, Writer};
+
+/// An OK packet, with 0x00 in front, or 0xfe where it stands for an EOF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OkPacket<'a> {
+    /// Rows changed (or found, with CLIENT_FOUND_ROWS).
+    pub affected_rows: u64,
+    /// The first AUTO_INCREMENT value made.
+    pub last_insert_id: u64,
+    /// The status after the statement.
+    pub status: StatusFlags,
+    /// How many warnings.
+    pub warnings: u16,
+    /// For people.
+    pub info: &'a [u8],
+    /// Session state changes, encoded; see `StateChanges`.
+    pub state: &'a [u8],
+}
+
+impl<'a> OkPacket<'a> {
+    /// Reads a payload (its first byte is not looked at). `session_track` as on this leg.
+    pub fn parse(payload: &'a [u8], session_track: bool) -> Result<Self, ProtocolError> {
+        let mut r = Reader::new(payload);
+        r.u8("an OK packet")?;
+        let affected_rows = r.lenenc("the affected rows")?;
+        let last_insert_id = r.lenenc("the insert id")?;
+        let status = StatusFlags::from_bits_retain(r.u16("the status flags")?);
+        let warnings = r.u16("the warnings")?;
+        let (mut info, mut state): (&[u8], &[u8]) = (&[], &[]);
+        if !session_track {
+            info = r.rest();
+        } else if !r.is_empty() {
+            info = r.lenenc_bytes("the info text")?;
+            if status.contains(StatusFlags::SESSION_STATE_CHANGED) {
+                state = r.lenenc_bytes("the session state changes")?;
+            }
+        }
+        Ok(OkPacket { affected_rows, last_insert_id, status, warnings, info, state })
+    }
+
+    /// Appends the payload. SESSION_STATE_CHANGED is set if and only if `state` is there and may go.
+    pub fn encode(&self, out: &mut Vec<u8>, header: u8, session_track: bool) {
+        let with_state = session_track && !self.state.is_empty();
+        let mut status = self.status - StatusFlags::SESSION_STATE_CHANGED;
+        if with_state {
+            status |= StatusFlags::SESSION_STATE_CHANGED;
+        }
+        out.push(header);
+        out.put_lenenc(self.affected_rows);
+        out.put_lenenc(self.last_insert_id);
+        out.extend_from_slice(&status.bits().to_le_bytes());
+        out.extend_from_slice(&self.warnings.to_le_bytes());
+        if !session_track {
+            out.extend_from_slice(self.info);
+        } else if with_state {
+            out.put_lenenc_bytes(self.info);
+            out.put_lenenc_bytes(self.state);
+        } else if !self.info.is_empty() {
+            out.put_lenenc_bytes(self.info);
+        }
+    }
+}
+
+/// An EOF packet of the 4.1 protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EofPacket {
+    /// How many warnings.
+    pub warnings: u16,
+    /// The status.
+    pub status: StatusFlags,
+}
+
+impl EofPacket {
+    /// A payload of 0xfe is an EOF packet (or an OK in its place) only if it is shorter than this.
+    pub const MAX_LEN: usize = 9;
+
+    /// Reads a payload.
+    pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
+        let mut r = Reader::new(payload);
+        r.u8("an EOF packet")?;
+        let warnings = r.u16("the warnings")?;
+        Ok(EofPacket { warnings, status: StatusFlags::from_bits_retain(r.u16("the status flags")?) })
+    }
+
+    /// Appends the payload.
+    pub fn encode(self, out: &mut Vec<u8>) {
+        out.push(0xfe);
+        out.extend_from_slice(&self.warnings.to_le_bytes());
+        out.extend_from_slice(&self.status.bits().to_le_bytes());
+    }
+}
+
+/// An ERR packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrPacket<'a> {
+    /// The error code.
+    pub code: u16,
+    /// Five characters.
+    pub sqlstate: [u8; 5],
+    /// For people.
+    pub message: &'a [u8],
+}
+
+impl<'a> ErrPacket<'a> {
+    /// Reads a payload. Before the handshake response errors come without an SQLSTATE.
+    pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
+        let mut r = Reader::new(payload);
+        r.u8("an ERR packet")?;
+        let code = r.u16("the error code")?;
+        let mut sqlstate = *b"HY000";
+        if r.rest().first() == Some(&b'#') {
+            r.u8("the SQLSTATE")?;
+            for (to, from) in sqlstate.iter_mut().zip(r.bytes(5, "the SQLSTATE")?) {
+                *to = *from;
+            }
+        }
+        Ok(ErrPacket { code, sqlstate, message: r.rest() })
+    }
+
+    /// Appends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(0xff);
+        out.extend_from_slice(&self.code.to_le_bytes());
+        out.push(b'#');
+        out.extend_from_slice(&self.sqlstate);
+        out.extend_from_slice(self.message);
+    }
+}
+
+/// The first packet of the answer to COM_STMT_PREPARE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrepareOk {
+    /// What the statement is called from here on.
+    pub statement_id: u32,
+    /// Column definitions that follow.
+    pub columns: u16,
+    /// Parameter definitions that follow, in front of the columns.
+    pub params: u16,
+}
+
+impl PrepareOk {
+    /// Reads a payload.
+    pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
+        let mut r = Reader::new(payload);
+        r.u8("a prepare OK packet")?;
+        Ok(PrepareOk {
+            statement_id: r.u32("the statement id")?,
+            columns: r.u16("the number of columns")?,
+            params: r.u16("the number of parameters")?,
+        })
+    }
+}
+
+/// "Protocol::AuthSwitchRequest".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthSwitchRequest<'a> {
+    /// The plugin to go on with.
+    pub plugin: &'a [u8],
+    /// Its challenge, without the NUL at its end.
+    pub data: &'a [u8],
+}
+
+impl<'a> AuthSwitchRequest<'a> {
+    /// Reads a payload. A payload of one byte asks for the password hash of before 4.1.
+    pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
+        let mut r = Reader::new(payload);
+        r.u8("an auth switch request")?;
+        let plugin = r.nul_bytes("the auth plugin")?;
+        let data = r.rest();
+        Ok(AuthSwitchRequest { plugin, data: data.strip_suffix(&[0]).unwrap_or(data) })
+    }
+
+    /// Appends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(0xfe);
+        out.put_nul_bytes(self.plugin);
+        out.put_nul_bytes(self.data);
+    }
+}
+
+/// Appends the payload of "Protocol::AuthMoreData".
+pub fn auth_more_data(out: &mut Vec<u8>, data: &[u8]) {
+    out.push(1);
+    out.extend_from_slice(data);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_packets_round_trip_with_and_without_trackers() {
+        let ok = OkPacket {
+            affected_rows: 300,
+            last_insert_id: 70_000,
+            status: StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED,
+            warnings: 3,
+            info: b"Rows matched: 1",
+            state: b"\x01\x05\x04test",
+        };
+        let mut out = Vec::new();
+        ok.encode(&mut out, 0, true);
+        assert_eq!(OkPacket::parse(&out, true), Ok(ok));
+        out.clear();
+        ok.encode(&mut out, 0, false);
+        let plain = OkPacket::parse(&out, false).unwrap();
+        assert_eq!(plain.info, ok.info);
+        assert_eq!(plain.status, StatusFlags::AUTOCOMMIT);
+        assert_eq!(plain.state, b"");
+    }
+
+    #[test]
+    fn err_packets_with_and_without_sqlstate() {
+        let err = ErrPacket { code: 1045, sqlstate: *b"28000", message: b"no" };
+        let mut out = Vec::new();
+        err.encode(&mut out);
+        assert_eq!(ErrPacket::parse(&out), Ok(err));
+        let early = ErrPacket::parse(b"\xff\x10\x04Too many connections").unwrap();
+        assert_eq!((early.code, early.message), (1040, &b"Too many connections"[..]));
+    }
+
+    #[test]
+    fn the_rest_round_trips() {
+        let eof = EofPacket { warnings: 2, status: StatusFlags::IN_TRANS };
+        let mut out = Vec::new();
+        eof.encode(&mut out);
+        assert_eq!(out.len(), 5);
+        assert_eq!(EofPacket::parse(&out), Ok(eof));
+        let switch = AuthSwitchRequest { plugin: b"mysql_native_password", data: &[7; 20] };
+        out.clear();
+        switch.encode(&mut out);
+        assert_eq!(AuthSwitchRequest::parse(&out), Ok(switch));
+        assert!(AuthSwitchRequest::parse(&[0xfe]).is_err());
+        let prepared = PrepareOk::parse(&[0, 1, 0, 0, 0, 2, 0, 3, 0, 0, 0, 0]).unwrap();
+        assert_eq!(prepared, PrepareOk { statement_id: 1, columns: 2, params: 3 });
+    }
+}

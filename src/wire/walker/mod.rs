@@ -1,0 +1,374 @@
+//! The response walker: finds where the answer to a command ends by headers and
+//! first bytes only, and translates what the two legs say differently: EOF packets,
+//! session trackers, sequence ids. Rows are never decoded; memory does not grow.
+//!
+//! It takes the answer in stretches of any size. What it has not consumed (less than a
+//! header, or an OK, EOF or ERR packet that is not whole yet) is given again with more
+//! bytes behind it; so the same bytes, cut anywhere, give the same output.
+
+mod legs;
+mod phase;
+#[cfg(test)]
+mod tests;
+
+pub use legs::Legs;
+use phase::{Next, Phase};
+
+use super::{
+    Edits, EofPacket, ErrPacket, OkPacket, PacketHeader, PrepareOk, ProtocolError, Reader, ResponseShape,
+    StatusFlags, frame_with,
+};
+
+/// The longest OK, EOF or ERR packet that is taken; servers send a few hundred bytes.
+const MAX_CONTROL: usize = 1 << 20;
+
+/// What to do with an ERR packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnErr {
+    /// It goes to the client as it is.
+    Forward,
+    /// This one goes in its place.
+    Replace(ErrPacket<'static>),
+    /// Nothing goes: the caller answers the client in another way.
+    Swallow,
+}
+
+/// Hears what the walker reads.
+pub trait Observer {
+    /// An OK packet, or the end of a result set.
+    fn ok(&mut self, _ok: &OkPacket<'_>) {}
+    /// An ERR packet; `first` says that nothing of the answer was there before it.
+    fn err(&mut self, _err: &ErrPacket<'_>, _first: bool) -> OnErr {
+        OnErr::Forward
+    }
+    /// The head of the answer to COM_STMT_PREPARE.
+    fn prepared(&mut self, _ok: &PrepareOk) {}
+}
+
+impl Observer for () {}
+
+/// How far a stretch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walked {
+    /// The answer goes on. The input from the consumed byte on must be given again, at least
+    /// `need` bytes long.
+    More {
+        /// Bytes, counted from the first that was not consumed.
+        need: usize,
+    },
+    /// The answer is complete.
+    Done,
+    /// The server asks for a local file: the client sends packets now, up to an empty one. Then
+    /// `resume` says where the sequence ids stand.
+    LocalInfile,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct ResponseWalker {
+    legs: Legs,
+    phase: Phase,
+    /// The sequence id that the server's next packet must have.
+    seq: u8,
+    /// What is added to the server's sequence ids for the client.
+    shift: u8,
+    /// Bytes of an opaque packet still to come; None between packets.
+    open: Option<usize>,
+    /// The packet before was 16 MiB - 1 long: the next one goes on with it and is not looked at.
+    continued: bool,
+    /// Whether any packet was seen.
+    begun: bool,
+    /// The last status seen: what an EOF packet says that the server did not send.
+    status: StatusFlags,
+}
+
+impl ResponseWalker {
+    /// For the answer to a command whose last packet had the sequence id `seq - 1`. `status` is the
+    /// session's status before it.
+    pub fn new(shape: ResponseShape, legs: Legs, seq: u8, status: StatusFlags) -> Self {
+        let phase = Phase::start(shape);
+        ResponseWalker { legs, phase, seq, shift: 0, open: None, continued: false, begun: false, status }
+    }
+
+    /// The last status flags seen.
+    pub fn status(&self) -> StatusFlags {
+        self.status
+    }
+
+    /// What is added to the server's sequence ids for the client; the client's packets of a local file
+    /// need the opposite.
+    pub fn shift(&self) -> u8 {
+        self.shift
+    }
+
+    /// The sequence id, as the client counts, that a packet made by the proxy has at this place.
+    pub fn client_seq(&self) -> u8 {
+        self.seq.wrapping_add(self.shift)
+    }
+
+    /// Whether the client is between two packets, so that one made by the proxy may follow.
+    pub fn between_packets(&self) -> bool {
+        self.open.is_none() && !self.continued
+    }
+
+    /// Goes on after a local file, whose last packet had the sequence id `seq - 1` on the server's leg.
+    pub fn resume(&mut self, seq: u8) {
+        self.seq = seq;
+        self.phase = Phase::First;
+    }
+
+    /// Walks over `input`, appends what the client gets to `edits`, and tells how many bytes were
+    /// consumed. Sequence ids are rewritten in place, in consumed bytes only.
+    pub fn feed(
+        &mut self,
+        input: &mut [u8],
+        edits: &mut Edits,
+        observer: &mut impl Observer,
+    ) -> Result<(usize, Walked), ProtocolError> {
+        let mut at = 0;
+        loop {
+            if let Some(left) = self.open {
+                let here = left.min(input.len() - at);
+                edits.keep(at, at + here);
+                at += here;
+                if here < left {
+                    self.open = Some(left - here);
+                    return Ok((at, Walked::More { need: 1 }));
+                }
+                self.open = None;
+                if !self.continued
+                    && let Some(end) = self.packet_ended(edits)
+                {
+                    return Ok((at, end));
+                }
+            }
+            if self.phase == Phase::Done {
+                return Ok((at, Walked::Done));
+            }
+            let rest = input.get(at..).unwrap_or_default();
+            let Some(header) = PacketHeader::parse(rest) else {
+                return Ok((at, Walked::More { need: PacketHeader::LEN }));
+            };
+            if header.seq != self.seq {
+                return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
+            }
+            match self.look(header, rest)? {
+                Next::Opaque => {
+                    self.columns_eof(edits);
+                    at = self.pass(header, input, at, edits);
+                }
+                Next::Wait(need) => return Ok((at, Walked::More { need })),
+                Next::Control => {
+                    let len = header.total();
+                    let Some(packet) = rest.get(..len) else {
+                        return Ok((at, Walked::More { need: len }));
+                    };
+                    let payload = packet.get(PacketHeader::LEN..).unwrap_or_default();
+                    if self.control(header, payload, edits, observer)? {
+                        at = self.pass(header, input, at, edits);
+                        continue;
+                    }
+                    self.seq = self.seq.wrapping_add(1);
+                    self.begun = true;
+                    at += len;
+                }
+            }
+        }
+    }
+
+    /// Begins to forward a packet: its header with the client's sequence id; the payload follows.
+    fn pass(&mut self, header: PacketHeader, input: &mut [u8], at: usize, edits: &mut Edits) -> usize {
+        if self.shift != 0
+            && let Some(seq) = input.get_mut(at + 3)
+        {
+            *seq = header.seq.wrapping_add(self.shift);
+        }
+        self.seq = self.seq.wrapping_add(1);
+        self.begun = true;
+        self.continued = header.is_continued();
+        self.open = Some(header.len);
+        edits.keep(at, at + PacketHeader::LEN);
+        at + PacketHeader::LEN
+    }
+
+    /// What to do with the packet that begins `rest`.
+    fn look(&mut self, header: PacketHeader, rest: &[u8]) -> Result<Next, ProtocolError> {
+        if self.continued || matches!(self.phase, Phase::Text | Phase::Columns(_) | Phase::Params { .. }) {
+            return Ok(Next::Opaque);
+        }
+        if header.len == 0 {
+            // No packet of the protocol is empty here, but a row or a text may be all that a server says.
+            return match self.phase {
+                Phase::Rows { .. } => Ok(Next::Opaque),
+                _ => Err(ProtocolError::Truncated("the first byte of an answer")),
+            };
+        }
+        let Some(&first) = rest.get(PacketHeader::LEN) else {
+            return Ok(Next::Wait(PacketHeader::LEN + 1));
+        };
+        let next = self.phase.look(first, header.len, &self.legs)?;
+        if next == Next::Control && header.len > MAX_CONTROL {
+            return Err(ProtocolError::TooLarge {
+                what: "an OK, EOF or ERR packet",
+                len: header.len,
+                limit: MAX_CONTROL,
+            });
+        }
+        Ok(next)
+    }
+
+    /// Handles a whole control packet. True: it goes to the client as it is, and the phase is set
+    /// for what follows it. False: it was replaced or dropped.
+    fn control(
+        &mut self,
+        header: PacketHeader,
+        payload: &[u8],
+        edits: &mut Edits,
+        observer: &mut impl Observer,
+    ) -> Result<bool, ProtocolError> {
+        match (payload.first().copied().unwrap_or_default(), self.phase) {
+            (0xff, _) => self.error(payload, edits, observer),
+            (0x00, Phase::Prepare) => {
+                let ok = PrepareOk::parse(payload)?;
+                observer.prepared(&ok);
+                self.phase = Phase::PrepareHead { params: ok.params, columns: ok.columns };
+                Ok(true)
+            }
+            (0xfe, Phase::ColumnsEof | Phase::ParamsEof { .. }) => {
+                self.metadata_eof(payload, edits, observer)
+            }
+            (0x00, _) => self.ok(0, header, payload, edits, observer),
+            (0xfe, _) => self.ok(0xfe, header, payload, edits, observer),
+            (0xfb, Phase::First) => {
+                self.phase = Phase::InfileRequest;
+                Ok(true)
+            }
+            _ => {
+                let mut r = Reader::new(payload);
+                let columns = r.lenenc("the number of columns")?;
+                self.phase = Phase::Head(columns);
+                Ok(true)
+            }
+        }
+    }
+
+    fn error(
+        &mut self,
+        payload: &[u8],
+        edits: &mut Edits,
+        observer: &mut impl Observer,
+    ) -> Result<bool, ProtocolError> {
+        let err = ErrPacket::parse(payload)?;
+        self.columns_eof(edits);
+        let decision = observer.err(&err, !self.begun);
+        self.phase = Phase::Done;
+        match decision {
+            OnErr::Forward => {
+                self.phase = Phase::LastPacket;
+                Ok(true)
+            }
+            OnErr::Replace(other) => {
+                let seq = self.client_seq();
+                edits.put_with(|out| frame_with(out, seq, |out| other.encode(out)));
+                Ok(false)
+            }
+            OnErr::Swallow => Ok(false),
+        }
+    }
+
+    /// An OK packet, or the packet that ends rows: told to the observer, then as the client's leg has it.
+    fn ok(
+        &mut self,
+        byte: u8,
+        header: PacketHeader,
+        payload: &[u8],
+        edits: &mut Edits,
+        observer: &mut impl Observer,
+    ) -> Result<bool, ProtocolError> {
+        let ok = if byte == 0xfe && !self.legs.server_deprecate_eof {
+            let eof = EofPacket::parse(payload)?;
+            OkPacket { status: eof.status, warnings: eof.warnings, ..OkPacket::default() }
+        } else {
+            OkPacket::parse(payload, self.legs.server_session_track)?
+        };
+        observer.ok(&ok);
+        self.status = ok.status;
+        if !ok.status.contains(StatusFlags::CURSOR_EXISTS) {
+            self.columns_eof(edits);
+        }
+        let more = ok.status.contains(StatusFlags::MORE_RESULTS_EXISTS) && self.phase.may_have_more();
+        if self.legs.passes_ok(byte, &ok) {
+            self.phase = if more { Phase::FirstNext } else { Phase::LastPacket };
+            return Ok(true);
+        }
+        self.phase = if more { Phase::First } else { Phase::Done };
+        let seq = header.seq.wrapping_add(self.shift);
+        self.legs.write_ok(byte, &ok, seq, edits)?;
+        Ok(false)
+    }
+
+    /// The EOF packet behind column or parameter definitions, from a server that still sends it.
+    fn metadata_eof(
+        &mut self,
+        payload: &[u8],
+        edits: &mut Edits,
+        observer: &mut impl Observer,
+    ) -> Result<bool, ProtocolError> {
+        let eof = EofPacket::parse(payload)?;
+        self.status = eof.status;
+        let cursor = self.phase == Phase::ColumnsEof && eof.status.contains(StatusFlags::CURSOR_EXISTS);
+        let keep = !self.legs.client_deprecate_eof;
+        if cursor {
+            let ok = OkPacket { status: eof.status, warnings: eof.warnings, ..OkPacket::default() };
+            observer.ok(&ok);
+            if keep {
+                self.phase = Phase::LastPacket;
+                return Ok(true);
+            }
+            self.phase = Phase::Done;
+            let seq = self.client_seq();
+            self.legs.write_ok(0xfe, &ok, seq, edits)?;
+            return Ok(false);
+        }
+        self.phase = self.phase.after_eof(keep);
+        if !keep {
+            self.shift = self.shift.wrapping_sub(1);
+        }
+        Ok(keep)
+    }
+
+    /// A packet went to the client whole: what comes now.
+    fn packet_ended(&mut self, edits: &mut Edits) -> Option<Walked> {
+        let (next, eof) = self.phase.packet_ended(&self.legs);
+        self.phase = next;
+        if eof {
+            self.insert_eof(edits);
+        }
+        match self.phase {
+            Phase::Done => Some(Walked::Done),
+            Phase::Infile => Some(Walked::LocalInfile),
+            _ => None,
+        }
+    }
+
+    /// In front of the first packet behind the columns.
+    #[inline]
+    fn columns_eof(&mut self, edits: &mut Edits) {
+        if self.phase == (Phase::Rows { columns_eof_due: true }) {
+            self.insert_eof(edits);
+            self.phase = Phase::Rows { columns_eof_due: false };
+        }
+    }
+
+    /// The EOF packet behind metadata, for a client that waits for it.
+    fn insert_eof(&mut self, edits: &mut Edits) {
+        let status = self.status
+            - (StatusFlags::MORE_RESULTS_EXISTS
+                | StatusFlags::CURSOR_EXISTS
+                | StatusFlags::LAST_ROW_SENT
+                | StatusFlags::SESSION_STATE_CHANGED);
+        let seq = self.client_seq();
+        edits.put_with(|out| frame_with(out, seq, |out| EofPacket { warnings: 0, status }.encode(out)));
+        self.shift = self.shift.wrapping_add(1);
+    }
+}

@@ -1,0 +1,149 @@
+//! Where in an answer the walker stands, and what follows what.
+
+use super::Legs;
+use crate::wire::{EofPacket, MAX_PAYLOAD, ProtocolError, ResponseShape};
+
+/// The place of the next packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first packet of a result.
+    First,
+    /// A result's OK is being forwarded; another result follows.
+    FirstNext,
+    /// The number of columns is being forwarded.
+    Head(u64),
+    /// Column definitions still to come.
+    Columns(u64),
+    /// The EOF packet behind them.
+    ColumnsEof,
+    /// Rows, up to the packet that ends them.
+    Rows {
+        /// The client waits for an EOF packet that this server does not send. It is put in front of the
+        /// first row, not behind the last column: an answer that opens a cursor has just one EOF packet.
+        columns_eof_due: bool,
+    },
+    /// One OK, EOF or ERR packet.
+    Single,
+    /// The head of the answer to COM_STMT_PREPARE.
+    Prepare,
+    /// That head is being forwarded.
+    PrepareHead { params: u16, columns: u16 },
+    /// Parameter or column definitions of a prepared statement.
+    Params {
+        /// Still to come of this block.
+        left: u16,
+        /// The size of the block behind it.
+        then: u16,
+    },
+    /// The EOF packet behind such a block.
+    ParamsEof { then: u16 },
+    /// That EOF packet is being forwarded.
+    ParamsEofPassing { then: u16 },
+    /// Column definitions up to an EOF packet.
+    Fields,
+    /// One packet of text.
+    Text,
+    /// A request for a local file is being forwarded.
+    InfileRequest,
+    /// The client sends the file.
+    Infile,
+    /// The last packet is being forwarded.
+    LastPacket,
+    /// Nothing more.
+    Done,
+}
+
+/// What to do with the packet at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Forward it without looking further.
+    Opaque,
+    /// It must be whole, and is read.
+    Control,
+    /// This many bytes are needed to tell.
+    Wait(usize),
+}
+
+impl Phase {
+    pub(super) fn start(shape: ResponseShape) -> Self {
+        match shape {
+            ResponseShape::Results => Phase::First,
+            ResponseShape::Prepare => Phase::Prepare,
+            ResponseShape::Rows => Phase::Rows { columns_eof_due: false },
+            ResponseShape::Fields => Phase::Fields,
+            ResponseShape::Text => Phase::Text,
+            ResponseShape::Ok => Phase::Single,
+            ResponseShape::None | ResponseShape::Stream => Phase::Done,
+        }
+    }
+
+    /// By the first byte of a packet of `len` bytes.
+    pub(super) fn look(self, first: u8, len: usize, legs: &Legs) -> Result<Next, ProtocolError> {
+        let unexpected = |expected| Err(ProtocolError::Unexpected { expected, byte: first });
+        match (self, first) {
+            (_, 0xff) => Ok(Next::Control),
+            (Phase::Rows { .. } | Phase::Fields, 0xfe) => {
+                // A row whose first value is 16 MiB or longer begins with 0xfe too, but fills its packet.
+                let limit = if legs.server_deprecate_eof { MAX_PAYLOAD } else { EofPacket::MAX_LEN };
+                Ok(if len < limit { Next::Control } else { Next::Opaque })
+            }
+            (Phase::Rows { .. } | Phase::Fields, _) => Ok(Next::Opaque),
+            (Phase::ColumnsEof | Phase::ParamsEof { .. }, 0xfe) => Ok(Next::Control),
+            (Phase::ColumnsEof | Phase::ParamsEof { .. }, _) => unexpected("an EOF packet"),
+            (Phase::Prepare, 0) => Ok(Next::Control),
+            (Phase::Prepare, _) => unexpected("the answer to COM_STMT_PREPARE"),
+            (Phase::Single, 0 | 0xfe) => Ok(Next::Control),
+            (Phase::Single, _) => unexpected("an OK, EOF or ERR packet"),
+            (Phase::First, 0xfe) => unexpected("a result"),
+            (Phase::First, _) => Ok(Next::Control),
+            _ => unexpected("nothing"),
+        }
+    }
+
+    /// Whether MORE_RESULTS_EXISTS means something here.
+    pub(super) fn may_have_more(self) -> bool {
+        matches!(self, Phase::First | Phase::Rows { .. } | Phase::ColumnsEof)
+    }
+
+    /// After a metadata EOF packet that the client gets (`kept`) or not.
+    pub(super) fn after_eof(self, kept: bool) -> Phase {
+        match self {
+            Phase::ParamsEof { then } if kept => Phase::ParamsEofPassing { then },
+            Phase::ParamsEof { then } => Phase::block(then, 0),
+            _ => Phase::Rows { columns_eof_due: false },
+        }
+    }
+
+    fn block(left: u16, then: u16) -> Phase {
+        match (left, then) {
+            (0, 0) => Phase::Done,
+            (0, then) => Phase::Params { left: then, then: 0 },
+            (left, then) => Phase::Params { left, then },
+        }
+    }
+
+    /// After a packet that was forwarded whole. True: the client waits for an EOF packet here.
+    pub(super) fn packet_ended(self, legs: &Legs) -> (Phase, bool) {
+        let server_eof = !legs.server_deprecate_eof;
+        let eof_due = !server_eof && !legs.client_deprecate_eof;
+        let next = match self {
+            Phase::FirstNext => Phase::First,
+            Phase::Head(columns) => Phase::Columns(columns),
+            Phase::Columns(0 | 1) if server_eof => Phase::ColumnsEof,
+            Phase::Columns(left) => Phase::columns(left, eof_due),
+            Phase::PrepareHead { params, columns } => Phase::block(params, columns),
+            Phase::Params { left: 0 | 1, then } if server_eof => Phase::ParamsEof { then },
+            Phase::Params { left: 0 | 1, then } => return (Phase::block(then, 0), eof_due),
+            Phase::Params { left, then } => Phase::Params { left: left - 1, then },
+            Phase::ParamsEofPassing { then } => Phase::block(then, 0),
+            Phase::InfileRequest => Phase::Infile,
+            Phase::Text | Phase::LastPacket => Phase::Done,
+            same => same,
+        };
+        (next, false)
+    }
+
+    fn columns(left: u64, eof_due: bool) -> Phase {
+        if left <= 1 { Phase::Rows { columns_eof_due: eof_due } } else { Phase::Columns(left - 1) }
+    }
+}
