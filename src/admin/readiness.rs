@@ -24,7 +24,8 @@ pub fn readiness(
         (false, _) if writer => Ok(()),
         (false, _) => Err(match snapshot.alarm {
             Some(Alarm::SeveralCandidates) => "no primary: several servers are writable",
-            Some(Alarm::NoCandidate) => "no primary: every server that answers is read-only",
+            Some(Alarm::NoCandidate) => "no primary: no server that answers is fit to be it",
+            Some(Alarm::FormerPrimary) => "no primary: the only writable server is a former primary",
             None => "no primary is known",
         }),
         (true, _) if replica => Ok(()),

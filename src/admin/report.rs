@@ -233,5 +233,6 @@ fn alarm_word(alarm: Alarm) -> &'static str {
     match alarm {
         Alarm::SeveralCandidates => "several_candidates",
         Alarm::NoCandidate => "no_candidate",
+        Alarm::FormerPrimary => "former_primary",
     }
 }

@@ -91,6 +91,10 @@ fn server(id: u32, name: &str, facts: Option<Facts>, serves_reads: bool) -> Arc<
         last_error: facts.is_none().then(|| "connection refused".into()),
         facts,
         serves_reads,
+        label: None,
+        deleting: false,
+        deposed: false,
+        stalled_since_ms: None,
     })
 }
 
@@ -120,6 +124,7 @@ fn three() -> Snapshot {
         writer: Some(ServerId(0)),
         alarm: None,
         history: Arc::new(VecDeque::from([change])),
+        ..Snapshot::empty()
     }
 }
 

@@ -1,1 +1,45 @@
-//! The server side: connect, authenticate, pool, reset.
+//! The server side: connect, log in, bring a connection to a session's state, pool,
+//! reset. A connection belongs to one worker; only the ceilings are shared.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod carried;
+mod ceilings;
+mod collations;
+mod connect;
+mod connection;
+mod pool;
+mod query;
+
+pub use carried::{Carried, Charset};
+pub use ceilings::{Ceilings, Permit};
+pub use connect::{ConnectError, Login, Target, connect};
+pub use connection::{About, Class, Connection, Settled, SwallowError};
+pub use pool::{Pool, PoolKey, TakeError, Terms, own_class};
+pub use query::{QueryError, ResultSet};
+
+/// A server's refusal, kept beyond the packet that it came in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("error {code} ({}): {}", String::from_utf8_lossy(sqlstate), String::from_utf8_lossy(message))]
+pub struct ServerError {
+    /// The error code.
+    pub code: u16,
+    /// Five characters.
+    pub sqlstate: [u8; 5],
+    /// The server's words.
+    pub message: Vec<u8>,
+}
+
+impl From<&crate::wire::ErrPacket<'_>> for ServerError {
+    fn from(err: &crate::wire::ErrPacket<'_>) -> Self {
+        ServerError { code: err.code, sqlstate: err.sqlstate, message: err.message.to_vec() }
+    }
+}

@@ -1,1 +1,9 @@
 //! Statement text to class and effects: what it reads, writes, sets, pins.
+//! [`lexer`] splits any bytes into tokens, [`read_only`] guards replica ports,
+//! [`kill`] finds the connection ids that the proxy must translate.
+
+pub mod kill;
+pub mod lexer;
+pub mod read_only;
+
+pub use lexer::{Kind, Lexer, Options, Token};

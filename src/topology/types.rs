@@ -19,10 +19,16 @@ pub struct Snapshot {
     pub servers: Arc<[Arc<Server>]>,
     /// Where statements that need a writer go. None: they wait.
     pub writer: Option<ServerId>,
-    /// Why there is no writer although servers answer (for example several candidates).
+    /// What a person should look at; there may be a writer all the same.
     pub alarm: Option<Alarm>,
     /// The last changes of writer, newest last, at most 32.
     pub history: Arc<VecDeque<WriterChange>>,
+    /// The writer, or the last one while there is none: tells a return from a change.
+    pub last_writer: Option<ServerId>,
+    /// `replicas.max_lag`; decides `serves_reads`.
+    pub max_lag: Duration,
+    /// The id of the next new server.
+    pub next_id: u32,
 }
 
 /// One server as last probed.
@@ -38,12 +44,54 @@ pub struct Server {
     pub health: Health,
     /// What its greeting and last good probe said; None before the first.
     pub facts: Option<Facts>,
-    /// Consecutive probes without an answer.
+    /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
     pub missed: u32,
     /// Eligible for reads: up, replicating, lag within `max_lag`, not the writer.
     pub serves_reads: bool,
     /// The last error of a probe, for people.
     pub last_error: Option<Arc<str>>,
+    /// What the operator's label says; None where discovery knows no labels.
+    pub label: Option<Label>,
+    /// Its pod is being deleted: no candidate, no new reads.
+    pub deleting: bool,
+    /// It was the writer until another server took over, and has not been seen read-only or
+    /// replicating since: it may lack writes that the successor acknowledged.
+    pub deposed: bool,
+    /// Unix time in milliseconds since when its receiver is disconnected.
+    pub stalled_since_ms: Option<u64>,
+}
+
+/// So many probes without an answer make a server `Down`.
+pub const MISSED_UNTIL_DOWN: u32 = 3;
+
+/// The role that an operator's label gives a pod. It can be late, and two pods can be `Primary`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// Labelled as the primary.
+    Primary,
+    /// Labelled as a replica.
+    Replica,
+    /// This discovery has labels, but this server carries none.
+    Absent,
+}
+
+/// One server as discovery names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// Unique; with the address it makes the server: the same name elsewhere is another server.
+    pub name: Arc<str>,
+    /// `host:port` or `unix:/path`.
+    pub address: Arc<str>,
+    /// None where discovery knows no labels (static).
+    pub label: Option<Label>,
+    /// `deletionTimestamp` is set.
+    pub deleting: bool,
+}
+
+impl From<(Arc<str>, Arc<str>)> for Discovered {
+    fn from((name, address): (Arc<str>, Arc<str>)) -> Self {
+        Discovered { name, address, label: None, deleting: false }
+    }
 }
 
 /// Whether a server answers.
@@ -78,7 +126,8 @@ pub struct Facts {
     pub gtid: Arc<str>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), to tell a replaced server.
     pub identity: Arc<str>,
-    /// Round trip of the probe.
+    /// Round trip of the probe. The reducer keeps the old value while the new one is within a
+    /// factor of two, so that noise makes no new snapshot.
     pub round_trip: Duration,
 }
 
@@ -104,13 +153,18 @@ pub struct Replication {
     pub source: Option<Arc<str>>,
 }
 
-/// Why there is no writer although servers answer.
+/// What a person should look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alarm {
-    /// Two or more writable servers, none of which is the current writer.
+    /// Two or more writable servers: either none of them can be told to be the writer, or
+    /// another one is writable beside the writer (which stays).
     SeveralCandidates,
-    /// All that answer are read-only.
+    /// Servers answer, but none is fit to be the writer: read-only, or not labelled.
     NoCandidate,
+    /// The only writable server is a former primary whose successor has not been seen to give
+    /// the role up: it may lack acknowledged writes. It is taken as soon as it has been
+    /// read-only or a replica, or the successor is read-only or no longer configured.
+    FormerPrimary,
 }
 
 /// One line of the history.
@@ -132,7 +186,7 @@ pub struct WriterChange {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The discovered servers, complete: who is not in it is gone.
-    Servers(Vec<(Arc<str>, Arc<str>)>),
+    Servers(Vec<Discovered>),
     /// A probe of a server ended.
     Probe {
         /// Whose.
@@ -167,6 +221,9 @@ impl Snapshot {
             writer: None,
             alarm: None,
             history: Arc::default(),
+            last_writer: None,
+            max_lag: Duration::from_secs(10),
+            next_id: 0,
         }
     }
 
@@ -183,5 +240,81 @@ impl Snapshot {
     /// The servers that may serve reads.
     pub fn replicas(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.servers.iter().filter(|s| s.serves_reads)
+    }
+}
+
+impl Server {
+    /// A server of which nothing is known but how to reach it.
+    pub fn new(id: ServerId, name: Arc<str>, address: Arc<str>) -> Self {
+        Server {
+            id,
+            name,
+            address,
+            health: Health::Unknown,
+            facts: None,
+            missed: 0,
+            serves_reads: false,
+            last_error: None,
+            label: None,
+            deleting: false,
+            deposed: false,
+            stalled_since_ms: None,
+        }
+    }
+
+    /// Reachable and writable by its last probe: what can be the writer. Group replication
+    /// (ONLINE and PRIMARY in a view with a majority) and Galera (Synced, Primary component)
+    /// will narrow it here, once probes say so.
+    pub fn is_candidate(&self) -> bool {
+        self.health == Health::Up && !self.deleting && self.facts.as_ref().is_some_and(|f| !f.is_read_only())
+    }
+
+    /// It answers and says that it takes no writes.
+    pub fn is_up_read_only(&self) -> bool {
+        self.health == Health::Up && self.facts.as_ref().is_some_and(Facts::is_read_only)
+    }
+
+    /// Its replication, if it is a configured replica.
+    pub fn replication(&self) -> Option<&Replication> {
+        self.facts.as_ref().and_then(|f| f.replication.as_ref())
+    }
+}
+
+impl Facts {
+    /// Either kind of read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only || self.super_read_only
+    }
+}
+
+impl Health {
+    /// As `/topology`, metrics and logs spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Health::Unknown => "unknown",
+            Health::Up => "up",
+            Health::Down => "down",
+        }
+    }
+}
+
+impl Alarm {
+    /// As `/topology`, metrics and logs spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Alarm::SeveralCandidates => "several_candidates",
+            Alarm::NoCandidate => "no_candidate",
+            Alarm::FormerPrimary => "former_primary",
+        }
+    }
+}
+
+impl Flavor {
+    /// As `/topology`, metrics and logs spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Flavor::MySql => "mysql",
+            Flavor::MariaDb => "mariadb",
+        }
     }
 }

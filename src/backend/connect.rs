@@ -1,0 +1,179 @@
+//! From nothing to an authenticated connection.
+
+use std::sync::Arc;
+
+use super::ServerError;
+use super::connection::{About, Class, Connection};
+use crate::auth::{AuthError, ClientExchange, ClientStep};
+use crate::config::Secret;
+use crate::net::{Buf, Endpoint, PacketError, Runtime, Stream, read_packet};
+use crate::topology::{Flavor, ServerId};
+use crate::wire::{
+    AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
+    ProtocolError, Writer, frame_with,
+};
+
+/// The longest packet of a login that is taken, in bytes: a public key is the longest there is.
+const MAX_LOGIN_PACKET: usize = 64 * 1024;
+
+/// Which server.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its identity in the snapshot.
+    pub server: ServerId,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// The generation of the snapshot that it was chosen by.
+    pub generation: u64,
+}
+
+/// As whom.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The account.
+    pub user: Arc<str>,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Refused, reset, closed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// Not within `timeouts.connect`.
+    #[error("no answer within {0:?}")]
+    Timeout(std::time::Duration),
+    /// It does not speak as it should.
+    #[error("protocol error: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// An ERR packet.
+    #[error("{0}")]
+    Refused(#[from] ServerError),
+    /// The authentication cannot be done.
+    #[error("{0}")]
+    Auth(#[from] AuthError),
+}
+
+impl From<PacketError> for ConnectError {
+    fn from(e: PacketError) -> Self {
+        match e {
+            PacketError::Io(e) => ConnectError::Io(e),
+            PacketError::Protocol(e) => ConnectError::Protocol(e),
+        }
+    }
+}
+
+/// Connects and logs in, without a time limit.
+pub async fn connect<R: Runtime>(
+    runtime: &R,
+    target: &Target,
+    login: &Login,
+    class: Class,
+    collation: u16,
+) -> Result<Connection<R::Stream>, ConnectError> {
+    let mut stream = runtime.connect(&target.endpoint).await?;
+    let mut buf = Buf::with_room(1024);
+    let header = read_packet(&mut stream, &mut buf, Some(0), MAX_LOGIN_PACKET).await?;
+    let greeting = {
+        let payload = payload(&buf, header);
+        if payload.first() == Some(&0xff) {
+            return Err(ServerError::from(&ErrPacket::parse(payload)?).into());
+        }
+        Greeting::parse(payload)?
+    };
+    buf.consume(header.total());
+    if !greeting.capabilities.contains(Capabilities::PROTOCOL_41 | Capabilities::PLUGIN_AUTH) {
+        return Err(ProtocolError::Unsupported("authentication plugins of the 4.1 protocol").into());
+    }
+    let capabilities = agreed(greeting.capabilities, class);
+    let secure = matches!(target.endpoint, Endpoint::Unix(_));
+    let exchange = ClientExchange::new(login.password.expose().as_bytes(), secure);
+    let (response, mut pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
+    let mut attributes = Vec::new();
+    for (name, value) in [("_client_name", "pointsman"), ("program_name", "pointsman")] {
+        attributes.put_lenenc_bytes(name.as_bytes());
+        attributes.put_lenenc_bytes(value.as_bytes());
+    }
+    let answer = HandshakeResponse {
+        capabilities,
+        max_packet: 1 << 30,
+        collation: u8::try_from(collation).unwrap_or(greeting.collation),
+        user: login.user.as_bytes(),
+        auth_response: &response,
+        schema: None,
+        auth_plugin: pending.plugin().name().as_bytes(),
+        attributes: &attributes,
+    };
+    let mut seq = header.seq.wrapping_add(1);
+    send(&mut stream, seq, |out| answer.encode(out)).await?;
+    loop {
+        seq = seq.wrapping_add(1);
+        let header = read_packet(&mut stream, &mut buf, Some(seq), MAX_LOGIN_PACKET).await?;
+        let step = {
+            let payload = payload(&buf, header);
+            match payload.first() {
+                Some(0) => {
+                    let ok = OkPacket::parse(payload, capabilities.contains(Capabilities::SESSION_TRACK))?;
+                    let status = ok.status;
+                    let about = About {
+                        server: target.server,
+                        generation: target.generation,
+                        user: login.user.clone(),
+                        class,
+                        flavor: flavor(greeting.capabilities),
+                        capabilities,
+                        thread_id: greeting.connection_id,
+                        greeting,
+                    };
+                    return Ok(Connection::new(stream, about, status));
+                }
+                Some(0xff) => return Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
+                Some(0xfe) => {
+                    let switch = AuthSwitchRequest::parse(payload)?;
+                    pending.auth_switch(switch.plugin, switch.data)?
+                }
+                Some(1) => pending.more_data(payload.get(1..).unwrap_or_default())?,
+                byte => {
+                    let byte = byte.copied().unwrap_or_default();
+                    return Err(ProtocolError::Unexpected { expected: "the end of the login", byte }.into());
+                }
+            }
+        };
+        buf.consume(header.total());
+        if let Some(packet) = step.packet() {
+            seq = seq.wrapping_add(1);
+            send(&mut stream, seq, |out| out.extend_from_slice(packet)).await?;
+        }
+        pending = match step {
+            ClientStep::Send(_, next)
+            | ClientStep::RequestPublicKey(next)
+            | ClientStep::WaitForVerdict(next) => next,
+        };
+    }
+}
+
+fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
+    buf.filled().get(PacketHeader::LEN..header.total()).unwrap_or_default()
+}
+
+async fn send<S: Stream>(stream: &mut S, seq: u8, write: impl FnOnce(&mut Vec<u8>)) -> std::io::Result<()> {
+    let mut out = Buf::default();
+    out.replace_with(|out| frame_with(out, seq, write));
+    stream.write_all(out).await.0
+}
+
+/// What to ask of a server: what the proxy needs, what the client's class needs, if the server has it.
+fn agreed(server: Capabilities, class: Class) -> Capabilities {
+    let mut agreed = server & (Capabilities::ALWAYS | class.capabilities);
+    if flavor(server) == Flavor::MySql {
+        agreed |= Capabilities::LONG_PASSWORD;
+    }
+    agreed
+}
+
+/// MariaDB's greeting leaves out the flag that MySQL's always has.
+fn flavor(server: Capabilities) -> Flavor {
+    if server.contains(Capabilities::LONG_PASSWORD) { Flavor::MySql } else { Flavor::MariaDb }
+}

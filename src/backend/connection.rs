@@ -1,0 +1,223 @@
+//! One authenticated server connection: what it is, what the server knows on it of the
+//! session, and which answers to the proxy's own commands are still to come.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Carried, Permit, ServerError};
+use crate::net::{Buf, Stream};
+use crate::topology::{Flavor, ServerId};
+use crate::wire::{
+    Capabilities, ErrPacket, Greeting, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with,
+};
+
+/// What tells connections apart that cannot stand in for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// The flags of `Capabilities::CLASS` that the client asked for.
+    pub capabilities: Capabilities,
+    /// Under `SET SESSION TRANSACTION READ ONLY`, as replica ports need it.
+    pub read_only: bool,
+}
+
+/// What never changes on a connection.
+#[derive(Debug)]
+pub struct About {
+    /// Whose it is.
+    pub server: ServerId,
+    /// The snapshot's generation when it was opened.
+    pub generation: u64,
+    /// The account.
+    pub user: Arc<str>,
+    /// See `Class`.
+    pub class: Class,
+    /// MySQL or MariaDB.
+    pub flavor: Flavor,
+    /// Agreed with the server.
+    pub capabilities: Capabilities,
+    /// What `CONNECTION_ID()` answers on it.
+    pub thread_id: u32,
+    /// The server's first packet.
+    pub greeting: Greeting,
+}
+
+/// An answer to swallow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Reset,
+    Set,
+    InitDb,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Connection<S> {
+    /// The socket.
+    pub stream: S,
+    /// What it is.
+    pub about: About,
+    /// The status of the last OK or EOF packet.
+    pub status: StatusFlags,
+    /// The server's default schema. It outlives a reset, on MySQL and on MariaDB; nothing else does.
+    schema: Option<Rc<[u8]>>,
+    /// What the server was told of a session; None before the first SET and after a reset.
+    applied: Option<Carried>,
+    /// Answers to swallow, in order, before the answer to the session's own command.
+    expecting: VecDeque<Expect>,
+    /// Dropped with the connection.
+    permit: Option<Permit>,
+}
+
+/// Swallowing went this far.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing is expected any more; the rest of the buffer is the session's.
+    Yes,
+    /// More bytes are needed.
+    Waiting,
+}
+
+/// An answer that was to be swallowed was an error.
+#[derive(Debug, thiserror::Error)]
+pub enum SwallowError {
+    /// The session's schema is not there, or not for this account: the session must hear of it.
+    #[error("{0}")]
+    Schema(ServerError),
+    /// This connection cannot be brought to the session's state.
+    #[error("{0}")]
+    State(ServerError),
+    /// The server broke the protocol.
+    #[error("{0}")]
+    Protocol(#[from] ProtocolError),
+}
+
+impl<S: Stream> Connection<S> {
+    pub(super) fn new(stream: S, about: About, status: StatusFlags) -> Self {
+        Connection {
+            stream,
+            about,
+            status,
+            schema: None,
+            applied: None,
+            expecting: VecDeque::new(),
+            permit: None,
+        }
+    }
+
+    /// Whether somebody waits for the right to a connection that this one holds.
+    pub fn is_wanted(&self) -> bool {
+        self.permit.as_ref().is_some_and(Permit::is_wanted)
+    }
+
+    pub(super) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    /// Whether answers must be swallowed before the session's.
+    pub fn is_expecting(&self) -> bool {
+        !self.expecting.is_empty()
+    }
+
+    /// Whether this connection can serve a session with this state: a schema can be changed, but not
+    /// taken away.
+    pub fn can_become(&self, wish: &Carried) -> bool {
+        wish.schema.is_some() || self.schema.is_none()
+    }
+
+    /// The session's state changed on the connection itself.
+    pub fn now_has(&mut self, carried: Carried) {
+        self.schema = carried.schema.clone();
+        self.applied = Some(carried);
+    }
+
+    /// Appends COM_RESET_CONNECTION, which also ends an open transaction.
+    pub fn reset(&mut self, out: &mut Vec<u8>) {
+        frame_with(out, 0, |out| out.push(0x1f));
+        self.expecting.push_back(Expect::Reset);
+        self.applied = None;
+    }
+
+    /// Appends what brings the connection to this state, if anything does.
+    pub fn become_session(&mut self, wish: &Carried, out: &mut Vec<u8>) {
+        if self.applied.as_ref() == Some(wish) {
+            return;
+        }
+        frame_with(out, 0, |out| {
+            out.push(0x03);
+            if self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
+                out.extend_from_slice(&[0, 1]);
+            }
+            wish.write_set(self.about.flavor, self.about.class.read_only, out);
+        });
+        self.expecting.push_back(Expect::Set);
+        if let Some(schema) = &wish.schema
+            && self.schema.as_ref() != Some(schema)
+        {
+            frame_with(out, 0, |out| {
+                out.push(0x02);
+                out.extend_from_slice(schema);
+            });
+            self.expecting.push_back(Expect::InitDb);
+        }
+        self.now_has(wish.clone());
+    }
+
+    /// Consumes expected answers from the front of `buf`.
+    pub fn swallow(&mut self, buf: &mut Buf) -> Result<Settled, SwallowError> {
+        while let Some(expect) = self.expecting.front().copied() {
+            let Some(header) = PacketHeader::parse(buf.filled()) else { return Ok(Settled::Waiting) };
+            if header.seq != 1 {
+                return Err(ProtocolError::Sequence { expected: 1, got: header.seq }.into());
+            }
+            let Some(payload) = buf.filled().get(PacketHeader::LEN..header.total()) else {
+                buf.make_room(header.total().saturating_sub(buf.len()));
+                return Ok(Settled::Waiting);
+            };
+            match payload.first() {
+                Some(0xff) => {
+                    let err = ServerError::from(&ErrPacket::parse(payload)?);
+                    return Err(match expect {
+                        Expect::InitDb => SwallowError::Schema(err),
+                        _ => SwallowError::State(err),
+                    });
+                }
+                Some(0) => {
+                    let track = self.about.capabilities.contains(Capabilities::SESSION_TRACK);
+                    self.status = OkPacket::parse(payload, track)?.status;
+                }
+                byte => {
+                    let byte = byte.copied().unwrap_or_default();
+                    return Err(ProtocolError::Unexpected { expected: "an OK packet", byte }.into());
+                }
+            }
+            buf.consume(header.total());
+            self.expecting.pop_front();
+        }
+        Ok(Settled::Yes)
+    }
+
+    /// Whether the connection still lives, as far as is known here: swallows what already came. A server
+    /// that says something unasked is about to close.
+    pub fn is_alive(&mut self, spare: &mut Buf) -> bool {
+        if !self.stream.has_news() {
+            return true;
+        }
+        spare.clear();
+        let alive = loop {
+            match self.stream.read_now(spare) {
+                Ok(None) => break spare.is_empty(),
+                Ok(Some(0)) | Err(_) => break false,
+                Ok(Some(_)) => match self.swallow(spare) {
+                    Ok(_) if !self.is_expecting() && !spare.is_empty() => break false,
+                    // An answer that is not whole yet: wait for it in the ordinary way would lose these
+                    // bytes, and such short answers come whole. Rather another connection.
+                    Ok(_) => {}
+                    Err(_) => break false,
+                },
+            }
+        };
+        spare.clear();
+        alive
+    }
+}

@@ -1,0 +1,171 @@
+//! A small question of the proxy's own: probes, KILL. Answers are collected, not passed.
+
+use super::{Connection, ServerError};
+use crate::net::{Buf, PacketError, Stream};
+use crate::wire::{
+    Capabilities, Edits, Legs, Observer, OnErr, PacketHeader, ProtocolError, Reader, ResponseShape,
+    ResponseWalker, Walked, frame_with,
+};
+
+/// The longest answer that is collected, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// One text result set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResultSet {
+    /// The columns' names (aliases).
+    pub columns: Vec<String>,
+    /// As many values as columns; None is NULL.
+    pub rows: Vec<Vec<Option<Vec<u8>>>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The connection broke.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The server broke the protocol.
+    #[error("protocol error: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// An ERR packet.
+    #[error("{0}")]
+    Refused(#[from] ServerError),
+}
+
+impl From<PacketError> for QueryError {
+    fn from(e: PacketError) -> Self {
+        match e {
+            PacketError::Io(e) => QueryError::Io(e),
+            PacketError::Protocol(e) => QueryError::Protocol(e),
+        }
+    }
+}
+
+/// Remembers an ERR packet.
+#[derive(Default)]
+struct Refusal(Option<ServerError>);
+
+impl Observer for Refusal {
+    fn err(&mut self, err: &crate::wire::ErrPacket<'_>, _first: bool) -> OnErr {
+        self.0 = Some(err.into());
+        OnErr::Swallow
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// Runs the text as one COM_QUERY and collects its result sets; OK packets give none.
+    pub async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, QueryError> {
+        let mut out = Buf::default();
+        let attributes = self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        out.replace_with(|out| {
+            frame_with(out, 0, |out| {
+                out.push(0x03);
+                if attributes {
+                    out.extend_from_slice(&[0, 1]);
+                }
+                out.extend_from_slice(sql.as_bytes());
+            });
+        });
+        self.stream.write_all(out).await.0?;
+        // The walker finds the end; with a client's leg that has DEPRECATE_EOF what it keeps is uniform.
+        let client = Capabilities::DEPRECATE_EOF;
+        let legs = Legs::new(self.about.capabilities, client);
+        let mut walker = ResponseWalker::new(ResponseShape::Results, legs, 1, self.status);
+        let (mut buf, mut edits, mut answer) = (Buf::with_room(4096), Edits::default(), Vec::new());
+        let mut refusal = Refusal::default();
+        loop {
+            let (used, walked) = walker.feed(buf.filled_mut(), &mut edits, &mut refusal)?;
+            edits.apply(buf.filled(), &mut answer);
+            edits.clear();
+            buf.consume(used);
+            match walked {
+                Walked::Done => break,
+                Walked::LocalInfile => return Err(ProtocolError::Unsupported("a local file").into()),
+                Walked::More { need } => buf.make_room(need.saturating_sub(buf.len()).max(1)),
+            }
+            if answer.len() > MAX_ANSWER {
+                let len = answer.len();
+                return Err(ProtocolError::TooLarge { what: "an answer", len, limit: MAX_ANSWER }.into());
+            }
+            let (result, back) = self.stream.read(std::mem::take(&mut buf)).await;
+            buf = back;
+            if result? == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        match refusal.0 {
+            Some(err) => Err(err.into()),
+            None => Ok(result_sets(&answer)?),
+        }
+    }
+
+    /// Says COM_QUIT and closes; a server that does not take it is not waited for.
+    pub async fn quit(mut self) {
+        let mut out = Buf::default();
+        out.replace_with(|out| frame_with(out, 0, |out| out.push(0x01)));
+        let _ = self.stream.write_all(out).await;
+    }
+
+    /// Ends when the server says something unasked or closes. It may be dropped and a query follow.
+    pub async fn closed(&mut self) {
+        let mut buf = Buf::with_room(256);
+        while self.stream.readable().await.is_ok() {
+            if !matches!(self.stream.read_now(&mut buf), Ok(None)) {
+                return;
+            }
+        }
+    }
+}
+
+/// Splits whole packets of DEPRECATE_EOF results into values.
+fn result_sets(answer: &[u8]) -> Result<Vec<ResultSet>, ProtocolError> {
+    let mut sets = Vec::new();
+    let mut packets = Packets(answer);
+    while let Some(packet) = packets.next() {
+        if packet.first() == Some(&0) {
+            continue;
+        }
+        let columns = Reader::new(packet).lenenc("the number of columns")?;
+        let mut set = ResultSet::default();
+        for _ in 0..columns {
+            let mut r = Reader::new(packets.next().unwrap_or_default());
+            for _ in 0..4 {
+                r.lenenc_bytes("a column definition")?;
+            }
+            set.columns.push(String::from_utf8_lossy(r.lenenc_bytes("a column's name")?).into_owned());
+        }
+        for row in packets.by_ref() {
+            if row.first() == Some(&0xfe) {
+                break;
+            }
+            let mut r = Reader::new(row);
+            let mut values = Vec::with_capacity(set.columns.len());
+            for _ in 0..columns {
+                if r.rest().first() == Some(&0xfb) {
+                    r.u8("a NULL")?;
+                    values.push(None);
+                } else {
+                    values.push(Some(r.lenenc_bytes("a value")?.to_vec()));
+                }
+            }
+            set.rows.push(values);
+        }
+        sets.push(set);
+    }
+    Ok(sets)
+}
+
+/// Payloads of whole packets, one after another.
+struct Packets<'a>(&'a [u8]);
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let header = PacketHeader::parse(self.0)?;
+        let (packet, rest) = self.0.split_at_checked(header.total())?;
+        self.0 = rest;
+        packet.get(PacketHeader::LEN..)
+    }
+}

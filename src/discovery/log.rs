@@ -1,0 +1,92 @@
+//! What an operator reads of it: each change of writer, and changes of health as long
+//! as they are few.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::topology::{Health, Server, ServerId, Snapshot};
+
+/// So many lines about one server's health at once; then one for each `REFILL`.
+const BURST: u32 = 5;
+const REFILL: Duration = Duration::from_secs(10);
+
+/// Remembers what was said.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    health: HashMap<ServerId, Budget>,
+}
+
+#[derive(Debug)]
+struct Budget {
+    left: u32,
+    refilled: Instant,
+    suppressed: u32,
+}
+
+impl Log {
+    /// Says what changed.
+    pub fn changed(&mut self, before: &Snapshot, after: &Snapshot) {
+        if before.writer != after.writer {
+            writer_changed(after);
+        }
+        if before.alarm != after.alarm {
+            match after.alarm {
+                Some(alarm) => tracing::warn!(alarm = alarm.as_str(), "the servers need attention"),
+                None => tracing::info!("the servers need no attention any more"),
+            }
+        }
+        for server in after.servers.iter() {
+            let old = before.server(server.id).map_or(Health::Unknown, |s| s.health);
+            if old != server.health {
+                self.health_changed(server);
+            }
+        }
+        self.health.retain(|id, _| after.server(*id).is_some());
+    }
+
+    fn health_changed(&mut self, server: &Server) {
+        let now = Instant::now();
+        let budget =
+            self.health.entry(server.id).or_insert(Budget { left: BURST, refilled: now, suppressed: 0 });
+        let Some(suppressed) = budget.take(now) else { return };
+        let (name, address, health) = (&*server.name, &*server.address, server.health.as_str());
+        let error = server.last_error.as_deref();
+        if server.health == Health::Down {
+            tracing::warn!(server = name, address, health, error, suppressed, "a server changed its health");
+        } else {
+            tracing::info!(server = name, address, health, suppressed, "a server changed its health");
+        }
+    }
+}
+
+impl Budget {
+    /// Whether to speak, and how often it was silent before.
+    fn take(&mut self, now: Instant) -> Option<u32> {
+        while self.left < BURST && now.duration_since(self.refilled) >= REFILL {
+            self.left += 1;
+            self.refilled += REFILL;
+        }
+        if self.left == 0 {
+            self.suppressed = self.suppressed.saturating_add(1);
+            return None;
+        }
+        if self.left == BURST {
+            self.refilled = now;
+        }
+        self.left -= 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+fn writer_changed(after: &Snapshot) {
+    let Some(change) = after.history.back() else { return };
+    let (from, to) = (change.from.as_deref(), change.to.as_deref());
+    let (generation, reason) = (change.generation, &*change.reason);
+    if to.is_some() {
+        tracing::info!(generation, from, to, reason, "the writer changed");
+    } else {
+        tracing::warn!(generation, from, to, reason, "the writer is lost");
+    }
+}

@@ -1,0 +1,183 @@
+//! The task that owns the snapshot.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{Instant, sleep_until};
+
+use super::log::Log;
+use crate::config::Live;
+use crate::monitor::{Connector, Kicker, Kicks, Orders, Prober};
+use crate::topology::{Discovered, Event, Server, ServerId, Snapshot, reduce};
+
+/// Probes hurry this long when there is no writer; a set of replicas alone has none for ever.
+const HURRY: Duration = Duration::from_secs(60);
+
+/// Starts the owner and a monitor for each server, on the current thread: it must run inside a
+/// `LocalSet`. The snapshot's first value already names the configured servers. Everything ends
+/// when the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers,
+/// `monitor` and `replicas.max_lag`.
+pub fn start<C: Connector>(
+    live: watch::Receiver<Arc<Live>>,
+    connector: C,
+) -> (watch::Receiver<Arc<Snapshot>>, Kicker) {
+    let first = live.borrow().clone();
+    let (events_in, events) = mpsc::channel(256);
+    let (orders, _) = watch::channel(Orders { monitor: first.monitor.clone(), urgent: true });
+    let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty()));
+    let (kicks, kicks_seen) = watch::channel(Kicks::default());
+    let mut owner = Owner {
+        connector: Rc::new(connector),
+        live,
+        orders,
+        snapshots,
+        kicks,
+        monitors: HashMap::new(),
+        events_in,
+        clock: Clock::new(),
+        log: Log::default(),
+        hurry_until: Some(Instant::now() + HURRY),
+    };
+    owner.configure(&first);
+    spawn_local(owner.run(events));
+    (seen, Kicker::new(kicks_seen))
+}
+
+struct Owner<C: Connector> {
+    connector: Rc<C>,
+    live: watch::Receiver<Arc<Live>>,
+    orders: watch::Sender<Orders>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    kicks: watch::Sender<Kicks>,
+    monitors: HashMap<ServerId, Monitor>,
+    /// Cloned for each monitor.
+    events_in: mpsc::Sender<Event>,
+    clock: Clock,
+    log: Log,
+    /// While there is no writer: until when probes hurry.
+    hurry_until: Option<Instant>,
+}
+
+/// A running monitor; ends with its handle.
+struct Monitor {
+    task: JoinHandle<()>,
+    kick: Arc<Notify>,
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<C: Connector> Owner<C> {
+    async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut reloads = true;
+        loop {
+            let calm_at = self.hurry_until.unwrap_or_else(Instant::now);
+            tokio::select! {
+                Some(event) = events.recv() => self.apply(&event),
+                changed = self.live.changed(), if reloads => match changed {
+                    Ok(()) => {
+                        let live = self.live.borrow_and_update().clone();
+                        self.configure(&live);
+                    }
+                    Err(_) => reloads = false,
+                },
+                () = sleep_until(calm_at), if self.hurry_until.is_some() => {
+                    self.hurry_until = None;
+                    self.set_urgent(false);
+                }
+                () = self.snapshots.closed() => return,
+            }
+        }
+    }
+
+    /// Takes what the configuration says, at start and after a reload.
+    fn configure(&mut self, live: &Live) {
+        self.orders.send_if_modified(|orders| {
+            let changed = orders.monitor != live.monitor;
+            orders.monitor = live.monitor.clone();
+            changed
+        });
+        self.apply(&Event::MaxLag(live.replicas.max_lag));
+        let servers = live.servers.iter().map(|s| Discovered::from((s.name.clone(), s.address.clone())));
+        self.apply(&Event::Servers(servers.collect()));
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let before = self.snapshots.borrow().clone();
+        let after = reduce(&before, event, self.clock.now_ms());
+        if after.version == before.version {
+            return;
+        }
+        self.log.changed(&before, &after);
+        if before.writer != after.writer {
+            self.hurry_until = after.writer.is_none().then(|| Instant::now() + HURRY);
+            self.set_urgent(after.writer.is_none());
+        }
+        self.keep_monitors(&after);
+        self.snapshots.send_replace(Arc::new(after));
+    }
+
+    fn set_urgent(&self, urgent: bool) {
+        self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.urgent, urgent) != urgent);
+    }
+
+    /// One monitor per server of the snapshot. A replaced server has a new id, so it gets a new
+    /// connection too.
+    fn keep_monitors(&mut self, snapshot: &Snapshot) {
+        let count = self.monitors.len();
+        self.monitors.retain(|id, _| snapshot.server(*id).is_some());
+        let mut changed = count != self.monitors.len();
+        for server in snapshot
+            .servers
+            .iter()
+            .filter(|s| !self.monitors.contains_key(&s.id))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            let monitor = self.monitor(&server);
+            self.monitors.insert(server.id, monitor);
+            changed = true;
+        }
+        if changed {
+            let kicks = self.monitors.iter().map(|(id, monitor)| (*id, monitor.kick.clone()));
+            self.kicks.send_replace(Arc::new(kicks.collect()));
+        }
+    }
+
+    fn monitor(&self, server: &Server) -> Monitor {
+        let kick = Arc::new(Notify::new());
+        let prober = Prober::new(
+            server.id,
+            (server.name.clone(), server.address.clone()),
+            self.connector.clone(),
+            self.orders.subscribe(),
+            kick.clone(),
+            self.events_in.clone(),
+        );
+        Monitor { task: spawn_local(prober.run()), kick }
+    }
+}
+
+/// Unix time that follows tokio's clock, so that tests can pause it.
+struct Clock {
+    at_start: Duration,
+    started: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let at_start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { at_start, started: Instant::now() }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from((self.at_start + self.started.elapsed()).as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,171 @@
+//! The probe's one statement for MySQL and for MariaDB, and what its answer means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{Error, Greeting, ResultSet, Row};
+use crate::topology::{Facts, Flavor, Replication};
+
+/// MySQL 8.0 and later: one SELECT sees everything, a row per replication channel, or one row with
+/// NULLs without any. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
+/// nothing. The lag is the age of the transaction that is being applied, by the clocks of the
+/// source and this server; 0 when all that was received is applied; unknown (NULL), as with SHOW
+/// REPLICA STATUS, while nothing is received.
+const MYSQL: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
+@@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
+c.HOST AS host, c.PORT AS port, s.SERVICE_STATE AS receiving, a.SERVICE_STATE AS applying, \
+CASE WHEN s.SERVICE_STATE <> 'ON' THEN NULL \
+WHEN s.LAST_QUEUED_TRANSACTION NOT IN ('', 'ANONYMOUS') \
+AND GTID_SUBSET(s.LAST_QUEUED_TRANSACTION, @@global.gtid_executed) THEN 0 \
+ELSE COALESCE(GREATEST(0, FLOOR(1000 * (UNIX_TIMESTAMP(NOW(6)) - COALESCE(\
+(SELECT NULLIF(UNIX_TIMESTAMP(MIN(w.APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP)), 0) \
+FROM performance_schema.replication_applier_status_by_worker w \
+WHERE w.CHANNEL_NAME = c.CHANNEL_NAME AND w.APPLYING_TRANSACTION <> ''), \
+(SELECT NULLIF(UNIX_TIMESTAMP(MIN(k.PROCESSING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP)), 0) \
+FROM performance_schema.replication_applier_status_by_coordinator k \
+WHERE k.CHANNEL_NAME = c.CHANNEL_NAME AND k.PROCESSING_TRANSACTION <> ''))))), \
+IF(s.LAST_QUEUED_TRANSACTION IN ('', 'ANONYMOUS'), 0, NULL)) END AS lag_ms \
+FROM (SELECT 1) AS one \
+LEFT JOIN performance_schema.replication_connection_configuration c \
+ON c.CHANNEL_NAME NOT IN ('group_replication_applier', 'group_replication_recovery') \
+LEFT JOIN performance_schema.replication_connection_status s ON s.CHANNEL_NAME = c.CHANNEL_NAME \
+LEFT JOIN performance_schema.replication_applier_status a ON a.CHANNEL_NAME = c.CHANNEL_NAME";
+
+const MYSQL_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
+@@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid";
+
+/// MariaDB 10.11 has no table with the state of replication (the status variables know neither
+/// the source nor the lag), so this is two statements in one COM_QUERY, which is one round trip
+/// all the same. It needs `GRANT SLAVE MONITOR`.
+const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
+@@global.server_id AS identity, @@global.gtid_current_pos AS gtid; SHOW ALL SLAVES STATUS";
+
+const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
+@@global.server_id AS identity, @@global.gtid_current_pos AS gtid";
+
+/// ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR,
+/// ER_DBACCESS_DENIED_ERROR.
+const PRIVILEGE_CODES: [u16; 4] = [1142, 1143, 1227, 1044];
+
+/// ER_SERVER_SHUTDOWN, ER_CONNECTION_KILLED (MariaDB), ER_CLIENT_INTERACTION_TIMEOUT (MySQL): the
+/// connection ends right after the packet.
+const GOODBYE_CODES: [u16; 3] = [1053, 1927, 4031];
+
+pub(super) fn is_missing_privilege(error: &Error) -> bool {
+    matches!(error, Error::Server { code, .. } if PRIVILEGE_CODES.contains(code))
+}
+
+pub(super) fn is_goodbye(error: &Error) -> bool {
+    match error {
+        Error::Lost(_) => true,
+        Error::Server { code, .. } => GOODBYE_CODES.contains(code),
+        Error::Protocol(_) => false,
+    }
+}
+
+pub(super) fn flavor(greeting: &Greeting) -> Flavor {
+    let version = greeting.version.as_bytes();
+    let is_mariadb = version.windows(7).any(|part| part.eq_ignore_ascii_case(b"mariadb"));
+    if is_mariadb { Flavor::MariaDb } else { Flavor::MySql }
+}
+
+/// The statement; without replication's state where the account may not see it.
+pub(super) fn text(flavor: Flavor, with_replication: bool) -> &'static str {
+    match (flavor, with_replication) {
+        (Flavor::MySql, true) => MYSQL,
+        (Flavor::MySql, false) => MYSQL_BARE,
+        (Flavor::MariaDb, true) => MARIADB,
+        (Flavor::MariaDb, false) => MARIADB_BARE,
+    }
+}
+
+/// What an administrator has to type.
+pub(super) fn grant(flavor: Flavor, user: &str) -> String {
+    match flavor {
+        Flavor::MySql => format!("GRANT SELECT ON performance_schema.* TO '{user}'@'%'"),
+        Flavor::MariaDb => format!("GRANT SLAVE MONITOR ON *.* TO '{user}'@'%'"),
+    }
+}
+
+/// The answer as facts.
+pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duration) -> Result<Facts, Error> {
+    let flavor = flavor(greeting);
+    let first = sets.first().ok_or_else(|| Error::Protocol("the probe got no result set".to_owned()))?;
+    let row = first.rows.first().ok_or_else(|| Error::Protocol("the probe got no row".to_owned()))?;
+    let read_only = value(first, row, "read_only")
+        .ok_or_else(|| Error::Protocol("the probe's answer lacks read_only".to_owned()))?;
+    // MariaDB 12 knows NO_LOCK and NO_LOCK_NO_ADMIN besides ON and OFF.
+    let binds_super = is_on(value(first, row, "super_read_only"))
+        || is_on(value(first, row, "innodb_read_only"))
+        || read_only.eq_ignore_ascii_case("NO_LOCK_NO_ADMIN");
+    let replication = match flavor {
+        Flavor::MySql => channels(first, ["host", "port", "receiving", "applying", "lag_ms"], 1),
+        Flavor::MariaDb => sets.get(1).and_then(|slaves| {
+            let names = [
+                "Master_Host",
+                "Master_Port",
+                "Slave_IO_Running",
+                "Slave_SQL_Running",
+                "Seconds_Behind_Master",
+            ];
+            channels(slaves, names, 1000)
+        }),
+    };
+    Ok(Facts {
+        flavor,
+        version: greeting.version.clone(),
+        capabilities: greeting.capabilities,
+        collation: greeting.collation,
+        read_only: is_on(Some(read_only)) || binds_super,
+        super_read_only: binds_super,
+        replication,
+        // MySQL breaks long sets with newlines.
+        gtid: Arc::from(value(first, row, "gtid").unwrap_or_default().replace('\n', "")),
+        identity: Arc::from(value(first, row, "identity").unwrap_or_default()),
+        round_trip,
+    })
+}
+
+/// The state over all channels: each must run, the slowest counts, the first one's source shows.
+fn channels(set: &ResultSet, names: [&str; 5], lag_unit_ms: u64) -> Option<Replication> {
+    let [host, port, receiving, applying, lag] = names;
+    let mut all: Option<Replication> = None;
+    for row in &set.rows {
+        let Some(source) = value(set, row, host).filter(|host| !host.is_empty()) else { continue };
+        let lag_ms = value(set, row, lag).and_then(|text| text.parse::<u64>().ok());
+        let one = Replication {
+            receiving: is_on(value(set, row, receiving)),
+            applying: is_on(value(set, row, applying)),
+            lag: lag_ms.map(|lag| Duration::from_millis(lag.saturating_mul(lag_unit_ms))),
+            source: Some(endpoint(source, value(set, row, port))),
+        };
+        all = Some(match all {
+            None => one,
+            Some(sum) => Replication {
+                receiving: sum.receiving && one.receiving,
+                applying: sum.applying && one.applying,
+                lag: sum.lag.zip(one.lag).map(|(a, b)| a.max(b)),
+                source: sum.source,
+            },
+        });
+    }
+    all
+}
+
+/// As addresses are written in the configuration: IPv6 in brackets.
+fn endpoint(host: &str, port: Option<&str>) -> Arc<str> {
+    let port = port.unwrap_or("3306");
+    if host.contains(':') { format!("[{host}]:{port}").into() } else { format!("{host}:{port}").into() }
+}
+
+fn is_on(value: Option<&str>) -> bool {
+    value.is_some_and(|v| {
+        v != "0"
+            && ["ON", "YES", "1", "NO_LOCK", "NO_LOCK_NO_ADMIN"].iter().any(|on| v.eq_ignore_ascii_case(on))
+    })
+}
+
+fn value<'a>(set: &ResultSet, row: &'a Row, column: &str) -> Option<&'a str> {
+    let at = set.columns.iter().position(|name| name.eq_ignore_ascii_case(column))?;
+    std::str::from_utf8(row.get(at)?.as_deref()?).ok()
+}

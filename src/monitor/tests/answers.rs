@@ -1,0 +1,129 @@
+//! What the probe's answers mean.
+
+use super::*;
+use crate::monitor::statement::{facts, flavor, text};
+use crate::topology::{Facts, Flavor, Replication};
+
+fn greeting(version: &str) -> Greeting {
+    Greeting { version: version.into(), capabilities: 7, collation: 255 }
+}
+
+fn read(version: &str, sets: &[ResultSet]) -> Result<Facts, Error> {
+    facts(&greeting(version), sets, Duration::from_micros(150))
+}
+
+const MARIADB: [&str; 4] = ["read_only", "innodb_read_only", "identity", "gtid"];
+const SLAVES: [&str; 6] = [
+    "Connection_name",
+    "Master_Host",
+    "Master_Port",
+    "Slave_IO_Running",
+    "Slave_SQL_Running",
+    "Seconds_Behind_Master",
+];
+const MYSQL: [&str; 10] = [
+    "read_only",
+    "super_read_only",
+    "innodb_read_only",
+    "identity",
+    "gtid",
+    "host",
+    "port",
+    "receiving",
+    "applying",
+    "lag_ms",
+];
+
+fn replication(receiving: bool, applying: bool, lag_ms: Option<u64>, source: &str) -> Option<Replication> {
+    let lag = lag_ms.map(Duration::from_millis);
+    Some(Replication { receiving, applying, lag, source: Some(source.into()) })
+}
+
+#[test]
+fn mariadb_primary() {
+    let facts =
+        read("11.4.2-MariaDB-log", &[set(&MARIADB, &[&["0", "0", "3", "0-3-17"]]), set(&SLAVES, &[])])
+            .unwrap();
+    assert_eq!((facts.flavor, facts.read_only, facts.super_read_only), (Flavor::MariaDb, false, false));
+    assert_eq!((&*facts.identity, &*facts.gtid, facts.replication), ("3", "0-3-17", None));
+    assert_eq!((facts.capabilities, facts.collation, &*facts.version), (7, 255, "11.4.2-MariaDB-log"));
+}
+
+#[test]
+fn mariadb_replica() {
+    for (row, expected) in [
+        (["", "db-0", "3306", "Yes", "Yes", "4"], replication(true, true, Some(4000), "db-0:3306")),
+        (["", "db-0", "3306", "Connecting", "Yes", "NULL"], replication(false, true, None, "db-0:3306")),
+        (["", "db-0", "3306", "Yes", "No", "NULL"], replication(true, false, None, "db-0:3306")),
+        (["", "fd00::1", "3306", "Yes", "Yes", "0"], replication(true, true, Some(0), "[fd00::1]:3306")),
+        (["", "", "3306", "No", "No", "NULL"], None),
+    ] {
+        let sets = [set(&MARIADB, &[&["1", "0", "3", ""]]), set(&SLAVES, &[&row])];
+        assert_eq!(read("11.4.2-MariaDB", &sets).unwrap().replication, expected, "{row:?}");
+    }
+}
+
+#[test]
+fn several_channels_are_as_good_as_the_worst() {
+    let rows: [&[&str]; 2] =
+        [&["a", "db-0", "3306", "Yes", "Yes", "1"], &["b", "db-9", "3306", "Connecting", "Yes", "7"]];
+    let sets = [set(&MARIADB, &[&["1", "0", "3", ""]]), set(&SLAVES, &rows)];
+    let facts = read("11.4.2-MariaDB", &sets).unwrap();
+    assert_eq!(facts.replication, replication(false, true, Some(7000), "db-0:3306"));
+}
+
+#[test]
+fn mariadb_read_only_is_a_word_in_later_versions() {
+    for (word, read_only, binds_super) in [
+        ("OFF", false, false),
+        ("ON", true, false),
+        ("NO_LOCK", true, false),
+        ("NO_LOCK_NO_ADMIN", true, true),
+    ] {
+        let facts = read("12.1.2-MariaDB", &[set(&MARIADB, &[&[word, "0", "3", ""]])]).unwrap();
+        assert_eq!((facts.read_only, facts.super_read_only), (read_only, binds_super), "{word}");
+    }
+}
+
+#[test]
+fn mysql_answers_in_one_row_per_channel() {
+    let primary = ["0", "0", "0", "uuid", "uuid:1-5,\nother:1", "NULL", "NULL", "NULL", "NULL", "NULL"];
+    let facts = read("9.7.1", &[set(&MYSQL, &[&primary])]).unwrap();
+    assert_eq!((facts.flavor, facts.read_only, facts.replication), (Flavor::MySql, false, None));
+    assert_eq!((&*facts.gtid, &*facts.identity), ("uuid:1-5,other:1", "uuid"));
+
+    let replica = ["1", "1", "0", "uuid", "", "db-0", "3306", "ON", "ON", "1637"];
+    let facts = read("9.7.1", &[set(&MYSQL, &[&replica])]).unwrap();
+    assert_eq!((facts.read_only, facts.super_read_only), (true, true));
+    assert_eq!(facts.replication, replication(true, true, Some(1637), "db-0:3306"));
+
+    let aurora = ["0", "0", "1", "uuid", "", "NULL", "NULL", "NULL", "NULL", "NULL"];
+    assert!(read("8.0.39", &[set(&MYSQL, &[&aurora])]).unwrap().is_read_only(), "innodb_read_only");
+}
+
+#[test]
+fn an_answer_that_says_nothing_is_an_error_and_no_panic() {
+    for sets in [
+        vec![],
+        vec![set(&MARIADB, &[])],
+        vec![set(&["gtid"], &[&["0-1-1"]])],
+        vec![set(&MARIADB, &[&["NULL", "0", "3", ""]])],
+        vec![set(&MARIADB, &[&[]])],
+    ] {
+        assert!(matches!(read("11.4.2-MariaDB", &sets), Err(Error::Protocol(_))), "{sets:?}");
+    }
+}
+
+#[test]
+fn flavors_and_statements() {
+    assert_eq!(flavor(&greeting("5.5.5-10.11.6-MariaDB-0+deb12u1")), Flavor::MariaDb);
+    assert_eq!(flavor(&greeting("8.4.3-3 Percona")), Flavor::MySql);
+    for (flavor, with_replication) in
+        [(Flavor::MySql, true), (Flavor::MySql, false), (Flavor::MariaDb, true), (Flavor::MariaDb, false)]
+    {
+        let sql = text(flavor, with_replication);
+        assert!(!sql.contains("  ") && !sql.contains('\n') && sql.contains(" AS gtid"), "{sql}");
+        let sees = sql.contains("replication_connection_status") || sql.contains("SHOW ALL SLAVES STATUS");
+        assert_eq!(sees, with_replication);
+    }
+}

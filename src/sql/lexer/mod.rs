@@ -1,0 +1,187 @@
+//! SQL text to tokens, by the servers' own lexical rules, without allocation. Total: any
+//! bytes give tokens that cover them, and what has no end or no sure end is [`Kind::Incomplete`].
+
+mod scan;
+#[cfg(test)]
+mod tests;
+
+/// What the session's settings say about reading its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// sql_mode ANSI_QUOTES: `"` quotes identifiers.
+    pub ansi_quotes: bool,
+    /// sql_mode NO_BACKSLASH_ESCAPES: `\` is an ordinary character in strings.
+    pub no_backslash_escapes: bool,
+    /// character_set_client is gbk, gb18030, sjis, cp932 or big5, where the second byte of a
+    /// character can be `\` or a backtick. See [`Options::is_ambiguous`].
+    pub unsafe_charset: bool,
+}
+
+impl Options {
+    /// Whether a text may split in another way than the lexer, which reads bytes, thinks:
+    /// the character set has two-byte characters that end in `\` or a backtick, and such bytes
+    /// are there. The caller then knows nothing of the statement.
+    pub fn is_ambiguous(&self, sql: &[u8]) -> bool {
+        self.unsafe_charset && sql.windows(2).any(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`']))
+    }
+}
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// White space.
+    Space,
+    /// `-- …`, `# …`, `/* … */`, `/*+ … */`.
+    Comment,
+    /// The start of a versioned comment, whose content is code: `/*!`, `/*!50001`, `/*M!100100`.
+    CodeOpen,
+    /// The `*/` that ends a versioned comment.
+    CodeClose,
+    /// A keyword or identifier: letters, digits, `_`, `$`, any byte over 0x7f.
+    Word,
+    /// A decimal, hexadecimal or binary number without its sign.
+    Number,
+    /// A quoted string, quotes included; an introducer or N, X, B in front is a word.
+    String,
+    /// A quoted identifier, quotes included.
+    QuotedIdentifier,
+    /// `@`, in front of a user variable's name.
+    At,
+    /// `@@`, in front of a system variable's name.
+    AtAt,
+    /// `;`
+    Semicolon,
+    /// `(`
+    Open,
+    /// `)`
+    Close,
+    /// `,`
+    Comma,
+    /// `.`
+    Dot,
+    /// `=`
+    Equals,
+    /// `:=`
+    Assign,
+    /// Any other single byte.
+    Operator,
+    /// A quote or comment without end, or one that servers of different versions end at
+    /// different places. It takes all the rest of the text.
+    Incomplete,
+}
+
+/// A token and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// Its bytes as they stand, never empty.
+    pub text: &'a [u8],
+    /// The offset of its first byte.
+    pub start: usize,
+}
+
+impl Token<'_> {
+    /// Whether it means nothing: space or comment.
+    pub fn is_trivia(&self) -> bool {
+        matches!(self.kind, Kind::Space | Kind::Comment)
+    }
+
+    /// Whether it is this keyword, in any case. Quoted identifiers are no keywords.
+    pub fn is(&self, keyword: &str) -> bool {
+        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
+    }
+
+    /// Whether it is one of these keywords.
+    pub fn is_any(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is(keyword))
+    }
+}
+
+/// An iterator over the tokens of a text; a copy is a bookmark.
+#[derive(Debug, Clone, Copy)]
+pub struct Lexer<'a> {
+    sql: &'a [u8],
+    options: Options,
+    at: usize,
+    /// Where the `*/` of the versioned comment stands that we are in.
+    code_end: Option<usize>,
+    /// The last token can stand before `.name`.
+    after_name: bool,
+    /// The last token was the `.` of a qualified name: a name follows even if it begins with a digit.
+    after_dot: bool,
+}
+
+impl<'a> Lexer<'a> {
+    /// A lexer at the start of `sql`.
+    pub fn new(sql: &'a [u8], options: Options) -> Self {
+        Self { sql, options, at: 0, code_end: None, after_name: false, after_dot: false }
+    }
+
+    /// The offset of the next token.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Whether the next token stands in a versioned comment.
+    pub fn in_code_comment(&self) -> bool {
+        self.code_end.is_some()
+    }
+
+    /// After a [`Kind::CodeOpen`]: goes to its end, as a server does for which the comment is none of its business.
+    pub fn skip_code_comment(&mut self) {
+        if let Some(end) = self.code_end {
+            self.at = end;
+        }
+    }
+
+    /// The next token that means something.
+    pub fn next_significant(&mut self) -> Option<Token<'a>> {
+        self.find(|token| !token.is_trivia())
+    }
+
+    /// Where the readable text ends for now: the versioned comment's end, or the text's.
+    fn limit(&self) -> usize {
+        self.code_end.unwrap_or(self.sql.len())
+    }
+
+    /// The bytes from the next token to the limit.
+    fn rest(&self) -> &'a [u8] {
+        self.sql.get(self.at..self.limit()).unwrap_or_default()
+    }
+
+    fn take(&mut self, kind: Kind, length: usize) -> Token<'a> {
+        let start = self.at;
+        self.at = start.saturating_add(length).min(self.sql.len());
+        Token { kind, text: self.sql.get(start..self.at).unwrap_or_default(), start }
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        if self.at >= self.sql.len() {
+            return None;
+        }
+        if self.code_end == Some(self.at) {
+            self.code_end = None;
+            self.after_name = false;
+            self.after_dot = false;
+            return Some(self.take(Kind::CodeClose, 2));
+        }
+        let (kind, length) = scan::token(self);
+        if kind == Kind::Incomplete {
+            self.code_end = None;
+            return Some(self.take(kind, usize::MAX));
+        }
+        let token = self.take(kind, length);
+        if kind == Kind::CodeOpen {
+            let rest = self.sql.get(self.at..).unwrap_or_default();
+            self.code_end = scan::find(rest, b"*/").map(|offset| self.at + offset);
+        }
+        self.after_dot = kind == Kind::Dot && self.after_name;
+        self.after_name = matches!(kind, Kind::Word | Kind::QuotedIdentifier);
+        Some(token)
+    }
+}

@@ -1,0 +1,172 @@
+//! One function per sort of token: how many bytes of the rest belong to it.
+
+use super::{Kind, Lexer};
+
+/// The kind and length of the token at the start of the lexer's rest, which is not empty.
+pub(super) fn token(lexer: &Lexer<'_>) -> (Kind, usize) {
+    let rest = lexer.rest();
+    match rest {
+        [b'#', ..] => line_comment(lexer, rest),
+        [b'-', b'-'] => line_comment(lexer, rest),
+        [b'-', b'-', next, ..] if is_space(*next) || next.is_ascii_control() => line_comment(lexer, rest),
+        [b'/', b'*', ..] => block_comment(lexer, rest),
+        [b'\'', ..] => quoted(Kind::String, rest, !lexer.options.no_backslash_escapes),
+        [b'"', ..] if !lexer.options.ansi_quotes => {
+            quoted(Kind::String, rest, !lexer.options.no_backslash_escapes)
+        }
+        [b'"' | b'`', ..] => quoted(Kind::QuotedIdentifier, rest, false),
+        [b'@', b'@', ..] => (Kind::AtAt, 2),
+        [b':', b'=', ..] => (Kind::Assign, 2),
+        [b'.', b'0'..=b'9', ..] if !lexer.after_name => (Kind::Number, fraction(rest)),
+        [b'0'..=b'9', ..] if !lexer.after_dot => number(rest),
+        [byte, ..] if is_space(*byte) => (Kind::Space, run(rest, is_space)),
+        [byte, ..] if is_word(*byte) => (Kind::Word, run(rest, is_word)),
+        [byte, ..] => (single(*byte), 1),
+        [] => (Kind::Incomplete, 0),
+    }
+}
+
+fn single(byte: u8) -> Kind {
+    match byte {
+        b'@' => Kind::At,
+        b';' => Kind::Semicolon,
+        b'(' => Kind::Open,
+        b')' => Kind::Close,
+        b',' => Kind::Comma,
+        b'.' => Kind::Dot,
+        b'=' => Kind::Equals,
+        _ => Kind::Operator,
+    }
+}
+
+/// White space of the servers' `my_isspace`; a NUL is none.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+fn run(bytes: &[u8], member: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().position(|byte| !member(*byte)).unwrap_or(bytes.len())
+}
+
+/// The offset of the first `mark`.
+pub(super) fn find(bytes: &[u8], mark: &[u8; 2]) -> Option<usize> {
+    bytes.windows(2).position(|pair| pair == mark)
+}
+
+fn after(bytes: &[u8], length: usize) -> &[u8] {
+    bytes.get(length..).unwrap_or_default()
+}
+
+/// To the end of the line, without it. In a versioned comment the line must end before the
+/// comment does: a server that reads the content as code would read on over its `*/`.
+fn line_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
+    match rest.iter().position(|byte| *byte == b'\n') {
+        Some(length) => (Kind::Comment, length),
+        None if lexer.in_code_comment() => (Kind::Incomplete, 0),
+        None => (Kind::Comment, rest.len()),
+    }
+}
+
+/// `/* … */`, a hint, or the start of a versioned comment. In a versioned comment none of them
+/// is taken: whether and how they nest depends on the server.
+fn block_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
+    let body = after(rest, 2);
+    let Some(end) = find(body, b"*/").filter(|_| !lexer.in_code_comment()) else {
+        return (Kind::Incomplete, 0);
+    };
+    let content = body.get(..end).unwrap_or_default();
+    let mark = match content {
+        [b'!', ..] => 1,
+        [b'M', b'!', ..] => 2,
+        [b'+', hint @ ..] if !hint_quotes_close(hint) => return (Kind::Incomplete, 0),
+        _ => return (Kind::Comment, end + 4),
+    };
+    // A server that skips the content counts nested comments, one that reads it does not.
+    if find(content, b"/*").is_some() {
+        return (Kind::Incomplete, 0);
+    }
+    (Kind::CodeOpen, 2 + mark + version_digits(after(content, mark)))
+}
+
+/// Five or six digits right after the mark are a version (50001, 100100), fewer are content.
+fn version_digits(content: &[u8]) -> usize {
+    match run(content, |byte| byte.is_ascii_digit()) {
+        0..=4 => 0,
+        digits => digits.min(6),
+    }
+}
+
+/// MySQL lets a quoted name in an optimizer hint contain `*/`. Who reads the hint as a plain
+/// comment ends it there. So it is only sure where it ends when no quote is open at its end.
+fn hint_quotes_close(hint: &[u8]) -> bool {
+    let mut open = None;
+    for byte in hint.iter().filter(|byte| matches!(byte, b'\'' | b'"' | b'`')) {
+        match open {
+            None => open = Some(byte),
+            Some(quote) if quote == byte => open = None,
+            Some(_) => {}
+        }
+    }
+    open.is_none()
+}
+
+/// A quoted token up to its closing quote; a doubled quote, or one behind a backslash where
+/// that escapes, is content.
+fn quoted(kind: Kind, rest: &[u8], backslash: bool) -> (Kind, usize) {
+    let Some((quote, mut body)) = rest.split_first() else { return (Kind::Incomplete, 0) };
+    loop {
+        let stop = body.iter().position(|byte| byte == quote || (backslash && *byte == b'\\'));
+        body = match stop.map(|at| after(body, at)) {
+            Some([b'\\', _, more @ ..]) if backslash => more,
+            Some([first, second, more @ ..]) if first == quote && second == quote => more,
+            Some([first, more @ ..]) if first == quote => return (kind, rest.len() - more.len()),
+            _ => return (Kind::Incomplete, 0),
+        };
+    }
+}
+
+/// What begins with a digit: a number, or a name such as `2fa`. An exponent and a fraction
+/// end a number even with letters behind them (`1.5INTO` is two tokens), digits alone do not.
+fn number(rest: &[u8]) -> (Kind, usize) {
+    let digits = run(rest, |byte| byte.is_ascii_digit());
+    match after(rest, digits) {
+        [b'.', ..] => (Kind::Number, digits + fraction(after(rest, digits))),
+        [b'e' | b'E', ..] if exponent(after(rest, digits)) > 0 => {
+            (Kind::Number, digits + exponent(after(rest, digits)))
+        }
+        _ => {
+            let length = run(rest, is_word);
+            let radix = match rest.get(..length).unwrap_or_default() {
+                [b'0', b'x', hex @ ..] => !hex.is_empty() && hex.iter().all(u8::is_ascii_hexdigit),
+                [b'0', b'b', bits @ ..] => {
+                    !bits.is_empty() && bits.iter().all(|bit| matches!(bit, b'0' | b'1'))
+                }
+                _ => length == digits,
+            };
+            (if radix { Kind::Number } else { Kind::Word }, length)
+        }
+    }
+}
+
+/// The point, its digits and an exponent.
+fn fraction(rest: &[u8]) -> usize {
+    let length = 1 + run(after(rest, 1), |byte| byte.is_ascii_digit());
+    length + exponent(after(rest, length))
+}
+
+/// `e5`, `E-5`; 0 when it is none.
+fn exponent(rest: &[u8]) -> usize {
+    let sign = match rest {
+        [b'e' | b'E', b'+' | b'-', ..] => 2,
+        [b'e' | b'E', ..] => 1,
+        _ => return 0,
+    };
+    match run(after(rest, sign), |byte| byte.is_ascii_digit()) {
+        0 => 0,
+        digits => sign + digits,
+    }
+}

@@ -1,0 +1,221 @@
+//! The guard of replica ports: an allow list by the first keyword of each statement of a text.
+//! In doubt it refuses. It complements `SET SESSION TRANSACTION READ ONLY`, under which server
+//! connections of these ports run, so it also refuses whatever could leave that mode.
+
+mod query;
+mod set;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use super::{Kind, Lexer, Options};
+use statement::Statement;
+
+/// Whether a text may run on a replica port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every statement in it only reads.
+    Allowed,
+    /// One statement writes, or may.
+    Refused(Reason),
+}
+
+/// Why a text is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The first keyword is none that only reads.
+    Writes,
+    /// `CALL`: a procedure may write.
+    Procedure,
+    /// It could make the session or a transaction writable.
+    ReadWriteTransaction,
+    /// It sets something for the whole server (GLOBAL, PERSIST) or for its accounts.
+    ServerWide,
+    /// `XA`: a transaction that outlives the connection.
+    Xa,
+    /// It runs text that is not in the statement (`PREPARE … FROM @variable`).
+    HiddenText,
+    /// `INTO OUTFILE`, `INTO DUMPFILE`: writes a file on the server.
+    WritesFile,
+    /// A function or expression that writes: sequences, group replication's management.
+    WritingFunction,
+    /// A quote or comment does not end, or servers would disagree where it does.
+    Unreadable,
+}
+
+impl Reason {
+    /// For messages: the statement … .
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Writes => "writes or may write",
+            Self::Procedure => "calls a procedure, which may write",
+            Self::ReadWriteTransaction => "would allow writes in this session",
+            Self::ServerWide => "changes a setting of the server or of an account",
+            Self::Xa => "belongs to an XA transaction",
+            Self::HiddenText => "runs text that it does not contain",
+            Self::WritesFile => "writes a file on the server",
+            Self::WritingFunction => "uses a function that writes",
+            Self::Unreadable => "cannot be read with certainty",
+        }
+    }
+}
+
+/// PREPARE of a PREPARE is refused by the servers anyway; this bounds what we look into.
+const MAX_NESTING: u8 = 2;
+
+/// Different versioned comments in one statement, each of which a server may read or skip.
+const MAX_VERSIONS: usize = 4;
+
+/// Looks at each statement of a text, as a client may send it in COM_QUERY or COM_STMT_PREPARE.
+pub fn check(sql: &[u8], options: Options) -> Verdict {
+    match check_text(sql, options, 0) {
+        Ok(()) => Verdict::Allowed,
+        Err(reason) => Verdict::Refused(reason),
+    }
+}
+
+fn check_text(sql: &[u8], options: Options, nesting: u8) -> Result<(), Reason> {
+    if nesting > MAX_NESTING {
+        return Err(Reason::HiddenText);
+    }
+    if options.is_ambiguous(sql) {
+        return Err(Reason::Unreadable);
+    }
+    let mut lexer = Lexer::new(sql, options);
+    loop {
+        let start = lexer;
+        let versions = walk_statement(&mut lexer)?;
+        for skipped in versions.combinations() {
+            check_statement(Statement::new(start, &skipped), options, nesting)?;
+        }
+        let rest = sql.get(lexer.offset()..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if Statement::new(start, &[]).changes_reading() && depends_on_modes(rest) {
+            return Err(Reason::Unreadable);
+        }
+    }
+}
+
+/// Whether sql_mode or the character set decides how this text splits. All their differences
+/// hang on a backslash, or on a backtick as the second byte of a character.
+fn depends_on_modes(rest: &[u8]) -> bool {
+    rest.contains(&b'\\') || (rest.contains(&b'`') && !rest.is_ascii())
+}
+
+/// The versioned comments of one statement that a server may read or skip.
+#[derive(Default)]
+struct Versions<'a> {
+    marks: Vec<&'a [u8]>,
+}
+
+impl<'a> Versions<'a> {
+    /// Every set of them that a server could skip. Nearly always there is just the empty one.
+    fn combinations(&self) -> impl Iterator<Item = Vec<&'a [u8]>> {
+        let sets = 1u32 << self.marks.len();
+        (0..sets).map(|set| {
+            let chosen = self.marks.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
+            chosen.map(|(_, mark)| *mark).collect()
+        })
+    }
+}
+
+/// Moves the lexer behind the next `;` or to the end, and notes the versioned comments passed.
+fn walk_statement<'a>(lexer: &mut Lexer<'a>) -> Result<Versions<'a>, Reason> {
+    let mut versions = Versions::default();
+    while let Some(token) = lexer.next() {
+        match token.kind {
+            Kind::Incomplete => return Err(Reason::Unreadable),
+            // Who skips the comment sees one statement, who reads it two.
+            Kind::Semicolon if lexer.in_code_comment() => return Err(Reason::Unreadable),
+            Kind::Semicolon => break,
+            // A bare /*! is code for every server.
+            Kind::CodeOpen if token.text != b"/*!" && !versions.marks.contains(&token.text) => {
+                if versions.marks.len() == MAX_VERSIONS {
+                    return Err(Reason::Unreadable);
+                }
+                versions.marks.push(token.text);
+            }
+            _ => {}
+        }
+    }
+    Ok(versions)
+}
+
+fn check_statement(statement: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
+    let mut rest = statement;
+    let Some(first) = rest.next() else { return Ok(()) };
+    if first.kind == Kind::Open {
+        return query::parenthesised(statement);
+    }
+    let keyword = first.text.to_ascii_uppercase();
+    match keyword.as_slice() {
+        _ if first.kind != Kind::Word => Err(Reason::Writes),
+        b"SELECT" | b"TABLE" | b"VALUES" | b"SHOW" | b"DO" | b"HANDLER" => query::expressions(rest),
+        b"WITH" => query::with(rest),
+        b"DESC" | b"DESCRIBE" | b"EXPLAIN" => query::explain(rest),
+        b"ANALYZE" => query::analyze(rest),
+        b"SET" => set::set(rest),
+        b"USE" | b"HELP" | b"KILL" | b"CHECKSUM" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" => Ok(()),
+        b"BEGIN" => only(rest, &["WORK"]),
+        b"START" => start_transaction(rest),
+        b"RELEASE" => followed_by(rest, &["SAVEPOINT"]),
+        b"DEALLOCATE" | b"DROP" => followed_by(rest, &["PREPARE"]),
+        b"UNLOCK" => followed_by(rest, &["TABLES", "TABLE"]),
+        b"LOCK" => lock_tables(rest),
+        b"GET" => only_diagnostics(rest),
+        b"PREPARE" => text::prepare(rest, options, nesting),
+        b"EXECUTE" => text::execute(rest, options, nesting),
+        b"CALL" => Err(Reason::Procedure),
+        b"XA" => Err(Reason::Xa),
+        _ => Err(Reason::Writes),
+    }
+}
+
+fn followed_by(mut rest: Statement<'_>, words: &[&str]) -> Result<(), Reason> {
+    match rest.next() {
+        Some(token) if token.is_any(words) => Ok(()),
+        _ => Err(Reason::Writes),
+    }
+}
+
+/// Nothing but these words. `BEGIN NOT ATOMIC …` is a block of any statements on MariaDB,
+/// and so is any `BEGIN …` in its Oracle mode.
+fn only(mut rest: Statement<'_>, words: &[&str]) -> Result<(), Reason> {
+    match rest.all(|token| token.is_any(words)) {
+        true => Ok(()),
+        false => Err(Reason::Writes),
+    }
+}
+
+fn start_transaction(rest: Statement<'_>) -> Result<(), Reason> {
+    followed_by(rest, &["TRANSACTION"])?;
+    for token in rest {
+        if token.is("WRITE") {
+            return Err(Reason::ReadWriteTransaction);
+        }
+        let known = ["TRANSACTION", "WITH", "CONSISTENT", "SNAPSHOT", "READ", "ONLY"];
+        if token.kind != Kind::Comma && !token.is_any(&known) {
+            return Err(Reason::Writes);
+        }
+    }
+    Ok(())
+}
+
+/// `LOCK TABLES t READ, …`: a dump does this. Not LOCK INSTANCE, not write locks.
+fn lock_tables(mut rest: Statement<'_>) -> Result<(), Reason> {
+    followed_by(rest, &["TABLES", "TABLE"])?;
+    match rest.any(|token| token.is("WRITE")) {
+        true => Err(Reason::Writes),
+        false => Ok(()),
+    }
+}
+
+fn only_diagnostics(mut rest: Statement<'_>) -> Result<(), Reason> {
+    match rest.find(|token| !token.is_any(&["CURRENT", "STACKED"])) {
+        Some(token) if token.is("DIAGNOSTICS") => Ok(()),
+        _ => Err(Reason::Writes),
+    }
+}

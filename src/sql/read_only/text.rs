@@ -1,0 +1,87 @@
+//! Statements in string literals: PREPARE and EXECUTE IMMEDIATE.
+
+use super::statement::Statement;
+use super::{Kind, Options, Reason, check_text};
+use crate::sql::Token;
+
+/// `name FROM 'text'`: the text is checked as if it came alone. From a variable, or (MariaDB)
+/// from an expression, it is refused.
+pub(super) fn prepare(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
+    let _name = rest.next();
+    match rest.next() {
+        Some(from) if from.is("FROM") => {}
+        _ => return Err(Reason::HiddenText),
+    }
+    let literal = rest.next();
+    match rest.next() {
+        None => check_literal(literal, options, nesting),
+        Some(_) => Err(Reason::HiddenText),
+    }
+}
+
+/// `name USING …` runs what PREPARE checked. `IMMEDIATE 'text' USING …` is MariaDB's.
+pub(super) fn execute(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
+    let name = rest.next();
+    if !name.is_some_and(|name| name.is("IMMEDIATE")) {
+        return Ok(());
+    }
+    match rest.next() {
+        // A statement that was prepared under the name "immediate".
+        None => Ok(()),
+        Some(using) if using.is("USING") => Ok(()),
+        literal => match rest.next() {
+            Some(next) if !next.is("USING") => Err(Reason::HiddenText),
+            _ => check_literal(literal, options, nesting),
+        },
+    }
+}
+
+fn check_literal(literal: Option<Token<'_>>, options: Options, nesting: u8) -> Result<(), Reason> {
+    match literal {
+        Some(token) if token.kind == Kind::String => {
+            check_text(&unescape(token.text, options), options, nesting + 1)
+        }
+        _ => Err(Reason::HiddenText),
+    }
+}
+
+/// What stands between the quotes, unchanged.
+pub(super) fn inside_quotes(quoted: &[u8]) -> &[u8] {
+    match quoted {
+        [_, inside @ .., _] => inside,
+        _ => quoted,
+    }
+}
+
+/// The value of a string literal. <https://dev.mysql.com/doc/refman/8.4/en/string-literals.html>
+fn unescape(literal: &[u8], options: Options) -> Vec<u8> {
+    let quote = literal.first().copied().unwrap_or(b'\'');
+    let mut bytes = inside_quotes(literal).iter().copied();
+    let mut value = Vec::with_capacity(literal.len());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            // The second of a pair; a single one would have ended the literal.
+            _ if byte == quote => value.extend(bytes.next()),
+            b'\\' if !options.no_backslash_escapes => match bytes.next() {
+                // These two keep the backslash, for LIKE.
+                Some(wildcard @ (b'%' | b'_')) => value.extend([b'\\', wildcard]),
+                Some(escaped) => value.push(escape(escaped)),
+                None => {}
+            },
+            _ => value.push(byte),
+        }
+    }
+    value
+}
+
+fn escape(byte: u8) -> u8 {
+    match byte {
+        b'0' => 0,
+        b'b' => 8,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'Z' => 26,
+        other => other,
+    }
+}

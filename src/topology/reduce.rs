@@ -1,0 +1,122 @@
+//! The reducer: one event in, the next snapshot out. No clock, no I/O, no log:
+//! the same events give the same snapshots, so every failover can be a test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::types::*;
+use super::{elect, reads};
+
+/// The snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
+///
+/// An event that says nothing new gives an equal snapshot with the same version.
+pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
+    let mut next = snapshot.clone();
+    let mut servers: Vec<Server> = snapshot.servers.iter().map(|s| Server::clone(s)).collect();
+    match event {
+        Event::Servers(list) => servers = discovered(&servers, list, &mut next.next_id),
+        Event::Probe { server, outcome } => probed(&mut servers, *server, outcome, &mut next.next_id, now_ms),
+        Event::MaxLag(max_lag) => next.max_lag = *max_lag,
+    }
+    elect::settle(snapshot, &mut next, &mut servers, now_ms);
+    for server in &mut servers {
+        server.serves_reads = reads::serves(server, &next, now_ms);
+    }
+    next.servers = servers.into_iter().map(|server| reuse(snapshot, server)).collect();
+    if next != *snapshot {
+        next.version += 1;
+    }
+    next
+}
+
+/// Keeps the old allocation of a server that did not change, so that equality is a pointer away.
+fn reuse(snapshot: &Snapshot, server: Server) -> Arc<Server> {
+    match snapshot.server(server.id) {
+        Some(old) if **old == server => old.clone(),
+        _ => Arc::new(server),
+    }
+}
+
+/// The list is complete and its order is kept. Name and address make the server: what is known of
+/// one must not be believed of another.
+fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec<Server> {
+    let mut next: Vec<Server> = Vec::with_capacity(list.len());
+    for found in list {
+        if next.iter().any(|s| s.name == found.name) {
+            continue;
+        }
+        let known = servers.iter().find(|s| s.name == found.name && s.address == found.address);
+        let mut server = match known {
+            Some(server) => server.clone(),
+            None => Server::new(new_id(next_id), found.name.clone(), found.address.clone()),
+        };
+        server.label = found.label;
+        server.deleting = found.deleting;
+        next.push(server);
+    }
+    next
+}
+
+fn new_id(next_id: &mut u32) -> ServerId {
+    let id = ServerId(*next_id);
+    *next_id += 1;
+    id
+}
+
+fn probed(servers: &mut [Server], id: ServerId, outcome: &ProbeOutcome, next_id: &mut u32, now_ms: u64) {
+    // A probe that outlived its server (removed, or replaced) says nothing.
+    let Some(server) = servers.iter_mut().find(|s| s.id == id) else { return };
+    match outcome {
+        ProbeOutcome::Facts(facts) => answered(server, facts, next_id, now_ms),
+        ProbeOutcome::Timeout => missed(server, "no answer within the probe's time"),
+        ProbeOutcome::Refused(error) => missed(server, error),
+        ProbeOutcome::Unreachable(error) => {
+            server.health = Health::Down;
+            server.missed = MISSED_UNTIL_DOWN;
+            server.last_error = Some(error.clone());
+        }
+    }
+}
+
+fn answered(server: &mut Server, facts: &Facts, next_id: &mut u32, now_ms: u64) {
+    if server.facts.as_ref().is_some_and(|old| is_other_server(old, facts)) {
+        // Same address, other data: it gets a new identity, and nothing of the old one is believed.
+        let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
+        *server = Server { label: server.label, deleting: server.deleting, ..fresh };
+    }
+    let mut facts = facts.clone();
+    if let Some(old) = &server.facts {
+        facts.round_trip = steady(old.round_trip, facts.round_trip);
+    }
+    let replication = facts.replication.as_ref();
+    server.stalled_since_ms = match replication {
+        Some(r) if !r.receiving => Some(server.stalled_since_ms.unwrap_or(now_ms)),
+        _ => None,
+    };
+    if facts.is_read_only() || replication.is_some_and(|r| r.applying) {
+        server.deposed = false;
+    }
+    server.facts = Some(facts);
+    server.health = Health::Up;
+    server.missed = 0;
+    server.last_error = None;
+}
+
+fn missed(server: &mut Server, error: &str) {
+    server.missed = (server.missed + 1).min(MISSED_UNTIL_DOWN);
+    if server.missed == MISSED_UNTIL_DOWN {
+        server.health = Health::Down;
+    }
+    if server.last_error.as_deref() != Some(error) {
+        server.last_error = Some(Arc::from(error));
+    }
+}
+
+/// An unknown identity (empty) proves nothing.
+fn is_other_server(old: &Facts, new: &Facts) -> bool {
+    !old.identity.is_empty() && !new.identity.is_empty() && old.identity != new.identity
+}
+
+fn steady(old: Duration, new: Duration) -> Duration {
+    if new > old.saturating_mul(2) || new.saturating_mul(2) < old { new } else { old }
+}

@@ -1,0 +1,154 @@
+//! What holds whatever the servers say, in whatever order.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const NAMES: [&str; 4] = ["db-0", "db-1", "db-2", "db-3"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Probe(usize, ProbeOutcome),
+    Servers(Vec<usize>),
+    MaxLag(u64),
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let replication = (any::<bool>(), any::<bool>(), prop::option::of(0u64..20), prop::option::of(0..4usize))
+        .prop_map(|(receiving, applying, lag, source)| Replication {
+            receiving,
+            applying,
+            lag: lag.map(Duration::from_secs),
+            source: source.map(|i| format!("{}:3306", NAMES[i]).into()),
+        });
+    let identity = prop_oneof![9 => Just(""), 1 => Just("another")];
+    (any::<bool>(), any::<bool>(), prop::option::of(replication), 1u64..3, identity).prop_map(
+        |(read_only, super_read_only, replication, gtid, identity)| Facts {
+            read_only,
+            super_read_only: read_only && super_read_only,
+            replication,
+            gtid: format!("0-1-{gtid}").into(),
+            identity: identity.into(),
+            ..writable()
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![
+        6 => facts().prop_map(ProbeOutcome::Facts),
+        2 => Just(ProbeOutcome::Timeout),
+        1 => Just(ProbeOutcome::Unreachable("refused".into())),
+        1 => Just(ProbeOutcome::Refused("1045".into())),
+    ];
+    prop_oneof![
+        20 => (0..4usize, outcome).prop_map(|(server, outcome)| Step::Probe(server, outcome)),
+        1 => vec(0..4usize, 0..5).prop_map(Step::Servers),
+        1 => (0u64..20).prop_map(Step::MaxLag),
+    ]
+}
+
+fn event(snapshot: &Snapshot, step: &Step) -> Option<Event> {
+    Some(match step {
+        Step::Probe(at, outcome) => {
+            let server = snapshot.servers.iter().find(|s| &*s.name == NAMES[*at])?;
+            let mut outcome = outcome.clone();
+            if let ProbeOutcome::Facts(facts) = &mut outcome {
+                facts.identity = format!("{}{}", facts.identity, server.name).into();
+            }
+            Event::Probe { server: server.id, outcome }
+        }
+        Step::Servers(list) => {
+            Event::Servers(discovered(&list.iter().map(|i| NAMES[*i]).collect::<Vec<_>>()))
+        }
+        Step::MaxLag(seconds) => Event::MaxLag(Duration::from_secs(*seconds)),
+    })
+}
+
+/// What every transition keeps.
+fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Result<(), TestCaseError> {
+    // One writer, of this snapshot, and it is up and writable.
+    if let Some(id) = after.writer {
+        let writer = after.server(id).expect("the writer is a server of the snapshot");
+        prop_assert!(writer.health == Health::Up && writer.is_candidate());
+        prop_assert!(!writer.serves_reads);
+        prop_assert_eq!(after.last_writer, Some(id));
+        // A writer that stays a candidate stays the writer.
+        let old = before.writer.and_then(|old| after.server(old));
+        prop_assert!(old.is_none_or(|old| !old.is_candidate() || old.id == id));
+    }
+    // Counting.
+    prop_assert_eq!(after.version > before.version, after != before);
+    prop_assert!(after.version - before.version <= 1);
+    let other = after.writer.is_some() && after.writer != before.last_writer;
+    prop_assert_eq!(after.generation - before.generation, u64::from(other));
+    let changed = before.writer != after.writer;
+    let grown = after.history.len() - before.history.len();
+    prop_assert!(after.history.len() <= 32 && (grown == usize::from(changed) || before.history.len() == 32));
+    prop_assert!(!changed || !after.history.back().expect("a change").reason.is_empty());
+    // Health.
+    for server in after.servers.iter() {
+        prop_assert!(server.missed < MISSED_UNTIL_DOWN || server.health == Health::Down);
+        prop_assert!(server.health != Health::Up || server.facts.is_some());
+        prop_assert!(!server.serves_reads || server.health == Health::Up);
+        let old = before.server(server.id);
+        prop_assert!(old.is_some() || server.id.0 >= before.next_id, "ids are never used again");
+    }
+    // The same once more says nothing new, except that a missed probe is one more missed probe.
+    let again = reduce(after, event, now_ms);
+    let counts =
+        matches!(event, Event::Probe { outcome: ProbeOutcome::Timeout | ProbeOutcome::Refused(_), .. });
+    prop_assert!(counts || again == *after, "{:?} then {:?}", after, again);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_transition_is_sound(steps in vec(step(), 1..80)) {
+        let mut s = Story::of(&NAMES);
+        for step in &steps {
+            let Some(event) = event(&s.snapshot, step) else { continue };
+            let after = reduce(&s.snapshot, &event, s.now_ms);
+            check(&s.snapshot, &event, &after, s.now_ms)?;
+            s.snapshot = after;
+            s.now_ms += 100;
+        }
+    }
+
+    /// Two servers that say nothing but "writable", and blink as they like: once one of them took
+    /// over, the other one never gets the role back.
+    #[test]
+    fn two_writable_servers_never_alternate(
+        steps in vec((0..2usize, prop_oneof![
+            4 => Just(None),
+            1 => Just(Some(ProbeOutcome::Timeout)),
+            1 => Just(Some(ProbeOutcome::Unreachable("refused".into()))),
+        ]), 1..200),
+    ) {
+        let mut s = Story::of(&NAMES[..2]);
+        for (at, outcome) in steps {
+            match outcome {
+                None => s.says(NAMES[at], writable()),
+                Some(outcome) => s.probe(NAMES[at], outcome),
+            };
+        }
+        prop_assert!(s.snapshot.generation <= 2, "{:?}", s.snapshot.history);
+    }
+
+    /// The order of the first answers does not matter.
+    #[test]
+    fn the_first_writer_does_not_depend_on_the_order(order in Just(vec![0usize, 1, 2, 3]).prop_shuffle()) {
+        let mut s = Story::of(&NAMES);
+        for at in order {
+            let facts = match at {
+                0 | 1 => writable(),
+                _ => replica_of("db-1"),
+            };
+            s.says(NAMES[at], facts);
+        }
+        prop_assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 1));
+    }
+}

@@ -1,0 +1,186 @@
+//! The crate's layers as a test: a module uses only what stands below it, no file grows
+//! over 600 lines, and nothing that handles bytes from outside can panic by design.
+//! The table is the one of the design; who needs another edge changes it here, with a reason.
+
+#[path = "architecture/source.rs"]
+mod source;
+
+use source::{Source, edges, sources};
+
+/// Each module and what it may use. What those may use is allowed too.
+/// `app` and `main` stand above all and may use everything.
+const LAYERS: [(&str, &[&str]); 14] = [
+    // Layer 0: values and pure functions.
+    ("wire", &[]),
+    ("auth", &["wire"]),
+    ("sql", &[]),
+    ("topology", &[]),
+    ("config", &[]),
+    // Layer 1
+    ("routing", &["sql", "topology"]),
+    ("telemetry", &["wire"]),
+    ("net", &["wire", "telemetry"]),
+    // Layer 2
+    ("backend", &["net", "auth", "wire", "topology", "config", "telemetry"]),
+    // Layer 3: `session` and `discovery` never see each other, they meet in the snapshot.
+    ("monitor", &["backend", "topology", "config", "telemetry"]),
+    // The owner of the snapshot starts the probes and takes their events.
+    ("discovery", &["monitor", "backend", "topology", "config", "telemetry"]),
+    ("session", &["backend", "routing", "sql", "auth", "net", "config", "topology", "telemetry"]),
+    // Layer 4
+    ("server", &["session", "discovery", "config", "topology", "telemetry"]),
+    ("admin", &["session", "discovery", "config", "topology", "telemetry"]),
+];
+const TOP: [&str; 3] = ["app", "main", "lib"];
+
+/// Modules that read what peers send: there a panic is a way to take the proxy down.
+const NO_PANIC: [&str; 5] = ["wire", "net", "auth", "session", "backend"];
+const PANICS: [&str; 5] = [".unwrap()", ".expect(", "panic!", "unreachable!", "unwrap_unchecked"];
+
+const MAX_LINES: usize = 600;
+
+fn may_use(user: &str, used: &str) -> bool {
+    let below = LAYERS.iter().find(|(module, _)| *module == user).map_or(&[][..], |(_, below)| below);
+    user == used || TOP.contains(&user) || below.iter().any(|module| may_use(module, used))
+}
+
+fn forbidden_edges(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources {
+        for used in edges(source) {
+            let known = LAYERS.iter().any(|(module, _)| *module == used);
+            if known && !may_use(source.top(), &used) {
+                found.push(format!("{}: {} must not use {used}", source.path, source.top()));
+            }
+        }
+    }
+    found
+}
+
+fn panics(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| NO_PANIC.contains(&source.top())) {
+        for (at, line) in source.code.lines().enumerate() {
+            if PANICS.iter().any(|panic| line.contains(panic)) {
+                found.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+fn too_long(sources: &[Source]) -> Vec<String> {
+    let long = sources.iter().filter(|source| source.lines > MAX_LINES);
+    long.map(|source| format!("{}: {} lines", source.path, source.lines)).collect()
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let found = forbidden_edges(&sources());
+    assert!(found.is_empty(), "edges that the layers forbid:\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_module_has_its_layer() {
+    for source in sources() {
+        let top = source.top();
+        let known = TOP.contains(&top) || LAYERS.iter().any(|(module, _)| *module == top);
+        assert!(known, "{}: the module {top} stands in no layer", source.path);
+    }
+}
+
+#[test]
+fn nothing_that_peers_reach_panics_by_design() {
+    let found = panics(&sources());
+    assert!(found.is_empty(), "panics outside tests:\n{}", found.join("\n"));
+}
+
+#[test]
+fn files_stay_readable() {
+    let found = too_long(&sources());
+    assert!(found.is_empty(), "files over {MAX_LINES} lines:\n{}", found.join("\n"));
+}
+
+mod self_test {
+    use super::*;
+
+    fn source(path: &str, text: &str) -> Source {
+        Source::new(path.to_owned(), text)
+    }
+
+    #[test]
+    fn the_layers_have_no_circle() {
+        for (above, below) in LAYERS {
+            for module in below {
+                assert!(!may_use(module, above), "{above} and {module} use each other");
+            }
+        }
+        assert!(may_use("session", "wire"), "through net");
+        assert!(!may_use("session", "discovery") && !may_use("discovery", "session"));
+    }
+
+    #[test]
+    fn forbidden_edges_are_found_however_they_are_written() {
+        for (path, text) in [
+            ("src/wire/mod.rs", "use crate::net::Buffer;"),
+            ("src/wire/header.rs", "use crate::{wire::X, net::{self, Y}};"),
+            ("src/wire/header.rs", "use\n crate :: {\n    session,\n};"),
+            ("src/wire/header.rs", "fn f() -> crate::net::Buffer { todo() }"),
+            ("src/wire/header.rs", "use super::super::net::Buffer;"),
+            ("src/wire/walker/phase.rs", "use super::super::super::net::Buffer;"),
+            ("src/wire/mod.rs", "use super::net;"),
+            ("src/wire/mod.rs", "use super::{wire, net};"),
+            ("src/session/mod.rs", "use crate::discovery::Watch;"),
+            ("src/topology/mod.rs", "let c = '\"'; let x = crate::config::Config::default(); let d = '\"';"),
+            ("src/wire/mod.rs", "fn f<'a>(x: &'a str) -> &'a str { crate::net::f(x) }"),
+            ("src/wire/mod.rs", "#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::net;"),
+        ] {
+            assert_eq!(forbidden_edges(&[source(path, text)]).len(), 1, "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn allowed_edges_comments_strings_and_tests_are_none() {
+        for (path, text) in [
+            ("src/net/mod.rs", "use crate::wire::Header; use crate::net::Buffer; use super::wire;"),
+            ("src/net/a/b.rs", "use super::super::Buffer; use super::session;"),
+            ("src/wire/mod.rs", "// crate::net\n/* crate::net /* crate::net */ */"),
+            ("src/wire/mod.rs", "let a = \"crate::net \\\" crate::net\"; let b = r#\"crate::net\"#;"),
+            (
+                "src/wire/mod.rs",
+                "#[cfg(test)]\nmod tests { use crate::net; mod more { use crate::session; } }",
+            ),
+            ("src/wire/mod.rs", "#[cfg(test)]\nuse crate::net::memory;"),
+            ("src/wire/walker/tests.rs", "use crate::net::memory;"),
+            ("src/app.rs", "use crate::{admin, server};"),
+        ] {
+            assert_eq!(forbidden_edges(&[source(path, text)]), Vec::<String>::new(), "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn panics_and_long_files_are_found() {
+        let bad = ["x.unwrap();", "x.expect(\"y\");", "panic!(\"z\");", "\n\nunreachable!()"];
+        for text in bad {
+            assert_eq!(panics(&[source("src/auth/pem.rs", text)]).len(), 1, "{text}");
+        }
+        for text in
+            ["x.unwrap_or(1)", "// x.unwrap()", "#[cfg(test)]\nmod t { fn f() { x.unwrap() } }", "\"panic!\""]
+        {
+            assert_eq!(panics(&[source("src/auth/pem.rs", text)]), Vec::<String>::new(), "{text}");
+        }
+        assert_eq!(panics(&[source("src/config/mod.rs", "x.unwrap()")]), Vec::<String>::new());
+        assert_eq!(too_long(&[source("src/wire/mod.rs", &"\n".repeat(601))]).len(), 1);
+        assert_eq!(too_long(&[source("src/wire/mod.rs", &"\n".repeat(600))]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_real_sources_are_read() {
+        let sources = sources();
+        let edge = |top: &str, used: &str| {
+            sources.iter().any(|source| source.top() == top && edges(source).iter().any(|edge| edge == used))
+        };
+        assert!(sources.len() > 30, "only {} files", sources.len());
+        assert!(edge("net", "wire"), "net certainly uses wire; is the reader blind?");
+    }
+}
