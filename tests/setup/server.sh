@@ -50,13 +50,13 @@ replication() { # kind, server id, role
   case $1 in
     mariadb)
       printf '%s\n' --binlog-format=ROW --log-slave-updates=ON --gtid-strict-mode=ON --rpl-semi-sync-master-enabled=ON --rpl-semi-sync-slave-enabled=ON \
-        --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-wait-no-slave=OFF
+        --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-wait-no-slave=OFF --rpl-semi-sync-master-timeout=5000
       [ "$3" = primary ] || echo --read-only=ON
       ;;
     mysql)
       printf '%s\n' --log-replica-updates=ON --gtid-mode=ON --enforce-gtid-consistency=ON --plugin-load-add=semisync_source.so \
         --plugin-load-add=semisync_replica.so --rpl-semi-sync-source-enabled=ON --rpl-semi-sync-replica-enabled=ON \
-        --rpl-semi-sync-source-wait-point=AFTER_SYNC --rpl-semi-sync-source-wait-no-replica=OFF
+        --rpl-semi-sync-source-wait-point=AFTER_SYNC --rpl-semi-sync-source-wait-no-replica=OFF --rpl-semi-sync-source-timeout=5000
       [ "$3" = primary ] || printf '%s\n' --read-only=ON --super-read-only=ON
       ;;
   esac

@@ -215,6 +215,8 @@ impl Node {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
         self.role = role;
+        // A new identity: events of its former life must not look like its own and be skipped.
+        self.server_id += 100;
         self.restart().await;
     }
 }
