@@ -29,3 +29,17 @@ quiet() {
   rm -f "$log"
   return "$rc"
 }
+
+# Whether something listens on a port of this machine.
+port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# A port nobody listens on, below those the kernel takes for outgoing connections: so that a server that was
+# killed finds it free when it comes back.
+free_port() {
+  local port
+  while :; do
+    port=$((12000 + (RANDOM * 32768 + RANDOM) % 20000))
+    port_taken "$port" || break
+  done
+  echo "$port"
+}
