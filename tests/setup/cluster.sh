@@ -23,7 +23,7 @@ primary() { cat "$dir/primary"; }
 running() { # server: its process id, if it is alive and really ours
   local pid
   pid=$(cat "$dir/$1/harness.pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$dir/$1" || return 1
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$dir/$1" || return 1
   echo "$pid"
 }
 servers() { local s; for s in "$dir"/*/port; do basename "$(dirname "$s")"; done; }
