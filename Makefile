@@ -1,0 +1,25 @@
+# What one types here; each target is a script that says what it does.
+.PHONY: demo demo-failover test e2e bench lint
+
+# A primary, two replicas and the proxy on this machine, with a live table; Ctrl-C ends it all.
+demo:
+	@deploy/demo/demo.sh
+
+# In another terminal: a planned switchover; KILL=1 kills the primary and promotes a replica.
+demo-failover:
+	@KILL=$(KILL) deploy/demo/failover.sh
+
+# Installs what the tests need, then runs all of them.
+test:
+	@tests/run.sh all
+
+# Only what needs real servers: integration tests and client suites.
+e2e:
+	@tests/run.sh e2e
+
+# Direct, HAProxy and Pointsman side by side; writes the table into README.md. ROUNDS=3 SECS=8
+bench:
+	@benches/run.sh
+
+lint:
+	@tests/run.sh lint

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them. Ends with what ran, what did not, and "N passed, N failed, N skipped".
+# usage: run.sh all|e2e|lint    FUZZ_SECONDS=10
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source-path=SCRIPTDIR source=setup/lib.sh
+. tests/setup/lib.sh
+exec </dev/null
+
+report=${CARGO_TARGET_DIR:-$PWD/target}/test-report
+rm -rf "$report"
+mkdir -p "$report"
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-run.XXXX")
+# shellcheck source-path=SCRIPTDIR source=stages.sh
+. tests/stages.sh
+
+# Installs that take a while go on beside the compiler; each leaves its exit code.
+background() { # name, command…
+  local name=$1
+  shift
+  {
+    local rc=0
+    nice -n 15 "$@" >"$report/$name.log" 2>&1 || rc=$?
+    echo "$rc" >"$report/$name.rc"
+  } &
+  jobs_by_name[$name]=$!
+}
+declare -A jobs_by_name
+finished() { # name: waits for it; its exit code
+  [ -n "${jobs_by_name[$1]:-}" ] || return 127
+  wait "${jobs_by_name[$1]}" || true
+  return "$(cat "$report/$1.rc" 2>/dev/null || echo 1)"
+}
+
+# Only what this run started: by its id, children first.
+on_exit() {
+  local name pid dir
+  for name in "${!jobs_by_name[@]}"; do
+    pid=${jobs_by_name[$name]}
+    kill -0 "$pid" 2>/dev/null || continue
+    end_tree "$pid"
+  done
+  [ -z "${proxy_pid:-}" ] || kill -s KILL "$proxy_pid" 2>/dev/null || true
+  for dir in "$scratch"/*/; do
+    [ ! -e "$dir/kind" ] || tests/setup/cluster.sh stop "${dir%/}" || true
+  done
+  rm -rf "$scratch"
+}
+end_tree() {
+  local child children=()
+  read -ra children 2>/dev/null <"/proc/$1/task/$1/children" || true
+  for child in "${children[@]}"; do end_tree "$child"; done
+  kill -s TERM "$1" 2>/dev/null || true
+}
+
+setup() {
+  tests/setup/deps.sh
+  background mysql97 tests/setup/mysql97.sh
+  [ ! -x tests/clients/run.sh ] || [ "$1" = lint ] || background clients-install tests/clients/run.sh --install
+  if [ "$1" != e2e ] && [ -e deny.toml ] && ! deny_tool >/dev/null; then
+    background cargo-deny-install cargo install --locked --quiet cargo-deny --root "$CACHE/tools"
+  fi
+}
+
+mysql_there() {
+  local rc=0
+  finished mysql97 || rc=$?
+  [ "$rc" = 0 ] || skip_stage "MySQL 9.7" "$(grep -h SKIPPED "$report/mysql97.log" || tail -n 1 "$report/mysql97.log")"
+  return "$rc"
+}
+
+lint() {
+  stage format cargo fmt --check
+  stage clippy cargo clippy --locked --all-targets -- -D warnings
+  if command -v shellcheck >/dev/null; then
+    # shellcheck disable=SC2046  # one argument a file
+    stage shellcheck shellcheck -x $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
+  else
+    skip_stage shellcheck "not installed"
+  fi
+}
+
+rust_tests() { # cargo test's arguments
+  stage build cargo test --locked --no-run "$@"
+  [ "$status" = 0 ] || return 0
+  mysql_there || true
+  stage "cargo test" cargo test --locked --no-fail-fast "$@"
+}
+
+# Every client through the proxy, in front of each kind of server.
+clients() {
+  local kind
+  if [ ! -x tests/clients/run.sh ]; then skip_stage clients "no tests/clients/run.sh"; return; fi
+  finished clients-install || say "some clients could not be installed, see $report/clients-install.log"
+  cargo build --locked --quiet
+  for kind in mariadb mysql; do
+    if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "clients on mysql" "no MySQL 9.7"; continue; fi
+    if start_proxied "$kind"; then
+      stage "clients on $kind" tests/clients/run.sh --port "$rw" --flavor "$kind"
+    else
+      fail_stage "clients on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
+      tail -n 20 "$report/proxy-$kind.log" >&2 || true
+    fi
+    stop_proxied "$kind"
+  done
+}
+
+start_proxied() { # kind: a cluster and the proxy before it; sets rw
+  local ro http _
+  rw=$(free_port) ro=$(free_port) http=$(free_port)
+  tests/setup/cluster.sh start "$scratch/$1" "$1" 2 || return 1
+  tests/setup/cluster.sh config "$scratch/$1" "$rw" "$ro" "$http" >"$scratch/$1.toml"
+  target/debug/pointsman run --config "$scratch/$1.toml" >"$report/proxy-$1.log" 2>&1 &
+  proxy_pid=$!
+  for _ in $(seq 100); do
+    curl -fsS -o /dev/null "http://127.0.0.1:$http/readyz" 2>/dev/null && return
+    kill -0 "$proxy_pid" 2>/dev/null || return 1
+    sleep 0.1
+  done
+  return 1
+}
+
+stop_proxied() { # kind
+  [ -z "${proxy_pid:-}" ] || { kill "$proxy_pid" 2>/dev/null && wait "$proxy_pid"; } || true
+  proxy_pid=
+  [ ! -e "$scratch/$1/kind" ] || tests/setup/cluster.sh stop "$scratch/$1"
+}
+
+fuzz() {
+  if [ -x fuzz/run.sh ]; then stage fuzz fuzz/run.sh "${FUZZ_SECONDS:-10}"
+  else skip_stage fuzz "no fuzz/run.sh"; fi
+}
+
+deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
+deny() {
+  local tool
+  if [ ! -e deny.toml ]; then skip_stage "cargo deny" "no deny.toml"; return; fi
+  finished cargo-deny-install || true
+  tool=$(deny_tool) || { skip_stage "cargo deny" "cargo-deny could not be installed"; return; }
+  stage "cargo deny" "$tool" --offline --locked check bans licenses sources
+  # The advisories come from a Git server that may be out of reach.
+  if quiet timeout 60 "$tool" fetch db; then stage advisories "$tool" --locked check advisories
+  else skip_stage advisories "their database cannot be fetched"; fi
+}
+
+trap on_exit EXIT
+trap 'exit 130' INT TERM
+case ${1:-all} in
+  all)
+    setup all
+    lint
+    rust_tests
+    clients
+    fuzz
+    deny
+    ;;
+  e2e)
+    setup e2e
+    rust_tests --test '*'
+    clients
+    ;;
+  lint)
+    lint
+    ;;
+  *) die "usage: run.sh all|e2e|lint" ;;
+esac
+summary

@@ -1,0 +1,196 @@
+//! A primary and its replicas on loopback, and what an operator does to them. Servers keep
+//! their number for life: 0 begins as the primary, 1 … n as replicas.
+
+use super::node::{Kind, Node, Role};
+use super::scratch::{Scratch, free_port};
+use super::{cache, report_skipped};
+use std::path::Path;
+use tokio::time::Instant;
+
+/// One replication set-up; its servers end with it.
+#[derive(Debug)]
+pub struct Cluster {
+    servers: Vec<Node>,
+    primary: usize,
+    // Last: servers die before their folders go.
+    _scratch: Scratch,
+}
+
+impl Cluster {
+    /// MariaDB with semi-sync GTID replication, caught up.
+    pub async fn mariadb(replicas: usize) -> Self {
+        Self::start(Kind::MariaDb, replicas).await
+    }
+
+    /// The same with MySQL 9.7; None, loudly reported, where it cannot be had.
+    pub async fn mysql(replicas: usize) -> Option<Self> {
+        if cache().join("mysql97/bin/mysqld").exists() {
+            return Some(Self::start(Kind::MySql, replicas).await);
+        }
+        let test = std::thread::current().name().unwrap_or("?").to_owned();
+        report_skipped(&test, "no MySQL 9.7, see tests/setup/mysql97.sh");
+        None
+    }
+
+    /// Either kind; panics with the servers' logs when they do not start.
+    pub async fn start(kind: Kind, replicas: usize) -> Self {
+        make_template(kind).await;
+        let scratch = Scratch::new("");
+        let mut servers: Vec<_> = (0..=replicas)
+            .map(|i| {
+                let role = match i {
+                    0 => Role::Primary,
+                    _ => Role::Replica,
+                };
+                let dir = scratch.path().join(i.to_string());
+                Node::spawn(kind, role, free_port(), i + 1, dir)
+            })
+            .collect();
+        for server in &mut servers {
+            server.ready().await;
+        }
+        let cluster = Cluster { servers, primary: 0, _scratch: scratch };
+        cluster.follow_primary().await;
+        cluster.wait_caught_up().await;
+        cluster
+    }
+
+    /// Which server.
+    pub fn kind(&self) -> Kind {
+        self.primary().kind
+    }
+
+    /// All servers, by number.
+    pub fn servers(&self) -> &[Node] {
+        &self.servers
+    }
+
+    /// A server by its number.
+    pub fn server(&self, number: usize) -> &Node {
+        &self.servers[number]
+    }
+
+    /// A server by its number, to kill or restart it.
+    pub fn server_mut(&mut self, number: usize) -> &mut Node {
+        &mut self.servers[number]
+    }
+
+    /// The current primary's number.
+    pub fn primary_number(&self) -> usize {
+        self.primary
+    }
+
+    /// The current primary.
+    pub fn primary(&self) -> &Node {
+        &self.servers[self.primary]
+    }
+
+    /// The current primary, to kill or restart it.
+    pub fn primary_mut(&mut self) -> &mut Node {
+        &mut self.servers[self.primary]
+    }
+
+    /// The i-th of the servers that are not the primary, from 0.
+    pub fn replica(&self, i: usize) -> &Node {
+        self.replicas().nth(i).expect("no such replica")
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = &Node> {
+        let primary = self.primary;
+        let others = self.servers.iter().enumerate();
+        others.filter(move |(n, _)| *n != primary).map(|(_, s)| s)
+    }
+
+    fn live_replicas(&self) -> Vec<&Node> {
+        self.replicas().filter(|s| s.is_running()).collect()
+    }
+
+    async fn follow_primary(&self) {
+        for replica in self.live_replicas() {
+            replica.follow(self.primary().port()).await;
+        }
+        for replica in self.live_replicas() {
+            replica.wait_replicating().await;
+        }
+    }
+
+    /// Waits until every running replica has what the primary has now.
+    pub async fn wait_caught_up(&self) {
+        let position = self.primary().gtid().await;
+        for replica in self.live_replicas() {
+            replica.wait_for(&position).await;
+        }
+    }
+
+    /// The primary is lost (killed, frozen): server `number` takes over with everything that any running replica
+    /// received, the others follow it. The lost one is not touched. Returns when the new primary became writable.
+    pub async fn promote(&mut self, number: usize) -> Instant {
+        assert_ne!(number, self.primary, "it is the primary");
+        let mut ahead = Vec::new();
+        for replica in self.live_replicas() {
+            ahead.push((replica.port(), replica.apply_received().await));
+        }
+        for (port, position) in ahead {
+            // Semi-sync promises that *one* replica has a write, not that this one has it.
+            let chosen = self.server(number);
+            if port != chosen.port() && !chosen.has(&position).await {
+                chosen.follow(port).await;
+                chosen.wait_for(&position).await;
+            }
+        }
+        self.make_primary(number).await
+    }
+
+    /// Planned: the primary becomes read-only, server `number` catches up and takes over, all others follow it.
+    /// Returns when the new primary became writable.
+    pub async fn switchover(&mut self, number: usize) -> Instant {
+        assert_ne!(number, self.primary, "it is the primary");
+        self.primary_mut().set_read_only(true).await;
+        let position = self.primary().gtid().await;
+        self.server(number).wait_for(&position).await;
+        self.make_primary(number).await
+    }
+
+    async fn make_primary(&mut self, number: usize) -> Instant {
+        let old = self.primary;
+        self.servers[number].stop_following().await;
+        self.servers[number].set_read_only(false).await;
+        let at = Instant::now();
+        self.primary = number;
+        let port = self.servers[number].port();
+        let demoted = self.servers[old].role == Role::Replica;
+        for (i, server) in self.servers.iter().enumerate() {
+            // A lost primary stays as it is; one that was made read-only follows.
+            if i != number && server.is_running() && (i != old || demoted) {
+                server.follow(port).await;
+                server.wait_replicating().await;
+            }
+        }
+        at
+    }
+
+    /// Brings a lost server back as a replica of the current primary, restored from nothing: it may have
+    /// writes that nobody else has.
+    pub async fn rejoin(&mut self, number: usize) {
+        assert_ne!(number, self.primary, "it is the primary");
+        let port = self.primary().port();
+        let server = &mut self.servers[number];
+        server.recreate(Role::Replica).await;
+        server.follow(port).await;
+        server.wait_replicating().await;
+        self.wait_caught_up().await;
+    }
+}
+
+/// Before the servers start side by side: the first would make it while the others wait.
+async fn make_template(kind: Kind) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/server.sh");
+    let made = tokio::process::Command::new(script)
+        .args(["template", kind.name()])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .expect("cannot run tests/setup/server.sh");
+    let errors = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "no {} here: {errors}", kind.name());
+}

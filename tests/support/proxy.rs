@@ -1,0 +1,238 @@
+//! The built `pointsman` as a process, with a configuration on free ports.
+
+use super::cluster::Cluster;
+use super::scratch::{PID_FILE, Scratch, free_port, signal};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// A configuration with a read-write and a read-only port in front of a cluster. `{rw}`, `{ro}` and `{http}`
+/// are filled in by `Proxy::start`; append other sections as text.
+pub fn proxy_config(cluster: &Cluster) -> String {
+    let mut text = String::from(
+        r#"[[listeners]]
+name = "rw"
+address = "127.0.0.1:{rw}"
+mode = "primary"
+
+[[listeners]]
+name = "ro"
+address = "127.0.0.1:{ro}"
+mode = "replica"
+
+[admin]
+http = "127.0.0.1:{http}"
+
+[discovery]
+kind = "static"
+
+[monitor]
+user = "monitor"
+password = "monitor"
+
+[[users]]
+name = "app"
+password = "app"
+
+[[users]]
+name = "super"
+password = "super"
+"#,
+    );
+    for (i, server) in cluster.servers().iter().enumerate() {
+        let port = server.port();
+        let _ = write!(text, "\n[[discovery.servers]]\nname = \"db-{i}\"\naddress = \"127.0.0.1:{port}\"\n");
+    }
+    text
+}
+
+/// A running proxy; it is killed with its owner.
+#[derive(Debug)]
+pub struct Proxy {
+    child: Option<Child>,
+    /// `{rw}` in the configuration.
+    pub rw: u16,
+    /// `{ro}` in the configuration.
+    pub ro: u16,
+    /// `{http}` in the configuration.
+    pub http: u16,
+    scratch: Scratch,
+}
+
+impl Proxy {
+    /// Starts it and waits until `/readyz` says 200, 15 s at most.
+    pub async fn start(config: &str) -> Self {
+        let mut proxy = Self::start_unready(config);
+        proxy.wait_ready().await;
+        proxy
+    }
+
+    /// Starts it and does not wait: for set-ups that are not ready, and configurations that are wrong.
+    pub fn start_unready(config: &str) -> Self {
+        let mut proxy = Proxy {
+            child: None,
+            rw: free_port(),
+            ro: free_port(),
+            http: free_port(),
+            scratch: Scratch::new("proxy"),
+        };
+        proxy.write_config(config);
+        let log = std::fs::File::create(proxy.log_path()).expect("cannot create the proxy's log");
+        let copy = log.try_clone().expect("cannot share the proxy's log");
+        let child = Command::new(env!("CARGO_BIN_EXE_pointsman"))
+            .args(["run", "--config"])
+            .arg(proxy.config_path())
+            .stdin(Stdio::null())
+            .stdout(copy)
+            .stderr(log)
+            .spawn()
+            .expect("cannot run pointsman");
+        let pid = child.id().to_string();
+        let _ = std::fs::write(proxy.scratch.path().join(PID_FILE), pid);
+        proxy.child = Some(child);
+        proxy
+    }
+
+    /// Waits until `/readyz` says 200, 15 s at most.
+    pub async fn wait_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let answer = self.get("/readyz").await;
+            if matches!(answer, Ok((200, _))) {
+                return;
+            }
+            let exited = self.exit_status();
+            assert!(
+                exited.is_none() && Instant::now() < deadline,
+                "the proxy is not ready: exit {exited:?}, /readyz {answer:?}\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Replaces the file as an editor or Kubernetes does, in one step; the proxy reloads by itself or on SIGHUP.
+    pub fn write_config(&self, config: &str) {
+        let text = config
+            .replace("{rw}", &self.rw.to_string())
+            .replace("{ro}", &self.ro.to_string())
+            .replace("{http}", &self.http.to_string());
+        let new = self.scratch.path().join("new.toml");
+        std::fs::write(&new, text).expect("cannot write the proxy's configuration");
+        std::fs::rename(new, self.config_path()).expect("cannot replace the configuration");
+    }
+
+    /// Its configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.scratch.path().join("pointsman.toml")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.scratch.path().join("log")
+    }
+
+    /// What it wrote so far, standard output and error together.
+    pub fn log(&self) -> String {
+        let log = std::fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
+    /// Resident memory, KiB.
+    pub fn rss_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find(|l| l.starts_with("VmRSS:"));
+        line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// GET of an admin path: status and body.
+    ///
+    /// # Errors
+    /// No connection, no HTTP answer, or none within 5 s.
+    pub async fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let work = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.http)).await?;
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok());
+            let body = answer.split_once("\r\n\r\n").map(|(_, b)| b.to_owned());
+            status.zip(body).ok_or(std::io::ErrorKind::InvalidData.into())
+        };
+        timeout(Duration::from_secs(5), work).await?
+    }
+
+    /// A client on the read-write port, as `app` in schema `test`.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub async fn client(&self) -> Result<mysql_async::Conn, mysql_async::Error> {
+        super::connect(self.rw, "app", "app", "test").await
+    }
+
+    /// The same on the read-only port.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub async fn reader(&self) -> Result<mysql_async::Conn, mysql_async::Error> {
+        super::connect(self.ro, "app", "app", "test").await
+    }
+
+    /// Sends a signal by name: `HUP`, `TERM`, `STOP` …
+    pub fn signal(&self, name: &str) {
+        assert!(signal(self.pid(), name), "cannot send SIG{name}");
+    }
+
+    /// How it ended, if it has.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|c| c.try_wait().ok().flatten())
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it has not ended within `limit`.
+    pub async fn wait_exit(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.exit_status() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the proxy runs after {limit:?}\n{}", self.log());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// SIGTERM, then waits for the end, 40 s at most.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait_exit(Duration::from_secs(40)).await
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the proxy's log\n{}\n---", self.log());
+        }
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
