@@ -96,8 +96,10 @@ prepare_python() {
   need python3 && once "$1" "$here/$2" -- venv "$cache/$1" "$here/$2" && command=("$cache/$1/bin/python" -W ignore "${@:3}")
 }
 prepare_pymysql() { prepare_python venv-pymysql pymysql/requirements.txt "$here/pymysql/client.py"; }
-prepare_connpy_pure() { prepare_python venv-connpy connpy/requirements.txt "$here/connpy/client.py" pure; }
-prepare_connpy_c() { prepare_python venv-connpy-c connpy/requirements-c.txt "$here/connpy/client.py" c; }
+# Without TLS this driver only has caching_sha2_password's fast path: let another client fill a MySQL server's cache.
+warm_up() { mariadb --no-defaults --skip-ssl -h"$host" -P"$port" -u"$user" -p"$password" -e 'DO 1' > /dev/null 2>&1 || true; }
+prepare_connpy_pure() { warm_up; prepare_python venv-connpy connpy/requirements.txt "$here/connpy/client.py" pure; }
+prepare_connpy_c() { warm_up; prepare_python venv-connpy-c connpy/requirements-c.txt "$here/connpy/client.py" c; }
 prepare_mysql2() {
   need node npm && once mysql2 "$here/mysql2/package-lock.json" -- node_modules &&
     export NODE_PATH=$cache/mysql2/node_modules && command=(node "$here/mysql2/client.js")
@@ -115,6 +117,11 @@ prepare_java() {
 }
 prepare_connj() { prepare_java connj; }
 prepare_mariadbj() { prepare_java mariadbj; }
+
+if [ $install_only = 0 ] && ! (exec 3<> "/dev/tcp/$host/$port") 2> /dev/null; then
+  echo "FAIL - - nothing listens on $host:$port"
+  exit 1
+fi
 
 IFS=, read -ra clients <<< "${only:-$(IFS=,; echo "${all[*]}")}"
 : > "$results/lines"

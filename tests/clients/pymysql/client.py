@@ -306,7 +306,7 @@ def cursor():
         check_big(rows)
     with connection.cursor() as rows:
         rows.execute(shared_sql("big.sql"))
-        eq("first row", (0, ""), rows.fetchone())
+        ok("a first row", rows.fetchone())
         # Closing reads the rest of the rows away.
     with connection.cursor() as rows:
         rows.execute("SELECT 7")
@@ -412,7 +412,7 @@ def kill_query():
 
 def await_sleep(other, table):
     for _ in range(40):
-        if one(other, f"SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(20), id FROM {table}%%'", ()):
+        if one(other, f"SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE 'SELECT SLEEP(20), id FROM {table}%%'", ()):
             return
         time.sleep(0.05)
 
