@@ -1,0 +1,2 @@
+package pointsman.clients;
+public class Client { public static void main(String[] a) {} }
