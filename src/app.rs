@@ -102,6 +102,9 @@ pub enum AppError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A port cannot be opened.
+    #[error(transparent)]
+    Start(#[from] crate::server::StartError),
     /// The system refuses what every process needs.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -113,7 +116,9 @@ impl AppError {
             AppError::Config { .. } | AppError::NotInThisVersion { .. } | AppError::Url { .. } => {
                 ExitCode::from(EXIT_CONFIG)
             }
-            AppError::Logs(_) | AppError::AdminBind { .. } | AppError::Io(_) => ExitCode::FAILURE,
+            AppError::Logs(_) | AppError::AdminBind { .. } | AppError::Start(_) | AppError::Io(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }

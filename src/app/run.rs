@@ -3,15 +3,21 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::LocalSet;
 
 use super::reload::Reloader;
 use super::{AppError, supported};
 use crate::admin::{self, AdminState};
 use crate::config::{Config, Fixed, Live, LogFormat};
+use crate::discovery;
+use crate::monitor::{BackendConnector, Kicker};
+use crate::net::TokioRuntime;
+use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, ReloadMetrics, WorkerMetrics};
 use crate::topology::Snapshot;
 
@@ -21,7 +27,9 @@ struct DataPath {
     /// The current settings; changes on reload.
     live: watch::Receiver<Arc<Live>>,
     /// Discovery and probes publish here.
-    snapshot: watch::Sender<Arc<Snapshot>>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// How sessions have servers probed at once.
+    kicker: Kicker,
     /// One for each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
@@ -38,7 +46,7 @@ pub fn run(config: Config, path: &Path) -> Result<ExitCode, AppError> {
     telemetry::init_tracing(style, &config.fixed.log.level)?;
     // This thread is for control only: probes, HTTP, reload. Workers have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(control(config, path))
+    runtime.block_on(LocalSet::new().run_until(control(config, path)))
 }
 
 async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
@@ -50,7 +58,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
         "pointsman starts"
     );
     let (live_sender, live) = watch::channel(Arc::new(config.live.clone()));
-    let (snapshot, _) = watch::channel(Arc::new(Snapshot::empty()));
+    let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(TokioRuntime));
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
@@ -59,7 +67,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
         let state = AdminState::new(
             modes,
             metrics.clone(),
-            snapshot.subscribe(),
+            snapshot.clone(),
             lifecycle.subscribe(),
             live.clone(),
             Arc::clone(&reloads),
@@ -70,7 +78,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
     let fixed = config.fixed.clone();
     tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, reloads).run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
-    let code = carry_traffic(DataPath { fixed, live, snapshot, metrics, lifecycle }).await?;
+    let code = carry_traffic(DataPath { fixed, live, snapshot, kicker, metrics, lifecycle }).await?;
     tracing::info!("pointsman ends");
     Ok(code)
 }
@@ -104,13 +112,46 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
     Ok(())
 }
 
-/// Discovery, probes and workers begin here. Returns when the drain is over.
+/// The workers, from opening the ports to the end of the drain.
 async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
-    let DataPath { fixed, live, snapshot, metrics, lifecycle } = parts;
+    let DataPath { fixed, live, snapshot, kicker, metrics, lifecycle } = parts;
     let mut phase = lifecycle.subscribe();
-    tracing::debug!(listeners = fixed.listeners.len(), workers = metrics.len(), "no data path yet");
-    // Held so that what reads them sees them open.
-    let _open = (live, snapshot);
-    let _ = phase.wait_for(|phase| *phase == Lifecycle::Draining).await;
+    first_look(snapshot.clone()).await;
+    let kick = move |kick| match kick {
+        Kick::One(server) => kicker.kick(server),
+        Kick::All => kicker.kick_all(),
+    };
+    let server = Server::start(ServerParts {
+        listeners: fixed.listeners,
+        live: live.clone(),
+        snapshot,
+        metrics,
+        kick: Arc::new(kick),
+    })?;
+    Lifecycle::Listening.enter(&lifecycle);
+    let draining = phase.wait_for(|phase| *phase == Lifecycle::Draining);
+    tokio::pin!(draining);
+    let mut minutes = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        tokio::select! {
+            _ = &mut draining => break,
+            _ = minutes.tick() => server.restore_ceilings().await,
+        }
+    }
+    let drain = live.borrow().drain.clone();
+    // Load balancers take a moment to see that we are not ready: until then clients still come.
+    tokio::time::sleep(drain.delay).await;
+    tracing::info!(sessions = server.sessions(), "closing the ports; sessions end at their next boundary");
+    match server.drain(drain.timeout).await {
+        0 => tracing::info!("every session ended"),
+        left => tracing::warn!(left, "the drain's time is over: the rest was told ERROR 1053"),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first clients should be greeted with the primary's version: waits a moment for the probes, but a
+/// proxy without servers opens its ports, too, and says what is wrong.
+async fn first_look(mut snapshot: watch::Receiver<Arc<Snapshot>>) {
+    let known = snapshot.wait_for(|s| s.writer.is_some());
+    let _ = tokio::time::timeout(Duration::from_secs(1), known).await;
 }

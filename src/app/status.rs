@@ -87,7 +87,7 @@ fn silent(authority: &str, reason: &str) -> String {
 /// A page over the one before, without flicker: home, each line to its end, the
 /// rest cleared. Long lines are cut off and not wrapped while it is drawn.
 pub(super) fn frame(page: &str) -> String {
-    let lines: String = page.lines().map(|line| format!("{line}\x1b[K\r\n")).collect();
+    let lines: String = page.lines().map(|line| format!("{line}\x1b[K\n")).collect();
     format!("\x1b[?7l\x1b[H{lines}\x1b[J\x1b[?7h")
 }
 

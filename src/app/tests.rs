@@ -290,5 +290,5 @@ fn the_table_says_why_there_is_no_primary() {
 
 #[test]
 fn a_frame_draws_over_the_last_one() {
-    assert_eq!(frame("a\nb\n"), "\x1b[?7l\x1b[Ha\x1b[K\r\nb\x1b[K\r\n\x1b[J\x1b[?7h");
+    assert_eq!(frame("a\nb\n"), "\x1b[?7l\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J\x1b[?7h");
 }

@@ -6,6 +6,20 @@ use std::rc::Rc;
 use super::collations;
 use crate::topology::Flavor;
 
+/// Variables that make up the character set.
+const CHARSET: [&[u8]; 4] =
+    [b"character_set_client", b"character_set_results", b"character_set_connection", b"collation_connection"];
+
+/// Reported by the servers of their own accord, and nothing that a session set: MySQL counts statements,
+/// MariaDB reports the GTID of each write; autocommit is in the status flags.
+const NOISE: [&[u8]; 4] = [b"statement_id", b"last_gtid", b"autocommit", b"gtid_executed"];
+
+/// They hold for the next statement or event only.
+const ONE_SHOT: [&[u8]; 5] = [b"insert_id", b"gtid_next", b"timestamp", b"rand_seed1", b"rand_seed2"];
+
+/// A session that sets more variables than this cannot be carried.
+const MAX_VARIABLES: usize = 64;
+
 /// The character set of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charset {
@@ -24,6 +38,9 @@ pub enum Charset {
     },
 }
 
+/// A system variable's name and value.
+pub type Variable = (Rc<[u8]>, Rc<[u8]>);
+
 /// The part of a session's state that another server connection can be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
@@ -36,7 +53,7 @@ pub struct Carried {
     /// What `LAST_INSERT_ID()` answers; 0 is the value of a new session.
     pub last_insert_id: u64,
     /// Other system variables that the session set, with the values that the trackers reported.
-    pub variables: Vec<(Rc<[u8]>, Rc<[u8]>)>,
+    pub variables: Vec<Variable>,
 }
 
 impl Carried {
@@ -49,6 +66,58 @@ impl Carried {
             last_insert_id: 0,
             variables: Vec::new(),
         }
+    }
+
+    /// Notes a system variable that a tracker reported. False: it cannot be carried.
+    pub fn note(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
+        if CHARSET.contains(&name) {
+            return self.note_charset(name, value, flavor);
+        }
+        if NOISE.contains(&name) {
+            return true;
+        }
+        if value.contains(&b'\\') || ONE_SHOT.contains(&name) || name.starts_with(b"session_track_") {
+            return false;
+        }
+        if name == b"last_insert_id" || name == b"identity" {
+            let number = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
+            self.last_insert_id = number.unwrap_or(self.last_insert_id);
+            return number.is_some();
+        }
+        if let Some((_, old)) = self.variables.iter_mut().find(|(n, _)| **n == *name) {
+            *old = Rc::from(value);
+        } else if self.variables.len() < MAX_VARIABLES {
+            self.variables.push((Rc::from(name), Rc::from(value)));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// One of the four variables of the character set: the other three stay as they were.
+    fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
+        if let Charset::Handshake(id) = self.charset {
+            // An id that the server does not know means its default, which nobody told us. SET NAMES reports
+            // all that is needed; the rest is filled in with what it will say.
+            let (charset, collation) = collations::names(id, flavor).unwrap_or_default();
+            let part = |text: &str| Rc::from(text.as_bytes());
+            self.charset = Charset::Set {
+                client: part(charset),
+                results: part(charset),
+                connection: part(charset),
+                collation: part(collation),
+            };
+        }
+        if let Charset::Set { client, results, connection, collation } = &mut self.charset {
+            let place = match name {
+                b"character_set_client" => client,
+                b"character_set_results" => results,
+                b"character_set_connection" => connection,
+                _ => collation,
+            };
+            *place = Rc::from(value);
+        }
+        true
     }
 
     /// Appends `SET …`: the trackers that the proxy needs, then the session's own values.
@@ -95,6 +164,10 @@ impl Carried {
                     (b"collation_connection", collation),
                 ];
                 for (name, value) in parts {
+                    let nullable = name == b"character_set_results";
+                    if value.is_empty() && !nullable {
+                        continue;
+                    }
                     out.extend_from_slice(name);
                     out.push(b'=');
                     if value.is_empty() || value == b"NULL" {

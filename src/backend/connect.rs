@@ -65,14 +65,14 @@ impl From<PacketError> for ConnectError {
     }
 }
 
-/// Connects and logs in, without a time limit.
+/// Connects and logs in, without a time limit. Returns what the server greeted with, too.
 pub async fn connect<R: Runtime>(
     runtime: &R,
     target: &Target,
     login: &Login,
     class: Class,
     collation: u16,
-) -> Result<Connection<R::Stream>, ConnectError> {
+) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let mut stream = runtime.connect(&target.endpoint).await?;
     let mut buf = Buf::with_room(1024);
     let header = read_packet(&mut stream, &mut buf, Some(0), MAX_LOGIN_PACKET).await?;
@@ -125,9 +125,8 @@ pub async fn connect<R: Runtime>(
                         flavor: flavor(greeting.capabilities),
                         capabilities,
                         thread_id: greeting.connection_id,
-                        greeting,
                     };
-                    return Ok(Connection::new(stream, about, status));
+                    return Ok((Connection::new(stream, about, status), greeting));
                 }
                 Some(0xff) => return Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
                 Some(0xfe) => {

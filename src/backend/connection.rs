@@ -8,9 +8,7 @@ use std::sync::Arc;
 use super::{Carried, Permit, ServerError};
 use crate::net::{Buf, Stream};
 use crate::topology::{Flavor, ServerId};
-use crate::wire::{
-    Capabilities, ErrPacket, Greeting, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with,
-};
+use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
 
 /// What tells connections apart that cannot stand in for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,8 +36,6 @@ pub struct About {
     pub capabilities: Capabilities,
     /// What `CONNECTION_ID()` answers on it.
     pub thread_id: u32,
-    /// The server's first packet.
-    pub greeting: Greeting,
 }
 
 /// An answer to swallow.
@@ -90,6 +86,9 @@ pub enum SwallowError {
     /// The server broke the protocol.
     #[error("{0}")]
     Protocol(#[from] ProtocolError),
+    /// The connection broke.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
 }
 
 impl<S: Stream> Connection<S> {
@@ -138,11 +137,13 @@ impl<S: Stream> Connection<S> {
         self.applied = None;
     }
 
-    /// Appends what brings the connection to this state, if anything does.
-    pub fn become_session(&mut self, wish: &Carried, out: &mut Vec<u8>) {
+    /// Appends what brings the connection to this state, if anything does. False: a server could refuse
+    /// some of it, and a statement must wait for the answers.
+    pub fn become_session(&mut self, wish: &Carried, out: &mut Vec<u8>) -> bool {
         if self.applied.as_ref() == Some(wish) {
-            return;
+            return true;
         }
+        let mut sure = wish.variables.is_empty();
         frame_with(out, 0, |out| {
             out.push(0x03);
             if self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
@@ -159,8 +160,10 @@ impl<S: Stream> Connection<S> {
                 out.extend_from_slice(schema);
             });
             self.expecting.push_back(Expect::InitDb);
+            sure = false;
         }
         self.now_has(wish.clone());
+        sure
     }
 
     /// Consumes expected answers from the front of `buf`.
@@ -195,6 +198,22 @@ impl<S: Stream> Connection<S> {
             self.expecting.pop_front();
         }
         Ok(Settled::Yes)
+    }
+
+    /// Waits for the expected answers: before a statement that must not run if one of them is an error.
+    pub async fn settle(&mut self) -> Result<(), SwallowError> {
+        let mut buf = Buf::with_room(512);
+        while self.swallow(&mut buf)? == Settled::Waiting {
+            buf.make_room(1);
+            let (result, back) = self.stream.read(buf).await;
+            buf = back;
+            match result {
+                Ok(0) => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+                Ok(_) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the connection still lives, as far as is known here: swallows what already came. A server

@@ -93,8 +93,15 @@ impl<R: Runtime> Pool<R> {
     ) -> Result<Connection<R::Stream>, TakeError> {
         let deadline = Instant::now() + terms.queue;
         loop {
-            if let Some(connection) = self.take_idle(key, wish) {
-                return Ok(connection);
+            if let Some(mut connection) = self.take_idle(key, wish) {
+                // Usually settled long ago.
+                if !connection.is_expecting()
+                    || matches!(self.runtime.timeout(terms.connect, connection.settle()).await, Some(Ok(())))
+                {
+                    return Ok(connection);
+                }
+                self.abandon(connection);
+                continue;
             }
             self.make_way(key);
             let acquire =
@@ -107,7 +114,7 @@ impl<R: Runtime> Pool<R> {
             self.metrics.server_connects.add(1);
             let opened = connect(&self.runtime, target, login, key.class, collation);
             let refused = match self.runtime.timeout(terms.connect, opened).await {
-                Some(Ok(mut connection)) => {
+                Some(Ok((mut connection, _))) => {
                     connection.hold(permit);
                     self.metrics.server_connections.add(1);
                     return Ok(connection);
@@ -156,7 +163,7 @@ impl<R: Runtime> Pool<R> {
         let mut out = self.buffers.small();
         out.replace_with(|out| {
             connection.reset(out);
-            connection.become_session(next, out);
+            let _ = connection.become_session(next, out);
         });
         let (result, out) = connection.stream.write_all(out).await;
         self.buffers.give(out);

@@ -76,7 +76,7 @@ impl<S: Stream> Connection<S> {
         let mut refusal = Refusal::default();
         loop {
             let (used, walked) = walker.feed(buf.filled_mut(), &mut edits, &mut refusal)?;
-            edits.apply(buf.filled(), &mut answer);
+            edits.apply(buf.filled(), |b| answer.extend_from_slice(b));
             edits.clear();
             buf.consume(used);
             match walked {

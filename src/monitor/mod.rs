@@ -2,6 +2,7 @@
 //! One task per server on the control thread, one statement and one round trip a
 //! probe, on a kept connection.
 
+mod backend;
 mod client;
 mod kick;
 mod probe;
@@ -10,6 +11,7 @@ mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use backend::BackendConnector;
 pub use client::{Connection, Connector, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks};
 pub use probe::{Orders, Prober};

@@ -42,7 +42,8 @@ pub trait Stream: 'static {
     /// Reads at least one byte behind what `buf` has, which must have room. 0 is the end.
     fn read(&mut self, buf: Buf) -> impl Future<Output = (io::Result<usize>, Buf)>;
 
-    /// Writes all that `buf` has. It comes back unchanged.
+    /// Writes all that `buf` has. It comes back unchanged; after an error it has only what was not taken,
+    /// so that its length tells whether anything was sent.
     fn write_all(&mut self, buf: Buf) -> impl Future<Output = (io::Result<()>, Buf)>;
 
     /// Waits, without a buffer, until a read would return. May be dropped at any time.

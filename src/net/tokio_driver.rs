@@ -54,6 +54,23 @@ impl TokioStream {
     }
 }
 
+impl TokioStream {
+    /// Readable: because of an end, or because of bytes? Bytes of a next command wait their turn, and an
+    /// end behind them is found when they are read.
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let interest = Interest::READABLE | Interest::ERROR;
+        let ready = match self {
+            TokioStream::Tcp(s) => std::pin::pin!(s.ready(interest)).poll(cx),
+            TokioStream::Unix(s) => std::pin::pin!(s.ready(interest)).poll(cx),
+        };
+        match ready {
+            Poll::Ready(Ok(ready)) if !ready.is_read_closed() && !ready.is_error() => Poll::Pending,
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
 impl Stream for TokioStream {
     async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
         // `poll_read` marks the socket as drained when a read does not fill the room, which saves the
@@ -70,7 +87,7 @@ impl Stream for TokioStream {
         (result, buf)
     }
 
-    async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
+    async fn write_all(&mut self, mut buf: Buf) -> (io::Result<()>, Buf) {
         let mut written = 0;
         let result = poll_fn(|cx| {
             while let Some(rest) = buf.filled().get(written..).filter(|rest| !rest.is_empty()) {
@@ -82,6 +99,9 @@ impl Stream for TokioStream {
             Poll::Ready(Ok(()))
         })
         .await;
+        if result.is_err() {
+            buf.consume(written);
+        }
         (result, buf)
     }
 
@@ -90,20 +110,7 @@ impl Stream for TokioStream {
     }
 
     async fn peer_closed(&mut self) {
-        loop {
-            let ready = match self {
-                TokioStream::Tcp(s) => s.ready(Interest::READABLE | Interest::ERROR).await,
-                TokioStream::Unix(s) => s.ready(Interest::READABLE | Interest::ERROR).await,
-            };
-            match ready {
-                Ok(ready) if !ready.is_read_closed() && !ready.is_error() => {
-                    // Bytes of a next command: they wait their turn, and say nothing of the end. The
-                    // readiness stays set, so waiting for more would spin.
-                    std::future::pending::<()>().await;
-                }
-                _ => return,
-            }
-        }
+        poll_fn(|cx| ready!(self.poll_readable(cx)).map_or(Poll::Ready(()), |()| self.poll_ended(cx))).await;
     }
 
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {

@@ -1,1 +1,92 @@
-//! (class, session facts, snapshot, policy) to a decision with its reason; pure.
+//! Where a statement goes: a pure function of the port, the snapshot and the load, with
+//! its reason. The split port's classes come here too, once they are there.
+
+use crate::topology::{ServerId, Snapshot};
+
+/// What the port wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// The primary.
+    Writer,
+    /// A replica.
+    Reader {
+        /// Without any, the primary, read-only (`replicas.fallback`).
+        or_writer: bool,
+    },
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// To this server.
+    Go {
+        /// Which one.
+        server: ServerId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Nowhere yet: there is no primary.
+    WaitForWriter,
+    /// Nowhere: no replica serves reads, and the primary must not stand in.
+    NoReplica,
+}
+
+/// Why a statement goes where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The port is for the primary.
+    PrimaryPort,
+    /// The port is for replicas.
+    ReplicaPort,
+    /// The port is for replicas, but none serves reads.
+    NoReplicaServes,
+}
+
+/// Decides. `random` is any number, `load` the statements or sessions on a server now; of two replicas
+/// picked at random the less loaded one wins. `avoid` was tried just now in vain.
+pub fn route(
+    want: Want,
+    snapshot: &Snapshot,
+    random: u64,
+    avoid: &[ServerId],
+    load: impl Fn(ServerId) -> usize,
+) -> Decision {
+    let or_writer = match want {
+        Want::Writer => return writer(snapshot, Reason::PrimaryPort),
+        Want::Reader { or_writer } => or_writer,
+    };
+    let candidates = || snapshot.replicas().map(|s| s.id).filter(|id| !avoid.contains(id));
+    let count = candidates().count() as u64;
+    if count == 0 {
+        return if or_writer { writer(snapshot, Reason::NoReplicaServes) } else { Decision::NoReplica };
+    }
+    let pick = |n: u64| candidates().nth(usize::try_from(n % count).unwrap_or(0));
+    let (first, second) = (pick(random), pick(random / count + 1 + random));
+    let best = [first, second].into_iter().flatten().min_by_key(|id| load(*id));
+    match best {
+        Some(server) => Decision::Go { server, reason: Reason::ReplicaPort },
+        None => Decision::NoReplica,
+    }
+}
+
+fn writer(snapshot: &Snapshot, reason: Reason) -> Decision {
+    match snapshot.writer {
+        Some(server) => Decision::Go { server, reason },
+        None => Decision::WaitForWriter,
+    }
+}
+
+/// Whether a session may stay where it is.
+pub fn may_stay(want: Want, snapshot: &Snapshot, server: ServerId, generation: u64) -> bool {
+    let is_writer = snapshot.writer == Some(server) && snapshot.generation == generation;
+    match want {
+        Want::Writer => is_writer,
+        Want::Reader { or_writer } => {
+            let serves = snapshot.server(server).is_some_and(|s| s.serves_reads);
+            serves || (or_writer && is_writer && snapshot.replicas().next().is_none())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

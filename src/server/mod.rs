@@ -1,1 +1,9 @@
-//! Workers, accept, drain, reload, signals.
+//! Workers: one thread each, with its own runtime, listeners, pool and sessions. Nothing
+//! is shared between them on the path of a statement.
+
+mod accept;
+mod control;
+mod outside;
+mod worker;
+
+pub use control::{Control, Kick, Server, ServerParts, StartError};

@@ -2,8 +2,10 @@
 //! [`lexer`] splits any bytes into tokens, [`read_only`] guards replica ports,
 //! [`kill`] finds the connection ids that the proxy must translate.
 
+pub mod holds;
 pub mod kill;
 pub mod lexer;
+pub mod plain_read;
 pub mod read_only;
 
 pub use lexer::{Kind, Lexer, Options, Token};

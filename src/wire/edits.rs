@@ -63,14 +63,22 @@ impl Edits {
         }
     }
 
-    /// Appends the output to `out`.
-    pub fn apply(&self, input: &[u8], out: &mut Vec<u8>) {
+    /// Hands the output to `each`, piece by piece.
+    pub fn apply(&self, input: &[u8], mut each: impl FnMut(&[u8])) {
         for piece in &self.pieces {
             let bytes = match *piece {
                 Piece::Keep(from, to) => input.get(from..to),
                 Piece::Put(from, to) => self.put.get(from..to),
             };
-            out.extend_from_slice(bytes.unwrap_or_default());
+            each(bytes.unwrap_or_default());
         }
+    }
+
+    /// How many bytes the output has.
+    pub fn len(&self) -> usize {
+        let of = |piece: &Piece| match *piece {
+            Piece::Keep(from, to) | Piece::Put(from, to) => to - from,
+        };
+        self.pieces.iter().map(of).sum()
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod probing;
+mod real;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

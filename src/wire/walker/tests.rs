@@ -111,7 +111,7 @@ fn walk(server: &[u8], shape: ResponseShape, legs: Legs, cuts: &[usize]) -> (Vec
         sent += more;
         edits.clear();
         let (used, state) = walker.feed(&mut have, &mut edits, &mut ()).expect("a well-formed answer");
-        edits.apply(&have, &mut out);
+        edits.apply(&have, |b| out.extend_from_slice(b));
         have.drain(..used);
         if state == Walked::Done || state == Walked::LocalInfile {
             return (out, state, server.len() - sent + have.len());
@@ -303,7 +303,7 @@ fn the_observer_decides_on_errors() {
     let mut walker = ResponseWalker::new(ResponseShape::Results, legs, 1, StatusFlags::empty());
     walker.feed(&mut bytes, &mut edits, &mut Refuse).unwrap();
     let mut out = Vec::new();
-    edits.apply(&bytes, &mut out);
+    edits.apply(&bytes, |b| out.extend_from_slice(b));
     assert!(out.ends_with(b"\x0b\0\0\x06\xff\x0a\x05#HY000ro"), "{out:?}");
     assert_eq!(Command::from(0x03).response(), ResponseShape::Results);
 }

@@ -1,0 +1,73 @@
+//! The probes' connection over `backend`'s: one account, one small class of its own.
+
+use super::client::{Connection, Connector, Error, Greeting, ResultSet, Target};
+use crate::backend::{self, ConnectError, Login, QueryError, connect, own_class};
+use crate::net::{Endpoint, Runtime};
+use crate::topology::ServerId;
+
+/// Probes need no particular character set: utf8mb4_general_ci, which every server has.
+const COLLATION: u16 = 45;
+
+/// Opens the probes' connections.
+#[derive(Debug, Clone)]
+pub struct BackendConnector<R: Runtime>(pub R);
+
+/// One of them.
+pub struct BackendConnection<S> {
+    connection: backend::Connection<S>,
+    greeting: Greeting,
+}
+
+impl<R: Runtime> Connector for BackendConnector<R> {
+    type Connection = BackendConnection<R::Stream>;
+
+    async fn connect(&self, target: &Target) -> Result<Self::Connection, Error> {
+        let endpoint: Endpoint = target.address.parse().map_err(|e| Error::Protocol(format!("{e}")))?;
+        // The probes' connections are in no pool: what tells servers apart there does not matter.
+        let to = backend::Target { server: ServerId(0), endpoint, generation: 0 };
+        let login = Login { user: target.user.clone(), password: target.password.clone() };
+        let (connection, greeting) =
+            connect(&self.0, &to, &login, own_class(), COLLATION).await.map_err(connect_error)?;
+        let greeting = Greeting {
+            version: String::from_utf8_lossy(&greeting.version).into(),
+            capabilities: greeting.capabilities.bits(),
+            collation: greeting.collation,
+        };
+        Ok(BackendConnection { connection, greeting })
+    }
+}
+
+impl<S: crate::net::Stream> Connection for BackendConnection<S> {
+    fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, Error> {
+        let sets = self.connection.query(sql).await.map_err(query_error)?;
+        Ok(sets.into_iter().map(|s| ResultSet { columns: s.columns, rows: s.rows }).collect())
+    }
+
+    async fn closed(&mut self) {
+        self.connection.closed().await;
+    }
+}
+
+fn connect_error(e: ConnectError) -> Error {
+    match e {
+        ConnectError::Io(e) => Error::Lost(e.to_string()),
+        ConnectError::Refused(e) => server_error(&e),
+        other => Error::Protocol(other.to_string()),
+    }
+}
+
+fn query_error(e: QueryError) -> Error {
+    match e {
+        QueryError::Io(e) => Error::Lost(e.to_string()),
+        QueryError::Refused(e) => server_error(&e),
+        QueryError::Protocol(e) => Error::Protocol(e.to_string()),
+    }
+}
+
+fn server_error(e: &backend::ServerError) -> Error {
+    Error::Server { code: e.code, message: String::from_utf8_lossy(&e.message).into_owned() }
+}

@@ -1,0 +1,83 @@
+//! Accepting: limits, evening out between workers, and what to do when the system has no
+//! more file descriptors.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::control::Control;
+use super::worker::Worker;
+use crate::net::{Accepted, Buf, Listener, Stream, TokioStream};
+use crate::session::too_many_connections;
+use crate::telemetry::{Close, Port, cell_of};
+
+/// Without descriptors or memory, accept would fail again at once: wait for some to come back.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts for as long as the port is open.
+pub(super) async fn run(worker: Rc<Worker>, socket: Socket, port: Port) {
+    let listener = match Listener::from_socket(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "a port cannot be served: the process ends");
+            std::process::exit(70);
+        }
+    };
+    let mut told = false;
+    loop {
+        match listener.accept().await {
+            Ok(stream) => {
+                told = false;
+                accepted(&worker, stream, port);
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => {
+                worker.context.metrics.accept_errors.add(1);
+                if !told {
+                    tracing::warn!(%error, "cannot accept clients; trying again");
+                    told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors of the one connection that was to be accepted.
+fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::*;
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
+}
+
+fn accepted(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
+    let limit = worker.context.live.borrow().limits.max_connections;
+    if worker.loads.total() >= limit {
+        let metrics = worker.context.metrics.clone();
+        cell_of(&metrics.accepted, port as usize).add(1);
+        cell_of(&metrics.closed, Close::TooManyConnections as usize).add(1);
+        tokio::task::spawn_local(turn_away(stream));
+        return;
+    }
+    let better = worker.loads.better_than(worker.index);
+    let Some(other) = better else {
+        worker.loads.add(worker.index);
+        worker.begin(stream, port);
+        return;
+    };
+    let Ok(accepted) = Accepted::from_stream(stream) else { return };
+    worker.loads.add(other);
+    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, port)));
+    match sent {
+        Some(Ok(())) => worker.context.metrics.handed_over.add(1),
+        // It ends: so do we, soon.
+        _ => worker.loads.sub(other),
+    }
+}
+
+/// ERROR 1040 in place of the greeting. Who does not read is not waited for.
+async fn turn_away(mut stream: TokioStream) {
+    let mut buf = Buf::default();
+    buf.extend_from_slice(&too_many_connections());
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(buf)).await;
+}

@@ -1,0 +1,177 @@
+//! Starting the workers, and speaking to them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::outside::Shared;
+use super::worker::{self, Loads, WorkerParts};
+use crate::backend::Ceilings;
+use crate::config::{self, Live, Mode};
+use crate::net::{Accepted, Endpoint, EndpointError, Listener};
+use crate::session::KillRequest;
+use crate::telemetry::{Port, WorkerMetrics};
+use crate::topology::{ServerId, Snapshot};
+
+/// Whom to probe now.
+#[derive(Debug, Clone, Copy)]
+pub enum Kick {
+    /// This server.
+    One(ServerId),
+    /// All of them.
+    All,
+}
+
+/// What a worker is told.
+pub enum Control {
+    /// A socket that another worker accepted.
+    Adopt(Accepted, Port),
+    /// Find this session, and kill it.
+    Kill {
+        /// Which.
+        request: KillRequest,
+        /// Whether it was here.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Stop accepting; sessions end at their next transaction boundary.
+    Drain,
+    /// The drain's time is over: what is left ends now.
+    End,
+}
+
+/// What the workers are given.
+pub struct ServerParts {
+    /// `[[listeners]]`
+    pub listeners: Vec<config::Listener>,
+    /// The settings; changes on reload.
+    pub live: watch::Receiver<Arc<Live>>,
+    /// From discovery.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// One for each worker.
+    pub metrics: Vec<Arc<WorkerMetrics>>,
+    /// How sessions have servers probed.
+    pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
+}
+
+/// Why the ports are not open.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Not an address.
+    #[error("listeners.{name}: {source}")]
+    Address {
+        /// The listener.
+        name: Arc<str>,
+        /// What is wrong.
+        source: EndpointError,
+    },
+    /// The system's reason.
+    #[error("listeners.{name}: cannot listen on {address}: {source}")]
+    Bind {
+        /// The listener.
+        name: Arc<str>,
+        /// As configured.
+        address: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// No thread.
+    #[error("cannot start a worker: {0}")]
+    Thread(io::Error),
+}
+
+/// The running workers.
+pub struct Server {
+    shared: Arc<Shared>,
+    loads: Arc<Loads>,
+    /// Disconnects when every worker ended.
+    ended: mpsc::UnboundedReceiver<()>,
+    ceilings: Arc<Ceilings>,
+}
+
+impl Server {
+    /// Opens the ports and starts a thread for each of `metrics`.
+    pub fn start(parts: ServerParts) -> Result<Self, StartError> {
+        let count = parts.metrics.len();
+        let mut sockets: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+        for listener in &parts.listeners {
+            let port = match listener.mode {
+                Mode::Primary => Port::Primary,
+                Mode::Replica => Port::Replica,
+                Mode::Split => Port::Split,
+            };
+            let name = listener.name.clone();
+            let at: Endpoint = listener
+                .address
+                .parse()
+                .map_err(|source| StartError::Address { name: name.clone(), source })?;
+            let address = listener.address.clone();
+            let bound =
+                Listener::bind(&at, count).map_err(|source| StartError::Bind { name, address, source })?;
+            tracing::info!(name = %listener.name, address = %listener.address, mode = port.as_str(), "listens");
+            for (worker, socket) in sockets.iter_mut().zip(bound) {
+                worker.push((socket, port));
+            }
+        }
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let shared = Arc::new(Shared::new(senders, parts.kick));
+        let loads = Arc::new(Loads::new(count));
+        let ceilings = Arc::new(Ceilings::default());
+        let (alive, ended) = mpsc::unbounded_channel();
+        for (index, ((sockets, control), metrics)) in
+            sockets.into_iter().zip(receivers).zip(parts.metrics).enumerate()
+        {
+            let worker = WorkerParts {
+                index,
+                sockets,
+                control,
+                metrics,
+                live: parts.live.clone(),
+                snapshot: parts.snapshot.clone(),
+                shared: shared.clone(),
+                loads: loads.clone(),
+                ceilings: ceilings.clone(),
+            };
+            let alive = alive.clone();
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || worker::run(worker, alive))
+                .map_err(StartError::Thread)?;
+        }
+        Ok(Server { shared, loads, ended, ceilings })
+    }
+
+    /// Clients connected now.
+    pub fn sessions(&self) -> usize {
+        self.loads.total()
+    }
+
+    /// Gives raised limits of the servers a chance; to be called once a minute or so.
+    pub async fn restore_ceilings(&self) {
+        self.ceilings.restore().await;
+    }
+
+    /// Ends every session at its first transaction boundary, and what is left after `limit` at once.
+    /// Returns how many were left.
+    pub async fn drain(mut self, limit: Duration) -> usize {
+        self.tell(|| Control::Drain);
+        match tokio::time::timeout(limit, self.ended.recv()).await {
+            Ok(_) => 0,
+            Err(_) => {
+                let left = self.sessions();
+                self.tell(|| Control::End);
+                // Long enough for an ERR packet to every client that reads.
+                let _ = tokio::time::timeout(Duration::from_secs(1), self.ended.recv()).await;
+                left
+            }
+        }
+    }
+
+    fn tell(&self, control: impl Fn() -> Control) {
+        for worker in &self.shared.workers {
+            // A worker that ended needs no word.
+            let _ = worker.send(control());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What sessions ask of the other threads.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::control::{Control, Kick};
+use crate::session::{KillRequest, Outside};
+use crate::topology::ServerId;
+
+/// Connection ids begin here: well above what servers count from 1, so that a number given to KILL
+/// means a client of this proxy or a connection of a server, and below 2^31 for clients that keep it signed.
+const FIRST_CONNECTION_ID: u32 = 0x4000_0000;
+
+/// Shared by all workers; touched when clients connect, kill, or meet a failure.
+pub(super) struct Shared {
+    pub workers: Vec<mpsc::UnboundedSender<Control>>,
+    pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
+    ids: AtomicU32,
+}
+
+impl Shared {
+    pub fn new(workers: Vec<mpsc::UnboundedSender<Control>>, kick: Arc<dyn Fn(Kick) + Send + Sync>) -> Self {
+        Shared { workers, kick, ids: AtomicU32::new(0) }
+    }
+}
+
+/// One worker's access to it.
+pub(super) struct WorkerOutside(pub Arc<Shared>);
+
+impl Outside for WorkerOutside {
+    fn kick(&self, server: ServerId) {
+        (self.0.kick)(Kick::One(server));
+    }
+
+    fn kick_all(&self) {
+        (self.0.kick)(Kick::All);
+    }
+
+    fn connection_id(&self) -> u32 {
+        FIRST_CONNECTION_ID | (self.0.ids.fetch_add(1, Relaxed) & (FIRST_CONNECTION_ID - 1))
+    }
+
+    fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>> {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            for worker in &shared.workers {
+                let (reply, answer) = oneshot::channel();
+                let asked = worker.send(Control::Kill { request: request.clone(), reply });
+                if asked.is_ok() && answer.await.unwrap_or(false) {
+                    return true;
+                }
+            }
+            false
+        })
+    }
+}

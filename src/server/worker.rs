@@ -1,0 +1,207 @@
+//! One data thread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use socket2::Socket;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use super::accept;
+use super::control::Control;
+use super::outside::{Shared, WorkerOutside};
+use crate::backend::{Ceilings, Pool};
+use crate::config::Live;
+use crate::net::{BufferPool, TokioRuntime};
+use crate::session::{Context, Session, Signals, kill_here};
+use crate::telemetry::{Port, WorkerMetrics};
+use crate::topology::Snapshot;
+
+/// Clients of each worker, for max_connections and for evening out: read and written at accept only.
+pub(super) struct Loads(Vec<AtomicUsize>);
+
+impl Loads {
+    pub fn new(count: usize) -> Self {
+        Loads((0..count).map(|_| AtomicUsize::new(0)).collect())
+    }
+
+    pub fn total(&self) -> usize {
+        self.0.iter().map(|n| n.load(Relaxed)).sum()
+    }
+
+    pub fn add(&self, worker: usize) {
+        self.0[worker].fetch_add(1, Relaxed);
+    }
+
+    pub fn sub(&self, worker: usize) {
+        self.0[worker].fetch_sub(1, Relaxed);
+    }
+
+    /// The worker that should have the next client instead of `worker`, if that one has clearly more.
+    pub fn better_than(&self, worker: usize) -> Option<usize> {
+        let load = |i: usize| self.0[i].load(Relaxed);
+        let least = (0..self.0.len()).min_by_key(|i| load(*i))?;
+        let (mine, theirs) = (load(worker), load(least));
+        (least != worker && mine > theirs + theirs / 8).then_some(least)
+    }
+}
+
+/// What a worker begins with.
+pub(super) struct WorkerParts {
+    pub index: usize,
+    pub sockets: Vec<(Socket, Port)>,
+    pub control: mpsc::UnboundedReceiver<Control>,
+    pub metrics: Arc<WorkerMetrics>,
+    pub live: watch::Receiver<Arc<Live>>,
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub shared: Arc<Shared>,
+    pub loads: Arc<Loads>,
+    pub ceilings: Arc<Ceilings>,
+}
+
+/// A worker, as its tasks see it.
+pub(super) struct Worker {
+    pub index: usize,
+    pub context: Rc<Context<TokioRuntime>>,
+    pub shared: Arc<Shared>,
+    pub loads: Arc<Loads>,
+}
+
+impl Worker {
+    /// Begins a session for a socket that is counted already.
+    pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, port: Port) {
+        let worker = self.clone();
+        let session = Session::new(self.context.clone(), stream, port);
+        tokio::task::spawn_local(async move {
+            session.run().await;
+            worker.loads.sub(worker.index);
+        });
+    }
+}
+
+/// The thread's main function. `alive` is dropped at its end. A panic ends the process: half a proxy,
+/// with one worker's connections hanging, is worse than a restart.
+pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "a worker has no runtime: the process ends");
+            std::process::exit(70);
+        }
+    };
+    let index = parts.index;
+    let local = LocalSet::new();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(local.run_until(work(parts)));
+    }));
+    if ended.is_err() {
+        tracing::error!(worker = index, "a worker panicked: the process ends");
+        std::process::exit(70);
+    }
+    drop(alive);
+}
+
+async fn work(parts: WorkerParts) {
+    let WorkerParts { index, sockets, mut control, metrics, live, snapshot, shared, loads, ceilings } = parts;
+    let buffers = Rc::new(BufferPool::default());
+    let pool = Pool::new(TokioRuntime, ceilings, buffers.clone(), metrics.clone());
+    let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
+    let outside = Box::new(WorkerOutside(shared.clone()));
+    let context = Rc::new(Context::new(TokioRuntime, buffers, pool, now, settings, metrics, outside));
+    let worker = Rc::new(Worker { index, context: context.clone(), shared, loads });
+    let accepting: Vec<_> = sockets
+        .into_iter()
+        .map(|(socket, port)| tokio::task::spawn_local(accept::run(worker.clone(), socket, port)))
+        .collect();
+    tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
+    tokio::task::spawn_local(follow_settings(context.clone(), live));
+    tokio::task::spawn_local(every_second(context.clone()));
+    let mut draining = false;
+    loop {
+        let told = if draining {
+            tokio::select! {
+                told = control.recv() => told,
+                () = no_sessions(&context) => return,
+            }
+        } else {
+            control.recv().await
+        };
+        match told {
+            None => return,
+            Some(Control::Adopt(accepted, port)) => match accepted.into_stream() {
+                Ok(stream) => worker.begin(stream, port),
+                Err(_) => worker.loads.sub(index),
+            },
+            Some(Control::Kill { request, reply }) => {
+                let context = context.clone();
+                tokio::task::spawn_local(async move {
+                    // The asker may have given up.
+                    let _ = reply.send(kill_here(context, request).await);
+                });
+            }
+            Some(Control::Drain) => {
+                draining = true;
+                accepting.iter().for_each(tokio::task::JoinHandle::abort);
+                context.handles().iter().for_each(|h| h.signal.raise(Signals::DRAIN));
+            }
+            Some(Control::End) => {
+                context.handles().iter().for_each(|h| h.signal.raise(Signals::END));
+            }
+        }
+    }
+}
+
+/// Ends when the last session did. A session takes the word to drain at its own next boundary.
+async fn no_sessions(context: &Context<TokioRuntime>) {
+    while context.session_count() > 0 {
+        // Sockets that were accepted before the ports closed may still begin sessions.
+        context.handles().iter().for_each(|h| {
+            if h.signal.get() & Signals::DRAIN == 0 {
+                h.signal.raise(Signals::DRAIN);
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn follow_snapshot(context: Rc<Context<TokioRuntime>>, mut snapshot: watch::Receiver<Arc<Snapshot>>) {
+    while snapshot.changed().await.is_ok() {
+        let now = snapshot.borrow_and_update().clone();
+        context.new_snapshot(now);
+    }
+}
+
+async fn follow_settings(context: Rc<Context<TokioRuntime>>, mut live: watch::Receiver<Arc<Live>>) {
+    while live.changed().await.is_ok() {
+        let now = live.borrow_and_update().clone();
+        context.live.replace(now);
+    }
+}
+
+/// Timeouts of idle clients, logins and pooled connections: to the second is fine, and a session needs no
+/// timer of its own.
+async fn every_second(context: Rc<Context<TokioRuntime>>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = context.tick.get().wrapping_add(1);
+        context.tick.set(now);
+        let live = context.live();
+        for handle in context.handles() {
+            let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
+            if handle.login.borrow().is_none() {
+                if quiet > live.timeouts.login {
+                    handle.signal.raise(Signals::LOGIN);
+                }
+            } else if !handle.busy.get() && quiet > live.timeouts.idle {
+                handle.signal.raise(Signals::IDLE);
+            }
+        }
+        let pool = &context.pool;
+        pool.retain(|c, idle| idle < live.pool.idle_timeout && !pool.is_wanted(c.about.server));
+    }
+}

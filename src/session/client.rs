@@ -1,0 +1,68 @@
+//! Packets that the proxy itself writes to the client.
+
+use super::{Failure, Session, Signals};
+use crate::net::{Runtime, Stream, or_raised};
+use crate::telemetry::Close;
+use crate::wire::{OkPacket, StatusFlags, frame_with};
+
+impl<R: Runtime> Session<R> {
+    /// Writes one packet.
+    pub(super) async fn send(&mut self, seq: u8, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Close> {
+        let mut buf = self.buffer();
+        buf.replace_with(|out| frame_with(out, seq, write));
+        self.write(buf).await.map(|buf| self.context.buffers.give(buf))
+    }
+
+    /// Writes a buffer, unless the session must end meanwhile: a client that does not read cannot hold
+    /// up a KILL or the end of a drain.
+    pub(super) async fn write(&mut self, buf: crate::net::Buf) -> Result<crate::net::Buf, Close> {
+        let len = buf.len() as u64;
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
+        match or_raised(&self.handle.signal, ending, self.client.write_all(buf)).await {
+            Ok((Ok(()), buf)) => {
+                self.context.metrics.bytes_out.add(len);
+                Ok(buf)
+            }
+            Ok((Err(_), _)) => Err(Close::ClientLost),
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    /// An OK packet of the proxy's own.
+    pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
+        let status =
+            self.state.status - (StatusFlags::MORE_RESULTS_EXISTS | StatusFlags::SESSION_STATE_CHANGED);
+        let track = self.legs_track();
+        self.send(seq, |out| OkPacket { status, ..OkPacket::default() }.encode(out, 0, track)).await
+    }
+
+    fn legs_track(&self) -> bool {
+        self.capabilities.contains(crate::wire::Capabilities::SESSION_TRACK)
+    }
+
+    /// An ERR packet of the proxy's own.
+    pub(super) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
+        self.context.metrics.proxy_errors.add(1);
+        tracing::debug!(id = self.handle.id, ?failure, "error to client");
+        self.send(seq, |out| failure.encode(out)).await
+    }
+
+    /// Says why, then ends: a peer that does not listen any more is not waited for.
+    pub(super) async fn refuse(&mut self, seq: u8, failure: &Failure, close: Close) -> Close {
+        let _ = self.send_failure(seq, failure).await;
+        close
+    }
+}
+
+/// The reason to end that a raised signal stands for.
+pub(super) fn ended_by(raised: u8) -> Close {
+    if raised & Signals::KILLED != 0 {
+        Close::Killed
+    } else if raised & Signals::IDLE != 0 {
+        Close::IdleTimeout
+    } else if raised & Signals::LOGIN != 0 {
+        Close::LoginTimeout
+    } else {
+        Close::Drained
+    }
+}

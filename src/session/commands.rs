@@ -1,0 +1,199 @@
+//! The command loop: waits without a buffer, reads a command, answers it or passes it on.
+
+use super::client::ended_by;
+use super::request::Request;
+use super::{Failure, Session, Signals};
+use crate::net::{Buf, Runtime, Stream, or_raised};
+use crate::telemetry::Close;
+use crate::wire::{Command, PacketHeader, ResponseShape};
+
+/// A command that the proxy reads itself (a login, a KILL) is at most this long, in bytes.
+const MAX_OWN_COMMAND: usize = 128 * 1024;
+
+impl<R: Runtime> Session<R> {
+    /// From the login to the end.
+    pub(super) async fn serve(&mut self) -> Close {
+        let mut buf = Buf::default();
+        loop {
+            if buf.is_empty() {
+                self.context.buffers.give(std::mem::take(&mut buf));
+                if let Err(close) = self.idle().await {
+                    return close;
+                }
+                buf = self.buffer();
+            }
+            self.handle.busy.set(true);
+            self.handle.active.set(self.context.tick.get());
+            let done = match self.next_command(&mut buf).await {
+                Ok(request) => self.dispatch(&mut buf, request).await,
+                Err(close) => Err(close),
+            };
+            self.handle.busy.set(false);
+            self.handle.active.set(self.context.tick.get());
+            if let Err(close) = done {
+                return close;
+            }
+        }
+    }
+
+    /// Waits for a command. Holds no buffer. A server connection that is lost meanwhile is let go at once.
+    async fn idle(&mut self) -> Result<(), Close> {
+        loop {
+            let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
+            if !self.state.in_transaction() {
+                ending |= Signals::DRAIN;
+            }
+            match or_raised(&self.handle.signal, ending, self.client.readable()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(_)) => return Err(Close::ClientLost),
+                Err(Signals::LOST) => self.server_lost(),
+                Err(raised) => {
+                    let raised = raised & !Signals::LOST;
+                    if raised & Signals::END != 0 {
+                        return Err(self.refuse(0, &Failure::ShuttingDown, Close::Drained).await);
+                    }
+                    return Err(ended_by(raised));
+                }
+            }
+        }
+    }
+
+    /// Reads until the header and the command byte of the next command are there.
+    async fn next_command(&mut self, buf: &mut Buf) -> Result<Request, Close> {
+        loop {
+            if let Some(header) = PacketHeader::parse(buf.filled()) {
+                if header.seq != 0 {
+                    let failure = Failure::OutOfOrder;
+                    return Err(self
+                        .refuse(header.seq.wrapping_add(1), &failure, Close::ClientProtocol)
+                        .await);
+                }
+                if header.len == 0 {
+                    let failure = Failure::Malformed("an empty command");
+                    return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
+                }
+                if let Some(byte) = buf.filled().get(PacketHeader::LEN) {
+                    return Ok(Request::at(buf, header, Command::from(*byte)));
+                }
+            }
+            if self.fill(buf).await? == 0 {
+                return Err(if buf.is_empty() { Close::Quit } else { Close::ClientLost });
+            }
+        }
+    }
+
+    /// Reads more from the client, behind what `buf` has. 0 is the end.
+    pub(super) async fn fill(&mut self, buf: &mut Buf) -> Result<usize, Close> {
+        if buf.is_full() {
+            buf.make_room(1);
+        }
+        let ending = Signals::KILLED | Signals::END | Signals::IDLE;
+        let read = self.client.read(std::mem::take(buf));
+        match or_raised(&self.handle.signal, ending, read).await {
+            Ok((result, back)) => {
+                *buf = back;
+                let n = result.map_err(|_| Close::ClientLost)?;
+                self.context.metrics.bytes_in.add(n as u64);
+                Ok(n)
+            }
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    /// Reads until the request is whole, if it is at most `limit` bytes long and one packet. False: it
+    /// is longer.
+    pub(super) async fn complete(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+        limit: usize,
+    ) -> Result<bool, Close> {
+        if request.header.is_continued() || request.header.total() > limit {
+            return Ok(request.whole);
+        }
+        while buf.len() < request.header.total() {
+            buf.make_room(request.header.total() - buf.len());
+            if self.fill(buf).await? == 0 {
+                return Err(Close::ClientLost);
+            }
+        }
+        request.whole = true;
+        Ok(true)
+    }
+
+    async fn dispatch(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        match request.command {
+            Command::Quit => Err(Close::Quit),
+            Command::Query | Command::StmtPrepare => self.text(buf, request).await,
+            Command::Ping => {
+                self.skip(buf, request).await?;
+                self.send_ok(request.answer_seq()).await
+            }
+            Command::ChangeUser | Command::ProcessKill => {
+                if !self.complete(buf, &mut request, MAX_OWN_COMMAND).await? {
+                    let failure = Failure::Malformed("a command that is too long");
+                    return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
+                }
+                if request.command == Command::ChangeUser {
+                    Box::pin(self.change_user(buf, request.header)).await
+                } else {
+                    Box::pin(self.process_kill(buf, request)).await
+                }
+            }
+            Command::ResetConnection => {
+                self.skip(buf, request).await?;
+                Box::pin(self.reset_session()).await;
+                self.send_ok(request.answer_seq()).await
+            }
+            Command::Unknown(_) => {
+                self.skip(buf, request).await?;
+                self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
+            }
+            command if command.response() == ResponseShape::Stream => {
+                Box::pin(self.stream(buf, request)).await
+            }
+            command => self.other(command, buf, request).await,
+        }
+    }
+
+    /// Commands that pass, with what they mean for the session.
+    async fn other(&mut self, command: Command, buf: &mut Buf, request: Request) -> Result<(), Close> {
+        match command {
+            Command::StmtClose => self.state.closed(),
+            Command::SetOption | Command::Debug | Command::RegisterSlave => self.state.command(),
+            Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
+                if self.class().read_only =>
+            {
+                self.skip(buf, request).await?;
+                let failure = Failure::ReadOnlyPort("writes or may write");
+                return self.send_failure(request.answer_seq(), &failure).await;
+            }
+            _ => {}
+        }
+        self.forward(buf, request).await
+    }
+
+    /// COM_RESET_CONNECTION: the server connection is reset by going back to the pool.
+    async fn reset_session(&mut self) {
+        self.release(true).await;
+        self.state.reset(self.collation);
+    }
+
+    /// Throws a request away, reading what of it is still to come.
+    pub(super) async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
+        let mut run = super::request::PacketRun::command(request.header.seq);
+        loop {
+            let Some(used) = run.feed(buf.filled_mut()) else {
+                let failure = Failure::OutOfOrder;
+                return Err(self.refuse(run.seq, &failure, Close::ClientProtocol).await);
+            };
+            buf.consume(used);
+            if run.has_ended() {
+                return Ok(run.seq);
+            }
+            if self.fill(buf).await? == 0 {
+                return Err(Close::ClientLost);
+            }
+        }
+    }
+}

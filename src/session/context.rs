@@ -1,0 +1,219 @@
+//! What the sessions of one worker share: pool, buffers, snapshot, metrics, and each other.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::handle::{Handle, Signals};
+use super::kill::KillRequest;
+use crate::backend::{Login, Pool};
+use crate::config::{Fallback, Live};
+use crate::net::{BufferPool, Runtime};
+use crate::routing::Want;
+use crate::telemetry::{Port, WorkerMetrics};
+use crate::topology::{Health, ServerId, Snapshot};
+use crate::wire::Edits;
+
+/// What sessions ask of the rest of the process.
+pub trait Outside {
+    /// Have this server probed now: it refused or vanished.
+    fn kick(&self, server: ServerId);
+    /// Have all servers probed now: a writer is missing.
+    fn kick_all(&self);
+    /// A connection id that no other client of this process has.
+    fn connection_id(&self) -> u32;
+    /// Asks all workers for the session that a KILL means. True if there was one.
+    fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>>;
+}
+
+/// The worker's own copy of the current snapshot, so that no statement touches what other threads do.
+#[derive(Debug)]
+pub struct TopologyCell {
+    current: RefCell<Arc<Snapshot>>,
+    changed: Notify,
+}
+
+impl TopologyCell {
+    /// Begins with this one.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        TopologyCell { current: RefCell::new(snapshot), changed: Notify::new() }
+    }
+
+    /// The snapshot as of now.
+    pub fn get(&self) -> Arc<Snapshot> {
+        self.current.borrow().clone()
+    }
+
+    /// Its version, without touching the snapshot's count of references.
+    pub fn version(&self) -> u64 {
+        self.current.borrow().version
+    }
+
+    /// Replaces it and wakes who waits for that.
+    pub fn set(&self, snapshot: Arc<Snapshot>) {
+        self.current.replace(snapshot);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the version is another than `seen`.
+    pub async fn changed_from(&self, seen: u64) {
+        loop {
+            let changed = self.changed.notified();
+            if self.version() != seen {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// See the module.
+pub struct Context<R: Runtime> {
+    /// Sockets, time, tasks.
+    pub runtime: R,
+    /// Buffers that nobody uses now.
+    pub buffers: Rc<BufferPool>,
+    /// Server connections that nobody uses now.
+    pub pool: Pool<R>,
+    /// The snapshot.
+    pub topology: TopologyCell,
+    /// The settings as of now.
+    pub live: RefCell<Arc<Live>>,
+    /// What this worker counts.
+    pub metrics: Arc<WorkerMetrics>,
+    /// The rest of the process.
+    pub outside: Box<dyn Outside>,
+    /// Seconds since the worker began.
+    pub tick: Cell<u32>,
+    sessions: RefCell<HashMap<u32, Rc<Handle>>>,
+    /// Sessions attached to each server.
+    loads: RefCell<HashMap<ServerId, usize>>,
+    random: Cell<u64>,
+    /// Borrowed only between two awaits.
+    pub(super) edits: RefCell<Edits>,
+}
+
+impl<R: Runtime> Context<R> {
+    /// A worker without sessions. `seed` must differ between workers.
+    pub fn new(
+        runtime: R,
+        buffers: Rc<BufferPool>,
+        pool: Pool<R>,
+        snapshot: Arc<Snapshot>,
+        live: Arc<Live>,
+        metrics: Arc<WorkerMetrics>,
+        outside: Box<dyn Outside>,
+    ) -> Self {
+        let seed = u64::from(outside.connection_id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        Context {
+            runtime,
+            buffers,
+            pool,
+            topology: TopologyCell::new(snapshot),
+            live: RefCell::new(live),
+            metrics,
+            outside,
+            tick: Cell::new(0),
+            sessions: RefCell::default(),
+            loads: RefCell::default(),
+            random: Cell::new(seed),
+            edits: RefCell::default(),
+        }
+    }
+
+    pub(super) fn register(&self) -> Rc<Handle> {
+        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get()));
+        self.sessions.borrow_mut().insert(handle.id, handle.clone());
+        handle
+    }
+
+    pub(super) fn unregister(&self, handle: &Handle) {
+        self.sessions.borrow_mut().remove(&handle.id);
+    }
+
+    /// How many sessions there are.
+    pub fn session_count(&self) -> usize {
+        self.sessions.borrow().len()
+    }
+
+    /// The sessions, to speak to them.
+    pub fn handles(&self) -> Vec<Rc<Handle>> {
+        self.sessions.borrow().values().cloned().collect()
+    }
+
+    /// The settings as of now.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+
+    /// What a port wants, by the settings of now.
+    pub(super) fn want(&self, port: Port) -> Want {
+        match port {
+            Port::Replica => {
+                Want::Reader { or_writer: self.live.borrow().replicas.fallback == Fallback::Primary }
+            }
+            Port::Primary | Port::Split => Want::Writer,
+        }
+    }
+
+    pub(super) fn login_of(&self, user: &[u8]) -> Option<Login> {
+        let user = std::str::from_utf8(user).ok()?;
+        let live = self.live.borrow();
+        let user = live.users.get(user)?;
+        Some(Login { user: user.name.clone(), password: user.password.clone() })
+    }
+
+    pub(super) fn count_in(&self, server: ServerId) {
+        *self.loads.borrow_mut().entry(server).or_default() += 1;
+    }
+
+    pub(super) fn count_out(&self, server: ServerId) {
+        if let Some(load) = self.loads.borrow_mut().get_mut(&server) {
+            *load = load.saturating_sub(1);
+        }
+    }
+
+    /// Sessions of this worker attached to a server.
+    pub fn load(&self, server: ServerId) -> usize {
+        self.loads.borrow().get(&server).copied().unwrap_or(0)
+    }
+
+    /// xorshift64: spreads choices, hides nothing.
+    pub(super) fn random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(x);
+        x
+    }
+
+    /// Takes a new snapshot: tells the sessions whose server is lost, and drops pooled connections that
+    /// must not be used again.
+    pub fn new_snapshot(&self, snapshot: Arc<Snapshot>) {
+        let lost = |server: ServerId| snapshot.server(server).is_none_or(|s| s.health == Health::Down);
+        let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
+        self.pool.retain(|c, _| !lost(c.about.server) && !old(c.about.generation, c.about.class.read_only));
+        let affected: Vec<_> = self
+            .sessions
+            .borrow()
+            .values()
+            .filter(|h| {
+                h.attached.get().is_some_and(|a| {
+                    // A statement under way on a demoted but living server may end; the next one moves.
+                    lost(a.server) || (!h.busy.get() && old(a.generation, a.read_only))
+                })
+            })
+            .cloned()
+            .collect();
+        self.topology.set(snapshot);
+        for handle in affected {
+            handle.signal.raise(Signals::LOST);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Every ERR packet that a client can get from the proxy itself. Codes are the server's
+//! own where one fits; the text says what to do.
+
+use std::time::Duration;
+
+use crate::backend::ServerError;
+use crate::wire::ErrPacket;
+
+/// Why a statement, or a login, fails in the proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Wrong password or no such user; the server's own words.
+    AccessDenied {
+        /// As the client gave it.
+        user: String,
+        /// Whether the client gave a password.
+        password: bool,
+    },
+    /// The client's packets break the protocol.
+    Handshake(String),
+    /// `limits.max_connections`.
+    TooManyConnections,
+    /// A sequence id out of order.
+    OutOfOrder,
+    /// A command that this proxy or protocol does not have.
+    UnknownCommand,
+    /// A packet that is malformed or too large for what it is.
+    Malformed(&'static str),
+    /// A text on a replica port that is too long to be checked.
+    TooLongToCheck(usize),
+    /// A replica port refused a statement; why it did.
+    ReadOnlyPort(&'static str),
+    /// A server said that it is read-only.
+    ReadOnlyServer,
+    /// There was no primary for this long.
+    NoWriter(Duration),
+    /// No replica serves reads and the primary must not stand in.
+    NoReplica,
+    /// No server connection became free.
+    Queue(Duration),
+    /// A server connection could not be opened.
+    Unreachable(String),
+    /// A server's own refusal.
+    Server(ServerError),
+    /// Open transaction, server lost.
+    RolledBack,
+    /// Sent, no answer.
+    OutcomeUnknown,
+    /// The answer to a read broke off.
+    AnswerCut,
+    /// State that could not move.
+    StateLost(&'static str),
+    /// The session's own statement was killed.
+    Interrupted,
+    /// The proxy ends.
+    ShuttingDown,
+    /// The server broke the protocol.
+    BadServer(String),
+}
+
+impl Failure {
+    /// Code, SQLSTATE and text.
+    pub fn parts(&self) -> (u16, &'static [u8; 5], String) {
+        use Failure::*;
+        match self {
+            AccessDenied { user, password } => {
+                let using = if *password { "YES" } else { "NO" };
+                (1045, b"28000", format!("Access denied for user '{user}' (using password: {using})"))
+            }
+            Handshake(why) => (1043, b"08S01", format!("pointsman: bad handshake: {why}")),
+            TooManyConnections => (
+                1040,
+                b"08004",
+                "Too many connections: pointsman: limits.max_connections is reached; try again later".into(),
+            ),
+            OutOfOrder => (1156, b"08S01", "pointsman: got packets out of order; connect again".into()),
+            UnknownCommand => (1047, b"08S01", "pointsman: unknown command".into()),
+            Malformed(what) => (1835, b"HY000", format!("pointsman: malformed packet: {what}")),
+            TooLongToCheck(limit) => (
+                1153,
+                b"08S01",
+                format!(
+                    "pointsman: a statement on a read-only port can be at most {limit} bytes long; use the read-write port"
+                ),
+            ),
+            ReadOnlyPort(why) => (
+                1290,
+                b"HY000",
+                format!(
+                    "The MySQL server is running with the --read-only option so it cannot execute this statement \
+                     (pointsman: this is a read-only port, and the statement {why}; use the read-write port)"
+                ),
+            ),
+            ReadOnlyServer => (
+                1290,
+                b"HY000",
+                "The MySQL server is running with the --read-only option so it cannot execute this statement \
+                 (pointsman: this is a read-only port; use the read-write port)"
+                    .into(),
+            ),
+            NoWriter(waited) => (
+                1290,
+                b"HY000",
+                format!(
+                    "pointsman: there is no primary, and none appeared within {:.1} s (failover.hold); nothing was \
+                     executed, try again",
+                    waited.as_secs_f64()
+                ),
+            ),
+            NoReplica => (
+                1105,
+                b"HY000",
+                "pointsman: no replica serves reads, and replicas.fallback is \"none\"; try again later".into(),
+            ),
+            Queue(waited) => (
+                1040,
+                b"08004",
+                format!(
+                    "pointsman: no server connection became free within {:.1} s: limits.max_server_connections or the \
+                     user's max_connections is reached; try again later",
+                    waited.as_secs_f64()
+                ),
+            ),
+            Unreachable(why) => {
+                (1105, b"08S01", format!("pointsman: no server could be reached: {why}; try again"))
+            }
+            Server(e) => (e.code, b"HY000", String::from_utf8_lossy(&e.message).into_owned()),
+            RolledBack => (
+                1213,
+                b"40001",
+                "pointsman: the server was lost or demoted and the transaction rolled back; try restarting transaction"
+                    .into(),
+            ),
+            OutcomeUnknown => (
+                1105,
+                b"08007",
+                "pointsman: the server was lost before it answered; the statement may or may not have been executed"
+                    .into(),
+            ),
+            AnswerCut => (
+                1105,
+                b"08S01",
+                "pointsman: the server was lost in the middle of the answer; run the statement again".into(),
+            ),
+            StateLost(what) => (
+                1053,
+                b"08S01",
+                format!(
+                    "pointsman: the server was lost or demoted, and the session held {what}, which cannot move to \
+                     another; connect again"
+                ),
+            ),
+            Interrupted => (1317, b"70100", "Query execution was interrupted".into()),
+            ShuttingDown => (1053, b"08S01", "pointsman: the proxy is shutting down; connect again".into()),
+            BadServer(why) => (1105, b"08S01", format!("pointsman: the server broke the protocol: {why}")),
+        }
+    }
+
+    /// Appends the payload of the ERR packet.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let (code, sqlstate, text) = self.parts();
+        let sqlstate = if let Failure::Server(e) = self { e.sqlstate } else { *sqlstate };
+        ErrPacket { code, sqlstate, message: text.as_bytes() }.encode(out);
+    }
+}
+
+/// What a client gets in place of a greeting when there are too many.
+pub fn too_many_connections() -> Vec<u8> {
+    let mut out = Vec::new();
+    crate::wire::frame_with(&mut out, 0, |out| Failure::TooManyConnections.encode(out));
+    out
+}

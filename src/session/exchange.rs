@@ -1,0 +1,412 @@
+//! One statement: the request to the server, the answer to the client, and what becomes
+//! of it when the server is lost on the way. "Sent" is exact: what the kernel took counts.
+
+use tokio::time::Instant;
+
+use super::attach::{Stop, first_of};
+use super::guard::may_control;
+use super::request::{PacketRun, Request};
+use super::state::SessionState;
+use super::{Failure, Session, Signals};
+use crate::backend::{ServerError, Settled};
+use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream, or_raised};
+use crate::telemetry::{Close, Disruption, cell_of};
+use crate::topology::{Flavor, ServerId};
+use crate::wire::{
+    Command, ErrPacket, Legs, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseShape,
+    ResponseWalker, Walked,
+};
+
+/// Tries of one statement that was never executed, before the client hears of it.
+const MAX_TRIES: u32 = 4;
+
+/// What a read-only server says on a replica port, whatever its version says.
+const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
+    code: 1290,
+    sqlstate: *b"HY000",
+    message: b"The MySQL server is running with the --read-only option so it cannot execute this statement \
+               (pointsman: this is a read-only port; use the read-write port)",
+};
+
+/// How far a stretch of an answer went.
+struct Walk {
+    used: usize,
+    walked: Walked,
+    /// What the client gets; None: the first `used` bytes as they are.
+    edited: Option<Buf>,
+    refused: Option<(ServerError, ServerId)>,
+}
+
+/// How one try ended. Unless it can go elsewhere, the request is gone from the buffer.
+pub(super) enum Outcome {
+    /// The client has its answer.
+    Done,
+    /// Nothing was executed and nothing forwarded: it can go elsewhere.
+    Again,
+    /// A server that was taken for the primary says it is read-only; nothing was executed.
+    Refused(ServerError, ServerId),
+    /// The client gets an ERR packet with this sequence id, or none, and stays or not.
+    Stop(u8, Stop),
+}
+
+/// Hears the walker on the session's behalf.
+struct Ear<'a> {
+    state: &'a mut SessionState,
+    flavor: Flavor,
+    read_only: bool,
+    /// The request is still in the buffer, and the client has nothing of an answer.
+    may_retry: bool,
+    /// The text that is being prepared may begin or end a transaction.
+    controls: bool,
+    refusal: Option<ServerError>,
+}
+
+impl Observer for Ear<'_> {
+    fn ok(&mut self, ok: &OkPacket<'_>) {
+        self.state.ok(ok, self.flavor, self.read_only);
+    }
+
+    fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
+        if err.code == 1213 {
+            // A deadlock rolls the whole transaction back; an ERR packet has no status flags to say so.
+            self.state.rolled_back();
+        }
+        if self.read_only && err.code == 1792 {
+            return OnErr::Replace(READ_ONLY_SERVER);
+        }
+        if first && self.may_retry && !self.read_only && refuses_as_read_only(err) {
+            self.refusal = Some(err.into());
+            return OnErr::Swallow;
+        }
+        OnErr::Forward
+    }
+
+    fn prepared(&mut self, _ok: &PrepareOk) {
+        self.state.prepared(self.controls);
+    }
+}
+
+/// 1290 is for many options; 1836 and 3100 (group replication's hook) say that nothing was executed.
+fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
+    let says_read_only = || {
+        let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
+        has(b"read-only") || has(b"read_only")
+    };
+    matches!(err.code, 1836 | 3100) || (err.code == 1290 && says_read_only())
+}
+
+impl<R: Runtime> Session<R> {
+    /// A command that a server answers.
+    pub(super) async fn forward(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            if !self.is_attached()
+                && let Err(stop) = Box::pin(self.attach()).await
+            {
+                let seq = self.skip(buf, request).await?;
+                return self.stop(seq, stop).await;
+            }
+            let outcome = self.exchange(buf, request).await?;
+            match outcome {
+                Outcome::Done => break,
+                Outcome::Again if tries < MAX_TRIES => {
+                    tries += 1;
+                    self.count(Disruption::Retried);
+                }
+                Outcome::Again => {
+                    let seq = self.skip(buf, request).await?;
+                    let failure = Failure::Unreachable("every connection broke".into());
+                    return self.stop(seq, Stop::Tell(failure)).await;
+                }
+                Outcome::Refused(error, server) => {
+                    if let Err(stop) = Box::pin(self.refused(began, error, server)).await {
+                        let seq = self.skip(buf, request).await?;
+                        return self.stop(seq, stop).await;
+                    }
+                }
+                Outcome::Stop(seq, stop) => {
+                    return self.stop(seq, stop).await;
+                }
+            }
+        }
+        if self.state.read_only_lost {
+            self.release(false).await;
+            self.state.lost_connection();
+        }
+        let port = self.port as usize;
+        cell_of(&self.context.metrics.statements, port).add(1);
+        if let Some(latency) = self.context.metrics.latency.get(port) {
+            latency.observe_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
+    /// Tells the client, or closes.
+    pub(super) async fn stop(&mut self, seq: u8, stop: Stop) -> Result<(), Close> {
+        match stop {
+            Stop::Tell(failure) => self.send_failure(seq, &failure).await,
+            Stop::TellAndClose(failure, close) => Err(self.refuse(seq, &failure, close).await),
+            Stop::Close(close) => Err(close),
+        }
+    }
+
+    /// One try.
+    async fn exchange(&mut self, buf: &mut Buf, mut request: Request) -> Result<Outcome, Close> {
+        let (seq, sent) = if request.whole {
+            (request.answer_seq(), self.send_whole(buf, request).await)
+        } else {
+            self.send_large(buf, request).await?
+        };
+        let shape = request.command.response();
+        let Some(connection) = &self.backend else { return Ok(Outcome::Again) };
+        let mut legs = Legs::new(connection.about.capabilities, self.capabilities);
+        legs.client_tracks_all = self.state.tracks_all;
+        let walker = ResponseWalker::new(shape, legs, seq, self.state.status);
+        if !sent && request.whole {
+            return Ok(self.lost(false, false, &walker, buf, request));
+        }
+        if shape == ResponseShape::None {
+            request.consume_from(buf);
+            return Ok(Outcome::Done);
+        }
+        self.answer(walker, buf, request).await
+    }
+
+    /// Sends a request that is whole in the buffer, and keeps it there. True: something was sent.
+    async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
+        let Some(connection) = &mut self.backend else { return false };
+        let total = request.header.total();
+        let alone = self.prelude.is_empty() && buf.len() == total;
+        let mut out = if alone { std::mem::take(buf) } else { self.context.buffers.small() };
+        if !alone {
+            out.extend_from_slice(&self.prelude);
+            out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
+            self.prelude.clear();
+        }
+        let all = out.len();
+        let (result, out) = connection.stream.write_all(out).await;
+        let sent = result.is_ok() || out.len() < all;
+        if alone {
+            *buf = out;
+        } else {
+            self.context.buffers.give(out);
+        }
+        sent
+    }
+
+    /// Streams a request that is larger than the buffer. The client is read to the request's end even if
+    /// the server is lost on the way: only then does it listen. Returns the answer's sequence id.
+    async fn send_large(&mut self, buf: &mut Buf, request: Request) -> Result<(u8, bool), Close> {
+        let mut run = PacketRun::command(request.header.seq);
+        let mut broken = false;
+        let mut head = self.context.buffers.large();
+        head.extend_from_slice(&std::mem::take(&mut self.prelude));
+        let mut ahead = head.len();
+        head.extend_from_slice(buf.filled());
+        buf.clear();
+        loop {
+            let Some(used) = head.filled_mut().get_mut(ahead..).and_then(|input| run.feed(input)) else {
+                let failure = Failure::OutOfOrder;
+                self.release(false).await;
+                return Err(self.refuse(run.seq, &failure, Close::ClientProtocol).await);
+            };
+            let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
+            head.truncate(ahead + used);
+            if !broken && let Some(connection) = &mut self.backend {
+                let (result, back) = connection.stream.write_all(head).await;
+                head = back;
+                broken = result.is_err();
+            }
+            head.clear();
+            head.extend_from_slice(&tail);
+            ahead = 0;
+            if run.has_ended() {
+                buf.extend_from_slice(head.filled());
+                self.context.buffers.give(head);
+                return Ok((run.seq, true));
+            }
+            if self.fill(&mut head).await? == 0 {
+                return Err(self.client_lost());
+            }
+        }
+    }
+
+    /// The client vanished with a statement under way: its server connection cannot be used again.
+    pub(super) fn client_lost(&mut self) -> Close {
+        self.server_lost();
+        Close::ClientLost
+    }
+
+    /// Passes the answer to the client. A request that is whole stays in `buf` for as long as it may have
+    /// to be sent again.
+    async fn answer(
+        &mut self,
+        mut walker: ResponseWalker,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Result<Outcome, Close> {
+        let mut chunk = self.context.buffers.small();
+        let mut forwarded = false;
+        let controls = request.command == Command::StmtPrepare && may_control(request.arguments(buf));
+        loop {
+            chunk = match self.read_server(chunk).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(self.lost(true, forwarded, &walker, buf, request)),
+                Err(stop) => return self.broken_off(stop, &walker, buf, request),
+            };
+            if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
+                match self.swallow(&mut chunk) {
+                    Ok(()) if chunk.is_empty() || self.backend.as_ref().is_none_or(|c| c.is_expecting()) => {
+                        continue;
+                    }
+                    Ok(()) => {}
+                    Err(stop) => return self.broken_off(stop, &walker, buf, request),
+                }
+            }
+            let full = chunk.is_full();
+            let walk = match self.walk(&mut walker, &mut chunk, request.whole && !forwarded, controls) {
+                Ok(walk) => walk,
+                Err(e) => {
+                    let failure = Failure::BadServer(e.to_string());
+                    tracing::warn!(id = self.handle.id, error = %e, "a server broke the protocol");
+                    let stop = Stop::TellAndClose(failure, Close::ServerProtocol);
+                    return self.broken_off(stop, &walker, buf, request);
+                }
+            };
+            if let Some((error, server)) = walk.refused {
+                self.context.buffers.give(chunk);
+                return Ok(Outcome::Refused(error, server));
+            }
+            forwarded |= walk.used > 0;
+            chunk = self.pass(chunk, walk.used, walk.edited).await?;
+            match walk.walked {
+                Walked::Done => break,
+                Walked::LocalInfile => {
+                    request.consume_from(buf);
+                    let seq = Box::pin(self.local_file(buf, walker.client_seq(), walker.shift())).await?;
+                    walker.resume(seq);
+                }
+                Walked::More { need } => self.make_room(&mut chunk, full, need),
+            }
+        }
+        self.context.buffers.give(chunk);
+        request.consume_from(buf);
+        Ok(Outcome::Done)
+    }
+
+    /// The answer ends here, by the proxy's word: the client hears it where a packet may stand.
+    fn broken_off(
+        &mut self,
+        stop: Stop,
+        walker: &ResponseWalker,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Result<Outcome, Close> {
+        self.server_lost();
+        request.consume_from(buf);
+        match stop {
+            Stop::TellAndClose(_, close) if !walker.between_packets() => Err(close),
+            stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
+        }
+    }
+
+    /// An answer that fills buffers gets a larger one.
+    fn make_room(&mut self, chunk: &mut Buf, full: bool, need: usize) {
+        if full && chunk.capacity() < LARGE_BUFFER {
+            let mut large = self.context.buffers.large();
+            large.extend_from_slice(chunk.filled());
+            self.context.buffers.give(std::mem::replace(chunk, large));
+        }
+        chunk.make_room(need.saturating_sub(chunk.len()).max(1));
+    }
+
+    /// Reads from the server. None: it is lost.
+    async fn read_server(&mut self, chunk: Buf) -> Result<Option<Buf>, Stop> {
+        let Some(connection) = &mut self.backend else { return Ok(None) };
+        let reading = first_of(connection.stream.read(chunk), self.client.peer_closed());
+        let ending = Signals::KILLED | Signals::END | Signals::LOST;
+        match or_raised(&self.handle.signal, ending, reading).await {
+            Ok(Some((Ok(n), chunk))) if n > 0 => Ok(Some(chunk)),
+            Ok(Some((_, chunk))) => {
+                self.context.buffers.give(chunk);
+                Ok(None)
+            }
+            Ok(None) => Err(Stop::Close(Close::ClientLost)),
+            Err(raised) if raised & Signals::KILLED != 0 => {
+                Err(Stop::TellAndClose(Failure::Interrupted, Close::Killed))
+            }
+            Err(raised) if raised & Signals::END != 0 => {
+                Err(Stop::TellAndClose(Failure::ShuttingDown, Close::Drained))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Takes the answer to the SET that went in front of the statement. It holds nothing that a server
+    /// could refuse (see `attach`); one that does is not spoken to any more.
+    fn swallow(&mut self, chunk: &mut Buf) -> Result<(), Stop> {
+        let Some(connection) = &mut self.backend else { return Ok(()) };
+        match connection.swallow(chunk) {
+            Ok(Settled::Yes) => Ok(()),
+            Ok(Settled::Waiting) => {
+                chunk.make_room(1);
+                Ok(())
+            }
+            Err(e) => {
+                tracing::warn!(id = self.handle.id, error = %e, "a server refuses the state of a new session");
+                Err(Stop::TellAndClose(Failure::BadServer(e.to_string()), Close::ServerProtocol))
+            }
+        }
+    }
+
+    /// Walks over what came. No await in here: the list of edits is the worker's.
+    fn walk(
+        &mut self,
+        walker: &mut ResponseWalker,
+        chunk: &mut Buf,
+        may_retry: bool,
+        controls: bool,
+    ) -> Result<Walk, ProtocolError> {
+        let Some(about) = self.backend.as_ref().map(|c| &c.about) else {
+            return Err(ProtocolError::Unsupported("an answer without a connection"));
+        };
+        let (flavor, read_only, server) = (about.flavor, about.class.read_only, about.server);
+        let mut ear = Ear { state: &mut self.state, flavor, read_only, may_retry, controls, refusal: None };
+        let mut edits = self.context.edits.borrow_mut();
+        edits.clear();
+        let (used, walked) = walker.feed(chunk.filled_mut(), &mut edits, &mut ear)?;
+        let refused = ear.refusal.map(|error| (error, server));
+        let edited = (edits.single() != Some((0, used))).then(|| {
+            let small = edits.len() <= SMALL_BUFFER;
+            let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };
+            edits.apply(chunk.filled(), |bytes| out.extend_from_slice(bytes));
+            out
+        });
+        Ok(Walk { used, walked, edited, refused })
+    }
+
+    /// Writes to the client: the first `used` bytes as they came, or what they were edited to.
+    async fn pass(&mut self, mut chunk: Buf, used: usize, edited: Option<Buf>) -> Result<Buf, Close> {
+        if let Some(out) = edited {
+            if out.is_empty() {
+                self.context.buffers.give(out);
+            } else {
+                let out = self.write(out).await.inspect_err(|_| self.server_lost())?;
+                self.context.buffers.give(out);
+            }
+            chunk.consume(used);
+            return Ok(chunk);
+        }
+        // Rows in one run leave from the buffer that they came in; less than a header stays behind.
+        let tail: Option<Vec<u8>> =
+            chunk.filled().get(used..).filter(|tail| !tail.is_empty()).map(<[u8]>::to_vec);
+        chunk.truncate(used);
+        let mut chunk = self.write(chunk).await.inspect_err(|_| self.server_lost())?;
+        chunk.clear();
+        if let Some(tail) = tail {
+            chunk.extend_from_slice(&tail);
+        }
+        Ok(chunk)
+    }
+}

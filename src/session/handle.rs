@@ -1,0 +1,69 @@
+//! What a worker knows of each of its sessions, and how it speaks to one.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::backend::Login;
+use crate::net::Signal;
+use crate::topology::ServerId;
+
+/// Bits of a session's signal.
+pub struct Signals;
+
+impl Signals {
+    /// End at the next transaction boundary.
+    pub const DRAIN: u8 = 1;
+    /// KILL: end now.
+    pub const KILLED: u8 = 1 << 1;
+    /// The server that the session is attached to is lost, or must not be spoken to any more.
+    pub const LOST: u8 = 1 << 2;
+    /// `timeouts.idle` is over.
+    pub const IDLE: u8 = 1 << 3;
+    /// `timeouts.login` is over.
+    pub const LOGIN: u8 = 1 << 4;
+    /// The drain's time is over: end now.
+    pub const END: u8 = 1 << 5;
+}
+
+/// The server connection that a session has now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// Whose.
+    pub server: ServerId,
+    /// The generation that it was opened in.
+    pub generation: u64,
+    /// What `CONNECTION_ID()` answers on it.
+    pub thread_id: u32,
+    /// Opened for a replica port.
+    pub read_only: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Handle {
+    /// The connection id that the client was greeted with.
+    pub id: u32,
+    /// How to wake it.
+    pub signal: Signal,
+    /// Its server connection.
+    pub attached: Cell<Option<Attached>>,
+    /// Whose it is, once logged in.
+    pub login: RefCell<Option<Rc<Login>>>,
+    /// A command is under way.
+    pub busy: Cell<bool>,
+    /// The worker's tick of its last sign of life, in seconds.
+    pub active: Cell<u32>,
+}
+
+impl Handle {
+    pub(super) fn new(id: u32, now: u32) -> Self {
+        Handle {
+            id,
+            signal: Signal::default(),
+            attached: Cell::new(None),
+            login: RefCell::new(None),
+            busy: Cell::new(true),
+            active: Cell::new(now),
+        }
+    }
+}

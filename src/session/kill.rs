@@ -1,0 +1,127 @@
+//! KILL. A client knows two numbers of its connection: the id that the proxy greeted it
+//! with, which its library remembers and kills by, and what `SELECT CONNECTION_ID()`
+//! answers, which is the server's. Both mean the session, wherever in this process it is;
+//! any other number goes to the server as it is.
+
+use std::rc::Rc;
+
+use super::request::Request;
+use super::{Attached, Context, Failure, Handle, Session, Signals};
+use crate::backend::{Login, Target, connect, own_class};
+use crate::net::{Buf, Endpoint, Runtime};
+use crate::sql;
+use crate::telemetry::Close;
+use crate::topology::ServerId;
+use crate::wire::{Capabilities, query_text};
+
+/// A KILL by one of the proxy's clients.
+#[derive(Debug, Clone)]
+pub struct KillRequest {
+    /// The number given.
+    pub id: u32,
+    /// The connection, not just its statement.
+    pub connection: bool,
+    /// Only sessions of the same account are killed by the proxy; others are the server's to judge.
+    pub user: String,
+    /// The server that the asking session is attached to: its own ids are what the number most likely is.
+    pub server: Option<ServerId>,
+}
+
+impl<R: Runtime> Session<R> {
+    /// `KILL` as text; anything else that only looks like it goes on.
+    pub(super) async fn kill_text(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
+        let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
+        let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
+        let (Some(kill), Some(id)) = (kill, id) else {
+            self.state.text(text, request.whole);
+            return self.forward(buf, request).await;
+        };
+        self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
+    }
+
+    /// COM_PROCESS_KILL: `buf` begins with the whole command.
+    pub(super) async fn process_kill(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+        let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
+        match id {
+            Some(id) => self.kill(buf, request, id, true).await,
+            None => {
+                let failure = Failure::Malformed("COM_PROCESS_KILL");
+                Err(self.refuse(request.answer_seq(), &failure, Close::ClientProtocol).await)
+            }
+        }
+    }
+
+    async fn kill(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+        id: u32,
+        connection: bool,
+    ) -> Result<(), Close> {
+        let attached = self.handle.attached.get();
+        if id == self.handle.id || attached.is_some_and(|a| a.thread_id == id) {
+            let seq = self.skip(buf, request).await?;
+            self.send_failure(seq, &Failure::Interrupted).await?;
+            return if connection { Err(Close::Killed) } else { Ok(()) };
+        }
+        let user = self.login.as_ref().map(|l| l.user.to_string()).unwrap_or_default();
+        let kill = KillRequest { id, connection, user, server: attached.map(|a| a.server) };
+        let context = self.context.clone();
+        if context.outside.kill(kill).await {
+            let seq = self.skip(buf, request).await?;
+            return self.send_ok(seq).await;
+        }
+        self.forward(buf, request).await
+    }
+}
+
+/// Looks for the session among this worker's, and kills it. False: it is not here.
+pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest) -> bool {
+    let Some(handle) = find(&context, &request) else { return false };
+    let login = handle.login.borrow().clone();
+    if let (Some(attached), Some(login), true) = (handle.attached.get(), login, handle.busy.get()) {
+        kill_on_server(&context, attached, &login, request.connection).await;
+    }
+    if request.connection {
+        handle.signal.raise(Signals::KILLED);
+    }
+    true
+}
+
+fn find<R: Runtime>(context: &Context<R>, request: &KillRequest) -> Option<Rc<Handle>> {
+    let mine = |h: &Rc<Handle>| h.login.borrow().as_ref().is_some_and(|l| *l.user == *request.user);
+    let handles = context.handles();
+    let by_id = handles.iter().find(|h| h.id == request.id && mine(h));
+    let by_thread = || {
+        handles.iter().find(|h| {
+            let attached = h.attached.get();
+            let here = attached.is_some_and(|a| {
+                a.thread_id == request.id && request.server.is_none_or(|server| server == a.server)
+            });
+            here && mine(h)
+        })
+    };
+    by_id.or_else(by_thread).cloned()
+}
+
+/// A statement under way is ended by its server, over a connection of its own.
+async fn kill_on_server<R: Runtime>(context: &Context<R>, attached: Attached, login: &Login, whole: bool) {
+    let snapshot = context.topology.get();
+    let address = snapshot.server(attached.server).map(|s| s.address.clone()).unwrap_or_default();
+    let Ok(endpoint) = address.parse::<Endpoint>() else { return };
+    let target = Target { server: attached.server, endpoint, generation: attached.generation };
+    let limit = context.live().timeouts.connect;
+    let killing = async {
+        let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
+        let what = if whole { "CONNECTION" } else { "QUERY" };
+        let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
+        if let Err(error) = killed {
+            tracing::debug!(%error, "KILL on the server");
+        }
+        connection.quit().await;
+        Some(())
+    };
+    let _ = context.runtime.timeout(limit, killing).await;
+}

@@ -1,0 +1,217 @@
+//! The connection phase towards a client, and COM_CHANGE_USER. The proxy answers alone:
+//! it never waits for a server to greet, and a login costs no server connection.
+
+use std::rc::Rc;
+
+use super::client::ended_by;
+use super::state::SessionState;
+use super::{Failure, Session, Signals};
+use crate::auth::{self, Plugin, ServerExchange, Step};
+use crate::backend::Login;
+use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
+use crate::telemetry::Close;
+use crate::topology::{Facts, Flavor, Snapshot};
+use crate::wire::{
+    AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
+    auth_more_data,
+};
+
+/// The longest packet of a login, in bytes; connection attributes take up to 64 KiB.
+const MAX_LOGIN_PACKET: usize = 128 * 1024;
+
+/// What is greeted with before any server was ever seen.
+const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
+
+/// What a client said of itself.
+struct Claim {
+    user: Vec<u8>,
+    response: Vec<u8>,
+    /// None from a client without authentication plugins.
+    plugin: Option<Vec<u8>>,
+    schema: Option<Vec<u8>>,
+    collation: u16,
+}
+
+impl<R: Runtime> Session<R> {
+    /// From the greeting to the OK packet.
+    pub(super) async fn login(&mut self) -> Result<(), Close> {
+        self.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
+        let greeting = self.greeting();
+        self.plugin = Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
+        self.send(0, |out| greeting.encode(out)).await?;
+        // No buffer before the client says something.
+        self.wait_for_client().await?;
+        let mut buf = Buf::with_room(512);
+        let header = self.login_packet(&mut buf, 1).await?;
+        let claim = {
+            let payload = payload(&buf, header);
+            match HandshakeResponse::parse(payload) {
+                Ok(response) => {
+                    self.capabilities = response.capabilities & greeting.capabilities;
+                    Ok(Claim {
+                        user: response.user.to_vec(),
+                        response: response.auth_response.to_vec(),
+                        plugin: response
+                            .capabilities
+                            .contains(Capabilities::PLUGIN_AUTH)
+                            .then(|| response.auth_plugin.to_vec()),
+                        schema: response.schema.map(<[u8]>::to_vec),
+                        collation: u16::from(response.collation),
+                    })
+                }
+                Err(e) => Err(e),
+            }
+        };
+        let claim = match claim {
+            Ok(claim) => claim,
+            Err(e) => {
+                let failure = Failure::Handshake(e.to_string());
+                return Err(self.refuse(2, &failure, Close::ClientProtocol).await);
+            }
+        };
+        buf.consume(header.total());
+        self.authenticate(claim, buf, 2).await
+    }
+
+    /// COM_CHANGE_USER: `buf` begins with the whole command.
+    pub(super) async fn change_user(&mut self, buf: &mut Buf, header: PacketHeader) -> Result<(), Close> {
+        let claim = {
+            let payload = payload(buf, header).get(1..).unwrap_or_default();
+            ChangeUser::parse(payload, self.capabilities).map(|c| Claim {
+                user: c.user.to_vec(),
+                response: c.auth_response.to_vec(),
+                plugin: self.capabilities.contains(Capabilities::PLUGIN_AUTH).then(|| c.auth_plugin.to_vec()),
+                schema: c.schema.map(<[u8]>::to_vec),
+                collation: c.collation.unwrap_or(self.collation),
+            })
+        };
+        buf.consume(header.total());
+        let Ok(claim) = claim else {
+            let failure = Failure::Malformed("COM_CHANGE_USER");
+            return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
+        };
+        self.release(true).await;
+        let rest = std::mem::take(buf);
+        self.authenticate(claim, rest, header.seq.wrapping_add(1)).await
+    }
+
+    /// Checks who it is. `seq` is that of the next packet to the client.
+    async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<(), Close> {
+        let login = self.context.login_of(&claim.user);
+        let password = login.as_ref().map(|l| l.password.clone());
+        let password = password.as_ref().map(|p| p.expose().as_bytes());
+        let exchange = ServerExchange::new(self.plugin, self.nonce, password);
+        let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
+        let mut gave_password = !claim.response.is_empty();
+        let accepted = loop {
+            step = match step {
+                Step::Accept => break true,
+                Step::Reject => break false,
+                Step::MoreData { data, then } => {
+                    self.send(seq, |out| auth_more_data(out, &data)).await?;
+                    seq = seq.wrapping_add(1);
+                    then.finish()
+                }
+                Step::AuthSwitch(switched) => {
+                    let plugin = switched.plugin().name().as_bytes();
+                    let nonce = *switched.nonce();
+                    self.send(seq, |out| AuthSwitchRequest { plugin, data: &nonce }.encode(out)).await?;
+                    let header = self.login_packet(&mut buf, seq.wrapping_add(1)).await?;
+                    seq = seq.wrapping_add(2);
+                    let response = payload(&buf, header).to_vec();
+                    buf.consume(header.total());
+                    gave_password = !response.is_empty();
+                    switched.respond(&response)
+                }
+            };
+        };
+        let (true, Some(login)) = (accepted, login) else {
+            let user = String::from_utf8_lossy(&claim.user).into_owned();
+            tracing::info!(id = self.handle.id, user, "login refused");
+            let failure = Failure::AccessDenied { user, password: gave_password };
+            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+        };
+        self.logged_in(login, claim.schema.as_deref(), claim.collation);
+        self.send_ok(seq).await
+    }
+
+    fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16) {
+        let login = Rc::new(login);
+        self.handle.login.replace(Some(login.clone()));
+        self.handle.active.set(self.context.tick.get());
+        self.login = Some(login);
+        self.collation = collation;
+        self.state = SessionState::new(schema, collation);
+    }
+
+    /// A whole packet with this sequence id, consumed by the caller.
+    async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
+        let read = read_packet(&mut self.client, buf, Some(seq), MAX_LOGIN_PACKET);
+        match or_raised(&self.handle.signal, ending, read).await {
+            Ok(Ok(header)) => Ok(header),
+            Ok(Err(PacketError::Io(_))) => Err(Close::ClientLost),
+            Ok(Err(PacketError::Protocol(e))) => {
+                let failure = Failure::Handshake(e.to_string());
+                Err(self.refuse(seq.wrapping_add(1), &failure, Close::ClientProtocol).await)
+            }
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    async fn wait_for_client(&mut self) -> Result<(), Close> {
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::DRAIN;
+        match or_raised(&self.handle.signal, ending, self.client.readable()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Close::ClientLost),
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    fn greeting(&self) -> Greeting {
+        let snapshot = self.context.topology.get();
+        let facts = greeting_facts(&snapshot);
+        let known = snapshot.servers.iter().filter_map(|s| s.facts.as_ref());
+        // What one server lacks cannot be promised: a session may come to any of them.
+        let servers =
+            known.fold(Capabilities::OFFERED, |all, f| all & Capabilities::from_bits_retain(f.capabilities));
+        let (version, plugin, collation, capabilities) = match facts {
+            Some(f) => (f.version.as_bytes(), greeted_plugin(f), f.collation, servers),
+            None => {
+                let plain = Capabilities::OFFERED - Capabilities::MARIADB - Capabilities::QUERY_ATTRIBUTES;
+                (UNKNOWN_VERSION.as_bytes(), Plugin::NativePassword, 45, plain)
+            }
+        };
+        Greeting {
+            version: version.to_vec(),
+            connection_id: self.handle.id,
+            nonce: self.nonce,
+            capabilities,
+            collation,
+            status: StatusFlags::AUTOCOMMIT,
+            auth_plugin: plugin.name().as_bytes().to_vec(),
+        }
+    }
+}
+
+/// The primary's; without one, those of any server.
+fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
+    snapshot
+        .writer()
+        .and_then(|s| s.facts.as_ref())
+        .or_else(|| snapshot.servers.iter().find_map(|s| s.facts.as_ref()))
+}
+
+/// What the server itself greets with: caching_sha2_password since MySQL 8.0.4, which clients of MySQL 9
+/// alone speak.
+fn greeted_plugin(facts: &Facts) -> Plugin {
+    let old = ["5.", "4."].iter().any(|v| facts.version.starts_with(v));
+    match facts.flavor {
+        Flavor::MySql if !old => Plugin::CachingSha2,
+        _ => Plugin::NativePassword,
+    }
+}
+
+fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
+    buf.filled().get(PacketHeader::LEN..header.total()).unwrap_or_default()
+}

@@ -1,0 +1,216 @@
+//! What a session has become by its statements: what can be carried to another server
+//! connection, and whether it holds anything that cannot. Fed by the OK packets' session
+//! trackers and by a look at each text; the only owner of these facts.
+
+use crate::backend::{Carried, Charset};
+use crate::sql;
+use crate::topology::Flavor;
+use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
+
+/// Why a session cannot silently move to another server connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// A text that may have left a variable, a temporary table, a lock, … on the connection.
+    Text,
+    /// A text too long to look at.
+    LongText,
+    /// A tracker reported a change without saying what it was.
+    Untracked,
+    /// A variable that cannot be set elsewhere with the same meaning.
+    Variable,
+    /// COM_SET_OPTION, COM_DEBUG and other commands that leave something behind.
+    Command,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SessionState {
+    /// What another server connection can be given.
+    pub carried: Carried,
+    /// The status that the client saw last.
+    pub status: StatusFlags,
+    /// The first reason why the session cannot move.
+    hold: Option<Hold>,
+    /// Prepared statements that are open.
+    statements: u32,
+    /// A prepared statement can end a transaction.
+    prepared_control: bool,
+    /// The client itself changed what is tracked: it sees every tracker.
+    pub tracks_all: bool,
+    /// A replica port's connection left its read-only mode: it must not be used again.
+    pub read_only_lost: bool,
+    /// The schema named at login: what a reset goes back to is the schema of the moment, a new session
+    /// begins with this one.
+    login_schema: Option<std::rc::Rc<[u8]>>,
+}
+
+impl Default for SessionState {
+    fn default() -> Self {
+        SessionState::new(None, 0)
+    }
+}
+
+impl SessionState {
+    /// At login.
+    pub fn new(schema: Option<&[u8]>, collation: u16) -> Self {
+        let carried = Carried::new(schema, collation);
+        SessionState {
+            login_schema: carried.schema.clone(),
+            carried,
+            status: StatusFlags::AUTOCOMMIT,
+            hold: None,
+            statements: 0,
+            prepared_control: false,
+            tracks_all: false,
+            read_only_lost: false,
+        }
+    }
+
+    /// After COM_RESET_CONNECTION: everything but the schema is as at login. (MySQL goes back to the
+    /// server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
+    pub fn reset(&mut self, collation: u16) {
+        let schema = self.carried.schema.take();
+        let login_schema = self.login_schema.take();
+        *self = SessionState { login_schema, ..SessionState::new(schema.as_deref(), collation) };
+    }
+
+    /// The state of a session that logs in as this one did.
+    pub fn fresh(&self, collation: u16) -> Carried {
+        // A schema cannot be taken away from a connection: one that was set stays the likeliest wish.
+        let schema = self.login_schema.clone().or_else(|| self.carried.schema.clone());
+        Carried::new(schema.as_deref(), collation)
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.status.contains(StatusFlags::IN_TRANS)
+    }
+
+    /// What keeps the session from moving, in words.
+    pub fn held(&self) -> Option<&'static str> {
+        if self.statements > 0 {
+            return Some("prepared statements");
+        }
+        self.hold.map(|hold| match hold {
+            Hold::Text => "user variables, temporary tables, locks or the like",
+            Hold::LongText => "the effects of a statement too long to be examined",
+            Hold::Untracked => "state that the server did not name",
+            Hold::Variable => "a variable that cannot be set elsewhere",
+            Hold::Command => "a connection option",
+        })
+    }
+
+    /// Whether COM_RESET_CONNECTION makes the connection as new.
+    pub fn is_poolable(&self) -> bool {
+        !self.read_only_lost && self.hold != Some(Hold::Command)
+    }
+
+    /// The server connection is gone, and with it transaction and statements.
+    pub fn lost_connection(&mut self) {
+        self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
+        self.read_only_lost = false;
+    }
+
+    /// The server rolled the transaction back of its own accord.
+    pub fn rolled_back(&mut self) {
+        self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
+    }
+
+    /// A statement that may leave something behind. `whole` unless only the front of the text is there.
+    pub fn text(&mut self, text: &[u8], whole: bool) {
+        if self.hold.is_some() {
+            return;
+        }
+        if !whole {
+            self.hold = Some(Hold::LongText);
+        } else if sql::holds::may_hold(text, self.sql_options()) {
+            self.hold = Some(Hold::Text);
+        }
+    }
+
+    /// A command that leaves something behind.
+    pub fn command(&mut self) {
+        self.hold = Some(Hold::Command);
+    }
+
+    /// A statement was prepared, or closed.
+    pub fn prepared(&mut self, text_controls: bool) {
+        self.statements += 1;
+        self.prepared_control |= text_controls;
+    }
+
+    /// COM_STMT_CLOSE.
+    pub fn closed(&mut self) {
+        self.statements = self.statements.saturating_sub(1);
+    }
+
+    /// Whether a prepared statement can end a transaction.
+    pub fn may_control(&self) -> bool {
+        self.prepared_control
+    }
+
+    /// How the session's texts are to be read.
+    pub fn sql_options(&self) -> sql::Options {
+        let charset = match &self.carried.charset {
+            Charset::Set { client, .. } => {
+                [&b"gbk"[..], b"gb18030", b"sjis", b"cp932", b"big5"].contains(&&**client)
+            }
+            // Handshake ids of big5 (1, 84), sjis (13, 88), gbk (28, 87), cp932 (95, 96), gb18030 (248 to 250).
+            Charset::Handshake(id) => matches!(id, 1 | 84 | 13 | 88 | 28 | 87 | 95 | 96 | 248..=250),
+        };
+        let mode = self.carried.variables.iter().find(|(name, _)| **name == *b"sql_mode");
+        let mode_has = |word: &[u8]| {
+            mode.is_some_and(|(_, value)| value.split(|b| *b == b',').any(|w| w.eq_ignore_ascii_case(word)))
+        };
+        sql::Options {
+            ansi_quotes: self.status.contains(StatusFlags::ANSI_QUOTES) || mode_has(b"ANSI_QUOTES"),
+            no_backslash_escapes: self.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
+            unsafe_charset: charset,
+        }
+    }
+
+    /// An OK packet, or the end of a result set.
+    pub fn ok(&mut self, ok: &OkPacket<'_>, flavor: Flavor, read_only: bool) {
+        self.status = ok.status;
+        self.carried.autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
+        if ok.last_insert_id != 0 {
+            self.carried.last_insert_id = ok.last_insert_id;
+        }
+        if !ok.state.is_empty() {
+            self.changes(ok.state, flavor, read_only);
+        }
+    }
+
+    fn changes(&mut self, state: &[u8], flavor: Flavor, read_only: bool) {
+        let (mut named, mut unnamed) = (false, false);
+        let readable = StateChanges::new(state).each(|change| match change {
+            StateChange::Schema(name) => {
+                named = true;
+                self.carried.schema = (!name.is_empty()).then(|| name.into());
+            }
+            StateChange::SystemVariable { name, value } => {
+                named = true;
+                self.variable(name, value, flavor, read_only);
+            }
+            StateChange::Something => unnamed = true,
+            StateChange::Unknown(_) => self.hold = Some(Hold::Untracked),
+            StateChange::Gtids(_)
+            | StateChange::TransactionCharacteristics(_)
+            | StateChange::TransactionState(_) => {}
+        });
+        if readable.is_err() || (unnamed && !named) {
+            self.hold.get_or_insert(Hold::Untracked);
+        }
+    }
+
+    fn variable(&mut self, name: &[u8], value: &[u8], flavor: Flavor, read_only: bool) {
+        if matches!(name, b"tx_read_only" | b"transaction_read_only") && read_only {
+            self.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
+            return;
+        }
+        self.tracks_all |= name.starts_with(b"session_track_");
+        if !self.carried.note(name, value, flavor) {
+            self.hold.get_or_insert(Hold::Variable);
+        }
+    }
+}

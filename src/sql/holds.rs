@@ -1,0 +1,131 @@
+//! Whether a text may leave something behind on its server connection that the session
+//! trackers do not report with a value: a user variable, a temporary table, a lock. A
+//! session that holds such a thing cannot silently move. Errs on the side of yes.
+
+use super::lexer::{Kind, Lexer, Options};
+
+/// Words that begin something a connection keeps. Functions that the user defined are not known here.
+const WORDS: [&[u8]; 19] = [
+    b"atomic",
+    b"binlog",
+    b"call",
+    b"execute",
+    b"flush",
+    b"get_lock",
+    b"handler",
+    b"last_insert_id",
+    b"lock",
+    b"nextval",
+    b"next",
+    b"prepare",
+    b"role",
+    b"setval",
+    b"sql_calc_found_rows",
+    b"temporary",
+    b"transaction",
+    b"xa",
+    b"unlock",
+];
+
+/// First letters of `WORDS`, both cases, and what begins a user variable.
+const BEGINS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < WORDS.len() {
+        let first = WORDS[i][0];
+        table[first as usize] = true;
+        table[first.to_ascii_uppercase() as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// See the module. A quick look at the bytes comes first; only a text that looks as if is tokenised.
+pub fn may_hold(sql: &[u8], options: Options) -> bool {
+    looks_like_it(sql) && (options.is_ambiguous(sql) || tokens_hold(sql, options))
+}
+
+fn looks_like_it(sql: &[u8]) -> bool {
+    let mut in_word = false;
+    for (i, &b) in sql.iter().enumerate() {
+        let word = b.is_ascii_alphanumeric() || b == b'_';
+        if word && !in_word && BEGINS.get(usize::from(b)).copied().unwrap_or(true) {
+            let rest = sql.get(i..).unwrap_or_default();
+            if WORDS.iter().any(|w| begins_with(rest, w)) {
+                return true;
+            }
+        }
+        if b == b'@' {
+            return true;
+        }
+        in_word = word;
+    }
+    false
+}
+
+fn begins_with(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+}
+
+fn tokens_hold(sql: &[u8], options: Options) -> bool {
+    let mut lexer = Lexer::new(sql, options);
+    let mut begins_transaction = false;
+    let mut at_start = true;
+    while let Some(token) = lexer.next_significant() {
+        match token.kind {
+            Kind::Incomplete | Kind::At => return true,
+            // START TRANSACTION leaves what the status flags tell.
+            Kind::Word if begins_transaction && token.is("transaction") => {}
+            Kind::Word if WORDS.iter().any(|w| token.text.eq_ignore_ascii_case(w)) => return true,
+            _ => {}
+        }
+        begins_transaction = at_start && token.is("start");
+        at_start = token.kind == Kind::Semicolon;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_something_behind() {
+        for sql in [
+            "SET @x = 1",
+            "SELECT @x := id FROM t",
+            "SELECT id INTO @x FROM t",
+            "create /* c */ TEMPORARY table t (a int)",
+            "SELECT GET_LOCK('a', 1)",
+            "LOCK TABLES t READ",
+            "HANDLER t OPEN",
+            "PREPARE s FROM 'select 1'",
+            "SELECT SQL_CALC_FOUND_ROWS * FROM t",
+            "FLUSH TABLES WITH READ LOCK",
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            "SELECT LAST_INSERT_ID(5)",
+            "CALL p()",
+            "XA START 'a'",
+            "SELECT 1; SET @a=2",
+            "SELECT 'unterminated get_lock",
+        ] {
+            assert!(may_hold(sql.as_bytes(), Options::default()), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_nothing() {
+        for sql in [
+            "SELECT c FROM sbtest1 WHERE id=123",
+            "SELECT @@version, @@session.sql_mode",
+            "INSERT INTO users VALUES ('a@b.c', 'please lock the door')",
+            "START TRANSACTION READ ONLY",
+            "BEGIN; UPDATE t SET a = 1; COMMIT",
+            "SELECT locked, handlers FROM t -- get_lock @x",
+            "SET NAMES utf8mb4",
+            "SELECT `lock`, `temporary` FROM t",
+        ] {
+            assert!(!may_hold(sql.as_bytes(), Options::default()), "{sql}");
+        }
+    }
+}
