@@ -73,7 +73,7 @@ fn walk(shape: ResponseShape, legs: Legs, stream: &[u8], cut: impl Fn(usize) -> 
             Err(_) => return End { out: None, end: "error", left: 0, status: StatusFlags::empty() },
             Ok((used, walked)) => {
                 assert!(used <= held.len());
-                edits.apply(&held, &mut out);
+                edits.apply(&held, |piece| out.extend_from_slice(piece));
                 let end = match walked {
                     Walked::Done => "done",
                     Walked::LocalInfile => "local infile",

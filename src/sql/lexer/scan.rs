@@ -8,7 +8,10 @@ pub(super) fn token(lexer: &Lexer<'_>) -> (Kind, usize) {
     match rest {
         [b'#', ..] => line_comment(lexer, rest),
         [b'-', b'-'] => line_comment(lexer, rest),
-        [b'-', b'-', next, ..] if is_space(*next) || next.is_ascii_control() => line_comment(lexer, rest),
+        [b'-', b'-', 1..=b' ', ..] => line_comment(lexer, rest),
+        // The character set decides whether these are spaces or control characters, and so
+        // whether this is a comment: 0xa0 in latin1, 0xff in cp850, 0x80 in macroman, …
+        [b'-', b'-', 0 | 0x7f..=0xff, ..] => (Kind::Incomplete, 0),
         [b'/', b'*', ..] => block_comment(lexer, rest),
         [b'\'', ..] => quoted(Kind::String, rest, !lexer.options.no_backslash_escapes),
         [b'"', ..] if !lexer.options.ansi_quotes => {
@@ -100,8 +103,8 @@ fn version_digits(content: &[u8]) -> usize {
     }
 }
 
-/// MySQL lets a quoted name in an optimizer hint contain `*/`. Who reads the hint as a plain
-/// comment ends it there. So it is only sure where it ends when no quote is open at its end.
+/// The servers read the inside of an optimizer hint with lexers of their own, which know quotes.
+/// Where a hint ends is only sure when no quote is open there.
 fn hint_quotes_close(hint: &[u8]) -> bool {
     let mut open = None;
     for byte in hint.iter().filter(|byte| matches!(byte, b'\'' | b'"' | b'`')) {

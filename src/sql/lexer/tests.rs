@@ -70,6 +70,11 @@ fn comments() {
     same("a --\tb\nc --", "Word(a) Word(c)");
     same("a--b", "Word(a) Operator(-) Operator(-) Word(b)");
     same("5--1", "Number(5) Operator(-) Operator(-) Number(1)");
+    same("a --\u{1}b\nc --\u{1f}", "Word(a) Word(c)");
+    // Comments in some character sets and not in others (both servers, tried).
+    for ambiguous in ["--\0 x", "--\u{7f} x", "--\u{a0} x", "--é"] {
+        same(ambiguous, &format!("Incomplete({ambiguous})"));
+    }
     same("a # b ' \" `\nc", "Word(a) Word(c)");
     same("a/* b ; ' */c/**/d", "Word(a) Word(c) Word(d)");
     same("/* /* */ a", "Word(a)");
@@ -104,7 +109,7 @@ fn what_servers_of_different_versions_end_differently_is_incomplete() {
     same("/*! -- */ a", "CodeOpen(/*!) Incomplete(-- */ a)");
     same("/*! /* a */ b */", "Incomplete(/*! /* a */ b */)");
     same("/*! `*/` */", "CodeOpen(/*!) Incomplete(`*/` */)");
-    // A quoted name in a hint may contain `*/`, for MySQL only.
+    // A quote that is open where a plain comment would end.
     same(
         "SELECT /*+ QB_NAME(`*/ '`) */ 1; DROP TABLE t -- '",
         "Word(SELECT) Incomplete(/*+ QB_NAME(`*/ '`) */ 1; DROP TABLE t -- ')",

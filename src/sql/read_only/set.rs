@@ -35,12 +35,20 @@ pub(super) fn set(rest: Statement<'_>) -> Result<(), Reason> {
     }
 }
 
-/// `[SESSION] TRANSACTION ISOLATION LEVEL …, READ ONLY`
-fn characteristics(mut rest: Statement<'_>) -> Result<(), Reason> {
-    match rest.any(|token| token.is("WRITE")) {
-        true => Err(Reason::ReadWriteTransaction),
-        false => Ok(()),
+/// `[SESSION] TRANSACTION ISOLATION LEVEL …, READ ONLY`, and no other word.
+fn characteristics(rest: Statement<'_>) -> Result<(), Reason> {
+    let scope = ["SESSION", "LOCAL", "TRANSACTION"];
+    let level =
+        ["ISOLATION", "LEVEL", "REPEATABLE", "COMMITTED", "UNCOMMITTED", "SERIALIZABLE", "READ", "ONLY"];
+    for token in rest {
+        if token.is("WRITE") {
+            return Err(Reason::ReadWriteTransaction);
+        }
+        if token.kind != Kind::Comma && !token.is_any(&scope) && !token.is_any(&level) {
+            return Err(Reason::Writes);
+        }
     }
+    Ok(())
 }
 
 fn is_assignment(token: Token<'_>) -> bool {

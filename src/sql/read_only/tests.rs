@@ -136,6 +136,7 @@ fn transactions_pass_unless_they_write() {
             "SET LOCAL TRANSACTION READ WRITE",
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE",
             "SET SESSION TRANSACTION READ /*!50000 WRITE */",
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ/**/WRITE",
             "SET tx_read_only = 0",
             "SET TX_READ_ONLY := OFF",
             "SET transaction_read_only=0",
@@ -422,6 +423,26 @@ fn modes_and_character_sets_decide_what_a_quote_is() {
     assert_eq!(check(b"SELECT '\xbf\\'; DROP TABLE t -- '", gbk), Verdict::Refused(Reason::Unreadable));
     assert_eq!(check(b"SELECT '\xd6\xd0'", gbk), Verdict::Allowed);
     assert_eq!(check(b"SET \"tx_read_only\" = 0", ansi), Verdict::Refused(Reason::ReadWriteTransaction));
+}
+
+#[test]
+fn what_is_white_space_in_other_character_sets_hides_nothing() {
+    let bytes = |sql: &[u8]| check(sql, Options::default());
+    let refused = |reason| Verdict::Refused(reason);
+    for space in [&b"\xa0"[..], b"\xff", b" \xa0\xff", b"\xc3\xa0"] {
+        let with =
+            |sql: &str| bytes(&sql.as_bytes().split(|byte| *byte == b'^').collect::<Vec<_>>().join(space));
+        assert_eq!(with("SELECT 1 x^INTO OUTFILE '/x'"), refused(Reason::WritesFile));
+        assert_eq!(with("LOCK TABLES t x^WRITE"), refused(Reason::Writes));
+        assert_eq!(with("WITH a AS (SELECT 1) ^DELETE FROM t"), refused(Reason::Writes));
+        assert_ne!(with("SET SESSION TRANSACTION READ^WRITE"), Verdict::Allowed);
+        assert_ne!(with("START TRANSACTION READ^WRITE"), Verdict::Allowed);
+        assert_ne!(with("SET @a = 1,^tx_read_only = 0"), Verdict::Allowed);
+        assert_ne!(with("SELECT 1;^DROP TABLE t"), Verdict::Allowed);
+        assert_ne!(with("SELECT 1 --^'\n; DROP TABLE t -- '"), Verdict::Allowed);
+    }
+    allowed(&["SELECT à, là.à FROM `à` à WHERE ààà = 'à'", "SELECT * FROM таблица -- ñ"]);
+    assert_eq!(bytes(b"SELECT\xa01"), Verdict::Allowed);
 }
 
 #[test]
