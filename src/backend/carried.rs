@@ -151,11 +151,13 @@ impl Carried {
 
     fn write_charset(&self, flavor: Flavor, out: &mut Vec<u8>) {
         match &self.charset {
-            Charset::Handshake(id) => {
-                if let Some((charset, collation)) = collations::names(*id, flavor) {
+            Charset::Handshake(id) => match collations::names(*id, flavor) {
+                Some((charset, collation)) => {
                     out.extend_from_slice(format!("NAMES {charset} COLLATE {collation},").as_bytes());
                 }
-            }
+                // As the server does with an id that it does not know. A pooled connection may come from another.
+                None => out.extend_from_slice(b"NAMES DEFAULT,"),
+            },
             Charset::Set { client, results, connection, collation } => {
                 let parts: [(&[u8], &[u8]); 4] = [
                     (b"character_set_client", client),
@@ -225,7 +227,7 @@ mod tests {
             format!("SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,{TRACK},tx_read_only=1")
         );
         let unknown = Carried::new(None, 255);
-        assert_eq!(set(&unknown, Flavor::MariaDb, false), format!("SET {TRACK}"));
+        assert_eq!(set(&unknown, Flavor::MariaDb, false), format!("SET NAMES DEFAULT,{TRACK}"));
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn route(
         return if or_writer { writer(snapshot, Reason::NoReplicaServes) } else { Decision::NoReplica };
     }
     let pick = |n: u64| candidates().nth(usize::try_from(n % count).unwrap_or(0));
-    let (first, second) = (pick(random), pick(random / count + 1 + random));
+    let (first, second) = (pick(random), pick(random.rotate_right(32)));
     let best = [first, second].into_iter().flatten().min_by_key(|id| load(*id));
     match best {
         Some(server) => Decision::Go { server, reason: Reason::ReplicaPort },

@@ -2,6 +2,7 @@
 
 use super::client::ended_by;
 use super::request::Request;
+use super::state::Hold;
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::telemetry::Close;
@@ -145,6 +146,12 @@ impl<R: Runtime> Session<R> {
                 Box::pin(self.reset_session()).await;
                 self.send_ok(request.answer_seq()).await
             }
+            // COM_SLEEP is no command of clients: this is the header of a compressed packet, from one that
+            // compresses although it was not offered. Nothing that is said here would be understood.
+            Command::Unknown(0) => {
+                tracing::info!(id = self.handle.id, "a client compresses, which was not offered");
+                Err(Close::ClientProtocol)
+            }
             Command::Unknown(_) => {
                 self.skip(buf, request).await?;
                 self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
@@ -157,10 +164,14 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Commands that pass, with what they mean for the session.
-    async fn other(&mut self, command: Command, buf: &mut Buf, request: Request) -> Result<(), Close> {
+    async fn other(&mut self, command: Command, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         match command {
+            // Without a connection there is no statement to close.
+            Command::StmtClose if self.backend.is_none() => return self.skip(buf, request).await.map(|_| ()),
             Command::StmtClose => self.state.closed(),
-            Command::SetOption | Command::Debug | Command::RegisterSlave => self.state.command(),
+            Command::SetOption | Command::Debug | Command::RegisterSlave => {
+                request.leaves = Some(Hold::Command);
+            }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
                 if self.class().read_only =>
             {

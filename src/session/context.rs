@@ -1,7 +1,7 @@
 //! What the sessions of one worker share: pool, buffers, snapshot, metrics, and each other.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -94,6 +94,8 @@ pub struct Context<R: Runtime> {
     /// Sessions attached to each server.
     loads: RefCell<HashMap<ServerId, usize>>,
     random: Cell<u64>,
+    /// Schemas that an account was let into: a login that names one of these needs no server.
+    pub(super) schemas: RefCell<HashSet<(Arc<str>, Box<[u8]>)>>,
     /// Borrowed only between two awaits.
     pub(super) edits: RefCell<Edits>,
 }
@@ -122,6 +124,7 @@ impl<R: Runtime> Context<R> {
             sessions: RefCell::default(),
             loads: RefCell::default(),
             random: Cell::new(seed),
+            schemas: RefCell::default(),
             edits: RefCell::default(),
         }
     }

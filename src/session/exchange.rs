@@ -107,6 +107,7 @@ impl<R: Runtime> Session<R> {
                 let seq = self.skip(buf, request).await?;
                 return self.stop(seq, stop).await;
             }
+            self.state.holds(request.leaves);
             let outcome = self.exchange(buf, request).await?;
             match outcome {
                 Outcome::Done => break,

@@ -42,7 +42,7 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::Query && begins_like_kill(text) {
             return Box::pin(self.kill_text(buf, request)).await;
         }
-        self.state.text(text, request.whole);
+        request.leaves = self.state.leaves(text, request.whole);
         self.forward(buf, request).await
     }
 }

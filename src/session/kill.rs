@@ -29,13 +29,13 @@ pub struct KillRequest {
 
 impl<R: Runtime> Session<R> {
     /// `KILL` as text; anything else that only looks like it goes on.
-    pub(super) async fn kill_text(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+    pub(super) async fn kill_text(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
         let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
         let (Some(kill), Some(id)) = (kill, id) else {
-            self.state.text(text, request.whole);
+            request.leaves = self.state.leaves(text, request.whole);
             return self.forward(buf, request).await;
         };
         self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await

@@ -2,7 +2,9 @@
 //! it never waits for a server to greet, and a login costs no server connection.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::attach::Stop;
 use super::client::ended_by;
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
@@ -21,6 +23,12 @@ const MAX_LOGIN_PACKET: usize = 128 * 1024;
 
 /// What is greeted with before any server was ever seen.
 const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
+
+/// How long a login waits for a server's word on a schema that is new to this worker.
+const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Schemas remembered; beyond it logins ask again.
+const MAX_SCHEMAS: usize = 10_000;
 
 /// What a client said of itself.
 struct Claim {
@@ -132,7 +140,35 @@ impl<R: Runtime> Session<R> {
             return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
         };
         self.logged_in(login, claim.schema.as_deref(), claim.collation);
+        if let Some(schema) = claim.schema
+            && let Err(failure) = Box::pin(self.knows_schema(schema)).await
+        {
+            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+        }
         self.send_ok(seq).await
+    }
+
+    /// A login with a schema that is not there, or not for this account, fails as it would on a server. Only
+    /// the first login of an account with a schema asks one; if none can be asked now, the first statement
+    /// will tell.
+    async fn knows_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
+        let Some(user) = self.login.as_ref().map(|l| l.user.clone()) else { return Ok(()) };
+        let known = (user, schema.into_boxed_slice());
+        if self.context.schemas.borrow().contains(&known) {
+            return Ok(());
+        }
+        let context = self.context.clone();
+        match context.runtime.timeout(SCHEMA_PATIENCE, self.attach()).await {
+            Some(Ok(())) => {
+                let mut schemas = context.schemas.borrow_mut();
+                if schemas.len() < MAX_SCHEMAS {
+                    schemas.insert(known);
+                }
+                Ok(())
+            }
+            Some(Err(Stop::Tell(failure @ Failure::Server(_)))) => Err(failure),
+            _ => Ok(()),
+        }
     }
 
     fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16) {

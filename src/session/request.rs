@@ -1,5 +1,6 @@
 //! One command of a client, as far as it is in the buffer.
 
+use super::state::Hold;
 use crate::net::Buf;
 use crate::wire::{Command, PacketHeader};
 
@@ -12,13 +13,15 @@ pub struct Request {
     pub command: Command,
     /// Every byte of it is in the buffer: it can be sent again.
     pub whole: bool,
+    /// What it may leave behind on the server connection that it goes to.
+    pub leaves: Option<Hold>,
 }
 
 impl Request {
     /// At the front of `buf`, which has the header and the command byte.
     pub fn at(buf: &Buf, header: PacketHeader, command: Command) -> Self {
         let whole = !header.is_continued() && buf.len() >= header.total();
-        Request { header, command, whole }
+        Request { header, command, whole, leaves: None }
     }
 
     /// Takes it off the front of the buffer, if it still stands there.

@@ -116,21 +116,22 @@ impl SessionState {
         self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
     }
 
-    /// A statement that may leave something behind. `whole` unless only the front of the text is there.
-    pub fn text(&mut self, text: &[u8], whole: bool) {
+    /// What a text may leave behind. `whole` unless only its front is there.
+    pub fn leaves(&self, text: &[u8], whole: bool) -> Option<Hold> {
         if self.hold.is_some() {
-            return;
-        }
-        if !whole {
-            self.hold = Some(Hold::LongText);
-        } else if sql::holds::may_hold(text, self.sql_options()) {
-            self.hold = Some(Hold::Text);
+            None
+        } else if !whole {
+            Some(Hold::LongText)
+        } else {
+            sql::holds::may_hold(text, self.sql_options()).then_some(Hold::Text)
         }
     }
 
-    /// A command that leaves something behind.
-    pub fn command(&mut self) {
-        self.hold = Some(Hold::Command);
+    /// A request that leaves this goes to the server now.
+    pub fn holds(&mut self, hold: Option<Hold>) {
+        if hold == Some(Hold::Command) || self.hold.is_none() {
+            self.hold = hold.or(self.hold);
+        }
     }
 
     /// A statement was prepared, or closed.

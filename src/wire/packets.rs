@@ -29,11 +29,11 @@ impl<'a> OkPacket<'a> {
         let status = StatusFlags::from_bits_retain(r.u16("the status flags")?);
         let warnings = r.u16("the warnings")?;
         let (mut info, mut state): (&[u8], &[u8]) = (&[], &[]);
-        if !session_track {
-            info = r.rest();
-        } else if !r.is_empty() {
+        if !r.is_empty() {
+            // MySQL's page says "up to the end" without trackers; both servers send a length here, too, and
+            // clients read one.
             info = r.lenenc_bytes("the info text")?;
-            if status.contains(StatusFlags::SESSION_STATE_CHANGED) {
+            if session_track && status.contains(StatusFlags::SESSION_STATE_CHANGED) {
                 state = r.lenenc_bytes("the session state changes")?;
             }
         }
@@ -52,9 +52,7 @@ impl<'a> OkPacket<'a> {
         out.put_lenenc(self.last_insert_id);
         out.extend_from_slice(&status.bits().to_le_bytes());
         out.extend_from_slice(&self.warnings.to_le_bytes());
-        if !session_track {
-            out.extend_from_slice(self.info);
-        } else if with_state {
+        if with_state {
             out.put_lenenc_bytes(self.info);
             out.put_lenenc_bytes(self.state);
         } else if !self.info.is_empty() {

@@ -63,14 +63,17 @@ def login():
     eq("schema", DATABASE, one(connection, "SELECT DATABASE()"))
     eq("user", USER, one(connection, "SELECT CURRENT_USER()").split("@")[0])
     ok("MariaDB names itself", ("MariaDB" in connection.server_info) == (FLAVOR == "mariadb"), connection.server_info)
+    offered = not PURE or connection._handshake["capabilities"] & ClientFlag.COMPRESS
     connection.close()
     bare = connect(database=None)
     eq("no schema", None, one(bare, "SELECT DATABASE()"))
     bare.close()
     # A small result only: of large compressed ones this driver loses the frame borders, on direct connections too.
-    packed = connect(compress=True)
-    eq("with compression, if offered", "z" * 5000, one(packed, "SELECT REPEAT('z', 5000)"))
-    packed.close()
+    # It also compresses when the server offered no such thing, and then waits for ever: ask only where it is offered.
+    if offered:
+        packed = connect(compress=True)
+        eq("with compression, if offered", "z" * 5000, one(packed, "SELECT REPEAT('z', 5000)"))
+        packed.close()
 
 
 # Without TLS the C extension cannot do caching_sha2_password's full exchange, which a wrong password asks for.
