@@ -74,7 +74,7 @@ lint() {
   stage clippy cargo clippy --locked --all-targets -- -D warnings
   if command -v shellcheck >/dev/null; then
     # shellcheck disable=SC2046  # one argument a file
-    stage shellcheck shellcheck -x $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
+    stage shellcheck shellcheck -x -S warning $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
   else
     skip_stage shellcheck "not installed"
   fi
