@@ -99,7 +99,7 @@ make_template() { # kind, folder
       --datadir="$work/data" >"$work/log" 2>&1 || { tail "$work/log" >&2; die "mysqld --initialize failed"; }
     rm -f "$work/data/auto.cnf" # the server's uuid: each copy makes its own
   else
-    mariadb-install-db --no-defaults ${USER_ROOT:+"$USER_ROOT"} --datadir="$work/data" --skip-test-db \
+    mariadb-install-db --no-defaults ${USER_ROOT:+"$USER_ROOT"} --datadir="$work/data" --skip-test-db --force \
       --auth-root-authentication-method=normal >"$work/log" 2>&1 || { tail "$work/log" >&2; die "mariadb-install-db failed"; }
     { echo "FLUSH PRIVILEGES;"; cat "$work/accounts.sql"; } \
       | "$program" --no-defaults "${options[@]}" --datadir="$work/data" --bootstrap >"$work/log" 2>&1 \
