@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Where the endpoint is, from the environment that run.sh sets.
 #[derive(Clone, Debug)]

@@ -1,11 +1,12 @@
 //! The mysql_async driver: `query` (text) and `exec` (prepared), DEPRECATE_EOF, no session tracking.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use mysql_async::prelude::*;
 use mysql_async::{ChangeUserOpts, Conn, Error, IsolationLevel, OptsBuilder, Params, Row, TxOpts, Value};
 use pointsman_clients::*;
+use tokio::time::Instant;
 
 const PRE: &str = "mysql_async_";
 

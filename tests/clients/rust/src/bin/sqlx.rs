@@ -1,6 +1,6 @@
 //! The sqlx driver: `raw_sql` (text) and `query` (prepared, with a statement cache).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use pointsman_clients::*;
@@ -8,6 +8,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlQueryResult, MyS
 use sqlx::types::BigDecimal;
 use sqlx::types::chrono::{NaiveDate, NaiveDateTime};
 use sqlx::{AssertSqlSafe, Connection, Either, Error, Executor, MySqlConnection, Row, SqlSafeStr};
+use tokio::time::Instant;
 
 const PRE: &str = "sqlx_";
 
@@ -464,7 +465,7 @@ async fn charset(s: &Settings) -> Outcome {
         b"na\xefve \x80-??-??".to_vec(),
         one::<Vec<u8>>(&mut conn, format!("SELECT s FROM {table}")).await?,
     )?;
-    run(&mut conn, format!("SET NAMES utf8mb4")).await?;
+    run(&mut conn, "SET NAMES utf8mb4").await?;
     eq("after SET NAMES", word.to_string(), one(&mut conn, format!("SELECT s FROM {table}")).await?)?;
     drop_table(conn, &table).await?;
     Ok("latin1 by SET NAMES: the driver speaks utf8mb4")
