@@ -74,7 +74,7 @@ lint() {
   stage clippy cargo clippy --locked --all-targets -- -D warnings
   if command -v shellcheck >/dev/null; then
     # shellcheck disable=SC2046  # one argument a file
-    stage shellcheck shellcheck -x $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
+    stage shellcheck shellcheck -x -S warning $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
   else
     skip_stage shellcheck "not installed"
   fi
@@ -137,9 +137,9 @@ deny() {
   if [ ! -e deny.toml ]; then skip_stage "cargo deny" "no deny.toml"; return; fi
   finished cargo-deny-install || true
   tool=$(deny_tool) || { skip_stage "cargo deny" "cargo-deny could not be installed"; return; }
-  stage "cargo deny" "$tool" --offline --locked check bans licenses sources
+  stage "cargo deny" "$tool" --offline --locked -L error check bans licenses sources
   # The advisories come from a Git server that may be out of reach.
-  if quiet timeout 60 "$tool" fetch db; then stage advisories "$tool" --locked check advisories
+  if quiet timeout 60 "$tool" fetch db; then stage advisories "$tool" --locked -L error check advisories
   else skip_stage advisories "their database cannot be fetched"; fi
 }
 

@@ -30,13 +30,14 @@ fail_stage() { # name, why
   failures=$((failures + 1))
 }
 
-# Adds up what a log says: Rust's "test result" lines, or lines that begin with ok, FAIL, skip, SKIPPED; a stage
-# that prints neither is one test.
+# Adds up what a log says: Rust's "test result" lines, or lines that begin with ok, FAIL, skip, SKIPPED
+# (the fuzzer has its own); a stage that prints neither is one test.
 count() { # log, exit code
   local ok bad skip
   read -r ok bad skip < <(awk '
     /^test result: / { rust = 1
       for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) ok += $i; if ($(i+1) ~ /^failed/) bad += $i; if ($(i+1) ~ /^ignored/) skip += $i } }
+    /^fuzz: [^ ]* ok/ { lines++; l_ok++ } /^fuzz: [^ ]* FAILED/ { lines++; l_bad++ } /^fuzz: SKIPPED/ { lines++; l_skip++ }
     /^ok / { lines++; l_ok++ } /^FAIL / { lines++; l_bad++ } /^(skip|SKIPPED) / { lines++; l_skip++ }
     END { if (!rust && lines) { ok = l_ok; bad = l_bad; skip = l_skip } print ok + 0, bad + 0, skip + 0 }' "$1")
   if [ $((ok + bad + skip)) = 0 ]; then

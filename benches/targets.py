@@ -1,0 +1,126 @@
+"""What is compared, as processes: a cluster of real servers, and the ways to it: direct, HAProxy, Pointsman."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SETUP = os.path.join(ROOT, "tests", "setup")
+TICK = os.sysconf("SC_CLK_TCK")
+THREADS = 2
+
+HAPROXY = """global
+  nbthread {threads}
+  maxconn 9000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen mysql
+  bind 127.0.0.1:{port}
+  server primary 127.0.0.1:{server}
+"""
+
+
+def cpu_seconds(pid):
+    if not pid:
+        return 0.0
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def free_port():
+    script = f'. "{SETUP}/lib.sh"; free_port'
+    return int(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout)
+
+
+class Cluster:
+    """tests/setup/cluster.sh as an object."""
+
+    def __init__(self, name, replicas):
+        self.dir = os.path.join(os.environ["SCRATCH"], name)
+        self.do("start", "mariadb", replicas)
+
+    def do(self, verb, *args):
+        done = subprocess.run([os.path.join(SETUP, "cluster.sh"), verb, self.dir, *map(str, args)],
+                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True)
+        return done.stdout
+
+    def port(self, *number):
+        return int(self.do("port", *number))
+
+    def primary(self):
+        return int(self.do("primary"))
+
+    def sql(self, text, server=None):
+        server = self.primary() if server is None else server
+        command = ["mariadb", "--no-defaults", "-uroot", "-S", f"{self.dir}/{server}/sock", "-N", "-B", "-e", text]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def stop(self):
+        self.do("stop")
+
+
+class Target:
+    def __init__(self, name, port, process=None):
+        self.name, self.port, self.process = name, port, process
+        self.pid = process.pid if process else 0
+
+    @staticmethod
+    def start(name, cluster):
+        return {"direct": lambda c: Target("direct", c.port()), "haproxy": haproxy, "pointsman": pointsman}[name](cluster)
+
+    def stop(self):
+        if not self.process:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def haproxy(cluster):
+    port = free_port()
+    path = os.path.join(os.environ["SCRATCH"], "haproxy.cfg")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(HAPROXY.format(threads=THREADS, port=port, server=cluster.port()))
+    process = subprocess.Popen(["haproxy", "-f", path], stdin=subprocess.DEVNULL)
+    time.sleep(0.5)
+    if process.poll() is not None:
+        raise RuntimeError("HAProxy did not start")
+    return Target("haproxy", port, process)
+
+
+def pointsman(cluster):
+    rw, ro, http = free_port(), free_port(), free_port()
+    path = os.path.join(os.environ["SCRATCH"], f"pointsman-{rw}.toml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"workers = {THREADS}\n" + cluster.do("config", rw, ro, http))
+    log = path + ".log"
+    binary = os.path.join(os.environ["TARGET_DIR"], "release", "pointsman")
+    with open(log, "w", encoding="utf-8") as out:
+        process = subprocess.Popen([binary, "run", "--config", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{http}/readyz", timeout=1):
+                return Target("pointsman", rw, process)
+        except OSError:
+            time.sleep(0.1)
+        if process.poll() is not None:
+            break
+    process.kill()
+    with open(log, encoding="utf-8") as f:
+        print(f.read()[-2000:], file=sys.stderr)
+    raise RuntimeError("Pointsman did not become ready")
