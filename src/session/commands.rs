@@ -12,9 +12,8 @@ use crate::wire::{Command, PacketHeader, ResponseShape};
 const MAX_OWN_COMMAND: usize = 128 * 1024;
 
 impl<R: Runtime> Session<R> {
-    /// From the login to the end.
-    pub(super) async fn serve(&mut self) -> Close {
-        let mut buf = Buf::default();
+    /// From the login to the end. `buf` has what came with the login's last packet.
+    pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
         loop {
             if buf.is_empty() {
                 self.context.buffers.give(std::mem::take(&mut buf));

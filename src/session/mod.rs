@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
         cell_of(&self.context.metrics.clients, port).add(1);
         // Boxed: what a login needs should not make every idle session larger.
         let close = match Box::pin(self.login()).await {
-            Ok(()) => self.serve().await,
+            Ok(rest) => self.serve(rest).await,
             Err(close) => close,
         };
         self.end(close).await;

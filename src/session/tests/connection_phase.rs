@@ -201,3 +201,18 @@ fn a_login_with_a_schema_is_checked_by_a_server_once() {
         db0.expect_nobody().await;
     });
 }
+
+#[test]
+fn a_command_in_the_same_breath_as_the_login_is_not_lost() {
+    play(async {
+        let world = World::new();
+        let db0 = world.server("db-0");
+        let behind = frames(0, &[query("select 1")]);
+        let mut client = world.login(&Login { behind, ..Login::default() }).await;
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select 1").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+    });
+}
