@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Carried, Permit, ServerError};
 use crate::net::{Buf, Stream};
+use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
 
@@ -63,6 +64,25 @@ pub struct Connection<S> {
     expecting: VecDeque<Expect>,
     /// Dropped with the connection.
     permit: Option<Permit>,
+    /// Likewise.
+    open: Option<Open>,
+}
+
+/// Counts a connection of a pool as open, however it ends: its future may be dropped at any await.
+#[derive(Debug)]
+pub(super) struct Open(Arc<WorkerMetrics>);
+
+impl Open {
+    pub(super) fn count(metrics: Arc<WorkerMetrics>) -> Self {
+        metrics.server_connections.add(1);
+        Open(metrics)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.server_connections.sub(1);
+    }
 }
 
 /// Swallowing went this far.
@@ -101,6 +121,7 @@ impl<S: Stream> Connection<S> {
             applied: None,
             expecting: VecDeque::new(),
             permit: None,
+            open: None,
         }
     }
 
@@ -109,8 +130,9 @@ impl<S: Stream> Connection<S> {
         self.permit.as_ref().is_some_and(Permit::is_wanted)
     }
 
-    pub(super) fn hold(&mut self, permit: Permit) {
+    pub(super) fn hold(&mut self, permit: Permit, open: Open) {
         self.permit = Some(permit);
+        self.open = Some(open);
     }
 
     /// Whether answers must be swallowed before the session's.

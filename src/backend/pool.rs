@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::connection::Open;
 use super::{Carried, Ceilings, Class, ConnectError, Connection, Login, Target, connect};
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
@@ -107,16 +108,15 @@ impl<R: Runtime> Pool<R> {
             let acquire =
                 self.ceilings.acquire(target.server, terms.server_limit, &key.user, terms.user_limit);
             let left = deadline.saturating_duration_since(Instant::now());
-            self.metrics.waiting_for_connection.add(1);
+            let waiting = self.metrics.waiting_for_connection.held();
             let permit = self.runtime.timeout(left, acquire).await;
-            self.metrics.waiting_for_connection.sub(1);
+            drop(waiting);
             let permit = permit.ok_or(TakeError::Queue(terms.queue))?;
             self.metrics.server_connects.add(1);
             let opened = connect(&self.runtime, target, login, key.class, collation);
             let refused = match self.runtime.timeout(terms.connect, opened).await {
                 Some(Ok((mut connection, _))) => {
-                    connection.hold(permit);
-                    self.metrics.server_connections.add(1);
+                    connection.hold(permit, Open::count(self.metrics.clone()));
                     return Ok(connection);
                 }
                 Some(Err(e)) => e,
@@ -147,7 +147,6 @@ impl<R: Runtime> Pool<R> {
                 found = Some(candidate);
                 break;
             }
-            self.metrics.server_connections.sub(1);
         }
         self.buffers.give(spare);
         found
@@ -168,7 +167,6 @@ impl<R: Runtime> Pool<R> {
         let (result, out) = connection.stream.write_all(out).await;
         self.buffers.give(out);
         if result.is_err() {
-            self.metrics.server_connections.sub(1);
             return;
         }
         let key = PoolKey {
@@ -183,13 +181,11 @@ impl<R: Runtime> Pool<R> {
 
     /// Closes a connection that cannot be used again.
     pub async fn discard(&self, connection: Connection<R::Stream>) {
-        self.metrics.server_connections.sub(1);
         connection.quit().await;
     }
 
     /// Forgets one without a word: the server is gone or must not be spoken to.
     pub fn abandon(&self, connection: Connection<R::Stream>) {
-        self.metrics.server_connections.sub(1);
         drop(connection);
     }
 
@@ -201,7 +197,6 @@ impl<R: Runtime> Pool<R> {
             list.retain(|i| keep(&i.connection, now.saturating_duration_since(i.since)));
             let gone = (before - list.len()) as u64;
             self.metrics.server_idle.sub(gone);
-            self.metrics.server_connections.sub(gone);
             !list.is_empty()
         });
     }
@@ -225,7 +220,6 @@ impl<R: Runtime> Pool<R> {
         if let Some(list) = oldest.and_then(|k| idle.get_mut(&k)) {
             list.remove(0);
             self.metrics.server_idle.sub(1);
-            self.metrics.server_connections.sub(1);
         }
     }
 }

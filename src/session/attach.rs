@@ -217,10 +217,10 @@ impl<R: Runtime> Session<R> {
         }
         let context = self.context.clone();
         self.count(Disruption::Held);
-        context.metrics.waiting_for_writer.add(1);
+        let waiting = context.metrics.waiting_for_writer.held();
         let changed = context.topology.changed_from(version);
         let waited = self.unless_ended(context.runtime.timeout(left, changed)).await;
-        context.metrics.waiting_for_writer.sub(1);
+        drop(waiting);
         match waited? {
             Some(()) => Ok(()),
             None => Err(self.hold_expired(began)),
