@@ -4,7 +4,7 @@ use super::client::ended_by;
 use super::request::Request;
 use super::state::Hold;
 use super::{Failure, Session, Signals};
-use crate::net::{Buf, Runtime, Stream, or_raised};
+use crate::net::{Buf, Runtime, SMALL_BUFFER, Stream, or_raised};
 use crate::telemetry::Close;
 use crate::wire::{Command, PacketHeader, ResponseShape};
 
@@ -122,6 +122,11 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn dispatch(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        if !request.whole {
+            // What fits a buffer is waited for: networks cut where they like, and only a whole text can be
+            // judged, sent again, or be known to leave nothing behind.
+            self.complete(buf, &mut request, SMALL_BUFFER).await?;
+        }
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
