@@ -247,7 +247,8 @@ impl<R: Runtime> Session<R> {
                 self.context.buffers.give(head);
                 return Ok((run.seq, true));
             }
-            if self.fill(&mut head).await? == 0 {
+            // Half a command stands on the server connection: nobody can use it again.
+            if self.fill(&mut head).await.inspect_err(|_| self.server_lost())? == 0 {
                 return Err(self.client_lost());
             }
         }

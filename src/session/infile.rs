@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
                 self.context.buffers.give(chunk);
                 return Ok(run.seq.wrapping_sub(shift));
             }
-            if self.fill(&mut chunk).await? == 0 {
+            if self.fill(&mut chunk).await.inspect_err(|_| self.server_lost())? == 0 {
                 return Err(self.client_lost());
             }
         }
