@@ -115,6 +115,8 @@ impl<R: Runtime> Session<R> {
     /// The server connection goes back to the pool; `fit` unless an answer is under way on it.
     async fn release(&mut self, fit: bool) {
         self.handle.attached.set(None);
+        // Answers to a prelude that was never sent would be waited for.
+        let fit = fit && self.prelude.is_empty();
         self.prelude.clear();
         let Some(mut connection) = self.backend.take() else { return };
         self.context.count_out(connection.about.server);
