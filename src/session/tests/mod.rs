@@ -9,7 +9,10 @@ mod server;
 mod world;
 
 mod command_phase;
+mod commands;
 mod connection_phase;
+mod kill;
+mod pool;
 
 use std::future::Future;
 
