@@ -73,7 +73,8 @@ impl Worker {
     /// Begins a session for a socket that is counted already.
     pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, port: Port) {
         let worker = self.clone();
-        let session = Session::new(self.context.clone(), stream, port);
+        // Boxed: a future keeps its arguments beside what it makes of them.
+        let mut session = Box::new(Session::new(self.context.clone(), stream, port));
         tokio::task::spawn_local(async move {
             session.run().await;
             worker.loads.sub(worker.index);

@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Waits for a command. Holds no buffer. A server connection that is lost meanwhile is let go at once.
-    async fn idle(&mut self) -> Result<(), Close> {
+    pub(super) async fn idle(&mut self) -> Result<(), Close> {
         loop {
             let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
             if !self.state.in_transaction() {
@@ -122,10 +122,18 @@ impl<R: Runtime> Session<R> {
         Ok(true)
     }
 
-    async fn dispatch(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+    async fn dispatch(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
+            Command::StmtExecute | Command::StmtFetch => self.forward(buf, request).await,
+            _ => Box::pin(self.rarer(buf, request)).await,
+        }
+    }
+
+    /// Commands that are not worth room in every session's future.
+    async fn rarer(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        match request.command {
             Command::Ping => {
                 self.skip(buf, request).await?;
                 self.send_ok(request.answer_seq()).await
@@ -136,14 +144,14 @@ impl<R: Runtime> Session<R> {
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if request.command == Command::ChangeUser {
-                    Box::pin(self.change_user(buf, request.header)).await
+                    self.change_user(buf, request.header).await
                 } else {
-                    Box::pin(self.process_kill(buf, request)).await
+                    self.process_kill(buf, request).await
                 }
             }
             Command::ResetConnection => {
                 self.skip(buf, request).await?;
-                Box::pin(self.reset_session()).await;
+                self.reset_session().await;
                 self.send_ok(request.answer_seq()).await
             }
             // COM_SLEEP is no command of clients: this is the header of a compressed packet, from one that
@@ -156,9 +164,7 @@ impl<R: Runtime> Session<R> {
                 self.skip(buf, request).await?;
                 self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
-            command if command.response() == ResponseShape::Stream => {
-                Box::pin(self.stream(buf, request)).await
-            }
+            command if command.response() == ResponseShape::Stream => self.stream(buf, request).await,
             command => self.other(command, buf, request).await,
         }
     }

@@ -126,8 +126,7 @@ impl<R: Runtime> Session<R> {
             if !self.is_attached()
                 && let Err(stop) = Box::pin(self.attach()).await
             {
-                let seq = self.skip(buf, request).await?;
-                return self.stop(seq, stop).await;
+                return Box::pin(self.skip_and_stop(buf, request, stop)).await;
             }
             self.state.holds(request.leaves);
             let outcome = self.exchange(buf, request).await?;
@@ -138,19 +137,15 @@ impl<R: Runtime> Session<R> {
                     self.count(Disruption::Retried);
                 }
                 Outcome::Again => {
-                    let seq = self.skip(buf, request).await?;
                     let failure = Failure::Unreachable("every connection broke".into());
-                    return self.stop(seq, Stop::Tell(failure)).await;
+                    return Box::pin(self.skip_and_stop(buf, request, Stop::Tell(failure))).await;
                 }
                 Outcome::Refused(error, server) => {
                     if let Err(stop) = Box::pin(self.refused(began, error, server)).await {
-                        let seq = self.skip(buf, request).await?;
-                        return self.stop(seq, stop).await;
+                        return Box::pin(self.skip_and_stop(buf, request, stop)).await;
                     }
                 }
-                Outcome::Stop(seq, stop) => {
-                    return self.stop(seq, stop).await;
-                }
+                Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
         }
         if self.state.read_only_lost {
@@ -163,6 +158,17 @@ impl<R: Runtime> Session<R> {
             latency.observe_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
         Ok(())
+    }
+
+    /// A request that is not sent: the client is told once it has said all of it.
+    pub(super) async fn skip_and_stop(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+        stop: Stop,
+    ) -> Result<(), Close> {
+        let seq = self.skip(buf, request).await?;
+        self.stop(seq, stop).await
     }
 
     /// Tells the client, or closes.
@@ -179,7 +185,7 @@ impl<R: Runtime> Session<R> {
         let (seq, sent) = if request.whole {
             (request.answer_seq(), self.send_whole(buf, request).await)
         } else {
-            self.send_large(buf, request).await?
+            Box::pin(self.send_large(buf, request)).await?
         };
         let shape = request.command.response();
         let Some(connection) = &self.backend else { return Ok(Outcome::Again) };

@@ -24,6 +24,8 @@ mod kill;
 mod login;
 mod outcome;
 mod request;
+#[cfg(test)]
+mod size_tests;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -90,7 +92,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Serves the client to its end.
-    pub async fn run(mut self) {
+    pub async fn run(&mut self) {
         let port = self.port as usize;
         cell_of(&self.context.metrics.accepted, port).add(1);
         cell_of(&self.context.metrics.clients, port).add(1);
@@ -122,7 +124,7 @@ impl<R: Runtime> Session<R> {
         let next = self.state.fresh(self.collation);
         let fit = fit && self.state.is_poolable() && self.login.is_some();
         // A session that has no schema cannot leave one behind for the next.
-        self.context.pool.give(connection, &next, fit).await;
+        Box::pin(self.context.pool.give(connection, &next, fit)).await;
     }
 
     /// The class of server connections that this session needs.
