@@ -8,13 +8,16 @@ use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::telemetry::Close;
 use crate::wire::{Command, PacketHeader, ResponseShape};
 
+/// A command up to this long, in bytes, is read whole before it goes: it can be looked at, and sent again.
+const MAX_HELD: usize = 128 * 1024;
+
 /// A command that the proxy reads itself (a login, a KILL) is at most this long, in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
 
 impl<R: Runtime> Session<R> {
     /// From the login to the end.
-    pub(super) async fn serve(&mut self) -> Close {
-        let mut buf = Buf::default();
+    pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
+        self.handle.busy.set(false);
         loop {
             if buf.is_empty() {
                 self.context.buffers.give(std::mem::take(&mut buf));
@@ -23,10 +26,12 @@ impl<R: Runtime> Session<R> {
                 }
                 buf = self.buffer();
             }
-            self.handle.busy.set(true);
-            self.handle.active.set(self.context.tick.get());
             let done = match self.next_command(&mut buf).await {
-                Ok(request) => self.dispatch(&mut buf, request).await,
+                Ok(request) => {
+                    self.handle.busy.set(true);
+                    self.handle.active.set(self.context.tick.get());
+                    self.dispatch(&mut buf, request).await
+                }
                 Err(close) => Err(close),
             };
             self.handle.busy.set(false);
@@ -45,7 +50,11 @@ impl<R: Runtime> Session<R> {
                 ending |= Signals::DRAIN;
             }
             match or_raised(&self.handle.signal, ending, self.client.readable()).await {
-                Ok(Ok(())) => return Ok(()),
+                Ok(Ok(())) => {
+                    // Raised in the same turn of the loop: it is not idle after all.
+                    self.handle.signal.lower(Signals::IDLE);
+                    return Ok(());
+                }
                 Ok(Err(_)) => return Err(Close::ClientLost),
                 Err(Signals::LOST) => self.server_lost(),
                 Err(raised) => {
@@ -74,7 +83,12 @@ impl<R: Runtime> Session<R> {
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if let Some(byte) = buf.filled().get(PacketHeader::LEN) {
-                    return Ok(Request::at(buf, header, Command::from(*byte)));
+                    let command = Command::from(*byte);
+                    let mut request = Request::at(buf, header, command);
+                    if !request.whole && header.total() <= MAX_HELD {
+                        Box::pin(self.complete(buf, &mut request, MAX_HELD)).await?;
+                    }
+                    return Ok(request);
                 }
             }
             if self.fill(buf).await? == 0 {
@@ -113,7 +127,7 @@ impl<R: Runtime> Session<R> {
             return Ok(request.whole);
         }
         while buf.len() < request.header.total() {
-            buf.make_room(request.header.total() - buf.len());
+            buf.make_some_room(request.header.total() - buf.len());
             if self.fill(buf).await? == 0 {
                 return Err(Close::ClientLost);
             }
@@ -172,9 +186,10 @@ impl<R: Runtime> Session<R> {
     /// Commands that pass, with what they mean for the session.
     async fn other(&mut self, command: Command, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         match command {
-            // Without a connection there is no statement to close.
-            Command::StmtClose if self.backend.is_none() => return self.skip(buf, request).await.map(|_| ()),
-            Command::StmtClose => self.state.closed(),
+            Command::StmtClose => {
+                let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
+                id.into_iter().for_each(|id| self.state.closed(id));
+            }
             Command::SetOption | Command::Debug | Command::RegisterSlave => {
                 request.leaves = Some(Hold::Command);
             }
