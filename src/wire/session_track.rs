@@ -126,8 +126,7 @@ mod tests {
         seen
     }
 
-    const STATE: &[u8] =
-        b"\x00\x0f\x0aautocommit\x03OFF\x00\x0d\x08sql_mode\x03abc\x01\x05\x04test\x02\x011";
+    const STATE: &[u8] = b"\x00\x0f\x0aautocommit\x03OFF\x00\x0d\x08sql_mode\x03abc\x01\x05\x04test\x02\x011";
 
     #[test]
     fn every_type_is_read() {
