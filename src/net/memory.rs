@@ -95,6 +95,14 @@ impl Stream for MemoryStream {
         .await
     }
 
+    fn write_now(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.incoming.borrow().closed
+    }
+
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
         let mut pipe = self.incoming.borrow_mut();
         if pipe.bytes.is_empty() {

@@ -52,6 +52,14 @@ pub trait Stream: 'static {
     /// Waits until the peer has closed its end, or the connection broke. May be dropped at any time.
     fn peer_closed(&mut self) -> impl Future<Output = ()>;
 
+    /// Writes as much as is taken without waiting; 0 is nothing. A driver that cannot tell says 0, and all
+    /// goes through `write_all`.
+    fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Whether the peer has closed its end, or the connection broke, as far as is known here. Costs no
+    /// system call.
+    fn has_ended(&mut self) -> bool;
+
     /// Reads what is there, without waiting: `None` if nothing is.
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>>;
 

@@ -113,6 +113,21 @@ impl Stream for TokioStream {
         poll_fn(|cx| ready!(self.poll_readable(cx)).map_or(Poll::Ready(()), |()| self.poll_ended(cx))).await;
     }
 
+    fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = match self {
+            TokioStream::Tcp(s) => s.try_write(bytes),
+            TokioStream::Unix(s) => s.try_write(bytes),
+        };
+        match result {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.poll_ended(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
         let result = match self {
             TokioStream::Tcp(s) => s.try_read(buf.room_mut()),

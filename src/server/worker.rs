@@ -95,7 +95,19 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
     let index = parts.index;
     let local = LocalSet::new();
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        runtime.block_on(local.run_until(work(parts)));
+        // As a task among the others: the future of `run_until` would be polled at every turn of the loop.
+        let (done, finished) = tokio::sync::oneshot::channel::<()>();
+        local.spawn_local(async move {
+            work(parts).await;
+            drop(done);
+        });
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = local => {}
+                _ = finished => {}
+            }
+        });
     }));
     if ended.is_err() {
         tracing::error!(worker = index, "a worker panicked: the process ends");
@@ -197,7 +209,9 @@ async fn every_second(context: Rc<Context<TokioRuntime>>) {
                 if quiet > live.timeouts.login {
                     handle.signal.raise(Signals::LOGIN);
                 }
-            } else if !handle.busy.get() && quiet > live.timeouts.idle {
+            } else if handle.busy.get() {
+                handle.signal.raise(Signals::LOOK);
+            } else if quiet > live.timeouts.idle {
                 handle.signal.raise(Signals::IDLE);
             }
         }

@@ -1,7 +1,7 @@
 //! Packets that the proxy itself writes to the client.
 
 use super::{Failure, Session, Signals};
-use crate::net::{Runtime, Stream, or_raised};
+use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::telemetry::Close;
 use crate::wire::{OkPacket, StatusFlags, frame_with};
 
@@ -15,14 +15,17 @@ impl<R: Runtime> Session<R> {
 
     /// Writes a buffer, unless the session must end meanwhile: a client that does not read cannot hold
     /// up a KILL or the end of a drain.
-    pub(super) async fn write(&mut self, buf: crate::net::Buf) -> Result<crate::net::Buf, Close> {
+    pub(super) async fn write(&mut self, mut buf: Buf) -> Result<Buf, Close> {
         let len = buf.len() as u64;
+        self.context.metrics.bytes_out.add(len);
+        match self.client.write_now(buf.filled()) {
+            Ok(n) if n == buf.len() => return Ok(buf),
+            Ok(n) => buf.consume(n),
+            Err(_) => return Err(Close::ClientLost),
+        }
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
         match or_raised(&self.handle.signal, ending, self.client.write_all(buf)).await {
-            Ok((Ok(()), buf)) => {
-                self.context.metrics.bytes_out.add(len);
-                Ok(buf)
-            }
+            Ok((Ok(()), buf)) => Ok(buf),
             Ok((Err(_), _)) => Err(Close::ClientLost),
             Err(raised) => Err(ended_by(raised)),
         }

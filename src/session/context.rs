@@ -19,6 +19,9 @@ use crate::telemetry::{Port, WorkerMetrics};
 use crate::topology::{Health, ServerId, Snapshot};
 use crate::wire::Edits;
 
+/// An account and a schema that it was let into.
+type Entry = (Arc<str>, Box<[u8]>);
+
 /// What sessions ask of the rest of the process.
 pub trait Outside {
     /// Have this server probed now: it refused or vanished.
@@ -95,7 +98,7 @@ pub struct Context<R: Runtime> {
     loads: RefCell<HashMap<ServerId, usize>>,
     random: Cell<u64>,
     /// Schemas that an account was let into: a login that names one of these needs no server.
-    pub(super) schemas: RefCell<HashSet<(Arc<str>, Box<[u8]>)>>,
+    pub(super) schemas: RefCell<HashSet<Entry>>,
     /// Borrowed only between two awaits.
     pub(super) edits: RefCell<Edits>,
 }

@@ -1,15 +1,17 @@
 //! One statement: the request to the server, the answer to the client, and what becomes
 //! of it when the server is lost on the way. "Sent" is exact: what the kernel took counts.
 
+use std::task::Poll;
+
 use tokio::time::Instant;
 
-use super::attach::{Stop, first_of};
+use super::attach::Stop;
 use super::guard::may_control;
 use super::request::{PacketRun, Request};
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
 use crate::backend::{ServerError, Settled};
-use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream, or_raised};
+use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
 use crate::telemetry::{Close, Disruption, cell_of};
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{
@@ -93,6 +95,26 @@ fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
         has(b"read-only") || has(b"read_only")
     };
     matches!(err.code, 1836 | 3100) || (err.code == 1290 && says_read_only())
+}
+
+/// Writes all, most often without a future. True: something was sent.
+async fn send<S: Stream>(stream: &mut S, out: Buf) -> (bool, Buf) {
+    let all = out.len();
+    match stream.write_now(out.filled()) {
+        Ok(n) if n == all => return (true, out),
+        Ok(0) => {}
+        // The rest is cold: a server that does not read, or broke.
+        Ok(n) => {
+            let mut rest = Buf::with_room(all - n);
+            rest.extend_from_slice(out.filled().get(n..).unwrap_or_default());
+            let _ = stream.write_all(rest).await;
+            return (true, out);
+        }
+        Err(_) => return (false, out),
+    }
+    let (result, out) = stream.write_all(out).await;
+    let sent = result.is_ok() || out.len() < all;
+    (sent, out)
 }
 
 impl<R: Runtime> Session<R> {
@@ -185,9 +207,7 @@ impl<R: Runtime> Session<R> {
             out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
             self.prelude.clear();
         }
-        let all = out.len();
-        let (result, out) = connection.stream.write_all(out).await;
-        let sent = result.is_ok() || out.len() < all;
+        let (sent, out) = send(&mut connection.stream, out).await;
         if alone {
             *buf = out;
         } else {
@@ -328,16 +348,30 @@ impl<R: Runtime> Session<R> {
 
     /// Reads from the server. None: it is lost.
     async fn read_server(&mut self, chunk: Buf) -> Result<Option<Buf>, Stop> {
+        const ENDING: u8 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
         let Some(connection) = &mut self.backend else { return Ok(None) };
-        let reading = first_of(connection.stream.read(chunk), self.client.peer_closed());
-        let ending = Signals::KILLED | Signals::END | Signals::LOST;
-        match or_raised(&self.handle.signal, ending, reading).await {
-            Ok(Some((Ok(n), chunk))) if n > 0 => Ok(Some(chunk)),
-            Ok(Some((_, chunk))) => {
+        let (signal, client) = (&self.handle.signal, &mut self.client);
+        let mut reading = std::pin::pin!(connection.stream.read(chunk));
+        // The client's end is not watched at every statement, but looked at when one takes long.
+        let read = std::future::poll_fn(|cx| {
+            if let Poll::Ready((result, chunk)) = reading.as_mut().poll(cx) {
+                return Poll::Ready(Ok((result, chunk)));
+            }
+            while let Poll::Ready(raised) = signal.poll(ENDING, cx) {
+                signal.lower(Signals::LOOK);
+                if raised != Signals::LOOK || client.has_ended() {
+                    return Poll::Ready(Err(raised & !Signals::LOOK));
+                }
+            }
+            Poll::Pending
+        });
+        match read.await {
+            Ok((Ok(n), chunk)) if n > 0 => Ok(Some(chunk)),
+            Ok((_, chunk)) => {
                 self.context.buffers.give(chunk);
                 Ok(None)
             }
-            Ok(None) => Err(Stop::Close(Close::ClientLost)),
+            Err(0) => Err(Stop::Close(Close::ClientLost)),
             Err(raised) if raised & Signals::KILLED != 0 => {
                 Err(Stop::TellAndClose(Failure::Interrupted, Close::Killed))
             }

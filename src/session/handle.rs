@@ -23,6 +23,8 @@ impl Signals {
     pub const LOGIN: u8 = 1 << 4;
     /// The drain's time is over: end now.
     pub const END: u8 = 1 << 5;
+    /// A statement has been under way for a while: look whether the client is still there.
+    pub const LOOK: u8 = 1 << 6;
 }
 
 /// The server connection that a session has now.

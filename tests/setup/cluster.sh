@@ -8,7 +8,7 @@
 #        cluster.sh port|primary DIR [N]  prints a server's port (default: the primary's) or the primary's number
 #        cluster.sh config DIR RW RO HTTP prints a proxy configuration with these ports
 #        cluster.sh stop DIR              ends all of it and removes DIR
-# switchover and promote print "writable_at NANOSECONDS": Unix time just after the new primary became writable.
+# switchover and promote print "writable_at NANOSECONDS": Unix time just before the new primary becomes writable.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -88,9 +88,10 @@ apply_received() { # server
 make_primary() { # server
   local old s
   old=$(primary)
-  if [ "$kind" = mariadb ]; then sql "$1" 'STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0'
-  else sql "$1" 'STOP REPLICA; RESET REPLICA ALL; SET GLOBAL read_only = 0'; fi
-  echo "writable_at $(date +%s%N)"
+  if [ "$kind" = mariadb ]; then sql "$1" 'STOP SLAVE; RESET SLAVE ALL'
+  else sql "$1" 'STOP REPLICA; RESET REPLICA ALL'; fi
+  # The server's clock, on the same connection: starting a client takes longer than a proxy may need to notice.
+  echo "writable_at $(sql "$1" 'SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED); SET GLOBAL read_only = 0')000"
   echo "$1" >"$dir/primary"
   # A lost primary stays as it is; one that was made read-only follows.
   for s in $(replicas); do
