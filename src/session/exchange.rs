@@ -379,6 +379,10 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.context.buffers.give(chunk);
+        if self.state.wants_collation() {
+            let text = self.text_of(buf, request);
+            self.state.learn_collation(text);
+        }
         request.consume_from(buf);
         if let Some(connection) = &mut self.backend {
             connection.is_done();

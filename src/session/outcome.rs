@@ -98,7 +98,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The text of a whole COM_QUERY.
-    fn text_of<'a>(&self, buf: &'a Buf, request: Request) -> Option<&'a [u8]> {
+    pub(super) fn text_of<'a>(&self, buf: &'a Buf, request: Request) -> Option<&'a [u8]> {
         let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let arguments = request.whole.then(|| request.arguments(buf))?;
         query_text(arguments, attributes).ok()

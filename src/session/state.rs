@@ -46,6 +46,8 @@ pub struct SessionState {
     pub tracks_all: bool,
     /// A replica port's connection left its read-only mode: it must not be used again.
     pub read_only_lost: bool,
+    /// The connection's character set changed, but nobody said yet to which collation.
+    collation_untold: bool,
     /// The schema named at login: what a reset goes back to is the schema of the moment, a new session
     /// begins with this one.
     login_schema: Option<std::rc::Rc<[u8]>>,
@@ -72,6 +74,7 @@ impl SessionState {
             prepared_control: false,
             tracks_all: false,
             read_only_lost: false,
+            collation_untold: false,
         }
     }
 
@@ -100,7 +103,7 @@ impl SessionState {
         if !self.statements.is_empty() {
             return Some("prepared statements");
         }
-        self.hold.map(|hold| match hold {
+        self.hold.or(self.collation_untold.then_some(Hold::Variable)).map(|hold| match hold {
             Hold::Text => "user variables, temporary tables, locks or the like",
             Hold::LongText => "the effects of a statement too long to be examined",
             Hold::Untracked => "state that the server did not name",
@@ -210,6 +213,7 @@ impl SessionState {
 
     fn changes(&mut self, state: &[u8], flavor: Flavor, read_only: bool) {
         let (mut named, mut unnamed) = (false, false);
+        let (mut charset, mut collation) = (false, false);
         let readable = StateChanges::new(state).each(|change| match change {
             StateChange::Schema(name) => {
                 named = true;
@@ -217,6 +221,8 @@ impl SessionState {
             }
             StateChange::SystemVariable { name, value } => {
                 named = true;
+                charset |= name == b"character_set_connection";
+                collation |= name == b"collation_connection";
                 self.variable(name, value, flavor, read_only);
             }
             StateChange::Something => unnamed = true,
@@ -227,9 +233,31 @@ impl SessionState {
             | StateChange::TransactionCharacteristics(_)
             | StateChange::TransactionState(_) => {}
         });
+        // A change of the former brings a change of the latter that is not always reported.
+        if collation {
+            self.collation_untold = false;
+        } else if charset {
+            self.collation_untold = true;
+        }
         if readable.is_err() || (unnamed && !named) {
             self.hold.get_or_insert(Hold::Untracked);
         }
+    }
+
+    /// Whether `learn_collation` has something to find out.
+    pub fn wants_collation(&self) -> bool {
+        self.collation_untold
+    }
+
+    /// The text that was just executed changed the character set; None: it cannot be looked at.
+    pub fn learn_collation(&mut self, text: Option<&[u8]>) {
+        use sql::set_names::{Collation, collation};
+        match text.and_then(|text| collation(text, self.sql_options())) {
+            Some(Collation::Default) => self.carried.set_collation(b""),
+            Some(Collation::Named(name)) => self.carried.set_collation(name),
+            None => _ = self.hold.get_or_insert(Hold::Variable),
+        }
+        self.collation_untold = false;
     }
 
     fn variable(&mut self, name: &[u8], value: &[u8], flavor: Flavor, read_only: bool) {
