@@ -39,6 +39,16 @@ pub struct About {
     pub thread_id: u32,
 }
 
+/// Counts an open connection of the pool.
+#[derive(Debug)]
+struct Open(Arc<WorkerMetrics>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.server_connections.sub(1);
+    }
+}
+
 /// An answer to swallow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -52,6 +62,9 @@ enum Expect {
 pub struct Connection<S> {
     /// The socket.
     pub stream: S,
+    /// It was not reset after its last session, which only read: the diagnostics of that session's last
+    /// statement are still there.
+    pub has_past: bool,
     /// What it is.
     pub about: About,
     /// The status of the last OK or EOF packet.
@@ -62,27 +75,10 @@ pub struct Connection<S> {
     applied: Option<Carried>,
     /// Answers to swallow, in order, before the answer to the session's own command.
     expecting: VecDeque<Expect>,
+    /// A request was begun, and its answer is not complete: the next bytes would not be understood.
+    mid_exchange: bool,
     /// Dropped with the connection.
-    permit: Option<Permit>,
-    /// Likewise.
-    open: Option<Open>,
-}
-
-/// Counts a connection of a pool as open, however it ends: its future may be dropped at any await.
-#[derive(Debug)]
-pub(super) struct Open(Arc<WorkerMetrics>);
-
-impl Open {
-    pub(super) fn count(metrics: Arc<WorkerMetrics>) -> Self {
-        metrics.server_connections.add(1);
-        Open(metrics)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.server_connections.sub(1);
-    }
+    permit: Option<(Permit, Open)>,
 }
 
 /// Swallowing went this far.
@@ -115,24 +111,41 @@ impl<S: Stream> Connection<S> {
     pub(super) fn new(stream: S, about: About, status: StatusFlags) -> Self {
         Connection {
             stream,
+            has_past: false,
             about,
             status,
             schema: None,
             applied: None,
             expecting: VecDeque::new(),
+            mid_exchange: false,
             permit: None,
-            open: None,
         }
     }
 
     /// Whether somebody waits for the right to a connection that this one holds.
     pub fn is_wanted(&self) -> bool {
-        self.permit.as_ref().is_some_and(Permit::is_wanted)
+        self.permit.as_ref().is_some_and(|(permit, _)| permit.is_wanted())
     }
 
-    pub(super) fn hold(&mut self, permit: Permit, open: Open) {
-        self.permit = Some(permit);
-        self.open = Some(open);
+    /// It is the pool's, and counts.
+    pub(super) fn hold(&mut self, permit: Permit, metrics: &Arc<WorkerMetrics>) {
+        metrics.server_connections.add(1);
+        self.permit = Some((permit, Open(metrics.clone())));
+    }
+
+    /// A request is about to be sent.
+    pub fn begins(&mut self) {
+        self.mid_exchange = true;
+    }
+
+    /// Its answer is complete.
+    pub fn is_done(&mut self) {
+        self.mid_exchange = false;
+    }
+
+    /// Whether a command may follow.
+    pub fn is_between_exchanges(&self) -> bool {
+        !self.mid_exchange
     }
 
     /// Whether answers must be swallowed before the session's.
@@ -155,8 +168,18 @@ impl<S: Stream> Connection<S> {
     /// Appends COM_RESET_CONNECTION, which also ends an open transaction.
     pub fn reset(&mut self, out: &mut Vec<u8>) {
         frame_with(out, 0, |out| out.push(0x1f));
+        self.has_past = false;
         self.expecting.push_back(Expect::Reset);
         self.applied = None;
+    }
+
+    /// Replaces a prelude that was not sent by a reset and what brings the connection to this state again.
+    /// The state holds nothing that was not there before, so nothing of it can be refused.
+    pub fn reset_before(&mut self, wish: &Carried, prelude: &mut Vec<u8>) {
+        prelude.clear();
+        self.expecting.clear();
+        self.reset(prelude);
+        let _ = self.become_session(wish, prelude);
     }
 
     /// Appends what brings the connection to this state, if anything does. False: a server could refuse

@@ -10,16 +10,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Open;
 use super::{Carried, Ceilings, Class, ConnectError, Connection, Login, Target, connect};
 use crate::net::{BufferPool, Runtime, Stream};
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::{Counted, WorkerMetrics};
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
 /// Error codes by which a server refuses one more connection: of this user (1226 `MAX_USER_CONNECTIONS`,
 /// 1203 `max_user_connections`).
 const USER_LIMITS: [u16; 2] = [1226, 1203];
+
+/// For a COM_QUIT.
+const QUIT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Connections that can stand in for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,14 +103,13 @@ impl<R: Runtime> Pool<R> {
                 {
                     return Ok(connection);
                 }
-                self.abandon(connection);
                 continue;
             }
             self.make_way(key);
             let acquire =
                 self.ceilings.acquire(target.server, terms.server_limit, &key.user, terms.user_limit);
             let left = deadline.saturating_duration_since(Instant::now());
-            let waiting = self.metrics.waiting_for_connection.held();
+            let waiting = Counted::on(&self.metrics.waiting_for_connection);
             let permit = self.runtime.timeout(left, acquire).await;
             drop(waiting);
             let permit = permit.ok_or(TakeError::Queue(terms.queue))?;
@@ -116,7 +117,7 @@ impl<R: Runtime> Pool<R> {
             let opened = connect(&self.runtime, target, login, key.class, collation);
             let refused = match self.runtime.timeout(terms.connect, opened).await {
                 Some(Ok((mut connection, _))) => {
-                    connection.hold(permit, Open::count(self.metrics.clone()));
+                    connection.hold(permit, &self.metrics);
                     return Ok(connection);
                 }
                 Some(Err(e)) => e,
@@ -155,7 +156,11 @@ impl<R: Runtime> Pool<R> {
     /// Takes a session's connection back: it is reset in one write, and pooled unless others wait for
     /// its place. `fit` says that no answer is under way and nothing else speaks against it.
     pub async fn give(&self, mut connection: Connection<R::Stream>, next: &Carried, fit: bool) {
-        if !fit || connection.is_wanted() {
+        if !fit {
+            // Mid-answer even a COM_QUIT would not be understood.
+            return;
+        }
+        if connection.is_wanted() {
             self.discard(connection).await;
             return;
         }
@@ -169,6 +174,10 @@ impl<R: Runtime> Pool<R> {
         if result.is_err() {
             return;
         }
+        self.keep(connection);
+    }
+
+    fn keep(&self, connection: Connection<R::Stream>) {
         let key = PoolKey {
             server: connection.about.server,
             user: connection.about.user.clone(),
@@ -179,14 +188,19 @@ impl<R: Runtime> Pool<R> {
         self.metrics.server_idle.add(1);
     }
 
-    /// Closes a connection that cannot be used again.
-    pub async fn discard(&self, connection: Connection<R::Stream>) {
-        connection.quit().await;
+    /// Takes back a connection that its session left as it found it: it need not be reset.
+    pub fn give_unchanged(&self, mut connection: Connection<R::Stream>) {
+        // Somebody who waits for its place has it by the drop.
+        if !connection.is_wanted() {
+            connection.has_past = true;
+            self.keep(connection);
+        }
     }
 
-    /// Forgets one without a word: the server is gone or must not be spoken to.
-    pub fn abandon(&self, connection: Connection<R::Stream>) {
-        drop(connection);
+    /// Closes a connection that cannot be used again.
+    pub async fn discard(&self, connection: Connection<R::Stream>) {
+        // A server that does not read is not waited for.
+        let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
     /// Drops idle connections that `keep` does not want; `keep` hears the connection and its idle time.

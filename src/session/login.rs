@@ -104,8 +104,7 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    /// Checks who it is. `seq` is that of the next packet to the client; `buf`, with what stands behind the
-    /// login, comes back.
+    /// Checks who it is. `seq` is that of the next packet to the client.
     async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
         let login = self.context.login_of(&claim.user);
         let password = login.as_ref().map(|l| l.password.clone());
@@ -147,7 +146,8 @@ impl<R: Runtime> Session<R> {
         {
             return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        self.send_ok(seq).await.map(|()| buf)
+        self.send_ok(seq).await?;
+        Ok(buf)
     }
 
     /// A login with a schema that is not there, or not for this account, fails as it would on a server. Only
@@ -177,6 +177,7 @@ impl<R: Runtime> Session<R> {
         let login = Rc::new(login);
         self.handle.login.replace(Some(login.clone()));
         self.handle.active.set(self.context.tick.get());
+        self.handle.signal.lower(Signals::LOGIN);
         self.login = Some(login);
         self.collation = collation;
         self.state = SessionState::new(schema, collation);

@@ -23,23 +23,25 @@ impl Cell {
         self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
     }
 
-    /// Counts one for as long as the guard lives, also where the future that holds it is dropped.
-    pub fn held(&self) -> Held<'_> {
-        self.add(1);
-        Held(self)
-    }
-
     /// The value, from any thread.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// See `Cell::held`.
+/// Counts one for as long as it lives, also when the future that holds it is dropped.
 #[derive(Debug)]
-pub struct Held<'a>(&'a Cell);
+pub struct Counted<'a>(&'a Cell);
 
-impl Drop for Held<'_> {
+impl<'a> Counted<'a> {
+    /// Begins to count; for gauges of the calling worker.
+    pub fn on(cell: &'a Cell) -> Self {
+        cell.add(1);
+        Counted(cell)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.sub(1);
     }

@@ -214,8 +214,8 @@ impl World {
     /// A client's socket, accepted.
     pub fn socket(&self, login: &Login) -> Peer {
         let (ours, theirs) = pair(self.settings.chunk);
-        let session = Session::new(self.context.clone(), theirs, login.port);
-        tokio::task::spawn_local(session.run());
+        let mut session = Session::new(self.context.clone(), theirs, login.port);
+        tokio::task::spawn_local(async move { session.run().await });
         Peer::new(ours)
     }
 
