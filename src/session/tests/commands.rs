@@ -7,16 +7,17 @@ use crate::telemetry::Close;
 use crate::topology::Flavor;
 use crate::wire::Capabilities;
 
-/// A client whose first statement is done, and its server connection.
+/// A client whose first statement is done, and its server connection. The statement is no plain read: the
+/// connection will be reset.
 pub async fn attached(world: &World, login: &Login) -> (Client, Server, Db) {
     let db0 = world.server("db-0");
     let mut client = world.login(login).await;
-    client.query("select 1");
+    client.query("do 1");
     let mut db = db0.accept().await;
     db.expect_set("").await;
-    db.expect_query("select 1").await;
-    db.reply(&one());
-    client.expect(&one()).await;
+    db.expect_query("do 1").await;
+    db.reply_ok();
+    client.expect_ok().await;
     (client, db0, db)
 }
 

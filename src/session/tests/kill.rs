@@ -175,12 +175,12 @@ fn a_session_killed_in_the_middle_of_its_own_words_leaves_no_half_command_behind
                 db.expect_query("load data local infile 'f' into table t").await;
                 db.reply(&[b"\xfbf".to_vec()]);
                 victim.expect(&[b"\xfbf".to_vec()]).await;
-                frames(2, &[vec![b'x'; 100_000]])
+                frames(2, &[vec![b'x'; 300_000]])
             } else {
-                frames(0, &[query(&"x".repeat(100_000))])
+                frames(0, &[query(&"x".repeat(300_000))])
             };
-            victim.peer.say(&said[..60_000]);
-            db.peer.expect_bytes(&said[..60_000]).await;
+            victim.peer.say(&said[..200_000]);
+            db.peer.expect_bytes(&said[..200_000]).await;
             tell(&world, Signals::KILLED);
             db.peer.expect_end().await;
             let mut next = world.client().await;

@@ -18,14 +18,87 @@ fn the_next_session_gets_a_connection_that_was_reset() {
         db.expect_reset().await;
         world.expect_nothing_left(1).await;
         let mut next = world.client().await;
-        next.query("select 1");
-        db.expect_query("select 1").await;
+        next.query("do 1");
+        db.expect_query("do 1").await;
+        db.reply_ok();
+        next.expect_ok().await;
+        db0.expect_nobody().await;
+        next.quit();
+        db.expect_reset().await;
+        world.expect_nothing_left(1).await;
+    });
+}
+
+/// One session with these queries, each answered by one row.
+async fn reads(world: &World, db: &mut Db, queries: &[&str]) {
+    let mut client = world.client().await;
+    for sql in queries {
+        client.query(sql);
+        db.expect_query(sql).await;
+        db.reply(&one());
+        client.expect(&one()).await;
+    }
+    client.quit();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+#[test]
+fn a_few_plain_reads_need_no_reset_until_something_else_comes() {
+    play(async {
+        let world = World::new();
+        let (client, db0, mut db) = attached(&world, &Login::default()).await;
+        client.quit();
+        db.expect_reset().await;
+        reads(&world, &mut db, &["select a from t", "select b from t"]).await;
+        db.peer.expect_silence().await;
+        reads(&world, &mut db, &["select a from t"]).await;
+        db.peer.expect_silence().await;
+        // What is no plain read finds nothing of them: the reset goes in front of it, in the same write.
+        let mut next = world.client().await;
+        next.query("show warnings");
+        db.expect([0x1f]).await;
+        db.expect_query(SET).await;
+        db.expect_query("show warnings").await;
+        db.reply_ok();
+        db.reply_ok();
         db.reply(&one());
         next.expect(&one()).await;
         db0.expect_nobody().await;
         next.quit();
         db.expect_reset().await;
+        // A plain read hides the past, so what follows it in the same session needs no reset.
+        reads(&world, &mut db, &["select a from t"]).await;
+        let mut next = world.client().await;
+        for sql in ["select a from t", "show warnings"] {
+            next.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&one());
+            next.expect(&one()).await;
+        }
+        next.quit();
+        db.expect_reset().await;
+        reads(&world, &mut db, &["select 1", "select 2", "select 3", "select 4", "select 5"]).await;
+        db.expect_reset().await;
         world.expect_nothing_left(1).await;
+    });
+}
+
+#[test]
+fn a_plain_read_in_a_transaction_or_that_changed_something_is_followed_by_a_reset() {
+    play(async {
+        for (status, state) in [(IN_TRANS, Vec::new()), (AUTOCOMMIT, variable("sql_mode", "ANSI"))] {
+            let world = World::new();
+            let (client, _, mut db) = attached(&world, &Login::default()).await;
+            client.quit();
+            db.expect_reset().await;
+            let mut next = world.client().await;
+            next.query("select a from t");
+            db.expect_query("select a from t").await;
+            db.reply(&[ok_state(MODERN, status, &state)]);
+            next.peer.packet().await;
+            next.quit();
+            db.expect_reset().await;
+        }
     });
 }
 
@@ -56,13 +129,13 @@ fn a_slow_answer_to_the_reset_is_waited_for_and_a_refusal_is_not_used() {
         db.expect([0x1f]).await;
         db.expect_query(SET).await;
         let mut next = world.client().await;
-        next.query("select 1");
+        next.query("do 1");
         db.peer.expect_silence().await;
         db.reply_ok();
         db.reply_ok();
-        db.expect_query("select 1").await;
-        db.reply(&one());
-        next.expect(&one()).await;
+        db.expect_query("do 1").await;
+        db.reply_ok();
+        next.expect_ok().await;
         next.quit();
         db.expect([0x1f]).await;
         db.expect_query(SET).await;
@@ -165,7 +238,7 @@ fn a_full_limit_is_waited_for_in_order_and_not_for_ever() {
         let world = World::with(Settings { change: one_only, ..Settings::default() });
         let (client, db0, mut db) = attached(&world, &Login::default()).await;
         let mut second = world.client().await;
-        second.query("select 2");
+        second.query("do 1");
         db0.expect_nobody().await;
         assert_eq!(world.context.metrics.waiting_for_connection.get(), 1);
         // A connection that others wait for is closed, not pooled.
@@ -174,9 +247,9 @@ fn a_full_limit_is_waited_for_in_order_and_not_for_ever() {
         db.peer.expect_end().await;
         let mut db = db0.accept().await;
         db.expect_set("").await;
-        db.expect_query("select 2").await;
-        db.reply(&one());
-        second.expect(&one()).await;
+        db.expect_query("do 1").await;
+        db.reply_ok();
+        second.expect_ok().await;
         let mut third = world.client().await;
         third.query("select 3");
         let text = third.expect_err(1040, "08004").await;
