@@ -33,7 +33,7 @@ pub enum Charset {
         results: Rc<[u8]>,
         /// `character_set_connection`
         connection: Rc<[u8]>,
-        /// `collation_connection`
+        /// `collation_connection`; empty is the default of `connection`.
         collation: Rc<[u8]>,
     },
 }
@@ -94,11 +94,18 @@ impl Carried {
         true
     }
 
+    /// `character_set_connection` was set: the collation is the one given, else the character set's own.
+    pub fn set_collation(&mut self, name: &[u8]) {
+        if let Charset::Set { collation, .. } = &mut self.charset {
+            *collation = Rc::from(name);
+        }
+    }
+
     /// One of the four variables of the character set: the other three stay as they were.
     fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
         if let Charset::Handshake(id) = self.charset {
             // An id that the server does not know means its default, which nobody told us. SET NAMES reports
-            // all that is needed; the rest is filled in with what it will say.
+            // all but the collation (see `set_collation`).
             let (charset, collation) = collations::names(id, flavor).unwrap_or_default();
             let part = |text: &str| Rc::from(text.as_bytes());
             self.charset = Charset::Set {

@@ -2,6 +2,8 @@
 //! connection, and whether it holds anything that cannot. Fed by the OK packets' session
 //! trackers and by a look at each text; the only owner of these facts.
 
+use std::collections::HashSet;
+
 use crate::backend::{Carried, Charset};
 use crate::sql;
 use crate::topology::Flavor;
@@ -32,13 +34,20 @@ pub struct SessionState {
     /// The first reason why the session cannot move.
     hold: Option<Hold>,
     /// Prepared statements that are open.
-    statements: u32,
+    statements: HashSet<u32>,
+    /// `LAST_INSERT_ID()` may have been set by an INSERT: an OK packet's id can also be a value that the
+    /// statement gave itself, which does not set it. So it cannot be carried with certainty.
+    inserted: bool,
+    /// The session moved after that: a text that asks for the insert id must not get a wrong one.
+    insert_id_lost: bool,
     /// A prepared statement can end a transaction.
     prepared_control: bool,
     /// The client itself changed what is tracked: it sees every tracker.
     pub tracks_all: bool,
     /// A replica port's connection left its read-only mode: it must not be used again.
     pub read_only_lost: bool,
+    /// The connection's character set changed, but nobody said yet to which collation.
+    collation_untold: bool,
     /// The schema named at login: what a reset goes back to is the schema of the moment, a new session
     /// begins with this one.
     login_schema: Option<std::rc::Rc<[u8]>>,
@@ -59,10 +68,13 @@ impl SessionState {
             carried,
             status: StatusFlags::AUTOCOMMIT,
             hold: None,
-            statements: 0,
+            statements: HashSet::new(),
+            inserted: false,
+            insert_id_lost: false,
             prepared_control: false,
             tracks_all: false,
             read_only_lost: false,
+            collation_untold: false,
         }
     }
 
@@ -88,10 +100,10 @@ impl SessionState {
 
     /// What keeps the session from moving, in words.
     pub fn held(&self) -> Option<&'static str> {
-        if self.statements > 0 {
+        if !self.statements.is_empty() {
             return Some("prepared statements");
         }
-        self.hold.map(|hold| match hold {
+        self.hold.or(self.collation_untold.then_some(Hold::Variable)).map(|hold| match hold {
             Hold::Text => "user variables, temporary tables, locks or the like",
             Hold::LongText => "the effects of a statement too long to be examined",
             Hold::Untracked => "state that the server did not name",
@@ -134,15 +146,31 @@ impl SessionState {
         }
     }
 
-    /// A statement was prepared, or closed.
-    pub fn prepared(&mut self, text_controls: bool) {
-        self.statements += 1;
+    /// A statement was prepared.
+    pub fn prepared(&mut self, statement: u32, text_controls: bool) {
+        self.statements.insert(statement);
         self.prepared_control |= text_controls;
     }
 
     /// COM_STMT_CLOSE.
-    pub fn closed(&mut self) {
-        self.statements = self.statements.saturating_sub(1);
+    pub fn closed(&mut self, statement: u32) {
+        self.statements.remove(&statement);
+    }
+
+    /// The session goes on with another connection.
+    pub fn moves(&mut self) {
+        self.insert_id_lost |= std::mem::take(&mut self.inserted);
+    }
+
+    /// What a text asks for that was left on another connection: what the statement before it did, or an
+    /// insert id. `moving` if the session moves now.
+    pub fn misses(&self, text: &[u8], moving: bool) -> Option<&'static str> {
+        let asks = |words: &[&str]| sql::holds::has_word(text, words);
+        if self.insert_id_lost && asks(&["last_insert_id", "identity"]) {
+            return Some("an insert id");
+        }
+        let back = moving && asks(&["warnings", "errors", "row_count", "found_rows", "diagnostics"]);
+        back.then_some("the diagnostics of its last statement")
     }
 
     /// Whether a prepared statement can end a transaction.
@@ -175,7 +203,8 @@ impl SessionState {
         self.status = ok.status;
         self.carried.autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
         if ok.last_insert_id != 0 {
-            self.carried.last_insert_id = ok.last_insert_id;
+            self.inserted = true;
+            self.insert_id_lost = false;
         }
         if !ok.state.is_empty() {
             self.changes(ok.state, flavor, read_only);
@@ -184,6 +213,7 @@ impl SessionState {
 
     fn changes(&mut self, state: &[u8], flavor: Flavor, read_only: bool) {
         let (mut named, mut unnamed) = (false, false);
+        let (mut charset, mut collation) = (false, false);
         let readable = StateChanges::new(state).each(|change| match change {
             StateChange::Schema(name) => {
                 named = true;
@@ -191,17 +221,43 @@ impl SessionState {
             }
             StateChange::SystemVariable { name, value } => {
                 named = true;
+                charset |= name == b"character_set_connection";
+                collation |= name == b"collation_connection";
                 self.variable(name, value, flavor, read_only);
             }
             StateChange::Something => unnamed = true,
-            StateChange::Unknown(_) => self.hold = Some(Hold::Untracked),
+            StateChange::Unknown(_) => {
+                self.hold.get_or_insert(Hold::Untracked);
+            }
             StateChange::Gtids(_)
             | StateChange::TransactionCharacteristics(_)
             | StateChange::TransactionState(_) => {}
         });
+        // A change of the former brings a change of the latter that is not always reported.
+        if collation {
+            self.collation_untold = false;
+        } else if charset {
+            self.collation_untold = true;
+        }
         if readable.is_err() || (unnamed && !named) {
             self.hold.get_or_insert(Hold::Untracked);
         }
+    }
+
+    /// Whether `learn_collation` has something to find out.
+    pub fn wants_collation(&self) -> bool {
+        self.collation_untold
+    }
+
+    /// The text that was just executed changed the character set; None: it cannot be looked at.
+    pub fn learn_collation(&mut self, text: Option<&[u8]>) {
+        use sql::set_names::{Collation, collation};
+        match text.and_then(|text| collation(text, self.sql_options())) {
+            Some(Collation::Default) => self.carried.set_collation(b""),
+            Some(Collation::Named(name)) => self.carried.set_collation(name),
+            None => _ = self.hold.get_or_insert(Hold::Variable),
+        }
+        self.collation_untold = false;
     }
 
     fn variable(&mut self, name: &[u8], value: &[u8], flavor: Flavor, read_only: bool) {

@@ -1,0 +1,100 @@
+//! Which collation a SET chose: `SET NAMES latin1 COLLATE latin1_bin` is reported by the
+//! session trackers of both servers as character sets alone.
+
+use super::lexer::{Kind, Lexer, Options};
+
+/// The collation of a text that changed `character_set_connection`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collation<'a> {
+    /// The character set's own.
+    Default,
+    /// This one.
+    Named(&'a [u8]),
+}
+
+/// Reads a single SET. None: the text does not tell (`SET NAMES DEFAULT`, `SET CHARACTER SET`, several
+/// statements, a CALL, …).
+pub fn collation(sql: &[u8], options: Options) -> Option<Collation<'_>> {
+    if options.is_ambiguous(sql) {
+        return None;
+    }
+    let mut lexer = Lexer::new(sql, options);
+    lexer.next_significant().filter(|token| token.is("set"))?;
+    let mut found = Collation::Default;
+    let (mut follows_collate, mut follows_names, mut ended) = (false, false, false);
+    while let Some(token) = lexer.next_significant() {
+        if ended || matches!(token.kind, Kind::Incomplete | Kind::CodeOpen | Kind::CodeClose) {
+            return None;
+        }
+        let word = token.kind == Kind::Word;
+        if follows_collate {
+            if found != Collation::Default {
+                return None;
+            }
+            found = Collation::Named(plain_name(token.kind, token.text)?);
+        } else if (word && token.is_any(&["character", "char", "charset"]))
+            || (follows_names && token.is("default"))
+        {
+            return None;
+        }
+        follows_collate = word && !follows_collate && token.is("collate");
+        follows_names = word && token.is("names");
+        ended = token.kind == Kind::Semicolon;
+    }
+    (!follows_collate).then_some(found)
+}
+
+/// A name, bare or quoted, of the letters that names of collations are made of.
+fn plain_name(kind: Kind, text: &[u8]) -> Option<&[u8]> {
+    let name = match (kind, text) {
+        (Kind::Word, name) => name,
+        (Kind::String | Kind::QuotedIdentifier, [_, name @ .., _]) => name,
+        _ => return None,
+    };
+    let plain = !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    (plain && !name.eq_ignore_ascii_case(b"default")).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(sql: &str) -> Option<Collation<'_>> {
+        collation(sql.as_bytes(), Options::default())
+    }
+
+    #[test]
+    fn what_drivers_say() {
+        for sql in ["SET NAMES latin1", "set names 'utf8mb4';", "SET character_set_connection = latin1"] {
+            assert_eq!(read(sql), Some(Collation::Default), "{sql}");
+        }
+        for sql in [
+            "SET NAMES latin1 COLLATE latin1_bin",
+            "/* x */ set names 'latin1' collate 'latin1_bin';",
+            "SET NAMES latin1 COLLATE `latin1_bin`, autocommit = 1",
+            "SET autocommit = 1, NAMES latin1 COLLATE latin1_bin",
+        ] {
+            assert_eq!(read(sql), Some(Collation::Named(b"latin1_bin")), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_tell() {
+        for sql in [
+            "",
+            "CALL p()",
+            "SET NAMES DEFAULT",
+            "SET NAMES latin1 COLLATE DEFAULT",
+            "SET NAMES latin1 COLLATE",
+            "SET NAMES latin1 COLLATE 'latin1_''bin'",
+            "SET CHARACTER SET latin1",
+            "SET CHARSET latin1",
+            "SET NAMES latin1; SET NAMES latin1 COLLATE latin1_bin",
+            "SET NAMES latin1 COLLATE latin1_bin, NAMES utf8mb4 COLLATE utf8mb4_bin",
+            "SET NAMES latin1 /*!40101 COLLATE latin1_bin */",
+            "SELECT 1; SET NAMES latin1",
+        ] {
+            assert_eq!(read(sql), None, "{sql}");
+        }
+    }
+}
