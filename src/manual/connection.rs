@@ -28,7 +28,8 @@
 //! `session/commands.rs`. An idle session owns no buffer: it waits for readability and for its signal (drain,
 //! kill, idle timeout, server lost). Then it borrows a buffer from its worker, reads, and makes a
 //! [`Request`](crate::session) of the first header and the command byte. `whole` says that every byte of it
-//! is in the buffer: only such a request can be sent a second time.
+//! is in the buffer: only such a request can be looked at as a whole, and sent a second time. Commands up to
+//! 128 KiB are read until they are whole; longer ones stream.
 //!
 //! Some commands the proxy answers itself: COM_PING, COM_RESET_CONNECTION (the server connection goes back to
 //! the pool and the state begins anew), COM_CHANGE_USER (a login), COM_PROCESS_KILL (see

@@ -19,7 +19,9 @@
 //! and the connection ends, since a client that goes on would work without it. Open transaction: 1213
 //! (40001), the connection stays. Otherwise it moves silently. Then [`route`](crate::routing::route): without
 //! a writer the statement waits for the next snapshot, `failover.hold` at most, and then gets 1290 with
-//! nothing executed.
+//! nothing executed. A writer that cannot be reached is tried again until then, at growing distances; one
+//! that refuses because it is full, for `limits.queue_timeout` at most, and its own words go to the client. A
+//! connection that was opened, or waited for, while the server lost its role is not used.
 //!
 //! # Losing a server in the middle of a statement
 //!

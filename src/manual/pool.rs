@@ -42,7 +42,8 @@
 //! Per server (`limits.max_server_connections`) and per user there (`users.max_connections`). When the server
 //! itself says 1226 or 1203, the user's ceiling comes down to what is open now
 //! ([`Permit::server_refused`](crate::backend::Permit::server_refused)), and the control thread gives it back
-//! once a minute, to find out whether the limit was raised.
+//! once a minute, to find out whether the limit was raised. A reload that lowers a limit closes nothing: what
+//! is over it is made up as connections close.
 //!
 //! # Generations
 //!

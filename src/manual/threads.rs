@@ -12,8 +12,8 @@
 //!
 //! The main thread is the control thread (`app/run.rs`): probes, the owner of the snapshot, HTTP, reload,
 //! signals. It speaks to workers by two `watch` channels (snapshot, settings) and one queue each
-//! ([`Control`](crate::server::Control)). A worker that panics ends the process: half a proxy is worse than a
-//! restart.
+//! ([`Control`](crate::server::Control)). A panic in any task ends the process (a hook that `app/run.rs`
+//! sets): half a proxy is worse than a restart.
 //!
 //! # I/O shaped for completion
 //!
@@ -27,9 +27,9 @@
 //! # Buffers
 //!
 //! 16 KiB for a command and its answer, 256 KiB while a large answer or file passes, kept by the worker when
-//! nobody needs them. An idle session owns none. Nothing is collected but control packets, commands that the
-//! proxy reads itself (128 KiB), and texts on replica ports, which can be judged only as a whole (16 MiB). A
-//! client that does not read stops the reading from its server: memory stays bounded whatever passes.
+//! nobody needs them. An idle session owns none. Nothing is collected but control packets, commands up to 128
+//! KiB, and texts on replica ports, which can be judged only as a whole (16 MiB). A client that does not read
+//! stops the reading from its server: memory stays bounded whatever passes.
 //!
 //! # Signals
 //!
