@@ -195,7 +195,7 @@ impl SessionState {
     /// insert id. `moving` if the session moves now.
     pub fn misses(&self, text: &[u8], moving: bool) -> Option<&'static str> {
         let asks = |words: &[&str]| sql::holds::has_word(text, words);
-        if self.insert_id_lost && asks(&["last_insert_id", "identity"]) {
+        if (self.insert_id_lost || (moving && self.inserted)) && asks(&["last_insert_id", "identity"]) {
             return Some("an insert id");
         }
         (moving && asks(&LOOKS_BACK)).then_some("the diagnostics of its last statement")
@@ -247,6 +247,8 @@ impl SessionState {
                 named = true;
                 self.carried.schema = (!name.is_empty()).then(|| name.into());
             }
+            // What a server reports of its own accord does not tell what else changed.
+            StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
                 charset |= name == b"character_set_connection";
