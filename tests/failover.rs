@@ -71,7 +71,7 @@ fn begin(
 
 fn report(scene: &str, cluster: &Cluster, promoted: Instant, first: Instant) {
     let time = first.saturating_duration_since(promoted);
-    println!("{} {scene}: first write {time:?} after the promotion", cluster.kind().name());
+    eprintln!("{} {scene}: first write {time:?} after the promotion", cluster.kind().name());
 }
 
 async fn primary_killed(mut cluster: Cluster) {
