@@ -13,7 +13,9 @@ use crate::topology::ServerId;
 #[derive(Debug)]
 struct Ceiling {
     permits: Arc<Semaphore>,
-    limit: usize,
+    limit: AtomicUsize,
+    /// Permits to take away as they come back: the limit was lowered below what is open.
+    debt: AtomicUsize,
     waiting: AtomicUsize,
     /// Taken away because the server itself refused more (1226); given back by `restore`.
     withheld: AtomicUsize,
@@ -46,8 +48,8 @@ impl Permit {
     /// to what is open, but never to nothing.
     pub fn server_refused(mut self) {
         let (Some(mine), [_, Some(ceiling)]) = (self.user.take(), &self.ceilings) else { return };
-        let taken = ceiling.permits.forget_permits(ceiling.limit);
-        let open = ceiling.limit.saturating_sub(ceiling.withheld.load(Relaxed) + taken + 1);
+        let taken = ceiling.permits.forget_permits(Semaphore::MAX_PERMITS);
+        let open = ceiling.limit.load(Relaxed).saturating_sub(ceiling.withheld.load(Relaxed) + taken + 1);
         ceiling.withheld.fetch_add(taken, Relaxed);
         if open > 0 {
             mine.forget();
@@ -73,6 +75,27 @@ impl Drop for Waiting<'_> {
 }
 
 impl Ceiling {
+    /// A reload changed the limit. What is open stays; the difference is made up as connections close.
+    fn set_limit(&self, limit: usize) {
+        let old = self.limit.swap(limit, Relaxed);
+        if limit > old {
+            let paid = self.debt.load(Relaxed).min(limit - old);
+            self.debt.fetch_sub(paid, Relaxed);
+            self.permits.add_permits(limit - old - paid);
+        } else if limit < old {
+            let gone = self.permits.forget_permits(old - limit);
+            self.debt.fetch_add(old - limit - gone, Relaxed);
+        }
+    }
+
+    /// A permit comes back, or pays a debt.
+    fn take_back(&self, permit: Option<OwnedSemaphorePermit>) {
+        let pay = |debt: usize| debt.checked_sub(1);
+        if permit.is_some() && self.debt.fetch_update(Relaxed, Relaxed, pay).is_ok() {
+            permit.into_iter().for_each(OwnedSemaphorePermit::forget);
+        }
+    }
+
     async fn acquire(self: &Arc<Self>) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Some(permit);
@@ -125,14 +148,14 @@ impl Ceilings {
 
     async fn get(&self, key: Key, limit: usize) -> Arc<Ceiling> {
         let mut all = self.all.lock().await;
-        // A changed limit begins anew: connections of before keep the permits they have.
-        let current = all.get(&key).filter(|c| c.limit == limit);
-        if let Some(ceiling) = current {
+        if let Some(ceiling) = all.get(&key) {
+            ceiling.set_limit(limit);
             return ceiling.clone();
         }
         let ceiling = Arc::new(Ceiling {
             permits: Arc::new(Semaphore::new(limit)),
-            limit,
+            limit: AtomicUsize::new(limit),
+            debt: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             withheld: AtomicUsize::new(0),
         });
@@ -144,8 +167,11 @@ impl Ceilings {
 impl Drop for Permit {
     fn drop(&mut self) {
         // The server's first: whoever waits for it holds a user's permit already.
-        drop(self.server.take());
-        drop(self.user.take());
+        let (server, user) = (self.server.take(), self.user.take());
+        if let [Some(of_server), Some(of_user)] = &self.ceilings {
+            of_server.take_back(server);
+            of_user.take_back(user);
+        }
     }
 }
 
@@ -170,6 +196,21 @@ mod tests {
         assert!(!first.is_wanted(), "waits that were given up do not count");
         drop(first);
         assert!(get(&c, "a", Some(1)).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_limit_counts_what_is_open() {
+        let c = Ceilings::default();
+        let open = [get(&c, "a", Some(3)).await.unwrap(), get(&c, "a", Some(3)).await.unwrap()];
+        assert!(get(&c, "a", Some(1)).await.is_none());
+        let [first, second] = open;
+        drop(first);
+        assert!(get(&c, "a", Some(1)).await.is_none(), "one is still open");
+        drop(second);
+        let held = get(&c, "a", Some(1)).await.unwrap();
+        assert!(get(&c, "a", Some(1)).await.is_none());
+        assert!(get(&c, "a", Some(2)).await.is_some());
+        drop(held);
     }
 
     #[tokio::test(start_paused = true)]

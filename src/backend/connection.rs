@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Carried, Permit, ServerError};
 use crate::net::{Buf, Stream};
+use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
 
@@ -38,6 +39,16 @@ pub struct About {
     pub thread_id: u32,
 }
 
+/// Counts an open connection of the pool.
+#[derive(Debug)]
+struct Open(Arc<WorkerMetrics>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.server_connections.sub(1);
+    }
+}
+
 /// An answer to swallow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -61,8 +72,10 @@ pub struct Connection<S> {
     applied: Option<Carried>,
     /// Answers to swallow, in order, before the answer to the session's own command.
     expecting: VecDeque<Expect>,
+    /// A request was begun, and its answer is not complete: the next bytes would not be understood.
+    mid_exchange: bool,
     /// Dropped with the connection.
-    permit: Option<Permit>,
+    permit: Option<(Permit, Open)>,
 }
 
 /// Swallowing went this far.
@@ -100,17 +113,35 @@ impl<S: Stream> Connection<S> {
             schema: None,
             applied: None,
             expecting: VecDeque::new(),
+            mid_exchange: false,
             permit: None,
         }
     }
 
     /// Whether somebody waits for the right to a connection that this one holds.
     pub fn is_wanted(&self) -> bool {
-        self.permit.as_ref().is_some_and(Permit::is_wanted)
+        self.permit.as_ref().is_some_and(|(permit, _)| permit.is_wanted())
     }
 
-    pub(super) fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
+    /// It is the pool's, and counts.
+    pub(super) fn hold(&mut self, permit: Permit, metrics: &Arc<WorkerMetrics>) {
+        metrics.server_connections.add(1);
+        self.permit = Some((permit, Open(metrics.clone())));
+    }
+
+    /// A request is about to be sent.
+    pub fn begins(&mut self) {
+        self.mid_exchange = true;
+    }
+
+    /// Its answer is complete.
+    pub fn is_done(&mut self) {
+        self.mid_exchange = false;
+    }
+
+    /// Whether a command may follow.
+    pub fn is_between_exchanges(&self) -> bool {
+        !self.mid_exchange
     }
 
     /// Whether answers must be swallowed before the session's.

@@ -12,13 +12,16 @@ use tokio::time::Instant;
 
 use super::{Carried, Ceilings, Class, ConnectError, Connection, Login, Target, connect};
 use crate::net::{BufferPool, Runtime, Stream};
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::{Counted, WorkerMetrics};
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
 /// Error codes by which a server refuses one more connection: of this user (1226 `MAX_USER_CONNECTIONS`,
 /// 1203 `max_user_connections`).
 const USER_LIMITS: [u16; 2] = [1226, 1203];
+
+/// For a COM_QUIT.
+const QUIT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Connections that can stand in for each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,23 +103,21 @@ impl<R: Runtime> Pool<R> {
                 {
                     return Ok(connection);
                 }
-                self.abandon(connection);
                 continue;
             }
             self.make_way(key);
             let acquire =
                 self.ceilings.acquire(target.server, terms.server_limit, &key.user, terms.user_limit);
             let left = deadline.saturating_duration_since(Instant::now());
-            self.metrics.waiting_for_connection.add(1);
+            let waiting = Counted::on(&self.metrics.waiting_for_connection);
             let permit = self.runtime.timeout(left, acquire).await;
-            self.metrics.waiting_for_connection.sub(1);
+            drop(waiting);
             let permit = permit.ok_or(TakeError::Queue(terms.queue))?;
             self.metrics.server_connects.add(1);
             let opened = connect(&self.runtime, target, login, key.class, collation);
             let refused = match self.runtime.timeout(terms.connect, opened).await {
                 Some(Ok((mut connection, _))) => {
-                    connection.hold(permit);
-                    self.metrics.server_connections.add(1);
+                    connection.hold(permit, &self.metrics);
                     return Ok(connection);
                 }
                 Some(Err(e)) => e,
@@ -147,7 +148,6 @@ impl<R: Runtime> Pool<R> {
                 found = Some(candidate);
                 break;
             }
-            self.metrics.server_connections.sub(1);
         }
         self.buffers.give(spare);
         found
@@ -156,7 +156,11 @@ impl<R: Runtime> Pool<R> {
     /// Takes a session's connection back: it is reset in one write, and pooled unless others wait for
     /// its place. `fit` says that no answer is under way and nothing else speaks against it.
     pub async fn give(&self, mut connection: Connection<R::Stream>, next: &Carried, fit: bool) {
-        if !fit || connection.is_wanted() {
+        if !fit {
+            // Mid-answer even a COM_QUIT would not be understood.
+            return;
+        }
+        if connection.is_wanted() {
             self.discard(connection).await;
             return;
         }
@@ -168,7 +172,6 @@ impl<R: Runtime> Pool<R> {
         let (result, out) = connection.stream.write_all(out).await;
         self.buffers.give(out);
         if result.is_err() {
-            self.metrics.server_connections.sub(1);
             return;
         }
         let key = PoolKey {
@@ -183,14 +186,8 @@ impl<R: Runtime> Pool<R> {
 
     /// Closes a connection that cannot be used again.
     pub async fn discard(&self, connection: Connection<R::Stream>) {
-        self.metrics.server_connections.sub(1);
-        connection.quit().await;
-    }
-
-    /// Forgets one without a word: the server is gone or must not be spoken to.
-    pub fn abandon(&self, connection: Connection<R::Stream>) {
-        self.metrics.server_connections.sub(1);
-        drop(connection);
+        // A server that does not read is not waited for.
+        let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
     /// Drops idle connections that `keep` does not want; `keep` hears the connection and its idle time.
@@ -201,7 +198,6 @@ impl<R: Runtime> Pool<R> {
             list.retain(|i| keep(&i.connection, now.saturating_duration_since(i.since)));
             let gone = (before - list.len()) as u64;
             self.metrics.server_idle.sub(gone);
-            self.metrics.server_connections.sub(gone);
             !list.is_empty()
         });
     }
@@ -225,7 +221,6 @@ impl<R: Runtime> Pool<R> {
         if let Some(list) = oldest.and_then(|k| idle.get_mut(&k)) {
             list.remove(0);
             self.metrics.server_idle.sub(1);
-            self.metrics.server_connections.sub(1);
         }
     }
 }

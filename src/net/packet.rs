@@ -47,7 +47,7 @@ pub async fn read_packet<S: Stream>(
 
 /// Reads once, after making room for `wanted` bytes in all.
 async fn fill<S: Stream>(stream: &mut S, buf: &mut Buf, wanted: usize) -> Result<(), io::Error> {
-    buf.make_room(wanted.saturating_sub(buf.len()).max(1));
+    buf.make_some_room(wanted.saturating_sub(buf.len()).max(1));
     let (result, back) = stream.read(std::mem::take(buf)).await;
     *buf = back;
     match result? {

@@ -58,7 +58,12 @@ pub fn route(
     let candidates = || snapshot.replicas().map(|s| s.id).filter(|id| !avoid.contains(id));
     let count = candidates().count() as u64;
     if count == 0 {
-        return if or_writer { writer(snapshot, Reason::NoReplicaServes) } else { Decision::NoReplica };
+        let untried = snapshot.writer.is_none_or(|w| !avoid.contains(&w));
+        return if or_writer && untried {
+            writer(snapshot, Reason::NoReplicaServes)
+        } else {
+            Decision::NoReplica
+        };
     }
     let pick = |n: u64| candidates().nth(usize::try_from(n % count).unwrap_or(0));
     let (first, second) = (pick(random), pick(random.rotate_right(32)));

@@ -7,7 +7,7 @@ use super::*;
 use crate::topology::{Event, Facts, Flavor, ProbeOutcome, Replication, reduce};
 
 fn facts(read_only: bool) -> Facts {
-    let replication = read_only.then(|| Replication {
+    let replication = read_only.then_some(Replication {
         receiving: true,
         applying: true,
         lag: Some(Duration::ZERO),

@@ -73,7 +73,8 @@ impl Worker {
     /// Begins a session for a socket that is counted already.
     pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, port: Port) {
         let worker = self.clone();
-        let session = Session::new(self.context.clone(), stream, port);
+        // Boxed: a future keeps its arguments beside what it makes of them.
+        let mut session = Box::new(Session::new(self.context.clone(), stream, port));
         tokio::task::spawn_local(async move {
             session.run().await;
             worker.loads.sub(worker.index);
@@ -81,8 +82,8 @@ impl Worker {
     }
 }
 
-/// The thread's main function. `alive` is dropped at its end. A panic ends the process: half a proxy,
-/// with one worker's connections hanging, is worse than a restart.
+/// The thread's main function. `alive` is dropped at its end. (A panic anywhere ends the process, by the
+/// hook that `app` sets: half a proxy, with one worker's connections hanging, is worse than a restart.)
 pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -92,27 +93,20 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
             std::process::exit(70);
         }
     };
-    let index = parts.index;
     let local = LocalSet::new();
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        // As a task among the others: the future of `run_until` would be polled at every turn of the loop.
-        let (done, finished) = tokio::sync::oneshot::channel::<()>();
-        local.spawn_local(async move {
-            work(parts).await;
-            drop(done);
-        });
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = local => {}
-                _ = finished => {}
-            }
-        });
-    }));
-    if ended.is_err() {
-        tracing::error!(worker = index, "a worker panicked: the process ends");
-        std::process::exit(70);
-    }
+    // As a task among the others: the future of `run_until` would be polled at every turn of the loop.
+    let (done, finished) = tokio::sync::oneshot::channel::<()>();
+    local.spawn_local(async move {
+        work(parts).await;
+        drop(done);
+    });
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            () = local => {}
+            _ = finished => {}
+        }
+    });
     drop(alive);
 }
 

@@ -6,14 +6,36 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::ended_by;
-use super::{Attached, Failure, Session, Signals};
+use super::{Attached, Context, Failure, Session, Signals};
 use crate::backend::{
     ConnectError, Connection, PoolKey, ServerError, SwallowError, TakeError, Target, Terms,
 };
 use crate::net::{Buf, Endpoint, Runtime, Stream, or_raised};
-use crate::routing::{Decision, may_stay, route};
-use crate::telemetry::{Close, Disruption, cell_of};
+use crate::routing::{Decision, Want, may_stay, route};
+use crate::telemetry::{Close, Counted, Disruption, cell_of};
 use crate::topology::ServerId;
+
+/// What came of taking a connection.
+enum Taken<E> {
+    /// The session has it.
+    Connection,
+    /// The server lost its role meanwhile.
+    Moved,
+    /// It could not be opened.
+    Failed(E),
+}
+
+/// Why no connection was taken.
+enum NotTaken {
+    Pool(TakeError),
+    State(SwallowError),
+}
+
+impl From<TakeError> for NotTaken {
+    fn from(e: TakeError) -> Self {
+        NotTaken::Pool(e)
+    }
+}
 
 /// Why a statement does not go.
 pub(super) enum Stop {
@@ -62,7 +84,7 @@ impl<R: Runtime> Session<R> {
         self.prelude.clear();
         if let Some(connection) = self.backend.take() {
             self.context.count_out(connection.about.server);
-            self.context.pool.abandon(connection);
+            drop(connection);
         }
     }
 
@@ -71,37 +93,47 @@ impl<R: Runtime> Session<R> {
         self.let_go()?;
         let began = Instant::now();
         let mut tried: Vec<ServerId> = Vec::new();
-        let mut last_error = None;
+        let mut last: Option<Failure> = None;
+        let mut held = false;
         loop {
             let snapshot = self.context.topology.get();
             let want = self.context.want(self.port);
-            let hold = self.context.live.borrow().failover.hold;
             let context = self.context.clone();
             match route(want, &snapshot, context.random(), &tried, |id| context.load(id)) {
                 Decision::Go { server, .. } => match self.take(server, snapshot.generation).await? {
-                    Ok(()) => {
-                        self.checked = snapshot.version;
-                        return Ok(());
-                    }
-                    Err(error) => {
+                    // The world may have changed while it was opened, or waited for.
+                    Taken::Connection if self.is_still_right() => return Ok(()),
+                    Taken::Connection | Taken::Moved => self.server_lost(),
+                    Taken::Failed(error) => {
                         self.context.outside.kick(server);
-                        tried.push(server);
-                        last_error = Some(error.to_string());
-                        self.after_failed_take(began, hold, snapshot.version, error).await?;
+                        let failure = self.after_failed_take(error)?;
+                        if self.class().read_only {
+                            tried.push(server);
+                        } else {
+                            self.pause(began, snapshot.version, &failure).await?;
+                        }
+                        last = Some(failure);
                     }
                 },
-                Decision::NoReplica => {
-                    return Err(Stop::Tell(match last_error {
-                        Some(why) => Failure::Unreachable(why),
-                        None => Failure::NoReplica,
-                    }));
-                }
+                Decision::NoReplica => return Err(Stop::Tell(last.unwrap_or(Failure::NoReplica))),
                 Decision::WaitForWriter => {
-                    self.context.outside.kick_all();
-                    self.wait_for_change(began, hold, snapshot.version).await?;
+                    if !std::mem::replace(&mut held, true) {
+                        self.count(Disruption::Held);
+                        self.context.outside.kick_all();
+                    }
+                    self.wait_for_change(began, snapshot.version).await?;
                 }
             }
         }
+    }
+
+    /// Whether the connection that was just taken goes where a statement should go now.
+    fn is_still_right(&mut self) -> bool {
+        let (Some(connection), snapshot) = (&self.backend, self.context.topology.get()) else { return false };
+        let about = &connection.about;
+        let right = may_stay(self.context.want(self.port), &snapshot, about.server, about.generation);
+        self.checked = snapshot.version;
+        right
     }
 
     /// Leaves the connection at hand, if there is one. An error if the session cannot leave silently.
@@ -121,11 +153,12 @@ impl<R: Runtime> Session<R> {
         if had_one {
             self.count(Disruption::Moved);
         }
+        self.state.moves();
         Ok(())
     }
 
-    /// A connection to this server, with the prelude for it.
-    async fn take(&mut self, server: ServerId, generation: u64) -> Result<Result<(), ConnectError>, Stop> {
+    /// A connection to this server, with the prelude for it. Given up when the server loses its role.
+    async fn take(&mut self, server: ServerId, generation: u64) -> Result<Taken<ConnectError>, Stop> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
         let address = snapshot.server(server).map(|s| s.address.clone()).unwrap_or_default();
@@ -137,21 +170,33 @@ impl<R: Runtime> Session<R> {
         let target = Target { server, endpoint, generation };
         let terms = self.terms(&login.user);
         let wish = self.state.carried.clone();
-        let taking = context.pool.take(&key, &target, &login, &wish, self.collation, &terms);
-        let mut connection = match self.unless_ended(taking).await? {
-            Ok(connection) => connection,
-            Err(TakeError::Queue(waited)) => return Err(Stop::Tell(Failure::Queue(waited))),
-            Err(TakeError::Connect(e)) => return Ok(Err(e)),
-        };
-        if !connection.become_session(&wish, &mut self.prelude) {
-            let prelude = std::mem::take(&mut self.prelude);
-            if let Err(e) = self.unless_ended(bring(&mut connection, prelude)).await? {
-                context.pool.abandon(connection);
-                return refused_state(e);
+        let collation = self.collation;
+        let taking = async {
+            let mut connection = context.pool.take(&key, &target, &login, &wish, collation, &terms).await?;
+            // A pooled connection of an earlier generation is of this one if its server is the writer (again).
+            connection.about.generation = generation;
+            let mut prelude = Vec::new();
+            if !connection.become_session(&wish, &mut prelude) {
+                let brought = bring(&mut connection, std::mem::take(&mut prelude));
+                match context.runtime.timeout(terms.connect, brought).await {
+                    Some(Ok(())) => {}
+                    Some(Err(e)) => return Err(NotTaken::State(e)),
+                    None => return Err(NotTaken::Pool(ConnectError::Timeout(terms.connect).into())),
+                }
             }
-        }
-        // A pooled connection of an earlier generation is of this one if its server is the writer (again).
-        connection.about.generation = generation;
+            Ok((connection, prelude))
+        };
+        let want = context.want(self.port);
+        let moved = until_moved(&context, want, server, generation);
+        let (connection, prelude) = match self.unless_ended(first_of(taking, moved)).await? {
+            None => return Ok(Taken::Moved),
+            Some(Ok(taken)) => taken,
+            Some(Err(NotTaken::State(e))) => return refused_state(e),
+            Some(Err(NotTaken::Pool(TakeError::Queue(waited)))) => {
+                return Err(Stop::Tell(Failure::Queue(waited)));
+            }
+            Some(Err(NotTaken::Pool(TakeError::Connect(e)))) => return Ok(Taken::Failed(e)),
+        };
         self.handle.attached.set(Some(Attached {
             server,
             generation,
@@ -159,8 +204,10 @@ impl<R: Runtime> Session<R> {
             read_only: connection.about.class.read_only,
         }));
         context.count_in(server);
+        self.was_attached = true;
+        self.prelude = prelude;
         self.backend = Some(connection);
-        Ok(Ok(()))
+        Ok(Taken::Connection)
     }
 
     fn terms(&self, user: &str) -> Terms {
@@ -174,27 +221,31 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A server could not be reached, or refused. What it said of this account is the client's to hear;
-    /// for the rest there may be a better server soon.
-    async fn after_failed_take(
-        &mut self,
-        began: Instant,
-        hold: Duration,
-        version: u64,
-        error: ConnectError,
-    ) -> Result<(), Stop> {
+    /// for the rest there may be a better server, or a better moment.
+    fn after_failed_take(&self, error: ConnectError) -> Result<Failure, Stop> {
         match error {
             ConnectError::Refused(e) if !is_passing(&e) => Err(Stop::Tell(Failure::Server(e))),
+            ConnectError::Refused(e) => Ok(Failure::Server(e)),
             ConnectError::Auth(e) => Err(Stop::Tell(Failure::Unreachable(e.to_string()))),
-            _ if self.class().read_only => Ok(()),
-            _ => {
-                // The probe that was just kicked tells whether there is another primary.
-                let pause = Duration::from_millis(20);
-                if began.elapsed() + pause >= hold {
-                    return Err(self.hold_expired(began));
-                }
-                self.pause_for_change(pause, version).await
-            }
+            e => Ok(Failure::Unreachable(e.to_string())),
         }
+    }
+
+    /// Between two tries with the primary: the probe that was just kicked tells whether there is another.
+    async fn pause(&mut self, began: Instant, version: u64, failure: &Failure) -> Result<(), Stop> {
+        let (hold, queue) = {
+            let live = self.context.live.borrow();
+            (live.failover.hold, live.limits.queue_timeout)
+        };
+        let waited = began.elapsed();
+        // A server that is full will not be less so for a failover.
+        let limit = if matches!(failure, Failure::Server(_)) { hold.min(queue) } else { hold };
+        let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
+        if waited + pause >= limit {
+            self.count(Disruption::HoldExpired);
+            return Err(Stop::Tell(failure.clone()));
+        }
+        self.pause_for_change(pause, version).await
     }
 
     /// Waits this long for another snapshot; none is fine too.
@@ -204,23 +255,18 @@ impl<R: Runtime> Session<R> {
         self.unless_ended(context.runtime.timeout(time, changed)).await.map(|_| ())
     }
 
-    /// Waits for another snapshot, as long as `hold` allows.
-    pub(super) async fn wait_for_change(
-        &mut self,
-        began: Instant,
-        hold: Duration,
-        version: u64,
-    ) -> Result<(), Stop> {
+    /// Waits for another snapshot, as long as `failover.hold` allows.
+    pub(super) async fn wait_for_change(&mut self, began: Instant, version: u64) -> Result<(), Stop> {
+        let hold = self.context.live.borrow().failover.hold;
         let left = hold.saturating_sub(began.elapsed());
         if left.is_zero() {
             return Err(self.hold_expired(began));
         }
         let context = self.context.clone();
-        self.count(Disruption::Held);
-        context.metrics.waiting_for_writer.add(1);
+        let waiting = Counted::on(&context.metrics.waiting_for_writer);
         let changed = context.topology.changed_from(version);
         let waited = self.unless_ended(context.runtime.timeout(left, changed)).await;
-        context.metrics.waiting_for_writer.sub(1);
+        drop(waiting);
         match waited? {
             Some(()) => Ok(()),
             None => Err(self.hold_expired(began)),
@@ -261,7 +307,7 @@ async fn bring<S: Stream>(connection: &mut Connection<S>, prelude: Vec<u8>) -> R
 }
 
 /// A server does not take the session's state: nothing of the statement was sent.
-fn refused_state(e: SwallowError) -> Result<Result<(), ConnectError>, Stop> {
+fn refused_state(e: SwallowError) -> Result<Taken<ConnectError>, Stop> {
     match e {
         SwallowError::Schema(e) => Err(Stop::Tell(Failure::Server(e))),
         SwallowError::State(e) => {
@@ -269,8 +315,19 @@ fn refused_state(e: SwallowError) -> Result<Result<(), ConnectError>, Stop> {
             let failure = Failure::StateLost("variables that the new server refuses");
             Err(Stop::TellAndClose(failure, Close::ServerLost))
         }
-        SwallowError::Protocol(e) => Ok(Err(e.into())),
-        SwallowError::Io(e) => Ok(Err(e.into())),
+        SwallowError::Protocol(e) => Ok(Taken::Failed(e.into())),
+        SwallowError::Io(e) => Ok(Taken::Failed(e.into())),
+    }
+}
+
+/// Ends when a session with this want must not stay with the server any more.
+async fn until_moved<R: Runtime>(context: &Context<R>, want: Want, server: ServerId, generation: u64) {
+    loop {
+        let snapshot = context.topology.get();
+        if !may_stay(want, &snapshot, server, generation) {
+            return;
+        }
+        context.topology.changed_from(snapshot.version).await;
     }
 }
 

@@ -23,6 +23,11 @@ impl<R: Runtime> Session<R> {
             Ok(n) => buf.consume(n),
             Err(_) => return Err(Close::ClientLost),
         }
+        // Boxed: most sessions never wait here, and should not carry what it takes.
+        Box::pin(self.write_rest(buf)).await
+    }
+
+    async fn write_rest(&mut self, buf: Buf) -> Result<Buf, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
         match or_raised(&self.handle.signal, ending, self.client.write_all(buf)).await {
             Ok((Ok(()), buf)) => Ok(buf),

@@ -8,13 +8,16 @@ use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::telemetry::Close;
 use crate::wire::{Command, PacketHeader, ResponseShape};
 
+/// A command up to this long, in bytes, is read whole before it goes: it can be looked at, and sent again.
+const MAX_HELD: usize = 128 * 1024;
+
 /// A command that the proxy reads itself (a login, a KILL) is at most this long, in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
 
 impl<R: Runtime> Session<R> {
     /// From the login to the end.
-    pub(super) async fn serve(&mut self) -> Close {
-        let mut buf = Buf::default();
+    pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
+        self.handle.busy.set(false);
         loop {
             if buf.is_empty() {
                 self.context.buffers.give(std::mem::take(&mut buf));
@@ -23,10 +26,12 @@ impl<R: Runtime> Session<R> {
                 }
                 buf = self.buffer();
             }
-            self.handle.busy.set(true);
-            self.handle.active.set(self.context.tick.get());
             let done = match self.next_command(&mut buf).await {
-                Ok(request) => self.dispatch(&mut buf, request).await,
+                Ok(request) => {
+                    self.handle.busy.set(true);
+                    self.handle.active.set(self.context.tick.get());
+                    self.dispatch(&mut buf, request).await
+                }
                 Err(close) => Err(close),
             };
             self.handle.busy.set(false);
@@ -38,14 +43,18 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Waits for a command. Holds no buffer. A server connection that is lost meanwhile is let go at once.
-    async fn idle(&mut self) -> Result<(), Close> {
+    pub(super) async fn idle(&mut self) -> Result<(), Close> {
         loop {
             let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
             if !self.state.in_transaction() {
                 ending |= Signals::DRAIN;
             }
             match or_raised(&self.handle.signal, ending, self.client.readable()).await {
-                Ok(Ok(())) => return Ok(()),
+                Ok(Ok(())) => {
+                    // Raised in the same turn of the loop: it is not idle after all.
+                    self.handle.signal.lower(Signals::IDLE);
+                    return Ok(());
+                }
                 Ok(Err(_)) => return Err(Close::ClientLost),
                 Err(Signals::LOST) => self.server_lost(),
                 Err(raised) => {
@@ -74,7 +83,12 @@ impl<R: Runtime> Session<R> {
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if let Some(byte) = buf.filled().get(PacketHeader::LEN) {
-                    return Ok(Request::at(buf, header, Command::from(*byte)));
+                    let command = Command::from(*byte);
+                    let mut request = Request::at(buf, header, command);
+                    if !request.whole && header.total() <= MAX_HELD {
+                        Box::pin(self.complete(buf, &mut request, MAX_HELD)).await?;
+                    }
+                    return Ok(request);
                 }
             }
             if self.fill(buf).await? == 0 {
@@ -113,7 +127,7 @@ impl<R: Runtime> Session<R> {
             return Ok(request.whole);
         }
         while buf.len() < request.header.total() {
-            buf.make_room(request.header.total() - buf.len());
+            buf.make_some_room(request.header.total() - buf.len());
             if self.fill(buf).await? == 0 {
                 return Err(Close::ClientLost);
             }
@@ -122,10 +136,18 @@ impl<R: Runtime> Session<R> {
         Ok(true)
     }
 
-    async fn dispatch(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+    async fn dispatch(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
+            Command::StmtExecute | Command::StmtFetch => self.forward(buf, request).await,
+            _ => Box::pin(self.rarer(buf, request)).await,
+        }
+    }
+
+    /// Commands that are not worth room in every session's future.
+    async fn rarer(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        match request.command {
             Command::Ping => {
                 self.skip(buf, request).await?;
                 self.send_ok(request.answer_seq()).await
@@ -136,14 +158,14 @@ impl<R: Runtime> Session<R> {
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if request.command == Command::ChangeUser {
-                    Box::pin(self.change_user(buf, request.header)).await
+                    self.change_user(buf, request.header).await
                 } else {
-                    Box::pin(self.process_kill(buf, request)).await
+                    self.process_kill(buf, request).await
                 }
             }
             Command::ResetConnection => {
                 self.skip(buf, request).await?;
-                Box::pin(self.reset_session()).await;
+                self.reset_session().await;
                 self.send_ok(request.answer_seq()).await
             }
             // COM_SLEEP is no command of clients: this is the header of a compressed packet, from one that
@@ -156,9 +178,7 @@ impl<R: Runtime> Session<R> {
                 self.skip(buf, request).await?;
                 self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
-            command if command.response() == ResponseShape::Stream => {
-                Box::pin(self.stream(buf, request)).await
-            }
+            command if command.response() == ResponseShape::Stream => self.stream(buf, request).await,
             command => self.other(command, buf, request).await,
         }
     }
@@ -166,9 +186,10 @@ impl<R: Runtime> Session<R> {
     /// Commands that pass, with what they mean for the session.
     async fn other(&mut self, command: Command, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         match command {
-            // Without a connection there is no statement to close.
-            Command::StmtClose if self.backend.is_none() => return self.skip(buf, request).await.map(|_| ()),
-            Command::StmtClose => self.state.closed(),
+            Command::StmtClose => {
+                let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
+                id.into_iter().for_each(|id| self.state.closed(id));
+            }
             Command::SetOption | Command::Debug | Command::RegisterSlave => {
                 request.leaves = Some(Hold::Command);
             }

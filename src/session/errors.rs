@@ -116,8 +116,8 @@ impl Failure {
                 1040,
                 b"08004",
                 format!(
-                    "pointsman: no server connection became free within {:.1} s: limits.max_server_connections or the \
-                     user's max_connections is reached; try again later",
+                    "pointsman: no server connection became free within {:.1} s: limits.max_server_connections, the \
+                     user's max_connections or the server's own limit of the account is reached; try again later",
                     waited.as_secs_f64()
                 ),
             ),

@@ -11,12 +11,12 @@ use super::request::{PacketRun, Request};
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
 use crate::backend::{ServerError, Settled};
-use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
+use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Signal, Stream, or_raised};
 use crate::telemetry::{Close, Disruption, cell_of};
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{
-    Command, ErrPacket, Legs, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseShape,
-    ResponseWalker, Walked,
+    Capabilities, Command, ErrPacket, Legs, Observer, OkPacket, OnErr, PrepareOk, ProtocolError,
+    ResponseShape, ResponseWalker, Walked,
 };
 
 /// Tries of one statement that was never executed, before the client hears of it.
@@ -83,8 +83,8 @@ impl Observer for Ear<'_> {
         OnErr::Forward
     }
 
-    fn prepared(&mut self, _ok: &PrepareOk) {
-        self.state.prepared(self.controls);
+    fn prepared(&mut self, ok: &PrepareOk) {
+        self.state.prepared(ok.statement_id, self.controls);
     }
 }
 
@@ -97,24 +97,39 @@ fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
     matches!(err.code, 1836 | 3100) || (err.code == 1290 && says_read_only())
 }
 
-/// Writes all, most often without a future. True: something was sent.
-async fn send<S: Stream>(stream: &mut S, out: Buf) -> (bool, Buf) {
-    let all = out.len();
+/// What a write without waiting came to.
+enum Sent {
+    All(Buf),
+    /// The front of the buffer is consumed as far as it was taken; maybe not at all.
+    Some(Buf),
+}
+
+fn send_now<S: Stream>(stream: &mut S, mut out: Buf) -> Sent {
     match stream.write_now(out.filled()) {
-        Ok(n) if n == all => return (true, out),
-        Ok(0) => {}
-        // The rest is cold: a server that does not read, or broke.
+        Ok(n) if n == out.len() => Sent::All(out),
         Ok(n) => {
-            let mut rest = Buf::with_room(all - n);
-            rest.extend_from_slice(out.filled().get(n..).unwrap_or_default());
-            let _ = stream.write_all(rest).await;
-            return (true, out);
+            out.consume(n);
+            Sent::Some(out)
         }
-        Err(_) => return (false, out),
+        Err(_) => Sent::Some(out),
     }
-    let (result, out) = stream.write_all(out).await;
-    let sent = result.is_ok() || out.len() < all;
-    (sent, out)
+}
+
+/// The rest, waiting for a server that does not read, or finding that it broke. Gives the buffer back as it
+/// was before, and whether any byte was taken.
+async fn send_rest<S: Stream>(stream: &mut S, signal: &Signal, ending: u8, mut out: Buf) -> (bool, Buf) {
+    // A copy: a write that is given up keeps its buffer, and the request may be needed again.
+    let mut rest = Buf::with_room(out.len());
+    rest.extend_from_slice(out.filled());
+    let all = rest.len();
+    let taken_before = out.start();
+    let more = match or_raised(signal, ending, stream.write_all(rest)).await {
+        Ok((Ok(()), _)) => true,
+        Ok((Err(_), rest)) => rest.len() < all,
+        Err(_) => true,
+    };
+    out.put_back(taken_before);
+    (more || taken_before > 0, out)
 }
 
 impl<R: Runtime> Session<R> {
@@ -122,12 +137,15 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
         let began = Instant::now();
         let mut tries = 0;
+        if request.command.response() == ResponseShape::None && !self.is_attached() {
+            // Nothing may be answered, and what it speaks of is gone: the next command hears of that.
+            return Box::pin(self.skip(buf, request)).await.map(|_| ());
+        }
         loop {
             if !self.is_attached()
-                && let Err(stop) = Box::pin(self.attach()).await
+                && let Err(stop) = Box::pin(self.attach_for(buf, request)).await
             {
-                let seq = self.skip(buf, request).await?;
-                return self.stop(seq, stop).await;
+                return Box::pin(self.skip_and_stop(buf, request, stop)).await;
             }
             self.state.holds(request.leaves);
             let outcome = self.exchange(buf, request).await?;
@@ -138,19 +156,15 @@ impl<R: Runtime> Session<R> {
                     self.count(Disruption::Retried);
                 }
                 Outcome::Again => {
-                    let seq = self.skip(buf, request).await?;
                     let failure = Failure::Unreachable("every connection broke".into());
-                    return self.stop(seq, Stop::Tell(failure)).await;
+                    return Box::pin(self.skip_and_stop(buf, request, Stop::Tell(failure))).await;
                 }
                 Outcome::Refused(error, server) => {
-                    if let Err(stop) = Box::pin(self.refused(began, error, server)).await {
-                        let seq = self.skip(buf, request).await?;
-                        return self.stop(seq, stop).await;
+                    if let Err(stop) = Box::pin(self.refused(error, server)).await {
+                        return Box::pin(self.skip_and_stop(buf, request, stop)).await;
                     }
                 }
-                Outcome::Stop(seq, stop) => {
-                    return self.stop(seq, stop).await;
-                }
+                Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
         }
         if self.state.read_only_lost {
@@ -163,6 +177,30 @@ impl<R: Runtime> Session<R> {
             latency.observe_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
         Ok(())
+    }
+
+    /// A connection for this request. A text that asks for what the connection before it knew cannot move.
+    async fn attach_for(&mut self, buf: &Buf, request: Request) -> Result<(), Stop> {
+        if let Some(missing) = self.missing(buf, request) {
+            return Err(Stop::TellAndClose(Failure::StateLost(missing), Close::ServerLost));
+        }
+        self.attach().await
+    }
+
+    fn missing(&self, buf: &Buf, request: Request) -> Option<&'static str> {
+        let is_text = matches!(request.command, Command::Query | Command::StmtPrepare);
+        is_text.then(|| self.state.misses(request.arguments(buf), self.was_attached)).flatten()
+    }
+
+    /// A request that is not sent: the client is told once it has said all of it.
+    pub(super) async fn skip_and_stop(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+        stop: Stop,
+    ) -> Result<(), Close> {
+        let seq = self.skip(buf, request).await?;
+        self.stop(seq, stop).await
     }
 
     /// Tells the client, or closes.
@@ -179,19 +217,25 @@ impl<R: Runtime> Session<R> {
         let (seq, sent) = if request.whole {
             (request.answer_seq(), self.send_whole(buf, request).await)
         } else {
-            self.send_large(buf, request).await?
+            Box::pin(self.send_large(buf, request)).await?
         };
         let shape = request.command.response();
-        let Some(connection) = &self.backend else { return Ok(Outcome::Again) };
-        let mut legs = Legs::new(connection.about.capabilities, self.capabilities);
-        legs.client_tracks_all = self.state.tracks_all;
-        let walker = ResponseWalker::new(shape, legs, seq, self.state.status);
-        if !sent && request.whole {
-            return Ok(self.lost(false, false, &walker, buf, request));
-        }
         if shape == ResponseShape::None {
+            if !sent {
+                self.server_lost();
+            }
+            if let Some(connection) = &mut self.backend {
+                connection.is_done();
+            }
             request.consume_from(buf);
             return Ok(Outcome::Done);
+        }
+        let server = self.backend.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
+        let mut legs = Legs::new(server, self.capabilities);
+        legs.client_tracks_all = self.state.tracks_all;
+        let walker = ResponseWalker::new(shape, legs, seq, self.state.status);
+        if !sent || self.backend.is_none() {
+            return Ok(self.lost(sent, false, &walker, buf, request));
         }
         self.answer(walker, buf, request).await
     }
@@ -199,6 +243,7 @@ impl<R: Runtime> Session<R> {
     /// Sends a request that is whole in the buffer, and keeps it there. True: something was sent.
     async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
         let Some(connection) = &mut self.backend else { return false };
+        connection.begins();
         let total = request.header.total();
         let alone = self.prelude.is_empty() && buf.len() == total;
         let mut out = if alone { std::mem::take(buf) } else { self.context.buffers.small() };
@@ -207,7 +252,11 @@ impl<R: Runtime> Session<R> {
             out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
             self.prelude.clear();
         }
-        let (sent, out) = send(&mut connection.stream, out).await;
+        let ending = Signals::KILLED | Signals::END | Signals::LOST;
+        let (sent, out) = match send_now(&mut connection.stream, out) {
+            Sent::All(out) => (true, out),
+            Sent::Some(out) => send_rest(&mut connection.stream, &self.handle.signal, ending, out).await,
+        };
         if alone {
             *buf = out;
         } else {
@@ -221,6 +270,9 @@ impl<R: Runtime> Session<R> {
     async fn send_large(&mut self, buf: &mut Buf, request: Request) -> Result<(u8, bool), Close> {
         let mut run = PacketRun::command(request.header.seq);
         let mut broken = false;
+        if let Some(connection) = &mut self.backend {
+            connection.begins();
+        }
         let mut head = self.context.buffers.large();
         head.extend_from_slice(&std::mem::take(&mut self.prelude));
         let mut ahead = head.len();
@@ -228,16 +280,15 @@ impl<R: Runtime> Session<R> {
         buf.clear();
         loop {
             let Some(used) = head.filled_mut().get_mut(ahead..).and_then(|input| run.feed(input)) else {
-                let failure = Failure::OutOfOrder;
-                self.release(false).await;
-                return Err(self.refuse(run.seq, &failure, Close::ClientProtocol).await);
+                self.server_lost();
+                return Err(self.refuse(run.seq, &Failure::OutOfOrder, Close::ClientProtocol).await);
             };
             let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
             head.truncate(ahead + used);
-            if !broken && let Some(connection) = &mut self.backend {
-                let (result, back) = connection.stream.write_all(head).await;
-                head = back;
-                broken = result.is_err();
+            // A server that is not the primary any more must not get the rest.
+            broken |= ahead == 0 && !self.is_attached();
+            if !broken {
+                (broken, head) = self.write_server(head).await;
             }
             head.clear();
             head.extend_from_slice(&tail);
@@ -245,18 +296,34 @@ impl<R: Runtime> Session<R> {
             if run.has_ended() {
                 buf.extend_from_slice(head.filled());
                 self.context.buffers.give(head);
+                if broken {
+                    // What the server may still say of it (a packet too large, 1153) is worth hearing, unless it
+                    // is not to be spoken to.
+                    self.handle.signal.lower(Signals::LOST);
+                }
                 return Ok((run.seq, true));
             }
-            if self.fill(&mut head).await? == 0 {
-                return Err(self.client_lost());
+            match self.fill(&mut head).await {
+                Ok(n) if n > 0 => {}
+                ended => {
+                    self.server_lost();
+                    return Err(ended.err().unwrap_or(Close::ClientLost));
+                }
             }
         }
     }
 
-    /// The client vanished with a statement under way: its server connection cannot be used again.
-    pub(super) fn client_lost(&mut self) -> Close {
-        self.server_lost();
-        Close::ClientLost
+    /// Writes to the server, unless it is lost or the session must end. True: it broke off.
+    pub(super) async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
+        let Some(connection) = &mut self.backend else { return (true, out) };
+        let ending = Signals::KILLED | Signals::END | Signals::LOST;
+        match or_raised(&self.handle.signal, ending, connection.stream.write_all(out)).await {
+            Ok((result, out)) => (result.is_err(), out),
+            Err(_) => {
+                self.server_lost();
+                (true, self.context.buffers.large())
+            }
+        }
     }
 
     /// Passes the answer to the client. A request that is whole stays in `buf` for as long as it may have
@@ -317,6 +384,9 @@ impl<R: Runtime> Session<R> {
             self.state.learn_collation(text);
         }
         request.consume_from(buf);
+        if let Some(connection) = &mut self.backend {
+            connection.is_done();
+        }
         Ok(Outcome::Done)
     }
 

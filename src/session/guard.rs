@@ -1,6 +1,7 @@
 //! A look at statement texts before they go: what a replica port refuses, what leaves
 //! something behind, and KILL, which means sessions of this proxy.
 
+use super::attach::Stop;
 use super::request::Request;
 use super::{Failure, Session};
 use crate::net::{Buf, Runtime};
@@ -15,12 +16,12 @@ const DATA_WORDS: [&[u8]; 8] =
 impl<R: Runtime> Session<R> {
     /// COM_QUERY and COM_STMT_PREPARE.
     pub(super) async fn text(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
-        if self.port == Port::Replica && !request.whole {
-            // Only a whole text can be judged.
-            if !self.complete(buf, &mut request, MAX_PAYLOAD).await? {
-                let seq = self.skip(buf, request).await?;
-                return self.send_failure(seq, &Failure::TooLongToCheck(MAX_PAYLOAD)).await;
-            }
+        // Only a whole text can be judged.
+        if self.port == Port::Replica
+            && !request.whole
+            && !Box::pin(self.complete(buf, &mut request, MAX_PAYLOAD)).await?
+        {
+            return self.decline(buf, request, Failure::TooLongToCheck(MAX_PAYLOAD)).await;
         }
         let attributes =
             request.command == Command::Query && self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
@@ -30,20 +31,25 @@ impl<R: Runtime> Session<R> {
             Err(_) if !request.whole => &[],
             Err(_) => {
                 let failure = Failure::Malformed("query attributes");
-                return Err(self.refuse(request.answer_seq(), &failure, Close::ClientProtocol).await);
+                return Err(
+                    Box::pin(self.refuse(request.answer_seq(), &failure, Close::ClientProtocol)).await
+                );
             }
         };
         if self.port == Port::Replica
             && let Verdict::Refused(reason) = check(text, self.state.sql_options())
         {
-            let seq = self.skip(buf, request).await?;
-            return self.send_failure(seq, &Failure::ReadOnlyPort(reason.as_str())).await;
+            return self.decline(buf, request, Failure::ReadOnlyPort(reason.as_str())).await;
         }
         if request.command == Command::Query && begins_like_kill(text) {
             return Box::pin(self.kill_text(buf, request)).await;
         }
         request.leaves = self.state.leaves(text, request.whole);
         self.forward(buf, request).await
+    }
+
+    async fn decline(&mut self, buf: &mut Buf, request: Request, failure: Failure) -> Result<(), Close> {
+        Box::pin(self.skip_and_stop(buf, request, Stop::Tell(failure))).await
     }
 }
 

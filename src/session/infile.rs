@@ -2,9 +2,10 @@
 //! streams.
 
 use super::attach::Stop;
+use super::client::ended_by;
 use super::request::{PacketRun, Request};
-use super::{Failure, Session};
-use crate::net::{Buf, Runtime, Stream, tunnel};
+use super::{Failure, Session, Signals};
+use crate::net::{Buf, Runtime, Stream, or_raised, tunnel};
 use crate::telemetry::Close;
 
 impl<R: Runtime> Session<R> {
@@ -23,13 +24,11 @@ impl<R: Runtime> Session<R> {
             };
             let tail = chunk.filled().get(used..).unwrap_or_default().to_vec();
             chunk.truncate(used);
-            if let Some(connection) = &mut self.backend {
-                let (result, back) = connection.stream.write_all(chunk).await;
-                chunk = back;
-                // The client is read to the file's end all the same: only then does it listen.
-                if result.is_err() {
-                    self.server_lost();
-                }
+            // The client is read to the file's end all the same: only then does it listen.
+            let broken;
+            (broken, chunk) = self.write_server(chunk).await;
+            if broken {
+                self.server_lost();
             }
             chunk.clear();
             chunk.extend_from_slice(&tail);
@@ -38,8 +37,12 @@ impl<R: Runtime> Session<R> {
                 self.context.buffers.give(chunk);
                 return Ok(run.seq.wrapping_sub(shift));
             }
-            if self.fill(&mut chunk).await? == 0 {
-                return Err(self.client_lost());
+            match self.fill(&mut chunk).await {
+                Ok(n) if n > 0 => {}
+                ended => {
+                    self.server_lost();
+                    return Err(ended.err().unwrap_or(Close::ClientLost));
+                }
             }
         }
     }
@@ -73,8 +76,14 @@ impl<R: Runtime> Session<R> {
                 return self.stop(1, Stop::TellAndClose(Failure::AnswerCut, Close::ServerLost)).await;
             }
         }
-        let ended = tunnel(&mut self.client, &mut connection.stream, first, spare).await;
+        let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN;
+        let streaming = tunnel(&mut self.client, &mut connection.stream, first, spare);
+        let ended = or_raised(&self.handle.signal, ending, streaming).await;
         self.server_lost();
-        Err(if ended.is_ok() { Close::Quit } else { Close::ServerLost })
+        Err(match ended {
+            Ok(Ok(())) => Close::Quit,
+            Ok(Err(_)) | Err(Signals::LOST) => Close::ServerLost,
+            Err(raised) => ended_by(raised),
+        })
     }
 }

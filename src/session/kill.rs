@@ -82,7 +82,7 @@ pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest
     let Some(handle) = find(&context, &request) else { return false };
     let login = handle.login.borrow().clone();
     if let (Some(attached), Some(login), true) = (handle.attached.get(), login, handle.busy.get()) {
-        kill_on_server(&context, attached, &login, request.connection).await;
+        kill_on_server(&context, &handle, attached, &login, request.connection).await;
     }
     if request.connection {
         handle.signal.raise(Signals::KILLED);
@@ -107,7 +107,13 @@ fn find<R: Runtime>(context: &Context<R>, request: &KillRequest) -> Option<Rc<Ha
 }
 
 /// A statement under way is ended by its server, over a connection of its own.
-async fn kill_on_server<R: Runtime>(context: &Context<R>, attached: Attached, login: &Login, whole: bool) {
+async fn kill_on_server<R: Runtime>(
+    context: &Context<R>,
+    handle: &Handle,
+    attached: Attached,
+    login: &Login,
+    whole: bool,
+) {
     let snapshot = context.topology.get();
     let address = snapshot.server(attached.server).map(|s| s.address.clone()).unwrap_or_default();
     let Ok(endpoint) = address.parse::<Endpoint>() else { return };
@@ -115,10 +121,13 @@ async fn kill_on_server<R: Runtime>(context: &Context<R>, attached: Attached, lo
     let limit = context.live().timeouts.connect;
     let killing = async {
         let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
-        let what = if whole { "CONNECTION" } else { "QUERY" };
-        let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
-        if let Err(error) = killed {
-            tracing::debug!(%error, "KILL on the server");
+        // By now the session may have ended, and its server connection be another's.
+        if handle.attached.get() == Some(attached) && handle.busy.get() {
+            let what = if whole { "CONNECTION" } else { "QUERY" };
+            let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
+            if let Err(error) = killed {
+                tracing::debug!(%error, "KILL on the server");
+            }
         }
         connection.quit().await;
         Some(())

@@ -41,8 +41,8 @@ struct Claim {
 }
 
 impl<R: Runtime> Session<R> {
-    /// From the greeting to the OK packet.
-    pub(super) async fn login(&mut self) -> Result<(), Close> {
+    /// From the greeting to the OK packet. Returns what the client said behind it already.
+    pub(super) async fn login(&mut self) -> Result<Buf, Close> {
         self.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let greeting = self.greeting();
         self.plugin = Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
@@ -100,11 +100,12 @@ impl<R: Runtime> Session<R> {
         };
         self.release(true).await;
         let rest = std::mem::take(buf);
-        self.authenticate(claim, rest, header.seq.wrapping_add(1)).await
+        *buf = self.authenticate(claim, rest, header.seq.wrapping_add(1)).await?;
+        Ok(())
     }
 
     /// Checks who it is. `seq` is that of the next packet to the client.
-    async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<(), Close> {
+    async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
         let login = self.context.login_of(&claim.user);
         let password = login.as_ref().map(|l| l.password.clone());
         let password = password.as_ref().map(|p| p.expose().as_bytes());
@@ -145,7 +146,8 @@ impl<R: Runtime> Session<R> {
         {
             return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        self.send_ok(seq).await
+        self.send_ok(seq).await?;
+        Ok(buf)
     }
 
     /// A login with a schema that is not there, or not for this account, fails as it would on a server. Only
@@ -175,6 +177,7 @@ impl<R: Runtime> Session<R> {
         let login = Rc::new(login);
         self.handle.login.replace(Some(login.clone()));
         self.handle.active.set(self.context.tick.get());
+        self.handle.signal.lower(Signals::LOGIN);
         self.login = Some(login);
         self.collation = collation;
         self.state = SessionState::new(schema, collation);

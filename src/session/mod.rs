@@ -24,6 +24,8 @@ mod kill;
 mod login;
 mod outcome;
 mod request;
+#[cfg(test)]
+mod size_tests;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -63,6 +65,8 @@ pub struct Session<R: Runtime> {
     backend: Option<Connection<R::Stream>>,
     /// The snapshot's version at which the connection's server was last found right.
     checked: u64,
+    /// It had a server connection before: the next one is a move.
+    was_attached: bool,
     /// Commands for a server connection that was just taken: they go in front of the next statement, in
     /// the same write.
     prelude: Vec<u8>,
@@ -85,18 +89,19 @@ impl<R: Runtime> Session<R> {
             state: SessionState::default(),
             backend: None,
             checked: 0,
+            was_attached: false,
             prelude: Vec::new(),
         }
     }
 
     /// Serves the client to its end.
-    pub async fn run(mut self) {
+    pub async fn run(&mut self) {
         let port = self.port as usize;
         cell_of(&self.context.metrics.accepted, port).add(1);
         cell_of(&self.context.metrics.clients, port).add(1);
         // Boxed: what a login needs should not make every idle session larger.
         let close = match Box::pin(self.login()).await {
-            Ok(()) => self.serve().await,
+            Ok(buf) => self.serve(buf).await,
             Err(close) => close,
         };
         self.end(close).await;
@@ -115,14 +120,20 @@ impl<R: Runtime> Session<R> {
     /// The server connection goes back to the pool; `fit` unless an answer is under way on it.
     async fn release(&mut self, fit: bool) {
         self.handle.attached.set(None);
-        self.prelude.clear();
+        self.was_attached = false;
+        // A prelude that was not sent leaves the connection waiting for its answers.
+        let unsent = !std::mem::take(&mut self.prelude).is_empty();
         let Some(mut connection) = self.backend.take() else { return };
         self.context.count_out(connection.about.server);
         connection.now_has(self.state.carried.clone());
         let next = self.state.fresh(self.collation);
-        let fit = fit && self.state.is_poolable() && self.login.is_some();
+        let fit = fit
+            && !unsent
+            && connection.is_between_exchanges()
+            && self.state.is_poolable()
+            && self.login.is_some();
         // A session that has no schema cannot leave one behind for the next.
-        self.context.pool.give(connection, &next, fit).await;
+        Box::pin(self.context.pool.give(connection, &next, fit)).await;
     }
 
     /// The class of server connections that this session needs.

@@ -1,5 +1,7 @@
 //! What becomes of a statement whose server was lost, or turned out to be no primary.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::attach::Stop;
@@ -104,12 +106,7 @@ impl<R: Runtime> Session<R> {
 
     /// The server that was taken for the primary says it is read-only, and executed nothing: the statement
     /// waits for the new primary. If the server goes on being the primary, its word goes to the client.
-    pub(super) async fn refused(
-        &mut self,
-        began: Instant,
-        error: ServerError,
-        server: ServerId,
-    ) -> Result<(), Stop> {
+    pub(super) async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), Stop> {
         self.context.outside.kick(server);
         if self.state.in_transaction() || self.state.held().is_some() {
             // The transaction cannot go on there, nor the session.
@@ -125,22 +122,24 @@ impl<R: Runtime> Session<R> {
             });
         }
         self.server_lost();
-        let (hold, interval) = {
-            let live = self.context.live.borrow();
-            (live.failover.hold, live.monitor.interval)
-        };
+        let began = Instant::now();
+        let interval = self.context.live.borrow().monitor.interval;
         // After this long the probes have seen what the server is now.
-        let patience = (interval * 3).max(std::time::Duration::from_millis(300)).min(hold);
+        let patience = (interval * 3).max(Duration::from_millis(300));
+        let mut was_none = false;
         loop {
             let snapshot = self.context.topology.get();
             match snapshot.writer {
-                Some(writer) if writer != server => return Ok(()),
+                Some(writer) if writer != server || was_none => return Ok(()),
                 Some(_) if began.elapsed() >= patience => return Err(Stop::Tell(Failure::Server(error))),
                 Some(_) => {
                     let left = patience.saturating_sub(began.elapsed());
                     self.pause_for_change(left, snapshot.version).await?;
                 }
-                None => self.wait_for_change(began, hold, snapshot.version).await?,
+                None => {
+                    was_none = true;
+                    self.wait_for_change(began, snapshot.version).await?;
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 //! connection, and whether it holds anything that cannot. Fed by the OK packets' session
 //! trackers and by a look at each text; the only owner of these facts.
 
+use std::collections::HashSet;
+
 use crate::backend::{Carried, Charset};
 use crate::sql;
 use crate::topology::Flavor;
@@ -32,7 +34,12 @@ pub struct SessionState {
     /// The first reason why the session cannot move.
     hold: Option<Hold>,
     /// Prepared statements that are open.
-    statements: u32,
+    statements: HashSet<u32>,
+    /// `LAST_INSERT_ID()` may have been set by an INSERT: an OK packet's id can also be a value that the
+    /// statement gave itself, which does not set it. So it cannot be carried with certainty.
+    inserted: bool,
+    /// The session moved after that: a text that asks for the insert id must not get a wrong one.
+    insert_id_lost: bool,
     /// A prepared statement can end a transaction.
     prepared_control: bool,
     /// The client itself changed what is tracked: it sees every tracker.
@@ -61,7 +68,9 @@ impl SessionState {
             carried,
             status: StatusFlags::AUTOCOMMIT,
             hold: None,
-            statements: 0,
+            statements: HashSet::new(),
+            inserted: false,
+            insert_id_lost: false,
             prepared_control: false,
             tracks_all: false,
             read_only_lost: false,
@@ -91,7 +100,7 @@ impl SessionState {
 
     /// What keeps the session from moving, in words.
     pub fn held(&self) -> Option<&'static str> {
-        if self.statements > 0 {
+        if !self.statements.is_empty() {
             return Some("prepared statements");
         }
         self.hold.or(self.collation_untold.then_some(Hold::Variable)).map(|hold| match hold {
@@ -137,15 +146,31 @@ impl SessionState {
         }
     }
 
-    /// A statement was prepared, or closed.
-    pub fn prepared(&mut self, text_controls: bool) {
-        self.statements += 1;
+    /// A statement was prepared.
+    pub fn prepared(&mut self, statement: u32, text_controls: bool) {
+        self.statements.insert(statement);
         self.prepared_control |= text_controls;
     }
 
     /// COM_STMT_CLOSE.
-    pub fn closed(&mut self) {
-        self.statements = self.statements.saturating_sub(1);
+    pub fn closed(&mut self, statement: u32) {
+        self.statements.remove(&statement);
+    }
+
+    /// The session goes on with another connection.
+    pub fn moves(&mut self) {
+        self.insert_id_lost |= std::mem::take(&mut self.inserted);
+    }
+
+    /// What a text asks for that was left on another connection: what the statement before it did, or an
+    /// insert id. `moving` if the session moves now.
+    pub fn misses(&self, text: &[u8], moving: bool) -> Option<&'static str> {
+        let asks = |words: &[&str]| sql::holds::has_word(text, words);
+        if self.insert_id_lost && asks(&["last_insert_id", "identity"]) {
+            return Some("an insert id");
+        }
+        let back = moving && asks(&["warnings", "errors", "row_count", "found_rows", "diagnostics"]);
+        back.then_some("the diagnostics of its last statement")
     }
 
     /// Whether a prepared statement can end a transaction.
@@ -178,7 +203,8 @@ impl SessionState {
         self.status = ok.status;
         self.carried.autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
         if ok.last_insert_id != 0 {
-            self.carried.last_insert_id = ok.last_insert_id;
+            self.inserted = true;
+            self.insert_id_lost = false;
         }
         if !ok.state.is_empty() {
             self.changes(ok.state, flavor, read_only);
@@ -200,7 +226,9 @@ impl SessionState {
                 self.variable(name, value, flavor, read_only);
             }
             StateChange::Something => unnamed = true,
-            StateChange::Unknown(_) => self.hold = Some(Hold::Untracked),
+            StateChange::Unknown(_) => {
+                self.hold.get_or_insert(Hold::Untracked);
+            }
             StateChange::Gtids(_)
             | StateChange::TransactionCharacteristics(_)
             | StateChange::TransactionState(_) => {}

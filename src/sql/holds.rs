@@ -45,6 +45,12 @@ pub fn may_hold(sql: &[u8], options: Options) -> bool {
     looks_like_it(sql) && (options.is_ambiguous(sql) || tokens_hold(sql, options))
 }
 
+/// Whether any of these words (in lower case) stands in the text, wherever; for rare questions.
+pub fn has_word(sql: &[u8], words: &[&str]) -> bool {
+    sql.split(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))
+        .any(|word| words.iter().any(|w| word.eq_ignore_ascii_case(w.as_bytes())))
+}
+
 fn looks_like_it(sql: &[u8]) -> bool {
     let mut in_word = false;
     for (i, &b) in sql.iter().enumerate() {

@@ -50,7 +50,7 @@ const BEFORE_PARENTHESIS: [&str; 42] = [
 ];
 
 /// What makes even a SELECT more than a read, or its answer its connection's own.
-const NEVER: [&str; 11] = [
+const NEVER: [&str; 14] = [
     "into",
     "for",
     "lock",
@@ -61,6 +61,9 @@ const NEVER: [&str; 11] = [
     "last_insert_id",
     "connection_id",
     "next",
+    "nextval",
+    "currval",
+    "lastval",
     "update",
 ];
 

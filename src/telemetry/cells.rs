@@ -29,6 +29,24 @@ impl Cell {
     }
 }
 
+/// Counts one for as long as it lives, also when the future that holds it is dropped.
+#[derive(Debug)]
+pub struct Counted<'a>(&'a Cell);
+
+impl<'a> Counted<'a> {
+    /// Begins to count; for gauges of the calling worker.
+    pub fn on(cell: &'a Cell) -> Self {
+        cell.add(1);
+        Counted(cell)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.sub(1);
+    }
+}
+
 /// Upper bounds in microseconds of the buckets of `Latency`; the last bucket has none.
 pub const LATENCY_BOUNDS_US: [u64; 14] =
     [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 102_400, 409_600, 1_638_400, 6_553_600];

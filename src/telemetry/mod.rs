@@ -10,7 +10,7 @@ mod reloads;
 mod worker;
 mod worker_families;
 
-pub use cells::{Cell, LATENCY_BOUNDS_US, Latency};
+pub use cells::{Cell, Counted, LATENCY_BOUNDS_US, Latency};
 pub use families::{CONTENT_TYPE, Families, exposition};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogStyle, LogsError, init_tracing};

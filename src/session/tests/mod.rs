@@ -1,0 +1,26 @@
+//! Sessions against scripted peers in memory: a client says something, a server expects
+//! it and replies, and every byte on both legs is looked at. Time is paused: what would
+//! hang runs into the peers' patience at once.
+
+mod client;
+mod packets;
+mod peer;
+mod server;
+mod world;
+
+mod command_phase;
+mod connection_phase;
+
+use std::future::Future;
+
+pub use client::{Client, Login, Refused};
+pub use packets::*;
+pub use peer::Peer;
+pub use server::{Db, Server};
+pub use world::{Settings, World};
+
+/// Runs a story on one thread, with a clock that jumps when nobody does anything.
+pub fn play(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    tokio::task::LocalSet::new().block_on(&runtime.unwrap(), story);
+}

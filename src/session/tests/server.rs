@@ -1,0 +1,211 @@
+//! A server: listens, logs the proxy in, then expects commands and replies.
+
+use std::cell::Cell;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+
+use super::peer::{PATIENCE, Peer};
+use super::{Style, frames, ok};
+use crate::auth::Plugin;
+use crate::net::memory::MemoryListener;
+use crate::wire::{Capabilities, Greeting, HandshakeResponse, StatusFlags};
+
+/// In front of what a session set itself, for collation 45.
+pub const SET: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,session_track_schema=1,\
+                       session_track_state_change=1,session_track_system_variables='*'";
+
+const NONCE: [u8; 20] = *b"nonce-of-the-server!";
+
+static KEY: LazyLock<PrivateDecryptingKey> =
+    LazyLock::new(|| PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap());
+
+/// How the server wants to be convinced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checks {
+    /// By the plugin of its greeting.
+    Plugin(Plugin),
+    /// By another plugin than it greets with.
+    Switch(Plugin),
+    /// By the password itself under its RSA key.
+    Full,
+}
+
+pub struct Server {
+    pub listener: MemoryListener,
+    pub capabilities: Capabilities,
+    pub checks: Checks,
+    pub password: &'static str,
+    threads: Cell<u32>,
+}
+
+impl Server {
+    pub fn new(listener: MemoryListener, capabilities: Capabilities) -> Self {
+        let checks = Checks::Plugin(Plugin::NativePassword);
+        Server { listener, capabilities, checks, password: "secret", threads: Cell::new(100) }
+    }
+
+    /// A connection that says nothing yet.
+    pub async fn accept_raw(&self) -> Peer {
+        let waiting = async {
+            loop {
+                if let Some(stream) = self.listener.try_accept() {
+                    return Peer::new(stream);
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the proxy connects")
+    }
+
+    /// Nobody knocks.
+    pub async fn expect_nobody(&self) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(self.listener.try_accept().is_none(), "the proxy connected");
+    }
+
+    /// A connection, logged in.
+    pub async fn accept(&self) -> Db {
+        let mut peer = self.accept_raw().await;
+        let thread_id = self.threads.get() + 1;
+        self.threads.set(thread_id);
+        let greeted = match self.checks {
+            Checks::Plugin(plugin) => plugin,
+            Checks::Switch(Plugin::NativePassword) | Checks::Full => Plugin::CachingSha2,
+            Checks::Switch(Plugin::CachingSha2) => Plugin::NativePassword,
+        };
+        let mut greeting = Vec::new();
+        Greeting {
+            version: b"8.4.2".to_vec(),
+            connection_id: thread_id,
+            nonce: NONCE,
+            capabilities: self.capabilities,
+            collation: 45,
+            status: StatusFlags::AUTOCOMMIT,
+            auth_plugin: greeted.name().as_bytes().to_vec(),
+        }
+        .encode(&mut greeting);
+        peer.say(&frames(0, &[greeting]));
+        let (seq, payload) = peer.packet().await;
+        assert_eq!(seq, 1);
+        let response = HandshakeResponse::parse(&payload).expect("a handshake response");
+        let user = String::from_utf8_lossy(response.user).into_owned();
+        let capabilities = response.capabilities;
+        assert_eq!(response.schema, None, "the schema comes later");
+        self.check(&mut peer, greeted, response.auth_response).await;
+        Db { peer, thread_id, user, capabilities }
+    }
+
+    async fn check(&self, peer: &mut Peer, greeted: Plugin, answer: &[u8]) {
+        let right = greeted.scramble(self.password.as_bytes(), &NONCE);
+        assert_eq!(answer, right, "the answer to the greeting's nonce");
+        let seq = match self.checks {
+            Checks::Plugin(Plugin::NativePassword) => 2,
+            Checks::Plugin(Plugin::CachingSha2) => {
+                peer.say(&frames(2, &[vec![1, 3]]));
+                3
+            }
+            Checks::Switch(plugin) => {
+                let nonce = *b"another nonce, of 20";
+                let name = plugin.name().as_bytes();
+                peer.say(&frames(2, &[[&[0xfe], name, &[0], &nonce[..], &[0]].concat()]));
+                let right = plugin.scramble(self.password.as_bytes(), &nonce);
+                peer.expect_bytes(&frames(3, &[right])).await;
+                4
+            }
+            Checks::Full => self.check_fully(peer).await,
+        };
+        peer.say(&frames(seq, &[ok()]));
+    }
+
+    /// The password under the server's key. Returns the OK packet's sequence id.
+    async fn check_fully(&self, peer: &mut Peer) -> u8 {
+        peer.say(&frames(2, &[vec![1, 4]]));
+        peer.expect_bytes(&frames(3, &[vec![2]])).await;
+        let der: PublicKeyX509Der = KEY.public_key().as_der().unwrap();
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", base64(der.as_ref()));
+        peer.say(&frames(4, &[[&[1], pem.as_bytes()].concat()]));
+        let (seq, cipher) = peer.packet().await;
+        assert_eq!(seq, 5);
+        let key = OaepPrivateDecryptingKey::new(KEY.clone()).unwrap();
+        let mut plain = vec![0; 256];
+        let plain = key.decrypt(&OAEP_SHA1_MGF1SHA1, &cipher, &mut plain, None).unwrap();
+        let masked = [self.password.as_bytes(), &[0]].concat();
+        let expected: Vec<u8> = masked.iter().zip(NONCE.iter().cycle()).map(|(a, b)| a ^ b).collect();
+        assert_eq!(plain, expected, "the password under the key");
+        6
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * i) & 63) as usize];
+            out.push(if i <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
+
+/// A connection of the proxy, logged in.
+pub struct Db {
+    pub peer: Peer,
+    pub thread_id: u32,
+    pub user: String,
+    /// Agreed with the proxy.
+    pub capabilities: Capabilities,
+}
+
+impl Db {
+    pub fn style(&self) -> Style {
+        Style {
+            deprecate_eof: self.capabilities.contains(Capabilities::DEPRECATE_EOF),
+            session_track: self.capabilities.contains(Capabilities::SESSION_TRACK),
+        }
+    }
+
+    /// This command comes next.
+    pub async fn expect(&mut self, payload: impl AsRef<[u8]>) {
+        self.peer.expect_bytes(&frames(0, &[payload.as_ref().to_vec()])).await;
+    }
+
+    pub async fn expect_query(&mut self, sql: &str) {
+        self.expect(super::query(sql)).await;
+    }
+
+    /// These packets, the first with sequence id 1.
+    pub fn reply(&mut self, payloads: &[Vec<u8>]) {
+        self.peer.say(&frames(1, payloads));
+    }
+
+    pub fn reply_ok(&mut self) {
+        self.reply(&[ok()]);
+    }
+
+    /// The SET of a new session comes, with this behind it, and is answered.
+    pub async fn expect_set(&mut self, more: &str) {
+        self.expect_query(&format!("{SET}{more}")).await;
+        self.reply_ok();
+    }
+
+    /// COM_INIT_DB comes and is answered.
+    pub async fn expect_init_db(&mut self, schema: &str) {
+        self.expect(super::command(2, schema)).await;
+        self.reply_ok();
+    }
+
+    /// The connection is reset for the pool.
+    pub async fn expect_reset(&mut self) {
+        self.expect([0x1f]).await;
+        self.reply_ok();
+        self.expect_set("").await;
+    }
+
+    /// What a server does that dies.
+    pub fn die(self) {}
+}

@@ -1,0 +1,257 @@
+//! One worker's context, a network in memory, and a snapshot that follows what the
+//! story's servers say.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Client, Login, Peer, Refused, Server};
+use crate::backend::{Ceilings, Pool};
+use crate::config::{Live, Monitor, Secret, User};
+use crate::net::BufferPool;
+use crate::net::memory::{MemoryRuntime, pair};
+use crate::session::{Context, KillRequest, Outside, Session, kill_here};
+use crate::telemetry::{Close, Disruption, WorkerMetrics};
+use crate::topology::{
+    Discovered, Event, Facts, Flavor, ProbeOutcome, Replication, ServerId, Snapshot, reduce,
+};
+use crate::wire::Capabilities;
+
+/// What sessions asked of the rest of the process.
+#[derive(Default)]
+pub struct Recorded {
+    pub kicks: RefCell<Vec<ServerId>>,
+    pub kicks_all: Cell<u32>,
+    pub kills: RefCell<Vec<KillRequest>>,
+    ids: Cell<u32>,
+    context: OnceCell<Weak<Context<MemoryRuntime>>>,
+}
+
+struct Recorder(Rc<Recorded>);
+
+impl Outside for Recorder {
+    fn kick(&self, server: ServerId) {
+        self.0.kicks.borrow_mut().push(server);
+    }
+
+    fn kick_all(&self) {
+        self.0.kicks_all.set(self.0.kicks_all.get() + 1);
+    }
+
+    fn connection_id(&self) -> u32 {
+        self.0.ids.set(self.0.ids.get() + 1);
+        0x4000_0000 | self.0.ids.get()
+    }
+
+    fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>> {
+        self.0.kills.borrow_mut().push(request.clone());
+        let context = self.0.context.get().and_then(Weak::upgrade).unwrap();
+        Box::pin(kill_here(context, request))
+    }
+}
+
+/// What a story begins with.
+#[derive(Clone)]
+pub struct Settings {
+    /// The most bytes that a read returns, on both legs.
+    pub chunk: usize,
+    pub flavor: Flavor,
+    /// What the probes saw the servers greet with.
+    pub seen: Capabilities,
+    /// What the servers greet sessions with.
+    pub served: Capabilities,
+    pub change: fn(&mut Live),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let mysql = Capabilities::OFFERED - Capabilities::MARIADB - Capabilities::QUERY_ATTRIBUTES;
+        Settings { chunk: usize::MAX, flavor: Flavor::MySql, seen: mysql, served: mysql, change: |_| {} }
+    }
+}
+
+pub struct World {
+    pub context: Rc<Context<MemoryRuntime>>,
+    pub outside: Rc<Recorded>,
+    pub settings: Settings,
+    pub runtime: MemoryRuntime,
+    snapshot: RefCell<Snapshot>,
+    now_ms: Cell<u64>,
+}
+
+fn live() -> Live {
+    let user = |name: &str, password: &str| {
+        let user = User { name: name.into(), password: Secret::new(password), max_server_connections: None };
+        (Arc::from(name), user)
+    };
+    Live {
+        servers: Vec::new(),
+        monitor: Monitor {
+            user: "monitor".into(),
+            password: Secret::new("m"),
+            interval: Duration::from_millis(100),
+        },
+        users: HashMap::from([user("app", "secret"), user("other", "secret"), user("nopass", "")]),
+        consistency: Default::default(),
+        replicas: Default::default(),
+        failover: Default::default(),
+        limits: Default::default(),
+        pool: Default::default(),
+        timeouts: Default::default(),
+        drain: Default::default(),
+    }
+}
+
+impl World {
+    /// A MySQL primary `db-0` with the replicas `db-1` and `db-2`.
+    pub fn new() -> Self {
+        World::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        let world = World::without_servers(settings);
+        world.primary("db-0");
+        world.replica("db-1");
+        world.replica("db-2");
+        world
+    }
+
+    /// The same servers, of which nothing is known yet.
+    pub fn without_servers(settings: Settings) -> Self {
+        let runtime = MemoryRuntime::with_chunk(settings.chunk);
+        let (buffers, metrics) = (Rc::new(BufferPool::default()), Arc::new(WorkerMetrics::default()));
+        let pool =
+            Pool::new(runtime.clone(), Arc::new(Ceilings::default()), buffers.clone(), metrics.clone());
+        let outside = Rc::new(Recorded::default());
+        let snapshot = Snapshot::empty();
+        let mut live = live();
+        (settings.change)(&mut live);
+        let context = Rc::new(Context::new(
+            runtime.clone(),
+            buffers,
+            pool,
+            Arc::new(snapshot.clone()),
+            Arc::new(live),
+            metrics,
+            Box::new(Recorder(outside.clone())),
+        ));
+        outside.context.set(Rc::downgrade(&context)).unwrap();
+        let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
+        let world = World { context, outside, settings, runtime, snapshot, now_ms };
+        let names = ["db-0", "db-1", "db-2"];
+        let found = names.map(|n| Discovered::from((n.into(), format!("{n}:3306").into())));
+        world.event(Event::Servers(found.to_vec()));
+        world
+    }
+
+    fn event(&self, event: Event) {
+        self.now_ms.set(self.now_ms.get() + 100);
+        let next = reduce(&self.snapshot.borrow(), &event, self.now_ms.get());
+        self.snapshot.replace(next.clone());
+        self.context.new_snapshot(Arc::new(next));
+    }
+
+    pub fn id(&self, name: &str) -> ServerId {
+        self.snapshot.borrow().servers.iter().find(|s| &*s.name == name).unwrap().id
+    }
+
+    fn probed(&self, name: &str, outcome: ProbeOutcome) {
+        self.event(Event::Probe { server: self.id(name), outcome });
+    }
+
+    fn facts(&self, name: &str) -> Facts {
+        let version = if self.settings.flavor == Flavor::MySql { "8.4.2" } else { "11.4.2-MariaDB" };
+        Facts {
+            flavor: self.settings.flavor,
+            version: version.into(),
+            capabilities: self.settings.seen.bits(),
+            collation: 45,
+            read_only: false,
+            super_read_only: false,
+            replication: None,
+            gtid: "0-1-1".into(),
+            identity: format!("uuid-of-{name}").into(),
+            round_trip: Duration::from_micros(200),
+        }
+    }
+
+    /// A probe found it writable.
+    pub fn primary(&self, name: &str) {
+        self.probed(name, ProbeOutcome::Facts(self.facts(name)));
+    }
+
+    /// A probe found it read-only and not replicating, as in the middle of a switchover.
+    pub fn read_only(&self, name: &str) {
+        self.probed(name, ProbeOutcome::Facts(Facts { read_only: true, ..self.facts(name) }));
+    }
+
+    /// A probe found it a replica in good order.
+    pub fn replica(&self, name: &str) {
+        self.replica_behind(name, Duration::ZERO);
+    }
+
+    pub fn replica_behind(&self, name: &str, lag: Duration) {
+        let replication = Replication { receiving: true, applying: true, lag: Some(lag), source: None };
+        let facts = Facts { read_only: true, replication: Some(replication), ..self.facts(name) };
+        self.probed(name, ProbeOutcome::Facts(facts));
+    }
+
+    /// A probe was refused, and so is everybody from now on.
+    pub fn down(&self, name: &str) {
+        self.runtime.unlisten(&format!("{name}:3306"));
+        self.probed(name, ProbeOutcome::Unreachable("refused".into()));
+    }
+
+    /// Its side of the network.
+    pub fn server(&self, name: &str) -> Server {
+        Server::new(self.runtime.listen(&format!("{name}:3306")), self.settings.served)
+    }
+
+    /// A client's socket, accepted.
+    pub fn socket(&self, login: &Login) -> Peer {
+        let (ours, theirs) = pair(self.settings.chunk);
+        let mut session = Session::new(self.context.clone(), theirs, login.port);
+        tokio::task::spawn_local(async move { session.run().await });
+        Peer::new(ours)
+    }
+
+    pub async fn attempt(&self, login: &Login) -> Result<Client, Refused> {
+        Client::log_in(self.socket(login), login).await
+    }
+
+    pub async fn login(&self, login: &Login) -> Client {
+        self.attempt(login).await.expect("a login")
+    }
+
+    /// `app` on the read-write port.
+    pub async fn client(&self) -> Client {
+        self.login(&Login::default()).await
+    }
+
+    pub fn closed(&self, close: Close) -> u64 {
+        self.context.metrics.closed[close as usize].get()
+    }
+
+    pub fn disrupted(&self, disruption: Disruption) -> u64 {
+        self.context.metrics.disruptions[disruption as usize].get()
+    }
+
+    /// Nothing is left of any session: no handle, no load, no gauge; so many pooled connections are.
+    pub async fn expect_nothing_left(&self, pooled: u64) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let m = &self.context.metrics;
+        assert_eq!(self.context.session_count(), 0, "sessions");
+        for name in ["db-0", "db-1", "db-2"] {
+            assert_eq!(self.context.load(self.id(name)), 0, "load of {name}");
+        }
+        assert_eq!(m.clients.iter().map(|c| c.get()).sum::<u64>(), 0, "clients");
+        assert_eq!(m.waiting_for_writer.get(), 0, "waiting for a writer");
+        assert_eq!(m.waiting_for_connection.get(), 0, "waiting for a connection");
+        assert_eq!(m.server_idle.get(), pooled, "pooled");
+        assert_eq!(m.server_connections.get(), pooled, "server connections");
+    }
+}
