@@ -141,6 +141,11 @@ impl<R: Runtime> Session<R> {
             // Nothing may be answered, and what it speaks of is gone: the next command hears of that.
             return Box::pin(self.skip(buf, request)).await.map(|_| ());
         }
+        if self.state.insert_id_lost
+            && let Err(stop) = self.misses_nothing(buf, request, false)
+        {
+            return Box::pin(self.skip_and_stop(buf, request, stop)).await;
+        }
         loop {
             if !self.is_attached()
                 && let Err(stop) = Box::pin(self.attach_for(buf, request)).await
@@ -192,15 +197,16 @@ impl<R: Runtime> Session<R> {
 
     /// A connection for this request. A text that asks for what the connection before it knew cannot move.
     async fn attach_for(&mut self, buf: &Buf, request: Request) -> Result<(), Stop> {
-        if let Some(missing) = self.missing(buf, request) {
-            return Err(Stop::TellAndClose(Failure::StateLost(missing), Close::ServerLost));
-        }
+        self.misses_nothing(buf, request, self.was_attached)?;
         self.attach().await
     }
 
-    fn missing(&self, buf: &Buf, request: Request) -> Option<&'static str> {
+    fn misses_nothing(&self, buf: &Buf, request: Request, moving: bool) -> Result<(), Stop> {
         let is_text = matches!(request.command, Command::Query | Command::StmtPrepare);
-        is_text.then(|| self.state.misses(request.arguments(buf), self.was_attached)).flatten()
+        match is_text.then(|| self.state.misses(request.arguments(buf), moving)).flatten() {
+            Some(missing) => Err(Stop::TellAndClose(Failure::StateLost(missing), Close::ServerLost)),
+            None => Ok(()),
+        }
     }
 
     /// A request that is not sent: the client is told once it has said all of it.
