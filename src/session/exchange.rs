@@ -372,7 +372,10 @@ impl<R: Runtime> Session<R> {
             let full = chunk.is_full();
             let walk = match self.walk(&mut walker, &mut chunk, request.whole && !forwarded, controls) {
                 Ok(walk) => walk,
-                Err(e) => {
+                Err((e, before)) => {
+                    // What came before the fault is the client's, and its packets are counted.
+                    self.context.buffers.give(chunk);
+                    Box::pin(self.pass(Buf::default(), 0, Some(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
                     tracing::warn!(id = self.handle.id, error = %e, "a server broke the protocol");
                     let stop = Stop::TellAndClose(failure, Close::ServerProtocol);
@@ -493,22 +496,24 @@ impl<R: Runtime> Session<R> {
         chunk: &mut Buf,
         may_retry: bool,
         controls: bool,
-    ) -> Result<Walk, ProtocolError> {
+    ) -> Result<Walk, (ProtocolError, Buf)> {
         let Some(about) = self.backend.as_ref().map(|c| &c.about) else {
-            return Err(ProtocolError::Unsupported("an answer without a connection"));
+            return Err((ProtocolError::Unsupported("an answer without a connection"), Buf::default()));
         };
         let (flavor, read_only, server) = (about.flavor, about.class.read_only, about.server);
         let mut ear = Ear { state: &mut self.state, flavor, read_only, may_retry, controls, refusal: None };
         let mut edits = self.context.edits.borrow_mut();
         edits.clear();
-        let (used, walked) = walker.feed(chunk.filled_mut(), &mut edits, &mut ear)?;
+        let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
         let refused = ear.refusal.map(|error| (error, server));
-        let edited = (edits.single() != Some((0, used))).then(|| {
+        let edited = || {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };
             edits.apply(chunk.filled(), |bytes| out.extend_from_slice(bytes));
             out
-        });
+        };
+        let (used, walked) = walked.map_err(|e| (e, edited()))?;
+        let edited = (edits.single() != Some((0, used))).then(edited);
         Ok(Walk { used, walked, edited, refused })
     }
 
