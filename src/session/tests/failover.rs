@@ -138,7 +138,7 @@ fn a_command_without_an_answer_does_not_get_the_error_of_a_lost_transaction() {
 #[test]
 fn a_session_that_holds_state_is_told_and_closed() {
     play(async {
-        let holds: [(Vec<u8>, Vec<Vec<u8>>, &str); 3] = [
+        let holds = [
             (query("set @x = 1"), vec![ok_state(MODERN, AUTOCOMMIT, &something())], "user variables"),
             (command(0x16, "select ?"), prepared(MODERN, 1, 0..1, &["?"]), "prepared statements"),
             (query("/* f */ do f()"), vec![ok_state(MODERN, AUTOCOMMIT, &something())], "did not name"),
