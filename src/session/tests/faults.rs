@@ -64,6 +64,36 @@ fn garbage_in_place_of_a_login() {
 }
 
 #[test]
+fn a_login_with_a_wrong_sequence_id() {
+    play(async {
+        let world = World::new();
+        for seq in [0, 2] {
+            let refused = world.attempt(&Login { seq, ..Login::default() }).await.err().unwrap();
+            assert_eq!((refused.code, &*refused.sqlstate), (1043, "08S01"));
+        }
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn a_server_that_answers_the_state_with_a_wrong_sequence_id() {
+    play(async {
+        let world = World::new();
+        let db0 = world.server("db-0");
+        let mut client = world.client().await;
+        client.query("insert into t values (1)");
+        let mut db = db0.accept().await;
+        db.expect_query(super::server::SET).await;
+        db.expect_query("insert into t values (1)").await;
+        db.peer.say(&frames(4, &[ok()]));
+        client.expect_err(1105, "08S01").await;
+        client.peer.expect_end().await;
+        db.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
 fn commands_that_are_none() {
     play(async {
         let world = World::new();
