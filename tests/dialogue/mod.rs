@@ -26,6 +26,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 }
 
 /// The ERR packet that a statement must have got.
+#[track_caller]
 pub fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> ServerError {
     match result {
         Err(Error::Server(error)) => error,
@@ -34,6 +35,7 @@ pub fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> ServerError {
 }
 
 /// Its code and SQLSTATE.
+#[track_caller]
 pub fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String) {
     let error = refusal(result);
     (error.code, error.state)

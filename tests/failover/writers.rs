@@ -102,7 +102,7 @@ impl Writers {
             }
         }
         let all = |of: fn(&Books) -> usize| books.iter().map(of).sum::<usize>();
-        println!(
+        eprintln!(
             "{} statements acknowledged, {} of unknown outcome, {} rolled back",
             all(|b| b.acknowledged.len()),
             all(|b| b.unknown.len()),

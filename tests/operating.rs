@@ -1,0 +1,33 @@
+//! Running the proxy: limits, KILL, drain, reload, timeouts, descriptors, sockets, and
+//! secrets that must not show.
+
+mod dialogue;
+#[path = "operating/ending.rs"]
+mod ending;
+#[path = "operating/kill.rs"]
+mod kill;
+#[path = "operating/limits.rs"]
+mod limits;
+#[path = "operating/reload.rs"]
+mod reload;
+#[path = "operating/secrets.rs"]
+mod secrets;
+mod support;
+#[path = "operating/unix.rs"]
+mod unix;
+
+use support::{Cluster, Proxy, proxy_config};
+
+/// One server with a table `test.t` of one row, and the configuration of a proxy before it.
+async fn alone(cluster: &Cluster) -> String {
+    cluster.primary().sql("CREATE TABLE IF NOT EXISTS test.t (v INT); INSERT INTO test.t VALUES (1)").await;
+    dialogue::patient(&proxy_config(cluster))
+}
+
+/// A server and a proxy with this in addition to its configuration.
+async fn scene(addition: &str) -> (Cluster, Proxy) {
+    let cluster = Cluster::mariadb(0).await;
+    let config = alone(&cluster).await;
+    let proxy = Proxy::start(&format!("workers = 2\n{config}\n{addition}")).await;
+    (cluster, proxy)
+}
