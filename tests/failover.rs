@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 use sessions::{Held, Idle, Open};
 use support::{Cluster, Kind, Proxy, proxy_config};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use writers::{TABLE, Writers, count};
 
 /// Each scene on both kinds of server.
@@ -40,6 +40,7 @@ on_both!(primary_killed, 2, mariadb_primary_killed, mysql_primary_killed);
 on_both!(planned_switchover, 2, mariadb_planned_switchover, mysql_planned_switchover);
 on_both!(primary_frozen, 1, mariadb_primary_frozen, mysql_primary_frozen);
 on_both!(replicas_down, 2, mariadb_replicas_down, mysql_replicas_down);
+on_both!(answer_lost, 1, mariadb_answer_lost, mysql_answer_lost);
 on_both!(all_down_and_back, 1, mariadb_all_down_and_back, mysql_all_down_and_back);
 
 /// The table, replicated, and a primary that never acknowledges what no replica has.
@@ -56,17 +57,28 @@ async fn prepare(cluster: &Cluster) -> Proxy {
     proxy
 }
 
+type Answered = (mysql_async::Conn, Result<(), mysql_async::Error>);
+
 /// A client with a statement of its own under way.
-fn begin(
-    proxy: &Proxy,
-    sql: &'static str,
-) -> JoinHandle<(mysql_async::Conn, Result<(), mysql_async::Error>)> {
+fn begin(proxy: &Proxy, sql: &'static str) -> JoinHandle<Answered> {
+    begin_after(proxy, &[], sql)
+}
+
+fn begin_after(proxy: &Proxy, first: &'static [&'static str], sql: &'static str) -> JoinHandle<Answered> {
     let port = proxy.rw;
     tokio::spawn(async move {
         let mut client = support::connect(port, "app", "app", "test").await.expect("login");
+        for sql in first {
+            client.query_drop(*sql).await.expect("the statements before");
+        }
         let result = client.query_drop(sql).await;
         (client, result)
     })
+}
+
+/// Its end, which must come.
+async fn answered(statement: JoinHandle<Answered>) -> Answered {
+    timeout(dialogue::PATIENCE, statement).await.expect("no answer").expect("its task")
 }
 
 fn report(scene: &str, cluster: &Cluster, promoted: Instant, first: Instant) {
@@ -84,7 +96,7 @@ async fn primary_killed(mut cluster: Cluster) {
     runs_on(&cluster, 0, "in-flight").await;
 
     cluster.primary_mut().kill();
-    let (mut client, result) = in_flight.await.unwrap();
+    let (mut client, result) = answered(in_flight).await;
     assert_eq!(refusal(result).state, "08007");
     eventually("there is no writer", async || topology(&proxy).await["writer"].is_null().then_some(())).await;
     let waiting = begin(&proxy, "INSERT INTO log VALUES ('while-there-is-none')");
@@ -96,7 +108,7 @@ async fn primary_killed(mut cluster: Cluster) {
 
     let promoted = cluster.promote(1).await;
     let port = cluster.primary().port();
-    let (mut waited, result) = waiting.await.unwrap();
+    let (mut waited, result) = answered(waiting).await;
     result.expect("it waits for the new primary");
     assert_eq!(count(&mut waited, "while-there-is-none").await, "1");
     assert_eq!(count(&mut client, "in-flight0").await, "0", "the connection goes on");
@@ -155,7 +167,7 @@ async fn primary_frozen(mut cluster: Cluster) {
     let promoted = cluster.promote(1).await;
     let port = cluster.primary().port();
     assert_eq!(writer_is(&proxy, 1).await, 2);
-    let (mut client, result) = in_flight.await.unwrap();
+    let (mut client, result) = answered(in_flight).await;
     assert_eq!(refusal(result).state, "08007");
     assert_eq!(port_of(&mut client).await.unwrap(), port);
     // From here on nothing of what is said may reach the old primary.
@@ -192,6 +204,51 @@ async fn primary_frozen(mut cluster: Cluster) {
     let rows = "SELECT COUNT(*) FROM test.log WHERE token LIKE '%-p1-%' OR token LIKE '%-p2-%'";
     assert_eq!(old.value(rows).await, "0");
     assert_ne!(cluster.primary().value(rows).await, "0");
+}
+
+/// Executed and in the binary log, but not yet answered, when the primary dies: nothing of it may be sent again.
+async fn answer_lost(mut cluster: Cluster) {
+    let proxy = prepare(&cluster).await;
+    let (wait, stop) = match cluster.kind() {
+        Kind::MariaDb => ("rpl_semi_sync_master_wait_no_slave", "STOP SLAVE IO_THREAD"),
+        Kind::MySql => ("rpl_semi_sync_source_wait_no_replica", "STOP REPLICA IO_THREAD"),
+    };
+    // Who commits now waits for an acknowledgement that never comes.
+    cluster.primary().sql(&format!("SET GLOBAL {wait} = 1")).await;
+    cluster.server(1).sql(stop).await;
+    let alone = begin(&proxy, "INSERT INTO log VALUES ('lost-alone')");
+    waits_for_acknowledgement(&cluster, "lost-alone").await;
+    let commit = begin_after(&proxy, &["BEGIN", "INSERT INTO log VALUES ('lost-commit')"], "COMMIT");
+    runs_on(&cluster, 0, "COMMIT").await;
+    let holder = begin_after(&proxy, &["SET @x = 1"], "INSERT INTO log VALUES ('lost-holder')");
+    runs_on(&cluster, 0, "lost-holder").await;
+
+    cluster.primary_mut().kill();
+    let (mut alone, first) = answered(alone).await;
+    let (mut commit, second) = answered(commit).await;
+    let (mut holder, third) = answered(holder).await;
+    for result in [first, second, third] {
+        assert_eq!(refusal(result).state, "08007");
+    }
+    cluster.primary_mut().restart().await;
+    for token in ["lost-alone", "lost-commit", "lost-holder"] {
+        // What recovery does with what was not acknowledged is the server's choice.
+        let times = count(&mut alone, token).await;
+        eprintln!("{} {token}: {times} times after the crash", cluster.kind().name());
+        assert!(["0", "1"].contains(&&*times), "{token}: {times} times");
+    }
+    assert_eq!(port_of(&mut commit).await.unwrap(), cluster.primary().port());
+    assert!(holder.query_drop("DO 1").await.is_err(), "what it held is lost, so it ends");
+}
+
+async fn waits_for_acknowledgement(cluster: &Cluster, part: &str) {
+    let ask = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%{part}%' AND state LIKE '%semi-sync ACK%'"
+    );
+    eventually("it is in the binary log", async || {
+        (cluster.primary().value(&ask).await == "1").then_some(())
+    })
+    .await;
 }
 
 async fn replicas_down(mut cluster: Cluster) {
@@ -267,7 +324,7 @@ async fn all_down_and_back(mut cluster: Cluster) {
     for number in 0..2 {
         cluster.server_mut(number).restart().await;
     }
-    let (mut waited, result) = waiting.await.unwrap();
+    let (mut waited, result) = answered(waiting).await;
     result.expect("it waits through the outage");
     assert_eq!(count(&mut waited, "through-it-all").await, "1");
     assert_eq!(count(&mut waited, "too-late").await, "0", "an error that says so executed nothing");
