@@ -11,8 +11,8 @@ const CHARSET: [&[u8]; 4] =
     [b"character_set_client", b"character_set_results", b"character_set_connection", b"collation_connection"];
 
 /// Reported by the servers of their own accord, and nothing that a session set: MySQL counts statements,
-/// MariaDB reports the GTID of each write; autocommit is in the status flags.
-const NOISE: [&[u8]; 4] = [b"statement_id", b"last_gtid", b"autocommit", b"gtid_executed"];
+/// MariaDB reports the GTID of each write.
+const NOISE: [&[u8]; 3] = [b"statement_id", b"last_gtid", b"gtid_executed"];
 
 /// They hold for the next statement or event only.
 const ONE_SHOT: [&[u8]; 5] = [b"insert_id", b"gtid_next", b"timestamp", b"rand_seed1", b"rand_seed2"];
@@ -68,12 +68,18 @@ impl Carried {
         }
     }
 
+    /// Whether the servers report this variable of their own accord.
+    pub fn is_noise(name: &[u8]) -> bool {
+        NOISE.contains(&name)
+    }
+
     /// Notes a system variable that a tracker reported. False: it cannot be carried.
     pub fn note(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
         if CHARSET.contains(&name) {
             return self.note_charset(name, value, flavor);
         }
-        if NOISE.contains(&name) {
+        if name == b"autocommit" {
+            // The status flags tell.
             return true;
         }
         if value.contains(&b'\\') || ONE_SHOT.contains(&name) || name.starts_with(b"session_track_") {

@@ -62,6 +62,9 @@ enum Expect {
 pub struct Connection<S> {
     /// The socket.
     pub stream: S,
+    /// It was not reset after its last session, which only read: the diagnostics of that session's last
+    /// statement are still there.
+    pub has_past: bool,
     /// What it is.
     pub about: About,
     /// The status of the last OK or EOF packet.
@@ -108,6 +111,7 @@ impl<S: Stream> Connection<S> {
     pub(super) fn new(stream: S, about: About, status: StatusFlags) -> Self {
         Connection {
             stream,
+            has_past: false,
             about,
             status,
             schema: None,
@@ -164,8 +168,18 @@ impl<S: Stream> Connection<S> {
     /// Appends COM_RESET_CONNECTION, which also ends an open transaction.
     pub fn reset(&mut self, out: &mut Vec<u8>) {
         frame_with(out, 0, |out| out.push(0x1f));
+        self.has_past = false;
         self.expecting.push_back(Expect::Reset);
         self.applied = None;
+    }
+
+    /// Replaces a prelude that was not sent by a reset and what brings the connection to this state again.
+    /// The state holds nothing that was not there before, so nothing of it can be refused.
+    pub fn reset_before(&mut self, wish: &Carried, prelude: &mut Vec<u8>) {
+        prelude.clear();
+        self.expecting.clear();
+        self.reset(prelude);
+        let _ = self.become_session(wish, prelude);
     }
 
     /// Appends what brings the connection to this state, if anything does. False: a server could refuse

@@ -174,6 +174,10 @@ impl<R: Runtime> Pool<R> {
         if result.is_err() {
             return;
         }
+        self.keep(connection);
+    }
+
+    fn keep(&self, connection: Connection<R::Stream>) {
         let key = PoolKey {
             server: connection.about.server,
             user: connection.about.user.clone(),
@@ -182,6 +186,15 @@ impl<R: Runtime> Pool<R> {
         let idle = Idle { connection, since: Instant::now() };
         self.idle.borrow_mut().entry(key).or_default().push(idle);
         self.metrics.server_idle.add(1);
+    }
+
+    /// Takes back a connection that its session left as it found it: it need not be reset.
+    pub fn give_unchanged(&self, mut connection: Connection<R::Stream>) {
+        // Somebody who waits for its place has it by the drop.
+        if !connection.is_wanted() {
+            connection.has_past = true;
+            self.keep(connection);
+        }
     }
 
     /// Closes a connection that cannot be used again.

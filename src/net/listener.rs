@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::tokio_driver::tune;
@@ -73,11 +73,7 @@ impl Listener {
     /// Waits for a connection.
     pub async fn accept(&self) -> io::Result<TokioStream> {
         match self {
-            Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                tune(&stream)?;
-                Ok(TokioStream::Tcp(stream))
-            }
+            Listener::Tcp(listener) => Ok(TokioStream::Tcp(listener.accept().await?.0)),
             Listener::Unix(listener) => Ok(TokioStream::Unix(listener.accept().await?.0)),
         }
     }
@@ -107,6 +103,7 @@ fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     socket.set_reuse_port(share)?;
     socket.bind(&address.into())?;
     if share {
+        tune(&SockRef::from(&socket))?;
         socket.listen(BACKLOG)?;
     }
     Ok(socket)

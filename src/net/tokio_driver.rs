@@ -21,14 +21,15 @@ pub enum TokioStream {
     Unix(UnixStream),
 }
 
-/// Keepalive: a peer that vanished is noticed after 60 + 3 × 10 s.
-pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+/// TCP_NODELAY, and keepalive: a peer that vanished is noticed after 60 + 3 × 10 s. On Linux an accepted
+/// socket has what its listening socket has.
+pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(10))
         .with_retries(3);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 impl TokioStream {
@@ -159,7 +160,7 @@ impl Runtime for TokioRuntime {
         match to {
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                tune(&stream)?;
+                tune(&SockRef::from(&stream))?;
                 Ok(TokioStream::Tcp(stream))
             }
             Endpoint::Unix(path) => Ok(TokioStream::Unix(UnixStream::connect(path).await?)),

@@ -44,7 +44,8 @@ impl Loads {
         let load = |i: usize| self.0[i].load(Relaxed);
         let least = (0..self.0.len()).min_by_key(|i| load(*i))?;
         let (mine, theirs) = (load(worker), load(least));
-        (least != worker && mine > theirs + theirs / 8).then_some(least)
+        // Handing over costs more than a difference of one or two.
+        (least != worker && mine > theirs + 1 + theirs / 8).then_some(least)
     }
 }
 

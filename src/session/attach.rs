@@ -176,6 +176,10 @@ impl<R: Runtime> Session<R> {
             // A pooled connection of an earlier generation is of this one if its server is the writer (again).
             connection.about.generation = generation;
             let mut prelude = Vec::new();
+            if connection.has_past && !wish.variables.is_empty() {
+                // A session that moves with more than a new session has: all of it is brought, and checked, here.
+                connection.reset(&mut prelude);
+            }
             if !connection.become_session(&wish, &mut prelude) {
                 let brought = bring(&mut connection, std::mem::take(&mut prelude));
                 match context.runtime.timeout(terms.connect, brought).await {

@@ -140,13 +140,19 @@ impl<R: Runtime> Session<R> {
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
-            Command::StmtExecute | Command::StmtFetch => self.forward(buf, request).await,
+            Command::StmtExecute | Command::StmtFetch => {
+                self.state.is_not_plain();
+                self.forward(buf, request).await
+            }
             _ => Box::pin(self.rarer(buf, request)).await,
         }
     }
 
     /// Commands that are not worth room in every session's future.
     async fn rarer(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        if request.command != Command::Ping {
+            self.state.is_not_plain();
+        }
         match request.command {
             Command::Ping => {
                 self.skip(buf, request).await?;

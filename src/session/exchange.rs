@@ -148,6 +148,7 @@ impl<R: Runtime> Session<R> {
                 return Box::pin(self.skip_and_stop(buf, request, stop)).await;
             }
             self.state.holds(request.leaves);
+            self.forget_past(request);
             let outcome = self.exchange(buf, request).await?;
             match outcome {
                 Outcome::Done => break,
@@ -177,6 +178,16 @@ impl<R: Runtime> Session<R> {
             latency.observe_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
         Ok(())
+    }
+
+    /// A plain read on a connection that was not reset hides what the session before it left there; before
+    /// anything else it is reset, in the same write.
+    fn forget_past(&mut self, request: Request) {
+        let Some(connection) = self.backend.as_mut().filter(|c| c.has_past) else { return };
+        connection.has_past = false;
+        if !request.plain {
+            connection.reset_before(&self.state.carried, &mut self.prelude);
+        }
     }
 
     /// A connection for this request. A text that asks for what the connection before it knew cannot move.

@@ -45,6 +45,11 @@ impl<R: Runtime> Session<R> {
             return Box::pin(self.kill_text(buf, request)).await;
         }
         request.leaves = self.state.leaves(text, request.whole);
+        if request.command == Command::Query && request.whole {
+            request.plain = self.state.looks_plain(text);
+        } else {
+            self.state.is_not_plain();
+        }
         self.forward(buf, request).await
     }
 

@@ -127,6 +127,15 @@ impl<R: Runtime> Session<R> {
         self.context.count_out(connection.about.server);
         connection.now_has(self.state.carried.clone());
         let next = self.state.fresh(self.collation);
+        if fit
+            && !unsent
+            && connection.is_between_exchanges()
+            && self.state.left_nothing()
+            && self.state.carried == next
+        {
+            self.context.pool.give_unchanged(connection);
+            return;
+        }
         let fit = fit
             && !unsent
             && connection.is_between_exchanges()

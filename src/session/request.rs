@@ -15,13 +15,15 @@ pub struct Request {
     pub whole: bool,
     /// What it may leave behind on the server connection that it goes to.
     pub leaves: Option<Hold>,
+    /// It only reads, and does not ask what the statement before it did.
+    pub plain: bool,
 }
 
 impl Request {
     /// At the front of `buf`, which has the header and the command byte.
     pub fn at(buf: &Buf, header: PacketHeader, command: Command) -> Self {
         let whole = !header.is_continued() && buf.len() >= header.total();
-        Request { header, command, whole, leaves: None }
+        Request { header, command, whole, leaves: None, plain: false }
     }
 
     /// Takes it off the front of the buffer, if it still stands there.

@@ -9,6 +9,9 @@ use crate::sql;
 use crate::topology::Flavor;
 use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
+/// Words of texts that ask for what the statement before them left.
+const LOOKS_BACK: [&str; 5] = ["warnings", "errors", "row_count", "found_rows", "diagnostics"];
+
 /// Why a session cannot silently move to another server connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
@@ -23,6 +26,9 @@ pub enum Hold {
     /// COM_SET_OPTION, COM_DEBUG and other commands that leave something behind.
     Command,
 }
+
+/// A session of more queries than this is reset at its end whatever they were.
+const MAX_PLAIN: u8 = 4;
 
 /// See the module.
 #[derive(Debug)]
@@ -44,6 +50,9 @@ pub struct SessionState {
     prepared_control: bool,
     /// The client itself changed what is tracked: it sees every tracker.
     pub tracks_all: bool,
+    /// Queries so far, while all of them were plain reads: such a session leaves nothing on its connection but
+    /// the diagnostics of the last one. None: something else came, or too many to go on looking.
+    plain: Option<u8>,
     /// A replica port's connection left its read-only mode: it must not be used again.
     pub read_only_lost: bool,
     /// The connection's character set changed, but nobody said yet to which collation.
@@ -73,6 +82,7 @@ impl SessionState {
             insert_id_lost: false,
             prepared_control: false,
             tracks_all: false,
+            plain: Some(0),
             read_only_lost: false,
             collation_untold: false,
         }
@@ -139,6 +149,25 @@ impl SessionState {
         }
     }
 
+    /// Whether a text only reads, for the first few of a session: there a closer look pays, since it saves
+    /// a reset.
+    pub fn looks_plain(&mut self, text: &[u8]) -> bool {
+        let count = self.plain.take().filter(|count| *count < MAX_PLAIN);
+        self.plain =
+            count.filter(|_| sql::plain_read::is_plain_read(text, self.sql_options())).map(|count| count + 1);
+        self.plain.is_some()
+    }
+
+    /// Something else than a query.
+    pub fn is_not_plain(&mut self) {
+        self.plain = None;
+    }
+
+    /// Whether the connection is as the session found it, diagnostics aside.
+    pub fn left_nothing(&self) -> bool {
+        self.plain.is_some() && !self.in_transaction() && self.held().is_none()
+    }
+
     /// A request that leaves this goes to the server now.
     pub fn holds(&mut self, hold: Option<Hold>) {
         if hold == Some(Hold::Command) || self.hold.is_none() {
@@ -166,11 +195,10 @@ impl SessionState {
     /// insert id. `moving` if the session moves now.
     pub fn misses(&self, text: &[u8], moving: bool) -> Option<&'static str> {
         let asks = |words: &[&str]| sql::holds::has_word(text, words);
-        if self.insert_id_lost && asks(&["last_insert_id", "identity"]) {
+        if (self.insert_id_lost || (moving && self.inserted)) && asks(&["last_insert_id", "identity"]) {
             return Some("an insert id");
         }
-        let back = moving && asks(&["warnings", "errors", "row_count", "found_rows", "diagnostics"]);
-        back.then_some("the diagnostics of its last statement")
+        (moving && asks(&LOOKS_BACK)).then_some("the diagnostics of its last statement")
     }
 
     /// Whether a prepared statement can end a transaction.
@@ -219,6 +247,8 @@ impl SessionState {
                 named = true;
                 self.carried.schema = (!name.is_empty()).then(|| name.into());
             }
+            // What a server reports of its own accord does not tell what else changed.
+            StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
                 charset |= name == b"character_set_connection";

@@ -75,17 +75,18 @@ fn begins_with(text: &[u8], word: &[u8]) -> bool {
 
 fn tokens_hold(sql: &[u8], options: Options) -> bool {
     let mut lexer = Lexer::new(sql, options);
-    let mut begins_transaction = false;
-    let mut at_start = true;
+    // What of it a statement's first words tell: START TRANSACTION leaves what the status flags say, SET
+    // SESSION TRANSACTION what the trackers say.
+    let (mut begins_transaction, mut sets, mut at_start) = (false, false, true);
     while let Some(token) = lexer.next_significant() {
         match token.kind {
             Kind::Incomplete | Kind::At => return true,
-            // START TRANSACTION leaves what the status flags tell.
             Kind::Word if begins_transaction && token.is("transaction") => {}
             Kind::Word if WORDS.iter().any(|w| token.text.eq_ignore_ascii_case(w)) => return true,
             _ => {}
         }
-        begins_transaction = at_start && token.is("start");
+        begins_transaction = (at_start && token.is("start")) || (sets && token.is_any(&["session", "local"]));
+        sets = at_start && token.is("set");
         at_start = token.kind == Kind::Semicolon;
     }
     false
@@ -126,6 +127,7 @@ mod tests {
             "SELECT @@version, @@session.sql_mode",
             "INSERT INTO users VALUES ('a@b.c', 'please lock the door')",
             "START TRANSACTION READ ONLY",
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             "BEGIN; UPDATE t SET a = 1; COMMIT",
             "SELECT locked, handlers FROM t -- get_lock @x",
             "SET NAMES utf8mb4",

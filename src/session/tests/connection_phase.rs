@@ -216,3 +216,15 @@ fn a_command_in_the_same_breath_as_the_login_is_not_lost() {
         client.expect(&one()).await;
     });
 }
+#[test]
+fn a_login_with_a_schema_does_not_wait_for_a_primary() {
+    play(async {
+        let world = World::new();
+        world.down("db-0");
+        let login = Login { schema: Some("shop"), ..Login::default() };
+        let began = tokio::time::Instant::now();
+        world.login(&login).await.quit();
+        assert!(began.elapsed() < std::time::Duration::from_secs(2));
+        world.expect_nothing_left(0).await;
+    });
+}

@@ -9,7 +9,15 @@ mod server;
 mod world;
 
 mod command_phase;
+mod commands;
 mod connection_phase;
+mod failover;
+mod faults;
+mod kill;
+mod large;
+mod lost;
+mod pool;
+mod replica_port;
 
 use std::future::Future;
 

@@ -101,7 +101,7 @@ pub fn schema(name: &str) -> Vec<u8> {
 
 /// A tracker: something changed.
 pub fn something() -> Vec<u8> {
-    tracker(2, b"\x011")
+    tracker(2, b"1")
 }
 
 fn tracker(kind: u8, inner: &[u8]) -> Vec<u8> {

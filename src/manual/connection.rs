@@ -1,0 +1,67 @@
+//! The life of a connection: one client, from accept to close.
+//!
+//! # Accept
+//!
+//! Each worker has its own listening sockets ([`net::Listener`](crate::net::Listener), SO_REUSEPORT), and
+//! `server/accept.rs` takes what comes. Three things can happen to a new socket: over
+//! `limits.max_connections` it gets ERROR 1040 in place of a greeting; if this worker has clearly more
+//! clients than the least loaded one, the raw socket is handed over
+//! ([`Control::Adopt`](crate::server::Control)); otherwise [`Session::new`](crate::session::Session::new) and
+//! a task. Without file descriptors accept pauses for 50 ms and tries again: it never ends the listener.
+//!
+//! # Login
+//!
+//! `session/login.rs`. The proxy greets at once and waits for no server. What it says of itself comes from
+//! the snapshot: the primary's version string, its collation and its default plugin, and those capabilities
+//! that the proxy offers ([`Capabilities::OFFERED`](crate::wire::Capabilities::OFFERED)) *and* every known
+//! server has, since the session may come to any of them. The client's answer is checked against the password
+//! in the configuration by [`ServerExchange`](crate::auth::ServerExchange), a chain of states that consume
+//! themselves, so that no answer can be checked twice and no client is asked to switch plugins twice. A user
+//! that does not exist takes the same course as a wrong password.
+//!
+//! A login costs no server connection, with one exception: the first time on a worker that an account names a
+//! schema, a server is asked (for at most a second), because "Unknown database" belongs into the answer to
+//! the login.
+//!
+//! # The command loop
+//!
+//! `session/commands.rs`. An idle session owns no buffer: it waits for readability and for its signal (drain,
+//! kill, idle timeout, server lost). Then it borrows a buffer from its worker, reads, and makes a
+//! [`Request`](crate::session) of the first header and the command byte. `whole` says that every byte of it
+//! is in the buffer: only such a request can be looked at as a whole, and sent a second time. Commands up to
+//! 128 KiB are read until they are whole; longer ones stream.
+//!
+//! Some commands the proxy answers itself: COM_PING, COM_RESET_CONNECTION (the server connection goes back to
+//! the pool and the state begins anew), COM_CHANGE_USER (a login), COM_PROCESS_KILL (see
+//! [`kill`](super::kill)). COM_BINLOG_DUMP and its like become a [`tunnel`](crate::net::tunnel). Everything
+//! else goes to a server.
+//!
+//! Texts (COM_QUERY, COM_STMT_PREPARE) pass `session/guard.rs` first: on a replica port the allow list of
+//! [`sql::read_only`](crate::sql::read_only) decides, `KILL` is looked for, and
+//! [`sql::holds`](crate::sql::holds) says whether the text may leave something on its server connection (see
+//! [`state`](super::state)).
+//!
+//! # One statement
+//!
+//! `session/exchange.rs`, in `Session::forward`:
+//!
+//! 1. *Attached?* The usual case is one comparison: the snapshot's version is the one at which this
+//!    connection was found right. If not, [`routing::may_stay`](crate::routing::may_stay) decides.
+//! 2. If not, `session/attach.rs`: [`route`](crate::routing::route) names a server, the [pool](super::pool)
+//!    gives a connection, and what brings it to the session's state becomes the *prelude*, which leaves in
+//!    the same write in front of the statement.
+//! 3. The request is sent, whole in one write, or streamed by `PacketRun` if it is larger than a buffer.
+//! 4. Answers to the prelude are swallowed, then the [walker](super::walker) passes the answer to the client.
+//!    An observer hears every OK, ERR and prepare-OK packet on the session's behalf.
+//! 5. The outcome: done; again elsewhere; refused as read-only; or an error for the client (see
+//!    [`failover`](super::failover)).
+//!
+//! MySQL is half-duplex, so all of this is one task that reads and writes in turn: no reader/writer pair, no
+//! channel per statement.
+//!
+//! # The end
+//!
+//! `Session::run` gives the server connection back, unless an answer is under way on it or the session left
+//! something that a reset does not undo, and counts the reason: [`Close`](crate::telemetry::Close) is a
+//! closed enum that names who ended it. Every ERR packet that a client can get from the proxy itself is a
+//! variant of [`Failure`](crate::session::Failure): one place for codes and texts.

@@ -1,0 +1,29 @@
+//! How Pointsman works inside, for those who carry it on: no code, one page a topic, each linked to the code
+//! that it is about. Read it with `cargo doc --no-deps --document-private-items --open`. What users need is
+//! in `README.md`.
+//!
+//! | page | |
+//! |---|---|
+//! | [`connection`] | one client, from accept to close, through the files |
+//! | [`walker`] | how an answer passes without being decoded |
+//! | [`state`] | what a session is, what of it moves, and what holds it |
+//! | [`pool`] | server connections: taking, resetting, limits |
+//! | [`probes`] | what is asked of the servers, and who is the writer |
+//! | [`failover`] | what becomes of a statement when its server goes |
+//! | [`kill`] | two numbers for one session |
+//! | [`threads`] | threads, sockets, buffers, signals |
+//!
+//! The modules stand in layers, and `tests/architecture.rs` holds the table of who may use whom. The rule
+//! that explains most of it: [`session`](crate::session) and [`discovery`](crate::discovery) never see each
+//! other. They meet in one immutable [`Snapshot`](crate::topology::Snapshot), and there is no second copy of
+//! "who is the primary".
+#![allow(rustdoc::private_intra_doc_links, reason = "these pages are about the inside")]
+
+pub mod connection;
+pub mod failover;
+pub mod kill;
+pub mod pool;
+pub mod probes;
+pub mod state;
+pub mod threads;
+pub mod walker;

@@ -1,0 +1,64 @@
+//! Probes, the snapshot, and who is the writer.
+//!
+//! # One probe
+//!
+//! [`Prober`](crate::monitor::Prober), a task for each server on the control thread: one statement in one
+//! round trip every `monitor.interval`, on a connection that is kept (`monitor/statement.rs`). MySQL answers
+//! everything with one SELECT over `performance_schema`; MariaDB needs two statements in one COM_QUERY, since
+//! nothing but `SHOW ALL SLAVES STATUS` knows the source. The answer becomes
+//! [`Facts`](crate::topology::Facts): flavour, version, capabilities, read-only, replication, GTID position,
+//! identity. If the account may not see replication, a smaller statement goes on alone, the log says which
+//! GRANT is missing, and the connection is renewed each minute, because privileges bind new connections only.
+//!
+//! - No answer within the interval is a missed probe. The next is not sent behind it; a late answer still
+//!   counts. Three missed: down.
+//! - Refused, reset, closed: down at once, except that a loss on a connection that had answered is tried once
+//!   more, since it proves nothing alone.
+//! - An ERR packet (a bad password): counts as missed; after three the server is asked once a second.
+//! - A *kick* ([`Kicker`](crate::monitor::Kicker)) asks at once: sessions do this when they meet a lost or
+//!   read-only server. Many kicks are one probe, and one starts at most every 5 ms.
+//! - While there is no writer, probes come every 20 ms, for a minute at most: a set of replicas alone has
+//!   none for ever.
+//! - Connecting to a silent server has patience of 1 to 4 s: a frozen MySQL must not find hundreds of
+//!   abandoned handshakes when it wakes, for which it would block this host.
+//!
+//! # The snapshot
+//!
+//! One task owns it (`discovery/owner.rs`). Every event, be it a probe's outcome or a reload, goes through
+//! [`reduce`](crate::topology::reduce): snapshot and event in, next snapshot out, without clock, I/O or log.
+//! So each failover story is a unit test (`topology/tests`). An event that says nothing new gives an equal
+//! snapshot with the same version, and nobody is woken. The result is a `watch<Arc<Snapshot>>`; each worker
+//! copies it into its own [`TopologyCell`](crate::session::TopologyCell), so that no statement touches what
+//! other threads do.
+//!
+//! A server is its name and address. If the identity (`server_uuid`, on MariaDB `server_id`) behind an
+//! address changes, it gets a new [`ServerId`](crate::topology::ServerId), and nothing of the old one is
+//! believed.
+//!
+//! # Who is the writer
+//!
+//! `topology/elect.rs`, and nowhere else. A *candidate* is up, not being deleted, and not read-only. In
+//! order:
+//!
+//! 1. The current writer stays for as long as it is a candidate, with an alarm if there is another one: never
+//!    alternate.
+//! 2. At start nobody is chosen before every server answered or is down.
+//! 3. A *deposed* server (it was the writer until another took over, and was not seen to give the role up) is
+//!    not eligible until it was seen read-only or replicating, or its successor is read-only or gone: it may
+//!    lack acknowledged writes.
+//! 4. One eligible candidate: the writer. (With labels it must carry the label; static discovery has none.)
+//! 5. Several: at start the one that others replicate from; later only one from which all the others
+//!    replicate; else none, and an alarm.
+//!
+//! `generation` counts changes to *another* server: A, none, A again is one generation, and sessions on A
+//! stay.
+//!
+//! Group replication and Galera would narrow [`Server::is_candidate`](crate::topology::Server::is_candidate);
+//! probes do not ask for them yet. The labels are there for a discovery that knows them; the condition on
+//! GTIDs in `holds_all_writes` is not collected yet and says no.
+//!
+//! # Who serves reads
+//!
+//! `topology/reads.rs`: up, not the writer, applying, and within `replicas.max_lag`. A replica whose source
+//! died still serves, although its lag is unknown: without a writer nothing is written that it could lack. It
+//! stops when there has been a writer for `max_lag` from which it did not receive.

@@ -1,0 +1,54 @@
+//! Threads, sockets, buffers and signals.
+//!
+//! # Threads
+//!
+//! One thread per core carries traffic (`server/worker.rs`): a current-thread runtime, its own listeners,
+//! [`Pool`](crate::backend::Pool), [`BufferPool`](crate::net::BufferPool),
+//! [`Context`](crate::session::Context) and [`WorkerMetrics`](crate::telemetry::WorkerMetrics). On the path
+//! of a statement nothing is shared between them: no lock, no channel, no atomic read-modify-write. Counters
+//! are cells of the one thread that adds, read by others. What is shared is touched when a client connects
+//! (ids, loads), when a server connection is opened or closed ([`Ceilings`](crate::backend::Ceilings)), and
+//! at a KILL.
+//!
+//! The main thread is the control thread (`app/run.rs`): probes, the owner of the snapshot, HTTP, reload,
+//! signals. It speaks to workers by two `watch` channels (snapshot, settings) and one queue each
+//! ([`Control`](crate::server::Control)). A panic in any task ends the process (a hook that `app/run.rs`
+//! sets): half a proxy is worse than a restart.
+//!
+//! # I/O shaped for completion
+//!
+//! [`net::Stream`](crate::net::Stream) and [`net::Runtime`](crate::net::Runtime) are all that sessions know
+//! of sockets, time and tasks. A buffer goes into an operation and comes back with the result. The driver is
+//! tokio's readiness (`net/tokio_driver.rs`); one on completion can stand in its place, which is why dropping
+//! a `read` loses its buffer, and waiting is done without one (`readable`). The shortcuts `write_now`,
+//! `read_now`, `has_news` may always say "nothing": then the long way is taken. Tests have a driver in memory
+//! (`net/memory.rs`).
+//!
+//! # Buffers
+//!
+//! 16 KiB for a command and its answer, 256 KiB while a large answer or file passes, kept by the worker when
+//! nobody needs them. An idle session owns none. Nothing is collected but control packets, commands up to 128
+//! KiB, and texts on replica ports, which can be judged only as a whole (16 MiB). A client that does not read
+//! stops the reading from its server: memory stays bounded whatever passes.
+//!
+//! # Signals
+//!
+//! [`Signal`](crate::net::Signal) is how a worker speaks to one of its sessions: a byte of bits and a waker,
+//! both on the same thread. [`Signals`](crate::session::Signals) names them: `DRAIN`, `KILLED`, `LOST`,
+//! `IDLE`, `LOGIN`, `END`, `LOOK`. Each wait says which of them may interrupt it
+//! ([`or_raised`](crate::net::or_raised)). A second's tick of the worker raises the timeouts, so no session
+//! has a timer of its own; `LOOK` makes a session whose statement takes long look whether its client is still
+//! there.
+//!
+//! # Drain
+//!
+//! [`Lifecycle`](crate::telemetry::Lifecycle) only goes forward: starting, listening, draining. SIGTERM
+//! enters `Draining`, which turns `/readyz`; after `drain.delay` the workers stop accepting and raise
+//! `DRAIN`, at which idle sessions outside a transaction end; after `drain.timeout` `END` interrupts the rest
+//! with ERROR 1053.
+//!
+//! # Settings
+//!
+//! [`Fixed`](crate::config::Fixed) and [`Live`](crate::config::Live) are different types, so that code can
+//! only ask the right one. A reload replaces `Live` whole. Files are polled each second by content, because a
+//! ConfigMap is changed by swapping a symlink in a parent folder, which no watch on the file itself sees.

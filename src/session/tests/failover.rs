@@ -1,0 +1,343 @@
+//! What a change of writer means for a session: by new snapshots, with living servers.
+
+use std::time::Duration;
+
+use super::commands::attached;
+use super::server::SET;
+use super::*;
+use crate::telemetry::{Close, Disruption};
+
+const SAFE: &str = "insert into t values (1)";
+
+/// From db-0 to db-1, as a planned switchover does it.
+fn switch(world: &World) {
+    world.read_only("db-0");
+    world.primary("db-1");
+    world.replica("db-0");
+}
+
+#[test]
+fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
+    play(async {
+        for chunk in [1, usize::MAX] {
+            let world = World::with(Settings { chunk, ..Settings::default() });
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let told = [
+                ("use shop", schema("shop")),
+                ("set names utf8mb4 collate utf8mb4_bin", names_utf8mb4_bin()),
+                ("set sql_mode = 'ANSI'", variable("sql_mode", "ANSI")),
+                ("set max_join_size = 7", variable("max_join_size", "7")),
+            ];
+            for (sql, state) in told {
+                client.query(sql);
+                db.expect_query(sql).await;
+                db.reply(&[ok_state(MODERN, AUTOCOMMIT, &state)]);
+                client.peer.packet().await;
+            }
+            let db1 = world.server("db-1");
+            switch(&world);
+            db.peer.expect_end().await;
+            db1.expect_nobody().await;
+            client.query(SAFE);
+            let mut db = db1.accept().await;
+            db.expect_query(
+                "SET character_set_client='utf8mb4',character_set_results='utf8mb4',\
+                 character_set_connection='utf8mb4',collation_connection='utf8mb4_bin',\
+                 session_track_schema=1,session_track_state_change=1,session_track_system_variables='*',\
+                 sql_mode='ANSI',max_join_size=7",
+            )
+            .await;
+            db.reply_ok();
+            db.expect_init_db("shop").await;
+            db.expect_query(SAFE).await;
+            db.reply_ok();
+            client.expect_ok().await;
+            client.quit();
+            db.expect([0x1f]).await;
+        }
+    });
+}
+
+#[test]
+fn autocommit_moves_but_an_insert_id_cannot_be_asked_for_elsewhere() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("insert into t values ()");
+        db.expect_query("insert into t values ()").await;
+        let ok = vec![0, 1, 77, 0, 0, 0, 0];
+        db.reply(std::slice::from_ref(&ok));
+        client.expect(&[ok]).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query(SAFE);
+        let mut db = db1.accept().await;
+        db.expect_set(",autocommit=0").await;
+        db.expect_query(SAFE).await;
+        db.reply(&[ok_with(1)]);
+        client.expect(&[ok_with(1)]).await;
+        client.query("select last_insert_id()");
+        db.peer.expect_silence().await;
+    });
+}
+
+#[test]
+fn a_transaction_is_rolled_back_and_the_connection_stays() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.peer.expect_silence().await;
+        client.query(SAFE);
+        client.expect_err(1213, "40001").await;
+        db1.expect_nobody().await;
+        db.peer.expect_end().await;
+        client.query("begin");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        assert_eq!(world.disrupted(Disruption::RolledBack), 1);
+    });
+}
+
+#[test]
+fn a_command_without_an_answer_does_not_get_the_error_of_a_lost_transaction() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        world.server("db-1");
+        switch(&world);
+        client.send(command(0x19, [1, 0, 0, 0]));
+        client.peer.expect_silence().await;
+        client.query(SAFE);
+        client.expect_err(1213, "40001").await;
+        client.peer.expect_silence().await;
+    });
+}
+
+#[test]
+fn a_session_that_holds_state_is_told_and_closed() {
+    play(async {
+        let holds: [(Vec<u8>, Vec<Vec<u8>>, &str); 3] = [
+            (query("set @x = 1"), vec![ok_state(MODERN, AUTOCOMMIT, &something())], "user variables"),
+            (command(0x16, "select ?"), prepared(MODERN, 1, 0..1, &["?"]), "prepared statements"),
+            (query("/* f */ do f()"), vec![ok_state(MODERN, AUTOCOMMIT, &something())], "did not name"),
+        ];
+        for (statement, answer, what) in holds {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            client.send(statement.clone());
+            db.expect(&statement).await;
+            db.reply(&answer);
+            for _ in &answer {
+                client.peer.packet().await;
+            }
+            let db1 = world.server("db-1");
+            switch(&world);
+            client.query("select 1");
+            let text = client.expect_err(1053, "08S01").await;
+            assert!(text.contains(what), "{text}");
+            client.peer.expect_end().await;
+            db1.expect_nobody().await;
+            assert_eq!(world.disrupted(Disruption::StateLost), 1);
+            world.expect_nothing_left(0).await;
+        }
+    });
+}
+
+#[test]
+fn a_statement_under_way_on_a_demoted_server_ends_there() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("select 2");
+        db.expect_query("select 2").await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.peer.expect_silence().await;
+        db.reply(&one());
+        client.expect(&one()).await;
+        client.query("select 3");
+        let mut other = db1.accept().await;
+        other.expect_set("").await;
+        other.expect_query("select 3").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn a_primary_that_was_away_and_is_back_keeps_its_sessions() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        world.read_only("db-0");
+        world.primary("db-0");
+        client.query("select 2");
+        db.expect_query("select 2").await;
+        db0.expect_nobody().await;
+    });
+}
+
+#[test]
+fn a_write_waits_for_a_primary_and_runs_there_once() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, _db) = attached(&world, &Login::default()).await;
+        let db1 = world.server("db-1");
+        world.down("db-0");
+        client.query(SAFE);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(world.context.metrics.waiting_for_writer.get(), 1);
+        assert!(world.outside.kicks_all.get() > 0);
+        db1.expect_nobody().await;
+        world.primary("db-1");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query(SAFE).await;
+        db.reply_ok();
+        client.expect_ok().await;
+        db.peer.expect_silence().await;
+        assert_eq!(world.disrupted(Disruption::HoldExpired), 0);
+        client.quit();
+        db.expect_reset().await;
+        world.expect_nothing_left(1).await;
+    });
+}
+
+#[test]
+fn a_wait_for_a_primary_ends_when_the_hold_is_over() {
+    play(async {
+        let world = World::new();
+        let mut client = world.client().await;
+        world.down("db-0");
+        let began = tokio::time::Instant::now();
+        client.query(SAFE);
+        let text = client.expect_err(1290, "HY000").await;
+        assert!(text.starts_with("pointsman: there is no primary"), "{text}");
+        assert_eq!(began.elapsed().as_secs(), 30);
+        assert_eq!(world.disrupted(Disruption::HoldExpired), 1);
+        client.quit();
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
+    play(async {
+        let world = World::new();
+        let db1 = world.server("db-1");
+        let mut client = world.client().await;
+        world.down("db-0");
+        client.query(SAFE);
+        client.peer.expect_silence().await;
+        assert_eq!(world.context.metrics.waiting_for_writer.get(), 1);
+        drop(client);
+        world.expect_nothing_left(0).await;
+        assert_eq!(world.closed(Close::ClientLost), 1);
+        world.primary("db-1");
+        db1.expect_nobody().await;
+    });
+}
+
+#[test]
+fn a_refusal_as_read_only_waits_for_the_new_primary_and_runs_there_once() {
+    play(async {
+        let refusals = [
+            err(1290, "HY000", "The MySQL server is running with the --read-only option"),
+            err(1836, "HY000", "Running in read-only mode"),
+            err(3100, "HY000", "Error on observer while running replication hook 'before_commit'."),
+        ];
+        for refusal in refusals {
+            for chunk in [1, usize::MAX] {
+                let world = World::with(Settings { chunk, ..Settings::default() });
+                let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+                let db1 = world.server("db-1");
+                client.query(SAFE);
+                db.expect_query(SAFE).await;
+                db.reply(std::slice::from_ref(&refusal));
+                client.peer.expect_silence().await;
+                assert_eq!(*world.outside.kicks.borrow(), [world.id("db-0")]);
+                switch(&world);
+                let mut db = db1.accept().await;
+                db.expect_set("").await;
+                db.expect_query(SAFE).await;
+                db.reply_ok();
+                client.expect_ok().await;
+                db.peer.expect_silence().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_refusal_by_a_server_that_stays_the_primary_is_the_clients_to_hear() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        let refusal = err(1290, "HY000", "The MySQL server is running with the --read-only option");
+        client.query(SAFE);
+        db.expect_query(SAFE).await;
+        db.reply(std::slice::from_ref(&refusal));
+        client.expect(&[refusal]).await;
+        // Another option's 1290 passes at once.
+        let other = err(1290, "HY000", "The MySQL server is running with the --secure-file-priv option");
+        client.query("select 1 into outfile 'x'");
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select 1 into outfile 'x'").await;
+        let began = tokio::time::Instant::now();
+        db.reply(std::slice::from_ref(&other));
+        client.expect(&[other]).await;
+        assert!(began.elapsed() < Duration::from_millis(50));
+    });
+}
+
+#[test]
+fn a_refusal_as_read_only_in_a_transaction_rolls_it_back() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        client.query(SAFE);
+        db.expect_query(SAFE).await;
+        db.reply(&[err(1290, "HY000", "running with the --read-only option")]);
+        client.expect_err(1213, "40001").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn a_new_server_that_refuses_the_variables_is_told_and_nothing_ran() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("set sql_mode = 'OLD'");
+        db.expect_query("set sql_mode = 'OLD'").await;
+        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &variable("sql_mode", "OLD"))]);
+        client.peer.packet().await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query(SAFE);
+        let mut db = db1.accept().await;
+        db.expect_query(&format!("{SET},sql_mode='OLD'")).await;
+        db.reply(&[err(1231, "42000", "Variable 'sql_mode' can't be set")]);
+        client.expect_err(1053, "08S01").await;
+        client.peer.expect_end().await;
+        db.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}

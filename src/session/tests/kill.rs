@@ -1,0 +1,193 @@
+//! KILL by the two numbers that a client knows of a connection, drains and timeouts.
+
+use super::commands::attached;
+use super::*;
+use crate::session::Signals;
+use crate::telemetry::Close;
+
+#[test]
+fn kill_by_the_proxys_id_ends_an_idle_session() {
+    play(async {
+        for chunk in [1, usize::MAX] {
+            let world = World::with(Settings { chunk, ..Settings::default() });
+            let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
+            let mut client = world.client().await;
+            let id = victim.greeting.connection_id;
+            client.query(&format!("KILL {id}"));
+            client.expect_ok().await;
+            victim.peer.expect_end().await;
+            db.expect_reset().await;
+            db0.expect_nobody().await;
+            assert_eq!(world.closed(Close::Killed), 1);
+            assert_eq!(world.outside.kills.borrow().len(), 1);
+        }
+    });
+}
+
+#[test]
+fn kill_by_the_servers_thread_id_ends_the_statement_there_too() {
+    play(async {
+        let world = World::new();
+        let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
+        victim.query("select sleep(100)");
+        db.expect_query("select sleep(100)").await;
+        let mut client = world.client().await;
+        client.query(&format!("kill connection {}", db.thread_id));
+        let mut killer = db0.accept().await;
+        killer.expect_query(&format!("KILL CONNECTION {}", db.thread_id)).await;
+        killer.reply_ok();
+        client.expect_ok().await;
+        killer.expect([1]).await;
+        victim.expect_err(1317, "70100").await;
+        victim.peer.expect_end().await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn kill_query_leaves_the_connection() {
+    play(async {
+        let world = World::new();
+        let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
+        victim.query("select sleep(100)");
+        db.expect_query("select sleep(100)").await;
+        let mut client = world.client().await;
+        client.query(&format!("kill query {}", victim.greeting.connection_id));
+        let mut killer = db0.accept().await;
+        killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
+        killer.reply_ok();
+        client.expect_ok().await;
+        let interrupted = err(1317, "70100", "Query execution was interrupted");
+        db.reply(std::slice::from_ref(&interrupted));
+        victim.expect(&[interrupted]).await;
+        victim.query("select 1");
+        db.expect_query("select 1").await;
+        db.reply(&one());
+        victim.expect(&one()).await;
+    });
+}
+
+#[test]
+fn com_process_kill_and_kill_of_oneself() {
+    play(async {
+        let world = World::new();
+        let mut victim = world.client().await;
+        let mut client = world.client().await;
+        client.send(command(0x0c, victim.greeting.connection_id.to_le_bytes()));
+        client.expect_ok().await;
+        victim.peer.expect_end().await;
+        let own = client.greeting.connection_id;
+        client.query(&format!("KILL {own}"));
+        client.expect_err(1317, "70100").await;
+        client.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn what_is_no_session_of_this_account_is_the_servers_to_judge() {
+    play(async {
+        let world = World::new();
+        let (victim, db0, _db) = attached(&world, &Login { user: "other", ..Login::default() }).await;
+        let mut client = world.client().await;
+        let kill = format!("KILL {}", victim.greeting.connection_id);
+        client.query(&kill);
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query(&kill).await;
+        db.reply(&[err(1095, "HY000", "You are not owner of thread")]);
+        client.expect_err(1095, "HY000").await;
+        assert_eq!(world.closed(Close::Killed), 0);
+    });
+}
+
+fn tell(world: &World, bits: u8) {
+    world.context.handles().iter().for_each(|h| h.signal.raise(bits));
+}
+
+#[test]
+fn a_drain_ends_idle_sessions_and_waits_for_transactions() {
+    play(async {
+        let world = World::new();
+        let mut idle = world.client().await;
+        let (mut busy, _, mut db) = attached(&world, &Login::default()).await;
+        busy.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        busy.expect(&[ok_with(IN_TRANS)]).await;
+        tell(&world, Signals::DRAIN);
+        idle.peer.expect_end().await;
+        busy.peer.expect_silence().await;
+        busy.query("commit");
+        db.expect_query("commit").await;
+        db.reply_ok();
+        busy.expect_ok().await;
+        busy.peer.expect_end().await;
+        db.expect_reset().await;
+        world.expect_nothing_left(1).await;
+        assert_eq!(world.closed(Close::Drained), 2);
+    });
+}
+
+#[test]
+fn the_end_of_a_drain_tells_everybody() {
+    play(async {
+        let world = World::new();
+        let mut idle = world.client().await;
+        let (mut busy, _, mut db) = attached(&world, &Login::default()).await;
+        busy.query("select sleep(100)");
+        db.expect_query("select sleep(100)").await;
+        world.down("db-2");
+        tokio::task::yield_now().await;
+        tell(&world, Signals::END);
+        idle.expect_err_at(0, 1053, "08S01").await;
+        idle.peer.expect_end().await;
+        busy.expect_err(1053, "08S01").await;
+        busy.peer.expect_end().await;
+        db.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn idle_and_login_timeouts_close() {
+    play(async {
+        let world = World::new();
+        let mut late = world.socket(&Login::default());
+        late.packet().await;
+        let mut idle = world.client().await;
+        tell(&world, Signals::LOGIN | Signals::IDLE);
+        late.expect_end().await;
+        idle.peer.expect_end().await;
+        assert_eq!((world.closed(Close::LoginTimeout), world.closed(Close::IdleTimeout)), (1, 1));
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn a_session_killed_in_the_middle_of_its_own_words_leaves_no_half_command_behind() {
+    play(async {
+        for half_of_a_file in [false, true] {
+            let world = World::new();
+            let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
+            let said = if half_of_a_file {
+                victim.query("load data local infile 'f' into table t");
+                db.expect_query("load data local infile 'f' into table t").await;
+                db.reply(&[b"\xfbf".to_vec()]);
+                victim.expect(&[b"\xfbf".to_vec()]).await;
+                frames(2, &[vec![b'x'; 300_000]])
+            } else {
+                frames(0, &[query(&"x".repeat(300_000))])
+            };
+            victim.peer.say(&said[..200_000]);
+            db.peer.expect_bytes(&said[..200_000]).await;
+            tell(&world, Signals::KILLED);
+            db.peer.expect_end().await;
+            let mut next = world.client().await;
+            next.query("select 1");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect_query("select 1").await;
+        }
+    });
+}

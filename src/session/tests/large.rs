@@ -1,0 +1,125 @@
+//! Packets of 16 MiB and more, and answers larger than any buffer.
+
+use super::commands::attached;
+use super::*;
+use crate::wire::MAX_PAYLOAD;
+
+/// Over 16 MiB: two packets, or three where the second is full as well.
+fn sizes() -> [usize; 3] {
+    [MAX_PAYLOAD - 1, MAX_PAYLOAD, MAX_PAYLOAD + 1000]
+}
+
+#[test]
+fn packets_over_16_mib_pass_both_ways() {
+    play(async {
+        for size in sizes() {
+            let world = World::with(Settings { chunk: 1 << 20, ..Settings::default() });
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let mut insert = query("insert into t values ('");
+            insert.resize(size, b'x');
+            client.send(insert.clone());
+            db.expect(&insert).await;
+            let seq = u8::try_from(size / MAX_PAYLOAD).unwrap() + 1;
+            db.peer.say(&frames(seq, &[ok()]));
+            client.peer.expect_bytes(&frames(seq, &[ok()])).await;
+
+            // A row whose first value is as long begins with 0xfe, and its second packet with anything.
+            let mut wide = vec![0xfe];
+            wide.resize(size, 0xff);
+            client.query("select a from t");
+            db.expect_query("select a from t").await;
+            if size < MAX_PAYLOAD {
+                // With DEPRECATE_EOF, shorter is what ends rows.
+                wide[0] = 0xfd;
+            }
+            let answer = result_set(MODERN, &["a"], &[wide, row(&["1"])], AUTOCOMMIT);
+            db.reply(&answer);
+            client.expect(&answer).await;
+            client.send(vec![0x0e]);
+            client.expect_ok().await;
+            assert!(db.peer.has_ended() == false);
+        }
+    });
+}
+
+#[test]
+fn large_packets_pass_to_a_client_that_waits_for_eof() {
+    play(async {
+        let style = Style { deprecate_eof: false, session_track: false };
+        let world = World::with(Settings { chunk: 100_000, ..Settings::default() });
+        let capabilities = super::connection_phase::wanted(crate::topology::Flavor::MySql, style);
+        let (db0, login) = (world.server("db-0"), Login { capabilities, ..Login::default() });
+        let mut client = world.login(&login).await;
+        client.query("select a from t");
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select a from t").await;
+        let answer = |style| {
+            let wide = vec![0xfe; MAX_PAYLOAD + 9];
+            result_set(style, &["a"], &[wide, row(&["1"]), row(&[&"y".repeat(40_000)])], AUTOCOMMIT)
+        };
+        db.reply(&answer(MODERN));
+        client.expect(&answer(style)).await;
+    });
+}
+
+#[test]
+fn sequence_ids_wrap() {
+    play(async {
+        for style in super::connection_phase::styles() {
+            let world = World::new();
+            let capabilities = super::connection_phase::wanted(crate::topology::Flavor::MySql, style);
+            let (db0, login) = (world.server("db-0"), Login { capabilities, ..Login::default() });
+            let mut client = world.login(&login).await;
+            client.query("select a from t");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect_query("select a from t").await;
+            let rows = vec![row(&["value"]); 1000];
+            db.reply(&result_set(MODERN, &["a"], &rows, AUTOCOMMIT));
+            client.expect(&result_set(style, &["a"], &rows, AUTOCOMMIT)).await;
+        }
+    });
+}
+
+#[test]
+fn a_command_longer_than_a_buffer_on_a_new_connection_goes_behind_the_state() {
+    play(async {
+        for size in [16 * 1024 - 4, 16 * 1024 - 3, 20_000, 300_000] {
+            let world = World::with(Settings { chunk: 1000, ..Settings::default() });
+            let db0 = world.server("db-0");
+            let mut client = world.client().await;
+            let mut insert = query("insert into t values ('");
+            insert.resize(size, b'x');
+            let said = [frames(0, &[insert.clone()]), frames(0, &[query("do 1")])].concat();
+            client.peer.say(&said);
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect(&insert).await;
+            db.peer.expect_silence().await;
+            db.reply_ok();
+            client.expect_ok().await;
+            db.expect_query("do 1").await;
+            db.reply_ok();
+            client.expect_ok().await;
+        }
+    });
+}
+
+#[test]
+fn a_server_lost_in_the_middle_of_a_long_command() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let said = frames(0, &[query(&"x".repeat(200_000))]);
+        client.peer.say(&said[..100_000]);
+        db.peer.expect_bytes(&said[..100_000]).await;
+        db.die();
+        client.peer.expect_silence().await;
+        client.peer.say(&said[100_000..]);
+        // What it would have left behind is not known: the client must connect again.
+        client.expect_err(1105, "08007").await;
+        client.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}

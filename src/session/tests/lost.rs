@@ -1,0 +1,242 @@
+//! What becomes of a statement whose server connection breaks: never a write twice,
+//! never an answer that is not the server's.
+
+use super::commands::attached;
+use super::*;
+use crate::telemetry::{Close, Disruption};
+
+const WRITE: &str = "insert into t values (1)";
+
+#[test]
+fn a_write_without_an_answer_is_sent_once_and_its_outcome_unknown() {
+    play(async {
+        for write in [WRITE, "commit", "call p()", "select f(1)", "update t set a = a + 1"] {
+            let world = World::new();
+            let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+            let db1 = world.server("db-1");
+            client.query(write);
+            db.expect_query(write).await;
+            db.die();
+            let holds = write == "call p()";
+            client.expect_err(1105, "08007").await;
+            db0.expect_nobody().await;
+            db1.expect_nobody().await;
+            assert_eq!(*world.outside.kicks.borrow(), [world.id("db-0")]);
+            assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 1, "{write}");
+            if holds {
+                client.peer.expect_end().await;
+                continue;
+            }
+            client.query("select 1");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect_query("select 1").await;
+        }
+    });
+}
+
+#[test]
+fn a_commit_without_an_answer_is_unknown_and_other_statements_roll_back() {
+    play(async {
+        for (sql, code, sqlstate) in
+            [("commit", 1105, "08007"), (WRITE, 1213, "40001"), ("select 1", 1213, "40001")]
+        {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            client.query("begin");
+            db.expect_query("begin").await;
+            db.reply(&[ok_with(IN_TRANS)]);
+            client.expect(&[ok_with(IN_TRANS)]).await;
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.die();
+            client.expect_err(code, sqlstate).await;
+            client.send(vec![0x0e]);
+            client.expect_ok().await;
+        }
+    });
+}
+
+#[test]
+fn what_was_never_sent_goes_to_another_connection() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, db) = attached(&world, &Login::default()).await;
+        db.die();
+        client.query(WRITE);
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query(WRITE).await;
+        db.reply_ok();
+        client.expect_ok().await;
+    });
+}
+
+#[test]
+fn a_read_without_an_answer_runs_on_another_server() {
+    play(async {
+        for chunk in [1, usize::MAX] {
+            let world = World::with(Settings { chunk, ..Settings::default() });
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let db1 = world.server("db-1");
+            client.query("select a from t");
+            db.expect_query("select a from t").await;
+            db.die();
+            world.down("db-0");
+            client.peer.expect_silence().await;
+            world.primary("db-1");
+            let mut db = db1.accept().await;
+            db.expect_set("").await;
+            db.expect_query("select a from t").await;
+            db.reply(&one());
+            client.expect(&one()).await;
+            assert_eq!(world.disrupted(Disruption::Retried), 1);
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_breaks_off_ends_in_an_error_in_place_of_the_next_row() {
+    play(async {
+        let client_styles = super::connection_phase::styles();
+        for style in client_styles {
+            let world = World::new();
+            let db0 = world.server("db-0");
+            let capabilities = super::connection_phase::wanted(crate::topology::Flavor::MySql, style);
+            let mut client = world.login(&Login { capabilities, ..Login::default() }).await;
+            client.query("select a from t");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect_query("select a from t").await;
+            let begun = |style| head_and_rows(style, &["a"], &[row(&["1"]), row(&["2"])]);
+            // Two bytes of the next header came, too.
+            db.peer.say(&[frames(1, &begun(MODERN)), vec![9, 0]].concat());
+            client.expect(&begun(style)).await;
+            db.die();
+            let seq = u8::try_from(begun(style).len()).unwrap() + 1;
+            client.expect_err_at(seq, 1105, "08S01").await;
+            assert_eq!(world.disrupted(Disruption::AnswerCut), 1);
+            client.query("select 1");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect_query("select 1").await;
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_breaks_off_within_a_row_ends_the_connection() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        let begun = frames(1, &head_and_rows(MODERN, &["a"], &[row(&["a long value"])]));
+        let begun = &begun[..begun.len() - 3];
+        db.peer.say(begun);
+        client.peer.expect_bytes(begun).await;
+        db.die();
+        client.peer.expect_end().await;
+        assert_eq!(world.closed(Close::ServerLost), 1);
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn the_error_in_place_of_a_first_row_follows_the_eof_that_the_client_waits_for() {
+    play(async {
+        let world = World::new();
+        let db0 = world.server("db-0");
+        let style = Style { deprecate_eof: false, session_track: true };
+        let capabilities = super::connection_phase::wanted(crate::topology::Flavor::MySql, style);
+        let mut client = world.login(&Login { capabilities, ..Login::default() }).await;
+        client.query("select a from t");
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select a from t").await;
+        db.reply(&[vec![1], column("a")]);
+        client.expect(&[vec![1], column("a")]).await;
+        db.die();
+        // A client reads ERR in the place of the EOF behind the columns, too.
+        client.expect_err_at(3, 1105, "08S01").await;
+    });
+}
+
+#[test]
+fn a_lost_session_that_held_state_is_closed() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("set @x = 1");
+        db.expect_query("set @x = 1").await;
+        db.reply_ok();
+        client.expect_ok().await;
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        db.die();
+        client.expect_err(1053, "08S01").await;
+        client.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn a_server_that_is_down_is_given_up_in_the_middle_of_a_statement() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query(WRITE);
+        db.expect_query(WRITE).await;
+        // Frozen: it says nothing, but the probes gave it up.
+        world.down("db-0");
+        client.expect_err(1105, "08007").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_its_statement_takes_the_connection_with_it() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("select sleep(100)");
+        db.expect_query("select sleep(100)").await;
+        drop(client);
+        tokio::task::yield_now().await;
+        world.context.handles().iter().for_each(|h| h.signal.raise(crate::session::Signals::LOOK));
+        db.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn a_write_is_not_sent_twice_when_its_prelude_is_answered_and_the_server_dies() {
+    play(async {
+        let world = World::new();
+        let db0 = world.server("db-0");
+        let mut client = world.client().await;
+        client.query(WRITE);
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query(WRITE).await;
+        db.die();
+        client.expect_err(1105, "08007").await;
+        db0.expect_nobody().await;
+    });
+}
+
+#[test]
+fn with_autocommit_off_a_lost_server_means_a_lost_transaction() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("set autocommit = 0");
+        db.expect_query("set autocommit = 0").await;
+        db.reply(&[ok_with(0)]);
+        client.expect(&[ok_with(0)]).await;
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        db.die();
+        client.expect_err(1213, "40001").await;
+    });
+}

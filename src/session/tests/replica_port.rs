@@ -1,0 +1,194 @@
+//! The read-only port: what would write is refused, replicas share the rest.
+
+use super::server::SET;
+use super::*;
+use crate::config::Fallback;
+use crate::telemetry::Port;
+
+const READ_ONLY: &str = ",transaction_read_only=1";
+
+fn login() -> Login {
+    Login { port: Port::Replica, ..Login::default() }
+}
+
+/// A world with just one replica, so that the choice is known.
+fn world(settings: Settings) -> World {
+    let world = World::with(settings);
+    world.down("db-2");
+    world
+}
+
+#[test]
+fn what_would_write_never_reaches_a_server() {
+    play(async {
+        for chunk in [1, usize::MAX] {
+            let world = world(Settings { chunk, ..Settings::default() });
+            let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+            let mut client = world.login(&login()).await;
+            for sql in ["insert into t values (1)", "select 1; delete from t", "set global read_only = 0"] {
+                client.query(sql);
+                let text = client.expect_err(1290, "HY000").await;
+                assert!(text.contains("--read-only"), "{text}");
+                client.send(command(0x16, sql));
+                client.expect_err(1290, "HY000").await;
+            }
+            client.send(command(0x05, "newdb"));
+            client.expect_err(1290, "HY000").await;
+            db0.expect_nobody().await;
+            db1.expect_nobody().await;
+        }
+    });
+}
+
+#[test]
+fn reads_go_to_a_replica_in_a_read_only_session() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("select a from t");
+        let mut db = db1.accept().await;
+        db.expect_set(READ_ONLY).await;
+        db.expect_query("select a from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+        // A function that writes is found out by the server: its answer is what a read-only server says.
+        client.query("select f()");
+        db.expect_query("select f()").await;
+        db.reply(&[err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")]);
+        let text = client.expect_err(1290, "HY000").await;
+        assert!(text.contains("--read-only"), "{text}");
+    });
+}
+
+#[test]
+fn without_replicas_the_primary_stands_in_or_not() {
+    play(async {
+        let world = world(Settings::default());
+        world.down("db-1");
+        let db0 = world.server("db-0");
+        let mut client = world.login(&login()).await;
+        client.query("select a from t");
+        let mut db = db0.accept().await;
+        db.expect_query(&format!("{SET}{READ_ONLY}")).await;
+        let nowhere = |live: &mut crate::config::Live| live.replicas.fallback = Fallback::None;
+        let world = super::replica_port::world(Settings { change: nowhere, ..Settings::default() });
+        world.down("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("select a from t");
+        client.expect_err(1105, "HY000").await;
+    });
+}
+
+#[test]
+fn any_statement_without_an_answer_runs_on_another_replica() {
+    play(async {
+        let world = World::new();
+        let servers = [world.server("db-1"), world.server("db-2")];
+        let mut client = world.login(&login()).await;
+        client.query("select f(a) from t");
+        let (first, mut db) = tokio::select! {
+            db = servers[0].accept() => (0, db),
+            db = servers[1].accept() => (1, db),
+        };
+        db.expect_set(READ_ONLY).await;
+        db.expect_query("select f(a) from t").await;
+        db.die();
+        world.down(["db-1", "db-2"][first]);
+        let mut db = servers[1 - first].accept().await;
+        db.expect_set(READ_ONLY).await;
+        db.expect_query("select f(a) from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_replica_that_refuses_connections_is_passed_over() {
+    play(async {
+        let world = World::new();
+        // Nobody listens at db-1, which no probe has noticed yet.
+        let db2 = world.server("db-2");
+        for _ in 0..8 {
+            let mut client = world.login(&login()).await;
+            client.query("select 1");
+            let mut db = db2.accept().await;
+            db.expect_set(READ_ONLY).await;
+            db.expect_query("select 1").await;
+            db.reply(&one());
+            client.expect(&one()).await;
+            drop(db);
+        }
+        assert!(world.outside.kicks.borrow().contains(&world.id("db-1")));
+    });
+}
+
+#[test]
+fn a_transaction_on_a_replica_that_lost_its_role_ends_there_and_the_next_goes_elsewhere() {
+    play(async {
+        let world = world(Settings::default());
+        let (db1, db2) = (world.server("db-1"), world.server("db-2"));
+        let mut client = world.login(&login()).await;
+        client.query("start transaction");
+        let mut db = db1.accept().await;
+        db.expect_set(READ_ONLY).await;
+        for (sql, status) in [("start transaction", IN_TRANS), ("select 1", IN_TRANS), ("commit", AUTOCOMMIT)]
+        {
+            if sql != "start transaction" {
+                client.query(sql);
+            }
+            db.expect_query(sql).await;
+            db.reply(&[ok_with(status)]);
+            client.expect(&[ok_with(status)]).await;
+            if sql == "start transaction" {
+                world.replica("db-2");
+                world.replica_behind("db-1", std::time::Duration::from_secs(3600));
+            }
+        }
+        client.query("select 2");
+        let mut other = db2.accept().await;
+        other.expect_set(READ_ONLY).await;
+        other.expect_query("select 2").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn a_replica_session_survives_a_promotion_elsewhere() {
+    play(async {
+        let world = World::new();
+        world.down("db-1");
+        let db2 = world.server("db-2");
+        let mut client = world.login(&login()).await;
+        client.query("select 1");
+        let mut db = db2.accept().await;
+        db.expect_set(READ_ONLY).await;
+        db.expect_query("select 1").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+        world.down("db-0");
+        world.primary("db-1");
+        client.query("select 2");
+        db.expect_query("select 2").await;
+        db2.expect_nobody().await;
+    });
+}
+
+#[test]
+fn a_session_that_leaves_its_read_only_mode_loses_the_connection() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        // As a procedure could do it, which the guard cannot see.
+        client.query("select a from t");
+        let mut db = db1.accept().await;
+        db.expect_set(READ_ONLY).await;
+        db.expect_query("select a from t").await;
+        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &variable("transaction_read_only", "OFF"))]);
+        client.peer.packet().await;
+        db.peer.expect_end().await;
+        client.query("select 1");
+        db1.accept().await.expect_set(READ_ONLY).await;
+    });
+}
