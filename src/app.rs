@@ -55,6 +55,9 @@ enum Command {
         /// Refresh in place twice a second, until Ctrl-C.
         #[arg(long)]
         watch: bool,
+        /// Show this file's text below the table.
+        #[arg(long, value_name = "FILE", requires = "watch")]
+        note: Option<PathBuf>,
     },
     /// Say where a statement would go, and why.
     Explain {
@@ -160,7 +163,10 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
             supported(&loaded, &config)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Status { url, watch } => status::status(&url, watch),
+        Command::Status { url, watch, note } => {
+            let note = note.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+            status::status(&url, watch, &note)
+        }
         Command::Explain { sql: _ } => {
             complain(
                 "pointsman: explain comes with mode = \"split\", which is not in this version: here the port decides. \

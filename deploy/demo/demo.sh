@@ -103,7 +103,7 @@ pids+=($!)
 traffic "$(port ro)" reads &
 pids+=($!)
 
-cat <<EOF
+cat >"$demo/note" <<EOF
 
   The proxy is up. In another terminal:
 
@@ -116,9 +116,9 @@ cat <<EOF
   Servers and logs are in $demo. Ctrl-C ends everything.
 
 EOF
-sleep "${POINTSMAN_DEMO_PAUSE:-4}"
+cat "$demo/note"
 # In the background, so that a signal to this script alone ends it too.
-"$bin" status --watch --url "http://127.0.0.1:$(port http)" &
+"$bin" status --watch --note "$demo/note" --url "http://127.0.0.1:$(port http)" &
 pids+=($!)
 wait $! || true
 say "no live table; the demo runs on until Ctrl-C"

@@ -22,14 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Thousands of servers; a larger answer is not from us.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
-/// Shows the proxy at `url`.
-pub(super) fn status(url: &str, watch: bool) -> Result<ExitCode, AppError> {
+/// Shows the proxy at `url`; `note` stands below the table that is watched.
+pub(super) fn status(url: &str, watch: bool, note: &str) -> Result<ExitCode, AppError> {
     let authority = authority(url).map_err(|wrong| AppError::Url { url: url.to_owned(), wrong })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if watch {
             let done = tokio::select! {
-                never = watch_forever(&authority) => never,
+                never = watch_forever(&authority, note) => never,
                 _ = tokio::signal::ctrl_c() => Ok(()),
             };
             // The terminal shows ^C behind the last line.
@@ -57,7 +57,7 @@ async fn once(authority: &str) -> Result<ExitCode, AppError> {
     }
 }
 
-async fn watch_forever(authority: &str) -> Result<(), AppError> {
+async fn watch_forever(authority: &str, note: &str) -> Result<(), AppError> {
     let in_place = std::io::stdout().is_terminal();
     let mut last = None;
     if in_place {
@@ -68,11 +68,11 @@ async fn watch_forever(authority: &str) -> Result<(), AppError> {
             Ok(report) => {
                 let page = render(&report, last.as_ref(), unix_ms());
                 last = Some(report);
-                page
+                page + note
             }
             Err(reason) => {
                 last = None;
-                silent(authority, &reason) + "\n"
+                silent(authority, &reason) + "\n" + note
             }
         };
         say(&if in_place { frame(&page) } else { page + "\n" })?;

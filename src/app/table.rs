@@ -40,7 +40,9 @@ fn headline(now: &Report) -> String {
     let writer = match (now.writer.as_deref(), now.alarm.as_deref()) {
         (Some(name), _) => format!("primary {}", plain(name)),
         (None, Some("several_candidates")) => "NO PRIMARY: several servers are writable".to_owned(),
-        (None, Some("former_primary")) => "NO PRIMARY: the only writable server is a former primary".to_owned(),
+        (None, Some("former_primary")) => {
+            "NO PRIMARY: the only writable server is a former primary".to_owned()
+        }
         (None, Some("no_candidate")) => "NO PRIMARY: no server that answers is fit to be it".to_owned(),
         (None, _) => "NO PRIMARY".to_owned(),
     };
