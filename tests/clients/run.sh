@@ -10,8 +10,17 @@ host=127.0.0.1 port=3306 user=app password=app database=test flavor=mariadb only
 usage() {
   echo "usage: run.sh --port P [--host H] [--user app] [--password app] [--database test] [--flavor mariadb|mysql]"
   echo "              [--only client,…] [--features feature,…] [--limit SECONDS per client] | --list | --install"
+  echo "       run.sh model --direct P1 --proxy P2 [--ops N] [--seed S] [--direct-database test] [--proxy-database sbtest] [--host H] [--user U] [--password P]"
   exit 2
 }
+
+model=()
+if [ "${1:-}" = model ]; then
+  shift
+  [ $# -ge 4 ] || usage
+  model=("$@")
+  set --
+fi
 
 install_only=0
 while [ $# -gt 0 ]; do
@@ -117,6 +126,12 @@ prepare_java() {
 }
 prepare_connj() { prepare_java connj; }
 prepare_mariadbj() { prepare_java mariadbj; }
+
+if [ ${#model[@]} -gt 0 ]; then
+  prepare_rust session-model || { echo "SKIPPED model - $why"; exit 1; }
+  "${command[@]}" "${model[@]}"
+  exit
+fi
 
 if [ $install_only = 0 ] && ! (exec 3<> "/dev/tcp/$host/$port") 2> /dev/null; then
   echo "FAIL - - nothing listens on $host:$port"

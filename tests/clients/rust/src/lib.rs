@@ -1,5 +1,7 @@
 //! Checks with a reason, and one line per feature: the twin of pylib/suite.py.
 
+pub mod model;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::path::PathBuf;

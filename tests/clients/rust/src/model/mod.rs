@@ -1,0 +1,5 @@
+//! Random statements on a direct connection and through the proxy, every packet of every answer compared.
+
+pub mod answer;
+pub mod plan;
+pub mod wire;
