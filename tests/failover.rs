@@ -17,7 +17,7 @@ use sessions::{Held, Idle, Open};
 use support::{Cluster, Kind, Proxy, proxy_config};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use writers::{TABLE, Writers, count};
+use writers::{TABLES, Writers, count};
 
 /// Each scene on both kinds of server.
 macro_rules! on_both {
@@ -49,7 +49,7 @@ async fn prepare(cluster: &Cluster) -> Proxy {
         Kind::MariaDb => "rpl_semi_sync_master_timeout",
         Kind::MySql => "rpl_semi_sync_source_timeout",
     };
-    cluster.primary().sql(&format!("SET GLOBAL {timeout} = 600000; {TABLE}")).await;
+    cluster.primary().sql(&format!("SET GLOBAL {timeout} = 600000; {TABLES}")).await;
     cluster.wait_caught_up().await;
     let proxy = Proxy::start(&patient(&proxy_config(cluster))).await;
     assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
@@ -94,8 +94,19 @@ async fn primary_killed(mut cluster: Cluster) {
     let held = Held::open(&proxy).await;
     let in_flight = begin(&proxy, "INSERT INTO log SELECT CONCAT('in-flight', SLEEP(600))");
     runs_on(&cluster, 0, "in-flight").await;
+    let in_open = begin_after(&proxy, &["BEGIN"], "INSERT INTO log SELECT CONCAT('in-open', SLEEP(600))");
+    runs_on(&cluster, 0, "in-open").await;
+    let mut numbered = proxy.client().await.unwrap();
+    numbered.query_drop("INSERT INTO ids VALUES (NULL), (NULL)").await.unwrap();
+    let last = numbered.last_insert_id().expect("an id");
 
     cluster.primary_mut().kill();
+    let (mut opener, result) = answered(in_open).await;
+    assert_eq!(
+        refused(result),
+        (1213, "40001".to_owned()),
+        "a transaction is rolled back, whatever it did last"
+    );
     let (mut client, result) = answered(in_flight).await;
     assert_eq!(refusal(result).state, "08007");
     eventually("there is no writer", async || topology(&proxy).await["writer"].is_null().then_some(())).await;
@@ -112,6 +123,11 @@ async fn primary_killed(mut cluster: Cluster) {
     result.expect("it waits for the new primary");
     assert_eq!(count(&mut waited, "while-there-is-none").await, "1");
     assert_eq!(count(&mut client, "in-flight0").await, "0", "the connection goes on");
+    assert_eq!(count(&mut opener, "in-open0").await, "0", "the connection goes on");
+    match value(&mut numbered, "SELECT LAST_INSERT_ID()").await {
+        Ok(id) => assert_eq!(id, last.to_string(), "a wrong id"),
+        error => assert_eq!(refused(error).0, 1053),
+    }
     idle.go_on_at(port, "killed").await;
     open.rolled_back(port).await;
     held.lost(port).await;

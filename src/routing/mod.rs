@@ -81,14 +81,21 @@ fn writer(snapshot: &Snapshot, reason: Reason) -> Decision {
     }
 }
 
-/// Whether a session may stay where it is.
-pub fn may_stay(want: Want, snapshot: &Snapshot, server: ServerId, generation: u64) -> bool {
+/// Whether a session may stay where it is. Replicas in `avoid` were tried just now in vain: as for `route`, they
+/// do not count, so that what `route` chose from a snapshot may stay there.
+pub fn may_stay(
+    want: Want,
+    snapshot: &Snapshot,
+    server: ServerId,
+    generation: u64,
+    avoid: &[ServerId],
+) -> bool {
     let is_writer = snapshot.writer == Some(server) && snapshot.generation == generation;
     match want {
         Want::Writer => is_writer,
         Want::Reader { or_writer } => {
             let serves = snapshot.server(server).is_some_and(|s| s.serves_reads);
-            serves || (or_writer && is_writer && snapshot.replicas().next().is_none())
+            serves || (or_writer && is_writer && snapshot.replicas().all(|s| avoid.contains(&s.id)))
         }
     }
 }

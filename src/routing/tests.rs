@@ -90,12 +90,32 @@ fn the_replica_port_spreads_by_load_and_falls_back() {
 fn a_session_stays_while_its_server_keeps_its_role() {
     let s = snapshot(&[Some(false), Some(true)]);
     let (writer, replica) = (s.servers[0].id, s.servers[1].id);
-    assert!(may_stay(Want::Writer, &s, writer, s.generation));
-    assert!(!may_stay(Want::Writer, &s, writer, s.generation + 1));
-    assert!(!may_stay(Want::Writer, &s, replica, s.generation));
+    assert!(may_stay(Want::Writer, &s, writer, s.generation, &[]));
+    assert!(!may_stay(Want::Writer, &s, writer, s.generation + 1, &[]));
+    assert!(!may_stay(Want::Writer, &s, replica, s.generation, &[]));
     let reader = Want::Reader { or_writer: true };
-    assert!(may_stay(reader, &s, replica, 0));
-    assert!(!may_stay(reader, &s, writer, s.generation), "a replica serves again");
+    assert!(may_stay(reader, &s, replica, 0, &[]));
+    assert!(!may_stay(reader, &s, writer, s.generation, &[]), "a replica serves again");
     let alone = snapshot(&[Some(false), None]);
-    assert!(may_stay(reader, &alone, alone.servers[0].id, alone.generation));
+    assert!(may_stay(reader, &alone, alone.servers[0].id, alone.generation, &[]));
+}
+
+/// Else a session that looks again after it was attached would go round for ever.
+#[test]
+fn what_is_chosen_may_stay() {
+    for states in [
+        [Some(false), Some(true), Some(true)],
+        [Some(false), Some(true), None],
+        [Some(false), None, None],
+        [None, Some(true), Some(true)],
+    ] {
+        let s = snapshot(&states);
+        let all: Vec<_> = s.servers.iter().map(|s| s.id).collect();
+        for avoid in [&all[..0], &all[1..2], &all[2..], &all[1..]] {
+            for want in [Want::Writer, Want::Reader { or_writer: true }, Want::Reader { or_writer: false }] {
+                let Decision::Go { server, .. } = route(want, &s, 1, avoid, |_| 0) else { continue };
+                assert!(may_stay(want, &s, server, s.generation, avoid), "{states:?}, {avoid:?}, {want:?}");
+            }
+        }
+    }
 }

@@ -99,9 +99,9 @@ impl<R: Runtime> Session<R> {
             let want = self.context.want(self.port);
             let context = self.context.clone();
             match route(want, &snapshot, context.random(), &tried, |id| context.load(id)) {
-                Decision::Go { server, .. } => match self.take(server, snapshot.generation).await? {
+                Decision::Go { server, .. } => match self.take(server, snapshot.generation, &tried).await? {
                     // The world may have changed while it was opened, or waited for.
-                    Taken::Connection if self.is_still_right() => return Ok(()),
+                    Taken::Connection if self.is_still_right(&tried) => return Ok(()),
                     Taken::Connection | Taken::Moved => self.server_lost(),
                     Taken::Failed(error) => {
                         self.context.outside.kick(server);
@@ -127,10 +127,11 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Whether the connection that was just taken goes where a statement should go now.
-    fn is_still_right(&mut self) -> bool {
+    fn is_still_right(&mut self, tried: &[ServerId]) -> bool {
         let (Some(connection), snapshot) = (&self.backend, self.context.topology.get()) else { return false };
         let about = &connection.about;
-        let right = may_stay(self.context.want(self.port), &snapshot, about.server, about.generation);
+        let want = self.context.want(self.port);
+        let right = may_stay(want, &snapshot, about.server, about.generation, tried);
         self.checked = snapshot.version;
         right
     }
@@ -157,7 +158,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A connection to this server, with the prelude for it. Given up when the server loses its role.
-    async fn take(&mut self, server: ServerId, generation: u64) -> Result<Taken<ConnectError>, Stop> {
+    async fn take(
+        &mut self,
+        server: ServerId,
+        generation: u64,
+        tried: &[ServerId],
+    ) -> Result<Taken<ConnectError>, Stop> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
         let address = snapshot.server(server).map(|s| s.address.clone()).unwrap_or_default();
@@ -190,7 +196,7 @@ impl<R: Runtime> Session<R> {
             Ok((connection, prelude))
         };
         let want = context.want(self.port);
-        let moved = until_moved(&context, want, server, generation);
+        let moved = until_moved(&context, want, server, generation, tried);
         let (connection, prelude) = match self.unless_ended(first_of(taking, moved)).await? {
             None => return Ok(Taken::Moved),
             Some(Ok(taken)) => taken,
@@ -324,10 +330,16 @@ fn refused_state(e: SwallowError) -> Result<Taken<ConnectError>, Stop> {
 }
 
 /// Ends when a session with this want must not stay with the server any more.
-async fn until_moved<R: Runtime>(context: &Context<R>, want: Want, server: ServerId, generation: u64) {
+async fn until_moved<R: Runtime>(
+    context: &Context<R>,
+    want: Want,
+    server: ServerId,
+    generation: u64,
+    tried: &[ServerId],
+) {
     loop {
         let snapshot = context.topology.get();
-        if !may_stay(want, &snapshot, server, generation) {
+        if !may_stay(want, &snapshot, server, generation, tried) {
             return;
         }
         context.topology.changed_from(snapshot.version).await;

@@ -12,8 +12,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-/// What they write to.
-pub const TABLE: &str = "CREATE TABLE test.log (token VARCHAR(60) NOT NULL)";
+/// What they write to, and a table that counts.
+pub const TABLES: &str = "CREATE TABLE test.log (token VARCHAR(60) NOT NULL); \
+                          CREATE TABLE test.ids (id INT AUTO_INCREMENT PRIMARY KEY)";
 
 /// What one writer knows.
 #[derive(Debug, Default)]
