@@ -58,7 +58,7 @@ impl<R: Runtime> Session<R> {
             let about = &connection.about;
             let snapshot = self.context.topology.get();
             // A transaction on a replica that lost its role ends there, as long as the replica lives.
-            if may_stay(want, &snapshot, about.server, about.generation) {
+            if may_stay(want, &snapshot, about.server, about.generation, &[]) {
                 self.checked = version;
             } else if !(about.class.read_only && self.state.in_transaction()) {
                 return false;
