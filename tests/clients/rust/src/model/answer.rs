@@ -7,7 +7,7 @@ use super::wire::{Client, DEPRECATE_EOF, Packet};
 const MORE_RESULTS: u16 = 0x0008;
 const CURSOR_EXISTS: u16 = 0x0040;
 /// How long a statement took is not part of the comparison (SERVER_QUERY_WAS_SLOW).
-const TIMING: u16 = 0x0800;
+const TIMING: u16 = 0x0800 | 0x4000;
 
 /// What kind of answer a command has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,12 +252,15 @@ pub fn comparable(kind: Kind, packet: &Packet, schema: &str) -> (u8, Vec<u8>) {
         Kind::Ok => mask(&mut body, ok_status_at(&packet.body)),
         Kind::Eof => mask(&mut body, Some(3)),
         // A proxy that writes this packet itself cannot know what the server would have said here of the
-        // statement (it began a transaction, more results, no index used, slow); clients read that from the packet behind the rows.
+        // statement (it began a transaction, more results, no index used, slow, a state changed); clients read that from the packet behind the rows.
         Kind::ColumnsEof => {
             mask(&mut body, Some(3));
+            if let Some(warnings) = body.get_mut(1..3) {
+                warnings.fill(0);
+            }
             if let Some([low, high]) = body.get_mut(3..5) {
                 *low &= !(0x01 | 0x08 | 0x10 | 0x20);
-                *high &= !(0x04 | 0x08);
+                *high &= !(0x04 | 0x08 | 0x40);
             }
         }
         Kind::PreparedOk => {
