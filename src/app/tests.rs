@@ -47,7 +47,9 @@ fn the_command_line_is_consistent() {
     Cli::command().debug_assert();
     assert!(Cli::try_parse_from(["pointsman", "run"]).is_err(), "--config is needed");
     let cli = Cli::try_parse_from(["pointsman", "status", "--watch"]).unwrap();
-    assert!(matches!(cli.command, Command::Status { url, watch: true, note: None } if url == "http://127.0.0.1:9090"));
+    assert!(
+        matches!(cli.command, Command::Status { url, watch: true, note: None } if url == "http://127.0.0.1:9090")
+    );
 }
 
 #[test]

@@ -58,12 +58,11 @@ impl<R: Runtime> Session<R> {
             let about = &connection.about;
             let snapshot = self.context.topology.get();
             // A transaction on a replica that lost its role ends there, as long as the replica lives.
-            let stays = may_stay(want, &snapshot, about.server, about.generation, &[])
-                || (about.class.read_only && self.state.in_transaction());
-            if !stays {
+            if may_stay(want, &snapshot, about.server, about.generation, &[]) {
+                self.checked = version;
+            } else if !(about.class.read_only && self.state.in_transaction()) {
                 return false;
             }
-            self.checked = version;
         }
         !connection.stream.has_news() || self.still_alive()
     }

@@ -38,8 +38,7 @@ impl<R: Runtime> Session<R> {
 
     /// An OK packet of the proxy's own.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
-        let status =
-            self.state.status - (StatusFlags::MORE_RESULTS_EXISTS | StatusFlags::SESSION_STATE_CHANGED);
+        let status = self.state.status & StatusFlags::OF_THE_SESSION;
         let track = self.legs_track();
         self.send(seq, |out| OkPacket { status, ..OkPacket::default() }.encode(out, 0, track)).await
     }

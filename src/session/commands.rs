@@ -6,7 +6,7 @@ use super::state::Hold;
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::telemetry::Close;
-use crate::wire::{Command, PacketHeader, ResponseShape};
+use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
 
 /// A command up to this long, in bytes, is read whole before it goes: it can be looked at, and sent again.
 const MAX_HELD: usize = 128 * 1024;
@@ -198,6 +198,7 @@ impl<R: Runtime> Session<R> {
             }
             Command::SetOption | Command::Debug | Command::RegisterSlave => {
                 request.leaves = Some(Hold::Command);
+                self.set_option(request.command, request.arguments(buf));
             }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
                 if self.class().read_only =>
@@ -209,6 +210,16 @@ impl<R: Runtime> Session<R> {
             _ => {}
         }
         self.forward(buf, request).await
+    }
+
+    /// COM_SET_OPTION switches several statements in a text on (0) or off (1). It outlives a reset, so the
+    /// session's next server connection must have it too.
+    fn set_option(&mut self, command: Command, arguments: &[u8]) {
+        match (command, arguments) {
+            (Command::SetOption, [0, 0, ..]) => self.capabilities |= Capabilities::MULTI_STATEMENTS,
+            (Command::SetOption, [1, 0, ..]) => self.capabilities -= Capabilities::MULTI_STATEMENTS,
+            _ => {}
+        }
     }
 
     /// COM_RESET_CONNECTION: the server connection is reset by going back to the pool.

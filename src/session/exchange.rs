@@ -141,6 +141,11 @@ impl<R: Runtime> Session<R> {
             // Nothing may be answered, and what it speaks of is gone: the next command hears of that.
             return Box::pin(self.skip(buf, request)).await.map(|_| ());
         }
+        if self.state.insert_id_lost
+            && let Err(stop) = self.misses_nothing(buf, request, false)
+        {
+            return Box::pin(self.skip_and_stop(buf, request, stop)).await;
+        }
         loop {
             if !self.is_attached()
                 && let Err(stop) = Box::pin(self.attach_for(buf, request)).await
@@ -192,15 +197,16 @@ impl<R: Runtime> Session<R> {
 
     /// A connection for this request. A text that asks for what the connection before it knew cannot move.
     async fn attach_for(&mut self, buf: &Buf, request: Request) -> Result<(), Stop> {
-        if let Some(missing) = self.missing(buf, request) {
-            return Err(Stop::TellAndClose(Failure::StateLost(missing), Close::ServerLost));
-        }
+        self.misses_nothing(buf, request, self.was_attached)?;
         self.attach().await
     }
 
-    fn missing(&self, buf: &Buf, request: Request) -> Option<&'static str> {
+    fn misses_nothing(&self, buf: &Buf, request: Request, moving: bool) -> Result<(), Stop> {
         let is_text = matches!(request.command, Command::Query | Command::StmtPrepare);
-        is_text.then(|| self.state.misses(request.arguments(buf), self.was_attached)).flatten()
+        match is_text.then(|| self.state.misses(request.arguments(buf), moving)).flatten() {
+            Some(missing) => Err(Stop::TellAndClose(Failure::StateLost(missing), Close::ServerLost)),
+            None => Ok(()),
+        }
     }
 
     /// A request that is not sent: the client is told once it has said all of it.
@@ -366,7 +372,10 @@ impl<R: Runtime> Session<R> {
             let full = chunk.is_full();
             let walk = match self.walk(&mut walker, &mut chunk, request.whole && !forwarded, controls) {
                 Ok(walk) => walk,
-                Err(e) => {
+                Err((e, before)) => {
+                    // What came before the fault is the client's, and its packets are counted.
+                    self.context.buffers.give(chunk);
+                    Box::pin(self.pass(Buf::default(), 0, Some(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
                     tracing::warn!(id = self.handle.id, error = %e, "a server broke the protocol");
                     let stop = Stop::TellAndClose(failure, Close::ServerProtocol);
@@ -487,22 +496,24 @@ impl<R: Runtime> Session<R> {
         chunk: &mut Buf,
         may_retry: bool,
         controls: bool,
-    ) -> Result<Walk, ProtocolError> {
+    ) -> Result<Walk, (ProtocolError, Buf)> {
         let Some(about) = self.backend.as_ref().map(|c| &c.about) else {
-            return Err(ProtocolError::Unsupported("an answer without a connection"));
+            return Err((ProtocolError::Unsupported("an answer without a connection"), Buf::default()));
         };
         let (flavor, read_only, server) = (about.flavor, about.class.read_only, about.server);
         let mut ear = Ear { state: &mut self.state, flavor, read_only, may_retry, controls, refusal: None };
         let mut edits = self.context.edits.borrow_mut();
         edits.clear();
-        let (used, walked) = walker.feed(chunk.filled_mut(), &mut edits, &mut ear)?;
+        let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
         let refused = ear.refusal.map(|error| (error, server));
-        let edited = (edits.single() != Some((0, used))).then(|| {
+        let edited = || {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };
             edits.apply(chunk.filled(), |bytes| out.extend_from_slice(bytes));
             out
-        });
+        };
+        let (used, walked) = walked.map_err(|e| (e, edited()))?;
+        let edited = (edits.single() != Some((0, used))).then(edited);
         Ok(Walk { used, walked, edited, refused })
     }
 

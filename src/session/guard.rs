@@ -41,15 +41,15 @@ impl<R: Runtime> Session<R> {
         {
             return self.decline(buf, request, Failure::ReadOnlyPort(reason.as_str())).await;
         }
-        if request.command == Command::Query && begins_like_kill(text) {
-            return Box::pin(self.kill_text(buf, request)).await;
-        }
-        request.leaves = self.state.leaves(text, request.whole);
         if request.command == Command::Query && request.whole {
             request.plain = self.state.looks_plain(text);
         } else {
             self.state.is_not_plain();
         }
+        if request.command == Command::Query && begins_like_kill(text) {
+            return Box::pin(self.kill_text(buf, request)).await;
+        }
+        request.leaves = self.state.leaves(text, request.whole);
         self.forward(buf, request).await
     }
 

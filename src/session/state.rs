@@ -45,7 +45,7 @@ pub struct SessionState {
     /// statement gave itself, which does not set it. So it cannot be carried with certainty.
     inserted: bool,
     /// The session moved after that: a text that asks for the insert id must not get a wrong one.
-    insert_id_lost: bool,
+    pub insert_id_lost: bool,
     /// A prepared statement can end a transaction.
     prepared_control: bool,
     /// The client itself changed what is tracked: it sees every tracker.

@@ -26,3 +26,12 @@ bitflags::bitflags! {
         const _ = !0;
     }
 }
+
+impl StatusFlags {
+    /// What speaks of the session, not of the statement before.
+    pub const OF_THE_SESSION: StatusFlags = StatusFlags::IN_TRANS
+        .union(Self::AUTOCOMMIT)
+        .union(Self::NO_BACKSLASH_ESCAPES)
+        .union(Self::IN_TRANS_READONLY)
+        .union(Self::ANSI_QUOTES);
+}

@@ -19,6 +19,8 @@ pub struct Login {
     pub port: Port,
     /// Said in the same breath as the handshake response.
     pub behind: Vec<u8>,
+    /// The handshake response's sequence id.
+    pub seq: u8,
 }
 
 impl Default for Login {
@@ -38,6 +40,7 @@ impl Default for Login {
             capabilities,
             port: Port::Primary,
             behind: Vec::new(),
+            seq: 1,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Client {
             capabilities |= Capabilities::CONNECT_WITH_DB;
         }
         let response = response(login, capabilities, &greeting.nonce);
-        peer.say(&[frames(1, &[response]), login.behind.clone()].concat());
+        peer.say(&[frames(login.seq, &[response]), login.behind.clone()].concat());
         let mut client = Client { peer, greeting, capabilities, switched: None, fast: false };
         client.finish_login(2, login.password).await.map(|()| client)
     }

@@ -40,15 +40,15 @@ fn a_clients_wrong_sequence_ids_within_a_long_command_or_a_file() {
 #[test]
 fn garbage_in_place_of_a_login() {
     play(async {
-        let wrong: [(Vec<u8>, bool); 5] = [
-            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), false),
-            (frames(0, &[vec![0; 40]]), true),
-            (frames(1, &[vec![0; 40]]), true),
-            (frames(1, &[vec![0xff; 33]]), true),
-            (vec![0xff, 0xff, 0xff, 1], true),
+        let wrong = [
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+            frames(0, &[vec![0; 40]]),
+            frames(1, &[vec![0; 40]]),
+            frames(1, &[vec![0xff; 33]]),
+            vec![0xff, 0xff, 0xff, 1],
         ];
         for chunk in [1, usize::MAX] {
-            for (bytes, _) in &wrong {
+            for bytes in &wrong {
                 let world = World::with(Settings { chunk, ..Settings::default() });
                 let mut peer = world.socket(&Login::default());
                 peer.packet().await;
@@ -60,6 +60,36 @@ fn garbage_in_place_of_a_login() {
                 world.expect_nothing_left(0).await;
             }
         }
+    });
+}
+
+#[test]
+fn a_login_with_a_wrong_sequence_id() {
+    play(async {
+        let world = World::new();
+        for seq in [0, 2] {
+            let refused = world.attempt(&Login { seq, ..Login::default() }).await.err().unwrap();
+            assert_eq!((refused.code, &*refused.sqlstate), (1043, "08S01"));
+        }
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn a_server_that_answers_the_state_with_a_wrong_sequence_id() {
+    play(async {
+        let world = World::new();
+        let db0 = world.server("db-0");
+        let mut client = world.client().await;
+        client.query("insert into t values (1)");
+        let mut db = db0.accept().await;
+        db.expect_query(super::server::SET).await;
+        db.expect_query("insert into t values (1)").await;
+        db.peer.say(&frames(4, &[ok()]));
+        client.expect_err(1105, "08S01").await;
+        client.peer.expect_end().await;
+        db.peer.expect_end().await;
+        world.expect_nothing_left(0).await;
     });
 }
 

@@ -37,7 +37,7 @@ fn packets_over_16_mib_pass_both_ways() {
             client.expect(&answer).await;
             client.send(vec![0x0e]);
             client.expect_ok().await;
-            assert!(db.peer.has_ended() == false);
+            assert!(!db.peer.has_ended());
         }
     });
 }

@@ -84,6 +84,25 @@ fn a_few_plain_reads_need_no_reset_until_something_else_comes() {
 }
 
 #[test]
+fn a_write_behind_a_comment_is_no_plain_read() {
+    play(async {
+        for sql in ["/* tag */ insert into t values ()", "-- tag\ninsert into t values ()", "kill query @a"] {
+            let world = World::new();
+            let (client, _, mut db) = attached(&world, &Login::default()).await;
+            client.quit();
+            db.expect_reset().await;
+            let mut next = world.client().await;
+            next.query(sql);
+            db.expect_query(sql).await;
+            db.reply_ok();
+            next.expect_ok().await;
+            next.quit();
+            db.expect_reset().await;
+        }
+    });
+}
+
+#[test]
 fn a_plain_read_in_a_transaction_or_that_changed_something_is_followed_by_a_reset() {
     play(async {
         for (status, state) in [(IN_TRANS, Vec::new()), (AUTOCOMMIT, variable("sql_mode", "ANSI"))] {

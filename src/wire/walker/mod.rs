@@ -362,11 +362,7 @@ impl ResponseWalker {
 
     /// The EOF packet behind metadata, for a client that waits for it.
     fn insert_eof(&mut self, edits: &mut Edits) {
-        let status = self.status
-            - (StatusFlags::MORE_RESULTS_EXISTS
-                | StatusFlags::CURSOR_EXISTS
-                | StatusFlags::LAST_ROW_SENT
-                | StatusFlags::SESSION_STATE_CHANGED);
+        let status = self.status & StatusFlags::OF_THE_SESSION;
         let seq = self.client_seq();
         edits.put_with(|out| frame_with(out, seq, |out| EofPacket { warnings: 0, status }.encode(out)));
         self.shift = self.shift.wrapping_add(1);

@@ -31,6 +31,8 @@ pub enum Kind {
     Ok,
     Err,
     Eof,
+    /// The EOF packet between columns and rows.
+    ColumnsEof,
     Column,
     Plain,
     PreparedOk,
@@ -87,7 +89,7 @@ impl Reader<'_> {
     fn keep(&mut self, kind: Kind, packet: Packet) {
         let at = match kind {
             Kind::Ok => ok_status_at(&packet.body),
-            Kind::Eof => Some(3),
+            Kind::Eof | Kind::ColumnsEof => Some(3),
             _ => None,
         };
         if at.is_some() {
@@ -110,7 +112,7 @@ impl Reader<'_> {
 
     fn eof(&mut self) -> io::Result<()> {
         let packet = self.next()?;
-        self.keep(Kind::Eof, packet);
+        self.keep(Kind::ColumnsEof, packet);
         Ok(())
     }
 
@@ -249,6 +251,15 @@ pub fn comparable(kind: Kind, packet: &Packet, schema: &str) -> (u8, Vec<u8>) {
     match kind {
         Kind::Ok => mask(&mut body, ok_status_at(&packet.body)),
         Kind::Eof => mask(&mut body, Some(3)),
+        // A proxy that writes this packet itself cannot know what the server would have said here of the
+        // statement (it began a transaction, more results, no index used, slow); clients read that from the packet behind the rows.
+        Kind::ColumnsEof => {
+            mask(&mut body, Some(3));
+            if let Some([low, high]) = body.get_mut(3..5) {
+                *low &= !(0x01 | 0x08 | 0x10 | 0x20);
+                *high &= !(0x04 | 0x08);
+            }
+        }
         Kind::PreparedOk => {
             if let Some(number) = body.get_mut(1..5) {
                 number.fill(0);
