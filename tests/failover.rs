@@ -150,6 +150,8 @@ async fn primary_killed(mut cluster: Cluster) {
 
 async fn planned_switchover(mut cluster: Cluster) {
     let proxy = prepare(&cluster).await;
+    // The old primary, as a replica, must not wait for one of its own.
+    acknowledge_alone_after(&cluster, 100).await;
     let writers = Writers::start(&proxy, 6).await;
     let mut idle = Idle::open(&proxy, cluster.kind(), 50).await;
     let open = Open::begin(&proxy).await;
