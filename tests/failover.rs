@@ -43,18 +43,23 @@ on_both!(replicas_down, 2, mariadb_replicas_down, mysql_replicas_down);
 on_both!(answer_lost, 1, mariadb_answer_lost, mysql_answer_lost);
 on_both!(all_down_and_back, 1, mariadb_all_down_and_back, mysql_all_down_and_back);
 
-/// The table, replicated, and a primary that never acknowledges what no replica has.
+/// The tables, replicated, and a primary that never acknowledges what no replica has.
 async fn prepare(cluster: &Cluster) -> Proxy {
-    let timeout = match cluster.kind() {
-        Kind::MariaDb => "rpl_semi_sync_master_timeout",
-        Kind::MySql => "rpl_semi_sync_source_timeout",
-    };
-    cluster.primary().sql(&format!("SET GLOBAL {timeout} = 600000; {TABLES}")).await;
+    acknowledge_alone_after(cluster, 600_000).await;
+    cluster.primary().sql(TABLES).await;
     cluster.wait_caught_up().await;
     let proxy = Proxy::start(&patient(&proxy_config(cluster))).await;
     assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
     readers_are(&proxy, cluster.servers().len() - 1).await;
     proxy
+}
+
+async fn acknowledge_alone_after(cluster: &Cluster, milliseconds: u32) {
+    let timeout = match cluster.kind() {
+        Kind::MariaDb => "rpl_semi_sync_master_timeout",
+        Kind::MySql => "rpl_semi_sync_source_timeout",
+    };
+    cluster.primary().sql(&format!("SET GLOBAL {timeout} = {milliseconds}")).await;
 }
 
 type Answered = (mysql_async::Conn, Result<(), mysql_async::Error>);
@@ -145,6 +150,8 @@ async fn primary_killed(mut cluster: Cluster) {
 
 async fn planned_switchover(mut cluster: Cluster) {
     let proxy = prepare(&cluster).await;
+    // The old primary, as a replica, must not wait for one of its own.
+    acknowledge_alone_after(&cluster, 100).await;
     let writers = Writers::start(&proxy, 6).await;
     let mut idle = Idle::open(&proxy, cluster.kind(), 50).await;
     let open = Open::begin(&proxy).await;
@@ -269,6 +276,7 @@ async fn waits_for_acknowledgement(cluster: &Cluster, part: &str) {
 
 async fn replicas_down(mut cluster: Cluster) {
     let proxy = prepare(&cluster).await;
+    acknowledge_alone_after(&cluster, 100).await;
     let replicas = [cluster.server(1).port(), cluster.server(2).port()];
     let mut open = proxy.client().await.unwrap();
     open.query_drop("BEGIN").await.unwrap();
