@@ -102,7 +102,11 @@ impl<R: Runtime> Session<R> {
                 Decision::Go { server, .. } => match self.take(server, snapshot.generation, &tried).await? {
                     // The world may have changed while it was opened, or waited for.
                     Taken::Connection if self.is_still_right(&tried) => return Ok(()),
-                    Taken::Connection | Taken::Moved => self.server_lost(),
+                    Taken::Connection | Taken::Moved => {
+                        self.server_lost();
+                        // Whatever makes choice and check differ must not keep the worker from all else.
+                        context.runtime.sleep(Duration::from_millis(1)).await;
+                    }
                     Taken::Failed(error) => {
                         self.context.outside.kick(server);
                         let failure = self.after_failed_take(error)?;
