@@ -95,20 +95,13 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
         }
     };
     let local = LocalSet::new();
-    // As a task among the others: the future of `run_until` would be polled at every turn of the loop.
-    let (done, finished) = tokio::sync::oneshot::channel::<()>();
+    // As a task among the others, and nothing beside the set: what `block_on` is given is polled at every turn
+    // of the loop. The set itself never ends (its tasks wait for snapshots); the process does.
     local.spawn_local(async move {
         work(parts).await;
-        drop(done);
+        drop(alive);
     });
-    runtime.block_on(async {
-        tokio::select! {
-            biased;
-            () = local => {}
-            _ = finished => {}
-        }
-    });
-    drop(alive);
+    runtime.block_on(local);
 }
 
 async fn work(parts: WorkerParts) {

@@ -27,16 +27,33 @@ const WORDS: [&[u8]; 19] = [
     b"unlock",
 ];
 
-/// First letters of `WORDS`, both cases, and what begins a user variable.
-const BEGINS: [bool; 256] = {
-    let mut table = [false; 256];
+/// What a byte is to the quick look.
+const OTHER: u8 = 0;
+/// A letter, digit or underscore.
+const WORD: u8 = 1;
+/// A letter that one of `WORDS` begins with.
+const BEGINS: u8 = 2;
+/// What a user variable begins with.
+const AT: u8 = 3;
+
+const CLASSES: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        if b.is_ascii_alphanumeric() || b == b'_' {
+            table[byte] = WORD;
+        }
+        byte += 1;
+    }
     let mut i = 0;
     while i < WORDS.len() {
         let first = WORDS[i][0];
-        table[first as usize] = true;
-        table[first.to_ascii_uppercase() as usize] = true;
+        table[first as usize] = BEGINS;
+        table[first.to_ascii_uppercase() as usize] = BEGINS;
         i += 1;
     }
+    table[b'@' as usize] = AT;
     table
 };
 
@@ -52,21 +69,23 @@ pub fn has_word(sql: &[u8], words: &[&str]) -> bool {
 }
 
 fn looks_like_it(sql: &[u8]) -> bool {
-    let mut in_word = false;
+    let mut before = OTHER;
     for (i, &b) in sql.iter().enumerate() {
-        let word = b.is_ascii_alphanumeric() || b == b'_';
-        if word && !in_word && BEGINS.get(usize::from(b)).copied().unwrap_or(true) {
-            let rest = sql.get(i..).unwrap_or_default();
-            if WORDS.iter().any(|w| begins_with(rest, w)) {
-                return true;
-            }
-        }
-        if b == b'@' {
+        let class = CLASSES.get(usize::from(b)).copied().unwrap_or(OTHER);
+        if class >= BEGINS
+            && (class == AT || (before == OTHER && begins_any(sql.get(i..).unwrap_or_default())))
+        {
             return true;
         }
-        in_word = word;
+        before = class;
     }
     false
+}
+
+#[inline(never)]
+fn begins_any(text: &[u8]) -> bool {
+    let first = text.first().map(u8::to_ascii_lowercase);
+    WORDS.iter().any(|word| word.first().copied() == first && begins_with(text, word))
 }
 
 fn begins_with(text: &[u8], word: &[u8]) -> bool {

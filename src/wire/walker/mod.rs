@@ -15,8 +15,8 @@ pub use legs::Legs;
 use phase::{Next, Phase};
 
 use super::{
-    Edits, EofPacket, ErrPacket, OkPacket, PacketHeader, PrepareOk, ProtocolError, Reader, ResponseShape,
-    StatusFlags, frame_with,
+    Edits, EofPacket, ErrPacket, MAX_PAYLOAD, OkPacket, PacketHeader, PrepareOk, ProtocolError, Reader,
+    ResponseShape, StatusFlags, frame_with,
 };
 
 /// The longest OK, EOF or ERR packet that is taken; servers send a few hundred bytes.
@@ -145,6 +145,11 @@ impl ResponseWalker {
             if self.phase == Phase::Done {
                 return Ok((at, Walked::Done));
             }
+            if self.phase == (Phase::Rows { columns_eof_due: false }) && !self.continued {
+                let end = self.whole_rows(input, at);
+                edits.keep(at, end);
+                at = end;
+            }
             let rest = input.get(at..).unwrap_or_default();
             let Some(header) = PacketHeader::parse(rest) else {
                 return Ok((at, Walked::More { need: PacketHeader::LEN }));
@@ -174,6 +179,28 @@ impl ResponseWalker {
                 }
             }
         }
+    }
+
+    /// Where the run of whole, ordinary rows from `at` on ends: most of most answers, so it has a loop of its
+    /// own. What is left to `feed` is whatever is special in any way.
+    fn whole_rows(&mut self, input: &mut [u8], mut at: usize) -> usize {
+        while let Some(&[a, b, c, seq, first]) = input.get(at..).and_then(|rest| rest.first_chunk::<5>()) {
+            let len = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
+            let end = at + PacketHeader::LEN + len;
+            let special = first >= 0xfe || len == 0 || len == MAX_PAYLOAD || seq != self.seq;
+            if special || end > input.len() {
+                break;
+            }
+            if self.shift != 0
+                && let Some(seq) = input.get_mut(at + 3)
+            {
+                *seq = seq.wrapping_add(self.shift);
+            }
+            self.seq = self.seq.wrapping_add(1);
+            self.begun = true;
+            at = end;
+        }
+        at
     }
 
     /// Begins to forward a packet: its header with the client's sequence id; the payload follows.
