@@ -143,10 +143,13 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
     let draining = phase.wait_for(|phase| *phase == Lifecycle::Draining);
     tokio::pin!(draining);
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = &mut draining => break,
             _ = minutes.tick() => server.restore_ceilings().await,
+            _ = seconds.tick() => server.tick(),
         }
     }
     let drain = live.borrow().drain.clone();

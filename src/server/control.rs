@@ -35,6 +35,8 @@ pub enum Control {
         /// Whether it was here.
         reply: oneshot::Sender<bool>,
     },
+    /// A second is over: look for timeouts.
+    Tick,
     /// Stop accepting; sessions end at their next transaction boundary.
     Drain,
     /// The drain's time is over: what is left ends now.
@@ -145,6 +147,12 @@ impl Server {
     /// Clients connected now.
     pub fn sessions(&self) -> usize {
         self.loads.total()
+    }
+
+    /// To be called once a second: timeouts of sessions and pools are counted in these. A worker without a
+    /// timer of its own does not ask for the time at every turn of its loop.
+    pub fn tick(&self) {
+        self.tell(|| Control::Tick);
     }
 
     /// Gives raised limits of the servers a chance; to be called once a minute or so.

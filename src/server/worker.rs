@@ -118,7 +118,6 @@ async fn work(parts: WorkerParts) {
         .collect();
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
     tokio::task::spawn_local(follow_settings(context.clone(), live));
-    tokio::task::spawn_local(every_second(context.clone()));
     let mut draining = false;
     loop {
         let told = if draining {
@@ -142,6 +141,7 @@ async fn work(parts: WorkerParts) {
                     let _ = reply.send(kill_here(context, request).await);
                 });
             }
+            Some(Control::Tick) => every_second(&context),
             Some(Control::Drain) => {
                 draining = true;
                 accepting.iter().for_each(tokio::task::JoinHandle::abort);
@@ -183,27 +183,22 @@ async fn follow_settings(context: Rc<Context<TokioRuntime>>, mut live: watch::Re
 
 /// Timeouts of idle clients, logins and pooled connections: to the second is fine, and a session needs no
 /// timer of its own.
-async fn every_second(context: Rc<Context<TokioRuntime>>) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let now = context.tick.get().wrapping_add(1);
-        context.tick.set(now);
-        let live = context.live();
-        for handle in context.handles() {
-            let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
-            if handle.login.borrow().is_none() {
-                if quiet > live.timeouts.login {
-                    handle.signal.raise(Signals::LOGIN);
-                }
-            } else if handle.busy.get() {
-                handle.signal.raise(Signals::LOOK);
-            } else if quiet > live.timeouts.idle {
-                handle.signal.raise(Signals::IDLE);
+fn every_second(context: &Context<TokioRuntime>) {
+    let now = context.tick.get().wrapping_add(1);
+    context.tick.set(now);
+    let live = context.live();
+    for handle in context.handles() {
+        let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
+        if handle.login.borrow().is_none() {
+            if quiet > live.timeouts.login {
+                handle.signal.raise(Signals::LOGIN);
             }
+        } else if handle.busy.get() {
+            handle.signal.raise(Signals::LOOK);
+        } else if quiet > live.timeouts.idle {
+            handle.signal.raise(Signals::IDLE);
         }
-        let pool = &context.pool;
-        pool.retain(|c, idle| idle < live.pool.idle_timeout && !pool.is_wanted(c.about.server));
     }
+    let pool = &context.pool;
+    pool.retain(|c, idle| idle < live.pool.idle_timeout && !pool.is_wanted(c.about.server));
 }
