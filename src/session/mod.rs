@@ -11,6 +11,7 @@
     )
 )]
 
+mod answer;
 mod attach;
 mod client;
 mod commands;
@@ -24,6 +25,7 @@ mod kill;
 mod login;
 mod outcome;
 mod request;
+mod send;
 #[cfg(test)]
 mod size_tests;
 mod state;

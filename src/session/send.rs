@@ -1,0 +1,130 @@
+//! The request's way to the server: whole from the buffer, most often without a future, or
+//! streamed. "Sent" is exact: what the kernel took counts.
+
+use super::request::{PacketRun, Request};
+use super::{Failure, Session, Signals};
+use crate::net::{Buf, Runtime, Signal, Stream, or_raised};
+use crate::telemetry::Close;
+
+/// What a write without waiting came to.
+enum Sent {
+    All(Buf),
+    /// The front of the buffer is consumed as far as it was taken; maybe not at all.
+    Some(Buf),
+}
+
+fn send_now<S: Stream>(stream: &mut S, mut out: Buf) -> Sent {
+    match stream.write_now(out.filled()) {
+        Ok(n) if n == out.len() => Sent::All(out),
+        Ok(n) => {
+            out.consume(n);
+            Sent::Some(out)
+        }
+        Err(_) => Sent::Some(out),
+    }
+}
+
+/// The rest, waiting for a server that does not read, or finding that it broke. Gives the buffer back as it
+/// was before, and whether any byte was taken.
+async fn send_rest<S: Stream>(stream: &mut S, signal: &Signal, ending: u8, mut out: Buf) -> (bool, Buf) {
+    // A copy: a write that is given up keeps its buffer, and the request may be needed again.
+    let mut rest = Buf::with_room(out.len());
+    rest.extend_from_slice(out.filled());
+    let all = rest.len();
+    let taken_before = out.start();
+    let more = match or_raised(signal, ending, stream.write_all(rest)).await {
+        Ok((Ok(()), _)) => true,
+        Ok((Err(_), rest)) => rest.len() < all,
+        Err(_) => true,
+    };
+    out.put_back(taken_before);
+    (more || taken_before > 0, out)
+}
+
+impl<R: Runtime> Session<R> {
+    /// Sends a request that is whole in the buffer, and keeps it there. True: something was sent.
+    pub(super) async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
+        let Some(connection) = &mut self.backend else { return false };
+        connection.begins();
+        let total = request.header.total();
+        let alone = self.prelude.is_empty() && buf.len() == total;
+        let mut out = if alone { std::mem::take(buf) } else { self.context.buffers.small() };
+        if !alone {
+            out.extend_from_slice(&self.prelude);
+            out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
+            self.prelude.clear();
+        }
+        let ending = Signals::KILLED | Signals::END | Signals::LOST;
+        let (sent, out) = match send_now(&mut connection.stream, out) {
+            Sent::All(out) => (true, out),
+            Sent::Some(out) => send_rest(&mut connection.stream, &self.handle.signal, ending, out).await,
+        };
+        if alone {
+            *buf = out;
+        } else {
+            self.context.buffers.give(out);
+        }
+        sent
+    }
+
+    /// Streams a request that is larger than the buffer. The client is read to the request's end even if
+    /// the server is lost on the way: only then does it listen. Returns the answer's sequence id.
+    pub(super) async fn send_large(&mut self, buf: &mut Buf, request: Request) -> Result<(u8, bool), Close> {
+        let mut run = PacketRun::command(request.header.seq);
+        let mut broken = false;
+        if let Some(connection) = &mut self.backend {
+            connection.begins();
+        }
+        let mut head = self.context.buffers.large();
+        head.extend_from_slice(&std::mem::take(&mut self.prelude));
+        let mut ahead = head.len();
+        head.extend_from_slice(buf.filled());
+        buf.clear();
+        loop {
+            let Some(used) = head.filled_mut().get_mut(ahead..).and_then(|input| run.feed(input)) else {
+                self.server_lost();
+                return Err(self.refuse(run.seq, &Failure::OutOfOrder, Close::ClientProtocol).await);
+            };
+            let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
+            head.truncate(ahead + used);
+            // A server that is not the primary any more must not get the rest.
+            broken |= ahead == 0 && !self.is_attached();
+            if !broken {
+                (broken, head) = self.write_server(head).await;
+            }
+            head.clear();
+            head.extend_from_slice(&tail);
+            ahead = 0;
+            if run.has_ended() {
+                buf.extend_from_slice(head.filled());
+                self.context.buffers.give(head);
+                if broken {
+                    // What the server may still say of it (a packet too large, 1153) is worth hearing, unless it
+                    // is not to be spoken to.
+                    self.handle.signal.lower(Signals::LOST);
+                }
+                return Ok((run.seq, true));
+            }
+            match self.fill(&mut head).await {
+                Ok(n) if n > 0 => {}
+                ended => {
+                    self.server_lost();
+                    return Err(ended.err().unwrap_or(Close::ClientLost));
+                }
+            }
+        }
+    }
+
+    /// Writes to the server, unless it is lost or the session must end. True: it broke off.
+    pub(super) async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
+        let Some(connection) = &mut self.backend else { return (true, out) };
+        let ending = Signals::KILLED | Signals::END | Signals::LOST;
+        match or_raised(&self.handle.signal, ending, connection.stream.write_all(out)).await {
+            Ok((result, out)) => (result.is_err(), out),
+            Err(_) => {
+                self.server_lost();
+                (true, self.context.buffers.large())
+            }
+        }
+    }
+}
