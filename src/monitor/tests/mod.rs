@@ -2,7 +2,6 @@
 
 mod answers;
 mod probing;
-mod real;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
