@@ -185,7 +185,7 @@ impl<R: Runtime> Session<R> {
 
     /// A whole packet with this sequence id, consumed by the caller.
     async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
-        let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::DRAIN;
         let read = read_packet(&mut self.client, buf, Some(seq), MAX_LOGIN_PACKET);
         match or_raised(&self.handle.signal, ending, read).await {
             Ok(Ok(header)) => Ok(header),
