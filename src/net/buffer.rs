@@ -79,16 +79,6 @@ impl Buf {
         }
     }
 
-    /// How many bytes at the front are consumed.
-    pub fn start(&self) -> usize {
-        self.start
-    }
-
-    /// Takes back the last `n` consumed bytes, which nothing overwrote since.
-    pub fn put_back(&mut self, n: usize) {
-        self.start = self.start.saturating_sub(n);
-    }
-
     /// Makes room for some of `missing` bytes that are announced: as much as is there already, so that a
     /// header alone does not take memory for what may never come.
     pub fn make_some_room(&mut self, missing: usize) {

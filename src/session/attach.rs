@@ -51,7 +51,14 @@ impl<R: Runtime> Session<R> {
     /// Whether the connection at hand is the right one. No system call, no allocation.
     #[inline]
     pub(super) fn is_attached(&mut self) -> bool {
-        let Some(connection) = &mut self.backend else { return false };
+        let here = self.keeps_its_role();
+        here && (!self.backend.as_mut().is_some_and(|c| c.stream.has_news()) || self.still_alive())
+    }
+
+    /// Whether the connection's server is still the one for this session.
+    #[inline]
+    pub(super) fn keeps_its_role(&mut self) -> bool {
+        let Some(connection) = &self.backend else { return false };
         let version = self.context.topology.version();
         if version != self.checked {
             let want = self.context.want(self.port);
@@ -64,7 +71,7 @@ impl<R: Runtime> Session<R> {
                 return false;
             }
         }
-        !connection.stream.has_news() || self.still_alive()
+        true
     }
 
     /// The server said something unasked, or closed.

@@ -47,7 +47,7 @@ impl<R: Runtime> Session<R> {
         let greeting = self.greeting();
         self.plugin = Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
         self.send(0, |out| greeting.encode(out)).await?;
-        // No buffer before the client says something.
+        // A small buffer, and only once the client may have said something: a fresh socket can look readable.
         self.wait_for_client().await?;
         let mut buf = Buf::with_room(512);
         let header = self.login_packet(&mut buf, 1).await?;

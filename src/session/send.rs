@@ -8,37 +8,32 @@ use crate::telemetry::Close;
 
 /// What a write without waiting came to.
 enum Sent {
-    All(Buf),
-    /// The front of the buffer is consumed as far as it was taken; maybe not at all.
-    Some(Buf),
+    All,
+    /// So many bytes at the front; maybe none.
+    Some(usize),
 }
 
-fn send_now<S: Stream>(stream: &mut S, mut out: Buf) -> Sent {
+fn send_now<S: Stream>(stream: &mut S, out: &Buf) -> Sent {
     match stream.write_now(out.filled()) {
-        Ok(n) if n == out.len() => Sent::All(out),
-        Ok(n) => {
-            out.consume(n);
-            Sent::Some(out)
-        }
-        Err(_) => Sent::Some(out),
+        Ok(n) if n == out.len() => Sent::All,
+        Ok(n) => Sent::Some(n),
+        Err(_) => Sent::Some(0),
     }
 }
 
-/// The rest, waiting for a server that does not read, or finding that it broke. Gives the buffer back as it
-/// was before, and whether any byte was taken.
-async fn send_rest<S: Stream>(stream: &mut S, signal: &Signal, ending: u8, mut out: Buf) -> (bool, Buf) {
-    // A copy: a write that is given up keeps its buffer, and the request may be needed again.
+/// What follows the first `taken` bytes, waiting for a server that does not read, or finding that it broke.
+/// True: any byte was taken. `out` stays as it is: a write that is given up keeps its buffer, so it gets a
+/// copy, and the request may be needed again.
+async fn send_rest<S: Stream>(stream: &mut S, signal: &Signal, ending: u8, out: &Buf, taken: usize) -> bool {
     let mut rest = Buf::with_room(out.len());
-    rest.extend_from_slice(out.filled());
+    rest.extend_from_slice(out.filled().get(taken..).unwrap_or_default());
     let all = rest.len();
-    let taken_before = out.start();
     let more = match or_raised(signal, ending, stream.write_all(rest)).await {
         Ok((Ok(()), _)) => true,
         Ok((Err(_), rest)) => rest.len() < all,
         Err(_) => true,
     };
-    out.put_back(taken_before);
-    (more || taken_before > 0, out)
+    more || taken > 0
 }
 
 impl<R: Runtime> Session<R> {
@@ -55,9 +50,11 @@ impl<R: Runtime> Session<R> {
             self.prelude.clear();
         }
         let ending = Signals::KILLED | Signals::END | Signals::LOST;
-        let (sent, out) = match send_now(&mut connection.stream, out) {
-            Sent::All(out) => (true, out),
-            Sent::Some(out) => send_rest(&mut connection.stream, &self.handle.signal, ending, out).await,
+        let sent = match send_now(&mut connection.stream, &out) {
+            Sent::All => true,
+            Sent::Some(taken) => {
+                send_rest(&mut connection.stream, &self.handle.signal, ending, &out, taken).await
+            }
         };
         if alone {
             *buf = out;
@@ -87,8 +84,11 @@ impl<R: Runtime> Session<R> {
             };
             let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
             head.truncate(ahead + used);
-            // A server that is not the primary any more must not get the rest.
-            broken |= ahead == 0 && !self.is_attached();
+            // A server that is not the primary any more must not get the rest, and without it never answers.
+            if ahead == 0 && !self.keeps_its_role() {
+                self.server_lost();
+                broken = true;
+            }
             if !broken {
                 (broken, head) = self.write_server(head).await;
             }

@@ -118,6 +118,24 @@ fn closing_a_statement_needs_no_server() {
 }
 
 #[test]
+fn two_writes_in_one_breath_run_once_each() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let writes = ["insert into t values (1)", "insert into t values (2)"];
+        let both: Vec<u8> = writes.iter().flat_map(|sql| frames(0, &[query(sql)])).collect();
+        client.peer.say(&both);
+        for sql in writes {
+            db.expect_query(sql).await;
+            db.reply_ok();
+            client.expect_ok().await;
+        }
+        db.peer.expect_silence().await;
+        client.peer.expect_silence().await;
+    });
+}
+
+#[test]
 fn commands_in_one_breath_are_answered_in_order() {
     play(async {
         for chunk in [1, 5, usize::MAX] {

@@ -123,3 +123,24 @@ fn a_server_lost_in_the_middle_of_a_long_command() {
         world.expect_nothing_left(0).await;
     });
 }
+
+#[test]
+fn a_long_command_cut_off_by_a_demotion_does_not_wait_for_an_answer() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut old) = attached(&world, &Login::default()).await;
+        let mut insert = query("insert into t values ('");
+        insert.resize(400_000, b'x');
+        let bytes = frames(0, &[insert]);
+        let (head, tail) = bytes.split_at(300_000);
+        client.peer.say(head);
+        old.peer.hear(200_000).await;
+        world.read_only("db-0");
+        world.primary("db-1");
+        client.peer.say(tail);
+        let text = client.expect_err(1105, "08007").await;
+        assert!(text.contains("may or may not"), "{text}");
+        let heard = 200_000 + old.peer.hear_to_end().await;
+        assert!(heard < bytes.len(), "the rest must not reach a demoted server");
+    });
+}

@@ -87,6 +87,12 @@ impl Peer {
         assert!(self.heard.is_empty(), "before the end: {}", self.heard.escape_ascii());
     }
 
+    /// How many bytes come until the proxy closes.
+    pub async fn hear_to_end(&mut self) -> usize {
+        while timeout(PATIENCE, self.more()).await.expect("the proxy closes") {}
+        self.heard.len()
+    }
+
     /// The proxy closed already.
     pub fn has_ended(&mut self) -> bool {
         self.stream.has_ended()
