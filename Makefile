@@ -17,9 +17,9 @@ test:
 e2e:
 	@tests/run.sh e2e
 
-# Direct, HAProxy and Pointsman side by side; writes the table into README.md. ROUNDS=3 SECS=8
+# Direct, HAProxy and Pointsman side by side; writes the tables into README.md. ROUNDS=3 SECS=8 PARTS="pressure idle"
 bench:
-	@benches/run.sh
+	@benches/run.sh $(PARTS)
 
 lint:
 	@tests/run.sh lint

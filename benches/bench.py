@@ -1,23 +1,31 @@
-"""Runs the comparison: each measurement takes the targets in turn, round after round. Started by run.sh."""
+"""Runs the comparison: each measurement takes the targets in turn, round after round. Started by run.sh, with the
+parts to run as arguments; each part's tables are written as soon as it is done."""
 import json
 import os
 import statistics
 import subprocess
 import sys
 import threading
-import time
 
 import failover
+import pressure
 import table
 from targets import Cluster, Target, cpu_seconds, rss_kib
-from wire import Connection
 
-ROUNDS = int(os.environ.get("ROUNDS", 3))
-SECS = int(os.environ.get("SECS", 8))
-IDLE = int(os.environ.get("IDLE", 2000))
-MIB = int(os.environ.get("MIB", 1024))
-CONNECTS = int(os.environ.get("CONNECTS", 8000))
-FAILOVERS = int(os.environ.get("FAILOVERS", 3))
+
+def setting(name, default):
+    return int(os.environ.get(name, default))
+
+
+ROUNDS = setting("ROUNDS", 3)
+SECS = setting("SECS", 8)
+TARGETS = os.environ["TARGETS"].split()
+SETTINGS = {
+    "rounds": ROUNDS, "secs": SECS, "targets": TARGETS, "mib": setting("MIB", 1024), "connects": setting("CONNECTS", 8000),
+    "failovers": setting("FAILOVERS", 3), "clients": setting("CLIENTS", 2000), "active": setting("ACTIVE", 200),
+    "pool": setting("POOL", 32), "pace_ms": setting("PACE_MS", 40), "idle": setting("IDLE", 5000), "default_pool": 1000,
+}
+MIB, CONNECTS = SETTINGS["mib"], SETTINGS["connects"]
 CLIENT = os.path.join(os.environ["TARGET_DIR"], "bench", "connect")
 
 # Name, sysbench test, threads, prepared statements, further arguments.
@@ -67,6 +75,8 @@ def queries(targets):
         for _ in range(ROUNDS):
             for target in targets:
                 rounds[target.name].append(one_round(target, *workload))
+        for n, seen in rounds.items():
+            say(f"  {n}: " + ", ".join(f"{r['qps']:.0f}/s {r['cpu']:.1f} µs" for r in seen))
         rows.append({"name": name, "rounds": rounds})
     return rows
 
@@ -118,29 +128,11 @@ def connects(targets):
     return {name: statistics.median(seconds) for name, seconds in rounds.items()}
 
 
-def idle(targets):
-    """KiB a client that logged in and says nothing costs the proxy."""
-    say(f"{IDLE} idle clients")
-    cost = {}
-    for target in targets:
-        if not target.pid:
-            continue
-        time.sleep(0.5)
-        before = rss_kib(target.pid)
-        clients = [Connection(target.port) for _ in range(IDLE)]
-        time.sleep(1)
-        cost[target.name] = (rss_kib(target.pid) - before) / IDLE
-        for c in clients:
-            c.close()
-        time.sleep(1)
-    return cost
-
-
-def fresh(cluster, measure, *args):
+def fresh(cluster, names, measure, *args):
     """Measures with proxies started for it: what a proxy kept from earlier work would hide what this work needs."""
     targets = []
     try:
-        for name in os.environ["TARGETS"].split():
+        for name in names:
             targets.append(Target.start(name, cluster))
             client("connect", targets[-1].port, 80, 8)
         return measure(targets, *args)
@@ -149,24 +141,49 @@ def fresh(cluster, measure, *args):
             target.stop()
 
 
+def others(cluster):
+    # What passes, and how a client gets in, is the same on every port of Pointsman.
+    names = [n for n in TARGETS if n != "primary"]
+    return {"result": fresh(cluster, names, bulk, "result"), "load": fresh(cluster, names, bulk, "load"),
+            "connects": fresh(cluster, names, connects)}
+
+
+PARTS = {
+    "workloads": lambda cluster: fresh(cluster, TARGETS, queries),
+    "pressure": lambda cluster: pressure.active(cluster, SETTINGS, say),
+    "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
+    "others": others,
+}
+
+
 def main():
-    say("starting a primary and a replica")
-    cluster = Cluster("main", replicas=1)
-    try:
-        cluster.sql("SET GLOBAL max_connections = 10000; CREATE TABLE sbtest.sink (a INT)")
-        sysbench(cluster.port(), "oltp_read_write", "prepare")
-        results = {"idle": fresh(cluster, idle), "result": fresh(cluster, bulk, "result"),
-                   "load": fresh(cluster, bulk, "load"), "connects": fresh(cluster, connects),
-                   "workloads": fresh(cluster, queries)}
-    finally:
-        cluster.stop()
-    if "pointsman" in os.environ["TARGETS"]:
-        results["failover"] = failover.measure(FAILOVERS, say)
-    results["settings"] = {"rounds": ROUNDS, "secs": SECS, "idle": IDLE, "mib": MIB, "connects": CONNECTS,
-                           "failovers": FAILOVERS}
-    with open(os.path.join(os.environ["TARGET_DIR"], "bench", "results.json"), "w", encoding="utf-8") as f:
-        json.dump(results, f, indent=1)
-    table.publish(results)
+    parts = sys.argv[1:] or [*PARTS, "failover"]
+    unknown = set(parts) - {*PARTS, "failover"}
+    if unknown:
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}, failover")
+    shared = [p for p in parts if p in PARTS]
+    if shared:
+        say("starting a primary and two replicas")
+        cluster = Cluster("main", replicas=2)
+        try:
+            for server in cluster.servers:
+                cluster.sql("SET GLOBAL max_connections = 10000", server)
+            cluster.sql("CREATE TABLE sbtest.sink (a INT)")
+            sysbench(cluster.port(), "oltp_read_write", "prepare")
+            cluster.catch_up()
+            for part in shared:
+                publish(part, PARTS[part](cluster))
+        finally:
+            cluster.stop()
+    if "failover" in parts and "split" in TARGETS:
+        publish("failover", failover.measure(SETTINGS["failovers"], say))
+
+
+def publish(part, results):
+    path = os.path.join(os.environ["TARGET_DIR"], "bench", f"{part}.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"settings": SETTINGS, "results": results}, f, indent=1)
+    table.publish(part, results, SETTINGS)
 
 
 if __name__ == "__main__":

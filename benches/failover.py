@@ -44,7 +44,7 @@ def change(kind):
     proxy = None
     try:
         cluster.sql(LEDGER)
-        proxy = Target.start("pointsman", cluster)
+        proxy = Target.start("split", cluster)
         idle = [Connection(proxy.port, schema="test") for _ in range(IDLE)]
         for session in idle:
             session.query("SELECT 1")

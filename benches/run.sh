@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
 # `make bench`: direct, HAProxy (TCP mode) and Pointsman in turn, in one run; writes the tables into README.md.
-# env: ROUNDS=3  SECS=8 a sysbench round  IDLE=2000 clients  MIB=1024  CONNECTS=8000  FAILOVERS=3 of each kind
-#      TARGETS="direct haproxy pointsman"  README=README.md (empty: print only)
+# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, failover; without any: all, about 20 minutes
+#   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
+#   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
+# env: ROUNDS=3  SECS=8 a round  TARGETS="direct haproxy split primary"  README=README.md (empty: print only)
+#      CLIENTS=2000 ACTIVE=200 POOL=32 PACE_MS=40 (pressure)  IDLE=5000  MIB=1024  CONNECTS=8000  FAILOVERS=3
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=../tests/setup/lib.sh
 . tests/setup/lib.sh
-export TARGETS=${TARGETS:-direct haproxy pointsman} PATH=$PATH:/usr/sbin
+export TARGETS=${TARGETS:-direct haproxy split primary} PATH=$PATH:/usr/sbin
 target=${CARGO_TARGET_DIR:-target}
 
 tests/setup/deps.sh
-if [[ $TARGETS == *pointsman* ]]; then
+if [[ $TARGETS =~ split|primary ]]; then
   say "building the proxy"
   cargo build --release --locked
 fi
 mkdir -p "$target/bench"
-rustc --edition 2024 -C opt-level=3 -o "$target/bench/connect" benches/connect.rs
+for client in connect crowd; do
+  rustc --edition 2024 -C opt-level=3 -o "$target/bench/$client" "benches/$client.rs"
+done
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-bench.XXXX")
 bench=
 finish() {
@@ -28,6 +33,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
-SCRATCH=$scratch TARGET_DIR=$target python3 -B benches/bench.py &
+SCRATCH=$scratch TARGET_DIR=$target python3 -B benches/bench.py "$@" &
 bench=$!
 wait "$bench"

@@ -5,8 +5,7 @@ import re
 import statistics
 import subprocess
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-TITLES = {"direct": "direct", "haproxy": "HAProxy", "pointsman": "Pointsman"}
+TITLES = {"direct": "direct", "haproxy": "HAProxy", "split": "Pointsman `split`", "primary": "Pointsman `primary`"}
 
 
 def median(values):
@@ -30,21 +29,66 @@ def relative(rounds, name, base, key):
     return median([a[key] / b[key] for a, b in pairs if b[key]])
 
 
-def workload_table(results, names):
+def workload_table(results, s):
+    names = [n for n in TITLES if n in s["targets"]]
     proxies = [n for n in names if n != "direct"]
-    lines = [row("workload", *(f"{TITLES[n]}: QPS" for n in names), *(f"{TITLES[n]}: CPU per query, µs" for n in proxies),
-                 "CPU, Pointsman to HAProxy"),
-             row("---", *["---:"] * (len(names) + len(proxies) + 1))]
-    for workload in results["workloads"]:
+    ours = [n for n in proxies if n != "haproxy"]
+    heads = [f"{TITLES[n]}: QPS" for n in names] + [f"{TITLES[n]}: CPU per query, µs" for n in proxies]
+    heads += [f"CPU, `{n}` to HAProxy" for n in ours]
+    lines = [row("workload", *heads), row("---", *["---:"] * len(heads))]
+    for workload in results:
         rounds = workload["rounds"]
         lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names),
                          *(number(median(r["cpu"] for r in rounds[n]), 1) for n in proxies),
-                         number(relative(rounds, "pointsman", "haproxy", "cpu"))))
+                         *(number(relative(rounds, n, "haproxy", "cpu")) for n in ours)))
     return lines
 
 
-def other_table(results, names):
-    s = results["settings"]
+def worst(rounds, name, key):
+    return number(max(r[key] for r in rounds[name]), 0)
+
+
+def most(rounds):
+    """The most connections to each server over all rounds, the primary first."""
+    return " / ".join(number(max(n), 0) for n in zip(*(r["connections"] for r in rounds)))
+
+
+def pressure_table(results, s):
+    names = [n for n in TITLES if n in s["targets"] and n != "primary"]
+    proxies = [n for n in names if n != "direct"]
+    lines = []
+    for load in results.values():
+        rounds = load["rounds"]
+
+        def middle(key, digits=2, rounds=rounds):
+            return [number(median(r[key] for r in rounds[n]), digits) for n in names]
+
+        lines += ["" if lines else None, row(f"each of {s['active']}: {load['text']}", *(TITLES[n] for n in names)),
+                  row("---", *["---:"] * len(names)),
+                  row("clients", *(number(s["active" if n == "direct" else "clients"], 0) for n in names)),
+                  row("errors and wrong answers", *(worst(rounds, n, "errors") for n in names)),
+                  row("statements per second", *middle("qps", 0)), row("p50, ms", *middle("p50")),
+                  row("p99, ms", *middle("p99")), row("p99, reads, ms", *middle("read_p99")),
+                  row("p99, writes and transactions, ms", *middle("write_p99"))]
+        if "direct" in names:
+            lines.append(row("**p99 relative to direct**", *(number(relative(rounds, n, "direct", "p99")) for n in names)))
+        lines.append(row("most connections to the primary / the replicas", *(most(rounds[n]) for n in names)))
+        waits = [worst(rounds, n, "waits") if n in proxies and n != "haproxy" else "–" for n in names]
+        lines.append(row("statements that waited for a connection", *waits))
+    return [line for line in lines if line is not None]
+
+
+def idle_table(results, s):
+    heads = [TITLES[r["name"]] + (f", at most {r['limit']:,} a server" if r["limit"] else "") for r in results]
+    return [row(f"{s['idle']:,} clients, one statement each, then idle", *heads), row("---", *["---:"] * len(heads)),
+            row("connections to the primary / the replicas", *(most([r]) for r in results)),
+            row("clients that waited (8 connect at a time)", *("–" if r["waits"] is None else number(r["waits"], 0) for r in results)),
+            row("errors, also at another statement by each", *(number(r["errors"], 0) for r in results)),
+            row("memory of the proxy per client, KiB", *(number(r["kib"], 1) for r in results))]
+
+
+def other_table(results, s):
+    names = [n for n in TITLES if n in results["connects"]]
     lines = [row("", *(TITLES[n] for n in names)), row("---", *["---:"] * len(names))]
     for key, text in (("result", f"a result of {s['mib']:,} MiB"), ("load", f"LOAD DATA LOCAL of {s['mib']:,} MiB")):
         rounds = results[key]
@@ -54,18 +98,13 @@ def other_table(results, names):
                              *(number(relative(rounds, n, "haproxy", "speed")) for n in names)))
         growth = [None if n == "direct" else max(r["growth"] for r in rounds[n]) for n in names]
         lines.append(row("… the proxy's memory grows by, MiB", *(number(g, 1) for g in growth)))
-    lines.append(row(f"memory per idle client ({s['idle']:,} of them), KiB",
-                     *(number(results["idle"].get(n), 1) for n in names)))
     lines.append(row(f"{s['connects']:,} × connect, `select 1`, close, 8 clients, s",
                      *(number(results["connects"][n]) for n in names)))
     return lines
 
 
-def failover_table(failover):
-    def worst(kind, key):
-        return number(max((r[key] for r in failover[kind]), default=None), 0)
-
-    lines = [row("change of primary through Pointsman, worst of each", "planned switchover", "primary killed"),
+def failover_table(failover, s):
+    lines = [row(f"change of primary, {s['failovers']} times each through a `split` port, worst", "planned switchover", "primary killed"),
              row("---", "---:", "---:")]
     waits = []
     for kind in ("switchover", "kill"):
@@ -75,7 +114,7 @@ def failover_table(failover):
     for key, text in (("idle_lost", "idle sessions lost, of 50"), ("writes_lost", "acknowledged writes lost"),
                       ("run_twice", "statements run twice"), ("errors", "errors seen by 4 writers"),
                       ("connections_lost", "connections lost by 4 writers")):
-        lines.append(row(text, worst("switchover", key), worst("kill", key)))
+        lines.append(row(text, worst(failover, "switchover", key), worst(failover, "kill", key)))
     return lines
 
 
@@ -90,23 +129,39 @@ def versions():
             f"{platform.machine()}")
 
 
-def publish(results):
-    names = [n for n in TITLES if n in results["connects"]]
-    s = results["settings"]
-    lines = [f"Measured by `make bench`: {versions()}; median of {s['rounds']} rounds of {s['secs']} s, targets in turn.", ""]
-    lines += workload_table(results, names) + [""] + other_table(results, names)
-    if "failover" in results:
-        lines += [""] + failover_table(results["failover"])
-    text = "\n".join(lines)
-    print(text, flush=True)
+def about(part, s):
+    """How a part was measured, in a sentence or two."""
+    rounds = f"Median of {s['rounds']} rounds of {s['secs']} s, targets in turn."
+    return {
+        "workloads": f"{rounds} Direct and HAProxy: everything on the primary. `split`: reads on two replicas beside it, "
+                     "the rest on the primary. `primary`: everything on the primary.",
+        "pressure": f"{rounds} {s['clients']:,} clients, of which {s['active']} are active at a time; directly there are only "
+                    f"these {s['active']}. Of 100 things that a client does, 60 are point selects as text, 25 prepared ones, 10 "
+                    "updates, 5 transactions of 4 statements; every answer is compared with the question. Pointsman has at "
+                    f"most {s['pool']} connections to each server, HAProxy one to the primary for each client.",
+        "idle": "Connections as the servers count them, the most at any moment; 1 in 10 of the statements is a write.",
+        "others": f"Median of {s['rounds']} rounds, targets in turn.",
+        "failover": "",
+    }[part]
+
+
+TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table,
+          "failover": failover_table}
+
+
+def publish(part, results, s):
+    head = f"`benches/run.sh {part}`: {versions()}. {about(part, s)}".strip()
+    text = "\n".join([head, "", *TABLES[part](results, s)])
+    print(text + "\n", flush=True)
     path = os.environ.get("README", "README.md")
     if not path or not os.path.exists(path):
         return
     with open(path, encoding="utf-8") as f:
         readme = f.read()
-    if BEGIN not in readme or END not in readme:
-        print(f"{path} has no {BEGIN} … {END}: left as it is", flush=True)
+    begin, end = f"<!-- bench:{part} -->", f"<!-- bench:{part} end -->"
+    if begin not in readme or end not in readme:
+        print(f"{path} has no {begin} … {end}: left as it is", flush=True)
         return
-    head, rest = readme.split(BEGIN, 1)
+    head, rest = readme.split(begin, 1)
     with open(path, "w", encoding="utf-8") as f:
-        f.write(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
+        f.write(f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}")

@@ -1,4 +1,5 @@
-"""What is compared, as processes: a cluster of real servers, and the ways to it: direct, HAProxy, Pointsman."""
+"""What is compared, as processes: a cluster of real servers, and the ways to it: direct and HAProxy (both to the
+primary), a `split` port of Pointsman (the default) and a `primary` port of another one."""
 import os
 import re
 import signal
@@ -48,6 +49,7 @@ class Cluster:
     """tests/setup/cluster.sh as an object."""
 
     def __init__(self, name, replicas):
+        self.servers = range(replicas + 1)
         self.dir = os.path.join(os.environ["SCRATCH"], name)
         self.do("start", "mariadb", replicas)
 
@@ -67,18 +69,38 @@ class Cluster:
         command = ["mariadb", "--no-defaults", "-uroot", "-S", f"{self.dir}/{server}/sock", "-N", "-B", "-e", text]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
+    def catch_up(self):
+        """Waits until every replica has what the primary has."""
+        position = self.sql("SELECT @@gtid_binlog_pos").strip()
+        for server in self.servers[1:]:
+            if self.sql(f"SELECT MASTER_GTID_WAIT('{position}', 60)", server).strip() != "0":
+                raise RuntimeError(f"server {server} did not reach {position}")
+
     def stop(self):
         self.do("stop")
 
 
 class Target:
-    def __init__(self, name, port, process=None):
-        self.name, self.port, self.process = name, port, process
+    def __init__(self, name, port, process=None, http=0):
+        self.name, self.port, self.process, self.http = name, port, process, http
         self.pid = process.pid if process else 0
 
     @staticmethod
-    def start(name, cluster):
-        return {"direct": lambda c: Target("direct", c.port()), "haproxy": haproxy, "pointsman": pointsman}[name](cluster)
+    def start(name, cluster, pool=0):
+        """`pool`: limits.max_server_connections of Pointsman, when it is not to be the default."""
+        if name == "direct":
+            return Target(name, cluster.port())
+        return haproxy(cluster) if name == "haproxy" else pointsman(name, cluster, pool)
+
+    def metric(self, name):
+        """A sum over all labels of a metric of Pointsman; None for the others."""
+        if not self.http:
+            return None
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=5) as answer:
+            found = re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)", answer.read().decode(), re.M)
+        if not found:
+            raise RuntimeError(f"no metric {name}")
+        return int(sum(map(float, found)))
 
     def stop(self):
         if not self.process:
@@ -103,21 +125,29 @@ def haproxy(cluster):
     return Target("haproxy", port, process)
 
 
-def pointsman(cluster):
+def pointsman(mode, cluster, pool):
     rw, ro, http = free_port(), free_port(), free_port()
     path = os.path.join(os.environ["SCRATCH"], f"pointsman-{rw}.toml")
+    config = cluster.do("config", rw, ro, http).replace('mode = "primary"', f'mode = "{mode}"', 1)
+    if pool:
+        config += f"\n[limits]\nmax_server_connections = {pool}\n"
     with open(path, "w", encoding="utf-8") as f:
-        f.write(f"workers = {THREADS}\n" + cluster.do("config", rw, ro, http))
+        f.write(f"workers = {THREADS}\n" + config)
     log = path + ".log"
     binary = os.path.join(os.environ["TARGET_DIR"], "release", "pointsman")
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen([binary, "run", "--config", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    target = Target(mode, rw, process, http)
     for _ in range(100):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{http}/readyz", timeout=1):
-                return Target("pointsman", rw, process)
+                pass
+            # Ready is who knows the primary; reads are to find the replicas, too.
+            if target.metric("pointsman_server_serves_reads") >= len(cluster.servers) - 1:
+                return target
         except OSError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
         if process.poll() is not None:
             break
     process.kill()

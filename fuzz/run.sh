@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds the fuzz targets and runs each for some seconds. usage: fuzz/run.sh [SECONDS [TARGET…]]
+# env: REPEATABLE=1  the same inputs each time, from the corpus of the repository and a fixed seed
 #
 # libFuzzer and LLVM's coverage counters come with plain cargo, on stable and nightly, so
 # nothing needs to be installed but a C++ compiler. Without one this says SKIPPED and passes.
@@ -9,7 +10,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
-targets=${*:-"auth config handshake_response lenenc response_walker sql_lexer"}
+targets=${*:-"auth classify config handshake_response lenenc response_walker sql_lexer"}
 
 if ! command -v "${CXX:-c++}" >/dev/null 2>&1; then
     echo "fuzz: SKIPPED, no C++ compiler: libFuzzer cannot be built" >&2
@@ -26,14 +27,20 @@ flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 RUSTFLAGS=$(echo $flags) cargo build --release --quiet --target "$host" --target-dir target --bins
 
 failed=0
+# So many inputs take a target of the usual size some seconds.
+[ -z "${REPEATABLE:-}" ] || repeatable="-seed=1 -runs=200000"
 for target in $targets; do
-    mkdir -p "target/corpus/$target" "artifacts/$target" "corpus/$target"
+    found=target/corpus/$target
+    [ -z "${REPEATABLE:-}" ] || found=target/repeatable/$target
+    [ -z "${REPEATABLE:-}" ] || rm -rf "$found"
+    mkdir -p "$found" "artifacts/$target" "corpus/$target"
     log=target/$target.log
-    if "target/$host/release/$target" "target/corpus/$target" "corpus/$target" \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=4096 \
+    # shellcheck disable=SC2086  # several words
+    if "target/$host/release/$target" "$found" "corpus/$target" ${repeatable:--max_total_time="$seconds"} \
+        -timeout=10 -rss_limit_mb=1024 -max_len=4096 \
         -artifact_prefix="artifacts/$target/" -print_final_stats=1 >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-        echo "fuzz: $target ok, $runs inputs in $seconds s"
+        echo "fuzz: $target ok, $runs inputs"
     else
         failed=1
         echo "fuzz: $target FAILED, log in fuzz/$log" >&2

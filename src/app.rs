@@ -1,6 +1,7 @@
 //! The command line, and the wiring of a running proxy: configuration, telemetry,
 //! discovery, workers, admin.
 
+mod explain;
 mod reload;
 mod run;
 mod status;
@@ -78,14 +79,6 @@ pub enum AppError {
         /// What is wrong.
         source: ConfigError,
     },
-    /// The file asks for what this version does not have.
-    #[error("{}: {}", path.display(), .missing.join("\n"))]
-    NotInThisVersion {
-        /// As given on the command line.
-        path: PathBuf,
-        /// What, and what to write instead.
-        missing: Vec<String>,
-    },
     /// The URL of `status`.
     #[error("--url {url}: {wrong}; write it like http://127.0.0.1:9090")]
     Url {
@@ -116,9 +109,7 @@ pub enum AppError {
 impl AppError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            AppError::Config { .. } | AppError::NotInThisVersion { .. } | AppError::Url { .. } => {
-                ExitCode::from(EXIT_CONFIG)
-            }
+            AppError::Config { .. } | AppError::Url { .. } => ExitCode::from(EXIT_CONFIG),
             AppError::Logs(_) | AppError::AdminBind { .. } | AppError::Start(_) | AppError::Io(_) => {
                 ExitCode::FAILURE
             }
@@ -160,34 +151,21 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
         Command::Check { config } => {
             let loaded = load(&config)?;
             say(&loaded.to_string())?;
-            supported(&loaded, &config)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { url, watch, note } => {
             let note = note.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
             status::status(&url, watch, &note)
         }
-        Command::Explain { sql: _ } => {
-            complain(
-                "pointsman: explain comes with mode = \"split\", which is not in this version: here the port decides. \
-                 A \"primary\" port sends every statement to the primary, a \"replica\" port to replicas",
-            );
-            Ok(ExitCode::from(EXIT_CONFIG))
+        Command::Explain { sql } => {
+            say(&explain::explain(&sql))?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 fn load(path: &Path) -> Result<Config, AppError> {
     Config::load(path).map_err(|source| AppError::Config { path: path.to_owned(), source })
-}
-
-/// Refuses what this version does not have.
-fn supported(config: &Config, path: &Path) -> Result<(), AppError> {
-    let missing = config.not_in_this_version();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(AppError::NotInThisVersion { path: path.to_owned(), missing })
 }
 
 /// To standard output; a reader that has gone is no error.

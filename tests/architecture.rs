@@ -23,7 +23,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     // Layer 2
     ("backend", &["net", "auth", "wire", "topology", "config", "telemetry"]),
     // Layer 3: `session` and `discovery` never see each other, they meet in the snapshot.
-    ("monitor", &["backend", "topology", "config", "telemetry"]),
+    // Bodies of stored routines are SQL to be judged.
+    ("monitor", &["backend", "topology", "config", "telemetry", "sql"]),
     // The owner of the snapshot starts the probes and takes their events.
     ("discovery", &["monitor", "backend", "topology", "config", "telemetry"]),
     ("session", &["backend", "routing", "sql", "auth", "net", "config", "topology", "telemetry"]),

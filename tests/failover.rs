@@ -243,7 +243,7 @@ async fn answer_lost(mut cluster: Cluster) {
     waits_for_acknowledgement(&cluster, "lost-alone").await;
     let commit = begin_after(&proxy, &["BEGIN", "INSERT INTO log VALUES ('lost-commit')"], "COMMIT");
     runs_on(&cluster, 0, "COMMIT").await;
-    let holder = begin_after(&proxy, &["SET @x = 1"], "INSERT INTO log VALUES ('lost-holder')");
+    let holder = begin_after(&proxy, &["SET @x = (SELECT 1)"], "INSERT INTO log VALUES ('lost-holder')");
     runs_on(&cluster, 0, "lost-holder").await;
 
     cluster.primary_mut().kill();
@@ -312,8 +312,12 @@ async fn replicas_down(mut cluster: Cluster) {
     open.query_drop("INSERT INTO log VALUES ('alone')").await.expect("the primary works on");
     cluster.server_mut(1).restart().await;
     readers_are(&proxy, 1).await;
+    // Each worker hears of it a moment later.
     for (reader, _) in &mut readers {
-        assert_eq!(port_of(reader).await.unwrap(), replicas[0], "back to a replica");
+        eventually("back to a replica", async || {
+            (port_of(reader).await.unwrap() == replicas[0]).then_some(())
+        })
+        .await;
     }
     assert_eq!(writer_is(&proxy, 0).await, 1, "the writer never changed");
 }

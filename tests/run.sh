@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them. Ends with what ran, what did not, and "N passed, N failed, N skipped".
-# usage: run.sh all|e2e|lint    FUZZ_SECONDS=10
+# usage: run.sh all|e2e|lint    FUZZ_SECONDS=10: fuzz with inputs by chance, so many seconds a target
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=setup/lib.sh
@@ -56,7 +56,12 @@ end_tree() {
 setup() {
   tests/setup/deps.sh
   background mysql97 tests/setup/mysql97.sh
+  [ "$1" = lint ] || background kubernetes tests/setup/kubernetes-build.sh
   [ ! -x tests/clients/run.sh ] || [ "$1" = lint ] || background clients-install tests/clients/run.sh --install
+  case $1 in
+    e2e) background apps-install tests/apps/run.sh --install ;;
+    all) background apps-install tests/apps/run.sh --install --only "$some_apps" ;;
+  esac
   if [ "$1" != e2e ] && [ -e deny.toml ] && ! deny_tool >/dev/null; then
     background cargo-deny-install cargo install --locked --quiet cargo-deny --root "$CACHE/tools"
   fi
@@ -66,6 +71,13 @@ mysql_there() {
   local rc=0
   finished mysql97 || rc=$?
   [ "$rc" = 0 ] || skip_stage "MySQL 9.7" "$(grep -h SKIPPED "$report/mysql97.log" || tail -n 1 "$report/mysql97.log")"
+  return "$rc"
+}
+
+kubernetes_there() {
+  local rc=0
+  finished kubernetes || rc=$?
+  [ "$rc" = 0 ] || skip_stage "Kubernetes" "$(grep -h SKIPPED "$report/kubernetes.log" || tail -n 1 "$report/kubernetes.log")"
   return "$rc"
 }
 
@@ -84,6 +96,7 @@ rust_tests() { # cargo test's arguments
   stage build cargo test --locked --no-run "$@"
   [ "$status" = 0 ] || return 0
   mysql_there || true
+  kubernetes_there || true
   stage "cargo test" cargo test --locked --no-fail-fast "$@"
 }
 
@@ -97,6 +110,7 @@ clients() {
     if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "clients on mysql" "no MySQL 9.7"; continue; fi
     if start_proxied "$kind"; then
       stage "clients on $kind" tests/clients/run.sh --port "$rw" --flavor "$kind"
+      no_leak "$kind"
     else
       fail_stage "clients on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
       tail -n 20 "$report/proxy-$kind.log" >&2 || true
@@ -105,12 +119,58 @@ clients() {
   done
 }
 
-start_proxied() { # kind: a cluster and the proxy before it; sets rw
-  local ro http _
+# Small applications on real frameworks, with the share of their reads that replicas served.
+some_apps=sqlalchemy,knex,gorm # what costs little, for every run
+apps() { # [--only app,…]
+  local kind replica replicas
+  finished apps-install || say "some applications could not be installed, see $report/apps-install.log"
+  for kind in mariadb mysql; do
+    if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "applications on mysql" "no MySQL 9.7"; continue; fi
+    if start_proxied "$kind" split; then
+      replicas=()
+      for replica in 1 2; do replicas+=(--replica "$(tests/setup/cluster.sh port "$scratch/$kind" "$replica")"); done
+      stage "applications on $kind" tests/apps/run.sh --rw "$rw" --ro "$ro" --flavor "$kind" \
+        --direct-primary "$(tests/setup/cluster.sh port "$scratch/$kind" 0)" "${replicas[@]}" "$@"
+    else
+      fail_stage "applications on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
+    fi
+    stop_proxied "$kind"
+  done
+}
+
+# The corpus on a server and through the proxy in front of servers like it: see tests/equality/README.md.
+equality() {
+  local kind servers direct
+  if [ ! -x tests/clients/run.sh ]; then skip_stage equality "no tests/clients/run.sh"; return; fi
+  finished clients-install || true
+  cargo build --locked --quiet
+  for kind in mariadb mysql; do
+    if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "equality on mysql" "no MySQL 9.7"; continue; fi
+    servers=$scratch/$kind direct=$scratch/$kind-direct
+    if tests/setup/cluster.sh start "$direct" "$kind" 0 && start_proxied "$kind" split; then
+      stage "equality on $kind" tests/clients/run.sh equality --flavor "$kind" --corpus tests/equality \
+        --direct "$(tests/setup/cluster.sh port "$direct")" --proxy "$rw" --primary "$(tests/setup/cluster.sh port "$servers")" \
+        --replicas "$(tests/setup/cluster.sh port "$servers" 1),$(tests/setup/cluster.sh port "$servers" 2)"
+    else
+      fail_stage "equality on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
+      tail -n 20 "$report/proxy-$kind.log" >&2 || true
+    fi
+    stop_proxied "$kind"
+    [ ! -e "$direct/kind" ] || tests/setup/cluster.sh stop "$direct"
+  done
+}
+
+start_proxied() { # kind [mode]: a cluster and the proxy before it, the read-write port in this mode; sets rw, ro and http
   rw=$(free_port) ro=$(free_port) http=$(free_port)
   tests/setup/cluster.sh start "$scratch/$1" "$1" 2 || return 1
   tests/setup/cluster.sh config "$scratch/$1" "$rw" "$ro" "$http" >"$scratch/$1.toml"
-  target/debug/pointsman run --config "$scratch/$1.toml" >"$report/proxy-$1.log" 2>&1 &
+  [ -z "${2:-}" ] || sed -i "0,/^mode = .*/s//mode = \"$2\"/; s/^password = \"monitor\"/&\ninterval = \"300ms\"/" "$scratch/$1.toml"
+  start_proxy "$1"
+}
+
+start_proxy() { # kind: with $scratch/kind.toml
+  local _
+  target/debug/pointsman run --config "$scratch/$1.toml" >>"$report/proxy-$1.log" 2>&1 &
   proxy_pid=$!
   for _ in $(seq 100); do
     curl -fsS -o /dev/null "http://127.0.0.1:$http/readyz" 2>/dev/null && return
@@ -120,15 +180,43 @@ start_proxied() { # kind: a cluster and the proxy before it; sets rw
   return 1
 }
 
-stop_proxied() { # kind
+stop_proxy() {
   [ -z "${proxy_pid:-}" ] || { kill "$proxy_pid" 2>/dev/null && wait "$proxy_pid"; } || true
   proxy_pid=
+}
+
+# A short run each time, in an order that can be had again; e2e goes on, by chance.
+leak_options=(--seed 1 --statements 20000)
+# 300 sessions over 8 server connections, on the cluster of start_proxied; then once with sabotage, which must be noticed.
+no_leak() { # kind
+  local options=(--port "$rw" --user "app:app,super:super" --sessions 300 --pins 3 --shrink-seconds 60)
+  stop_proxy
+  sed -i -e '0,/mode = .*/s//mode = "split"/' -e 's/^\[monitor\]/&\ninterval = "1s"/' "$scratch/$1.toml"
+  printf '\n[limits]\nmax_server_connections = 8\n' >>"$scratch/$1.toml"
+  if start_proxy "$1"; then
+    stage "no leak on $1" tests/clients/run.sh noleak "${options[@]}" "${leak_options[@]}"
+    stage "sabotage on $1" tests/clients/run.sh noleak "${options[@]}" --statements 20000 --sabotage 200 --must-fail
+  else
+    fail_stage "no leak on $1" "the proxy did not become ready, see $report/proxy-$1.log"
+  fi
+}
+
+stop_proxied() { # kind
+  stop_proxy
   [ ! -e "$scratch/$1/kind" ] || tests/setup/cluster.sh stop "$scratch/$1"
 }
 
+# The chart and the overlays against a real API server.
+manifests() {
+  cargo build --locked --quiet
+  if finished kubernetes; then stage manifests tests/kubernetes/manifests.sh
+  else skip_stage manifests "no Kubernetes API server"; fi
+}
+
 fuzz() {
-  if [ -x fuzz/run.sh ]; then stage fuzz fuzz/run.sh "${FUZZ_SECONDS:-10}"
-  else skip_stage fuzz "no fuzz/run.sh"; fi
+  # By chance only where someone asks for it: what a change did not break must not stop it.
+  if [ -n "${FUZZ_SECONDS:-}" ]; then stage fuzz fuzz/run.sh "$FUZZ_SECONDS"
+  else stage fuzz env REPEATABLE=1 fuzz/run.sh; fi
 }
 
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
@@ -137,6 +225,8 @@ deny() {
   if [ ! -e deny.toml ]; then skip_stage "cargo deny" "no deny.toml"; return; fi
   finished cargo-deny-install || true
   tool=$(deny_tool) || { skip_stage "cargo deny" "cargo-deny could not be installed"; return; }
+  # Also what only other systems need.
+  quiet cargo fetch --locked || { skip_stage "cargo deny" "its crates cannot be fetched"; return; }
   stage "cargo deny" "$tool" --offline --locked -L error check bans licenses sources
   # The advisories come from a Git server that may be out of reach.
   if quiet timeout 60 "$tool" fetch db; then stage advisories "$tool" --locked -L error check advisories
@@ -151,13 +241,20 @@ case ${1:-all} in
     lint
     rust_tests
     clients
+    equality
+    apps --only "$some_apps"
+    manifests
     fuzz
     deny
     ;;
   e2e)
     setup e2e
+    leak_options=(--seed "$RANDOM" --seconds 120)
     rust_tests --test '*'
     clients
+    equality
+    apps
+    manifests
     ;;
   lint)
     lint

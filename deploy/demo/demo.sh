@@ -45,7 +45,8 @@ ready() { # without curl, which a fresh machine may not have
 
 start_proxy() {
   local _
-  $cluster config "$demo/servers" "$(port rw)" "$(port ro)" "$(port http)" >"$demo/pointsman.toml"
+  $cluster config "$demo/servers" "$(port rw)" "$(port ro)" "$(port http)" \
+    | sed '0,/^mode = .*/s//mode = "split"/' >"$demo/pointsman.toml"
   "$bin" run --config "$demo/pointsman.toml" >"$demo/log" 2>&1 &
   pids+=($!)
   for _ in $(seq 100); do
@@ -107,7 +108,7 @@ cat >"$demo/note" <<EOF
 
   The proxy is up. In another terminal:
 
-    mariadb -h127.0.0.1 -P$(port rw) -uapp -papp test     read-write: goes to the primary
+    mariadb -h127.0.0.1 -P$(port rw) -uapp -papp test     read-write: writes go to the primary, reads to a replica
     mariadb -h127.0.0.1 -P$(port ro) -uapp -papp test     read-only: goes to a replica
     make demo-failover                            move the primary, planned
     make demo-failover KILL=1                     kill the primary, promote a replica

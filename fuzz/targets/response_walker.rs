@@ -23,6 +23,7 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),
         client_tracks_all: flag(4),
+        also: StatusFlags::empty(),
     };
     let shape = SHAPES[usize::from(shape) % SHAPES.len()];
     // Raw bytes seldom have a right header: mostly they are packets' contents.

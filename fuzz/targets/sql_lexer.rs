@@ -1,10 +1,14 @@
-//! SQL text: the lexer ends and covers every byte, and the guard of replica ports refuses a
+//! SQL text: the lexer ends, covers every byte and finds the quotes and comments that a slow reference finds; the guard of replica ports refuses a
 //! write behind whatever it allows.
 #![no_main]
+
+mod reference;
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::sql::read_only::{Verdict, check};
 use pointsman::sql::{Kind, Lexer, Options, kill};
+
+use reference::{Part, parts};
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (flags, sql) = input;
@@ -14,6 +18,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         unsafe_charset: flags & 4 != 0,
     };
     covers(sql, options);
+    agrees(sql, options);
     if check(sql, options) == Verdict::Allowed {
         for write in [&b"DELETE FROM t"[..], b"SET GLOBAL a = 1", b"/*!50000 DROP TABLE t */"] {
             let more = [sql, b"\n;\n", write].concat();
@@ -33,4 +38,19 @@ fn covers(sql: &[u8], options: Options) {
         assert!(token.kind != Kind::Incomplete || at == sql.len());
     }
     assert_eq!(at, sql.len());
+}
+
+/// Up to where the text has no sure end.
+fn agrees(sql: &[u8], options: Options) {
+    let expected = parts(sql, options);
+    for token in Lexer::new(sql, options) {
+        let part = match token.kind {
+            Kind::Incomplete => return,
+            Kind::String | Kind::QuotedIdentifier => Part::Quote,
+            Kind::Comment => Part::Comment,
+            _ => Part::Code,
+        };
+        let mut covered = expected[token.start..token.start + token.text.len()].iter();
+        assert!(covered.all(|one| *one == part), "{token:?} in {}", sql.escape_ascii());
+    }
 }

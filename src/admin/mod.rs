@@ -2,6 +2,7 @@
 //! snapshot and the workers' counts and change nothing.
 
 mod http;
+mod kubernetes_families;
 mod readiness;
 mod report;
 mod server_families;
@@ -10,7 +11,7 @@ mod tests;
 
 pub use http::serve;
 pub use readiness::readiness;
-pub use report::{PortReport, Report, ServerReport, Traffic, WriterChangeReport};
+pub use report::{KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport};
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use std::time::SystemTime;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+use self::kubernetes_families::KubernetesFamilies;
 use crate::config::{Live, Mode};
+use crate::discovery::WatchState;
 use crate::telemetry::{
     Lifecycle, ProcessFamilies, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
 };
@@ -32,6 +35,8 @@ pub struct AdminState {
     lifecycle: watch::Receiver<Lifecycle>,
     live: watch::Receiver<Arc<Live>>,
     workers: Vec<Arc<WorkerMetrics>>,
+    /// The watches of the Kubernetes API; none without it.
+    kubernetes: Vec<watch::Receiver<WatchState>>,
     /// Of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
@@ -65,10 +70,22 @@ impl AdminState {
             lifecycle,
             live,
             workers,
+            kubernetes: Vec::new(),
             modes: each_once,
             started,
             registry: Arc::new(registry),
         }
+    }
+
+    /// With the watches of the Kubernetes API; before the first clone.
+    pub fn with_kubernetes(mut self, watches: Vec<watch::Receiver<WatchState>>) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry)
+            && !watches.is_empty()
+        {
+            registry.register_collector(Box::new(KubernetesFamilies(watches.clone())));
+        }
+        self.kubernetes = watches;
+        self
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AdminState;
 use crate::config::{Choice, Mode};
+use crate::discovery::WatchState;
 use crate::telemetry::{Cell, Port, WorkerMetrics, cell_of};
 use crate::topology::{Alarm, Flavor, Health, Server, Snapshot, WriterChange};
 
@@ -28,12 +29,28 @@ pub struct Report {
     pub writer: Option<String>,
     /// `several_candidates` or `no_candidate`: why there is no writer.
     pub alarm: Option<String>,
-    /// In the order of the configuration.
+    /// In the order of the configuration; pods by name.
     pub servers: Vec<ServerReport>,
     /// Changes of the writer, newest last.
     pub history: Vec<WriterChangeReport>,
     /// All workers together.
     pub traffic: Traffic,
+    /// The watches of the Kubernetes API, one for each resource; empty without it.
+    #[serde(default)]
+    pub kubernetes: Vec<KubernetesReport>,
+}
+
+/// What one watch of the Kubernetes API says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KubernetesReport {
+    /// `pods`, `nodes` or `secrets`.
+    pub resource: String,
+    /// If not, what is known of it is as old as `since_ms`.
+    pub connected: bool,
+    /// Unix time in milliseconds since when it is, or is not, connected.
+    pub since_ms: u64,
+    /// Why it is not connected.
+    pub error: Option<String>,
 }
 
 /// One server.
@@ -63,6 +80,15 @@ pub struct ServerReport {
     pub gtid: Option<String>,
     /// Whether it gets reads.
     pub serves_reads: bool,
+    /// What its pod's label says: `primary`, `replica` or `none`; null without labels.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Its pod is being deleted: it gets nothing new.
+    #[serde(default)]
+    pub deleting: bool,
+    /// Where it stands.
+    #[serde(default)]
+    pub zone: Option<String>,
     /// Probes in a row without an answer.
     pub missed_probes: u32,
     /// Round trip of the last answered probe in microseconds.
@@ -130,6 +156,7 @@ impl AdminState {
             servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),
             history: snapshot.history.iter().map(WriterChangeReport::new).collect(),
             traffic: self.traffic(),
+            kubernetes: self.kubernetes.iter().map(|state| KubernetesReport::new(&state.borrow())).collect(),
         }
     }
 
@@ -178,9 +205,23 @@ impl ServerReport {
             lag_ms: replication.and_then(|r| r.lag.map(millis)),
             gtid: facts.map(|facts| facts.gtid.to_string()),
             serves_reads: server.serves_reads,
+            label: server.label.map(|label| label.as_str().to_owned()),
+            deleting: server.deleting,
+            zone: server.zone.as_deref().map(str::to_owned),
             missed_probes: server.missed,
             probe_us: facts.map(|f| u64::try_from(f.round_trip.as_micros()).unwrap_or(u64::MAX)),
             last_error: server.last_error.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl KubernetesReport {
+    fn new(state: &WatchState) -> Self {
+        KubernetesReport {
+            resource: state.resource.to_owned(),
+            connected: state.connected,
+            since_ms: state.since_ms,
+            error: state.error.as_deref().map(str::to_owned),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::config::{Config, Fallback};
 use crate::telemetry::{Close, Disruption, Port};
-use crate::topology::{Alarm, Facts, Flavor, Health, Replication, Server, ServerId, WriterChange};
+use crate::topology::{Alarm, Facts, Flavor, GtidSet, Health, Replication, Server, ServerId, WriterChange};
 
 /// The endpoints on a loopback socket, and the other ends of what they read.
 struct Admin {
@@ -75,27 +75,20 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         read_only,
         super_read_only: false,
         replication,
-        gtid: "0-1-42".into(),
+        gtid: Arc::new(GtidSet::parse(Flavor::MariaDb, "0-1-42").unwrap()),
+        gtid_on: true,
+        wait_timeout: None,
         identity: "1".into(),
         round_trip: Duration::from_micros(1_500),
     }
 }
 
 fn server(id: u32, name: &str, facts: Option<Facts>, serves_reads: bool) -> Arc<Server> {
-    Arc::new(Server {
-        id: ServerId(id),
-        name: name.into(),
-        address: format!("{name}:3306").into(),
-        health: if facts.is_some() { Health::Up } else { Health::Down },
-        missed: if facts.is_some() { 0 } else { 3 },
-        last_error: facts.is_none().then(|| "connection refused".into()),
-        facts,
-        serves_reads,
-        label: None,
-        deleting: false,
-        deposed: false,
-        stalled_since_ms: None,
-    })
+    let health = if facts.is_some() { Health::Up } else { Health::Down };
+    let missed = if facts.is_some() { 0 } else { 3 };
+    let last_error = facts.is_none().then(|| "connection refused".into());
+    let fresh = Server::new(ServerId(id), name.into(), format!("{name}:3306").into());
+    Arc::new(Server { health, missed, last_error, facts, serves_reads, ..fresh })
 }
 
 /// db-0 writes, db-1 replicates 250 ms behind, db-2 is down.
@@ -199,15 +192,15 @@ async fn topology_tells_servers_history_and_traffic() {
             {"name": "db-0", "address": "db-0:3306", "health": "up", "role": "primary", "flavor": "mariadb",
              "version": "10.11.6-MariaDB", "read_only": false, "replicating": null, "source": null,
              "lag_ms": null, "gtid": "0-1-42", "serves_reads": false, "missed_probes": 0, "probe_us": 1500,
-             "last_error": null},
+             "last_error": null, "label": null, "deleting": false, "zone": null},
             {"name": "db-1", "address": "db-1:3306", "health": "up", "role": "replica", "flavor": "mariadb",
              "version": "10.11.6-MariaDB", "read_only": true, "replicating": true, "source": "db-0:3306",
              "lag_ms": 250, "gtid": "0-1-42", "serves_reads": true, "missed_probes": 0, "probe_us": 1500,
-             "last_error": null},
+             "last_error": null, "label": null, "deleting": false, "zone": null},
             {"name": "db-2", "address": "db-2:3306", "health": "down", "role": "none", "flavor": null,
              "version": null, "read_only": null, "replicating": null, "source": null, "lag_ms": null,
              "gtid": null, "serves_reads": false, "missed_probes": 3, "probe_us": null,
-             "last_error": "connection refused"},
+             "last_error": "connection refused", "label": null, "deleting": false, "zone": null},
         ],
         "history": [
             {"at_ms": 1_700_000_000_000_u64, "from": null, "to": "db-0", "reason": "the only candidate", "generation": 1}
@@ -219,6 +212,7 @@ async fn topology_tells_servers_history_and_traffic() {
             ],
             "server_connections": 4, "server_idle": 0, "waiting_for_writer": 0, "waiting_for_connection": 0
         },
+        "kubernetes": [],
     });
     assert_eq!(json, expected);
 }

@@ -1,16 +1,18 @@
 //! Replaces the configuration's live part, on SIGHUP and when the file changes. A
 //! file with a mistake is reported, and what runs stays.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::watch_files::FileWatch;
 use crate::config::{Config, Live};
+use crate::discovery::SecretValues;
 use crate::telemetry::ReloadMetrics;
 
 /// After a refusal the file is tried again this often.
@@ -22,9 +24,82 @@ pub(super) struct Reloader {
     running: Config,
     live: watch::Sender<Arc<Live>>,
     files: FileWatch,
+    secrets: Secrets,
     metrics: Arc<ReloadMetrics>,
     /// Why the file was refused last, until it is taken over.
     refused: Option<String>,
+}
+
+/// What the configuration leaves to Kubernetes: the Secrets that it names, and the zone of the node.
+pub(super) struct Secrets {
+    /// Who watches them hears here which ones.
+    wanted: watch::Sender<BTreeSet<Arc<str>>>,
+    /// What they hold; None without Kubernetes.
+    values: Option<watch::Receiver<SecretValues>>,
+    /// Of the node that this process runs on; stands in for `replicas.zone`.
+    own_zone: Option<watch::Receiver<Option<Arc<str>>>>,
+}
+
+impl Secrets {
+    /// Those of a configuration; nobody watches them yet.
+    pub fn of(config: &Config) -> Self {
+        Secrets { wanted: watch::channel(names(config)).0, values: None, own_zone: None }
+    }
+
+    /// The names, for who watches them.
+    pub fn wanted(&self) -> watch::Receiver<BTreeSet<Arc<str>>> {
+        self.wanted.subscribe()
+    }
+
+    /// What the watches say.
+    pub fn watched(&mut self, values: watch::Receiver<SecretValues>) {
+        self.values = Some(values);
+    }
+
+    /// Where the nodes' zones come from.
+    pub fn zone_is(&mut self, own_zone: watch::Receiver<Option<Arc<str>>>) {
+        self.own_zone = Some(own_zone);
+    }
+
+    /// The configuration's live part with what the Secrets hold and the nodes say.
+    pub fn fill(&self, config: &Config) -> Live {
+        let values = self.values.as_ref().map(|values| values.borrow().clone()).unwrap_or_default();
+        let mut live = config.live_with(|at| values.get(at).cloned());
+        if let (None, Some(own)) = (&live.replicas.zone, &self.own_zone) {
+            live.replicas.zone = own.borrow().clone();
+        }
+        live
+    }
+
+    /// Waits until each Secret was seen, but not for long: one may not exist.
+    pub async fn complete(&mut self, config: &Config, patience: Duration) {
+        let Some(values) = &mut self.values else { return };
+        let all = |values: &SecretValues| config.secrets.iter().all(|used| values.contains_key(&used.at));
+        let _ = timeout(patience, values.wait_for(all)).await;
+    }
+
+    /// Who changed, for the log.
+    async fn changed(&mut self) -> &'static str {
+        tokio::select! {
+            () = change(&mut self.values) => "Secrets",
+            () = change(&mut self.own_zone) => "the own node",
+        }
+    }
+}
+
+/// Never, if nobody is watched or left to tell.
+async fn change<T>(of: &mut Option<watch::Receiver<T>>) {
+    let heard = match of {
+        Some(of) => of.changed().await.is_ok(),
+        None => false,
+    };
+    if !heard {
+        std::future::pending().await
+    }
+}
+
+fn names(config: &Config) -> BTreeSet<Arc<str>> {
+    config.secrets.iter().map(|used| used.at.name.clone()).collect()
 }
 
 impl Reloader {
@@ -33,12 +108,13 @@ impl Reloader {
         path: PathBuf,
         running: Config,
         live: watch::Sender<Arc<Live>>,
+        secrets: Secrets,
         metrics: Arc<ReloadMetrics>,
     ) -> Self {
         // An empty base makes the first look reload once, silently if nothing changed
         // since the file was read for the start.
         let files = FileWatch::new(Vec::new());
-        let mut reloader = Reloader { path, running, live, files, metrics, refused: None };
+        let mut reloader = Reloader { path, running, live, files, secrets, metrics, refused: None };
         reloader.watch_sources();
         reloader
     }
@@ -49,6 +125,10 @@ impl Reloader {
             let asked = tokio::select! {
                 _ = hangup.recv() => true,
                 () = self.files.changed() => false,
+                of = self.secrets.changed() => {
+                    self.publish(of);
+                    continue;
+                }
                 // What was refused may name a secret that arrives later than the file.
                 () = sleep(RETRY), if self.refused.is_some() => false,
             };
@@ -73,13 +153,33 @@ impl Reloader {
         let changes = self.running.live.changes(&new.live);
         if !changes.is_empty() {
             tracing::info!(changed = changes.join(", "), "configuration reloaded");
-            self.live.send_replace(Arc::new(new.live.clone()));
         } else if asked && restart.is_empty() {
             tracing::info!("configuration reloaded: nothing changed");
         }
         self.running.live = new.live;
         self.running.sources = new.sources;
+        self.running.secrets = new.secrets;
+        self.secrets.wanted.send_if_modified(|wanted| {
+            let names = names(&self.running);
+            let differs = *wanted != names;
+            *wanted = names;
+            differs
+        });
+        self.publish("");
         self.watch_sources();
+    }
+
+    /// Tells the settings with what Kubernetes says, if that is new; `of` says in the log who changed.
+    fn publish(&self, of: &str) {
+        let live = self.secrets.fill(&self.running);
+        if **self.live.borrow() == live {
+            return;
+        }
+        if !of.is_empty() {
+            let changed = self.live.borrow().changes(&live).join(", ");
+            tracing::info!(changed, of, "taken over from Kubernetes");
+        }
+        self.live.send_replace(Arc::new(live));
     }
 
     fn refuse(&mut self, error: String, asked: bool) {

@@ -9,17 +9,24 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
-use super::reload::Reloader;
-use super::{AppError, supported};
+use super::AppError;
+use super::reload::{Reloader, Secrets};
 use crate::admin::{self, AdminState};
-use crate::config::{Config, Fixed, Live, LogFormat};
-use crate::discovery;
-use crate::monitor::{BackendConnector, Kicker};
+use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
+use crate::discovery::{self, Access, Acknowledgements, Source, WatchState};
+use crate::monitor::{BackendConnector, Kicker, Routines};
 use crate::net::TokioRuntime;
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, ReloadMetrics, WorkerMetrics};
-use crate::topology::Snapshot;
+use crate::topology::{Flavor, Snapshot};
+
+/// The node that this process runs on, as a pod's manifest can say it (`spec.nodeName`).
+const OWN_NODE: &str = "POINTSMAN_NODE";
+
+/// The first probes wait so long for Secrets at most.
+const FIRST_SECRETS: Duration = Duration::from_secs(2);
 
 /// What the data path is given, and where it reports.
 struct DataPath {
@@ -30,6 +37,10 @@ struct DataPath {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     /// How sessions have servers probed at once.
     kicker: Kicker,
+    /// What the servers' stored routines do.
+    routines: Routines,
+    /// Where to say what clients were told to be written.
+    acknowledged: Acknowledgements,
     /// One for each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
@@ -38,7 +49,6 @@ struct DataPath {
 
 /// Runs the proxy until it is told to end. `path` is where `config` was read from.
 pub fn run(config: Config, path: &Path) -> Result<ExitCode, AppError> {
-    supported(&config, path)?;
     let style = match config.fixed.log.format {
         LogFormat::Text => LogStyle::Text,
         LogFormat::Json => LogStyle::Json,
@@ -68,8 +78,17 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
         servers = config.live.servers.len(),
         "pointsman starts"
     );
-    let (live_sender, live) = watch::channel(Arc::new(config.live.clone()));
-    let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(TokioRuntime));
+    let mut secrets = Secrets::of(&config);
+    let (source, kubernetes) = match &config.fixed.discovery {
+        Discovery::Static => (Source::Configured, Vec::new()),
+        Discovery::Kubernetes(pods) => watch_kubernetes(pods, &mut secrets, !config.secrets.is_empty()),
+    };
+    // A probe with a password that is not there yet would only be refused.
+    secrets.complete(&config, FIRST_SECRETS).await;
+    let (live_sender, live) = watch::channel(Arc::new(secrets.fill(&config)));
+    let discovery::Started { snapshot, kicker, acknowledged } =
+        discovery::start_with(source, live.clone(), BackendConnector(TokioRuntime));
+    let routines = Routines::start(BackendConnector(TokioRuntime), live.clone(), snapshot.clone());
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
@@ -82,16 +101,39 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
             lifecycle.subscribe(),
             live.clone(),
             Arc::clone(&reloads),
-        );
+        )
+        .with_kubernetes(kubernetes);
         serve_admin(address, state).await?;
     }
     let hangup = signal(SignalKind::hangup())?;
     let fixed = config.fixed.clone();
-    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, reloads).run(hangup));
+    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, secrets, reloads).run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
-    let code = carry_traffic(DataPath { fixed, live, snapshot, kicker, metrics, lifecycle }).await?;
+    let code =
+        carry_traffic(DataPath { fixed, live, snapshot, kicker, routines, acknowledged, metrics, lifecycle })
+            .await?;
     tracing::info!("pointsman ends");
     Ok(code)
+}
+
+/// The watches of the Kubernetes API: where the servers come from, and what the reports say of them.
+/// Secrets are watched only if the configuration names one: they need rights of their own.
+fn watch_kubernetes(
+    pods: &Kubernetes,
+    secrets: &mut Secrets,
+    with_secrets: bool,
+) -> (Source, Vec<watch::Receiver<WatchState>>) {
+    // An empty one is none: a manifest may set it whatever the node.
+    let own_node = std::env::var(OWN_NODE).ok().filter(|node| !node.is_empty());
+    let watched = discovery::watch_pods(pods, Access::Infer, own_node);
+    secrets.zone_is(watched.own_zone);
+    let mut states = watched.states;
+    let named = discovery::watch_secrets(pods.namespace.clone(), Access::Infer, secrets.wanted());
+    if with_secrets {
+        states.push(named.state);
+    }
+    secrets.watched(named.values);
+    (Source::Pods { servers: watched.servers, galera: watched.galera }, states)
 }
 
 async fn serve_admin(address: &str, state: AdminState) -> Result<(), AppError> {
@@ -125,23 +167,27 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
 
 /// The workers, from opening the ports to the end of the drain.
 async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
-    let DataPath { fixed, live, snapshot, kicker, metrics, lifecycle } = parts;
+    let DataPath { fixed, live, mut snapshot, kicker, routines, acknowledged, metrics, lifecycle } = parts;
     let mut phase = lifecycle.subscribe();
     first_look(snapshot.clone()).await;
+    let catalogue = routines.current.clone();
     let kick = move |kick| match kick {
         Kick::One(server) => kicker.kick(server),
         Kick::All => kicker.kick_all(),
+        Kick::Routines => routines.changed(),
     };
     let server = Server::start(ServerParts {
         listeners: fixed.listeners,
         live: live.clone(),
-        snapshot,
+        snapshot: snapshot.clone(),
+        routines: catalogue,
         metrics,
         kick: Arc::new(kick),
     })?;
     Lifecycle::Listening.enter(&lifecycle);
     let draining = phase.wait_for(|phase| *phase == Lifecycle::Draining);
     tokio::pin!(draining);
+    let mut asked = None;
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -150,6 +196,12 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
             _ = &mut draining => break,
             _ = minutes.tick() => server.restore_ceilings().await,
             _ = seconds.tick() => server.tick(),
+            lost = writer_is_lost(&mut snapshot, asked) => {
+                asked = Some(Instant::now());
+                if let Some(heard) = server.heard(lost.0, lost.1).await {
+                    acknowledged.tell(heard).await;
+                }
+            }
         }
     }
     let drain = live.borrow().drain.clone();
@@ -161,6 +213,28 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
         left => tracing::warn!(left, "the drain's time is over: the rest was told ERROR 1053"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How often the workers are asked again while there is no writer: a last answer may have been on its way.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Ends when there is no writer any more, and the workers were not asked a moment ago what was written: with
+/// the generation and its flavour.
+async fn writer_is_lost(
+    snapshot: &mut watch::Receiver<Arc<Snapshot>>,
+    asked: Option<Instant>,
+) -> (u64, Flavor) {
+    loop {
+        let of = snapshot.borrow_and_update().lost();
+        let again = asked.map(|asked| asked + ASK_AGAIN).filter(|at| *at > Instant::now());
+        match (of, again) {
+            (Some(of), None) => return of,
+            (Some(_), Some(at)) => tokio::time::sleep_until(at).await,
+            // Without a snapshot to come, the process ends.
+            (None, _) if snapshot.changed().await.is_err() => std::future::pending().await,
+            (None, _) => {}
+        }
+    }
 }
 
 /// The first clients should be greeted with the primary's version: waits a moment for the probes, but a

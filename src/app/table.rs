@@ -24,6 +24,17 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         traffic.waiting_for_writer,
         traffic.waiting_for_connection
     );
+    for watch in now.kubernetes.iter().filter(|watch| !watch.connected) {
+        let (age, error) =
+            (unix_ms.saturating_sub(watch.since_ms), watch.error.as_deref().unwrap_or("no answer yet"));
+        let _ = writeln!(
+            page,
+            "Kubernetes, {}: nothing new for {}: {}",
+            plain(&watch.resource),
+            span(age),
+            plain(error)
+        );
+    }
     for server in &now.servers {
         if let Some(error) = server.last_error.as_deref().filter(|_| server.health != "up") {
             let _ = writeln!(page, "{}: {}", plain(&server.name), plain(error));

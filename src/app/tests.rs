@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +8,14 @@ use clap::CommandFactory;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::reload::Reloader;
+use super::reload::{Reloader, Secrets};
 use super::status::{authority, fetch, frame};
 use super::table::render;
 use super::*;
-use crate::admin::{AdminState, PortReport, Report, ServerReport, Traffic, WriterChangeReport};
+use crate::admin::{
+    AdminState, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
+};
+use crate::config::{Secret, SecretRef};
 use crate::telemetry::{Lifecycle, ReloadMetrics};
 use crate::topology::Snapshot;
 
@@ -53,9 +57,9 @@ fn the_command_line_is_consistent() {
 }
 
 #[test]
-fn explain_and_bad_configurations_end_with_2() {
+fn explain_answers_and_bad_configurations_end_with_2() {
     let explain = execute(Command::Explain { sql: "select 1".to_owned() }).unwrap();
-    assert_eq!(format!("{explain:?}"), format!("{:?}", ExitCode::from(2)));
+    assert_eq!(format!("{explain:?}"), format!("{:?}", ExitCode::SUCCESS));
     let folder = Folder::new("exit");
     folder.write("pw", "x");
     let bad = folder.write("bad.toml", "worker = 1\nworkers = -1\n");
@@ -67,19 +71,6 @@ fn explain_and_bad_configurations_end_with_2() {
     assert_eq!(format!("{:?}", error.exit_code()), format!("{:?}", ExitCode::from(2)));
     let error = execute(Command::Run { config: folder.0.join("none") }).unwrap_err();
     assert!(error.to_string().starts_with("cannot read "), "{error}");
-}
-
-#[test]
-fn check_and_run_refuse_split_with_the_same_words() {
-    let folder = Folder::new("split");
-    folder.write("pw", "x");
-    let split = "[[listeners]]\nname = \"rw\"\naddress = \"127.0.0.1:0\"\nmode = \"split\"\n";
-    let path = folder.write("split.toml", &format!("{LEAST}{split}"));
-    let check = execute(Command::Check { config: path.clone() }).unwrap_err();
-    let run = execute(Command::Run { config: path }).unwrap_err();
-    assert_eq!(check.to_string(), run.to_string());
-    assert!(run.to_string().contains("\"split\" (listener \"rw\") is not in this version"), "{run}");
-    assert_eq!(format!("{:?}", run.exit_code()), format!("{:?}", ExitCode::from(2)));
 }
 
 #[tokio::test]
@@ -116,8 +107,9 @@ async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
     let path = folder.write("p.toml", LEAST);
     let running = Config::load(&path).unwrap();
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
+    let secrets = Secrets::of(&running);
     let metrics = Arc::new(ReloadMetrics::default());
-    let mut reloader = Reloader::new(path.clone(), running, sender, Arc::clone(&metrics));
+    let mut reloader = Reloader::new(path.clone(), running, sender, secrets, Arc::clone(&metrics));
 
     reloader.reload(true);
     assert!(!live.has_changed().unwrap(), "nothing changed");
@@ -146,8 +138,9 @@ async fn a_secret_that_arrives_after_the_file_is_found() {
     let path = folder.write("p.toml", LEAST);
     let running = Config::load(&path).unwrap();
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
+    let secrets = Secrets::of(&running);
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
-    let task = tokio::spawn(Reloader::new(path, running, sender, Arc::default()).run(hangup));
+    let task = tokio::spawn(Reloader::new(path, running, sender, secrets, Arc::default()).run(hangup));
     folder.write("p.toml", &format!("{LEAST}[[users]]\nname = \"b\"\npassword_file = \"late\"\n"));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!live.has_changed().unwrap());
@@ -164,7 +157,8 @@ async fn a_changed_secret_file_reloads_by_itself() {
     let path = folder.write("p.toml", LEAST);
     let running = Config::load(&path).unwrap();
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
-    let reloader = Reloader::new(path, running, sender, Arc::default());
+    let secrets = Secrets::of(&running);
+    let reloader = Reloader::new(path, running, sender, secrets, Arc::default());
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
     let task = tokio::spawn(reloader.run(hangup));
     folder.write("pw", "new");
@@ -217,6 +211,9 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         lag_ms: (role == "replica").then_some(250),
         gtid: None,
         serves_reads: role == "replica",
+        label: None,
+        deleting: false,
+        zone: None,
         missed_probes: 0,
         probe_us: (health == "up").then_some(1_234),
         last_error: (health == "down").then(|| "connection refused\x1b[2J".to_owned()),
@@ -250,6 +247,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
             waiting_for_writer: 1,
             waiting_for_connection: 0,
         },
+        kubernetes: Vec::new(),
     }
 }
 
@@ -293,4 +291,71 @@ fn the_table_says_why_there_is_no_primary() {
 #[test]
 fn a_frame_draws_over_the_last_one() {
     assert_eq!(frame("a\nb\n"), "\x1b[?7l\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J\x1b[?7h");
+}
+
+#[tokio::test]
+async fn a_rotated_kubernetes_secret_is_taken_over_and_a_missing_one_lets_nobody_in() {
+    let folder = Folder::new("rotated");
+    let pods = "[monitor]\nuser = \"m\"\nsecret = \"ops/monitor\"\n[discovery]\nkind = \"kubernetes\"\n\
+                preset = \"moco\"\ncluster = \"c\"\n[[users]]\nname = \"a\"\nsecret = \"apps/a\"\n";
+    let path = folder.write("p.toml", pods);
+    let running = Config::load(&path).unwrap();
+    let at = |name: &str, key: &str| SecretRef { name: name.into(), key: key.into() };
+    let mut held = HashMap::from([(at("ops", "monitor"), Secret::new("m1"))]);
+    let (rotate, values) = watch::channel(Arc::new(held.clone()));
+    let mut secrets = Secrets::of(&running);
+    assert_eq!(secrets.wanted().borrow().iter().map(|name| &**name).collect::<Vec<_>>(), ["apps", "ops"]);
+    secrets.watched(values);
+    let first = secrets.fill(&running);
+    assert_eq!(first.monitor.password.expose(), "m1");
+    assert!(first.users.is_empty(), "an unknown password is not an empty one");
+
+    let wanted = secrets.wanted();
+    let (sender, mut live) = watch::channel(Arc::new(first));
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
+    let task = tokio::spawn(Reloader::new(path, running, sender, secrets, Arc::default()).run(hangup));
+    held.insert(at("apps", "a"), Secret::new("a1"));
+    held.insert(at("ops", "monitor"), Secret::new("m2"));
+    rotate.send_replace(Arc::new(held));
+    tokio::time::timeout(Duration::from_secs(5), live.changed()).await.unwrap().unwrap();
+    let now = live.borrow_and_update().clone();
+    assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m2", "a1"));
+
+    folder.write("p.toml", &pods.replace("ops/monitor", "other/monitor"));
+    let mut wanted = wanted;
+    let names = |wanted: &std::collections::BTreeSet<Arc<str>>| wanted.iter().any(|name| &**name == "other");
+    tokio::time::timeout(Duration::from_secs(5), wanted.wait_for(names)).await.unwrap().unwrap();
+    task.abort();
+}
+
+#[test]
+fn the_zone_of_the_own_node_stands_in_for_the_configured_one() {
+    let folder = Folder::new("zone");
+    let pods = "[monitor]\nuser = \"m\"\npassword = \"m\"\n[discovery]\nkind = \"kubernetes\"\n\
+                preset = \"moco\"\ncluster = \"c\"\nread_nodes = true\n[[users]]\nname = \"a\"\npassword = \"a\"\n";
+    for (replicas, zone) in [("", "of-node"), ("[replicas]\nzone = \"mine\"\n", "mine")] {
+        let config = Config::load(&folder.write("p.toml", &format!("{pods}{replicas}"))).unwrap();
+        let mut secrets = Secrets::of(&config);
+        let (node, own_zone) = watch::channel(None);
+        secrets.zone_is(own_zone);
+        assert_eq!(secrets.fill(&config).replicas.zone.as_deref(), (zone == "mine").then_some("mine"));
+        node.send_replace(Some("of-node".into()));
+        assert_eq!(secrets.fill(&config).replicas.zone.as_deref(), Some(zone));
+    }
+}
+
+#[test]
+fn a_watch_that_hears_nothing_is_shown() {
+    let mut now = report(60_000, 10);
+    let watch = |connected, error: Option<&str>| KubernetesReport {
+        resource: "pods".to_owned(),
+        connected,
+        since_ms: 1_000_000,
+        error: error.map(str::to_owned),
+    };
+    now.kubernetes = vec![watch(true, None)];
+    assert!(!render(&now, None, 1_042_000).contains("Kubernetes"));
+    now.kubernetes = vec![watch(false, Some("refused"))];
+    let page = render(&now, None, 1_042_000);
+    assert!(page.contains("Kubernetes, pods: nothing new for 42s: refused\n"), "{page}");
 }

@@ -14,11 +14,22 @@ const CHARSET: [&[u8]; 4] =
 /// MariaDB reports the GTID of each write.
 const NOISE: [&[u8]; 3] = [b"statement_id", b"last_gtid", b"gtid_executed"];
 
-/// They hold for the next statement or event only.
-const ONE_SHOT: [&[u8]; 5] = [b"insert_id", b"gtid_next", b"timestamp", b"rand_seed1", b"rand_seed2"];
+/// They hold for the next statement or event only, or leave something behind.
+const ONE_SHOT: [&[u8]; 6] =
+    [b"insert_id", b"gtid_next", b"gtid_seq_no", b"rand_seed1", b"rand_seed2", b"profiling"];
 
 /// A session that sets more variables than this cannot be carried.
 const MAX_VARIABLES: usize = 64;
+
+/// A character set that only the server knows: its own.
+const DEFAULT: &str = "DEFAULT";
+
+/// The longest literal of a user variable that is carried, in bytes.
+const MAX_LITERAL: usize = 1024;
+
+/// What the proxy needs to be told, on every server.
+const TRACKERS: &[u8] =
+    b"session_track_schema=1,session_track_state_change=1,session_track_system_variables='*'";
 
 /// The character set of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +46,39 @@ pub enum Charset {
         connection: Rc<[u8]>,
         /// `collation_connection`; empty is the default of `connection`.
         collation: Rc<[u8]>,
+        /// Set as a whole by SET NAMES, with this collation (empty: the default), which the columns of results have
+        /// too, whatever `collation_connection` is set to later.
+        names: Option<Rc<[u8]>>,
     },
+}
+
+impl Charset {
+    /// A string that was written under this character set, so that it means the same under any. None: it cannot be
+    /// said.
+    pub fn introduce(&self, literal: &[u8], flavor: Flavor) -> Option<Vec<u8>> {
+        let (connection, collation) = match self {
+            Charset::Handshake(id) => {
+                let (charset, collation) = collations::names(*id, flavor)?;
+                (charset.as_bytes(), collation.as_bytes())
+            }
+            // A collation that is set brings its character set along, which is not always reported.
+            Charset::Set { connection, collation, .. } => match collation.split(|b| *b == b'_').next() {
+                Some(charset) if !charset.is_empty() => (charset, &**collation),
+                _ => (&**connection, &**collation),
+            },
+        };
+        let plain = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+        // Letters outside ASCII are in the client's character set, and are not to be read as another's.
+        let sayable = literal.is_ascii() && plain(connection) && plain(collation);
+        if !sayable || connection.is_empty() || connection == DEFAULT.as_bytes() || literal.contains(&b'\\') {
+            return None;
+        }
+        // MySQL would want `binary` quoted there; it is the only collation of its character set.
+        if collation.is_empty() || collation == b"binary" {
+            return Some([b"_", connection, literal].concat());
+        }
+        Some([b"_", connection, literal, b" COLLATE ", collation].concat())
+    }
 }
 
 /// A system variable's name and value.
@@ -50,10 +93,10 @@ pub struct Carried {
     pub charset: Charset,
     /// `@@autocommit`
     pub autocommit: bool,
-    /// What `LAST_INSERT_ID()` answers; 0 is the value of a new session.
-    pub last_insert_id: u64,
     /// Other system variables that the session set, with the values that the trackers reported.
     pub variables: Vec<Variable>,
+    /// User variables that got literals: the names in lower case, the literals as they were written.
+    pub user_variables: Vec<Variable>,
 }
 
 impl Carried {
@@ -63,9 +106,80 @@ impl Carried {
             schema: schema.map(Rc::from),
             charset: Charset::Handshake(collation),
             autocommit: true,
-            last_insert_id: 0,
             variables: Vec::new(),
+            user_variables: Vec::new(),
         }
+    }
+
+    /// A user variable got a literal. False: that cannot be carried.
+    pub fn set_user_variable(&mut self, name: &[u8], literal: &[u8]) -> bool {
+        if literal.len() > MAX_LITERAL {
+            return false;
+        }
+        if let Some((_, old)) = self.user_variables.iter_mut().find(|(n, _)| **n == *name) {
+            *old = Rc::from(literal);
+            return true;
+        }
+        let fits = self.user_variables.len() < MAX_VARIABLES;
+        if fits {
+            self.user_variables.push((Rc::from(name), Rc::from(literal)));
+        }
+        fits
+    }
+
+    /// Nobody knows the value of a user variable any more. It is still there, though: whoever gets the connection
+    /// must not find it, and its next literal is news.
+    pub fn forget_user_variable(&mut self, name: &[u8]) {
+        if let Some((_, old)) = self.user_variables.iter_mut().find(|(n, _)| **n == *name) {
+            *old = Rc::from(&b""[..]);
+        }
+    }
+
+    /// A system variable has this value. False: it cannot be carried.
+    pub fn set_variable(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let never =
+            CHARSET.contains(&name) || ONE_SHOT.contains(&name) || name.starts_with(b"session_track_");
+        if never || value.contains(&b'\\') {
+            return false;
+        }
+        if let Some((_, old)) = self.variables.iter_mut().find(|(n, _)| **n == *name) {
+            *old = Rc::from(value);
+        } else if self.variables.len() < MAX_VARIABLES {
+            self.variables.push((Rc::from(name), Rc::from(value)));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// A system variable is as a new connection has it, or nobody knows. False: that is not carried in this way.
+    pub fn forget_variable(&mut self, name: &[u8]) -> bool {
+        self.variables.retain(|(known, _)| **known != *name);
+        !CHARSET.contains(&name)
+    }
+
+    /// Whether the session's transactions only read.
+    pub fn only_reads(&self) -> bool {
+        let is_on = |value: &[u8]| value.eq_ignore_ascii_case(b"ON") || value == b"1";
+        self.variables.iter().any(|(name, value)| is_access_mode(name) && is_on(value))
+    }
+
+    /// Whether a statement's text means the same under both: schema, character set and SQL mode are alike.
+    pub fn parses_like(&self, other: &Carried) -> bool {
+        let mode =
+            |c: &Carried| c.variables.iter().find(|(n, _)| **n == *b"sql_mode").map(|(_, v)| v.clone());
+        self.schema == other.schema && self.charset == other.charset && mode(self) == mode(other)
+    }
+
+    /// This state, but with the other's schema, character set and SQL mode.
+    pub fn parsing_like(&self, other: &Carried) -> Carried {
+        let is_mode = |(name, _): &&Variable| **name == *b"sql_mode";
+        let mut like = self.clone();
+        like.schema.clone_from(&other.schema);
+        like.charset.clone_from(&other.charset);
+        like.variables.retain(|v| !is_mode(&v));
+        like.variables.extend(other.variables.iter().find(is_mode).cloned());
+        like
     }
 
     /// Whether the servers report this variable of their own accord.
@@ -82,28 +196,27 @@ impl Carried {
             // The status flags tell.
             return true;
         }
-        if value.contains(&b'\\') || ONE_SHOT.contains(&name) || name.starts_with(b"session_track_") {
-            return false;
+        if name == b"gtid_next" && value.eq_ignore_ascii_case(b"AUTOMATIC") {
+            // As it was.
+            return self.forget_variable(name);
         }
-        if name == b"last_insert_id" || name == b"identity" {
-            let number = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
-            self.last_insert_id = number.unwrap_or(self.last_insert_id);
-            return number.is_some();
-        }
-        if let Some((_, old)) = self.variables.iter_mut().find(|(n, _)| **n == *name) {
-            *old = Rc::from(value);
-        } else if self.variables.len() < MAX_VARIABLES {
-            self.variables.push((Rc::from(name), Rc::from(value)));
-        } else {
-            return false;
-        }
-        true
+        self.set_variable(name, value)
     }
 
     /// `character_set_connection` was set: the collation is the one given, else the character set's own.
     pub fn set_collation(&mut self, name: &[u8]) {
-        if let Charset::Set { collation, .. } = &mut self.charset {
+        if let Charset::Set { collation, names, .. } = &mut self.charset {
             *collation = Rc::from(name);
+            if let Some(names) = names {
+                names.clone_from(collation);
+            }
+        }
+    }
+
+    /// Whether the character set was set as a whole, by SET NAMES.
+    pub fn set_names(&mut self, whole: bool) {
+        if let Charset::Set { names, .. } = &mut self.charset {
+            *names = whole.then(|| Rc::from(&b""[..]));
         }
     }
 
@@ -112,16 +225,17 @@ impl Carried {
         if let Charset::Handshake(id) = self.charset {
             // An id that the server does not know means its default, which nobody told us. SET NAMES reports
             // all but the collation (see `set_collation`).
-            let (charset, collation) = collations::names(id, flavor).unwrap_or_default();
+            let (charset, collation) = collations::names(id, flavor).unwrap_or((DEFAULT, ""));
             let part = |text: &str| Rc::from(text.as_bytes());
             self.charset = Charset::Set {
                 client: part(charset),
                 results: part(charset),
                 connection: part(charset),
                 collation: part(collation),
+                names: None,
             };
         }
-        if let Charset::Set { client, results, connection, collation } = &mut self.charset {
+        if let Charset::Set { client, results, connection, collation, .. } = &mut self.charset {
             let place = match name {
                 b"character_set_client" => client,
                 b"character_set_results" => results,
@@ -133,32 +247,59 @@ impl Carried {
         true
     }
 
-    /// Appends `SET …`: the trackers that the proxy needs, then the session's own values.
-    /// `read_only` is for the connections of replica ports.
-    pub fn write_set(&self, flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"SET ");
-        self.write_charset(flavor, out);
-        out.extend_from_slice(
-            b"session_track_schema=1,session_track_state_change=1,session_track_system_variables='*'",
-        );
-        if read_only {
-            out.extend_from_slice(match flavor {
-                Flavor::MySql => b",transaction_read_only=1",
-                Flavor::MariaDb => b",tx_read_only=1",
-            });
+    /// Appends the assignments that bring a connection from `from` (None: as a reset left it) to this, with
+    /// commas between them: nothing if there is nothing to change. `read_only` is for connections that only read.
+    pub fn write_set(&self, from: Option<&Carried>, flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
+        let begin = out.len();
+        if from.is_none_or(|from| from.charset != self.charset) {
+            self.write_charset(flavor, out);
         }
-        if !self.autocommit {
-            out.extend_from_slice(b",autocommit=0");
+        if from.is_none() {
+            write_trackers(flavor, read_only, out);
         }
-        if self.last_insert_id != 0 {
-            out.extend_from_slice(b",last_insert_id=");
-            out.extend_from_slice(self.last_insert_id.to_string().as_bytes());
+        if from.map_or(!self.autocommit, |from| from.autocommit != self.autocommit) {
+            out.extend_from_slice(if self.autocommit { b"autocommit=1," } else { b"autocommit=0," });
         }
-        for (name, value) in &self.variables {
-            out.push(b',');
+        let before = from.map_or(&[][..], |from| &from.variables);
+        for (name, value) in changed(before, &self.variables) {
+            if read_only && is_access_mode(name) {
+                continue;
+            }
             out.extend_from_slice(name);
             out.push(b'=');
-            write_value(value, out);
+            match value {
+                Some(value) => write_value(value, out),
+                // MySQL takes their DEFAULT for the opposite of what it is.
+                None if matches!(name, b"foreign_key_checks" | b"unique_checks") => {
+                    out.extend_from_slice(b"@@global.");
+                    out.extend_from_slice(name);
+                }
+                None => out.extend_from_slice(b"DEFAULT"),
+            }
+            out.push(b',');
+        }
+        if out.len() > begin {
+            out.pop();
+        }
+    }
+
+    /// The same for user variables. They stand in a statement of their own: a literal means what it means under
+    /// the character set and SQL mode that are in force when its statement is read.
+    pub fn write_user_variables(&self, from: Option<&Carried>, out: &mut Vec<u8>) {
+        let begin = out.len();
+        let before = from.map_or(&[][..], |from| &from.user_variables);
+        for (name, literal) in changed(before, &self.user_variables) {
+            if literal.is_some_and(<[u8]>::is_empty) {
+                continue;
+            }
+            out.extend_from_slice(b"@`");
+            out.extend_from_slice(name);
+            out.extend_from_slice(b"`=");
+            out.extend_from_slice(literal.unwrap_or(b"NULL"));
+            out.push(b',');
+        }
+        if out.len() > begin {
+            out.pop();
         }
     }
 
@@ -171,7 +312,23 @@ impl Carried {
                 // As the server does with an id that it does not know. A pooled connection may come from another.
                 None => out.extend_from_slice(b"NAMES DEFAULT,"),
             },
-            Charset::Set { client, results, connection, collation } => {
+            Charset::Set { client, connection, collation, names: Some(names), .. }
+                if client == connection =>
+            {
+                out.extend_from_slice(b"NAMES ");
+                write_quoted(client, out);
+                if !names.is_empty() {
+                    out.extend_from_slice(b" COLLATE ");
+                    write_quoted(names, out);
+                }
+                out.push(b',');
+                if collation != names {
+                    out.extend_from_slice(b"collation_connection=");
+                    write_quoted(collation, out);
+                    out.push(b',');
+                }
+            }
+            Charset::Set { client, results, connection, collation, .. } => {
                 let parts: [(&[u8], &[u8]); 4] = [
                     (b"character_set_client", client),
                     (b"character_set_results", results),
@@ -185,7 +342,9 @@ impl Carried {
                     }
                     out.extend_from_slice(name);
                     out.push(b'=');
-                    if value.is_empty() || value == b"NULL" {
+                    if value == DEFAULT.as_bytes() {
+                        out.extend_from_slice(value);
+                    } else if value.is_empty() || value == b"NULL" {
                         out.extend_from_slice(b"NULL");
                     } else {
                         write_quoted(value, out);
@@ -195,6 +354,33 @@ impl Carried {
             }
         }
     }
+}
+
+/// What must be set to come from one list to the other; None: it is not in the new one.
+fn changed<'a>(
+    before: &'a [Variable],
+    after: &'a [Variable],
+) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+    let has = |list: &'a [Variable], name: &[u8]| list.iter().find(|(n, _)| **n == *name).map(|(_, v)| v);
+    let gone = before.iter().filter(move |(n, _)| has(after, n).is_none()).map(|(n, _)| (&**n, None));
+    let new = after.iter().filter(move |(n, v)| has(before, n) != Some(v)).map(|(n, v)| (&**n, Some(&**v)));
+    gone.chain(new)
+}
+
+/// The access mode of transactions, under both servers' names.
+fn is_access_mode(name: &[u8]) -> bool {
+    matches!(name, b"tx_read_only" | b"transaction_read_only")
+}
+
+fn write_trackers(flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(TRACKERS);
+    out.extend_from_slice(match (flavor, read_only) {
+        (Flavor::MySql, true) => b",transaction_read_only=1,",
+        (Flavor::MariaDb, true) => b",tx_read_only=1,",
+        // MariaDB reports the GTID of a write as the variable last_gtid.
+        (Flavor::MySql, false) => b",session_track_gtids=OWN_GTID,",
+        (Flavor::MariaDb, false) => b",",
+    });
 }
 
 /// Numbers stay bare, since numeric variables refuse strings; all else is quoted.
@@ -208,7 +394,7 @@ fn write_value(value: &[u8], out: &mut Vec<u8>) {
 
 /// As a hexadecimal string would lose its character set, quotes are doubled. A backslash would mean two
 /// things by SQL mode, which the caller therefore does not carry (see `session::state`).
-fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
     for byte in value {
         if *byte == b'\'' {
@@ -225,8 +411,19 @@ mod tests {
 
     fn set(carried: &Carried, flavor: Flavor, read_only: bool) -> String {
         let mut out = Vec::new();
-        carried.write_set(flavor, read_only, &mut out);
+        carried.write_set(None, flavor, read_only, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    fn between(from: &Carried, to: &Carried) -> (String, String) {
+        let (mut system, mut user) = (Vec::new(), Vec::new());
+        to.write_set(Some(from), Flavor::MySql, false, &mut system);
+        to.write_user_variables(Some(from), &mut user);
+        (String::from_utf8(system).unwrap(), String::from_utf8(user).unwrap())
+    }
+
+    fn rc(s: &str) -> Rc<[u8]> {
+        Rc::from(s.as_bytes())
     }
 
     const TRACK: &str =
@@ -237,36 +434,102 @@ mod tests {
         let c = Carried::new(Some(b"test"), 45);
         assert_eq!(
             set(&c, Flavor::MariaDb, true),
-            format!("SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,{TRACK},tx_read_only=1")
+            format!("NAMES utf8mb4 COLLATE utf8mb4_general_ci,{TRACK},tx_read_only=1")
         );
         let unknown = Carried::new(None, 255);
-        assert_eq!(set(&unknown, Flavor::MariaDb, false), format!("SET NAMES DEFAULT,{TRACK}"));
+        assert_eq!(set(&unknown, Flavor::MariaDb, false), format!("NAMES DEFAULT,{TRACK}"));
     }
 
-    #[test]
-    fn a_session_that_set_things() {
+    fn busy() -> Carried {
         let mut c = Carried::new(None, 8);
-        let rc = |s: &str| Rc::from(s.as_bytes());
         c.charset = Charset::Set {
             client: rc("utf8mb4"),
             results: rc(""),
             connection: rc("latin1"),
             collation: rc("latin1_bin"),
+            names: None,
         };
         c.autocommit = false;
-        c.last_insert_id = 77;
         c.variables = vec![
             (rc("sql_mode"), rc("A'B")),
             (rc("max_join_size"), rc("100")),
             (rc("time_zone"), rc("+00:00")),
         ];
+        c
+    }
+
+    #[test]
+    fn a_session_that_set_things() {
         assert_eq!(
-            set(&c, Flavor::MySql, false),
+            set(&busy(), Flavor::MySql, false),
             format!(
-                "SET character_set_client='utf8mb4',character_set_results=NULL,\
+                "character_set_client='utf8mb4',character_set_results=NULL,\
                  character_set_connection='latin1',collation_connection='latin1_bin',{TRACK},\
-                 autocommit=0,last_insert_id=77,sql_mode='A''B',max_join_size=100,time_zone='+00:00'"
+                 session_track_gtids=OWN_GTID,\
+                 autocommit=0,sql_mode='A''B',max_join_size=100,time_zone='+00:00'"
             )
         );
+    }
+
+    #[test]
+    fn from_one_session_to_another_only_the_difference() {
+        let (fresh, busy) = (Carried::new(None, 8), busy());
+        assert_eq!(between(&busy, &busy), (String::new(), String::new()));
+        let (back, _) = between(&busy, &fresh);
+        assert_eq!(
+            back,
+            "NAMES latin1 COLLATE latin1_swedish_ci,autocommit=1,sql_mode=DEFAULT,max_join_size=DEFAULT,\
+             time_zone=DEFAULT"
+        );
+        let mut other = busy.clone();
+        other.variables[1].1 = rc("7");
+        assert!(other.set_user_variable(b"x", b"'a'"));
+        assert_eq!(between(&busy, &other), ("max_join_size=7".to_owned(), "@`x`='a'".to_owned()));
+        let mut third = other.clone();
+        assert!(third.set_user_variable(b"x", b"1") && third.set_user_variable(b"y", b"2"));
+        assert_eq!(between(&other, &third).1, "@`x`=1,@`y`=2");
+        assert_eq!(between(&third, &busy).1, "@`x`=NULL,@`y`=NULL");
+    }
+
+    #[test]
+    fn what_a_session_sets_of_the_access_mode_does_not_reach_connections_that_only_read() {
+        let mut c = Carried::new(None, 8);
+        c.variables = vec![(rc("transaction_read_only"), rc("OFF"))];
+        let mut out = Vec::new();
+        c.write_set(Some(&Carried::new(None, 8)), Flavor::MySql, true, &mut out);
+        assert_eq!(out, b"");
+    }
+
+    #[test]
+    fn a_string_says_what_it_was_written_in() {
+        let said = |charset: &Charset, literal: &str, flavor| {
+            charset.introduce(literal.as_bytes(), flavor).map(|text| String::from_utf8(text).unwrap())
+        };
+        let (mysql, mariadb) = (Flavor::MySql, Flavor::MariaDb);
+        let latin1 = Some("_latin1'a' COLLATE latin1_swedish_ci".to_owned());
+        assert_eq!(said(&Charset::Handshake(8), "'a'", mysql), latin1);
+        assert!(said(&Charset::Handshake(255), "'a'", mysql).is_some());
+        assert_eq!(said(&Charset::Handshake(255), "'a'", mariadb), None);
+        let set = |collation: &str| Charset::Set {
+            client: rc("utf8mb4"),
+            results: rc("utf8mb4"),
+            connection: rc("utf8mb4"),
+            collation: rc(collation),
+            names: None,
+        };
+        assert_eq!(said(&set(""), "'a'", mysql), Some("_utf8mb4'a'".to_owned()));
+        assert_eq!(said(&set("latin1_bin"), "'a'", mysql), Some("_latin1'a' COLLATE latin1_bin".to_owned()));
+        assert_eq!(said(&set("binary"), "'a'", mysql), Some("_binary'a'".to_owned()));
+        assert_eq!(said(&set(""), "'\u{e9}'", mysql), None);
+    }
+
+    #[test]
+    fn texts_mean_the_same_under_the_same_schema_character_set_and_mode() {
+        let (a, mut b) = (busy(), busy());
+        b.autocommit = true;
+        b.variables.retain(|(name, _)| **name != *b"time_zone");
+        assert!(a.parses_like(&b));
+        b.variables.clear();
+        assert!(!a.parses_like(&b));
     }
 }

@@ -5,18 +5,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::Limit;
 use crate::topology::ServerId;
 
-/// One limit. Waiters are served in order.
+/// One limit.
 #[derive(Debug)]
 struct Ceiling {
     permits: Arc<Semaphore>,
     limit: AtomicUsize,
     /// Permits to take away as they come back: the limit was lowered below what is open.
     debt: AtomicUsize,
+    /// Sessions that wait for a place that another worker has.
     waiting: AtomicUsize,
+    /// How many of those were given one that they have not taken yet.
+    given: AtomicUsize,
+    freed: Notify,
     /// Taken away because the server itself refused more (1226); given back by `restore`.
     withheld: AtomicUsize,
 }
@@ -39,9 +44,10 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Whether others wait for this one: then it is better closed than pooled.
-    pub fn is_wanted(&self) -> bool {
-        self.ceilings.iter().flatten().any(|c| c.waiting.load(Relaxed) > 0)
+    /// Whether a session in another worker waits for this one, which nobody else gives up for it: then it is
+    /// better closed than pooled.
+    pub fn claim(&self) -> bool {
+        self.ceilings.iter().flatten().any(|c| c.claim())
     }
 
     /// The server refused a connection beyond those it has (1226, 1203): the user's ceiling comes down
@@ -58,19 +64,22 @@ impl Permit {
     }
 }
 
-/// Counts a waiter for as long as it lives, also when its wait is given up.
-struct Waiting<'a>(&'a Ceiling);
+/// See `Ceilings::mark_waiting`.
+#[derive(Debug)]
+pub struct WaitingMark(Arc<Ceiling>);
 
-impl<'a> Waiting<'a> {
-    fn on(ceiling: &'a Ceiling) -> Self {
-        ceiling.waiting.fetch_add(1, Relaxed);
-        Waiting(ceiling)
+impl WaitingMark {
+    /// Ready when a place may have become free.
+    pub async fn freed(&self) {
+        self.0.freed.notified().await;
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingMark {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Relaxed);
+        let taken = |given: usize| given.checked_sub(1);
+        let _ = self.0.given.fetch_update(Relaxed, Relaxed, taken);
     }
 }
 
@@ -93,20 +102,27 @@ impl Ceiling {
         let pay = |debt: usize| debt.checked_sub(1);
         if permit.is_some() && self.debt.fetch_update(Relaxed, Relaxed, pay).is_ok() {
             permit.into_iter().for_each(OwnedSemaphorePermit::forget);
+        } else {
+            drop(permit);
+            if self.waiting.load(Relaxed) > 0 {
+                self.freed.notify_one();
+            }
         }
     }
 
-    async fn acquire(self: &Arc<Self>) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Some(permit);
-        }
-        let _waiting = Waiting::on(self);
-        self.permits.clone().acquire_owned().await.ok()
+    fn claim(&self) -> bool {
+        let waiting = self.waiting.load(Relaxed);
+        let give = |given: usize| (given < waiting).then_some(given + 1);
+        waiting > 0 && self.given.fetch_update(Relaxed, Relaxed, give).is_ok()
+    }
+
+    fn acquire(self: &Arc<Self>) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
     }
 }
 
 impl Ceilings {
-    /// Waits for the right to one more connection, in order. `None` for `user_limit` means that only the
+    /// The right to one more connection, or which limit is reached. `None` for `user_limit` means that only the
     /// server's limit and the server's own refusals count.
     pub async fn acquire(
         &self,
@@ -114,28 +130,30 @@ impl Ceilings {
         server_limit: usize,
         user: &Arc<str>,
         user_limit: Option<usize>,
-    ) -> Permit {
+    ) -> Result<Permit, Limit> {
         let per_user = self.get((server, Some(user.clone())), user_limit.unwrap_or(server_limit)).await;
         let per_server = self.get((server, None), server_limit).await;
-        let user = per_user.acquire().await;
-        let server = per_server.acquire().await;
-        Permit { server, user, ceilings: [Some(per_server), Some(per_user)] }
-    }
-
-    /// Whether somebody waits for a connection to this server (of this user).
-    pub fn is_wanted(&self, server: ServerId) -> bool {
-        // Only a hint: a lock that is taken just now means that somebody may be about to wait.
-        self.all
-            .try_lock()
-            .is_ok_and(|all| all.iter().any(|((s, _), c)| *s == server && c.waiting.load(Relaxed) > 0))
-    }
-
-    /// Whether one more connection of this user would have to wait now.
-    pub fn is_full(&self, server: ServerId, user: &Arc<str>) -> bool {
-        let keys = [(server, None), (server, Some(user.clone()))];
-        self.all.try_lock().is_ok_and(|all| {
-            keys.iter().filter_map(|key| all.get(key)).any(|c| c.permits.available_permits() == 0)
+        let Some(of_user) = per_user.acquire() else {
+            return Err(match user_limit {
+                _ if per_user.withheld.load(Relaxed) > 0 => Limit::Account,
+                Some(_) => Limit::User,
+                None => Limit::Server,
+            });
+        };
+        let of_server = per_server.acquire().ok_or(Limit::Server)?;
+        Ok(Permit {
+            server: Some(of_server),
+            user: Some(of_user),
+            ceilings: [Some(per_server), Some(per_user)],
         })
+    }
+
+    /// Shows the other workers that somebody waits here for a place at this server (of this user: at the user's
+    /// own limit there), as long as the mark lives. None: a lock is taken just now, or nothing was ever opened.
+    pub fn mark_waiting(&self, server: ServerId, user: Option<&Arc<str>>) -> Option<WaitingMark> {
+        let ceiling = self.all.try_lock().ok()?.get(&(server, user.cloned()))?.clone();
+        ceiling.waiting.fetch_add(1, Relaxed);
+        Some(WaitingMark(ceiling))
     }
 
     /// Gives back what servers refused earlier, so that a raised limit there is found out.
@@ -157,6 +175,8 @@ impl Ceilings {
             limit: AtomicUsize::new(limit),
             debt: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            given: AtomicUsize::new(0),
+            freed: Notify::new(),
             withheld: AtomicUsize::new(0),
         });
         all.insert(key, ceiling.clone());
@@ -178,14 +198,12 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-    use tokio::time::timeout;
 
     async fn get(c: &Ceilings, user: &str, limit: Option<usize>) -> Option<Permit> {
-        timeout(Duration::from_millis(5), c.acquire(ServerId(1), 3, &user.into(), limit)).await.ok()
+        c.acquire(ServerId(1), 3, &user.into(), limit).await.ok()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_smaller_limit_counts_and_a_dropped_permit_lets_the_next_in() {
         let c = Ceilings::default();
         let first = get(&c, "a", Some(1)).await.unwrap();
@@ -193,12 +211,18 @@ mod tests {
         let _b = get(&c, "b", None).await.unwrap();
         let _c = get(&c, "b", None).await.unwrap();
         assert!(get(&c, "b", None).await.is_none());
-        assert!(!first.is_wanted(), "waits that were given up do not count");
+        let user: Arc<str> = "a".into();
+        drop(c.mark_waiting(ServerId(1), Some(&user)).unwrap());
+        assert!(!first.claim(), "waits that were given up do not count");
+        let mark = c.mark_waiting(ServerId(1), Some(&user)).unwrap();
+        assert_eq!((first.claim(), first.claim()), (true, false), "one waits, one is given");
         drop(first);
+        mark.freed().await;
+        drop(mark);
         assert!(get(&c, "a", Some(1)).await.is_some());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_changed_limit_counts_what_is_open() {
         let c = Ceilings::default();
         let open = [get(&c, "a", Some(3)).await.unwrap(), get(&c, "a", Some(3)).await.unwrap()];
@@ -213,7 +237,7 @@ mod tests {
         drop(held);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_refusal_lowers_the_ceiling_until_it_is_restored() {
         let c = Ceilings::default();
         let held = get(&c, "a", None).await.unwrap();

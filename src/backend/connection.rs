@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Carried, Permit, ServerError};
+use super::carried::write_quoted;
+use super::{Carried, Legacy, Permit, ServerError, Statements};
 use crate::net::{Buf, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
@@ -49,12 +50,34 @@ impl Drop for Open {
     }
 }
 
+/// Statements that were prepared as text: their names, and the statements, which have no backslashes.
+pub type TextStatements = Rc<[TextStatement]>;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextStatement {
+    /// In lower case.
+    pub name: Rc<[u8]>,
+    /// Without quotes around it.
+    pub text: Rc<[u8]>,
+    /// Schema, character set and SQL mode were these.
+    pub under: Rc<Carried>,
+}
+
+/// The statements of `list`, only that under this name those of `from` count.
+fn with_name(list: &TextStatements, name: &[u8], from: &TextStatements) -> TextStatements {
+    let others = list.iter().filter(|known| *known.name != *name);
+    others.chain(from.iter().filter(|known| *known.name == *name)).cloned().collect()
+}
+
 /// An answer to swallow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Reset,
     Set,
     InitDb,
+    /// PREPARE of the statement that is to be executed next: an error is the session's to hear.
+    Prepare,
 }
 
 /// See the module.
@@ -62,9 +85,12 @@ enum Expect {
 pub struct Connection<S> {
     /// The socket.
     pub stream: S,
-    /// It was not reset after its last session, which only read: the diagnostics of that session's last
-    /// statement are still there.
+    /// Its last session was another: the diagnostics of that session's last statement are still there.
     pub has_past: bool,
+    /// Warnings that are there are not of its session's last statement.
+    pub stale_diagnostics: bool,
+    /// It has some, and nothing has run since that surely took them away.
+    pub leaves_diagnostics: bool,
     /// What it is.
     pub about: About,
     /// The status of the last OK or EOF packet.
@@ -72,7 +98,18 @@ pub struct Connection<S> {
     /// The server's default schema. It outlives a reset, on MySQL and on MariaDB; nothing else does.
     schema: Option<Rc<[u8]>>,
     /// What the server was told of a session; None before the first SET and after a reset.
-    applied: Option<Carried>,
+    applied: Option<Rc<Carried>>,
+    /// What `LAST_INSERT_ID()` answers here, if that is known.
+    insert_id: Option<u64>,
+    /// While it waits: whom to tell before the insert id is gone.
+    pub legacy: Option<Legacy>,
+    /// Prepared here.
+    pub statements: Statements,
+    /// Prepared here as text, by name: what EXECUTE knows.
+    text_statements: TextStatements,
+    /// The name that is being prepared for the session's EXECUTE, and what the server said against it.
+    preparing: Option<Rc<[u8]>>,
+    unprepared: Option<ServerError>,
     /// Answers to swallow, in order, before the answer to the session's own command.
     expecting: VecDeque<Expect>,
     /// A request was begun, and its answer is not complete: the next bytes would not be understood.
@@ -112,19 +149,27 @@ impl<S: Stream> Connection<S> {
         Connection {
             stream,
             has_past: false,
+            stale_diagnostics: false,
+            leaves_diagnostics: false,
             about,
             status,
             schema: None,
             applied: None,
+            insert_id: Some(0),
+            legacy: None,
+            statements: Statements::default(),
+            text_statements: TextStatements::default(),
+            preparing: None,
+            unprepared: None,
             expecting: VecDeque::new(),
             mid_exchange: false,
             permit: None,
         }
     }
 
-    /// Whether somebody waits for the right to a connection that this one holds.
-    pub fn is_wanted(&self) -> bool {
-        self.permit.as_ref().is_some_and(|(permit, _)| permit.is_wanted())
+    /// Whether it should be closed for a session in another worker, see `Permit::claim`.
+    pub fn claim(&self) -> bool {
+        self.permit.as_ref().is_some_and(|(permit, _)| permit.claim())
     }
 
     /// It is the pool's, and counts.
@@ -160,43 +205,95 @@ impl<S: Stream> Connection<S> {
     }
 
     /// The session's state changed on the connection itself.
-    pub fn now_has(&mut self, carried: Carried) {
-        self.schema = carried.schema.clone();
-        self.applied = Some(carried);
+    pub fn now_has(&mut self, carried: &Rc<Carried>) {
+        if self.schema != carried.schema {
+            self.schema = carried.schema.clone();
+        }
+        self.applied = Some(carried.clone());
+    }
+
+    /// The trackers that the proxy needs were changed: what is set from now on may not be reported.
+    pub fn forget_applied(&mut self) {
+        self.applied = None;
+    }
+
+    /// Whether it was told of any session.
+    pub fn is_told(&self) -> bool {
+        self.applied.is_some()
+    }
+
+    /// What `LAST_INSERT_ID()` answers here now; None: nobody knows.
+    pub fn insert_id_is(&mut self, id: Option<u64>) {
+        self.insert_id = id;
+    }
+
+    /// What was prepared here as text: all that the session has, or as far as this name goes.
+    pub fn now_has_text_statements(&mut self, list: &TextStatements, only: Option<&[u8]>) {
+        self.text_statements = match only {
+            None => list.clone(),
+            Some(name) => with_name(&self.text_statements, name, list),
+        };
+    }
+
+    /// What the server said against the statement that EXECUTE names.
+    pub fn take_unprepared(&mut self) -> Option<ServerError> {
+        self.unprepared.take()
+    }
+
+    /// Whether nothing has to be sent before a session with this state can use it. `insert_id` if that counts.
+    #[inline]
+    pub fn is_in_line(&self, wish: &Rc<Carried>, insert_id: Option<u64>) -> bool {
+        self.applied.as_ref().is_some_and(|applied| Rc::ptr_eq(applied, wish))
+            && (insert_id.is_none() || insert_id == self.insert_id)
     }
 
     /// Appends COM_RESET_CONNECTION, which also ends an open transaction.
     pub fn reset(&mut self, out: &mut Vec<u8>) {
         frame_with(out, 0, |out| out.push(0x1f));
         self.has_past = false;
+        self.stale_diagnostics = false;
+        self.leaves_diagnostics = false;
         self.expecting.push_back(Expect::Reset);
         self.applied = None;
-    }
-
-    /// Replaces a prelude that was not sent by a reset and what brings the connection to this state again.
-    /// The state holds nothing that was not there before, so nothing of it can be refused.
-    pub fn reset_before(&mut self, wish: &Carried, prelude: &mut Vec<u8>) {
-        prelude.clear();
-        self.expecting.clear();
-        self.reset(prelude);
-        let _ = self.become_session(wish, prelude);
+        self.insert_id = Some(0);
+        self.statements.clear();
+        self.text_statements = TextStatements::default();
     }
 
     /// Appends what brings the connection to this state, if anything does. False: a server could refuse
-    /// some of it, and a statement must wait for the answers.
-    pub fn become_session(&mut self, wish: &Carried, out: &mut Vec<u8>) -> bool {
-        if self.applied.as_ref() == Some(wish) {
-            return true;
+    /// some of it, and a statement that must not run then has to wait for the answers.
+    pub fn become_session(&mut self, wish: &Rc<Carried>, insert_id: Option<u64>, out: &mut Vec<u8>) -> bool {
+        let read_only = self.about.class.read_only;
+        let gone = |applied: &Rc<Carried>| {
+            let has = |name| wish.user_variables.iter().any(|(n, _)| n == name);
+            !applied.user_variables.iter().all(|(name, _)| has(name))
+        };
+        if self.applied.as_ref().is_some_and(gone) {
+            // A user variable that is NULL is not the same as one that was never set.
+            self.reset(out);
         }
-        let mut sure = wish.variables.is_empty();
-        frame_with(out, 0, |out| {
-            out.push(0x03);
-            if self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
-                out.extend_from_slice(&[0, 1]);
+        let from = self.applied.as_deref().filter(|from| *from != &**wish || from.schema != self.schema);
+        let mut sure = true;
+        if self.applied.is_none() || from.is_some() {
+            let mut set = b"SET ".to_vec();
+            wish.write_set(from, self.about.flavor, read_only, &mut set);
+            if set.len() > 4 {
+                sure = from.map_or(&[][..], |from| &from.variables) == wish.variables;
             }
-            wish.write_set(self.about.flavor, self.about.class.read_only, out);
-        });
-        self.expecting.push_back(Expect::Set);
+            let mut user_set = b"SET ".to_vec();
+            wish.write_user_variables(from, &mut user_set);
+            self.append_insert_id(insert_id, &mut set);
+            if set.len() > 4 {
+                self.query_in_front(&set, Expect::Set, out);
+            }
+            if user_set.len() > 4 {
+                self.query_in_front(&user_set, Expect::Set, out);
+            }
+        } else if insert_id.is_some() && insert_id != self.insert_id {
+            let mut set = b"SET ".to_vec();
+            self.append_insert_id(insert_id, &mut set);
+            self.query_in_front(&set, Expect::Set, out);
+        }
         if let Some(schema) = &wish.schema
             && self.schema.as_ref() != Some(schema)
         {
@@ -207,8 +304,89 @@ impl<S: Stream> Connection<S> {
             self.expecting.push_back(Expect::InitDb);
             sure = false;
         }
-        self.now_has(wish.clone());
+        self.now_has(wish);
         sure
+    }
+
+    fn append_insert_id(&mut self, wish: Option<u64>, set: &mut Vec<u8>) {
+        if let Some(id) = wish.filter(|id| self.insert_id != Some(*id)) {
+            if set.len() > 4 {
+                set.push(b',');
+            }
+            set.extend_from_slice(format!("last_insert_id={id}").as_bytes());
+            self.insert_id = Some(id);
+        }
+    }
+
+    /// Appends what gives EXECUTE the statements that the session prepared as text, and no others; `only` this one
+    /// where no other is named. (A server refuses to prepare some under LOCK TABLES.)
+    pub fn become_text_statements(&mut self, wish: &TextStatements, only: Option<&[u8]>, out: &mut Vec<u8>) {
+        if Rc::ptr_eq(&self.text_statements, wish) {
+            return;
+        }
+        let wish = match only {
+            Some(name) => &with_name(&self.text_statements, name, wish),
+            None => wish,
+        };
+        let before = std::mem::replace(&mut self.text_statements, wish.clone());
+        for old in before.iter().filter(|old| !wish.contains(old)) {
+            let text = [&b"DEALLOCATE PREPARE `"[..], &old.name, b"`"].concat();
+            self.query_in_front(&text, Expect::Set, out);
+        }
+        let now = self.applied.clone();
+        let expect = if only.is_some() { Expect::Prepare } else { Expect::Set };
+        for new in wish.iter().filter(|new| !before.contains(new)) {
+            let mut text = [&b"PREPARE `"[..], &new.name, b"` FROM "].concat();
+            write_quoted(&new.text, &mut text);
+            self.preparing = only.map(Rc::from);
+            match &now {
+                Some(now) if !now.parses_like(&new.under) => {
+                    self.become_session(&Rc::new(now.parsing_like(&new.under)), None, out);
+                    self.query_in_front(&text, expect, out);
+                    self.become_session(now, None, out);
+                }
+                _ => self.query_in_front(&text, expect, out),
+            }
+        }
+    }
+
+    /// Appends what takes away the statements prepared as text that are not these.
+    pub fn drop_text_statements_but(&mut self, own: &TextStatements, out: &mut Vec<u8>) {
+        let kept: TextStatements =
+            self.text_statements.iter().filter(|known| own.contains(known)).cloned().collect();
+        self.become_text_statements(&kept, None, out);
+    }
+
+    /// Whether this one is prepared here.
+    pub fn has_text_statement(&self, statement: &TextStatement) -> bool {
+        self.text_statements.contains(statement)
+    }
+
+    /// Whether there are any.
+    pub fn has_text_statements(&self) -> bool {
+        !self.text_statements.is_empty()
+    }
+
+    /// Appends COM_STMT_CLOSE for statements that are not wanted any more.
+    pub fn close_statements(&mut self, out: &mut Vec<u8>) {
+        for id in self.statements.take_closing() {
+            frame_with(out, 0, |out| {
+                out.push(0x19);
+                out.extend_from_slice(&id.to_le_bytes());
+            });
+        }
+    }
+
+    /// Appends a COM_QUERY whose answer, an OK packet, is swallowed.
+    fn query_in_front(&mut self, text: &[u8], expect: Expect, out: &mut Vec<u8>) {
+        frame_with(out, 0, |out| {
+            out.push(0x03);
+            if self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES) {
+                out.extend_from_slice(&[0, 1]);
+            }
+            out.extend_from_slice(text);
+        });
+        self.expecting.push_back(expect);
     }
 
     /// Consumes expected answers from the front of `buf`.
@@ -225,10 +403,11 @@ impl<S: Stream> Connection<S> {
             match payload.first() {
                 Some(0xff) => {
                     let err = ServerError::from(&ErrPacket::parse(payload)?);
-                    return Err(match expect {
-                        Expect::InitDb => SwallowError::Schema(err),
-                        _ => SwallowError::State(err),
-                    });
+                    match expect {
+                        Expect::InitDb => return Err(SwallowError::Schema(err)),
+                        Expect::Prepare => self.not_prepared(err),
+                        Expect::Reset | Expect::Set => return Err(SwallowError::State(err)),
+                    }
                 }
                 Some(0) => {
                     let track = self.about.capabilities.contains(Capabilities::SESSION_TRACK);
@@ -243,6 +422,14 @@ impl<S: Stream> Connection<S> {
             self.expecting.pop_front();
         }
         Ok(Settled::Yes)
+    }
+
+    /// A PREPARE that fails has dropped the statement that had its name.
+    fn not_prepared(&mut self, error: ServerError) {
+        if let Some(name) = self.preparing.take() {
+            self.text_statements = with_name(&self.text_statements, &name, &TextStatements::default());
+        }
+        self.unprepared = Some(error);
     }
 
     /// Waits for the expected answers: before a statement that must not run if one of them is an error.

@@ -16,15 +16,21 @@ mod ceilings;
 mod collations;
 mod connect;
 mod connection;
+mod insert_id;
 mod pool;
 mod query;
+mod shelf;
+mod statements;
 
 pub use carried::{Carried, Charset};
-pub use ceilings::{Ceilings, Permit};
+pub use ceilings::{Ceilings, Permit, WaitingMark};
 pub use connect::{ConnectError, Login, Target, connect};
-pub use connection::{About, Class, Connection, Settled, SwallowError};
-pub use pool::{Pool, PoolKey, TakeError, Terms, own_class};
+pub use connection::{About, Class, Connection, Settled, SwallowError, TextStatement, TextStatements};
+pub use insert_id::{InsertId, InsertIdCell, Legacy};
+pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet};
+pub use shelf::Seat;
+pub use statements::{PreparedText, ServerStatement, Statements};
 
 /// A server's refusal, kept beyond the packet that it came in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,18 +1,21 @@
-//! One worker's pool. A connection comes back when its session ends, is reset at once
-//! (so that nothing of the session lives on), and keeps the state of the session before,
-//! since the next session of the same account most often begins alike.
+//! One worker's pool. A connection stays parked with the session that used it last until
+//! another session needs it; one whose session is gone is anybody's. What the next
+//! session needs differently is sent in front of its first statement (see `Connection`).
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod lease;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::oneshot;
 
-use super::{Carried, Ceilings, Class, ConnectError, Connection, Login, Target, connect};
+use super::shelf::{Seat, Shelf};
+use super::{Carried, Ceilings, Class, ConnectError, Connection, Legacy};
 use crate::net::{BufferPool, Runtime, Stream};
-use crate::telemetry::{Counted, WorkerMetrics};
+use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
@@ -47,154 +50,229 @@ pub struct Terms {
     pub connect: Duration,
 }
 
+/// The session that asks.
+#[derive(Debug)]
+pub struct Applicant<'a> {
+    /// Its connection id.
+    pub id: u32,
+    /// Its state.
+    pub wish: &'a Carried,
+    /// The collation id of its handshake.
+    pub collation: u16,
+}
+
+/// Which limit keeps a session waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `limits.max_server_connections`
+    Server,
+    /// `max_connections` of the user.
+    User,
+    /// The server itself refuses more connections of this account.
+    Account,
+}
+
 /// Why the pool gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
     /// A limit stayed reached for `limits.queue_timeout`.
     #[error("no server connection became free within {0:?}")]
-    Queue(Duration),
+    Queue(Duration, Limit),
     /// Opening one failed.
     #[error("{0}")]
     Connect(#[from] ConnectError),
 }
 
-#[derive(Debug)]
-struct Idle<S> {
-    connection: Connection<S>,
-    since: Instant,
-}
+/// A connection with its place in the pool.
+pub type Leased<S> = (Box<Connection<S>>, Seat<S>);
 
 /// See the module.
 pub struct Pool<R: Runtime> {
     runtime: R,
-    idle: RefCell<HashMap<PoolKey, Vec<Idle<R::Stream>>>>,
+    shelves: RefCell<HashMap<PoolKey, Rc<Shelf<R::Stream>>>>,
+    /// In order.
+    waiters: RefCell<VecDeque<Rc<lease::Waiter>>>,
+    /// Counts parkings: the order in which connections were left.
+    clock: Rc<Cell<u64>>,
+    /// Seconds since the worker began, set from outside.
+    second: Cell<u32>,
     ceilings: Arc<Ceilings>,
+    /// Which worker of how many: each has its share of a limit.
+    share: (usize, usize),
     buffers: Rc<BufferPool>,
     metrics: Arc<WorkerMetrics>,
 }
 
 impl<R: Runtime> Pool<R> {
-    /// An empty pool of one worker.
+    /// An empty pool of one worker, the `share.0`th of `share.1`.
     pub fn new(
         runtime: R,
         ceilings: Arc<Ceilings>,
+        share: (usize, usize),
         buffers: Rc<BufferPool>,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
-        Pool { runtime, idle: RefCell::default(), ceilings, buffers, metrics }
+        Pool {
+            runtime,
+            shelves: RefCell::default(),
+            waiters: RefCell::default(),
+            clock: Rc::default(),
+            second: Cell::new(0),
+            ceilings,
+            share,
+            buffers,
+            metrics,
+        }
     }
 
-    /// A pooled connection if one lives, else a new one, waiting for the limits in order.
-    pub async fn take(
+    /// One that waits and lives; with `owned_too` also one that its session left.
+    async fn take_parked(
         &self,
         key: &PoolKey,
-        target: &Target,
-        login: &Login,
-        wish: &Carried,
-        collation: u16,
+        session: &Applicant<'_>,
+        owned_too: bool,
         terms: &Terms,
-    ) -> Result<Connection<R::Stream>, TakeError> {
-        let deadline = Instant::now() + terms.queue;
-        loop {
-            if let Some(mut connection) = self.take_idle(key, wish) {
-                // Usually settled long ago.
-                if !connection.is_expecting()
-                    || matches!(self.runtime.timeout(terms.connect, connection.settle()).await, Some(Ok(())))
-                {
-                    return Ok(connection);
-                }
-                continue;
-            }
-            self.make_way(key);
-            let acquire =
-                self.ceilings.acquire(target.server, terms.server_limit, &key.user, terms.user_limit);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let waiting = Counted::on(&self.metrics.waiting_for_connection);
-            let permit = self.runtime.timeout(left, acquire).await;
-            drop(waiting);
-            let permit = permit.ok_or(TakeError::Queue(terms.queue))?;
-            self.metrics.server_connects.add(1);
-            let opened = connect(&self.runtime, target, login, key.class, collation);
-            let refused = match self.runtime.timeout(terms.connect, opened).await {
-                Some(Ok((mut connection, _))) => {
-                    connection.hold(permit, &self.metrics);
-                    return Ok(connection);
-                }
-                Some(Err(e)) => e,
-                None => ConnectError::Timeout(terms.connect),
-            };
-            self.metrics.server_connect_errors.add(1);
-            match refused {
-                ConnectError::Refused(e) if USER_LIMITS.contains(&e.code) && Instant::now() < deadline => {
-                    permit.server_refused();
-                    // With nothing of ours open there, others fill the limit: ask again, but gently.
-                    self.runtime.sleep(Duration::from_millis(50)).await;
-                }
-                e => return Err(e.into()),
-            }
-        }
-    }
-
-    fn take_idle(&self, key: &PoolKey, wish: &Carried) -> Option<Connection<R::Stream>> {
-        let mut idle = self.idle.borrow_mut();
-        let list = idle.get_mut(key)?;
-        let mut spare = self.buffers.small();
-        let mut found = None;
-        // The youngest first: the rest can grow old and be closed.
-        while let Some(at) = list.iter().rposition(|i| i.connection.can_become(wish)) {
-            let mut candidate = list.swap_remove(at).connection;
+    ) -> Option<Leased<R::Stream>> {
+        let shelf = self.shelves.borrow().get(key).cloned()?;
+        while let Some((connection, seat)) = shelf.take(session.id, session.wish, owned_too) {
             self.metrics.server_idle.sub(1);
-            if candidate.is_alive(&mut spare) {
-                found = Some(candidate);
-                break;
+            if let Some(mut connection) = self.take_over(connection, terms.connect).await {
+                connection.has_past = true;
+                connection.stale_diagnostics = true;
+                return Some((connection, seat));
             }
+            seat.give_up();
         }
-        self.buffers.give(spare);
-        found
+        None
     }
 
-    /// Takes a session's connection back: it is reset in one write, and pooled unless others wait for
-    /// its place. `fit` says that no answer is under way and nothing else speaks against it.
-    pub async fn give(&self, mut connection: Connection<R::Stream>, next: &Carried, fit: bool) {
-        if !fit {
-            // Mid-answer even a COM_QUIT would not be understood.
-            return;
-        }
-        if connection.is_wanted() {
-            self.discard(connection).await;
-            return;
-        }
-        let mut out = self.buffers.small();
-        out.replace_with(|out| {
-            connection.reset(out);
-            let _ = connection.become_session(next, out);
+    /// Before a connection changes hands it must be settled and alive, and the session that had it gets what only
+    /// the connection knows.
+    async fn take_over(
+        &self,
+        mut connection: Box<Connection<R::Stream>>,
+        limit: Duration,
+    ) -> Option<Box<Connection<R::Stream>>> {
+        let Some(legacy) = connection.legacy.take() else {
+            // Most often settled long ago.
+            let settled = !connection.is_expecting()
+                || matches!(self.runtime.timeout(limit, connection.settle()).await, Some(Ok(())));
+            return (settled && self.is_alive(&mut connection)).then_some(connection);
+        };
+        // In a task of its own: who wants the connection may end meanwhile, and its former session must still
+        // be told.
+        let (reply, answer) = oneshot::channel();
+        let runtime = self.runtime.clone();
+        self.runtime.spawn(async move {
+            let known = learn_insert_id(&runtime, &mut connection, Some(legacy), limit).await;
+            // Nobody wants it any more: it is closed.
+            let _ = reply.send(known.then_some(connection));
         });
+        answer.await.ok().flatten()
+    }
+
+    /// Asks the connection for its insert id, for the session that waits for it and for the connection itself.
+    pub async fn learn_insert_id(
+        &self,
+        connection: &mut Connection<R::Stream>,
+        legacy: Option<Legacy>,
+        limit: Duration,
+    ) -> bool {
+        learn_insert_id(&self.runtime, connection, legacy, limit).await
+    }
+
+    /// Whether a connection that waited still lives, as far as can be seen without asking.
+    pub fn is_alive(&self, connection: &mut Connection<R::Stream>) -> bool {
+        if !connection.stream.has_news() {
+            return true;
+        }
+        let mut spare = self.buffers.small();
+        let alive = connection.is_alive(&mut spare);
+        self.buffers.give(spare);
+        alive
+    }
+
+    fn shelf(&self, key: &PoolKey) -> Rc<Shelf<R::Stream>> {
+        let mut shelves = self.shelves.borrow_mut();
+        if let Some(shelf) = shelves.get(key) {
+            return shelf.clone();
+        }
+        let shelf = Rc::new(Shelf::new(key.clone(), self.clock.clone()));
+        shelves.insert(key.clone(), shelf.clone());
+        shelf
+    }
+
+    /// A session's statement is done and nothing keeps its connection: it waits in its seat, unless others
+    /// wait for it or its place. `asked_for`: the session may yet ask it what the statement did.
+    #[inline]
+    pub fn park(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
+        let key = seat.key();
+        let wanted = self.someone_waits(key);
+        if !wanted && connection.legacy.is_none() && connection.claim() {
+            // In another worker, which only a closed connection helps.
+            drop(connection);
+            seat.give_up();
+            return;
+        }
+        seat.park(connection, !wanted, asked_for, self.second.get());
+        self.metrics.server_idle.add(1);
+        if wanted {
+            self.wake_for(seat);
+        }
+    }
+
+    /// A session ends that leaves nothing on the connection that a next one could see.
+    pub fn park_for_others(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+        if !self.someone_waits(seat.key()) && connection.claim() {
+            self.vacate(connection, seat);
+            return;
+        }
+        seat.park(connection, false, false, self.second.get());
+        self.metrics.server_idle.add(1);
+        self.wake_for(seat);
+    }
+
+    /// The connection of this seat, if it was not taken by another session and still lives.
+    #[inline]
+    pub fn reclaim(&self, seat: &Seat<R::Stream>) -> Option<Box<Connection<R::Stream>>> {
+        let mut connection = seat.reclaim()?;
+        self.metrics.server_idle.sub(1);
+        if self.is_alive(&mut connection) {
+            return Some(connection);
+        }
+        drop(connection);
+        self.leave(seat);
+        None
+    }
+
+    /// A session's connection broke or must not be used again: its place is free.
+    pub fn vacate(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+        drop(connection);
+        self.leave(seat);
+    }
+
+    /// A session ends that has left its connection in this seat, or had it taken.
+    pub fn leave(&self, seat: &Seat<R::Stream>) {
+        seat.give_up();
+        self.wake_for(seat);
+    }
+
+    fn wake_for(&self, seat: &Seat<R::Stream>) {
+        let key = seat.key();
+        self.wake(key.server, &key.user);
+    }
+
+    /// A session ends with something on its connection that only a reset takes away; it is for others then.
+    pub async fn reset(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+        let mut out = self.buffers.small();
+        out.replace_with(|out| connection.reset(out));
         let (result, out) = connection.stream.write_all(out).await;
         self.buffers.give(out);
         if result.is_err() {
+            self.vacate(connection, seat);
             return;
         }
-        self.keep(connection);
-    }
-
-    fn keep(&self, connection: Connection<R::Stream>) {
-        let key = PoolKey {
-            server: connection.about.server,
-            user: connection.about.user.clone(),
-            class: connection.about.class,
-        };
-        let idle = Idle { connection, since: Instant::now() };
-        self.idle.borrow_mut().entry(key).or_default().push(idle);
-        self.metrics.server_idle.add(1);
-    }
-
-    /// Takes back a connection that its session left as it found it: it need not be reset.
-    pub fn give_unchanged(&self, mut connection: Connection<R::Stream>) {
-        // Somebody who waits for its place has it by the drop.
-        if !connection.is_wanted() {
-            connection.has_past = true;
-            self.keep(connection);
-        }
+        self.park_for_others(connection, seat);
     }
 
     /// Closes a connection that cannot be used again.
@@ -203,39 +281,78 @@ impl<R: Runtime> Pool<R> {
         let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
-    /// Drops idle connections that `keep` does not want; `keep` hears the connection and its idle time.
+    /// Drops waiting connections that `keep` does not want; `keep` hears the connection and how long it waited.
     pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration) -> bool) {
-        let now = Instant::now();
-        self.idle.borrow_mut().retain(|_, list| {
-            let before = list.len();
-            list.retain(|i| keep(&i.connection, now.saturating_duration_since(i.since)));
-            let gone = (before - list.len()) as u64;
+        let now = self.second.get();
+        self.shelves.borrow_mut().retain(|_, shelf| {
+            let gone = shelf.retain(now, |c, seconds| keep(c, Duration::from_secs(seconds.into())));
             self.metrics.server_idle.sub(gone);
-            !list.is_empty()
+            shelf.open() > 0
         });
+        self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
     }
 
-    /// Whether somebody, in any worker, waits for a connection to this server.
-    pub fn is_wanted(&self, server: ServerId) -> bool {
-        self.ceilings.is_wanted(server)
+    /// Closes those that sessions in other workers wait for, and that must be asked for their insert id before.
+    /// `limit` bounds each question.
+    pub async fn give_way(&self, limit: Duration) {
+        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
+        for shelf in shelves {
+            while let Some((mut connection, seat)) = shelf.take_where(|c| c.legacy.is_some() && c.claim()) {
+                self.metrics.server_idle.sub(1);
+                let legacy = connection.legacy.take();
+                self.learn_insert_id(&mut connection, legacy, limit).await;
+                drop(connection);
+                seat.give_up();
+            }
+        }
     }
 
-    /// Drops the oldest idle connection whose permit could be the one that is missing.
-    fn make_way(&self, key: &PoolKey) {
-        if !self.ceilings.is_full(key.server, &key.user) {
-            return;
-        }
-        let mut idle = self.idle.borrow_mut();
-        let oldest = idle
-            .iter()
-            .filter(|(k, list)| k.server == key.server && !list.is_empty())
-            .min_by_key(|(k, list)| (k.user != key.user, list.first().map(|i| i.since)))
-            .map(|(k, _)| k.clone());
-        if let Some(list) = oldest.and_then(|k| idle.get_mut(&k)) {
-            list.remove(0);
-            self.metrics.server_idle.sub(1);
-        }
+    /// Connections to this server in the whole process, as far as this worker can tell: each has its share.
+    pub fn connections_to(&self, server: ServerId) -> usize {
+        let shelves = self.shelves.borrow();
+        let here: usize = shelves.iter().filter(|(k, _)| k.server == server).map(|(_, s)| s.open()).sum();
+        here * self.share.1
     }
+
+    /// The server has too many prepared statements: closes waiting connections that have some.
+    pub fn shed_statements(&self, server: ServerId) {
+        self.retain(|c, _| c.about.server != server || c.statements.is_empty() || c.legacy.is_some());
+    }
+
+    /// The time, in seconds since the worker began.
+    pub fn set_second(&self, second: u32) {
+        self.second.set(second);
+    }
+
+    /// The session whose connection to this server (None: any) has this id there.
+    pub fn owner_of(&self, server: Option<ServerId>, thread_id: u32) -> Option<u32> {
+        let shelves = self.shelves.borrow();
+        let mut of_server = shelves.iter().filter(|(k, _)| server.is_none_or(|server| k.server == server));
+        of_server.find_map(|(_, shelf)| shelf.owner_of(thread_id))
+    }
+}
+
+async fn learn_insert_id<R: Runtime>(
+    runtime: &R,
+    connection: &mut Connection<R::Stream>,
+    legacy: Option<Legacy>,
+    limit: Duration,
+) -> bool {
+    let asked = async {
+        connection.settle().await.ok()?;
+        connection.query("SELECT LAST_INSERT_ID()").await.ok()
+    };
+    let id = runtime.timeout(limit, asked).await.flatten().and_then(|sets| {
+        let value = sets.first()?.rows.first()?.first()?.clone()?;
+        std::str::from_utf8(&value).ok()?.parse().ok()
+    });
+    if let Some(id) = id {
+        if let Some(legacy) = legacy {
+            legacy.tell(id);
+        }
+        connection.insert_id_is(Some(id));
+    }
+    id.is_some()
 }
 
 /// A class for the proxy's own connections.

@@ -3,8 +3,8 @@
 use super::{Connection, ServerError};
 use crate::net::{Buf, PacketError, Stream};
 use crate::wire::{
-    Capabilities, Edits, Legs, Observer, OnErr, PacketHeader, ProtocolError, Reader, ResponseShape,
-    ResponseWalker, Walked, frame_with,
+    Capabilities, Edits, Legs, Observer, OnErr, PacketHeader, PrepareOk, ProtocolError, Reader,
+    ResponseShape, ResponseWalker, Walked, frame_with,
 };
 
 /// The longest answer that is collected, in bytes.
@@ -42,14 +42,18 @@ impl From<PacketError> for QueryError {
     }
 }
 
-/// Remembers an ERR packet.
+/// Remembers an ERR packet, and the head of a COM_STMT_PREPARE's answer.
 #[derive(Default)]
-struct Refusal(Option<ServerError>);
+struct Refusal(Option<ServerError>, Option<PrepareOk>);
 
 impl Observer for Refusal {
     fn err(&mut self, err: &crate::wire::ErrPacket<'_>, _first: bool) -> OnErr {
         self.0 = Some(err.into());
         OnErr::Swallow
+    }
+
+    fn prepared(&mut self, ok: &PrepareOk) {
+        self.1 = Some(*ok);
     }
 }
 
@@ -67,11 +71,34 @@ impl<S: Stream> Connection<S> {
                 out.extend_from_slice(sql.as_bytes());
             });
         });
+        let (answer, heard) = self.ask(out, ResponseShape::Results).await?;
+        match heard.0 {
+            Some(err) => Err(err.into()),
+            None => Ok(result_sets(&answer)?),
+        }
+    }
+
+    /// COM_STMT_PREPARE; the answer's column definitions are dropped.
+    pub async fn prepare(&mut self, text: &[u8]) -> Result<PrepareOk, QueryError> {
+        let mut out = Buf::default();
+        out.replace_with(|out| {
+            frame_with(out, 0, |out| {
+                out.push(0x16);
+                out.extend_from_slice(text);
+            });
+        });
+        match self.ask(out, ResponseShape::Prepare).await?.1 {
+            Refusal(Some(err), _) => Err(err.into()),
+            Refusal(None, Some(ok)) => Ok(ok),
+            Refusal(None, None) => Err(ProtocolError::Truncated("the answer to COM_STMT_PREPARE").into()),
+        }
+    }
+
+    /// Sends one command and collects its answer, as a client with DEPRECATE_EOF gets it.
+    async fn ask(&mut self, out: Buf, shape: ResponseShape) -> Result<(Vec<u8>, Refusal), QueryError> {
         self.stream.write_all(out).await.0?;
-        // The walker finds the end; with a client's leg that has DEPRECATE_EOF what it keeps is uniform.
-        let client = Capabilities::DEPRECATE_EOF;
-        let legs = Legs::new(self.about.capabilities, client);
-        let mut walker = ResponseWalker::new(ResponseShape::Results, legs, 1, self.status);
+        let legs = Legs::new(self.about.capabilities, Capabilities::DEPRECATE_EOF);
+        let mut walker = ResponseWalker::new(shape, legs, 1, self.status);
         let (mut buf, mut edits, mut answer) = (Buf::with_room(4096), Edits::default(), Vec::new());
         let mut refusal = Refusal::default();
         loop {
@@ -80,7 +107,7 @@ impl<S: Stream> Connection<S> {
             edits.clear();
             buf.consume(used);
             match walked {
-                Walked::Done => break,
+                Walked::Done => return Ok((answer, refusal)),
                 Walked::LocalInfile => return Err(ProtocolError::Unsupported("a local file").into()),
                 Walked::More { need } => buf.make_room(need.saturating_sub(buf.len()).max(1)),
             }
@@ -93,10 +120,6 @@ impl<S: Stream> Connection<S> {
             if result? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
-        }
-        match refusal.0 {
-            Some(err) => Err(err.into()),
-            None => Ok(result_sets(&answer)?),
         }
     }
 

@@ -1,10 +1,9 @@
-//! What no single key shows: duplicates, what this version lacks, and what a
-//! reload changes.
+//! What no single key shows: duplicates, and what a reload changes.
 
 use std::collections::HashMap;
 
 use super::reader::Section;
-use super::types::{Config, Fixed, Live, Mode};
+use super::types::{Fixed, Live};
 
 /// Notes a problem for each value that stood before; `key` is relative to the section.
 pub(super) fn no_duplicates<'v>(
@@ -26,23 +25,6 @@ pub(super) fn no_duplicates<'v>(
     }
 }
 
-impl Config {
-    /// What the file asks for and this version does not have, with what to write
-    /// instead; `check` shows it, `run` refuses to start.
-    pub fn not_in_this_version(&self) -> Vec<String> {
-        let split = self.fixed.listeners.iter().filter(|l| l.mode == Mode::Split);
-        split
-            .map(|l| {
-                format!(
-                    "listeners.mode: \"split\" (listener {:?}) is not in this version; write mode = \"primary\" \
-                     and send reads to a listener with mode = \"replica\"",
-                    l.name
-                )
-            })
-            .collect()
-    }
-}
-
 impl Fixed {
     /// The keys whose change needs a restart.
     pub fn changes(&self, new: &Fixed) -> Vec<String> {
@@ -50,7 +32,7 @@ impl Fixed {
             ("workers", self.workers != new.workers),
             ("listeners", self.listeners != new.listeners),
             ("admin.http", self.admin_http != new.admin_http),
-            ("discovery.kind", self.discovery != new.discovery),
+            ("discovery", self.discovery != new.discovery),
             ("log.format", self.log.format != new.log.format),
             ("log.level", self.log.level != new.log.level),
         ];

@@ -24,7 +24,8 @@ impl Choice for Mode {
 }
 
 impl Choice for DiscoveryKind {
-    const WORDS: &'static [(&'static str, Self)] = &[("static", DiscoveryKind::Static)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("static", DiscoveryKind::Static), ("kubernetes", DiscoveryKind::Kubernetes)];
 }
 
 impl Choice for LogFormat {

@@ -9,6 +9,8 @@ use super::types::*;
 
 /// `monitor.interval`
 pub(super) const MONITOR_INTERVAL: Duration = Duration::from_millis(100);
+/// `discovery.servers.weight`
+pub(super) const WEIGHT: u16 = 1;
 /// `admin.http`
 pub(super) const ADMIN_HTTP: &str = "0.0.0.0:9090";
 
@@ -21,7 +23,7 @@ pub(super) fn workers() -> NonZeroUsize {
 pub(super) fn listeners() -> Vec<Listener> {
     let listener =
         |name, address: &str, mode| Listener { name: Arc::from(name), address: address.to_owned(), mode };
-    vec![listener("rw", "0.0.0.0:3306", Mode::Primary), listener("ro", "0.0.0.0:6447", Mode::Replica)]
+    vec![listener("rw", "0.0.0.0:3306", Mode::Split), listener("ro", "0.0.0.0:6447", Mode::Replica)]
 }
 
 impl Default for Log {
@@ -38,7 +40,7 @@ impl Default for Consistency {
 
 impl Default for Replicas {
     fn default() -> Self {
-        Replicas { max_lag: Duration::from_secs(10), fallback: Fallback::Primary }
+        Replicas { max_lag: Duration::from_secs(10), fallback: Fallback::Primary, zone: None }
     }
 }
 
@@ -60,7 +62,10 @@ impl Default for Limits {
 
 impl Default for Pool {
     fn default() -> Self {
-        Pool { idle_timeout: Duration::from_secs(60) }
+        Pool {
+            idle_timeout: Duration::from_secs(60),
+            max_statements: const { NonZeroUsize::new(256).unwrap() },
+        }
     }
 }
 

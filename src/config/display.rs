@@ -4,7 +4,8 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use super::choice::Choice;
-use super::types::{Config, Fixed, Live, Secret};
+use super::kubernetes;
+use super::types::{Account, Config, Discovery, Fixed, Live, Secret, SecretUse};
 use super::values::format_duration;
 
 impl Display for Secret {
@@ -15,16 +16,17 @@ impl Display for Secret {
 
 impl Display for Config {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Config { fixed, live, sources: _ } = self;
+        let Config { fixed, live, sources: _, secrets } = self;
         write_fixed(f, fixed)?;
         write_servers(f, fixed, live)?;
-        write_users(f, live)?;
+        write_monitor(f, live, secrets)?;
+        write_users(f, live, secrets)?;
         write_settings(f, live)
     }
 }
 
 /// A basic TOML string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
@@ -47,21 +49,47 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed) -> fmt::Result {
 }
 
 fn write_servers(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result {
-    writeln!(f, "\n[discovery]\nkind = {}", word(fixed.discovery))?;
+    writeln!(f, "\n[discovery]\nkind = {}", word(fixed.discovery.kind()))?;
+    if let Discovery::Kubernetes(pods) = &fixed.discovery {
+        kubernetes::write(f, pods)?;
+    }
     for server in &live.servers {
         let (name, address) = (quoted(&server.name), quoted(&server.address));
-        writeln!(f, "\n[[discovery.servers]]\nname = {name}\naddress = {address}")?;
+        writeln!(
+            f,
+            "\n[[discovery.servers]]\nname = {name}\naddress = {address}\nweight = {}",
+            server.weight
+        )?;
+        write_zone(f, server.zone.as_deref())?;
     }
+    Ok(())
+}
+
+fn write_monitor(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
     let monitor = &live.monitor;
-    writeln!(f, "\n[monitor]\nuser = {}\npassword = \"{}\"", quoted(&monitor.user), monitor.password)?;
+    writeln!(f, "\n[monitor]\nuser = {}", quoted(&monitor.user))?;
+    write_password(f, &Account::Monitor, secrets)?;
     writeln!(f, "interval = {}", duration(monitor.interval))
 }
 
-fn write_users(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
+fn write_zone(f: &mut Formatter<'_>, zone: Option<&str>) -> fmt::Result {
+    zone.map_or(Ok(()), |zone| writeln!(f, "zone = {}", quoted(zone)))
+}
+
+/// Hidden, or where it is.
+fn write_password(f: &mut Formatter<'_>, of: &Account, secrets: &[SecretUse]) -> fmt::Result {
+    match secrets.iter().find(|used| used.account == *of) {
+        Some(SecretUse { at, .. }) => writeln!(f, "secret = {}", quoted(&format!("{}/{}", at.name, at.key))),
+        None => writeln!(f, "password = \"{}\"", Secret::default()),
+    }
+}
+
+fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
     let mut users: Vec<_> = live.users.values().collect();
     users.sort_by(|a, b| a.name.cmp(&b.name));
     for user in users {
-        writeln!(f, "\n[[users]]\nname = {}\npassword = \"{}\"", quoted(&user.name), user.password)?;
+        writeln!(f, "\n[[users]]\nname = {}", quoted(&user.name))?;
+        write_password(f, &Account::User(user.name.clone()), secrets)?;
         if let Some(most) = user.max_server_connections {
             writeln!(f, "max_connections = {most}")?;
         }
@@ -75,11 +103,13 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "max_wait = {}", duration(consistency.max_wait))?;
     writeln!(f, "\n[replicas]\nmax_lag = {}", duration(replicas.max_lag))?;
     writeln!(f, "fallback = {}", word(replicas.fallback))?;
+    write_zone(f, replicas.zone.as_deref())?;
     writeln!(f, "\n[failover]\nhold = {}", duration(failover.hold))?;
     writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;
     writeln!(f, "max_server_connections = {}", limits.max_server_connections)?;
     writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;
     writeln!(f, "\n[pool]\nidle_timeout = {}", duration(pool.idle_timeout))?;
+    writeln!(f, "max_statements = {}", pool.max_statements)?;
     writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
     writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
     writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))

@@ -6,6 +6,7 @@ mod choice;
 mod defaults;
 mod display;
 mod error;
+mod kubernetes;
 mod parse;
 mod reader;
 #[cfg(test)]
@@ -15,4 +16,5 @@ mod values;
 
 pub use choice::Choice;
 pub use error::{ConfigError, Problem};
+pub use kubernetes::{Kubernetes, Labels, NoRole, PodPort, PodZone, Preset};
 pub use types::*;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::check;
 use super::defaults;
 use super::error::ConfigError;
+use super::kubernetes;
 use super::reader::{Reader, Section};
 use super::types::*;
 use super::values::{Use, check_address, is_log_filter};
@@ -17,6 +18,8 @@ use super::values::{Use, check_address, is_log_filter};
 const SOME: Duration = Duration::from_millis(1);
 /// Probing more often than this costs more than it tells.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// `discovery.servers.weight` at most.
+const HEAVIEST: u16 = 1000;
 
 impl Config {
     /// Reads a file; `password_file` is relative to the folder it stands in.
@@ -65,9 +68,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             timeouts: root.table("timeouts", timeouts),
             drain: root.table("drain", drain),
         };
+        if fixed.discovery == Discovery::Static {
+            reader.refuse_secrets("needs discovery.kind = \"kubernetes\"; write password_file");
+        }
         (fixed, live)
     })?;
-    Ok(Config { fixed, live, sources: reader.take_sources() })
+    Ok(Config { fixed, live, sources: reader.take_sources(), secrets: reader.take_secrets() })
 }
 
 fn workers(root: &Section<'_>) -> NonZeroUsize {
@@ -79,7 +85,7 @@ fn listeners(root: &Section<'_>) -> Vec<Listener> {
         let (name, name_line) = s.name("rw");
         let (address, line) = s.address("address", "0.0.0.0:3306", Use::Bind);
         if s.get("mode").is_none() {
-            s.problem(s.line, "mode", "is missing; write mode = \"primary\" or \"replica\"");
+            s.problem(s.line, "mode", "is missing; write mode = \"split\", \"primary\" or \"replica\"");
         }
         let mode = s.choice("mode", Mode::Primary);
         (Listener { name, address, mode }, name_line, line)
@@ -112,39 +118,51 @@ fn admin_http(s: &Section<'_>) -> Option<String> {
     Some(text)
 }
 
-fn discovery(s: &Section<'_>) -> (DiscoveryKind, Vec<StaticServer>) {
-    let kind = s.choice_or("kind", |word| {
-        (word == "kubernetes").then(|| {
-            "\"kubernetes\" is not in this version; write \"static\" and list the servers in [[discovery.servers]]"
-                .to_owned()
-        })
-    });
-    let read = s.tables("servers", |s| {
-        let (name, name_line) = s.name("db-0");
-        let (address, line) = s.address("address", "db-0.example:3306", Use::Connect);
-        (StaticServer { name, address: address.into() }, name_line, line)
-    });
-    let read = read.unwrap_or_default();
-    if read.is_empty() {
+fn discovery(s: &Section<'_>) -> (Discovery, Vec<StaticServer>) {
+    let kind = s.choice("kind", DiscoveryKind::Static);
+    let servers = servers(s);
+    if kind == DiscoveryKind::Kubernetes {
+        if let Some(found) = s.get("servers") {
+            s.problem(
+                Some(found.line),
+                "servers",
+                "belongs to kind = \"static\"; the pods are the servers, leave it out",
+            );
+        }
+        return (Discovery::Kubernetes(Box::new(kubernetes::kubernetes(s))), Vec::new());
+    }
+    kubernetes::refuse_all(s);
+    if servers.is_empty() {
         s.problem(
             s.line,
             "servers",
             "names no server; write [[discovery.servers]] with name and address for each",
         );
     }
+    (Discovery::Static, servers)
+}
+
+fn servers(s: &Section<'_>) -> Vec<StaticServer> {
+    let read = s.tables("servers", |s| {
+        let (name, name_line) = s.name("db-0");
+        let (address, line) = s.address("address", "db-0.example:3306", Use::Connect);
+        let weight = s.count_up_to("weight", 0, HEAVIEST).unwrap_or(defaults::WEIGHT);
+        (StaticServer { name, address: address.into(), weight, zone: s.zone() }, name_line, line)
+    });
+    let read = read.unwrap_or_default();
     check::no_duplicates(s, "servers.name", read.iter().map(|(server, line, _)| (&*server.name, *line)));
     check::no_duplicates(
         s,
         "servers.address",
         read.iter().map(|(server, _, line)| (&*server.address, *line)),
     );
-    (kind.unwrap_or(DiscoveryKind::Static), read.into_iter().map(|(server, ..)| server).collect())
+    read.into_iter().map(|(server, ..)| server).collect()
 }
 
 fn monitor(s: &Section<'_>) -> Monitor {
     Monitor {
         user: s.required_text("user", "monitor").0.into(),
-        password: s.secret(),
+        password: s.secret(Account::Monitor),
         interval: s.duration("interval", defaults::MONITOR_INTERVAL, SHORTEST_INTERVAL),
     }
 }
@@ -152,7 +170,8 @@ fn monitor(s: &Section<'_>) -> Monitor {
 fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
     let read = root.tables("users", |s| {
         let (name, line) = s.required_text("name", "app");
-        let (name, password) = (Arc::from(name), s.secret());
+        let name: Arc<str> = Arc::from(name);
+        let password = s.secret(Account::User(name.clone()));
         (User { name, password, max_server_connections: s.nonzero("max_connections") }, line)
     });
     let read = read.unwrap_or_default();
@@ -194,6 +213,7 @@ fn replicas(s: &Section<'_>) -> Replicas {
     Replicas {
         max_lag: s.duration("max_lag", default.max_lag, Duration::ZERO),
         fallback: s.choice("fallback", default.fallback),
+        zone: s.zone(),
     }
 }
 
@@ -211,7 +231,11 @@ fn limits(s: &Section<'_>) -> Limits {
 }
 
 fn pool(s: &Section<'_>) -> Pool {
-    Pool { idle_timeout: s.duration("idle_timeout", Pool::default().idle_timeout, SOME) }
+    let default = Pool::default();
+    Pool {
+        idle_timeout: s.duration("idle_timeout", default.idle_timeout, SOME),
+        max_statements: s.nonzero("max_statements").unwrap_or(default.max_statements),
+    }
 }
 
 fn timeouts(s: &Section<'_>) -> Timeouts {

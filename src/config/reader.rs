@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
+use super::types::SecretUse;
 
 /// Looks an environment variable up; a parameter so that tests need not change the process.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -23,7 +24,11 @@ pub(super) struct Reader<'a> {
     unknown: RefCell<Vec<Unknown>>,
     known: RefCell<BTreeSet<String>>,
     sources: RefCell<Vec<PathBuf>>,
+    secrets: RefCell<Vec<SecretAt>>,
 }
+
+/// A Kubernetes Secret that the file names: for whom, on which line, by which key.
+type SecretAt = (SecretUse, usize, String);
 
 /// A value and where it stands.
 pub(super) struct Found<'a> {
@@ -41,6 +46,7 @@ impl<'a> Reader<'a> {
             unknown: RefCell::default(),
             known: RefCell::default(),
             sources: RefCell::default(),
+            secrets: RefCell::default(),
         }
     }
 
@@ -75,6 +81,23 @@ impl<'a> Reader<'a> {
     /// The files noted.
     pub fn take_sources(&self) -> Vec<PathBuf> {
         self.sources.take()
+    }
+
+    /// Notes a Kubernetes Secret that holds a password.
+    pub fn secret(&self, used: SecretUse, line: usize, key: String) {
+        self.secrets.borrow_mut().push((used, line, key));
+    }
+
+    /// The Secrets noted.
+    pub fn take_secrets(&self) -> Vec<SecretUse> {
+        self.secrets.take().into_iter().map(|(used, ..)| used).collect()
+    }
+
+    /// Says of each Secret why it cannot be used.
+    pub fn refuse_secrets(&self, why: &str) {
+        for (_, line, key) in self.secrets.borrow().iter() {
+            self.problem(Some(*line), key.clone(), why);
+        }
     }
 
     /// The full path of every key that was asked for, present or not.

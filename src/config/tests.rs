@@ -6,6 +6,8 @@ use super::reader::Reader;
 use super::values::{Use, check_address, format_duration, is_log_filter, parse_duration};
 use super::*;
 
+mod kubernetes;
+
 const DOCUMENTED: &str = include_str!("../../config/pointsman.toml");
 
 /// The example of the design.
@@ -92,12 +94,6 @@ fn the_example_of_the_design_works_as_it_stands() {
     assert_eq!(&*config.live.servers[1].address, "127.0.0.1:13307");
     assert_eq!(config.live.monitor.password.expose(), "monitor");
     assert_eq!(config.live.users["app"].password.expose(), "app");
-    assert_eq!(
-        config.not_in_this_version(),
-        ["listeners.mode: \"split\" (listener \"rw\") is not in this version; write mode = \"primary\" \
-          and send reads to a listener with mode = \"replica\""]
-    );
-    assert!(parse(&SPLIT.replace("\"split\"", "\"primary\"")).unwrap().not_in_this_version().is_empty());
 }
 
 #[test]
@@ -139,10 +135,21 @@ fn the_documented_file_names_every_key_and_no_other() {
 }
 
 #[test]
+fn servers_have_weights_and_zones() {
+    let config = parse(&format!("{LEAST}weight = 0\nzone = \"a\"\n[replicas]\nzone = \"b\"\n")).unwrap();
+    let server = &config.live.servers[0];
+    assert_eq!((server.weight, server.zone.as_deref()), (0, Some("a")));
+    assert_eq!(config.live.replicas.zone.as_deref(), Some("b"));
+    let server = &parse(LEAST).unwrap().live.servers[0];
+    assert_eq!((server.weight, server.zone.as_deref()), (1, None));
+}
+
+#[test]
 fn what_is_printed_reads_back_but_for_secrets() {
-    let config =
-        parse(&format!("{SPLIT}[limits]\nmax_connections = 7\n[admin2]\n").replace("[admin2]\n", ""))
-            .unwrap();
+    let server = "[[discovery.servers]]\nname = \"z\"\naddress = \"z:1\"\nweight = 7\nzone = \"a\"\n";
+    let more = "[limits]\nmax_connections = 7\n[pool]\nmax_statements = 3\n";
+    let text = SPLIT.replace("[replicas]\n", "[replicas]\nzone = \"b\"\n");
+    let config = parse(&format!("{text}{server}{more}")).unwrap();
     let printed = config.to_string();
     assert!(!printed.contains("\"monitor\"\ninterval"), "{printed}");
     let mut again = parse(&printed).unwrap();
@@ -179,7 +186,7 @@ fn unknown_keys_are_named_with_path_line_and_nearest_key() {
     );
     assert_eq!(
         problems_after_least("[pool]\nmaximum_of_all_things = 3\n"),
-        ["line 11: pool.maximum_of_all_things: not a known key; known here: idle_timeout"]
+        ["line 11: pool.maximum_of_all_things: not a known key; known here: idle_timeout, max_statements"]
     );
     assert_eq!(
         problems_after_least("[failover]\nmax_lag = \"1s\"\nworkers = 2\n"),
@@ -200,7 +207,7 @@ fn an_empty_file_says_all_that_is_missing() {
         problems(""),
         [
             "discovery.servers: names no server; write [[discovery.servers]] with name and address for each",
-            "monitor.password: is missing; write one of password, password_file and password_env",
+            "monitor.password: is missing; write one of password, password_file, password_env and secret",
             "monitor.user: is missing; write user = \"monitor\"",
             "users: names nobody, so nobody could log in; write [[users]] with name and password",
         ]
@@ -240,6 +247,20 @@ fn wrong_values_say_what_to_write() {
             "line 11: limits.max_server_connections: is \"12\"; write a whole number from 1 to 1000000",
         ),
         (
+            "[pool]\nmax_statements = 0\n",
+            "line 11: pool.max_statements: is 0; write a whole number from 1 to 1000000",
+        ),
+        (
+            "weight = 1001\n",
+            "line 10: discovery.servers.weight: is 1001; write a whole number from 0 to 1000",
+        ),
+        ("weight = -1\n", "line 10: discovery.servers.weight: is -1; write a whole number from 0 to 1000"),
+        ("zone = \"\"\n", "line 10: discovery.servers.zone: is empty; write zone = \"eu-central-1a\""),
+        (
+            "[replicas]\nzone = \"a b\"\n",
+            "line 11: replicas.zone: \"a b\" contains a space or control character; write a name like \"eu-central-1a\"",
+        ),
+        (
             "[replicas]\nfallback = \"nowhere\"\n",
             "line 11: replicas.fallback: \"nowhere\" is unknown; write \"primary\" or \"none\"",
         ),
@@ -260,7 +281,7 @@ fn wrong_values_say_what_to_write() {
             assert_eq!(
                 problems_after_least(more),
                 [
-                    "line 10: listeners.mode: is missing; write mode = \"primary\" or \"replica\"",
+                    "line 10: listeners.mode: is missing; write mode = \"split\", \"primary\" or \"replica\"",
                     "line 11: listeners.name: \"a b\" contains a space or control character; write a name like \"rw\"",
                     "line 12: listeners.address: \":3306\" has no host before the port; write \"0.0.0.0:3306\"",
                 ]
@@ -306,21 +327,6 @@ fn duplicates_name_both_lines() {
 }
 
 #[test]
-fn kubernetes_is_not_in_this_version() {
-    assert_eq!(
-        problems(
-            &LEAST.replace(
-                "[[discovery.servers]]",
-                "[discovery]\nkind = \"kubernetes\"\n[[discovery.servers]]"
-            )
-        ),
-        [
-            "line 8: discovery.kind: \"kubernetes\" is not in this version; write \"static\" and list the servers in [[discovery.servers]]"
-        ]
-    );
-}
-
-#[test]
 fn syntax_errors_have_a_line() {
     let error = parse("workers = 1\n[monitor\n").unwrap_err();
     assert!(matches!(error, ConfigError::Syntax { line: 2, .. }), "{error}");
@@ -360,7 +366,7 @@ fn secrets_that_cannot_be_had() {
     assert_eq!(
         problems(&two),
         [
-            "line 4: monitor.password_env: stands beside password; write only one of password, password_file and password_env"
+            "line 4: monitor.password_env: stands beside password; write only one of password, password_file, password_env and secret"
         ]
     );
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kubernetes::Kubernetes;
+
 /// One whole, validated configuration file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -16,6 +18,56 @@ pub struct Config {
     pub live: Live,
     /// The `password_file`s that were read: a change of one is a change of the configuration.
     pub sources: Vec<PathBuf>,
+    /// The passwords that are in Kubernetes Secrets; in `live` they are empty.
+    pub secrets: Vec<SecretUse>,
+}
+
+/// A password that is in a Kubernetes Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// Whose.
+    pub account: Account,
+    /// Where it is.
+    pub at: SecretRef,
+}
+
+/// Whose password it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// `[monitor]`
+    Monitor,
+    /// One of `[[users]]`.
+    User(Arc<str>),
+}
+
+/// A key of a Kubernetes Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SecretRef {
+    /// The Secret's.
+    pub name: Arc<str>,
+    /// Of its data.
+    pub key: Arc<str>,
+}
+
+impl Config {
+    /// `live` with the passwords that Secrets hold. A user whose Secret is not known cannot log in
+    /// and so is not there.
+    pub fn live_with(&self, value: impl Fn(&SecretRef) -> Option<Secret>) -> Live {
+        let mut live = self.live.clone();
+        for used in &self.secrets {
+            match (&used.account, value(&used.at)) {
+                (Account::Monitor, Some(password)) => live.monitor.password = password,
+                (Account::Monitor, None) => {}
+                (Account::User(name), None) => _ = live.users.remove(name),
+                (Account::User(name), Some(password)) => {
+                    if let Some(user) = live.users.get_mut(name) {
+                        user.password = password;
+                    }
+                }
+            }
+        }
+        live
+    }
 }
 
 /// What a running process cannot change.
@@ -27,8 +79,8 @@ pub struct Fixed {
     pub listeners: Vec<Listener>,
     /// `[admin] http`, `host:port`; None (`"off"` in the file) switches HTTP off.
     pub admin_http: Option<String>,
-    /// `[discovery] kind`
-    pub discovery: DiscoveryKind,
+    /// `[discovery]`; the servers of a static one are in `Live`.
+    pub discovery: Discovery,
     /// `[log]`
     pub log: Log,
 }
@@ -47,7 +99,7 @@ pub struct Listener {
 /// `listeners.mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Writes to the primary, reads to replicas. Not in this version: `run` refuses it.
+    /// Writes to the primary, reads to replicas.
     Split,
     /// Everything to the primary.
     Primary,
@@ -55,11 +107,32 @@ pub enum Mode {
     Replica,
 }
 
+/// Who says which servers there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Discovery {
+    /// The servers stand in the file; probes find the primary.
+    Static,
+    /// They are pods.
+    Kubernetes(Box<Kubernetes>),
+}
+
 /// `discovery.kind`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiscoveryKind {
-    /// The servers stand in the file; probes find the primary.
+    /// `Discovery::Static`
     Static,
+    /// `Discovery::Kubernetes`
+    Kubernetes,
+}
+
+impl Discovery {
+    /// Its word in the file.
+    pub fn kind(&self) -> DiscoveryKind {
+        match self {
+            Discovery::Static => DiscoveryKind::Static,
+            Discovery::Kubernetes(_) => DiscoveryKind::Kubernetes,
+        }
+    }
 }
 
 /// `[log]`
@@ -112,6 +185,10 @@ pub struct StaticServer {
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: Arc<str>,
+    /// Its share of the reads, in relation to the others'; 0: none. Default 1.
+    pub weight: u16,
+    /// Where it stands; None if nobody says.
+    pub zone: Option<Arc<str>>,
 }
 
 /// `[monitor]`
@@ -163,14 +240,16 @@ pub enum Level {
 pub struct Replicas {
     /// Default 10 s.
     pub max_lag: Duration,
-    /// Where a replica port goes without any replica; default `primary`.
+    /// Where reads go without any replica; default `primary`.
     pub fallback: Fallback,
+    /// The proxy's own zone: reads stay in it as long as a replica serves there.
+    pub zone: Option<Arc<str>>,
 }
 
 /// `replicas.fallback`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// To the primary, read-only.
+    /// To the primary; from a replica port read-only.
     Primary,
     /// Nowhere: an error.
     None,
@@ -199,6 +278,9 @@ pub struct Limits {
 pub struct Pool {
     /// A pooled server connection unused this long is closed; default 60 s.
     pub idle_timeout: Duration,
+    /// Prepared statements kept open on a server connection; the least used one is closed for another.
+    /// Default 256.
+    pub max_statements: NonZeroUsize,
 }
 
 /// `[timeouts]`

@@ -1,6 +1,7 @@
 //! Single values: texts, counts, durations, addresses, words and secrets. Each
 //! problem says what stands there and what to write.
 
+use std::fmt::Display;
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use toml::de::DeValue;
 
 use super::choice::Choice;
 use super::reader::{Found, Section};
-use super::types::Secret;
+use super::types::{Account, Secret, SecretRef, SecretUse};
 
 /// Longer ones are mistakes, and clocks overflow on them.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -61,46 +62,56 @@ impl Section<'_> {
     /// A name that shows in logs, metrics and tables.
     pub fn name(&self, example: &str) -> (Arc<str>, Option<usize>) {
         let (text, line) = self.required_text("name", example);
+        self.check_name("name", &text, line, example);
+        (text.into(), line)
+    }
+
+    /// `zone`, if it is given.
+    pub fn zone(&self) -> Option<Arc<str>> {
+        self.get("zone")?;
+        let example = "eu-central-1a";
+        let (text, line) = self.required_text("zone", example);
+        self.check_name("zone", &text, line, example);
+        Some(text.into())
+    }
+
+    fn check_name(&self, key: &'static str, text: &str, line: Option<usize>, example: &str) {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             let text =
                 format!("{text:?} contains a space or control character; write a name like \"{example}\"");
-            self.problem(line, "name", text);
+            self.problem(line, key, text);
         }
-        (text.into(), line)
     }
 
     /// One of the words of a setting.
     pub fn choice<T: Choice>(&self, key: &'static str, default: T) -> T {
-        self.choice_or(key, |_| None).unwrap_or(default)
-    }
-
-    /// One of the words; `special` may say more about a word that is none of them.
-    pub fn choice_or<T: Choice>(
-        &self,
-        key: &'static str,
-        special: impl Fn(&str) -> Option<String>,
-    ) -> Option<T> {
-        let (text, line) = self.text(key)?;
-        let value = T::from_word(&text);
-        if value.is_none() {
+        let Some((text, line)) = self.text(key) else { return default };
+        T::from_word(&text).unwrap_or_else(|| {
             let words: Vec<_> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            let text = special(&text)
-                .unwrap_or_else(|| format!("{text:?} is unknown; write {}", words.join(" or ")));
-            self.problem(Some(line), key, text);
-        }
-        value
+            self.problem(Some(line), key, format!("{text:?} is unknown; write {}", words.join(" or ")));
+            default
+        })
     }
 
     /// A whole number from `least` up to a million.
     pub fn count(&self, key: &'static str, least: usize) -> Option<usize> {
+        self.count_up_to(key, least, 1_000_000)
+    }
+
+    /// A whole number from `least` to `most`.
+    pub fn count_up_to<T>(&self, key: &'static str, least: T, most: T) -> Option<T>
+    where
+        T: TryFrom<u64> + PartialOrd + Display + Copy,
+    {
         let Found { value, line } = self.get(key)?;
         let number = match value {
-            DeValue::Integer(i) => usize::from_str_radix(i.as_str(), i.radix()).ok(),
+            DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok(),
             _ => None,
         };
-        let fits = number.filter(|n| (least..=1_000_000).contains(n));
+        let number = number.and_then(|n| T::try_from(n).ok());
+        let fits = number.filter(|n| (least..=most).contains(n));
         if fits.is_none() {
-            let text = format!("is {}; write a whole number from {least} to 1000000", shown(value));
+            let text = format!("is {}; write a whole number from {least} to {most}", shown(value));
             self.problem(Some(line), key, text);
         }
         fits
@@ -109,6 +120,31 @@ impl Section<'_> {
     /// A whole number from 1 up.
     pub fn nonzero(&self, key: &'static str) -> Option<NonZeroUsize> {
         self.count(key, 1).and_then(NonZeroUsize::new)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, key: &'static str) -> Option<bool> {
+        let Found { value, line } = self.get(key)?;
+        let flag = value.as_bool();
+        if flag.is_none() {
+            self.problem(Some(line), key, format!("is {}; write true or false", shown(value)));
+        }
+        flag
+    }
+
+    /// A list of strings, or one alone; none of them empty.
+    pub fn texts(&self, key: &'static str, example: &str) -> Option<Vec<Arc<str>>> {
+        let Found { value, line } = self.get(key)?;
+        let text = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(Arc::from);
+        let texts = match value {
+            DeValue::Array(items) => items.iter().map(|item| text(item.get_ref())).collect(),
+            one => text(one).map(|text| vec![text]),
+        };
+        if texts.is_none() {
+            let text = format!("is {}; write {key} = [\"{example}\"]", shown(value));
+            self.problem(Some(line), key, text);
+        }
+        texts
     }
 
     /// A duration of at least `least`.
@@ -146,22 +182,23 @@ impl Section<'_> {
         (text, line)
     }
 
-    /// Exactly one of `password`, `password_file` and `password_env`.
-    pub fn secret(&self) -> Secret {
-        let given: Vec<_> = ["password", "password_file", "password_env"]
+    /// Exactly one of `password`, `password_file`, `password_env` and `secret`; what is in a Kubernetes
+    /// Secret is empty, and noted for `account`.
+    pub fn secret(&self, account: Account) -> Secret {
+        let given: Vec<_> = ["password", "password_file", "password_env", "secret"]
             .into_iter()
             .filter_map(|key| self.get(key).map(|found| (key, found.line)))
             .collect();
         let (key, line) = match given.as_slice() {
             [one] => *one,
             [] => {
-                let text = "is missing; write one of password, password_file and password_env";
+                let text = "is missing; write one of password, password_file, password_env and secret";
                 self.problem(self.line, "password", text);
                 return Secret::default();
             }
             [(first, _), (second, line), ..] => {
                 let text = format!(
-                    "stands beside {first}; write only one of password, password_file and password_env"
+                    "stands beside {first}; write only one of password, password_file, password_env and secret"
                 );
                 self.problem(Some(*line), second, text);
                 return Secret::default();
@@ -173,6 +210,14 @@ impl Section<'_> {
             "password_env" => (self.reader.env)(&text).ok_or_else(|| {
                 format!("the environment variable {text} is not set; set it, or write password_file")
             }),
+            "secret" => match text.split_once('/').filter(|(name, key)| !name.is_empty() && is_key(key)) {
+                Some((name, key)) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) => {
+                    let at = SecretRef { name: name.into(), key: key.into() };
+                    self.reader.secret(SecretUse { account, at }, line, self.path_of("secret"));
+                    Ok(String::new())
+                }
+                _ => Err(format!("{text:?} is no Secret and its key; write \"my-cluster-root/password\"")),
+            },
             _ => Ok(text),
         };
         match secret {
@@ -193,6 +238,11 @@ impl Section<'_> {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
+}
+
+/// A key of a Secret's data.
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
 /// A value as it stands in a message.

@@ -1,21 +1,21 @@
-//! What an operator reads of it: each change of writer, and changes of health as long
-//! as they are few.
+//! What an operator reads of it: each change of writer, and changes of health and of
+//! labels as long as they are few.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::topology::{Health, Server, ServerId, Snapshot};
+use crate::topology::{Health, Label, Server, ServerId, Snapshot};
 
-/// So many lines about one server's health at once; then one for each `REFILL`.
+/// So many lines about one server at once; then one for each `REFILL`.
 const BURST: u32 = 5;
 const REFILL: Duration = Duration::from_secs(10);
 
 /// Remembers what was said.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    health: HashMap<ServerId, Budget>,
+    budgets: HashMap<ServerId, Budget>,
 }
 
 #[derive(Debug)]
@@ -38,19 +38,31 @@ impl Log {
             }
         }
         for server in after.servers.iter() {
-            let old = before.server(server.id).map_or(Health::Unknown, |s| s.health);
-            if old != server.health {
+            let old = before.server(server.id);
+            if old.is_some_and(|old| (old.label, old.deleting) != (server.label, server.deleting)) {
+                self.pod_changed(server);
+            }
+            if old.map_or(Health::Unknown, |old| old.health) != server.health {
                 self.health_changed(server);
             }
         }
-        self.health.retain(|id, _| after.server(*id).is_some());
+        self.budgets.retain(|id, _| after.server(*id).is_some());
+    }
+
+    fn budget(&mut self, server: &Server) -> Option<u32> {
+        let now = Instant::now();
+        let full = Budget { left: BURST, refilled: now, suppressed: 0 };
+        self.budgets.entry(server.id).or_insert(full).take(now)
+    }
+
+    fn pod_changed(&mut self, server: &Server) {
+        let Some(suppressed) = self.budget(server) else { return };
+        let (name, label, deleting) = (&*server.name, server.label.map(Label::as_str), server.deleting);
+        tracing::info!(server = name, label, deleting, suppressed, "a pod's role changed");
     }
 
     fn health_changed(&mut self, server: &Server) {
-        let now = Instant::now();
-        let budget =
-            self.health.entry(server.id).or_insert(Budget { left: BURST, refilled: now, suppressed: 0 });
-        let Some(suppressed) = budget.take(now) else { return };
+        let Some(suppressed) = self.budget(server) else { return };
         let (name, address, health) = (&*server.name, &*server.address, server.health.as_str());
         let error = server.last_error.as_deref();
         if server.health == Health::Down {

@@ -2,10 +2,14 @@
 //! One task owns it: every event goes through the reducer, and who is interested
 //! watches.
 
+mod kubernetes;
 mod log;
 mod owner;
 
 #[cfg(test)]
 mod tests;
 
-pub use owner::start;
+pub use kubernetes::{
+    Access, PodServers, SecretValues, WatchState, Watched, WatchedSecrets, watch_pods, watch_secrets,
+};
+pub use owner::{Acknowledgements, Source, Started, start, start_with};

@@ -9,29 +9,81 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
+use super::kubernetes::PodServers;
 use super::log::Log;
 use crate::config::Live;
 use crate::monitor::{Connector, Kicker, Kicks, Orders, Prober};
-use crate::topology::{Discovered, Event, Server, ServerId, Snapshot, reduce};
+use crate::topology::{Acknowledged, Discovered, Event, Server, ServerId, Snapshot, reduce};
 
 /// Probes hurry this long when there is no writer; a set of replicas alone has none for ever.
 const HURRY: Duration = Duration::from_secs(60);
 
-/// Starts the owner and a monitor for each server, on the current thread: it must run inside a
-/// `LocalSet`. The snapshot's first value already names the configured servers. Everything ends
-/// when the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers,
-/// `monitor` and `replicas.max_lag`.
+/// Who names the servers.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The configuration.
+    Configured,
+    /// The pods.
+    Pods {
+        /// As they are found.
+        servers: PodServers,
+        /// They are members of a Galera cluster.
+        galera: bool,
+    },
+}
+
+impl Source {
+    fn is_galera(&self) -> bool {
+        matches!(self, Source::Pods { galera: true, .. })
+    }
+}
+
+/// As `start_with`, over the configured servers.
 pub fn start<C: Connector>(
     live: watch::Receiver<Arc<Live>>,
     connector: C,
 ) -> (watch::Receiver<Arc<Snapshot>>, Kicker) {
+    let Started { snapshot, kicker, .. } = start_with(Source::Configured, live, connector);
+    (snapshot, kicker)
+}
+
+/// The owner at work.
+pub struct Started {
+    /// What is known.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Starts probes.
+    pub kicker: Kicker,
+    /// Takes what clients were told to be written, while there is no writer.
+    pub acknowledged: Acknowledgements,
+}
+
+/// The way to the owner for who hears of writes.
+pub struct Acknowledgements(mpsc::Sender<Event>);
+
+impl Acknowledgements {
+    /// Heard until now.
+    pub async fn tell(&self, heard: Acknowledged) {
+        // Without an owner nobody decides on anything.
+        let _ = self.0.send(Event::Acknowledged(heard)).await;
+    }
+}
+
+/// Starts the owner and a monitor for each server, on the current thread: it must run inside a
+/// `LocalSet`. The snapshot's first value already names the configured servers; pods come later.
+/// Everything ends
+/// when the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers,
+/// `monitor` and `replicas.max_lag`.
+pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>, connector: C) -> Started {
     let first = live.borrow().clone();
     let (events_in, events) = mpsc::channel(256);
-    let (orders, _) = watch::channel(Orders { monitor: first.monitor.clone(), urgent: true });
+    let (orders, _) =
+        watch::channel(Orders { monitor: first.monitor.clone(), urgent: true, galera: source.is_galera() });
     let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty()));
     let (kicks, kicks_seen) = watch::channel(Kicks::default());
+    let acknowledged = Acknowledgements(events_in.clone());
     let mut owner = Owner {
         connector: Rc::new(connector),
+        source,
         live,
         orders,
         snapshots,
@@ -44,11 +96,12 @@ pub fn start<C: Connector>(
     };
     owner.configure(&first);
     spawn_local(owner.run(events));
-    (seen, Kicker::new(kicks_seen))
+    Started { snapshot: seen, kicker: Kicker::new(kicks_seen), acknowledged }
 }
 
 struct Owner<C: Connector> {
     connector: Rc<C>,
+    source: Source,
     live: watch::Receiver<Arc<Live>>,
     orders: watch::Sender<Orders>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -88,6 +141,7 @@ impl<C: Connector> Owner<C> {
                     }
                     Err(_) => reloads = false,
                 },
+                Some(servers) = next_pods(&mut self.source) => self.pods(&servers),
                 () = sleep_until(calm_at), if self.hurry_until.is_some() => {
                     self.hurry_until = None;
                     self.set_urgent(false);
@@ -105,8 +159,33 @@ impl<C: Connector> Owner<C> {
             changed
         });
         self.apply(&Event::MaxLag(live.replicas.max_lag));
-        let servers = live.servers.iter().map(|s| Discovered::from((s.name.clone(), s.address.clone())));
+        if let Source::Pods { .. } = self.source {
+            return;
+        }
+        let servers = live.servers.iter().map(|s| Discovered {
+            weight: s.weight,
+            zone: s.zone.clone(),
+            ..Discovered::from((s.name.clone(), s.address.clone()))
+        });
         self.apply(&Event::Servers(servers.collect()));
+    }
+
+    /// Takes what the pods make. A label that moved or a pod that goes is a hint: who is meant and
+    /// who is the writer now are probed at once.
+    fn pods(&mut self, servers: &[Discovered]) {
+        let before = self.snapshots.borrow().clone();
+        self.apply(&Event::Servers(servers.to_vec()));
+        let after = self.snapshots.borrow().clone();
+        let moved = |s: &&Arc<Server>| {
+            before.server(s.id).is_some_and(|old| (old.label, old.deleting) != (s.label, s.deleting))
+        };
+        let mut hinted: Vec<_> = after.servers.iter().filter(moved).map(|s| s.id).collect();
+        if !hinted.is_empty() {
+            hinted.extend(after.writer);
+        }
+        for monitor in hinted.iter().filter_map(|id| self.monitors.get(id)) {
+            monitor.kick.notify_one();
+        }
     }
 
     fn apply(&mut self, event: &Event) {
@@ -162,6 +241,20 @@ impl<C: Connector> Owner<C> {
             self.events_in.clone(),
         );
         Monitor { task: spawn_local(prober.run()), kick }
+    }
+}
+
+/// The next word on the pods; None when there will be none, and then not asked again.
+async fn next_pods(source: &mut Source) -> Option<Arc<Vec<Discovered>>> {
+    loop {
+        let Source::Pods { servers, .. } = source else { return std::future::pending().await };
+        if servers.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let now = servers.borrow_and_update().clone();
+        if now.is_some() {
+            return now;
+        }
     }
 }
 

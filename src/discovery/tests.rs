@@ -9,25 +9,30 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::start;
+use super::{Acknowledgements, Source, start, start_with};
 use crate::config::*;
 use crate::monitor::Kicker;
 use crate::monitor::tests::{Cluster, Power, monitor_account};
-use crate::topology::{Alarm, Health, Server, Snapshot};
+use crate::topology::{Acknowledged, Alarm, Discovered, Flavor, GtidSet, Health, Label, Server, Snapshot};
 
 fn live(names: &[&str]) -> Live {
     let ten = NonZeroUsize::new(10).unwrap();
     let second = Duration::from_secs(1);
-    let server = |name: &&str| StaticServer { name: (*name).into(), address: format!("{name}:3306").into() };
+    let server = |name: &&str| StaticServer {
+        name: (*name).into(),
+        address: format!("{name}:3306").into(),
+        weight: 1,
+        zone: None,
+    };
     Live {
         servers: names.iter().map(server).collect(),
         monitor: monitor_account("monitor"),
         users: HashMap::new(),
         consistency: Consistency { level: Level::Strong, max_wait: second },
-        replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary },
+        replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },
         failover: Failover { hold: second },
         limits: Limits { max_connections: 1, max_server_connections: ten, queue_timeout: second },
-        pool: Pool { idle_timeout: second },
+        pool: Pool { idle_timeout: second, ..Pool::default() },
         timeouts: Timeouts { connect: second, login: second, idle: second },
         drain: Drain { delay: second, timeout: second },
     }
@@ -278,4 +283,92 @@ async fn it_ends_with_the_last_receiver() {
         assert_eq!(cluster.host("db-0", |h| h.probes.len()), probes);
     })
     .await;
+}
+
+/// The same servers as pods; `*` marks the labelled primary.
+fn pods(names: &[&str]) -> Option<Arc<Vec<Discovered>>> {
+    let pod = |name: &&str| {
+        let plain = name.trim_end_matches('*');
+        let label = if plain == *name { Label::Replica } else { Label::Primary };
+        Discovered {
+            label: Some(label),
+            uid: format!("uid-{plain}").into(),
+            ..Discovered::from((plain.into(), format!("{plain}:3306").into()))
+        }
+    };
+    Some(Arc::new(names.iter().map(pod).collect()))
+}
+
+type Api = watch::Sender<Option<Arc<Vec<Discovered>>>>;
+
+fn play_pods(cluster: Cluster) -> (Play, Api, Acknowledgements) {
+    let (config, seen) = watch::channel(Arc::new(live(&[])));
+    let (api, servers) = watch::channel(None);
+    let source = Source::Pods { servers, galera: false };
+    let started = start_with(source, seen, cluster.clone());
+    let (snapshots, kicker) = (started.snapshot, started.kicker);
+    (Play { cluster, config, snapshots, kicker }, api, started.acknowledged)
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_what_the_sessions_heard_stands_for_the_label() {
+    for (gtid, follows) in [("0-1-1", true), ("0-1-2", false)] {
+        LocalSet::new()
+            .run_until(async {
+                let (mut p, api, acknowledged) = play_pods(Cluster::of(&["db-0", "db-1"]));
+                api.send_replace(pods(&["db-0*", "db-1"]));
+                p.until(|s| s.writer.is_some() && s.replicas().count() == 1).await;
+                p.cluster.kill("db-0");
+                p.until(|s| s.lost().is_some()).await;
+                let set = GtidSet::parse(Flavor::MariaDb, gtid).unwrap();
+                acknowledged.tell(Acknowledged { generation: 1, set: set.into() }).await;
+                p.cluster.promote("db-1");
+                sleep(Duration::from_secs(5)).await;
+                assert_eq!(p.now().writer.is_some(), follows, "{gtid:?}");
+                api.send_replace(pods(&["db-0", "db-1*"]));
+                p.writer_is("db-1").await;
+                assert_eq!((p.now().generation, &p.now().acknowledged), (2, &None));
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_the_servers_and_their_labels_start_probes_at_once() {
+    LocalSet::new()
+        .run_until(async {
+            let cluster = Cluster::of(&["db-0", "db-1", "db-2"]);
+            let (mut p, api, _) = play_pods(cluster);
+            p.reload(|live| live.monitor.interval = Duration::from_secs(5));
+            sleep(Duration::from_secs(1)).await;
+            assert!(p.now().servers.is_empty(), "nobody said who they are");
+
+            api.send_replace(pods(&["db-0*", "db-1", "db-2"]));
+            assert!(p.writer_is("db-0").await <= 3);
+            p.until(|s| s.replicas().count() == 2).await;
+            let before = p.cluster.host("db-2", |h| h.probes.len());
+
+            // A switchover between two probes: the label is the first to tell.
+            sleep(Duration::from_millis(50)).await;
+            p.cluster.host("db-0", |h| h.read_only = true);
+            p.cluster.promote("db-1");
+            sleep(Duration::from_millis(50)).await;
+            assert_eq!(p.now().generation, 1);
+            api.send_replace(pods(&["db-0", "db-1*", "db-2"]));
+            assert!(p.writer_is("db-1").await <= 30);
+            assert_eq!(p.now().generation, 2);
+            assert_eq!(p.cluster.host("db-2", |h| h.probes.len()), before, "nobody spoke of it");
+
+            // A reload says nothing of pods, and a pod that goes takes its probes with it.
+            p.reload(|live| live.replicas.max_lag = Duration::from_secs(1));
+            p.until(|s| s.max_lag == Duration::from_secs(1)).await;
+            assert_eq!(p.now().servers.len(), 3);
+            api.send_replace(pods(&["db-0", "db-1*"]));
+            p.until(|s| s.servers.len() == 2).await;
+            // The API goes for good: what is known stays.
+            drop(api);
+            sleep(Duration::from_secs(60)).await;
+            assert_eq!((p.now().servers.len(), p.now().generation), (2, 2));
+        })
+        .await;
 }

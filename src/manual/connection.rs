@@ -31,37 +31,40 @@
 //! is in the buffer: only such a request can be looked at as a whole, and sent a second time. Commands up to
 //! 128 KiB are read until they are whole; longer ones stream.
 //!
-//! Some commands the proxy answers itself: COM_PING, COM_RESET_CONNECTION (the server connection goes back to
+//! Some commands the proxy answers itself: COM_PING, COM_RESET_CONNECTION (the server connections go back to
 //! the pool and the state begins anew), COM_CHANGE_USER (a login), COM_PROCESS_KILL (see
-//! [`kill`](super::kill)). COM_BINLOG_DUMP and its like become a [`tunnel`](crate::net::tunnel). Everything
-//! else goes to a server.
+//! [`kill`](super::kill)), COM_STMT_CLOSE (see [`prepared`](super::prepared)). COM_SET_OPTION only changes
+//! which [`Class`](crate::backend::Class) of connections the session goes on with. COM_BINLOG_DUMP and its
+//! like become a [`tunnel`](crate::net::tunnel). Everything else goes to a server.
 //!
 //! Texts (COM_QUERY, COM_STMT_PREPARE) pass `session/guard.rs` first: on a replica port the allow list of
-//! [`sql::read_only`](crate::sql::read_only) decides, `KILL` is looked for, and
-//! [`sql::holds`](crate::sql::holds) says whether the text may leave something on its server connection (see
-//! [`state`](super::state)).
+//! [`sql::read_only`](crate::sql::read_only) decides; every text gets its class
+//! ([`ClassCache`](crate::sql::ClassCache), see [`splitting`](super::splitting)); `KILL` is looked for.
 //!
 //! # One statement
 //!
-//! `session/exchange.rs`, in `Session::forward`:
+//! `session/exchange.rs`, in `Session::forward`, the same on all ports:
 //!
-//! 1. *Attached?* The usual case is one comparison: the snapshot's version is the one at which this
-//!    connection was found right. If not, [`routing::may_stay`](crate::routing::may_stay) decides.
-//! 2. If not, `session/attach.rs`: [`route`](crate::routing::route) names a server, the [pool](super::pool)
-//!    gives a connection, and what brings it to the session's state becomes the *prelude*, which leaves in
-//!    the same write in front of the statement.
-//! 3. The request is sent, whole in one write, or streamed by `PacketRun` if it is larger than a buffer.
-//! 4. Answers to the prelude are swallowed, then the [walker](super::walker) passes the answer to the client.
-//!    An observer hears every OK, ERR and prepare-OK packet on the session's behalf.
-//! 5. The outcome: done; again elsewhere; refused as read-only; or an error for the client (see
-//!    [`failover`](super::failover)).
+//! 1. What was lost since the last statement is told (see [`failover`](super::failover)).
+//! 2. *Place*: the session speaks to at most two servers, its [`Role`](crate::routing::Role)s, and `place`
+//!    names one.
+//! 3. *Link*: the usual case is a look at the session's own parked connection (`take_for`). If there is none,
+//!    `session/attach.rs` gets one from the [pool](super::pool).
+//! 4. *Bring*: what brings it to the session's state becomes the *prelude*, which leaves in the same write in
+//!    front of the statement; a prepared statement is prepared there if it is not yet.
+//! 5. *Exchange*: the request is sent, whole in one write, or streamed by `PacketRun` if it is larger than a
+//!    buffer. Answers to the prelude are swallowed, then the [walker](super::walker) passes the answer to the
+//!    client. An observer hears every OK, ERR and prepare-OK packet on the session's behalf.
+//! 6. The outcome: done; again elsewhere; not on a replica; prepared anew; refused as read-only; or an error
+//!    for the client. All but the first and the last begin again at 2.
+//! 7. *Rest*, in the command loop: the connection is kept if something pins the session to it, else parked.
 //!
 //! MySQL is half-duplex, so all of this is one task that reads and writes in turn: no reader/writer pair, no
 //! channel per statement.
 //!
 //! # The end
 //!
-//! `Session::run` gives the server connection back, unless an answer is under way on it or the session left
-//! something that a reset does not undo, and counts the reason: [`Close`](crate::telemetry::Close) is a
-//! closed enum that names who ended it. Every ERR packet that a client can get from the proxy itself is a
-//! variant of [`Failure`](crate::session::Failure): one place for codes and texts.
+//! `Session::run` gives the server connections back (those that something pinned are reset, one with an
+//! answer under way is closed), and counts the reason: [`Close`](crate::telemetry::Close) is a closed enum
+//! that names who ended it. Every ERR packet that a client can get from the proxy itself is a variant of
+//! [`Failure`](crate::session::Failure): one place for codes and texts.

@@ -11,7 +11,8 @@
 //! 1. The session's own number: 1317, and for a connection the end, as on a server.
 //! 2. Every worker is asked in turn ([`Outside::kill`](crate::session::Outside::kill),
 //!    [`Control::Kill`](crate::server::Control)): is there a session of the *same account* with this id, or
-//!    attached to the same server with this thread id? The proxy's ids are looked at first.
+//!    one whose connection to the primary has this thread id, in use, kept or parked
+//!    ([`Pool::owner_of`](crate::backend::Pool::owner_of))? The proxy's ids are looked at first.
 //! 3. [`kill_here`](crate::session::kill_here), on the worker of that session: if a statement is under way, a
 //!    connection of its own, with the session's account, says `KILL` to its server; then, for a connection,
 //!    the signal `KILLED` ends the session.

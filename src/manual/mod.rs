@@ -5,10 +5,13 @@
 //! | page | |
 //! |---|---|
 //! | [`connection`] | one client, from accept to close, through the files |
+//! | [`splitting`] | on a port that splits: from the text to the server, step by step |
 //! | [`walker`] | how an answer passes without being decoded |
-//! | [`state`] | what a session is, what of it moves, and what holds it |
-//! | [`pool`] | server connections: taking, resetting, limits |
+//! | [`state`] | what a session is, what of it moves, and what pins it |
+//! | [`prepared`] | prepared statements: one text, many ids |
+//! | [`pool`] | server connections: parking, taking, limits |
 //! | [`probes`] | what is asked of the servers, and who is the writer |
+//! | [`kubernetes`] | from pods to servers, and from Secrets to passwords |
 //! | [`failover`] | what becomes of a statement when its server goes |
 //! | [`kill`] | two numbers for one session |
 //! | [`threads`] | threads, sockets, buffers, signals |
@@ -22,8 +25,11 @@
 pub mod connection;
 pub mod failover;
 pub mod kill;
+pub mod kubernetes;
 pub mod pool;
+pub mod prepared;
 pub mod probes;
+pub mod splitting;
 pub mod state;
 pub mod threads;
 pub mod walker;

@@ -1,54 +1,69 @@
 //! Server connections and the pool.
 //!
-//! A session takes a connection at its first statement and keeps it until it leaves, resets, changes its
-//! user, or has to move. [`Pool`](crate::backend::Pool) is a worker's own; between workers only the
-//! [`Ceilings`](crate::backend::Ceilings) are shared, and these are touched when a connection is opened or
-//! closed.
+//! Between two statements a session has no connection in use: it is *kept* (pinned; `session/links.rs` has
+//! room for one to each of the session's two servers) or *parked* in the [`Pool`](crate::backend::Pool),
+//! which is a worker's own. Between workers only the [`Ceilings`](crate::backend::Ceilings) are shared, and
+//! these are touched when a connection is opened or closed.
 //!
 //! # Which connections can stand in for each other
 //!
 //! [`PoolKey`](crate::backend::PoolKey): the server, the account, and the [`Class`](crate::backend::Class),
 //! which is what changes a server's answers (FOUND_ROWS, IGNORE_SPACE, INTERACTIVE, multi-statements, query
-//! attributes, MariaDB's extended metadata, …) and whether it is read-only. All that the
+//! attributes, MariaDB's extended metadata, …) and whether it only reads. All that the
 //! [walker](super::walker) can translate is *not* in the class, so that there are few. One more condition: a
 //! schema can be changed but not taken away, so a session without a schema takes no connection that has one.
 //!
+//! # Parking
+//!
+//! Each key has a `Shelf` (`backend/shelf.rs`) of places. A session that parks keeps its
+//! [`Seat`](crate::backend::Seat), a number in that place: while the number is still there, nobody took the
+//! connection, and `reclaim` is a comparison. So a session with room around it finds its connection as it
+//! left it, and nothing is ever replayed. A session that ends gives its seats up; what it had parked is for
+//! anybody.
+//!
+//! A parked connection is not reset. What a session leaves that is not a pin can be overwritten by the next
+//! one's state, and that is all that is sent. Only a connection that was *kept* when its session ended or
+//! reset itself gets a COM_RESET_CONNECTION, at once, so that transaction, locks and temporary tables do not
+//! live on. Its answer is swallowed when the connection is taken. And before a statement that looks back
+//! (`SHOW WARNINGS`) on a connection of another's past (`has_past`) there is a reset, too. A connection is
+//! closed instead of parked if an answer is under way, if it left its read-only mode, if its server lost its
+//! role, or if a session in another worker waits for its permit.
+//!
 //! # Taking
 //!
-//! [`Pool::take`](crate::backend::Pool::take): the youngest idle connection that fits and has said nothing
-//! unasked (a look without a system call); otherwise a permit from the ceilings, in order, for at most
-//! `limits.queue_timeout`, and a new one ([`connect`](crate::backend::connect)). When a limit is reached and
-//! a connection of another class or user lies idle, the oldest is closed to make way.
+//! A session's own connection first (`take_own`). Then [`Pool::lease`](crate::backend::Pool::lease), in this
+//! order:
 //!
-//! # The prelude
+//! 1. One that fits and that no session claims, the youngest of them.
+//! 2. A new one, while there is room ([`connect`](crate::backend::connect)).
+//! 3. One that fits and that another session parked, the longest ago: a *steal*. What only that connection
+//!    knows, the insert id, is asked and told first (see [`state`](super::state)), by a task of its own: who
+//!    wants the connection may be gone before the answer is there.
+//! 4. Where one of another class or user waits in the place that is missing, the oldest of those is closed.
+//! 5. A wait, in order for each server, for at most `limits.queue_timeout`; then 1040 that names the
+//!    [`Limit`](crate::backend::Limit).
 //!
-//! [`Connection::become_session`](crate::backend::Connection::become_session) compares what the server was
-//! told last with what the session is, and appends a `SET` and perhaps COM_INIT_DB. If all of it is certain
-//! to be accepted (no variables, same schema), it leaves in the same write in front of the statement, and the
-//! answers are swallowed from the front of the server's: no extra round trip. If a server could refuse some
-//! of it, the statement must not run after a refusal, so the prelude goes alone and its answers are awaited
-//! (`settle`).
-//!
-//! # Giving back
-//!
-//! [`Pool::give`](crate::backend::Pool::give) sends COM_RESET_CONNECTION at once, so that transaction, locks
-//! and temporary tables of the session do not live on, and behind it the `SET` for a session that logs in
-//! like the one before, the likeliest next. Nobody waits for the answers: they are swallowed when the
-//! connection is taken. A connection is closed instead if an answer is under way, if a reset would not undo
-//! what the session left, or if somebody waits for its permit.
+//! A connection that has said something unasked is dead or about to be (`is_alive`, a look without a system
+//! call while there is no news). A place is taken before the first await and given back when its `Seat` is
+//! dropped, so that a client that leaves in between leaves no hole.
 //!
 //! # Limits
 //!
-//! Per server (`limits.max_server_connections`) and per user there (`users.max_connections`). When the server
-//! itself says 1226 or 1203, the user's ceiling comes down to what is open now
-//! ([`Permit::server_refused`](crate::backend::Permit::server_refused)), and the control thread gives it back
-//! once a minute, to find out whether the limit was raised. A reload that lowers a limit closes nothing: what
-//! is over it is made up as connections close.
+//! Per server (`limits.max_server_connections`) and per user there (`users.max_connections`). Each worker has
+//! its share, at least one, so that it can decide alone to steal rather than to open; where the shares make
+//! more than the limit, the ceilings hold it. When the server itself says 1226 or 1203, the user's ceiling
+//! comes down to what is open now ([`Permit::server_refused`](crate::backend::Permit::server_refused)), and
+//! the control thread gives it back once a minute, to find out whether the limit was raised. A reload that
+//! lowers a limit closes nothing: what is over it is made up as connections close.
+//!
+//! Each second the worker drops parked connections that waited for `pool.idle_timeout`, or for three quarters
+//! of the `wait_timeout` that the probe saw, lest a statement meets a server that is just closing; but not
+//! those with a legacy: their session may still ask.
 //!
 //! # Generations
 //!
-//! A connection remembers the generation of the snapshot by which it was chosen. When the writer changes, the
-//! worker drops pooled connections of the old generation
-//! ([`Context::new_snapshot`](crate::session::Context::new_snapshot)), and sessions leave theirs before the
-//! next statement: no statement on a connection of an old generation reaches the old server. Connections of
-//! replica ports have no such bond; they go when their server is down.
+//! A connection to the primary remembers the generation of the snapshot by which it was chosen. When the
+//! writer changes, the worker drops parked connections of the old generation
+//! ([`Context::new_snapshot`](crate::session::Context::new_snapshot)), and `rest` drops the one of a
+//! statement that ends after that: no statement on a connection of an old generation reaches the old server.
+//! Connections that only read have no such bond; they go when their server is down.

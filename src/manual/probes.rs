@@ -31,9 +31,29 @@
 //! copies it into its own [`TopologyCell`](crate::session::TopologyCell), so that no statement touches what
 //! other threads do.
 //!
+//! Under writes each probe brings a new position, so `version` changes several times a second. What a worker
+//! does for its sessions and pooled connections hangs on `roles_version`, which leaves out positions, lags,
+//! round trips and missed probes.
+//!
 //! A server is its name and address. If the identity (`server_uuid`, on MariaDB `server_id`) behind an
 //! address changes, it gets a new [`ServerId`](crate::topology::ServerId), and nothing of the old one is
 //! believed.
+//!
+//! # Positions
+//!
+//! [`GtidSet`](crate::topology::GtidSet) is what a server has applied and a session has written; `contains`
+//! asks whether the one covers the other. MySQL's `gtid_executed` and MariaDB's `gtid_slave_pos` move when a
+//! replicated transaction is committed, not when it is received. On MariaDB a server's own writes stand in
+//! the same line of sequence numbers, and a former primary that lost some of them is ahead by number of what
+//! its successor wrote since: so own writes (`gtid_current_pos`) contain only GTIDs with the server's own id.
+//!
+//! # Stored routines
+//!
+//! [`Routines`](crate::monitor::Routines) reads the primary's routines: at start, from a new primary, each
+//! minute, and at most once a second when a session says that it changed one. `sql/body.rs` judges each body,
+//! [`RoutineCatalogue`](crate::sql::RoutineCatalogue) follows the calls among them. Between a change by
+//! another proxy and the next read a function that begins to write may be sent to a replica, which refuses
+//! it.
 //!
 //! # Who is the writer
 //!

@@ -4,14 +4,16 @@
 //!
 //! One thread per core carries traffic (`server/worker.rs`): a current-thread runtime, its own listeners,
 //! [`Pool`](crate::backend::Pool), [`BufferPool`](crate::net::BufferPool),
-//! [`Context`](crate::session::Context) and [`WorkerMetrics`](crate::telemetry::WorkerMetrics). On the path
-//! of a statement nothing is shared between them: no lock, no channel, no atomic read-modify-write. Counters
-//! are cells of the one thread that adds, read by others. What is shared is touched when a client connects
-//! (ids, loads), when a server connection is opened or closed ([`Ceilings`](crate::backend::Ceilings)), and
-//! at a KILL.
+//! [`ClassCache`](crate::sql::ClassCache), texts of prepared statements, count of statements under way on
+//! each server ([`Context`](crate::session::Context)), and
+//! [`WorkerMetrics`](crate::telemetry::WorkerMetrics). On the path of a statement nothing is shared between
+//! them: no lock, no channel, no atomic read-modify-write. Counters are cells of the one thread that adds,
+//! read by others. What is shared is touched when a client connects (ids, loads), when a server connection is
+//! opened or closed ([`Ceilings`](crate::backend::Ceilings)), and at a KILL.
 //!
 //! The main thread is the control thread (`app/run.rs`): probes, the owner of the snapshot, HTTP, reload,
-//! signals. It speaks to workers by two `watch` channels (snapshot, settings) and one queue each
+//! signals. It speaks to workers by three `watch` channels (snapshot, settings, the catalogue of stored
+//! routines) and one queue each
 //! ([`Control`](crate::server::Control)). A panic in any task ends the process (a hook that `app/run.rs`
 //! sets): half a proxy is worse than a restart.
 //!
@@ -28,8 +30,9 @@
 //!
 //! 16 KiB for a command and its answer, 256 KiB while a large answer or file passes, kept by the worker when
 //! nobody needs them. An idle session owns none. Nothing is collected but control packets, commands up to 128
-//! KiB, and texts on replica ports, which can be judged only as a whole (16 MiB). A client that does not read
-//! stops the reading from its server: memory stays bounded whatever passes.
+//! KiB, and two kinds of texts up to 16 MiB: those on replica ports, which can be judged only as a whole, and
+//! those that are prepared, which are kept. A client that does not read stops the reading from its server:
+//! memory stays bounded whatever passes.
 //!
 //! # Signals
 //!

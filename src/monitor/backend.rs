@@ -50,6 +50,10 @@ impl<S: crate::net::Stream> Connection for BackendConnection<S> {
     async fn closed(&mut self) {
         self.connection.closed().await;
     }
+
+    async fn quit(self) {
+        self.connection.quit().await;
+    }
 }
 
 fn connect_error(e: ConnectError) -> Error {

@@ -45,6 +45,14 @@ pub trait Connection {
     fn closed(&mut self) -> impl Future<Output = ()> {
         std::future::pending()
     }
+
+    /// Says goodbye before it closes, so that the server does not log a client that vanished.
+    fn quit(self) -> impl Future<Output = ()>
+    where
+        Self: Sized,
+    {
+        std::future::ready(())
+    }
 }
 
 /// The facts of the initial handshake packet.

@@ -1,11 +1,13 @@
 //! Probes of the servers; each outcome is an event for the topology's reducer.
 //! One task per server on the control thread, one statement and one round trip a
-//! probe, on a kept connection.
+//! probe, on a kept connection. [`Routines`] reads the primary's stored routines.
 
 mod backend;
 mod client;
 mod kick;
+mod member;
 mod probe;
+mod routines;
 mod statement;
 
 #[cfg(test)]
@@ -15,3 +17,4 @@ pub use backend::BackendConnector;
 pub use client::{Connection, Connector, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks};
 pub use probe::{Orders, Prober};
+pub use routines::Routines;

@@ -37,6 +37,8 @@ pub struct Orders {
     pub monitor: config::Monitor,
     /// There is no writer: probe faster.
     pub urgent: bool,
+    /// The servers are a Galera cluster: ask for their place in it.
+    pub galera: bool,
 }
 
 impl Orders {
@@ -155,17 +157,17 @@ impl<C: Connector> Prober<C> {
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
-            let sql = statement::text(flavor, self.degraded.is_none());
+            let sql = statement::text(flavor, self.degraded.is_none(), self.orders.borrow().galera);
             // At least three, also when the interval is reloaded meanwhile.
             let patience = self.interval() * MISSED_UNTIL_DOWN;
-            match self.watch(connection.query(sql), patience, None).await? {
+            match self.watch(connection.query(&sql), patience, None).await? {
                 None => return Ok(End::Silent),
                 Some(Ok(sets)) => {
-                    match statement::facts(connection.greeting(), &sets, self.started.elapsed()) {
-                        Ok(facts) => {
+                    match statement::outcome(connection.greeting(), &sets, self.started.elapsed()) {
+                        Ok(outcome) => {
                             answers = answers.saturating_add(1);
                             self.refused = 0;
-                            self.report(ProbeOutcome::Facts(facts)).await?;
+                            self.report(outcome).await?;
                         }
                         Err(error) => {
                             self.failed(&error).await?;

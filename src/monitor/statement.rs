@@ -1,10 +1,12 @@
 //! The probe's one statement for MySQL and for MariaDB, and what its answer means.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Error, Greeting, ResultSet, Row};
-use crate::topology::{Facts, Flavor, Replication};
+use super::member;
+use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication};
 
 /// MySQL 8.0 and later: one SELECT sees everything, a row per replication channel, or one row with
 /// NULLs without any. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
@@ -13,6 +15,7 @@ use crate::topology::{Facts, Flavor, Replication};
 /// REPLICA STATUS, while nothing is received.
 const MYSQL: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
+@@global.gtid_mode AS gtid_mode, LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
 c.HOST AS host, c.PORT AS port, s.SERVICE_STATE AS receiving, a.SERVICE_STATE AS applying, \
 CASE WHEN s.SERVICE_STATE <> 'ON' THEN NULL \
 WHEN s.LAST_QUEUED_TRANSACTION NOT IN ('', 'ANONYMOUS') \
@@ -24,7 +27,12 @@ WHERE w.CHANNEL_NAME = c.CHANNEL_NAME AND w.APPLYING_TRANSACTION <> ''), \
 (SELECT NULLIF(UNIX_TIMESTAMP(MIN(k.PROCESSING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP)), 0) \
 FROM performance_schema.replication_applier_status_by_coordinator k \
 WHERE k.CHANNEL_NAME = c.CHANNEL_NAME AND k.PROCESSING_TRANSACTION <> ''))))), \
-IF(s.LAST_QUEUED_TRANSACTION IN ('', 'ANONYMOUS'), 0, NULL)) END AS lag_ms \
+IF(s.LAST_QUEUED_TRANSACTION IN ('', 'ANONYMOUS'), 0, NULL)) END AS lag_ms, \
+(SELECT CONCAT_WS(' ', SUM(g.MEMBER_ID = @@global.server_uuid), \
+SUM(g.MEMBER_ID = @@global.server_uuid AND g.MEMBER_STATE = 'ONLINE'), \
+SUM(g.MEMBER_ID = @@global.server_uuid AND g.MEMBER_ROLE = 'PRIMARY'), \
+SUM(g.MEMBER_STATE IN ('ONLINE', 'RECOVERING')), COUNT(*)) \
+FROM performance_schema.replication_group_members g) AS group_view \
 FROM (SELECT 1) AS one \
 LEFT JOIN performance_schema.replication_connection_configuration c \
 ON c.CHANNEL_NAME NOT IN ('group_replication_applier', 'group_replication_recovery') \
@@ -32,16 +40,23 @@ LEFT JOIN performance_schema.replication_connection_status s ON s.CHANNEL_NAME =
 LEFT JOIN performance_schema.replication_applier_status a ON a.CHANNEL_NAME = c.CHANNEL_NAME";
 
 const MYSQL_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
-@@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid";
+@@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
+@@global.gtid_mode AS gtid_mode, \
+LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout";
 
 /// MariaDB 10.11 has no table with the state of replication (the status variables know neither
 /// the source nor the lag), so this is two statements in one COM_QUERY, which is one round trip
-/// all the same. It needs `GRANT SLAVE MONITOR`.
+/// all the same. It needs `GRANT SLAVE MONITOR`. `gtid_slave_pos` moves when a replicated transaction is
+/// committed, `gtid_current_pos` also knows the server's own writes; see `GtidSet::applied_by_mariadb`.
 const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
-@@global.server_id AS identity, @@global.gtid_current_pos AS gtid; SHOW ALL SLAVES STATUS";
+@@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
+@@global.gtid_current_pos AS gtid, \
+LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout; SHOW ALL SLAVES STATUS";
 
 const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
-@@global.server_id AS identity, @@global.gtid_current_pos AS gtid";
+@@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
+@@global.gtid_current_pos AS gtid, \
+LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout";
 
 /// ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR,
 /// ER_DBACCESS_DENIED_ERROR.
@@ -70,13 +85,14 @@ pub(super) fn flavor(greeting: &Greeting) -> Flavor {
 }
 
 /// The statement; without replication's state where the account may not see it.
-pub(super) fn text(flavor: Flavor, with_replication: bool) -> &'static str {
-    match (flavor, with_replication) {
+pub(super) fn text(flavor: Flavor, with_replication: bool, galera: bool) -> Cow<'static, str> {
+    let text = match (flavor, with_replication) {
         (Flavor::MySql, true) => MYSQL,
         (Flavor::MySql, false) => MYSQL_BARE,
         (Flavor::MariaDb, true) => MARIADB,
         (Flavor::MariaDb, false) => MARIADB_BARE,
-    }
+    };
+    if galera { format!("{text}; {}", member::GALERA).into() } else { text.into() }
 }
 
 /// What an administrator has to type.
@@ -85,6 +101,19 @@ pub(super) fn grant(flavor: Flavor, user: &str) -> String {
         Flavor::MySql => format!("GRANT SELECT ON performance_schema.* TO '{user}'@'%'"),
         Flavor::MariaDb => format!("GRANT SLAVE MONITOR ON *.* TO '{user}'@'%'"),
     }
+}
+
+/// The answer as an outcome.
+pub(super) fn outcome(
+    greeting: &Greeting,
+    sets: &[ResultSet],
+    round_trip: Duration,
+) -> Result<ProbeOutcome, Error> {
+    let facts = facts(greeting, sets, round_trip)?;
+    Ok(match member::member(sets) {
+        Some(member) => ProbeOutcome::Member(facts, member),
+        None => ProbeOutcome::Facts(facts),
+    })
 }
 
 /// The answer as facts.
@@ -111,6 +140,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
             channels(slaves, names, 1000)
         }),
     };
+    let position = position(flavor, first, row);
     Ok(Facts {
         flavor,
         version: greeting.version.clone(),
@@ -119,11 +149,25 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         read_only: is_on(Some(read_only)) || binds_super,
         super_read_only: binds_super,
         replication,
-        // MySQL breaks long sets with newlines.
-        gtid: Arc::from(value(first, row, "gtid").unwrap_or_default().replace('\n', "")),
+        wait_timeout: value(first, row, "wait_timeout").and_then(|v| v.parse().ok()).map(Duration::from_secs),
+        gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
+        gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
         identity: Arc::from(value(first, row, "identity").unwrap_or_default()),
         round_trip,
     })
+}
+
+/// None for what no version so far says: better no position than a wrong one.
+fn position(flavor: Flavor, set: &ResultSet, row: &Row) -> Option<GtidSet> {
+    let gtid = value(set, row, "gtid")?;
+    let position = match flavor {
+        Flavor::MySql => GtidSet::parse(flavor, gtid),
+        Flavor::MariaDb => {
+            let server = value(set, row, "identity")?.parse().ok()?;
+            GtidSet::applied_by_mariadb(value(set, row, "gtid_slave_pos")?, gtid, server)
+        }
+    };
+    position.inspect_err(|error| tracing::debug!(%error, "an unreadable position")).ok()
 }
 
 /// The state over all channels: each must run, the slowest counts, the first one's source shows.

@@ -2,13 +2,19 @@
 //! Only a session that is doing something owns one.
 
 use std::cell::RefCell;
+use std::ops::Range;
+
+use crate::wire::Edits;
 
 /// What a session borrows for a command and its answer, in bytes.
 pub const SMALL_BUFFER: usize = 16 * 1024;
 /// What it borrows while a large answer or file passes, in bytes.
 pub const LARGE_BUFFER: usize = 256 * 1024;
-/// Buffers of each size that a worker keeps when nobody needs them.
+/// Buffers of each size that a worker keeps, even if nobody needs them for long.
 const KEPT: [(usize, usize); 2] = [(SMALL_BUFFER, 64), (LARGE_BUFFER, 2)];
+/// How many more it keeps as long as they are needed again and again: zeroing a new one costs more than many a
+/// statement.
+const BUSY: usize = 8;
 
 /// Bytes in a row with room behind them.
 #[derive(Debug, Default)]
@@ -62,6 +68,28 @@ impl Buf {
     /// Whether there is no room behind what it holds.
     pub fn is_full(&self) -> bool {
         self.end == self.data.len()
+    }
+
+    /// While it is empty: leaves room in front of what comes.
+    #[inline]
+    pub fn leave_front(&mut self, n: usize) {
+        if self.is_empty() && n <= self.data.len() {
+            self.start = n;
+            self.end = n;
+        }
+    }
+
+    /// Edits the first `used` bytes where they are. Returns the output's place, for `keep`; None: it does not fit.
+    #[inline]
+    pub fn edit(&mut self, edits: &Edits, used: usize) -> Option<Range<usize>> {
+        edits.in_place(&mut self.data, self.start, used)
+    }
+
+    /// Holds these bytes of its memory.
+    #[inline]
+    pub fn keep(&mut self, place: Range<usize>) {
+        self.end = place.end.min(self.data.len());
+        self.start = place.start.min(self.end);
     }
 
     /// `n` bytes of the room were filled.
@@ -133,16 +161,40 @@ impl Buf {
     }
 }
 
+/// Buffers of one size that nobody uses.
+#[derive(Debug, Default)]
+struct Store {
+    free: Vec<Vec<u8>>,
+    /// The fewest that were free since the last `trim`: so many were not needed.
+    spare: usize,
+}
+
 /// One worker's buffers that nobody uses.
 #[derive(Debug, Default)]
 pub struct BufferPool {
-    kept: [RefCell<Vec<Vec<u8>>>; KEPT.len()],
+    kept: [RefCell<Store>; KEPT.len()],
 }
 
 impl BufferPool {
     fn take(&self, index: usize, size: usize) -> Buf {
-        let kept = self.kept.get(index).and_then(|kept| kept.borrow_mut().pop());
+        let kept = self.kept.get(index).and_then(|kept| {
+            let mut kept = kept.borrow_mut();
+            let buffer = kept.free.pop();
+            kept.spare = kept.spare.min(kept.free.len());
+            buffer
+        });
         Buf { data: kept.unwrap_or_else(|| vec![0; size]), start: 0, end: 0 }
+    }
+
+    /// Frees what was not needed since the last call, beyond a few. Once a second.
+    pub fn trim(&self) {
+        for (kept, (_, most)) in self.kept.iter().zip(KEPT) {
+            let mut kept = kept.borrow_mut();
+            let needed = kept.free.len().saturating_sub(kept.spare);
+            kept.free.truncate(needed.max(most));
+            kept.free.shrink_to(most);
+            kept.spare = kept.free.len();
+        }
     }
 
     /// An empty buffer of `SMALL_BUFFER` bytes.
@@ -159,8 +211,8 @@ impl BufferPool {
     pub fn give(&self, buf: Buf) {
         for (kept, (size, most)) in self.kept.iter().zip(KEPT) {
             let mut kept = kept.borrow_mut();
-            if buf.data.len() == size && kept.len() < most {
-                kept.push(buf.data);
+            if buf.data.len() == size && kept.free.len() < most * BUSY {
+                kept.free.push(buf.data);
                 return;
             }
         }
@@ -194,12 +246,33 @@ mod tests {
         let mut grown = pool.small();
         grown.make_room(SMALL_BUFFER + 1);
         pool.give(grown);
-        assert_eq!(pool.kept[0].borrow().len(), 0);
-        for _ in 0..100 {
+        let free = || (pool.kept[0].borrow().free.len(), pool.kept[1].borrow().free.len());
+        assert_eq!(free(), (0, 0));
+        for _ in 0..1000 {
             pool.give(Buf::with_room(SMALL_BUFFER));
             pool.give(Buf::with_room(LARGE_BUFFER));
         }
-        assert_eq!((pool.kept[0].borrow().len(), pool.kept[1].borrow().len()), (64, 2));
+        assert_eq!(free(), (512, 16));
         assert_eq!(pool.large().capacity(), LARGE_BUFFER);
+    }
+
+    #[test]
+    fn what_is_needed_again_and_again_stays() {
+        let pool = BufferPool::default();
+        let free = || pool.kept[0].borrow().free.len();
+        let borrow =
+            |n| (0..n).map(|_| pool.small()).collect::<Vec<_>>().into_iter().for_each(|b| pool.give(b));
+        borrow(300);
+        assert_eq!(free(), 300);
+        pool.trim();
+        borrow(200);
+        pool.trim();
+        assert_eq!(free(), 200);
+        pool.trim();
+        assert_eq!(free(), 64, "nobody needed them for a second");
+        borrow(3);
+        pool.trim();
+        pool.trim();
+        assert_eq!(free(), 64);
     }
 }

@@ -1,5 +1,13 @@
-//! Where a statement goes: a pure function of the port, the snapshot and the load, with
-//! its reason. The split port's classes come here too, once they are there.
+//! Where a statement goes: [`place`] says to the primary or to a replica, by the class of
+//! the statement; [`route`] finds the server, by the snapshot and the load.
+
+mod split;
+
+pub use split::{PerRole, Role, SessionFacts, Why, place};
+
+mod choose;
+
+pub use choose::choose_replica;
 
 use crate::topology::{ServerId, Snapshot};
 

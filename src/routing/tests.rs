@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::topology::{Event, Facts, Flavor, ProbeOutcome, Replication, reduce};
+use crate::topology::{Event, Facts, Flavor, GtidSet, ProbeOutcome, Replication, reduce};
 
 fn facts(read_only: bool) -> Facts {
     let replication = read_only.then_some(Replication {
@@ -21,7 +21,9 @@ fn facts(read_only: bool) -> Facts {
         read_only,
         super_read_only: false,
         replication,
-        gtid: "".into(),
+        gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
+        gtid_on: true,
+        wait_timeout: None,
         identity: "x".into(),
         round_trip: Duration::from_micros(100),
     }

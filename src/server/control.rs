@@ -12,8 +12,9 @@ use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Listener};
 use crate::session::KillRequest;
+use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
-use crate::topology::{ServerId, Snapshot};
+use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
 
 /// Whom to probe now.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub enum Kick {
     One(ServerId),
     /// All of them.
     All,
+    /// None, but read the catalogue of routines: a session changed one.
+    Routines,
 }
 
 /// What a worker is told.
@@ -34,6 +37,13 @@ pub enum Control {
         request: KillRequest,
         /// Whether it was here.
         reply: oneshot::Sender<bool>,
+    },
+    /// Say what was written in this generation, as far as clients were told.
+    Heard {
+        /// Which.
+        generation: u64,
+        /// None: not every write has a position.
+        reply: oneshot::Sender<Option<GtidSet>>,
     },
     /// A second is over: look for timeouts.
     Tick,
@@ -51,6 +61,8 @@ pub struct ServerParts {
     pub live: watch::Receiver<Arc<Live>>,
     /// From discovery.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// What the servers' stored routines do.
+    pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     /// One for each worker.
     pub metrics: Vec<Arc<WorkerMetrics>>,
     /// How sessions have servers probed.
@@ -131,6 +143,7 @@ impl Server {
                 metrics,
                 live: parts.live.clone(),
                 snapshot: parts.snapshot.clone(),
+                routines: parts.routines.clone(),
                 shared: shared.clone(),
                 loads: loads.clone(),
                 ceilings: ceilings.clone(),
@@ -153,6 +166,22 @@ impl Server {
     /// timer of its own does not ask for the time at every turn of its loop.
     pub fn tick(&self) {
         self.tell(|| Control::Tick);
+    }
+
+    /// All writes of a generation, the writer of which was of this flavour, that clients were told of. None:
+    /// not every one has a position.
+    pub async fn heard(&self, generation: u64, flavor: Flavor) -> Option<Acknowledged> {
+        let asked = self.shared.workers.iter().map(|worker| {
+            let (reply, answer) = oneshot::channel();
+            worker.send(Control::Heard { generation, reply }).map(|()| answer)
+        });
+        // All of them first, so that they answer at once.
+        let asked: Vec<_> = asked.collect();
+        let mut all = GtidSet::empty(flavor);
+        for answer in asked {
+            all.union(&answer.ok()?.await.ok()??);
+        }
+        Some(Acknowledged { generation, set: all.into() })
     }
 
     /// Gives raised limits of the servers a chance; to be called once a minute or so.

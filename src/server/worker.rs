@@ -16,6 +16,7 @@ use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, TokioRuntime};
 use crate::session::{Context, Session, Signals, kill_here};
+use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
 use crate::topology::Snapshot;
 
@@ -29,6 +30,11 @@ impl Loads {
 
     pub fn total(&self) -> usize {
         self.0.iter().map(|n| n.load(Relaxed)).sum()
+    }
+
+    /// How many workers there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub fn add(&self, worker: usize) {
@@ -57,6 +63,7 @@ pub(super) struct WorkerParts {
     pub metrics: Arc<WorkerMetrics>,
     pub live: watch::Receiver<Arc<Live>>,
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     pub shared: Arc<Shared>,
     pub loads: Arc<Loads>,
     pub ceilings: Arc<Ceilings>,
@@ -105,9 +112,20 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
 }
 
 async fn work(parts: WorkerParts) {
-    let WorkerParts { index, sockets, mut control, metrics, live, snapshot, shared, loads, ceilings } = parts;
+    let WorkerParts {
+        index,
+        sockets,
+        mut control,
+        metrics,
+        live,
+        snapshot,
+        routines,
+        shared,
+        loads,
+        ceilings,
+    } = parts;
     let buffers = Rc::new(BufferPool::default());
-    let pool = Pool::new(TokioRuntime, ceilings, buffers.clone(), metrics.clone());
+    let pool = Pool::new(TokioRuntime, ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
     let outside = Box::new(WorkerOutside(shared.clone()));
     let context = Rc::new(Context::new(TokioRuntime, buffers, pool, now, settings, metrics, outside));
@@ -118,6 +136,7 @@ async fn work(parts: WorkerParts) {
         .collect();
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
     tokio::task::spawn_local(follow_settings(context.clone(), live));
+    tokio::task::spawn_local(follow_routines(context.clone(), routines));
     let mut draining = false;
     loop {
         let told = if draining {
@@ -141,7 +160,18 @@ async fn work(parts: WorkerParts) {
                     let _ = reply.send(kill_here(context, request).await);
                 });
             }
-            Some(Control::Tick) => every_second(&context),
+            // The asker may be gone.
+            Some(Control::Heard { generation, reply }) => {
+                drop(reply.send(context.heard.borrow().of(generation)));
+            }
+            Some(Control::Tick) => {
+                every_second(&context);
+                let context = context.clone();
+                tokio::task::spawn_local(async move {
+                    let limit = context.live().timeouts.connect;
+                    context.pool.give_way(limit).await;
+                });
+            }
             Some(Control::Drain) => {
                 draining = true;
                 accepting.iter().for_each(tokio::task::JoinHandle::abort);
@@ -174,6 +204,19 @@ async fn follow_snapshot(context: Rc<Context<TokioRuntime>>, mut snapshot: watch
     }
 }
 
+async fn follow_routines(
+    context: Rc<Context<TokioRuntime>>,
+    mut routines: watch::Receiver<Arc<RoutineCatalogue>>,
+) {
+    loop {
+        let now = routines.borrow_and_update().clone();
+        context.routines.replace(now);
+        if routines.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn follow_settings(context: Rc<Context<TokioRuntime>>, mut live: watch::Receiver<Arc<Live>>) {
     while live.changed().await.is_ok() {
         let now = live.borrow_and_update().clone();
@@ -199,6 +242,17 @@ fn every_second(context: &Context<TokioRuntime>) {
             handle.signal.raise(Signals::IDLE);
         }
     }
+    context.buffers.trim();
     let pool = &context.pool;
-    pool.retain(|c, idle| idle < live.pool.idle_timeout && !pool.is_wanted(c.about.server));
+    pool.set_second(now);
+    // What a session's LAST_INSERT_ID() answers may be known to its connection alone.
+    let snapshot = context.topology.get();
+    pool.retain(|c, idle| {
+        let facts = snapshot.server(c.about.server).and_then(|s| s.facts.as_ref());
+        // The server must not be the first to close: a statement may be on its way to it then.
+        let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);
+        let limit = live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX));
+        // Others wait for what nobody here uses.
+        c.legacy.is_some() || (idle < limit && !c.claim())
+    });
 }

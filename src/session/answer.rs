@@ -1,19 +1,25 @@
 //! The answer's way from the server to the client, and what it tells of the session.
 
+use std::cell::RefCell;
+use std::ops::Range;
 use std::task::Poll;
 
 use super::attach::Stop;
 use super::exchange::Outcome;
-use super::guard::may_control;
+use super::pins::PinSet;
+use super::reader::Written;
 use super::request::Request;
-use super::state::SessionState;
+use super::state::{Answered, Heard, SessionState};
 use super::{Failure, Session, Signals};
-use crate::backend::{ServerError, Settled};
+use crate::backend::{InsertId, ServerError, Settled, SwallowError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
-use crate::telemetry::Close;
-use crate::topology::{Flavor, ServerId};
+use crate::routing::Role;
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::telemetry::{Close, Port};
+use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
-    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
+    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StateChange,
+    StateChanges, Walked,
 };
 
 /// What a read-only server says on a replica port, whatever its version says.
@@ -24,59 +30,177 @@ const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
                (pointsman: this is a read-only port; use the read-write port)",
 };
 
+/// The answer to COM_STMT_PREPARE says nothing of the session.
+const PREPARED: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::empty(),
+    reason: ClassReason::TextPrepared,
+};
+
+/// Statements by which a change of state that a tracker does not name is known.
+const EXPLAINS: Effects = Effects::SETS_LITERALS
+    .union(Effects::SETS_USER_VARIABLES)
+    .union(Effects::CREATES_TEMPORARY)
+    .union(Effects::DROPS_TABLE)
+    .union(Effects::PREPARES)
+    .union(Effects::DEALLOCATES)
+    .union(Effects::LEAVES_UNKNOWN);
+
+/// What a server says in a transaction that only reads (ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION), where a
+/// replica would say that it is read-only.
+const READ_ONLY_TRANSACTION: ErrPacket<'static> = ErrPacket {
+    code: 1792,
+    sqlstate: *b"25006",
+    message: b"Cannot execute statement in a READ ONLY transaction.",
+};
+
+/// The same in the servers' words.
+pub(super) fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
+    // Without the full stop.
+    let message = READ_ONLY_TRANSACTION.message.strip_suffix(b".").filter(|_| of_mariadb);
+    ErrPacket { message: message.unwrap_or(READ_ONLY_TRANSACTION.message), ..READ_ONLY_TRANSACTION }
+}
+
 /// Hears the walker on the session's behalf.
 struct Ear<'a> {
     state: &'a mut SessionState,
-    flavor: Flavor,
-    read_only: bool,
+    heard: Heard,
     /// The request is still in the buffer, and the client has nothing of an answer.
     may_retry: bool,
-    /// The text that is being prepared may begin or end a transaction.
-    controls: bool,
-    refusal: Option<ServerError>,
+    /// It is a port for replicas, which says so in its own words.
+    replica_port: bool,
+    /// A read on a port that splits, in no transaction: the primary can have it instead.
+    may_leave: bool,
+    /// In a transaction that only reads, which the client began, on a replica.
+    in_reading_transaction: bool,
+    /// A COMMIT or the like, and nothing else.
+    ends: bool,
+    /// An execute of a prepared statement, not yet prepared anew.
+    executes: bool,
+    /// Where writes are kept that the client is told of, and the generation of the connection; None on a replica.
+    writes: Option<(&'a RefCell<HeardWrites>, u64)>,
+    refusal: Option<Refusal>,
+    prepared: Option<PrepareOk>,
+}
+
+/// A server executed nothing, and says why in a way that is not the client's to hear.
+enum Refusal {
+    /// As a primary, it is read-only.
+    ReadOnly(ServerError),
+    /// As a replica.
+    NotHere,
+    /// As a replica, with a transaction that only read.
+    Commit,
+    /// The prepared statement is not known (true), or out of date.
+    Statement(bool),
 }
 
 impl Observer for Ear<'_> {
     fn ok(&mut self, ok: &OkPacket<'_>) {
-        self.state.ok(ok, self.flavor, self.read_only);
+        self.state.ok(ok, self.heard);
+        if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
+            let mut writes = writes.borrow_mut();
+            positions(ok.state, |gtid| writes.add(generation, self.heard.flavor, Some(gtid)));
+        }
+    }
+
+    fn rows_end(&mut self) {
+        self.state.answer.rows = true;
     }
 
     fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
+        self.state.answer.failed = true;
+        self.state.answer.interrupted = err.code == 1317;
+        // 1243: EXECUTE of a name that is not there.
+        self.state.answer.not_parsed = first && matches!(err.code, 1064 | 1243);
+        if first && err.code == 1305 {
+            self.state.lacks_routine(err.message);
+        }
         if err.code == 1213 {
             // A deadlock rolls the whole transaction back; an ERR packet has no status flags to say so.
             self.state.rolled_back();
         }
-        if self.read_only && err.code == 1792 {
+        if self.replica_port && err.code == 1792 {
             return OnErr::Replace(READ_ONLY_SERVER);
         }
-        if first && self.may_retry && !self.read_only && refuses_as_read_only(err) {
-            self.refusal = Some(err.into());
+        if self.in_reading_transaction && self.ends && self.may_retry && refuses_as_read_only(err) {
+            self.refusal = Some(Refusal::Commit);
             return OnErr::Swallow;
         }
-        OnErr::Forward
+        if self.in_reading_transaction && refuses_as_read_only(err) {
+            return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
+        }
+        // Columns may be on their way before a function of a row writes: none of that has been forwarded.
+        if !self.may_retry || !(first || self.may_leave) {
+            return OnErr::Forward;
+        }
+        self.refusal = match err.code {
+            1243 if self.executes => Some(Refusal::Statement(true)),
+            1615 if self.executes => Some(Refusal::Statement(false)),
+            1792 if self.may_leave => Some(Refusal::NotHere),
+            code if self.may_leave && may_be_behind(code) => Some(Refusal::NotHere),
+            _ if self.may_leave && refuses_as_read_only(err) => Some(Refusal::NotHere),
+            _ if !self.heard.read_only && refuses_as_read_only(err) => Some(Refusal::ReadOnly(err.into())),
+            _ => None,
+        };
+        if self.refusal.is_some() { OnErr::Swallow } else { OnErr::Forward }
     }
 
     fn prepared(&mut self, ok: &PrepareOk) {
-        self.state.prepared(ok.statement_id, self.controls);
+        self.prepared = Some(*ok);
     }
+}
+
+/// Calls `each` with the GTIDs of writes that an OK packet tells of.
+fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
+    // What cannot be read ends the session, see `SessionState::ok`.
+    let _ = StateChanges::new(state).each(|change| match change {
+        // MariaDB's way, and MySQL's.
+        StateChange::SystemVariable { name: b"last_gtid", value } => each(value),
+        StateChange::Gtids(set) => each(set),
+        _ => {}
+    });
+}
+
+/// Errors that a replica also gives because it does not have a definition or a grant yet that the primary has:
+/// the primary's word counts. No such schema, table, column, index, routine, view; access denied.
+fn may_be_behind(code: u16) -> bool {
+    matches!(
+        code,
+        1044 | 1049 | 1051 | 1054 | 1109 | 1142 | 1143 | 1146 | 1176 | 1305 | 1356 | 1370 | 1449 | 1630
+    )
 }
 
 /// 1290 is for many options; 1836 and 3100 (group replication's hook) say that nothing was executed.
 fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
     let says_read_only = || {
         let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
-        has(b"read-only") || has(b"read_only")
+        [&b"read-only"[..], b"read_only", b"read only", b"hook"].into_iter().any(has)
     };
-    matches!(err.code, 1836 | 3100) || (err.code == 1290 && says_read_only())
+    matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
+}
+
+/// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
+/// columns has nine.
+const FRONT: usize = 32;
+
+/// What the client gets of a stretch of an answer.
+enum Output {
+    /// It as it came.
+    AsItCame,
+    /// What is in this place of its buffer now.
+    InPlace(Range<usize>),
+    /// This.
+    Apart(Buf),
 }
 
 /// How far a stretch of an answer went.
 struct Walk {
     used: usize,
     walked: Walked,
-    /// What the client gets; None: the first `used` bytes as they are.
-    edited: Option<Buf>,
-    refused: Option<(ServerError, ServerId)>,
+    output: Output,
+    refused: Option<Refusal>,
+    prepared: Option<PrepareOk>,
 }
 
 impl<R: Runtime> Session<R> {
@@ -86,16 +210,17 @@ impl<R: Runtime> Session<R> {
         &mut self,
         mut walker: ResponseWalker,
         buf: &mut Buf,
-        mut request: Request,
+        request: &mut Request,
     ) -> Result<Outcome, Close> {
-        let mut chunk = self.context.buffers.small();
+        // Borrowed once there is something to read: servers take their time, and sessions are many.
+        let mut chunk = Buf::default();
         let mut forwarded = false;
-        let controls = request.command == Command::StmtPrepare && may_control(request.arguments(buf));
+        let mut prepared = None;
         loop {
             chunk = match self.read_server(chunk).await {
                 Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ok(self.lost(true, forwarded, &walker, buf, request)),
-                Err(stop) => return self.broken_off(stop, &walker, buf, request),
+                Ok(None) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
+                Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
                 match self.swallow(&mut chunk) {
@@ -103,28 +228,32 @@ impl<R: Runtime> Session<R> {
                         continue;
                     }
                     Ok(()) => {}
-                    Err(stop) => return self.broken_off(stop, &walker, buf, request),
+                    Err(unready) => {
+                        self.context.buffers.give(chunk);
+                        return Ok(self.not_taken(unready, &walker, buf, *request));
+                    }
                 }
             }
             let full = chunk.is_full();
-            let walk = match self.walk(&mut walker, &mut chunk, request.whole && !forwarded, controls) {
+            let walk = match self.walk(&mut walker, &mut chunk, request.whole && !forwarded, request) {
                 Ok(walk) => walk,
                 Err((e, before)) => {
                     // What came before the fault is the client's, and its packets are counted.
                     self.context.buffers.give(chunk);
-                    Box::pin(self.pass(Buf::default(), 0, Some(before))).await?;
+                    Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
                     tracing::warn!(id = self.handle.id, error = %e, "a server broke the protocol");
                     let stop = Stop::TellAndClose(failure, Close::ServerProtocol);
-                    return self.broken_off(stop, &walker, buf, request);
+                    return self.broken_off(stop, &walker, buf, *request);
                 }
             };
-            if let Some((error, server)) = walk.refused {
+            if let Some(refusal) = walk.refused {
                 self.context.buffers.give(chunk);
-                return Ok(Outcome::Refused(error, server));
+                return Ok(self.not_executed(refusal, *request));
             }
+            prepared = prepared.or(walk.prepared);
             forwarded |= walk.used > 0;
-            chunk = self.pass(chunk, walk.used, walk.edited).await?;
+            chunk = self.pass(chunk, walk.used, walk.output).await?;
             match walk.walked {
                 Walked::Done => break,
                 Walked::LocalInfile => {
@@ -136,15 +265,146 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.context.buffers.give(chunk);
-        if self.state.wants_collation() {
-            let text = self.text_of(buf, request);
-            self.state.learn_collation(text);
+        if let Some(ok) = prepared {
+            self.prepared(ok, request.arguments(buf), request.class);
         }
+        self.answered(buf, *request);
         request.consume_from(buf);
+        Ok(Outcome::Done)
+    }
+
+    /// The answer is complete: what it means for the session, and for the connection it came on.
+    #[inline]
+    fn answered(&mut self, buf: &Buf, request: Request) {
+        let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
+        let looks = !plain.contains(request.class.effects)
+            || request.class.reason == ClassReason::NamedLock
+            || self.state.wants_text();
+        let text = if looks { self.meant_text(buf, request) } else { None };
+        let named = if looks { self.statement_name(buf, &request) } else { None };
+        let text = text.as_deref();
+        if self.state.wants_text() {
+            self.state.learn(self.role, text);
+        }
+        if request.command == Command::StmtPrepare {
+            // What the text does is done by its executes.
+            self.state.done(self.role, &PREPARED, None, PinSet::default());
+        } else {
+            self.state.done(self.role, &request.class, text, self.sent);
+        }
+        if request.statement != 0 {
+            self.statement_done(request);
+        }
+        self.state.status |= self.state.transaction_elsewhere(self.role);
+        if request.class.effects.contains(Effects::CHANGES_ROUTINES) && !self.state.answer.failed {
+            self.context.outside.routines_changed();
+        }
+        let Some(connection) = &mut self.backend else { return };
+        connection.is_done();
+        let here = Some((connection.about.server, connection.about.thread_id));
+        self.state.last_connection = here;
+        if !self.state.kept_diagnostics {
+            // What is left here is of a statement before that one.
+            connection.stale_diagnostics |= connection.leaves_diagnostics
+                && connection.about.flavor == Flavor::MariaDb
+                && self.state.diagnostics_connection != here;
+            self.state.diagnostics_connection = here;
+        }
+        if std::mem::take(&mut self.state.trackers_changed) {
+            connection.forget_applied();
+            // Among other statements, or in a procedure: what it wrote afterwards may be untold.
+            if self.role == Role::Writer && request.class.kind >= StatementKind::Write {
+                let about = &connection.about;
+                self.context.heard.borrow_mut().add(about.generation, about.flavor, None);
+            }
+        }
+        connection.has_past = false;
+        // A SELECT without a table leaves the diagnostics as they were, on MariaDB.
+        let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed;
+        let leaves = connection.about.flavor == Flavor::MariaDb && request.class.kind < StatementKind::Write;
+        connection.leaves_diagnostics = !quiet || (connection.leaves_diagnostics && leaves);
+        connection.stale_diagnostics &= quiet && request.class.kind < StatementKind::Write;
+        if connection.is_told() && !connection.is_in_line(&self.state.carried, None) {
+            connection.now_has(&self.state.carried);
+        }
+        if self.role == Role::Writer {
+            if request.class.kind >= StatementKind::Write
+                && matches!(self.state.written, Written::Nothing)
+                && !self.context.topology.writer_has_gtids()
+            {
+                self.state.written = Written::Unknown;
+            }
+            match self.state.insert_id.get() {
+                InsertId::OnConnection => {
+                    connection.insert_id_is(None);
+                    self.state.insert_connection = here;
+                }
+                InsertId::Known(id) => connection.insert_id_is(Some(id)),
+                InsertId::Lost => {}
+            }
+        }
+        if request.class.effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
+            connection.now_has_text_statements(&self.state.text_statements, named.as_deref());
+        }
+    }
+
+    /// The server executed nothing: where the statement goes now.
+    fn not_executed(&mut self, refusal: Refusal, request: Request) -> Outcome {
         if let Some(connection) = &mut self.backend {
             connection.is_done();
         }
-        Ok(Outcome::Done)
+        self.state.answer = Answered::default();
+        self.state.unpin(self.role, std::mem::take(&mut self.sent));
+        match refusal {
+            Refusal::ReadOnly(error) => {
+                let server = self.backend.as_ref().map(|c| c.about.server);
+                server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
+            }
+            Refusal::NotHere => {
+                self.rest();
+                Outcome::NotHere
+            }
+            Refusal::Commit => Outcome::NotCommitted,
+            Refusal::Statement(unknown) => {
+                self.forget_statement(request, unknown);
+                self.rest();
+                Outcome::PrepareAgain
+            }
+        }
+    }
+
+    /// What went in front of the statement was refused: nothing of it may count.
+    fn not_taken(
+        &mut self,
+        error: SwallowError,
+        walker: &ResponseWalker,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Outcome {
+        let (reader, may_leave) = (self.role == Role::Reader, self.may_leave());
+        self.server_lost();
+        self.state.unpin(self.role, std::mem::take(&mut self.sent));
+        match error {
+            // A replica may not have it yet.
+            SwallowError::Schema(_) if may_leave && request.whole => Outcome::NotHere,
+            SwallowError::Schema(e) => {
+                request.consume_from(buf);
+                Outcome::Stop(walker.client_seq(), Stop::Tell(Failure::Server(e)))
+            }
+            error => {
+                tracing::warn!(id = self.handle.id, %error, "a server refuses the state of a session");
+                if may_leave && request.whole {
+                    return Outcome::NotHere;
+                }
+                if reader && request.whole && request.class.effects.contains(Effects::REPEATABLE) {
+                    return Outcome::Again;
+                }
+                // It may have been executed behind what was refused.
+                request.consume_from(buf);
+                let failure = Failure::BadServer(error.to_string());
+                Outcome::Stop(walker.client_seq(), Stop::TellAndClose(failure, Close::ServerProtocol))
+            }
+        }
     }
 
     /// The answer ends here, by the proxy's word: the client hears it where a packet may stand.
@@ -173,12 +433,23 @@ impl<R: Runtime> Session<R> {
         chunk.make_room(need.saturating_sub(chunk.len()).max(1));
     }
 
-    /// Reads from the server. None: it is lost.
-    async fn read_server(&mut self, chunk: Buf) -> Result<Option<Buf>, Stop> {
+    /// Reads from the server; what has no room yet gets a buffer then. None: it is lost.
+    async fn read_server(&mut self, mut chunk: Buf) -> Result<Option<Buf>, Stop> {
         const ENDING: u8 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
         let Some(connection) = &mut self.backend else { return Ok(None) };
         let (signal, client) = (&self.handle.signal, &mut self.client);
-        let mut reading = std::pin::pin!(connection.stream.read(chunk));
+        let (context, attached) = (&self.context, self.handle.attached.get());
+        let stream = &mut connection.stream;
+        let mut reading = std::pin::pin!(async {
+            if chunk.capacity() == 0 {
+                if let Err(e) = stream.readable().await {
+                    return (Err(e), chunk);
+                }
+                chunk = context.buffers.small();
+            }
+            chunk.leave_front(FRONT);
+            stream.read(chunk).await
+        });
         // The client's end is not watched at every statement, but looked at when one takes long.
         let read = std::future::poll_fn(|cx| {
             if let Poll::Ready((result, chunk)) = reading.as_mut().poll(cx) {
@@ -186,8 +457,17 @@ impl<R: Runtime> Session<R> {
             }
             while let Poll::Ready(raised) = signal.poll(ENDING, cx) {
                 signal.lower(Signals::LOOK);
-                if raised != Signals::LOOK || client.has_ended() {
-                    return Poll::Ready(Err(raised & !Signals::LOOK));
+                let mut raised = raised & !Signals::LOOK;
+                if raised == Signals::LOST && attached.is_some_and(|a| context.is_alive(a)) {
+                    // Another connection of the session is meant; it is looked at when it is needed.
+                    signal.lower(Signals::LOST);
+                    raised = 0;
+                    if !client.has_ended() {
+                        continue;
+                    }
+                }
+                if raised != 0 || client.has_ended() {
+                    return Poll::Ready(Err(raised));
                 }
             }
             Poll::Pending
@@ -209,21 +489,13 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Takes the answer to the SET that went in front of the statement. It holds nothing that a server
-    /// could refuse (see `attach`); one that does is not spoken to any more.
-    fn swallow(&mut self, chunk: &mut Buf) -> Result<(), Stop> {
+    /// Takes the answers to what went in front of the statement.
+    fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
         let Some(connection) = &mut self.backend else { return Ok(()) };
-        match connection.swallow(chunk) {
-            Ok(Settled::Yes) => Ok(()),
-            Ok(Settled::Waiting) => {
-                chunk.make_room(1);
-                Ok(())
-            }
-            Err(e) => {
-                tracing::warn!(id = self.handle.id, error = %e, "a server refuses the state of a new session");
-                Err(Stop::TellAndClose(Failure::BadServer(e.to_string()), Close::ServerProtocol))
-            }
+        if connection.swallow(chunk)? == Settled::Waiting {
+            chunk.make_room(1);
         }
+        Ok(())
     }
 
     /// Walks over what came. No await in here: the list of edits is the worker's.
@@ -232,44 +504,76 @@ impl<R: Runtime> Session<R> {
         walker: &mut ResponseWalker,
         chunk: &mut Buf,
         may_retry: bool,
-        controls: bool,
+        request: &Request,
     ) -> Result<Walk, (ProtocolError, Buf)> {
         let Some(about) = self.backend.as_ref().map(|c| &c.about) else {
             return Err((ProtocolError::Unsupported("an answer without a connection"), Buf::default()));
         };
-        let (flavor, read_only, server) = (about.flavor, about.class.read_only, about.server);
-        let mut ear = Ear { state: &mut self.state, flavor, read_only, may_retry, controls, refusal: None };
+        let heard = Heard {
+            role: self.role,
+            flavor: about.flavor,
+            read_only: about.class.read_only,
+            explained: request.class.effects.intersects(EXPLAINS),
+        };
+        let may_leave = self.may_leave();
+        let mut ear = Ear {
+            state: &mut self.state,
+            heard,
+            may_retry,
+            replica_port: self.port == Port::Replica,
+            may_leave,
+            in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,
+            ends: request.class.effects.contains(Effects::ENDS)
+                && !request.class.effects.contains(Effects::SEVERAL),
+            executes: request.statement != 0 && !request.prepared_anew,
+            writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
+            refusal: None,
+            prepared: None,
+        };
         let mut edits = self.context.edits.borrow_mut();
         edits.clear();
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
-        let refused = ear.refusal.map(|error| (error, server));
-        let edited = || {
+        let (refused, prepared) = (ear.refusal, ear.prepared);
+        let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };
             edits.apply(chunk.filled(), |bytes| out.extend_from_slice(bytes));
             out
         };
-        let (used, walked) = walked.map_err(|e| (e, edited()))?;
-        let edited = (edits.single() != Some((0, used))).then(edited);
-        Ok(Walk { used, walked, edited, refused })
+        let (used, walked) = walked.map_err(|e| (e, apart(chunk)))?;
+        let output = if edits.single() == Some((0, used)) || refused.is_some() {
+            Output::AsItCame
+        } else {
+            chunk.edit(&edits, used).map_or_else(|| Output::Apart(apart(chunk)), Output::InPlace)
+        };
+        Ok(Walk { used, walked, output, refused, prepared })
     }
 
-    /// Writes to the client: the first `used` bytes as they came, or what they were edited to.
-    async fn pass(&mut self, mut chunk: Buf, used: usize, edited: Option<Buf>) -> Result<Buf, Close> {
-        if let Some(out) = edited {
-            if out.is_empty() {
-                self.context.buffers.give(out);
-            } else {
-                let out = self.write(out).await.inspect_err(|_| self.server_lost())?;
-                self.context.buffers.give(out);
+    /// Writes to the client what became of the first `used` bytes.
+    async fn pass(&mut self, mut chunk: Buf, used: usize, output: Output) -> Result<Buf, Close> {
+        let place = match output {
+            Output::Apart(out) => {
+                if !out.is_empty() {
+                    let out = self.write(out).await.inspect_err(|_| self.server_lost())?;
+                    self.context.buffers.give(out);
+                }
+                chunk.consume(used);
+                return Ok(chunk);
             }
+            Output::InPlace(place) => Some(place),
+            Output::AsItCame => None,
+        };
+        if place.as_ref().is_some_and(Range::is_empty) {
             chunk.consume(used);
             return Ok(chunk);
         }
         // Rows in one run leave from the buffer that they came in; less than a header stays behind.
         let tail: Option<Vec<u8>> =
             chunk.filled().get(used..).filter(|tail| !tail.is_empty()).map(<[u8]>::to_vec);
-        chunk.truncate(used);
+        match place {
+            Some(place) => chunk.keep(place),
+            None => chunk.truncate(used),
+        }
         let mut chunk = self.write(chunk).await.inspect_err(|_| self.server_lost())?;
         chunk.clear();
         if let Some(tail) = tail {

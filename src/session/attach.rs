@@ -6,13 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::ended_by;
-use super::{Attached, Context, Failure, Session, Signals};
-use crate::backend::{
-    ConnectError, Connection, PoolKey, ServerError, SwallowError, TakeError, Target, Terms,
-};
-use crate::net::{Buf, Endpoint, Runtime, Stream, or_raised};
-use crate::routing::{Decision, Want, may_stay, route};
-use crate::telemetry::{Close, Counted, Disruption, cell_of};
+use super::{Context, Failure, Session, Signals};
+use crate::backend::{Applicant, ConnectError, PoolKey, ServerError, TakeError, Target, Terms};
+use crate::net::{Endpoint, Runtime, Stream, or_raised};
+use crate::routing::{Decision, Role, Want, may_stay, route};
+use crate::telemetry::{Close, Counted, Disruption, Pin, cell_of};
 use crate::topology::ServerId;
 
 /// What came of taking a connection.
@@ -25,18 +23,6 @@ enum Taken<E> {
     Failed(E),
 }
 
-/// Why no connection was taken.
-enum NotTaken {
-    Pool(TakeError),
-    State(SwallowError),
-}
-
-impl From<TakeError> for NotTaken {
-    fn from(e: TakeError) -> Self {
-        NotTaken::Pool(e)
-    }
-}
-
 /// Why a statement does not go.
 pub(super) enum Stop {
     /// The client gets this; the connection stays.
@@ -45,86 +31,113 @@ pub(super) enum Stop {
     TellAndClose(Failure, Close),
     /// The connection ends without a word.
     Close(Close),
+    /// `SELECT ROW_COUNT()` on another connection than the statement before it: the session knows the number.
+    RowCount,
 }
 
 impl<R: Runtime> Session<R> {
-    /// Whether the connection at hand is the right one. No system call, no allocation.
+    /// Takes the session's own connection for this role, if it has one that may be used. No system call, no
+    /// allocation.
     #[inline]
-    pub(super) fn is_attached(&mut self) -> bool {
-        let here = self.keeps_its_role();
-        here && (!self.backend.as_mut().is_some_and(|c| c.stream.has_news()) || self.still_alive())
-    }
-
-    /// Whether the connection's server is still the one for this session.
-    #[inline]
-    pub(super) fn keeps_its_role(&mut self) -> bool {
-        let Some(connection) = &self.backend else { return false };
+    pub(super) fn take_for(&mut self, role: Role) -> bool {
         let version = self.context.topology.version();
-        if version != self.checked {
-            let want = self.context.want(self.port);
-            let about = &connection.about;
-            let snapshot = self.context.topology.get();
-            // A transaction on a replica that lost its role ends there, as long as the replica lives.
-            if may_stay(want, &snapshot, about.server, about.generation, &[]) {
-                self.checked = version;
-            } else if !(about.class.read_only && self.state.in_transaction()) {
+        if let Some(kept) = self.handle.kept(role).get()
+            && *self.checked.of(role) != version
+        {
+            if !self.context.is_good(kept) {
+                self.kept_lost();
                 return false;
             }
+            *self.checked.of_mut(role) = version;
         }
-        true
-    }
-
-    /// The server said something unasked, or closed.
-    fn still_alive(&mut self) -> bool {
-        let mut spare = self.buffer();
-        let alive = self.backend.as_mut().is_some_and(|c| c.is_alive(&mut spare));
-        self.context.buffers.give(spare);
-        alive
-    }
-
-    /// The server is lost or must not be spoken to: lets the connection go. What that means for the
-    /// session is said to the client at its next statement.
-    pub(super) fn server_lost(&mut self) {
-        self.handle.signal.lower(Signals::LOST);
-        self.handle.attached.set(None);
-        self.prelude.clear();
-        if let Some(connection) = self.backend.take() {
-            self.context.count_out(connection.about.server);
-            drop(connection);
+        let kept = self.links.kept_on(role);
+        let server = kept.or_else(|| match role {
+            Role::Writer => self.context.topology.writer(),
+            Role::Reader => self.reader_server(),
+        });
+        let taken = server.is_some_and(|server| self.take_own(role, server));
+        // The pool has looked at its own.
+        if taken && kept.is_some() && self.backend.as_mut().is_some_and(|c| !self.context.pool.is_alive(c)) {
+            self.server_lost();
+            return false;
         }
+        taken
     }
 
-    /// Gets a connection for the next statement, and its prelude. Waits for a primary if need be.
-    pub(super) async fn attach(&mut self) -> Result<(), Stop> {
-        self.let_go()?;
+    /// Whether a connection in use may get more of a statement: its server still has its role.
+    pub(super) fn keeps_its_role(&mut self) -> bool {
+        let Some(connection) = &self.backend else { return false };
+        let about = &connection.about;
+        let want = self.context.want(self.port, self.role);
+        let snapshot = self.context.topology.get();
+        may_stay(want, &snapshot, about.server, about.generation, &[])
+            // A transaction on a replica that lost its role ends there, as long as the replica lives.
+            || (about.class.read_only && self.state.in_transaction())
+    }
+
+    /// What was on connections that were lost is told now, before anything else: to go on without it would be
+    /// to go on as another session.
+    pub(super) fn tell_of_loss(&mut self) -> Result<(), Stop> {
+        let mut told = Ok(());
+        for role in Role::BOTH {
+            if !std::mem::take(self.lost.of_mut(role)) {
+                continue;
+            }
+            let held = self.state.held(role);
+            let was_open = self.state.pins.on(role).has(Pin::Transaction);
+            self.connection_gone(role);
+            if let Some(held) = held {
+                self.count(Disruption::StateLost);
+                return Err(Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost));
+            }
+            if was_open {
+                self.count(Disruption::RolledBack);
+                told = Err(Stop::Tell(Failure::RolledBack));
+            } else {
+                self.count(Disruption::Moved);
+            }
+        }
+        told
+    }
+
+    /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
+    pub(super) async fn attach(&mut self, role: Role) -> Result<(), Stop> {
         let began = Instant::now();
         let mut tried: Vec<ServerId> = Vec::new();
         let mut last: Option<Failure> = None;
         let mut held = false;
         loop {
             let snapshot = self.context.topology.get();
-            let want = self.context.want(self.port);
+            let want = self.context.want(self.port, role);
             let context = self.context.clone();
-            match route(want, &snapshot, context.random(), &tried, |id| context.load(id)) {
-                Decision::Go { server, .. } => match self.take(server, snapshot.generation, &tried).await? {
-                    // The world may have changed while it was opened, or waited for.
-                    Taken::Connection if self.is_still_right(&tried) => return Ok(()),
-                    Taken::Connection | Taken::Moved => {
-                        self.server_lost();
-                        // Whatever makes choice and check differ must not keep the worker from all else.
-                        context.runtime.sleep(Duration::from_millis(1)).await;
-                    }
-                    Taken::Failed(error) => {
-                        self.context.outside.kick(server);
-                        let failure = self.after_failed_take(error)?;
-                        if self.class().read_only {
-                            tried.push(server);
-                        } else {
-                            self.pause(began, snapshot.version, &failure).await?;
+            let decision = match role {
+                Role::Writer => route(want, &snapshot, 0, &tried, |_| 0),
+                Role::Reader => self.decide_reader(&snapshot, &tried),
+            };
+            match decision {
+                Decision::Go { server, .. } => {
+                    match self.take(role, server, snapshot.generation, &tried).await? {
+                        // The world may have changed while it was opened, or waited for.
+                        Taken::Connection if self.is_still_right(&tried) => return Ok(()),
+                        Taken::Connection | Taken::Moved => {
+                            self.server_lost();
+                            *self.lost.of_mut(role) = false;
+                            // Whatever makes choice and check differ must not keep the worker from all else.
+                            context.runtime.sleep(Duration::from_millis(1)).await;
                         }
-                        last = Some(failure);
+                        Taken::Failed(error) => {
+                            self.context.outside.kick(server);
+                            let failure = self.after_failed_take(error)?;
+                            if role == Role::Reader {
+                                context.eject(server);
+                                tried.push(server);
+                            } else {
+                                self.pause(began, snapshot.version, &failure).await?;
+                            }
+                            last = Some(failure);
+                        }
                     }
-                },
+                }
                 Decision::NoReplica => return Err(Stop::Tell(last.unwrap_or(Failure::NoReplica))),
                 Decision::WaitForWriter => {
                     if !std::mem::replace(&mut held, true) {
@@ -141,40 +154,21 @@ impl<R: Runtime> Session<R> {
     fn is_still_right(&mut self, tried: &[ServerId]) -> bool {
         let (Some(connection), snapshot) = (&self.backend, self.context.topology.get()) else { return false };
         let about = &connection.about;
-        let want = self.context.want(self.port);
-        let right = may_stay(want, &snapshot, about.server, about.generation, tried);
-        self.checked = snapshot.version;
-        right
+        let want = self.context.want(self.port, self.role);
+        may_stay(want, &snapshot, about.server, about.generation, tried)
     }
 
-    /// Leaves the connection at hand, if there is one. An error if the session cannot leave silently.
-    fn let_go(&mut self) -> Result<(), Stop> {
-        let had_one = self.backend.is_some();
-        self.server_lost();
-        let was_open = self.state.in_transaction();
-        self.state.lost_connection();
-        if let Some(held) = self.state.held() {
-            self.count(Disruption::StateLost);
-            return Err(Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost));
-        }
-        if was_open {
-            self.count(Disruption::RolledBack);
-            return Err(Stop::Tell(Failure::RolledBack));
-        }
-        if had_one {
-            self.count(Disruption::Moved);
-        }
-        self.state.moves();
-        Ok(())
-    }
-
-    /// A connection to this server, with the prelude for it. Given up when the server loses its role.
+    /// A connection to this server. Given up when the server loses its role.
     async fn take(
         &mut self,
+        role: Role,
         server: ServerId,
         generation: u64,
         tried: &[ServerId],
     ) -> Result<Taken<ConnectError>, Stop> {
+        if self.take_own(role, server) {
+            return Ok(Taken::Connection);
+        }
         let context = self.context.clone();
         let snapshot = context.topology.get();
         let address = snapshot.server(server).map(|s| s.address.clone()).unwrap_or_default();
@@ -182,51 +176,25 @@ impl<R: Runtime> Session<R> {
             return Err(Stop::Tell(Failure::Unreachable(format!("{address} is not an address"))));
         };
         let Some(login) = self.login.clone() else { return Err(Stop::Close(Close::LoginFailed)) };
-        let key = PoolKey { server, user: login.user.clone(), class: self.class() };
+        let key = PoolKey { server, user: login.user.clone(), class: self.class(role) };
         let target = Target { server, endpoint, generation };
         let terms = self.terms(&login.user);
         let wish = self.state.carried.clone();
-        let collation = self.collation;
-        let taking = async {
-            let mut connection = context.pool.take(&key, &target, &login, &wish, collation, &terms).await?;
-            // A pooled connection of an earlier generation is of this one if its server is the writer (again).
-            connection.about.generation = generation;
-            let mut prelude = Vec::new();
-            if connection.has_past && !wish.variables.is_empty() {
-                // A session that moves with more than a new session has: all of it is brought, and checked, here.
-                connection.reset(&mut prelude);
-            }
-            if !connection.become_session(&wish, &mut prelude) {
-                let brought = bring(&mut connection, std::mem::take(&mut prelude));
-                match context.runtime.timeout(terms.connect, brought).await {
-                    Some(Ok(())) => {}
-                    Some(Err(e)) => return Err(NotTaken::State(e)),
-                    None => return Err(NotTaken::Pool(ConnectError::Timeout(terms.connect).into())),
-                }
-            }
-            Ok((connection, prelude))
-        };
-        let want = context.want(self.port);
+        let applicant = Applicant { id: self.handle.id, wish: &wish, collation: self.collation };
+        let taking = context.pool.lease(&key, &target, &login, &applicant, &terms);
+        let want = context.want(self.port, role);
         let moved = until_moved(&context, want, server, generation, tried);
-        let (connection, prelude) = match self.unless_ended(first_of(taking, moved)).await? {
+        let (mut connection, seat) = match self.unless_ended(first_of(taking, moved)).await? {
             None => return Ok(Taken::Moved),
             Some(Ok(taken)) => taken,
-            Some(Err(NotTaken::State(e))) => return refused_state(e),
-            Some(Err(NotTaken::Pool(TakeError::Queue(waited)))) => {
-                return Err(Stop::Tell(Failure::Queue(waited)));
+            Some(Err(TakeError::Queue(waited, limit))) => {
+                return Err(Stop::Tell(Failure::Queue(waited, limit)));
             }
-            Some(Err(NotTaken::Pool(TakeError::Connect(e)))) => return Ok(Taken::Failed(e)),
+            Some(Err(TakeError::Connect(e))) => return Ok(Taken::Failed(e)),
         };
-        self.handle.attached.set(Some(Attached {
-            server,
-            generation,
-            thread_id: connection.about.thread_id,
-            read_only: connection.about.class.read_only,
-        }));
-        context.count_in(server);
-        self.was_attached = true;
-        self.prelude = prelude;
-        self.backend = Some(connection);
+        // A pooled connection of an earlier generation is of this one if its server is the writer (again).
+        connection.about.generation = generation;
+        self.use_connection(role, connection, seat);
         Ok(Taken::Connection)
     }
 
@@ -315,28 +283,6 @@ impl<R: Runtime> Session<R> {
 
     pub(super) fn count(&self, disruption: Disruption) {
         cell_of(&self.context.metrics.disruptions, disruption as usize).add(1);
-    }
-}
-
-/// Sends the prelude alone and waits for its answers.
-async fn bring<S: Stream>(connection: &mut Connection<S>, prelude: Vec<u8>) -> Result<(), SwallowError> {
-    let mut out = Buf::with_room(prelude.len());
-    out.extend_from_slice(&prelude);
-    connection.stream.write_all(out).await.0?;
-    connection.settle().await
-}
-
-/// A server does not take the session's state: nothing of the statement was sent.
-fn refused_state(e: SwallowError) -> Result<Taken<ConnectError>, Stop> {
-    match e {
-        SwallowError::Schema(e) => Err(Stop::Tell(Failure::Server(e))),
-        SwallowError::State(e) => {
-            tracing::warn!(error = %e, "a server refuses the state of a session");
-            let failure = Failure::StateLost("variables that the new server refuses");
-            Err(Stop::TellAndClose(failure, Close::ServerLost))
-        }
-        SwallowError::Protocol(e) => Ok(Taken::Failed(e.into())),
-        SwallowError::Io(e) => Ok(Taken::Failed(e.into())),
     }
 }
 

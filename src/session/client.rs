@@ -43,6 +43,14 @@ impl<R: Runtime> Session<R> {
         self.send(seq, |out| OkPacket { status, ..OkPacket::default() }.encode(out, 0, track)).await
     }
 
+    /// The answer to COM_PING, with the warnings of the last statement, as MySQL has it.
+    pub(super) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
+        let status = self.state.status & StatusFlags::OF_THE_SESSION;
+        let warnings = self.state.warnings_of_mysql();
+        let track = self.legs_track();
+        self.send(seq, |out| OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0, track)).await
+    }
+
     fn legs_track(&self) -> bool {
         self.capabilities.contains(crate::wire::Capabilities::SESSION_TRACK)
     }

@@ -2,10 +2,11 @@
 
 use super::client::ended_by;
 use super::request::Request;
-use super::state::Hold;
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
-use crate::telemetry::Close;
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::telemetry::{Close, Port};
+use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
 
 /// A command up to this long, in bytes, is read whole before it goes: it can be looked at, and sent again.
@@ -27,13 +28,14 @@ impl<R: Runtime> Session<R> {
                 buf = self.buffer();
             }
             let done = match self.next_command(&mut buf).await {
-                Ok(request) => {
+                Ok(mut request) => {
                     self.handle.busy.set(true);
                     self.handle.active.set(self.context.tick.get());
-                    self.dispatch(&mut buf, request).await
+                    self.dispatch(&mut buf, &mut request).await
                 }
                 Err(close) => Err(close),
             };
+            self.rest();
             self.handle.busy.set(false);
             self.handle.active.set(self.context.tick.get());
             if let Err(close) = done {
@@ -46,7 +48,7 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn idle(&mut self) -> Result<(), Close> {
         loop {
             let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
-            if !self.state.in_transaction() {
+            if !self.has_transaction() {
                 ending |= Signals::DRAIN;
             }
             match or_raised(&self.handle.signal, ending, self.client.readable()).await {
@@ -56,7 +58,7 @@ impl<R: Runtime> Session<R> {
                     return Ok(());
                 }
                 Ok(Err(_)) => return Err(Close::ClientLost),
-                Err(Signals::LOST) => self.server_lost(),
+                Err(Signals::LOST) => self.kept_lost(),
                 Err(raised) => {
                     let raised = raised & !Signals::LOST;
                     if raised & Signals::END != 0 {
@@ -136,41 +138,35 @@ impl<R: Runtime> Session<R> {
         Ok(true)
     }
 
-    async fn dispatch(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+    async fn dispatch(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
-            Command::StmtExecute | Command::StmtFetch => {
-                self.state.is_not_plain();
-                self.forward(buf, request).await
-            }
+            Command::StmtExecute | Command::StmtFetch => self.statement(buf, request).await,
             _ => Box::pin(self.rarer(buf, request)).await,
         }
     }
 
     /// Commands that are not worth room in every session's future.
-    async fn rarer(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
-        if request.command != Command::Ping {
-            self.state.is_not_plain();
-        }
+    async fn rarer(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         match request.command {
             Command::Ping => {
-                self.skip(buf, request).await?;
-                self.send_ok(request.answer_seq()).await
+                self.skip(buf, *request).await?;
+                self.send_pong(request.answer_seq()).await
             }
             Command::ChangeUser | Command::ProcessKill => {
-                if !self.complete(buf, &mut request, MAX_OWN_COMMAND).await? {
+                if !self.complete(buf, request, MAX_OWN_COMMAND).await? {
                     let failure = Failure::Malformed("a command that is too long");
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if request.command == Command::ChangeUser {
                     self.change_user(buf, request.header).await
                 } else {
-                    self.process_kill(buf, request).await
+                    self.process_kill(buf, *request).await
                 }
             }
             Command::ResetConnection => {
-                self.skip(buf, request).await?;
+                self.skip(buf, *request).await?;
                 self.reset_session().await;
                 self.send_ok(request.answer_seq()).await
             }
@@ -181,29 +177,27 @@ impl<R: Runtime> Session<R> {
                 Err(Close::ClientProtocol)
             }
             Command::Unknown(_) => {
-                self.skip(buf, request).await?;
+                self.skip(buf, *request).await?;
                 self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
-            command if command.response() == ResponseShape::Stream => self.stream(buf, request).await,
+            command if command.response() == ResponseShape::Stream => self.stream(buf, *request).await,
             command => self.other(command, buf, request).await,
         }
     }
 
     /// Commands that pass, with what they mean for the session.
-    async fn other(&mut self, command: Command, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+    async fn other(&mut self, command: Command, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        request.class = class_of(command);
         match command {
-            Command::StmtClose => {
-                let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
-                id.into_iter().for_each(|id| self.state.closed(id));
+            Command::StmtClose => return self.close_statement(buf, *request).await,
+            Command::StmtReset | Command::StmtSendLongData | Command::StmtBulkExecute => {
+                return self.statement(buf, request).await;
             }
-            Command::SetOption | Command::Debug | Command::RegisterSlave => {
-                request.leaves = Some(Hold::Command);
-                self.set_option(request.command, request.arguments(buf));
-            }
+            Command::SetOption => self.set_option(request.command, request.arguments(buf)),
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
-                if self.class().read_only =>
+                if self.port == Port::Replica =>
             {
-                self.skip(buf, request).await?;
+                self.skip(buf, *request).await?;
                 let failure = Failure::ReadOnlyPort("writes or may write");
                 return self.send_failure(request.answer_seq(), &failure).await;
             }
@@ -212,8 +206,8 @@ impl<R: Runtime> Session<R> {
         self.forward(buf, request).await
     }
 
-    /// COM_SET_OPTION switches several statements in a text on (0) or off (1). It outlives a reset, so the
-    /// session's next server connection must have it too.
+    /// COM_SET_OPTION switches several statements in a text on (0) or off (1). That is a matter of the
+    /// connection's class: the session goes on with connections that have it so from their login on.
     fn set_option(&mut self, command: Command, arguments: &[u8]) {
         match (command, arguments) {
             (Command::SetOption, [0, 0, ..]) => self.capabilities |= Capabilities::MULTI_STATEMENTS,
@@ -225,7 +219,12 @@ impl<R: Runtime> Session<R> {
     /// COM_RESET_CONNECTION: the server connection is reset by going back to the pool.
     async fn reset_session(&mut self) {
         self.release(true).await;
-        self.state.reset(self.collation);
+        let snapshot = self.context.topology.get();
+        let of_mysql =
+            snapshot.servers.iter().filter_map(|s| s.facts.as_ref()).any(|f| f.flavor == Flavor::MySql);
+        // MySQL goes back to the server's default character set, as with an id that it does not know; MariaDB to
+        // the handshake's.
+        self.state.reset(if of_mysql { 0 } else { self.collation });
     }
 
     /// Throws a request away, reading what of it is still to come.
@@ -244,5 +243,21 @@ impl<R: Runtime> Session<R> {
                 return Err(Close::ClientLost);
             }
         }
+    }
+}
+
+/// What commands without a text do.
+fn class_of(command: Command) -> StatementClass {
+    let class = |kind, effects, reason| StatementClass { kind, effects, reason };
+    match command {
+        Command::InitDb => class(StatementKind::Session, Effects::SETS_STATE, ClassReason::SessionState),
+        Command::FieldList => class(StatementKind::Read, Effects::REPEATABLE, ClassReason::Definitions),
+        Command::CreateDb | Command::DropDb => {
+            class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, ClassReason::Definition)
+        }
+        Command::RegisterSlave => {
+            class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, ClassReason::Administration)
+        }
+        _ => class(StatementKind::Admin, Effects::empty(), ClassReason::Administration),
     }
 }

@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::handle::{Handle, Signals};
+use super::handle::{Attached, Handle, Signals};
 use super::kill::KillRequest;
+use super::statements::Texts;
 use crate::backend::{Login, Pool};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
-use crate::routing::Want;
+use crate::routing::{Role, Want};
+use crate::sql::{self, ClassCache, StatementClass};
 use crate::telemetry::{Port, WorkerMetrics};
-use crate::topology::{Health, ServerId, Snapshot};
+use crate::topology::{Health, HeardWrites, ServerId, Snapshot};
 use crate::wire::Edits;
 
 /// An account and a schema that it was let into.
@@ -28,10 +30,21 @@ pub trait Outside {
     fn kick(&self, server: ServerId);
     /// Have all servers probed now: a writer is missing.
     fn kick_all(&self);
+    /// A stored routine was created, changed or dropped.
+    fn routines_changed(&self);
     /// A connection id that no other client of this process has.
     fn connection_id(&self) -> u32;
     /// Asks all workers for the session that a KILL means. True if there was one.
     fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>>;
+}
+
+/// A snapshot's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    /// Of anything.
+    pub all: u64,
+    /// Of anything but positions and times.
+    pub roles: u64,
 }
 
 /// The worker's own copy of the current snapshot, so that no statement touches what other threads do.
@@ -55,6 +68,28 @@ impl TopologyCell {
     /// Its version, without touching the snapshot's count of references.
     pub fn version(&self) -> u64 {
         self.current.borrow().version
+    }
+
+    /// What tells whether anything changed, and whether any role did.
+    pub fn versions(&self) -> Versions {
+        let current = self.current.borrow();
+        Versions { all: current.version, roles: current.roles_version }
+    }
+
+    /// The primary, without touching the snapshot's count of references.
+    pub fn writer(&self) -> Option<ServerId> {
+        self.current.borrow().writer
+    }
+
+    /// Counts primaries.
+    pub fn generation(&self) -> u64 {
+        self.current.borrow().generation
+    }
+
+    /// Whether the primary tells the GTIDs of writes.
+    pub fn writer_has_gtids(&self) -> bool {
+        let current = self.current.borrow();
+        current.writer().and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
     }
 
     /// Replaces it and wakes who waits for that.
@@ -94,13 +129,22 @@ pub struct Context<R: Runtime> {
     /// Seconds since the worker began.
     pub tick: Cell<u32>,
     sessions: RefCell<HashMap<u32, Rc<Handle>>>,
-    /// Sessions attached to each server.
-    loads: RefCell<HashMap<ServerId, usize>>,
+    /// Statements under way on each server, by its id: ids count up from 0 and are never used again.
+    loads: RefCell<Vec<usize>>,
     random: Cell<u64>,
     /// Schemas that an account was let into: a login that names one of these needs no server.
     pub(super) schemas: RefCell<HashSet<Entry>>,
     /// Borrowed only between two awaits.
     pub(super) edits: RefCell<Edits>,
+    /// Texts that sessions prepared.
+    pub(super) texts: Texts,
+    classes: RefCell<ClassCache>,
+    /// What the servers' stored routines do.
+    pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
+    /// What clients were told to be written.
+    pub heard: RefCell<HeardWrites>,
+    /// Replicas that failed a moment ago, and until when they are left alone.
+    pub(super) ejected: RefCell<Vec<(ServerId, tokio::time::Instant)>>,
 }
 
 impl<R: Runtime> Context<R> {
@@ -129,6 +173,11 @@ impl<R: Runtime> Context<R> {
             random: Cell::new(seed),
             schemas: RefCell::default(),
             edits: RefCell::default(),
+            texts: Texts::default(),
+            classes: RefCell::default(),
+            routines: RefCell::default(),
+            heard: RefCell::default(),
+            ejected: RefCell::default(),
         }
     }
 
@@ -157,14 +206,27 @@ impl<R: Runtime> Context<R> {
         self.live.borrow().clone()
     }
 
-    /// What a port wants, by the settings of now.
-    pub(super) fn want(&self, port: Port) -> Want {
-        match port {
-            Port::Replica => {
+    /// What a statement for this role wants, by the settings of now.
+    pub(super) fn want(&self, port: Port, role: Role) -> Want {
+        match (role, port) {
+            (Role::Writer, _) => Want::Writer,
+            (Role::Reader, Port::Replica) => {
                 Want::Reader { or_writer: self.live.borrow().replicas.fallback == Fallback::Primary }
             }
-            Port::Primary | Port::Split => Want::Writer,
+            // A read that finds no replica goes where writes go, on the session's connection there.
+            (Role::Reader, _) => Want::Reader { or_writer: false },
         }
+    }
+
+    /// What a text is and does.
+    pub(super) fn classify(
+        &self,
+        text: &[u8],
+        options: sql::Options,
+        schema: Option<&[u8]>,
+    ) -> StatementClass {
+        let context = sql::Context { options, schema: schema.unwrap_or_default() };
+        self.classes.borrow_mut().classify(text, context, &**self.routines.borrow())
     }
 
     pub(super) fn login_of(&self, user: &[u8]) -> Option<Login> {
@@ -174,19 +236,40 @@ impl<R: Runtime> Context<R> {
         Some(Login { user: user.name.clone(), password: user.password.clone() })
     }
 
+    #[inline]
     pub(super) fn count_in(&self, server: ServerId) {
-        *self.loads.borrow_mut().entry(server).or_default() += 1;
+        let mut loads = self.loads.borrow_mut();
+        let at = usize::try_from(server.0).unwrap_or(usize::MAX);
+        if loads.len() <= at {
+            loads.resize(at + 1, 0);
+        }
+        if let Some(load) = loads.get_mut(at) {
+            *load += 1;
+        }
     }
 
+    #[inline]
     pub(super) fn count_out(&self, server: ServerId) {
-        if let Some(load) = self.loads.borrow_mut().get_mut(&server) {
+        if let Some(load) = self.loads.borrow_mut().get_mut(server.0 as usize) {
             *load = load.saturating_sub(1);
         }
     }
 
-    /// Sessions of this worker attached to a server.
+    /// Statements of this worker under way on a server.
     pub fn load(&self, server: ServerId) -> usize {
-        self.loads.borrow().get(&server).copied().unwrap_or(0)
+        self.loads.borrow().get(server.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether the server of a connection with a statement under way answers.
+    pub(super) fn is_alive(&self, attached: Attached) -> bool {
+        self.topology.get().server(attached.server).is_some_and(|s| s.health != Health::Down)
+    }
+
+    /// Whether a connection that a session keeps may go on being used.
+    pub(super) fn is_good(&self, kept: Attached) -> bool {
+        let snapshot = self.topology.get();
+        let up = snapshot.server(kept.server).is_some_and(|s| s.health != Health::Down);
+        up && (kept.read_only || kept.generation == snapshot.generation)
     }
 
     /// xorshift64: spreads choices, hides nothing.
@@ -202,6 +285,11 @@ impl<R: Runtime> Context<R> {
     /// Takes a new snapshot: tells the sessions whose server is lost, and drops pooled connections that
     /// must not be used again.
     pub fn new_snapshot(&self, snapshot: Arc<Snapshot>) {
+        if self.topology.versions().roles == snapshot.roles_version {
+            // Positions alone moved, as they do ten times a second: nobody loses anything by that.
+            self.topology.set(snapshot);
+            return;
+        }
         let lost = |server: ServerId| snapshot.server(server).is_none_or(|s| s.health == Health::Down);
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
         self.pool.retain(|c, _| !lost(c.about.server) && !old(c.about.generation, c.about.class.read_only));
@@ -210,7 +298,7 @@ impl<R: Runtime> Context<R> {
             .borrow()
             .values()
             .filter(|h| {
-                h.attached.get().is_some_and(|a| {
+                h.bound().any(|a| {
                     // A statement under way on a demoted but living server may end; the next one moves.
                     lost(a.server) || (!h.busy.get() && old(a.generation, a.read_only))
                 })

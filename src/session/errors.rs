@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::backend::ServerError;
+use crate::backend::{Limit, ServerError};
 use crate::wire::ErrPacket;
 
 /// Why a statement, or a login, fails in the proxy.
@@ -37,7 +37,17 @@ pub enum Failure {
     /// No replica serves reads and the primary must not stand in.
     NoReplica,
     /// No server connection became free.
-    Queue(Duration),
+    Queue(Duration, Limit),
+    /// What the last statement did is asked for, and its connection was another session's since.
+    Forgotten,
+    /// No server takes the session's state; what the last one said.
+    StateRefused(ServerError),
+    /// No such prepared statement; what was to be done with it.
+    NoStatement(u32, &'static str),
+    /// The prepared statement has no open cursor.
+    NoCursor(u32),
+    /// A text that is to be prepared is too long.
+    TooLongToPrepare(usize),
     /// A server connection could not be opened.
     Unreachable(String),
     /// A server's own refusal.
@@ -112,14 +122,47 @@ impl Failure {
                 b"HY000",
                 "pointsman: no replica serves reads, and replicas.fallback is \"none\"; try again later".into(),
             ),
-            Queue(waited) => (
-                1040,
-                b"08004",
+            Queue(waited, limit) => {
+                let limit = match limit {
+                    Limit::Server => "limits.max_server_connections is reached",
+                    Limit::User => "max_connections of the user is reached",
+                    Limit::Account => "the server's own limit of connections for this account is reached",
+                };
+                (
+                    1040,
+                    b"08004",
+                    format!(
+                        "pointsman: no server connection became free within {:.1} s (limits.queue_timeout): {limit}; \
+                         try again later",
+                        waited.as_secs_f64()
+                    ),
+                )
+            }
+            Forgotten => (
+                1105,
+                b"HY000",
+                "pointsman: what the last statement did is not known any more: its server connection is gone, or \
+                 another session has had it since; this session keeps its connection from now on"
+                    .into(),
+            ),
+            StateRefused(e) => (
+                1105,
+                b"08S01",
                 format!(
-                    "pointsman: no server connection became free within {:.1} s: limits.max_server_connections, the \
-                     user's max_connections or the server's own limit of the account is reached; try again later",
-                    waited.as_secs_f64()
+                    "pointsman: the servers refuse the state of this session (error {}: {}); the statement was not \
+                     executed; connect again",
+                    e.code,
+                    String::from_utf8_lossy(&e.message)
                 ),
+            ),
+            NoStatement(id, what) => {
+                (1243, b"HY000", format!("Unknown prepared statement handler ({id}) given to {what}"))
+            }
+            NoCursor(id) => (1421, b"HY000", format!("The statement ({id}) has no open cursor.")),
+            TooLongToPrepare(limit) => (
+                1153,
+                b"08S01",
+                format!("pointsman: a statement that is prepared can be at most {limit} bytes long"),
             ),
             Unreachable(why) => {
                 (1105, b"08S01", format!("pointsman: no server could be reached: {why}; try again"))

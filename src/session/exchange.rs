@@ -1,14 +1,19 @@
-//! One statement: a connection for it, the request, the answer, and another try where
-//! nothing was executed.
+//! One statement: its place, a connection there, what the session must bring, the
+//! request, the answer, and another try where nothing was executed.
 
 use tokio::time::Instant;
 
 use super::attach::Stop;
+use super::pins::PinSet;
+use super::place::Brought;
 use super::request::Request;
 use super::{Failure, Session};
 use crate::backend::ServerError;
+use crate::config::Fallback;
 use crate::net::{Buf, Runtime};
-use crate::telemetry::{Close, Disruption, cell_of};
+use crate::routing::{Role, Why};
+use crate::sql::Effects;
+use crate::telemetry::{Close, Disruption, Pin, Port, cell_of};
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker};
 
@@ -21,6 +26,12 @@ pub(super) enum Outcome {
     Done,
     /// Nothing was executed and nothing forwarded: it can go elsewhere.
     Again,
+    /// A replica does not execute what was taken for a read, and executed nothing of it.
+    NotHere,
+    /// The server does not know the prepared statement, or wants it prepared anew; nothing was executed.
+    PrepareAgain,
+    /// A replica does not commit a transaction that only read: MariaDB with log_bin, where there was a savepoint.
+    NotCommitted,
     /// A server that was taken for the primary says it is read-only; nothing was executed.
     Refused(ServerError, ServerId),
     /// The client gets an ERR packet with this sequence id, or none, and stays or not.
@@ -29,79 +40,151 @@ pub(super) enum Outcome {
 
 impl<R: Runtime> Session<R> {
     /// A command that a server answers.
-    pub(super) async fn forward(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+    pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         let began = Instant::now();
-        let mut tries = 0;
-        if request.command.response() == ResponseShape::None && !self.is_attached() {
-            // Nothing may be answered, and what it speaks of is gone: the next command hears of that.
-            return Box::pin(self.skip(buf, request)).await.map(|_| ());
-        }
-        if self.state.insert_id_lost
-            && let Err(stop) = self.misses_nothing(buf, request, false)
+        let (mut tries, mut not_reader) = (0, None);
+        self.state.begins(&request.class);
+        if (self.lost.writer || self.lost.reader)
+            && let Err(stop) = self.tell_of_loss()
         {
-            return Box::pin(self.skip_and_stop(buf, request, stop)).await;
+            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }
-        loop {
-            if !self.is_attached()
-                && let Err(stop) = Box::pin(self.attach_for(buf, request)).await
-            {
-                return Box::pin(self.skip_and_stop(buf, request, stop)).await;
+        if self.has_values_to_move(request.class.effects) {
+            Box::pin(self.move_values()).await;
+        }
+        let (role, why) = loop {
+            let (mut role, mut why) = self.place(request);
+            if role == Role::Reader && not_reader.is_none() && self.keeps_behind(request) {
+                not_reader = Some(Why::NotFresh);
             }
-            self.state.holds(request.leaves);
-            self.forget_past(request);
-            let outcome = self.exchange(buf, request).await?;
+            if let (Role::Reader, Port::Split, Some(instead)) = (role, self.port, not_reader) {
+                (role, why) = (Role::Writer, instead);
+            }
+            let ends = Effects::BEGINS | Effects::LOCKS_TABLES;
+            if role == Role::Writer
+                && request.class.effects.intersects(ends)
+                && self.state.pins.on(Role::Reader).has(Pin::Transaction)
+            {
+                Box::pin(self.end_reading_transaction()).await;
+            }
+            let looks_back = why == Why::LooksBack && self.take_last(role, request);
+            if !looks_back && !self.take_for(role) {
+                match Box::pin(self.connect(role)).await {
+                    Ok(None) => {}
+                    Ok(Some(instead)) => {
+                        not_reader = Some(instead);
+                        continue;
+                    }
+                    Err(stop) => return Box::pin(self.skip_and_stop(buf, *request, stop)).await,
+                }
+            }
+            let ready = self.is_in_line(request)
+                && (request.statement == 0 || matches!(self.name_statement(buf, request), Ok(true)));
+            if !ready {
+                match Box::pin(self.line_up(buf, request)).await {
+                    Ok(Brought::Ready) => {}
+                    Ok(Brought::Broken) => {
+                        self.server_lost();
+                        tries += 1;
+                        if role == Role::Reader && self.state_refused.take().is_some() {
+                            // A replica that does not take the session's state; the primary did.
+                            not_reader = Some(Why::Refused);
+                        }
+                        match Box::pin(self.may_try_again(tries)).await {
+                            Ok(()) => continue,
+                            Err(stop) => return Box::pin(self.skip_and_stop(buf, *request, stop)).await,
+                        }
+                    }
+                    Err(stop) => return Box::pin(self.skip_and_stop(buf, *request, stop)).await,
+                }
+            }
+            let outcome = if self.state.must_not_commit(role, request.class.effects) {
+                Box::pin(self.roll_back_first(buf, request)).await?
+            } else {
+                self.exchange(buf, request).await?
+            };
             match outcome {
-                Outcome::Done => break,
-                Outcome::Again if tries < MAX_TRIES => {
+                Outcome::Done => break (role, why),
+                Outcome::NotHere => not_reader = Some(Why::Refused),
+                Outcome::PrepareAgain => request.prepared_anew = true,
+                Outcome::NotCommitted => return Box::pin(self.roll_back_instead(buf, *request)).await,
+                Outcome::Again => {
                     tries += 1;
                     self.count(Disruption::Retried);
-                }
-                Outcome::Again => {
-                    let failure = Failure::Unreachable("every connection broke".into());
-                    return Box::pin(self.skip_and_stop(buf, request, Stop::Tell(failure))).await;
+                    if let Err(stop) = Box::pin(self.may_try_again(tries)).await {
+                        return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+                    }
                 }
                 Outcome::Refused(error, server) => {
                     if let Err(stop) = Box::pin(self.refused(error, server)).await {
-                        return Box::pin(self.skip_and_stop(buf, request, stop)).await;
+                        return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
                     }
                 }
                 Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
-        }
-        if self.state.read_only_lost {
-            self.release(false).await;
-            self.state.lost_connection();
+        };
+        if request.class.effects.contains(Effects::SETS_STATE)
+            && self.state.pins.on(Role::Writer).has(Pin::Variable)
+        {
+            Box::pin(self.learn_variables()).await;
         }
         let port = self.port as usize;
         cell_of(&self.context.metrics.statements, port).add(1);
+        if self.port == Port::Split {
+            self.count_placed(&request.class, role, why);
+        }
         if let Some(latency) = self.context.metrics.latency.get(port) {
             latency.observe_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
         Ok(())
     }
 
-    /// A plain read on a connection that was not reset hides what the session before it left there; before
-    /// anything else it is reset, in the same write.
-    fn forget_past(&mut self, request: Request) {
-        let Some(connection) = self.backend.as_mut().filter(|c| c.has_past) else { return };
-        connection.has_past = false;
-        if !request.plain {
-            connection.reset_before(&self.state.carried, &mut self.prelude);
+    /// A connection that broke before anything was executed leaves nothing to tell but what it held.
+    async fn may_try_again(&mut self, tries: u32) -> Result<(), Stop> {
+        self.tell_of_loss()?;
+        if tries > MAX_TRIES {
+            return Err(Stop::Tell(match self.state_refused.take() {
+                Some(error) => Failure::StateRefused(*error),
+                None => Failure::Unreachable("every connection broke".into()),
+            }));
+        }
+        Ok(())
+    }
+
+    /// A connection from the pool. Some: no replica can be had, for this reason.
+    async fn connect(&mut self, role: Role) -> Result<Option<Why>, Stop> {
+        if self.lost.writer || self.lost.reader {
+            self.tell_of_loss()?;
+        }
+        // Who waits for one connection must not keep the other for diagnostics that this statement ends.
+        self.let_diagnostics_go(role);
+        match self.attach(role).await {
+            Ok(()) => Ok(None),
+            Err(Stop::Tell(Failure::NoReplica | Failure::Unreachable(_)))
+                if role == Role::Reader && self.port == Port::Split =>
+            {
+                let why = self.why_no_reader();
+                let fallback = self.context.live.borrow().replicas.fallback;
+                if why == Why::NoReplica && fallback == Fallback::None {
+                    return Err(Stop::Tell(Failure::NoReplica));
+                }
+                Ok(Some(why))
+            }
+            Err(stop) => Err(stop),
         }
     }
 
-    /// A connection for this request. A text that asks for what the connection before it knew cannot move.
-    async fn attach_for(&mut self, buf: &Buf, request: Request) -> Result<(), Stop> {
-        self.misses_nothing(buf, request, self.was_attached)?;
-        self.attach().await
-    }
-
-    fn misses_nothing(&self, buf: &Buf, request: Request, moving: bool) -> Result<(), Stop> {
-        let is_text = matches!(request.command, Command::Query | Command::StmtPrepare);
-        match is_text.then(|| self.state.misses(request.arguments(buf), moving)).flatten() {
-            Some(missing) => Err(Stop::TellAndClose(Failure::StateLost(missing), Close::ServerLost)),
-            None => Ok(()),
+    /// Brings the session to the connection, and its prepared statement.
+    async fn line_up(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Brought, Stop> {
+        if !self.is_in_line(request)
+            && let Brought::Broken = self.bring(buf, request).await?
+        {
+            return Ok(Brought::Broken);
         }
+        if request.statement == 0 {
+            return Ok(Brought::Ready);
+        }
+        self.bring_statement(buf, request).await
     }
 
     /// A request that is not sent: the client is told once it has said all of it.
@@ -112,12 +195,16 @@ impl<R: Runtime> Session<R> {
         stop: Stop,
     ) -> Result<(), Close> {
         let seq = self.skip(buf, request).await?;
+        if request.command.response() == ResponseShape::None {
+            return Ok(());
+        }
         self.stop(seq, stop).await
     }
 
     /// Tells the client, or closes.
     pub(super) async fn stop(&mut self, seq: u8, stop: Stop) -> Result<(), Close> {
         match stop {
+            Stop::RowCount => Box::pin(self.answer_row_count(seq)).await,
             Stop::Tell(failure) => self.send_failure(seq, &failure).await,
             Stop::TellAndClose(failure, close) => Err(self.refuse(seq, &failure, close).await),
             Stop::Close(close) => Err(close),
@@ -125,11 +212,19 @@ impl<R: Runtime> Session<R> {
     }
 
     /// One try.
-    async fn exchange(&mut self, buf: &mut Buf, mut request: Request) -> Result<Outcome, Close> {
+    pub(super) async fn exchange(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Outcome, Close> {
+        let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
+        let text =
+            if request.class.effects.intersects(names) { self.meant_text(buf, *request) } else { None };
+        // A text that is only prepared leaves nothing yet.
+        self.sent = match request.command {
+            Command::StmtPrepare => PinSet::default(),
+            _ => self.state.sends(self.role, &request.class, text.as_deref()),
+        };
         let (seq, sent) = if request.whole {
-            (request.answer_seq(), self.send_whole(buf, request).await)
+            (request.answer_seq(), self.send_whole(buf, *request).await)
         } else {
-            Box::pin(self.send_large(buf, request)).await?
+            Box::pin(self.send_large(buf, *request)).await?
         };
         let shape = request.command.response();
         if shape == ResponseShape::None {
@@ -145,9 +240,13 @@ impl<R: Runtime> Session<R> {
         let server = self.backend.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.capabilities);
         legs.client_tracks_all = self.state.tracks_all;
-        let walker = ResponseWalker::new(shape, legs, seq, self.state.status);
+        legs.also = self.state.transaction_elsewhere(self.role);
+        let mut walker = ResponseWalker::new(shape, legs, seq, self.state.status);
+        if request.command == Command::StmtPrepare {
+            walker.names_statement(self.state.statements.next_id());
+        }
         if !sent || self.backend.is_none() {
-            return Ok(self.lost(sent, false, &walker, buf, request));
+            return Ok(self.lost(sent, false, &walker, buf, *request));
         }
         self.answer(walker, buf, request).await
     }

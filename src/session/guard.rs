@@ -1,27 +1,26 @@
-//! A look at statement texts before they go: what a replica port refuses, what leaves
-//! something behind, and KILL, which means sessions of this proxy.
+//! A look at statement texts before they go: what they are, what a replica port refuses,
+//! and KILL, which means sessions of this proxy.
 
 use super::attach::Stop;
 use super::request::Request;
 use super::{Failure, Session};
 use crate::net::{Buf, Runtime};
 use crate::sql::read_only::{Verdict, check};
+use crate::sql::{self, Effects, StatementClass};
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
-/// Statement words that neither begin nor end a transaction.
-const DATA_WORDS: [&[u8]; 8] =
-    [b"select", b"insert", b"update", b"delete", b"replace", b"with", b"show", b"values"];
-
 impl<R: Runtime> Session<R> {
     /// COM_QUERY and COM_STMT_PREPARE.
-    pub(super) async fn text(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
-        // Only a whole text can be judged.
-        if self.port == Port::Replica
-            && !request.whole
-            && !Box::pin(self.complete(buf, &mut request, MAX_PAYLOAD)).await?
-        {
-            return self.decline(buf, request, Failure::TooLongToCheck(MAX_PAYLOAD)).await;
+    pub(super) async fn text(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        // Only a whole text can be judged, and only one that is kept can be prepared elsewhere.
+        let needed = self.port == Port::Replica || request.command == Command::StmtPrepare;
+        if needed && !request.whole && !Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await? {
+            let failure = match self.port {
+                Port::Replica => Failure::TooLongToCheck(MAX_PAYLOAD),
+                _ => Failure::TooLongToPrepare(MAX_PAYLOAD),
+            };
+            return self.decline(buf, *request, failure).await;
         }
         let attributes =
             request.command == Command::Query && self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
@@ -39,18 +38,46 @@ impl<R: Runtime> Session<R> {
         if self.port == Port::Replica
             && let Verdict::Refused(reason) = check(text, self.state.sql_options())
         {
-            return self.decline(buf, request, Failure::ReadOnlyPort(reason.as_str())).await;
+            if request.command == Command::Query && sets_read_write(text, self.state.sql_options()) {
+                // Pools say so to every connection that they take. On a replica it changes nothing, and so here.
+                Box::pin(self.skip(buf, *request)).await?;
+                return Box::pin(self.send_ok(request.answer_seq())).await;
+            }
+            return self.decline(buf, *request, Failure::ReadOnlyPort(reason.as_str())).await;
         }
-        if request.command == Command::Query && request.whole {
-            request.plain = self.state.looks_plain(text);
+        request.class = if request.whole {
+            self.context.classify(text, self.state.sql_options(), self.state.carried.schema.as_deref())
         } else {
-            self.state.is_not_plain();
+            StatementClass::UNKNOWN
+        };
+        if request.class.effects.contains(Effects::EXECUTES) {
+            request.class = self.executed(text, request.class);
+        }
+        if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
+            return Box::pin(self.explain(buf, *request)).await;
         }
         if request.command == Command::Query && begins_like_kill(text) {
-            return Box::pin(self.kill_text(buf, request)).await;
+            return Box::pin(self.kill_text(buf, *request)).await;
         }
-        request.leaves = self.state.leaves(text, request.whole);
         self.forward(buf, request).await
+    }
+
+    /// EXECUTE is what the statement is that was prepared as text under that name.
+    fn executed(&self, text: &[u8], class: StatementClass) -> StatementClass {
+        let options = self.state.sql_options();
+        let known = crate::sql::parts::executed(text, options).and_then(|name| {
+            self.state.text_statements.iter().find(|known| *known.name == *name).map(|known| &known.text)
+        });
+        match known {
+            Some(text) => {
+                let inner = self.context.classify(text, options, self.state.carried.schema.as_deref());
+                let hints = Effects::HINT_PRIMARY | Effects::HINT_REPLICA | Effects::HINT_EXPLAIN;
+                let own = (class.effects & hints) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
+                let effects = inner.effects | own;
+                StatementClass { effects, ..inner }
+            }
+            None => class,
+        }
     }
 
     async fn decline(&mut self, buf: &mut Buf, request: Request, failure: Failure) -> Result<(), Close> {
@@ -58,33 +85,20 @@ impl<R: Runtime> Session<R> {
     }
 }
 
+/// `SET SESSION TRANSACTION READ WRITE`, alone.
+fn sets_read_write(text: &[u8], options: sql::Options) -> bool {
+    let mut lexer = sql::Lexer::new(text, options);
+    let mut says = |words: &[&str]| {
+        lexer.next_significant().is_some_and(|t| t.kind == sql::Kind::Word && t.is_any(words))
+    };
+    let all = says(&["set"]) && says(&["session", "local"]) && says(&["transaction"]);
+    let all = all && says(&["read"]) && says(&["write"]);
+    all && lexer.next_significant().is_none_or(|t| t.kind == sql::Kind::Semicolon)
+        && lexer.next_significant().is_none()
+}
+
 /// A cheap first look: `KILL` behind white space and comments.
 fn begins_like_kill(text: &[u8]) -> bool {
     let begin = text.iter().find(|b| !b.is_ascii_whitespace());
     matches!(begin, Some(b'k' | b'K' | b'/' | b'#' | b'-'))
-}
-
-/// Whether a text may begin or end a transaction: everything but plain data statements.
-pub(super) fn may_control(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    let word = text.split(|b| !b.is_ascii_alphabetic()).next().unwrap_or_default();
-    let data = DATA_WORDS.iter().any(|w| word.eq_ignore_ascii_case(w));
-    !data || text.trim_ascii_end().iter().rev().skip(1).any(|b| *b == b';')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_end_a_transaction() {
-        for sql in
-            ["COMMIT", "/* x */ commit", "insert into t values (1); commit", "create table t (a int)", "do 1"]
-        {
-            assert!(may_control(sql.as_bytes()), "{sql}");
-        }
-        for sql in [" SELECT 1", "insert into t values (1);", "update t set a = 1 ; "] {
-            assert!(!may_control(sql.as_bytes()), "{sql}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::backend::Login;
 use crate::net::Signal;
+use crate::routing::{PerRole, Role};
 use crate::topology::ServerId;
 
 /// Bits of a session's signal.
@@ -47,24 +48,41 @@ pub struct Handle {
     pub id: u32,
     /// How to wake it.
     pub signal: Signal,
-    /// Its server connection.
+    /// The server connection that a command under way has.
     pub attached: Cell<Option<Attached>>,
+    /// Server connections that it keeps between its statements: to the primary, and to a replica.
+    kept: PerRole<Cell<Option<Attached>>>,
     /// Whose it is, once logged in.
     pub login: RefCell<Option<Rc<Login>>>,
     /// A command is under way.
     pub busy: Cell<bool>,
+    /// A KILL is on its way to the server for the command under way: it may arrive after that, and must not meet
+    /// another session's.
+    pub killing: Cell<bool>,
     /// The worker's tick of its last sign of life, in seconds.
     pub active: Cell<u32>,
 }
 
 impl Handle {
+    /// What it keeps for this role.
+    pub(super) fn kept(&self, role: Role) -> &Cell<Option<Attached>> {
+        self.kept.of(role)
+    }
+
+    /// All server connections that are bound to it now.
+    pub(super) fn bound(&self) -> impl Iterator<Item = Attached> {
+        [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
+    }
+
     pub(super) fn new(id: u32, now: u32) -> Self {
         Handle {
             id,
             signal: Signal::default(),
             attached: Cell::new(None),
+            kept: Default::default(),
             login: RefCell::new(None),
             busy: Cell::new(true),
+            killing: Cell::new(false),
             active: Cell::new(now),
         }
     }

@@ -3,10 +3,13 @@
 
 use super::attach::Stop;
 use super::client::ended_by;
+use super::place::Brought;
 use super::request::{PacketRun, Request};
 use super::{Failure, Session, Signals};
-use crate::net::{Buf, Runtime, Stream, or_raised, tunnel};
-use crate::telemetry::Close;
+use crate::net::{Buf, Runtime, or_raised, tunnel};
+use crate::routing::Role;
+use crate::sql::StatementClass;
+use crate::telemetry::{Close, Port};
 
 impl<R: Runtime> Session<R> {
     /// The client's packets up to the empty one. `buf` may have the first of them already. `seq` is the
@@ -52,30 +55,18 @@ impl<R: Runtime> Session<R> {
         if !self.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
             return Err(Close::ClientProtocol);
         }
-        if !self.is_attached()
-            && let Err(stop) = Box::pin(self.attach()).await
-        {
+        let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
+        request.class = StatementClass::UNKNOWN;
+        self.state.sends(role, &request.class, None);
+        if let Err(stop) = Box::pin(self.for_stream(role, buf, &request)).await {
             let seq = self.skip(buf, request).await?;
             return self.stop(seq, stop).await;
         }
         let mut first = self.buffer();
-        first.extend_from_slice(&std::mem::take(&mut self.prelude));
-        let expecting = first.len();
         first.extend_from_slice(buf.filled());
         buf.clear();
         let spare = self.buffer();
         let Some(connection) = &mut self.backend else { return Err(Close::ServerLost) };
-        if expecting > 0 {
-            // The answers to the prelude are not the client's: they must be in before the stream begins.
-            let mut prelude = self.context.buffers.small();
-            prelude.extend_from_slice(first.filled().get(..expecting).unwrap_or_default());
-            first.consume(expecting);
-            let (result, prelude) = connection.stream.write_all(prelude).await;
-            self.context.buffers.give(prelude);
-            if result.is_err() || connection.settle().await.is_err() {
-                return self.stop(1, Stop::TellAndClose(Failure::AnswerCut, Close::ServerLost)).await;
-            }
-        }
         let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN;
         let streaming = tunnel(&mut self.client, &mut connection.stream, first, spare);
         let ended = or_raised(&self.handle.signal, ending, streaming).await;
@@ -85,5 +76,18 @@ impl<R: Runtime> Session<R> {
             Ok(Err(_)) | Err(Signals::LOST) => Close::ServerLost,
             Err(raised) => ended_by(raised),
         })
+    }
+    /// A connection for a stream, with the session's state: the answers to that must be in before it begins.
+    async fn for_stream(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<(), Stop> {
+        if !self.take_for(role) {
+            self.tell_of_loss()?;
+            self.attach(role).await?;
+        }
+        for brought in [self.bring(buf, request).await?, self.send_prelude().await?] {
+            if let Brought::Broken = brought {
+                return Err(Stop::TellAndClose(Failure::AnswerCut, Close::ServerLost));
+            }
+        }
+        Ok(())
     }
 }

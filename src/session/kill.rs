@@ -10,7 +10,7 @@ use super::{Attached, Context, Failure, Handle, Session, Signals};
 use crate::backend::{Login, Target, connect, own_class};
 use crate::net::{Buf, Endpoint, Runtime};
 use crate::sql;
-use crate::telemetry::Close;
+use crate::telemetry::{Close, Port};
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, query_text};
 
@@ -23,7 +23,7 @@ pub struct KillRequest {
     pub connection: bool,
     /// Only sessions of the same account are killed by the proxy; others are the server's to judge.
     pub user: String,
-    /// The server that the asking session is attached to: its own ids are what the number most likely is.
+    /// The server whose ids the number most likely is one of: the primary, where CONNECTION_ID() is asked.
     pub server: Option<ServerId>,
 }
 
@@ -35,8 +35,7 @@ impl<R: Runtime> Session<R> {
         let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
         let (Some(kill), Some(id)) = (kill, id) else {
-            request.leaves = self.state.leaves(text, request.whole);
-            return self.forward(buf, request).await;
+            return self.forward(buf, &mut request).await;
         };
         self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
     }
@@ -56,24 +55,28 @@ impl<R: Runtime> Session<R> {
     async fn kill(
         &mut self,
         buf: &mut Buf,
-        request: Request,
+        mut request: Request,
         id: u32,
         connection: bool,
     ) -> Result<(), Close> {
-        let attached = self.handle.attached.get();
-        if id == self.handle.id || attached.is_some_and(|a| a.thread_id == id) {
+        // Where CONNECTION_ID() was asked.
+        let server = match self.port {
+            Port::Replica => self.state.last_connection.map(|(server, _)| server),
+            _ => self.context.topology.writer(),
+        };
+        if id == self.handle.id || self.context.pool.owner_of(server, id) == Some(self.handle.id) {
             let seq = self.skip(buf, request).await?;
             self.send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
         let user = self.login.as_ref().map(|l| l.user.to_string()).unwrap_or_default();
-        let kill = KillRequest { id, connection, user, server: attached.map(|a| a.server) };
+        let kill = KillRequest { id, connection, user, server };
         let context = self.context.clone();
         if context.outside.kill(kill).await {
             let seq = self.skip(buf, request).await?;
             return self.send_ok(seq).await;
         }
-        self.forward(buf, request).await
+        self.forward(buf, &mut request).await
     }
 }
 
@@ -95,13 +98,8 @@ fn find<R: Runtime>(context: &Context<R>, request: &KillRequest) -> Option<Rc<Ha
     let handles = context.handles();
     let by_id = handles.iter().find(|h| h.id == request.id && mine(h));
     let by_thread = || {
-        handles.iter().find(|h| {
-            let attached = h.attached.get();
-            let here = attached.is_some_and(|a| {
-                a.thread_id == request.id && request.server.is_none_or(|server| server == a.server)
-            });
-            here && mine(h)
-        })
+        let owner = context.pool.owner_of(request.server, request.id)?;
+        handles.iter().find(|h| h.id == owner && mine(h))
     };
     by_id.or_else(by_thread).cloned()
 }
@@ -123,8 +121,10 @@ async fn kill_on_server<R: Runtime>(
         let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
         // By now the session may have ended, and its server connection be another's.
         if handle.attached.get() == Some(attached) && handle.busy.get() {
+            handle.killing.set(true);
             let what = if whole { "CONNECTION" } else { "QUERY" };
             let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
+            handle.killing.set(false);
             if let Err(error) = killed {
                 tracing::debug!(%error, "KILL on the server");
             }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::attach::Stop;
 use super::client::ended_by;
+use super::place::Brought;
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
 use crate::auth::{self, Plugin, ServerExchange, Step};
 use crate::backend::Login;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
-use crate::telemetry::Close;
+use crate::routing::Role;
+use crate::telemetry::{Close, Port};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
@@ -160,7 +162,10 @@ impl<R: Runtime> Session<R> {
             return Ok(());
         }
         let context = self.context.clone();
-        match context.runtime.timeout(SCHEMA_PATIENCE, self.attach()).await {
+        let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.try_schema(role)).await;
+        self.rest();
+        match asked {
             Some(Ok(())) => {
                 let mut schemas = context.schemas.borrow_mut();
                 if schemas.len() < MAX_SCHEMAS {
@@ -173,6 +178,25 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Takes a connection for this role and brings the session there.
+    async fn try_schema(&mut self, role: Role) -> Result<(), Stop> {
+        self.attach(role).await?;
+        let (state, insert_id) = (self.state.carried.clone(), Some(0));
+        if let Some(connection) = &mut self.backend {
+            connection.become_session(&state, insert_id, &mut self.prelude);
+        }
+        let said = !self.prelude.is_empty();
+        match self.send_prelude().await? {
+            Brought::Ready => {
+                if let Some(connection) = self.backend.as_mut().filter(|_| said) {
+                    connection.has_past = false;
+                }
+                Ok(())
+            }
+            Brought::Broken => Err(Stop::Close(Close::ServerLost)),
+        }
+    }
+
     fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16) {
         let login = Rc::new(login);
         self.handle.login.replace(Some(login.clone()));
@@ -180,7 +204,10 @@ impl<R: Runtime> Session<R> {
         self.handle.signal.lower(Signals::LOGIN);
         self.login = Some(login);
         self.collation = collation;
-        self.state = SessionState::new(schema, collation);
+        let written = std::mem::take(&mut self.state.written);
+        self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
+        // Under another name it may still ask for what it wrote.
+        self.state.written = written;
     }
 
     /// A whole packet with this sequence id, consumed by the caller.

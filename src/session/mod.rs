@@ -18,19 +18,28 @@ mod commands;
 mod context;
 mod errors;
 mod exchange;
+mod explain;
 mod guard;
 mod handle;
 mod infile;
 mod kill;
+mod links;
 mod login;
 mod outcome;
+mod pins;
+mod place;
+mod prepared;
+mod reader;
 mod request;
 mod send;
 #[cfg(test)]
 mod size_tests;
 mod state;
+mod statements;
 #[cfg(test)]
 mod tests;
+mod transfer;
+mod untold;
 
 pub use context::{Context, Outside, TopologyCell};
 pub use errors::{Failure, too_many_connections};
@@ -40,10 +49,14 @@ pub use kill::{KillRequest, kill_here};
 use std::rc::Rc;
 
 use crate::auth::{Nonce, Plugin};
-use crate::backend::{Class, Connection, Login};
+use crate::backend::{Class, Connection, Login, Seat, ServerError};
 use crate::net::{Buf, Runtime};
+use crate::routing::{PerRole, Role};
 use crate::telemetry::{Close, Port, cell_of};
+use crate::topology::ServerId;
 use crate::wire::Capabilities;
+use links::Links;
+use pins::PinSet;
 use state::SessionState;
 
 /// One client.
@@ -64,11 +77,26 @@ pub struct Session<R: Runtime> {
     /// The collation id of the handshake.
     collation: u16,
     state: SessionState,
-    backend: Option<Connection<R::Stream>>,
-    /// The snapshot's version at which the connection's server was last found right.
-    checked: u64,
-    /// It had a server connection before: the next one is a move.
-    was_attached: bool,
+    /// What the statement under way runs on,
+    backend: Option<Box<Connection<R::Stream>>>,
+    /// its place in the pool,
+    seat: Option<Seat<R::Stream>>,
+    /// and which of the session's two servers that is.
+    role: Role,
+    /// What it holds there only since the statement under way was sent.
+    sent: PinSet,
+    /// Why a server did not take its state, last time one did not.
+    state_refused: Option<Box<ServerError>>,
+    /// Its connections between two statements.
+    links: Links<R::Stream>,
+    /// Counts its reads, up to 255.
+    reads: u8,
+    /// The replica of its last read, and the snapshot's version at which that was chosen.
+    reader: Option<(ServerId, u64)>,
+    /// The snapshot's version at which the kept connections were last found right.
+    checked: PerRole<u64>,
+    /// The connection that it had for a role broke, or its server lost its role: what was on it is gone.
+    lost: PerRole<bool>,
     /// Commands for a server connection that was just taken: they go in front of the next statement, in
     /// the same write.
     prelude: Vec<u8>,
@@ -90,8 +118,15 @@ impl<R: Runtime> Session<R> {
             collation: 0,
             state: SessionState::default(),
             backend: None,
-            checked: 0,
-            was_attached: false,
+            seat: None,
+            role: Role::Writer,
+            sent: PinSet::default(),
+            state_refused: None,
+            links: Links::default(),
+            reads: 0,
+            reader: None,
+            checked: PerRole::default(),
+            lost: PerRole::default(),
             prelude: Vec::new(),
         }
     }
@@ -119,37 +154,9 @@ impl<R: Runtime> Session<R> {
         self.release(fit).await;
     }
 
-    /// The server connection goes back to the pool; `fit` unless an answer is under way on it.
-    async fn release(&mut self, fit: bool) {
-        self.handle.attached.set(None);
-        self.was_attached = false;
-        // A prelude that was not sent leaves the connection waiting for its answers.
-        let unsent = !std::mem::take(&mut self.prelude).is_empty();
-        let Some(mut connection) = self.backend.take() else { return };
-        self.context.count_out(connection.about.server);
-        connection.now_has(self.state.carried.clone());
-        let next = self.state.fresh(self.collation);
-        if fit
-            && !unsent
-            && connection.is_between_exchanges()
-            && self.state.left_nothing()
-            && self.state.carried == next
-        {
-            self.context.pool.give_unchanged(connection);
-            return;
-        }
-        let fit = fit
-            && !unsent
-            && connection.is_between_exchanges()
-            && self.state.is_poolable()
-            && self.login.is_some();
-        // A session that has no schema cannot leave one behind for the next.
-        Box::pin(self.context.pool.give(connection, &next, fit)).await;
-    }
-
-    /// The class of server connections that this session needs.
-    fn class(&self) -> Class {
-        Class { capabilities: self.capabilities & Capabilities::CLASS, read_only: self.port == Port::Replica }
+    /// The class of server connections that this session needs for a role.
+    fn class(&self, role: Role) -> Class {
+        Class { capabilities: self.capabilities & Capabilities::CLASS, read_only: role == Role::Reader }
     }
 
     fn buffer(&self) -> Buf {

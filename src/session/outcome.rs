@@ -6,13 +6,15 @@ use tokio::time::Instant;
 
 use super::attach::Stop;
 use super::exchange::Outcome;
-use super::guard::may_control;
+use super::place::Brought;
 use super::request::Request;
+use super::statements::{string_parameter, with_string};
 use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::net::{Buf, Runtime};
-use crate::sql;
-use crate::telemetry::{Close, Disruption};
+use crate::routing::Role;
+use crate::sql::{ClassReason, Effects, StatementKind};
+use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, Command, ResponseWalker, query_text};
 
@@ -28,38 +30,102 @@ impl<R: Runtime> Session<R> {
         mut request: Request,
     ) -> Outcome {
         if let Some(connection) = &self.backend {
-            self.context.outside.kick(connection.about.server);
+            let server = connection.about.server;
+            self.context.outside.kick(server);
+            if self.role == Role::Reader {
+                self.context.eject(server);
+            }
         }
-        let read_only = self.class().read_only;
+        let role = self.role;
+        let read_only = role == Role::Reader;
         // With autocommit off, what is not committed is rolled back, also where no transaction was seen yet.
-        let open = self.state.in_transaction() || !self.state.carried.autocommit;
+        let open = self.state.pins.on(role).has(Pin::Transaction)
+            || (self.state.in_transaction() && role == Role::Writer)
+            || !self.state.carried.autocommit;
         self.server_lost();
-        if !open && !forwarded && request.whole && self.state.held().is_none() {
+        // What the statement itself would have left is not there.
+        let leaves = !self.sent.is_empty();
+        self.state.unpin(role, std::mem::take(&mut self.sent));
+        let held = self.state.held(role);
+        if !open && !forwarded && request.whole && held.is_none() {
             // Never sent, or nothing that it could have changed.
-            if !sent || read_only || self.is_repeatable(buf, request) {
+            if !sent || read_only || self.is_repeatable(request) {
                 return Outcome::Again;
             }
         }
-        self.state.lost_connection();
-        let failure = self.told(sent, open, forwarded, buf, request);
+        *self.lost.of_mut(role) = false;
+        self.connection_gone(role);
+        let failure = self.told(role, sent, open, forwarded, request);
         request.consume_from(buf);
         if forwarded && !walker.between_packets() {
             return Outcome::Stop(0, Stop::Close(Close::ServerLost));
         }
-        let stop = match (self.state.held(), failure) {
+        let stop = match (held, failure) {
             // What it held is gone: a client that goes on here would work without it.
-            (Some(_), failure @ Failure::OutcomeUnknown) => Stop::TellAndClose(failure, Close::ServerLost),
+            (_, failure @ Failure::OutcomeUnknown) if held.is_some() || leaves => {
+                Stop::TellAndClose(failure, Close::ServerLost)
+            }
             (Some(held), _) => Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost),
             (None, failure) => Stop::Tell(failure),
         };
         Outcome::Stop(walker.client_seq(), stop)
     }
 
+    /// The transaction that is open on a replica must not be committed: what would do so finds it rolled back.
+    pub(super) async fn roll_back_first(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Outcome, Close> {
+        if !self.prelude.is_empty() && !matches!(self.send_prelude().await, Ok(Brought::Ready)) {
+            return Ok(Outcome::Stop(request.answer_seq(), Stop::Tell(Failure::RolledBack)));
+        }
+        let effects = request.class.effects;
+        if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)
+        {
+            return Ok(Outcome::NotCommitted);
+        }
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        if let Some(connection) = &mut self.backend {
+            // A connection that fails here fails the statement, too.
+            let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
+        }
+        self.exchange(buf, request).await
+    }
+
+    /// A transaction that only read is over, whether it is committed or rolled back.
+    pub(super) async fn roll_back_instead(
+        &mut self,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Result<(), Close> {
+        let chains = request.class.effects.contains(Effects::BEGINS);
+        let sql = if chains { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let asked = match &mut self.backend {
+            Some(connection) => context.runtime.timeout(limit, connection.query(sql)).await,
+            None => None,
+        };
+        let seq = request.answer_seq();
+        request.consume_from(buf);
+        if !matches!(asked, Some(Ok(_))) {
+            self.server_lost();
+            *self.lost.of_mut(self.role) = false;
+            self.connection_gone(self.role);
+            return self.stop(seq, Stop::Tell(Failure::RolledBack)).await;
+        }
+        if !chains {
+            self.state.rolled_back();
+        }
+        self.state.done(self.role, &request.class, None, self.sent);
+        self.send_ok(seq).await
+    }
+
     /// Which error is true.
-    fn told(&self, sent: bool, open: bool, forwarded: bool, buf: &Buf, request: Request) -> Failure {
-        let (failure, disruption) = if open && (!sent || !self.may_end_transaction(buf, request)) {
+    fn told(&self, role: Role, sent: bool, open: bool, forwarded: bool, request: Request) -> Failure {
+        let (failure, disruption) = if open && (!sent || !may_end_transaction(request)) {
             (Failure::RolledBack, Disruption::RolledBack)
-        } else if self.class().read_only || (request.whole && self.is_repeatable(buf, request)) {
+        } else if role == Role::Reader || (request.whole && self.is_repeatable(request)) {
             if forwarded {
                 (Failure::AnswerCut, Disruption::AnswerCut)
             } else {
@@ -73,27 +139,15 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Whether running it twice is the same as running it once.
-    fn is_repeatable(&self, buf: &Buf, request: Request) -> bool {
+    fn is_repeatable(&self, request: Request) -> bool {
         match request.command {
             Command::InitDb
             | Command::FieldList
             | Command::Statistics
             | Command::ProcessInfo
             | Command::StmtPrepare => true,
-            Command::Query => self
-                .text_of(buf, request)
-                .is_some_and(|text| sql::plain_read::is_plain_read(text, self.state.sql_options())),
+            Command::Query | Command::StmtExecute => request.class.effects.contains(Effects::REPEATABLE),
             _ => false,
-        }
-    }
-
-    /// Whether the statement may have committed before the answer was lost.
-    fn may_end_transaction(&self, buf: &Buf, request: Request) -> bool {
-        match request.command {
-            Command::Query => self.text_of(buf, request).is_none_or(may_control),
-            Command::StmtExecute | Command::StmtBulkExecute => self.state.may_control(),
-            Command::StmtFetch | Command::StmtPrepare | Command::StmtReset | Command::Statistics => false,
-            _ => true,
         }
     }
 
@@ -104,43 +158,81 @@ impl<R: Runtime> Session<R> {
         query_text(arguments, attributes).ok()
     }
 
+    /// The text that a statement runs: its own, or the one that was prepared.
+    pub(super) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::rc::Rc<[u8]>> {
+        if request.statement != 0 {
+            let prepared = self.state.statements.peek(request.statement)?;
+            let text = &prepared.text.text;
+            // The name of a lock may be the parameter.
+            let locks =
+                request.class.reason == ClassReason::NamedLock && request.command == Command::StmtExecute;
+            let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+            let named = (locks && prepared.params == 1)
+                .then(|| string_parameter(request.payload(buf), prepared.types.as_deref(), attributes))
+                .flatten()
+                .and_then(|value| with_string(text, value));
+            return Some(named.map_or_else(|| text.clone(), std::rc::Rc::from));
+        }
+        let text = (request.command == Command::Query).then(|| self.text_of(buf, request))??;
+        if request.class.effects.contains(Effects::EXECUTES)
+            && let Some(name) = crate::sql::parts::executed(text, self.state.sql_options())
+            && let Some(known) = self.state.text_statements.iter().find(|known| *known.name == *name)
+        {
+            return Some(known.text.clone());
+        }
+        Some(text.into())
+    }
+
     /// The server that was taken for the primary says it is read-only, and executed nothing: the statement
     /// waits for the new primary. If the server goes on being the primary, its word goes to the client.
     pub(super) async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), Stop> {
         self.context.outside.kick(server);
-        if self.state.in_transaction() || self.state.held().is_some() {
-            // The transaction cannot go on there, nor the session.
-            let held = self.state.held();
-            self.server_lost();
-            self.state.lost_connection();
-            return Err(match held {
-                Some(held) => Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost),
-                None => {
-                    self.count(Disruption::RolledBack);
-                    Stop::Tell(Failure::RolledBack)
-                }
-            });
-        }
-        self.server_lost();
+        let role = self.role;
+        self.state.unpin(role, std::mem::take(&mut self.sent));
         let began = Instant::now();
         let interval = self.context.live.borrow().monitor.interval;
         // After this long the probes have seen what the server is now.
         let patience = (interval * 3).max(Duration::from_millis(300));
-        let mut was_none = false;
         loop {
             let snapshot = self.context.topology.get();
-            match snapshot.writer {
-                Some(writer) if writer != server || was_none => return Ok(()),
-                Some(_) if began.elapsed() >= patience => return Err(Stop::Tell(Failure::Server(error))),
-                Some(_) => {
-                    let left = patience.saturating_sub(began.elapsed());
-                    self.pause_for_change(left, snapshot.version).await?;
-                }
-                None => {
-                    was_none = true;
-                    self.wait_for_change(began, snapshot.version).await?;
-                }
+            if snapshot.writer != Some(server) {
+                break;
             }
+            if began.elapsed() >= patience {
+                // It is the primary all the same, and nothing was executed: its word is the answer.
+                self.rest();
+                return Err(Stop::Tell(Failure::Server(error)));
+            }
+            let left = patience.saturating_sub(began.elapsed());
+            self.pause_for_change(left, snapshot.version).await?;
         }
+        let held = self.state.held(role);
+        let open = self.state.pins.on(role).has(Pin::Transaction);
+        self.server_lost();
+        *self.lost.of_mut(role) = false;
+        self.connection_gone(role);
+        // The transaction cannot go on there, nor the session.
+        if let Some(held) = held {
+            return Err(Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost));
+        }
+        if open {
+            self.count(Disruption::RolledBack);
+            return Err(Stop::Tell(Failure::RolledBack));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the statement may have committed before the answer was lost.
+fn may_end_transaction(request: Request) -> bool {
+    let by_class = || {
+        let effects = Effects::ENDS | Effects::COMMITS_IMPLICITLY | Effects::CALLS | Effects::LEAVES_UNKNOWN;
+        let data = matches!(request.class.kind, StatementKind::Read | StatementKind::Write);
+        request.class.effects.intersects(effects) || !data
+    };
+    match request.command {
+        Command::Query | Command::StmtExecute | Command::StmtBulkExecute => by_class(),
+        Command::StmtFetch | Command::StmtPrepare | Command::StmtReset | Command::Statistics => false,
+        _ => true,
     }
 }

@@ -1,7 +1,7 @@
 //! One command of a client, as far as it is in the buffer.
 
-use super::state::Hold;
 use crate::net::Buf;
+use crate::sql::StatementClass;
 use crate::wire::{Command, PacketHeader};
 
 /// See the module.
@@ -13,17 +13,19 @@ pub struct Request {
     pub command: Command,
     /// Every byte of it is in the buffer: it can be sent again.
     pub whole: bool,
-    /// What it may leave behind on the server connection that it goes to.
-    pub leaves: Option<Hold>,
-    /// It only reads, and does not ask what the statement before it did.
-    pub plain: bool,
+    /// What it is and does.
+    pub class: StatementClass,
+    /// The client's id of the prepared statement that it names; 0 is none.
+    pub statement: u32,
+    /// That was prepared anew for this execute, at the server's word.
+    pub prepared_anew: bool,
 }
 
 impl Request {
     /// At the front of `buf`, which has the header and the command byte.
     pub fn at(buf: &Buf, header: PacketHeader, command: Command) -> Self {
         let whole = !header.is_continued() && buf.len() >= header.total();
-        Request { header, command, whole, leaves: None, plain: false }
+        Request { header, command, whole, class: StatementClass::UNKNOWN, statement: 0, prepared_anew: false }
     }
 
     /// Takes it off the front of the buffer, if it still stands there.
@@ -38,6 +40,12 @@ impl Request {
     pub fn arguments<'a>(&self, buf: &'a Buf) -> &'a [u8] {
         let end = self.header.total().min(buf.len());
         buf.filled().get(PacketHeader::LEN + 1..end).unwrap_or_default()
+    }
+
+    /// Its payload, as far as it is there: the command byte and what follows.
+    pub fn payload<'a>(&self, buf: &'a Buf) -> &'a [u8] {
+        let end = self.header.total().min(buf.len());
+        buf.filled().get(PacketHeader::LEN..end).unwrap_or_default()
     }
 
     /// The sequence id of the answer's first packet.

@@ -47,7 +47,10 @@ impl<R: Runtime> Session<R> {
         if !alone {
             out.extend_from_slice(&self.prelude);
             out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
-            self.prelude.clear();
+            if !self.prelude.is_empty() {
+                self.context.metrics.replays.add(1);
+                self.prelude.clear();
+            }
         }
         let ending = Signals::KILLED | Signals::END | Signals::LOST;
         let sent = match send_now(&mut connection.stream, &out) {
@@ -73,7 +76,10 @@ impl<R: Runtime> Session<R> {
             connection.begins();
         }
         let mut head = self.context.buffers.large();
-        head.extend_from_slice(&std::mem::take(&mut self.prelude));
+        if !self.prelude.is_empty() {
+            self.context.metrics.replays.add(1);
+            head.extend_from_slice(&std::mem::take(&mut self.prelude));
+        }
         let mut ahead = head.len();
         head.extend_from_slice(buf.filled());
         buf.clear();

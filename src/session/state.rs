@@ -1,106 +1,215 @@
 //! What a session has become by its statements: what can be carried to another server
-//! connection, and whether it holds anything that cannot. Fed by the OK packets' session
-//! trackers and by a look at each text; the only owner of these facts.
+//! connection, and what pins it to one. Fed by the OK packets' session trackers and by
+//! the class of each statement; the only owner of these facts.
+
+mod leaves;
+mod variables;
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
-use crate::backend::{Carried, Charset};
+use super::pins::{PinSet, Pins, words};
+use super::reader::Written;
+use super::statements::ClientStatements;
+use super::untold::{UntoldVariables, Whose};
+use crate::backend::{Carried, Charset, InsertId, InsertIdCell, TextStatements};
+use crate::routing::{Role, SessionFacts};
 use crate::sql;
-use crate::topology::Flavor;
+use crate::sql::{ClassReason, Effects, StatementClass};
+use crate::telemetry::{Pin, WorkerMetrics};
+use crate::topology::{Flavor, GtidSet, ServerId};
 use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
-/// Words of texts that ask for what the statement before them left.
-const LOOKS_BACK: [&str; 5] = ["warnings", "errors", "row_count", "found_rows", "diagnostics"];
+/// A schema and a table.
+type Qualified = (Vec<u8>, Vec<u8>);
 
-/// Why a session cannot silently move to another server connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// A text that may have left a variable, a temporary table, a lock, … on the connection.
-    Text,
-    /// A text too long to look at.
-    LongText,
-    /// A tracker reported a change without saying what it was.
-    Untracked,
-    /// A variable that cannot be set elsewhere with the same meaning.
-    Variable,
-    /// COM_SET_OPTION, COM_DEBUG and other commands that leave something behind.
-    Command,
+pub use variables::INSERT_ID;
+
+/// As an error spells it, without its schema.
+#[derive(Debug)]
+struct RoutineName(Vec<u8>);
+
+/// What an answer is the answer to.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// From which of the session's servers.
+    pub role: Role,
+    /// MySQL or MariaDB.
+    pub flavor: Flavor,
+    /// The connection only reads.
+    pub read_only: bool,
+    /// A change without a name is explained by the statement.
+    pub explained: bool,
 }
-
-/// A session of more queries than this is reset at its end whatever they were.
-const MAX_PLAIN: u8 = 4;
 
 /// See the module.
 #[derive(Debug)]
 pub struct SessionState {
     /// What another server connection can be given.
-    pub carried: Carried,
+    pub carried: Rc<Carried>,
     /// The status that the client saw last.
     pub status: StatusFlags,
-    /// The first reason why the session cannot move.
-    hold: Option<Hold>,
-    /// Prepared statements that are open.
-    statements: HashSet<u32>,
-    /// `LAST_INSERT_ID()` may have been set by an INSERT: an OK packet's id can also be a value that the
-    /// statement gave itself, which does not set it. So it cannot be carried with certainty.
-    inserted: bool,
-    /// The session moved after that: a text that asks for the insert id must not get a wrong one.
-    pub insert_id_lost: bool,
-    /// A prepared statement can end a transaction.
-    prepared_control: bool,
+    /// What keeps it on its connections.
+    pub pins: Pins,
+    /// What `LAST_INSERT_ID()` answers.
+    pub insert_id: InsertIdCell,
+    /// Statements prepared by the binary protocol.
+    pub statements: ClientStatements,
+    /// Statements prepared as text.
+    pub text_statements: TextStatements,
+    /// What its reads must see.
+    pub written: Written,
+    /// The temporary tables that it has, as they were named.
+    temporary_tables: Option<HashSet<Qualified>>,
+    /// How its texts are to be read, as follows from the rest.
+    options: sql::Options,
+    /// The servers are MariaDB.
+    pub(super) of_mariadb: bool,
+    /// HANDLERs that were opened and not closed.
+    handlers: u16,
+    /// Named locks that were asked for and not given back, as often as that was.
+    named_locks: Option<Vec<Vec<u8>>>,
+    /// What `ROW_COUNT()` answers.
+    pub row_count: i64,
+    /// The last statement changed rows, so that `ROW_COUNT()` may be asked for.
+    pub counted: bool,
+    /// The connection for this role has diagnostics of a statement that was not the last.
+    pub stale_diagnostics: Option<Role>,
+    /// Where the last statement ran: for which role,
+    pub last: Role,
+    /// and on which connection: its server, and its number there.
+    pub last_connection: Option<(ServerId, u32)>,
+    /// The connection that knows the insert id, if only it does.
+    pub insert_connection: Option<(ServerId, u32)>,
+    /// The same for its diagnostics: on MariaDB SET leaves those of the statement before it, on both servers
+    /// COM_INIT_DB does.
+    diagnostics: Role,
+    pub diagnostics_connection: Option<(ServerId, u32)>,
+    pub kept_diagnostics: bool,
+    /// The last statement left warnings, or an error.
+    pub left_diagnostics: bool,
+    /// Nothing was executed yet.
+    pub is_new: bool,
+    /// It asks what its statements did: each is kept until the next comes.
+    pub looks_back: bool,
     /// The client itself changed what is tracked: it sees every tracker.
     pub tracks_all: bool,
-    /// Queries so far, while all of them were plain reads: such a session leaves nothing on its connection but
-    /// the diagnostics of the last one. None: something else came, or too many to go on looking.
-    plain: Option<u8>,
-    /// A replica port's connection left its read-only mode: it must not be used again.
+    /// It did so just now, on the connection in use.
+    pub trackers_changed: bool,
+    /// The transaction that is open on a replica has savepoints.
+    reader_savepoint: bool,
+    /// A connection that should only read left that mode: it must not be used again.
     pub read_only_lost: bool,
     /// The connection's character set changed, but nobody said yet to which collation.
     collation_untold: bool,
-    /// The schema named at login: what a reset goes back to is the schema of the moment, a new session
-    /// begins with this one.
-    login_schema: Option<std::rc::Rc<[u8]>>,
+    /// `timestamp` was set, but nobody said yet whether to a moment or to the clock.
+    timestamp_untold: bool,
+    /// Variables that only one of its connections knows.
+    untold: UntoldVariables,
+    /// The routine that the answer under way said is not there.
+    missing_routine: Option<Box<RoutineName>>,
+    /// What the answer under way has said so far.
+    pub answer: Answered,
+    /// Where pins are counted.
+    metrics: Option<std::sync::Arc<WorkerMetrics>>,
+}
+
+/// What an answer said.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered {
+    /// It ended with an ERR packet.
+    pub failed: bool,
+    /// That said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
+    pub not_parsed: bool,
+    /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.
+    pub interrupted: bool,
+    /// So many rows its last result changed.
+    pub affected: u64,
+    /// Its last result had rows.
+    pub rows: bool,
+    /// Warnings of its last result.
+    pub warnings: u16,
+    /// The character set changed.
+    pub charset: bool,
+    /// A tracker said what it is.
+    pub charset_told: bool,
 }
 
 impl Default for SessionState {
     fn default() -> Self {
-        SessionState::new(None, 0)
+        SessionState::new(None, 0, None)
     }
 }
 
 impl SessionState {
     /// At login.
-    pub fn new(schema: Option<&[u8]>, collation: u16) -> Self {
-        let carried = Carried::new(schema, collation);
-        SessionState {
-            login_schema: carried.schema.clone(),
-            carried,
+    pub fn new(
+        schema: Option<&[u8]>,
+        collation: u16,
+        metrics: Option<std::sync::Arc<WorkerMetrics>>,
+    ) -> Self {
+        let mut state = SessionState {
+            carried: Rc::new(Carried::new(schema, collation)),
             status: StatusFlags::AUTOCOMMIT,
-            hold: None,
-            statements: HashSet::new(),
-            inserted: false,
-            insert_id_lost: false,
-            prepared_control: false,
+            pins: Pins::default(),
+            insert_id: InsertIdCell::default(),
+            statements: ClientStatements::default(),
+            text_statements: TextStatements::default(),
+            written: Written::default(),
+            temporary_tables: None,
+            options: sql::Options::default(),
+            of_mariadb: false,
+            handlers: 0,
+            named_locks: None,
+            row_count: -1,
+            counted: false,
+            stale_diagnostics: None,
+            last: Role::Writer,
+            last_connection: None,
+            insert_connection: None,
+            diagnostics: Role::Writer,
+            diagnostics_connection: None,
+            kept_diagnostics: false,
+            left_diagnostics: false,
+            is_new: true,
+            looks_back: false,
             tracks_all: false,
-            plain: Some(0),
+            trackers_changed: false,
+            reader_savepoint: false,
             read_only_lost: false,
             collation_untold: false,
-        }
+            timestamp_untold: false,
+            untold: UntoldVariables::default(),
+            missing_routine: None,
+            answer: Answered::default(),
+            metrics,
+        };
+        state.options = state.options_of_now();
+        state
     }
 
     /// After COM_RESET_CONNECTION: everything but the schema is as at login. (MySQL goes back to the
     /// server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
     pub fn reset(&mut self, collation: u16) {
-        let schema = self.carried.schema.take();
-        let login_schema = self.login_schema.take();
-        *self = SessionState { login_schema, ..SessionState::new(schema.as_deref(), collation) };
+        let schema = self.carried.schema.clone();
+        self.end_pins(Role::Writer);
+        self.end_pins(Role::Reader);
+        let written = std::mem::take(&mut self.written);
+        *self = SessionState::new(schema.as_deref(), collation, self.metrics.take());
+        // What it wrote it may still ask for.
+        self.written = written;
     }
 
-    /// The state of a session that logs in as this one did.
-    pub fn fresh(&self, collation: u16) -> Carried {
-        // A schema cannot be taken away from a connection: one that was set stays the likeliest wish.
-        let schema = self.login_schema.clone().or_else(|| self.carried.schema.clone());
-        Carried::new(schema.as_deref(), collation)
+    /// Whether a transaction on a replica must not end by a COMMIT: MariaDB's binary log has its savepoints, and so
+    /// a GTID of the replica's own where the account may write in spite of read_only.
+    #[inline]
+    pub fn must_not_commit(&self, role: Role, effects: Effects) -> bool {
+        let ends = Effects::ENDS | Effects::COMMITS_IMPLICITLY;
+        self.reader_savepoint
+            && role == Role::Reader
+            && self.of_mariadb
+            && effects.intersects(ends)
+            && self.pins.on(role).has(Pin::Transaction)
     }
 
     /// Whether a transaction is open.
@@ -108,29 +217,87 @@ impl SessionState {
         self.status.contains(StatusFlags::IN_TRANS)
     }
 
-    /// What keeps the session from moving, in words.
-    pub fn held(&self) -> Option<&'static str> {
-        if !self.statements.is_empty() {
-            return Some("prepared statements");
+    /// What counts for the place of a statement.
+    pub fn facts(&self) -> SessionFacts {
+        let transaction =
+            [Role::Writer, Role::Reader].into_iter().find(|r| self.pins.on(*r).has(Pin::Transaction));
+        SessionFacts {
+            transaction,
+            pinned: self.pins.reads_follow(),
+            autocommit: self.carried.autocommit,
+            only_reads: self.carried.only_reads(),
+            keeps_access_mode: !self.of_mariadb,
+            last: self.last,
+            diagnostics: self.diagnostics,
         }
-        self.hold.or(self.collation_untold.then_some(Hold::Variable)).map(|hold| match hold {
-            Hold::Text => "user variables, temporary tables, locks or the like",
-            Hold::LongText => "the effects of a statement too long to be examined",
-            Hold::Untracked => "state that the server did not name",
-            Hold::Variable => "a variable that cannot be set elsewhere",
-            Hold::Command => "a connection option",
-        })
     }
 
-    /// Whether COM_RESET_CONNECTION makes the connection as new.
-    pub fn is_poolable(&self) -> bool {
-        !self.read_only_lost && self.hold != Some(Hold::Command)
+    /// What goes with the connection to one of the servers, transaction and diagnostics aside, in words.
+    pub fn held(&self, role: Role) -> Option<&'static str> {
+        let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
+        let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
+        hard.or(self.collation_untold.then_some(Pin::Variable)).map(words)
     }
 
-    /// The server connection is gone, and with it transaction and statements.
-    pub fn lost_connection(&mut self) {
-        self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
+    /// Warnings that the last statement left, where the server goes on saying so.
+    pub fn warnings_of_mysql(&self) -> u16 {
+        if self.of_mariadb { 0 } else { self.answer.warnings }
+    }
+
+    /// Begins to hold something.
+    pub fn pin(&mut self, role: Role, pin: Pin) {
+        if let Some(metrics) = &self.metrics {
+            self.pins.set(role, pin, &metrics.pins);
+        } else {
+            self.pins.set(role, pin, &[]);
+        }
+    }
+
+    /// These do not hold any more.
+    pub fn unpin(&mut self, role: Role, pins: PinSet) {
+        if pins.has(Pin::UserVariable) {
+            self.untold.clear(role, Whose::User);
+        }
+        if pins.has(Pin::Variable) {
+            self.untold.clear(role, Whose::System);
+        }
+        match &self.metrics {
+            Some(metrics) => self.pins.end(role, pins, &metrics.pinned_us),
+            None => self.pins.end(role, pins, &[]),
+        }
+    }
+
+    fn end_pins(&mut self, role: Role) {
+        self.untold.clear(role, Whose::User);
+        self.untold.clear(role, Whose::System);
+        match &self.metrics {
+            Some(metrics) => self.pins.end_all(role, &metrics.pinned_us),
+            None => self.pins.end_all(role, &[]),
+        }
+    }
+
+    /// The connection to one of the servers is gone, and with it what it held.
+    pub fn lost_connection(&mut self, role: Role) {
+        if self.pins.on(role).has(Pin::Transaction) {
+            self.rolled_back();
+        }
+        self.end_pins(role);
         self.read_only_lost = false;
+        self.temporary_tables = None;
+        self.handlers = 0;
+        self.named_locks = None;
+    }
+
+    /// The status flags of a transaction that is open on the session's other server: one that only reads while the
+    /// primary is asked for a named lock, or any while a replica's cursor is read.
+    pub fn transaction_elsewhere(&self, role: Role) -> StatusFlags {
+        match role {
+            Role::Writer if self.pins.on(Role::Reader).has(Pin::Transaction) => {
+                StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY
+            }
+            Role::Reader if self.pins.on(Role::Writer).has(Pin::Transaction) => StatusFlags::IN_TRANS,
+            _ => StatusFlags::empty(),
+        }
     }
 
     /// The server rolled the transaction back of its own accord.
@@ -138,76 +305,152 @@ impl SessionState {
         self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
     }
 
-    /// What a text may leave behind. `whole` unless only its front is there.
-    pub fn leaves(&self, text: &[u8], whole: bool) -> Option<Hold> {
-        if self.hold.is_some() {
-            None
-        } else if !whole {
-            Some(Hold::LongText)
+    /// Another statement begins: what was left of the one before is not to be asked for any more, unless this
+    /// one asks.
+    #[inline]
+    pub fn begins(&mut self, class: &StatementClass) {
+        self.answer = Answered::default();
+        let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        if class.effects.intersects(looks_back) {
+            self.looks_back |= class.effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS);
+            return;
+        }
+        for role in Role::BOTH {
+            if !self.pins.on(role).is_empty() {
+                self.unpin(role, PinSet::of(&[Pin::FoundRows]));
+            }
+        }
+    }
+
+    /// A statement that does not ask what the last one did is done: nobody can ask for what was before it. Where
+    /// it did not run that is still there, though.
+    fn forget_diagnostics(&mut self, role: Role) {
+        let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
+        if self.pins.on(other).has(Pin::Warnings) {
+            self.stale_diagnostics = Some(other);
+        }
+        for role in Role::BOTH {
+            if self.pins.on(role).has(Pin::Warnings) {
+                self.unpin(role, PinSet::of(&[Pin::Warnings]));
+            }
+        }
+    }
+
+    /// A statement is about to be sent there: what it may leave is held from now on. Returns what was not held
+    /// before.
+    pub fn sends(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) -> PinSet {
+        const LEAVES: [(Effects, Pin); 12] = [
+            (Effects::SETS_USER_VARIABLES, Pin::UserVariable),
+            (Effects::CREATES_TEMPORARY, Pin::TemporaryTable),
+            (Effects::LOCKS_TABLES, Pin::LockTables),
+            (Effects::READ_LOCK, Pin::ReadLock),
+            (Effects::GET_LOCK, Pin::NamedLock),
+            (Effects::HANDLER_OPEN, Pin::Handler),
+            (Effects::CALC_FOUND_ROWS, Pin::FoundRows),
+            (Effects::USES_SEQUENCE, Pin::Sequence),
+            (Effects::LEAVES_UNKNOWN, Pin::Unknown),
+            (Effects::SETS_NEXT_TRANSACTION, Pin::NextTransaction),
+            (Effects::READS_FOUND_ROWS, Pin::FoundRows),
+            (Effects::READS_ROW_COUNT, Pin::FoundRows),
+        ];
+        const ANY: Effects = {
+            let (mut all, mut left) = (Effects::empty(), LEAVES.as_slice());
+            while let Some((first, rest)) = left.split_first() {
+                all = all.union(first.0);
+                left = rest;
+            }
+            all
+        };
+        let before = self.pins.on(role);
+        if class.effects.intersects(ANY) {
+            for (effect, pin) in LEAVES {
+                if class.effects.intersects(effect) {
+                    self.pin(role, pin);
+                }
+            }
+            if class.effects.contains(Effects::SETS_USER_VARIABLES) {
+                self.sends_user_variables(role, text);
+            }
+            if class.effects.contains(Effects::CREATES_TEMPORARY) {
+                let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
+                // Without a name it is never seen to go: the pin stays.
+                let name = name.map(|name| self.qualified(name)).unwrap_or_default();
+                self.temporary_tables.get_or_insert_default().insert(name);
+            }
+        }
+        self.pins.on(role).without(before)
+    }
+
+    /// The statement that ran there has its answer.
+    pub fn done(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>, sent: PinSet) {
+        self.last = role;
+        self.is_new = false;
+        self.counted = self.answer.affected > 0;
+        self.row_count = match self.answer {
+            Answered { failed: false, rows: false, affected, .. } => {
+                i64::try_from(affected).unwrap_or(i64::MAX)
+            }
+            _ => -1,
+        };
+        let mut answered = self.answer;
+        if let Some(name) = self.missing_routine.take() {
+            // Named in the text itself it is missed before anything runs; else a routine that ran named it.
+            answered.not_parsed |= text.is_some_and(|text| mentions(text, &name.0));
+        }
+        let in_parts =
+            Effects::SEVERAL | Effects::CALLS | Effects::LEAVES_UNKNOWN | Effects::SETS_USER_VARIABLES;
+        let in_parts = class.effects.intersects(if answered.not_parsed {
+            Effects::SEVERAL | Effects::CALLS
         } else {
-            sql::holds::may_hold(text, self.sql_options()).then_some(Hold::Text)
+            in_parts
+        });
+        if answered.failed && !in_parts {
+            // It is done as a whole or not at all.
+            self.unpin(role, sent);
         }
-    }
-
-    /// Whether a text only reads, for the first few of a session: there a closer look pays, since it saves
-    /// a reset.
-    pub fn looks_plain(&mut self, text: &[u8]) -> bool {
-        let count = self.plain.take().filter(|count| *count < MAX_PLAIN);
-        self.plain =
-            count.filter(|_| sql::plain_read::is_plain_read(text, self.sql_options())).map(|count| count + 1);
-        self.plain.is_some()
-    }
-
-    /// Something else than a query.
-    pub fn is_not_plain(&mut self) {
-        self.plain = None;
-    }
-
-    /// Whether the connection is as the session found it, diagnostics aside.
-    pub fn left_nothing(&self) -> bool {
-        self.plain.is_some() && !self.in_transaction() && self.held().is_none()
-    }
-
-    /// A request that leaves this goes to the server now.
-    pub fn holds(&mut self, hold: Option<Hold>) {
-        if hold == Some(Hold::Command) || self.hold.is_none() {
-            self.hold = hold.or(self.hold);
+        if class.effects.contains(Effects::SETS_USER_VARIABLES) && self.pins.on(role).has(Pin::UserVariable) {
+            self.set_user_variables(text);
         }
-    }
-
-    /// A statement was prepared.
-    pub fn prepared(&mut self, statement: u32, text_controls: bool) {
-        self.statements.insert(statement);
-        self.prepared_control |= text_controls;
-    }
-
-    /// COM_STMT_CLOSE.
-    pub fn closed(&mut self, statement: u32) {
-        self.statements.remove(&statement);
-    }
-
-    /// The session goes on with another connection.
-    pub fn moves(&mut self) {
-        self.insert_id_lost |= std::mem::take(&mut self.inserted);
-    }
-
-    /// What a text asks for that was left on another connection: what the statement before it did, or an
-    /// insert id. `moving` if the session moves now.
-    pub fn misses(&self, text: &[u8], moving: bool) -> Option<&'static str> {
-        let asks = |words: &[&str]| sql::holds::has_word(text, words);
-        if (self.insert_id_lost || (moving && self.inserted)) && asks(&["last_insert_id", "identity"]) {
-            return Some("an insert id");
+        if self.in_transaction() {
+            self.pin(role, Pin::Transaction);
+        } else if !self.pins.on(role).is_empty() {
+            self.unpin(role, PinSet::of(&[Pin::Transaction]));
+            self.reader_savepoint &= role == Role::Writer;
         }
-        (moving && asks(&LOOKS_BACK)).then_some("the diagnostics of its last statement")
+        let quiet = answered.warnings == 0 && !answered.failed;
+        let sets = class.effects.contains(Effects::SETS_STATE) && (self.of_mariadb || text.is_none());
+        // So does COM_STMT_PREPARE on MariaDB.
+        let prepares = class.reason == ClassReason::TextPrepared && class.effects.is_empty();
+        let sets = sets || (prepares && self.of_mariadb);
+        self.kept_diagnostics = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
+        if self.kept_diagnostics {
+            return self.left(role, class, text);
+        }
+        self.forget_diagnostics(role);
+        self.diagnostics = role;
+        self.left_diagnostics = !quiet;
+        if self.left_diagnostics {
+            self.pin(role, Pin::Warnings);
+        } else if self.looks_back {
+            self.pin(role, Pin::FoundRows);
+        }
+        self.left(role, class, text);
     }
 
-    /// Whether a prepared statement can end a transaction.
-    pub fn may_control(&self) -> bool {
-        self.prepared_control
+    /// The answer is ER_SP_DOES_NOT_EXIST with this text: `FUNCTION schema.name does not exist`.
+    pub fn lacks_routine(&mut self, message: &[u8]) {
+        let name = message.split(|b| *b == b' ').nth(1).unwrap_or_default();
+        let name = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
+        self.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
     }
 
     /// How the session's texts are to be read.
+    #[inline]
     pub fn sql_options(&self) -> sql::Options {
+        self.options
+    }
+
+    fn options_of_now(&self) -> sql::Options {
         let charset = match &self.carried.charset {
             Charset::Set { client, .. } => {
                 [&b"gbk"[..], b"gb18030", b"sjis", b"cp932", b"big5"].contains(&&**client)
@@ -227,77 +470,117 @@ impl SessionState {
     }
 
     /// An OK packet, or the end of a result set.
-    pub fn ok(&mut self, ok: &OkPacket<'_>, flavor: Flavor, read_only: bool) {
+    #[inline]
+    pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard) {
+        let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
+        let same_modes = self.status & modes == ok.status & modes;
         self.status = ok.status;
-        self.carried.autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
+        self.answer = Answered { warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
+        self.of_mariadb = heard.flavor == Flavor::MariaDb;
+        let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
+        if self.carried.autocommit != autocommit {
+            Rc::make_mut(&mut self.carried).autocommit = autocommit;
+        }
         if ok.last_insert_id != 0 {
-            self.inserted = true;
-            self.insert_id_lost = false;
+            // Only the server knows whether this is what LAST_INSERT_ID() answers.
+            self.insert_id.set(InsertId::OnConnection);
         }
         if !ok.state.is_empty() {
-            self.changes(ok.state, flavor, read_only);
+            self.changes(ok.state, heard);
+        }
+        if !same_modes || !ok.state.is_empty() {
+            self.options = self.options_of_now();
         }
     }
 
-    fn changes(&mut self, state: &[u8], flavor: Flavor, read_only: bool) {
+    fn changes(&mut self, state: &[u8], heard: Heard) {
         let (mut named, mut unnamed) = (false, false);
-        let (mut charset, mut collation) = (false, false);
+        let (mut charset, mut collation, mut parts) = (false, false, 0);
+        let before = self.carried.clone();
         let readable = StateChanges::new(state).each(|change| match change {
             StateChange::Schema(name) => {
                 named = true;
-                self.carried.schema = (!name.is_empty()).then(|| name.into());
+                Rc::make_mut(&mut self.carried).schema = (!name.is_empty()).then(|| name.into());
             }
+            StateChange::SystemVariable { name: b"last_gtid", value } => self.wrote(value, heard.flavor),
+            StateChange::Gtids(set) => self.wrote(set, heard.flavor),
             // What a server reports of its own accord does not tell what else changed.
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
+                parts += u8::from(name.starts_with(b"character_set_"));
                 charset |= name == b"character_set_connection";
                 collation |= name == b"collation_connection";
-                self.variable(name, value, flavor, read_only);
+                self.variable(name, value, heard);
             }
             StateChange::Something => unnamed = true,
-            StateChange::Unknown(_) => {
-                self.hold.get_or_insert(Hold::Untracked);
-            }
-            StateChange::Gtids(_)
-            | StateChange::TransactionCharacteristics(_)
-            | StateChange::TransactionState(_) => {}
+            StateChange::Unknown(_) => self.pin(heard.role, Pin::Unknown),
+            StateChange::TransactionCharacteristics(_) | StateChange::TransactionState(_) => {}
         });
+        if parts > 0 {
+            self.answer.charset_told = true;
+            // SET NAMES reports client, connection and results together.
+            Rc::make_mut(&mut self.carried).set_names(parts == 3 && !collation);
+        }
         // A change of the former brings a change of the latter that is not always reported.
         if collation {
             self.collation_untold = false;
         } else if charset {
             self.collation_untold = true;
         }
-        if readable.is_err() || (unnamed && !named) {
-            self.hold.get_or_insert(Hold::Untracked);
+        if readable.is_err() || (unnamed && !named && !heard.explained) {
+            self.pin(heard.role, Pin::Unknown);
+        }
+        if before.charset != self.carried.charset {
+            self.answer.charset = true;
+            self.keep_literals(&before.charset);
         }
     }
 
-    /// Whether `learn_collation` has something to find out.
-    pub fn wants_collation(&self) -> bool {
-        self.collation_untold
+    /// A write of the session has this GTID: its reads must see it from now on.
+    fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
+        match &mut self.written {
+            Written::These(set) => {
+                if set.insert(gtid).is_err() {
+                    self.written = Written::Unknown;
+                }
+            }
+            Written::Nothing => {
+                self.written = match GtidSet::parse(flavor, gtid) {
+                    Ok(set) if set.is_empty() => Written::Nothing,
+                    Ok(set) => Written::These(Box::new(set)),
+                    Err(_) => Written::Unknown,
+                }
+            }
+            Written::Unknown => {}
+        }
     }
 
-    /// The text that was just executed changed the character set; None: it cannot be looked at.
-    pub fn learn_collation(&mut self, text: Option<&[u8]>) {
+    /// Whether `learn` has something to find out.
+    #[inline]
+    pub fn wants_text(&self) -> bool {
+        self.collation_untold || self.timestamp_untold
+    }
+
+    /// The text that was just executed changed the character set, or the clock; None: it cannot be looked at.
+    pub fn learn(&mut self, role: Role, text: Option<&[u8]>) {
         use sql::set_names::{Collation, collation};
-        match text.and_then(|text| collation(text, self.sql_options())) {
-            Some(Collation::Default) => self.carried.set_collation(b""),
-            Some(Collation::Named(name)) => self.carried.set_collation(name),
-            None => _ = self.hold.get_or_insert(Hold::Variable),
+        if std::mem::take(&mut self.timestamp_untold) {
+            self.learn_timestamp(role, text);
         }
-        self.collation_untold = false;
-    }
-
-    fn variable(&mut self, name: &[u8], value: &[u8], flavor: Flavor, read_only: bool) {
-        if matches!(name, b"tx_read_only" | b"transaction_read_only") && read_only {
-            self.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
+        if !std::mem::take(&mut self.collation_untold) {
             return;
         }
-        self.tracks_all |= name.starts_with(b"session_track_");
-        if !self.carried.note(name, value, flavor) {
-            self.hold.get_or_insert(Hold::Variable);
+        let found = text.and_then(|text| collation(text, self.sql_options()));
+        match found {
+            Some(Collation::Default) => Rc::make_mut(&mut self.carried).set_collation(b""),
+            Some(Collation::Named(name)) => Rc::make_mut(&mut self.carried).set_collation(name),
+            None => self.untold_variable(role, b"collation_connection"),
         }
     }
+}
+
+/// Whether a text has these letters in it, in any case.
+fn mentions(text: &[u8], name: &[u8]) -> bool {
+    text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
 }

@@ -1,13 +1,20 @@
 //! Statement text to class and effects: what it reads, writes, sets, pins.
-//! [`lexer`] splits any bytes into tokens, [`read_only`] guards replica ports,
+//! [`lexer`] splits any bytes into tokens, [`mod@classify`] says what a text is and does, [`parts`] what of it the session
+//! remembers. [`read_only`] guards replica ports,
 //! [`kill`] finds the connection ids that the proxy must translate, [`set_names`] the
-//! collation that no tracker reports.
+//! collation that no tracker reports, [`catalogue`] knows what stored routines do.
 
-pub mod holds;
+mod body;
+pub mod catalogue;
+pub mod class;
+pub mod classify;
 pub mod kill;
 pub mod lexer;
-pub mod plain_read;
+pub mod parts;
 pub mod read_only;
 pub mod set_names;
 
+pub use catalogue::RoutineCatalogue;
+pub use class::{ClassReason, Effects, StatementClass, StatementKind};
+pub use classify::{ClassCache, Context, RoutineFacts, Routines, classify};
 pub use lexer::{Kind, Lexer, Options, Token};

@@ -54,6 +54,22 @@ impl<'a> Families<'a> {
         Ok(())
     }
 
+    /// A counter of seconds for each set of labels.
+    pub fn seconds_counters<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([Label<'l>; N], f64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            labelled(&mut family, &labels, |metric| {
+                metric.encode_counter::<NoLabelSet, f64, f64>(&value, None)
+            })?;
+        }
+        Ok(())
+    }
+
     /// A counter of seconds.
     pub fn seconds_counter(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;

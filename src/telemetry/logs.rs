@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -15,6 +15,9 @@ pub enum LogStyle {
     /// One JSON object a line.
     Json,
 }
+
+/// The target of the Kubernetes client's own lines.
+const API_CLIENT: &str = "kube_client";
 
 /// The log cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +32,12 @@ pub enum LogsError {
 
 /// Sets up the process's log. `filter` is a level or a list of `target=level`.
 pub fn init_tracing(style: LogStyle, filter: &str) -> Result<(), LogsError> {
-    let filter: Targets = filter.replace(' ', "").parse()?;
+    let asked: Targets = filter.replace(' ', "").parse()?;
+    // The Kubernetes client tells of every request that fails, which the watch tells once itself.
+    let filter = match filter.contains(API_CLIENT) {
+        true => asked,
+        false => asked.with_target(API_CLIENT, LevelFilter::OFF),
+    };
     let registry = tracing_subscriber::registry().with(filter);
     match style {
         LogStyle::Text => {

@@ -16,5 +16,5 @@ pub use lifecycle::Lifecycle;
 pub use logs::{LogStyle, LogsError, init_tracing};
 pub use process::ProcessFamilies;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
-pub use worker::{Close, Disruption, Port, WorkerMetrics, cell_of};
+pub use worker::{Close, Disruption, Kind, Pin, PlacedCells, Port, Reason, Target, WorkerMetrics, cell_of};
 pub use worker_families::WorkerFamilies;

@@ -84,6 +84,162 @@ label! {
     }
 }
 
+label! {
+    /// What keeps a session on its server connection.
+    Pin {
+        /// An open transaction.
+        Transaction = "transaction",
+        /// SET TRANSACTION for the next one.
+        NextTransaction = "next_transaction",
+        /// A temporary table.
+        TemporaryTable = "temporary_table",
+        /// LOCK TABLES.
+        LockTables = "lock_tables",
+        /// FLUSH TABLES … WITH READ LOCK and its like.
+        ReadLock = "read_lock",
+        /// GET_LOCK().
+        NamedLock = "named_lock",
+        /// A user variable whose value only the server knows.
+        UserVariable = "user_variable",
+        /// An open cursor.
+        Cursor = "cursor",
+        /// HANDLER … OPEN.
+        Handler = "handler",
+        /// COM_STMT_SEND_LONG_DATA without its execute yet.
+        LongData = "long_data",
+        /// Warnings or an error that were not asked for yet.
+        Warnings = "warnings",
+        /// SQL_CALC_FOUND_ROWS.
+        FoundRows = "found_rows",
+        /// A sequence whose last value may be asked for.
+        Sequence = "sequence",
+        /// A variable that cannot be set elsewhere with the same meaning.
+        Variable = "variable",
+        /// Something that neither the text nor a tracker named.
+        Unknown = "unknown",
+    }
+}
+
+label! {
+    /// The kind of a statement.
+    Kind {
+        /// Reads only.
+        Read = "read",
+        /// Session state.
+        Session = "session",
+        /// Transaction control.
+        Transaction = "transaction",
+        /// Administration.
+        Admin = "admin",
+        /// Changes rows.
+        Write = "write",
+        /// Changes definitions.
+        Ddl = "ddl",
+        /// Not understood.
+        Unknown = "unknown",
+    }
+}
+
+label! {
+    /// Where statements go.
+    Target {
+        /// The primary.
+        Primary = "primary",
+        /// A replica.
+        Replica = "replica",
+    }
+}
+
+label! {
+    /// Why a statement goes where it goes.
+    Reason {
+        /// The port does not split.
+        Port = "port",
+        /// In a transaction.
+        Transaction = "in_transaction",
+        /// The session holds something.
+        Pinned = "pinned",
+        /// `autocommit = 0`
+        AutocommitOff = "autocommit_off",
+        /// It asks what the last statement did.
+        LooksBack = "looks_back",
+        /// No replica serves.
+        NoReplica = "no_replica",
+        /// No replica has the session's own writes yet.
+        NotFresh = "not_fresh",
+        /// A replica refused it, or failed.
+        Refused = "replica_refused",
+        /// A SELECT and its like.
+        PlainRead = "plain_read",
+        /// SHOW and DESCRIBE of definitions.
+        Definitions = "definitions",
+        /// INSERT, UPDATE, …
+        Modifies = "modifies",
+        /// CREATE, ALTER, …
+        Definition = "definition",
+        /// FOR UPDATE, FOR SHARE.
+        LockingRead = "locking_read",
+        /// GET_LOCK and its family.
+        NamedLock = "named_lock",
+        /// NEXTVAL and its family.
+        Sequence = "sequence",
+        /// The server's files.
+        ServerFile = "server_file",
+        /// User variables set by an expression.
+        UserVariable = "user_variable",
+        /// `LAST_INSERT_ID()`
+        InsertId = "insert_id",
+        /// System variables.
+        SystemVariable = "system_variable",
+        /// About one server.
+        OneServer = "one_server",
+        /// A function that is not known to only read.
+        UnknownFunction = "unknown_function",
+        /// CALL.
+        Procedure = "procedure",
+        /// BEGIN, COMMIT, …
+        TransactionControl = "transaction_control",
+        /// START TRANSACTION READ ONLY.
+        ReadOnlyTransaction = "read_only_transaction",
+        /// SET, USE, …
+        SessionState = "session_state",
+        /// PREPARE, EXECUTE as text.
+        TextPrepared = "text_prepared",
+        /// LOCK TABLES and its like.
+        TableLock = "table_lock",
+        /// Temporary tables.
+        TemporaryTable = "temporary_table",
+        /// Administration.
+        Administration = "administration",
+        /// Not understood.
+        NotUnderstood = "not_understood",
+        /// A quote without end, or bytes that could be read in two ways.
+        Ambiguous = "ambiguous",
+        /// A comment says so.
+        Hint = "hint",
+    }
+}
+
+/// Cells by kind, target and reason.
+#[derive(Debug)]
+pub struct PlacedCells([[[Cell; Reason::ALL.len()]; Target::ALL.len()]; Kind::ALL.len()]);
+
+impl Default for PlacedCells {
+    fn default() -> Self {
+        let reasons = || std::array::from_fn(|_| Cell::zero());
+        PlacedCells(std::array::from_fn(|_| std::array::from_fn(|_| reasons())))
+    }
+}
+
+impl PlacedCells {
+    /// The count of statements of this kind that went to this target for this reason.
+    pub fn at(&self, kind: Kind, target: Target, reason: Reason) -> &Cell {
+        static NOWHERE: Cell = Cell::zero();
+        let cells = self.0.get(kind as usize).and_then(|t| t.get(target as usize));
+        cells.and_then(|r| r.get(reason as usize)).unwrap_or(&NOWHERE)
+    }
+}
+
 /// One worker's counts.
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
@@ -95,6 +251,12 @@ pub struct WorkerMetrics {
     pub closed: [Cell; Close::ALL.len()],
     /// Commands that went to a server, by port.
     pub statements: [Cell; Port::ALL.len()],
+    /// The same on ports that split, by kind, target and reason.
+    pub placed: PlacedCells,
+    /// Times that something began to keep a session on its connection, by what.
+    pub pins: [Cell; Pin::ALL.len()],
+    /// How long it did, in microseconds.
+    pub pinned_us: [Cell; Pin::ALL.len()],
     /// From the command read to the last byte of the answer written, by port.
     pub latency: [Latency; Port::ALL.len()],
     /// ERR packets that the proxy made itself.
@@ -117,6 +279,12 @@ pub struct WorkerMetrics {
     pub server_connections: Cell,
     /// Of these, idle in the pool.
     pub server_idle: Cell,
+    /// Connections taken over from a session that had left them.
+    pub steals: Cell,
+    /// Times that a session's state, or a prepared statement, went to a server connection.
+    pub replays: Cell,
+    /// Statements that had to wait for a connection.
+    pub pool_waits: Cell,
     /// Accepts that failed for want of file descriptors or memory.
     pub accept_errors: Cell,
     /// Raw sockets handed to a less loaded worker.

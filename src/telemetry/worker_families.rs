@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::cells::Cell;
 use super::families::{Families, Label};
-use super::worker::{Close, Disruption, Port, WorkerMetrics, cell_of};
+use super::worker::{Close, Disruption, Kind, Pin, Port, Reason, Target, WorkerMetrics, cell_of};
 
 /// All workers of the process.
 #[derive(Debug)]
@@ -104,10 +104,48 @@ impl WorkerFamilies {
                 ([("port", port.as_str())], parts.collect())
             }),
         )?;
+        self.placed(families)?;
         families.counter(
             "pointsman_proxy_errors",
             "ERR packets that the proxy made itself.",
             self.sum(|worker| &worker.proxy_errors),
+        )
+    }
+
+    /// Of the hundreds of combinations only those that occur.
+    fn placed(&self, families: &mut Families<'_>) -> fmt::Result {
+        let mut counts = Vec::new();
+        for &kind in Kind::ALL {
+            for &target in Target::ALL {
+                for &reason in Reason::ALL {
+                    let count = self.sum(|worker| worker.placed.at(kind, target, reason));
+                    let labels =
+                        [("kind", kind.as_str()), ("target", target.as_str()), ("reason", reason.as_str())];
+                    if count > 0 {
+                        counts.push((labels, count));
+                    }
+                }
+            }
+        }
+        families.counters(
+            "pointsman_split_statements",
+            "Statements on ports that split, by kind, by where they went, and why.",
+            counts,
+        )?;
+        families.counters(
+            "pointsman_pins",
+            "Times that something began to keep a session on its server connection, by what.",
+            Pin::ALL.iter().map(|&pin| {
+                ([("pin", pin.as_str())], self.sum(|worker| cell_of(&worker.pins, pin as usize)))
+            }),
+        )?;
+        families.seconds_counters(
+            "pointsman_pinned_seconds",
+            "How long sessions were kept on a server connection, by what; counted when it ends.",
+            Pin::ALL.iter().map(|&pin| {
+                let us = self.sum(|worker| cell_of(&worker.pinned_us, pin as usize));
+                ([("pin", pin.as_str())], us as f64 / 1e6)
+            }),
         )
     }
 
@@ -137,6 +175,21 @@ impl WorkerFamilies {
             "pointsman_server_connect_errors",
             "Attempts to open a connection to a server that failed.",
             self.sum(|worker| &worker.server_connect_errors),
+        )?;
+        families.counter(
+            "pointsman_connection_steals",
+            "Server connections taken over from a session that had left them in the pool.",
+            self.sum(|worker| &worker.steals),
+        )?;
+        families.counter(
+            "pointsman_state_replays",
+            "Times that what a session had set or prepared was sent to a server connection that did not have it.",
+            self.sum(|worker| &worker.replays),
+        )?;
+        families.counter(
+            "pointsman_pool_waits",
+            "Statements that had to wait for a server connection, because a limit was reached.",
+            self.sum(|worker| &worker.pool_waits),
         )?;
         families.gauge(
             "pointsman_server_connections",

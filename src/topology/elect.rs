@@ -10,7 +10,7 @@ const HISTORY_MAX: usize = 32;
 
 /// Decides on the writer of `next` and keeps generation, history and the deposed in step.
 pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server], now_ms: u64) {
-    let (writer, alarm) = elect(servers, before.writer, before.last_writer);
+    let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref());
     next.alarm = alarm;
     if writer == before.writer {
         return;
@@ -46,14 +46,20 @@ fn depose(servers: &mut [Server], old: Option<ServerId>) {
     }
 }
 
-/// The rules, in order. `current` is the writer now, `last` the last one there was.
+/// The rules, in order. `before` says who is the writer now, and who was the last one.
 fn elect(
     servers: &[Server],
-    current: Option<ServerId>,
-    last: Option<ServerId>,
+    before: &Snapshot,
+    acknowledged: Option<&Acknowledged>,
 ) -> (Option<ServerId>, Option<Alarm>) {
-    // Rule 2 (group replication: the member that the majority calls primary) will stand here.
-    let candidates: Vec<&Server> = servers.iter().filter(|s| s.is_candidate()).collect();
+    let (current, last) = (before.writer, before.last_writer);
+    // Where there is a group, who is in none is no candidate: it is being set up, or was thrown out.
+    let group = servers.iter().any(|s| s.member.is_some());
+    let candidates: Vec<&Server> =
+        servers.iter().filter(|s| s.is_candidate() && (!group || s.member.is_some())).collect();
+    if group && !candidates.is_empty() {
+        return among_members(servers, &candidates, before);
+    }
     let several = (candidates.len() > 1).then_some(Alarm::SeveralCandidates);
 
     // Rule 5, first half: never alternate.
@@ -69,14 +75,14 @@ fn elect(
         return (None, answers.then_some(Alarm::NoCandidate));
     }
     let eligible: Vec<&Server> =
-        candidates.iter().copied().filter(|s| !s.deposed || given_up(servers, last)).collect();
+        candidates.iter().copied().filter(|s| !s.deposed || given_up(servers, last, s)).collect();
     if eligible.is_empty() {
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
     let labels = servers.iter().any(|s| s.label.is_some());
     let writer = match eligible.as_slice() {
         [only] if !labels => Some(*only),
-        [only] => single_with_labels(servers, only),
+        [only] => single_with_labels(servers, only, before, acknowledged),
         _ => among_several(servers, &eligible, labels, last.is_none()),
     };
     match writer {
@@ -85,23 +91,75 @@ fn elect(
     }
 }
 
-/// The last writer is gone from the list, or answers that it is read-only: someone moved the role.
-fn given_up(servers: &[Server], last: Option<ServerId>) -> bool {
-    last.and_then(|id| find(servers, id)).is_none_or(Server::is_up_read_only)
+/// Rule 2, and Galera's. What a fit member takes is certified by the majority, so none of them lacks an
+/// acknowledged write, and several are no alarm. A replication group names its primary itself, and
+/// the labels follow late; a Galera cluster names none, so that only the label makes several proxies
+/// agree.
+fn among_members(
+    servers: &[Server],
+    candidates: &[&Server],
+    before: &Snapshot,
+) -> (Option<ServerId>, Option<Alarm>) {
+    let mut labelled = candidates.iter().filter(|s| s.label == Some(Label::Primary));
+    let labelled = labelled.next().filter(|_| labelled.next().is_none());
+    let current = candidates.iter().find(|s| Some(s.id) == before.writer);
+    let galera = candidates.iter().any(|s| s.member.is_some_and(|m| m.group == Group::Galera));
+    let writer = if galera { labelled.or(current) } else { current.or(labelled) };
+    let waiting = before.last_writer.is_none() && servers.iter().any(|s| s.health == Health::Unknown);
+    let lowest = || candidates.iter().filter(|_| !waiting).min_by(|a, b| a.name.cmp(&b.name));
+    let only = || candidates.first().filter(|_| candidates.len() == 1 && !galera);
+    (writer.or_else(only).or_else(lowest).map(|s| s.id), None)
+}
+
+/// Someone moved the role to `server`, a former writer: the last one is gone from the list, or answers that it
+/// is read-only. Among pods that proves little, since a former primary that nobody fenced keeps its
+/// label: it must have all that the last one has.
+fn given_up(servers: &[Server], last: Option<ServerId>, server: &Server) -> bool {
+    let last = last.and_then(|id| find(servers, id));
+    if server.label.is_none() {
+        return last.is_none_or(Server::is_up_read_only);
+    }
+    let positions = last.filter(|last| last.is_up_read_only()).and_then(|last| last.facts.as_ref());
+    let positions = positions.zip(server.facts.as_ref()).filter(|(old, new)| old.gtid_on && new.gtid_on);
+    positions.is_some_and(|(old, new)| !old.gtid.is_empty() && new.gtid.contains(&old.gtid))
 }
 
 /// Rules 3 and 4.
-fn single_with_labels<'a>(servers: &[Server], only: &'a Server) -> Option<&'a Server> {
+fn single_with_labels<'a>(
+    servers: &[Server],
+    only: &'a Server,
+    before: &Snapshot,
+    acknowledged: Option<&Acknowledged>,
+) -> Option<&'a Server> {
     let labelled_is_fit = servers.iter().any(|s| s.label == Some(Label::Primary) && s.is_candidate());
-    let elected = only.label == Some(Label::Primary) || (!labelled_is_fit && holds_all_writes(only));
+    let elected = only.label == Some(Label::Primary)
+        // Of this server nobody ever says a role.
+        || only.label.is_none()
+        || (!labelled_is_fit && holds_all_writes(servers, only, before, acknowledged));
     elected.then_some(only)
 }
 
-/// Rule 4's condition: it was a replica of this generation, and its GTID position contains every
-/// write that this proxy saw acknowledged. The hook for it: positions of acknowledged writes are
-/// not collected yet, so the answer is "wait for the label".
-fn holds_all_writes(_server: &Server) -> bool {
-    false
+/// Rule 4's condition: it was a replica of this generation, and its position contains every write that
+/// was acknowledged. These are known if the last writer answers that it is read-only, by its position,
+/// else by what the sessions heard.
+fn holds_all_writes(
+    servers: &[Server],
+    server: &Server,
+    before: &Snapshot,
+    acknowledged: Option<&Acknowledged>,
+) -> bool {
+    let Some(facts) = server.facts.as_ref().filter(|facts| facts.gtid_on) else { return false };
+    if before.last_writer.is_none() || server.replicated != Some(before.generation) {
+        return false;
+    }
+    let last = before.last_writer.and_then(|id| find(servers, id)).filter(|last| last.is_up_read_only());
+    let handed_over = last.and_then(|last| last.facts.as_ref()).filter(|facts| facts.gtid_on);
+    let heard = acknowledged.filter(|heard| heard.generation == before.generation);
+    match (handed_over, heard) {
+        (Some(old), _) => !old.gtid.is_empty() && facts.gtid.contains(&old.gtid),
+        (None, Some(heard)) => facts.gtid.contains(&heard.set),
+        (None, None) => false,
+    }
 }
 
 /// Rule 5, second half. At start: the one that others replicate from. Later only one that all the
@@ -127,11 +185,19 @@ fn among_several<'a>(
 }
 
 /// Compares texts only: a source under another name for the same host is not recognised, and then
-/// there is no writer but an alarm.
+/// there is no writer but an alarm. A pod's name in DNS begins with its own.
 fn replicates_from(replica: &Server, source: &Server) -> bool {
+    let is_source = |at: &str| {
+        let of_pod = || {
+            let (host, port) = at.rsplit_once(':')?;
+            let (_, own_port) = source.address.rsplit_once(':')?;
+            (host.split('.').next() == Some(&*source.name) && port == own_port).then_some(())
+        };
+        at == &*source.address || (!source.uid.is_empty() && of_pod().is_some())
+    };
     replica.id != source.id
         && replica.health == Health::Up
-        && replica.replication().and_then(|r| r.source.as_deref()) == Some(&*source.address)
+        && replica.replication().and_then(|r| r.source.as_deref()).is_some_and(is_source)
 }
 
 fn find(servers: &[Server], id: ServerId) -> Option<&Server> {

@@ -3,6 +3,8 @@
 //! same snapshot: there is never a second copy of "who is the primary".
 
 mod elect;
+mod gtid;
+mod heard;
 mod reads;
 mod reduce;
 mod types;
@@ -10,5 +12,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use gtid::{GtidError, GtidSet};
+pub use heard::HeardWrites;
 pub use reduce::reduce;
 pub use types::*;

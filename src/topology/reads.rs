@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::types::*;
 
-/// Up, read-only or a running replica, and within `max_lag`; never the writer.
+/// Up, read-only, a running replica or a fit member of a group, within `max_lag`, and with a weight; never the writer.
 ///
 /// A replica whose source died still serves, although it receives nothing and its lag is unknown:
 /// otherwise the loss of the primary would take all replicas with it, and without a writer nothing
@@ -12,8 +12,17 @@ use super::types::*;
 /// did not receive from anyone in that time, it is as old as that.
 pub(super) fn serves(server: &Server, snapshot: &Snapshot, now_ms: u64) -> bool {
     let Some(facts) = &server.facts else { return false };
-    if server.health != Health::Up || server.deleting || snapshot.writer == Some(server.id) {
+    if server.health != Health::Up
+        || server.deleting
+        || server.weight == 0
+        || snapshot.writer == Some(server.id)
+        || server.member.is_some_and(|member| !member.fit)
+    {
         return false;
+    }
+    if server.member.is_some_and(|member| member.group == Group::Galera) {
+        // Writable and in order: it certifies every write before that is acknowledged.
+        return true;
     }
     match &facts.replication {
         // Not a replica, or not allowed to know: what is read-only cannot have gone its own way.

@@ -17,16 +17,51 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         Event::Servers(list) => servers = discovered(&servers, list, &mut next.next_id),
         Event::Probe { server, outcome } => probed(&mut servers, *server, outcome, &mut next.next_id, now_ms),
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
+        Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
+    if next.writer.is_some() {
+        // There will be more of them.
+        next.acknowledged = None;
+    }
     for server in &mut servers {
         server.serves_reads = reads::serves(server, &next, now_ms);
+        if next.writer.is_some() && server.replicates() {
+            server.replicated = Some(next.generation);
+        }
     }
     next.servers = servers.into_iter().map(|server| reuse(snapshot, server)).collect();
     if next != *snapshot {
         next.version += 1;
+        next.roles_version += u64::from(!same_roles(snapshot, &next));
     }
     next
+}
+
+/// Whether nothing differs but what `Snapshot::roles_version` leaves out.
+fn same_roles(before: &Snapshot, after: &Snapshot) -> bool {
+    let still = Snapshot { version: before.version, servers: before.servers.clone(), ..after.clone() };
+    let servers = before.servers.iter().zip(after.servers.iter());
+    still == *before
+        && before.servers.len() == after.servers.len()
+        && servers.into_iter().all(|(old, new)| Arc::ptr_eq(old, new) || same_role(old, new))
+}
+
+fn same_role(old: &Server, new: &Server) -> bool {
+    let mut still = Server {
+        missed: old.missed,
+        last_error: old.last_error.clone(),
+        stalled_since_ms: old.stalled_since_ms,
+        ..new.clone()
+    };
+    if let (Some(still), Some(old)) = (&mut still.facts, &old.facts) {
+        still.gtid = old.gtid.clone();
+        still.round_trip = old.round_trip;
+        if let (Some(still), Some(old)) = (&mut still.replication, &old.replication) {
+            still.lag = old.lag;
+        }
+    }
+    still == *old
 }
 
 /// Keeps the old allocation of a server that did not change, so that equality is a pointer away.
@@ -45,13 +80,17 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
         if next.iter().any(|s| s.name == found.name) {
             continue;
         }
-        let known = servers.iter().find(|s| s.name == found.name && s.address == found.address);
+        let is_known = |s: &&Server| s.name == found.name && s.address == found.address && s.uid == found.uid;
+        let known = servers.iter().find(is_known);
         let mut server = match known {
             Some(server) => server.clone(),
             None => Server::new(new_id(next_id), found.name.clone(), found.address.clone()),
         };
         server.label = found.label;
         server.deleting = found.deleting;
+        server.weight = found.weight;
+        server.zone = found.zone.clone();
+        server.uid = found.uid.clone();
         next.push(server);
     }
     next
@@ -67,7 +106,8 @@ fn probed(servers: &mut [Server], id: ServerId, outcome: &ProbeOutcome, next_id:
     // A probe that outlived its server (removed, or replaced) says nothing.
     let Some(server) = servers.iter_mut().find(|s| s.id == id) else { return };
     match outcome {
-        ProbeOutcome::Facts(facts) => answered(server, facts, next_id, now_ms),
+        ProbeOutcome::Facts(facts) => answered(server, facts, None, next_id, now_ms),
+        ProbeOutcome::Member(facts, member) => answered(server, facts, Some(*member), next_id, now_ms),
         ProbeOutcome::Timeout => missed(server, "no answer within the probe's time"),
         ProbeOutcome::Refused(error) => missed(server, error),
         ProbeOutcome::Unreachable(error) => {
@@ -78,11 +118,13 @@ fn probed(servers: &mut [Server], id: ServerId, outcome: &ProbeOutcome, next_id:
     }
 }
 
-fn answered(server: &mut Server, facts: &Facts, next_id: &mut u32, now_ms: u64) {
+fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id: &mut u32, now_ms: u64) {
     if server.facts.as_ref().is_some_and(|old| is_other_server(old, facts)) {
         // Same address, other data: it gets a new identity, and nothing of the old one is believed.
         let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
-        *server = Server { label: server.label, deleting: server.deleting, ..fresh };
+        let Server { label, deleting, weight, .. } = *server;
+        let (zone, uid) = (server.zone.take(), server.uid.clone());
+        *server = Server { label, deleting, weight, zone, uid, ..fresh };
     }
     let mut facts = facts.clone();
     if let Some(old) = &server.facts {
@@ -97,6 +139,7 @@ fn answered(server: &mut Server, facts: &Facts, next_id: &mut u32, now_ms: u64) 
         server.deposed = false;
     }
     server.facts = Some(facts);
+    server.member = member;
     server.health = Health::Up;
     server.missed = 0;
     server.last_error = None;

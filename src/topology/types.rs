@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gtid::GtidSet;
+
 /// Identifies a server for the life of the process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerId(pub u32);
@@ -13,6 +15,11 @@ pub struct ServerId(pub u32);
 pub struct Snapshot {
     /// Counts every change of anything.
     pub version: u64,
+    /// Counts the changes that can move a session or a connection: of servers, health, roles, eligibility,
+    /// weights, generation. Not those of what moves with every write or probe: positions, lags, round
+    /// trips, missed probes and their errors. While it is the same, nobody has to look anew at what is
+    /// attached where.
+    pub roles_version: u64,
     /// Counts changes of the writer to *another* server (A, none, A again is one generation).
     pub generation: u64,
     /// In the order of discovery.
@@ -25,6 +32,8 @@ pub struct Snapshot {
     pub history: Arc<VecDeque<WriterChange>>,
     /// The writer, or the last one while there is none: tells a return from a change.
     pub last_writer: Option<ServerId>,
+    /// What the sessions heard of writes, once the writer was lost.
+    pub acknowledged: Option<Acknowledged>,
     /// `replicas.max_lag`; decides `serves_reads`.
     pub max_lag: Duration,
     /// The id of the next new server.
@@ -46,7 +55,7 @@ pub struct Server {
     pub facts: Option<Facts>,
     /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
     pub missed: u32,
-    /// Eligible for reads: up, replicating, lag within `max_lag`, not the writer.
+    /// Eligible for reads: up, replicating, lag within `max_lag`, not the writer, with a weight.
     pub serves_reads: bool,
     /// The last error of a probe, for people.
     pub last_error: Option<Arc<str>>,
@@ -54,6 +63,16 @@ pub struct Server {
     pub label: Option<Label>,
     /// Its pod is being deleted: no candidate, no new reads.
     pub deleting: bool,
+    /// Its share of the reads, in relation to the others'; 0: none.
+    pub weight: u16,
+    /// Where it stands, if that is known; compared with `replicas.zone`.
+    pub zone: Option<Arc<str>>,
+    /// Of its pod; empty without one.
+    pub uid: Arc<str>,
+    /// Its place in its group; None if it is in none, as far as it said.
+    pub member: Option<Member>,
+    /// The last generation of which it was seen as a working replica.
+    pub replicated: Option<u64>,
     /// It was the writer until another server took over, and has not been seen read-only or
     /// replicating since: it may lack writes that the successor acknowledged.
     pub deposed: bool,
@@ -86,11 +105,28 @@ pub struct Discovered {
     pub label: Option<Label>,
     /// `deletionTimestamp` is set.
     pub deleting: bool,
+    /// `discovery.servers.weight`
+    pub weight: u16,
+    /// `discovery.servers.zone`
+    pub zone: Option<Arc<str>>,
+    /// Of its pod: another pod of the same name and address is another server. Empty without pods.
+    pub uid: Arc<str>,
 }
+
+/// `discovery.servers.weight` where nobody says otherwise.
+const DEFAULT_WEIGHT: u16 = 1;
 
 impl From<(Arc<str>, Arc<str>)> for Discovered {
     fn from((name, address): (Arc<str>, Arc<str>)) -> Self {
-        Discovered { name, address, label: None, deleting: false }
+        Discovered {
+            name,
+            address,
+            label: None,
+            deleting: false,
+            weight: DEFAULT_WEIGHT,
+            zone: None,
+            uid: Arc::default(),
+        }
     }
 }
 
@@ -122,8 +158,14 @@ pub struct Facts {
     pub super_read_only: bool,
     /// Replication threads, if it is configured as a replica.
     pub replication: Option<Replication>,
-    /// The applied GTID position in the server's own notation.
-    pub gtid: Arc<str>,
+    /// What is applied and visible here; on a former primary its own writes too. Empty if unknown.
+    pub gtid: Arc<GtidSet>,
+    /// Writes get GTIDs here, so `gtid` tells which of them a server has: `gtid_mode` is `ON` (MySQL; in
+    /// the other modes there may be writes without one), always (MariaDB).
+    pub gtid_on: bool,
+    /// After this long without a command it closes a connection; the shorter of `wait_timeout` and
+    /// `interactive_timeout`.
+    pub wait_timeout: Option<Duration>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), to tell a replaced server.
     pub identity: Arc<str>,
     /// Round trip of the probe. The reducer keeps the old value while the new one is within a
@@ -151,6 +193,26 @@ pub struct Replication {
     pub lag: Option<Duration>,
     /// `host:port` of its source.
     pub source: Option<Arc<str>>,
+}
+
+/// What a member of a group says of its place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// Which kind of group.
+    pub group: Group,
+    /// It is in the part of the group that has the majority, and not behind.
+    pub fit: bool,
+    /// It may take writes: the primary of a replication group, every fit member of a Galera cluster.
+    pub writes: bool,
+}
+
+/// A group that agrees on its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// MySQL group replication.
+    Replication,
+    /// Galera.
+    Galera,
 }
 
 /// What a person should look at.
@@ -196,6 +258,18 @@ pub enum Event {
     },
     /// `replicas.max_lag` was (re)configured.
     MaxLag(Duration),
+    /// The writer is lost, and these are all the writes of its generation that clients were told to
+    /// be done, as far as they were heard of until now.
+    Acknowledged(Acknowledged),
+}
+
+/// Acknowledged writes of one generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acknowledged {
+    /// Whose.
+    pub generation: u64,
+    /// Their GTIDs.
+    pub set: Arc<GtidSet>,
 }
 
 /// How a probe ended.
@@ -203,6 +277,8 @@ pub enum Event {
 pub enum ProbeOutcome {
     /// It answered.
     Facts(Facts),
+    /// It answered, and it is a member of a group.
+    Member(Facts, Member),
     /// No answer within the probe's timeout.
     Timeout,
     /// Connection refused or reset: down at once.
@@ -216,12 +292,14 @@ impl Snapshot {
     pub fn empty() -> Self {
         Snapshot {
             version: 0,
+            roles_version: 0,
             generation: 0,
             servers: Arc::from([]),
             writer: None,
             alarm: None,
             history: Arc::default(),
             last_writer: None,
+            acknowledged: None,
             max_lag: Duration::from_secs(10),
             next_id: 0,
         }
@@ -235,6 +313,14 @@ impl Snapshot {
     /// The writer, if there is one.
     pub fn writer(&self) -> Option<&Arc<Server>> {
         self.writer.and_then(|id| self.server(id))
+    }
+
+    /// While there is no writer: the generation of the last one, and its servers' flavour.
+    pub fn lost(&self) -> Option<(u64, Flavor)> {
+        let lost = self.writer.is_none() && self.last_writer.is_some();
+        // The last one itself may be gone from the list.
+        let facts = self.servers.iter().find_map(|s| s.facts.as_ref()).filter(|_| lost)?;
+        Some((self.generation, facts.flavor))
     }
 
     /// The servers that may serve reads.
@@ -257,21 +343,34 @@ impl Server {
             last_error: None,
             label: None,
             deleting: false,
+            weight: DEFAULT_WEIGHT,
+            zone: None,
+            uid: Arc::default(),
+            member: None,
+            replicated: None,
             deposed: false,
             stalled_since_ms: None,
         }
     }
 
-    /// Reachable and writable by its last probe: what can be the writer. Group replication
-    /// (ONLINE and PRIMARY in a view with a majority) and Galera (Synced, Primary component)
-    /// will narrow it here, once probes say so.
+    /// Reachable and writable by its last probe: what can be the writer. A member of a group must
+    /// also be one that may write: ONLINE and PRIMARY in a view with a majority (group replication),
+    /// Synced in the Primary component (Galera).
     pub fn is_candidate(&self) -> bool {
-        self.health == Health::Up && !self.deleting && self.facts.as_ref().is_some_and(|f| !f.is_read_only())
+        self.health == Health::Up
+            && !self.deleting
+            && self.member.is_none_or(|member| member.writes)
+            && self.facts.as_ref().is_some_and(|f| !f.is_read_only())
     }
 
     /// It answers and says that it takes no writes.
     pub fn is_up_read_only(&self) -> bool {
         self.health == Health::Up && self.facts.as_ref().is_some_and(Facts::is_read_only)
+    }
+
+    /// It is a replica at work: it receives and applies.
+    pub fn replicates(&self) -> bool {
+        self.health == Health::Up && self.replication().is_some_and(|r| r.receiving && r.applying)
     }
 
     /// Its replication, if it is a configured replica.
@@ -284,6 +383,17 @@ impl Facts {
     /// Either kind of read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only || self.super_read_only
+    }
+}
+
+impl Label {
+    /// As `/topology` and logs spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Label::Primary => "primary",
+            Label::Replica => "replica",
+            Label::Absent => "none",
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! How a stretch of bytes leaves for the client: ranges of the input kept as they
 //! are, and bytes put between them.
 
+use std::ops::Range;
+
 /// One piece of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
@@ -8,6 +10,14 @@ pub enum Piece {
     Keep(usize, usize),
     /// Bytes from..to of what was put.
     Put(usize, usize),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match *self {
+            Piece::Keep(from, to) | Piece::Put(from, to) => to - from,
+        }
+    }
 }
 
 /// A list of pieces, reused from one response to the next.
@@ -74,11 +84,108 @@ impl Edits {
         }
     }
 
+    /// Makes the output of the input where that is: `data` holds it from `from` on, `used` bytes of it, with room in
+    /// front. The last range that is kept stays where it is; what comes before it moves forward, to make place for
+    /// what was put. Returns where the output is; None, and nothing happened: it does not fit.
+    pub fn in_place(&self, data: &mut [u8], from: usize, used: usize) -> Option<Range<usize>> {
+        let lens = self.pieces.iter().map(Piece::len);
+        let last = self.pieces.iter().rposition(|piece| matches!(piece, Piece::Keep(..)));
+        let begin = match last.and_then(|last| Some((last, self.pieces.get(last)?))) {
+            Some((last, Piece::Keep(kept, _))) => (from + kept).checked_sub(lens.clone().take(last).sum())?,
+            _ => from,
+        };
+        // What moves must move forward, so that nothing is written over before it was moved itself.
+        let mut at = begin;
+        for piece in &self.pieces {
+            if matches!(piece, Piece::Keep(kept, to) if at > from + kept || *to > used) {
+                return None;
+            }
+            at += piece.len();
+        }
+        if at > from + used || from + used > data.len() {
+            return None;
+        }
+        let mut at = begin;
+        for piece in &self.pieces {
+            match *piece {
+                Piece::Keep(kept, to) if at != from + kept => data.copy_within(from + kept..from + to, at),
+                Piece::Keep(..) => {}
+                Piece::Put(put, to) => {
+                    let place = data.get_mut(at..at + (to - put))?;
+                    place.copy_from_slice(self.put.get(put..to)?);
+                }
+            }
+            at += piece.len();
+        }
+        Some(begin..at)
+    }
+
     /// How many bytes the output has.
     pub fn len(&self) -> usize {
-        let of = |piece: &Piece| match *piece {
-            Piece::Keep(from, to) | Piece::Put(from, to) => to - from,
+        self.pieces.iter().map(Piece::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The output in place, with this much room in front and `tail` behind, must be the output.
+    fn check(edits: &Edits, input: &[u8], front: usize) -> bool {
+        let mut expected = Vec::new();
+        edits.apply(input, |bytes| expected.extend_from_slice(bytes));
+        let tail = b"what follows";
+        let mut data = [&vec![b'?'; front][..], input, tail].concat();
+        let before = data.clone();
+        match edits.in_place(&mut data, front, input.len()) {
+            Some(place) => {
+                assert_eq!(data[place], expected);
+                assert_eq!(&data[front + input.len()..], tail);
+                true
+            }
+            None => {
+                assert_eq!(data, before);
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn an_eof_is_put_between_without_moving_the_rows() {
+        let input = b"columnsrowsrowsrowsthe end.";
+        let mut edits = Edits::default();
+        edits.keep(0, 7);
+        edits.put_with(|out| out.extend_from_slice(b"[eof]"));
+        edits.keep(7, 19);
+        edits.put_with(|out| out.extend_from_slice(b"[end]"));
+        assert!(check(&edits, input, 5));
+        assert!(!check(&edits, input, 4), "no room in front");
+        edits.put_with(|out| out.extend_from_slice(b"longer than it was"));
+        assert!(!check(&edits, input, 50), "no room behind");
+    }
+
+    #[test]
+    fn any_pieces_come_out_as_they_would_apart() {
+        let input: Vec<u8> = (0..60).collect();
+        let mut seed = 1_u64;
+        let mut below = |n: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from((seed >> 33) % n).unwrap()
         };
-        self.pieces.iter().map(of).sum()
+        let mut fitted = 0;
+        for _ in 0..20_000 {
+            let (mut edits, mut at) = (Edits::default(), 0);
+            while at < 50 {
+                let to = at + below(10);
+                match below(3) {
+                    0 => edits.put_with(|out| out.resize(out.len() + below(9), b'+')),
+                    1 => edits.keep(at, to),
+                    _ => {}
+                }
+                at = to;
+            }
+            fitted += usize::from(check(&edits, &input, below(40)));
+        }
+        assert!(fitted > 2_000, "only {fitted} fitted");
     }
 }

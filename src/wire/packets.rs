@@ -139,6 +139,9 @@ pub struct PrepareOk {
 }
 
 impl PrepareOk {
+    /// Its length in bytes, at least: status, id, columns, parameters, a filler, warnings.
+    pub const LEN: usize = 12;
+
     /// Reads a payload.
     pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);

@@ -10,17 +10,23 @@ host=127.0.0.1 port=3306 user=app password=app database=test flavor=mariadb only
 usage() {
   echo "usage: run.sh --port P [--host H] [--user app] [--password app] [--database test] [--flavor mariadb|mysql]"
   echo "              [--only client,…] [--features feature,…] [--limit SECONDS per client] | --list | --install"
+  echo "       run.sh noleak --port P [options, see README.md]"
   echo "       run.sh model --direct P1 --proxy P2 [--ops N] [--seed S] [--direct-database test] [--proxy-database sbtest] [--host H] [--user U] [--password P]"
+  echo "       run.sh equality --flavor F --direct P --proxy P --primary P --replicas P,P [--corpus DIR] [--only file,…] [--passes fast,paced,prepared] [--masks]"
   exit 2
 }
 
-model=()
-if [ "${1:-}" = model ]; then
-  shift
-  [ $# -ge 4 ] || usage
-  model=("$@")
-  set --
-fi
+# Comparisons of a direct connection with the proxy: programs of their own, not clients.
+program="" arguments=()
+case ${1:-} in
+  model | noleak | equality)
+    program=$1
+    shift
+    [ $# -ge 1 ] || usage
+    arguments=("$@")
+    set --
+    ;;
+esac
 
 install_only=0
 while [ $# -gt 0 ]; do
@@ -127,9 +133,10 @@ prepare_java() {
 prepare_connj() { prepare_java connj; }
 prepare_mariadbj() { prepare_java mariadbj; }
 
-if [ ${#model[@]} -gt 0 ]; then
-  prepare_rust session-model || { echo "SKIPPED model - $why"; exit 1; }
-  "${command[@]}" "${model[@]}"
+if [ -n "$program" ]; then
+  case $program in model) binary=session-model ;; *) binary=$program ;; esac
+  prepare_rust "$binary" || { echo "SKIPPED $program - $why"; exit 1; }
+  "${command[@]}" "${arguments[@]}"
   exit
 fi
 

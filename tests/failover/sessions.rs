@@ -2,8 +2,8 @@
 
 use crate::dialogue::{port_of, refused, row, value};
 use crate::support::{Kind, Proxy};
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Statement};
 
 /// Everything of a session that must look the same afterwards.
 const STATE: &str = "SELECT DATABASE(), @@character_set_client, @@character_set_connection, @@collation_connection, \
@@ -106,30 +106,30 @@ impl Open {
     }
 }
 
-/// Sessions that hold something that cannot be carried.
-pub struct Held(Vec<(&'static str, Conn)>, Conn);
+/// Sessions that hold something that cannot be carried, and one with things that can.
+pub struct Held(Vec<(&'static str, Conn)>, Conn, Statement);
 
 impl Held {
     /// One of each, and one that held something but let it go.
     pub async fn open(proxy: &Proxy) -> Self {
         let mut all = Vec::new();
-        for sql in ["SET @x = 1", "CREATE TEMPORARY TABLE mine (a INT)", "DO GET_LOCK('here', 0)"] {
+        for sql in ["SET @x = (SELECT 1)", "CREATE TEMPORARY TABLE mine (a INT)", "DO GET_LOCK('here', 0)"] {
             let mut client = proxy.client().await.expect("login");
             client.query_drop(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
             all.push((sql, client));
         }
-        let mut client = proxy.client().await.expect("login");
-        client.prep("SELECT token FROM log WHERE token = ?").await.expect("prepare");
-        all.push(("a prepared statement", client));
         let mut free = proxy.client().await.expect("login");
-        let statement = free.prep("SELECT 1").await.expect("prepare");
-        free.close(statement).await.expect("close");
-        Held(all, free)
+        free.query_drop("SET @y = 'carried'").await.expect("a literal");
+        let statement = free.prep("SELECT CONCAT(@y, ?)").await.expect("prepare");
+        for sql in ["CREATE TEMPORARY TABLE gone (a INT)", "DROP TEMPORARY TABLE gone"] {
+            free.query_drop(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        }
+        Held(all, free, statement)
     }
 
-    /// Each is told once, and then its connection is gone; a closed prepared statement holds nothing.
+    /// Each is told once, and then its connection is gone; what can be carried is there.
     pub async fn lost(self, port: u16) {
-        let Held(all, mut free) = self;
+        let Held(all, mut free, statement) = self;
         for (what, mut client) in all {
             let result = client.query_drop("SELECT 1").await;
             assert_eq!(refused(result), (1053, "08S01".to_owned()), "{what}");
@@ -137,6 +137,8 @@ impl Held {
             assert!(after.is_err(), "{what}: the connection must end");
             assert!(!matches!(after, Err(mysql_async::Error::Server(_))), "{what}: {after:?}");
         }
-        assert_eq!(port_of(&mut free).await.expect("a closed statement holds nothing"), port);
+        let said: Option<String> = free.exec_first(&statement, ("!",)).await.expect("a statement moves");
+        assert_eq!(said.as_deref(), Some("carried!"));
+        assert_eq!(port_of(&mut free).await.expect("a session that holds nothing"), port);
     }
 }

@@ -5,12 +5,14 @@
 #![allow(unused_imports)]
 
 mod cluster;
+mod kubernetes;
 mod node;
 mod proxy;
 mod replication;
 mod scratch;
 
 pub use cluster::Cluster;
+pub use kubernetes::{Kubernetes, Pods};
 pub use node::{Kind, Node, Role};
 pub use proxy::{Proxy, proxy_config};
 pub use scratch::{Scratch, free_port};

@@ -223,6 +223,15 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        let ended = self.child.as_mut().is_some_and(|c| !matches!(c.try_wait(), Ok(None)));
+        if ended && std::thread::panicking() {
+            eprintln!(
+                "--- {} on port {} ended by itself\n{}\n---",
+                self.kind.name(),
+                self.port,
+                self.log_tail()
+            );
+        }
         self.kill();
     }
 }

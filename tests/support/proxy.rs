@@ -73,6 +73,11 @@ impl Proxy {
 
     /// Starts it and does not wait: for set-ups that are not ready, and configurations that are wrong.
     pub fn start_unready(config: &str) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
         let mut proxy = Proxy {
             child: None,
             rw: free_port(),
@@ -86,6 +91,7 @@ impl Proxy {
         let child = Command::new(env!("CARGO_BIN_EXE_pointsman"))
             .args(["run", "--config"])
             .arg(proxy.config_path())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(copy)
             .stderr(log)

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::monitor::statement::{facts, flavor, text};
-use crate::topology::{Facts, Flavor, Replication};
+use crate::topology::{Facts, Flavor, GtidSet, Replication};
 
 fn greeting(version: &str) -> Greeting {
     Greeting { version: version.into(), capabilities: 7, collation: 255 }
@@ -12,7 +12,7 @@ fn read(version: &str, sets: &[ResultSet]) -> Result<Facts, Error> {
     facts(&greeting(version), sets, Duration::from_micros(150))
 }
 
-const MARIADB: [&str; 4] = ["read_only", "innodb_read_only", "identity", "gtid"];
+const MARIADB: [&str; 5] = ["read_only", "innodb_read_only", "identity", "gtid_slave_pos", "gtid"];
 const SLAVES: [&str; 6] = [
     "Connection_name",
     "Master_Host",
@@ -21,18 +21,26 @@ const SLAVES: [&str; 6] = [
     "Slave_SQL_Running",
     "Seconds_Behind_Master",
 ];
-const MYSQL: [&str; 10] = [
+const MYSQL: [&str; 11] = [
     "read_only",
     "super_read_only",
     "innodb_read_only",
     "identity",
     "gtid",
+    "gtid_mode",
     "host",
     "port",
     "receiving",
     "applying",
     "lag_ms",
 ];
+
+const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+const OTHER: &str = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+fn maria(gtid: &str) -> GtidSet {
+    GtidSet::parse(Flavor::MariaDb, gtid).unwrap()
+}
 
 fn replication(receiving: bool, applying: bool, lag_ms: Option<u64>, source: &str) -> Option<Replication> {
     let lag = lag_ms.map(Duration::from_millis);
@@ -41,11 +49,15 @@ fn replication(receiving: bool, applying: bool, lag_ms: Option<u64>, source: &st
 
 #[test]
 fn mariadb_primary() {
-    let facts =
-        read("11.4.2-MariaDB-log", &[set(&MARIADB, &[&["0", "0", "3", "0-3-17"]]), set(&SLAVES, &[])])
-            .unwrap();
+    let facts = read(
+        "11.4.2-MariaDB-log",
+        &[set(&MARIADB, &[&["0", "0", "3", "0-1-9", "0-3-17"]]), set(&SLAVES, &[])],
+    )
+    .unwrap();
     assert_eq!((facts.flavor, facts.read_only, facts.super_read_only), (Flavor::MariaDb, false, false));
-    assert_eq!((&*facts.identity, &*facts.gtid, facts.replication), ("3", "0-3-17", None));
+    assert_eq!((&*facts.identity, &*facts.gtid.to_string(), facts.replication), ("3", "0-3-17", None));
+    assert!(facts.gtid_on && facts.gtid.contains(&maria("0-1-9")) && facts.gtid.contains(&maria("0-3-17")));
+    assert!(!facts.gtid.contains(&maria("0-1-10")), "own writes say nothing of others'");
     assert_eq!((facts.capabilities, facts.collation, &*facts.version), (7, 255, "11.4.2-MariaDB-log"));
 }
 
@@ -58,7 +70,7 @@ fn mariadb_replica() {
         (["", "fd00::1", "3306", "Yes", "Yes", "0"], replication(true, true, Some(0), "[fd00::1]:3306")),
         (["", "", "3306", "No", "No", "NULL"], None),
     ] {
-        let sets = [set(&MARIADB, &[&["1", "0", "3", ""]]), set(&SLAVES, &[&row])];
+        let sets = [set(&MARIADB, &[&["1", "0", "3", "", ""]]), set(&SLAVES, &[&row])];
         assert_eq!(read("11.4.2-MariaDB", &sets).unwrap().replication, expected, "{row:?}");
     }
 }
@@ -67,7 +79,7 @@ fn mariadb_replica() {
 fn several_channels_are_as_good_as_the_worst() {
     let rows: [&[&str]; 2] =
         [&["a", "db-0", "3306", "Yes", "Yes", "1"], &["b", "db-9", "3306", "Connecting", "Yes", "7"]];
-    let sets = [set(&MARIADB, &[&["1", "0", "3", ""]]), set(&SLAVES, &rows)];
+    let sets = [set(&MARIADB, &[&["1", "0", "3", "", ""]]), set(&SLAVES, &rows)];
     let facts = read("11.4.2-MariaDB", &sets).unwrap();
     assert_eq!(facts.replication, replication(false, true, Some(7000), "db-0:3306"));
 }
@@ -80,25 +92,45 @@ fn mariadb_read_only_is_a_word_in_later_versions() {
         ("NO_LOCK", true, false),
         ("NO_LOCK_NO_ADMIN", true, true),
     ] {
-        let facts = read("12.1.2-MariaDB", &[set(&MARIADB, &[&[word, "0", "3", ""]])]).unwrap();
+        let facts = read("12.1.2-MariaDB", &[set(&MARIADB, &[&[word, "0", "3", "", ""]])]).unwrap();
         assert_eq!((facts.read_only, facts.super_read_only), (read_only, binds_super), "{word}");
     }
 }
 
 #[test]
 fn mysql_answers_in_one_row_per_channel() {
-    let primary = ["0", "0", "0", "uuid", "uuid:1-5,\nother:1", "NULL", "NULL", "NULL", "NULL", "NULL"];
+    let gtid = format!("{UUID}:1-5,\n{OTHER}:1");
+    let primary = ["0", "0", "0", "uuid", &gtid, "ON", "NULL", "NULL", "NULL", "NULL", "NULL"];
     let facts = read("9.7.1", &[set(&MYSQL, &[&primary])]).unwrap();
     assert_eq!((facts.flavor, facts.read_only, facts.replication), (Flavor::MySql, false, None));
-    assert_eq!((&*facts.gtid, &*facts.identity), ("uuid:1-5,other:1", "uuid"));
+    assert_eq!(facts.gtid.to_string(), format!("{UUID}:1-5,{OTHER}:1"));
+    assert!(facts.gtid_on && &*facts.identity == "uuid");
 
-    let replica = ["1", "1", "0", "uuid", "", "db-0", "3306", "ON", "ON", "1637"];
+    let replica = ["1", "1", "0", "uuid", "", "ON", "db-0", "3306", "ON", "ON", "1637"];
     let facts = read("9.7.1", &[set(&MYSQL, &[&replica])]).unwrap();
     assert_eq!((facts.read_only, facts.super_read_only), (true, true));
     assert_eq!(facts.replication, replication(true, true, Some(1637), "db-0:3306"));
 
-    let aurora = ["0", "0", "1", "uuid", "", "NULL", "NULL", "NULL", "NULL", "NULL"];
+    let aurora = ["0", "0", "1", "uuid", "", "OFF", "NULL", "NULL", "NULL", "NULL", "NULL"];
     assert!(read("8.0.39", &[set(&MYSQL, &[&aurora])]).unwrap().is_read_only(), "innodb_read_only");
+}
+
+#[test]
+fn writes_have_gtids_in_one_mode_only_and_where_the_position_can_be_read() {
+    let gtid = format!("{UUID}:1-5");
+    for (mode, gtid, on) in [
+        ("ON", &*gtid, true),
+        ("ON_PERMISSIVE", &gtid, false),
+        ("OFF_PERMISSIVE", &gtid, false),
+        ("OFF", "", false),
+        ("NULL", &gtid, false),
+        ("ON", "what a later version may say", false),
+    ] {
+        let row = ["0", "0", "0", "uuid", gtid, mode, "NULL", "NULL", "NULL", "NULL", "NULL"];
+        let facts = read("9.7.1", &[set(&MYSQL, &[&row])]).unwrap();
+        assert_eq!(facts.gtid_on, on, "{mode} {gtid}");
+        assert_eq!(facts.gtid.is_empty(), !gtid.starts_with(UUID), "{mode} {gtid}");
+    }
 }
 
 #[test]
@@ -107,7 +139,7 @@ fn an_answer_that_says_nothing_is_an_error_and_no_panic() {
         vec![],
         vec![set(&MARIADB, &[])],
         vec![set(&["gtid"], &[&["0-1-1"]])],
-        vec![set(&MARIADB, &[&["NULL", "0", "3", ""]])],
+        vec![set(&MARIADB, &[&["NULL", "0", "3", "", ""]])],
         vec![set(&MARIADB, &[&[]])],
     ] {
         assert!(matches!(read("11.4.2-MariaDB", &sets), Err(Error::Protocol(_))), "{sets:?}");
@@ -121,7 +153,8 @@ fn flavors_and_statements() {
     for (flavor, with_replication) in
         [(Flavor::MySql, true), (Flavor::MySql, false), (Flavor::MariaDb, true), (Flavor::MariaDb, false)]
     {
-        let sql = text(flavor, with_replication);
+        let sql = text(flavor, with_replication, false);
+        assert!(text(flavor, with_replication, true).ends_with(crate::monitor::member::GALERA));
         assert!(!sql.contains("  ") && !sql.contains('\n') && sql.contains(" AS gtid"), "{sql}");
         let sees = sql.contains("replication_connection_status") || sql.contains("SHOW ALL SLAVES STATUS");
         assert_eq!(sees, with_replication);

@@ -1,6 +1,7 @@
 //! Scripted servers for the probes, in paused time.
 
 mod answers;
+mod members;
 mod probing;
 
 use std::cell::RefCell;
@@ -182,8 +183,8 @@ impl Connection for Link {
         let id = host.server_id.to_string();
         let read_only = if host.read_only { "1" } else { "0" };
         let mut sets = vec![set(
-            &["read_only", "innodb_read_only", "identity", "gtid"],
-            &[&[read_only, "0", &id, "0-1-1"]],
+            &["read_only", "innodb_read_only", "identity", "gtid_slave_pos", "gtid"],
+            &[&[read_only, "0", &id, "", "0-1-1"]],
         )];
         if wants_replication {
             let columns = [

@@ -18,7 +18,8 @@ struct Watch {
 impl Watch {
     fn start() -> Self {
         let cluster = Cluster::of(&["db-0", "db-1"]);
-        let (orders, seen) = watch::channel(Orders { monitor: monitor_account("monitor"), urgent: false });
+        let (orders, seen) =
+            watch::channel(Orders { monitor: monitor_account("monitor"), urgent: false, galera: false });
         let (kick, (reports, events)) = (Arc::new(Notify::new()), mpsc::channel(10_000));
         let prober = Prober::new(
             ServerId(0),
@@ -39,6 +40,7 @@ impl Watch {
             ProbeOutcome::Facts(_) => "facts",
             ProbeOutcome::Timeout => "timeout",
             ProbeOutcome::Unreachable(_) => "unreachable",
+            ProbeOutcome::Member(..) => "member",
             ProbeOutcome::Refused(_) => "refused",
         };
         (name, self.began.elapsed().as_millis())

@@ -78,30 +78,68 @@ fn what_a_server_could_refuse_of_the_state_goes_alone_before_a_write() {
 }
 
 #[test]
-fn statement_ids_pass_and_some_commands_have_no_answer() {
+fn statement_ids_are_the_sessions_own_and_some_commands_have_no_answer() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        for (own, servers) in [(1, 0x0102_0304), (2, 0x0506_0708)] {
+            let text = command(0x16, format!("insert into t{own} values (?)"));
+            client.send(text.clone());
+            db.expect(text).await;
+            db.reply(&prepared(MODERN, servers, 0..1, &[]));
+            client.expect(&prepared(MODERN, own, 0..1, &[])).await;
+        }
+        client.send(command(0x18, b"\x01\0\0\0\0\0piece"));
+        db.expect(command(0x18, b"\x04\x03\x02\x01\0\0piece")).await;
+        client.send(command(0x17, b"\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0"));
+        db.expect(command(0x17, b"\x04\x03\x02\x01\0\x01\0\0\0\0\x01\xfd\0")).await;
+        db.reply_ok();
+        client.expect_ok().await;
+        // The last one, by MariaDB's short way to say so.
+        client.send(command(0x17, b"\xff\xff\xff\xff\0\x01\0\0\0\0\x01\xfd\0\x01x"));
+        db.expect(command(0x17, b"\x08\x07\x06\x05\0\x01\0\0\0\0\x01\xfd\0\x01x")).await;
+        db.reply_ok();
+        client.expect_ok().await;
+        // The server's stays open, for whoever prepares the same.
+        client.send(command(0x19, [1, 0, 0, 0]));
+        client.peer.expect_silence().await;
+        client.query("select 1");
+        db.answer_one("select 1").await;
+        client.expect(&one()).await;
+        for byte in [0x17, 0x1a, 0x1c] {
+            client.send(command(byte, [1, 0, 0, 0, 0, 1, 0, 0, 0]));
+            let text = client.expect_err(1243, "HY000").await;
+            assert!(
+                text.starts_with("Unknown prepared statement handler (1) given to mysqld_stmt_"),
+                "{text}"
+            );
+        }
+        db.peer.expect_silence().await;
+    });
+}
+
+#[test]
+fn a_statement_without_cursor_or_long_data_is_reset_by_the_proxy() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         client.send(command(0x16, "insert into t values (?)"));
         db.expect(command(0x16, "insert into t values (?)")).await;
-        db.reply(&prepared(MODERN, 0x0102_0304, 0..1, &[]));
-        client.expect(&prepared(MODERN, 0x0102_0304, 0..1, &[])).await;
-        let long_data = command(0x18, b"\x04\x03\x02\x01\0\0piece");
-        let execute = command(0x17, b"\x04\x03\x02\x01\0\x01\0\0\0\0\x01\xfd\0");
-        let close = command(0x19, b"\x04\x03\x02\x01");
-        client.send(long_data.clone());
-        db.expect(&long_data).await;
-        client.send(execute.clone());
-        db.expect(&execute).await;
+        db.reply(&prepared(MODERN, 77, 0..1, &[]));
+        client.expect(&prepared(MODERN, 1, 0..1, &[])).await;
+        client.send(command(0x1a, [1, 0, 0, 0]));
+        client.expect_ok().await;
+        db.peer.expect_silence().await;
+        client.send(command(0x18, b"\x01\0\0\0\0\0piece"));
+        db.expect(command(0x18, b"\x4d\0\0\0\0\0piece")).await;
+        client.send(command(0x1a, [1, 0, 0, 0]));
+        db.expect(command(0x1a, [77, 0, 0, 0])).await;
         db.reply_ok();
         client.expect_ok().await;
-        client.send(close.clone());
-        db.expect(&close).await;
-        client.peer.expect_silence().await;
-        client.query("select 1");
-        db.expect_query("select 1").await;
-        db.reply(&one());
-        client.expect(&one()).await;
+        // Nothing pins any more.
+        client.quit();
+        db.peer.expect_silence().await;
+        world.expect_nothing_left(1).await;
     });
 }
 
@@ -172,9 +210,8 @@ fn commands_in_one_breath_are_answered_in_order() {
             db.reply_ok();
             client.expect_ok().await;
             client.expect_ok().await;
-            db.expect(command(0x19, [9, 0, 0, 0])).await;
-            db.expect_query("select 2").await;
-            db.reply(&one());
+            // The close in between is the proxy's own affair.
+            db.answer_one("select 2").await;
             client.expect(&one()).await;
             client.peer.expect_silence().await;
         }
@@ -227,9 +264,8 @@ fn change_user_answers_itself_and_gives_the_connection_back() {
         for plugin in ["mysql_native_password", "caching_sha2_password"] {
             let world = World::new();
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-            client.query("set @x = 1");
-            db.expect_query("set @x = 1").await;
-            db.reply_ok();
+            client.query("set @x = f()");
+            db.answer_ok("set @x = f()").await;
             client.expect_ok().await;
             let other =
                 Login { user: "other", plugin, behind: frames(0, &[query("do 1")]), ..Login::default() };
@@ -245,7 +281,7 @@ fn change_user_answers_itself_and_gives_the_connection_back() {
             let refused = client.change_user(&wrong).await.err().unwrap();
             assert_eq!((refused.code, &*refused.sqlstate), (1045, "28000"));
             client.peer.expect_end().await;
-            others.expect_reset().await;
+            others.peer.expect_silence().await;
             world.expect_nothing_left(2).await;
         }
     });
@@ -278,11 +314,33 @@ fn reset_connection_answers_itself_and_forgets_the_state() {
         client.peer.packet().await;
         client.send(vec![0x1f]);
         client.expect_ok().await;
+        // The transaction was a pin: it ends by a reset.
         db.expect_reset().await;
         client.query("select 1");
-        db.expect_query("select 1").await;
-        db.reply(&one());
+        // The server's own character set, as on MySQL.
+        db.expect_query(&SET.replace("utf8mb4 COLLATE utf8mb4_general_ci", "DEFAULT")).await;
+        db.reply_ok();
+        db.answer_one("select 1").await;
         client.expect(&one()).await;
+        client.query("set max_join_size = 7");
+        db.expect_query("set max_join_size = 7").await;
+        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &variable("max_join_size", "7"))]);
+        client.peer.packet().await;
+        client.send(command(0x16, "select ?"));
+        db.expect(command(0x16, "select ?")).await;
+        db.reply(&prepared(MODERN, 3, 0..1, &["?"]));
+        client.expect(&prepared(MODERN, 1, 0..1, &["?"])).await;
+        client.send(vec![0x1f]);
+        client.expect_ok().await;
+        // What can be taken back is, in front of what comes next.
+        db.peer.expect_silence().await;
+        client.query("select 2");
+        db.expect_query("SET max_join_size=DEFAULT").await;
+        db.reply_ok();
+        db.answer_one("select 2").await;
+        client.expect(&one()).await;
+        client.send(command(0x17, [1, 0, 0, 0, 0, 1, 0, 0, 0]));
+        client.expect_err(1243, "HY000").await;
         db0.expect_nobody().await;
     });
 }

@@ -17,7 +17,8 @@ fn a_write_without_an_answer_is_sent_once_and_its_outcome_unknown() {
             client.query(write);
             db.expect_query(write).await;
             db.die();
-            let holds = write == "call p()";
+            // What an unknown routine left behind is gone: to go on would be to go on without it.
+            let holds = ["call p()", "select f(1)"].contains(&write);
             client.expect_err(1105, "08007").await;
             db0.expect_nobody().await;
             db1.expect_nobody().await;
@@ -167,8 +168,8 @@ fn a_lost_session_that_held_state_is_closed() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("set @x = 1");
-        db.expect_query("set @x = 1").await;
+        client.query("set @x = f()");
+        db.expect_query("set @x = f()").await;
         db.reply_ok();
         client.expect_ok().await;
         client.query("select a from t");

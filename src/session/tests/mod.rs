@@ -8,6 +8,7 @@ mod peer;
 mod server;
 mod world;
 
+mod apart;
 mod command_phase;
 mod commands;
 mod connection_phase;
@@ -18,6 +19,9 @@ mod large;
 mod lost;
 mod pool;
 mod replica_port;
+mod split;
+mod steal;
+mod variables;
 
 use std::future::Future;
 

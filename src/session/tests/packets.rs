@@ -104,6 +104,13 @@ pub fn something() -> Vec<u8> {
     tracker(2, b"1")
 }
 
+/// A tracker: GTIDs of writes, as MySQL has them.
+pub fn gtids(set: &str) -> Vec<u8> {
+    let mut inner = vec![0];
+    inner.put_lenenc_bytes(set.as_bytes());
+    tracker(3, &inner)
+}
+
 fn tracker(kind: u8, inner: &[u8]) -> Vec<u8> {
     let mut out = vec![kind];
     out.put_lenenc_bytes(inner);

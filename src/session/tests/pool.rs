@@ -1,6 +1,5 @@
 //! Server connections that outlive their session.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::commands::attached;
@@ -10,113 +9,139 @@ use crate::telemetry::Close;
 use crate::wire::Capabilities;
 
 #[test]
-fn the_next_session_gets_a_connection_that_was_reset() {
+fn the_next_session_gets_a_clean_connection_as_it_is() {
     play(async {
         let world = World::new();
         let (client, db0, mut db) = attached(&world, &Login::default()).await;
         client.quit();
-        db.expect_reset().await;
+        db.peer.expect_silence().await;
         world.expect_nothing_left(1).await;
         let mut next = world.client().await;
         next.query("do 1");
-        db.expect_query("do 1").await;
-        db.reply_ok();
+        db.answer_ok("do 1").await;
         next.expect_ok().await;
         db0.expect_nobody().await;
         next.quit();
-        db.expect_reset().await;
+        db.peer.expect_silence().await;
         world.expect_nothing_left(1).await;
     });
 }
 
-/// One session with these queries, each answered by one row.
-async fn reads(world: &World, db: &mut Db, queries: &[&str]) {
-    let mut client = world.client().await;
-    for sql in queries {
-        client.query(sql);
-        db.expect_query(sql).await;
-        db.reply(&one());
-        client.expect(&one()).await;
-    }
-    client.quit();
-    tokio::time::sleep(Duration::from_millis(10)).await;
+#[test]
+fn a_connection_with_a_pin_is_reset_for_the_next_session() {
+    play(async {
+        let ok_in = |status| vec![ok_with(status)];
+        let pins = [
+            ("begin", ok_in(IN_TRANS)),
+            ("call p()", ok_in(AUTOCOMMIT)),
+            ("create temporary table x (a int)", ok_in(AUTOCOMMIT)),
+            ("select get_lock('a', 1)", one()),
+            ("lock tables t write", ok_in(AUTOCOMMIT)),
+            ("set @x = f()", ok_in(AUTOCOMMIT)),
+            ("handler t open", ok_in(AUTOCOMMIT)),
+            ("set transaction read only", ok_in(AUTOCOMMIT)),
+        ];
+        for (sql, answer) in pins {
+            let world = World::new();
+            let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&answer);
+            client.expect(&answer).await;
+            // Nobody gets it as long as its session lives.
+            let mut other = world.client().await;
+            other.query("do 2");
+            let mut second = db0.accept().await;
+            second.expect_set("").await;
+            second.answer_ok("do 2").await;
+            other.expect_ok().await;
+            client.quit();
+            db.expect_reset().await;
+            drop((other, second));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let mut next = world.client().await;
+            next.query("do 1");
+            db.expect_set("").await;
+            db.answer_ok("do 1").await;
+            next.expect_ok().await;
+            db0.expect_nobody().await;
+            next.quit();
+            world.expect_nothing_left(1).await;
+        }
+    });
 }
 
 #[test]
-fn a_few_plain_reads_need_no_reset_until_something_else_comes() {
+fn what_a_statement_did_is_not_asked_of_another_sessions_connection() {
+    play(async {
+        for sql in ["show warnings", "show errors", "select @@warning_count"] {
+            let world = World::new();
+            let (client, db0, mut db) = attached(&world, &Login::default()).await;
+            client.quit();
+            let mut next = world.client().await;
+            next.query(sql);
+            // The reset goes in front, in the same write.
+            db.expect([0x1f]).await;
+            db.expect_query(SET).await;
+            db.expect_query(sql).await;
+            db.reply_ok();
+            db.reply_ok();
+            db.reply(&one());
+            next.expect(&one()).await;
+            // A session that ran something asks for that.
+            for sql in ["select a from t", sql] {
+                next.query(sql);
+                db.answer_one(sql).await;
+                next.expect(&one()).await;
+            }
+            db0.expect_nobody().await;
+        }
+    });
+}
+
+#[test]
+fn what_a_statement_of_ones_own_did_is_asked_without_a_reset_also_behind_a_schema_check() {
     play(async {
         let world = World::new();
         let (client, db0, mut db) = attached(&world, &Login::default()).await;
         client.quit();
-        db.expect_reset().await;
-        reads(&world, &mut db, &["select a from t", "select b from t"]).await;
-        db.peer.expect_silence().await;
-        reads(&world, &mut db, &["select a from t"]).await;
-        db.peer.expect_silence().await;
-        // What is no plain read finds nothing of them: the reset goes in front of it, in the same write.
-        let mut next = world.client().await;
+        let login = Login { schema: Some("shop"), ..Login::default() };
+        let (mut next, ()) = tokio::join!(world.login(&login), db.expect_init_db("shop"));
+        let warned = [0, 0, 0, 2, 0, 1, 0];
+        next.query("insert into t values ('too long')");
+        db.expect_query("insert into t values ('too long')").await;
+        db.reply(&[warned.to_vec()]);
+        next.expect(&[warned.to_vec()]).await;
         next.query("show warnings");
-        db.expect([0x1f]).await;
-        db.expect_query(SET).await;
-        db.expect_query("show warnings").await;
-        db.reply_ok();
-        db.reply_ok();
-        db.reply(&one());
+        db.answer_one("show warnings").await;
         next.expect(&one()).await;
         db0.expect_nobody().await;
-        next.quit();
-        db.expect_reset().await;
-        // A plain read hides the past, so what follows it in the same session needs no reset.
-        reads(&world, &mut db, &["select a from t"]).await;
-        let mut next = world.client().await;
-        for sql in ["select a from t", "show warnings"] {
-            next.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&one());
-            next.expect(&one()).await;
-        }
-        next.quit();
-        db.expect_reset().await;
-        reads(&world, &mut db, &["select 1", "select 2", "select 3", "select 4", "select 5"]).await;
-        db.expect_reset().await;
-        world.expect_nothing_left(1).await;
     });
 }
 
 #[test]
-fn a_write_behind_a_comment_is_no_plain_read() {
-    play(async {
-        for sql in ["/* tag */ insert into t values ()", "-- tag\ninsert into t values ()", "kill query @a"] {
-            let world = World::new();
-            let (client, _, mut db) = attached(&world, &Login::default()).await;
-            client.quit();
-            db.expect_reset().await;
-            let mut next = world.client().await;
-            next.query(sql);
-            db.expect_query(sql).await;
-            db.reply_ok();
-            next.expect_ok().await;
-            next.quit();
-            db.expect_reset().await;
-        }
-    });
-}
-
-#[test]
-fn a_plain_read_in_a_transaction_or_that_changed_something_is_followed_by_a_reset() {
+fn a_read_in_a_transaction_is_followed_by_a_reset_and_a_change_is_taken_back_by_the_next() {
     play(async {
         for (status, state) in [(IN_TRANS, Vec::new()), (AUTOCOMMIT, variable("sql_mode", "ANSI"))] {
             let world = World::new();
             let (client, _, mut db) = attached(&world, &Login::default()).await;
             client.quit();
-            db.expect_reset().await;
             let mut next = world.client().await;
             next.query("select a from t");
             db.expect_query("select a from t").await;
             db.reply(&[ok_state(MODERN, status, &state)]);
             next.peer.packet().await;
             next.quit();
-            db.expect_reset().await;
+            if status == IN_TRANS {
+                db.expect_reset().await;
+                continue;
+            }
+            db.peer.expect_silence().await;
+            let mut last = world.client().await;
+            last.query("select a from t");
+            db.answer_ok("SET sql_mode=DEFAULT").await;
+            db.answer_one("select a from t").await;
+            last.expect(&one()).await;
         }
     });
 }
@@ -125,39 +150,45 @@ fn a_plain_read_in_a_transaction_or_that_changed_something_is_followed_by_a_rese
 fn a_session_of_another_character_set_brings_its_own() {
     play(async {
         let world = World::new();
-        let (client, _, mut db) = attached(&world, &Login::default()).await;
+        let (client, db0, mut db) = attached(&world, &Login::default()).await;
         client.quit();
-        db.expect_reset().await;
         let mut next = world.login(&Login { collation: 8, ..Login::default() }).await;
         next.query("select 1");
-        let set = SET.replace("utf8mb4 COLLATE utf8mb4_general_ci", "latin1 COLLATE latin1_swedish_ci");
-        db.expect_query(&set).await;
+        db.expect_query("SET NAMES latin1 COLLATE latin1_swedish_ci").await;
         db.expect_query("select 1").await;
         db.reply_ok();
         db.reply(&one());
         next.expect(&one()).await;
+        db0.expect_nobody().await;
     });
+}
+
+/// What a session leaves that only a reset takes away.
+async fn begin(client: &mut Client, db: &mut Db) {
+    client.query("begin");
+    db.expect_query("begin").await;
+    db.reply(&[ok_with(IN_TRANS)]);
+    client.expect(&[ok_with(IN_TRANS)]).await;
 }
 
 #[test]
 fn a_slow_answer_to_the_reset_is_waited_for_and_a_refusal_is_not_used() {
     play(async {
         let world = World::new();
-        let (client, db0, mut db) = attached(&world, &Login::default()).await;
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        begin(&mut client, &mut db).await;
         client.quit();
         db.expect([0x1f]).await;
-        db.expect_query(SET).await;
         let mut next = world.client().await;
         next.query("do 1");
         db.peer.expect_silence().await;
         db.reply_ok();
-        db.reply_ok();
-        db.expect_query("do 1").await;
-        db.reply_ok();
+        db.expect_set("").await;
+        db.answer_ok("do 1").await;
         next.expect_ok().await;
+        begin(&mut next, &mut db).await;
         next.quit();
         db.expect([0x1f]).await;
-        db.expect_query(SET).await;
         db.reply(&[err(1290, "HY000", "no")]);
         let mut last = world.client().await;
         last.query("select 1");
@@ -169,12 +200,31 @@ fn a_slow_answer_to_the_reset_is_waited_for_and_a_refusal_is_not_used() {
 }
 
 #[test]
+fn a_reset_that_is_never_answered_does_not_keep_the_next_session_for_ever() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        begin(&mut client, &mut db).await;
+        client.quit();
+        db.expect([0x1f]).await;
+        let mut next = world.client().await;
+        next.query("do 1");
+        let mut other = db0.accept().await;
+        db.peer.expect_end().await;
+        other.expect_set("").await;
+        other.answer_ok("do 1").await;
+        next.expect_ok().await;
+        next.quit();
+        world.expect_nothing_left(1).await;
+    });
+}
+
+#[test]
 fn connections_of_other_users_and_classes_are_not_shared() {
     play(async {
         let world = World::new();
         let (client, db0, mut db) = attached(&world, &Login::default()).await;
         client.quit();
-        db.expect_reset().await;
         let mut found_rows = Login::default();
         found_rows.capabilities |= Capabilities::FOUND_ROWS;
         let mut clients = Vec::new();
@@ -192,20 +242,23 @@ fn connections_of_other_users_and_classes_are_not_shared() {
     });
 }
 
+/// A session without a schema chose one, and is gone.
+async fn with_schema(world: &World) -> (Server, Db) {
+    let (mut client, db0, mut db) = attached(world, &Login::default()).await;
+    client.query("use shop");
+    db.expect_query("use shop").await;
+    db.reply(&[ok_state(MODERN, AUTOCOMMIT, &schema("shop"))]);
+    client.peer.packet().await;
+    client.quit();
+    db.peer.expect_silence().await;
+    (db0, db)
+}
+
 #[test]
 fn a_connection_with_a_schema_does_not_serve_who_has_none() {
     play(async {
         let world = World::new();
-        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-        client.query("use shop");
-        db.expect_query("use shop").await;
-        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &schema("shop"))]);
-        client.peer.packet().await;
-        client.quit();
-        db.expect([0x1f]).await;
-        db.reply_ok();
-        db.expect_query(SET).await;
-        db.reply_ok();
+        let (db0, mut db) = with_schema(&world).await;
         let mut next = world.client().await;
         next.query("select database()");
         let mut fresh = db0.accept().await;
@@ -216,71 +269,39 @@ fn a_connection_with_a_schema_does_not_serve_who_has_none() {
 }
 
 #[test]
-fn a_state_that_was_never_sent_is_not_waited_for() {
+fn a_login_with_the_schema_of_a_waiting_connection_brings_what_it_has_differently_once() {
     play(async {
         let world = World::new();
-        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-        client.query("use shop");
-        db.expect_query("use shop").await;
-        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &schema("shop"))]);
-        client.peer.packet().await;
-        client.quit();
-        db.expect([0x1f]).await;
-        db.reply_ok();
-        db.expect_query(SET).await;
-        db.reply_ok();
-        // Its login checks the schema on the pooled connection, which has it; then it leaves.
+        let (db0, mut db) = with_schema(&world).await;
         let login = Login { schema: Some("shop"), collation: 8, ..Login::default() };
-        world.login(&login).await.quit();
+        let brought = db.answer_ok("SET NAMES latin1 COLLATE latin1_swedish_ci");
+        let (client, ()) = tokio::join!(world.login(&login), brought);
+        client.quit();
         tokio::time::sleep(Duration::from_millis(10)).await;
         let mut next = world.login(&login).await;
         next.query("select 1");
-        let began = tokio::time::Instant::now();
-        let server = async {
-            let mut db = db0.accept().await;
-            db.expect_query(
-                &SET.replace("utf8mb4 COLLATE utf8mb4_general_ci", "latin1 COLLATE latin1_swedish_ci"),
-            )
-            .await;
-        };
-        server.await;
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        db.answer_one("select 1").await;
+        next.expect(&one()).await;
+        db0.expect_nobody().await;
     });
 }
 
 #[test]
-fn a_full_limit_is_waited_for_in_order_and_not_for_ever() {
+fn a_schema_check_that_takes_long_is_answered_in_front_of_the_first_statement() {
     play(async {
-        let one_only = |live: &mut crate::config::Live| {
-            live.limits.max_server_connections = NonZeroUsize::MIN;
-        };
-        let world = World::with(Settings { change: one_only, ..Settings::default() });
+        let world = World::new();
         let (client, db0, mut db) = attached(&world, &Login::default()).await;
-        let mut second = world.client().await;
-        second.query("do 1");
-        db0.expect_nobody().await;
-        assert_eq!(world.context.metrics.waiting_for_connection.get(), 1);
-        // A connection that others wait for is closed, not pooled.
         client.quit();
-        db.expect([1]).await;
-        db.peer.expect_end().await;
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.expect_query("do 1").await;
+        let login = Login { schema: Some("shop"), ..Login::default() };
+        let mut next = world.login(&login).await;
+        db.expect(command(2, "shop")).await;
+        next.query("select a from t");
+        db.expect_query("select a from t").await;
+        next.peer.expect_silence().await;
         db.reply_ok();
-        second.expect_ok().await;
-        let mut third = world.client().await;
-        third.query("select 3");
-        let text = third.expect_err(1040, "08004").await;
-        assert!(text.contains("within 10.0 s"), "{text}");
-        // A client that leaves while it waits leaves nothing.
-        third.query("select 3");
+        db.reply(&one());
+        next.expect(&one()).await;
         db0.expect_nobody().await;
-        drop(third);
-        second.quit();
-        db.expect_reset().await;
-        world.expect_nothing_left(1).await;
-        assert_eq!(world.closed(Close::ClientLost), 1);
     });
 }
 
@@ -290,15 +311,16 @@ fn a_connection_that_died_in_the_pool_is_not_used() {
         let world = World::new();
         let (client, db0, mut db) = attached(&world, &Login::default()).await;
         client.quit();
-        db.expect_reset().await;
+        db.peer.expect_silence().await;
         db.die();
         let mut next = world.client().await;
         next.query("insert into t values (1)");
         let mut db = db0.accept().await;
         db.expect_set("").await;
-        db.expect_query("insert into t values (1)").await;
-        db.reply_ok();
+        db.answer_ok("insert into t values (1)").await;
         next.expect_ok().await;
+        next.quit();
+        world.expect_nothing_left(1).await;
     });
 }
 
@@ -307,11 +329,49 @@ fn a_promotion_empties_the_pool() {
     play(async {
         let world = World::new();
         let (client, _, mut db) = attached(&world, &Login::default()).await;
+        let (mut other, _, mut parked) = attached(&world, &Login { user: "other", ..Login::default() }).await;
         client.quit();
-        db.expect_reset().await;
+        db.peer.expect_silence().await;
         world.read_only("db-0");
         world.primary("db-1");
         db.peer.expect_end().await;
+        // Also of what sessions have left there that are still alive.
+        parked.peer.expect_end().await;
+        other.send(vec![0x0e]);
+        other.expect_ok().await;
+        other.quit();
         world.expect_nothing_left(0).await;
+        assert_eq!(world.closed(Close::Quit), 2);
+    });
+}
+
+#[test]
+fn who_waits_for_its_accounts_limit_holds_up_no_other_account() {
+    play(async {
+        let change = |live: &mut crate::config::Live| {
+            for user in live.users.values_mut().filter(|user| *user.name == *"app") {
+                user.max_server_connections = std::num::NonZeroU32::new(1).and_then(|n| n.try_into().ok());
+            }
+        };
+        let world = World::with(Settings { change, ..Settings::default() });
+        let (mut holder, db0, mut db) = attached(&world, &Login::default()).await;
+        begin(&mut holder, &mut db).await;
+        let mut waiting = world.client().await;
+        waiting.query("insert into t values (1)");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut other = world.login(&Login { user: "other", ..Login::default() }).await;
+        other.query("do 2");
+        let mut second = db0.accept().await;
+        second.expect_set("").await;
+        second.answer_ok("do 2").await;
+        other.expect_ok().await;
+        holder.quit();
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_ok("insert into t values (1)").await;
+        waiting.expect_ok().await;
+        waiting.quit();
+        other.quit();
+        world.expect_nothing_left(2).await;
     });
 }

@@ -1,11 +1,9 @@
 //! The read-only port: what would write is refused, replicas share the rest.
 
-use super::server::SET;
+use super::server::SET_READ_ONLY;
 use super::*;
 use crate::config::Fallback;
 use crate::telemetry::Port;
-
-const READ_ONLY: &str = ",transaction_read_only=1";
 
 fn login() -> Login {
     Login { port: Port::Replica, ..Login::default() }
@@ -48,7 +46,7 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
         let mut client = world.login(&login()).await;
         client.query("select a from t");
         let mut db = db1.accept().await;
-        db.expect_set(READ_ONLY).await;
+        db.expect_read_only_set("").await;
         db.expect_query("select a from t").await;
         db.reply(&one());
         client.expect(&one()).await;
@@ -70,7 +68,7 @@ fn without_replicas_the_primary_stands_in_or_not() {
         let mut client = world.login(&login()).await;
         client.query("select a from t");
         let mut db = db0.accept().await;
-        db.expect_query(&format!("{SET}{READ_ONLY}")).await;
+        db.expect_query(SET_READ_ONLY).await;
         let nowhere = |live: &mut crate::config::Live| live.replicas.fallback = Fallback::None;
         let world = super::replica_port::world(Settings { change: nowhere, ..Settings::default() });
         world.down("db-1");
@@ -91,12 +89,12 @@ fn any_statement_without_an_answer_runs_on_another_replica() {
             db = servers[0].accept() => (0, db),
             db = servers[1].accept() => (1, db),
         };
-        db.expect_set(READ_ONLY).await;
+        db.expect_read_only_set("").await;
         db.expect_query("select f(a) from t").await;
         db.die();
         world.down(["db-1", "db-2"][first]);
         let mut db = servers[1 - first].accept().await;
-        db.expect_set(READ_ONLY).await;
+        db.expect_read_only_set("").await;
         db.expect_query("select f(a) from t").await;
         db.reply(&one());
         client.expect(&one()).await;
@@ -113,7 +111,7 @@ fn a_replica_that_refuses_connections_is_passed_over() {
             let mut client = world.login(&login()).await;
             client.query("select 1");
             let mut db = db2.accept().await;
-            db.expect_set(READ_ONLY).await;
+            db.expect_read_only_set("").await;
             db.expect_query("select 1").await;
             db.reply(&one());
             client.expect(&one()).await;
@@ -131,7 +129,7 @@ fn a_transaction_on_a_replica_that_lost_its_role_ends_there_and_the_next_goes_el
         let mut client = world.login(&login()).await;
         client.query("start transaction");
         let mut db = db1.accept().await;
-        db.expect_set(READ_ONLY).await;
+        db.expect_read_only_set("").await;
         for (sql, status) in [("start transaction", IN_TRANS), ("select 1", IN_TRANS), ("commit", AUTOCOMMIT)]
         {
             if sql != "start transaction" {
@@ -147,9 +145,13 @@ fn a_transaction_on_a_replica_that_lost_its_role_ends_there_and_the_next_goes_el
         }
         client.query("select 2");
         let mut other = db2.accept().await;
-        other.expect_set(READ_ONLY).await;
-        other.expect_query("select 2").await;
-        db.peer.expect_end().await;
+        other.expect_read_only_set("").await;
+        other.answer_one("select 2").await;
+        client.expect(&one()).await;
+        // The old one waits for the replica to be one again, for whoever comes then.
+        db.peer.expect_silence().await;
+        client.quit();
+        world.expect_nothing_left(2).await;
     });
 }
 
@@ -162,7 +164,7 @@ fn a_replica_session_survives_a_promotion_elsewhere() {
         let mut client = world.login(&login()).await;
         client.query("select 1");
         let mut db = db2.accept().await;
-        db.expect_set(READ_ONLY).await;
+        db.expect_read_only_set("").await;
         db.expect_query("select 1").await;
         db.reply(&one());
         client.expect(&one()).await;
@@ -183,12 +185,12 @@ fn a_session_that_leaves_its_read_only_mode_loses_the_connection() {
         // As a procedure could do it, which the guard cannot see.
         client.query("select a from t");
         let mut db = db1.accept().await;
-        db.expect_set(READ_ONLY).await;
+        db.expect_read_only_set("").await;
         db.expect_query("select a from t").await;
         db.reply(&[ok_state(MODERN, AUTOCOMMIT, &variable("transaction_read_only", "OFF"))]);
         client.peer.packet().await;
         db.peer.expect_end().await;
         client.query("select 1");
-        db1.accept().await.expect_set(READ_ONLY).await;
+        db1.accept().await.expect_read_only_set("").await;
     });
 }

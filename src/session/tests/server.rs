@@ -8,14 +8,20 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 
 use super::peer::{PATIENCE, Peer};
-use super::{Style, frames, ok};
+use super::{Style, frames, ok, one};
 use crate::auth::Plugin;
 use crate::net::memory::MemoryListener;
 use crate::wire::{Capabilities, Greeting, HandshakeResponse, StatusFlags};
 
-/// In front of what a session set itself, for collation 45.
+/// In front of what a session set itself, for collation 45, on a connection that may write.
 pub const SET: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,session_track_schema=1,\
-                       session_track_state_change=1,session_track_system_variables='*'";
+                       session_track_state_change=1,session_track_system_variables='*',\
+                       session_track_gtids=OWN_GTID";
+
+/// The same on a connection that only reads.
+pub const SET_READ_ONLY: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,session_track_schema=1,\
+                                 session_track_state_change=1,session_track_system_variables='*',\
+                                 transaction_read_only=1";
 
 const NONCE: [u8; 20] = *b"nonce-of-the-server!";
 
@@ -193,17 +199,34 @@ impl Db {
         self.reply_ok();
     }
 
+    /// The same on a connection that only reads.
+    pub async fn expect_read_only_set(&mut self, more: &str) {
+        self.expect_query(&format!("{SET_READ_ONLY}{more}")).await;
+        self.reply_ok();
+    }
+
     /// COM_INIT_DB comes and is answered.
     pub async fn expect_init_db(&mut self, schema: &str) {
         self.expect(super::command(2, schema)).await;
         self.reply_ok();
     }
 
-    /// The connection is reset for the pool.
+    /// A session left something on it: the connection is reset for the next.
     pub async fn expect_reset(&mut self) {
         self.expect([0x1f]).await;
         self.reply_ok();
-        self.expect_set("").await;
+    }
+
+    /// This query comes next and is answered by one row.
+    pub async fn answer_one(&mut self, sql: &str) {
+        self.expect_query(sql).await;
+        self.reply(&one());
+    }
+
+    /// This query comes next and is answered by OK.
+    pub async fn answer_ok(&mut self, sql: &str) {
+        self.expect_query(sql).await;
+        self.reply_ok();
     }
 
     /// What a server does that dies.

@@ -17,7 +17,7 @@ use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, KillRequest, Outside, Session, kill_here};
 use crate::telemetry::{Close, Disruption, WorkerMetrics};
 use crate::topology::{
-    Discovered, Event, Facts, Flavor, ProbeOutcome, Replication, ServerId, Snapshot, reduce,
+    Discovered, Event, Facts, Flavor, GtidSet, ProbeOutcome, Replication, ServerId, Snapshot, reduce,
 };
 use crate::wire::Capabilities;
 
@@ -26,6 +26,7 @@ use crate::wire::Capabilities;
 pub struct Recorded {
     pub kicks: RefCell<Vec<ServerId>>,
     pub kicks_all: Cell<u32>,
+    pub routines_changed: Cell<u32>,
     pub kills: RefCell<Vec<KillRequest>>,
     ids: Cell<u32>,
     context: OnceCell<Weak<Context<MemoryRuntime>>>,
@@ -40,6 +41,10 @@ impl Outside for Recorder {
 
     fn kick_all(&self) {
         self.0.kicks_all.set(self.0.kicks_all.get() + 1);
+    }
+
+    fn routines_changed(&self) {
+        self.0.routines_changed.set(self.0.routines_changed.get() + 1);
     }
 
     fn connection_id(&self) -> u32 {
@@ -124,8 +129,13 @@ impl World {
     pub fn without_servers(settings: Settings) -> Self {
         let runtime = MemoryRuntime::with_chunk(settings.chunk);
         let (buffers, metrics) = (Rc::new(BufferPool::default()), Arc::new(WorkerMetrics::default()));
-        let pool =
-            Pool::new(runtime.clone(), Arc::new(Ceilings::default()), buffers.clone(), metrics.clone());
+        let pool = Pool::new(
+            runtime.clone(),
+            Arc::new(Ceilings::default()),
+            (0, 1),
+            buffers.clone(),
+            metrics.clone(),
+        );
         let outside = Rc::new(Recorded::default());
         let snapshot = Snapshot::empty();
         let mut live = live();
@@ -173,7 +183,9 @@ impl World {
             read_only: false,
             super_read_only: false,
             replication: None,
-            gtid: "0-1-1".into(),
+            gtid: Arc::new(GtidSet::empty(self.settings.flavor)),
+            gtid_on: true,
+            wait_timeout: None,
             identity: format!("uuid-of-{name}").into(),
             round_trip: Duration::from_micros(200),
         }

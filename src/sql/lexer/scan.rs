@@ -88,8 +88,9 @@ fn block_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
         [b'+', hint @ ..] if !hint_quotes_close(hint) => return (Kind::Incomplete, 0),
         _ => return (Kind::Comment, end + 4),
     };
-    // A server that skips the content counts nested comments, one that reads it does not.
-    if find(content, b"/*").is_some() {
+    // A server that skips the content counts nested comments, one that reads it does not. The nested
+    // one may share the star with our end: `/*! /*/`.
+    if find(content, b"/*").is_some() || content.ends_with(b"/") {
         return (Kind::Incomplete, 0);
     }
     (Kind::CodeOpen, 2 + mark + version_digits(after(content, mark)))

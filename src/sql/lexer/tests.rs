@@ -108,6 +108,7 @@ fn what_servers_of_different_versions_end_differently_is_incomplete() {
     same("/*!99999 # */ DROP\n*/", "CodeOpen(/*!99999) Incomplete(# */ DROP\n*/)");
     same("/*! -- */ a", "CodeOpen(/*!) Incomplete(-- */ a)");
     same("/*! /* a */ b */", "Incomplete(/*! /* a */ b */)");
+    same("/*! /*/ ' */; DROP TABLE t -- '", "Incomplete(/*! /*/ ' */; DROP TABLE t -- ')");
     same("/*! `*/` */", "CodeOpen(/*!) Incomplete(`*/` */)");
     // A quote that is open where a plain comment would end.
     same(

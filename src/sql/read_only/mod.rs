@@ -11,6 +11,7 @@ mod text;
 
 use super::{Kind, Lexer, Options};
 use statement::Statement;
+pub(super) use text::unescape;
 
 /// Whether a text may run on a replica port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

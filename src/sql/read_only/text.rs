@@ -54,7 +54,7 @@ pub(super) fn inside_quotes(quoted: &[u8]) -> &[u8] {
 }
 
 /// The value of a string literal. <https://dev.mysql.com/doc/refman/8.4/en/string-literals.html>
-fn unescape(literal: &[u8], options: Options) -> Vec<u8> {
+pub(in crate::sql) fn unescape(literal: &[u8], options: Options) -> Vec<u8> {
     let quote = literal.first().copied().unwrap_or(b'\'');
     let mut bytes = inside_quotes(literal).iter().copied();
     let mut value = Vec::with_capacity(literal.len());

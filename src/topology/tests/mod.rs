@@ -1,9 +1,12 @@
 //! The rules as stories: servers say things, the snapshot follows.
 
+mod labels;
+mod operator;
 mod properties;
 mod rules;
 mod serving;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -84,6 +87,10 @@ impl Story {
     }
 }
 
+pub fn gtid(text: &str) -> Arc<GtidSet> {
+    Arc::new(GtidSet::parse(Flavor::MariaDb, text).expect("a position"))
+}
+
 pub fn writable() -> Facts {
     Facts {
         flavor: Flavor::MariaDb,
@@ -93,7 +100,9 @@ pub fn writable() -> Facts {
         read_only: false,
         super_read_only: false,
         replication: None,
-        gtid: "0-1-1".into(),
+        gtid: gtid("0-1-1"),
+        gtid_on: true,
+        wait_timeout: None,
         identity: "".into(),
         round_trip: Duration::from_micros(200),
     }

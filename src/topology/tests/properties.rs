@@ -24,11 +24,11 @@ fn facts() -> impl Strategy<Value = Facts> {
         });
     let identity = prop_oneof![9 => Just(""), 1 => Just("another")];
     (any::<bool>(), any::<bool>(), prop::option::of(replication), 1u64..3, identity).prop_map(
-        |(read_only, super_read_only, replication, gtid, identity)| Facts {
+        |(read_only, super_read_only, replication, position, identity)| Facts {
             read_only,
             super_read_only: read_only && super_read_only,
             replication,
-            gtid: format!("0-1-{gtid}").into(),
+            gtid: gtid(&format!("0-1-{position}")),
             identity: identity.into(),
             ..writable()
         },
@@ -81,6 +81,13 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
     // Counting.
     prop_assert_eq!(after.version > before.version, after != before);
     prop_assert!(after.version - before.version <= 1);
+    prop_assert!(after.roles_version >= before.roles_version);
+    if after.roles_version == before.roles_version {
+        let roles = |s: &Snapshot| (s.writer, s.generation, s.alarm, s.max_lag);
+        prop_assert_eq!(roles(before), roles(after));
+        let role = |s: &Arc<Server>| (s.id, s.address.clone(), s.health, s.serves_reads, s.is_candidate());
+        prop_assert!(before.servers.iter().map(role).eq(after.servers.iter().map(role)));
+    }
     let other = after.writer.is_some() && after.writer != before.last_writer;
     prop_assert_eq!(after.generation - before.generation, u64::from(other));
     let changed = before.writer != after.writer;

@@ -77,11 +77,54 @@ fn noise_in_the_round_trip_makes_no_new_snapshot() {
 }
 
 #[test]
+fn weights_and_zones_follow_the_configuration_and_zero_serves_nothing() {
+    let list = |weight, zone: Option<&str>| {
+        let mut list = discovered(&["db-0", "db-1"]);
+        (list[1].weight, list[1].zone) = (weight, zone.map(Arc::from));
+        Event::Servers(list)
+    };
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+    assert_eq!((s.server("db-1").weight, s.replicas().len()), (1, 1));
+    let roles = s.snapshot.roles_version;
+    s.event(list(0, Some("a")));
+    assert_eq!((s.replicas().len(), s.server("db-1").zone.as_deref()), (0, Some("a")));
+    s.event(list(5, Some("b")));
+    assert_eq!((s.replicas(), s.snapshot.roles_version), (vec!["db-1"], roles + 2));
+    s.says("db-1", Facts { identity: "another".into(), ..replica_of("db-0") });
+    let replaced = s.server("db-1");
+    assert_eq!((replaced.weight, replaced.zone.as_deref()), (5, Some("b")), "of the place, not of the data");
+}
+
+#[test]
+fn what_moves_with_every_write_changes_no_roles() {
+    let replica = |position, lag| {
+        with(Facts { gtid: gtid(position), ..replica_of("db-0") }, |r| r.lag = Some(Duration::from_secs(lag)))
+    };
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica("0-1-1", 0));
+    let (version, roles) = (s.snapshot.version, s.snapshot.roles_version);
+    s.says("db-0", Facts { gtid: gtid("0-1-2"), round_trip: Duration::from_secs(1), ..writable() });
+    s.says("db-1", replica("0-1-1", 1)).silent("db-1").says("db-1", replica("0-1-2", 0));
+    assert_eq!((s.snapshot.version, s.snapshot.roles_version), (version + 4, roles));
+
+    // What it leads to does.
+    s.says("db-1", replica("0-1-2", 11));
+    assert_eq!((s.replicas().len(), s.snapshot.roles_version), (0, roles + 1));
+    s.says("db-0", read_only());
+    assert_eq!((s.writer(), s.snapshot.roles_version), (None, roles + 2));
+    s.configured(&["db-0"]);
+    assert_eq!(s.snapshot.roles_version, roles + 3);
+    s.configured(&["db-0"]).says("db-0", read_only());
+    assert_eq!(s.snapshot.roles_version, roles + 3, "nothing new");
+}
+
+#[test]
 fn servers_that_did_not_change_are_the_same_allocation() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     let before = s.snapshot.clone();
-    s.says("db-1", Facts { gtid: "0-1-2".into(), ..replica_of("db-0") });
+    s.says("db-1", Facts { gtid: gtid("0-1-2"), ..replica_of("db-0") });
     let same = |i: usize| std::sync::Arc::ptr_eq(&before.servers[i], &s.snapshot.servers[i]);
     assert!(same(0) && !same(1));
 }

@@ -17,6 +17,8 @@ pub struct Legs {
     pub client_session_track: bool,
     /// The session itself changed what is tracked: it gets everything.
     pub client_tracks_all: bool,
+    /// Status flags that the client sees beside the server's: of a transaction that is open on another.
+    pub also: StatusFlags,
 }
 
 impl Legs {
@@ -28,11 +30,15 @@ impl Legs {
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
             client_tracks_all: false,
+            also: StatusFlags::empty(),
         }
     }
 
     /// Whether the server's packet is the client's, byte for byte.
     pub(super) fn passes_ok(&self, byte: u8, ok: &OkPacket<'_>) -> bool {
+        if !self.also.is_empty() {
+            return false;
+        }
         let same_eof = byte != 0xfe || self.server_deprecate_eof == self.client_deprecate_eof;
         let eof = byte == 0xfe && !self.server_deprecate_eof;
         let same_track = eof

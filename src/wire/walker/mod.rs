@@ -37,6 +37,8 @@ pub enum OnErr {
 pub trait Observer {
     /// An OK packet, or the end of a result set.
     fn ok(&mut self, _ok: &OkPacket<'_>) {}
+    /// The OK packet of just now ended rows.
+    fn rows_end(&mut self) {}
     /// An ERR packet; `first` says that nothing of the answer was there before it.
     fn err(&mut self, _err: &ErrPacket<'_>, _first: bool) -> OnErr {
         OnErr::Forward
@@ -80,6 +82,8 @@ pub struct ResponseWalker {
     begun: bool,
     /// The last status seen: what an EOF packet says that the server did not send.
     status: StatusFlags,
+    /// What the client is to call the statement that is being prepared.
+    statement_id: Option<u32>,
 }
 
 impl ResponseWalker {
@@ -87,7 +91,23 @@ impl ResponseWalker {
     /// session's status before it.
     pub fn new(shape: ResponseShape, legs: Legs, seq: u8, status: StatusFlags) -> Self {
         let phase = Phase::start(shape);
-        ResponseWalker { legs, phase, seq, shift: 0, open: None, continued: false, begun: false, status }
+        let statement_id = None;
+        ResponseWalker {
+            legs,
+            phase,
+            seq,
+            shift: 0,
+            open: None,
+            continued: false,
+            begun: false,
+            status,
+            statement_id,
+        }
+    }
+
+    /// The id that the client gets in the answer to COM_STMT_PREPARE, in place of the server's.
+    pub fn names_statement(&mut self, id: u32) {
+        self.statement_id = Some(id);
     }
 
     /// The last status flags seen.
@@ -170,6 +190,9 @@ impl ResponseWalker {
                     };
                     let payload = packet.get(PacketHeader::LEN..).unwrap_or_default();
                     if self.control(header, payload, edits, observer)? {
+                        if matches!(self.phase, Phase::PrepareHead { .. }) {
+                            self.name_statement(input, at);
+                        }
                         at = self.pass(header, input, at, edits);
                         continue;
                     }
@@ -178,6 +201,14 @@ impl ResponseWalker {
                     at += len;
                 }
             }
+        }
+    }
+
+    /// Writes the client's statement id into the head of a COM_STMT_PREPARE's answer, which is whole.
+    fn name_statement(&self, input: &mut [u8], at: usize) {
+        let place = at + PacketHeader::LEN + 1;
+        if let (Some(id), Some(bytes)) = (self.statement_id, input.get_mut(place..place + 4)) {
+            bytes.copy_from_slice(&id.to_le_bytes());
         }
     }
 
@@ -255,6 +286,11 @@ impl ResponseWalker {
     ) -> Result<bool, ProtocolError> {
         match (payload.first().copied().unwrap_or_default(), self.phase) {
             (0xff, _) => self.error(payload, edits, observer),
+            // MySQL answers a plain OK packet to some statements that it neither prepares nor refuses.
+            (0x00, Phase::Prepare) if payload.len() < PrepareOk::LEN => {
+                self.phase = Phase::LastPacket;
+                Ok(true)
+            }
             (0x00, Phase::Prepare) => {
                 let ok = PrepareOk::parse(payload)?;
                 observer.prepared(&ok);
@@ -319,6 +355,10 @@ impl ResponseWalker {
             OkPacket::parse(payload, self.legs.server_session_track)?
         };
         observer.ok(&ok);
+        if byte == 0xfe {
+            observer.rows_end();
+        }
+        let ok = OkPacket { status: ok.status | self.legs.also, ..ok };
         self.status = ok.status;
         if !ok.status.contains(StatusFlags::CURSOR_EXISTS) {
             self.columns_eof(edits);

@@ -1,6 +1,10 @@
 //! Checks with a reason, and one line per feature: the twin of pylib/suite.py.
 
+pub mod blocking;
+pub mod equality;
 pub mod model;
+pub mod noleak;
+pub mod wire;
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 
+use pointsman_clients::blocking::{Client, Endpoint};
 use pointsman_clients::model::answer::{self, Answer, Kind, Shape};
 use pointsman_clients::model::plan::{self, Random, Step};
-use pointsman_clients::model::wire::{Client, DEPRECATE_EOF, Endpoint, FOUND_ROWS, MULTI_STATEMENTS};
+use pointsman_clients::wire::{DEPRECATE_EOF, FOUND_ROWS, MULTI_STATEMENTS};
 
 const SLOTS: usize = 4;
 const INFILE: &[u8] = b"1\tone\n2\ttwo\n3\t\\N\n";

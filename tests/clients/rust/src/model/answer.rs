@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::wire::{Client, DEPRECATE_EOF, Packet};
+use crate::blocking::{Client, Packet};
+use crate::wire::DEPRECATE_EOF;
 
 const MORE_RESULTS: u16 = 0x0008;
 const CURSOR_EXISTS: u16 = 0x0040;
@@ -14,6 +15,8 @@ const TIMING: u16 = 0x0800 | 0x4000;
 pub enum Shape {
     /// OK, ERR, or result sets.
     Results,
+    /// The same of a command that asked for no cursor: MariaDB's flags then may speak of one inside a procedure.
+    NoCursor,
     Prepared,
     /// Rows of a cursor, without columns in front.
     Fetched,
@@ -79,6 +82,7 @@ struct Reader<'a> {
     client: &'a mut Client,
     answer: Answer,
     deprecate: bool,
+    cursors: bool,
 }
 
 impl Reader<'_> {
@@ -163,7 +167,7 @@ impl Reader<'_> {
                     if !self.deprecate {
                         self.eof()?;
                     }
-                    let cursor = !self.deprecate && self.answer.status & CURSOR_EXISTS != 0;
+                    let cursor = self.cursors && !self.deprecate && self.answer.status & CURSOR_EXISTS != 0;
                     if !cursor && !self.rows()? {
                         return Ok(());
                     }
@@ -196,7 +200,7 @@ impl Reader<'_> {
 
     fn read(&mut self, shape: Shape, infile: &[u8]) -> io::Result<()> {
         match shape {
-            Shape::Results => self.results(infile)?,
+            Shape::Results | Shape::NoCursor => self.results(infile)?,
             Shape::Prepared => self.prepared()?,
             Shape::Fetched => drop(self.rows()?),
             Shape::Columns => self.only_columns()?,
@@ -229,7 +233,8 @@ impl Reader<'_> {
 /// Reads the whole answer to a command; a server that asks for a local file gets `infile`.
 pub fn read(client: &mut Client, shape: Shape, infile: &[u8]) -> io::Result<Answer> {
     let deprecate = client.capabilities & DEPRECATE_EOF != 0;
-    let mut reader = Reader { client, answer: Answer::default(), deprecate };
+    let mut reader =
+        Reader { client, answer: Answer::default(), deprecate, cursors: shape == Shape::Results };
     match reader.read(shape, infile) {
         Ok(()) => Ok(reader.answer),
         Err(error) => {

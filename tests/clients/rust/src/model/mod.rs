@@ -2,4 +2,3 @@
 
 pub mod answer;
 pub mod plan;
-pub mod wire;

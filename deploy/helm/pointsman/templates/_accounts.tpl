@@ -1,0 +1,62 @@
+{{- /*
+The accounts that each operator makes, with the Secret and the key of their passwords: user, Secret, key. The Secret's name
+may hold the cluster's name. An operator that is not here leaves the Secret's name to its user.
+*/ -}}
+{{- define "pointsman.operatorAccounts" -}}
+{{- $c := .Values.cluster -}}
+{{- $component := dig "discovery" "component" "mysql" .Values.config -}}
+{{- $root := dict "user" "root" "key" "password" -}}
+{{- $accounts := dict
+  "mariadb-operator" (dict "monitor" (merge (dict "secret" (printf "%s-root" $c)) $root))
+  "mariadb-operator-galera" (dict "monitor" (merge (dict "secret" (printf "%s-root" $c)) $root))
+  "oracle-innodbcluster" (dict "monitor" (dict "user" "root" "secret" (printf "%s-cluster-secret" $c) "key" "rootPassword"))
+  "radondb" (dict
+    "monitor" (dict "user" "radondb_operator" "secret" (printf "%s-secret" $c) "key" "operator-password")
+    "user" (dict "user" "radondb_usr" "secret" (printf "%s-secret" $c) "key" "mysql-password"))
+  "percona-ps" (dict
+    "monitor" (dict "user" "monitor" "secret" (printf "%s-secrets" $c) "key" "monitor")
+    "user" (dict "user" "root" "secret" (printf "%s-secrets" $c) "key" "root"))
+  "percona-pxc" (dict
+    "monitor" (dict "user" "monitor" "secret" (printf "%s-secrets" $c) "key" "monitor")
+    "user" (dict "user" "root" "secret" (printf "%s-secrets" $c) "key" "root"))
+  "moco" (dict
+    "monitor" (dict "user" "moco-readonly" "secret" (printf "moco-%s" $c) "key" "READONLY_PASSWORD")
+    "user" (dict "user" "moco-writable" "secret" (printf "moco-%s" $c) "key" "WRITABLE_PASSWORD"))
+  "kubeblocks" (dict "monitor" (merge (dict "secret" (printf "%s-%s-account-root" $c $component)) $root))
+  "kubedb" (dict "monitor" (merge (dict "secret" (printf "%s-auth" $c)) $root))
+-}}
+{{- get $accounts .Values.preset | default dict | toJson -}}
+{{- end -}}
+
+{{- /* The monitor account and the users as they are in effect: JSON of {monitor: account, users: [account …]}. */ -}}
+{{- define "pointsman.accounts" -}}
+{{- if include "pointsman.static" . -}}
+{{- if eq .Values.passwords "watched" -}}{{- fail "static servers have no namespace whose Secrets could be watched: leave passwords as mounted" -}}{{- end -}}
+{{- else -}}
+{{- if not .Values.preset -}}{{- fail "set preset: whose pods are the servers? values.yaml names them" -}}{{- end -}}
+{{- if not (or .Values.cluster (eq .Values.preset "custom")) -}}{{- fail "set cluster: the name of the operator's resource" -}}{{- end -}}
+{{- end -}}
+{{- $known := include "pointsman.operatorAccounts" . | fromJson -}}
+{{- $secret := .Values.monitor.secret -}}
+{{- $monitor := $known.monitor -}}
+{{- $user := default $known.monitor $known.user -}}
+{{- if .Values.monitor.user -}}
+{{- if not $secret -}}{{- fail "monitor.user needs monitor.secret: the Secret with its password" -}}{{- end -}}
+{{- $monitor = .Values.monitor -}}
+{{- else if $secret -}}
+{{- /* The operator's Secret, under a name that its user chose. */ -}}
+{{- $monitor = mustMergeOverwrite (dict "user" "root" "key" .Values.monitor.key) (default dict $known.monitor) (dict "secret" $secret) -}}
+{{- $user = mustMergeOverwrite (dict) $monitor (default dict $known.user) (dict "secret" $secret) -}}
+{{- end -}}
+{{- if not $monitor -}}
+{{- fail "it is not known where this preset's passwords are: set monitor.user, monitor.secret and monitor.key" -}}
+{{- end -}}
+{{- $users := list -}}
+{{- range .Values.users -}}
+{{- $users = append $users (dict "user" .name "secret" .secret "key" (default "password" .key) "maxConnections" .maxConnections) -}}
+{{- end -}}
+{{- if not (or $users $user) -}}
+{{- fail "users is empty: name at least one, with the Secret that holds the password" -}}
+{{- end -}}
+{{- dict "monitor" $monitor "users" (default (list $user) $users) | toJson -}}
+{{- end -}}

@@ -1,0 +1,81 @@
+{{- /* A value as TOML. Numbers come as floats from YAML, whatever they were. */ -}}
+{{- define "pointsman.tomlValue" -}}
+{{- if kindIs "string" . -}}{{ toJson . }}
+{{- else if kindIs "bool" . -}}{{ . }}
+{{- else if kindIs "slice" . -}}[{{ range $i, $v := . }}{{ if $i }}, {{ end }}{{ include "pointsman.tomlValue" $v }}{{ end }}]
+{{- else -}}{{ . | int64 }}
+{{- end -}}
+{{- end -}}
+
+{{- /* A table without its heading: first what is no table, then the tables. Takes a list: path, table. */ -}}
+{{- define "pointsman.tomlTable" -}}
+{{- $path := index . 0 -}}
+{{- $table := index . 1 -}}
+{{- range $key, $value := $table -}}
+{{- if not (or (kindIs "map" $value) (and (kindIs "slice" $value) $value (kindIs "map" (first $value)))) -}}
+{{ $key }} = {{ include "pointsman.tomlValue" $value }}
+{{ end -}}
+{{- end -}}
+{{- range $key, $value := $table -}}
+{{- $name := ternary $key (printf "%s.%s" $path $key) (empty $path) -}}
+{{- if kindIs "map" $value }}
+[{{ $name }}]
+{{ include "pointsman.tomlTable" (list $name $value) -}}
+{{- else if and (kindIs "slice" $value) $value (kindIs "map" (first $value)) -}}
+{{- range $value }}
+[[{{ $name }}]]
+{{ include "pointsman.tomlTable" (list $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Where a password stands beside the configuration: relative, for the two are one volume. */ -}}
+{{- define "pointsman.passwordFile" -}}
+secrets/{{ .secret }}/{{ .key }}
+{{- end -}}
+
+{{- /* The key that says where an account's password is: JSON of a table with it. Takes a list: passwords, account. */ -}}
+{{- define "pointsman.passwordKey" -}}
+{{- $account := index . 1 -}}
+{{- if eq (index . 0) "watched" -}}
+{{- dict "secret" (printf "%s/%s" $account.secret $account.key) | toJson -}}
+{{- else -}}
+{{- dict "password_file" (include "pointsman.passwordFile" $account) | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pointsman.toml" -}}
+{{- $static := include "pointsman.static" . -}}
+{{- $discovery := dict "kind" "kubernetes" -}}
+{{- if $static -}}
+{{- $discovery = dict -}}
+{{- else -}}
+{{- $_ := set $discovery "preset" .Values.preset -}}
+{{- if ne .Values.preset "custom" -}}
+{{- $_ := set $discovery "cluster" .Values.cluster -}}
+{{- end -}}
+{{- with .Values.clusterNamespace -}}{{- $_ := set $discovery "namespace" . -}}{{- end -}}
+{{- if .Values.rbac.nodes -}}{{- $_ := set $discovery "read_nodes" true -}}{{- end -}}
+{{- end -}}
+{{- $accounts := include "pointsman.accounts" . | fromJson -}}
+{{- $users := list -}}
+{{- range $accounts.users -}}
+{{- $user := merge (dict "name" .user) (include "pointsman.passwordKey" (list $.Values.passwords .) | fromJson) -}}
+{{- if .maxConnections -}}{{- $_ := set $user "max_connections" .maxConnections -}}{{- end -}}
+{{- $users = append $users $user -}}
+{{- end -}}
+{{- $delay := ternary 0 (int .Values.drain.delaySeconds) (eq (include "pointsman.preStopSleep" .) "yes") -}}
+{{- $config := dict
+  "listeners" (list
+    (dict "name" "rw" "address" "0.0.0.0:3306" "mode" "split")
+    (dict "name" "ro" "address" "0.0.0.0:6447" "mode" "replica"))
+  "admin" (dict "http" "0.0.0.0:9090")
+  "discovery" $discovery
+  "monitor" (merge (dict "user" $accounts.monitor.user) (include "pointsman.passwordKey" (list .Values.passwords $accounts.monitor) | fromJson))
+  "users" $users
+  "drain" (dict "delay" (printf "%ds" $delay) "timeout" (printf "%ds" (int .Values.drain.timeoutSeconds)))
+  "log" (dict "format" "json")
+-}}
+{{- include "pointsman.tomlTable" (list "" (mergeOverwrite $config (deepCopy .Values.config))) | trim }}
+{{- end -}}

@@ -1,0 +1,111 @@
+//! The class of a text: what is called a read passes the guard of replica ports and has no word of a write in it;
+//! the cache says what a fresh look says; more statements never make a text milder.
+#![no_main]
+
+mod reference;
+
+use libfuzzer_sys::fuzz_target;
+use pointsman::sql::read_only::{Verdict, check};
+use pointsman::sql::{ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, parts};
+use reference::Part;
+use std::cell::RefCell;
+
+thread_local! {
+    /// It stays from input to input: texts of one shape must be of one class.
+    static CACHE: RefCell<ClassCache> = RefCell::new(ClassCache::new());
+}
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (flags, bytes) = input;
+    let options = Options {
+        ansi_quotes: flags & 1 != 0,
+        no_backslash_escapes: flags & 2 != 0,
+        unsafe_charset: flags & 4 != 0,
+    };
+    let schema: &[u8] = if flags & 8 != 0 { b"mysql" } else { b"" };
+    // Bytes as they are seldom make statements; as the numbers of words they do.
+    let words: Vec<u8>;
+    let sql = match flags & 16 {
+        0 => bytes,
+        _ => {
+            words = bytes.iter().flat_map(|byte| WORDS[usize::from(*byte) % WORDS.len()].bytes()).collect();
+            &words
+        }
+    };
+    let context = Context { options, schema };
+    let class = classify(sql, context, &());
+    let cached = CACHE.with_borrow_mut(|cache| cache.classify(sql, context, &()));
+    assert_eq!(class, cached, "{}", sql.escape_ascii());
+    if class.kind == StatementKind::Read {
+        is_a_read(sql, options);
+    }
+    if class.effects.contains(Effects::SETS_LITERALS) {
+        let values = parts::user_variables(sql, options);
+        assert!(values.is_some_and(|values| !values.is_empty()), "{}", sql.escape_ascii());
+    }
+    let half = sql.len() / 2;
+    grows_stricter(&sql[..half], &sql[half..], context);
+});
+
+fn is_a_read(sql: &[u8], options: Options) {
+    assert_eq!(check(sql, options), Verdict::Allowed, "{}", sql.escape_ascii());
+    let parts = reference::parts(sql, options);
+    let code: Vec<u8> =
+        sql.iter().zip(&parts).map(|(byte, part)| if *part == Part::Code { *byte } else { b' ' }).collect();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
+    let mut at = 0;
+    while at < code.len() {
+        let length = code[at..].iter().take_while(|byte| is_word(byte)).count();
+        let word = code[at..at + length].to_ascii_uppercase();
+        // Names: `t.delete`, `@delete`.
+        let named = code[..at].trim_ascii_end().last().is_some_and(|byte| matches!(byte, b'.' | b'@'));
+        let writes: [&[u8]; 8] =
+            [b"DELETE", b"UPDATE", b"DROP", b"ALTER", b"GRANT", b"REVOKE", b"CALL", b"LOAD"];
+        assert!(named || !writes.contains(&word.as_slice()), "{}", sql.escape_ascii());
+        at += length.max(1);
+    }
+}
+
+fn grows_stricter(first: &[u8], second: &[u8], context: Context<'_>) {
+    let both = classify(&[first, b"\n;\n", second].concat(), context, &());
+    let hints = Effects::HINT_PRIMARY | Effects::HINT_REPLICA;
+    if both.effects.intersects(hints) || both == unsure() {
+        return;
+    }
+    // A quote that the first leaves open goes on in the second.
+    if classify(first, context, &()) == unsure() {
+        return;
+    }
+    for one in [first, second] {
+        let alone = classify(one, context, &());
+        if alone.effects.intersects(hints) || alone == unsure() {
+            continue;
+        }
+        let text = one.escape_ascii();
+        assert!(both.kind >= alone.kind, "{text}: {alone:?} {both:?}");
+        // Values are read from a text of one statement only.
+        let kept = alone.effects - Effects::REPEATABLE - Effects::SETS_LITERALS;
+        assert!(both.effects.contains(kept), "{text}: {alone:?} {both:?}");
+        assert!(!both.effects.contains(Effects::REPEATABLE) || alone.effects.contains(Effects::REPEATABLE));
+    }
+}
+
+/// What a text gets that cannot be read with certainty: the strictest kind.
+fn unsure() -> StatementClass {
+    classify(b"'", Options::default(), &())
+}
+
+const WORDS: [&str; 138] = [
+    " ", " ", " ", "SELECT", "SELECT ", "select", " FROM t", " WHERE ", "a", "b", "t", "f", "(", ")", ",", ".",
+    "=", "*", "1", "2", "3.5", "'x'", "'y'", "'\\'", "\"x\"", "`a`", "@", "@@", ":=", ";", "-", "--", "-- ", "#",
+    "\n", "/*", "*/", "/*!", "/*!50000 ", "/*M!", "/*!99999 ", "/**/", "/* pointsman: replica */", "'", "\"",
+    "`", "\\", "INSERT", " INTO ", "VALUES", "UPDATE", "DELETE", "REPLACE", "SET ", " FOR ", "SHARE", "LOCK",
+    " IN ", "SHARE MODE", "OUTFILE", "DUMPFILE", "WITH ", " AS ", "UNION", "ALL", "ANY", "EXISTS", "TABLE ",
+    "ROW", "COUNT", "MAX", "abs", "now", "GET_LOCK", "RELEASE_LOCK", "RELEASE_ALL_LOCKS", "LAST_INSERT_ID",
+    "FOUND_ROWS", "NEXTVAL", "NEXT", " VALUE", "PREVIOUS", "SHOW ", "TABLES", "COLUMNS", "WARNINGS", "CREATE ",
+    "DROP ", "ALTER ", "TEMPORARY", "FUNCTION", "EXPLAIN ", "ANALYZE ", "DESC ", "DO ", "CALL ", "p", "HANDLER ",
+    "OPEN", "READ", "XA ", "START ", "TRANSACTION", " ONLY", "WRITE", "BEGIN", "COMMIT", "ROLLBACK", "AND",
+    "CHAIN", "RELEASE", "SAVEPOINT", "GLOBAL ", "SESSION ", "NAMES", "sql_mode", "autocommit", "USE ",
+    "PREPARE ", "EXECUTE ", "information_schema", "mysql", "tables", "table_rows", "TRUE", "NULL", "OVER",
+    "PARTITION", "BY", "PROCEDURE", "STATEMENT ", "0x41", "x", "\u{a0}", "f(1)", "}", "DELETE FROM t", "any(",
+];

@@ -1,0 +1,45 @@
+//! The watches of the Kubernetes API as metric families: a proxy that hears nothing
+//! from it works on, and somebody should know.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use tokio::sync::watch;
+
+use crate::discovery::WatchState;
+use crate::telemetry::Families;
+
+/// One series for each resource.
+#[derive(Debug)]
+pub(super) struct KubernetesFamilies(pub Vec<watch::Receiver<WatchState>>);
+
+impl Collector for KubernetesFamilies {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families::new(encoder);
+        let states: Vec<WatchState> = self.0.iter().map(|state| state.borrow().clone()).collect();
+        let of = |value: fn(&WatchState) -> u64| {
+            states.iter().map(move |state| ([("resource", state.resource)], value(state)))
+        };
+        families.gauges(
+            "pointsman_kubernetes_connected",
+            "1 while the watch of the Kubernetes API is current; 0 while what it said last is all that is known.",
+            states.iter().map(|s| ([("resource", s.resource)], f64::from(u8::from(s.connected)))),
+        )?;
+        families.counters(
+            "pointsman_kubernetes_lists",
+            "Complete lists read from the Kubernetes API: the first one, and one after each lost place.",
+            of(|state| state.lists),
+        )?;
+        families.counters(
+            "pointsman_kubernetes_events",
+            "Changes of objects that came by the watch.",
+            of(|state| state.events),
+        )?;
+        families.counters(
+            "pointsman_kubernetes_failures",
+            "Requests to the Kubernetes API that failed.",
+            of(|state| state.failures),
+        )
+    }
+}

@@ -1,0 +1,56 @@
+//! `pointsman explain 'SQL'`: where a split port sends a statement, and why, as far as its
+//! text tells. What a session holds, and what the servers' catalogue knows of stored
+//! functions, only a running proxy can say: `/* pointsman: explain */` asks it.
+
+use crate::routing::{Role, SessionFacts, Why, place};
+use crate::sql::{Effects, Options, classify};
+
+/// The answer, a line for each thing.
+pub(super) fn explain(sql: &str) -> String {
+    let class = classify(sql.as_bytes(), Options::default(), &());
+    let fresh = SessionFacts {
+        transaction: None,
+        pinned: None,
+        autocommit: true,
+        only_reads: false,
+        keeps_access_mode: false,
+        last: Role::Writer,
+        diagnostics: Role::Writer,
+    };
+    let (role, why) = place(&class, &fresh);
+    let target = match role {
+        Role::Writer => "the primary",
+        Role::Reader => "a replica that has the session's own writes; the primary if there is none",
+    };
+    let because = match why {
+        Why::Class(reason) => format!("the statement {}", reason.words()),
+        other => other.words().to_owned(),
+    };
+    let leaves: Vec<_> = class.effects.leaves().collect();
+    let keeps = match leaves.as_slice() {
+        [] => "nothing that keeps the session on its server connection".to_owned(),
+        some => some.join(", "),
+    };
+    let mut text = format!(
+        "kind:    {}\ngoes to: {target}\nbecause: {because}\nleaves:  {keeps}\n",
+        class.kind.as_str()
+    );
+    if class.effects.contains(Effects::REPEATABLE) {
+        text.push_str("retry:   it runs again on another server if its server is lost before it answers\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_read() {
+        let read = explain("select 1");
+        assert!(read.contains("goes to: a replica") && read.contains("kind:    read"), "{read}");
+        let write = explain("update t set a = 1");
+        assert!(write.contains("goes to: the primary") && write.contains("changes rows"), "{write}");
+        assert!(explain("select get_lock('a', 1)").contains("leaves:  a named lock"));
+    }
+}

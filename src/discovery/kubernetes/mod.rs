@@ -1,0 +1,119 @@
+//! The servers as pods: lists and watches them through the API, and tells the owner
+//! of the snapshot which servers they make. While the API is away, what it said last
+//! stays.
+
+mod api;
+mod objects;
+mod pods;
+mod presets;
+mod secrets;
+mod state;
+mod watcher;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+
+pub use api::Access;
+pub use secrets::{SecretValues, WatchedSecrets, watch_secrets};
+pub use state::WatchState;
+
+use self::api::Api;
+use self::pods::Pods;
+use self::presets::Rules;
+use self::watcher::{Resource, Times, Watcher};
+use crate::config::Kubernetes;
+use crate::topology::Discovered;
+
+/// The servers by the pods; None until there was a complete list.
+pub type PodServers = watch::Receiver<Option<Arc<Vec<Discovered>>>>;
+
+/// What the watches tell.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// For the owner of the snapshot.
+    pub servers: PodServers,
+    /// For the reports, one for each resource.
+    pub states: Vec<watch::Receiver<WatchState>>,
+    /// The zone of the node that this process runs on, where nodes may be read.
+    pub own_zone: watch::Receiver<Option<Arc<str>>>,
+    /// The servers are members of a Galera cluster.
+    pub galera: bool,
+}
+
+/// Starts the watches on the current thread: it must run inside a `LocalSet`. They end when the
+/// last receiver of the servers is dropped.
+///
+/// `own_node` is the name of the node that this process runs on, if that is known.
+pub fn watch_pods(settings: &Kubernetes, access: Access, own_node: Option<String>) -> Watched {
+    watch_in(settings, access, own_node, Times::default())
+}
+
+fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, times: Times) -> Watched {
+    let api = Rc::new(Api::new(access));
+    let rules = Rules::of(settings);
+    let pods = Rc::new(RefCell::new(Pods::new(settings)));
+    let (publish, servers) = watch::channel(None);
+    let publish = Rc::new(publish);
+    let resource = |plural, cluster_wide, selector| Resource {
+        plural,
+        namespace: settings.namespace.as_ref().map(ToString::to_string),
+        cluster_wide,
+        metadata_only: cluster_wide,
+        selector,
+        name: None,
+    };
+    let watcher =
+        Watcher::new(api.clone(), resource("pods", false, Resource::by_labels(&rules.selector)), times);
+    let mut states = vec![watcher.state()];
+    let (publish_zone, own_zone) = watch::channel(None);
+    let (cluster, sender) = (pods.clone(), publish.clone());
+    let run = watcher.run(move |change| {
+        if cluster.borrow_mut().pods(change) || sender.borrow().is_none() {
+            tell(&sender, &cluster.borrow());
+        }
+    });
+    until_closed(publish.clone(), run);
+    if settings.read_nodes {
+        let watcher = Watcher::new(api, resource("nodes", true, String::new()), times);
+        states.push(watcher.state());
+        let (cluster, sender) = (pods, publish.clone());
+        let run = watcher.run(move |change| {
+            if !cluster.borrow_mut().nodes(change) {
+                return;
+            }
+            let zone = own_node.as_ref().and_then(|node| cluster.borrow().zone_of(node));
+            publish_zone.send_if_modified(|told| std::mem::replace(told, zone.clone()) != zone);
+            // Without a list of the pods an empty one would be told.
+            if sender.borrow().is_some() {
+                tell(&sender, &cluster.borrow());
+            }
+        });
+        until_closed(publish, run);
+    }
+    Watched { servers, states, own_zone, galera: rules.galera }
+}
+
+fn tell(publish: &watch::Sender<Option<Arc<Vec<Discovered>>>>, pods: &Pods) {
+    let servers = Some(Arc::new(pods.servers()));
+    publish.send_if_modified(|told| {
+        let differs = *told != servers;
+        *told = servers;
+        differs
+    });
+}
+
+fn until_closed<T: 'static>(publish: Rc<watch::Sender<T>>, run: impl Future<Output = ()> + 'static) {
+    spawn_local(async move {
+        tokio::select! {
+            () = run => {}
+            () = publish.closed() => {}
+        }
+    });
+}

@@ -1,0 +1,140 @@
+//! What is kept of the API's objects: a pod has a hundred fields, and of most
+//! nothing is read here. Unknown fields are skipped without an allocation.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Labels by key.
+pub(super) type LabelMap = BTreeMap<Box<str>, Box<str>>;
+
+/// What every object has.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Meta {
+    pub name: String,
+    pub uid: String,
+    pub resource_version: String,
+    /// When it was told to go; it may serve for a while yet.
+    pub deletion_timestamp: Option<String>,
+    pub labels: LabelMap,
+}
+
+/// An object that a watch can follow.
+pub(super) trait Object: serde::de::DeserializeOwned {
+    fn meta(&self) -> &Meta;
+}
+
+/// `v1.Pod`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Pod {
+    pub metadata: Meta,
+    pub spec: PodSpec,
+    pub status: PodStatus,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodSpec {
+    pub node_name: Option<String>,
+    pub containers: Vec<Container>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Container {
+    pub ports: Vec<Port>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Port {
+    pub name: Option<String>,
+    pub container_port: u16,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodStatus {
+    pub phase: String,
+    #[serde(rename = "podIP")]
+    pub pod_ip: String,
+    pub conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: String,
+}
+
+/// Anything of which the metadata is enough.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Bare {
+    pub metadata: Meta,
+}
+
+impl Object for Pod {
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+}
+
+impl Object for Bare {
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+}
+
+impl Pod {
+    /// Its `Ready` condition.
+    pub fn is_ready(&self) -> bool {
+        self.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True")
+    }
+
+    /// All its containers have ended and will not start again.
+    pub fn is_over(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct List<T> {
+    #[serde(default)]
+    pub metadata: ListMeta,
+    /// Go writes null for an empty one.
+    pub items: Option<Vec<T>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ListMeta {
+    pub resource_version: String,
+    /// The next page's token; empty on the last one.
+    #[serde(rename = "continue")]
+    pub next: String,
+}
+
+/// One line of a watch.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", content = "object", rename_all = "UPPERCASE")]
+pub(super) enum Line<T> {
+    Added(T),
+    Modified(T),
+    Deleted(T),
+    Bookmark(Bare),
+    Error(Refusal),
+}
+
+/// `v1.Status` of a request that failed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Refusal {
+    pub code: u16,
+    pub message: String,
+}

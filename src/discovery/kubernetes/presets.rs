@@ -1,0 +1,286 @@
+//! What each operator's labels say, as one table; a custom cluster says the same by
+//! its configuration. Values compare without regard to case.
+
+use super::objects::LabelMap;
+use crate::config::{Kubernetes, NoRole, PodPort, Preset};
+
+/// A row of the table. `<c>` is the cluster's name, `<component>` the component's.
+struct Row {
+    preset: Preset,
+    selector: &'static str,
+    roles: RowRoles,
+    /// `key=value` without which a role proves nothing; "" if there is none.
+    health: &'static str,
+    /// Names of the container port; the first one that a pod has.
+    ports: &'static [&'static str],
+    no_role: NoRole,
+    /// `key=value` that makes a pod without a role a replica all the same.
+    replica_mark: &'static str,
+    /// Galera: every member is writable, and what it may do only its wsrep status says.
+    galera: bool,
+}
+
+enum RowRoles {
+    /// The label, its values for primary, its values for replica.
+    Label(&'static str, &'static [&'static str], &'static [&'static str]),
+    /// The writer is the ready pod with the lowest number behind its name.
+    Ordinal,
+}
+
+use RowRoles::{Label, Ordinal};
+
+/// For those that differ in a thing or two.
+const USUAL: Row = Row {
+    preset: Preset::Custom,
+    selector: "",
+    roles: Label("role", &["primary"], &["replica"]),
+    health: "",
+    ports: &["mysql"],
+    no_role: NoRole::LeaveOut,
+    replica_mark: "",
+    galera: false,
+};
+
+const TABLE: [Row; 12] = [
+    Row {
+        preset: Preset::MariaDbOperator,
+        selector: "app.kubernetes.io/name=mariadb,app.kubernetes.io/instance=<c>",
+        roles: Label("k8s.mariadb.com/role", &["primary"], &["replica"]),
+        ports: &["mariadb"],
+        ..USUAL
+    },
+    Row {
+        preset: Preset::MariaDbOperatorGalera,
+        selector: "app.kubernetes.io/name=mariadb,app.kubernetes.io/instance=<c>",
+        roles: Label("k8s.mariadb.com/role", &["primary"], &["replica"]),
+        ports: &["mariadb"],
+        galera: true,
+        ..USUAL
+    },
+    Row {
+        preset: Preset::OracleInnoDbCluster,
+        selector: "component=mysqld,tier=mysql,mysql.oracle.com/cluster=<c>",
+        roles: Label("mysql.oracle.com/cluster-role", &["PRIMARY"], &["SECONDARY"]),
+        replica_mark: "mysql.oracle.com/instance-type=read-replica",
+        ..USUAL
+    },
+    Row {
+        preset: Preset::RadonDb,
+        selector: "mysql.radondb.com/cluster=<c>,app.kubernetes.io/managed-by=mysql.radondb.com,\
+                   app.kubernetes.io/name in (mysql,mysql-readonly)",
+        roles: Label("role", &["LEADER"], &["FOLLOWER"]),
+        health: "healthy=yes",
+        replica_mark: "readonly=true",
+        ..USUAL
+    },
+    Row {
+        preset: Preset::Bitpoke,
+        selector: "mysql.presslabs.org/cluster=<c>,app.kubernetes.io/name=mysql,\
+                   app.kubernetes.io/managed-by=mysql.presslabs.org",
+        roles: Label("role", &["master"], &["replica"]),
+        health: "healthy=yes",
+        ..USUAL
+    },
+    Row {
+        preset: Preset::PerconaPs,
+        selector: "app.kubernetes.io/name=mysql,app.kubernetes.io/instance=<c>,\
+                   app.kubernetes.io/component=database,\
+                   app.kubernetes.io/managed-by=percona-server-mysql-operator",
+        roles: Label("mysql.percona.com/primary", &["true"], &["false"]),
+        no_role: NoRole::Probe,
+        ..USUAL
+    },
+    Row {
+        preset: Preset::PerconaPxc,
+        selector: "app.kubernetes.io/name=percona-xtradb-cluster,app.kubernetes.io/instance=<c>,\
+                   app.kubernetes.io/component=pxc",
+        roles: Ordinal,
+        galera: true,
+        ..USUAL
+    },
+    Row {
+        preset: Preset::Moco,
+        selector: "app.kubernetes.io/name=mysql,app.kubernetes.io/instance=<c>,\
+                   app.kubernetes.io/created-by=moco",
+        roles: Label("moco.cybozu.com/role", &["primary"], &["replica"]),
+        ..USUAL
+    },
+    Row {
+        preset: Preset::KubeBlocks,
+        selector: "app.kubernetes.io/managed-by=kubeblocks,app.kubernetes.io/instance=<c>,\
+                   apps.kubeblocks.io/component-name=<component>",
+        roles: Label("kubeblocks.io/role", &["primary", "leader"], &["secondary", "follower"]),
+        ports: &["mysql", "mariadb"],
+        ..USUAL
+    },
+    Row {
+        preset: Preset::KubeDb,
+        selector: "app.kubernetes.io/name in (mysqls.kubedb.com,mariadbs.kubedb.com),\
+                   app.kubernetes.io/instance=<c>,app.kubernetes.io/managed-by=kubedb.com",
+        roles: Label("kubedb.com/role", &["primary", "master"], &["standby", "secondary", "slave"]),
+        ports: &["db"],
+        ..USUAL
+    },
+    Row {
+        preset: Preset::Canonical,
+        selector: "application-name=<component>,cluster-name=<c>",
+        roles: Label("role", &["primary"], &["replicas"]),
+        ports: &[],
+        ..USUAL
+    },
+    Row {
+        preset: Preset::Bitnami,
+        selector: "app.kubernetes.io/name in (mysql,mariadb),app.kubernetes.io/instance=<c>",
+        roles: Label("app.kubernetes.io/component", &["primary"], &["secondary"]),
+        ..USUAL
+    },
+];
+
+/// Pods of jobs carry one of these.
+const JOBS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
+/// MySQL's.
+pub(super) const MYSQL_PORT: u16 = 3306;
+
+/// How the pods of one cluster are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rules {
+    /// For the API.
+    pub selector: String,
+    pub roles: Roles,
+    health: Option<(String, String)>,
+    /// Names of the container port in order of preference.
+    pub port_names: Vec<String>,
+    /// Where no name is found; None: the pod is no server.
+    pub port: Option<u16>,
+    pub no_role: NoRole,
+    replica_mark: Option<(String, String)>,
+    /// Keys, some with the value that they must have.
+    leave_out: Vec<(String, Option<String>)>,
+    pub galera: bool,
+}
+
+/// Where a pod's role is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Roles {
+    /// Its label.
+    Label { key: String, primary: Vec<String>, replica: Vec<String> },
+    /// Its number.
+    Ordinal,
+    /// Nobody says it: the probes decide.
+    Unsaid,
+}
+
+/// What the labels of a pod make of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Primary,
+    Replica,
+    /// It has a role, but nothing vouches for it.
+    Doubtful,
+    /// It has none.
+    None,
+    /// It has one in which nobody should use it.
+    Other,
+}
+
+impl Rules {
+    /// Those of a configuration.
+    pub fn of(pods: &Kubernetes) -> Self {
+        let mut rules = match TABLE.iter().find(|row| row.preset == pods.preset) {
+            Some(row) => Rules::of_row(row, pods),
+            None => Rules::custom(pods),
+        };
+        match &pods.port {
+            Some(PodPort::Name(name)) => (rules.port_names, rules.port) = (vec![name.to_string()], None),
+            Some(PodPort::Number(number)) => {
+                (rules.port_names, rules.port) = (Vec::new(), Some(number.get()))
+            }
+            None => {}
+        }
+        rules.leave_out.extend(JOBS.map(|key| (key.to_owned(), None)));
+        rules
+    }
+
+    fn of_row(row: &Row, pods: &Kubernetes) -> Self {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let selector = row.selector.replace("<c>", &pods.cluster).replace("<component>", &pods.component);
+        let roles = match row.roles {
+            Label(key, primary, replica) => {
+                Roles::Label { key: key.to_owned(), primary: owned(primary), replica: owned(replica) }
+            }
+            Ordinal => Roles::Ordinal,
+        };
+        Rules {
+            selector,
+            roles,
+            health: pair(row.health),
+            port_names: owned(row.ports),
+            port: Some(MYSQL_PORT),
+            no_role: row.no_role,
+            replica_mark: pair(row.replica_mark),
+            leave_out: Vec::new(),
+            galera: row.galera,
+        }
+    }
+
+    fn custom(pods: &Kubernetes) -> Self {
+        let labels = &pods.labels;
+        let owned = |words: &[std::sync::Arc<str>]| words.iter().map(|word| word.to_string()).collect();
+        let roles = if labels.role.is_empty() {
+            Roles::Unsaid
+        } else {
+            Roles::Label {
+                key: labels.role.to_string(),
+                primary: owned(&labels.primary),
+                replica: owned(&labels.replica),
+            }
+        };
+        let left_out = |text: &std::sync::Arc<str>| match pair(text) {
+            Some((key, value)) => (key, Some(value)),
+            None => (text.to_string(), None),
+        };
+        Rules {
+            selector: labels.selector.to_string(),
+            roles,
+            health: pair(&labels.health),
+            port_names: vec!["mysql".to_owned(), "mariadb".to_owned()],
+            port: Some(MYSQL_PORT),
+            no_role: labels.no_role,
+            replica_mark: None,
+            leave_out: labels.leave_out.iter().map(left_out).collect(),
+            galera: false,
+        }
+    }
+
+    /// Whether a pod is none of the servers, whatever its role.
+    pub fn leaves_out(&self, labels: &LabelMap) -> bool {
+        self.leave_out.iter().any(|(key, wanted)| match (labels.get(key.as_str()), wanted) {
+            (Some(value), Some(wanted)) => value.eq_ignore_ascii_case(wanted),
+            (found, _) => found.is_some(),
+        })
+    }
+
+    /// A pod's role by its labels.
+    pub fn role(&self, labels: &LabelMap) -> Role {
+        let Roles::Label { key, primary, replica } = &self.roles else { return Role::None };
+        let is = |values: &[String], value: &str| values.iter().any(|v| v.eq_ignore_ascii_case(value));
+        let role = match labels.get(key.as_str()).filter(|value| !value.is_empty()) {
+            None if has(labels, self.replica_mark.as_ref()) => Role::Replica,
+            None => return Role::None,
+            Some(value) if is(primary, value) => Role::Primary,
+            Some(value) if is(replica, value) => Role::Replica,
+            Some(_) => return Role::Other,
+        };
+        if self.health.is_none() || has(labels, self.health.as_ref()) { role } else { Role::Doubtful }
+    }
+}
+
+fn has(labels: &LabelMap, wanted: Option<&(String, String)>) -> bool {
+    wanted.is_some_and(|(key, value)| {
+        labels.get(key.as_str()).is_some_and(|found| found.eq_ignore_ascii_case(value))
+    })
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+}

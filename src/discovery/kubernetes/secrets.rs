@@ -1,0 +1,205 @@
+//! Secrets by name, watched: a password that is rotated is a change like another. What
+//! they hold is never shown, not even in an error.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use k8s_openapi::ByteString;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::api::{Access, Api};
+use super::objects::{Meta, Object};
+use super::state::WatchState;
+use super::watcher::{Change, Resource, Times, Watcher};
+use crate::config::{Secret, SecretRef};
+
+/// The values by the Secret's name and its key.
+pub type SecretValues = Arc<HashMap<SecretRef, Secret>>;
+
+/// `v1.Secret`
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Held {
+    metadata: Meta,
+    data: BTreeMap<String, ByteString>,
+}
+
+impl Object for Held {
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+}
+
+/// What the watches tell.
+#[derive(Debug, Clone)]
+pub struct WatchedSecrets {
+    /// Those that exist.
+    pub values: watch::Receiver<SecretValues>,
+    /// For the reports: the worst of them.
+    pub state: watch::Receiver<WatchState>,
+}
+
+/// Watches the Secrets that `wanted` names, one watch each, on the current thread: it must run inside a
+/// `LocalSet`. It ends with the last receiver of the values.
+pub fn watch_secrets(
+    namespace: Option<Arc<str>>,
+    access: Access,
+    wanted: watch::Receiver<BTreeSet<Arc<str>>>,
+) -> WatchedSecrets {
+    watch_in(namespace, access, wanted, Times::default())
+}
+
+pub(super) fn watch_in(
+    namespace: Option<Arc<str>>,
+    access: Access,
+    mut wanted: watch::Receiver<BTreeSet<Arc<str>>>,
+    times: Times,
+) -> WatchedSecrets {
+    let (publish, values) = watch::channel(SecretValues::default());
+    let (tell, state) = watch::channel(WatchState::new("secrets"));
+    let publish = Rc::new(publish);
+    let manager = Manager { api: Rc::new(Api::new(access)), namespace, times, publish: publish.clone() };
+    spawn_local(async move {
+        let mut running = HashMap::new();
+        loop {
+            let names = wanted.borrow_and_update().clone();
+            manager.keep(&mut running, &names);
+            tokio::select! {
+                changed = wanted.changed() => if changed.is_err() { publish.closed().await; return },
+                () = any_changed(&mut running) => tell_worst(&tell, &running),
+                () = publish.closed() => return,
+            }
+        }
+    });
+    WatchedSecrets { values, state }
+}
+
+struct Manager {
+    api: Rc<Api>,
+    namespace: Option<Arc<str>>,
+    times: Times,
+    publish: Rc<watch::Sender<SecretValues>>,
+}
+
+/// One Secret's watch; ends with its handle.
+struct Running {
+    task: JoinHandle<()>,
+    state: watch::Receiver<WatchState>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Manager {
+    fn keep(&self, running: &mut HashMap<Arc<str>, Running>, names: &BTreeSet<Arc<str>>) {
+        let count = running.len();
+        running.retain(|name, _| names.contains(name));
+        if running.len() < count {
+            self.publish.send_modify(|values| {
+                Arc::make_mut(values).retain(|at, _| names.contains(&at.name));
+            });
+        }
+        for name in names {
+            if !running.contains_key(name) {
+                running.insert(name.clone(), self.start(name));
+            }
+        }
+    }
+
+    fn start(&self, name: &Arc<str>) -> Running {
+        let resource = Resource {
+            plural: "secrets",
+            namespace: self.namespace.as_ref().map(ToString::to_string),
+            cluster_wide: false,
+            metadata_only: false,
+            selector: Resource::by_name(name),
+            name: Some(name.to_string()),
+        };
+        let watcher = Watcher::new(self.api.clone(), resource, self.times);
+        let state = watcher.state();
+        let (publish, name) = (self.publish.clone(), name.clone());
+        let task = spawn_local(watcher.run(move |change: Change<Held>| {
+            let is_it = |held: &Held| *held.metadata.name == *name;
+            let held = match change {
+                Change::Put(held) | Change::Gone(held) if !is_it(&held) => return,
+                Change::Put(held) => Some(held),
+                Change::All(all) => all.into_iter().find(is_it),
+                Change::Gone(_) => None,
+            };
+            // A Secret that is gone for a moment, while somebody replaces it, takes nobody's password away.
+            match held {
+                Some(held) => replace(&publish, &name, held),
+                None => tracing::warn!(secret = %name, "there is no such Secret: what it held last stays"),
+            }
+        }));
+        Running { task, state }
+    }
+}
+
+fn replace(publish: &watch::Sender<SecretValues>, name: &Arc<str>, held: Held) {
+    let mut new = HashMap::new();
+    for (key, value) in held.data {
+        // One newline at the end is an editor's, as in a password_file.
+        let text = String::from_utf8(value.0).ok();
+        let text = text.as_deref().map(|text| text.strip_suffix('\n').unwrap_or(text));
+        match text.filter(|text| !text.contains('\0')) {
+            Some(text) => {
+                _ = new.insert(SecretRef { name: name.clone(), key: key.into() }, Secret::new(text))
+            }
+            None => tracing::debug!(secret = %name, key, "not a password: no text"),
+        }
+    }
+    publish.send_if_modified(|values| {
+        let old = values.iter().filter(|(at, _)| at.name == *name);
+        if old.clone().count() == new.len() && old.clone().all(|(at, value)| new.get(at) == Some(value)) {
+            return false;
+        }
+        let values = Arc::make_mut(values);
+        values.retain(|at, _| at.name != *name);
+        values.extend(new);
+        true
+    });
+}
+
+async fn any_changed(running: &mut HashMap<Arc<str>, Running>) {
+    let mut changes: Vec<_> = running.values_mut().map(|one| Box::pin(one.state.changed())).collect();
+    std::future::poll_fn(|context| {
+        let any = changes
+            .iter_mut()
+            .any(|change| matches!(change.as_mut().poll(context), std::task::Poll::Ready(Ok(()))));
+        if any { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+/// Connected when all of them are; the counts are sums.
+fn tell_worst(tell: &watch::Sender<WatchState>, running: &HashMap<Arc<str>, Running>) {
+    let mut sum: Option<WatchState> = None;
+    for one in running.values() {
+        let state = one.state.borrow().clone();
+        sum = Some(match sum {
+            None => state,
+            Some(sum) => {
+                let worse = if sum.connected { &state } else { &sum };
+                WatchState {
+                    connected: sum.connected && state.connected,
+                    since_ms: worse.since_ms,
+                    error: worse.error.clone(),
+                    lists: sum.lists + state.lists,
+                    events: sum.events + state.events,
+                    failures: sum.failures + state.failures,
+                    ..state
+                }
+            }
+        });
+    }
+    if let Some(sum) = sum {
+        tell.send_replace(sum);
+    }
+}

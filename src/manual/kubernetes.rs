@@ -1,0 +1,44 @@
+//! Kubernetes: from pods to servers.
+//!
+//! # The way of a change
+//!
+//! `discovery/kubernetes/watcher.rs` lists the pods that the preset's selector names, in pages, and then
+//! watches from where the list was. A watch ends after 25 to 30 s and the next one goes on where it ended, so
+//! that a connection that hangs is found out soon; bookmarks move the place while nothing of ours changes. A
+//! place that the API server has forgotten (410) is a new list. Whatever fails is tried again, at distances
+//! that grow to 10 s.
+//!
+//! `pods.rs` keeps of each pod what matters (address, role, whether it is being deleted, zone) and says
+//! whether a change makes a difference. If it does, the whole list of servers goes to the owner of the snapshot
+//! through one watched value: a new list of pods is one difference, and nobody waits for anybody. The owner
+//! turns it into one event for [`reduce`](crate::topology::reduce), and has the servers probed at once whose
+//! label or deletion is new, and the writer.
+//!
+//! # What is believed
+//!
+//! A label is never enough: the writer must be writable by its probe, `topology/elect.rs` has the rules.
+//! Without its label a server is taken only if it was a replica of this generation, and
+//!
+//! - the last writer answers that it is read-only, and its position is contained in the new one's: a planned
+//!   switchover needs no label, nor an API server; or
+//! - an [`Acknowledged`](crate::topology::Acknowledged) event brought the positions of all writes that clients
+//!   were told of: the workers keep them as they hear of them
+//!   ([`HeardWrites`](crate::topology::HeardWrites)), and are asked for it while there is no writer. A crash
+//!   needs no label either, as long as the successor lacks nothing.
+//!
+//! A pod that never had a role is left out where the preset says so. One that loses its role while it works
+//! stays, without a label. Another pod (uid) or address under an old name is another server.
+//!
+//! # When the API is away
+//!
+//! Nothing is taken back: the last list stays, and so do probes, sessions and Secrets' passwords.
+//! [`WatchState`](crate::discovery::WatchState) says so in `/topology`, `pointsman status` and
+//! `pointsman_kubernetes_connected`. A refusal (403) names the rule that would allow it, a refused token (401)
+//! makes the next request read the file again.
+//!
+//! # Passwords
+//!
+//! `secret = "name/key"` leaves an empty password in [`Config`](crate::config::Config) and a
+//! [`SecretUse`](crate::config::SecretUse) beside it. `secrets.rs` watches each Secret by name, which a Role
+//! can allow by `resourceNames`; the reloader fills the values in (`Config::live_with`) and tells everybody
+//! as after a reload. A user whose Secret is unknown is not there, rather than there with an empty password.

@@ -1,0 +1,59 @@
+//! What a probe asks for a server's place in its group, and what the answer means.
+
+use super::client::ResultSet;
+use crate::topology::{Group, Member};
+
+/// Asked where the servers are a Galera cluster. Every account may; elsewhere the names are unknown
+/// and give no rows.
+pub(super) const GALERA: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
+('wsrep_cluster_status', 'wsrep_local_state', 'wsrep_ready'); SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+('pxc_maint_mode', 'wsrep_reject_queries')";
+
+/// `wsrep_local_state` of a member that has everything.
+const SYNCED: &str = "4";
+
+/// The member of a group that answered so, if it is one.
+pub(super) fn member(sets: &[ResultSet]) -> Option<Member> {
+    replication_group(sets).or_else(|| galera(sets))
+}
+
+/// `group_view`: of this server's own row how many there are, are ONLINE, are PRIMARY; then the
+/// members that can be reached, and all. A member in a minority sees the others as UNREACHABLE.
+fn replication_group(sets: &[ResultSet]) -> Option<Member> {
+    let first = sets.first()?;
+    let at = first.columns.iter().position(|name| name == "group_view")?;
+    let text = std::str::from_utf8(first.rows.first()?.get(at)?.as_deref()?).ok()?;
+    let counts: Vec<u32> = text.split(' ').map_while(|count| count.parse().ok()).collect();
+    let [own, online, primary, reachable, all] = counts[..] else { return None };
+    if own == 0 {
+        return None;
+    }
+    let fit = online == own && reachable.saturating_mul(2) > all;
+    Some(Member { group: Group::Replication, fit, writes: fit && primary == own })
+}
+
+fn galera(sets: &[ResultSet]) -> Option<Member> {
+    let value = |name: &str| sets.iter().find_map(|set| variable(set, name));
+    let is = |name: &str, wanted: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(wanted));
+    let is_or_absent = |name: &str, wanted: &str| value(name).is_none_or(|v| v.eq_ignore_ascii_case(wanted));
+    value("wsrep_cluster_status")?;
+    let fit = is("wsrep_cluster_status", "Primary")
+        && is("wsrep_local_state", SYNCED)
+        && is("wsrep_ready", "ON")
+        && is_or_absent("pxc_maint_mode", "DISABLED")
+        && is_or_absent("wsrep_reject_queries", "NONE");
+    Some(Member { group: Group::Galera, fit, writes: fit })
+}
+
+/// A row of SHOW STATUS or SHOW VARIABLES.
+fn variable<'a>(set: &'a ResultSet, name: &str) -> Option<&'a str> {
+    if !set.columns.first()?.eq_ignore_ascii_case("Variable_name") {
+        return None;
+    }
+    let is_it = |row: &&super::client::Row| {
+        let found = row.first().and_then(Option::as_deref);
+        found.is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let row = set.rows.iter().find(is_it)?;
+    std::str::from_utf8(row.get(1)?.as_deref()?).ok()
+}

@@ -1,0 +1,61 @@
+//! What the rows mean.
+
+use super::*;
+
+fn row(values: &[&str]) -> Row {
+    values.iter().map(|value| (*value != "NULL").then(|| value.as_bytes().to_vec())).collect()
+}
+
+fn read(values: [&str; 7]) -> Definition {
+    definition(&row(&values)).unwrap()
+}
+
+#[test]
+fn both_servers_words_are_understood() {
+    for (word, access) in [
+        ("NO SQL", DataAccess::Reads),
+        ("NO_SQL", DataAccess::Reads),
+        ("READS SQL DATA", DataAccess::Reads),
+        ("READS_SQL_DATA", DataAccess::Reads),
+        ("CONTAINS SQL", DataAccess::Contains),
+        ("CONTAINS_SQL", DataAccess::Contains),
+        ("MODIFIES SQL DATA", DataAccess::Modifies),
+        ("MODIFIES_SQL_DATA", DataAccess::Modifies),
+        ("", DataAccess::Modifies),
+    ] {
+        assert_eq!(read(["s", "f", "FUNCTION", word, "", "SQL", "RETURN 1"]).access, access, "{word}");
+    }
+    let procedure = read(["shop", "Adds", "PROCEDURE", "NO SQL", "", "SQL", "NULL"]);
+    assert_eq!((procedure.kind, &procedure.body), (RoutineKind::Procedure, &Body::Hidden));
+    assert_eq!((&*procedure.schema, &*procedure.name), (&b"shop"[..], &b"Adds"[..]));
+    for other in [&["s", "p", "PACKAGE", "NO SQL", "", "SQL", "x"][..], &["s", "l", "LIBRARY"], &[]] {
+        assert!(definition(&row(other)).is_none(), "{other:?}");
+    }
+}
+
+#[test]
+fn a_body_is_read_in_its_own_mode_or_not_at_all() {
+    let body = |mode, language, text| read(["s", "f", "FUNCTION", "NO SQL", mode, language, text]).body;
+    let text = |options| Body::Text(b"RETURN 1".as_slice().into(), options);
+    assert_eq!(body("STRICT_TRANS_TABLES", "SQL", "RETURN 1"), text(Options::default()));
+    let both = Options { ansi_quotes: true, no_backslash_escapes: true, unsafe_charset: false };
+    assert_eq!(body("REAL_AS_FLOAT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "SQL", "RETURN 1"), text(both));
+    assert_eq!(body("PIPES_AS_CONCAT,ANSI_QUOTES,ORACLE", "SQL", "RETURN 1"), Body::Opaque);
+    assert_eq!(body("", "EXTERNAL", "return 1"), Body::Opaque);
+    assert_eq!(body("", "SQL", ""), Body::Opaque, "too long");
+}
+
+#[test]
+fn who_sees_all() {
+    let sees = |grants: &[&str]| {
+        let rows = grants.iter().map(|grant| row(&[grant])).collect();
+        sees_all(&ResultSet { columns: vec!["Grants for x".to_owned()], rows })
+    };
+    assert!(sees(&["GRANT USAGE ON *.* TO `m`@`%`", "GRANT BACKUP_ADMIN,SHOW_ROUTINE ON *.* TO `m`@`%`"]));
+    assert!(sees(&["GRANT SELECT, INSERT ON *.* TO `m`@`%`"]));
+    assert!(sees(&["GRANT ALL PRIVILEGES ON *.* TO `m`@`%`"]));
+    assert!(!sees(&[]));
+    assert!(!sees(&["GRANT USAGE ON *.* TO `m`@`%`", "GRANT SELECT ON `performance_schema`.* TO `m`@`%`"]));
+    assert!(!sees(&["GRANT REPLICATION CLIENT ON *.* TO `SELECT`@`%`"]));
+    assert!(!sees(&["GRANT SELECT ON *.* TO `m`@`%`", "REVOKE SELECT ON `shop`.* FROM `m`@`%`"]));
+}

@@ -1,0 +1,219 @@
+//! When the routines are read, on scripted servers in paused time.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use tokio::task::LocalSet;
+use tokio::time::sleep;
+
+use super::*;
+use crate::config::Config;
+use crate::monitor::{Greeting, ResultSet};
+use crate::sql::{RoutineFacts, Routines as _};
+use crate::topology::{Discovered, Event, Facts, GtidSet, ProbeOutcome, reduce};
+
+/// The names of a server's functions; None: it answers with error 1142.
+type Functions = Option<Vec<&'static str>>;
+
+/// What each server answers, and when it was asked.
+#[derive(Clone, Default)]
+struct Servers {
+    functions: Rc<RefCell<HashMap<String, Functions>>>,
+    asked: Rc<RefCell<Vec<(String, Instant)>>>,
+    /// Connections that ended without a goodbye.
+    vanished: Rc<RefCell<u32>>,
+}
+
+struct Link {
+    servers: Servers,
+    address: String,
+    greeting: Greeting,
+    polite: bool,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        *self.servers.vanished.borrow_mut() += u32::from(!self.polite);
+    }
+}
+
+impl Connector for Servers {
+    type Connection = Link;
+
+    async fn connect(&self, target: &Target) -> Result<Link, Error> {
+        let address = target.address.to_string();
+        self.asked.borrow_mut().push((address.clone(), Instant::now()));
+        if !self.functions.borrow().contains_key(&address) {
+            return Err(Error::Lost("connection refused".to_owned()));
+        }
+        let greeting = Greeting { version: "11.4.2-MariaDB".into(), capabilities: 0, collation: 45 };
+        Ok(Link { servers: self.clone(), address, greeting, polite: false })
+    }
+}
+
+impl Connection for Link {
+    fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, Error> {
+        let all = sql.contains("mysql.proc");
+        let functions = self.servers.functions.borrow()[&self.address].clone();
+        let denied = Error::Server { code: 1142, message: "SELECT command denied".to_owned() };
+        let names = match functions {
+            Some(names) => names,
+            None if all => return Err(denied),
+            None => vec![],
+        };
+        let value = |text: &str| Some(text.as_bytes().to_vec());
+        let row = |name: &&str| ["s", name, "FUNCTION", "NO SQL", "", "SQL", "RETURN 1"].map(value).to_vec();
+        Ok(vec![ResultSet { columns: Vec::new(), rows: names.iter().map(row).collect() }])
+    }
+
+    async fn quit(mut self) {
+        self.polite = true;
+    }
+}
+
+struct Story {
+    servers: Servers,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    routines: Routines,
+    began: Instant,
+}
+
+impl Story {
+    fn start() -> Self {
+        let text = "[monitor]\nuser = \"m\"\npassword = \"m\"\n[[users]]\nname = \"a\"\npassword = \"\"\n\
+                    [[discovery.servers]]\nname = \"x\"\naddress = \"x:1\"\n";
+        let config = Config::parse(text, std::path::Path::new("")).unwrap();
+        // The sender may go: the settings stay.
+        let live = watch::channel(Arc::new(config.live)).1;
+        let servers = Servers::default();
+        let list =
+            ["db-0", "db-1"].map(|name| Discovered::from((name.into(), format!("{name}:3306").into())));
+        let known = reduce(&Snapshot::empty(), &Event::Servers(list.to_vec()), 0);
+        let (snapshot, seen) = watch::channel(Arc::new(known));
+        let routines = Routines::start(servers.clone(), live, seen);
+        Story { servers, snapshot, routines, began: Instant::now() }
+    }
+
+    fn has(&self, name: &str, functions: Functions) {
+        self.servers.functions.borrow_mut().insert(format!("{name}:3306"), functions);
+    }
+
+    /// The probes find this one writable, the other one not.
+    fn primary(&self, name: &str) {
+        self.snapshot.send_modify(|snapshot| {
+            for server in snapshot.clone().servers.iter() {
+                let facts = Facts {
+                    flavor: Flavor::MariaDb,
+                    version: "11.4".into(),
+                    capabilities: 0,
+                    collation: 45,
+                    read_only: *server.name != *name,
+                    super_read_only: false,
+                    replication: None,
+                    gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
+                    gtid_on: true,
+                    wait_timeout: None,
+                    identity: server.name.clone(),
+                    round_trip: Duration::from_millis(1),
+                };
+                let outcome = ProbeOutcome::Facts(facts);
+                *snapshot = Arc::new(reduce(snapshot, &Event::Probe { server: server.id, outcome }, 0));
+            }
+        });
+    }
+
+    /// Lets time pass; who was asked meanwhile, and after how many milliseconds.
+    async fn pass(&mut self, time: Duration) -> Vec<(String, u128)> {
+        sleep(time).await;
+        let asked = std::mem::take(&mut *self.servers.asked.borrow_mut());
+        let began = std::mem::replace(&mut self.began, Instant::now());
+        let name = |address: String| address.trim_end_matches(":3306").to_owned();
+        asked.into_iter().map(|(address, at)| (name(address), (at - began).as_millis())).collect()
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        let current = self.routines.current.borrow().clone();
+        current.function(Some(b"s"), name.as_bytes()) == RoutineFacts::ReadsOnly
+    }
+}
+
+fn at(name: &str, ms: u128) -> (String, u128) {
+    (name.to_owned(), ms)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn at_start_every_minute_and_from_a_new_primary() {
+    LocalSet::new()
+        .run_until(async {
+            let mut s = Story::start();
+            s.has("db-0", Some(vec!["f"]));
+            s.has("db-1", Some(vec!["f", "g"]));
+            assert_eq!(s.pass(SECOND).await, [], "there is no primary yet");
+            s.primary("db-0");
+            assert_eq!(s.pass(SECOND * 130).await, [at("db-0", 0), at("db-0", 60_000), at("db-0", 120_000)]);
+            assert!(s.knows("f") && !s.knows("g"));
+            let version = s.routines.current.borrow().version();
+            assert_eq!(version, 1, "the same again is nothing new");
+            s.primary("db-1");
+            assert_eq!(s.pass(SECOND).await, [at("db-1", 0)]);
+            assert!(s.knows("g"));
+            assert_eq!(*s.servers.vanished.borrow(), 0);
+            // Nobody wants to know: the task ends.
+            let Story { routines, servers, .. } = s;
+            drop(routines);
+            servers.asked.borrow_mut().clear();
+            sleep(SECOND * 200).await;
+            assert!(servers.asked.borrow().is_empty());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_demand_but_not_in_a_storm() {
+    LocalSet::new()
+        .run_until(async {
+            let mut s = Story::start();
+            s.has("db-0", Some(vec![]));
+            s.primary("db-0");
+            s.pass(SECOND * 10).await;
+            s.has("db-0", Some(vec!["f"]));
+            s.routines.changed();
+            assert_eq!(s.pass(SECOND / 10).await, [at("db-0", 0)], "at once");
+            assert!(s.knows("f"));
+            for _ in 0..100 {
+                s.routines.changed();
+                sleep(SECOND / 100).await;
+            }
+            let asked = s.pass(SECOND * 3).await;
+            assert!(asked.len() <= 3, "{asked:?}");
+            assert!(!asked.is_empty(), "the last change is not missed");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_tried_again_and_what_was_read_stays() {
+    LocalSet::new()
+        .run_until(async {
+            let mut s = Story::start();
+            s.primary("db-0");
+            assert_eq!(s.pass(SECOND * 11).await, [at("db-0", 0), at("db-0", 5000), at("db-0", 10_000)]);
+            s.has("db-0", Some(vec!["f"]));
+            s.pass(SECOND * 5).await;
+            assert!(s.knows("f") && s.routines.current.borrow().is_complete());
+            s.servers.functions.borrow_mut().clear();
+            s.pass(SECOND * 120).await;
+            assert!(s.knows("f"));
+            // The privilege was taken away.
+            s.has("db-0", None);
+            s.pass(SECOND * 10).await;
+            assert!(!s.knows("f") && !s.routines.current.borrow().is_complete());
+        })
+        .await;
+}

@@ -1,0 +1,72 @@
+//! Which replica gets a read: of two drawn at random by weight the less loaded one, in the
+//! proxy's own zone as long as one serves there. Pure, one pass, no allocation.
+
+use crate::topology::{Server, ServerId, Snapshot};
+
+/// The replica for a read, None if none is eligible.
+///
+/// Eligible is who serves reads, does not stand in `avoid` (tried just now in vain) and `fits` (has
+/// applied what the read must see). With a `zone`, those in it shut the others out. Two are drawn by
+/// `weight` and compared by `load` (statements in flight) per weight; on a tie the first one drawn wins,
+/// so that without load each gets its share by weight. `random` is any number, new for each call.
+pub fn choose_replica(
+    snapshot: &Snapshot,
+    random: u64,
+    avoid: &[ServerId],
+    zone: Option<&str>,
+    fits: impl Fn(&Server) -> bool,
+    load: impl Fn(ServerId) -> usize,
+) -> Option<ServerId> {
+    let mut near = Draw::default();
+    let mut far = Draw::default();
+    for server in snapshot.replicas().filter(|s| s.weight > 0 && !avoid.contains(&s.id)) {
+        let is_near = zone.is_some() && server.zone.as_deref() == zone;
+        // One that is near makes what is far irrelevant, so it need not be asked.
+        if (is_near || near.first.is_none()) && fits(server) {
+            let draw = if is_near { &mut near } else { &mut far };
+            draw.add(ticket(random, server), server);
+        }
+    }
+    let Draw { first, second } = if near.first.is_some() { near } else { far };
+    let ((_, first), second) = (first?, second);
+    let Some((_, second)) = second else { return Some(first.id) };
+    // load(a) / weight(a), without the division.
+    let strain = |a: &Server, b: &Server| load(a.id) as u128 * u128::from(b.weight);
+    let is_second = strain(second, first) < strain(first, second);
+    Some(if is_second { second.id } else { first.id })
+}
+
+/// The two lowest tickets so far, lowest first.
+#[derive(Default)]
+struct Draw<'a> {
+    first: Option<(f64, &'a Server)>,
+    second: Option<(f64, &'a Server)>,
+}
+
+impl<'a> Draw<'a> {
+    fn add(&mut self, ticket: f64, server: &'a Server) {
+        let entry = Some((ticket, server));
+        if self.first.is_none_or(|(lowest, _)| ticket < lowest) {
+            self.second = std::mem::replace(&mut self.first, entry);
+        } else if self.second.is_none_or(|(lowest, _)| ticket < lowest) {
+            self.second = entry;
+        }
+    }
+}
+
+/// An exponentially distributed number with the weight as its rate: the lowest of several is each one's
+/// with a probability in proportion to its weight, and so is the next of the rest (Efraimidis and Spirakis).
+fn ticket(random: u64, server: &Server) -> f64 {
+    // SplitMix64's finalizer makes one number as many independent ones as there are servers.
+    let mut z =
+        random.wrapping_add(u64::from(server.id.0).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    // In (0, 1]: 53 bits, as an f64 holds.
+    let uniform = ((z >> 11) + 1) as f64 / (1u64 << 53) as f64;
+    -uniform.ln() / f64::from(server.weight)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What keeps a session on its server connections: a set of named pins for each of its
+//! two servers, and how long each of them held.
+
+use tokio::time::Instant;
+
+use crate::routing::{PerRole, Role};
+use crate::telemetry::{Cell, Pin, cell_of};
+
+/// A set of pins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PinSet(u16);
+
+impl PinSet {
+    const fn bit(pin: Pin) -> u16 {
+        1 << pin as u16
+    }
+
+    /// These pins.
+    pub const fn of(mut pins: &[Pin]) -> Self {
+        let mut bits = 0;
+        while let Some((first, rest)) = pins.split_first() {
+            bits |= Self::bit(*first);
+            pins = rest;
+        }
+        PinSet(bits)
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn has(self, pin: Pin) -> bool {
+        self.0 & Self::bit(pin) != 0
+    }
+
+    pub fn without(self, other: PinSet) -> PinSet {
+        PinSet(self.0 & !other.0)
+    }
+
+    /// Its pins, in order of their definition.
+    pub fn iter(self) -> impl Iterator<Item = Pin> {
+        Pin::ALL.iter().copied().filter(move |pin| self.has(*pin))
+    }
+}
+
+/// Pins that reads need not follow.
+const NOT_FOR_READS: PinSet = PinSet::of(&[Pin::Sequence, Pin::FoundRows]);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Pins {
+    sets: PerRole<PinSet>,
+    /// When each pin began, on either server; only for sessions that ever had one.
+    since: Option<Box<[Option<Instant>; Pin::ALL.len()]>>,
+}
+
+impl Pins {
+    /// Those on one of the two servers.
+    #[inline]
+    pub fn on(&self, role: Role) -> PinSet {
+        *self.sets.of(role)
+    }
+
+    fn on_mut(&mut self, role: Role) -> &mut PinSet {
+        self.sets.of_mut(role)
+    }
+
+    /// Where the session's reads must go for what it holds.
+    #[inline]
+    pub fn reads_follow(&self) -> Option<Role> {
+        Role::BOTH
+            .into_iter()
+            .find(|role| !self.on(*role).is_empty() && !self.on(*role).without(NOT_FOR_READS).is_empty())
+    }
+
+    /// Begins to hold.
+    pub fn set(&mut self, role: Role, pin: Pin, counts: &[Cell]) {
+        if self.on(role).has(pin) {
+            return;
+        }
+        self.on_mut(role).0 |= PinSet::bit(pin);
+        cell_of(counts, pin as usize).add(1);
+        if let Some(since) = self.since.get_or_insert_default().get_mut(pin as usize) {
+            since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Ends; `held` counts for how long it was.
+    pub fn end(&mut self, role: Role, pins: PinSet, held_us: &[Cell]) {
+        let ending = PinSet(self.on(role).0 & pins.0);
+        if ending.is_empty() {
+            return;
+        }
+        self.on_mut(role).0 &= !ending.0;
+        let PerRole { writer, reader } = self.sets;
+        for pin in ending.iter().filter(|pin| !writer.has(*pin) && !reader.has(*pin)) {
+            let since = self.since.as_mut().and_then(|all| all.get_mut(pin as usize)).and_then(Option::take);
+            if let Some(since) = since {
+                let held = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                cell_of(held_us, pin as usize).add(held);
+            }
+        }
+    }
+
+    /// All of one server's end.
+    pub fn end_all(&mut self, role: Role, held_us: &[Cell]) {
+        self.end(role, PinSet(u16::MAX), held_us);
+    }
+}
+
+/// What a pin is called towards people.
+pub fn words(pin: Pin) -> &'static str {
+    match pin {
+        Pin::Transaction => "an open transaction",
+        Pin::NextTransaction => "the characteristics of its next transaction",
+        Pin::TemporaryTable => "temporary tables",
+        Pin::LockTables => "table locks",
+        Pin::ReadLock => "a global lock",
+        Pin::NamedLock => "locks by GET_LOCK()",
+        Pin::UserVariable => "user variables",
+        Pin::Cursor => "an open cursor",
+        Pin::Handler => "an open HANDLER",
+        Pin::LongData => "parameters sent in advance",
+        Pin::Warnings | Pin::FoundRows => "the diagnostics of its last statement",
+        Pin::Sequence => "the last value of a sequence",
+        Pin::Variable => "a variable that cannot be set elsewhere",
+        Pin::Unknown => "user variables, temporary tables, locks or the like",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pins_are_counted_and_timed() {
+        let (counts, held): ([Cell; 15], [Cell; 15]) = Default::default();
+        assert_eq!(Pin::ALL.len(), 15);
+        let mut pins = Pins::default();
+        assert_eq!(pins.reads_follow(), None);
+        pins.set(Role::Writer, Pin::FoundRows, &counts);
+        assert_eq!(pins.reads_follow(), None);
+        pins.set(Role::Reader, Pin::Cursor, &counts);
+        assert_eq!(pins.reads_follow(), Some(Role::Reader));
+        pins.set(Role::Writer, Pin::UserVariable, &counts);
+        pins.set(Role::Writer, Pin::UserVariable, &counts);
+        assert_eq!((pins.reads_follow(), counts[Pin::UserVariable as usize].get()), (Some(Role::Writer), 1));
+        tokio::time::advance(std::time::Duration::from_millis(7)).await;
+        pins.end(Role::Writer, PinSet::of(&[Pin::FoundRows]), &held);
+        assert!(pins.on(Role::Writer).has(Pin::UserVariable) && !pins.on(Role::Writer).has(Pin::FoundRows));
+        pins.end_all(Role::Writer, &held);
+        assert_eq!((pins.reads_follow(), held[Pin::UserVariable as usize].get()), (Some(Role::Reader), 7000));
+    }
+}

@@ -1,0 +1,343 @@
+//! Where the session's next statement goes, and what of the session must be brought there
+//! before it can run.
+
+use super::attach::Stop;
+use super::request::Request;
+use super::{Failure, Session};
+use crate::backend::{ConnectError, InsertId, SwallowError, TextStatement, TextStatements};
+use crate::net::{Buf, Runtime, Stream};
+use crate::routing::{Role, Why, place};
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::telemetry::{Kind, Pin, Port, Reason, Target};
+
+/// What must be known before a statement can follow.
+pub(super) enum Brought {
+    /// It goes in front of the statement, in the same write, or nothing has to go.
+    Ready,
+    /// The connection broke, or does not take the session: another one may.
+    Broken,
+}
+
+impl<R: Runtime> Session<R> {
+    /// By the port, the class and what the session holds.
+    #[inline]
+    pub(super) fn place(&mut self, request: &Request) -> (Role, Why) {
+        match self.port {
+            Port::Primary => (Role::Writer, Why::Port),
+            Port::Replica => (Role::Reader, Why::Port),
+            Port::Split => {
+                if let Some(role) = self.bound_to(request) {
+                    return (role, Why::Pinned);
+                }
+                place(&request.class, &self.state.facts())
+            }
+        }
+    }
+
+    /// Where a prepared statement has a cursor, or parameters that were sent in advance.
+    pub(super) fn bound_to(&self, request: &Request) -> Option<Role> {
+        if request.statement == 0 {
+            return None;
+        }
+        let prepared = self.state.statements.peek(self.state.statements.meant(request.statement))?;
+        match request.command {
+            crate::wire::Command::StmtFetch | crate::wire::Command::StmtReset => {
+                prepared.cursor.or(prepared.long_data)
+            }
+            _ => prepared.long_data,
+        }
+    }
+
+    /// Whether the connection in use needs nothing before this statement.
+    #[inline]
+    pub(super) fn is_in_line(&self, request: &Request) -> bool {
+        const RARE: Effects = Effects::PREPARES
+            .union(Effects::EXECUTES)
+            .union(Effects::DEALLOCATES)
+            .union(Effects::READS_DIAGNOSTICS)
+            .union(Effects::READS_ROW_COUNT)
+            .union(Effects::READS_FOUND_ROWS)
+            .union(Effects::READS_INSERT_ID);
+        let Some(connection) = &self.backend else { return false };
+        if connection.has_text_statements() && request.class.effects.contains(Effects::LEAVES_UNKNOWN) {
+            return false;
+        }
+        connection.is_in_line(&self.state.carried, self.insert_id_for(request))
+            && !connection.statements.owes_closing()
+            && !request.class.effects.intersects(RARE)
+    }
+
+    /// What `LAST_INSERT_ID()` must answer where the statement runs; None: whatever it answers there.
+    fn insert_id_for(&self, request: &Request) -> Option<u64> {
+        if self.role == Role::Reader && !request.class.effects.contains(Effects::READS_INSERT_ID) {
+            return None;
+        }
+        match self.state.insert_id.get() {
+            InsertId::Known(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Puts in front of the statement what the connection in use must be told of the session. What a server could
+    /// refuse is waited for before anything that is not a mere read.
+    pub(super) async fn bring(&mut self, buf: &Buf, request: &Request) -> Result<Brought, Stop> {
+        let named = self.statement_name(buf, request);
+        self.insert_id_is_there(request).await?;
+        let insert_id = self.insert_id_for(request);
+        let effects = request.class.effects;
+        let Some(connection) = &mut self.backend else { return Ok(Brought::Broken) };
+        let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let here = (connection.about.server, connection.about.thread_id);
+        let last = if effects.contains(Effects::READS_DIAGNOSTICS) {
+            self.state.diagnostics_connection
+        } else {
+            self.state.last_connection
+        };
+        let elsewhere = connection.has_past || last != Some(here);
+        let lost = effects.intersects(counts)
+            || (effects.contains(Effects::READS_DIAGNOSTICS) && self.state.left_diagnostics);
+        if elsewhere && lost && !self.state.is_new {
+            if self.asks_row_count(buf, request) {
+                return Err(Stop::RowCount);
+            }
+            return Err(Stop::Tell(Failure::Forgotten));
+        }
+        let another = std::mem::take(&mut connection.has_past) && effects.intersects(counts);
+        let stale = connection.stale_diagnostics && effects.contains(Effects::READS_DIAGNOSTICS);
+        if (stale || another) && self.state.pins.on(self.role).is_empty() {
+            connection.reset(&mut self.prelude);
+        }
+        connection.close_statements(&mut self.prelude);
+        let mut sure = connection.become_session(&self.state.carried, insert_id, &mut self.prelude);
+        if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
+            // It may execute what it likes: nothing of others.
+            connection.drop_text_statements_but(&self.state.text_statements, &mut self.prelude);
+        }
+        if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
+            let before = self.prelude.len();
+            let mut wish = self.state.text_statements.clone();
+            if self.role == Role::Reader && named.is_none() {
+                // A replica's connection would refuse to prepare a write.
+                wish = Default::default();
+            }
+            if named.is_some() && !effects.contains(Effects::EXECUTES) {
+                wish = without_texts(&wish, |known| connection.has_text_statement(known), effects);
+            }
+            // Something that nobody saw may have prepared others here since: those are the session's, too.
+            let unknown = self.state.pins.on(self.role).has(Pin::Unknown);
+            if !unknown || wish.iter().any(|known| Some(&known.name) == named.as_ref()) {
+                connection.become_text_statements(&wish, named.as_deref(), &mut self.prelude);
+            }
+            sure &= before == self.prelude.len();
+        }
+        let executes = effects.contains(Effects::EXECUTES);
+        if sure || (effects.contains(Effects::REPEATABLE) && self.role == Role::Reader && !executes) {
+            return Ok(Brought::Ready);
+        }
+        let brought = self.send_prelude().await?;
+        match self.backend.as_mut().and_then(|connection| connection.take_unprepared()) {
+            // As EXECUTE would have it, had the statement been prepared here at the time.
+            Some(error) => Err(Stop::Tell(Failure::Server(error))),
+            None => Ok(brought),
+        }
+    }
+
+    /// `SELECT ROW_COUNT()` alone, as text.
+    fn asks_row_count(&self, buf: &Buf, request: &Request) -> bool {
+        let asked = self.text_of(buf, *request).filter(|_| request.command == crate::wire::Command::Query);
+        asked.is_some_and(|text| {
+            let text = text.trim_ascii();
+            let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
+            text.eq_ignore_ascii_case(b"select row_count()")
+        })
+    }
+
+    /// The statement that an EXECUTE, a PREPARE or a DEALLOCATE names, if it is all that the text does.
+    pub(super) fn statement_name(&self, buf: &Buf, request: &Request) -> Option<std::rc::Rc<[u8]>> {
+        use crate::sql::parts::{deallocated, executed, prepared};
+        let (effects, options) = (request.class.effects, self.state.sql_options());
+        let named = Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES;
+        if !effects.intersects(named) || effects.contains(Effects::SEVERAL) {
+            return None;
+        }
+        let text = self.text_of(buf, *request)?;
+        let name = executed(text, options)
+            .or_else(|| deallocated(text, options))
+            .or_else(|| prepared(text, options).map(|(name, _)| name));
+        name.map(std::rc::Rc::from)
+    }
+
+    /// The insert id is asked of the connection that had it by whoever took that over: a moment.
+    async fn insert_id_is_there(&mut self, request: &Request) -> Result<(), Stop> {
+        let here = self.backend.as_ref().map(|c| (c.about.server, c.about.thread_id));
+        let asks = request.class.effects.contains(Effects::READS_INSERT_ID);
+        let is_here = here == self.state.insert_connection || (self.role == Role::Reader && !asks);
+        let limit = self.context.live.borrow().timeouts.connect;
+        let context = self.context.clone();
+        let until = tokio::time::Instant::now() + limit;
+        while !is_here
+            && self.state.insert_id.get() == InsertId::OnConnection
+            && tokio::time::Instant::now() < until
+        {
+            if let Some(seat) = self.links.forget_writer_seat() {
+                // Nobody took it, and this session does not go back to it either.
+                match context.pool.reclaim(&seat) {
+                    Some(mut connection) => {
+                        let legacy = connection.legacy.take();
+                        if context.pool.learn_insert_id(&mut connection, legacy, limit).await {
+                            context.pool.park_for_others(connection, &seat);
+                        } else {
+                            context.pool.vacate(connection, &seat);
+                        }
+                    }
+                    None => context.runtime.sleep(std::time::Duration::from_millis(1)).await,
+                }
+            } else {
+                context.runtime.sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+        if asks && self.state.insert_id.get() == InsertId::Lost {
+            return Err(Stop::TellAndClose(
+                Failure::StateLost("an insert id"),
+                crate::telemetry::Close::ServerLost,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sends the prelude alone and waits for its answers.
+    pub(super) async fn send_prelude(&mut self) -> Result<Brought, Stop> {
+        let prelude = std::mem::take(&mut self.prelude);
+        let context = self.context.clone();
+        let limit = context.live.borrow().timeouts.connect;
+        let Some(connection) = &mut self.backend else { return Ok(Brought::Broken) };
+        let sending = async {
+            if !prelude.is_empty() {
+                context.metrics.replays.add(1);
+                let mut out = Buf::with_room(prelude.len());
+                out.extend_from_slice(&prelude);
+                connection.stream.write_all(out).await.0?;
+            }
+            connection.settle().await
+        };
+        let sent = match context.runtime.timeout(limit, sending).await {
+            Some(sent) => sent,
+            None => {
+                let failure = ConnectError::Timeout(limit);
+                tracing::warn!(id = self.handle.id, %failure, "a server does not take a session's state");
+                Err(SwallowError::Io(std::io::ErrorKind::TimedOut.into()))
+            }
+        };
+        let Err(error) = sent else { return Ok(Brought::Ready) };
+        self.server_lost();
+        match error {
+            SwallowError::Schema(e) if !self.may_leave() => Err(Stop::Tell(Failure::Server(e))),
+            SwallowError::Schema(error) | SwallowError::State(error) => {
+                tracing::warn!(id = self.handle.id, %error, "a server refuses the state of a session");
+                self.state_refused = Some(Box::new(error));
+                Ok(Brought::Broken)
+            }
+            SwallowError::Protocol(_) | SwallowError::Io(_) => Ok(Brought::Broken),
+        }
+    }
+
+    /// Whether the statement at hand can go to the primary instead: a read outside of a transaction.
+    pub(super) fn may_leave(&self) -> bool {
+        self.port == Port::Split
+            && self.role == Role::Reader
+            && !self.state.pins.on(Role::Reader).has(Pin::Transaction)
+    }
+
+    /// A transaction that only reads is open on a replica, and another begins that may write: the former ends.
+    pub(super) async fn end_reading_transaction(&mut self) {
+        if !self.state.pins.on(Role::Reader).has(Pin::Transaction) || !self.take_for(Role::Reader) {
+            return;
+        }
+        let limit = self.context.live.borrow().timeouts.connect;
+        let context = self.context.clone();
+        let ended = match &mut self.backend {
+            Some(connection) => context.runtime.timeout(limit, connection.query("ROLLBACK")).await,
+            None => None,
+        };
+        if !matches!(ended, Some(Ok(_))) {
+            self.server_lost();
+            *self.lost.of_mut(Role::Reader) = false;
+            self.connection_gone(Role::Reader);
+        }
+        self.state.rolled_back();
+        self.state.unpin(Role::Reader, super::pins::PinSet::of(&[Pin::Transaction]));
+        self.rest();
+    }
+
+    /// Counts a statement of a port that splits.
+    pub(super) fn count_placed(&self, class: &StatementClass, role: Role, why: Why) {
+        let target = if role == Role::Writer { Target::Primary } else { Target::Replica };
+        self.context.metrics.placed.at(kind_of(class.kind), target, reason_of(why)).add(1);
+    }
+}
+
+/// What PREPARE and DEALLOCATE need to find there: the former nothing that is not there yet, the latter any
+/// statement under the name. (Under LOCK TABLES a server would refuse to prepare some.)
+fn without_texts(
+    wish: &TextStatements,
+    is_there: impl Fn(&TextStatement) -> bool,
+    effects: Effects,
+) -> TextStatements {
+    let stand_in = |known: &TextStatement| match () {
+        () if is_there(known) => Some(known.clone()),
+        () if effects.contains(Effects::PREPARES) => None,
+        () => Some(TextStatement { text: std::rc::Rc::from(&b"DO 0"[..]), ..known.clone() }),
+    };
+    wish.iter().filter_map(stand_in).collect()
+}
+
+pub(super) fn kind_of(kind: StatementKind) -> Kind {
+    match kind {
+        StatementKind::Read => Kind::Read,
+        StatementKind::Session => Kind::Session,
+        StatementKind::Transaction => Kind::Transaction,
+        StatementKind::Admin => Kind::Admin,
+        StatementKind::Write => Kind::Write,
+        StatementKind::Ddl => Kind::Ddl,
+        StatementKind::Unknown => Kind::Unknown,
+    }
+}
+
+/// As the metrics call it.
+pub(super) fn reason_of(why: Why) -> Reason {
+    use ClassReason as C;
+    match why {
+        Why::Port => Reason::Port,
+        Why::Transaction => Reason::Transaction,
+        Why::Pinned => Reason::Pinned,
+        Why::AutocommitOff => Reason::AutocommitOff,
+        Why::LooksBack | Why::Class(C::LooksBack) => Reason::LooksBack,
+        Why::NoReplica => Reason::NoReplica,
+        Why::NotFresh => Reason::NotFresh,
+        Why::Refused => Reason::Refused,
+        Why::Class(C::PlainRead) => Reason::PlainRead,
+        Why::Class(C::Definitions) => Reason::Definitions,
+        Why::Class(C::Modifies) => Reason::Modifies,
+        Why::Class(C::Definition) => Reason::Definition,
+        Why::Class(C::LockingRead) => Reason::LockingRead,
+        Why::Class(C::NamedLock) => Reason::NamedLock,
+        Why::Class(C::Sequence) => Reason::Sequence,
+        Why::Class(C::ServerFile) => Reason::ServerFile,
+        Why::Class(C::UserVariable) => Reason::UserVariable,
+        Why::Class(C::InsertId) => Reason::InsertId,
+        Why::Class(C::SystemVariable) => Reason::SystemVariable,
+        Why::Class(C::OneServer) => Reason::OneServer,
+        Why::Class(C::UnknownFunction) => Reason::UnknownFunction,
+        Why::Class(C::Procedure) => Reason::Procedure,
+        Why::Class(C::TransactionControl) => Reason::TransactionControl,
+        Why::Class(C::ReadOnlyTransaction) => Reason::ReadOnlyTransaction,
+        Why::Class(C::SessionState) => Reason::SessionState,
+        Why::Class(C::TextPrepared) => Reason::TextPrepared,
+        Why::Class(C::TableLock) => Reason::TableLock,
+        Why::Class(C::TemporaryTable) => Reason::TemporaryTable,
+        Why::Class(C::Administration) => Reason::Administration,
+        Why::Class(C::NotUnderstood) => Reason::NotUnderstood,
+        Why::Class(C::Ambiguous) => Reason::Ambiguous,
+        Why::Class(C::Hint) => Reason::Hint,
+    }
+}

@@ -1,0 +1,357 @@
+//! Commands that name a prepared statement: the client's id means a text, and each server
+//! connection has its own id for that, prepared there when it is first needed.
+
+use super::attach::Stop;
+use super::place::Brought;
+use super::request::Request;
+use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
+use super::{Failure, Session};
+use crate::backend::QueryError;
+use crate::net::{Buf, Runtime};
+use crate::routing::Role;
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::telemetry::{Close, Pin, Port};
+use crate::wire::{Capabilities, Command, MAX_PAYLOAD, PacketHeader, PrepareOk, StatusFlags};
+
+/// ER_MAX_PREPARED_STMT_COUNT_REACHED
+const TOO_MANY_STATEMENTS: u16 = 1461;
+
+impl<R: Runtime> Session<R> {
+    /// COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE, COM_STMT_FETCH, COM_STMT_SEND_LONG_DATA, COM_STMT_RESET.
+    pub(super) async fn statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
+        let id = self.state.statements.meant(id.unwrap_or(0));
+        let what = match request.command {
+            Command::StmtFetch => "mysqld_stmt_fetch",
+            Command::StmtReset => "mysqld_stmt_reset",
+            Command::StmtSendLongData => "mysqld_stmt_send_long_data",
+            Command::StmtBulkExecute => "mysqld_stmt_bulk_execute",
+            _ => "mysqld_stmt_execute",
+        };
+        let busy = Role::BOTH
+            .iter()
+            .any(|r| self.state.pins.on(*r).has(Pin::Cursor) || self.state.pins.on(*r).has(Pin::LongData));
+        if busy && self.state.statements.collides(id) {
+            let context = self.context.clone();
+            if let Some(prepared) = self.state.statements.get(id) {
+                prepared.text = context.texts.alone(&prepared.text);
+            }
+        }
+        let reading = self.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
+        let Some(prepared) = self.state.statements.get(id) else {
+            let stop = Stop::Tell(Failure::NoStatement(id, what));
+            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+        };
+        request.statement = id;
+        match request.command {
+            Command::StmtFetch if prepared.cursor.is_none() => {
+                let stop = Stop::Tell(Failure::NoCursor(id));
+                return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+            }
+            Command::StmtReset if prepared.cursor.is_none() && prepared.long_data.is_none() => {
+                Box::pin(self.skip(buf, *request)).await?;
+                return Box::pin(self.send_ok(request.answer_seq())).await;
+            }
+            Command::StmtExecute | Command::StmtBulkExecute => {
+                let writes = prepared.class.kind >= StatementKind::Write;
+                if reading && writes && prepared.long_data == Some(Role::Writer) {
+                    return Box::pin(self.refuse_write(buf, *request)).await;
+                }
+                request.class = prepared.class;
+            }
+            Command::StmtSendLongData => {
+                // A write waits where it can be executed once the transaction that only reads is over.
+                let writes = prepared.class.kind >= StatementKind::Write;
+                let on_replica = (reading && !writes) || self.port == Port::Replica;
+                let role = if on_replica { Role::Reader } else { Role::Writer };
+                // COM_STMT_RESET ends both at once.
+                let role = *prepared.long_data.get_or_insert(prepared.cursor.unwrap_or(role));
+                request.class = BOUND;
+                self.state.pin(role, Pin::LongData);
+            }
+            _ => request.class = BOUND,
+        }
+        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        if matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute)
+            && !request.whole
+            && self.lacks_types(buf, *request, attributes)
+        {
+            // Whole, it can be given them.
+            Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await?;
+        }
+        self.forward(buf, request).await
+    }
+
+    /// A write in a transaction that only reads, with parameters that wait on the primary: refused as the replica
+    /// would. What was sent in advance is used up by that.
+    async fn refuse_write(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+        if let Some(prepared) = self.state.statements.get(request.statement) {
+            prepared.long_data = None;
+            let text = prepared.text.id;
+            if self.take_for(Role::Writer)
+                && let Some(connection) = &mut self.backend
+            {
+                connection.statements.close(text);
+            }
+        }
+        self.settle_cursors(Role::Writer);
+        self.rest();
+        let refusal = super::answer::read_only_transaction(self.state.of_mariadb);
+        self.skip_and_stop(buf, request, Stop::Tell(Failure::Server((&refusal).into()))).await
+    }
+
+    /// COM_STMT_CLOSE, which has no answer.
+    pub(super) async fn close_statement(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+        let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
+        self.skip(buf, request).await?;
+        let Some(closed) = id.and_then(|id| self.state.statements.remove(id)) else { return Ok(()) };
+        let bound = closed.cursor.or(closed.long_data);
+        if let Some(role) = bound
+            && self.take_for(role)
+        {
+            // What it has there must not wait for the next who uses the text.
+            if let Some(connection) = &mut self.backend {
+                connection.statements.close(closed.text.id);
+            }
+            self.settle_cursors(role);
+        }
+        Ok(())
+    }
+
+    /// Whether an execute counts on types that its server connection may not have been told.
+    fn lacks_types(&self, buf: &Buf, request: Request, attributes: bool) -> bool {
+        matches!(self.types_of(buf, request, attributes), Types::AsBefore(_))
+    }
+
+    fn types_of<'a>(&self, buf: &'a Buf, request: Request, attributes: bool) -> Types<'a> {
+        let payload = buf.filled().get(PacketHeader::LEN..).unwrap_or_default();
+        let payload = payload.get(..request.header.len).unwrap_or(payload);
+        let params = self.state.statements.peek(request.statement).map_or(0, |p| p.params);
+        match request.command {
+            Command::StmtBulkExecute => bulk_types(payload, params),
+            _ => execute_types(payload, params, attributes),
+        }
+    }
+
+    /// The statement is there on the connection in use, prepared now if it was not, and the request names it as
+    /// that server does.
+    pub(super) async fn bring_statement(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Brought, Stop> {
+        if !self.name_statement(buf, request)? {
+            if let Brought::Broken = Box::pin(self.prepare_here(request)).await? {
+                return Ok(Brought::Broken);
+            }
+            if !self.name_statement(buf, request)? {
+                return Ok(Brought::Broken);
+            }
+        }
+        Ok(Brought::Ready)
+    }
+
+    /// Writes the server's id into the request, and the types if the server does not have them. False: it is not
+    /// prepared there.
+    #[inline]
+    pub(super) fn name_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<bool, Stop> {
+        let Some(prepared) = self.state.statements.get(request.statement) else { return Ok(false) };
+        let Some(connection) = &mut self.backend else { return Ok(false) };
+        let Some(on_server) = connection.statements.get(prepared.text.id) else { return Ok(false) };
+        let place = PacketHeader::LEN + 1;
+        if let Some(id) = buf.filled_mut().get_mut(place..place + 4) {
+            id.copy_from_slice(&on_server.id.to_le_bytes());
+        }
+        let bulk = match request.command {
+            Command::StmtExecute => false,
+            Command::StmtBulkExecute => true,
+            _ => return Ok(true),
+        };
+        let payload = buf.filled().get(PacketHeader::LEN..).unwrap_or_default();
+        let payload = payload.get(..request.header.len).unwrap_or(payload);
+        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let types = if bulk {
+            bulk_types(payload, prepared.params)
+        } else {
+            execute_types(payload, prepared.params, attributes)
+        };
+        match types {
+            Types::None | Types::Unreadable => {}
+            Types::Given(types) => {
+                if prepared.types.as_deref() != Some(types) {
+                    prepared.types = Some(types.into());
+                }
+                if on_server.types.as_deref() != Some(types) {
+                    on_server.types.clone_from(&prepared.types);
+                }
+            }
+            Types::AsBefore(at) => {
+                let Some(types) = &prepared.types else { return Ok(true) };
+                if on_server.types.as_ref() == Some(types) {
+                    return Ok(true);
+                }
+                if !request.whole {
+                    let why = "an execute without types that is too long to be given them";
+                    return Err(Stop::Tell(Failure::Malformed(why)));
+                }
+                on_server.types = Some(types.clone());
+                let packet = with_types(buf.filled(), at, types, bulk);
+                let failure = Failure::Malformed("an execute that is too long");
+                let packet = packet.ok_or(Stop::Tell(failure))?;
+                let behind = buf.filled().get(request.header.total()..).unwrap_or_default().to_vec();
+                buf.clear();
+                buf.extend_from_slice(&packet);
+                buf.extend_from_slice(&behind);
+                request.header.len = packet.len() - PacketHeader::LEN;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Prepares the statement on the connection in use, as it was prepared first: under the schema, the
+    /// character set and the SQL mode of then.
+    async fn prepare_here(&mut self, request: &Request) -> Result<Brought, Stop> {
+        let Some(text) = self.state.statements.peek(request.statement).map(|p| p.text.clone()) else {
+            return Ok(Brought::Broken);
+        };
+        let under_others = !text.under.parses_like(&self.state.carried);
+        if under_others {
+            let then = std::rc::Rc::new(self.state.carried.parsing_like(&text.under));
+            if let Some(connection) = &mut self.backend {
+                connection.become_session(&then, None, &mut self.prelude);
+            }
+        }
+        if let Brought::Broken = self.send_prelude().await? {
+            return Ok(Brought::Broken);
+        }
+        let limit = self.context.live.borrow().timeouts.connect;
+        let max = self.max_statements();
+        let context = self.context.clone();
+        let mut again = false;
+        let prepared = loop {
+            let Some(connection) = &mut self.backend else { return Ok(Brought::Broken) };
+            let prepared = context.runtime.timeout(limit, connection.prepare(&text.text)).await;
+            match prepared {
+                Some(Err(QueryError::Refused(e))) if e.code == TOO_MANY_STATEMENTS && !again => {
+                    again = true;
+                    connection.statements.close_all();
+                    connection.close_statements(&mut self.prelude);
+                    context.pool.shed_statements(connection.about.server);
+                    if let Brought::Broken = self.send_prelude().await? {
+                        return Ok(Brought::Broken);
+                    }
+                }
+                other => break other,
+            }
+        };
+        let Some(connection) = &mut self.backend else { return Ok(Brought::Broken) };
+        match prepared {
+            Some(Ok(ok)) => connection.statements.insert(text.id, ok.statement_id, max),
+            Some(Err(QueryError::Refused(e))) => return Err(Stop::Tell(Failure::Server(e))),
+            _ => {
+                self.server_lost();
+                return Ok(Brought::Broken);
+            }
+        }
+        connection.close_statements(&mut self.prelude);
+        if under_others {
+            connection.become_session(&self.state.carried, None, &mut self.prelude);
+            return self.send_prelude().await;
+        }
+        Ok(Brought::Ready)
+    }
+
+    /// So many statements may be open on the connection in use: all connections together stay well below
+    /// the servers' `max_prepared_stmt_count`, which is 16,382 unless it was changed.
+    fn max_statements(&self) -> usize {
+        const ON_A_SERVER: usize = 12_000;
+        const LEAST: usize = 4;
+        let wanted = self.context.live.borrow().pool.max_statements.get();
+        let Some(connection) = &self.backend else { return wanted };
+        let share = ON_A_SERVER / self.context.pool.connections_to(connection.about.server).max(1);
+        wanted.min(share.max(LEAST))
+    }
+
+    /// The server prepared a text for the client.
+    pub(super) fn prepared(&mut self, ok: PrepareOk, text: &[u8], class: StatementClass) {
+        let max = self.max_statements();
+        let mut text = self.context.texts.get(text, &self.state.carried);
+        if self.state.statements.is_busy(text.id) {
+            text = self.context.texts.alone(&text);
+        }
+        if let Some(connection) = &mut self.backend {
+            connection.statements.insert(text.id, ok.statement_id, max);
+        }
+        self.state.statements.insert(Prepared {
+            text,
+            class,
+            params: ok.params,
+            types: None,
+            cursor: None,
+            long_data: None,
+        });
+    }
+
+    /// After a command that named a statement: cursors that opened or ended, parameters that were used.
+    pub(super) fn statement_done(&mut self, request: Request) {
+        let (role, status) = (self.role, self.state.status);
+        let failed = self.state.answer.failed;
+        let Some(prepared) = self.state.statements.get(request.statement) else { return };
+        let before = (prepared.cursor, prepared.long_data);
+        match request.command {
+            Command::StmtExecute | Command::StmtBulkExecute => {
+                let opened = !failed && status.contains(StatusFlags::CURSOR_EXISTS);
+                prepared.cursor = opened.then_some(role);
+                prepared.long_data = None;
+            }
+            Command::StmtFetch if status.contains(StatusFlags::LAST_ROW_SENT) || failed => {
+                prepared.cursor = None
+            }
+            Command::StmtReset => {
+                prepared.cursor = None;
+                prepared.long_data = None;
+            }
+            _ => return,
+        }
+        let ended = before.0.is_some() && prepared.cursor.is_none();
+        let text = prepared.text.id;
+        if let Some(connection) = self.backend.as_mut().filter(|_| ended) {
+            // MySQL 9.7 answers an execute without a cursor wrongly where there was one with a cursor before.
+            connection.statements.close(text);
+        }
+        let Some(prepared) = self.state.statements.peek(request.statement) else { return };
+        if before != (prepared.cursor, prepared.long_data) {
+            Role::BOTH.iter().for_each(|role| self.settle_cursors(*role));
+        }
+    }
+
+    /// Pins for cursors and long data hold as long as there are any.
+    fn settle_cursors(&mut self, role: Role) {
+        if self.state.statements.has_cursor(role) {
+            self.state.pin(role, Pin::Cursor);
+        } else {
+            self.state.unpin(role, super::pins::PinSet::of(&[Pin::Cursor]));
+        }
+        if !self.state.statements.has_long_data(role) {
+            self.state.unpin(role, super::pins::PinSet::of(&[Pin::LongData]));
+        }
+    }
+
+    /// The server does not know the statement (1243) or wants it prepared anew (1615).
+    pub(super) fn forget_statement(&mut self, request: Request, unknown: bool) {
+        let Some(prepared) = self.state.statements.peek(request.statement) else { return };
+        let Some(connection) = &mut self.backend else { return };
+        if unknown {
+            connection.statements.forget(prepared.text.id);
+        } else {
+            connection.statements.close(prepared.text.id);
+        }
+    }
+}
+
+/// A command on a statement that runs where the statement is already.
+const BOUND: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::empty(),
+    reason: ClassReason::TextPrepared,
+};

@@ -1,0 +1,177 @@
+//! The replica for a session's reads: one that has the session's own writes, in the
+//! proxy's own zone if possible, with the least to do; the one of the last read as long
+//! as nothing speaks against it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::pins::PinSet;
+use super::request::Request;
+use super::{Context, Session};
+use crate::config::Level;
+use crate::net::Runtime;
+use crate::routing::{Decision, Want, Why, choose_replica, route};
+use crate::sql::Effects;
+use crate::telemetry::{Pin, Port};
+use crate::topology::{GtidSet, Server, ServerId, Snapshot};
+
+/// A replica with fewer statements of this worker under way than this is not looked away from.
+const BUSY: usize = 4;
+
+/// With a busy one, every so many reads are looked at.
+const OFTEN: u8 = 8;
+
+/// The least time that a replica is left alone after it failed.
+const EJECTED: Duration = Duration::from_millis(200);
+
+/// What the session has written, as far as its reads must see it.
+#[derive(Debug, Default)]
+pub enum Written {
+    /// Nothing that a replica could lack.
+    #[default]
+    Nothing,
+    /// These.
+    These(Box<GtidSet>),
+    /// Something, on a server without GTIDs: nobody can tell which replica has it.
+    Unknown,
+}
+
+impl<R: Runtime> Session<R> {
+    /// The replica for this read. None: there is none.
+    #[inline]
+    pub(super) fn reader_server(&mut self) -> Option<ServerId> {
+        let versions = self.context.topology.versions();
+        self.reads = self.reads.wrapping_add(1);
+        if self.reads == 0 {
+            // Now and then another choice, so that sessions that last for days are spread, too.
+            self.reader = None;
+        }
+        if let Some((server, chosen_at)) = self.reader
+            && chosen_at == versions.roles
+            && matches!(self.state.written, Written::Nothing)
+            && (!self.reads.is_multiple_of(OFTEN) || self.context.load(server) < BUSY)
+        {
+            return Some(server);
+        }
+        let snapshot = self.context.topology.get();
+        let server = self.choose_reader(&snapshot, &[])?;
+        self.reader = Some((server, versions.roles));
+        self.forget_writes(&snapshot);
+        Some(server)
+    }
+
+    /// A replica by the snapshot and the load; on a replica port perhaps the primary in its place.
+    pub(super) fn choose_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
+        let context = &self.context;
+        let live = context.live.borrow();
+        let mut avoid = tried.to_vec();
+        context.add_ejected(&mut avoid);
+        let random = context.random();
+        let load = |id| context.load(id);
+        let checks = self.port == Port::Split
+            && matches!(live.consistency.level, Level::Strong | Level::Session)
+            && !matches!(self.state.written, Written::Nothing);
+        let fits = |server: &Server| !checks || has(server, &self.state.written);
+        // The one of before, as long as it serves: its connection is there, and its statements prepared.
+        if let Some((server, at)) = self.reader
+            && at == snapshot.roles_version
+            && !avoid.contains(&server)
+            && load(server) < BUSY
+            && snapshot.server(server).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
+        {
+            return Some(server);
+        }
+        let zone = live.replicas.zone.as_deref();
+        let chosen = choose_replica(snapshot, random, &avoid, zone, fits, load)
+            // Rather one that failed a moment ago than none.
+            .or_else(|| choose_replica(snapshot, random, tried, zone, fits, load));
+        if chosen.is_some() || self.port == Port::Split {
+            return chosen;
+        }
+        match route(context.want(self.port, super::Role::Reader), snapshot, random, tried, load) {
+            Decision::Go { server, .. } => Some(server),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection that is kept on a replica, for a cursor or the like, lacks what the session wrote
+    /// since, so that this read is for the primary.
+    #[inline]
+    pub(super) fn keeps_behind(&self, request: &Request) -> bool {
+        if matches!(self.state.written, Written::Nothing) || self.port != Port::Split {
+            return false;
+        }
+        let pins = self.state.pins.on(super::Role::Reader);
+        let aside = [Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows];
+        let free = pins.without(PinSet::of(&aside)).is_empty() && self.bound_to(request).is_none();
+        let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let strong = matches!(self.context.live.borrow().consistency.level, Level::Strong | Level::Session);
+        let Some(server) = self.links.kept_on(super::Role::Reader) else { return false };
+        strong && free && !request.class.effects.intersects(follows) && {
+            let snapshot = self.context.topology.get();
+            snapshot.server(server).is_some_and(|server| !has(server, &self.state.written))
+        }
+    }
+
+    /// What to do about a read, as `route` would say it.
+    pub(super) fn decide_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
+        match self.choose_reader(snapshot, tried) {
+            Some(server) => Decision::Go { server, reason: crate::routing::Reason::ReplicaPort },
+            None => match self.context.want(self.port, super::Role::Reader) {
+                Want::Reader { or_writer: true } if snapshot.writer.is_none() => Decision::WaitForWriter,
+                _ => Decision::NoReplica,
+            },
+        }
+    }
+
+    /// Why a read finds no replica.
+    pub(super) fn why_no_reader(&self) -> Why {
+        let some_serves = self.context.topology.get().replicas().next().is_some();
+        if some_serves && !matches!(self.state.written, Written::Nothing) {
+            Why::NotFresh
+        } else {
+            Why::NoReplica
+        }
+    }
+
+    /// Once all replicas have the session's writes, none has to be asked again.
+    fn forget_writes(&mut self, snapshot: &Snapshot) {
+        if let Written::These(_) = &self.state.written
+            // Also one that does not serve now: it may come back without them.
+            && snapshot
+                .servers
+                .iter()
+                .filter(|s| snapshot.writer != Some(s.id) && s.weight > 0)
+                .all(|s| has(s, &self.state.written))
+        {
+            self.state.written = Written::Nothing;
+        }
+    }
+}
+
+/// Whether a server is known to have what was written.
+fn has(server: &Server, written: &Written) -> bool {
+    match written {
+        Written::Nothing => true,
+        Written::These(set) => server.facts.as_ref().is_some_and(|f| f.gtid.contains(set)),
+        Written::Unknown => false,
+    }
+}
+
+impl<R: Runtime> Context<R> {
+    /// A replica failed a read or a connect: others are asked for a moment, until a probe has seen it.
+    pub(super) fn eject(&self, server: ServerId) {
+        let pause = (self.live.borrow().monitor.interval * 2).max(EJECTED);
+        self.ejected.borrow_mut().push((server, Instant::now() + pause));
+    }
+
+    fn add_ejected(&self, avoid: &mut Vec<ServerId>) {
+        let mut ejected = self.ejected.borrow_mut();
+        if !ejected.is_empty() {
+            let now = Instant::now();
+            ejected.retain(|(_, until)| *until > now);
+            avoid.extend(ejected.iter().map(|(server, _)| *server));
+        }
+    }
+}

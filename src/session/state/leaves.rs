@@ -1,0 +1,189 @@
+//! What a statement that has its answer leaves: pins that begin or end, variables, tables,
+//! locks and statements that the session has from now on, or no more.
+
+use std::rc::Rc;
+
+use super::{Qualified, SessionState};
+use crate::backend::{InsertId, TextStatement, TextStatements};
+use crate::routing::Role;
+use crate::session::pins::PinSet;
+use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
+use crate::telemetry::Pin;
+
+impl SessionState {
+    pub(super) fn left(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
+        // What a statement leaves that needs no second look is most of them.
+        let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
+        if !plain.contains(class.effects) || !self.pins.on(role).is_empty() {
+            self.leaves(role, class, text);
+        }
+    }
+
+    fn leaves(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
+        let (effects, failed) = (class.effects, self.answer.failed);
+        let sets_next = effects.contains(Effects::SETS_NEXT_TRANSACTION);
+        let is_set = effects.contains(Effects::SETS_STATE);
+        if !sets_next && !is_set && !self.in_transaction() {
+            self.unpin(role, PinSet::of(&[Pin::NextTransaction]));
+        }
+        if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Writer {
+            // It may have set it, unseen.
+            self.insert_id.set(InsertId::OnConnection);
+        } else if effects.intersects(Effects::READS_INSERT_ID) && self.in_transaction() {
+            self.insert_id_on_reader();
+        }
+        if self.answer.interrupted && !effects.contains(Effects::REPEATABLE) {
+            self.pin(role, Pin::Unknown);
+        }
+        if failed {
+            if effects.contains(Effects::PREPARES) {
+                self.text_not_prepared(text);
+            }
+            return;
+        }
+        if role == Role::Reader && class.kind == StatementKind::Transaction && effects.is_empty() {
+            self.reader_savepoint = true;
+        }
+        if effects.contains(Effects::SETS_STATE) {
+            self.client_tracks(role, text);
+        }
+        if effects.contains(Effects::SETS_STATE) {
+            self.set_unscoped(role, text);
+        }
+        if effects.contains(Effects::UNLOCKS) {
+            self.unpin(role, PinSet::of(&[Pin::LockTables, Pin::ReadLock]));
+        }
+        if effects.contains(Effects::RELEASES_LOCKS) {
+            self.unpin(role, PinSet::of(&[Pin::NamedLock]));
+            self.named_locks = None;
+        } else if class.reason == ClassReason::NamedLock {
+            self.count_locks(role, text, effects.contains(Effects::GET_LOCK));
+        }
+        if effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY) {
+            // A transaction that begins releases the locks of LOCK TABLES.
+            self.unpin(role, PinSet::of(&[Pin::LockTables]));
+        }
+        if effects.intersects(Effects::HANDLER_OPEN | Effects::HANDLER_CLOSE) {
+            self.count_handlers(role, effects);
+        }
+        if effects.contains(Effects::DROPS_TABLE) {
+            self.dropped_tables(role, text);
+        }
+        if effects.contains(Effects::SETS_LITERALS) {
+            self.set_literals(role, text);
+        }
+        if effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
+            self.text_prepared(role, class, text);
+        }
+    }
+
+    /// A client that sets trackers of its own gets all that the proxy's report; the connection's are set anew.
+    fn client_tracks(&mut self, role: Role, text: Option<&[u8]>) {
+        let word = b"session_track_";
+        let names_one = |text: &&[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+        let Some(text) = text.filter(names_one) else { return };
+        self.tracks_all = true;
+        self.trackers_changed = true;
+        if sql::parts::changes_trackers(text, self.sql_options()) == Some(true) {
+            return;
+        }
+        // What else it sets may not be reported any more.
+        let Some(all) = sql::parts::system_variables(text, self.sql_options()) else {
+            return self.untold_somehow(role);
+        };
+        for one in all.iter().filter(|one| !one.name.starts_with(word) && one.name != b"autocommit") {
+            self.untold_variable(role, &one.name);
+        }
+        if sql::parts::sets_charset_too(text, self.sql_options()) && !self.answer.charset_told {
+            self.untold_somehow(role);
+        }
+    }
+
+    fn count_handlers(&mut self, role: Role, effects: Effects) {
+        if effects.intersects(Effects::SEVERAL | Effects::HANDLER_OPEN) {
+            self.handlers = self.handlers.saturating_add(1);
+        } else {
+            self.handlers = self.handlers.saturating_sub(1);
+            if self.handlers == 0 {
+                self.unpin(role, PinSet::of(&[Pin::Handler]));
+            }
+        }
+    }
+
+    /// Locks whose names stand in the text. One that was not got (a timeout) counts until it is given back.
+    fn count_locks(&mut self, role: Role, text: Option<&[u8]>, takes: bool) {
+        let options = self.sql_options();
+        let held = self.named_locks.get_or_insert_default();
+        match text.and_then(|text| sql::parts::named_locks(text, options)) {
+            Some(locks) => {
+                held.extend(locks.taken);
+                for name in locks.released {
+                    if let Some(at) = held.iter().position(|held| *held == name) {
+                        held.swap_remove(at);
+                    }
+                }
+                if held.is_empty() {
+                    self.unpin(role, PinSet::of(&[Pin::NamedLock]));
+                }
+            }
+            // Which ones is not told: no release is known to be the last.
+            None if takes => held.push(Vec::new()),
+            None => {}
+        }
+    }
+
+    fn dropped_tables(&mut self, role: Role, text: Option<&[u8]>) {
+        let dropped = text.and_then(|t| sql::parts::dropped_tables(t, self.sql_options()));
+        let dropped: Vec<_> = dropped.into_iter().flatten().map(|name| self.qualified(name)).collect();
+        let Some(names) = &mut self.temporary_tables else { return };
+        for name in dropped {
+            names.remove(&name);
+        }
+        if names.is_empty() {
+            self.unpin(role, PinSet::of(&[Pin::TemporaryTable]));
+        }
+    }
+
+    /// Schema and table.
+    pub(super) fn qualified(&self, name: sql::parts::TableName) -> Qualified {
+        let schema = name.schema.or_else(|| self.carried.schema.as_deref().map(<[u8]>::to_vec));
+        (schema.unwrap_or_default(), name.table)
+    }
+
+    /// A PREPARE that fails has dropped the statement that had its name.
+    fn text_not_prepared(&mut self, text: Option<&[u8]>) {
+        let named = text.and_then(|text| sql::parts::prepared(text, self.sql_options()));
+        self.text_statements = match named {
+            Some((name, _)) => {
+                self.text_statements.iter().filter(|known| *known.name != *name).cloned().collect()
+            }
+            None => TextStatements::default(),
+        };
+    }
+
+    fn text_prepared(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
+        let options = self.sql_options();
+        let known = if class.effects.contains(Effects::SEVERAL) {
+            None
+        } else if class.effects.contains(Effects::PREPARES) {
+            let prepared = text.and_then(|text| sql::parts::prepared(text, options));
+            // A backslash would mean two things by SQL mode.
+            let plain = prepared.filter(|(_, statement)| !statement.contains(&b'\\'));
+            plain.map(|(name, statement)| (name, Some(statement)))
+        } else {
+            text.and_then(|text| sql::parts::deallocated(text, options)).map(|name| (name, None))
+        };
+        let Some((name, statement)) = known else {
+            self.text_not_prepared(text);
+            return self.pin(role, Pin::Unknown);
+        };
+        let name: Rc<[u8]> = name.into();
+        let others = self.text_statements.iter().filter(|known| known.name != name).cloned();
+        let new = statement.map(|statement| TextStatement {
+            name: name.clone(),
+            text: Rc::from(statement),
+            under: self.carried.clone(),
+        });
+        self.text_statements = others.chain(new).collect();
+    }
+}

@@ -1,0 +1,242 @@
+//! Variables of the session: what another connection can be told of them, what only one
+//! connection knows, and what ends that.
+
+use std::rc::Rc;
+
+use super::Heard;
+use super::SessionState;
+use crate::backend::{Charset, InsertId};
+use crate::routing::Role;
+use crate::session::pins::PinSet;
+use crate::session::untold::Whose;
+use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
+use crate::telemetry::Pin;
+use crate::topology::Flavor;
+
+/// Stands among the user variables for what `LAST_INSERT_ID()` answers.
+pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
+
+impl SessionState {
+    /// Only the connection for this role knows the value of this system variable.
+    pub(super) fn untold_variable(&mut self, role: Role, name: &[u8]) {
+        Rc::make_mut(&mut self.carried).forget_variable(name);
+        self.untold.on(role, Whose::System).add(name);
+        self.pin(role, Pin::Variable);
+    }
+
+    /// The same of variables whose names nobody knows.
+    pub(super) fn untold_somehow(&mut self, role: Role) {
+        self.untold.on(role, Whose::System).add_nameless();
+        self.pin(role, Pin::Variable);
+    }
+
+    /// A tracker reported this one.
+    pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: Heard) {
+        if matches!(name, b"tx_read_only" | b"transaction_read_only") && heard.read_only {
+            self.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
+            return;
+        }
+        if matches!(name, b"last_insert_id" | b"identity") {
+            let number = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
+            self.insert_id.set(number.map_or(InsertId::OnConnection, InsertId::Known));
+            return;
+        }
+        if name.starts_with(b"session_track_") {
+            return;
+        }
+        if name == b"timestamp" {
+            self.timestamp_untold = true;
+            return;
+        }
+        if Rc::make_mut(&mut self.carried).note(name, value, heard.flavor) {
+            self.told_variable(name);
+        } else {
+            self.untold_variable(heard.role, name);
+        }
+    }
+
+    /// The system variables that only the primary's connection knows, and that it may be asked for: outside of what
+    /// a question would change.
+    pub fn variables_to_ask(&mut self) -> Option<Vec<Vec<u8>>> {
+        let pins = self.pins.on(Role::Writer);
+        if !pins.has(Pin::Variable) || pins.has(Pin::NextTransaction) || pins.has(Pin::Warnings) {
+            return None;
+        }
+        // The clock's value does not tell whether it stands still.
+        let plain = |name: &Vec<u8>| {
+            name != b"timestamp" && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        };
+        let names = self.untold.on(Role::Writer, Whose::System).names()?;
+        (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
+    }
+
+    /// The connection was asked: this is the value of one.
+    pub fn variable_is(&mut self, name: &[u8], value: &[u8], flavor: Flavor) {
+        let carried = Rc::make_mut(&mut self.carried);
+        let known = match name {
+            b"collation_connection" => {
+                carried.set_collation(value);
+                true
+            }
+            name => carried.note(name, value, flavor),
+        };
+        if known {
+            self.told_variable(name);
+        }
+    }
+
+    /// The value of a system variable is known.
+    pub(super) fn told_variable(&mut self, name: &[u8]) {
+        for role in self.untold.settle(Whose::System, name) {
+            self.unpin(role, PinSet::of(&[Pin::Variable]));
+        }
+    }
+
+    /// `timestamp` was set: to a moment, which stands still from now on, or to the clock.
+    pub(super) fn learn_timestamp(&mut self, role: Role, text: Option<&[u8]>) {
+        let all = text.and_then(|text| system_variables(text, self.sql_options()));
+        let set = all.and_then(|all| all.into_iter().find(|one| one.name == b"timestamp"));
+        match set {
+            Some(set) => self.given(role, b"timestamp", set.given),
+            None => self.untold_variable(role, b"timestamp"),
+        }
+    }
+
+    /// What MariaDB's trackers do not report: `SET @@name = value`.
+    pub(super) fn set_unscoped(&mut self, role: Role, text: Option<&[u8]>) {
+        let Some(text) = text.filter(|_| self.of_mariadb) else { return };
+        if !text.windows(2).any(|pair| pair == b"@@") {
+            return;
+        }
+        let Some(all) = system_variables(text, self.sql_options()) else { return self.untold_somehow(role) };
+        for one in all.into_iter().filter(|one| one.unscoped) {
+            // For the next transaction only, and seen by its pin; the status flags tell; the class says so.
+            let others: [&[u8]; 7] = [
+                b"tx_isolation",
+                b"transaction_isolation",
+                b"tx_read_only",
+                b"transaction_read_only",
+                b"autocommit",
+                b"last_insert_id",
+                b"identity",
+            ];
+            if !others.contains(&&*one.name) {
+                self.given(role, &one.name, one.given);
+            }
+        }
+    }
+
+    fn given(&mut self, role: Role, name: &[u8], given: Given) {
+        let is_clock = name == b"timestamp";
+        let is_zero = |value: &[u8]| value.iter().all(|b| matches!(b, b'0' | b'.'));
+        let is_number = |value: &[u8]| value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        let carried = Rc::make_mut(&mut self.carried);
+        let told = match given {
+            Given::Default => carried.forget_variable(name),
+            Given::Literal(value) if is_clock && is_zero(&value) => carried.forget_variable(name),
+            Given::Literal(value) if is_clock && !is_number(&value) => false,
+            Given::Literal(value) => carried.set_variable(name, &value),
+            Given::Unknown => false,
+        };
+        if told {
+            self.told_variable(name);
+        } else {
+            self.untold_variable(role, name);
+        }
+    }
+
+    /// A statement may set user variables to what only the server knows.
+    pub(super) fn sends_user_variables(&mut self, role: Role, text: Option<&[u8]>) {
+        let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
+        let untold = self.untold.on(role, Whose::User);
+        match names {
+            None => untold.add_nameless(),
+            Some(names) => names.iter().for_each(|name| untold.add(name)),
+        }
+    }
+
+    /// It has set them, or a part of them.
+    pub(super) fn set_user_variables(&mut self, text: Option<&[u8]>) {
+        let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
+        let carried = Rc::make_mut(&mut self.carried);
+        let all = || carried.user_variables.iter().map(|(name, _)| name.to_vec()).collect();
+        for name in names.unwrap_or_else(all) {
+            carried.forget_user_variable(&name);
+        }
+    }
+
+    /// User variables got literals.
+    pub(super) fn set_literals(&mut self, role: Role, text: Option<&[u8]>) {
+        let pairs = text.and_then(|text| user_variables(text, self.sql_options()));
+        let Some(pairs) = pairs else {
+            self.untold.on(role, Whose::User).add_nameless();
+            return self.pin(role, Pin::UserVariable);
+        };
+        for (name, literal) in pairs {
+            // A string has the character set of before.
+            let known = !(self.answer.charset && is_string(&literal));
+            if known && Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) {
+                self.told_user_variable(&name);
+            } else {
+                self.untold_user_variable(role, &name);
+            }
+        }
+    }
+
+    fn untold_user_variable(&mut self, role: Role, name: &[u8]) {
+        Rc::make_mut(&mut self.carried).forget_user_variable(name);
+        self.untold.on(role, Whose::User).add(name);
+        self.pin(role, Pin::UserVariable);
+    }
+
+    fn told_user_variable(&mut self, name: &[u8]) {
+        for role in self.untold.settle(Whose::User, name) {
+            self.unpin(role, PinSet::of(&[Pin::UserVariable]));
+        }
+    }
+
+    /// A statement on a replica may have set what `LAST_INSERT_ID()` answers.
+    pub(super) fn insert_id_on_reader(&mut self) {
+        self.untold.on(Role::Reader, Whose::User).add(INSERT_ID);
+        self.pin(Role::Reader, Pin::UserVariable);
+    }
+
+    /// The user variables that only a replica's connection knows; None: some of them have no names.
+    pub fn untold_on_reader(&mut self) -> Option<Vec<Vec<u8>>> {
+        self.untold.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
+    }
+
+    /// That connection was asked: this is the value of one.
+    pub fn value_is(&mut self, name: &[u8], literal: &[u8]) {
+        if name == INSERT_ID {
+            let Some(id) = std::str::from_utf8(literal).ok().and_then(|text| text.parse().ok()) else {
+                return;
+            };
+            self.insert_id.set(InsertId::Known(id));
+        } else if !Rc::make_mut(&mut self.carried).set_user_variable(name, literal) {
+            return;
+        }
+        self.told_user_variable(name);
+    }
+
+    /// The character set was this until now. A string that was written under it would mean something else when it
+    /// is written again, unless it says what it is.
+    pub(super) fn keep_literals(&mut self, before: &Charset) {
+        let strings = |state: &Self| {
+            let all = state.carried.user_variables.iter();
+            all.filter(|(_, literal)| is_string(literal)).cloned().collect::<Vec<_>>()
+        };
+        let flavor = if self.of_mariadb { Flavor::MariaDb } else { Flavor::MySql };
+        for (name, literal) in strings(self) {
+            match before.introduce(&literal, flavor) {
+                Some(literal) if Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) => {}
+                _ => self.untold_user_variable(Role::Writer, &name),
+            }
+        }
+    }
+}
+
+/// A string without a word on its character set.
+fn is_string(literal: &[u8]) -> bool {
+    literal.starts_with(b"'")
+}

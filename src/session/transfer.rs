@@ -1,0 +1,141 @@
+//! What a transaction on a replica left on its connection alone, user variables and an
+//! insert id, is asked for once the transaction is over, so that the primary can have it.
+
+use super::Session;
+use super::state::INSERT_ID;
+use crate::net::Runtime;
+use crate::routing::Role;
+use crate::sql::Effects;
+use crate::telemetry::Pin;
+
+impl<R: Runtime> Session<R> {
+    /// Whether the session has values that only a replica's connection knows, and may ask for them before a
+    /// statement with these effects.
+    #[inline]
+    pub(super) fn has_values_to_move(&self, effects: Effects) -> bool {
+        let pins = self.state.pins.on(Role::Reader);
+        let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        pins.has(Pin::UserVariable) && !pins.has(Pin::Transaction) && !effects.intersects(looks_back)
+    }
+
+    /// Asks the primary's connection, which the session has in its hands, for variables that were set to what only
+    /// the server knows, so that they do not keep the session there.
+    pub(super) async fn learn_variables(&mut self) {
+        let Some(names) = self.state.variables_to_ask().filter(|_| self.role == Role::Writer) else { return };
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let Some(connection) = &mut self.backend else { return };
+        let flavor = connection.about.flavor;
+        let all = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name)));
+        let question = format!("SELECT {}", all.collect::<Vec<_>>().join(","));
+        let Some(Ok(sets)) = context.runtime.timeout(limit, connection.query(&question)).await else {
+            return self.server_lost();
+        };
+        let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
+        for (name, value) in names.iter().zip(row) {
+            if let Some(value) = value {
+                self.state.variable_is(name, &value, flavor);
+            }
+        }
+        // What the statement before did is not to be asked of it any more.
+        self.state.last_connection = None;
+        if let Some(connection) = self.backend.as_mut().filter(|c| c.is_told()) {
+            connection.now_has(&self.state.carried);
+        }
+    }
+
+    /// Asks for them. What cannot be said anywhere else stays where it is.
+    pub(super) async fn move_values(&mut self) {
+        let Some(names) = self.state.untold_on_reader() else { return };
+        if names.is_empty() || !self.take_for(Role::Reader) {
+            return;
+        }
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let asked = match &mut self.backend {
+            Some(connection) => context.runtime.timeout(limit, connection.query(&question(&names))).await,
+            None => None,
+        };
+        let Some(Ok(sets)) = asked else {
+            // It is told at once what went with the connection.
+            return self.server_lost();
+        };
+        let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
+        for (name, values) in names.iter().zip(row.chunks(4)) {
+            if let Some(literal) = literal(values) {
+                self.state.value_is(name, &literal);
+            }
+        }
+        if let Some(connection) = &mut self.backend {
+            connection.now_has(&self.state.carried);
+        }
+        self.rest();
+    }
+}
+
+fn question(names: &[Vec<u8>]) -> String {
+    let of = |name: &Vec<u8>| {
+        let value = match name.as_slice() {
+            INSERT_ID => INSERT_ID.escape_ascii().to_string(),
+            name => format!("@`{}`", String::from_utf8_lossy(name)),
+        };
+        format!("{value},HEX({value}),CHARSET({value}),COLLATION({value})")
+    };
+    format!("SELECT {}", names.iter().map(of).collect::<Vec<_>>().join(","))
+}
+
+/// Of a value, its HEX(), its character set and its collation. None: it cannot be said.
+fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
+    let [value, hex, charset, collation] = values else { return None };
+    let Some(value) = value else { return Some(b"NULL".to_vec()) };
+    let (hex, charset, collation) = (hex.as_ref()?, charset.as_ref()?, collation.as_ref()?);
+    let plain = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    if !plain(charset) || !plain(collation) || !plain(hex) {
+        return None;
+    }
+    let bytes: String = value.iter().map(|b| format!("{b:02X}")).collect();
+    // Of a number, HEX() is not that of its digits.
+    if *charset == b"binary" && *hex != bytes.as_bytes() {
+        let number = value.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'));
+        return number.then(|| value.clone());
+    }
+    // As a name of a collation MySQL would want it quoted; it is the only one of its character set.
+    if *charset == b"binary" {
+        return Some([b"_binary X'", &**hex, b"'"].concat());
+    }
+    Some([b"_", &**charset, b" X'", hex, b"' COLLATE ", collation].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(value: Option<&str>, hex: &str, charset: &str, collation: &str) -> Option<String> {
+        let bytes = |text: &str| Some(text.as_bytes().to_vec());
+        let values = [value.and_then(bytes), bytes(hex), bytes(charset), bytes(collation)];
+        literal(&values).map(|text| String::from_utf8_lossy(&text).into_owned())
+    }
+
+    #[test]
+    fn values_as_literals() {
+        assert_eq!(said(None, "", "binary", "binary").as_deref(), Some("NULL"));
+        assert_eq!(said(Some("42"), "2A", "binary", "binary").as_deref(), Some("42"));
+        assert_eq!(said(Some("-1.5"), "FFFFFFFFFFFFFFFE", "binary", "binary").as_deref(), Some("-1.5"));
+        let text = said(Some("42"), "3432", "latin1", "latin1_bin");
+        assert_eq!(text.as_deref(), Some("_latin1 X'3432' COLLATE latin1_bin"));
+        let text = said(Some("42"), "3432", "binary", "binary");
+        assert_eq!(text.as_deref(), Some("_binary X'3432'"));
+        // In the client's character set it is other bytes.
+        let text = said(Some("\u{e9}"), "E9", "latin1", "latin1_bin");
+        assert_eq!(text.as_deref(), Some("_latin1 X'E9' COLLATE latin1_bin"));
+        assert_eq!(said(Some("?"), "2A", "binary", "binary"), None);
+    }
+
+    #[test]
+    fn one_question_for_all() {
+        let names = vec![b"a".to_vec(), INSERT_ID.to_vec()];
+        let id = "LAST_INSERT_ID()";
+        let expected = format!(
+            "SELECT @`a`,HEX(@`a`),CHARSET(@`a`),COLLATION(@`a`),{id},HEX({id}),CHARSET({id}),COLLATION({id})"
+        );
+        assert_eq!(question(&names), expected);
+    }
+}

@@ -1,0 +1,213 @@
+//! Bodies as people write them, and what hides in them.
+
+use super::*;
+
+/// Knows `reader`, `writer` and `wild` as functions and procedures of `shop`.
+struct Known;
+
+impl Routines for Known {
+    fn function(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
+        if schema.is_none_or(|schema| schema != b"shop") {
+            return RoutineFacts::Unknown;
+        }
+        match name {
+            b"reader" => RoutineFacts::ReadsOnly,
+            b"writer" => RoutineFacts::Harmless,
+            b"wild" => RoutineFacts::Other,
+            _ => RoutineFacts::Unknown,
+        }
+    }
+
+    fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
+        self.function(schema, name)
+    }
+
+    fn version(&self) -> u64 {
+        1
+    }
+}
+
+fn judged(body: &str) -> RoutineFacts {
+    judge(body.as_bytes(), Options::default(), b"shop", &Known)
+}
+
+fn all(bodies: &[&str], expected: RoutineFacts) {
+    for body in bodies {
+        assert_eq!(judged(body), expected, "{body}");
+    }
+}
+
+#[test]
+fn what_only_reads() {
+    all(
+        &[
+            "RETURN x + 1",
+            "RETURN @x + @y",
+            "return concat('a', upper(name), if(x > 1, 'many', 'one'))",
+            "SELECT 1",
+            "(SELECT 1) UNION (SELECT 2)",
+            "begin end",
+            "BEGIN DECLARE y INT; SELECT COUNT(*) INTO y FROM orders WHERE id = x; RETURN y; END",
+            "BEGIN DECLARE a, b DECIMAL(10,2) DEFAULT 0; SET a = x * 2, b := a + reader(a); RETURN a + b; END",
+            "BEGIN SELECT a, b FROM t WHERE c = x LIMIT 1 INTO p, q; END",
+            "BEGIN SELECT a INTO p FROM t; SELECT 'insert into t values (1); set @x = 1'; END",
+            "main: BEGIN IF x > 1 THEN RETURN 1; ELSEIF x < 0 THEN RETURN 2; ELSE RETURN reader(3); END IF; END main",
+            "BEGIN CASE x WHEN 1 THEN SELECT 1; WHEN 2 THEN BEGIN SELECT 2; END; ELSE BEGIN END; END CASE; END",
+            "BEGIN CASE WHEN x > 1 THEN RETURN 1; END CASE; RETURN (SELECT MAX(id) FROM shop.orders); END",
+            "BEGIN DECLARE i INT DEFAULT 0; WHILE i < 10 DO SET i = i + 1; END WHILE; RETURN i; END",
+            "BEGIN DECLARE i INT; l: LOOP SET i = i + 1; IF i > 3 THEN LEAVE l; END IF; ITERATE l; END LOOP l; END",
+            "BEGIN DECLARE i INT; REPEAT SET i = i + 1; UNTIL i > 3 END REPEAT; END",
+            "BEGIN
+               DECLARE done INT DEFAULT FALSE; -- the end
+               DECLARE v VARCHAR(20);
+               DECLARE gone CONDITION FOR SQLSTATE '45000';
+               DECLARE c CURSOR FOR SELECT name FROM customers WHERE id IN (SELECT 1);
+               DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = TRUE;
+               DECLARE EXIT HANDLER FOR SQLEXCEPTION, SQLSTATE VALUE '23000', 1051, gone BEGIN RETURN NULL; END;
+               OPEN c;
+               FETCH c INTO v;
+               CLOSE c;
+               SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no';
+               RETURN v;
+             END",
+            "BEGIN DECLARE m TEXT; GET DIAGNOSTICS CONDITION 1 m = MESSAGE_TEXT; RESIGNAL; END",
+            "BEGIN FOR r IN (SELECT id FROM t) DO SELECT r.id; END FOR; END",
+            "BEGIN DECLARE `a b` INT; SET `A B` = 2; DO SLEEP(0); END",
+            "WITH c AS (SELECT 1) SELECT * FROM c",
+        ],
+        RoutineFacts::ReadsOnly,
+    );
+}
+
+#[test]
+fn what_may_write_but_leaves_nothing() {
+    all(
+        &[
+            "INSERT INTO t VALUES (1)",
+            "BEGIN INSERT INTO t (a, b) VALUES (x, reader(1)); RETURN 1; END",
+            "BEGIN UPDATE t SET a = 1 WHERE b = x; DELETE FROM u; REPLACE INTO v VALUES (1); END",
+            "BEGIN INSERT INTO t SELECT * FROM u ON DUPLICATE KEY UPDATE a = a + 1; END",
+            "BEGIN IF x THEN INSERT INTO t VALUES (1); END IF; SELECT 1; END",
+            "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION DELETE FROM t; SELECT 1; END",
+            "BEGIN SELECT a INTO p FROM t WHERE id = x FOR UPDATE; END",
+            "RETURN writer(1)",
+            "CALL writer(1)",
+            "CALL reader(1)",
+            "RETURN (SELECT COUNT(*) FROM performance_schema.threads)",
+        ],
+        RoutineFacts::Harmless,
+    );
+}
+
+#[test]
+fn what_may_do_anything() {
+    all(
+        &[
+            "",
+            "begin set @x = 1; end",
+            "RETURN wild(@x)",
+            "RETURN (SELECT @x := 1)",
+            "BEGIN SELECT 1 INTO @x; END",
+            "BEGIN SELECT a, b INTO p, @x FROM t; END",
+            "BEGIN SELECT 1 INTO OUTFILE '/tmp/x' FROM t; SET @y = 1; END",
+            "BEGIN SET sql_mode = ''; END",
+            "BEGIN SET p = 1; END",
+            "BEGIN DECLARE a INT; SET a = 1, sql_log_bin = 0; END",
+            "BEGIN DECLARE a INT; SET SESSION a = 1; END",
+            "BEGIN DECLARE a INT; SET @@a = 1; END",
+            "BEGIN DECLARE a INT DEFAULT GET_LOCK('x', 1); END",
+            "BEGIN DECLARE a INT; SET a = (SELECT GET_LOCK('x', 1)); END",
+            "BEGIN IF GET_LOCK('x', 1) THEN SELECT 1; END IF; END",
+            "BEGIN WHILE RELEASE_LOCK('x') DO SELECT 1; END WHILE; END",
+            "BEGIN CASE GET_LOCK('x', 1) WHEN 1 THEN SELECT 1; END CASE; END",
+            "BEGIN REPEAT SELECT 1; UNTIL GET_LOCK('x', 1) END REPEAT; END",
+            "BEGIN DECLARE c CURSOR FOR SELECT GET_LOCK('x', 1); OPEN c; END",
+            "BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND SET @x = 1; END",
+            "BEGIN DECLARE EXIT HANDLER FOR SQLWARNING BEGIN CALL wild(); END; END",
+            "BEGIN FOR r IN (SELECT GET_LOCK('x', 1)) DO SELECT 1; END FOR; END",
+            "BEGIN CREATE TEMPORARY TABLE t (a INT); END",
+            "BEGIN DROP TABLE t; END",
+            "TRUNCATE TABLE t",
+            "BEGIN PREPARE s FROM 'SELECT 1'; EXECUTE s; END",
+            "BEGIN EXECUTE IMMEDIATE 'SELECT 1'; END",
+            "BEGIN START TRANSACTION; INSERT INTO t VALUES (1); COMMIT; END",
+            "BEGIN SAVEPOINT a; END",
+            "BEGIN FETCH c INTO @x; END",
+            "BEGIN GET DIAGNOSTICS @n = NUMBER; END",
+            "CALL wild()",
+            "CALL reader(@x)",
+            "BEGIN SELECT a, b INTO p, q, @x FROM t; END",
+            "BEGIN SELECT a INTO p, FROM t; SET @x = 1; END",
+            "CALL unheard_of()",
+            "CALL other.reader()",
+            "RETURN wild(1)",
+            "RETURN unheard_of(1)",
+            "RETURN other.reader(1)",
+            "RETURN `wild`(1)",
+            "RETURN LAST_INSERT_ID()",
+            "RETURN NEXTVAL(s)",
+            "RETURN (SELECT FOUND_ROWS())",
+            "BEGIN /*!50001 SET @x = 1 */; SELECT 1; END",
+            "BEGIN SELECT 1; RETURN 'no end",
+            "BEGIN LOCK TABLES t READ; END",
+            "BEGIN FLUSH TABLES; END",
+            "BEGIN USE other; END",
+            "BEGIN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = wild(1); END",
+            "x := 1",
+            "BEGIN IF CASE x WHEN 1 THEN 2 END = 2 THEN SELECT 1; END IF; END",
+            "async function() { session.sql('insert'); }",
+        ],
+        RoutineFacts::Other,
+    );
+}
+
+#[test]
+fn the_sql_mode_of_the_day_it_was_created_counts() {
+    let ansi = Options { ansi_quotes: true, ..Options::default() };
+    let body = br#"BEGIN SELECT "a; SET @x = 1" FROM t; END"#;
+    assert_eq!(judge(body, ansi, b"shop", &Known), RoutineFacts::ReadsOnly, "a name");
+    let body = br"BEGIN SELECT '\'; SET @x = 1; SELECT '; END";
+    let plain = Options { no_backslash_escapes: true, ..Options::default() };
+    assert_eq!(judge(body, Options::default(), b"shop", &Known), RoutineFacts::ReadsOnly, "a string");
+    assert_eq!(judge(body, plain, b"shop", &Known), RoutineFacts::Other);
+    let body = br"BEGIN SELECT '\'; SELECT '; END";
+    assert_eq!(judge(body, plain, b"shop", &Known), RoutineFacts::Other, "no end");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever stands around it, what sets a user variable is found.
+    #[test]
+    fn a_hidden_assignment_is_never_overlooked(before in 0..PARTS.len(), after in 0..PARTS.len(), hidden in 0..HIDDEN.len()) {
+        let body = format!("BEGIN DECLARE a INT; {}; {}; {}; END", PARTS[before], HIDDEN[hidden], PARTS[after]);
+        proptest::prop_assert_eq!(judged(&body), RoutineFacts::Other, "{}", body);
+    }
+
+    #[test]
+    fn any_text_is_judged(body in "[a-zA-Z@;:=,.()'\"` \n0-9]{0,200}") {
+        judged(&body);
+    }
+}
+
+const PARTS: [&str; 8] = [
+    "SELECT 1",
+    "SET a = 1",
+    "IF a THEN SELECT 1; END IF",
+    "CASE a WHEN 1 THEN SELECT 1; ELSE SELECT 2; END CASE",
+    "l: LOOP LEAVE l; END LOOP",
+    "INSERT INTO t VALUES (1)",
+    "BEGIN END",
+    "SELECT ';' INTO a -- ;\n",
+];
+
+const HIDDEN: [&str; 8] = [
+    "SET @x = 1",
+    "IF a THEN SET @x = 1; END IF",
+    "IF (SELECT @x := 1) THEN SELECT 1; END IF",
+    "WHILE a DO SET @x = 1; END WHILE",
+    "BEGIN SELECT 1 INTO @x; END",
+    "REPEAT SET a = 1; SET @x = 1; UNTIL a END REPEAT",
+    "CASE a WHEN 1 THEN SELECT 1; ELSE SET @x = 2; END CASE",
+    "UPDATE t SET a = (@x := a)",
+];

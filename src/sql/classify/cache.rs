@@ -1,0 +1,118 @@
+//! Classes by shape. A key is the whole shape, never only its hash, so that no two texts of different
+//! shapes can be taken for each other, whoever wrote them.
+
+use super::shape::{MAX_SHAPE, shape};
+use super::{Context, Routines, StatementClass, classify};
+use std::hash::{BuildHasher, RandomState};
+
+/// Shapes in a cache.
+const SHAPES: usize = 4096;
+/// Places that a shape may have: a bad hash costs some of these, not time.
+const WAYS: usize = 4;
+
+/// A text longer than this is not looked at: it would keep its worker from its other sessions.
+pub const MAX_TEXT: usize = 1 << 20;
+
+struct Entry {
+    hash: u64,
+    shape: Box<[u8]>,
+    class: StatementClass,
+}
+
+/// A bounded memory of [`classify`], for one thread.
+pub struct ClassCache {
+    entries: Vec<Option<Entry>>,
+    /// The last shape, to be used again.
+    shape: Vec<u8>,
+    seed: u64,
+    version: u64,
+    /// Which of a shape's places goes next.
+    turn: usize,
+}
+
+impl std::fmt::Debug for ClassCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClassCache").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for ClassCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ClassCache {
+    /// An empty one of 4,096 shapes.
+    pub fn new() -> Self {
+        let mut entries = Vec::new();
+        entries.resize_with(SHAPES, || None);
+        let seed = RandomState::new().hash_one(0u8) | 1;
+        Self { entries, shape: Vec::with_capacity(MAX_SHAPE), seed, version: 0, turn: 0 }
+    }
+
+    /// How many shapes it has.
+    pub fn len(&self) -> usize {
+        self.entries.iter().flatten().count()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What [`classify`] says; [`StatementClass::UNKNOWN`] for a text over 1 MiB.
+    pub fn classify<'a>(
+        &mut self,
+        sql: &[u8],
+        context: impl Into<Context<'a>>,
+        routines: &dyn Routines,
+    ) -> StatementClass {
+        let context = context.into();
+        if sql.len() > MAX_TEXT {
+            return StatementClass::UNKNOWN;
+        }
+        let version = routines.version();
+        if version != self.version {
+            self.entries.iter_mut().for_each(|entry| *entry = None);
+            self.version = version;
+        }
+        if !shape(sql, context, &mut self.shape) {
+            return classify(sql, context, routines);
+        }
+        let hash = hash(&self.shape, self.seed);
+        let first = usize::try_from(hash % SHAPES as u64).unwrap_or(0) / WAYS * WAYS;
+        let places = self.entries.get_mut(first..first + WAYS).unwrap_or_default();
+        let known = places.iter().flatten().find(|entry| entry.hash == hash && *entry.shape == *self.shape);
+        if let Some(entry) = known {
+            return entry.class;
+        }
+        let class = classify(sql, context, routines);
+        self.turn = self.turn.wrapping_add(1);
+        let free = places.iter().position(Option::is_none).unwrap_or(self.turn % WAYS);
+        if let Some(place) = places.get_mut(free) {
+            *place = Some(Entry { hash, shape: self.shape.as_slice().into(), class });
+        }
+        class
+    }
+}
+
+/// A quick hash for choosing places; the seed keeps outsiders from aiming at one.
+fn hash(bytes: &[u8], seed: u64) -> u64 {
+    let mix = |state: u64, word: u64| {
+        let product = u128::from(state ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ seed);
+        // Both halves.
+        (product as u64) ^ ((product >> 64) as u64)
+    };
+    let mut chunks = bytes.chunks_exact(8);
+    let mut state = seed ^ bytes.len() as u64;
+    for chunk in &mut chunks {
+        state = mix(state, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
+    }
+    let mut last = [0u8; 8];
+    let tail = chunks.remainder();
+    if let Some(place) = last.get_mut(..tail.len()) {
+        place.copy_from_slice(tail);
+    }
+    mix(mix(state, u64::from_le_bytes(last)), seed)
+}

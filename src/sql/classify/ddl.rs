@@ -1,0 +1,106 @@
+//! Definitions and administration: CREATE, ALTER, DROP, GRANT, FLUSH, KILL, … and what is none of all.
+
+use super::expression::{Place, scan};
+use super::found::Found;
+use super::tokens::Statement;
+use super::{ClassReason, Effects, Env, Kind, StatementKind};
+
+/// So far into a statement stands what it creates: `CREATE OR REPLACE DEFINER = a@b AGGREGATE FUNCTION IF …`
+const HEAD: usize = 16;
+
+/// By the first word, in lower case.
+pub(super) fn ddl(statement: Statement<'_, '_>, keyword: &[u8], env: Env<'_>) -> Found {
+    match keyword {
+        b"create" => create(statement, env),
+        b"drop" => drop(statement),
+        b"alter" if statement.is(1, "INSTANCE") => administration(Effects::COMMITS_IMPLICITLY),
+        b"alter" => definition(routines(statement)),
+        b"truncate" | b"rename" | b"grant" | b"revoke" => definition(Effects::empty()),
+        b"import" => definition(Effects::empty()),
+        b"install" | b"uninstall" => administration(Effects::COMMITS_IMPLICITLY | Effects::CHANGES_ROUTINES),
+        b"flush" => flush(statement),
+        b"backup" => backup(statement),
+        b"optimize" | b"repair" | b"check" | b"checksum" | b"cache" | b"reset" | b"stop" | b"change"
+        | b"purge" => administration(Effects::COMMITS_IMPLICITLY),
+        b"kill" | b"shutdown" | b"restart" | b"clone" => administration(Effects::empty()),
+        b"help" => Found::of(StatementKind::Admin, ClassReason::OneServer, Effects::empty()),
+        b"binlog" => Found::of(StatementKind::Write, ClassReason::Modifies, Effects::LEAVES_UNKNOWN),
+        _ => Found::unknown(ClassReason::NotUnderstood),
+    }
+}
+
+fn administration(effects: Effects) -> Found {
+    Found::of(StatementKind::Admin, ClassReason::Administration, effects)
+}
+
+fn definition(effects: Effects) -> Found {
+    let effects = effects | Effects::COMMITS_IMPLICITLY;
+    Found::of(StatementKind::Ddl, ClassReason::Definition, effects)
+}
+
+/// A routine, or a schema with the routines in it.
+fn routines(statement: Statement<'_, '_>) -> Effects {
+    let of = ["FUNCTION", "PROCEDURE", "PACKAGE", "LIBRARY", "DATABASE", "SCHEMA"];
+    match statement.until(HEAD).0.iter().any(|tok| tok.is_any(&of)) {
+        true => Effects::CHANGES_ROUTINES,
+        false => Effects::empty(),
+    }
+}
+
+fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let options = ["OR", "REPLACE", "TEMPORARY"];
+    let what = statement.from(1).0.iter().position(|tok| !tok.is_any(&options)).map_or(1, |at| at + 1);
+    let temporary = statement.until(what).has("TEMPORARY");
+    let mut found = match temporary {
+        true => Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::CREATES_TEMPORARY),
+        false => definition(routines(statement)),
+    };
+    // CREATE OR REPLACE TABLE ends a temporary table of that name on MariaDB.
+    if statement.is(what, "TABLE") && statement.until(what).has("REPLACE") {
+        found.add(Effects::DROPS_TABLE);
+    }
+    // CREATE TABLE … SELECT; bodies of routines and triggers do not run now.
+    if statement.is(what, "TABLE") {
+        let query = statement.0.iter().position(|tok| tok.is_any(&["SELECT", "WITH", "VALUES"]));
+        let rest = statement.from(query.unwrap_or(statement.len()));
+        found.add(scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE);
+    }
+    found
+}
+
+fn drop(statement: Statement<'_, '_>) -> Found {
+    let what = statement.at(1);
+    match () {
+        () if what.is("PREPARE") => {
+            Found::of(StatementKind::Session, ClassReason::TextPrepared, Effects::DEALLOCATES)
+        }
+        () if what.is("TEMPORARY") => {
+            Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::DROPS_TABLE)
+        }
+        () if what.is_any(&["TABLE", "TABLES", "SEQUENCE"]) => definition(Effects::DROPS_TABLE),
+        () => definition(routines(statement)),
+    }
+}
+
+/// `FLUSH TABLES … WITH READ LOCK`, `FOR EXPORT` hold locks until UNLOCK TABLES.
+fn flush(statement: Statement<'_, '_>) -> Found {
+    let locks = statement.has("LOCK") || statement.has("EXPORT");
+    match statement.0.iter().any(|tok| tok.is_any(&["TABLE", "TABLES"])) && locks {
+        true => {
+            let effects = Effects::READ_LOCK | Effects::COMMITS_IMPLICITLY;
+            Found::of(StatementKind::Admin, ClassReason::TableLock, effects)
+        }
+        false => administration(Effects::COMMITS_IMPLICITLY),
+    }
+}
+
+/// MariaDB: `BACKUP STAGE START … END`, `BACKUP LOCK t`, `BACKUP UNLOCK`.
+fn backup(statement: Statement<'_, '_>) -> Found {
+    let ends = statement.is(1, "UNLOCK") || (statement.is(1, "STAGE") && statement.is(2, "END"));
+    let effects = if ends { Effects::UNLOCKS } else { Effects::READ_LOCK };
+    let known = statement.at(1).kind == Kind::Word;
+    match known {
+        true => Found::of(StatementKind::Admin, ClassReason::TableLock, effects),
+        false => Found::unknown(ClassReason::NotUnderstood),
+    }
+}

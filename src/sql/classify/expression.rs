@@ -1,0 +1,254 @@
+//! The scan of a statement's expressions: functions, variables, clauses that lock or store.
+
+use super::found::Found;
+use super::routines::lookup;
+use super::schemas::SystemTables;
+use super::tokens::{Statement, Tok};
+use super::words::Meaning;
+use super::{ClassReason, Effects, Env, Kind, RoutineFacts, StatementKind};
+
+/// Whose expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A query: words that begin what writes have no business there.
+    Query,
+    /// INSERT, UPDATE, …: it writes anyway, only what it leaves and needs counts.
+    Writing,
+}
+
+/// What the expressions make of a statement that is a read without them.
+pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> Found {
+    let mut scan = Scan { statement, place, env, found: Found::read(), tables: SystemTables::default() };
+    for at in 0..statement.len() {
+        let tok = statement.at(at);
+        match tok.kind {
+            Kind::Word if tok.meaning > Meaning::Literal => scan.word(at, tok),
+            Kind::QuotedIdentifier if statement.at(at + 1).kind == Kind::Dot => scan.quoted_schema(at, tok),
+            Kind::Open => scan.call(at),
+            Kind::At => scan.found.add(Effects::READS_USER_VARIABLES),
+            Kind::AtAt => scan.system_variable(at),
+            Kind::Assign => {
+                scan.found.raise(
+                    StatementKind::Session,
+                    ClassReason::UserVariable,
+                    Effects::SETS_USER_VARIABLES,
+                );
+            }
+            _ => {}
+        }
+    }
+    if place == Place::Query {
+        scan.tables.judge(statement, env, &mut scan.found);
+    }
+    scan.found
+}
+
+struct Scan<'t, 'a, 'e> {
+    statement: Statement<'t, 'a>,
+    place: Place,
+    env: Env<'e>,
+    found: Found,
+    tables: SystemTables,
+}
+
+impl<'a> Scan<'_, 'a, '_> {
+    fn word(&mut self, at: usize, tok: Tok<'a>) {
+        let last = self.statement.before(at, 1);
+        let next = self.statement.at(at + 1);
+        if matches!(last.kind, Kind::Dot) {
+            // Oracle mode's sequence.NEXTVAL.
+            if matches!(tok.meaning, Meaning::UsesSequence | Meaning::ReadsSequence) {
+                self.sequence(tok.meaning);
+            }
+            return;
+        }
+        if matches!(last.kind, Kind::At | Kind::AtAt) {
+            return;
+        }
+        match tok.meaning {
+            Meaning::Into => self.into(next),
+            Meaning::For => self.clause_for(at, next),
+            Meaning::Lock => self.locks(),
+            Meaning::Procedure => self.not_understood(),
+            Meaning::CalcFoundRows => {
+                self.found.raise(StatementKind::Session, ClassReason::LooksBack, Effects::CALC_FOUND_ROWS);
+            }
+            Meaning::WriteVerb => self.write_verb(last, tok),
+            Meaning::WriteVerbOrFunction if next.kind != Kind::Open => self.write_verb(last, tok),
+            Meaning::ServerSchema | Meaning::InformationSchema if next.kind == Kind::Dot => {
+                self.tables.schema(tok.meaning, self.statement.at(at + 2));
+            }
+            _ => {}
+        }
+    }
+
+    fn quoted_schema(&mut self, at: usize, tok: Tok<'a>) {
+        let meaning = super::words::meaning(tok.name());
+        if matches!(meaning, Meaning::ServerSchema | Meaning::InformationSchema) {
+            self.tables.schema(meaning, self.statement.at(at + 2));
+        }
+    }
+
+    fn into(&mut self, next: Tok<'a>) {
+        if next.is_any(&["OUTFILE", "DUMPFILE"]) {
+            self.found.raise(StatementKind::Write, ClassReason::ServerFile, Effects::empty());
+        } else if self.place == Place::Query || next.kind == Kind::At {
+            let effects = Effects::SETS_USER_VARIABLES;
+            self.found.raise(StatementKind::Session, ClassReason::UserVariable, effects);
+        }
+    }
+
+    fn clause_for(&mut self, at: usize, next: Tok<'a>) {
+        if next.is_any(&["UPDATE", "SHARE"]) {
+            self.locks();
+        } else if self.statement.before(at, 1).is("VALUE") {
+            let verb = self.statement.before(at, 2);
+            if verb.is("NEXT") {
+                self.sequence(Meaning::UsesSequence);
+            } else if verb.is("PREVIOUS") {
+                self.sequence(Meaning::ReadsSequence);
+            }
+        }
+    }
+
+    fn locks(&mut self) {
+        self.found.raise(StatementKind::Write, ClassReason::LockingRead, Effects::LOCKS_ROWS);
+    }
+
+    fn sequence(&mut self, meaning: Meaning) {
+        match meaning {
+            Meaning::UsesSequence => {
+                self.found.raise(StatementKind::Write, ClassReason::Sequence, Effects::USES_SEQUENCE);
+            }
+            _ => self.found.raise(StatementKind::Session, ClassReason::Sequence, Effects::READS_SEQUENCE),
+        }
+    }
+
+    /// A reserved word of a write in what should only read. Behind FOR it was seen as a lock.
+    fn write_verb(&mut self, last: Tok<'a>, verb: Tok<'a>) {
+        let locks = last.is("FOR") && verb.is("UPDATE");
+        if self.place == Place::Query && !locks {
+            self.not_understood();
+        }
+    }
+
+    fn not_understood(&mut self) {
+        let effects = Effects::LEAVES_UNKNOWN | Effects::READS_INSERT_ID;
+        self.found.raise(StatementKind::Unknown, ClassReason::NotUnderstood, effects);
+    }
+
+    /// `@@x`, `@@session.x`
+    fn system_variable(&mut self, at: usize) {
+        let (first, second) = (self.statement.at(at + 1), self.statement.at(at + 3));
+        let name = if self.statement.at(at + 2).kind == Kind::Dot { second } else { first };
+        let is = |names: [&str; 2]| names.iter().any(|known| name.names(known));
+        let (kind, reason, effects) = if is(["last_insert_id", "identity"]) {
+            (StatementKind::Session, ClassReason::InsertId, Effects::READS_INSERT_ID)
+        } else if is(["warning_count", "error_count"]) {
+            (StatementKind::Session, ClassReason::LooksBack, Effects::READS_DIAGNOSTICS)
+        } else {
+            (StatementKind::Admin, ClassReason::SystemVariable, Effects::empty())
+        };
+        self.found.raise(kind, reason, effects);
+    }
+
+    /// What stands before the parenthesis at `open`: perhaps a function.
+    fn call(&mut self, open: usize) {
+        let name = self.statement.before(open, 1);
+        let before = self.statement.before(open, 2);
+        if !name.is_name() || matches!(before.kind, Kind::At | Kind::AtAt) {
+            return;
+        }
+        if before.kind == Kind::Dot {
+            let schema = self.statement.before(open, 3);
+            return self.stored(open, Some(schema.name()), name);
+        }
+        if name.kind == Kind::QuotedIdentifier {
+            return self.stored(open, None, name);
+        }
+        let first = self.statement.at(open + 1);
+        match name.meaning {
+            Meaning::Callable | Meaning::Source | Meaning::For | Meaning::Into => {}
+            Meaning::WriteVerbOrFunction => {}
+            Meaning::Tight if name.start + name.text.len() == self.statement.at(open).start => {}
+            // `COUNT (*)` is a function under IGNORE_SPACE and an error else.
+            Meaning::Tight if first.text == b"*" => {}
+            Meaning::Somewhere => self.somewhere(open, name),
+            Meaning::BeforeQuery
+                if first.kind == Kind::Open || first.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) => {}
+            Meaning::Against if before.kind == Kind::Close => {}
+            Meaning::Columns if before.kind == Kind::String => {}
+            Meaning::Of if before.is("MEMBER") => {}
+            Meaning::Name => self.stored(open, None, name),
+            _ => self.special(open, name),
+        }
+    }
+
+    /// Functions that are no plain reads.
+    fn special(&mut self, open: usize, name: Tok<'a>) {
+        use ClassReason as R;
+        use StatementKind as K;
+        let (kind, reason, effects) = match name.meaning {
+            Meaning::GetLock => (K::Session, R::NamedLock, Effects::GET_LOCK),
+            Meaning::ReleaseLock => (K::Session, R::NamedLock, self.releases_all(open)),
+            Meaning::AsksLock => (K::Admin, R::NamedLock, Effects::empty()),
+            Meaning::InsertId if self.statement.at(open + 1).kind == Kind::Close => {
+                (K::Session, R::InsertId, Effects::READS_INSERT_ID)
+            }
+            Meaning::InsertId => (K::Session, R::InsertId, Effects::READS_INSERT_ID | Effects::SETS_STATE),
+            Meaning::FoundRows => (K::Session, R::LooksBack, Effects::READS_FOUND_ROWS),
+            Meaning::RowCount => (K::Session, R::LooksBack, Effects::READS_ROW_COUNT),
+            Meaning::OneServer => (K::Admin, R::OneServer, Effects::empty()),
+            Meaning::LoadFile => (K::Write, R::ServerFile, Effects::empty()),
+            Meaning::UsesSequence | Meaning::ReadsSequence => return self.sequence(name.meaning),
+            _ => return self.stored(open, None, name),
+        };
+        self.found.raise(kind, reason, effects);
+    }
+
+    /// `SELECT RELEASE_ALL_LOCKS()` and nothing else.
+    fn releases_all(&self, open: usize) -> Effects {
+        match self.statement.before(open, 1).is("RELEASE_ALL_LOCKS") && open == 2 && self.statement.len() == 4
+        {
+            true => Effects::RELEASES_LOCKS,
+            false => Effects::empty(),
+        }
+    }
+
+    /// Built in here and free for stored functions there.
+    fn somewhere(&mut self, open: usize, name: Tok<'a>) {
+        let schema = (!self.env.schema.is_empty()).then_some(self.env.schema);
+        let routines = self.env.routines;
+        if !routines.is_complete()
+            || lookup(name.name(), |name| routines.function(schema, name)) != RoutineFacts::Unknown
+        {
+            self.stored(open, None, name);
+        }
+    }
+
+    /// A stored or loadable function, unless it is a list of columns.
+    fn stored(&mut self, open: usize, schema: Option<&[u8]>, name: Tok<'a>) {
+        if schema.is_none() && self.is_column_list(open) {
+            return;
+        }
+        let default = (!self.env.schema.is_empty()).then_some(self.env.schema);
+        let facts = lookup(name.name(), |name| self.env.routines.function(schema.or(default), name));
+        // It may look at what the session has.
+        self.found.add(Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES);
+        let effects = match facts {
+            RoutineFacts::ReadsOnly => return,
+            RoutineFacts::Harmless => Effects::empty(),
+            RoutineFacts::Unknown | RoutineFacts::Other => Effects::LEAVES_UNKNOWN,
+        };
+        self.found.raise(StatementKind::Write, ClassReason::UnknownFunction, effects);
+    }
+
+    /// `WITH t (a, b) AS (…)`, `(SELECT …) AS t (a, b)`: a call stands neither behind AS nor before `AS (`.
+    fn is_column_list(&self, open: usize) -> bool {
+        if self.statement.before(open, 2).is("AS") {
+            return true;
+        }
+        let behind = self.statement.behind(open);
+        self.statement.is(behind, "AS") && self.statement.at(behind + 1).kind == Kind::Open
+    }
+}

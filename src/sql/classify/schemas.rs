@@ -1,0 +1,116 @@
+//! Queries of the servers' own schemas: which of them every server answers alike.
+
+use super::found::Found;
+use super::tokens::{Statement, Tok};
+use super::words::{Meaning, meaning};
+use super::{ClassReason, Effects, Env, Kind, StatementKind};
+
+/// Tables of information_schema about definitions, which are replicated.
+const DEFINITIONS: [&str; 26] = [
+    "applicable_roles",
+    "character_sets",
+    "check_constraints",
+    "collation_character_set_applicability",
+    "collations",
+    "column_privileges",
+    "columns",
+    "key_column_usage",
+    "parameters",
+    "referential_constraints",
+    "routines",
+    "schema_privileges",
+    "schemata",
+    "st_geometry_columns",
+    "st_units_of_measure",
+    "table_constraints",
+    "table_constraints_extensions",
+    "table_privileges",
+    "tables",
+    "tables_extensions",
+    "triggers",
+    "user_privileges",
+    "view_routine_usage",
+    "view_table_usage",
+    "views",
+    "statistics",
+];
+
+/// Those of them with columns that each server has its own values for.
+const MIXED: [&str; 2] = ["tables", "statistics"];
+
+/// These columns.
+const OWN_COLUMNS: [&str; 12] = [
+    "auto_increment",
+    "avg_row_length",
+    "cardinality",
+    "check_time",
+    "checksum",
+    "create_time",
+    "data_free",
+    "data_length",
+    "index_length",
+    "max_data_length",
+    "table_rows",
+    "update_time",
+];
+
+/// What a scan saw of them.
+#[derive(Debug, Default)]
+pub(super) struct SystemTables {
+    /// information_schema's.
+    definitions: bool,
+    /// Tables with columns of one server.
+    mixed: bool,
+    /// Anything else.
+    one_server: bool,
+}
+
+impl SystemTables {
+    /// A system schema's name with a dot, and what follows.
+    pub(super) fn schema(&mut self, schema: Meaning, table: Tok<'_>) {
+        let is_one = |names: &[&str]| names.iter().any(|name| table.names(name));
+        if schema == Meaning::InformationSchema && is_one(&DEFINITIONS) {
+            self.definitions = true;
+            self.mixed |= is_one(&MIXED);
+        } else {
+            self.one_server = true;
+        }
+    }
+
+    /// What that means for the query.
+    pub(super) fn judge(&self, query: Statement<'_, '_>, env: Env<'_>, found: &mut Found) {
+        let own = self.one_server
+            || (self.mixed && query.0.iter().enumerate().any(|(at, tok)| is_own(query, at, tok)))
+            || (is_system(env.schema) && has_source(query));
+        if own {
+            found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+        } else if self.definitions && found.kind() == StatementKind::Read {
+            *found = found.because(ClassReason::Definitions);
+        }
+    }
+}
+
+/// Whether a schema is one of the servers' own.
+pub(super) fn is_system(schema: &[u8]) -> bool {
+    matches!(meaning(schema), Meaning::ServerSchema | Meaning::InformationSchema)
+}
+
+fn has_source(query: Statement<'_, '_>) -> bool {
+    query.0.iter().any(|tok| tok.meaning == Meaning::Source)
+}
+
+/// A column of one server, or a `*` that stands for all columns.
+fn is_own(query: Statement<'_, '_>, at: usize, tok: &Tok<'_>) -> bool {
+    match tok.kind {
+        Kind::Word | Kind::QuotedIdentifier => {
+            (at == 0 && tok.is("TABLE")) || OWN_COLUMNS.iter().any(|name| tok.names(name))
+        }
+        Kind::Operator if tok.text == b"*" => {
+            let (last, next) = (query.before(at, 1), query.at(at + 1));
+            let counts = last.kind == Kind::Open && next.kind == Kind::Close;
+            let times = |tok: &Tok<'_>| matches!(tok.kind, Kind::Number | Kind::Close);
+            !(counts || times(&last) || matches!(next.kind, Kind::Number))
+        }
+        _ => false,
+    }
+}

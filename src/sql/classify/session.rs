@@ -1,0 +1,217 @@
+//! What belongs to the session: SET, USE, statements prepared as text, HANDLER, diagnostics.
+
+use super::expression::{Place, scan};
+use super::found::Found;
+use super::statement::statement as classified;
+use super::tokens::{Statement, Tok};
+use super::{ClassReason, Effects, Env, Kind, StatementKind};
+
+/// By the first word.
+pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let (first, rest) = (statement.at(0), statement.from(1));
+    let prepared = |effects| Found::of(StatementKind::Session, ClassReason::TextPrepared, effects);
+    match () {
+        () if first.is("SET") => set(rest, env),
+        () if first.is("USE") => of_session(Effects::SETS_STATE),
+        () if first.is("PREPARE") => {
+            let mut found = prepared(Effects::PREPARES);
+            found.add(scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE);
+            found
+        }
+        // What it runs stands elsewhere.
+        () if first.is("EXECUTE") => Found::of(
+            StatementKind::Unknown,
+            ClassReason::TextPrepared,
+            Effects::EXECUTES
+                | Effects::LEAVES_UNKNOWN
+                | Effects::READS_INSERT_ID
+                | Effects::READS_USER_VARIABLES,
+        ),
+        () if first.is("DEALLOCATE") => prepared(Effects::DEALLOCATES),
+        () if first.is("HANDLER") => handler(rest, env),
+        () if first.is("GET") => {
+            let effects = Effects::READS_DIAGNOSTICS | Effects::SETS_USER_VARIABLES;
+            Found::of(StatementKind::Session, ClassReason::LooksBack, effects)
+        }
+        () if first.is_any(&["SIGNAL", "RESIGNAL"]) => of_session(Effects::empty()),
+        () => Found::unknown(ClassReason::NotUnderstood),
+    }
+}
+
+fn of_session(effects: Effects) -> Found {
+    Found::of(StatementKind::Session, ClassReason::SessionState, effects)
+}
+
+/// `t OPEN [AS u]`, `t READ …`, `t CLOSE`
+fn handler(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let verb = rest.at(super::statement::name_length(rest));
+    let effects = match () {
+        () if verb.is("OPEN") => Effects::HANDLER_OPEN,
+        () if verb.is("CLOSE") => Effects::HANDLER_CLOSE,
+        () if verb.is("READ") => scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE,
+        () => return Found::unknown(ClassReason::NotUnderstood),
+    };
+    Found::of(StatementKind::Session, ClassReason::TableLock, effects)
+}
+
+/// What follows the word SET.
+fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let (first, second) = (rest.at(0), rest.at(1));
+    let scoped = first.is_any(&["SESSION", "LOCAL", "GLOBAL"]);
+    let account = Found::of(
+        StatementKind::Ddl,
+        ClassReason::Definition,
+        Effects::SETS_STATE | Effects::COMMITS_IMPLICITLY,
+    );
+    match () {
+        () if second.is_assignment() || second.kind == Kind::Dot => assignments(rest, env),
+        () if first.is("TRANSACTION") => Found::of(
+            StatementKind::Transaction,
+            ClassReason::TransactionControl,
+            Effects::SETS_STATE | Effects::SETS_NEXT_TRANSACTION,
+        ),
+        () if scoped && second.is("TRANSACTION") => match first.is("GLOBAL") {
+            true => server_wide(),
+            false => Found::of(StatementKind::Session, ClassReason::TransactionControl, Effects::SETS_STATE),
+        },
+        () if first.is("ROLE") || (first.is("RESOURCE") && second.is("GROUP")) => {
+            of_session(Effects::SETS_STATE | Effects::LEAVES_UNKNOWN)
+        }
+        () if first.is("PASSWORD") || (first.is("DEFAULT") && second.is("ROLE")) => account,
+        () if first.is("STATEMENT") => for_statement(rest, env),
+        () => assignments(rest, env),
+    }
+}
+
+fn server_wide() -> Found {
+    Found::of(StatementKind::Admin, ClassReason::Administration, Effects::SETS_STATE)
+}
+
+/// MariaDB's `SET STATEMENT name = value, … FOR statement`: the values are back afterwards.
+fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let Some(at) = rest.outside(|tok| tok.is("FOR")) else {
+        return Found::unknown(ClassReason::NotUnderstood);
+    };
+    let mut found = of_session(Effects::SETS_STATE);
+    found.with_value(scan(rest.until(at), Place::Query, env));
+    let inner = classified(rest.from(at + 1), env);
+    found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
+    found
+}
+
+/// `[scope] name = value, …`, NAMES and CHARACTER SET among them.
+fn assignments(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let mut found = of_session(Effects::SETS_STATE);
+    let (mut literals, mut values) = (false, false);
+    for item in items(rest) {
+        match user_variable(item) {
+            Some((_, value)) if is_literal(value) => literals = true,
+            Some((_, value)) => {
+                values = true;
+                found.with_value(scan(value, Place::Query, env));
+            }
+            None => system_variable(item, &mut found, env),
+        }
+    }
+    // The value of a system variable can assign, too.
+    values |= found.effects().contains(Effects::SETS_USER_VARIABLES);
+    values |= found.kind() == StatementKind::Unknown && literals;
+    found.add(match (literals, values) {
+        (_, true) => Effects::SETS_USER_VARIABLES,
+        (true, false) => Effects::SETS_LITERALS,
+        (false, false) => Effects::empty(),
+    });
+    match values && found.kind() == StatementKind::Session {
+        true => found.because(ClassReason::UserVariable),
+        false => found,
+    }
+}
+
+/// The parts between the commas that stand in no parentheses.
+pub(in crate::sql) fn items<'t, 'a>(rest: Statement<'t, 'a>) -> impl Iterator<Item = Statement<'t, 'a>> {
+    let mut left = Some(rest);
+    std::iter::from_fn(move || {
+        let items = left?;
+        let mut depth = 0usize;
+        let comma = items.0.iter().position(|tok| {
+            match tok.kind {
+                Kind::Open => depth += 1,
+                Kind::Close => depth = depth.saturating_sub(1),
+                _ => return tok.kind == Kind::Comma && depth == 0,
+            }
+            false
+        });
+        left = comma.map(|comma| items.from(comma + 1));
+        Some(comma.map_or(items, |comma| items.until(comma)))
+    })
+}
+
+/// `@name = value`: the name's token and the value. Only names that are the same for the servers when they are so
+/// in lower case: letters outside ASCII and spaces at the end compare in ways of their own.
+pub(in crate::sql) fn user_variable<'t, 'a>(item: Statement<'t, 'a>) -> Option<(Tok<'a>, Statement<'t, 'a>)> {
+    let name = item.at(1).name();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.');
+    let assigns = item.at(0).kind == Kind::At && item.at(2).is_assignment() && item.len() > 3;
+    let assigns = assigns && name.iter().all(plain);
+    assigns.then(|| (item.at(1), item.from(3)))
+}
+
+/// A value that means the same wherever and whenever it is said: a number with or without a sign, NULL, TRUE,
+/// FALSE, a string without a backslash, `x'…'`, `b'…'`.
+pub(in crate::sql) fn is_literal(value: Statement<'_, '_>) -> bool {
+    let plain = |tok: &Tok<'_>| tok.kind == Kind::String && !tok.text.contains(&b'\\');
+    match value.0 {
+        [one] if one.kind == Kind::Number || plain(one) => true,
+        [one] => one.meaning == super::words::Meaning::Literal,
+        [sign, number] if number.kind == Kind::Number => matches!(sign.text, b"-" | b"+"),
+        [base, digits] if base.is_any(&["X", "B"]) => {
+            plain(digits) && digits.text.starts_with(b"'") && base.start + 1 == digits.start
+        }
+        _ => false,
+    }
+}
+
+/// Variables that also are something else.
+const ISOLATION: [&str; 4] =
+    ["tx_isolation", "transaction_isolation", "tx_read_only", "transaction_read_only"];
+
+/// `[@@][scope.]name = value`, `GLOBAL name = value`, `NAMES x`, `CHARACTER SET x`.
+fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
+    if item.at(0).is_any(&["NAMES", "CHARACTER", "CHARSET", "CHAR"]) && !item.at(1).is_assignment() {
+        return;
+    }
+    let Some(assigned) = item.0.iter().position(Tok::is_assignment) else {
+        return not_understood(found);
+    };
+    let (head, value) = (item.until(assigned), item.from(assigned + 1));
+    // The servers compare these names without regard to accents and trailing spaces.
+    let plain = |tok: &Tok<'_>| {
+        let name = tok.name();
+        name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-'))
+    };
+    let named = |tok: &Tok<'_>| matches!(tok.kind, Kind::AtAt | Kind::Dot) || (tok.is_name() && plain(tok));
+    if assigned == 0 || value.len() == 0 || !head.0.iter().all(named) {
+        return not_understood(found);
+    }
+    let name = head.at(assigned - 1);
+    let is = |names: &[&str]| names.iter().any(|known| name.names(known));
+    let scope = |names: &[&str]| assigned > 1 && head.0.iter().any(|tok| names.iter().any(|n| tok.names(n)));
+    if scope(&["global", "persist", "persist_only"]) {
+        found.raise(StatementKind::Admin, ClassReason::Administration, Effects::empty());
+    } else if assigned == 1 && is(&["password"]) {
+        found.raise(StatementKind::Ddl, ClassReason::Definition, Effects::COMMITS_IMPLICITLY);
+    } else if is(&["autocommit"]) {
+        found.add(Effects::COMMITS_IMPLICITLY);
+    } else if is(&["last_insert_id", "identity"]) {
+        found.add(Effects::READS_INSERT_ID);
+    } else if is(&ISOLATION) && head.at(0).kind == Kind::AtAt && assigned == 2 {
+        // `SET @@tx_isolation = …` is for the next transaction, without the `@@` it is the session's.
+        found.add(Effects::SETS_NEXT_TRANSACTION);
+    }
+    found.with_value(scan(value, Place::Query, env));
+}
+
+fn not_understood(found: &mut Found) {
+    let effects = Effects::LEAVES_UNKNOWN | Effects::READS_INSERT_ID;
+    found.raise(StatementKind::Unknown, ClassReason::NotUnderstood, effects);
+}

@@ -1,0 +1,299 @@
+//! The shape of a text: what its class depends on. Literals, numbers, white space and ordinary comments are
+//! left out in one pass over the bytes. It keeps strictly to the lexer's rules; where it would have to know
+//! more than they say at a glance, it keeps the bytes as they are, and a text of no sure shape has none.
+
+use super::{Context, hint};
+
+/// Shapes are kept up to this length in bytes.
+pub(super) const MAX_SHAPE: usize = 4096;
+
+// What stands for a literal. Texts with such bytes outside literals have no shape.
+const NUMBER: u8 = 1;
+const STRING: u8 = 2;
+/// A string with a backslash: it is not taken as the literal value of a user variable.
+const ESCAPED: u8 = 3;
+
+/// Sorts of bytes.
+const WORD: u8 = 0;
+const DIGIT: u8 = 1;
+const SPACE: u8 = 2;
+const SINGLE: u8 = 3;
+const QUOTE: u8 = 4;
+const DOUBLE: u8 = 5;
+const BACKTICK: u8 = 6;
+const SLASH: u8 = 7;
+const MINUS: u8 = 8;
+const HASH: u8 = 9;
+const CLOSE: u8 = 10;
+/// White space but the space itself.
+const BREAK: u8 = 11;
+const CONTROL: u8 = 12;
+
+const SORTS: [u8; 256] = {
+    let mut table = [SINGLE; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = match byte {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$' | 0x80.. => WORD,
+            b' ' => SPACE,
+            b'\t'..=b'\r' => BREAK,
+            b'\'' => QUOTE,
+            b'"' => DOUBLE,
+            b'`' => BACKTICK,
+            b'/' => SLASH,
+            b'-' => MINUS,
+            b'#' => HASH,
+            b')' => CLOSE,
+            0..=0x1f | 0x7f => CONTROL,
+            _ => SINGLE,
+        };
+        at += 1;
+    }
+    table
+};
+
+/// Whether a byte of the second sort, behind one of the first, needs a look. As a table, since
+/// no branch could foresee where words end.
+const STOPS: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut at = 0;
+    while at < 256 {
+        let (last, this) = ((at >> 4) as u8, (at & 15) as u8);
+        table[at] = match this {
+            WORD | SINGLE => false,
+            DIGIT => last > DIGIT,
+            SPACE => last == SPACE,
+            _ => true,
+        };
+        at += 1;
+    }
+    table
+};
+
+fn sort(byte: u8) -> u8 {
+    SORTS.get(usize::from(byte)).copied().unwrap_or(CONTROL)
+}
+
+fn is_word(byte: u8) -> bool {
+    sort(byte) <= DIGIT
+}
+
+/// Writes the shape into `out`. False: it has none, or a long one.
+pub(super) fn shape(sql: &[u8], context: Context<'_>, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let options = context.options;
+    if options.unsafe_charset || context.schema.len() > 255 {
+        return false;
+    }
+    out.push(u8::from(options.ansi_quotes) | u8::from(options.no_backslash_escapes) << 1);
+    out.push(u8::try_from(context.schema.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(context.schema);
+    let start = out.len();
+    let escapes = !options.no_backslash_escapes;
+    let mut rest = sql;
+    loop {
+        let run = run(rest, out.get(start..).unwrap_or_default());
+        keep(rest, run, out);
+        rest = rest.get(run..).unwrap_or_default();
+        let Some((&byte, more)) = rest.split_first() else { break };
+        if out.len() > MAX_SHAPE {
+            return false;
+        }
+        let taken = match sort(byte) {
+            DIGIT => number(rest, start, out),
+            SPACE | BREAK => {
+                separate(out);
+                let space = |byte: &u8| matches!(sort(*byte), SPACE | BREAK);
+                rest.iter().position(|byte| !space(byte)).unwrap_or(rest.len())
+            }
+            QUOTE => string(rest, escapes, out),
+            DOUBLE if !options.ansi_quotes => string(rest, escapes, out),
+            DOUBLE | BACKTICK => match quoted(more, byte, false) {
+                Some((length, _)) => keep(rest, length + 1, out),
+                None => 0,
+            },
+            SLASH => match comment(rest, out) {
+                Some(taken) => taken,
+                None => return all_of_it(rest, out),
+            },
+            MINUS => dash(rest, out),
+            HASH => line(rest, out),
+            CLOSE => close(start, out),
+            _ => 0,
+        };
+        match rest.get(taken..) {
+            Some(left) if taken > 0 => rest = left,
+            _ => return false,
+        }
+    }
+    out.len() <= MAX_SHAPE
+}
+
+/// How many bytes stay as they are: words, single bytes and single spaces, up to what needs a look.
+fn run(rest: &[u8], shape: &[u8]) -> usize {
+    let mut last = shape.last().map_or(SINGLE, |byte| sort(*byte));
+    let stop = rest.iter().position(|byte| {
+        let this = sort(*byte);
+        let stops = STOPS.get(usize::from(last << 4 | this)).copied().unwrap_or(true);
+        last = this;
+        stops
+    });
+    stop.unwrap_or(rest.len())
+}
+
+fn keep(rest: &[u8], length: usize, out: &mut Vec<u8>) -> usize {
+    out.extend_from_slice(rest.get(..length).unwrap_or(rest));
+    length
+}
+
+fn keep_run(rest: &[u8], out: &mut Vec<u8>) -> usize {
+    let length = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
+    keep(rest, length, out)
+}
+
+/// The whole rest as it stands.
+fn all_of_it(rest: &[u8], out: &mut Vec<u8>) -> bool {
+    if rest.len() > MAX_SHAPE {
+        return false;
+    }
+    // What was left out before must not be taken for what stands here.
+    out.push(0);
+    out.extend_from_slice(rest);
+    out.len() <= MAX_SHAPE
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if out.last() != Some(&b' ') {
+        out.push(b' ');
+    }
+}
+
+/// Digits, and a fraction, if they are a token of their own whatever surrounds them. Names can begin
+/// with digits behind a dot.
+fn number(rest: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
+    let digits = |from: usize| {
+        let tail = rest.get(from..).unwrap_or_default();
+        from + tail.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(tail.len())
+    };
+    let whole = digits(0);
+    let end = if rest.get(whole) == Some(&b'.') { digits(whole + 1) } else { whole };
+    let last = if out.len() > start { out.last().copied() } else { None };
+    let joined = last.is_some_and(|byte| is_word(byte) || matches!(byte, b'.' | b'@' | b'!'));
+    let goes_on = rest.get(end).is_some_and(|byte| is_word(*byte) || *byte == b'.');
+    if joined || goes_on {
+        return keep_run(rest, out);
+    }
+    literal(NUMBER, start, out);
+    end
+}
+
+/// A placeholder; one for a whole list of the same sort of literals, if it is in parentheses.
+fn literal(mark: u8, start: usize, out: &mut Vec<u8>) {
+    let shape = out.get(start..).unwrap_or_default();
+    let back = match shape {
+        [.., b'(', value, b','] if *value == mark => 1,
+        [.., b'(', value, b',', b' '] if *value == mark => 2,
+        _ => 0,
+    };
+    match back {
+        0 => out.push(mark),
+        back => out.truncate(out.len() - back),
+    }
+}
+
+/// A list of literals that follows one like it, `(1, 2), (1, 2)`, is left out: bulk inserts have one shape.
+fn close(start: usize, out: &mut Vec<u8>) -> usize {
+    out.push(b')');
+    let shape = out.get(start..).unwrap_or_default();
+    let is_literal = |byte: &u8| matches!(*byte, NUMBER | STRING | ESCAPED);
+    let inside = |byte: &&u8| is_literal(byte) || matches!(**byte, b',' | b' ' | b')');
+    let length = shape.iter().rev().take_while(inside).count() + 1;
+    let (before, list) = shape.split_at_checked(shape.len().saturating_sub(length)).unwrap_or((shape, b""));
+    // The lists before it end with `)` too: then there is more than one in what was taken.
+    let opens = list.first() == Some(&b'(') && list.iter().any(is_literal);
+    let before = before.strip_suffix(b" ").unwrap_or(before);
+    let same = before.strip_suffix(b",").is_some_and(|before| before.ends_with(list));
+    if opens && same && list.iter().filter(|byte| **byte == b')').count() == 1 {
+        let kept = before.len() - 1;
+        out.truncate(start + kept);
+    }
+    1
+}
+
+/// The length up to and with the closing quote, and whether a backslash is in it.
+fn quoted(body: &[u8], quote: u8, escapes: bool) -> Option<(usize, bool)> {
+    let (mut at, mut backslash) = (0, false);
+    loop {
+        let tail = body.get(at..)?;
+        let stop = tail.iter().position(|byte| *byte == quote || *byte == b'\\')?;
+        let byte = *tail.get(stop)?;
+        let next = tail.get(stop + 1);
+        at += stop + 1;
+        if byte == quote && (quote != b'\\') {
+            match next {
+                Some(next) if *next == quote => at += 1,
+                _ => return Some((at, backslash)),
+            }
+        } else {
+            backslash = true;
+            if escapes {
+                next?;
+                at += 1;
+            }
+        }
+    }
+}
+
+fn string(rest: &[u8], escapes: bool, out: &mut Vec<u8>) -> usize {
+    let Some((quote, body)) = rest.split_first() else { return 0 };
+    let Some((length, backslash)) = quoted(body, *quote, escapes) else { return 0 };
+    out.push(if backslash { ESCAPED } else { STRING });
+    // x'…' and the like: the letter is a word, and must stay next to its string.
+    length + 1
+}
+
+/// The length of what begins with a slash; None: a versioned comment, whose content is code.
+fn comment(rest: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    let body = match rest {
+        [b'/', b'*', body @ ..] => body,
+        _ => return Some(keep(rest, 1, out)),
+    };
+    let Some(end) = body.windows(2).position(|pair| pair == b"*/") else { return Some(0) };
+    let whole = rest.get(..end + 4).unwrap_or(rest);
+    match body {
+        [b'!', ..] | [b'M', b'!', ..] => return None,
+        // An optimizer's hint.
+        [b'+', ..] => {
+            out.extend_from_slice(whole);
+        }
+        _ => plain(whole, out),
+    }
+    Some(end + 4)
+}
+
+/// A comment that means nothing, or overrules.
+fn plain(whole: &[u8], out: &mut Vec<u8>) {
+    if !hint::read(whole).is_empty() {
+        out.push(0);
+        out.extend_from_slice(whole);
+        out.push(0);
+    }
+    separate(out);
+}
+
+fn line(rest: &[u8], out: &mut Vec<u8>) -> usize {
+    let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    plain(rest.get(..length).unwrap_or(rest), out);
+    length
+}
+
+/// `--` begins a comment before white space, and is two operators else.
+fn dash(rest: &[u8], out: &mut Vec<u8>) -> usize {
+    match rest {
+        [b'-', b'-'] | [b'-', b'-', 1..=b' ', ..] => line(rest, out),
+        [b'-', b'-', 0 | 0x7f..=0xff, ..] => 0,
+        _ => keep(rest, 1, out),
+    }
+}

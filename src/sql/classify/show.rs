@@ -1,0 +1,117 @@
+//! SHOW, DESCRIBE, EXPLAIN and ANALYZE: about definitions, which all servers share, or about one server.
+
+use super::expression::{Place, scan};
+use super::found::Found;
+use super::statement::{name_length, statement as classified};
+use super::tokens::{Statement, Tok};
+use super::words::Meaning;
+use super::{ClassReason, Effects, Env, Kind, StatementKind};
+
+const VERBS: [&str; 8] = ["SELECT", "TABLE", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"];
+
+/// `SHOW …`
+pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    if looks_back(statement) {
+        let effects = Effects::READS_DIAGNOSTICS;
+        return Found::of(StatementKind::Session, ClassReason::LooksBack, effects);
+    }
+    let verb = matches!(statement.at(1).meaning, Meaning::WriteVerb | Meaning::WriteVerbOrFunction);
+    if verb && !statement.is(1, "CREATE") {
+        return Found::unknown(ClassReason::NotUnderstood);
+    }
+    let of_definitions = shows_definitions(statement);
+    // WHERE has expressions. CREATE and PROCEDURE behind SHOW are no commands.
+    let named = statement.is(1, "CREATE") && statement.is(2, "PROCEDURE");
+    let mut found = scan(statement.from(if named { 3 } else { 2 }), Place::Query, env);
+    match of_definitions {
+        true if found.kind() == StatementKind::Read => found.because(ClassReason::Definitions),
+        true => found,
+        false => {
+            found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+            found
+        }
+    }
+}
+
+/// WARNINGS, ERRORS, COUNT(*) WARNINGS.
+fn looks_back(statement: Statement<'_, '_>) -> bool {
+    let diagnostics = ["WARNINGS", "ERRORS"];
+    statement.at(1).is_any(&diagnostics)
+        || (statement.is(1, "COUNT") && statement.0.iter().any(|tok| tok.is_any(&diagnostics)))
+}
+
+/// What every server answers alike. Not SHOW INDEX (cardinality), TABLE STATUS, SHOW CREATE TABLE (the next
+/// AUTO_INCREMENT differs after a rollback), EVENTS (disabled on replicas).
+fn shows_definitions(statement: Statement<'_, '_>) -> bool {
+    let modifiers = ["FULL", "EXTENDED"];
+    let at = (1..3).find(|at| !statement.at(*at).is_any(&modifiers)).unwrap_or(3);
+    let (what, next) = (statement.at(at), statement.at(at + 1));
+    let created = ["VIEW", "DATABASE", "SCHEMA", "PROCEDURE", "FUNCTION", "TRIGGER", "PACKAGE"];
+    match () {
+        () if what.is_any(&["TABLES", "COLUMNS", "FIELDS"]) => true,
+        () if at > 1 => false,
+        () if what.is_any(&["DATABASES", "SCHEMAS", "TRIGGERS", "COLLATION", "CHARSET"]) => true,
+        () if what.is("CHARACTER") => next.is("SET"),
+        () if what.is_any(&["PROCEDURE", "FUNCTION"]) => next.is_any(&["STATUS", "CODE"]),
+        () if what.is("CREATE") => next.is_any(&created),
+        () => false,
+    }
+}
+
+/// `DESCRIBE t [column]`, or a plan, which depends on one server's statistics.
+pub(super) fn explain(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let rest = statement.from(1);
+    if describes(rest) {
+        let server = rest.at(0).is_name() && rest.at(1).kind == Kind::Dot && is_server_schema(&rest.at(0));
+        let mut found = Found::read().because(ClassReason::Definitions);
+        if server || super::schemas::is_system(env.schema) {
+            found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+        }
+        return found;
+    }
+    plan(rest, env)
+}
+
+fn is_server_schema(tok: &Tok<'_>) -> bool {
+    super::words::meaning(tok.name()) == Meaning::ServerSchema
+}
+
+/// A table, and perhaps a column or a pattern.
+fn describes(rest: Statement<'_, '_>) -> bool {
+    let length = name_length(rest);
+    let words = ["ANALYZE", "FORMAT", "EXTENDED", "PARTITIONS", "FOR"];
+    let alone = rest.len() == length;
+    let first = rest.at(0);
+    let tail = rest.from(length);
+    let plain = |tok: &Tok<'_>| tok.kind != Kind::Word || tok.meaning < Meaning::WriteVerb;
+    let column = matches!(tail.0, [tok] if (tok.is_name() && plain(tok)) || tok.kind == Kind::String);
+    length > 0 && plain(&first) && !first.is_any(&VERBS) && (alone || (column && !first.is_any(&words)))
+}
+
+/// What runs or would run, after FORMAT, ANALYZE, FOR SCHEMA and so on.
+fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let verb = rest.0.iter().position(|tok| tok.is_any(&VERBS) || tok.kind == Kind::Open);
+    let mut found = match verb {
+        Some(verb) => classified(rest.from(verb), env),
+        // EXPLAIN FOR CONNECTION n
+        None if rest.is(0, "FOR") || rest.is(0, "FORMAT") => Found::read(),
+        None => return Found::unknown(ClassReason::NotUnderstood),
+    };
+    // EXPLAIN INTO @x … (MySQL 8.1)
+    let head = scan(rest.until(verb.unwrap_or(rest.len())), Place::Query, env);
+    found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+    found.and(head)
+}
+
+/// MariaDB's `ANALYZE [FORMAT = JSON] SELECT …` runs it; ANALYZE TABLE is administration.
+pub(super) fn analyze(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let rest = statement.from(1);
+    let verb = rest.outside(|tok| tok.is_any(&VERBS)).map(|at| rest.at(at));
+    match verb.is_some_and(|verb| !verb.is_any(&["TABLE", "VALUES"])) && !rest.is(0, "TABLE") {
+        true => plan(rest, env),
+        false => {
+            let effects = Effects::COMMITS_IMPLICITLY;
+            Found::of(StatementKind::Admin, ClassReason::Administration, effects)
+        }
+    }
+}

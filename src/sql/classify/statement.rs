@@ -1,0 +1,151 @@
+//! One statement: its first words decide who reads the rest.
+
+use super::expression::{Place, scan};
+use super::found::Found;
+use super::routines::lookup;
+use super::tokens::{Statement, Tok};
+use super::words::Meaning;
+use super::{ClassReason, Effects, Env, Kind, RoutineFacts, StatementKind};
+use super::{ddl, session, show, transaction};
+
+/// The class of a statement, whose versioned comments were already read or skipped.
+pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let first = statement.at(0);
+    match first.kind {
+        Kind::Open => return query(statement, env),
+        Kind::Word => {}
+        _ if statement.len() == 0 => return Found::read(),
+        _ => return Found::unknown(ClassReason::NotUnderstood),
+    }
+    let mut lower = [0u8; 12];
+    let Some(keyword) = lower.get_mut(..first.text.len()) else {
+        return Found::unknown(ClassReason::NotUnderstood);
+    };
+    keyword.copy_from_slice(first.text);
+    keyword.make_ascii_lowercase();
+    match &*keyword {
+        b"select" | b"values" | b"table" | b"with" => query(statement, env),
+        b"insert" | b"replace" => insert(statement, env),
+        b"update" | b"delete" | b"merge" => writing(statement, 1, env),
+        b"load" => load(statement, env),
+        b"do" => do_expression(statement, env),
+        b"call" => call(statement, env),
+        b"show" => show::show(statement, env),
+        b"describe" | b"desc" | b"explain" => show::explain(statement, env),
+        b"analyze" => show::analyze(statement, env),
+        b"begin" | b"start" | b"commit" | b"rollback" | b"savepoint" | b"release" | b"xa" | b"lock"
+        | b"unlock" => transaction::transaction(statement),
+        b"set" | b"use" | b"prepare" | b"execute" | b"deallocate" | b"get" | b"signal" | b"resignal"
+        | b"handler" => session::session(statement, env),
+        _ => ddl::ddl(statement, keyword, env),
+    }
+}
+
+/// `SELECT`, `(SELECT …) UNION …`, `WITH … SELECT`, `TABLE`, `VALUES`. In parentheses only queries can stand.
+pub(super) fn query(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let inner = statement.0.iter().find(|tok| tok.kind != Kind::Open);
+    let Some(verb) = inner.filter(|tok| tok.is_any(&["SELECT", "VALUES", "TABLE", "WITH"])) else {
+        return Found::unknown(ClassReason::NotUnderstood);
+    };
+    if verb.is("WITH") {
+        match statement.outside(is_verb) {
+            Some(at) if !statement.at(at).is_any(&["SELECT", "VALUES", "TABLE"]) => {
+                return writing(statement, at + 1, env);
+            }
+            _ => {}
+        }
+    }
+    scan(statement, Place::Query, env)
+}
+
+fn is_verb(tok: &Tok<'_>) -> bool {
+    tok.is_any(&["SELECT", "VALUES", "TABLE", "INSERT", "REPLACE", "UPDATE", "DELETE", "MERGE"])
+}
+
+/// What changes rows; its expressions begin at `at`, or with the WITH before it.
+fn writing(statement: Statement<'_, '_>, at: usize, env: Env<'_>) -> Found {
+    let rest = if at > 1 { statement } else { statement.from(at) };
+    let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
+    let inner = scan(rest, Place::Writing, env);
+    found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
+    found
+}
+
+/// `INSERT [INTO] t [(columns)] VALUES …`: what stands before the first parenthesis is a table, no function.
+fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let head = statement.0.iter().position(|tok| {
+        tok.kind == Kind::Open || tok.is_any(&["VALUES", "VALUE", "SELECT", "SET", "TABLE", "WITH"])
+    });
+    let Some(head) = head else { return writing(statement, 1, env) };
+    let rest = match statement.at(head).kind {
+        Kind::Open => head + 1,
+        _ => head,
+    };
+    let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
+    let inner = scan(statement.from(rest), Place::Writing, env);
+    found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
+    found
+}
+
+/// `LOAD DATA … INTO TABLE t (a, @b) SET c = @b`, LOAD XML; LOAD INDEX INTO CACHE is administration.
+fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    if !statement.at(1).is_any(&["DATA", "XML"]) {
+        let effects = Effects::COMMITS_IMPLICITLY;
+        return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
+    }
+    let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
+    let set = statement.outside(|tok| tok.is("SET")).unwrap_or(statement.len());
+    if statement.0.iter().any(|tok| tok.kind == Kind::At) {
+        found.add(Effects::SETS_USER_VARIABLES | Effects::READS_USER_VARIABLES);
+    }
+    let inner = scan(statement.from(set), Place::Writing, env);
+    found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
+    found
+}
+
+/// DO gives no rows: a read if all of it is pure, else like a write.
+fn do_expression(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let mut found = scan(statement, Place::Query, env);
+    if found.kind() != StatementKind::Read {
+        found.raise(StatementKind::Write, found.reason(), Effects::empty());
+    }
+    found
+}
+
+/// `CALL [schema.]name[(arguments)]`; a user variable as an argument may be an OUT parameter.
+fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let (first, second) = (statement.at(1), statement.at(3));
+    let qualified = statement.at(2).kind == Kind::Dot;
+    let default = (!env.schema.is_empty()).then_some(env.schema);
+    let (schema, name, arguments) =
+        if qualified { (Some(first.name()), second, 4) } else { (default, first, 2) };
+    if !name.is_name() {
+        return Found::unknown(ClassReason::NotUnderstood);
+    }
+    let effects = Effects::CALLS | Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
+    let mut found = Found::of(StatementKind::Write, ClassReason::Procedure, effects);
+    // Parameters are expressions: without the first parenthesis, or the name would be a function.
+    let inner = scan(statement.from(arguments + 1), Place::Writing, env);
+    found.add(inner.effects() - Effects::REPEATABLE);
+    if statement.0.iter().any(|tok| tok.kind == Kind::At) {
+        found.add(Effects::SETS_USER_VARIABLES);
+    }
+    match lookup(name.name(), |name| env.routines.procedure(schema, name)) {
+        RoutineFacts::ReadsOnly | RoutineFacts::Harmless => {}
+        RoutineFacts::Unknown | RoutineFacts::Other => found.add(Effects::LEAVES_UNKNOWN),
+    }
+    found
+}
+
+/// Whether the scan of something that should be a name finds nothing but one: `t`, `s.t`, `` `s`.`t` ``.
+pub(super) fn name_length(statement: Statement<'_, '_>) -> usize {
+    let is_name = |place| {
+        let tok: Tok<'_> = statement.at(place);
+        tok.is_name() && (tok.kind == Kind::QuotedIdentifier || tok.meaning != Meaning::WriteVerb)
+    };
+    match () {
+        () if !is_name(0) => 0,
+        () if statement.at(1).kind == Kind::Dot && statement.at(2).is_name() => 3,
+        () => 1,
+    }
+}

@@ -1,0 +1,248 @@
+//! A text as statements, each a list of the tokens that mean something.
+
+use super::hint;
+use super::words::{Meaning, meaning};
+use crate::sql::{Effects, Kind, Lexer, Options};
+
+/// A token that means something.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sql) struct Tok<'a> {
+    pub(in crate::sql) kind: Kind,
+    pub(in crate::sql) meaning: Meaning,
+    pub(in crate::sql) text: &'a [u8],
+    pub(in crate::sql) start: usize,
+}
+
+/// What stands behind the last token.
+const END: Tok<'static> = Tok { kind: Kind::Semicolon, meaning: Meaning::Name, text: b"", start: usize::MAX };
+
+/// More tokens than this (after shortening) are not looked at.
+const MAX_TOKENS: usize = 100_000;
+
+impl<'a> Tok<'a> {
+    /// Whether it is this keyword, in any case.
+    pub(in crate::sql) fn is(&self, keyword: &str) -> bool {
+        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
+    }
+
+    /// Whether it is one of these keywords.
+    pub(in crate::sql) fn is_any(&self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.is(keyword))
+    }
+
+    /// A name, quoted or not.
+    pub(in crate::sql) fn is_name(&self) -> bool {
+        matches!(self.kind, Kind::Word | Kind::QuotedIdentifier)
+    }
+
+    /// The name without its quotes. A doubled quote inside stays doubled.
+    pub(in crate::sql) fn name(&self) -> &'a [u8] {
+        match (self.kind, self.text) {
+            (Kind::QuotedIdentifier | Kind::String, [_, name @ .., _]) => name,
+            (_, text) => text,
+        }
+    }
+
+    /// Whether a name is this one, quoted or not, in any case.
+    pub(in crate::sql) fn names(&self, name: &str) -> bool {
+        self.is_name() && self.name().eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    pub(in crate::sql) fn is_assignment(&self) -> bool {
+        matches!(self.kind, Kind::Equals | Kind::Assign)
+    }
+
+    fn is_literal(&self) -> bool {
+        matches!(self.kind, Kind::Number | Kind::String) || self.meaning == Meaning::Literal
+    }
+}
+
+/// The tokens of a statement, or of its rest; a copy is a bookmark.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sql) struct Statement<'t, 'a>(pub(in crate::sql) &'t [Tok<'a>]);
+
+impl<'t, 'a> Statement<'t, 'a> {
+    /// The token at this place, or one that is nothing.
+    pub(in crate::sql) fn at(&self, place: usize) -> Tok<'a> {
+        self.0.get(place).copied().unwrap_or(END)
+    }
+
+    /// The token so many places before.
+    pub(in crate::sql) fn before(&self, place: usize, back: usize) -> Tok<'a> {
+        place.checked_sub(back).map_or(END, |place| self.at(place))
+    }
+
+    pub(in crate::sql) fn is(&self, place: usize, keyword: &str) -> bool {
+        self.at(place).is(keyword)
+    }
+
+    /// From this place on.
+    pub(in crate::sql) fn from(&self, place: usize) -> Statement<'t, 'a> {
+        Statement(self.0.get(place..).unwrap_or_default())
+    }
+
+    /// Up to this place.
+    pub(in crate::sql) fn until(&self, place: usize) -> Statement<'t, 'a> {
+        Statement(self.0.get(..place).unwrap_or(self.0))
+    }
+
+    pub(in crate::sql) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(in crate::sql) fn has(&self, keyword: &str) -> bool {
+        self.0.iter().any(|tok| tok.is(keyword))
+    }
+
+    /// The place of the first token outside parentheses of which this holds.
+    pub(in crate::sql) fn outside(&self, wanted: impl Fn(&Tok<'a>) -> bool) -> Option<usize> {
+        let mut depth = 0usize;
+        self.0.iter().position(|tok| {
+            match tok.kind {
+                Kind::Open => depth += 1,
+                Kind::Close => depth = depth.saturating_sub(1),
+                _ => return depth == 0 && wanted(tok),
+            }
+            false
+        })
+    }
+
+    /// The place behind the parenthesis that closes the one at `open`.
+    pub(in crate::sql) fn behind(&self, open: usize) -> usize {
+        let mut depth = 0usize;
+        for place in open..self.len() {
+            match self.at(place).kind {
+                Kind::Open => depth += 1,
+                Kind::Close => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                return place + 1;
+            }
+        }
+        self.len()
+    }
+}
+
+/// A text that cannot be read with certainty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sql) struct Unreadable;
+
+/// A statement as it stands, versioned comments' marks included.
+pub(in crate::sql) struct Raw<'a> {
+    pub(in crate::sql) toks: Vec<Tok<'a>>,
+    /// The marks of versioned comments that some server skips, each once.
+    pub(in crate::sql) marks: Vec<&'a [u8]>,
+    /// A versioned comment stands in it.
+    pub(in crate::sql) versioned: bool,
+}
+
+/// What becomes of lists of literals in parentheses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sql) enum Lists {
+    /// They stay.
+    Whole,
+    /// `(1, 2, 3), (4, 5, 6)` is `(3)`, so that the largest INSERT costs little memory.
+    Short,
+}
+
+/// Splits a text: each statement that is not empty is given to `each`. Returns the hints in its comments.
+pub(in crate::sql) fn statements<'a>(
+    sql: &'a [u8],
+    options: Options,
+    lists: Lists,
+    mut each: impl FnMut(&Raw<'a>),
+) -> Result<Effects, Unreadable> {
+    if options.is_ambiguous(sql) {
+        return Err(Unreadable);
+    }
+    let mut lexer = Lexer::new(sql, options);
+    let mut hints = Effects::empty();
+    let room = (sql.len() / 4 + 8).min(4096);
+    let mut raw = Raw { toks: Vec::with_capacity(room), marks: Vec::new(), versioned: false };
+    let mut depth = 0usize;
+    while let Some(token) = lexer.next() {
+        let mut tok = Tok { kind: token.kind, meaning: Meaning::Name, text: token.text, start: token.start };
+        match token.kind {
+            Kind::Space => continue,
+            Kind::Comment => {
+                hints |= hint::read(token.text);
+                continue;
+            }
+            Kind::Incomplete => return Err(Unreadable),
+            // Who skips the comment sees one statement, who reads it two.
+            Kind::Semicolon if lexer.in_code_comment() => return Err(Unreadable),
+            Kind::Semicolon => {
+                finish(&mut raw, &mut each);
+                depth = 0;
+                continue;
+            }
+            Kind::CodeOpen => {
+                raw.versioned = true;
+                // A bare /*! is code for every server.
+                if token.text != b"/*!" && !raw.marks.contains(&token.text) {
+                    raw.marks.push(token.text);
+                }
+            }
+            Kind::Word => {
+                if !token.text.is_ascii() && hides_a_word(token.text) {
+                    return Err(Unreadable);
+                }
+                tok.meaning = meaning(token.text);
+            }
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > 0 && lists == Lists::Short {
+            shorten(&mut raw.toks, tok);
+        }
+        raw.toks.push(tok);
+        if raw.toks.len() > MAX_TOKENS {
+            return Err(Unreadable);
+        }
+    }
+    finish(&mut raw, &mut each);
+    Ok(hints)
+}
+
+fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) {
+    if !raw.toks.is_empty() {
+        each(raw);
+    }
+    raw.toks.clear();
+    raw.marks.clear();
+    raw.versioned = false;
+}
+
+/// 0xa0 and 0xff are white space in latin1, cp850 and others, and parts of letters in UTF-8. A word that would fall
+/// into parts there of which one is known cannot be read with certainty.
+fn hides_a_word(word: &[u8]) -> bool {
+    let is_separator = |byte: &u8| matches!(byte, 0xa0 | 0xff);
+    word.iter().any(is_separator)
+        && word.split(is_separator).any(|part| meaning(part) != Meaning::Name || is_verb(part))
+}
+
+fn is_verb(part: &[u8]) -> bool {
+    let words: [&[u8]; 8] =
+        [b"outfile", b"dumpfile", b"write", b"with", b"share", b"value", b"next", b"previous"];
+    words.iter().any(|word| part.eq_ignore_ascii_case(word))
+}
+
+/// Makes place for a token that goes on with a list of literals, or with a list of such lists.
+fn shorten(toks: &mut Vec<Tok<'_>>, tok: Tok<'_>) {
+    let drop = match toks.as_slice() {
+        [.., value, comma] if tok.is_literal() && comma.kind == Kind::Comma && value.is_literal() => 2,
+        // Behind a name the first list would be arguments.
+        [.., before, open, value, close, comma]
+            if tok.kind == Kind::Open
+                && (before.kind == Kind::Comma || before.is_any(&["VALUES", "VALUE"]))
+                && (open.kind, close.kind, comma.kind) == (Kind::Open, Kind::Close, Kind::Comma)
+                && value.is_literal() =>
+        {
+            4
+        }
+        _ => 0,
+    };
+    toks.truncate(toks.len() - drop);
+}

@@ -1,0 +1,101 @@
+//! Transactions and table locks: BEGIN, START, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, XA, LOCK, UNLOCK.
+
+use super::found::Found;
+use super::tokens::Statement;
+use super::{ClassReason, Effects, Kind, StatementKind};
+
+/// By the first word, which is one of those.
+pub(super) fn transaction(statement: Statement<'_, '_>) -> Found {
+    let first = statement.at(0);
+    let rest = statement.from(1);
+    match () {
+        () if first.is("BEGIN") => begin(rest),
+        () if first.is("START") => start(rest),
+        () if first.is("COMMIT") => end(rest),
+        () if first.is("ROLLBACK") => match rest.0.iter().any(|tok| tok.is("TO")) {
+            true => control(Effects::empty()),
+            false => end(rest),
+        },
+        () if first.is("SAVEPOINT") => control(Effects::empty()),
+        () if first.is("RELEASE") && rest.is(0, "SAVEPOINT") => control(Effects::empty()),
+        () if first.is("XA") && rest.is(0, "RECOVER") => {
+            Found::of(StatementKind::Admin, ClassReason::OneServer, Effects::empty())
+        }
+        () if first.is("XA") => control(Effects::LEAVES_UNKNOWN),
+        () if first.is("LOCK") => lock(rest),
+        () if first.is("UNLOCK") => unlock(rest),
+        () => Found::unknown(ClassReason::NotUnderstood),
+    }
+}
+
+fn control(effects: Effects) -> Found {
+    Found::of(StatementKind::Transaction, ClassReason::TransactionControl, effects)
+}
+
+/// `BEGIN [WORK]`. `BEGIN NOT ATOMIC`, or any BEGIN with more in Oracle mode, is a block of statements.
+fn begin(rest: Statement<'_, '_>) -> Found {
+    match rest.0 {
+        [] => control(Effects::BEGINS | Effects::COMMITS_IMPLICITLY),
+        [work] if work.is("WORK") => control(Effects::BEGINS | Effects::COMMITS_IMPLICITLY),
+        _ => Found::unknown(ClassReason::NotUnderstood),
+    }
+}
+
+/// `START TRANSACTION [options]`; of START REPLICA and the like knows the caller.
+fn start(rest: Statement<'_, '_>) -> Found {
+    if rest.at(0).is_any(&["SLAVE", "REPLICA", "ALL", "GROUP_REPLICATION"]) {
+        let effects = Effects::COMMITS_IMPLICITLY;
+        return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
+    }
+    let known = ["WITH", "CONSISTENT", "SNAPSHOT", "READ", "ONLY", "WRITE"];
+    let options = rest.from(1);
+    let understood = options.0.iter().all(|tok| tok.kind == Kind::Comma || tok.is_any(&known));
+    if !rest.is(0, "TRANSACTION") || !understood {
+        return Found::unknown(ClassReason::NotUnderstood);
+    }
+    match options.has("ONLY") && !options.has("WRITE") {
+        true => control(Effects::BEGINS_READ_ONLY | Effects::COMMITS_IMPLICITLY)
+            .because(ClassReason::ReadOnlyTransaction),
+        false => {
+            let mut effects = Effects::BEGINS | Effects::COMMITS_IMPLICITLY;
+            effects.set(Effects::BEGINS_READ_WRITE, options.has("WRITE"));
+            control(effects)
+        }
+    }
+}
+
+/// `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`: CHAIN begins the next one, RELEASE closes the connection.
+fn end(rest: Statement<'_, '_>) -> Found {
+    if !rest.0.iter().all(|tok| tok.is_any(&["WORK", "AND", "NO", "CHAIN", "RELEASE"])) {
+        return Found::unknown(ClassReason::NotUnderstood);
+    }
+    let does = |word: &str| {
+        let mut places = rest.0.iter().enumerate();
+        places.any(|(at, tok)| tok.is(word) && !rest.before(at, 1).is("NO"))
+    };
+    let mut effects = Effects::ENDS;
+    effects.set(Effects::BEGINS, does("CHAIN"));
+    effects.set(Effects::LEAVES_UNKNOWN, does("RELEASE"));
+    control(effects)
+}
+
+fn lock(rest: Statement<'_, '_>) -> Found {
+    match rest.at(0).is_any(&["TABLE", "TABLES"]) {
+        true => {
+            let effects = Effects::LOCKS_TABLES | Effects::COMMITS_IMPLICITLY;
+            Found::of(StatementKind::Session, ClassReason::TableLock, effects)
+        }
+        // LOCK INSTANCE FOR BACKUP
+        false => Found::of(StatementKind::Admin, ClassReason::TableLock, Effects::READ_LOCK),
+    }
+}
+
+fn unlock(rest: Statement<'_, '_>) -> Found {
+    match rest.at(0).is_any(&["TABLE", "TABLES"]) {
+        true => {
+            let effects = Effects::UNLOCKS | Effects::COMMITS_IMPLICITLY;
+            Found::of(StatementKind::Session, ClassReason::TableLock, effects)
+        }
+        false => Found::of(StatementKind::Admin, ClassReason::TableLock, Effects::UNLOCKS),
+    }
+}

@@ -1,0 +1,165 @@
+//! What words mean where expressions stand: one lookup a word, in a table made at compile time.
+
+use super::names::{BEFORE_QUERY, CALLABLE, SOMEWHERE, SPECIAL, TIGHT};
+
+/// What a word means, quoted or not being the caller's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sql) enum Meaning {
+    /// Any name.
+    Name,
+    /// A pure function of every server, or a reserved word that stands before `(`.
+    Callable,
+    /// A pure function only while nothing stands between it and its `(`; else it may be a stored one.
+    Tight,
+    /// A pure function of some servers or versions; on others the name is free for stored functions.
+    Somewhere,
+    /// A word before `(` if a query follows: ANY, LATERAL, …
+    BeforeQuery,
+    /// NULL, TRUE, FALSE.
+    Literal,
+    /// `AGAINST (`, behind `MATCH (…)`.
+    Against,
+    /// `COLUMNS (`, in JSON_TABLE behind a path.
+    Columns,
+    /// `OF (`, behind MEMBER.
+    Of,
+    /// `GET_LOCK(`
+    GetLock,
+    /// `RELEASE_LOCK(`, `RELEASE_ALL_LOCKS(`
+    ReleaseLock,
+    /// `IS_FREE_LOCK(`, `IS_USED_LOCK(`
+    AsksLock,
+    /// `LAST_INSERT_ID(`
+    InsertId,
+    /// `FOUND_ROWS(`
+    FoundRows,
+    /// `ROW_COUNT(`
+    RowCount,
+    /// Functions about one server or connection: `VERSION(`, `CONNECTION_ID(`, …
+    OneServer,
+    /// `LOAD_FILE(`
+    LoadFile,
+    /// `NEXTVAL(`, `SETVAL(`
+    UsesSequence,
+    /// `LASTVAL(`, `.currval`
+    ReadsSequence,
+    /// INTO
+    Into,
+    /// FOR
+    For,
+    /// LOCK
+    Lock,
+    /// PROCEDURE
+    Procedure,
+    /// SQL_CALC_FOUND_ROWS
+    CalcFoundRows,
+    /// The system schemas but the next one.
+    ServerSchema,
+    /// information_schema
+    InformationSchema,
+    /// A reserved word that begins what writes.
+    WriteVerb,
+    /// INSERT, REPLACE: such a word too, unless `(` follows.
+    WriteVerbOrFunction,
+    /// FROM, JOIN, TABLE: a table follows.
+    Source,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    word: &'static str,
+    meaning: Meaning,
+}
+
+const SLOTS: usize = 4096;
+static TABLE: [Slot; SLOTS] = table();
+
+/// By length and four of its bytes: enough to tell some hundred words apart.
+const fn slot(word: &[u8]) -> usize {
+    let n = word.len();
+    if n == 0 {
+        return 0;
+    }
+    let a = (word[0] | 0x20) as usize;
+    let b = (word[n / 2] | 0x20) as usize;
+    let c = (word[n - 1] | 0x20) as usize;
+    let d = (word[n * 3 / 4] | 0x20) as usize;
+    let e = (word[n / 4] | 0x20) as usize;
+    (n * 389 + a * 1009 + b * 53 + c * 2017 + d * 701 + e * 151) % SLOTS
+}
+
+const fn insert(mut table: [Slot; SLOTS], word: &'static str, meaning: Meaning) -> [Slot; SLOTS] {
+    let mut at = slot(word.as_bytes());
+    while !table[at].word.is_empty() {
+        at = (at + 1) % SLOTS;
+    }
+    table[at] = Slot { word, meaning };
+    table
+}
+
+const fn table() -> [Slot; SLOTS] {
+    let mut table = [Slot { word: "", meaning: Meaning::Name }; SLOTS];
+    let lists: [(&[&'static str], Meaning); 4] = [
+        (&CALLABLE, Meaning::Callable),
+        (&TIGHT, Meaning::Tight),
+        (&SOMEWHERE, Meaning::Somewhere),
+        (&BEFORE_QUERY, Meaning::BeforeQuery),
+    ];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].0.len() {
+            table = insert(table, lists[list].0[at], lists[list].1);
+            at += 1;
+        }
+        list += 1;
+    }
+    let mut at = 0;
+    while at < SPECIAL.len() {
+        table = insert(table, SPECIAL[at].0, SPECIAL[at].1);
+        at += 1;
+    }
+    table
+}
+
+/// The meaning of a word, in any case.
+pub(in crate::sql) fn meaning(word: &[u8]) -> Meaning {
+    let mut at = slot(word);
+    while let Some(slot) = TABLE.get(at) {
+        if slot.word.is_empty() {
+            break;
+        }
+        if slot.word.len() == word.len() && slot.word.as_bytes().eq_ignore_ascii_case(word) {
+            return slot.meaning;
+        }
+        at = (at + 1) % SLOTS;
+    }
+    Meaning::Name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_found_once_and_soon() {
+        let lists = CALLABLE.iter().chain(&TIGHT).chain(&SOMEWHERE).chain(&BEFORE_QUERY).copied();
+        let words: Vec<&str> = lists.chain(SPECIAL.iter().map(|(word, _)| *word)).collect();
+        for (at, word) in words.iter().enumerate() {
+            assert_ne!(meaning(word.as_bytes()), Meaning::Name, "{word}");
+            assert_ne!(meaning(word.to_uppercase().as_bytes()), Meaning::Name, "{word}");
+            assert!(!words[..at].contains(word), "{word} stands in two lists");
+            let found = (0..SLOTS).find(|d| TABLE[(slot(word.as_bytes()) + d) % SLOTS].word == *word);
+            assert!(found.is_some_and(|distance| distance < 24), "{word}: {found:?}");
+        }
+        assert_eq!(meaning(b""), Meaning::Name);
+        assert_eq!(meaning(b"selects"), Meaning::Name);
+    }
+
+    #[test]
+    fn the_lists_are_sorted() {
+        for list in [&CALLABLE[..], &TIGHT, &SOMEWHERE, &BEFORE_QUERY] {
+            assert!(list.is_sorted());
+        }
+    }
+}

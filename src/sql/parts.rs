@@ -1,0 +1,212 @@
+//! The parts of a statement that the session remembers: values of user variables, names of temporary tables,
+//! prepared statements and locks. Each answers for a text of one statement without versioned comments; None means
+//! that the text does not tell, and what it does is then not known.
+
+use super::classify::session::items;
+use super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
+use super::read_only::unescape;
+use super::{Kind, Options};
+
+mod variables;
+
+pub use variables::{
+    Given, SystemVariable, named_user_variables, sets_charset_too, system_variables, user_variables,
+};
+
+/// A name as it is compared: without quotes, in lower case.
+pub type Name = Vec<u8>;
+
+/// A table's name as it is written, without quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableName {
+    /// The schema, if one is written.
+    pub schema: Option<Vec<u8>>,
+    /// The table.
+    pub table: Vec<u8>,
+}
+
+/// Runs `read` over the text's only statement.
+fn single<T>(sql: &[u8], options: Options, read: impl Fn(Statement<'_, '_>) -> Option<T>) -> Option<T> {
+    let mut found = None;
+    let mut count = 0usize;
+    let split = statements(sql, options, Lists::Whole, |raw: &Raw<'_>| {
+        count += 1;
+        found = if raw.versioned { None } else { read(Statement(&raw.toks)) };
+    });
+    found.filter(|_| split.is_ok() && count == 1)
+}
+
+/// The value between a name's or string's quotes, doubled quotes made single.
+fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
+    let Some((quote, name)) = tok.text.first().zip(match tok.kind {
+        Kind::QuotedIdentifier | Kind::String => Some(tok.name()),
+        _ => None,
+    }) else {
+        return tok.text.to_vec();
+    };
+    let mut value = Vec::with_capacity(name.len());
+    let mut bytes = name.iter();
+    while let Some(byte) = bytes.next() {
+        value.push(*byte);
+        if byte == quote {
+            bytes.next();
+        }
+    }
+    value
+}
+
+/// A name of which the servers do not ask how letters outside ASCII compare, in lower case.
+fn plain_name(tok: &Tok<'_>) -> Option<Name> {
+    let name = unquoted(tok).to_ascii_lowercase();
+    let kind = matches!(tok.kind, Kind::Word | Kind::QuotedIdentifier | Kind::String | Kind::Number);
+    (kind && !name.is_empty() && name.is_ascii()).then_some(name)
+}
+
+/// Whether a SET changes what the session trackers report, and nothing that they would have to report but autocommit,
+/// which every answer tells: `Some(true)`. `Some(false)`: it changes other things, too. None: it is no such SET.
+pub fn changes_trackers(sql: &[u8], options: Options) -> Option<bool> {
+    let named = |item: &Statement<'_, '_>, names: &[&str]| {
+        let at = item.0.iter().position(Tok::is_assignment).unwrap_or(0);
+        let name = at.checked_sub(1).map(|at| item.at(at));
+        name.is_some_and(|tok| names.iter().any(|name| tok.name().eq_ignore_ascii_case(name.as_bytes())))
+    };
+    const TRACKERS: [&str; 5] = [
+        "session_track_system_variables",
+        "session_track_schema",
+        "session_track_state_change",
+        "session_track_transaction_info",
+        "session_track_gtids",
+    ];
+    single(sql, options, |statement| {
+        let all: Vec<_> =
+            if statement.is(0, "SET") { items(statement.from(1)).collect() } else { Vec::new() };
+        let some = all.iter().any(|item| named(item, &TRACKERS));
+        let alone = all.iter().all(|item| named(item, &TRACKERS) || named(item, &["autocommit"]));
+        some.then_some(alone)
+    })
+}
+
+/// The table that a CREATE TEMPORARY TABLE makes.
+pub fn temporary_table(sql: &[u8], options: Options) -> Option<TableName> {
+    single(sql, options, |statement| {
+        let words = ["CREATE", "OR", "REPLACE", "TEMPORARY", "TABLE", "SEQUENCE", "IF", "NOT", "EXISTS"];
+        let at = statement.0.iter().position(|tok| !tok.is_any(&words))?;
+        let head = statement.until(at);
+        (statement.is(0, "CREATE") && head.has("TEMPORARY")).then_some(())?;
+        table(statement.from(at)).map(|(name, _)| name)
+    })
+}
+
+/// The tables that a `DROP [TEMPORARY] TABLE` drops.
+pub fn dropped_tables(sql: &[u8], options: Options) -> Option<Vec<TableName>> {
+    single(sql, options, |statement| {
+        let words = ["DROP", "TEMPORARY", "TABLE", "TABLES", "SEQUENCE", "IF", "EXISTS"];
+        let at = statement.0.iter().position(|tok| !tok.is_any(&words))?;
+        let head = statement.until(at);
+        (statement.is(0, "DROP") && (head.has("TABLE") || head.has("TABLES") || head.has("SEQUENCE")))
+            .then_some(())?;
+        let mut found = Vec::new();
+        let mut rest = statement.from(at);
+        loop {
+            let (name, length) = table(rest)?;
+            found.push(name);
+            rest = rest.from(length);
+            match rest.at(0).kind {
+                Kind::Comma => rest = rest.from(1),
+                // RESTRICT, CASCADE, WAIT n.
+                Kind::Word => return Some(found),
+                _ => return (rest.len() == 0).then_some(found),
+            }
+        }
+    })
+}
+
+/// A table's name at the start, and how many tokens it takes.
+fn table(rest: Statement<'_, '_>) -> Option<(TableName, usize)> {
+    let (first, second) = (rest.at(0), rest.at(2));
+    if !first.is_name() {
+        return None;
+    }
+    match rest.at(1).kind == Kind::Dot {
+        true if second.is_name() => {
+            Some((TableName { schema: Some(unquoted(&first)), table: unquoted(&second) }, 3))
+        }
+        true => None,
+        false => Some((TableName { schema: None, table: unquoted(&first) }, 1)),
+    }
+}
+
+/// Of `PREPARE name FROM 'text'` the name and the text that is prepared, None when it comes from elsewhere.
+pub fn prepared(sql: &[u8], options: Options) -> Option<(Name, Vec<u8>)> {
+    single(sql, options, |statement| {
+        let (name, literal) = (statement.at(1), statement.at(3));
+        let fits = statement.is(0, "PREPARE") && statement.is(2, "FROM") && statement.len() == 4;
+        let text = (fits && literal.kind == Kind::String).then(|| unescape(literal.text, options))?;
+        Some((plain_name(&name)?, text))
+    })
+}
+
+/// Of `EXECUTE name [USING …]` the name. None for EXECUTE IMMEDIATE.
+pub fn executed(sql: &[u8], options: Options) -> Option<Name> {
+    single(sql, options, |statement| {
+        let fits = statement.is(0, "EXECUTE")
+            && statement.at(1).is_name()
+            && (statement.len() == 2 || statement.is(2, "USING"));
+        fits.then(|| plain_name(&statement.at(1)))?
+    })
+}
+
+/// Of `DEALLOCATE PREPARE name` and `DROP PREPARE name` the name.
+pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
+    single(sql, options, |statement| {
+        let fits = statement.at(0).is_any(&["DEALLOCATE", "DROP"])
+            && statement.is(1, "PREPARE")
+            && statement.len() == 3;
+        fits.then(|| plain_name(&statement.at(2)))?
+    })
+}
+
+/// The locks that a statement takes and gives back by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamedLocks {
+    /// `GET_LOCK('name', …)`, one for each call. The servers count: a lock taken twice is held twice.
+    pub taken: Vec<Name>,
+    /// `RELEASE_LOCK('name')`
+    pub released: Vec<Name>,
+}
+
+/// None when a name is not a literal, or a call may run more than once or not at all: only
+/// `SELECT` and `DO` of such calls and literals tell.
+pub fn named_locks(sql: &[u8], options: Options) -> Option<NamedLocks> {
+    single(sql, options, |statement| {
+        if !statement.at(0).is_any(&["SELECT", "DO"]) {
+            return None;
+        }
+        let mut locks = NamedLocks::default();
+        for item in items(statement.from(1)) {
+            let (call, open, name) = (item.at(0), item.at(1), item.at(2));
+            let end = item.behind(1);
+            let tail = item.from(end);
+            let named = tail.len() == 0
+                || (tail.len() == 1 && tail.at(0).is_name())
+                || (tail.len() == 2 && tail.is(0, "AS"));
+            let simple = item.until(end).0.iter().filter(|tok| tok.kind == Kind::Open).count() == 1;
+            if open.kind != Kind::Open || !named || !simple || name.kind != Kind::String {
+                return None;
+            }
+            let name = unescape(name.text, options).to_ascii_lowercase();
+            if !matches!(item.at(3).kind, Kind::Comma | Kind::Close) || !name.is_ascii() {
+                return None;
+            }
+            match () {
+                () if call.is("GET_LOCK") => locks.taken.push(name),
+                () if call.is("RELEASE_LOCK") => locks.released.push(name),
+                () => return None,
+            }
+        }
+        Some(locks)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The variables that a text sets: which, and to what, where that can be said again elsewhere.
+
+use super::super::classify::session::{is_literal, items, user_variable};
+use super::super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
+use super::{Kind, Name, Options, plain_name, single, unquoted};
+
+/// What a SET gives to user variables, in its order, as literals: `(name, text of the literal)`. Empty when it sets
+/// none. None when it is no single SET or one of the values is no literal. System variables may be set beside
+/// them, to anything.
+pub fn user_variables(sql: &[u8], options: Options) -> Option<Vec<(Name, Vec<u8>)>> {
+    single(sql, options, |statement| {
+        if !statement.is(0, "SET") {
+            return None;
+        }
+        let mut found = Vec::new();
+        for item in items(statement.from(1)) {
+            match user_variable(item) {
+                Some((name, value)) if is_literal(value) => {
+                    found.push((name.name().to_ascii_lowercase(), literal(value)));
+                }
+                Some(_) => return None,
+                None if item.at(0).kind == Kind::At || item.len() == 0 || assigns_inside(item) => {
+                    return None;
+                }
+                None => {}
+            }
+        }
+        Some(found)
+    })
+}
+
+/// The user variables that a text names, whatever it does with them: all that it can set. Several statements are
+/// fine. None: it names none, or some that cannot be read.
+pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
+    let mut names = Vec::new();
+    let mut readable = true;
+    let split = statements(sql, options, Lists::Whole, |raw: &Raw<'_>| {
+        let all = Statement(&raw.toks);
+        for at in (0..all.len()).filter(|at| all.at(*at).kind == Kind::At) {
+            // `'a'@'b'` is an account, which has no place in what sets variables.
+            // `@a.b` is one name.
+            let whole = all.at(at + 2).kind != Kind::Dot;
+            match plain_name(&all.at(at + 1)).filter(|_| whole) {
+                Some(name) if !names.contains(&name) => names.push(name),
+                Some(_) => {}
+                None => readable = false,
+            }
+        }
+    });
+    Some(names).filter(|names| readable && split.is_ok() && !names.is_empty())
+}
+
+/// What a SET gives to a system variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// A literal: a number as it is written, a string or a word without quotes.
+    Literal(Vec<u8>),
+    /// DEFAULT
+    Default,
+    /// Something that only the server knows.
+    Unknown,
+}
+
+/// One assignment of a SET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemVariable {
+    /// In lower case.
+    pub name: Name,
+    /// `@@name`, without a scope: MariaDB's session trackers do not report it.
+    pub unscoped: bool,
+    /// The value.
+    pub given: Given,
+}
+
+/// The session's system variables that a SET sets, in its order; NAMES and the like are none. None: it is no single
+/// SET, or sets one twice, or cannot be read.
+pub fn system_variables(sql: &[u8], options: Options) -> Option<Vec<SystemVariable>> {
+    single(sql, options, |statement| {
+        if !statement.is(0, "SET") || statement.is(1, "STATEMENT") {
+            return None;
+        }
+        let mut all: Vec<SystemVariable> = Vec::new();
+        for item in items(statement.from(1)) {
+            if user_variable(item).is_some() || sets_charset(item) {
+                continue;
+            }
+            let Some(variable) = system_variable(item)? else { continue };
+            if all.iter().any(|known| known.name == variable.name) {
+                return None;
+            }
+            all.push(variable);
+        }
+        Some(all)
+    })
+}
+
+/// Whether a SET, among other things, sets the character set as `SET NAMES` does.
+pub fn sets_charset_too(sql: &[u8], options: Options) -> bool {
+    let some = single(sql, options, |statement| Some(items(statement.from(1)).any(sets_charset)));
+    some.unwrap_or(true)
+}
+
+fn sets_charset(item: Statement<'_, '_>) -> bool {
+    item.at(0).is_any(&["NAMES", "CHARACTER", "CHARSET", "CHAR"]) && !item.at(1).is_assignment()
+}
+
+/// None: not understood. Some(None): the server's, not the session's.
+fn system_variable(item: Statement<'_, '_>) -> Option<Option<SystemVariable>> {
+    let assigned = item.0.iter().position(Tok::is_assignment)?;
+    let head = item.until(assigned);
+    let value = item.from(assigned + 1);
+    let scope = |place: usize, names: &[&str]| names.iter().any(|name| head.at(place).names(name));
+    let own = ["session", "local"];
+    let others = ["global", "persist", "persist_only"];
+    let (unscoped, name) = match (head.len(), head.at(0).kind) {
+        (1, Kind::Word | Kind::QuotedIdentifier) => (false, head.at(0)),
+        (2, Kind::AtAt) => (true, head.at(1)),
+        (2, _) if scope(0, &own) => (false, head.at(1)),
+        (4, Kind::AtAt) if scope(1, &own) && head.at(2).kind == Kind::Dot => (false, head.at(3)),
+        (2, _) if scope(0, &others) => return Some(None),
+        (4, Kind::AtAt) if scope(1, &others) => return Some(None),
+        _ => return None,
+    };
+    Some(Some(SystemVariable { name: plain_name(&name)?, unscoped, given: given(value) }))
+}
+
+fn given(value: Statement<'_, '_>) -> Given {
+    match value.0 {
+        [one] if one.is("DEFAULT") => Given::Default,
+        [one] if one.is("TRUE") => Given::Literal(b"1".to_vec()),
+        [one] if one.is("FALSE") => Given::Literal(b"0".to_vec()),
+        [one] if one.is("NULL") => Given::Unknown,
+        [one] if is_plain_word(one) => Given::Literal(one.text.to_vec()),
+        [one] if one.kind == Kind::String && is_literal(value) => Given::Literal(unquoted(one)),
+        [one] if one.kind == Kind::Number && plain_number(one) => Given::Literal(one.text.to_vec()),
+        [sign, number] if sign.text == b"-" && plain_number(number) => {
+            Given::Literal([b"-", number.text].concat())
+        }
+        _ => Given::Unknown,
+    }
+}
+
+/// A word that stands for itself, and for no function without parentheses.
+fn is_plain_word(tok: &Tok<'_>) -> bool {
+    let functions: [&[u8]; 3] = [b"current_", b"localtime", b"utc_"];
+    let begins = |start: &&[u8]| tok.text.get(..start.len()).is_some_and(|t| t.eq_ignore_ascii_case(start));
+    tok.kind == Kind::Word && tok.text.is_ascii() && !functions.iter().any(begins)
+}
+
+fn plain_number(tok: &Tok<'_>) -> bool {
+    tok.kind == Kind::Number && tok.text.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+}
+
+/// Whether a value assigns to user variables, as `(SELECT @a := 1)` does, or may: a stored function can.
+fn assigns_inside(item: Statement<'_, '_>) -> bool {
+    let value = item.0.iter().position(Tok::is_assignment).map_or(0, |at| at + 1);
+    let value = item.from(value);
+    value.0.iter().any(|tok| tok.kind == Kind::Assign || tok.is("INTO"))
+}
+
+/// A literal as it can be said again: a string under double quotes gets single ones, whatever sql_mode is then.
+fn literal(value: Statement<'_, '_>) -> Vec<u8> {
+    match value.0 {
+        [one] if one.kind == Kind::String && one.text.starts_with(b"\"") => {
+            let content = unquoted(one);
+            let mut text = Vec::with_capacity(content.len() + 2);
+            text.push(b'\'');
+            for byte in content {
+                if byte == b'\'' {
+                    text.push(b'\'');
+                }
+                text.push(byte);
+            }
+            text.push(b'\'');
+            text
+        }
+        toks => toks.iter().flat_map(|tok| tok.text).copied().collect(),
+    }
+}

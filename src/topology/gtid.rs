@@ -1,0 +1,166 @@
+//! Positions in the history of writes, exactly: sets of GTIDs of MySQL, GTID positions of MariaDB.
+//! What a replica has applied, what a session has written, and whether the one covers the other.
+//! `contains` stands on the path of reads: it never allocates.
+
+mod mariadb;
+mod mysql;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::types::Flavor;
+
+/// A position: every write that it contains was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GtidSet {
+    /// Sequence numbers by source and tag, as `gtid_executed` has them.
+    MySql(mysql::Intervals),
+    /// The last GTID of each domain, as `gtid_current_pos` has them.
+    MariaDb(mariadb::Position),
+}
+
+/// A text that is no position. Carries the part that could not be read, cut short.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no GTID")]
+pub struct GtidError(String);
+
+impl GtidError {
+    fn of(part: &[u8]) -> Self {
+        let shown = part.get(..80).unwrap_or(part);
+        GtidError(String::from_utf8_lossy(shown).into_owned())
+    }
+}
+
+impl GtidSet {
+    /// Contains nothing.
+    pub const fn empty(flavor: Flavor) -> Self {
+        match flavor {
+            Flavor::MySql => GtidSet::MySql(mysql::Intervals::EMPTY),
+            Flavor::MariaDb => GtidSet::MariaDb(mariadb::Position::EMPTY),
+        }
+    }
+
+    /// Reads a server's own notation: MySQL's `uuid:1-5:8,uuid:tag:1-3` with newlines wherever,
+    /// MariaDB's `0-1-7,1-1-9`. An empty text is the empty set.
+    pub fn parse(flavor: Flavor, text: impl AsRef<[u8]>) -> Result<Self, GtidError> {
+        let mut set = GtidSet::empty(flavor);
+        set.add(text.as_ref())?;
+        Ok(set)
+    }
+
+    /// What a MariaDB server has applied. `slave_pos` is `@@gtid_slave_pos`, `current_pos` is
+    /// `@@gtid_current_pos`, `server` its `@@server_id`.
+    ///
+    /// The server's own writes (it was a primary once, or someone wrote to a replica) stand in the
+    /// same line of sequence numbers as the source's, but prove nothing about them: a former primary
+    /// at `0-2-100` whose last writes were lost lacks its successor's `0-1-99`. So they contain only
+    /// GTIDs with the server's own id; what came by replication counts by domain and sequence.
+    pub fn applied_by_mariadb(slave_pos: &str, current_pos: &str, server: u32) -> Result<Self, GtidError> {
+        let mut position = mariadb::Position::EMPTY;
+        for text in [slave_pos, current_pos] {
+            mariadb::each(text.as_bytes(), |gtid| position.add(gtid, gtid.server == server))?;
+        }
+        Ok(GtidSet::MariaDb(position))
+    }
+
+    /// Adds what a session tracker reported: one GTID or any other text that `parse` takes. On an
+    /// error nothing was added.
+    pub fn insert(&mut self, text: impl AsRef<[u8]>) -> Result<(), GtidError> {
+        let text = text.as_ref();
+        match self {
+            GtidSet::MySql(_) => mysql::each(text, |_, _| ())?,
+            GtidSet::MariaDb(_) => mariadb::each(text, |_| ())?,
+        }
+        self.add(text)
+    }
+
+    /// As `insert`, but on an error what stands before it was added.
+    fn add(&mut self, text: &[u8]) -> Result<(), GtidError> {
+        match self {
+            GtidSet::MySql(set) => mysql::each(text, |source, interval| set.add(source, interval)),
+            GtidSet::MariaDb(position) => mariadb::each(text, |gtid| position.add(gtid, false)),
+        }
+    }
+
+    /// Adds all that `other` contains. An empty set takes the other's flavour; sets of different
+    /// flavours have nothing in common, and then the newer one, `other`, replaces this one.
+    pub fn union(&mut self, other: &GtidSet) {
+        match (&mut *self, other) {
+            (_, other) if other.is_empty() => {}
+            (GtidSet::MySql(set), GtidSet::MySql(other)) => set.union(other),
+            (GtidSet::MariaDb(position), GtidSet::MariaDb(other)) => position.union(other),
+            _ => *self = other.clone(),
+        }
+    }
+
+    /// Where a source's numbers lie in more than so many intervals, it has all between the first and the
+    /// last. MariaDB's positions have no gaps.
+    pub fn close_gaps(&mut self, most: usize) {
+        if let GtidSet::MySql(set) = self {
+            set.close_gaps(most);
+        }
+    }
+
+    /// What this one contains and `other` does not. MariaDB: the domains in which this one is ahead.
+    pub fn subtract(&self, other: &GtidSet) -> GtidSet {
+        match (self, other) {
+            (GtidSet::MySql(set), GtidSet::MySql(other)) => GtidSet::MySql(set.subtract(other)),
+            (GtidSet::MariaDb(position), GtidSet::MariaDb(other)) => {
+                GtidSet::MariaDb(position.subtract(other))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether every write in `other` is in this one. MariaDB: whether each of `other`'s domains is
+    /// here with at least its sequence number. The empty set is contained in all.
+    pub fn contains(&self, other: &GtidSet) -> bool {
+        match (self, other) {
+            (GtidSet::MySql(set), GtidSet::MySql(other)) => set.contains(other),
+            (GtidSet::MariaDb(position), GtidSet::MariaDb(other)) => position.contains(other),
+            _ => other.is_empty(),
+        }
+    }
+
+    /// Whether it contains nothing.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            GtidSet::MySql(set) => set.is_empty(),
+            GtidSet::MariaDb(position) => position.is_empty(),
+        }
+    }
+
+    /// Whose notation it is.
+    pub const fn flavor(&self) -> Flavor {
+        match self {
+            GtidSet::MySql(_) => Flavor::MySql,
+            GtidSet::MariaDb(_) => Flavor::MariaDb,
+        }
+    }
+}
+
+/// The server's notation, on one line; `WAIT_FOR_EXECUTED_GTID_SET` and `MASTER_GTID_WAIT` take it.
+impl fmt::Display for GtidSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GtidSet::MySql(set) => set.fmt(f),
+            GtidSet::MariaDb(position) => position.fmt(f),
+        }
+    }
+}
+
+/// A decimal number with nothing else but blanks around it.
+fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    let text = text.trim_ascii();
+    if text.is_empty() {
+        return None;
+    }
+    let mut value = 0u64;
+    for byte in text {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    T::try_from(value).ok()
+}

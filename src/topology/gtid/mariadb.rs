@@ -1,0 +1,104 @@
+//! MariaDB: the last GTID of each domain. Within a domain sequence numbers only grow, whoever
+//! writes, so a later one contains all the earlier ones.
+
+use std::fmt;
+
+use super::{GtidError, number};
+
+/// `domain-server-sequence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Gtid {
+    pub(super) domain: u32,
+    /// Who wrote it.
+    pub(super) server: u32,
+    pub(super) sequence: u64,
+}
+
+/// A GTID position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// Sorted by domain; at most one of a domain that counts by sequence, and at most one that is the
+    /// server's own.
+    last: Vec<Last>,
+}
+
+/// The last GTID of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Last {
+    gtid: Gtid,
+    /// Contains only GTIDs of the same server, see `GtidSet::applied_by_mariadb`.
+    own: bool,
+}
+
+impl Last {
+    fn contains(&self, wanted: &Gtid) -> bool {
+        self.gtid.sequence >= wanted.sequence && (!self.own || self.gtid.server == wanted.server)
+    }
+}
+
+impl Position {
+    pub(super) const EMPTY: Position = Position { last: Vec::new() };
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+
+    pub(super) fn add(&mut self, gtid: Gtid, own: bool) {
+        match self.last.binary_search_by(|l| (l.gtid.domain, l.own).cmp(&(gtid.domain, own))) {
+            Err(at) => self.last.insert(at, Last { gtid, own }),
+            Ok(at) => match self.last.get_mut(at) {
+                Some(last) if last.gtid.sequence < gtid.sequence => last.gtid = gtid,
+                _ => {}
+            },
+        }
+    }
+
+    pub(super) fn union(&mut self, other: &Position) {
+        for last in &other.last {
+            self.add(last.gtid, last.own);
+        }
+    }
+
+    pub(super) fn subtract(&self, other: &Position) -> Position {
+        Position { last: self.last.iter().filter(|last| !other.has(&last.gtid)).copied().collect() }
+    }
+
+    pub(super) fn contains(&self, other: &Position) -> bool {
+        other.last.iter().all(|wanted| self.has(&wanted.gtid))
+    }
+
+    fn has(&self, wanted: &Gtid) -> bool {
+        self.last.iter().filter(|l| l.gtid.domain == wanted.domain).any(|l| l.contains(wanted))
+    }
+}
+
+/// One GTID for each domain: the later one, as `gtid_current_pos` shows it.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let same = |a: &Last, b: &Last| a.gtid.domain == b.gtid.domain;
+        for (at, domain) in self.last.chunk_by(same).enumerate() {
+            let Some(last) = domain.iter().max_by_key(|last| last.gtid.sequence) else { continue };
+            let Gtid { domain, server, sequence } = last.gtid;
+            write!(f, "{}{domain}-{server}-{sequence}", if at > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// Calls `found` for each GTID of a text, in its order.
+pub(super) fn each(text: &[u8], mut found: impl FnMut(Gtid)) -> Result<(), GtidError> {
+    for part in text.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()) {
+        found(gtid(part).ok_or_else(|| GtidError::of(part))?);
+    }
+    Ok(())
+}
+
+fn gtid(text: &[u8]) -> Option<Gtid> {
+    let mut parts = text.split(|b| *b == b'-');
+    let gtid = Gtid {
+        domain: number(parts.next()?)?,
+        server: number(parts.next()?)?,
+        sequence: number(parts.next()?)?,
+    };
+    parts.next().is_none().then_some(gtid)
+}

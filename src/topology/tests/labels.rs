@@ -1,0 +1,344 @@
+//! Who is the writer where pods carry labels: the orders of events that operators produce.
+
+use super::*;
+use Label::{Absent, Primary, Replica};
+
+/// A cluster of labelled pods, in order, `db-0` the primary of the others.
+fn cluster() -> Story {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    s
+}
+
+fn at(facts: Facts, position: &str) -> Facts {
+    Facts { gtid: gtid(position), ..facts }
+}
+
+/// A list in which this pod is being deleted.
+fn deleting(s: &mut Story, labels: &[(&str, Label)], name: &str) {
+    let mut list = discovered(&labels.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (server, (_, label)) in list.iter_mut().zip(labels) {
+        server.label = Some(*label);
+        server.deleting = &*server.name == name;
+    }
+    s.event(Event::Servers(list));
+}
+
+const MOVED: [(&str, Label); 3] = [("db-0", Replica), ("db-1", Primary), ("db-2", Replica)];
+const BOTH: [(&str, Label); 3] = [("db-0", Primary), ("db-1", Primary), ("db-2", Replica)];
+const NOBODY: [(&str, Label); 3] = [("db-0", Replica), ("db-1", Replica), ("db-2", Replica)];
+
+#[test]
+fn the_label_alone_makes_no_writer() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Primary), ("db-1", Replica)]);
+    s.says("db-0", read_only()).says("db-1", read_only());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    s.says("db-0", writable());
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
+fn a_crash_with_the_label_after_writability() {
+    // mariadb-operator, RadonDB: the new primary is writable before its label moves, and the dead
+    // one keeps its own.
+    let mut s = cluster();
+    s.refuses("db-0").says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "it may lack writes");
+    s.labelled(&BOTH);
+    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    s.labelled(&MOVED);
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+}
+
+#[test]
+fn a_crash_with_the_label_before_writability() {
+    // MOCO: the label comes first.
+    let mut s = cluster();
+    s.refuses("db-0").labelled(&MOVED);
+    assert_eq!(s.writer(), None);
+    s.says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+}
+
+#[test]
+fn a_crash_with_no_label_for_a_moment() {
+    // Percona takes the old label away first.
+    let mut s = cluster();
+    s.labelled(&NOBODY);
+    assert_eq!(s.writer(), Some("db-0"), "it is writable still, and nobody else is");
+    s.refuses("db-0").says("db-1", writable());
+    assert_eq!(s.writer(), None);
+    s.labelled(&MOVED);
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+}
+
+#[test]
+fn a_planned_switchover_needs_no_label_when_positions_tell() {
+    let mut s = cluster();
+    s.says("db-0", at(read_only(), "0-1-70"));
+    assert_eq!(s.writer(), None);
+    s.says("db-1", at(replica_of("db-0"), "0-1-69")).says("db-1", at(writable(), "0-1-69"));
+    assert_eq!(s.writer(), None, "it lacks a write");
+    s.says("db-1", at(writable(), "0-1-70"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!(s.last_reason(), "db-0 is read-only, db-1 is writable");
+    // The label comes when it comes.
+    s.labelled(&MOVED);
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+}
+
+#[test]
+fn a_planned_switchover_with_the_label_first() {
+    let mut s = cluster();
+    s.labelled(&MOVED);
+    assert_eq!(s.writer(), Some("db-0"), "a label is a hint");
+    s.says("db-0", at(read_only(), "0-1-70")).says("db-1", at(writable(), "0-1-70"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+}
+
+#[test]
+fn a_writable_pod_that_is_being_set_up_is_not_taken_for_want_of_another() {
+    let mut s = cluster();
+    let with_new = [("db-0", Primary), ("db-1", Replica), ("db-2", Replica), ("db-3", Absent)];
+    s.labelled(&with_new);
+    for gone in [|s: &mut Story| _ = s.refuses("db-0"), |s: &mut Story| _ = s.says("db-0", read_only())] {
+        gone(&mut s);
+        s.says("db-3", writable());
+        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+        // Even with every GTID of the old one it was never its replica.
+        s.says("db-3", at(writable(), "0-1-99"));
+        assert_eq!(s.writer(), None);
+        s.says("db-3", read_only()).says("db-0", writable());
+        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    }
+}
+
+#[test]
+fn what_the_sessions_heard_replaces_the_label() {
+    let heard = |generation, text: &str| Event::Acknowledged(Acknowledged { generation, set: gtid(text) });
+    let mut s = cluster();
+    s.refuses("db-0").says("db-1", at(writable(), "0-1-50"));
+    s.event(heard(1, "0-1-51"));
+    assert_eq!(s.writer(), None, "a client was told of a write that db-1 lacks");
+    s.event(heard(1, "0-1-50"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!(s.snapshot.acknowledged, None, "that was then");
+
+    let mut s = cluster();
+    s.event(heard(1, "0-1-1"));
+    assert_eq!(s.snapshot.acknowledged, None, "with a writer there will be more");
+    s.refuses("db-0").event(heard(0, "0-1-50")).says("db-1", at(writable(), "0-1-50"));
+    assert_eq!(s.writer(), None, "of another generation");
+}
+
+#[test]
+fn the_labelled_server_answers_again_before_anyone_is_chosen() {
+    let mut s = cluster();
+    s.refuses("db-0").says("db-1", writable()).says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "who was promoted?");
+    s.labelled(&BOTH).labelled(&MOVED);
+    assert_eq!(s.writer(), None, "never two");
+    s.says("db-0", replica_of("db-1"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    // And the other way round: the operator gives it up.
+    let mut s = cluster();
+    s.refuses("db-0").says("db-1", writable()).says("db-0", writable()).says("db-1", replica_of("db-0"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+}
+
+#[test]
+fn the_old_primary_returns_writable_and_labelled() {
+    // mariadb-operator does not fence it.
+    let mut s = cluster();
+    s.refuses("db-0").says("db-1", writable()).labelled(&BOTH);
+    s.says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
+    assert!(!s.server("db-0").serves_reads);
+    // Not even while the new one blinks.
+    s.refuses("db-1");
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    s.says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    s.labelled(&MOVED).says("db-0", replica_of("db-1"));
+    assert_eq!((s.writer(), s.replicas(), s.snapshot.alarm), (Some("db-1"), vec!["db-0", "db-2"], None));
+}
+
+#[test]
+fn a_former_primary_that_nobody_fenced_is_not_taken_in_a_switchover() {
+    let mut s = cluster();
+    s.refuses("db-0").says("db-1", writable()).labelled(&BOTH);
+    s.says("db-0", at(writable(), "0-1-1"));
+    // db-1 hands over to db-2, of which nothing is heard yet.
+    s.says("db-1", at(read_only(), "0-1-2"));
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "it lacks a write");
+    s.labelled(&[("db-0", Primary), ("db-2", Replica)]);
+    assert_eq!(s.writer(), None, "nor when nobody can be asked what it lacks");
+    s.says("db-0", replica_of("db-2")).says("db-0", writable());
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
+fn two_pods_carry_the_label_and_both_are_writable() {
+    let mut s = cluster();
+    s.says("db-1", writable()).labelled(&BOTH);
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
+    // A proxy that starts now cannot tell, unless someone replicates.
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&BOTH).says("db-0", writable()).says("db-1", writable()).says("db-2", read_only());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
+    s.says("db-2", replica_of("db-1"));
+    assert_eq!(s.writer(), Some("db-1"));
+}
+
+#[test]
+fn a_source_is_known_by_the_pods_name_in_dns() {
+    for (host, wanted) in [
+        ("db-1.db-internal.ns.svc.cluster.local:3306", Some("db-1")),
+        ("db-1:3306", Some("db-1")),
+        ("db-1.db-internal.ns.svc:3307", None),
+        ("db-11.db-internal:3306", None),
+    ] {
+        let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+        let mut list = discovered(&["db-0", "db-1", "db-2"]);
+        for (server, (_, label)) in list.iter_mut().zip(BOTH) {
+            (server.label, server.uid) = (Some(label), format!("uid-{}", server.name).into());
+            server.address = format!("10.0.0.{}:3306", server.name.len()).into();
+        }
+        s.event(Event::Servers(list)).says("db-0", writable()).says("db-1", writable());
+        s.says("db-2", with(replica_of("x"), |r| r.source = Some(host.into())));
+        assert_eq!(s.writer(), wanted, "{host}");
+    }
+}
+
+#[test]
+fn a_pod_that_is_being_deleted_gets_nothing_new() {
+    let mut s = cluster();
+    let (old, generation) = (s.id("db-0"), s.snapshot.generation);
+    deleting(&mut s, &[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)], "db-0");
+    assert_eq!((s.writer(), s.last_reason()), (None, "db-0 is being deleted"));
+    assert_eq!((s.id("db-0"), s.snapshot.generation), (old, generation), "what is open there may end");
+    s.says("db-1", writable());
+    deleting(&mut s, &MOVED, "db-0");
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    s.labelled(&MOVED[1..]);
+    deleting(&mut s, &MOVED[1..], "db-2");
+    assert!(s.replicas().is_empty());
+    assert_eq!(s.writer(), Some("db-1"));
+}
+
+#[test]
+fn another_pod_under_the_same_name_and_address_is_another_server() {
+    let mut s = cluster();
+    let old = s.id("db-0");
+    let mut list = discovered(&["db-0", "db-1", "db-2"]);
+    list.iter_mut().for_each(|server| server.label = Some(Replica));
+    list[0].uid = "new".into();
+    list[0].label = Some(Absent);
+    s.event(Event::Servers(list));
+    assert_ne!(s.id("db-0"), old);
+    s.says("db-0", writable());
+    assert_eq!(s.writer(), None, "it may be empty");
+}
+
+#[test]
+fn without_any_label_yet_the_probes_decide() {
+    // percona-ps with asynchronous replication, before its first failover.
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+    assert_eq!(s.writer(), Some("db-0"));
+    s.refuses("db-0").says("db-1", writable());
+    assert_eq!(s.writer(), Some("db-1"));
+}
+
+/// A member that answers.
+fn member(s: &mut Story, name: &str, facts: Facts, member: Member) {
+    let facts = Facts { identity: format!("uuid-of-{name}").into(), ..facts };
+    s.probe(name, ProbeOutcome::Member(facts, member));
+}
+
+const GROUP_PRIMARY: Member = Member { group: Group::Replication, fit: true, writes: true };
+const GROUP_SECONDARY: Member = Member { group: Group::Replication, fit: true, writes: false };
+const GROUP_MINORITY: Member = Member { group: Group::Replication, fit: false, writes: false };
+const SYNCED: Member = Member { group: Group::Galera, fit: true, writes: true };
+const DONOR: Member = Member { group: Group::Galera, fit: false, writes: false };
+
+#[test]
+fn a_replication_group_names_its_primary_itself() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
+    member(&mut s, "db-0", writable(), GROUP_PRIMARY);
+    assert_eq!(s.writer(), Some("db-0"), "the majority has spoken: no need to hear the others");
+    member(&mut s, "db-1", read_only(), GROUP_SECONDARY);
+    member(&mut s, "db-2", read_only(), GROUP_SECONDARY);
+    assert_eq!(s.replicas(), ["db-1", "db-2"]);
+    // It crashes; the labels are minutes late.
+    s.refuses("db-0");
+    assert_eq!(s.writer(), None);
+    member(&mut s, "db-1", read_only(), GROUP_PRIMARY);
+    assert_eq!(s.writer(), None, "it applies its backlog");
+    member(&mut s, "db-1", writable(), GROUP_PRIMARY);
+    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    // The old one comes back, cut off, labelled, writable.
+    member(&mut s, "db-0", writable(), GROUP_MINORITY);
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), None));
+    assert!(!s.server("db-0").serves_reads);
+}
+
+#[test]
+fn a_primary_in_a_minority_loses_its_role() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Primary), ("db-1", Replica)]);
+    member(&mut s, "db-0", writable(), GROUP_PRIMARY);
+    member(&mut s, "db-1", read_only(), GROUP_SECONDARY);
+    member(&mut s, "db-0", writable(), GROUP_MINORITY);
+    assert_eq!(s.writer(), None);
+}
+
+#[test]
+fn who_is_in_no_group_is_no_candidate_beside_one() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Replica), ("db-1", Replica), ("db-2", Primary)]);
+    member(&mut s, "db-0", writable(), GROUP_PRIMARY);
+    s.says("db-2", writable());
+    assert_eq!(s.writer(), Some("db-0"));
+    s.refuses("db-0");
+    assert_eq!(s.writer(), None);
+}
+
+#[test]
+fn a_galera_cluster_has_one_writer_and_it_follows_the_label() {
+    let labels = |writer: &str| {
+        ["db-0", "db-1", "db-2"].map(|name| (name, if name == writer { Primary } else { Replica }))
+    };
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&labels("db-0"));
+    for name in ["db-0", "db-1", "db-2"] {
+        member(&mut s, name, writable(), SYNCED);
+    }
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None), "several writable ones are usual");
+    assert_eq!(s.replicas(), ["db-1", "db-2"]);
+    // It stops; its label is late.
+    s.refuses("db-0");
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    s.labelled(&labels("db-2"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-2"), 3), "so that all proxies agree");
+    // A donor takes no writes, whatever its label.
+    member(&mut s, "db-0", writable(), DONOR);
+    s.labelled(&labels("db-0"));
+    assert_eq!((s.writer(), s.server("db-0").serves_reads), (Some("db-2"), false));
+    member(&mut s, "db-0", writable(), SYNCED);
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
+fn a_galera_cluster_waits_for_all_at_start_unless_the_label_tells() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Primary), ("db-1", Replica)]);
+    member(&mut s, "db-1", writable(), SYNCED);
+    assert_eq!(s.writer(), None);
+    member(&mut s, "db-0", writable(), SYNCED);
+    assert_eq!(s.writer(), Some("db-0"));
+}

@@ -1,0 +1,2 @@
+-- CreateIndex
+CREATE INDEX `Order_by_status` ON `Order`(`status`, `placedAt`);

@@ -1,0 +1,31 @@
+CREATE TABLE shop_customers (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  email VARCHAR(120) NOT NULL,
+  name VARCHAR(120) NOT NULL,
+  created_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  UNIQUE KEY shop_customers_email (email)
+);
+
+CREATE TABLE shop_orders (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  customer_id BIGINT NOT NULL,
+  status VARCHAR(20) NOT NULL DEFAULT 'new',
+  total DECIMAL(10, 2) NOT NULL,
+  version INT NOT NULL DEFAULT 0,
+  placed_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  CONSTRAINT shop_orders_customer FOREIGN KEY (customer_id) REFERENCES shop_customers (id)
+);
+
+CREATE TABLE shop_lines (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  order_id BIGINT NOT NULL,
+  sku VARCHAR(40) NOT NULL,
+  quantity INT NOT NULL,
+  price DECIMAL(10, 2) NOT NULL,
+  CONSTRAINT shop_lines_order FOREIGN KEY (order_id) REFERENCES shop_orders (id) ON DELETE CASCADE
+);
+
+CREATE TABLE shop_counters (
+  name VARCHAR(40) NOT NULL PRIMARY KEY,
+  value INT NOT NULL DEFAULT 0
+);

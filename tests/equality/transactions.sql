@@ -1,0 +1,302 @@
+# Transactions, savepoints, locks, XA, implicit commits, two sessions that see each other.
+CREATE TABLE t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB;
+INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
+SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 1;
+BEGIN;
+INSERT INTO t VALUES (4, 4);
+SELECT COUNT(*) FROM t;
+ROLLBACK;
+SELECT COUNT(*) FROM t;
+START TRANSACTION;
+UPDATE t SET v = 10 WHERE id = 1;
+SELECT v FROM t WHERE id = 1;
+COMMIT;
+SELECT v FROM t WHERE id = 1;
+BEGIN WORK;
+DELETE FROM t WHERE id = 3;
+ROLLBACK WORK;
+SELECT COUNT(*) FROM t;
+START TRANSACTION READ ONLY;
+SELECT COUNT(*) FROM t;
+-- error 1792
+-- mask *warnings: a replica would say 1290; the proxy says 1792 in its place, SHOW WARNINGS asks the replica
+INSERT INTO t VALUES (5, 5);
+SELECT v FROM t WHERE id = 2;
+COMMIT;
+START TRANSACTION WITH CONSISTENT SNAPSHOT;
+SELECT COUNT(*) FROM t;
+COMMIT;
+START TRANSACTION READ WRITE;
+INSERT INTO t VALUES (5, 5);
+COMMIT AND CHAIN;
+INSERT INTO t VALUES (6, 6);
+ROLLBACK AND CHAIN;
+SELECT COUNT(*) FROM t;
+COMMIT AND NO CHAIN;
+START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY;
+SELECT COUNT(*) FROM t;
+ROLLBACK;
+BEGIN;
+SAVEPOINT s1;
+INSERT INTO t VALUES (7, 7);
+SAVEPOINT s2;
+INSERT INTO t VALUES (8, 8);
+ROLLBACK TO SAVEPOINT s2;
+SELECT COUNT(*) FROM t;
+RELEASE SAVEPOINT s1;
+-- error 1305
+ROLLBACK TO s2;
+-- error 1305
+RELEASE SAVEPOINT s1;
+COMMIT;
+SELECT id FROM t ORDER BY id;
+-- error 1305
+ROLLBACK TO SAVEPOINT nothing;
+SAVEPOINT outside;
+BEGIN;
+-- error 1062
+INSERT INTO t VALUES (1, 1);
+INSERT INTO t VALUES (9, 9);
+COMMIT;
+SELECT COUNT(*) FROM t;
+SET autocommit = 0;
+SELECT COUNT(*) FROM t;
+INSERT INTO t VALUES (10, 10);
+ROLLBACK;
+INSERT INTO t VALUES (11, 11);
+COMMIT;
+SELECT COUNT(*) FROM t;
+SELECT @@autocommit;
+SET autocommit = 1;
+SELECT COUNT(*) FROM t;
+SET autocommit = 0;
+INSERT INTO t VALUES (12, 12);
+SET autocommit = ON;
+SELECT MAX(id) FROM t;
+BEGIN;
+INSERT INTO t VALUES (13, 13);
+CREATE TABLE implicit (id INT);
+ROLLBACK;
+SELECT MAX(id) FROM t;
+DROP TABLE implicit;
+BEGIN;
+INSERT INTO t VALUES (14, 14);
+BEGIN;
+ROLLBACK;
+SELECT MAX(id) FROM t;
+BEGIN;
+INSERT INTO t VALUES (15, 15);
+SET autocommit = 1;
+ROLLBACK;
+SELECT MAX(id) FROM t;
+COMMIT;
+COMMIT;
+ROLLBACK;
+BEGIN;
+-- error 1568
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+ROLLBACK;
+SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED, READ ONLY;
+START TRANSACTION;
+SELECT COUNT(*) FROM t;
+COMMIT;
+BEGIN;
+SELECT * FROM t WHERE id = 1 FOR UPDATE;
+-- session b
+SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 1;
+-- error 1205
+UPDATE t SET v = 0 WHERE id = 1;
+-- error 1205 3572
+SELECT * FROM t WHERE id = 1 FOR UPDATE NOWAIT;
+SELECT id FROM t WHERE id < 3 FOR UPDATE SKIP LOCKED;
+SELECT v FROM t WHERE id = 1;
+-- session a
+UPDATE t SET v = 77 WHERE id = 1;
+-- session b
+SELECT v FROM t WHERE id = 1;
+SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;
+BEGIN;
+SELECT v FROM t WHERE id = 1;
+COMMIT;
+SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+BEGIN;
+SELECT v FROM t WHERE id = 1;
+-- session a
+COMMIT;
+-- session b
+SELECT v FROM t WHERE id = 1;
+COMMIT;
+SELECT v FROM t WHERE id = 1;
+BEGIN;
+SELECT v FROM t WHERE id = 2 LOCK IN SHARE MODE;
+-- session a
+-- error 1205
+DELETE FROM t WHERE id = 2;
+-- session b
+COMMIT;
+-- session a
+DELETE FROM t WHERE id = 2;
+-- session b
+SELECT COUNT(*) FROM t WHERE id = 2;
+INSERT INTO t VALUES (2, 2);
+-- session a
+SELECT COUNT(*) FROM t WHERE id = 2;
+LOCK TABLES t READ;
+SELECT COUNT(*) FROM t;
+-- error 1099
+INSERT INTO t VALUES (50, 50);
+-- error 1100
+SELECT 1 FROM missing;
+-- session b
+SELECT COUNT(*) FROM t;
+-- error 1205
+INSERT INTO t VALUES (50, 50);
+-- session a
+UNLOCK TABLES;
+LOCK TABLES t WRITE, t AS x READ;
+INSERT INTO t VALUES (51, 51);
+SELECT MAX(x.id) FROM t AS x;
+-- session b
+-- mask *all: a read on a replica does not wait for the primary's lock
+-- error 1205
+SELECT COUNT(*) FROM t;
+-- session a
+UNLOCK TABLES;
+LOCK TABLES t READ LOCAL;
+UNLOCK TABLES;
+-- only mariadb
+LOCK TABLE t LOW_PRIORITY WRITE;
+BEGIN;
+-- session b
+SELECT COUNT(*) FROM t;
+-- session a
+ROLLBACK;
+-- error 1146
+LOCK TABLES missing READ;
+UNLOCK TABLES;
+SELECT GET_LOCK('eq_tx', 1);
+-- session b
+SELECT GET_LOCK('eq_tx', 0);
+SELECT IS_FREE_LOCK('eq_tx'), RELEASE_LOCK('eq_tx');
+-- session a
+SELECT RELEASE_LOCK('eq_tx');
+-- session b
+SELECT GET_LOCK('eq_tx', 0);
+-- command reconnect
+-- session a
+SELECT GET_LOCK('eq_tx', 2), RELEASE_LOCK('eq_tx');
+XA START 'eq_1';
+INSERT INTO t VALUES (60, 60);
+-- error 1399
+COMMIT;
+XA END 'eq_1';
+XA PREPARE 'eq_1';
+-- session c super
+XA RECOVER;
+-- session a
+XA COMMIT 'eq_1';
+SELECT MAX(id) FROM t;
+XA BEGIN 'eq_2';
+UPDATE t SET v = 61 WHERE id = 60;
+XA END 'eq_2';
+XA ROLLBACK 'eq_2';
+SELECT v FROM t WHERE id = 60;
+XA START 'eq_3', 'branch', 7;
+DELETE FROM t WHERE id = 60;
+XA END 'eq_3', 'branch', 7;
+XA COMMIT 'eq_3', 'branch', 7 ONE PHASE;
+SELECT COUNT(*) FROM t WHERE id = 60;
+-- error 1397
+XA COMMIT 'eq_unknown';
+-- error 1399
+XA END 'eq_unknown';
+BEGIN;
+-- error 1400
+XA START 'eq_4';
+ROLLBACK;
+XA START 'eq_5';
+-- error 1399
+XA PREPARE 'eq_5';
+-- error 1399
+BEGIN;
+XA END 'eq_5';
+XA ROLLBACK 'eq_5';
+SELECT COUNT(*) FROM t;
+BEGIN;
+UPDATE t SET v = 100 WHERE id = 1;
+-- session d
+SET SESSION innodb_lock_wait_timeout = 1;
+BEGIN;
+UPDATE t SET v = 200 WHERE id = 5;
+-- error 1205
+UPDATE t SET v = 201 WHERE id = 1;
+SELECT v FROM t WHERE id = 5;
+ROLLBACK;
+-- session a
+COMMIT;
+BEGIN;
+-- params 71, 1
+INSERT INTO t VALUES (?, ?);
+-- params 71
+SELECT v FROM t WHERE id = ?;
+ROLLBACK;
+-- params 71
+SELECT COUNT(*) FROM t WHERE id = ?;
+BEGIN;
+INSERT INTO t VALUES (80, 80);
+-- command reset
+SELECT COUNT(*) FROM t WHERE id = 80;
+BEGIN;
+INSERT INTO t VALUES (81, 81);
+-- command changeuser
+SELECT COUNT(*) FROM t WHERE id = 81;
+BEGIN;
+INSERT INTO t VALUES (82, 82);
+-- command reconnect
+SELECT COUNT(*) FROM t WHERE id = 82;
+SET completion_type = 1;
+BEGIN;
+INSERT INTO t VALUES (83, 83);
+COMMIT;
+INSERT INTO t VALUES (84, 84);
+ROLLBACK;
+SELECT MAX(id) FROM t;
+SET completion_type = 0;
+COMMIT;
+SELECT MAX(id) FROM t;
+BEGIN;
+TRUNCATE TABLE t;
+ROLLBACK;
+SELECT COUNT(*) FROM t;
+INSERT INTO t VALUES (1, 1), (2, 2);
+SELECT COUNT(*) FROM t;
+SELECT * FROM t ORDER BY id;
+UPDATE t SET v = v + 1;
+SELECT SUM(v) FROM t;
+DELETE FROM t;
+SELECT COUNT(*) FROM t;
+DROP TABLE t;
+CREATE TABLE my (id INT) ENGINE=MyISAM;
+BEGIN;
+INSERT INTO my VALUES (1);
+-- nowarn
+ROLLBACK;
+SHOW WARNINGS;
+SELECT COUNT(*) FROM my;
+DROP TABLE my;
+-- only mysql
+-- error 1227
+LOCK INSTANCE FOR BACKUP;
+-- session e super
+-- only mysql
+LOCK INSTANCE FOR BACKUP;
+-- only mysql
+UNLOCK INSTANCE;
+-- only mariadb
+BACKUP LOCK t_any;
+-- only mariadb
+BACKUP UNLOCK;
+-- only mariadb
+BACKUP STAGE START;
+-- only mariadb
+BACKUP STAGE END;

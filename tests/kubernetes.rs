@@ -1,0 +1,303 @@
+//! The proxy in front of real servers whose pods stand in a real API server, with the rights
+//! of its ServiceAccount and no more. Applications write and read all along and keep books;
+//! `tests/pods.rs` has the scenes without them.
+
+mod dialogue;
+mod support;
+#[path = "failover/writers.rs"]
+#[allow(dead_code)] // the failover tests use all of it
+mod writers;
+
+use dialogue::{eventually, patient, readers_are, topology, writer_is};
+use mysql_async::prelude::Queryable;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use support::{Cluster, Kubernetes, Pods, Proxy, proxy_config};
+use tokio::task::JoinHandle;
+use writers::{TABLES, Writers};
+
+const NAMESPACE: &str = "databases";
+const ROLE: &str = "k8s.mariadb.com/role";
+
+/// Servers 0 … n are the pods db-0 … db-n.
+struct Scene {
+    proxy: Proxy,
+    cluster: Cluster,
+    pods: Pods,
+    kubernetes: Kubernetes,
+}
+
+impl Scene {
+    /// Server 0 is the primary; the first `pods` of them have a pod.
+    async fn begin(replicas: usize, pods: usize) -> Option<Self> {
+        let kubernetes = Kubernetes::start().await?;
+        let namespace = kubernetes.namespace(NAMESPACE).await;
+        let cluster = Cluster::mariadb(replicas).await;
+        // What was acknowledged is on a replica, too, so that nothing is lost with the primary.
+        cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 600000").await;
+        cluster.primary().sql(TABLES).await;
+        cluster.wait_caught_up().await;
+        for number in 0..pods {
+            add(&namespace, &cluster, number).await;
+        }
+        let kubeconfig = kubernetes.kubeconfig(NAMESPACE).display().to_string();
+        let mut proxy = Proxy::start_with(&config(&cluster), &[("KUBECONFIG", &kubeconfig)]);
+        proxy.wait_ready().await;
+        assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
+        readers_are(&proxy, pods - 1).await;
+        Some(Scene { proxy, cluster, pods: namespace, kubernetes })
+    }
+
+    async fn role(&self, number: usize, role: &str) {
+        self.pods.label(&name(number), ROLE, Some(role)).await;
+    }
+
+    /// Waits until `/topology` says whether the pods' watch hears from the API server; its report.
+    async fn watch_is(&self, connected: bool) -> serde_json::Value {
+        eventually(&format!("the watch is connected: {connected}"), async || {
+            let now = topology(&self.proxy).await;
+            let watch = now["kubernetes"].as_array()?.iter().find(|w| w["resource"] == "pods")?.clone();
+            (watch["connected"] == connected).then_some(watch)
+        })
+        .await
+    }
+
+    /// None of the statements of a phase are on a server.
+    async fn nothing_of_phase(&self, number: usize, phase: usize) {
+        let ask = format!("SELECT COUNT(*) FROM test.log WHERE token LIKE '%-p{phase}-%'");
+        assert_eq!(self.cluster.server(number).value(&ask).await, "0", "writes on db-{number}");
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("db-{number}")
+}
+
+async fn add(pods: &Pods, cluster: &Cluster, number: usize) {
+    let role = if number == cluster.primary_number() { "primary" } else { "replica" };
+    let labels =
+        [("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "shop"), (ROLE, role)];
+    pods.create(&name(number), "127.0.0.1", cluster.server(number).port(), &labels).await;
+}
+
+fn config(cluster: &Cluster) -> String {
+    let text = proxy_config(cluster);
+    let (text, _) = text.split_once("\n[[discovery.servers]]").expect("the servers stand at the end");
+    let discovery = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"";
+    patient(&text.replace("kind = \"static\"", discovery))
+}
+
+/// Reads on the read-only port all the time, none of which may fail.
+struct Readers {
+    over: Arc<AtomicBool>,
+    task: JoinHandle<u64>,
+}
+
+impl Readers {
+    async fn start(proxy: &Proxy) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut client = proxy.reader().await.expect("a reader's login");
+        let ended = over.clone();
+        let task = tokio::spawn(async move {
+            let mut count = 0;
+            while !ended.load(SeqCst) {
+                client.query_drop("SELECT token FROM test.log").await.expect("a read");
+                count += 1;
+            }
+            count
+        });
+        Readers { over, task }
+    }
+
+    async fn settle(self) {
+        self.over.store(true, SeqCst);
+        assert!(self.task.await.expect("a reader failed") > 0);
+    }
+}
+
+/// The old primary is read-only and keeps its label until the new one writes already.
+#[tokio::test]
+async fn switchover_before_the_labels_move() {
+    let Some(mut scene) = Scene::begin(2, 3).await else { return };
+    // The old primary, as a replica, must not wait for one of its own.
+    scene.cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 100").await;
+    let writers = Writers::start(&scene.proxy, 6).await;
+
+    let promoted = scene.cluster.switchover(1).await;
+    scene.role(0, "replica").await;
+    scene.role(1, "primary").await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    readers_are(&scene.proxy, 2).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2, "one change, not two");
+    writers.settle(scene.cluster.primary(), promoted).await;
+}
+
+/// As MOCO does it: who is told first to be the primary becomes writable later.
+#[tokio::test]
+async fn switchover_after_the_labels_moved() {
+    let Some(mut scene) = Scene::begin(2, 3).await else { return };
+    scene.cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 100").await;
+    let writers = Writers::start(&scene.proxy, 6).await;
+
+    scene.role(1, "primary").await;
+    scene.role(0, "replica").await;
+    let labelled = |now: &serde_json::Value| {
+        let servers = now["servers"].as_array().into_iter().flatten();
+        servers.filter(|s| s["label"] == "primary").map(|s| s["name"].clone()).collect::<Vec<_>>()
+    };
+    eventually("the label of db-1 is known", async || {
+        (labelled(&topology(&scene.proxy).await) == ["db-1"]).then_some(())
+    })
+    .await;
+    assert_ne!(topology(&scene.proxy).await["writer"], "db-1", "it is read-only");
+    let promoted = scene.cluster.switchover(1).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    writers.settle(scene.cluster.primary(), promoted).await;
+}
+
+/// A dead primary keeps its label, so two pods carry it; then it comes back, writable, with its label.
+#[tokio::test]
+async fn crash_with_two_primaries_labelled() {
+    let Some(mut scene) = Scene::begin(2, 3).await else { return };
+    let writers = Writers::start(&scene.proxy, 6).await;
+
+    scene.cluster.primary_mut().kill();
+    let promoted = scene.cluster.promote(1).await;
+    scene.role(1, "primary").await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    writers.enter_phase(1);
+    scene.cluster.server_mut(0).restart().await;
+    eventually("db-0 is seen to be back", async || {
+        let now = topology(&scene.proxy).await;
+        let back = now["servers"].as_array()?.iter().any(|s| s["name"] == "db-0" && s["health"] == "up");
+        back.then_some(())
+    })
+    .await;
+    writers.each_wrote().await;
+    writers.each_wrote().await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2, "two writable servers with the label");
+    scene.nothing_of_phase(0, 1).await;
+
+    scene.role(0, "replica").await;
+    scene.cluster.rejoin(0).await;
+    readers_are(&scene.proxy, 2).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.settle(scene.cluster.primary(), promoted).await;
+}
+
+/// Nobody can move a label, and nobody hears of it; the old primary's position is enough.
+#[tokio::test]
+async fn switchover_while_the_api_server_is_dead() {
+    let Some(mut scene) = Scene::begin(2, 3).await else { return };
+    scene.cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 100").await;
+    let writers = Writers::start(&scene.proxy, 6).await;
+
+    scene.kubernetes.run("kill", &[]).await;
+    let watch = scene.watch_is(false).await;
+    assert!(watch["error"].is_string(), "{watch}");
+    writers.each_wrote().await;
+    let promoted = scene.cluster.switchover(1).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    readers_are(&scene.proxy, 2).await;
+
+    scene.kubernetes.run("restart", &[]).await;
+    scene.watch_is(true).await;
+    // All along the old one carried the label.
+    writers.each_wrote().await;
+    scene.role(1, "primary").await;
+    scene.role(0, "replica").await;
+    readers_are(&scene.proxy, 2).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2, "the API server's return changes nothing");
+    writers.settle(scene.cluster.primary(), promoted).await;
+}
+
+/// Neither a label nor the old primary can say that the new one lacks nothing; what the clients were told does.
+#[tokio::test]
+async fn crash_while_the_api_server_is_dead() {
+    let Some(mut scene) = Scene::begin(2, 3).await else { return };
+    let writers = Writers::start(&scene.proxy, 6).await;
+    scene.kubernetes.run("kill", &[]).await;
+    scene.watch_is(false).await;
+    scene.cluster.primary_mut().kill();
+    let promoted = scene.cluster.promote(1).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    writers.settle(scene.cluster.primary(), promoted).await;
+}
+
+/// The API server holds its connections and says nothing; what moved meanwhile arrives late.
+#[tokio::test]
+async fn crash_while_the_api_server_hangs() {
+    let Some(mut scene) = Scene::begin(2, 3).await else { return };
+    let writers = Writers::start(&scene.proxy, 6).await;
+
+    scene.kubernetes.run("freeze", &[]).await;
+    scene.cluster.primary_mut().kill();
+    let promoted = scene.cluster.promote(1).await;
+    scene.kubernetes.run("thaw", &[]).await;
+    scene.role(1, "primary").await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    scene.role(0, "replica").await;
+    scene.cluster.rejoin(0).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.watch_is(true).await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.settle(scene.cluster.primary(), promoted).await;
+}
+
+/// 1 → 3 → 2 pods under reads.
+#[tokio::test]
+async fn scaled_out_and_in() {
+    let Some(scene) = Scene::begin(2, 1).await else { return };
+    let readers = Readers::start(&scene.proxy).await;
+    for number in [1, 2] {
+        add(&scene.pods, &scene.cluster, number).await;
+        readers_are(&scene.proxy, number).await;
+    }
+    let second = scene.cluster.server(1).port();
+    let mut client = scene.proxy.reader().await.expect("login");
+    eventually("a new replica answers", async || {
+        (dialogue::port_of(&mut client).await.expect("a read") == second).then_some(())
+    })
+    .await;
+
+    scene.pods.delete("db-2").await;
+    readers_are(&scene.proxy, 1).await;
+    scene.pods.gone("db-2").await;
+    eventually("db-2 is no server any more", async || {
+        let now = topology(&scene.proxy).await;
+        now["servers"].as_array()?.iter().all(|s| s["name"] != "db-2").then_some(())
+    })
+    .await;
+    readers.settle().await;
+    assert_eq!(writer_is(&scene.proxy, 0).await, 1);
+}
+
+/// A pod that is replaced under its name, at another address, is another server.
+#[tokio::test]
+async fn pod_comes_back_elsewhere() {
+    let Some(scene) = Scene::begin(2, 2).await else { return };
+    let readers = Readers::start(&scene.proxy).await;
+    scene.pods.delete("db-1").await;
+    scene.pods.gone("db-1").await;
+    readers_are(&scene.proxy, 0).await;
+    // The same name, another server behind it.
+    let labels =
+        [("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "shop"), (ROLE, "replica")];
+    let port = scene.cluster.server(2).port();
+    scene.pods.pending("db-1", port, &labels).await;
+    readers_are(&scene.proxy, 0).await;
+    scene.pods.starts("db-1", "127.0.0.1").await;
+    readers_are(&scene.proxy, 1).await;
+    let mut client = scene.proxy.reader().await.expect("login");
+    eventually("the new server answers", async || {
+        (dialogue::port_of(&mut client).await.expect("a read") == port).then_some(())
+    })
+    .await;
+    readers.settle().await;
+}

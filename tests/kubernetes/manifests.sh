@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# The chart and the kustomize overlays against a real API server: rendered for each preset, accepted by the server, their
+# configuration accepted by the proxy, the two alike. Prints "ok …" and "FAIL …" lines.
+# usage: manifests.sh          env: POINTSMAN  the proxy's binary (default: built here)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source-path=SCRIPTDIR source=../setup/lib.sh
+. tests/setup/lib.sh
+chart=deploy/helm/pointsman overlays=deploy/kustomize/overlays tools=tests/kubernetes/manifests.py
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-manifests.XXXX")
+finish() {
+  [ -z "${proxy:-}" ] || kill "$proxy" 2>/dev/null || true
+  [ ! -e "$work/server/programs" ] || tests/setup/kubernetes.sh stop "$work/server" || true
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+failures=0
+check() { # what, command…: its output is shown only if it fails
+  local what=$1
+  shift
+  if "$@" >"$work/out" 2>&1; then echo "ok $what"
+  else
+    echo "FAIL $what"
+    head -n 20 "$work/out" | sed 's/^/    /'
+    failures=$((failures + 1))
+  fi
+}
+refuses() { # words that the error must have, command…
+  local words=$1
+  shift
+  if "$@" >"$work/refused" 2>&1; then echo "accepted: $*"; return 1; fi
+  grep -qF -- "$words" "$work/refused" || { cat "$work/refused"; return 1; }
+}
+
+kubectl() { tests/setup/kubernetes.sh kubectl "$work/server" "$@"; }
+accepted() { kubectl apply --dry-run=server -f "$1"; } # file
+as_json() { kubectl create --dry-run=client -o json -f "$1" >"$1.json"; } # manifests: FILE.json beside it
+
+# The volume of a rendered Deployment as the kubelet would fill it, then the proxy's own check of what is in it.
+config_is_valid() { # manifests, folder to fill
+  as_json "$1" && python3 "$tools" volume "$1.json" "$2" && "$pointsman" check --config "$2/pointsman.toml"
+}
+
+template() { # values…
+  "$programs/helm" template shop-proxy "$chart" --namespace databases --kube-version 1.36 --api-versions monitoring.coreos.com/v1 "$@"
+}
+rendered() { template "${@:2}" >"$1"; } # file, values…
+
+# The two lines that an operator's user writes; where there is no Secret of a known name, the accounts too.
+values_of() { # preset
+  values=(--set "preset=$1" --set cluster=my-cluster)
+  case $1 in
+    bitpoke) values+=(--set monitor.secret=my-cluster-secret --set monitor.key=ROOT_PASSWORD) ;;
+    bitnami) values+=(--set monitor.secret=my-cluster-mysql --set monitor.key=mysql-root-password) ;;
+    canonical | custom) values+=(--values "tests/kubernetes/$1.yaml") ;;
+  esac
+}
+
+everything=(--values tests/kubernetes/everything.yaml)
+chart_checks() {
+  local preset variant values
+  for preset in $presets; do
+    values_of "$preset"
+    for variant in plain everything; do
+      [ "$variant" = plain ] || values+=("${everything[@]}")
+      check "helm lint $preset $variant" "$programs/helm" lint --strict --quiet "$chart" "${values[@]}"
+      check "helm template $preset $variant" rendered "$work/$preset-$variant.yaml" "${values[@]}"
+      check "server accepts $preset $variant" accepted "$work/$preset-$variant.yaml"
+      check "proxy accepts $preset $variant" config_is_valid "$work/$preset-$variant.yaml" "$work/volume-$preset-$variant"
+    done
+  done
+  check "helm refuses an unknown value" refuses replicas template --set preset=moco,cluster=a,replicas=3
+  check "helm refuses an unknown preset" refuses preset template --set preset=mocco,cluster=a
+  check "helm asks for the preset" refuses "set preset" template --set cluster=a
+  check "helm asks for the cluster" refuses "set cluster" template --set preset=moco
+  check "helm asks for accounts it cannot know" refuses "set monitor.user" template --set preset=bitnami,cluster=a
+  check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
+  check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
+  check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
+  check "older Kubernetes waits in the proxy" older_waits_in_the_proxy
+  check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
+}
+
+older_waits_in_the_proxy() {
+  rendered "$work/older.yaml" --set preset=moco,cluster=a --kube-version 1.29 && ! grep -q "sleep:" "$work/older.yaml" \
+    && grep -q 'delay = "5s"' "$work/older.yaml"
+}
+
+overlay_checks() {
+  local preset
+  for preset in $presets; do
+    check "kustomize $preset" eval "kubectl kustomize '$overlays/$preset' >'$work/overlay-$preset.yaml'"
+    check "server accepts overlay $preset" accepted "$work/overlay-$preset.yaml"
+    check "proxy accepts overlay $preset" config_is_valid "$work/overlay-$preset.yaml" "$work/volume-overlay-$preset"
+    check "overlay $preset is as the chart" python3 "$tools" alike "$work/overlay-$preset.yaml.json" "$work/$preset-plain.yaml.json"
+  done
+  # All components on top of one.
+  mkdir -p "$work/kustomize"
+  cp -r deploy/kustomize/. "$work/kustomize"
+  sed -i 's/^# components:/components:/' "$work/kustomize/overlays/moco/kustomization.yaml"
+  check "kustomize with all components" eval "kubectl kustomize '$work/kustomize/overlays/moco' >'$work/components.yaml'"
+  check "server accepts all components" accepted "$work/components.yaml"
+  as_json "$work/components.yaml" || true
+  check "all components are as the chart" python3 "$tools" alike "$work/components.yaml.json" "$work/moco-everything.yaml.json"
+  check "alerts and dashboard are the chart's" deploy/kustomize/sync.sh --check
+}
+
+# Passwords through the API: nothing mounted, and rights on these Secrets alone.
+watched_passwords() {
+  local who=system:serviceaccount:databases:shop-proxy-pointsman
+  rendered "$work/watched.yaml" --set preset=moco,cluster=my-cluster,passwords=watched || return 1
+  config_is_valid "$work/watched.yaml" "$work/volume-watched" && [ ! -e "$work/volume-watched/secrets" ] || return 1
+  kubectl apply -f "$work/watched.yaml" || return 1
+  kubectl --as "$who" --namespace databases auth can-i watch secrets/moco-my-cluster || return 1
+  refuses no kubectl --as "$who" --namespace databases auth can-i watch secrets/another
+}
+
+# The same rights by the server's own word; the pod under the strictest of the pod security standards.
+live_checks() {
+  local who=system:serviceaccount:databases:shop-proxy-pointsman
+  check "watched passwords" watched_passwords
+  check "server takes the release" kubectl apply -f "$work/moco-plain.yaml"
+  check "the account may watch pods" kubectl --as "$who" --namespace databases auth can-i watch pods
+  check "and no Secrets" refuses no kubectl --as "$who" --namespace databases auth can-i list secrets
+  check "and no pods elsewhere" refuses no kubectl --as "$who" --namespace default auth can-i list pods
+  check "and change no pods" refuses no kubectl --as "$who" --namespace databases auth can-i patch pods
+  kubectl create namespace strict >/dev/null
+  kubectl label namespace strict pod-security.kubernetes.io/enforce=restricted >/dev/null
+  kubectl --namespace strict create serviceaccount shop-proxy-pointsman >/dev/null
+  python3 "$tools" pod "$work/moco-plain.yaml.json" >"$work/pod.json"
+  check "the pod is allowed where only restricted ones are" kubectl --namespace strict create --dry-run=server -f "$work/pod.json"
+  sed -i 's/"runAsNonRoot": true/"runAsNonRoot": false/' "$work/pod.json"
+  check "another is not" refuses "violates PodSecurity" kubectl --namespace strict create --dry-run=server -f "$work/pod.json"
+}
+
+database_pod() {
+  cat <<'END'
+{"apiVersion": "v1", "kind": "Pod",
+ "metadata": {"name": "db-0", "labels": {"app.kubernetes.io/name": "mysql", "app.kubernetes.io/instance": "a",
+   "app.kubernetes.io/created-by": "moco", "moco.cybozu.com/role": "primary"}},
+ "spec": {"nodeName": "node-0", "containers": [{"name": "mysqld", "image": "mysql", "ports": [{"name": "mysql", "containerPort": 1}]}]}}
+END
+}
+
+# What the alerts and the dashboard ask for, against what a running proxy offers, which watches the API server.
+metrics_checks() {
+  local http _
+  http=$(free_port)
+  tests/setup/kubernetes.sh account "$work/server" watched
+  printf '%s\n' '[[listeners]]' 'name = "rw"' "address = \"127.0.0.1:$(free_port)\"" 'mode = "split"' '[admin]' \
+    "http = \"127.0.0.1:$http\"" '[discovery]' 'kind = "kubernetes"' 'preset = "moco"' 'cluster = "a"' \
+    '[monitor]' 'user = "m"' 'password = "m"' '[[users]]' 'name = "a"' 'password = "a"' >"$work/proxy.toml"
+  kubectl --namespace watched create -f "$work/database.json" >/dev/null
+  kubectl --namespace watched patch pod db-0 --subresource=status --type=merge \
+    -p '{"status": {"phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}}' >/dev/null
+  KUBECONFIG=$work/server/watched.kubeconfig "$pointsman" run --config "$work/proxy.toml" >"$work/proxy.log" 2>&1 &
+  proxy=$!
+  for _ in $(seq 300); do
+    curl -fsS "http://127.0.0.1:$http/metrics" 2>/dev/null >"$work/metrics" && grep -q 'server_up{server="db-0"' "$work/metrics" && break
+    sleep 0.1
+  done
+  check "alerts and dashboard ask for metrics that exist" python3 "$tools" metrics "$work/metrics" "$chart"/files/*
+}
+
+programs=$(tests/setup/kubernetes-build.sh) || exit $?
+export PATH=$programs:$PATH
+if [ -n "${POINTSMAN:-}" ]; then pointsman=$POINTSMAN
+else
+  cargo build --locked --quiet
+  pointsman=${CARGO_TARGET_DIR:-target}/debug/pointsman
+fi
+tests/setup/kubernetes.sh start "$work/server"
+kubectl create namespace databases >/dev/null
+kubectl create -f "$programs/crds" >/dev/null
+kubectl wait --for=condition=Established crd --all --timeout=60s >/dev/null
+presets=$(cd "$overlays" && echo *)
+chart_checks
+overlay_checks
+live_checks
+database_pod >"$work/database.json"
+metrics_checks
+[ "$failures" = 0 ]

@@ -1,0 +1,237 @@
+//! The servers as pods of a real API server, with RBAC on and a ServiceAccount's token: real
+//! MariaDB servers behind the pods, and what operators and API servers do to both.
+
+#[path = "pods/api.rs"]
+mod api;
+mod dialogue;
+mod support;
+
+use std::time::Duration;
+
+use api::{ApiServer, NAMESPACE};
+use dialogue::{eventually, metric, patient, port_of, readers_are, row, topology, writer_is};
+use mysql_async::prelude::Queryable;
+use support::{Cluster, Proxy, proxy_config};
+use tokio::time::sleep;
+
+const ROLE: &str = "k8s.mariadb.com/role";
+
+/// An API server, a pod for each server of the cluster, and a proxy that watches them.
+async fn start(cluster: &Cluster) -> Option<(ApiServer, Proxy)> {
+    let api = ApiServer::start().await?;
+    for number in 0..cluster.servers().len() {
+        let role = if number == cluster.primary_number() { "primary" } else { "replica" };
+        api.pod(number, cluster.server(number).port(), &[(ROLE, role)]).await;
+    }
+    cluster.primary().sql("CREATE TABLE IF NOT EXISTS test.written (n INT PRIMARY KEY)").await;
+    let mut proxy = proxy(&api, cluster, "");
+    proxy.wait_ready().await;
+    writer_is(&proxy, cluster.primary_number()).await;
+    readers_are(&proxy, cluster.servers().len() - 1).await;
+    Some((api, proxy))
+}
+
+fn proxy(api: &ApiServer, cluster: &Cluster, more: &str) -> Proxy {
+    let config = proxy_config(cluster);
+    let (config, _) = config.split_once("\n[[discovery.servers]]").expect("servers");
+    let pods = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"\nport = \"mysql\"";
+    let config = patient(&config.replace("kind = \"static\"", pods)) + more;
+    Proxy::start_with(&config, &[("KUBECONFIG", &api.kubeconfig())])
+}
+
+async fn connected(proxy: &Proxy, wanted: bool) -> String {
+    eventually(&format!("connected: {wanted}"), async || {
+        let pods = topology(proxy).await["kubernetes"][0].clone();
+        (pods["connected"] == wanted).then(|| pods["error"].to_string())
+    })
+    .await
+}
+
+async fn label_is(proxy: &Proxy, number: usize, wanted: &str) {
+    eventually(&format!("db-{number} is labelled {wanted}"), async || {
+        (topology(proxy).await["servers"][number]["label"] == wanted).then_some(())
+    })
+    .await;
+}
+
+async fn lists(proxy: &Proxy) -> f64 {
+    metric(proxy, "pointsman_kubernetes_lists_total{resource=\"pods\"}").await
+}
+
+/// Waits on the held write until it is done.
+fn write(proxy: &Proxy, number: u32) -> tokio::task::JoinHandle<Result<u16, mysql_async::Error>> {
+    let port = proxy.rw;
+    tokio::spawn(async move {
+        let mut client = support::connect(port, "app", "app", "test").await?;
+        client.query_drop(format!("INSERT INTO written VALUES ({number})")).await?;
+        port_of(&mut client).await
+    })
+}
+
+#[tokio::test]
+async fn a_crash_and_the_label_after_the_promotion() {
+    let mut cluster = Cluster::mariadb(2).await;
+    let Some((api, proxy)) = start(&cluster).await else { return };
+    assert_eq!(write(&proxy, 1).await.unwrap().unwrap(), cluster.primary().port());
+    cluster.primary_mut().kill();
+    cluster.promote(1).await;
+    // It has the one write that a client was told of: nobody has to wait for its label.
+    assert_eq!(write(&proxy, 2).await.unwrap().unwrap(), cluster.server(1).port());
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    api.label(1, ROLE, "primary").await;
+    label_is(&proxy, 1, "primary").await;
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    // The dead one returns with its label, writable.
+    cluster.server_mut(0).restart().await;
+    eventually("the old primary is seen", async || {
+        (topology(&proxy).await["alarm"] == "several_candidates").then_some(())
+    })
+    .await;
+    assert_eq!(write(&proxy, 3).await.unwrap().unwrap(), cluster.server(1).port());
+    api.label(0, ROLE, "replica").await;
+    cluster.rejoin(0).await;
+    readers_are(&proxy, 2).await;
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    let mut client = proxy.client().await.unwrap();
+    assert_eq!(
+        row(&mut client, "SELECT COUNT(*), MAX(n) FROM written FOR UPDATE").await.unwrap(),
+        ["3", "3"]
+    );
+}
+
+#[tokio::test]
+async fn a_crash_and_the_label_before_the_promotion() {
+    let mut cluster = Cluster::mariadb(2).await;
+    let Some((api, proxy)) = start(&cluster).await else { return };
+    cluster.primary_mut().kill();
+    let held = write(&proxy, 1);
+    api.label(2, ROLE, "primary").await;
+    api.label(0, ROLE, "replica").await;
+    label_is(&proxy, 2, "primary").await;
+    eventually("the loss is seen", async || topology(&proxy).await["writer"].is_null().then_some(())).await;
+    assert!(!held.is_finished(), "the label alone makes no writer");
+    cluster.promote(2).await;
+    assert_eq!(writer_is(&proxy, 2).await, 2);
+    assert_eq!(held.await.unwrap().unwrap(), cluster.server(2).port());
+}
+
+#[tokio::test]
+async fn a_switchover_while_the_api_is_away() {
+    let mut cluster = Cluster::mariadb(2).await;
+    let Some((api, proxy)) = start(&cluster).await else { return };
+    api.run(&["kill"]).await;
+    let error = connected(&proxy, false).await;
+    assert!(error.contains("cannot be reached"), "{error}");
+    assert_eq!(metric(&proxy, "pointsman_kubernetes_connected{resource=\"pods\"}").await, 0.0);
+    assert!(proxy.log().contains("what is known stays"), "{}", proxy.log());
+    readers_are(&proxy, 2).await;
+    // No label moves, but the old primary's position says that the new one has everything.
+    cluster.switchover(1).await;
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    assert_eq!(write(&proxy, 1).await.unwrap().unwrap(), cluster.server(1).port());
+    api.run(&["restart"]).await;
+    connected(&proxy, true).await;
+    // The labels are those of before: that is no reason to go back.
+    label_is(&proxy, 0, "primary").await;
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    api.label(1, ROLE, "primary").await;
+    api.label(0, ROLE, "replica").await;
+    label_is(&proxy, 0, "replica").await;
+    readers_are(&proxy, 2).await;
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+}
+
+#[tokio::test]
+async fn compacted_while_nobody_listened() {
+    let cluster = Cluster::mariadb(1).await;
+    let Some((api, proxy)) = start(&cluster).await else { return };
+    assert_eq!(lists(&proxy).await, 1.0);
+    proxy.signal("STOP");
+    // What happens before its watch is closed would wait in the socket.
+    api.run(&["restart"]).await;
+    api.label(1, "noise", "1").await;
+    api.delete(1).await;
+    api.pod(1, cluster.server(1).port(), &[(ROLE, "replica")]).await;
+    api.run(&["compact"]).await;
+    // Its cache of changes begins now, and etcd knows none from before.
+    api.run(&["restart"]).await;
+    proxy.signal("CONT");
+    eventually("a new list", async || (lists(&proxy).await >= 2.0).then_some(())).await;
+    connected(&proxy, true).await;
+    readers_are(&proxy, 1).await;
+    assert_eq!(writer_is(&proxy, 0).await, 1, "no reroute");
+}
+
+#[tokio::test]
+async fn replicas_come_and_go() {
+    let cluster = Cluster::mariadb(2).await;
+    let Some(api) = ApiServer::start().await else { return };
+    api.pod(0, cluster.server(0).port(), &[(ROLE, "primary")]).await;
+    let mut proxy = proxy(&api, &cluster, "");
+    proxy.wait_ready().await;
+    // A pod without a role is being set up.
+    api.pod(1, cluster.server(1).port(), &[]).await;
+    api.pod(2, cluster.server(2).port(), &[(ROLE, "replica")]).await;
+    readers_are(&proxy, 1).await;
+    assert_eq!(topology(&proxy).await["servers"].as_array().unwrap().len(), 2);
+    api.label(1, ROLE, "replica").await;
+    readers_are(&proxy, 2).await;
+
+    // An open transaction on a pod that goes may end; nothing new begins there.
+    let mut reader = proxy.reader().await.unwrap();
+    reader.query_drop("START TRANSACTION READ ONLY").await.unwrap();
+    let port = port_of(&mut reader).await.unwrap();
+    let going = (1..3).find(|n| cluster.server(*n).port() == port).expect("a replica");
+    api.begin_deletion(going).await;
+    eventually("it is being deleted", async || {
+        (topology(&proxy).await["servers"][going]["deleting"] == true).then_some(())
+    })
+    .await;
+    readers_are(&proxy, 1).await;
+    assert_eq!(port_of(&mut reader).await.unwrap(), port);
+    reader.query_drop("COMMIT").await.unwrap();
+    assert_ne!(port_of(&mut reader).await.unwrap(), port);
+    api.delete(going).await;
+    eventually("it is gone", async || {
+        (topology(&proxy).await["servers"].as_array()?.len() == 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rights_and_tokens_come_and_go() {
+    let cluster = Cluster::mariadb(1).await;
+    let Some((api, proxy)) = start(&cluster).await else { return };
+    api.run(&["rights", NAMESPACE, "take"]).await;
+    // A watch under way goes on; the next one is refused.
+    let error = connected_after_a_watch(&proxy, false).await;
+    for part in ["may not watch pods", "a Role", "verbs"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    assert_eq!(writer_is(&proxy, 0).await, 1);
+    api.run(&["rights", NAMESPACE, "give"]).await;
+    connected(&proxy, true).await;
+    // The old token is worth nothing any more, and nobody is let in again without another one.
+    api.run(&["token", "revoke", NAMESPACE]).await;
+    api.run(&["kill"]).await;
+    connected(&proxy, false).await;
+    api.run(&["restart"]).await;
+    connected(&proxy, true).await;
+    api.pod(7, cluster.server(1).port(), &[(ROLE, "replica")]).await;
+    eventually("the new pod is seen", async || {
+        (topology(&proxy).await["servers"].as_array()?.len() == 3).then_some(())
+    })
+    .await;
+}
+
+/// A watch lives 30 s.
+async fn connected_after_a_watch(proxy: &Proxy, wanted: bool) -> String {
+    for _ in 0..40 {
+        let pods = topology(proxy).await["kubernetes"][0].clone();
+        if pods["connected"] == wanted {
+            return pods["error"].to_string();
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    panic!("connected is never {wanted}: {}", proxy.log());
+}

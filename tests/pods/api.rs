@@ -1,0 +1,100 @@
+//! An API server by `tests/setup/kubernetes.sh`; it ends with its owner.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::support::{Scratch, report_skipped};
+
+/// Where the pods are.
+pub const NAMESPACE: &str = "shop";
+/// The script's word for "not to be had here".
+const SKIPPED: i32 = 77;
+
+pub struct ApiServer {
+    scratch: Scratch,
+}
+
+impl ApiServer {
+    /// With the namespace and the proxy's account; None, loudly reported, where it cannot be had.
+    pub async fn start() -> Option<Self> {
+        let api = ApiServer { scratch: Scratch::new("api") };
+        // Building it takes minutes and is not a test's work.
+        let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/kubernetes-build.sh");
+        let there =
+            Command::new(build).arg("--there").stdin(Stdio::null()).output().await.expect("the script");
+        if there.status.code() == Some(SKIPPED) {
+            let text = String::from_utf8_lossy(&there.stderr);
+            let test = std::thread::current().name().unwrap_or("?").to_owned();
+            report_skipped(&test, text.trim().trim_start_matches("SKIPPED: "));
+            return None;
+        }
+        let (code, text) = api.script(&["start"]).await;
+        assert_eq!(code, Some(0), "{text}");
+        api.run(&["account", NAMESPACE]).await;
+        Some(api)
+    }
+
+    pub fn kubeconfig(&self) -> String {
+        self.folder() + "/" + NAMESPACE + ".kubeconfig"
+    }
+
+    /// `db-NUMBER` on loopback, running and ready.
+    pub async fn pod(&self, number: usize, port: u16, labels: &[(&str, &str)]) {
+        let mut arguments = ["pod", NAMESPACE].map(str::to_owned).to_vec();
+        arguments.extend([format!("db-{number}"), "127.0.0.1".to_owned(), port.to_string()]);
+        arguments
+            .extend(["app.kubernetes.io/name=mariadb", "app.kubernetes.io/instance=shop"].map(str::to_owned));
+        arguments.extend(labels.iter().map(|(key, value)| format!("{key}={value}")));
+        self.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+
+    pub async fn label(&self, number: usize, key: &str, value: &str) {
+        self.kubectl(&["label", "pod", &format!("db-{number}"), "--overwrite", &format!("{key}={value}")])
+            .await;
+    }
+
+    /// It is told to end, and as nobody runs it, nobody ends it.
+    pub async fn begin_deletion(&self, number: usize) {
+        self.kubectl(&["delete", "pod", &format!("db-{number}"), "--wait=false"]).await;
+    }
+
+    pub async fn delete(&self, number: usize) {
+        self.kubectl(&["delete", "pod", &format!("db-{number}"), "--force", "--grace-period=0"]).await;
+    }
+
+    async fn kubectl(&self, arguments: &[&str]) {
+        let all: Vec<_> = ["kubectl", "-n", NAMESPACE].iter().chain(arguments).copied().collect();
+        self.run(&all).await;
+    }
+
+    /// The script with a verb, the folder and the rest.
+    pub async fn run(&self, arguments: &[&str]) {
+        let (code, text) = self.script(arguments).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {text}");
+    }
+
+    async fn script(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/kubernetes.sh");
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        let work = Command::new(script).arg(verb).arg(self.folder()).args(rest).stdin(Stdio::null()).output();
+        let done = timeout(Duration::from_secs(600), work).await.expect("in time").expect("the script");
+        let text = String::from_utf8_lossy(&done.stderr).into_owned();
+        (done.status.code(), text)
+    }
+
+    fn folder(&self) -> String {
+        self.scratch.path().join("k").to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/kubernetes.sh");
+        let _ =
+            std::process::Command::new(script).args(["stop", &self.folder()]).stderr(Stdio::null()).status();
+    }
+}
