@@ -345,8 +345,10 @@ SET max_connections = 10;
 SET GLOBAL wait_timeout = 5;
 -- error 1232
 SET wait_timeout = 'abc';
+# One second, from here on: back at once, so that a pause of the test does not end the session at the server.
 SET wait_timeout = 0;
 SELECT @@wait_timeout;
+SET wait_timeout = DEFAULT;
 -- error 1231
 SET autocommit = 7;
 -- error 1238

@@ -199,8 +199,9 @@ impl<'a> Player<'a> {
             self.writers.insert(item.session.clone());
         }
         self.tally.statements += 1;
-        let direct = self.one_side(item, &mut pair.sides[0])?;
-        let proxy = self.one_side(item, &mut pair.sides[1])?;
+        let broke = |side: &str, error: io::Error| io::Error::new(error.kind(), format!("{side}: {error}"));
+        let direct = self.one_side(item, &mut pair.sides[0]).map_err(|e| broke("direct", e))?;
+        let proxy = self.one_side(item, &mut pair.sides[1]).map_err(|e| broke("proxy", e))?;
         pair.in_transaction = direct.iter().flatten().rev().find_map(status).is_some_and(|s| s & 1 != 0);
         self.compare(item, sql, &direct, &proxy);
         Ok(())
