@@ -308,6 +308,14 @@ impl<S: Stream> Connection<S> {
         sure
     }
 
+    /// Appends what takes away the warnings that a SET in front may leave on MySQL (3135 of an sql_mode, for one);
+    /// MariaDB's SET has none.
+    pub fn forget_set(&mut self, out: &mut Vec<u8>) {
+        if self.about.flavor == Flavor::MySql {
+            self.query_in_front(b"DO 0", Expect::Set, out);
+        }
+    }
+
     fn append_insert_id(&mut self, wish: Option<u64>, set: &mut Vec<u8>) {
         if let Some(id) = wish.filter(|id| self.insert_id != Some(*id)) {
             if set.len() > 4 {

@@ -108,7 +108,11 @@ impl<R: Runtime> Session<R> {
             connection.reset(&mut self.prelude);
         }
         connection.close_statements(&mut self.prelude);
+        let before = self.prelude.len();
         let mut sure = connection.become_session(&self.state.carried, insert_id, &mut self.prelude);
+        if effects.contains(Effects::READS_DIAGNOSTICS) && before != self.prelude.len() {
+            connection.forget_set(&mut self.prelude);
+        }
         if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
             // It may execute what it likes: nothing of others.
             connection.drop_text_statements_but(&self.state.text_statements, &mut self.prelude);
