@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the fuzz targets and runs each for some seconds. usage: fuzz/run.sh [SECONDS [TARGET…]]
-# env: REPEATABLE=1  the same inputs each time, from the corpus of the repository and a fixed seed
+# env: REPEATABLE=20000  so many inputs a target, the same ones each time, made from the repository's corpus (inputs.rs)
 #
 # libFuzzer and LLVM's coverage counters come with plain cargo, on stable and nightly, so
 # nothing needs to be installed but a C++ compiler. Without one this says SKIPPED and passes.
@@ -27,16 +27,18 @@ flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 RUSTFLAGS=$(echo $flags) cargo build --release --quiet --target "$host" --target-dir target --bins
 
 failed=0
-# So many inputs take a target of the usual size some seconds.
-[ -z "${REPEATABLE:-}" ] || repeatable="-seed=1 -runs=200000"
+[ -z "${REPEATABLE:-}" ] || rustc --edition 2024 -C opt-level=2 -o target/inputs inputs.rs
 for target in $targets; do
-    found=target/corpus/$target
-    [ -z "${REPEATABLE:-}" ] || found=target/repeatable/$target
-    [ -z "${REPEATABLE:-}" ] || rm -rf "$found"
+    found=target/corpus/$target how="corpus/$target -max_total_time=$seconds"
+    if [ -n "${REPEATABLE:-}" ]; then
+        found=target/repeatable/$target how=-runs=0
+        rm -rf "$found"
+        target/inputs "corpus/$target" "$found" "$REPEATABLE"
+    fi
     mkdir -p "$found" "artifacts/$target" "corpus/$target"
     log=target/$target.log
     # shellcheck disable=SC2086  # several words
-    if "target/$host/release/$target" "$found" "corpus/$target" ${repeatable:--max_total_time="$seconds"} \
+    if "target/$host/release/$target" "$found" $how \
         -timeout=10 -rss_limit_mb=1024 -max_len=4096 \
         -artifact_prefix="artifacts/$target/" -print_final_stats=1 >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

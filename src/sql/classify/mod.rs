@@ -23,6 +23,7 @@ pub(in crate::sql) mod tokens;
 mod transaction;
 mod words;
 
+use super::read_only::{Verdict, check};
 use super::{ClassReason, Effects, Kind, Options, StatementClass, StatementKind};
 use found::Found;
 use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
@@ -69,7 +70,7 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
     });
     match split {
         Err(Unreadable) => Found::unknown(ClassReason::Ambiguous).class(),
-        Ok(hints) => hinted(all.unwrap_or_else(Found::read), hints).class(),
+        Ok(hints) => hinted(all.unwrap_or_else(Found::read), hints, || check(sql, context.options)).class(),
     }
 }
 
@@ -124,7 +125,7 @@ fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {
 
 /// Comments that overrule. A hint makes a read of what differs between servers and of what calls a function that
 /// is not known; never of what locks, writes or belongs to the session.
-fn hinted(mut found: Found, hints: Effects) -> Found {
+fn hinted(mut found: Found, hints: Effects, guard: impl FnOnce() -> Verdict) -> Found {
     found.add(hints);
     if hints.contains(Effects::HINT_PRIMARY) {
         return if found.kind() == StatementKind::Read { found.because(ClassReason::Hint) } else { found };
@@ -132,7 +133,8 @@ fn hinted(mut found: Found, hints: Effects) -> Found {
     if !hints.contains(Effects::HINT_REPLICA) {
         return found;
     }
-    if !found.hintable() {
+    // No more than the guard of replica ports lets through.
+    if !found.hintable() || guard() != Verdict::Allowed {
         return found;
     }
     let kept = found.effects() - Effects::LEAVES_UNKNOWN;

@@ -24,13 +24,16 @@ pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
     for token in tokens {
         let [older, last] = before;
         let last_is = |word| last.is_some_and(|last| last.is(word));
-        if last_is("INTO") && token.is_any(&["OUTFILE", "DUMPFILE"]) {
+        // `t.into`, `@nextval`
+        let named = older.is_some_and(|older| matches!(older.kind, Kind::At | Kind::AtAt | Kind::Dot));
+        let variable = older.is_some_and(|older| older.kind == Kind::At);
+        if !named && last_is("INTO") && token.is_any(&["OUTFILE", "DUMPFILE"]) {
             return Err(Reason::WritesFile);
         }
         if token.is("FOR") && last_is("VALUE") && older.is_some_and(|older| older.is("NEXT")) {
             return Err(Reason::WritingFunction);
         }
-        if token.kind == Kind::Open && last.is_some_and(writes_when_called) {
+        if token.kind == Kind::Open && !variable && last.is_some_and(writes_when_called) {
             return Err(Reason::WritingFunction);
         }
         before = [last, Some(token)];

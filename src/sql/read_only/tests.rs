@@ -44,6 +44,8 @@ fn reads_pass() {
         "SELECT @a := @a + 1",
         "SELECT nextval FROM t",
         "SELECT next, value FROM t",
+        "SELECT t.into outfile FROM t",
+        "SELECT @into outfile, @nextval",
         "SELECT * FROM t USE INDEX FOR JOIN (i)",
         "SELECT LAST_INSERT_ID(), f(1)",
         "SELECT 'it''s; DROP TABLE t'",

@@ -527,6 +527,7 @@ fn hints() {
         "CALL p(f(1))",
         "HELP 'x'",
         "SHOW DROP TABLES",
+        "SHOW INTO DUMPFILE TABLES",
     ] {
         let hinted = class(&format!("/* pointsman: replica */ {sql}"));
         assert_ne!(hinted.kind, K::Read, "{sql}");
