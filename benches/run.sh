@@ -15,7 +15,7 @@ target=${CARGO_TARGET_DIR:-target}
 tests/setup/deps.sh
 if [[ $TARGETS =~ split|primary ]]; then
   say "building the proxy"
-  cargo build --release --locked
+  cargo build --profile dist --locked
 fi
 mkdir -p "$target/bench"
 for client in connect crowd; do

@@ -134,7 +134,7 @@ def pointsman(mode, cluster, pool):
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"workers = {THREADS}\n" + config)
     log = path + ".log"
-    binary = os.path.join(os.environ["TARGET_DIR"], "release", "pointsman")
+    binary = os.path.join(os.environ["TARGET_DIR"], "dist", "pointsman")
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen([binary, "run", "--config", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     target = Target(mode, rw, process, http)
