@@ -157,10 +157,11 @@ PARTS = {
 
 
 def main():
-    parts = sys.argv[1:] or [*PARTS, "failover"]
-    unknown = set(parts) - {*PARTS, "failover"}
+    alone = ["failover", "pods"]
+    parts = sys.argv[1:] or [*PARTS, *alone]
+    unknown = set(parts) - {*PARTS, *alone}
     if unknown:
-        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}, failover")
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join([*PARTS, *alone])}")
     shared = [p for p in parts if p in PARTS]
     if shared:
         say("starting a primary and two replicas")
@@ -177,6 +178,13 @@ def main():
             cluster.stop()
     if "failover" in parts and "split" in TARGETS:
         publish("failover", failover.measure(SETTINGS["failovers"], say))
+    if "pods" in parts and "split" in TARGETS:
+        say("pods on a real API server: 200 changes of the primary, and labels")
+        command = ["cargo", "bench", "--locked", "--bench", "pods"]
+        lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+        lines = [line for line in lines if line.startswith("| ")]
+        if lines:
+            publish("pods", lines)
 
 
 def publish(part, results):

@@ -3,89 +3,21 @@
 //! `tests/pods.rs` has the scenes without them.
 
 mod dialogue;
+#[path = "kubernetes/scene.rs"]
+mod scene;
 mod support;
 #[path = "failover/writers.rs"]
 #[allow(dead_code)] // the failover tests use all of it
 mod writers;
 
-use dialogue::{eventually, patient, readers_are, topology, writer_is};
+use dialogue::{eventually, readers_are, topology, writer_is};
 use mysql_async::prelude::Queryable;
+use scene::{ROLE, Scene, add};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use support::{Cluster, Kubernetes, Pods, Proxy, proxy_config};
+use support::Proxy;
 use tokio::task::JoinHandle;
-use writers::{TABLES, Writers};
-
-const NAMESPACE: &str = "databases";
-const ROLE: &str = "k8s.mariadb.com/role";
-
-/// Servers 0 … n are the pods db-0 … db-n.
-struct Scene {
-    proxy: Proxy,
-    cluster: Cluster,
-    pods: Pods,
-    kubernetes: Kubernetes,
-}
-
-impl Scene {
-    /// Server 0 is the primary; the first `pods` of them have a pod.
-    async fn begin(replicas: usize, pods: usize) -> Option<Self> {
-        let kubernetes = Kubernetes::start().await?;
-        let namespace = kubernetes.namespace(NAMESPACE).await;
-        let cluster = Cluster::mariadb(replicas).await;
-        // What was acknowledged is on a replica, too, so that nothing is lost with the primary.
-        cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 600000").await;
-        cluster.primary().sql(TABLES).await;
-        cluster.wait_caught_up().await;
-        for number in 0..pods {
-            add(&namespace, &cluster, number).await;
-        }
-        let kubeconfig = kubernetes.kubeconfig(NAMESPACE).display().to_string();
-        let mut proxy = Proxy::start_with(&config(&cluster), &[("KUBECONFIG", &kubeconfig)]);
-        proxy.wait_ready().await;
-        assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
-        readers_are(&proxy, pods - 1).await;
-        Some(Scene { proxy, cluster, pods: namespace, kubernetes })
-    }
-
-    async fn role(&self, number: usize, role: &str) {
-        self.pods.label(&name(number), ROLE, Some(role)).await;
-    }
-
-    /// Waits until `/topology` says whether the pods' watch hears from the API server; its report.
-    async fn watch_is(&self, connected: bool) -> serde_json::Value {
-        eventually(&format!("the watch is connected: {connected}"), async || {
-            let now = topology(&self.proxy).await;
-            let watch = now["kubernetes"].as_array()?.iter().find(|w| w["resource"] == "pods")?.clone();
-            (watch["connected"] == connected).then_some(watch)
-        })
-        .await
-    }
-
-    /// None of the statements of a phase are on a server.
-    async fn nothing_of_phase(&self, number: usize, phase: usize) {
-        let ask = format!("SELECT COUNT(*) FROM test.log WHERE token LIKE '%-p{phase}-%'");
-        assert_eq!(self.cluster.server(number).value(&ask).await, "0", "writes on db-{number}");
-    }
-}
-
-fn name(number: usize) -> String {
-    format!("db-{number}")
-}
-
-async fn add(pods: &Pods, cluster: &Cluster, number: usize) {
-    let role = if number == cluster.primary_number() { "primary" } else { "replica" };
-    let labels =
-        [("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "shop"), (ROLE, role)];
-    pods.create(&name(number), "127.0.0.1", cluster.server(number).port(), &labels).await;
-}
-
-fn config(cluster: &Cluster) -> String {
-    let text = proxy_config(cluster);
-    let (text, _) = text.split_once("\n[[discovery.servers]]").expect("the servers stand at the end");
-    let discovery = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"";
-    patient(&text.replace("kind = \"static\"", discovery))
-}
+use writers::Writers;
 
 /// Reads on the read-only port all the time, none of which may fail.
 struct Readers {
@@ -300,4 +232,28 @@ async fn pod_comes_back_elsewhere() {
     })
     .await;
     readers.settle().await;
+}
+
+/// A namespace is shared: the selector keeps what others run in it away, in the first list and in the watch.
+#[tokio::test]
+async fn among_thousands_of_other_pods() {
+    let Some(mut scene) = Scene::begin_among(2, 3, 2000).await else { return };
+    scene.cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 100").await;
+    let writers = Writers::start(&scene.proxy, 6).await;
+    let others = scene.pods.clone();
+    let busy = tokio::spawn(async move {
+        for turn in 0..100 {
+            others.label(&scene::other(turn), "turn", Some("over")).await;
+        }
+    });
+    let promoted = scene.cluster.switchover(1).await;
+    scene.role(1, "primary").await;
+    scene.role(0, "replica").await;
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.each_wrote().await;
+    busy.await.expect("labels of other pods");
+    let now = topology(&scene.proxy).await;
+    assert_eq!(now["servers"].as_array().map(Vec::len), Some(3), "{now}");
+    assert_eq!(writer_is(&scene.proxy, 1).await, 2);
+    writers.settle(scene.cluster.primary(), promoted).await;
 }

@@ -79,6 +79,11 @@ impl Writers {
     /// Ends them, and compares what they know with what is there. Returns when the first statement was
     /// acknowledged after `since`.
     pub async fn settle(self, primary: &Node, since: Instant) -> Instant {
+        self.settle_all(primary, &[since]).await.remove(0)
+    }
+
+    /// The same for several moments.
+    pub async fn settle_all(self, primary: &Node, since: &[Instant]) -> Vec<Instant> {
         self.shared.over.store(true, SeqCst);
         let mut books = Vec::new();
         for task in self.tasks {
@@ -109,8 +114,10 @@ impl Writers {
             all(|b| b.unknown.len()),
             all(|b| b.undone.len())
         );
-        let times = books.iter().flat_map(|b| &b.acknowledged).map(|(_, at)| *at);
-        times.filter(|at| *at >= since).min().expect("nothing was acknowledged since")
+        let mut times: Vec<_> = books.iter().flat_map(|b| &b.acknowledged).map(|(_, at)| *at).collect();
+        times.sort();
+        let first = |since: &Instant| times.get(times.partition_point(|at| at < since)).copied();
+        since.iter().map(|since| first(since).expect("nothing was acknowledged since")).collect()
     }
 }
 
