@@ -533,7 +533,7 @@ impl SessionState {
         }
         if before.charset != self.carried.charset {
             self.answer.charset = true;
-            self.keep_literals(&before.charset);
+            self.keep_literals(heard.role, &before.charset);
         }
     }
 

@@ -221,7 +221,7 @@ impl SessionState {
 
     /// The character set was this until now. A string that was written under it would mean something else when it
     /// is written again, unless it says what it is.
-    pub(super) fn keep_literals(&mut self, before: &Charset) {
+    pub(super) fn keep_literals(&mut self, role: Role, before: &Charset) {
         let strings = |state: &Self| {
             let all = state.carried.user_variables.iter();
             all.filter(|(_, literal)| is_string(literal)).cloned().collect::<Vec<_>>()
@@ -230,7 +230,8 @@ impl SessionState {
         for (name, literal) in strings(self) {
             match before.introduce(&literal, flavor) {
                 Some(literal) if Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) => {}
-                _ => self.untold_user_variable(Role::Writer, &name),
+                // They were brought to the connection that said so, and maybe to no other.
+                _ => self.untold_user_variable(role, &name),
             }
         }
     }

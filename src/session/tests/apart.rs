@@ -78,6 +78,36 @@ fn what_a_reading_transaction_set_is_the_primarys_to_know_afterwards() {
     });
 }
 
+/// Under the new character set the literal would mean something else. The values are where that was set: in a
+/// transaction that only reads that is the replica.
+#[test]
+fn what_cannot_be_said_again_is_asked_where_the_character_set_changed() {
+    play(async {
+        let mut s = story().await;
+        s.runs("set @a = '\u{e9}'", AUTOCOMMIT, &something()).await;
+        s.client.query("start transaction read only");
+        s.db1.answer_ok("SET @`a`='\u{e9}'").await;
+        s.db1.expect_query("start transaction read only").await;
+        s.db1.reply(&[ok_with(READING)]);
+        s.client.expect(&[ok_with(READING)]).await;
+        let names = ["client", "connection", "results"];
+        let names = names.map(|name| variable(&format!("character_set_{name}"), "latin1")).concat();
+        s.runs_on_replica("set names latin1", READING, &names).await;
+        s.runs_on_replica("rollback", AUTOCOMMIT, &[]).await;
+        s.client.query("select @a from t");
+        s.db1.expect_query("SELECT @`a`,HEX(@`a`),CHARSET(@`a`),COLLATION(@`a`)").await;
+        let value = row(&["\u{e9}", "C3A9", "utf8mb4", "utf8mb4_bin"]);
+        s.db1.reply(&result_set(MODERN, &["a"; 4], &[value], AUTOCOMMIT));
+        s.db1.answer_one("select @a from t").await;
+        s.client.expect(&one()).await;
+        s.client.query("insert into t values (@a)");
+        s.db0.answer_ok("SET NAMES 'latin1'").await;
+        s.db0.answer_ok("SET @`a`=_utf8mb4 X'C3A9' COLLATE utf8mb4_bin").await;
+        s.db0.answer_ok("insert into t values (@a)").await;
+        s.client.expect_ok().await;
+    });
+}
+
 #[test]
 fn a_cursor_on_a_replica_does_not_keep_reads_from_the_sessions_own_writes() {
     play(async {
