@@ -62,7 +62,13 @@ impl<'a> Scan<'_, 'a, '_> {
             }
             return;
         }
-        if matches!(last.kind, Kind::At | Kind::AtAt) {
+        // `@` alone is a variable on MySQL, without a name: what follows it may be the statement's own word.
+        let own = match tok.meaning {
+            Meaning::Into | Meaning::For => true,
+            Meaning::Lock => next.is("IN"),
+            _ => false,
+        };
+        if last.kind == Kind::AtAt || (last.kind == Kind::At && !own) {
             return;
         }
         match tok.meaning {

@@ -24,8 +24,8 @@ pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
     for token in tokens {
         let [older, last] = before;
         let last_is = |word| last.is_some_and(|last| last.is(word));
-        // `t.into`, `@nextval`
-        let named = older.is_some_and(|older| matches!(older.kind, Kind::At | Kind::AtAt | Kind::Dot));
+        // `t.into`, `@nextval`; but `@` alone is a variable, too, on MySQL: `SELECT @ INTO OUTFILE …`.
+        let named = older.is_some_and(|older| older.kind == Kind::Dot);
         let variable = older.is_some_and(|older| older.kind == Kind::At);
         if !named && last_is("INTO") && token.is_any(&["OUTFILE", "DUMPFILE"]) {
             return Err(Reason::WritesFile);

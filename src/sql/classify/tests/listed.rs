@@ -170,6 +170,9 @@ fn into_outfile() {
             "SELECT LOAD_FILE('/x')",
         ],
     );
+    all(K::Write, R::ServerFile, E::READS_USER_VARIABLES, &["SELECT @ INTO OUTFILE '/x'"]);
+    let locks = E::READS_USER_VARIABLES | E::LOCKS_ROWS;
+    all(K::Write, R::LockingRead, locks, &["SELECT @ FOR UPDATE", "SELECT @ LOCK IN SHARE MODE"]);
 }
 
 #[test]
