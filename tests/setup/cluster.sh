@@ -138,7 +138,7 @@ promote() { # server
 end() { # server, signal
   local pid
   pid=$(running "$1") || return 0
-  kill -s "$2" "$pid" 2>/dev/null || true
+  "$here/signal.sh" "$2" "$pid" 2>/dev/null || true
 }
 
 stop() {

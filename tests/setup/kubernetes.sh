@@ -156,7 +156,7 @@ END
 end() { # etcd or apiserver, signal
   local pid _
   pid=$(running "$1") || return 0
-  kill -s "$2" "$pid" 2>/dev/null || true
+  "$here/signal.sh" "$2" "$pid" 2>/dev/null || true
   [ "$2" = KILL ] || return 0
   for _ in $(seq 100); do running "$1" >/dev/null || return 0; sleep 0.05; done
   die "$1 does not end"

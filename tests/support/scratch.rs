@@ -75,9 +75,10 @@ fn end_leftovers(folder: &Path) {
 }
 
 /// Sends a signal by name, through the shell: the crate and its tests have no unsafe code.
+/// After STOP, every thread has stopped.
 pub fn signal(pid: impl std::fmt::Display, name: &str) -> bool {
-    Command::new("sh")
-        .args(["-c", &format!("kill -s {name} {pid}")])
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/setup/signal.sh"))
+        .args([name, &pid.to_string()])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status()
