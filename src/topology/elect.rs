@@ -42,8 +42,13 @@ fn remember(history: &mut VecDeque<WriterChange>, change: WriterChange) {
 /// writable and without the writes that its successor acknowledged.
 fn depose(servers: &mut [Server], old: Option<ServerId>) {
     if let Some(server) = servers.iter_mut().find(|s| Some(s.id) == old) {
-        server.deposed = !server.is_up_read_only();
+        server.deposed = !(server.health == Health::Up && server.facts.as_ref().is_some_and(gives_up));
     }
+}
+
+/// What a former writer says that was seen to give up its role.
+pub(super) fn gives_up(facts: &Facts) -> bool {
+    facts.is_read_only() || facts.replication.as_ref().is_some_and(|r| r.applying)
 }
 
 /// The rules, in order. `before` says who is the writer now, and who was the last one.
@@ -77,6 +82,12 @@ fn elect(
     let eligible: Vec<&Server> =
         candidates.iter().copied().filter(|s| !s.deposed || given_up(servers, last, s)).collect();
     if eligible.is_empty() {
+        return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
+    }
+    if let [only] = eligible.as_slice()
+        && Some(only.id) == last
+        && was_succeeded(servers, only, before.generation)
+    {
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
     let labels = servers.iter().any(|s| s.label.is_some());
@@ -122,6 +133,23 @@ fn given_up(servers: &[Server], last: Option<ServerId>, server: &Server) -> bool
     let positions = last.filter(|last| last.is_up_read_only()).and_then(|last| last.facts.as_ref());
     let positions = positions.zip(server.facts.as_ref()).filter(|(old, new)| old.gtid_on && new.gtid_on);
     positions.is_some_and(|(old, new)| !old.gtid.is_empty() && new.gtid.contains(&old.gtid))
+}
+
+/// The last writer was lost and is back, but there are signs that another server, which is out of sight, took over
+/// meanwhile: since this generation began it got the label, later than this one, or a replica follows it now. Who
+/// answers that it is read-only did not take over.
+fn was_succeeded(servers: &[Server], back: &Server, generation: u64) -> bool {
+    let labelled = |s: &Server| {
+        let label = s.labelled.filter(|(of, _)| *of == generation);
+        label.is_some() && label.map(|(_, when)| when) > back.labelled.map(|(_, when)| when)
+    };
+    let moved = |of: &&Server| {
+        let source = of.replication().and_then(|r| r.source.as_ref());
+        of.last_source.is_some() && source != of.last_source.as_ref()
+    };
+    let followed = |s: &Server| servers.iter().filter(moved).any(|of| replicates_from(of, s));
+    let mut others = servers.iter().filter(|s| s.id != back.id && !s.is_up_read_only());
+    others.any(|s| labelled(s) || followed(s))
 }
 
 /// Rules 3 and 4.

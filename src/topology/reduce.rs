@@ -14,7 +14,11 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     let mut next = snapshot.clone();
     let mut servers: Vec<Server> = snapshot.servers.iter().map(|s| Server::clone(s)).collect();
     match event {
-        Event::Servers(list) => servers = discovered(&servers, list, &mut next.next_id),
+        Event::Servers(list) => {
+            servers = discovered(&servers, list, &mut next.next_id);
+            let now = (snapshot.generation, snapshot.version);
+            servers.iter_mut().for_each(|server| labelled(server, snapshot, now));
+        }
         Event::Probe { server, outcome } => probed(&mut servers, *server, outcome, &mut next.next_id, now_ms),
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
         Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
@@ -24,10 +28,14 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         // There will be more of them.
         next.acknowledged = None;
     }
+    let writer_answers = servers.iter().any(|s| Some(s.id) == next.writer && s.missed == 0);
     for server in &mut servers {
         server.serves_reads = reads::serves(server, &next, now_ms);
         if next.writer.is_some() && server.replicates() {
             server.replicated = Some(next.generation);
+        }
+        if writer_answers {
+            server.last_source = server.replication().and_then(|r| r.source.clone());
         }
     }
     next.servers = servers.into_iter().map(|server| reuse(snapshot, server)).collect();
@@ -96,6 +104,15 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
     next
 }
 
+/// Remembers when the label became `Primary`.
+fn labelled(server: &mut Server, before: &Snapshot, now: (u64, u64)) {
+    if server.label != Some(Label::Primary) {
+        server.labelled = None;
+    } else if before.server(server.id).is_none_or(|old| old.label != server.label) {
+        server.labelled = Some(now);
+    }
+}
+
 fn new_id(next_id: &mut u32) -> ServerId {
     let id = ServerId(*next_id);
     *next_id += 1;
@@ -122,9 +139,9 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
     if server.facts.as_ref().is_some_and(|old| is_other_server(old, facts)) {
         // Same address, other data: it gets a new identity, and nothing of the old one is believed.
         let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
-        let Server { label, deleting, weight, .. } = *server;
+        let Server { label, labelled, deleting, weight, .. } = *server;
         let (zone, uid) = (server.zone.take(), server.uid.clone());
-        *server = Server { label, deleting, weight, zone, uid, ..fresh };
+        *server = Server { label, labelled, deleting, weight, zone, uid, ..fresh };
     }
     let mut facts = facts.clone();
     if let Some(old) = &server.facts {
@@ -135,7 +152,7 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
         Some(r) if !r.receiving => Some(server.stalled_since_ms.unwrap_or(now_ms)),
         _ => None,
     };
-    if facts.is_read_only() || replication.is_some_and(|r| r.applying) {
+    if elect::gives_up(&facts) {
         server.deposed = false;
     }
     server.facts = Some(facts);

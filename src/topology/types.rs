@@ -61,6 +61,8 @@ pub struct Server {
     pub last_error: Option<Arc<str>>,
     /// What the operator's label says; None where discovery knows no labels.
     pub label: Option<Label>,
+    /// When the label became `Primary`: the generation and the snapshot's version of then.
+    pub labelled: Option<(u64, u64)>,
     /// Its pod is being deleted: no candidate, no new reads.
     pub deleting: bool,
     /// Its share of the reads, in relation to the others'; 0: none.
@@ -73,6 +75,8 @@ pub struct Server {
     pub member: Option<Member>,
     /// The last generation of which it was seen as a working replica.
     pub replicated: Option<u64>,
+    /// Whom it replicated from when the writer last answered.
+    pub last_source: Option<Arc<str>>,
     /// It was the writer until another server took over, and has not been seen read-only or
     /// replicating since: it may lack writes that the successor acknowledged.
     pub deposed: bool,
@@ -225,7 +229,8 @@ pub enum Alarm {
     NoCandidate,
     /// The only writable server is a former primary whose successor has not been seen to give
     /// the role up: it may lack acknowledged writes. It is taken as soon as it has been
-    /// read-only or a replica, or the successor is read-only or no longer configured.
+    /// read-only or a replica, or the successor is read-only or no longer configured. The same of
+    /// a primary that comes back while labels or replicas say that another one took over unseen.
     FormerPrimary,
 }
 
@@ -342,12 +347,14 @@ impl Server {
             serves_reads: false,
             last_error: None,
             label: None,
+            labelled: None,
             deleting: false,
             weight: DEFAULT_WEIGHT,
             zone: None,
             uid: Arc::default(),
             member: None,
             replicated: None,
+            last_source: None,
             deposed: false,
             stalled_since_ms: None,
         }

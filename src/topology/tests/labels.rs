@@ -167,6 +167,44 @@ fn the_old_primary_returns_writable_and_labelled() {
 }
 
 #[test]
+fn the_old_primary_returns_before_its_successor_is_seen() {
+    // The proxy is cut off from db-1, which took over.
+    let mut s = cluster();
+    s.refuses("db-0").refuses("db-1").labelled(&BOTH);
+    s.says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "the newer label");
+    s.says("db-1", writable()).says("db-0", read_only());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    // The label of before means nothing when db-1 blinks.
+    s.refuses("db-0").refuses("db-1").says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+
+    // It did not take over: it says so itself, or the label is taken back.
+    let mut s = cluster();
+    s.refuses("db-0").refuses("db-1").labelled(&BOTH).says("db-0", writable()).says("db-1", read_only());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    s.refuses("db-0").refuses("db-1").says("db-0", writable());
+    assert_eq!(s.writer(), None);
+    s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+}
+
+#[test]
+fn a_replica_knows_that_another_took_over() {
+    let mut s = cluster();
+    s.refuses("db-0").refuses("db-1").says("db-2", replica_of("db-1")).says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    s.says("db-1", read_only());
+    assert_eq!(s.writer(), Some("db-0"), "it follows a replica");
+    // One that always followed another says nothing.
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-1"));
+    s.refuses("db-0").refuses("db-1").says("db-0", writable());
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
 fn a_former_primary_that_nobody_fenced_is_not_taken_in_a_switchover() {
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).labelled(&BOTH);

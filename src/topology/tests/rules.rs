@@ -170,6 +170,16 @@ fn an_old_primary_that_became_a_replica_is_a_server_like_others() {
 }
 
 #[test]
+fn the_answer_that_ends_a_role_is_one_of_a_replica() {
+    let mut s = Story::of(&["db-0", "db-1", "db-2"]);
+    s.says("db-0", writable()).says("db-1", read_only()).says("db-2", read_only());
+    s.says("db-1", writable_replica_of("db-2")).says("db-2", writable_replica_of("db-1")).refuses("db-0");
+    assert_eq!(s.writer(), None, "a ring");
+    s.says("db-0", writable_replica_of("db-1"));
+    assert_eq!((s.writer(), s.server("db-0").deposed), (Some("db-1"), false));
+}
+
+#[test]
 fn an_old_primary_is_taken_when_its_successor_gave_up_or_is_gone() {
     for give_up in
         [(|s: &mut Story| _ = s.says("db-1", read_only())) as fn(&mut Story), |s| _ = s.configured(&["db-0"])]
