@@ -4,6 +4,7 @@
 
 mod dialogue;
 #[path = "kubernetes/scene.rs"]
+#[allow(dead_code)] // the orders by chance use all of it
 mod scene;
 mod support;
 #[path = "failover/writers.rs"]
@@ -12,7 +13,7 @@ mod writers;
 
 use dialogue::{eventually, readers_are, topology, writer_is};
 use mysql_async::prelude::Queryable;
-use scene::{ROLE, Scene, add};
+use scene::{ROLE, Scene, Setting, add};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use support::Proxy;
@@ -188,7 +189,7 @@ async fn scaled_out_and_in() {
     let Some(scene) = Scene::begin(2, 1).await else { return };
     let readers = Readers::start(&scene.proxy).await;
     for number in [1, 2] {
-        add(&scene.pods, &scene.cluster, number).await;
+        add(&scene.pods, number, scene.cluster.server(number).port(), "replica").await;
         readers_are(&scene.proxy, number).await;
     }
     let second = scene.cluster.server(1).port();
@@ -237,7 +238,10 @@ async fn pod_comes_back_elsewhere() {
 /// A namespace is shared: the selector keeps what others run in it away, in the first list and in the watch.
 #[tokio::test]
 async fn among_thousands_of_other_pods() {
-    let Some(mut scene) = Scene::begin_among(2, 3, 2000).await else { return };
+    let Some(mut scene) = Scene::set(Setting { replicas: 2, pods: 3, others: 2000, relayed: false }).await
+    else {
+        return;
+    };
     scene.cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 100").await;
     let writers = Writers::start(&scene.proxy, 6).await;
     let others = scene.pods.clone();

@@ -22,9 +22,9 @@ pub struct Books {
     /// Answered with OK, and when.
     acknowledged: Vec<(String, Instant)>,
     /// Answered with 08007.
-    unknown: Vec<String>,
+    pub unknown: Vec<String>,
     /// Rolled back, said the answer.
-    undone: Vec<String>,
+    pub undone: Vec<String>,
     /// Answered in a way that nobody promised.
     odd: Vec<String>,
 }
@@ -84,6 +84,15 @@ impl Writers {
 
     /// The same for several moments.
     pub async fn settle_all(self, primary: &Node, since: &[Instant]) -> Vec<Instant> {
+        let books = self.compare(primary).await;
+        let mut times: Vec<_> = books.iter().flat_map(|b| &b.acknowledged).map(|(_, at)| *at).collect();
+        times.sort();
+        let first = |since: &Instant| times.get(times.partition_point(|at| at < since)).copied();
+        since.iter().map(|since| first(since).expect("nothing was acknowledged since")).collect()
+    }
+
+    /// Ends them, and compares what they know with what is there. Returns what they know.
+    pub async fn compare(self, primary: &Node) -> Vec<Books> {
         self.shared.over.store(true, SeqCst);
         let mut books = Vec::new();
         for task in self.tasks {
@@ -114,10 +123,7 @@ impl Writers {
             all(|b| b.unknown.len()),
             all(|b| b.undone.len())
         );
-        let mut times: Vec<_> = books.iter().flat_map(|b| &b.acknowledged).map(|(_, at)| *at).collect();
-        times.sort();
-        let first = |since: &Instant| times.get(times.partition_point(|at| at < since)).copied();
-        since.iter().map(|since| first(since).expect("nothing was acknowledged since")).collect()
+        books
     }
 }
 
@@ -188,7 +194,7 @@ impl Writer {
 }
 
 fn insert(token: &str) -> String {
-    format!("INSERT INTO test.log VALUES ('{token}')")
+    format!("INSERT INTO test.log (token) VALUES ('{token}')")
 }
 
 /// How often a text is in the table.

@@ -1,7 +1,7 @@
 //! Real servers whose pods stand in a real API server, and the proxy that watches them.
 
 use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
-use crate::support::{Cluster, Kubernetes, Pods, Proxy, proxy_config};
+use crate::support::{Cluster, Kubernetes, Pods, Proxy, Relay, proxy_config};
 use crate::writers::TABLES;
 use tokio::task::JoinSet;
 
@@ -14,16 +14,29 @@ pub struct Scene {
     pub cluster: Cluster,
     pub pods: Pods,
     pub kubernetes: Kubernetes,
+    /// Between the proxy and each server; none where the pods stand for the servers themselves.
+    pub relays: Vec<Relay>,
+}
+
+/// What there is at the beginning. Server 0 is the primary.
+pub struct Setting {
+    pub replicas: usize,
+    /// So many of the servers have a pod.
+    pub pods: usize,
+    /// Pods of others in the namespace.
+    pub others: usize,
+    /// With a relay before each server, and probes that soon miss an answer.
+    pub relayed: bool,
 }
 
 impl Scene {
     /// Server 0 is the primary; the first `pods` of them have a pod.
     pub async fn begin(replicas: usize, pods: usize) -> Option<Self> {
-        Self::begin_among(replicas, pods, 0).await
+        Self::set(Setting { replicas, pods, others: 0, relayed: false }).await
     }
 
-    /// The same among so many pods of others.
-    pub async fn begin_among(replicas: usize, pods: usize, others: usize) -> Option<Self> {
+    pub async fn set(setting: Setting) -> Option<Self> {
+        let Setting { replicas, pods, others, relayed } = setting;
         let kubernetes = Kubernetes::start().await?;
         let namespace = kubernetes.namespace(NAMESPACE).await;
         let mut making = JoinSet::new();
@@ -41,15 +54,23 @@ impl Scene {
         cluster.primary().sql("SET GLOBAL rpl_semi_sync_master_timeout = 600000").await;
         cluster.primary().sql(TABLES).await;
         cluster.wait_caught_up().await;
+        let mut relays = Vec::new();
+        for server in cluster.servers().iter().filter(|_| relayed) {
+            relays.push(Relay::to(server.port()).await);
+        }
         for number in 0..pods {
-            add(&namespace, &cluster, number).await;
+            let port = relays.get(number).map_or(cluster.server(number).port(), Relay::port);
+            let role = if number == cluster.primary_number() { "primary" } else { "replica" };
+            add(&namespace, number, port, role).await;
         }
         let kubeconfig = kubernetes.kubeconfig(NAMESPACE).display().to_string();
-        let mut proxy = Proxy::start_with(&config(&cluster), &[("KUBECONFIG", &kubeconfig)]);
+        let config = config(&cluster);
+        let config = if relayed { config } else { patient(&config) };
+        let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &kubeconfig)]);
         proxy.wait_ready().await;
         assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
         readers_are(&proxy, pods - 1).await;
-        Some(Scene { proxy, cluster, pods: namespace, kubernetes })
+        Some(Scene { proxy, cluster, pods: namespace, kubernetes, relays })
     }
 
     pub async fn role(&self, number: usize, role: &str) {
@@ -85,16 +106,16 @@ pub fn name(number: usize) -> String {
     format!("db-{number}")
 }
 
-pub async fn add(pods: &Pods, cluster: &Cluster, number: usize) {
-    let role = if number == cluster.primary_number() { "primary" } else { "replica" };
+pub async fn add(pods: &Pods, number: usize, port: u16, role: &str) {
     let labels =
         [("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "shop"), (ROLE, role)];
-    pods.create(&name(number), "127.0.0.1", cluster.server(number).port(), &labels).await;
+    pods.create(&name(number), "127.0.0.1", port, &labels).await;
 }
 
 fn config(cluster: &Cluster) -> String {
     let text = proxy_config(cluster);
     let (text, _) = text.split_once("\n[[discovery.servers]]").expect("the servers stand at the end");
     let discovery = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"";
-    patient(&text.replace("kind = \"static\"", discovery))
+    // Longer than what happens to the servers may take on a slow machine.
+    text.replace("kind = \"static\"", discovery) + "\n[failover]\nhold = \"120s\"\n"
 }

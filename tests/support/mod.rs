@@ -8,6 +8,7 @@ mod cluster;
 mod kubernetes;
 mod node;
 mod proxy;
+mod relay;
 mod replication;
 mod scratch;
 
@@ -15,6 +16,7 @@ pub use cluster::Cluster;
 pub use kubernetes::{Kubernetes, Pods};
 pub use node::{Kind, Node, Role};
 pub use proxy::{Proxy, proxy_config};
+pub use relay::{Line, Relay};
 pub use scratch::{Scratch, free_port};
 
 use std::io::Write;

@@ -180,7 +180,7 @@ impl Proxy {
             let body = answer.split_once("\r\n\r\n").map(|(_, b)| b.to_owned());
             status.zip(body).ok_or(std::io::ErrorKind::InvalidData.into())
         };
-        timeout(Duration::from_secs(5), work).await?
+        timeout(Duration::from_secs(30), work).await?
     }
 
     /// A client on the read-write port, as `app` in schema `test`.

@@ -88,8 +88,9 @@ pub fn signal(pid: impl std::fmt::Display, name: &str) -> bool {
 /// A port nobody listens on, below the range from which the kernel takes ports for outgoing
 /// connections: so it is still free when a killed server comes back.
 pub fn free_port() -> u16 {
-    const FIRST: u32 = 12_000;
-    const COUNT: u32 = 20_000;
+    // Below them are the ports of the scripts in tests/setup.
+    const FIRST: u32 = 22_000;
+    const COUNT: u32 = 10_000;
     let start = std::process::id().wrapping_mul(211);
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(7);
