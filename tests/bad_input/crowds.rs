@@ -80,7 +80,7 @@ async fn announced_lengths_cost_nothing() {
 
 #[tokio::test]
 async fn half_open_connections_end() {
-    let mut scene = Scene::new("[timeouts]\nlogin = \"1s\"\n").await;
+    let mut scene = Scene::new("[timeouts]\nlogin = \"3s\"\n").await;
     let mut crowd = Vec::new();
     for n in 0..200 {
         let mut client = Raw::connect(scene.proxy.rw).await.unwrap();

@@ -41,7 +41,7 @@ fn before_login(greeted: &Greeted) -> Vec<(&'static str, Vec<u8>)> {
 
 #[tokio::test]
 async fn garbage_before_the_login_ends_that_connection() {
-    let mut scene = Scene::new("[timeouts]\nlogin = \"1s\"\n").await;
+    let mut scene = Scene::new("[timeouts]\nlogin = \"3s\"\n").await;
     let greeted = Raw::connect(scene.proxy.rw).await.unwrap().greeting().await.unwrap();
     let count = before_login(&greeted).len();
     for n in 0..count {

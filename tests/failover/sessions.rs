@@ -1,6 +1,6 @@
 //! Sessions as applications leave them, and what each must see after a failover.
 
-use crate::dialogue::{port_of, refused, row, value};
+use crate::dialogue::{eventually, port_of, refused, row, value};
 use crate::support::{Kind, Proxy};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Statement};
@@ -39,7 +39,8 @@ impl Idle {
             if !before.is_empty() {
                 assert_eq!(now, *before, "session {n}, {:?}", setup(self.kind, n));
             }
-            assert_eq!(port_of(client).await.expect("@@port"), port, "session {n}");
+            let there = async || (port_of(client).await.expect("@@port") == port).then_some(());
+            eventually(&format!("session {n} is on the new primary"), there).await;
             let sql = format!("INSERT INTO test.log VALUES ('idle-{n}-{mark}')");
             client.query_drop(&sql).await.unwrap_or_else(|e| panic!("session {n}: {sql}: {e}"));
             // For those without autocommit.

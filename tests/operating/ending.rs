@@ -55,7 +55,7 @@ async fn a_drain_ends_at_its_deadline() {
 
 #[tokio::test]
 async fn a_drain_announces_itself_before_ports_close() {
-    let (_cluster, mut proxy) = scene("[drain]\ndelay = \"2s\"\n").await;
+    let (_cluster, mut proxy) = scene("[drain]\ndelay = \"8s\"\n").await;
     proxy.signal("TERM");
     eventually("not ready", async || (proxy.get("/readyz").await.ok()?.0 == 503).then_some(())).await;
     let mut late = Raw::app(proxy.rw).await;
@@ -66,12 +66,12 @@ async fn a_drain_announces_itself_before_ports_close() {
 
 #[tokio::test]
 async fn idle_clients_and_slow_logins_are_ended() {
-    let (cluster, proxy) = scene("[timeouts]\nidle = \"1s\"\nlogin = \"1s\"\n").await;
+    let (cluster, proxy) = scene("[timeouts]\nidle = \"4s\"\nlogin = \"4s\"\n").await;
     let mut silent = Raw::connect(proxy.rw).await.unwrap();
     let mut idle = Raw::app(proxy.rw).await;
     let mut busy = Raw::app(proxy.rw).await;
-    busy.send(0, b"\x03DO SLEEP(4)").await.unwrap();
-    runs_on(&cluster, 0, "SLEEP(4)").await;
+    busy.send(0, b"\x03DO SLEEP(10)").await.unwrap();
+    runs_on(&cluster, 0, "SLEEP(10)").await;
     idle.rest().await;
     silent.greeting().await.unwrap();
     silent.rest().await;

@@ -2,11 +2,12 @@
 
 use crate::alone;
 use crate::dialogue::raw::{Raw, error_code};
-use crate::dialogue::{refused, runs_on, value};
+use crate::dialogue::{PATIENCE, refused, runs_on, value};
 use crate::support::{Cluster, Proxy, connect};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn mariadb_kill() {
@@ -22,7 +23,7 @@ async fn mysql_kill() {
 
 async fn kills(cluster: Cluster) {
     let config = alone(&cluster).await;
-    let proxy = Proxy::start(&format!("workers = 2\n{config}")).await;
+    let proxy = Proxy::start(&format!("workers = 2\n{config}\n[timeouts]\nconnect = \"20s\"\n")).await;
     let mut killer = proxy.client().await.unwrap();
     killer.query_drop("DO 1").await.unwrap();
     for by_server_id in [false, true] {
@@ -56,7 +57,7 @@ async fn kill_query(cluster: &Cluster, proxy: &Proxy, killer: &mut Conn, by_serv
     let sleeping = sleeps(victim);
     runs_on(cluster, 0, "WHERE SLEEP").await;
     killer.query_drop(format!("KILL QUERY {id}")).await.unwrap();
-    let (mut victim, result) = sleeping.await.unwrap();
+    let (mut victim, result) = timeout(PATIENCE, sleeping).await.expect("killed").unwrap();
     assert_eq!(refused(result), (1317, "70100".to_owned()));
     assert_eq!(value(&mut victim, "SELECT 7").await.unwrap(), "7", "the connection stays");
 }
@@ -66,7 +67,7 @@ async fn kill_busy(cluster: &Cluster, proxy: &Proxy, killer: &mut Conn, by_serve
     let sleeping = sleeps(victim);
     runs_on(cluster, 0, "WHERE SLEEP").await;
     killer.query_drop(format!("KILL {id}")).await.unwrap();
-    let (mut victim, result) = sleeping.await.unwrap();
+    let (mut victim, result) = timeout(PATIENCE, sleeping).await.expect("killed").unwrap();
     assert!(result.is_err());
     assert!(victim.query_drop("SELECT 1").await.is_err(), "the connection ends");
     let left = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%WHERE SLEEP(%' AND info NOT LIKE '%COUNT%'";
