@@ -158,15 +158,6 @@ async fn rows_of(cluster: &Cluster, number: usize, server: usize, round: usize) 
     rows.into_iter().map(|r| (r[0].clone().unwrap_or_default(), r[1].clone().unwrap_or_default())).collect()
 }
 
-/// A primary acknowledges nothing that no replica has; a replica waits for none of its own.
-async fn acknowledge_alone(cluster: &Cluster, number: usize, alone: bool) {
-    let (timeout, wait) = if alone { (100, "OFF") } else { (600_000, "ON") };
-    let set = format!(
-        "SET GLOBAL rpl_semi_sync_master_timeout = {timeout}, rpl_semi_sync_master_wait_no_slave = {wait}"
-    );
-    cluster.server(number).sql(&set).await;
-}
-
 /// What the operator, or bad luck, does to the servers. Returns the old primary's rows of this round, if it could be asked.
 async fn servers(cluster: &mut Cluster, plan: &Plan, round: usize) -> Rows {
     let [first, second, third] = plan.pauses;
@@ -178,13 +169,13 @@ async fn servers(cluster: &mut Cluster, plan: &Plan, round: usize) -> Rows {
             cluster.primary_mut().kill();
             sleep(second).await;
             cluster.primary_mut().restart().await;
-            acknowledge_alone(cluster, old, false).await;
+            cluster.server(old).acknowledge_alone(false).await;
             return Rows::new();
         }
         Fate::Planned => {
-            acknowledge_alone(cluster, old, true).await;
+            cluster.server(old).acknowledge_alone(true).await;
             cluster.switchover(new).await;
-            acknowledge_alone(cluster, new, false).await;
+            cluster.server(new).acknowledge_alone(false).await;
             return Rows::new();
         }
         Fate::Killed | Fate::KilledAndBack => cluster.primary_mut().kill(),
@@ -193,7 +184,7 @@ async fn servers(cluster: &mut Cluster, plan: &Plan, round: usize) -> Rows {
     }
     sleep(second).await;
     cluster.promote(new).await;
-    acknowledge_alone(cluster, new, false).await;
+    cluster.server(new).acknowledge_alone(false).await;
     sleep(third).await;
     match plan.fate {
         Fate::KilledAndBack => cluster.server_mut(old).restart().await,
@@ -214,7 +205,7 @@ async fn servers(cluster: &mut Cluster, plan: &Plan, round: usize) -> Rows {
         _ => rows_of(cluster, old, old, round).await,
     };
     cluster.rejoin(old).await;
-    acknowledge_alone(cluster, old, true).await;
+    cluster.server(old).acknowledge_alone(true).await;
     rows
 }
 
@@ -291,7 +282,7 @@ async fn play(seed: u64, orders: usize, twist: impl Fn(&mut Plan)) -> Option<Lat
     scene.cluster.primary().sql(WHENCE).await;
     scene.cluster.wait_caught_up().await;
     for server in 0..SERVERS {
-        acknowledge_alone(&scene.cluster, server, server != 0).await;
+        scene.cluster.server(server).acknowledge_alone(server != 0).await;
     }
     let mut chance = Chance::new(seed);
     let writers = Writers::start(&scene.proxy, 6).await;

@@ -34,7 +34,7 @@ impl Kubernetes {
     /// A namespace with an account `pointsman` that may watch its pods.
     pub async fn namespace(&self, name: &str) -> Pods {
         self.run("account", &[name]).await;
-        Pods { api: Api::namespaced(self.client.clone(), name) }
+        Pods { api: Api::namespaced(self.client.clone(), name), port: "mariadb" }
     }
 
     /// The kubeconfig of that account. Its token stands in a file of its own, as in a pod.
@@ -68,10 +68,12 @@ impl Drop for Kubernetes {
 #[derive(Clone)]
 pub struct Pods {
     api: Api<Pod>,
+    /// The container port's name.
+    pub port: &'static str,
 }
 
 impl Pods {
-    /// A pod on a node that does not exist, running and ready, whose container has a port named `mariadb`.
+    /// A pod on a node that does not exist, running and ready, whose container has a port of that name.
     pub async fn create(&self, name: &str, ip: &str, port: u16, labels: &[(&str, &str)]) {
         self.pending(name, port, labels).await;
         self.starts(name, ip).await;
@@ -81,7 +83,7 @@ impl Pods {
     pub async fn pending(&self, name: &str, port: u16, labels: &[(&str, &str)]) {
         let labels: serde_json::Map<String, Value> =
             labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-        let ports = json!([{ "name": "mariadb", "containerPort": port }]);
+        let ports = json!([{ "name": self.port, "containerPort": port }]);
         let pod = json!({
             "metadata": { "name": name, "labels": labels },
             // On a node, or a deletion would not wait for the kubelet.

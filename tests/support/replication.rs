@@ -128,6 +128,19 @@ impl Node {
         };
     }
 
+    /// A primary that must not acknowledges nothing that no replica has; a former one may, and waits for none.
+    pub async fn acknowledge_alone(&self, may: bool) {
+        let (timeout, wait) = if may { (100, "OFF") } else { (600_000, "ON") };
+        let (role, replica) = match self.kind {
+            Kind::MariaDb => ("master", "slave"),
+            Kind::MySql => ("source", "replica"),
+        };
+        self.sql(&format!(
+            "SET GLOBAL rpl_semi_sync_{role}_timeout = {timeout}, GLOBAL rpl_semi_sync_{role}_wait_no_{replica} = {wait}"
+        ))
+        .await;
+    }
+
     /// Sets read_only (and super_read_only on MySQL), running statements finished.
     pub async fn set_read_only(&mut self, on: bool) {
         let statement = match (self.kind, on) {
