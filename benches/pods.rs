@@ -1,5 +1,5 @@
 //! `benches/run.sh pods`: what a change of the primary costs applications where pods are watched on a real API server,
-//! and what label changes cost the proxy. Prints lines of a table. env: CHANGES=200  LABEL_SECS=20
+//! and what label changes cost the proxy. Prints lines of a table. env: CHANGES=200  LABEL_SECS=20  AWAY_SECS=600
 #![allow(clippy::print_stdout)]
 
 #[path = "../tests/dialogue/mod.rs"]
@@ -73,6 +73,49 @@ async fn changes(count: usize) -> Option<()> {
     Some(())
 }
 
+/// The primary is killed so many times, and a replica promoted; from then to the first write there, in milliseconds.
+async fn crashes(scene: &mut Scene, count: usize, labelled: bool) -> Vec<f64> {
+    let mut waited = Vec::new();
+    for _ in 0..count {
+        let old = scene.cluster.primary_number();
+        let new = (old + 1) % 3;
+        scene.cluster.primary().acknowledge_alone(false).await;
+        let writers = Writers::start(&scene.proxy, 6).await;
+        scene.cluster.primary_mut().kill();
+        let writable = scene.cluster.promote(new).await;
+        if labelled {
+            scene.role(new, "primary").await;
+            scene.role(old, "replica").await;
+        }
+        writers.each_wrote().await;
+        let answered = writers.settle(scene.cluster.primary(), writable).await;
+        waited.push((answered - writable).as_secs_f64() * 1e3);
+        scene.cluster.rejoin(old).await;
+        dialogue::readers_are(&scene.proxy, 2).await;
+        scene.cluster.primary().sql("TRUNCATE test.log").await;
+        scene.cluster.wait_caught_up().await;
+    }
+    waited.sort_by(f64::total_cmp);
+    waited
+}
+
+const CRASHES: usize = 5;
+
+async fn away(seconds: u64) -> Option<()> {
+    let mut scene = Scene::begin(2, 3).await?;
+    let with = crashes(&mut scene, CRASHES, true).await;
+    scene.kubernetes.run("kill", &[]).await;
+    sleep(Duration::from_secs(seconds)).await;
+    let without = crashes(&mut scene, CRASHES, false).await;
+    let shown = |all: &[f64]| format!("{:.1} / {:.1}", all[CRASHES / 2], all[CRASHES - 1]);
+    println!(
+        "| {CRASHES} crashes: replica promoted → first write there, ms, p50 / most: with the API server; after it was away for {seconds} s | {}; {} |",
+        shown(&with),
+        shown(&without)
+    );
+    Some(())
+}
+
 async fn labels(seconds: u64) -> Option<()> {
     let scene = Scene::begin(2, 3).await?;
     let of_cluster = [("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "shop")];
@@ -109,7 +152,8 @@ async fn main() {
         return;
     }
     let done = changes(number("CHANGES", 200)).await.is_some()
-        && labels(number("LABEL_SECS", 20) as u64).await.is_some();
+        && labels(number("LABEL_SECS", 20) as u64).await.is_some()
+        && away(number("AWAY_SECS", 600) as u64).await.is_some();
     if !done {
         eprintln!("SKIPPED pods: no Kubernetes API server");
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make bench`: direct, HAProxy (TCP mode) and Pointsman in turn, in one run; writes the tables into README.md.
-# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, failover, pods; without any: all, about 30 minutes
+# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, failover, pods; without any: all, about 40 minutes
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
 #   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
 #   pods       the same where pods are watched on a real API server, and what label changes cost

@@ -183,12 +183,13 @@ async fn crash_while_the_api_server_hangs() {
     writers.settle(scene.cluster.primary(), promoted).await;
 }
 
-/// 1 → 3 → 2 pods under reads.
+/// 1 → 5 → 2 pods under reads and writes.
 #[tokio::test]
 async fn scaled_out_and_in() {
-    let Some(scene) = Scene::begin(2, 1).await else { return };
+    let Some(scene) = Scene::begin(4, 1).await else { return };
+    let writers = Writers::start(&scene.proxy, 4).await;
     let readers = Readers::start(&scene.proxy).await;
-    for number in [1, 2] {
+    for number in 1..5 {
         add(&scene.pods, number, scene.cluster.server(number).port(), "replica").await;
         readers_are(&scene.proxy, number).await;
     }
@@ -199,16 +200,21 @@ async fn scaled_out_and_in() {
     })
     .await;
 
-    scene.pods.delete("db-2").await;
-    readers_are(&scene.proxy, 1).await;
-    scene.pods.gone("db-2").await;
-    eventually("db-2 is no server any more", async || {
-        let now = topology(&scene.proxy).await;
-        now["servers"].as_array()?.iter().all(|s| s["name"] != "db-2").then_some(())
-    })
-    .await;
+    for number in [4, 3, 2] {
+        let name = scene::name(number);
+        scene.pods.delete(&name).await;
+        readers_are(&scene.proxy, number - 1).await;
+        scene.pods.gone(&name).await;
+        eventually(&format!("{name} is no server any more"), async || {
+            let now = topology(&scene.proxy).await;
+            now["servers"].as_array()?.iter().all(|s| s["name"] != name.as_str()).then_some(())
+        })
+        .await;
+    }
     readers.settle().await;
+    writers.each_wrote().await;
     assert_eq!(writer_is(&scene.proxy, 0).await, 1);
+    writers.compare(scene.cluster.primary()).await;
 }
 
 /// A pod that is replaced under its name, at another address, is another server.
