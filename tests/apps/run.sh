@@ -50,6 +50,9 @@ on_exit() {
 
 export PM_HOST=127.0.0.1 PM_RW=$rw PM_RO=$ro PM_USER=app PM_PASSWORD=app PM_DATABASE=$database PM_FLAVOR=$flavor PM_CONSISTENCY=$consistency
 export PM_SHARED=$here/shared PYTHONDONTWRITEBYTECODE=1
+# What an application runs where replicas must have its writes.
+printf -v PM_CATCH_UP '%q ' python3 "$here/share.py" wait "$primary" "${replicas[@]}"
+export PM_CATCH_UP
 
 admin() { # statements, [port: the primary's]
   local account=${PM_ADMIN:-super:super}

@@ -1,6 +1,7 @@
 """Which server ran the reads of an application's phase: counted from the servers' own general logs, by the account.
 
 usage: share.py on|off PORT…
+       share.py wait PRIMARY REPLICA…    until the replicas have all of the primary, and the proxy knows
        share.py phase --app NAME --phase NAME --from SECONDS --to SECONDS --reads N --account USER --primary PORT
                       [--replica PORT …] [--min-share PERCENT] [--show N]
 
@@ -13,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 
 # Statements that a proxy sends on an application's account by itself: position of a write, waits for one, state (no
@@ -22,6 +24,8 @@ OWN = re.compile(
 )
 READ = re.compile(r"^[\s(]*(SELECT|WITH|SHOW|TABLE|VALUES|EXPLAIN|DESC|DESCRIBE)\b", re.IGNORECASE)
 COMMENT = re.compile(r"/\*(?![!M]).*?\*/|(--\s|#).*?(\n|$)", re.DOTALL)
+# Longer than the proxy's monitor.interval in tests/run.sh.
+SETTLE_SECONDS = 1.5
 SETTINGS = re.compile(r"^\s*SELECT\s+@@", re.IGNORECASE)
 
 
@@ -43,6 +47,18 @@ def switch(ports, on):
             run(port, "SET sql_log_bin = 0; TRUNCATE mysql.general_log")
         if on:
             run(port, "SET GLOBAL general_log = ON")
+
+
+def wait(primary, replicas):
+    if "MariaDB" in run(primary, "SELECT VERSION()")[0][0]:
+        position, function = "@@gtid_binlog_pos", "MASTER_GTID_WAIT"
+    else:
+        position, function = r"REPLACE(@@gtid_executed, '\n', '')", "WAIT_FOR_EXECUTED_GTID_SET"
+    position = run(primary, f"SELECT {position}")[0][0]
+    for port in replicas:
+        if run(port, f"SELECT {function}('{position}', 20)") != [["0"]]:
+            sys.exit(f"share.py: the replica on port {port} did not reach {position} in 20 s")
+    time.sleep(SETTLE_SECONDS)
 
 
 def statements(port, account, begin, end):
@@ -100,6 +116,9 @@ def main():
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in ("on", "off"):
         verbs.add_parser(verb).add_argument("ports", nargs="+", type=int)
+    p = verbs.add_parser("wait")
+    p.add_argument("primary", type=int)
+    p.add_argument("replicas", nargs="+", type=int)
     p = verbs.add_parser("phase")
     p.add_argument("--app", required=True)
     p.add_argument("--phase", required=True)
@@ -114,6 +133,9 @@ def main():
     o = parser.parse_args()
     if o.verb in ("on", "off"):
         switch(o.ports, o.verb == "on")
+        return 0
+    if o.verb == "wait":
+        wait(o.primary, o.replicas)
         return 0
     return 0 if phase(o) else 1
 

@@ -345,10 +345,13 @@ SET max_connections = 10;
 SET GLOBAL wait_timeout = 5;
 -- error 1232
 SET wait_timeout = 'abc';
-# One second, from here on: back at once, so that a pause of the test does not end the session at the server.
-SET wait_timeout = 0;
+# One second, and back in the same statement: else a pause of the test ends the session at the server.
+SET wait_timeout = 0, wait_timeout = DEFAULT;
 SELECT @@wait_timeout;
-SET wait_timeout = DEFAULT;
+# Out of range, and read back.
+SET div_precision_increment = 31;
+SELECT @@div_precision_increment, 1 / 7;
+SET div_precision_increment = DEFAULT;
 -- error 1231
 SET autocommit = 7;
 -- error 1238

@@ -184,7 +184,7 @@ SELECT RELEASE_LOCK('eq_tx');
 SELECT GET_LOCK('eq_tx', 0);
 -- command reconnect
 -- session a
-SELECT GET_LOCK('eq_tx', 2), RELEASE_LOCK('eq_tx');
+SELECT GET_LOCK('eq_tx', 20), RELEASE_LOCK('eq_tx');
 XA START 'eq_1';
 INSERT INTO t VALUES (60, 60);
 -- error 1399

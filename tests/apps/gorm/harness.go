@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"reflect"
 	"strconv"
 	"strings"
@@ -15,8 +16,6 @@ import (
 const (
 	threads   = 4
 	customers = 50
-	// So that replicas have the writes before reads are counted.
-	pause = 400 * time.Millisecond
 )
 
 var (
@@ -58,6 +57,12 @@ func must(what string, err error) {
 	}
 }
 
+// catchUp returns when the replicas have all writes and the proxy knows.
+func catchUp() {
+	said, err := exec.Command("sh", "-c", env("PM_CATCH_UP", "sleep 1.5")).CombinedOutput()
+	must("the replicas did not catch up: "+string(said), err)
+}
+
 // together runs the work in several goroutines; the first failure is the check's.
 func together(work func(thread int)) {
 	var wait sync.WaitGroup
@@ -72,7 +77,7 @@ func together(work func(thread int)) {
 	}
 	wait.Wait()
 	if env("PM_CONSISTENCY", "session") != "strong" {
-		time.Sleep(pause) // only what a session wrote itself is sure to be in its reads
+		catchUp() // only what a session wrote itself is sure to be in its reads
 	}
 	for _, failure := range failures {
 		if failure != nil {
@@ -82,7 +87,7 @@ func together(work func(thread int)) {
 }
 
 func phase(name string, reads int, work func()) {
-	time.Sleep(pause)
+	catchUp()
 	began := time.Now()
 	work()
 	ended := time.Now()

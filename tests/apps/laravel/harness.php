@@ -6,7 +6,6 @@ const PROCESSES = 4;
 const CUSTOMERS = 50;
 const STATUSES = ['new', 'paid', 'sent'];
 const COUNTS = ['new' => 150, 'paid' => 200, 'sent' => 150];
-const PAUSE_MICROSECONDS = 400_000; // so that replicas have the writes before reads are counted
 
 function setting(string $name, string $otherwise): string
 {
@@ -49,6 +48,13 @@ function fails(string $what, string $kind, callable $call): Throwable
     throw new RuntimeException("$what: expected $kind, got " . json_encode($result));
 }
 
+// Returns when the replicas have all writes and the proxy knows.
+function catch_up(): void
+{
+    exec('(' . setting('PM_CATCH_UP', 'sleep 1.5') . ') 2>&1', $said, $status);
+    equal('replicas that did not catch up: ' . implode(' ', $said), 0, $status);
+}
+
 // Runs the work in several processes at once: PHP has no threads. $fresh gives each its own connection.
 function together(callable $fresh, callable $work): void
 {
@@ -77,13 +83,13 @@ function together(callable $fresh, callable $work): void
     }
     equal('processes that failed', 0, $bad);
     if (setting('PM_CONSISTENCY', 'session') !== 'strong') {
-        usleep(PAUSE_MICROSECONDS); // only what a session wrote itself is sure to be in its reads
+        catch_up(); // only what a session wrote itself is sure to be in its reads
     }
 }
 
 function phase(string $name, int $reads, callable $work): void
 {
-    usleep(PAUSE_MICROSECONDS);
+    catch_up();
     $began = microtime(true);
     $work();
     $ended = microtime(true);

@@ -1,6 +1,7 @@
 """What the Python applications share: settings from the environment, one line per check, phases with their times."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -13,8 +14,6 @@ PASSWORD = os.environ.get("PM_PASSWORD", "app")
 DATABASE = os.environ.get("PM_DATABASE", "sbtest")
 ROUNDS = int(os.environ.get("PM_ROUNDS", "60"))
 THREADS = 4
-# So that replicas have the writes before reads are counted.
-PAUSE_SECONDS = 0.4
 # "session": only what a session wrote itself is sure to be in its reads.
 STRONG = os.environ.get("PM_CONSISTENCY", "session") == "strong"
 
@@ -48,6 +47,14 @@ def fails(what, kind, call):
     raise AssertionError(f"{what}: expected {kind.__name__}, got the result {result!r}")
 
 
+def catch_up():
+    """Returns when the replicas have all writes and the proxy knows."""
+    command = os.environ.get("PM_CATCH_UP", "sleep 1.5")
+    done = subprocess.run(command, shell=True, capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(f"the replicas did not catch up: {done.stderr.decode(errors='replace')}")
+
+
 def in_threads(count, work):
     """Runs work(0) … work(count - 1) at once; the first error is raised here."""
     errors = []
@@ -64,14 +71,14 @@ def in_threads(count, work):
     for thread in threads:
         thread.join()
     if not STRONG:
-        time.sleep(PAUSE_SECONDS)  # what follows may be another session
+        catch_up()  # what follows may be another session
     if errors:
         raise errors[0]
 
 
 def phase(name, reads, work):
-    """Runs work() after the pause and says when it began and ended and how many reads it sent."""
-    time.sleep(PAUSE_SECONDS)
+    """Runs work() when replicas can serve it and says when it began and ended and how many reads it sent."""
+    catch_up()
     began = time.time()
     work()
     ended = time.time()

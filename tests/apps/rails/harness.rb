@@ -2,7 +2,6 @@
 module Harness
   THREADS = 4
   ROUNDS = Integer(ENV.fetch("PM_ROUNDS", "60"))
-  PAUSE_SECONDS = 0.4 # so that replicas have the writes before reads are counted
   STRONG = ENV.fetch("PM_CONSISTENCY", "session") == "strong" # else only what a session wrote itself is sure to be in its reads
   CUSTOMERS = 50
   STATUSES = %w[new paid sent].freeze
@@ -31,13 +30,18 @@ module Harness
     raise "#{what}: expected #{kind}, got #{result.inspect}"
   end
 
+  # Returns when the replicas have all writes and the proxy knows.
+  def catch_up
+    raise "the replicas did not catch up" unless system(ENV.fetch("PM_CATCH_UP", "sleep 1.5"))
+  end
+
   def together
     Array.new(THREADS) { |n| Thread.new { Thread.current.report_on_exception = false; yield n } }.each(&:join)
-    sleep PAUSE_SECONDS unless STRONG # what follows may be another session
+    catch_up unless STRONG # what follows may be another session
   end
 
   def phase(name, reads)
-    sleep PAUSE_SECONDS
+    catch_up
     began = Time.now.to_f
     yield
     ended = Time.now.to_f

@@ -2,6 +2,8 @@
 // What the Node applications share: settings from the environment, one line per check, phases with their times.
 
 const assert = require('node:assert');
+const { exec } = require('node:child_process');
+const { promisify } = require('node:util');
 
 const env = (name, otherwise) => process.env[name] || otherwise;
 const settings = {
@@ -13,7 +15,6 @@ const settings = {
 };
 const ROUNDS = Number(env('PM_ROUNDS', '60'));
 const WORKERS = 4;
-const PAUSE_MS = 400; // so that replicas have the writes before reads are counted
 // Else only what a session wrote itself is sure to be in its reads.
 const STRONG = env('PM_CONSISTENCY', 'session') === 'strong';
 const CUSTOMERS = 50;
@@ -53,14 +54,17 @@ async function fails(what, holds, call) {
   throw new Error(`${what}: expected an error, got ${JSON.stringify(result)}`);
 }
 
+// Returns when the replicas have all writes and the proxy knows.
+const catchUp = () => promisify(exec)(env('PM_CATCH_UP', 'sleep 1.5'));
+
 // Runs work(0) … work(WORKERS - 1) at once.
 async function together(work) {
   await Promise.all(Array.from({ length: WORKERS }, (_, n) => work(n)));
-  if (!STRONG) await sleep(PAUSE_MS); // what follows may be another session
+  if (!STRONG) await catchUp(); // what follows may be another session
 }
 
 async function phase(name, reads, work) {
-  await sleep(PAUSE_MS);
+  await catchUp();
   const began = Date.now() / 1000;
   await sleep(2);
   await work();

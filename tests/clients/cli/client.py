@@ -293,11 +293,13 @@ def kill_query():
     sleeper.stdin.write(f"SELECT CONNECTION_ID(); SELECT SLEEP(20), id FROM {table}; SELECT 'alive';\n".encode())
     sleeper.stdin.close()
     number = int(sleeper.stdout.readline())
-    began = time.monotonic()
-    for _ in range(40):
+    for _ in range(600):
         if run(f"SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE 'SELECT SLEEP(20), id FROM {table}%'") == [["1"]]:
             break
         time.sleep(0.05)
+    else:
+        ok("the statement to kill is in the process list", False, "nothing in 600 looks")
+    began = time.monotonic()
     run(f"KILL QUERY {number}")
     out = sleeper.stdout.read()
     err = sleeper.stderr.read()

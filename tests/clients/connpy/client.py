@@ -495,10 +495,10 @@ def kill_query():
             except mysql.connector.Error as error:
                 outcome.append(error.errno)
 
-        began = time.monotonic()
         thread = threading.Thread(target=sleep)
         thread.start()
         await_sleep(other, table)
+        began = time.monotonic()
         run(other, f"KILL QUERY {number}")
         thread.join()
         eq(f"KILL QUERY by {name}: the statement's error", 1317, outcome[0])
@@ -511,10 +511,11 @@ def kill_query():
 
 
 def await_sleep(other, table):
-    for _ in range(40):
+    for _ in range(600):
         if one(other, f"SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE 'SELECT SLEEP(20), id FROM {table}%'"):
             return
         time.sleep(0.05)
+    ok("the statement to kill is in the process list", False, "nothing in 600 looks")
 
 
 @suite.feature

@@ -122,18 +122,18 @@ func killQuery() string {
 			query += " WHERE id > ?"
 		}
 		id := one[int64](c, "SELECT CONNECTION_ID()")
-		began := time.Now()
 		outcome := make(chan error)
 		go func() {
 			_, err := rowsErr(c, query, args...)
 			outcome <- err
 		}()
-		for range 40 {
-			if one[int64](other, "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE ?", sleep+"%") > 0 {
-				break
-			}
+		seen := false
+		for n := 0; n < 600 && !seen; n++ {
 			time.Sleep(50 * time.Millisecond)
+			seen = one[int64](other, "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE ?", sleep+"%") > 0
 		}
+		ok("the statement to kill is in the process list", seen, "nothing in 600 looks")
+		began := time.Now()
 		exec(other, fmt.Sprintf("KILL QUERY %d", id))
 		fails("KILL QUERY by CONNECTION_ID()", <-outcome, 1317)
 		ok("ends soon", time.Since(began) < 10*time.Second, time.Since(began))

@@ -398,13 +398,15 @@ feature('kill_query', async () => {
   await connection.query(`INSERT INTO ${table} VALUES (1), (2)`);
   const sleep = `SELECT SLEEP(20), id FROM ${table}`;
   for (const [name, number, how] of [["the greeting's id", connection.threadId, 'query'], ['CONNECTION_ID()', await one(connection, 'SELECT CONNECTION_ID()'), 'execute']]) {
-    const began = Date.now();
     const sleeping = fails(`KILL QUERY by ${name}`, 1317, () => connection[how](sleep));
     sleeping.catch(() => {});
-    for (let n = 0; n < 40; n++) {
-      if (Number(await one(other, "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE ?", [`${sleep}%`]))) break;
+    let seen = 0;
+    for (let n = 0; n < 600 && !seen; n++) {
       await sleepMs(50);
+      seen = Number(await one(other, "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE ?", [`${sleep}%`]));
     }
+    ok('the statement to kill is in the process list', seen, 'nothing in 600 looks');
+    const began = Date.now();
     await other.query(`KILL QUERY ${number}`);
     await sleeping;
     ok(`KILL QUERY by ${name}: ends soon`, Date.now() - began < 10000, Date.now() - began);

@@ -473,18 +473,22 @@ async fn kill_query(s: &Settings) -> Outcome {
     for by in ["the greeting's id", "CONNECTION_ID()"] {
         let id =
             if by == "CONNECTION_ID()" { one(&mut conn, "SELECT CONNECTION_ID()").await? } else { conn.id() };
-        let began = Instant::now();
         let killer = async {
-            for _ in 0..40 {
-                if one::<u32>(&mut other, &poll).await? > 0 {
+            let mut seen = false;
+            for _ in 0..600 {
+                seen = one::<u32>(&mut other, &poll).await? > 0;
+                if seen {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            other.query_drop(format!("KILL QUERY {id}")).await.map_err(Fail::from)
+            ok("the statement to kill is in the process list", seen, "nothing in 600 looks")?;
+            let began = Instant::now();
+            other.query_drop(format!("KILL QUERY {id}")).await?;
+            Ok::<_, Fail>(began)
         };
         let (slept, killed) = tokio::join!(conn.query::<Row, _>(&sleep), killer);
-        killed?;
+        let began = killed?;
         fails(&format!("KILL QUERY by {by}"), &[1317], slept)?;
         ok(format!("KILL QUERY by {by}: ends soon"), began.elapsed().as_secs() < 10, began.elapsed())?;
         eq("afterwards", 2, one(&mut conn, &format!("SELECT COUNT(*) FROM {table}")).await?)?;

@@ -12,6 +12,9 @@ use crate::wire::{Conn, frame};
 
 /// For the end of what a lost connection was doing.
 const AFTERMATH: Duration = Duration::from_secs(20);
+/// Until the first look: behind a write without an answer, and else.
+const IN_FLIGHT: Duration = Duration::from_secs(4);
+const SETTLED: Duration = Duration::from_millis(700);
 
 /// Rows under a name whose connection has ended.
 pub struct Orphan {
@@ -61,7 +64,8 @@ impl Session {
         let mut candidates = vec![self.model.committed()];
         candidates.extend(self.maybe.take());
         let now = Instant::now();
-        let due = now + Duration::from_millis(700);
+        // A write in flight may yet commit, later still where a process stands still.
+        let due = now + if candidates.len() > 1 { IN_FLIGHT } else { SETTLED };
         self.orphans.push_back(Orphan { owner: self.owner, candidates, since: now, due });
         self.status = None;
         self.unread = false;

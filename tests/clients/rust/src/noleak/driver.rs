@@ -170,6 +170,8 @@ pub fn run(settings: &Settings, plan: &Plan, quiet: bool) -> io::Result<Report> 
     let count = plan.sessions.keys().max().map_or(0, |last| last + 1);
     let report = local.block_on(&runtime, async {
         let baseline = prepare(settings, count).await?;
+        // Without it another session's first read may miss the tables on a replica that stood still.
+        sleep(Duration::from_secs(3)).await;
         let shared = Rc::new(Shared::new(settings.clone(), baseline, plan.clone()));
         let tasks: Vec<_> = plan
             .sessions

@@ -382,21 +382,25 @@ async fn kill_query(s: &Settings) -> Outcome {
     );
     for prepared in [false, true] {
         let id: u64 = one(&mut conn, "SELECT CONNECTION_ID()").await?;
-        let began = Instant::now();
         let killer = async {
-            for _ in 0..40 {
-                if one::<i64>(&mut other, &poll).await? > 0 {
+            let mut seen = false;
+            for _ in 0..600 {
+                seen = one::<i64>(&mut other, &poll).await? > 0;
+                if seen {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            run(&mut other, format!("KILL QUERY {id}")).await
+            ok("the statement to kill is in the process list", seen, "nothing in 600 looks")?;
+            let began = Instant::now();
+            run(&mut other, format!("KILL QUERY {id}")).await?;
+            Ok::<_, Fail>(began)
         };
         let sleeper = async {
             if prepared { rows(&mut conn, &sleep).await } else { text_rows(&mut conn, &sleep).await }
         };
         let (slept, killed) = tokio::join!(sleeper, killer);
-        killed?;
+        let began = killed?;
         fails("KILL QUERY by CONNECTION_ID()", &[1317], slept)?;
         ok("ends soon", began.elapsed().as_secs() < 10, began.elapsed())?;
         eq("afterwards", 2, count(&mut conn, &table).await?)?;

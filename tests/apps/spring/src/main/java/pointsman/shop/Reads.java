@@ -51,7 +51,7 @@ final class Reads {
   }
 
   private void reads() throws Exception {
-    Thread.sleep(Shop.PAUSE_MS); // before the first read as well: this may be the replicas' own port
+    Shop.catchUp(); // before the first read as well: this may be the replicas' own port
     Map<String, Long> ids = new HashMap<>();
     jdbc.query("SELECT email, id FROM shop_customers", row -> { ids.put(row.getString(1), row.getLong(2)); });
     if (replicaPort) {

@@ -9,9 +9,6 @@ public final class Shop {
   static final int THREADS = 4;
   static final int ROUNDS = Integer.parseInt(env("PM_ROUNDS", "60"));
 
-  /** So that replicas have the writes before reads are counted. */
-  static final int PAUSE_MS = 400;
-
   /** Else only what a session wrote itself is sure to be in its reads. */
   static final boolean STRONG = env("PM_CONSISTENCY", "session").equals("strong");
 
@@ -99,6 +96,11 @@ public final class Shop {
     throw new AssertionError(what + ": expected " + kind.getSimpleName() + ", got none");
   }
 
+  /** Returns when the replicas have all writes and the proxy knows. */
+  static void catchUp() throws Exception {
+    equal("replicas caught up: exit status", 0, new ProcessBuilder("sh", "-c", env("PM_CATCH_UP", "sleep 1.5")).inheritIO().start().waitFor());
+  }
+
   interface Work {
     void run(int thread) throws Exception;
   }
@@ -124,7 +126,7 @@ public final class Shop {
       thread.join();
     }
     if (!STRONG) {
-      Thread.sleep(PAUSE_MS); // what follows may be another session
+      catchUp(); // what follows may be another session
     }
     for (Throwable error : errors) {
       if (error != null) {
@@ -133,9 +135,9 @@ public final class Shop {
     }
   }
 
-  /** Runs the work after a pause, so that replicas have the writes; says when it began and ended and how many reads it sent. */
+  /** Runs the work when replicas can serve it; says when it began and ended and how many reads it sent. */
   static void phase(String name, int reads, Check work) throws Exception {
-    Thread.sleep(PAUSE_MS);
+    catchUp();
     double began = System.currentTimeMillis() / 1000.0;
     Thread.sleep(2);
     work.run();

@@ -112,7 +112,6 @@ final class State {
         String table = client.fresh(connection, "kill", "id INT");
         run(connection, "INSERT INTO " + table + " VALUES (1), (2)");
         String sleep = "SELECT SLEEP(20), id FROM " + table;
-        long began = System.nanoTime();
         String id = one(connection, "SELECT CONNECTION_ID()");
         CompletableFuture<Object> outcome = CompletableFuture.supplyAsync(() -> outcome(connection, sleep));
         awaitSleep(other, sleep);
@@ -126,10 +125,11 @@ final class State {
         statement.cancel();
         ok("cancel by the greeting's id: an error", !outcome.get().equals("rows"), outcome.get());
         eq("afterwards", "2", one(connection, "SELECT COUNT(*) FROM " + table));
-        statement.setQueryTimeout(1);
+        long began = System.nanoTime();
+        statement.setQueryTimeout(5);
         ok("a query timeout: an error", !outcome(statement, sleep).equals("rows"), "rows");
         eq("afterwards", "2", one(connection, "SELECT COUNT(*) FROM " + table));
-        ok("all end soon", System.nanoTime() - began < 15_000_000_000L, (System.nanoTime() - began) / 1_000_000);
+        ok("it ends soon", System.nanoTime() - began < 30_000_000_000L, (System.nanoTime() - began) / 1_000_000);
         connection.close();
         drop(other, table);
         return null;
@@ -153,11 +153,12 @@ final class State {
     }
 
     private static void awaitSleep(Connection other, String sleep) throws Exception {
-        for (int n = 0; n < 40; n++) {
+        for (int n = 0; n < 600; n++) {
             if (!one(other, "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep' AND info LIKE '" + sleep + "%'").equals("0")) {
                 return;
             }
             Thread.sleep(50);
         }
+        ok("the statement to kill is in the process list", false, "nothing in 600 looks");
     }
 }
