@@ -63,6 +63,8 @@ pub struct Prober<C: Connector> {
     refused: u32,
     /// The connection in use may not see replication: since when.
     degraded: Option<Instant>,
+    /// The connection before this one was lost after one answer.
+    fleeting: bool,
     /// The missing privilege was logged already.
     told: bool,
 }
@@ -110,6 +112,7 @@ impl<C: Connector> Prober<C> {
             started,
             refused: 0,
             degraded: None,
+            fleeting: false,
             told: false,
         }
     }
@@ -198,9 +201,10 @@ impl<C: Connector> Prober<C> {
         }
     }
 
-    /// Reconnect at once, but not in a storm to a server that ends each connection after one answer.
-    async fn lost(&self, error: Error, answers: u32) -> End {
-        let pause = if answers > 1 { KICK_FLOOR } else { self.interval() };
+    /// Reconnect at once, but not in a storm to a server that ends one connection after the other after an answer.
+    async fn lost(&mut self, error: Error, answers: u32) -> End {
+        let again = std::mem::replace(&mut self.fleeting, answers <= 1);
+        let pause = if again && self.fleeting { self.interval() } else { KICK_FLOOR };
         sleep_until(self.started + pause).await;
         End::Lost(error)
     }

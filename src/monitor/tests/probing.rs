@@ -135,6 +135,18 @@ async fn a_lost_connection_alone_proves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_dies_after_its_first_answer_is_down_at_once() {
+    play(async |mut w| {
+        w.pass(50).await;
+        w.cluster.power("db-0", Power::Off);
+        w.cluster.reset_connections("db-0");
+        let (outcome, waited) = w.next().await;
+        assert!(outcome == "unreachable" && waited < 10, "{outcome} after {waited} ms");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_connection_and_no_new_one_is_unreachable_after_one_interval() {
     play(async |mut w| {
         w.pass(150).await;
