@@ -26,6 +26,10 @@
 //!   ([`HeardWrites`](crate::topology::HeardWrites)), and are asked for it while there is no writer. A crash
 //!   needs no label either, as long as the successor lacks nothing.
 //!
+//! A writer that was lost and comes back is not taken, not even as the only candidate, while another server that
+//! does not answer got the label in this generation, or is followed by a replica that followed someone else while
+//! the writer still answered: the proxy may be cut off from its successor. Found by `tests/orders.rs`.
+//!
 //! A pod that never had a role is left out where the preset says so. One that loses its role while it works
 //! stays, without a label. Another pod (uid) or address under an old name is another server.
 //!
