@@ -48,7 +48,9 @@ async fn prepare(cluster: &Cluster) -> Proxy {
     acknowledge_alone_after(cluster, 600_000).await;
     cluster.primary().sql(TABLES).await;
     cluster.wait_caught_up().await;
-    let proxy = Proxy::start(&patient(&proxy_config(cluster))).await;
+    // Longer than two restarts take on a slow machine.
+    let config = patient(&proxy_config(cluster)) + "\n[failover]\nhold = \"120s\"\n";
+    let proxy = Proxy::start(&config).await;
     assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
     readers_are(&proxy, cluster.servers().len() - 1).await;
     proxy

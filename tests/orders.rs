@@ -12,7 +12,7 @@ mod support;
 #[allow(dead_code)]
 mod writers;
 
-use dialogue::{readers_are, writer_is};
+use dialogue::{eventually, readers_are, writer_is};
 use scene::{ROLE, Scene, Setting, name};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -192,7 +192,7 @@ async fn servers(cluster: &mut Cluster, plan: &Plan, round: usize) -> Rows {
         _ => {}
     }
     if plan.past_the_proxy {
-        dialogue::eventually("a row on the new primary", async || {
+        eventually("a row on the new primary", async || {
             (!rows_of(cluster, new, new, round).await.is_empty()).then_some(())
         })
         .await;
@@ -258,6 +258,10 @@ async fn order(scene: &mut Scene, writers: &Writers, plan: &Plan, round: usize) 
     writer_is(&scene.proxy, scene.cluster.primary_number()).await;
     readers_are(&scene.proxy, SERVERS - 1).await;
     writers.each_wrote().await;
+    eventually("a commit waits for a replica", async || {
+        scene.cluster.primary().is_semi_sync().await.then_some(())
+    })
+    .await;
     let (primary, about) = (scene.cluster.primary_number(), format!("round {round}: {plan:?}"));
     let mut late = Late::new();
     for server in (0..SERVERS).filter(|server| *server != primary && *server != plan.old) {

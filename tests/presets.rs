@@ -305,7 +305,7 @@ async fn begin(kubernetes: &Kubernetes, operator: &Operator) -> Scene {
     let (text, _) = text.split_once("\n[[discovery.servers]]").expect("the servers stand at the end");
     let discovery = format!("kind = \"kubernetes\"\npreset = \"{}\"\n{}", operator.preset, operator.config);
     let kubeconfig = kubernetes.kubeconfig(operator.preset).display().to_string();
-    let config = patient(&text.replace("kind = \"static\"", &discovery));
+    let config = patient(&text.replace("kind = \"static\"", &discovery)) + "\n[failover]\nhold = \"120s\"\n";
     let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &kubeconfig)]);
     proxy.wait_ready().await;
     assert_eq!(writer_is(&proxy, 0).await, 1, "{}: the first generation", operator.preset);
@@ -389,6 +389,10 @@ async fn play(kubernetes: &Kubernetes, operator: &Operator) {
         let generation = writer_is(&scene.proxy, scene.new).await;
         assert_eq!(generation, 2 + number as u64, "{}", operator.preset);
         readers_are(&scene.proxy, SERVERS - 1).await;
+        eventually("a commit waits for a replica", async || {
+            scene.cluster.primary().is_semi_sync().await.then_some(())
+        })
+        .await;
     }
     let books = scene.writers.compare(scene.cluster.primary()).await;
     assert!(!books.is_empty());

@@ -141,6 +141,16 @@ impl Node {
         .await;
     }
 
+    /// Whether a commit waits for a replica now: not after one that took too long, until a replica has caught up.
+    pub async fn is_semi_sync(&self) -> bool {
+        let role = match self.kind {
+            Kind::MariaDb => "master",
+            Kind::MySql => "source",
+        };
+        let rows = self.sql(&format!("SHOW STATUS LIKE 'Rpl_semi_sync_{role}_status'")).await;
+        rows.first().and_then(|row| row.get(1)?.as_deref()) == Some("ON")
+    }
+
     /// Sets read_only (and super_read_only on MySQL), running statements finished.
     pub async fn set_read_only(&mut self, on: bool) {
         let statement = match (self.kind, on) {
