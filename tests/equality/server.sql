@@ -6,10 +6,12 @@ CREATE TABLE g (id INT PRIMARY KEY, v INT);
 INSERT INTO g VALUES (1, 1);
 SET @old_wait = @@global.wait_timeout;
 SET GLOBAL wait_timeout = 12345;
+-- mask 2: a session that moves to a younger connection gets the global values of when that was opened
 SELECT @@global.wait_timeout, @@session.wait_timeout;
 SHOW GLOBAL VARIABLES LIKE 'wait_timeout';
 SET GLOBAL wait_timeout = @old_wait;
 SET @@global.max_error_count = 33;
+-- mask 2: a session that moves to a younger connection gets the global values of when that was opened
 SELECT @@global.max_error_count, @@session.max_error_count;
 -- session new super
 -- mask *values: a pooled connection has the global values of when it was opened

@@ -90,6 +90,7 @@ make_template() { # kind, folder
   work=$(mktemp -d "$CACHE/new-template.XXXXXX")
   # shellcheck disable=SC2064  # this folder, whatever the variable says later
   trap "rm -rf '$work'" EXIT
+  export TMPDIR=$work
   program=$(daemon "$1")
   mapfile -t options < <(settings "$1")
   accounts "$1" | tr '\n' ' ' | sed 's/; */;\n/g' >"$work/accounts.sql"
@@ -137,7 +138,9 @@ run() { # kind, port, folder, server id, role, options…
     mv "$dir/data.new" "$dir/data"
   fi
   mapfile -t options < <(settings "$kind"; replication "$kind" "$id" "$role")
-  exec "$program" --no-defaults "${options[@]}" --datadir="$dir/data" --bind-address=127.0.0.1 --port="$port" \
+  # A server that starts clears its folder of temporary tables: in a common one those of the others, too.
+  mkdir -p "$dir/tmp"
+  exec "$program" --no-defaults "${options[@]}" --datadir="$dir/data" --tmpdir="$dir/tmp" --bind-address=127.0.0.1 --port="$port" \
     --socket="$dir/sock" --pid-file="$dir/pid" "$@"
 }
 
