@@ -284,14 +284,15 @@ async fn replicas_down(mut cluster: Cluster) {
     open.query_drop("BEGIN").await.unwrap();
     open.query_drop("INSERT INTO log VALUES ('through')").await.unwrap();
     let mut readers = Vec::new();
-    for _ in 0..8 {
+    // Each session draws a replica: as many as it takes until both are in use.
+    eventually("reads are spread", async || {
         let mut reader = proxy.reader().await.unwrap();
         let port = port_of(&mut reader).await.unwrap();
         readers.push((reader, port));
-    }
-    for port in replicas {
-        assert!(readers.iter().any(|(_, p)| *p == port), "reads are spread");
-    }
+        let used = |port| readers.iter().any(|(_, p)| *p == port);
+        (readers.len() >= 8 && replicas.into_iter().all(used)).then_some(())
+    })
+    .await;
     // A read under way on the replica that dies.
     let at = readers.iter().position(|(_, p)| *p == replicas[0]).unwrap();
     let (mut reader, _) = readers.remove(at);

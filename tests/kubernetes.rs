@@ -194,8 +194,9 @@ async fn scaled_out_and_in() {
         readers_are(&scene.proxy, number).await;
     }
     let second = scene.cluster.server(1).port();
-    let mut client = scene.proxy.reader().await.expect("login");
+    // Each session draws a replica and stays with it.
     eventually("a new replica answers", async || {
+        let mut client = scene.proxy.reader().await.expect("login");
         (dialogue::port_of(&mut client).await.expect("a read") == second).then_some(())
     })
     .await;

@@ -125,10 +125,11 @@ fn same(before: &[Vec<String>], after: &[Vec<String>], account: &str) {
     }
 }
 
+/// Of so many sessions that none of two servers is left out by chance.
 async fn ports_of_sessions(port: u16, account: &str) -> BTreeSet<u16> {
     let mut clients = Vec::new();
     let mut ports = BTreeSet::new();
-    for _ in 0..10 {
+    for _ in 0..40 {
         let mut client = connect(port, account, account, "test").await.unwrap();
         ports.insert(port_of(&mut client).await.unwrap());
         clients.push(client);
