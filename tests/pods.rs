@@ -9,7 +9,9 @@ mod support;
 use std::time::Duration;
 
 use api::{ApiServer, NAMESPACE};
-use dialogue::{eventually, metric, patient, port_of, readers_are, row, topology, writer_is};
+use dialogue::{
+    eventually, metric, patient, port_of, readers_are, refusal, refused, row, topology, writer_is,
+};
 use mysql_async::prelude::Queryable;
 use support::{Cluster, Proxy, proxy_config};
 use tokio::time::sleep;
@@ -32,11 +34,14 @@ async fn start(cluster: &Cluster) -> Option<(ApiServer, Proxy)> {
 }
 
 fn proxy(api: &ApiServer, cluster: &Cluster, more: &str) -> Proxy {
+    Proxy::start_with(&config(cluster, more), &[("KUBECONFIG", &api.kubeconfig())])
+}
+
+fn config(cluster: &Cluster, more: &str) -> String {
     let config = proxy_config(cluster);
     let (config, _) = config.split_once("\n[[discovery.servers]]").expect("servers");
     let pods = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"\nport = \"mysql\"";
-    let config = patient(&config.replace("kind = \"static\"", pods)) + more;
-    Proxy::start_with(&config, &[("KUBECONFIG", &api.kubeconfig())])
+    patient(&config.replace("kind = \"static\"", pods)) + more
 }
 
 async fn connected(proxy: &Proxy, wanted: bool) -> String {
@@ -220,6 +225,92 @@ async fn rights_and_tokens_come_and_go() {
     api.pod(7, cluster.server(1).port(), &[(ROLE, "replica")]).await;
     eventually("the new pod is seen", async || {
         (topology(&proxy).await["servers"].as_array()?.len() == 3).then_some(())
+    })
+    .await;
+}
+
+/// What mariadb-operator's user asks for, and whom it names.
+#[tokio::test]
+async fn the_operators_resource_is_heeded() {
+    let cluster = Cluster::mariadb(2).await;
+    let Some((api, plain)) = start(&cluster).await else { return };
+    api.resource().await;
+    drop(plain);
+    let config = config(&cluster, "").replace("port = \"mysql\"", "port = \"mysql\"\nread_resource = true");
+    let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &api.kubeconfig())]);
+    proxy.wait_ready().await;
+    let resource = async || topology(&proxy).await["kubernetes"][1].clone();
+    let error = eventually("the missing right is told", async || {
+        resource().await["error"].as_str().map(str::to_owned)
+    })
+    .await;
+    for part in ["may not list mariadbs", "apiGroups: [\"k8s.mariadb.com\"]", "resourceNames: [\"shop\"]"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    let verbs =
+        ["create", "role", "resource", "--verb=get,list,watch", "--resource=mariadbs.k8s.mariadb.com"];
+    api.kubectl(&[&verbs[..], &["--resource-name=shop"]].concat()).await;
+    let account = format!("--serviceaccount={NAMESPACE}:pointsman");
+    api.kubectl(&["create", "rolebinding", "resource", "--role=resource", &account]).await;
+    eventually("it is read", async || (resource().await["connected"] == true).then_some(())).await;
+
+    let mut client = proxy.client().await.unwrap();
+    api.maintenance("{\"enabled\": true, \"cordon\": true}").await;
+    in_maintenance(&proxy, &["cordoned"]).await;
+    nobody_comes_in(&proxy).await;
+    assert_eq!(proxy.get("/readyz").await.unwrap().0, 503);
+    client.query_drop("INSERT INTO written VALUES (1)").await.expect("who is there goes on");
+    api.maintenance("{\"drainConnections\": true, \"drainGracePeriodSeconds\": 1}").await;
+    eventually("the idle client is ended", async || {
+        let ended = metric(&proxy, "pointsman_client_disconnects_total{reason=\"idle_timeout\"}").await;
+        (ended == 1.0).then_some(())
+    })
+    .await;
+    client.ping().await.expect_err("it was ended");
+
+    api.maintenance("{\"cordon\": false, \"drainConnections\": false, \"readOnly\": true}").await;
+    in_maintenance(&proxy, &["read_only"]).await;
+    cluster.primary().sql("SET GLOBAL read_only = 1").await;
+    let mut client = eventually("it is open again", async || proxy.client().await.ok()).await;
+    let mut reader = eventually("it is open again", async || proxy.reader().await.ok()).await;
+    let error = refusal(client.query_drop("INSERT INTO written VALUES (2)").await);
+    assert_eq!(error.code, 1290);
+    assert!(error.message.contains("in maintenance"), "{}", error.message);
+    assert_eq!(row(&mut reader, "SELECT COUNT(*) FROM test.written").await.unwrap(), ["1"]);
+    assert_eq!(proxy.get("/readyz").await.unwrap().0, 200);
+
+    api.maintenance("{\"enabled\": false}").await;
+    in_maintenance(&proxy, &[]).await;
+    let held = write(&proxy, 2);
+    cluster.primary().sql("SET GLOBAL read_only = 0").await;
+    assert_eq!(held.await.unwrap().unwrap(), cluster.primary().port());
+    assert_eq!(writer_is(&proxy, 0).await, 1);
+
+    // The resource is the first to name another primary.
+    label_is(&proxy, 1, "replica").await;
+    let named = "{\"status\": {\"currentPrimary\": \"db-1\"}}";
+    api.kubectl(&["patch", "mariadb", "shop", "--subresource=status", "--type=merge", "-p", named]).await;
+    label_is(&proxy, 1, "primary").await;
+    assert_eq!(writer_is(&proxy, 0).await, 1);
+}
+
+/// Each worker hears of it a moment later: so many refusals in a row that every worker gave one.
+async fn nobody_comes_in(proxy: &Proxy) {
+    eventually("nobody comes in", async || {
+        for _ in 0..20 {
+            for connected in [proxy.client().await, proxy.reader().await] {
+                let Err(error) = connected else { return None };
+                assert_eq!(refused::<()>(Err(error)).0, 3032);
+            }
+        }
+        Some(())
+    })
+    .await;
+}
+
+async fn in_maintenance(proxy: &Proxy, asked: &[&str]) {
+    eventually(&format!("in maintenance: {asked:?}"), async || {
+        (topology(proxy).await["maintenance"] == serde_json::json!(asked)).then_some(())
     })
     .await;
 }

@@ -17,11 +17,15 @@ pub fn readiness(
         Lifecycle::Draining => return Err("draining: the process is ending"),
         Lifecycle::Listening => {}
     }
+    if snapshot.maintenance.cordoned {
+        return Err("cordoned: the cluster takes no new clients");
+    }
     let writer = snapshot.writer().is_some();
     let replica = snapshot.replicas().next().is_some();
     let only_reads = modes.iter().all(|mode| *mode == Mode::Replica);
     match (only_reads, fallback) {
         (false, _) if writer => Ok(()),
+        (false, _) if replica && snapshot.maintenance.read_only => Ok(()),
         (false, _) => Err(match snapshot.alarm {
             Some(Alarm::SeveralCandidates) => "no primary: several servers are writable",
             Some(Alarm::NoCandidate) => "no primary: no server that answers is fit to be it",

@@ -10,7 +10,7 @@ use super::AdminState;
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
 use crate::telemetry::{Cell, Port, WorkerMetrics, cell_of};
-use crate::topology::{Alarm, Flavor, Health, Server, Snapshot, WriterChange};
+use crate::topology::{Alarm, Flavor, Health, Maintenance, Server, Snapshot, WriterChange};
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Report {
     pub writer: Option<String>,
     /// `several_candidates` or `no_candidate`: why there is no writer.
     pub alarm: Option<String>,
+    /// `cordoned`, `draining`, `read_only`: what the operator's resource asks for.
+    #[serde(default)]
+    pub maintenance: Vec<String>,
     /// In the order of the configuration; pods by name.
     pub servers: Vec<ServerReport>,
     /// Changes of the writer, newest last.
@@ -153,6 +156,7 @@ impl AdminState {
             generation: snapshot.generation,
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
+            maintenance: asked_for(snapshot.maintenance),
             servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),
             history: snapshot.history.iter().map(WriterChangeReport::new).collect(),
             traffic: self.traffic(),
@@ -181,6 +185,11 @@ impl AdminState {
             waiting_for_connection: sum(&|worker| &worker.waiting_for_connection),
         }
     }
+}
+
+fn asked_for(maintenance: Maintenance) -> Vec<String> {
+    let on = maintenance.words().into_iter().filter(|(_, on)| *on);
+    on.map(|(word, _)| word.to_owned()).collect()
 }
 
 impl ServerReport {

@@ -59,6 +59,15 @@ impl Collector for ServerFamilies {
             "1 while a primary is known; 0 while statements that write have to wait.",
             f64::from(u8::from(snapshot.writer().is_some())),
         )?;
+        families.gauges(
+            "pointsman_maintenance",
+            "1 for what the operator's resource of the cluster asks for while people work on it.",
+            snapshot
+                .maintenance
+                .words()
+                .into_iter()
+                .map(|(word, on)| ([("asked", word)], f64::from(u8::from(on)))),
+        )?;
         families.counter(
             "pointsman_writer_changes",
             "How often another server became the writer, the first one included.",

@@ -8,7 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::config::{Config, Fallback};
 use crate::telemetry::{Close, Disruption, Port};
-use crate::topology::{Alarm, Facts, Flavor, GtidSet, Health, Replication, Server, ServerId, WriterChange};
+use crate::topology::{
+    Alarm, Facts, Flavor, GtidSet, Health, Maintenance, Replication, Server, ServerId, WriterChange,
+};
 
 /// The endpoints on a loopback socket, and the other ends of what they read.
 struct Admin {
@@ -146,6 +148,12 @@ async fn readyz_follows_phase_and_snapshot() {
     let alarm = Some(Alarm::SeveralCandidates);
     admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, alarm, ..three() }));
     expect(503, "no primary: several servers are writable\n").await;
+    let cordoned = Maintenance { cordoned: true, ..Maintenance::default() };
+    admin.snapshot.send_replace(Arc::new(Snapshot { maintenance: cordoned, ..three() }));
+    expect(503, "cordoned: the cluster takes no new clients\n").await;
+    let read_only = Maintenance { read_only: true, ..Maintenance::default() };
+    admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, maintenance: read_only, ..three() }));
+    expect(200, "ready\n").await;
     admin.snapshot.send_replace(Arc::new(three()));
     admin.lifecycle.send_replace(Lifecycle::Draining);
     expect(503, "draining: the process is ending\n").await;
@@ -188,6 +196,7 @@ async fn topology_tells_servers_history_and_traffic() {
         "generation": 1,
         "writer": "db-0",
         "alarm": null,
+        "maintenance": [],
         "servers": [
             {"name": "db-0", "address": "db-0:3306", "health": "up", "role": "primary", "flavor": "mariadb",
              "version": "10.11.6-MariaDB", "read_only": false, "replicating": null, "source": null,
@@ -258,6 +267,7 @@ async fn metrics_are_whole_families() {
         "pointsman_server_probe_seconds{server=\"db-0\"} 0.0015",
         "pointsman_server_missed_probes{server=\"db-2\"} 3",
         "pointsman_writer_changes_total 1",
+        "pointsman_maintenance{asked=\"cordoned\"} 0",
         "pointsman_generation 1",
         "pointsman_config_reloads_total{result=\"failed\"} 0",
         "pointsman_config_stale 0",

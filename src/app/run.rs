@@ -133,7 +133,9 @@ fn watch_kubernetes(
         states.push(named.state);
     }
     secrets.watched(named.values);
-    (Source::Pods { servers: watched.servers, galera: watched.galera }, states)
+    let source =
+        Source::Pods { servers: watched.servers, maintenance: watched.maintenance, galera: watched.galera };
+    (source, states)
 }
 
 async fn serve_admin(address: &str, state: AdminState) -> Result<(), AppError> {

@@ -57,8 +57,11 @@ fn headline(now: &Report) -> String {
         (None, Some("no_candidate")) => "NO PRIMARY: no server that answers is fit to be it".to_owned(),
         (None, _) => "NO PRIMARY".to_owned(),
     };
+    let asked: Vec<_> = now.maintenance.iter().map(|word| plain(word)).collect();
+    let maintenance =
+        if asked.is_empty() { String::new() } else { format!(" · IN MAINTENANCE: {}", asked.join(", ")) };
     format!(
-        "pointsman {} · {} · up {} · {writer} · generation {}\n",
+        "pointsman {} · {} · up {} · {writer} · generation {}{maintenance}\n",
         plain(&now.pointsman),
         plain(&now.state),
         span(now.uptime_ms),

@@ -229,6 +229,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         generation: 2,
         writer: Some("db-1".to_owned()),
         alarm: None,
+        maintenance: Vec::new(),
         servers: vec![
             server("db-0", "down", "none"),
             server("db-1", "up", "primary"),
@@ -282,6 +283,12 @@ fn the_table_says_why_there_is_no_primary() {
     assert!(render(&none, None, 0).contains("· NO PRIMARY · generation 2\n"));
     none.alarm = Some("several_candidates".to_owned());
     assert!(render(&none, None, 0).contains("NO PRIMARY: several servers are writable"));
+    none.alarm = None;
+    none.maintenance = ["cordoned", "read_only"].map(str::to_owned).to_vec();
+    assert!(
+        render(&none, None, 0)
+            .contains("· NO PRIMARY · generation 2 · IN MAINTENANCE: cordoned, read_only\n")
+    );
     // A restarted proxy counts from zero again.
     assert!(
         render(&report(10, 5), Some(&report(75_000, 1_000)), 0)

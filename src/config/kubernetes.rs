@@ -27,6 +27,8 @@ pub struct Kubernetes {
     pub port: Option<PodPort>,
     /// The zone of a pod may be asked of its node, which needs a ClusterRole.
     pub read_nodes: bool,
+    /// What the operator's resource of the cluster says is heeded, too.
+    pub read_resource: bool,
     /// Zones by the pod's name.
     pub zones: Vec<PodZone>,
     /// With `custom` only.
@@ -113,6 +115,13 @@ pub enum NoRole {
     Probe,
 }
 
+impl Preset {
+    /// Whether `read_resource` means something here.
+    fn has_resource(self) -> bool {
+        matches!(self, Preset::MariaDbOperator | Preset::MariaDbOperatorGalera | Preset::Moco)
+    }
+}
+
 impl Choice for Preset {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("mariadb-operator", Preset::MariaDbOperator),
@@ -140,7 +149,8 @@ impl Choice for NoRole {
 const CUSTOM_KEYS: [&str; 7] =
     ["selector", "role_label", "primary", "replica", "health_label", "no_role", "leave_out"];
 /// The keys of kind = "kubernetes".
-const KEYS: [&str; 7] = ["namespace", "preset", "cluster", "component", "port", "read_nodes", "zones"];
+const KEYS: [&str; 8] =
+    ["namespace", "preset", "cluster", "component", "port", "read_nodes", "read_resource", "zones"];
 
 /// Every key of the kind is a known one also where it has no business: then this says so.
 pub(super) fn refuse_all(s: &Section<'_>) {
@@ -181,9 +191,19 @@ pub(super) fn kubernetes(s: &Section<'_>) -> Kubernetes {
         component: component(s, preset),
         port: port(s),
         read_nodes: s.flag("read_nodes").unwrap_or(false),
+        read_resource: read_resource(s, preset),
         zones: zones(s),
         labels,
     }
+}
+
+fn read_resource(s: &Section<'_>, preset: Preset) -> bool {
+    let wanted = s.flag("read_resource").unwrap_or(false);
+    if wanted && !preset.has_resource() {
+        let why = "goes with the presets \"mariadb-operator\", \"mariadb-operator-galera\" and \"moco\"; leave it out";
+        refuse(s, &["read_resource"], why);
+    }
+    wanted
 }
 
 fn component(s: &Section<'_>, preset: Preset) -> Arc<str> {
@@ -265,7 +285,8 @@ fn zones(s: &Section<'_>) -> Vec<PodZone> {
 
 /// The section's keys below `kind`.
 pub(super) fn write(f: &mut Formatter<'_>, kubernetes: &Kubernetes) -> fmt::Result {
-    let Kubernetes { namespace, preset, cluster, component, port, read_nodes, zones, labels } = kubernetes;
+    let Kubernetes { namespace, preset, cluster, component, port, read_nodes, read_resource, zones, labels } =
+        kubernetes;
     if let Some(namespace) = namespace {
         writeln!(f, "namespace = {}", quoted(namespace))?;
     }
@@ -281,6 +302,9 @@ pub(super) fn write(f: &mut Formatter<'_>, kubernetes: &Kubernetes) -> fmt::Resu
         None => {}
     }
     writeln!(f, "read_nodes = {read_nodes}")?;
+    if preset.has_resource() {
+        writeln!(f, "read_resource = {read_resource}")?;
+    }
     if *preset == Preset::Custom {
         write_labels(f, labels)?;
     }

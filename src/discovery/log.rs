@@ -37,6 +37,14 @@ impl Log {
                 None => tracing::info!("the servers need no attention any more"),
             }
         }
+        if before.maintenance != after.maintenance {
+            let asked = after.maintenance.words().into_iter().filter(|(_, on)| *on);
+            let asked: Vec<_> = asked.map(|(word, _)| word).collect();
+            match asked.join(", ") {
+                none if none.is_empty() => tracing::info!("the cluster is not in maintenance any more"),
+                asked => tracing::warn!(asked, "the cluster is in maintenance"),
+            }
+        }
         for server in after.servers.iter() {
             let old = before.server(server.id);
             if old.is_some_and(|old| (old.label, old.deleting) != (server.label, server.deleting)) {

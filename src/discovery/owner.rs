@@ -13,7 +13,7 @@ use super::kubernetes::PodServers;
 use super::log::Log;
 use crate::config::Live;
 use crate::monitor::{Connector, Kicker, Kicks, Orders, Prober};
-use crate::topology::{Acknowledged, Discovered, Event, Server, ServerId, Snapshot, reduce};
+use crate::topology::{Acknowledged, Discovered, Event, Maintenance, Server, ServerId, Snapshot, reduce};
 
 /// Probes hurry this long when there is no writer; a set of replicas alone has none for ever.
 const HURRY: Duration = Duration::from_secs(60);
@@ -27,6 +27,8 @@ pub enum Source {
     Pods {
         /// As they are found.
         servers: PodServers,
+        /// What the operator's resource asks for.
+        maintenance: watch::Receiver<Maintenance>,
         /// They are members of a Galera cluster.
         galera: bool,
     },
@@ -141,7 +143,10 @@ impl<C: Connector> Owner<C> {
                     }
                     Err(_) => reloads = false,
                 },
-                Some(servers) = next_pods(&mut self.source) => self.pods(&servers),
+                word = next_word(&mut self.source) => match word {
+                    Word::Pods(servers) => self.pods(&servers),
+                    Word::Maintenance(asked) => self.apply(&Event::Maintenance(asked)),
+                },
                 () = sleep_until(calm_at), if self.hurry_until.is_some() => {
                     self.hurry_until = None;
                     self.set_urgent(false);
@@ -244,15 +249,29 @@ impl<C: Connector> Owner<C> {
     }
 }
 
-/// The next word on the pods; None when there will be none, and then not asked again.
-async fn next_pods(source: &mut Source) -> Option<Arc<Vec<Discovered>>> {
+/// What the API says next.
+enum Word {
+    Pods(Arc<Vec<Discovered>>),
+    Maintenance(Maintenance),
+}
+
+/// Never comes when there will be none.
+async fn next_word(source: &mut Source) -> Word {
+    let Source::Pods { servers, maintenance, .. } = source else { return std::future::pending().await };
+    tokio::select! {
+        servers = next_pods(servers) => Word::Pods(servers),
+        // Where the resource is not read there is no sender.
+        Ok(()) = maintenance.changed() => Word::Maintenance(*maintenance.borrow_and_update()),
+    }
+}
+
+async fn next_pods(servers: &mut PodServers) -> Arc<Vec<Discovered>> {
     loop {
-        let Source::Pods { servers, .. } = source else { return std::future::pending().await };
         if servers.changed().await.is_err() {
             return std::future::pending().await;
         }
         let now = servers.borrow_and_update().clone();
-        if now.is_some() {
+        if let Some(now) = now {
             return now;
         }
     }

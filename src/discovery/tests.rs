@@ -13,7 +13,9 @@ use super::{Acknowledgements, Source, start, start_with};
 use crate::config::*;
 use crate::monitor::Kicker;
 use crate::monitor::tests::{Cluster, Power, monitor_account};
-use crate::topology::{Acknowledged, Alarm, Discovered, Flavor, GtidSet, Health, Label, Server, Snapshot};
+use crate::topology::{
+    Acknowledged, Alarm, Discovered, Flavor, GtidSet, Health, Label, Maintenance, Server, Snapshot,
+};
 
 fn live(names: &[&str]) -> Live {
     let ten = NonZeroUsize::new(10).unwrap();
@@ -304,7 +306,8 @@ type Api = watch::Sender<Option<Arc<Vec<Discovered>>>>;
 fn play_pods(cluster: Cluster) -> (Play, Api, Acknowledgements) {
     let (config, seen) = watch::channel(Arc::new(live(&[])));
     let (api, servers) = watch::channel(None);
-    let source = Source::Pods { servers, galera: false };
+    let (_, maintenance) = watch::channel(Maintenance::default());
+    let source = Source::Pods { servers, maintenance, galera: false };
     let started = start_with(source, seen, cluster.clone());
     let (snapshots, kicker) = (started.snapshot, started.kicker);
     (Play { cluster, config, snapshots, kicker }, api, started.acknowledged)

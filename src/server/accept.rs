@@ -9,7 +9,7 @@ use socket2::Socket;
 use super::control::Control;
 use super::worker::Worker;
 use crate::net::{Accepted, Buf, Listener, Stream, TokioStream};
-use crate::session::too_many_connections;
+use crate::session::{Failure, in_place_of_greeting};
 use crate::telemetry::{Close, Port, cell_of};
 
 /// Without descriptors or memory, accept would fail again at once: wait for some to come back.
@@ -51,12 +51,11 @@ fn is_passing(error: &std::io::Error) -> bool {
 }
 
 fn accepted(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
-    let limit = worker.context.live.borrow().limits.max_connections;
-    if worker.loads.total() >= limit {
+    if let Some((failure, close)) = no_entry(worker) {
         let metrics = worker.context.metrics.clone();
         cell_of(&metrics.accepted, port as usize).add(1);
-        cell_of(&metrics.closed, Close::TooManyConnections as usize).add(1);
-        tokio::task::spawn_local(turn_away(stream));
+        cell_of(&metrics.closed, close as usize).add(1);
+        tokio::task::spawn_local(turn_away(stream, failure));
         return;
     }
     let better = worker.loads.better_than(worker.index);
@@ -75,9 +74,18 @@ fn accepted(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
     }
 }
 
-/// ERROR 1040 in place of the greeting. Who does not read is not waited for.
-async fn turn_away(mut stream: TokioStream) {
+fn no_entry(worker: &Worker) -> Option<(Failure, Close)> {
+    let context = &worker.context;
+    if context.topology.get().maintenance.cordoned {
+        return Some((Failure::Cordoned, Close::Cordoned));
+    }
+    let limit = context.live.borrow().limits.max_connections;
+    (worker.loads.total() >= limit).then_some((Failure::TooManyConnections, Close::TooManyConnections))
+}
+
+/// Says why in place of the greeting. Who does not read is not waited for.
+async fn turn_away(mut stream: TokioStream, failure: Failure) {
     let mut buf = Buf::default();
-    buf.extend_from_slice(&too_many_connections());
+    buf.extend_from_slice(&in_place_of_greeting(&failure));
     let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(buf)).await;
 }

@@ -230,6 +230,9 @@ fn every_second(context: &Context<TokioRuntime>) {
     let now = context.tick.get().wrapping_add(1);
     context.tick.set(now);
     let live = context.live();
+    let snapshot = context.topology.get();
+    let drain = snapshot.maintenance.drain.filter(|_| snapshot.maintenance.cordoned);
+    let idle = live.timeouts.idle.min(drain.unwrap_or(Duration::MAX));
     for handle in context.handles() {
         let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
         if handle.login.borrow().is_none() {
@@ -238,7 +241,7 @@ fn every_second(context: &Context<TokioRuntime>) {
             }
         } else if handle.busy.get() {
             handle.signal.raise(Signals::LOOK);
-        } else if quiet > live.timeouts.idle {
+        } else if quiet > idle {
             handle.signal.raise(Signals::IDLE);
         }
     }
@@ -246,7 +249,6 @@ fn every_second(context: &Context<TokioRuntime>) {
     let pool = &context.pool;
     pool.set_second(now);
     // What a session's LAST_INSERT_ID() answers may be known to its connection alone.
-    let snapshot = context.topology.get();
     pool.retain(|c, idle| {
         let facts = snapshot.server(c.about.server).and_then(|s| s.facts.as_ref());
         // The server must not be the first to close: a statement may be on its way to it then.

@@ -139,6 +139,9 @@ impl<R: Runtime> Session<R> {
                     }
                 }
                 Decision::NoReplica => return Err(Stop::Tell(last.unwrap_or(Failure::NoReplica))),
+                Decision::WaitForWriter if snapshot.maintenance.read_only => {
+                    return Err(Stop::Tell(Failure::ReadOnlyMaintenance));
+                }
                 Decision::WaitForWriter => {
                     if !std::mem::replace(&mut held, true) {
                         self.count(Disruption::Held);

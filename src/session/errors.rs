@@ -34,6 +34,10 @@ pub enum Failure {
     ReadOnlyServer,
     /// There was no primary for this long.
     NoWriter(Duration),
+    /// The primary is read-only for maintenance.
+    ReadOnlyMaintenance,
+    /// The cluster takes no new clients.
+    Cordoned,
     /// No replica serves reads and the primary must not stand in.
     NoReplica,
     /// No server connection became free.
@@ -116,6 +120,20 @@ impl Failure {
                      executed, try again",
                     waited.as_secs_f64()
                 ),
+            ),
+            ReadOnlyMaintenance => (
+                1290,
+                b"HY000",
+                "The MariaDB server is running with the --read-only option so it cannot execute this statement \
+                 (pointsman: the cluster is in maintenance, by spec.maintenance.readOnly of its resource)"
+                    .into(),
+            ),
+            Cordoned => (
+                3032,
+                b"HY000",
+                "The server is currently in offline mode (pointsman: the cluster is cordoned, by \
+                 spec.maintenance.cordon of its resource, and takes no new connections; try again later)"
+                    .into(),
             ),
             NoReplica => (
                 1105,
@@ -207,9 +225,9 @@ impl Failure {
     }
 }
 
-/// What a client gets in place of a greeting when there are too many.
-pub fn too_many_connections() -> Vec<u8> {
+/// The packet that a client gets in place of a greeting.
+pub fn in_place_of_greeting(failure: &Failure) -> Vec<u8> {
     let mut out = Vec::new();
-    crate::wire::frame_with(&mut out, 0, |out| Failure::TooManyConnections.encode(out));
+    crate::wire::frame_with(&mut out, 0, |out| failure.encode(out));
     out
 }

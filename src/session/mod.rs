@@ -42,7 +42,7 @@ mod transfer;
 mod untold;
 
 pub use context::{Context, Outside, TopologyCell};
-pub use errors::{Failure, too_many_connections};
+pub use errors::{Failure, in_place_of_greeting};
 pub use handle::{Attached, Handle, Signals};
 pub use kill::{KillRequest, kill_here};
 

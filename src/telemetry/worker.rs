@@ -39,6 +39,8 @@ label! {
         IdleTimeout = "idle_timeout",
         /// `limits.max_connections`.
         TooManyConnections = "too_many_connections",
+        /// The cluster is cordoned for maintenance.
+        Cordoned = "cordoned",
         /// The server was lost in the middle of an answer, or held state that cannot move.
         ServerLost = "server_lost",
         /// The server broke the protocol.

@@ -11,7 +11,8 @@ const HISTORY_MAX: usize = 32;
 /// Decides on the writer of `next` and keeps generation, history and the deposed in step.
 pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server], now_ms: u64) {
     let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref());
-    next.alarm = alarm;
+    // That nothing can be written is what was asked for.
+    next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !next.maintenance.read_only);
     if writer == before.writer {
         return;
     }

@@ -21,6 +21,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         }
         Event::Probe { server, outcome } => probed(&mut servers, *server, outcome, &mut next.next_id, now_ms),
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
+        Event::Maintenance(maintenance) => next.maintenance = *maintenance,
         Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);

@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub acknowledged: Option<Acknowledged>,
     /// `replicas.max_lag`; decides `serves_reads`.
     pub max_lag: Duration,
+    /// What the operator's resource asks for.
+    pub maintenance: Maintenance,
     /// The id of the next new server.
     pub next_id: u32,
 }
@@ -210,6 +212,17 @@ pub struct Member {
     pub writes: bool,
 }
 
+/// What the people who run the cluster ask for while they work on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Maintenance {
+    /// Nobody new comes in.
+    pub cordoned: bool,
+    /// While it is cordoned: a client that says nothing for so long ends.
+    pub drain: Option<Duration>,
+    /// The primary is read-only on purpose: nobody has to wait for another one.
+    pub read_only: bool,
+}
+
 /// A group that agrees on its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Group {
@@ -263,6 +276,8 @@ pub enum Event {
     },
     /// `replicas.max_lag` was (re)configured.
     MaxLag(Duration),
+    /// The operator's resource asks for this from now on.
+    Maintenance(Maintenance),
     /// The writer is lost, and these are all the writes of its generation that clients were told to
     /// be done, as far as they were heard of until now.
     Acknowledged(Acknowledged),
@@ -306,6 +321,7 @@ impl Snapshot {
             last_writer: None,
             acknowledged: None,
             max_lag: Duration::from_secs(10),
+            maintenance: Maintenance::default(),
             next_id: 0,
         }
     }
@@ -423,6 +439,17 @@ impl Alarm {
             Alarm::NoCandidate => "no_candidate",
             Alarm::FormerPrimary => "former_primary",
         }
+    }
+}
+
+impl Maintenance {
+    /// What is asked for, as `/topology`, metrics and logs spell it.
+    pub fn words(self) -> [(&'static str, bool); 3] {
+        [
+            ("cordoned", self.cordoned),
+            ("draining", self.cordoned && self.drain.is_some()),
+            ("read_only", self.read_only),
+        ]
     }
 }
 

@@ -77,11 +77,20 @@ chart_checks() {
   check "helm asks for the preset" refuses "set preset" template --set cluster=a
   check "helm asks for the cluster" refuses "set cluster" template --set preset=moco
   check "helm asks for accounts it cannot know" refuses "set monitor.user" template --set preset=bitnami,cluster=a
+  check "the resource of mariadb-operator is read" reads_resource mariadb-operator mariadbs
+  check "the resource of MOCO is read" reads_resource moco mysqlclusters
+  check "no other has one to read" refuses "rbac.resource" template --set preset=radondb,cluster=a,rbac.resource=true
   check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
   check "older Kubernetes waits in the proxy" older_waits_in_the_proxy
   check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
+}
+
+reads_resource() { # preset, resource
+  rendered "$work/resource.yaml" --set "preset=$1,cluster=my-cluster,rbac.resource=true" && accepted "$work/resource.yaml" \
+    && config_is_valid "$work/resource.yaml" "$work/volume-$1-resource" && grep -q 'read_resource = true' "$work/resource.yaml" \
+    && grep -A2 "resources: \[$2\]" "$work/resource.yaml" | grep -q 'resourceNames: \["my-cluster"\]'
 }
 
 older_waits_in_the_proxy() {

@@ -66,7 +66,24 @@ impl ApiServer {
         self.kubectl(&["delete", "pod", &format!("db-{number}"), "--force", "--grace-period=0"]).await;
     }
 
-    async fn kubectl(&self, arguments: &[&str]) {
+    /// mariadb-operator's resource of the cluster, which the proxy's account may not read yet.
+    pub async fn resource(&self) {
+        let definition = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes/mariadb-crd.yaml");
+        self.kubectl(&["create", "-f", &definition.to_string_lossy()]).await;
+        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await;
+        let resource = self.scratch.path().join("shop.yaml");
+        let text = "apiVersion: k8s.mariadb.com/v1alpha1\nkind: MariaDB\nmetadata: {name: shop}\nspec: {replicas: 3}\n";
+        std::fs::write(&resource, text).expect("cannot write the resource");
+        self.kubectl(&["create", "-f", &resource.to_string_lossy()]).await;
+    }
+
+    /// As the operator's user asks for it in `spec.maintenance`.
+    pub async fn maintenance(&self, asked: &str) {
+        let patch = format!("{{\"spec\": {{\"maintenance\": {asked}}}}}");
+        self.kubectl(&["patch", "mariadb", "shop", "--type=merge", "-p", &patch]).await;
+    }
+
+    pub async fn kubectl(&self, arguments: &[&str]) {
         let all: Vec<_> = ["kubectl", "-n", NAMESPACE].iter().chain(arguments).copied().collect();
         self.run(&all).await;
     }

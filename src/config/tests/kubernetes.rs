@@ -63,6 +63,7 @@ fn what_is_printed_of_pods_reads_back() {
         "preset = \"kubeblocks\"\ncluster = \"c\"\nnamespace = \"n\"\nport = 3307\nread_nodes = true\nzones = [\"a=z\"]\n",
         "preset = \"custom\"\nselector = \"a in (b, c)\"\nrole_label = \"r\"\nhealth_label = \"ok=1\"\nport = \"db\"\n",
         "preset = \"custom\"\nselector = \"a\"\n",
+        "preset = \"moco\"\ncluster = \"c\"\nread_resource = true\n",
     ] {
         let config = parse(&format!("{PODS}{more}")).unwrap();
         assert_eq!(parse(&config.to_string()).unwrap().fixed, config.fixed, "{config}");
@@ -103,6 +104,19 @@ fn what_is_missing_or_out_of_place_is_named() {
             "line 11: discovery.port: is 0; write a whole number from 1 to 65535",
             "line 12: discovery.read_nodes: is 1; write true or false",
             "line 13: discovery.zones: \"a\" is no pod and its zone; write [\"db-0=eu-central-1a\"]",
+        ]
+    );
+}
+
+#[test]
+fn only_some_operators_have_a_resource_to_read() {
+    assert!(pods("preset = \"mariadb-operator\"\ncluster = \"c\"\nread_resource = true\n").read_resource);
+    assert!(!pods("preset = \"bitpoke\"\ncluster = \"c\"\nread_resource = false\n").read_resource);
+    assert_eq!(
+        problems_with("preset = \"bitpoke\"\ncluster = \"c\"\nread_resource = true\n"),
+        [
+            "line 11: discovery.read_resource: goes with the presets \"mariadb-operator\", \"mariadb-operator-galera\" \
+          and \"moco\"; leave it out"
         ]
     );
 }

@@ -6,6 +6,7 @@ mod api;
 mod objects;
 mod pods;
 mod presets;
+mod resource;
 mod secrets;
 mod state;
 mod watcher;
@@ -27,9 +28,10 @@ pub use state::WatchState;
 use self::api::Api;
 use self::pods::Pods;
 use self::presets::Rules;
+use self::resource::Kind;
 use self::watcher::{Resource, Times, Watcher};
 use crate::config::Kubernetes;
-use crate::topology::Discovered;
+use crate::topology::{Discovered, Maintenance};
 
 /// The servers by the pods; None until there was a complete list.
 pub type PodServers = watch::Receiver<Option<Arc<Vec<Discovered>>>>;
@@ -39,6 +41,8 @@ pub type PodServers = watch::Receiver<Option<Arc<Vec<Discovered>>>>;
 pub struct Watched {
     /// For the owner of the snapshot.
     pub servers: PodServers,
+    /// For the owner, too: what the operator's resource asks for, where that is read.
+    pub maintenance: watch::Receiver<Maintenance>,
     /// For the reports, one for each resource.
     pub states: Vec<watch::Receiver<WatchState>>,
     /// The zone of the node that this process runs on, where nodes may be read.
@@ -62,6 +66,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     let (publish, servers) = watch::channel(None);
     let publish = Rc::new(publish);
     let resource = |plural, cluster_wide, selector| Resource {
+        group: None,
         plural,
         namespace: settings.namespace.as_ref().map(ToString::to_string),
         cluster_wide,
@@ -80,6 +85,26 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
         }
     });
     until_closed(publish.clone(), run);
+    let (publish_maintenance, maintenance) = watch::channel(Maintenance::default());
+    if let Some(kind) = Kind::of(settings) {
+        let only = Resource {
+            group: Some(kind.group),
+            name: Some(kind.name.to_string()),
+            ..resource(kind.plural, false, Resource::by_name(&kind.name))
+        };
+        let watcher = Watcher::new(api.clone(), only, times);
+        states.push(watcher.state());
+        let (cluster, sender) = (pods.clone(), publish.clone());
+        let run = watcher.run(move |change| {
+            let Some(said) = kind.said(change) else { return };
+            publish_maintenance
+                .send_if_modified(|told| std::mem::replace(told, said.maintenance) != said.maintenance);
+            if cluster.borrow_mut().primary_is(said.primary) && sender.borrow().is_some() {
+                tell(&sender, &cluster.borrow());
+            }
+        });
+        until_closed(publish.clone(), run);
+    }
     if settings.read_nodes {
         let watcher = Watcher::new(api, resource("nodes", true, String::new()), times);
         states.push(watcher.state());
@@ -97,7 +122,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
         });
         until_closed(publish, run);
     }
-    Watched { servers, states, own_zone, galera: rules.galera }
+    Watched { servers, maintenance, states, own_zone, galera: rules.galera }
 }
 
 fn tell(publish: &watch::Sender<Option<Arc<Vec<Discovered>>>>, pods: &Pods) {

@@ -36,6 +36,8 @@ pub(super) struct Pods {
     seen: BTreeMap<Arc<str>, Seen>,
     /// Some pod was seen as primary, so labels mean something here.
     primary_seen: bool,
+    /// Whom the operator's resource calls the primary.
+    named: Option<Arc<str>>,
     /// By the pod's name, from the configuration.
     zones: HashMap<Arc<str>, Arc<str>>,
     /// By the node's name.
@@ -51,6 +53,7 @@ impl Pods {
             rules: Rules::of(settings),
             seen: BTreeMap::new(),
             primary_seen: false,
+            named: None,
             zones: zones.collect(),
             nodes: HashMap::new(),
             told: false,
@@ -90,6 +93,13 @@ impl Pods {
                 changed
             }
         }
+    }
+
+    /// The operator's resource calls this pod the primary; false if that is nothing new.
+    pub fn primary_is(&mut self, name: Option<Arc<str>>) -> bool {
+        let differs = self.named != name;
+        self.named = name;
+        differs
     }
 
     /// A node's zone.
@@ -149,7 +159,7 @@ impl Pods {
                 Roles::Unsaid => None,
                 Roles::Ordinal if writer == Some(name) => Some(Label::Primary),
                 Roles::Ordinal => Some(Label::Replica),
-                Roles::Label { .. } => self.label(seen)?,
+                Roles::Label { .. } => self.label(seen)?.map(|label| self.heeding_resource(name, label)),
             };
             let zone = seen.zone.clone().or_else(|| self.nodes.get(seen.node.as_ref()?).cloned());
             Some(Discovered {
@@ -179,6 +189,18 @@ impl Pods {
                 // Who takes a label away from a pod at work does not mean that it vanishes.
                 NoRole::LeaveOut => seen.had_role.then_some(Some(Label::Absent)),
             },
+        }
+    }
+
+    /// Whom the resource names is the primary as much as who is labelled so: either may be the first to say it.
+    /// Where both say the same of a pod, another one's label is left over.
+    fn heeding_resource(&self, name: &Arc<str>, label: Label) -> Label {
+        let Some(named) = &self.named else { return label };
+        let agreed = || self.seen.get(named).is_some_and(|seen| seen.role == Role::Primary);
+        match label {
+            Label::Replica if named == name => Label::Primary,
+            Label::Primary if named != name && agreed() => Label::Absent,
+            label => label,
         }
     }
 

@@ -114,6 +114,7 @@ impl Manager {
 
     fn start(&self, name: &Arc<str>) -> Running {
         let resource = Resource {
+            group: None,
             plural: "secrets",
             namespace: self.namespace.as_ref().map(ToString::to_string),
             cluster_wide: false,

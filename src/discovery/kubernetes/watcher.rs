@@ -52,7 +52,9 @@ const METADATA_LIST: &str =
 /// What to watch.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
-    /// The plural, as RBAC and paths have it; of the core group.
+    /// The group, and its version; None: the core group.
+    pub group: Option<(&'static str, &'static str)>,
+    /// The plural, as RBAC and paths have it.
     pub plural: &'static str,
     /// None: the process's own. Of no meaning for cluster-wide ones.
     pub namespace: Option<String>,
@@ -229,21 +231,23 @@ impl<T: Object> Watcher<T> {
     }
 
     async fn uri(&self, query: &str) -> Result<String, ApiError> {
-        let Resource { plural, namespace, cluster_wide, selector, .. } = &self.resource;
+        let Resource { group, plural, namespace, cluster_wide, selector, .. } = &self.resource;
         let and = if selector.is_empty() { "" } else { "&" };
+        let of = group.map_or("/api/v1".to_owned(), |(group, version)| format!("/apis/{group}/{version}"));
         if *cluster_wide {
-            return Ok(format!("/api/v1/{plural}?{query}{and}{selector}"));
+            return Ok(format!("{of}/{plural}?{query}{and}{selector}"));
         }
         let namespace = match namespace {
             Some(namespace) => namespace.clone(),
             None => self.api.own_namespace().await?,
         };
-        Ok(format!("/api/v1/namespaces/{namespace}/{plural}?{query}{and}{selector}"))
+        Ok(format!("{of}/namespaces/{namespace}/{plural}?{query}{and}{selector}"))
     }
 
     fn failed(&mut self, verb: &'static str, error: &ApiError) {
         let text = match error {
             ApiError::Refused { code: 403, message } => forbidden(&self.resource, verb, message),
+            ApiError::Refused { code: 404, .. } if self.resource.group.is_some() => unknown(&self.resource),
             other => other.to_string(),
         };
         self.reporter.away(&text);
@@ -260,7 +264,8 @@ impl<T: Object> Watcher<T> {
 
 /// What an administrator has to write.
 fn forbidden(resource: &Resource, verb: &str, message: &str) -> String {
-    let Resource { plural, namespace, cluster_wide, name, .. } = resource;
+    let Resource { group, plural, namespace, cluster_wide, name, .. } = resource;
+    let group = group.map_or("", |(group, _)| group);
     let (role, place) = match namespace {
         _ if *cluster_wide => ("ClusterRole", "the cluster".to_owned()),
         Some(namespace) => ("Role", format!("namespace {namespace}")),
@@ -268,9 +273,18 @@ fn forbidden(resource: &Resource, verb: &str, message: &str) -> String {
     };
     let names = name.as_ref().map(|name| format!(", resourceNames: [\"{name}\"]")).unwrap_or_default();
     format!(
-        "the ServiceAccount may not {verb} {plural} in {place}; a {role} with the rule {{apiGroups: [\"\"], \
+        "the ServiceAccount may not {verb} {plural} in {place}; a {role} with the rule {{apiGroups: [\"{group}\"], \
          resources: [\"{plural}\"]{names}, verbs: [\"get\", \"list\", \"watch\"]}} bound to it would allow it \
          (403: {message})"
+    )
+}
+
+/// The API server answers 404 for a kind that nobody defined there.
+fn unknown(resource: &Resource) -> String {
+    let (group, version) = resource.group.unwrap_or_default();
+    format!(
+        "this cluster has no {}.{group} of version {version}: leave discovery.read_resource out",
+        resource.plural
     )
 }
 

@@ -6,6 +6,7 @@ use super::commands::attached;
 use super::server::SET;
 use super::*;
 use crate::telemetry::{Close, Disruption};
+use crate::topology::Maintenance;
 
 const SAFE: &str = "insert into t values (1)";
 
@@ -282,6 +283,39 @@ fn a_wait_for_a_primary_ends_when_the_hold_is_over() {
         assert_eq!(world.disrupted(Disruption::HoldExpired), 1);
         client.quit();
         world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_primary_that_is_read_only_for_maintenance() {
+    play(async {
+        let world = World::new();
+        let mut client = world.client().await;
+        world.read_only("db-0");
+        client.query(SAFE);
+        client.peer.expect_silence().await;
+        let began = tokio::time::Instant::now();
+        let read_only = Maintenance { read_only: true, ..Maintenance::default() };
+        world.maintenance(read_only);
+        let text = client.expect_err(1290, "HY000").await;
+        assert!(
+            text.contains("is running with the --read-only option") && text.contains("maintenance"),
+            "{text}"
+        );
+        let kicks = world.outside.kicks_all.get();
+        client.query(SAFE);
+        client.expect_err(1290, "HY000").await;
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert_eq!(world.outside.kicks_all.get(), kicks, "the probes need no hurry");
+        // It is over, and the primary is the last to hear of it.
+        world.maintenance(Maintenance::default());
+        client.query(SAFE);
+        client.peer.expect_silence().await;
+        let db0 = world.server("db-0");
+        world.primary("db-0");
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query(SAFE).await;
     });
 }
 

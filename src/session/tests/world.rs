@@ -17,7 +17,8 @@ use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, KillRequest, Outside, Session, kill_here};
 use crate::telemetry::{Close, Disruption, WorkerMetrics};
 use crate::topology::{
-    Discovered, Event, Facts, Flavor, GtidSet, ProbeOutcome, Replication, ServerId, Snapshot, reduce,
+    Discovered, Event, Facts, Flavor, GtidSet, Maintenance, ProbeOutcome, Replication, ServerId, Snapshot,
+    reduce,
 };
 use crate::wire::Capabilities;
 
@@ -210,6 +211,11 @@ impl World {
         let replication = Replication { receiving: true, applying: true, lag: Some(lag), source: None };
         let facts = Facts { read_only: true, replication: Some(replication), ..self.facts(name) };
         self.probed(name, ProbeOutcome::Facts(facts));
+    }
+
+    /// The operator's resource asks for it.
+    pub fn maintenance(&self, maintenance: Maintenance) {
+        self.event(Event::Maintenance(maintenance));
     }
 
     /// A probe was refused, and so is everybody from now on.

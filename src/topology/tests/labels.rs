@@ -41,6 +41,21 @@ fn the_label_alone_makes_no_writer() {
 }
 
 #[test]
+fn a_primary_that_is_read_only_on_purpose_is_no_alarm() {
+    let mut s = cluster();
+    let read_only_on_purpose = Maintenance { read_only: true, ..Maintenance::default() };
+    s.says("db-0", read_only());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    let (version, roles) = (s.snapshot.version, s.snapshot.roles_version);
+    s.event(Event::Maintenance(read_only_on_purpose));
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, None));
+    assert!(s.snapshot.version > version && s.snapshot.roles_version > roles, "who waits hears of it");
+    assert_eq!(s.snapshot.replicas().count(), 3, "the primary serves reads, too");
+    s.event(Event::Maintenance(Maintenance::default())).says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+}
+
+#[test]
 fn a_crash_with_the_label_after_writability() {
     // mariadb-operator, RadonDB: the new primary is writable before its label moves, and the dead
     // one keeps its own.

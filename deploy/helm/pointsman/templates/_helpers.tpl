@@ -53,6 +53,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.serviceMonitor.enabled .Values.prometheusRule.enabled .Values.dashboard.enabled -}}yes{{- end -}}
 {{- end -}}
 
+{{- /* Group and plural of the operator's resource, as JSON. */ -}}
+{{- define "pointsman.resource" -}}
+{{- if hasPrefix "mariadb-operator" .Values.preset -}}
+{{- list "k8s.mariadb.com" "mariadbs" | toJson -}}
+{{- else if eq .Values.preset "moco" -}}
+{{- list "moco.cybozu.com" "mysqlclusters" | toJson -}}
+{{- else -}}
+{{- fail "rbac.resource: only mariadb-operator's and MOCO's resources are read; leave it out" -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* "yes" when the servers stand in config.discovery.servers and no pods are watched. */ -}}
 {{- define "pointsman.static" -}}
 {{- if eq (dig "discovery" "kind" "kubernetes" .Values.config) "static" -}}yes{{- end -}}

@@ -2,6 +2,7 @@
 
 mod mapping;
 mod presets;
+mod resource;
 mod secrets;
 mod server;
 mod watching;
@@ -22,6 +23,7 @@ fn settings(preset: Preset) -> Kubernetes {
         component: "comp".into(),
         port: None,
         read_nodes: false,
+        read_resource: false,
         zones: Vec::new(),
         labels: Labels::default(),
     }

@@ -1,0 +1,122 @@
+//! The operator's resource of the cluster, for those that read it (`read_resource`): whom it
+//! calls the primary, and what is asked for while people work on the cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::objects::{Meta, Object};
+use super::watcher::Change;
+use crate::config::{Kubernetes, Preset};
+use crate::topology::Maintenance;
+
+/// `MariaDB` of mariadb-operator, `MySQLCluster` of MOCO; each has other fields of these.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ClusterResource {
+    metadata: Meta,
+    spec: Spec,
+    status: Option<Status>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Spec {
+    maintenance: Option<Asked>,
+}
+
+/// `spec.maintenance` of a MariaDB.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Asked {
+    enabled: bool,
+    cordon: bool,
+    drain_connections: bool,
+    drain_grace_period_seconds: Option<u64>,
+    read_only: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    /// A pod's name.
+    current_primary: Option<String>,
+    /// The number behind a pod's name.
+    current_primary_index: Option<u32>,
+}
+
+impl Object for ClusterResource {
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+}
+
+/// mariadb-operator's own default of `drainGracePeriodSeconds`.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Which resource that is.
+#[derive(Debug, Clone)]
+pub(super) struct Kind {
+    pub group: (&'static str, &'static str),
+    pub plural: &'static str,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What its pods' names begin with.
+    base: String,
+}
+
+/// What it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The name of a pod.
+    pub primary: Option<Arc<str>>,
+    pub maintenance: Maintenance,
+}
+
+impl Kind {
+    /// None where it is not to be read.
+    pub fn of(settings: &Kubernetes) -> Option<Self> {
+        let (group, plural, base) = match settings.preset {
+            _ if !settings.read_resource => return None,
+            Preset::MariaDbOperator | Preset::MariaDbOperatorGalera => {
+                (("k8s.mariadb.com", "v1alpha1"), "mariadbs", settings.cluster.to_string())
+            }
+            Preset::Moco => {
+                (("moco.cybozu.com", "v1beta2"), "mysqlclusters", format!("moco-{}", settings.cluster))
+            }
+            _ => return None,
+        };
+        Some(Kind { group, plural, name: settings.cluster.clone(), base })
+    }
+
+    /// What a change makes of it; None: it is about another one.
+    pub fn said(&self, change: Change<ClusterResource>) -> Option<Said> {
+        let is_it = |resource: &ClusterResource| *resource.metadata.name == *self.name;
+        let resource = match change {
+            Change::Put(resource) | Change::Gone(resource) if !is_it(&resource) => return None,
+            Change::Put(resource) => Some(resource),
+            Change::All(all) => all.into_iter().find(is_it),
+            Change::Gone(_) => None,
+        };
+        if resource.is_none() {
+            tracing::warn!(resource = self.plural, name = %self.name, "there is no such resource (discovery.read_resource)");
+        }
+        Some(resource.map(|resource| self.read(resource)).unwrap_or_default())
+    }
+
+    fn read(&self, resource: ClusterResource) -> Said {
+        let status = resource.status.unwrap_or_default();
+        let by_number = || status.current_primary_index.map(|number| format!("{}-{number}", self.base));
+        let primary =
+            status.current_primary.filter(|name| !name.is_empty()).or_else(by_number).map(Arc::from);
+        let asked = resource.spec.maintenance.filter(|asked| asked.enabled).unwrap_or_default();
+        let grace = asked.drain_grace_period_seconds.map_or(GRACE, Duration::from_secs);
+        let maintenance = Maintenance {
+            cordoned: asked.cordon,
+            drain: asked.drain_connections.then_some(grace),
+            read_only: asked.read_only,
+        };
+        Said { primary, maintenance }
+    }
+}
