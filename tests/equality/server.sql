@@ -82,6 +82,7 @@ SHOW ENGINE INNODB STATUS;
 SHOW ENGINE PERFORMANCE_SCHEMA STATUS;
 -- mask *rows: threads
 SHOW PROCESSLIST;
+-- mask *values: transactions of the server's own threads
 SELECT COUNT(*) FROM information_schema.INNODB_TRX;
 -- error 1094
 KILL 999999999;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_local};
 
@@ -39,8 +39,17 @@ pub(super) struct Store {
 pub(super) struct ApiServer {
     pub store: Rc<RefCell<Store>>,
     port: u16,
+    /// Bound as well and never listening, so that nobody else is given the port while the server is down.
+    _reserved: Rc<TcpSocket>,
     changed: Rc<watch::Sender<()>>,
     tasks: Rc<RefCell<Vec<AbortHandle>>>,
+}
+
+fn bound(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
+    socket
 }
 
 impl ApiServer {
@@ -54,15 +63,16 @@ impl ApiServer {
             page: 2,
             requests: Vec::new(),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let reserved = bound(0);
+        let port = reserved.local_addr().unwrap().port();
         let server = ApiServer {
             store: Rc::new(RefCell::new(store)),
             port,
+            _reserved: Rc::new(reserved),
             changed: Rc::new(watch::channel(()).0),
             tasks: Rc::default(),
         };
-        server.serve(listener);
+        server.serve(bound(port).listen(64).unwrap());
         server
     }
 
@@ -81,10 +91,7 @@ impl ApiServer {
     pub async fn restart(&self) {
         // The tasks that hold the port end when they are polled.
         tokio::task::yield_now().await;
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(([127, 0, 0, 1], self.port).into()).unwrap();
-        self.serve(socket.listen(64).unwrap());
+        self.serve(bound(self.port).listen(64).unwrap());
     }
 
     pub fn put(&self, object: Value) {
