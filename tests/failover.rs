@@ -6,6 +6,7 @@ mod dialogue;
 mod sessions;
 mod support;
 #[path = "failover/writers.rs"]
+#[allow(dead_code)] // reads all along are another test's
 mod writers;
 
 use dialogue::{

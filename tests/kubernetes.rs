@@ -12,41 +12,8 @@ mod support;
 mod writers;
 
 use dialogue::{eventually, readers_are, topology, writer_is};
-use mysql_async::prelude::Queryable;
 use scene::{ROLE, Scene, Setting, add};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use support::Proxy;
-use tokio::task::JoinHandle;
-use writers::Writers;
-
-/// Reads on the read-only port all the time, none of which may fail.
-struct Readers {
-    over: Arc<AtomicBool>,
-    task: JoinHandle<u64>,
-}
-
-impl Readers {
-    async fn start(proxy: &Proxy) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let mut client = proxy.reader().await.expect("a reader's login");
-        let ended = over.clone();
-        let task = tokio::spawn(async move {
-            let mut count = 0;
-            while !ended.load(SeqCst) {
-                client.query_drop("SELECT token FROM test.log").await.expect("a read");
-                count += 1;
-            }
-            count
-        });
-        Readers { over, task }
-    }
-
-    async fn settle(self) {
-        self.over.store(true, SeqCst);
-        assert!(self.task.await.expect("a reader failed") > 0);
-    }
-}
+use writers::{Readers, Writers};
 
 /// The old primary is read-only and keeps its label until the new one writes already.
 #[tokio::test]

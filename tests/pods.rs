@@ -13,7 +13,7 @@ use dialogue::{
     eventually, metric, patient, port_of, readers_are, refusal, refused, row, topology, writer_is,
 };
 use mysql_async::prelude::Queryable;
-use support::{Cluster, Proxy, proxy_config};
+use support::{Cluster, Proxy, config_without_servers};
 use tokio::time::sleep;
 
 const ROLE: &str = "k8s.mariadb.com/role";
@@ -26,22 +26,20 @@ async fn start(cluster: &Cluster) -> Option<(ApiServer, Proxy)> {
         api.pod(number, cluster.server(number).port(), &[(ROLE, role)]).await;
     }
     cluster.primary().sql("CREATE TABLE IF NOT EXISTS test.written (n INT PRIMARY KEY)").await;
-    let mut proxy = proxy(&api, cluster, "");
+    let mut proxy = proxy(&api, "");
     proxy.wait_ready().await;
     writer_is(&proxy, cluster.primary_number()).await;
     readers_are(&proxy, cluster.servers().len() - 1).await;
     Some((api, proxy))
 }
 
-fn proxy(api: &ApiServer, cluster: &Cluster, more: &str) -> Proxy {
-    Proxy::start_with(&config(cluster, more), &[("KUBECONFIG", &api.kubeconfig())])
+fn proxy(api: &ApiServer, more: &str) -> Proxy {
+    Proxy::start_with(&config(more), &[("KUBECONFIG", &api.kubeconfig())])
 }
 
-fn config(cluster: &Cluster, more: &str) -> String {
-    let config = proxy_config(cluster);
-    let (config, _) = config.split_once("\n[[discovery.servers]]").expect("servers");
-    let pods = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"\nport = \"mysql\"";
-    patient(&config.replace("kind = \"static\"", pods)) + more
+fn config(more: &str) -> String {
+    let pods = "\n[discovery]\nkind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"\nport = \"mysql\"\n";
+    patient(&(config_without_servers() + pods)) + more
 }
 
 async fn connected(proxy: &Proxy, wanted: bool) -> String {
@@ -172,7 +170,7 @@ async fn replicas_come_and_go() {
     let cluster = Cluster::mariadb(2).await;
     let Some(api) = ApiServer::start().await else { return };
     api.pod(0, cluster.server(0).port(), &[(ROLE, "primary")]).await;
-    let mut proxy = proxy(&api, &cluster, "");
+    let mut proxy = proxy(&api, "");
     proxy.wait_ready().await;
     // A pod without a role is being set up.
     api.pod(1, cluster.server(1).port(), &[]).await;
@@ -236,7 +234,7 @@ async fn the_operators_resource_is_heeded() {
     let Some((api, plain)) = start(&cluster).await else { return };
     api.resource().await;
     drop(plain);
-    let config = config(&cluster, "").replace("port = \"mysql\"", "port = \"mysql\"\nread_resource = true");
+    let config = config("").replace("port = \"mysql\"", "port = \"mysql\"\nread_resource = true");
     let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &api.kubeconfig())]);
     proxy.wait_ready().await;
     let resource = async || topology(&proxy).await["kubernetes"][1].clone();

@@ -11,7 +11,7 @@ mod writers;
 use dialogue::{eventually, patient, readers_are, topology, writer_is};
 use std::cell::Cell;
 use std::rc::Rc;
-use support::{Cluster, Kubernetes, Pods, Proxy, proxy_config};
+use support::{Cluster, Kubernetes, Pods, Proxy, config_without_servers};
 use tokio::task::LocalSet;
 use writers::{TABLES, Writers};
 
@@ -301,11 +301,12 @@ async fn begin(kubernetes: &Kubernetes, operator: &Operator) -> Scene {
         let role = if number == 0 { operator.primary } else { operator.replica };
         pods.create(&name(number), "127.0.0.1", server.port(), &[operator.common, role].concat()).await;
     }
-    let text = proxy_config(&cluster);
-    let (text, _) = text.split_once("\n[[discovery.servers]]").expect("the servers stand at the end");
-    let discovery = format!("kind = \"kubernetes\"\npreset = \"{}\"\n{}", operator.preset, operator.config);
+    let discovery = format!(
+        "\n[discovery]\nkind = \"kubernetes\"\npreset = \"{}\"\n{}",
+        operator.preset, operator.config
+    );
     let kubeconfig = kubernetes.kubeconfig(operator.preset).display().to_string();
-    let config = patient(&text.replace("kind = \"static\"", &discovery)) + "\n[failover]\nhold = \"120s\"\n";
+    let config = patient(&(config_without_servers() + &discovery)) + "\n[failover]\nhold = \"120s\"\n";
     let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &kubeconfig)]);
     proxy.wait_ready().await;
     assert_eq!(writer_is(&proxy, 0).await, 1, "{}: the first generation", operator.preset);

@@ -65,7 +65,7 @@ pub struct ServerReport {
     pub address: String,
     /// `up`, `down` or `unknown`.
     pub health: String,
-    /// `primary` gets the writes, `replica` replicates, `none` does neither.
+    /// `primary` gets the writes, `replica` replicates or is another member of its group, `none` is neither.
     pub role: String,
     /// `mysql` or `mariadb`.
     pub flavor: Option<String>,
@@ -199,6 +199,8 @@ impl ServerReport {
         let role = match replication {
             _ if snapshot.writer == Some(server.id) => "primary",
             Some(_) => "replica",
+            // Of a group that is one.
+            None if server.member.is_some_and(|member| member.fit) => "replica",
             None => "none",
         };
         ServerReport {

@@ -55,11 +55,21 @@
 //!
 //! # A server that says it is read-only
 //!
-//! 1290 that speaks of read-only, 1836 and 3100 mean that nothing was executed. From a primary, with no
+//! 1290 that speaks of read-only, 1836, 3100 and a Galera server's 1047 mean that nothing was executed. From a primary, with no
 //! transaction and nothing held, and as long as the client has nothing of an answer, the walker swallows the
 //! packet and `Session::refused` waits for another writer. If the probes go on calling that server the writer
 //! for three intervals (300 ms at least), its own words go to the client. From a replica see
 //! [`splitting`](super::splitting).
+//!
+//! # A server without its group
+//!
+//! A member that lost the majority answers probes, reads and pings; a commit there waits, perhaps until the others
+//! are back. [`Snapshot::has_lost`](crate::topology::Snapshot::has_lost): once the group has another writer, what
+//! was sent to it is given up like what was sent to a dead server. Before that it is waited for: it may come back.
+//!
+//! A Galera server says 1047 to what comes after it has noticed (`session/refusals.rs`): a write waits for another
+//! writer, a read runs elsewhere. What it was at gets 1180 with a "provider status", as if it had failed; the test
+//! with three real servers found such a row on the others. So the client is told 08007.
 //!
 //! Every effect is counted: [`Disruption`](crate::telemetry::Disruption),
 //! `pointsman_disruptions_total{effect}`.

@@ -73,9 +73,10 @@
 //! `generation` counts changes to *another* server: A, none, A again is one generation, and sessions on A
 //! stay.
 //!
-//! Group replication and Galera would narrow [`Server::is_candidate`](crate::topology::Server::is_candidate);
-//! probes do not ask for them yet. The labels are there for a discovery that knows them; the condition on
-//! GTIDs in `holds_all_writes` is not collected yet and says no.
+//! In a replication group or a Galera cluster a candidate must also be a member that may write, by its own word:
+//! ONLINE and PRIMARY in a view with a majority, or Synced in the Primary component. A replication group names its
+//! primary itself, so that its word comes before the labels; in a Galera cluster all may write, so that the label
+//! decides, and without one the lowest name. `tests/groups.rs` has both with real servers.
 //!
 //! # Who serves reads
 //!

@@ -8,6 +8,10 @@ use super::attach::Stop;
 use super::exchange::Outcome;
 use super::pins::PinSet;
 use super::reader::Written;
+use super::refusals::{
+    MAY_BE_COMMITTED, READ_ONLY_SERVER, is_cut_off, is_no_primary, may_be_behind, may_be_committed,
+    read_only_transaction, refuses_as_read_only,
+};
 use super::request::Request;
 use super::state::{Answered, Heard, SessionState};
 use super::{Failure, Session, Signals};
@@ -20,14 +24,6 @@ use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StateChange,
     StateChanges, Walked,
-};
-
-/// What a read-only server says on a replica port, whatever its version says.
-const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
-    code: 1290,
-    sqlstate: *b"HY000",
-    message: b"The MySQL server is running with the --read-only option so it cannot execute this statement \
-               (pointsman: this is a read-only port; use the read-write port)",
 };
 
 /// The answer to COM_STMT_PREPARE says nothing of the session.
@@ -45,21 +41,6 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
     .union(Effects::PREPARES)
     .union(Effects::DEALLOCATES)
     .union(Effects::LEAVES_UNKNOWN);
-
-/// What a server says in a transaction that only reads (ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION), where a
-/// replica would say that it is read-only.
-const READ_ONLY_TRANSACTION: ErrPacket<'static> = ErrPacket {
-    code: 1792,
-    sqlstate: *b"25006",
-    message: b"Cannot execute statement in a READ ONLY transaction.",
-};
-
-/// The same in the servers' words.
-pub(super) fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
-    // Without the full stop.
-    let message = READ_ONLY_TRANSACTION.message.strip_suffix(b".").filter(|_| of_mariadb);
-    ErrPacket { message: message.unwrap_or(READ_ONLY_TRANSACTION.message), ..READ_ONLY_TRANSACTION }
-}
 
 /// Hears the walker on the session's behalf.
 struct Ear<'a> {
@@ -85,8 +66,10 @@ struct Ear<'a> {
 
 /// A server executed nothing, and says why in a way that is not the client's to hear.
 enum Refusal {
-    /// As a primary, it is read-only.
+    /// As a primary, it is read-only, or cut off from its group.
     ReadOnly(ServerError),
+    /// As a replica, it is cut off from its group.
+    CutOff,
     /// As a replica.
     NotHere,
     /// As a replica, with a transaction that only read.
@@ -120,6 +103,10 @@ impl Observer for Ear<'_> {
             // A deadlock rolls the whole transaction back; an ERR packet has no status flags to say so.
             self.state.rolled_back();
         }
+        if may_be_committed(err) && !self.heard.read_only {
+            self.state.rolled_back();
+            return OnErr::Replace(MAY_BE_COMMITTED);
+        }
         if self.replica_port && err.code == 1792 {
             return OnErr::Replace(READ_ONLY_SERVER);
         }
@@ -139,8 +126,9 @@ impl Observer for Ear<'_> {
             1615 if self.executes => Some(Refusal::Statement(false)),
             1792 if self.may_leave => Some(Refusal::NotHere),
             code if self.may_leave && may_be_behind(code) => Some(Refusal::NotHere),
-            _ if self.may_leave && refuses_as_read_only(err) => Some(Refusal::NotHere),
-            _ if !self.heard.read_only && refuses_as_read_only(err) => Some(Refusal::ReadOnly(err.into())),
+            _ if self.may_leave && is_no_primary(err) => Some(Refusal::NotHere),
+            _ if !self.heard.read_only && is_no_primary(err) => Some(Refusal::ReadOnly(err.into())),
+            _ if is_cut_off(err) => Some(Refusal::CutOff),
             _ => None,
         };
         if self.refusal.is_some() { OnErr::Swallow } else { OnErr::Forward }
@@ -160,24 +148,6 @@ fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
         StateChange::Gtids(set) => each(set),
         _ => {}
     });
-}
-
-/// Errors that a replica also gives because it does not have a definition or a grant yet that the primary has:
-/// the primary's word counts. No such schema, table, column, index, routine, view; access denied.
-fn may_be_behind(code: u16) -> bool {
-    matches!(
-        code,
-        1044 | 1049 | 1051 | 1054 | 1109 | 1142 | 1143 | 1146 | 1176 | 1305 | 1356 | 1370 | 1449 | 1630
-    )
-}
-
-/// 1290 is for many options; 1836 and 3100 (group replication's hook) say that nothing was executed.
-fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
-    let says_read_only = || {
-        let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
-        [&b"read-only"[..], b"read_only", b"read only", b"hook"].into_iter().any(has)
-    };
-    matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
 }
 
 /// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
@@ -247,6 +217,10 @@ impl<R: Runtime> Session<R> {
                     return self.broken_off(stop, &walker, buf, *request);
                 }
             };
+            if let Some(Refusal::CutOff) = walk.refused {
+                self.context.buffers.give(chunk);
+                return Ok(self.lost(true, forwarded, &walker, buf, *request));
+            }
             if let Some(refusal) = walk.refused {
                 self.context.buffers.give(chunk);
                 return Ok(self.not_executed(refusal, *request));
@@ -360,7 +334,7 @@ impl<R: Runtime> Session<R> {
                 let server = self.backend.as_ref().map(|c| c.about.server);
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
-            Refusal::NotHere => {
+            Refusal::NotHere | Refusal::CutOff => {
                 self.rest();
                 Outcome::NotHere
             }

@@ -18,7 +18,7 @@ use crate::net::{BufferPool, Runtime};
 use crate::routing::{Role, Want};
 use crate::sql::{self, ClassCache, StatementClass};
 use crate::telemetry::{Port, WorkerMetrics};
-use crate::topology::{Health, HeardWrites, ServerId, Snapshot};
+use crate::topology::{HeardWrites, ServerId, Snapshot};
 use crate::wire::Edits;
 
 /// An account and a schema that it was let into.
@@ -260,16 +260,16 @@ impl<R: Runtime> Context<R> {
         self.loads.borrow().get(server.0 as usize).copied().unwrap_or(0)
     }
 
-    /// Whether the server of a connection with a statement under way answers.
+    /// Whether a statement that is under way there may be answered.
     pub(super) fn is_alive(&self, attached: Attached) -> bool {
-        self.topology.get().server(attached.server).is_some_and(|s| s.health != Health::Down)
+        !self.topology.get().has_lost(attached.server, attached.generation, attached.read_only)
     }
 
     /// Whether a connection that a session keeps may go on being used.
     pub(super) fn is_good(&self, kept: Attached) -> bool {
         let snapshot = self.topology.get();
-        let up = snapshot.server(kept.server).is_some_and(|s| s.health != Health::Down);
-        up && (kept.read_only || kept.generation == snapshot.generation)
+        let lost = snapshot.has_lost(kept.server, kept.generation, kept.read_only);
+        !lost && (kept.read_only || kept.generation == snapshot.generation)
     }
 
     /// xorshift64: spreads choices, hides nothing.
@@ -290,9 +290,11 @@ impl<R: Runtime> Context<R> {
             self.topology.set(snapshot);
             return;
         }
-        let lost = |server: ServerId| snapshot.server(server).is_none_or(|s| s.health == Health::Down);
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
-        self.pool.retain(|c, _| !lost(c.about.server) && !old(c.about.generation, c.about.class.read_only));
+        self.pool.retain(|c, _| {
+            let (generation, read_only) = (c.about.generation, c.about.class.read_only);
+            !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only)
+        });
         let affected: Vec<_> = self
             .sessions
             .borrow()
@@ -300,7 +302,8 @@ impl<R: Runtime> Context<R> {
             .filter(|h| {
                 h.bound().any(|a| {
                     // A statement under way on a demoted but living server may end; the next one moves.
-                    lost(a.server) || (!h.busy.get() && old(a.generation, a.read_only))
+                    snapshot.has_lost(a.server, a.generation, a.read_only)
+                        || (!h.busy.get() && old(a.generation, a.read_only))
                 })
             })
             .cloned()

@@ -30,6 +30,7 @@ mod pins;
 mod place;
 mod prepared;
 mod reader;
+mod refusals;
 mod request;
 mod send;
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
         }
         self.settle_cursors(Role::Writer);
         self.rest();
-        let refusal = super::answer::read_only_transaction(self.state.of_mariadb);
+        let refusal = super::refusals::read_only_transaction(self.state.of_mariadb);
         self.skip_and_stop(buf, request, Stop::Tell(Failure::Server((&refusal).into()))).await
     }
 

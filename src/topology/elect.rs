@@ -275,6 +275,8 @@ fn fate(old: &Server, servers: &[Server]) -> String {
             None => format!("{name} is down"),
         },
         Some(now) if now.is_up_read_only() => format!("{name} is read-only"),
+        Some(now) if now.is_cut_off() => format!("{name} is not with the majority of its group"),
+        Some(now) if now.is_candidate() => format!("{name} lost the label"),
         Some(_) => format!("{name} does not answer"),
     }
 }

@@ -336,6 +336,15 @@ impl Snapshot {
         self.writer.and_then(|id| self.server(id))
     }
 
+    /// Whether nothing more is to be expected on a connection to this server, opened in this generation: it does not
+    /// answer, or it is cut off from its group, which has another writer.
+    pub fn has_lost(&self, server: ServerId, generation: u64, read_only: bool) -> bool {
+        self.server(server).is_none_or(|server| {
+            let deposed = !read_only && generation != self.generation;
+            server.health == Health::Down || (deposed && server.is_cut_off())
+        })
+    }
+
     /// While there is no writer: the generation of the last one, and its servers' flavour.
     pub fn lost(&self) -> Option<(u64, Flavor)> {
         let lost = self.writer.is_none() && self.last_writer.is_some();
@@ -389,6 +398,12 @@ impl Server {
     /// It answers and says that it takes no writes.
     pub fn is_up_read_only(&self) -> bool {
         self.health == Health::Up && self.facts.as_ref().is_some_and(Facts::is_read_only)
+    }
+
+    /// It answers, but it is not with the majority of its group, or has left it: what it was asked to commit may
+    /// never be answered.
+    pub fn is_cut_off(&self) -> bool {
+        self.member.is_some_and(|member| !member.fit)
     }
 
     /// It is a replica at work: it receives and applies.

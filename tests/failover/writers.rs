@@ -127,6 +127,34 @@ impl Writers {
     }
 }
 
+/// Reads on the read-only port all the time, none of which may fail.
+pub struct Readers {
+    over: Arc<AtomicBool>,
+    task: JoinHandle<u64>,
+}
+
+impl Readers {
+    pub async fn start(proxy: &Proxy) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut client = proxy.reader().await.expect("a reader's login");
+        let ended = over.clone();
+        let task = tokio::spawn(async move {
+            let mut count = 0;
+            while !ended.load(SeqCst) {
+                client.query_drop("SELECT COUNT(*) FROM test.log").await.expect("a read");
+                count += 1;
+            }
+            count
+        });
+        Readers { over, task }
+    }
+
+    pub async fn settle(self) {
+        self.over.store(true, SeqCst);
+        assert!(self.task.await.expect("a reader failed") > 0);
+    }
+}
+
 struct Writer {
     number: usize,
     client: Conn,
@@ -148,6 +176,8 @@ impl Writer {
                 self.transaction(token).await
             }
             if self.books.odd.len() > 3 {
+                // Who waits for this one will wait in vain.
+                eprintln!("writer {} gives up: {:?}", self.number, self.books.odd);
                 break;
             }
             // So that the machine has time for the servers.

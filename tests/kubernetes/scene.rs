@@ -1,7 +1,7 @@
 //! Real servers whose pods stand in a real API server, and the proxy that watches them.
 
 use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
-use crate::support::{Cluster, Kubernetes, Pods, Proxy, Relay, proxy_config};
+use crate::support::{Cluster, Kubernetes, Pods, Proxy, Relay, config_without_servers};
 use crate::writers::TABLES;
 use tokio::task::JoinSet;
 
@@ -64,7 +64,7 @@ impl Scene {
             add(&namespace, number, port, role).await;
         }
         let kubeconfig = kubernetes.kubeconfig(NAMESPACE).display().to_string();
-        let config = config(&cluster);
+        let config = config();
         let config = if relayed { config } else { patient(&config) };
         let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &kubeconfig)]);
         proxy.wait_ready().await;
@@ -112,10 +112,9 @@ pub async fn add(pods: &Pods, number: usize, port: u16, role: &str) {
     pods.create(&name(number), "127.0.0.1", port, &labels).await;
 }
 
-fn config(cluster: &Cluster) -> String {
-    let text = proxy_config(cluster);
-    let (text, _) = text.split_once("\n[[discovery.servers]]").expect("the servers stand at the end");
-    let discovery = "kind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"";
+fn config() -> String {
+    let discovery =
+        "\n[discovery]\nkind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"shop\"\n";
     // Longer than what happens to the servers may take on a slow machine.
-    text.replace("kind = \"static\"", discovery) + "\n[failover]\nhold = \"120s\"\n"
+    config_without_servers() + discovery + "\n[failover]\nhold = \"120s\"\n"
 }

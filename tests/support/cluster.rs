@@ -24,7 +24,7 @@ impl Cluster {
 
     /// The same with MySQL 9.7; None, loudly reported, where it cannot be had.
     pub async fn mysql(replicas: usize) -> Option<Self> {
-        if cache().join("mysql97/bin/mysqld").exists() {
+        if has_mysql() {
             return Some(Self::start(Kind::MySql, replicas).await);
         }
         let test = std::thread::current().name().unwrap_or("?").to_owned();
@@ -182,8 +182,13 @@ impl Cluster {
     }
 }
 
+/// Whether MySQL 9.7 was fetched.
+pub(super) fn has_mysql() -> bool {
+    cache().join("mysql97/bin/mysqld").exists()
+}
+
 /// Before the servers start side by side: the first would make it while the others wait.
-async fn make_template(kind: Kind) {
+pub(super) async fn make_template(kind: Kind) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/server.sh");
     let made = tokio::process::Command::new(script)
         .args(["template", kind.name()])

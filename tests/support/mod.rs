@@ -5,6 +5,7 @@
 #![allow(unused_imports)]
 
 mod cluster;
+mod group;
 mod kubernetes;
 mod node;
 mod proxy;
@@ -13,9 +14,10 @@ mod replication;
 mod scratch;
 
 pub use cluster::Cluster;
+pub use group::Group;
 pub use kubernetes::{Kubernetes, Pods};
 pub use node::{Kind, Node, Role};
-pub use proxy::{Proxy, proxy_config};
+pub use proxy::{Proxy, config_without_servers, proxy_config};
 pub use relay::{Line, Relay};
 pub use scratch::{Scratch, free_port};
 

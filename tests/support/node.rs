@@ -47,18 +47,25 @@ pub struct Node {
     port: u16,
     server_id: usize,
     dir: PathBuf,
+    /// Further options of the server.
+    pub(super) options: Vec<String>,
     child: Option<Child>,
 }
 
 impl Node {
     /// Starts it and does not wait.
     pub(super) fn spawn(kind: Kind, role: Role, port: u16, server_id: usize, dir: PathBuf) -> Self {
-        let mut node = Node { kind, role, port, server_id, dir, child: None };
+        let mut node = Self::planned(kind, role, port, server_id, dir);
         node.start();
         node
     }
 
-    fn start(&mut self) {
+    /// Does not start it yet.
+    pub(super) fn planned(kind: Kind, role: Role, port: u16, server_id: usize, dir: PathBuf) -> Self {
+        Node { kind, role, port, server_id, dir, options: Vec::new(), child: None }
+    }
+
+    pub(super) fn start(&mut self) {
         std::fs::create_dir_all(&self.dir).expect("cannot create a server's folder");
         let log = || {
             std::fs::OpenOptions::new()
@@ -67,22 +74,37 @@ impl Node {
                 .open(self.dir.join("log"))
                 .expect("cannot open a server's log")
         };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/server.sh");
-        let child = Command::new(script)
-            .args(["run", self.kind.name(), &self.port.to_string()])
-            .arg(&self.dir)
-            .arg(self.server_id.to_string())
-            .arg(match self.role {
-                Role::Primary => "primary",
-                Role::Replica => "replica",
-            })
-            .stdin(Stdio::null())
-            .stdout(log())
-            .stderr(log())
-            .spawn()
-            .expect("cannot run tests/setup/server.sh");
+        let child =
+            self.command().stdout(log()).stderr(log()).spawn().expect("cannot run tests/setup/server.sh");
         let _ = std::fs::write(self.dir.join(PID_FILE), child.id().to_string());
         self.child = Some(child);
+    }
+
+    fn command(&self) -> Command {
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup");
+        // A Galera server calls one of them.
+        let path = format!("{}:{}", scripts.display(), std::env::var("PATH").unwrap_or_default());
+        let role = match self.role {
+            Role::Primary => "primary",
+            Role::Replica => "replica",
+        };
+        let mut command = Command::new(scripts.join("server.sh"));
+        command
+            .env("PATH", path)
+            .args(["run", self.kind.name(), &self.port.to_string()])
+            .arg(&self.dir)
+            .args([&self.server_id.to_string(), role])
+            .args(&self.options)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Where in Galera's history its data is: the server says it and ends. Makes the data where there is none.
+    pub(super) fn recovered_position(&self) -> String {
+        let done = self.command().arg("--wsrep-recover").output().expect("cannot run tests/setup/server.sh");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        let position = said.lines().find_map(|line| line.split("Recovered position: ").nth(1));
+        position.unwrap_or_else(|| panic!("no position: {said}")).trim().to_owned()
     }
 
     /// Waits until it answers, 60 s at most.
@@ -104,6 +126,11 @@ impl Node {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Its folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Its port on 127.0.0.1; the same for its whole life.
@@ -189,6 +216,18 @@ impl Node {
             let _ = child.wait();
             let _ = std::fs::remove_file(self.dir.join(PID_FILE));
         }
+    }
+
+    /// SIGTERM, and waits until it has ended in good order.
+    pub(super) async fn end(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        assert!(signal(child.id(), "TERM"));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while matches!(child.try_wait(), Ok(None)) {
+            assert!(Instant::now() < deadline, "port {} does not end\n{}", self.port, self.log_tail());
+            sleep(Duration::from_millis(20)).await;
+        }
+        let _ = std::fs::remove_file(self.dir.join(PID_FILE));
     }
 
     /// SIGSTOP: connections stay open, nothing is answered. No `sql` until `thaw`.

@@ -13,7 +13,18 @@ use tokio::time::{Instant, sleep, timeout};
 /// A configuration with a read-write and a read-only port in front of a cluster. `{rw}`, `{ro}` and `{http}`
 /// are filled in by `Proxy::start`; append other sections as text.
 pub fn proxy_config(cluster: &Cluster) -> String {
-    let mut text = String::from(
+    let mut text = config_without_servers();
+    text.push_str("\n[discovery]\nkind = \"static\"\n");
+    for (i, server) in cluster.servers().iter().enumerate() {
+        let port = server.port();
+        let _ = write!(text, "\n[[discovery.servers]]\nname = \"db-{i}\"\naddress = \"127.0.0.1:{port}\"\n");
+    }
+    text
+}
+
+/// The same without the section that names the servers.
+pub fn config_without_servers() -> String {
+    String::from(
         r#"[[listeners]]
 name = "rw"
 address = "127.0.0.1:{rw}"
@@ -27,9 +38,6 @@ mode = "replica"
 [admin]
 http = "127.0.0.1:{http}"
 
-[discovery]
-kind = "static"
-
 [monitor]
 user = "monitor"
 password = "monitor"
@@ -42,12 +50,7 @@ password = "app"
 name = "super"
 password = "super"
 "#,
-    );
-    for (i, server) in cluster.servers().iter().enumerate() {
-        let port = server.port();
-        let _ = write!(text, "\n[[discovery.servers]]\nname = \"db-{i}\"\naddress = \"127.0.0.1:{port}\"\n");
-    }
-    text
+    )
 }
 
 /// A running proxy; it is killed with its owner.

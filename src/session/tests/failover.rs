@@ -338,11 +338,74 @@ fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
 }
 
 #[test]
+fn nobody_waits_for_a_member_that_was_cut_off_from_its_group() {
+    play(async {
+        let world = World::new();
+        let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+        for name in ["db-0", "db-1", "db-2"] {
+            world.galera(name, true);
+        }
+        let (mut writer, mut other) = (world.client().await, world.client().await);
+        writer.query(SAFE);
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query(SAFE).await;
+        // Until the others have another primary it may come back.
+        world.galera("db-0", true);
+        writer.peer.expect_silence().await;
+        world.galera("db-0", false);
+        writer.expect_err(1105, "08007").await;
+        db.peer.expect_end().await;
+        other.query(SAFE);
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query(SAFE).await;
+        db.reply_ok();
+        other.expect_ok().await;
+    });
+}
+
+#[test]
+fn a_commit_that_a_galera_server_could_not_confirm_may_be_there() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let unconfirmed = [err(
+            1180,
+            "HY000",
+            "Error while appending streaming replication fragment(provider status: Not connected to Primary Component)",
+        )];
+        client.query(SAFE);
+        db.expect_query(SAFE).await;
+        db.reply(&unconfirmed);
+        client.expect_err(1105, "08007").await;
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        client.query("commit");
+        db.expect_query("commit").await;
+        db.reply(&unconfirmed);
+        client.expect_err(1105, "08007").await;
+        // It is over: nobody is told of a transaction that rolled back.
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query(SAFE);
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query(SAFE).await;
+        db.reply_ok();
+        client.expect_ok().await;
+    });
+}
+
+#[test]
 fn a_refusal_as_read_only_waits_for_the_new_primary_and_runs_there_once() {
     play(async {
         let refusals = [
             err(1290, "HY000", "The MySQL server is running with the --read-only option"),
             err(1836, "HY000", "Running in read-only mode"),
+            err(1047, "08S01", "WSREP has not yet prepared node for application use"),
             err(3100, "HY000", "Error on observer while running replication hook 'before_commit'."),
         ];
         for refusal in refusals {

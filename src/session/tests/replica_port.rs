@@ -60,6 +60,32 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
 }
 
 #[test]
+fn a_read_that_a_member_without_its_group_refuses_runs_elsewhere() {
+    play(async {
+        let world = world(Settings::default());
+        let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+        let mut client = world.login(&login()).await;
+        client.query("select a from t");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("select a from t").await;
+        db.reply(&[err(1047, "08S01", "WSREP has not yet prepared node for application use")]);
+        // The only other one.
+        let mut db = db0.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("select a from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+        assert!(world.outside.kicks.borrow().contains(&world.id("db-1")), "a probe will see it");
+        // Any other 1047 is the server's word.
+        client.query("select b from t");
+        db.expect_query("select b from t").await;
+        db.reply(&[err(1047, "08S01", "Unknown command")]);
+        client.expect_err(1047, "08S01").await;
+    });
+}
+
+#[test]
 fn without_replicas_the_primary_stands_in_or_not() {
     play(async {
         let world = world(Settings::default());

@@ -17,8 +17,8 @@ use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, KillRequest, Outside, Session, kill_here};
 use crate::telemetry::{Close, Disruption, WorkerMetrics};
 use crate::topology::{
-    Discovered, Event, Facts, Flavor, GtidSet, Maintenance, ProbeOutcome, Replication, ServerId, Snapshot,
-    reduce,
+    Discovered, Event, Facts, Flavor, Group, GtidSet, Maintenance, Member, ProbeOutcome, Replication,
+    ServerId, Snapshot, reduce,
 };
 use crate::wire::Capabilities;
 
@@ -211,6 +211,12 @@ impl World {
         let replication = Replication { receiving: true, applying: true, lag: Some(lag), source: None };
         let facts = Facts { read_only: true, replication: Some(replication), ..self.facts(name) };
         self.probed(name, ProbeOutcome::Facts(facts));
+    }
+
+    /// A probe found it writable, in a Galera cluster, with the majority or not.
+    pub fn galera(&self, name: &str, fit: bool) {
+        let member = Member { group: Group::Galera, fit, writes: fit };
+        self.probed(name, ProbeOutcome::Member(self.facts(name), member));
     }
 
     /// The operator's resource asks for it.

@@ -1,0 +1,70 @@
+//! What a server's ERR packet says beside its words: that nothing was executed, and the
+//! statement can go elsewhere; or that what it says is not the whole truth.
+
+use crate::wire::ErrPacket;
+
+/// What a read-only server says on a replica port, whatever its version says.
+pub(super) const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
+    code: 1290,
+    sqlstate: *b"HY000",
+    message: b"The MySQL server is running with the --read-only option so it cannot execute this statement \
+               (pointsman: this is a read-only port; use the read-write port)",
+};
+
+/// What a server says in a transaction that only reads (ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION), where a
+/// replica would say that it is read-only.
+const READ_ONLY_TRANSACTION: ErrPacket<'static> = ErrPacket {
+    code: 1792,
+    sqlstate: *b"25006",
+    message: b"Cannot execute statement in a READ ONLY transaction.",
+};
+
+/// The same in the servers' words.
+pub(super) fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
+    // Without the full stop.
+    let message = READ_ONLY_TRANSACTION.message.strip_suffix(b".").filter(|_| of_mariadb);
+    ErrPacket { message: message.unwrap_or(READ_ONLY_TRANSACTION.message), ..READ_ONLY_TRANSACTION }
+}
+
+/// Errors that a replica also gives because it does not have a definition or a grant yet that the primary has:
+/// the primary's word counts. No such schema, table, column, index, routine, view; access denied.
+pub(super) fn may_be_behind(code: u16) -> bool {
+    matches!(
+        code,
+        1044 | 1049 | 1051 | 1054 | 1109 | 1142 | 1143 | 1146 | 1176 | 1305 | 1356 | 1370 | 1449 | 1630
+    )
+}
+
+/// 1290 is for many options; 1836 and 3100 (group replication's hook) say that nothing was executed.
+pub(super) fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
+    let says_read_only = || {
+        let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
+        [&b"read-only"[..], b"read_only", b"read only", b"hook"].into_iter().any(has)
+    };
+    matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
+}
+
+/// What Galera's members answer to everything while they are not with the majority, or not ready.
+pub(super) fn is_cut_off(err: &ErrPacket<'_>) -> bool {
+    err.code == 1047 && err.message.starts_with(b"WSREP ")
+}
+
+/// As a primary it is of no use: another one is to be found, and the statement waits for it.
+pub(super) fn is_no_primary(err: &ErrPacket<'_>) -> bool {
+    refuses_as_read_only(err) || is_cut_off(err)
+}
+
+/// What a member of a Galera cluster says of a commit that it could not bring to the others: that it failed. It is
+/// there all the same if the others had it already when they parted (`tests/groups.rs` met it).
+pub(super) fn may_be_committed(err: &ErrPacket<'_>) -> bool {
+    const WHY: &[u8] = b"provider status";
+    err.code == 1180 && err.message.windows(WHY.len()).any(|words| words == WHY)
+}
+
+/// And the truth of it.
+pub(super) const MAY_BE_COMMITTED: ErrPacket<'static> = ErrPacket {
+    code: 1105,
+    sqlstate: *b"08007",
+    message: b"pointsman: the server lost its group before it could confirm; the statement may or may not have been \
+               executed",
+};

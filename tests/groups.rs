@@ -1,0 +1,197 @@
+//! Servers that agree on their members themselves, behind pods of a real API server: a replication group and a Galera
+//! cluster, their operators at work, and clients that write and keep books. What a label says follows what the group
+//! has done, or, in a Galera cluster, is all that says who of them gets the writes.
+
+mod dialogue;
+mod support;
+#[path = "failover/writers.rs"]
+#[allow(dead_code)]
+mod writers;
+
+use dialogue::{eventually, patient, readers_are, topology, writer_is};
+use support::{Group, Kind, Kubernetes, Pods, Proxy, config_without_servers};
+use writers::{Readers, Writers};
+
+/// Groups want a key.
+const TABLE: &str = "CREATE TABLE test.log (n BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(60) NOT NULL)";
+
+/// Three members with a pod each, db-0 the primary.
+struct Scene {
+    group: Group,
+    pods: Pods,
+    proxy: Proxy,
+    writers: Writers,
+    readers: Readers,
+    /// Ends last.
+    _kubernetes: Kubernetes,
+}
+
+/// What an operator's pods carry: all of them, the primary, another one.
+struct Operator {
+    preset: &'static str,
+    kind: Kind,
+    common: &'static [(&'static str, &'static str)],
+    /// Key, primary, replica; None: this operator labels no roles.
+    role: Option<(&'static str, &'static str, &'static str)>,
+}
+
+const ORACLE: Operator = Operator {
+    preset: "oracle-innodbcluster",
+    kind: Kind::MySql,
+    common: &[("component", "mysqld"), ("tier", "mysql"), ("mysql.oracle.com/cluster", "c")],
+    role: Some(("mysql.oracle.com/cluster-role", "PRIMARY", "SECONDARY")),
+};
+
+const GALERA: Operator = Operator {
+    preset: "mariadb-operator-galera",
+    kind: Kind::MariaDb,
+    common: &[("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "c")],
+    role: Some(("k8s.mariadb.com/role", "primary", "replica")),
+};
+
+const PXC: Operator = Operator {
+    preset: "percona-pxc",
+    kind: Kind::MariaDb,
+    common: &[
+        ("app.kubernetes.io/name", "percona-xtradb-cluster"),
+        ("app.kubernetes.io/instance", "c"),
+        ("app.kubernetes.io/component", "pxc"),
+    ],
+    role: None,
+};
+
+fn name(number: usize) -> String {
+    format!("db-{number}")
+}
+
+impl Scene {
+    async fn begin(operator: &Operator) -> Option<Self> {
+        let kubernetes = Kubernetes::start().await?;
+        let group = Group::start(operator.kind).await?;
+        group.server(0).sql(TABLE).await;
+        let mut pods = kubernetes.namespace(operator.preset).await;
+        if operator.kind == Kind::MySql || operator.role.is_none() {
+            pods.port = "mysql";
+        }
+        for (number, server) in group.servers().iter().enumerate() {
+            let role = operator
+                .role
+                .map(|(key, primary, replica)| (key, if number == 0 { primary } else { replica }));
+            let labels: Vec<_> = operator.common.iter().copied().chain(role).collect();
+            pods.create(&name(number), "127.0.0.1", server.port(), &labels).await;
+        }
+        let discovery = format!(
+            "\n[discovery]\nkind = \"kubernetes\"\npreset = \"{}\"\ncluster = \"c\"\n",
+            operator.preset
+        );
+        let config = patient(&(config_without_servers() + &discovery)) + "\n[failover]\nhold = \"120s\"\n";
+        let kubeconfig = kubernetes.kubeconfig(operator.preset).display().to_string();
+        let mut proxy = Proxy::start_with(&config, &[("KUBECONFIG", &kubeconfig)]);
+        proxy.wait_ready().await;
+        assert_eq!(writer_is(&proxy, 0).await, 1, "the first generation");
+        readers_are(&proxy, 2).await;
+        let writers = Writers::start(&proxy, 4).await;
+        let readers = Readers::start(&proxy).await;
+        Some(Scene { group, pods, proxy, writers, readers, _kubernetes: kubernetes })
+    }
+
+    async fn label(&self, operator: &Operator, number: usize, primary: bool) {
+        let (key, yes, no) = operator.role.expect("an operator that labels");
+        self.pods.label(&name(number), key, Some(if primary { yes } else { no })).await;
+    }
+
+    /// It is the writer, and every client was answered.
+    async fn moved(&self, number: usize, generation: u64) {
+        assert_eq!(writer_is(&self.proxy, number).await, generation, "one change, not two");
+        self.writers.each_wrote().await;
+    }
+
+    async fn is_down(&self, number: usize) {
+        eventually(&format!("db-{number} is down"), async || {
+            (topology(&self.proxy).await["servers"][number]["health"] == "down").then_some(())
+        })
+        .await;
+    }
+
+    /// No read failed, and no write is missing, there twice or half.
+    async fn settle(self, number: usize) {
+        self.readers.settle().await;
+        self.writers.compare(self.group.server(number)).await;
+    }
+}
+
+/// Oracle's operator labels late, by minutes, and members of the view only: a dead primary stays labelled.
+#[tokio::test]
+async fn a_replication_group_says_itself_who_its_primary_is() {
+    let Some(mut scene) = Scene::begin(&ORACLE).await else { return };
+    scene.group.set_primary(1).await;
+    scene.moved(1, 2).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.label(&ORACLE, 1, true).await;
+    scene.label(&ORACLE, 0, false).await;
+    scene.moved(1, 2).await;
+
+    scene.group.server_mut(1).kill();
+    let next = eventually("the group has another primary", async || {
+        scene.group.primary(0).await.filter(|primary| *primary != 1)
+    })
+    .await;
+    scene.moved(next, 3).await;
+    scene.label(&ORACLE, next, true).await;
+    scene.group.rejoin(1).await;
+    scene.label(&ORACLE, 1, false).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.moved(next, 3).await;
+    scene.settle(next).await;
+}
+
+#[tokio::test]
+async fn a_galera_cluster_follows_its_label() {
+    let Some(mut scene) = Scene::begin(&GALERA).await else { return };
+    // Planned: all of them can be written to, and only the label says where.
+    scene.label(&GALERA, 0, false).await;
+    scene.label(&GALERA, 1, true).await;
+    scene.moved(1, 2).await;
+    readers_are(&scene.proxy, 2).await;
+
+    // The dead one keeps its label until the operator has noticed.
+    scene.group.server_mut(1).kill();
+    scene.is_down(1).await;
+    scene.moved(0, 3).await;
+    scene.label(&GALERA, 1, false).await;
+    scene.label(&GALERA, 2, true).await;
+    scene.moved(2, 4).await;
+    scene.group.rejoin(1).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.moved(2, 4).await;
+
+    // Cut off from the others it answers still, and knows that it is in the minority.
+    let isolate = |on: u8| format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={on}'");
+    scene.group.server(2).sql(&isolate(1)).await;
+    scene.moved(0, 5).await;
+    scene.group.server(2).sql(&isolate(0)).await;
+    scene.group.is_in(2).await;
+    // Its label is right again.
+    scene.moved(2, 6).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.settle(2).await;
+}
+
+/// No labels: the ready pod with the lowest number.
+#[tokio::test]
+async fn a_galera_cluster_without_labels_has_one_writer() {
+    let Some(mut scene) = Scene::begin(&PXC).await else { return };
+    scene.pods.ready("db-0", false).await;
+    scene.moved(1, 2).await;
+    scene.pods.ready("db-0", true).await;
+    scene.moved(0, 3).await;
+    scene.group.server_mut(0).kill();
+    scene.is_down(0).await;
+    scene.pods.ready("db-0", false).await;
+    scene.moved(1, 4).await;
+    scene.group.rejoin(0).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.pods.ready("db-0", true).await;
+    scene.moved(0, 5).await;
+    scene.settle(0).await;
+}
