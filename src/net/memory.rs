@@ -120,6 +120,10 @@ impl Stream for MemoryStream {
         let pipe = self.incoming.borrow();
         !pipe.bytes.is_empty() || pipe.closed
     }
+
+    fn abort(&mut self) {
+        self.outgoing.borrow_mut().bytes.clear();
+    }
 }
 
 type Accepting = Rc<RefCell<VecDeque<MemoryStream>>>;

@@ -66,6 +66,10 @@ pub trait Stream: 'static {
     /// Whether anything (bytes, an end, an error) came since the last read drained the socket. Costs no
     /// system call; may be late by one turn of the event loop.
     fn has_news(&mut self) -> bool;
+
+    /// What was written and is still on its way here is not sent any more, also not after the stream is dropped: a
+    /// peer that cannot be reached now must not get it later.
+    fn abort(&mut self);
 }
 
 /// Connecting, time and tasks of one worker.

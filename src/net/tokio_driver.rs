@@ -152,6 +152,15 @@ impl Stream for TokioStream {
         };
         looked.is_ok()
     }
+
+    fn abort(&mut self) {
+        match self {
+            // Without it the kernel would go on trying to deliver for minutes after the close.
+            TokioStream::Tcp(s) => drop(s.set_zero_linger()),
+            // A Unix socket has delivered what it took.
+            TokioStream::Unix(_) => {}
+        }
+    }
 }
 
 /// tokio's current-thread runtime with a `LocalSet`.
@@ -182,5 +191,50 @@ impl Runtime for TokioRuntime {
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         drop(tokio::task::spawn_local(task));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    /// Writes as much as is taken to a peer that does not read; how much that was, and the peer's end.
+    async fn stuffed() -> (TokioStream, usize, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let mut stream = TokioRuntime.connect(&to).await.unwrap();
+        let (peer, _) = listener.accept().await.unwrap();
+        let bytes = vec![7; 1 << 16];
+        let mut written = 0;
+        loop {
+            match stream.write_now(&bytes).unwrap() {
+                0 => return (stream, written, peer),
+                n => written += n,
+            }
+            // The driver looks at the socket again.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn heard(mut peer: TcpStream) -> usize {
+        let mut heard = 0;
+        let mut room = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = peer.read(&mut room).await {
+            heard += n;
+        }
+        heard
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_comes_after_a_close_and_not_after_an_abort() {
+        let (stream, written, peer) = stuffed().await;
+        drop(stream);
+        assert_eq!(heard(peer).await, written);
+        let (mut stream, written, peer) = stuffed().await;
+        stream.abort();
+        drop(stream);
+        assert!(heard(peer).await < written);
     }
 }

@@ -184,7 +184,9 @@ impl<R: Runtime> Session<R> {
     pub(super) fn server_lost(&mut self) {
         self.handle.attached.set(None);
         self.prelude.clear();
-        if let (Some(connection), Some(seat)) = (self.backend.take(), self.seat.take()) {
+        if let (Some(mut connection), Some(seat)) = (self.backend.take(), self.seat.take()) {
+            // Cut off, it would get the statement when the cut is mended, and its generation is over.
+            connection.stream.abort();
             self.context.count_out(connection.about.server);
             self.context.pool.vacate(connection, &seat);
             *self.lost.of_mut(self.role) = true;

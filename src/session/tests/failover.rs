@@ -366,6 +366,20 @@ fn nobody_waits_for_a_member_that_was_cut_off_from_its_group() {
 }
 
 #[test]
+fn what_a_lost_primary_has_not_taken_does_not_reach_it_later() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query(SAFE);
+        client.peer.expect_silence().await;
+        // Nothing of it was read there: the network is cut.
+        world.down("db-0");
+        client.expect_err(1105, "08007").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
 fn a_commit_that_a_galera_server_could_not_confirm_may_be_there() {
     play(async {
         let world = World::new();
