@@ -266,7 +266,7 @@ impl<R: Runtime> Session<R> {
 
     fn hold_expired(&self, began: Instant) -> Stop {
         self.count(Disruption::HoldExpired);
-        Stop::Tell(Failure::NoWriter(began.elapsed()))
+        Stop::Tell(Failure::NoWriter(began.elapsed(), self.context.topology.get().why_no_writer()))
     }
 
     /// Runs a wait on the session's behalf, unless the client leaves or the session must end.

@@ -32,8 +32,8 @@ pub enum Failure {
     ReadOnlyPort(&'static str),
     /// A server said that it is read-only.
     ReadOnlyServer,
-    /// There was no primary for this long.
-    NoWriter(Duration),
+    /// There was no primary for this long; what is known of the servers.
+    NoWriter(Duration, String),
     /// The primary is read-only for maintenance.
     ReadOnlyMaintenance,
     /// The cluster takes no new clients.
@@ -112,12 +112,12 @@ impl Failure {
                  (pointsman: this is a read-only port; use the read-write port)"
                     .into(),
             ),
-            NoWriter(waited) => (
+            NoWriter(waited, known) => (
                 1290,
                 b"HY000",
                 format!(
-                    "pointsman: there is no primary, and none appeared within {:.1} s (failover.hold); nothing was \
-                     executed, try again",
+                    "pointsman: there is no primary, and none appeared within {:.1} s (failover.hold): {known}; \
+                     nothing was executed, try again",
                     waited.as_secs_f64()
                 ),
             ),

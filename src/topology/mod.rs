@@ -8,6 +8,7 @@ mod heard;
 mod reads;
 mod reduce;
 mod types;
+mod words;
 
 #[cfg(test)]
 mod tests;

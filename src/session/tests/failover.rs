@@ -279,6 +279,7 @@ fn a_wait_for_a_primary_ends_when_the_hold_is_over() {
         client.query(SAFE);
         let text = client.expect_err(1290, "HY000").await;
         assert!(text.starts_with("pointsman: there is no primary"), "{text}");
+        assert!(text.contains("30.0 s (failover.hold): db-0 is down, db-1 is read-only"), "{text}");
         assert_eq!(began.elapsed().as_secs(), 30);
         assert_eq!(world.disrupted(Disruption::HoldExpired), 1);
         client.quit();

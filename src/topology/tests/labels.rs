@@ -41,6 +41,27 @@ fn the_label_alone_makes_no_writer() {
 }
 
 #[test]
+fn what_is_known_is_told_in_words() {
+    let mut s = cluster();
+    assert_eq!(Snapshot::empty().why_no_writer(), "no server is known");
+    s.refuses("db-0").says("db-1", writable());
+    assert_eq!(
+        s.snapshot.why_no_writer(),
+        "db-0 is down, db-1 is writable, but not known to be the primary, db-2 is read-only"
+    );
+    s.says("db-2", writable());
+    assert_eq!(
+        s.snapshot.why_no_writer(),
+        "db-0 is down, db-1 is writable, but not alone, db-2 is writable, but not alone"
+    );
+    let many: Vec<_> = (0..7).map(|n| (format!("db-{n}-{}", "x".repeat(100)), Replica)).collect();
+    let many: Vec<_> = many.iter().map(|(name, label)| (name.as_str(), *label)).collect();
+    s.labelled(&many);
+    let text = s.snapshot.why_no_writer();
+    assert!(text.ends_with("was not reached yet, and 2 more") && text.len() < 400, "{text}");
+}
+
+#[test]
 fn a_primary_that_is_read_only_on_purpose_is_no_alarm() {
     let mut s = cluster();
     let read_only_on_purpose = Maintenance { read_only: true, ..Maintenance::default() };
