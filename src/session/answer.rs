@@ -219,7 +219,8 @@ impl<R: Runtime> Session<R> {
             };
             if let Some(Refusal::CutOff) = walk.refused {
                 self.context.buffers.give(chunk);
-                return Ok(self.lost(true, forwarded, &walker, buf, *request));
+                // It executed nothing, as if it had never got it.
+                return Ok(self.lost(false, forwarded, &walker, buf, *request));
             }
             if let Some(refusal) = walk.refused {
                 self.context.buffers.give(chunk);

@@ -60,6 +60,8 @@ pub enum Failure {
     RolledBack,
     /// Sent, no answer.
     OutcomeUnknown,
+    /// Two servers were lost while they had this read.
+    LostTwice,
     /// The answer to a read broke off.
     AnswerCut,
     /// State that could not move.
@@ -196,6 +198,13 @@ impl Failure {
                 1105,
                 b"08007",
                 "pointsman: the server was lost before it answered; the statement may or may not have been executed"
+                    .into(),
+            ),
+            LostTwice => (
+                1105,
+                b"08S01",
+                "pointsman: two servers were lost while they ran this statement, and no third one gets it; nothing \
+                 was changed by it"
                     .into(),
             ),
             AnswerCut => (

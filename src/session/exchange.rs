@@ -43,6 +43,7 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         let began = Instant::now();
         let (mut tries, mut not_reader) = (0, None);
+        self.lost_on = None;
         self.state.begins(&request.class);
         if (self.lost.writer || self.lost.reader)
             && let Err(stop) = self.tell_of_loss()

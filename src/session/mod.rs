@@ -92,12 +92,16 @@ pub struct Session<R: Runtime> {
     links: Links<R::Stream>,
     /// Counts its reads, up to 255.
     reads: u8,
-    /// The replica of its last read, and the snapshot's version at which that was chosen.
-    reader: Option<(ServerId, u64)>,
+    /// The replica of its last read,
+    reader: Option<ServerId>,
+    /// and the snapshot's version at which that was chosen.
+    reader_at: u64,
     /// The snapshot's version at which the kept connections were last found right.
     checked: PerRole<u64>,
     /// The connection that it had for a role broke, or its server lost its role: what was on it is gone.
     lost: PerRole<bool>,
+    /// The server that was lost with the statement under way.
+    lost_on: Option<ServerId>,
     /// Commands for a server connection that was just taken: they go in front of the next statement, in
     /// the same write.
     prelude: Vec<u8>,
@@ -126,8 +130,10 @@ impl<R: Runtime> Session<R> {
             links: Links::default(),
             reads: 0,
             reader: None,
+            reader_at: 0,
             checked: PerRole::default(),
             lost: PerRole::default(),
+            lost_on: None,
             prelude: Vec::new(),
         }
     }

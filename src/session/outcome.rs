@@ -29,8 +29,8 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         mut request: Request,
     ) -> Outcome {
-        if let Some(connection) = &self.backend {
-            let server = connection.about.server;
+        let server = self.backend.as_ref().map(|connection| connection.about.server);
+        if let Some(server) = server {
             self.context.outside.kick(server);
             if self.role == Role::Reader {
                 self.context.eject(server);
@@ -50,7 +50,14 @@ impl<R: Runtime> Session<R> {
         if !open && !forwarded && request.whole && held.is_none() {
             // Never sent, or nothing that it could have changed.
             if !sent || read_only || self.is_repeatable(request) {
-                return Outcome::Again;
+                let first = if sent { std::mem::replace(&mut self.lost_on, server) } else { None };
+                if first.is_none() || first == server {
+                    return Outcome::Again;
+                }
+                // Perhaps it is the statement that ends servers: no third one gets it.
+                self.count(Disruption::AnswerCut);
+                request.consume_from(buf);
+                return Outcome::Stop(walker.client_seq(), Stop::Tell(Failure::LostTwice));
             }
         }
         *self.lost.of_mut(role) = false;

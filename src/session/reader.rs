@@ -47,8 +47,8 @@ impl<R: Runtime> Session<R> {
             // Now and then another choice, so that sessions that last for days are spread, too.
             self.reader = None;
         }
-        if let Some((server, chosen_at)) = self.reader
-            && chosen_at == versions.roles
+        if let Some(server) = self.reader
+            && self.reader_at == versions.roles
             && matches!(self.state.written, Written::Nothing)
             && (!self.reads.is_multiple_of(OFTEN) || self.context.load(server) < BUSY)
         {
@@ -56,7 +56,7 @@ impl<R: Runtime> Session<R> {
         }
         let snapshot = self.context.topology.get();
         let server = self.choose_reader(&snapshot, &[])?;
-        self.reader = Some((server, versions.roles));
+        (self.reader, self.reader_at) = (Some(server), versions.roles);
         self.forget_writes(&snapshot);
         Some(server)
     }
@@ -74,8 +74,8 @@ impl<R: Runtime> Session<R> {
             && !matches!(self.state.written, Written::Nothing);
         let fits = |server: &Server| !checks || has(server, &self.state.written);
         // The one of before, as long as it serves: its connection is there, and its statements prepared.
-        if let Some((server, at)) = self.reader
-            && at == snapshot.roles_version
+        if let Some(server) = self.reader
+            && self.reader_at == snapshot.roles_version
             && !avoid.contains(&server)
             && load(server) < BUSY
             && snapshot.server(server).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))

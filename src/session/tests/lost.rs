@@ -97,6 +97,53 @@ fn a_read_without_an_answer_runs_on_another_server() {
 }
 
 #[test]
+fn a_read_that_two_servers_were_lost_with_goes_to_no_third_one() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let (db1, db2) = (world.server("db-1"), world.server("db-2"));
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        db.die();
+        world.down("db-0");
+        world.primary("db-1");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select a from t").await;
+        db.die();
+        world.down("db-1");
+        world.primary("db-2");
+        let text = client.expect_err(1105, "08S01").await;
+        assert!(text.contains("two servers were lost"), "{text}");
+        db2.expect_nobody().await;
+        client.query("select b from t");
+        let mut db = db2.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select b from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_read_finds_the_third_of_three_connections_that_died_on_one_server() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        client.query("select a from t");
+        for _ in 0..3 {
+            db.expect_query("select a from t").await;
+            db.die();
+            db = db0.accept().await;
+            db.expect_set("").await;
+        }
+        db.expect_query("select a from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
 fn an_answer_that_breaks_off_ends_in_an_error_in_place_of_the_next_row() {
     play(async {
         let client_styles = super::connection_phase::styles();
