@@ -2,6 +2,8 @@
 //! discovery, workers, admin.
 
 mod explain;
+mod http;
+mod notice;
 mod reload;
 mod run;
 mod status;
@@ -9,6 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod watch_files;
+mod webhook;
 
 pub use run::run;
 pub use watch_files::FileWatch;

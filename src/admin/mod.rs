@@ -11,8 +11,11 @@ mod tests;
 
 pub use http::serve;
 pub use readiness::readiness;
-pub use report::{KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport};
+pub use report::{
+    ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
+};
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -26,7 +29,10 @@ use crate::discovery::WatchState;
 use crate::telemetry::{
     Lifecycle, ProcessFamilies, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
 };
-use crate::topology::Snapshot;
+use crate::topology::{Snapshot, WriterChange};
+
+/// Changes of the writer, and what each was for the sessions.
+pub type ChangeCosts = Arc<VecDeque<(WriterChange, ChangeCost)>>;
 
 /// What the endpoints read; a clone reads the same.
 #[derive(Clone)]
@@ -37,6 +43,8 @@ pub struct AdminState {
     workers: Vec<Arc<WorkerMetrics>>,
     /// The watches of the Kubernetes API; none without it.
     kubernetes: Vec<watch::Receiver<WatchState>>,
+    /// What changes of the writer were for the sessions.
+    costs: watch::Receiver<ChangeCosts>,
     /// Of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
@@ -71,10 +79,17 @@ impl AdminState {
             live,
             workers,
             kubernetes: Vec::new(),
+            costs: watch::channel(ChangeCosts::default()).1,
             modes: each_once,
             started,
             registry: Arc::new(registry),
         }
+    }
+
+    /// With what changes of the writer were for the sessions, as it becomes known.
+    pub fn with_costs(mut self, costs: watch::Receiver<ChangeCosts>) -> Self {
+        self.costs = costs;
+        self
     }
 
     /// With the watches of the Kubernetes API; before the first clone.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::AdminState;
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
-use crate::telemetry::{Cell, Port, WorkerMetrics, cell_of};
+use crate::telemetry::{Cell, Disruption, Port, WorkerMetrics, cell_of};
 use crate::topology::{Alarm, Flavor, Health, Maintenance, Server, Snapshot, WriterChange};
 
 /// The whole answer.
@@ -113,6 +113,73 @@ pub struct WriterChangeReport {
     pub reason: String,
     /// The generation that it began.
     pub generation: u64,
+    /// Of a new writer, and two seconds later: what the change was for the sessions.
+    #[serde(default)]
+    pub cost: Option<ChangeCost>,
+}
+
+/// What a change of the writer was for the sessions, up to two seconds after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChangeCost {
+    /// Milliseconds without a writer.
+    pub without_writer_ms: u64,
+    /// Statements that waited for one.
+    pub held: u64,
+    /// Of these, those whose wait ended in an error.
+    pub hold_expired: u64,
+    /// Sessions that moved, and noticed nothing.
+    pub moved: u64,
+    /// Reads that ran again elsewhere.
+    pub retried: u64,
+    /// Transactions that were told to begin again.
+    pub rolled_back: u64,
+    /// Writes whose outcome is unknown.
+    pub outcome_unknown: u64,
+    /// Answers that broke off.
+    pub answer_cut: u64,
+    /// Sessions that ended, for what they held.
+    pub state_lost: u64,
+}
+
+impl ChangeCost {
+    /// The workers' counts since they began.
+    pub fn counted(workers: &[Arc<WorkerMetrics>]) -> Self {
+        let of = |effect: Disruption| {
+            let cells = workers.iter().map(|worker| cell_of(&worker.disruptions, effect as usize).get());
+            cells.fold(0, u64::wrapping_add)
+        };
+        ChangeCost {
+            without_writer_ms: 0,
+            held: of(Disruption::Held),
+            hold_expired: of(Disruption::HoldExpired),
+            moved: of(Disruption::Moved),
+            retried: of(Disruption::Retried),
+            rolled_back: of(Disruption::RolledBack),
+            outcome_unknown: of(Disruption::OutcomeUnknown),
+            answer_cut: of(Disruption::AnswerCut),
+            state_lost: of(Disruption::StateLost),
+        }
+    }
+
+    /// What came since then.
+    pub fn since(self, before: Self, without_writer_ms: u64) -> Self {
+        ChangeCost {
+            without_writer_ms,
+            held: self.held.wrapping_sub(before.held),
+            hold_expired: self.hold_expired.wrapping_sub(before.hold_expired),
+            moved: self.moved.wrapping_sub(before.moved),
+            retried: self.retried.wrapping_sub(before.retried),
+            rolled_back: self.rolled_back.wrapping_sub(before.rolled_back),
+            outcome_unknown: self.outcome_unknown.wrapping_sub(before.outcome_unknown),
+            answer_cut: self.answer_cut.wrapping_sub(before.answer_cut),
+            state_lost: self.state_lost.wrapping_sub(before.state_lost),
+        }
+    }
+
+    /// Clients that were told something.
+    pub fn told(self) -> u64 {
+        self.hold_expired + self.rolled_back + self.outcome_unknown + self.answer_cut + self.state_lost
+    }
 }
 
 /// What passes through.
@@ -158,10 +225,19 @@ impl AdminState {
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
             maintenance: asked_for(snapshot.maintenance),
             servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),
-            history: snapshot.history.iter().map(WriterChangeReport::new).collect(),
+            history: self.history(&snapshot),
             traffic: self.traffic(),
             kubernetes: self.kubernetes.iter().map(|state| KubernetesReport::new(&state.borrow())).collect(),
         }
+    }
+
+    fn history(&self, snapshot: &Snapshot) -> Vec<WriterChangeReport> {
+        let costs = self.costs.borrow();
+        let report = |change| {
+            let cost = costs.iter().find(|(of, _)| of == change).map(|(_, cost)| *cost);
+            WriterChangeReport { cost, ..WriterChangeReport::new(change) }
+        };
+        snapshot.history.iter().map(report).collect()
     }
 
     fn traffic(&self) -> Traffic {
@@ -245,6 +321,7 @@ impl WriterChangeReport {
             to: change.to.as_deref().map(str::to_owned),
             reason: change.reason.to_string(),
             generation: change.generation,
+            cost: None,
         }
     }
 }

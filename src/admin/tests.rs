@@ -212,7 +212,7 @@ async fn topology_tells_servers_history_and_traffic() {
              "last_error": "connection refused", "label": null, "deleting": false, "zone": null},
         ],
         "history": [
-            {"at_ms": 1_700_000_000_000_u64, "from": null, "to": "db-0", "reason": "the only candidate", "generation": 1}
+            {"at_ms": 1_700_000_000_000_u64, "from": null, "to": "db-0", "reason": "the only candidate", "generation": 1, "cost": null}
         ],
         "traffic": {
             "ports": [

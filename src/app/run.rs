@@ -12,8 +12,10 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::AppError;
+use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
-use crate::admin::{self, AdminState};
+use super::webhook::Webhooks;
+use crate::admin::{self, AdminState, ChangeCosts};
 use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, Source, WatchState};
 use crate::monitor::{BackendConnector, Kicker, Routines};
@@ -92,6 +94,14 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
+    let (costs, costs_seen) = watch::channel(ChangeCosts::default());
+    let notices = Notices {
+        snapshot: snapshot.clone(),
+        workers: metrics.clone(),
+        costs,
+        webhooks: Webhooks::start(live.clone()),
+    };
+    tokio::task::spawn_local(notices.run());
     if let Some(address) = &config.fixed.admin_http {
         let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
         let state = AdminState::new(
@@ -102,6 +112,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
             live.clone(),
             Arc::clone(&reloads),
         )
+        .with_costs(costs_seen)
         .with_kubernetes(kubernetes);
         serve_admin(address, state).await?;
     }

@@ -5,14 +5,13 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::Empty;
+use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::HOST;
-use hyper::{Request, client};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::http;
 use super::table::render;
 use super::{AppError, complain, say};
 use crate::admin::Report;
@@ -119,25 +118,11 @@ pub(super) async fn fetch(authority: &str) -> Result<Report, String> {
     }
 }
 
-async fn get_report(authority: &str) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(authority).await?;
-    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
+async fn get_report(authority: &str) -> Result<Report, http::Error> {
     let request = Request::get("/topology").header(HOST, authority).body(Empty::<Bytes>::new())?;
-    let exchange = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(format!("/topology answers {status}").into());
-        }
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await?;
-        Ok(serde_json::from_slice(&body.to_bytes())?)
-    };
-    tokio::select! {
-        result = exchange => result,
-        // The connection only ends first when it breaks.
-        ended = connection => match ended {
-            Err(error) => Err(error.into()),
-            Ok(()) => Err("the connection was closed".into()),
-        },
+    let (status, body) = http::send(authority, request, MAX_ANSWER_BYTES).await?;
+    if !status.is_success() {
+        return Err(format!("/topology answers {status}").into());
     }
+    Ok(serde_json::from_slice(&body)?)
 }

@@ -123,7 +123,12 @@ fn history(changes: &[WriterChangeReport], unix_ms: u64) -> String {
         let name = |name: &Option<String>| name.as_deref().map_or("none".to_owned(), plain);
         let ago = span(unix_ms.saturating_sub(change.at_ms));
         let (from, to) = (name(&change.from), name(&change.to));
-        let _ = writeln!(text, "  {ago} ago: {from} -> {to} ({})", plain(&change.reason));
+        let _ = write!(text, "  {ago} ago: {from} -> {to} ({})", plain(&change.reason));
+        if let Some(cost) = change.cost {
+            let _ = write!(text, ": {} ms without one, ", cost.without_writer_ms);
+            let _ = write!(text, "{} statements waited, {} clients were told", cost.held, cost.told());
+        }
+        text.push('\n');
     }
     text
 }

@@ -1,3 +1,5 @@
+mod notices;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use super::status::{authority, fetch, frame};
 use super::table::render;
 use super::*;
 use crate::admin::{
-    AdminState, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
+    AdminState, ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
 };
 use crate::config::{Secret, SecretRef};
 use crate::telemetry::{Lifecycle, ReloadMetrics};
@@ -241,6 +243,12 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
             to: Some("db-1".to_owned()),
             reason: "db-0 is down".to_owned(),
             generation: 2,
+            cost: Some(ChangeCost {
+                without_writer_ms: 21,
+                held: 4,
+                rolled_back: 1,
+                ..ChangeCost::default()
+            }),
         }],
         traffic: Traffic {
             ports: vec![port("primary", statements), port("replica", 7)],
@@ -272,7 +280,7 @@ fn the_table_is_aligned_and_shows_rates() {
          db-0: connection refused?[2J\n\
          \n\
          Changes of the primary, newest first:\n\
-         \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down)\n"
+         \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down): 21 ms without one, 4 statements waited, 1 clients were told\n"
     );
 }
 

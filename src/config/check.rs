@@ -54,6 +54,7 @@ impl Live {
             ("pool", self.pool != new.pool),
             ("timeouts", self.timeouts != new.timeouts),
             ("drain", self.drain != new.drain),
+            ("notify", self.notify != new.notify),
         ];
         changed(&compared)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::choice::Choice;
 use super::kubernetes;
-use super::types::{Account, Config, Discovery, Fixed, Live, Secret, SecretUse};
+use super::types::{Account, Config, Discovery, Fixed, Live, Secret, SecretUse, Webhook};
 use super::values::format_duration;
 
 impl Display for Secret {
@@ -98,7 +98,7 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
 }
 
 fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
-    let Live { consistency, replicas, failover, limits, pool, timeouts, drain, .. } = live;
+    let Live { consistency, replicas, failover, limits, pool, timeouts, drain, notify, .. } = live;
     writeln!(f, "\n[consistency]\nlevel = {}", word(consistency.level))?;
     writeln!(f, "max_wait = {}", duration(consistency.max_wait))?;
     writeln!(f, "\n[replicas]\nmax_lag = {}", duration(replicas.max_lag))?;
@@ -112,5 +112,11 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "max_statements = {}", pool.max_statements)?;
     writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
     writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
-    writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))
+    writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))?;
+    match &notify.webhook {
+        Some(Webhook { authority, path }) => {
+            writeln!(f, "\n[notify]\nwebhook = {}", quoted(&format!("http://{authority}{path}")))
+        }
+        None => Ok(()),
+    }
 }

@@ -67,6 +67,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             pool: root.table("pool", pool),
             timeouts: root.table("timeouts", timeouts),
             drain: root.table("drain", drain),
+            notify: root.table("notify", notify),
         };
         if fixed.discovery == Discovery::Static {
             reader.refuse_secrets("needs discovery.kind = \"kubernetes\"; write password_file");
@@ -253,4 +254,16 @@ fn drain(s: &Section<'_>) -> Drain {
         delay: s.duration("delay", default.delay, Duration::ZERO),
         timeout: s.duration("timeout", default.timeout, Duration::ZERO),
     }
+}
+
+fn notify(s: &Section<'_>) -> Notify {
+    let webhook = s.text("webhook").and_then(|(url, line)| match Webhook::parse(&url) {
+        Ok(webhook) => Some(webhook),
+        Err(wrong) => {
+            let text = format!("{url:?} {wrong}; write \"http://alerts.monitoring.svc:8080/pointsman\"");
+            s.problem(Some(line), "webhook", text);
+            None
+        }
+    });
+    Notify { webhook }
 }

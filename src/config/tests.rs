@@ -478,3 +478,28 @@ fn deep_nesting_is_an_error_and_no_overflow() {
         assert!(parse(&open.repeat(100_000)).is_err());
     }
 }
+
+#[test]
+fn a_webhook_is_an_http_url() {
+    let hook = |url: &str| parse(&format!("{LEAST}[notify]\nwebhook = {url:?}\n"));
+    for (url, authority, path) in [
+        ("http://a", "a:80", "/"),
+        ("http://a.b.svc:8080/x/y?z=1", "a.b.svc:8080", "/x/y?z=1"),
+        ("http://[::1]:9/", "[::1]:9", "/"),
+    ] {
+        let config = hook(url).unwrap();
+        let found = config.live.notify.webhook.clone().unwrap();
+        assert_eq!((&*found.authority, &*found.path), (authority, path));
+        assert_eq!(parse(&config.to_string()).unwrap().live.notify, config.live.notify);
+    }
+    for (url, wrong) in [
+        ("https://a/", "needs TLS"),
+        ("a:80/x", "is no HTTP URL"),
+        ("http:///x", "has no host"),
+        ("http://user@a/", "has no host, or more"),
+    ] {
+        let error = hook(url).unwrap_err().to_string();
+        assert!(error.contains(&format!("notify.webhook: {url:?} {wrong}")), "{error}");
+    }
+    assert_eq!(parse(LEAST).unwrap().live.notify.webhook, None);
+}

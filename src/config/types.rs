@@ -176,6 +176,8 @@ pub struct Live {
     pub timeouts: Timeouts,
     /// `[drain]`
     pub drain: Drain,
+    /// `[notify]`
+    pub notify: Notify,
 }
 
 /// `[[discovery.servers]]`
@@ -301,6 +303,44 @@ pub struct Drain {
     pub delay: Duration,
     /// Then sessions end at their first transaction boundary, at most this long; default 20 s.
     pub timeout: Duration,
+}
+
+/// `[notify]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notify {
+    /// Where changes of the primary are told.
+    pub webhook: Option<Webhook>,
+}
+
+/// An HTTP URL in its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// `host:port`
+    pub authority: Arc<str>,
+    /// From the slash on.
+    pub path: Arc<str>,
+}
+
+impl Webhook {
+    /// What is wrong with it, in words that follow it.
+    pub fn parse(url: &str) -> Result<Self, &'static str> {
+        let rest = match url.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => return Err("needs TLS, which webhooks do not speak yet"),
+            _ => return Err("is no HTTP URL"),
+        };
+        let at = rest.find('/').unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(at);
+        if authority.is_empty()
+            || authority.starts_with(':')
+            || rest.contains(|c: char| c.is_whitespace() || c == '@')
+        {
+            return Err("has no host, or more than host, port and path");
+        }
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let authority = if has_port { authority.into() } else { format!("{authority}:80").into() };
+        Ok(Webhook { authority, path: if path.is_empty() { "/".into() } else { path.into() } })
+    }
 }
 
 /// A password: `Debug` and `Display` hide it.

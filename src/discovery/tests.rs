@@ -36,6 +36,7 @@ fn live(names: &[&str]) -> Live {
         limits: Limits { max_connections: 1, max_server_connections: ten, queue_timeout: second },
         pool: Pool { idle_timeout: second, ..Pool::default() },
         timeouts: Timeouts { connect: second, login: second, idle: second },
+        notify: crate::config::Notify::default(),
         drain: Drain { delay: second, timeout: second },
     }
 }

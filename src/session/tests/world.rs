@@ -108,6 +108,7 @@ fn live() -> Live {
         limits: Default::default(),
         pool: Default::default(),
         timeouts: Default::default(),
+        notify: crate::config::Notify::default(),
         drain: Default::default(),
     }
 }

@@ -1,0 +1,142 @@
+//! Who has to know of a change of the writer: the log, the history in `/topology`, the
+//! webhook. None of it is in the way of traffic.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::webhook::Webhooks;
+use crate::admin::{ChangeCost, ChangeCosts};
+use crate::telemetry::WorkerMetrics;
+use crate::topology::{Snapshot, WriterChange};
+
+/// So long after a change its cost is counted: who moves later had nothing to do meanwhile.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// As many as the history has.
+const KEPT: usize = 32;
+
+/// Follows the changes.
+pub(super) struct Notices {
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub workers: Vec<Arc<WorkerMetrics>>,
+    pub costs: watch::Sender<ChangeCosts>,
+    pub webhooks: Webhooks,
+}
+
+/// A change whose cost is not counted yet.
+struct Open {
+    /// The counts of before.
+    before: ChangeCost,
+    /// Since when there was no writer.
+    lost_at_ms: Option<u64>,
+    /// The new writer, and when to count.
+    done: Option<(WriterChange, Instant)>,
+}
+
+impl Notices {
+    /// Until nobody tells of the servers any more.
+    pub async fn run(mut self) {
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last: Option<WriterChange> = None;
+        let mut quiet = ChangeCost::counted(&self.workers);
+        let mut open: Option<Open> = None;
+        loop {
+            let count_at = open.as_ref().and_then(|open| open.done.as_ref()).map(|(_, at)| *at);
+            tokio::select! {
+                changed = self.snapshot.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let history = self.snapshot.borrow_and_update().history.clone();
+                    let new: Vec<_> = after(&history, last.as_ref()).cloned().collect();
+                    for change in new {
+                        if open.as_ref().is_some_and(|open| open.done.is_some()) {
+                            // The next one begins before the last one was counted.
+                            self.settled(open.take());
+                            quiet = ChangeCost::counted(&self.workers);
+                        }
+                        self.changed(&change, &mut open, quiet);
+                        last = Some(change);
+                    }
+                }
+                () = sleep_until(count_at.unwrap_or_else(Instant::now)), if count_at.is_some() => {
+                    self.settled(open.take());
+                    quiet = ChangeCost::counted(&self.workers);
+                }
+                // What happens before a change is seen here belongs to it, but not what a lost replica cost earlier.
+                _ = seconds.tick(), if open.is_none() => quiet = ChangeCost::counted(&self.workers),
+            }
+        }
+    }
+
+    fn changed(&self, change: &WriterChange, open: &mut Option<Open>, quiet: ChangeCost) {
+        let Some(_) = &change.to else {
+            self.webhooks.tell(notice("writer_lost", change));
+            let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
+            begun.lost_at_ms.get_or_insert(change.at_ms);
+            return;
+        };
+        self.webhooks.tell(notice("writer_changed", change));
+        if change.from.is_none() && open.is_none() {
+            // The first one: nobody was there before.
+            return;
+        }
+        let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
+        begun.done = Some((change.clone(), Instant::now() + SETTLED));
+    }
+
+    fn settled(&self, open: Option<Open>) {
+        let Some(Open { before, lost_at_ms, done: Some((change, _)) }) = open else { return };
+        let without = lost_at_ms.map_or(0, |lost| change.at_ms.saturating_sub(lost));
+        let cost = ChangeCost::counted(&self.workers).since(before, without);
+        tracing::info!(
+            generation = change.generation,
+            to = change.to.as_deref(),
+            without_writer_ms = cost.without_writer_ms,
+            held = cost.held,
+            moved = cost.moved,
+            retried = cost.retried,
+            told = cost.told(),
+            "what the change of the writer was for the sessions"
+        );
+        let mut settled = notice("change_settled", &change);
+        if let (Some(fields), Ok(Value::Object(cost))) = (settled.as_object_mut(), serde_json::to_value(cost))
+        {
+            fields.extend(cost);
+        }
+        self.webhooks.tell(settled);
+        self.costs.send_modify(|costs| {
+            let costs: &mut VecDeque<_> = Arc::make_mut(costs);
+            while costs.len() >= KEPT {
+                costs.pop_front();
+            }
+            costs.push_back((change, cost));
+        });
+    }
+}
+
+/// What came behind `last`.
+fn after<'a>(
+    history: &'a VecDeque<WriterChange>,
+    last: Option<&WriterChange>,
+) -> impl Iterator<Item = &'a WriterChange> {
+    let known = last.and_then(|last| history.iter().position(|change| change == last));
+    history.iter().skip(known.map_or(0, |at| at + 1))
+}
+
+fn notice(event: &str, change: &WriterChange) -> Value {
+    json!({
+        "event": event,
+        "at_ms": change.at_ms,
+        "generation": change.generation,
+        "from": change.from.as_deref(),
+        "to": change.to.as_deref(),
+        "reason": &*change.reason,
+    })
+}
