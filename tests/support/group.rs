@@ -90,7 +90,7 @@ impl Group {
             .await;
         let begin = u8::from(first);
         server.sql(&format!("SET GLOBAL group_replication_bootstrap_group = {begin}")).await;
-        server.sql("START GROUP_REPLICATION").await;
+        server.slow_sql("START GROUP_REPLICATION").await;
         server.sql("SET GLOBAL group_replication_bootstrap_group = 0").await;
         self.is_in(number).await;
     }
@@ -156,7 +156,7 @@ impl Group {
     pub async fn set_primary(&self, number: usize) {
         let server = &self.servers[number];
         let id = server.value("SELECT @@server_uuid").await;
-        server.sql(&format!("SELECT group_replication_set_as_primary('{id}')")).await;
+        server.slow_sql(&format!("SELECT group_replication_set_as_primary('{id}')")).await;
     }
 
     /// Whom the replication group calls its primary, in the eyes of `of`.

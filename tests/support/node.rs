@@ -36,6 +36,9 @@ pub enum Role {
     Replica,
 }
 
+/// A statement without an answer for so long has failed.
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// Rows of a result; NULL is None.
 pub type Rows = Vec<Vec<Option<String>>>;
 
@@ -161,11 +164,15 @@ impl Node {
     /// # Errors
     /// The server's, or an I/O error after 20 s without an answer.
     pub async fn try_sql(&self, statements: &str) -> Result<Rows, mysql_async::Error> {
-        let rows = self.query(statements).await?;
+        let rows = self.query(statements, LIMIT).await?;
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
     }
 
-    async fn query(&self, statements: &str) -> Result<Vec<mysql_async::Row>, mysql_async::Error> {
+    async fn query(
+        &self,
+        statements: &str,
+        limit: Duration,
+    ) -> Result<Vec<mysql_async::Row>, mysql_async::Error> {
         let options =
             mysql_async::OptsBuilder::default().socket(self.dir.join("sock").to_str()).user(Some("root"));
         let work = async {
@@ -179,12 +186,12 @@ impl Node {
             conn.disconnect().await?;
             Ok(rows)
         };
-        timeout(Duration::from_secs(20), work).await.unwrap_or_else(|e| Err(std::io::Error::from(e).into()))
+        timeout(limit, work).await.unwrap_or_else(|e| Err(std::io::Error::from(e).into()))
     }
 
     /// The first row with its column names; NULL is empty. Empty without a row.
     pub async fn named_row(&self, statement: &str) -> Vec<(String, String)> {
-        let rows = self.query(statement).await;
+        let rows = self.query(statement, LIMIT).await;
         let rows = rows.unwrap_or_else(|e| panic!("port {}: {statement}: {e}", self.port));
         let Some(row) = rows.into_iter().next() else {
             return Vec::new();
@@ -193,6 +200,13 @@ impl Node {
         let names = columns.iter().map(|c| c.name_str().into_owned());
         let values = row.unwrap().into_iter().map(|v| text(v).unwrap_or_default());
         names.zip(values).collect()
+    }
+
+    /// One that takes longer, and must succeed.
+    pub(super) async fn slow_sql(&self, statement: &str) {
+        if let Err(e) = self.query(statement, 6 * LIMIT).await {
+            panic!("port {}: {statement}: {e}\n{}", self.port, self.log_tail());
+        }
     }
 
     /// `try_sql` that must succeed.
