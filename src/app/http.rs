@@ -9,12 +9,12 @@ use tokio::net::TcpStream;
 /// What a person or a log is told.
 pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The answer, whose body may have `limit` bytes. Without a time limit.
+/// The status of the answer, and its body, which may have `limit` bytes. Without a time limit.
 pub(super) async fn send<B>(
     authority: &str,
     request: Request<B>,
     limit: usize,
-) -> Result<(StatusCode, Bytes), Error>
+) -> Result<(StatusCode, Result<Bytes, Error>), Error>
 where
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Error>,
@@ -24,8 +24,8 @@ where
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), limit).collect().await?;
-        Ok((status, body.to_bytes()))
+        let body = Limited::new(response.into_body(), limit).collect().await;
+        Ok((status, body.map(|body| body.to_bytes())))
     };
     let drive = async {
         // Its end may come with the answer: then the exchange ends, and without one it fails.

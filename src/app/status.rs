@@ -124,5 +124,5 @@ async fn get_report(authority: &str) -> Result<Report, http::Error> {
     if !status.is_success() {
         return Err(format!("/topology answers {status}").into());
     }
-    Ok(serde_json::from_slice(&body)?)
+    Ok(serde_json::from_slice(&body?)?)
 }

@@ -486,6 +486,7 @@ fn a_webhook_is_an_http_url() {
         ("http://a", "a:80", "/"),
         ("http://a.b.svc:8080/x/y?z=1", "a.b.svc:8080", "/x/y?z=1"),
         ("http://[::1]:9/", "[::1]:9", "/"),
+        ("http://[::1]/", "[::1]:80", "/"),
     ] {
         let config = hook(url).unwrap();
         let found = config.live.notify.webhook.clone().unwrap();
@@ -497,6 +498,9 @@ fn a_webhook_is_an_http_url() {
         ("a:80/x", "is no HTTP URL"),
         ("http:///x", "has no host"),
         ("http://user@a/", "has no host, or more"),
+        ("http://a?x=1", "has no host, or more"),
+        ("http://a:70000/", "has no port"),
+        ("http://a:/", "has no port"),
     ] {
         let error = hook(url).unwrap_err().to_string();
         assert!(error.contains(&format!("notify.webhook: {url:?} {wrong}")), "{error}");

@@ -331,14 +331,16 @@ impl Webhook {
         };
         let at = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at(at);
-        if authority.is_empty()
-            || authority.starts_with(':')
-            || rest.contains(|c: char| c.is_whitespace() || c == '@')
-        {
+        // Behind the bracket of an IPv6 address, if it is one.
+        let port = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        let (host, port) =
+            port.map_or((authority, Some(80)), |(host, port)| (host, port.parse::<u16>().ok()));
+        let strange = |c: char| c.is_whitespace() || "@?#".contains(c);
+        if host.is_empty() || authority.contains(strange) || path.contains(char::is_whitespace) {
             return Err("has no host, or more than host, port and path");
         }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port { authority.into() } else { format!("{authority}:80").into() };
+        let Some(port) = port else { return Err("has no port that is one") };
+        let authority = format!("{host}:{port}").into();
         Ok(Webhook { authority, path: if path.is_empty() { "/".into() } else { path.into() } })
     }
 }
