@@ -279,7 +279,13 @@ async fn the_operators_resource_is_heeded() {
 
     api.maintenance("{\"enabled\": false}").await;
     in_maintenance(&proxy, &[]).await;
-    let held = write(&proxy, 2);
+    // Each worker hears of it a moment later; who has heard waits.
+    let held = eventually("a write waits again", async || {
+        let held = write(&proxy, 2);
+        sleep(Duration::from_millis(500)).await;
+        (!held.is_finished()).then_some(held)
+    })
+    .await;
     cluster.primary().sql("SET GLOBAL read_only = 0").await;
     assert_eq!(held.await.unwrap().unwrap(), cluster.primary().port());
     assert_eq!(writer_is(&proxy, 0).await, 1);

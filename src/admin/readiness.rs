@@ -25,7 +25,7 @@ pub fn readiness(
     let only_reads = modes.iter().all(|mode| *mode == Mode::Replica);
     match (only_reads, fallback) {
         (false, _) if writer => Ok(()),
-        (false, _) if replica && snapshot.maintenance.read_only => Ok(()),
+        (false, _) if replica && snapshot.maintenance.read_only && snapshot.alarm.is_none() => Ok(()),
         (false, _) => Err(match snapshot.alarm {
             Some(Alarm::SeveralCandidates) => "no primary: several servers are writable",
             Some(Alarm::NoCandidate) => "no primary: no server that answers is fit to be it",

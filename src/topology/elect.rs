@@ -11,8 +11,9 @@ const HISTORY_MAX: usize = 32;
 /// Decides on the writer of `next` and keeps generation, history and the deposed in step.
 pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server], now_ms: u64) {
     let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref());
-    // That nothing can be written is what was asked for.
-    next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !next.maintenance.read_only);
+    // That the primary is read-only is what was asked for.
+    let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_writer);
+    next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !as_asked);
     if writer == before.writer {
         return;
     }
@@ -227,6 +228,12 @@ fn replicates_from(replica: &Server, source: &Server) -> bool {
     replica.id != source.id
         && replica.health == Health::Up
         && replica.replication().and_then(|r| r.source.as_deref()).is_some_and(is_source)
+}
+
+/// The last writer, or at start who carries the label.
+fn primary_is_read_only(servers: &[Server], last: Option<ServerId>) -> bool {
+    let is_it = |s: &&Server| last.map_or(s.label == Some(Label::Primary), |last| s.id == last);
+    servers.iter().find(is_it).is_some_and(Server::is_up_read_only)
 }
 
 fn find(servers: &[Server], id: ServerId) -> Option<&Server> {

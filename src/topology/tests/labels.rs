@@ -72,6 +72,8 @@ fn a_primary_that_is_read_only_on_purpose_is_no_alarm() {
     assert_eq!((s.writer(), s.snapshot.alarm), (None, None));
     assert!(s.snapshot.version > version && s.snapshot.roles_version > roles, "who waits hears of it");
     assert_eq!(s.snapshot.replicas().count(), 3, "the primary serves reads, too");
+    s.refuses("db-0");
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "nobody asked for that");
     s.event(Event::Maintenance(Maintenance::default())).says("db-0", writable());
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
 }
@@ -333,11 +335,11 @@ fn member(s: &mut Story, name: &str, facts: Facts, member: Member) {
     s.probe(name, ProbeOutcome::Member(facts, member));
 }
 
-const GROUP_PRIMARY: Member = Member { group: Group::Replication, fit: true, writes: true };
-const GROUP_SECONDARY: Member = Member { group: Group::Replication, fit: true, writes: false };
-const GROUP_MINORITY: Member = Member { group: Group::Replication, fit: false, writes: false };
-const SYNCED: Member = Member { group: Group::Galera, fit: true, writes: true };
-const DONOR: Member = Member { group: Group::Galera, fit: false, writes: false };
+const GROUP_PRIMARY: Member = Member { group: Group::Replication, fit: true, apart: false, writes: true };
+const GROUP_SECONDARY: Member = Member { group: Group::Replication, fit: true, apart: false, writes: false };
+const GROUP_MINORITY: Member = Member { group: Group::Replication, fit: false, apart: true, writes: false };
+const SYNCED: Member = Member { group: Group::Galera, fit: true, apart: false, writes: true };
+const DONOR: Member = Member { group: Group::Galera, fit: false, apart: false, writes: false };
 
 #[test]
 fn a_replication_group_names_its_primary_itself() {

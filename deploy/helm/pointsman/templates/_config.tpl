@@ -57,7 +57,7 @@ secrets/{{ .secret }}/{{ .key }}
 {{- end -}}
 {{- with .Values.clusterNamespace -}}{{- $_ := set $discovery "namespace" . -}}{{- end -}}
 {{- if .Values.rbac.nodes -}}{{- $_ := set $discovery "read_nodes" true -}}{{- end -}}
-{{- if .Values.rbac.resource -}}{{- $_ := set $discovery "read_resource" true -}}{{- end -}}
+{{- if .Values.rbac.resource -}}{{- $_ := include "pointsman.resource" . -}}{{- $_ := set $discovery "read_resource" true -}}{{- end -}}
 {{- end -}}
 {{- $accounts := include "pointsman.accounts" . | fromJson -}}
 {{- $users := list -}}
