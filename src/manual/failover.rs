@@ -55,7 +55,8 @@
 //!
 //! # A server that says it is read-only
 //!
-//! 1290 that speaks of read-only, 1836, 3100 and a Galera server's 1047 mean that nothing was executed. From a primary, with no
+//! 1290 that speaks of read-only, 1836, 3100 and a Galera server's 1047 mean that nothing was executed, except by a
+//! procedure, whose statements are asked one by one: the refusal of one is the client's to hear. From a primary, with no
 //! transaction and nothing held, and as long as the client has nothing of an answer, the walker swallows the
 //! packet and `Session::refused` waits for another writer. If the probes go on calling that server the writer
 //! for three intervals (300 ms at least), its own words go to the client. From a replica see

@@ -28,8 +28,11 @@ fn replication_group(sets: &[ResultSet]) -> Option<Member> {
     if own == 0 {
         return None;
     }
-    let fit = online == own && reachable.saturating_mul(2) > all;
-    Some(Member { group: Group::Replication, fit, writes: fit && primary == own })
+    let majority = reachable.saturating_mul(2) > all;
+    let fit = online == own && majority;
+    // Who left, or was thrown out, sees itself alone, and says so to whoever waits.
+    let apart = all > 1 && !majority;
+    Some(Member { group: Group::Replication, fit, apart, writes: fit && primary == own })
 }
 
 fn galera(sets: &[ResultSet]) -> Option<Member> {
@@ -37,12 +40,13 @@ fn galera(sets: &[ResultSet]) -> Option<Member> {
     let is = |name: &str, wanted: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(wanted));
     let is_or_absent = |name: &str, wanted: &str| value(name).is_none_or(|v| v.eq_ignore_ascii_case(wanted));
     value("wsrep_cluster_status")?;
-    let fit = is("wsrep_cluster_status", "Primary")
+    let apart = !is("wsrep_cluster_status", "Primary");
+    let fit = !apart
         && is("wsrep_local_state", SYNCED)
         && is("wsrep_ready", "ON")
         && is_or_absent("pxc_maint_mode", "DISABLED")
         && is_or_absent("wsrep_reject_queries", "NONE");
-    Some(Member { group: Group::Galera, fit, writes: fit })
+    Some(Member { group: Group::Galera, fit, apart, writes: fit })
 }
 
 /// A row of SHOW STATUS or SHOW VARIABLES.

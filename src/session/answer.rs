@@ -19,7 +19,7 @@ use crate::backend::{InsertId, ServerError, Settled, SwallowError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
-use crate::telemetry::{Close, Port};
+use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
 use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StateChange,
@@ -58,6 +58,10 @@ struct Ear<'a> {
     ends: bool,
     /// An execute of a prepared statement, not yet prepared anew.
     executes: bool,
+    /// A procedure, or something like it: the server may refuse a part of it, and have committed what came before.
+    in_steps: bool,
+    /// Counts writes of unknown outcome.
+    unknown: &'a Cell,
     /// Where writes are kept that the client is told of, and the generation of the connection; None on a replica.
     writes: Option<(&'a RefCell<HeardWrites>, u64)>,
     refusal: Option<Refusal>,
@@ -105,6 +109,7 @@ impl Observer for Ear<'_> {
         }
         if may_be_committed(err) && !self.heard.read_only {
             self.state.rolled_back();
+            self.unknown.add(1);
             return OnErr::Replace(MAY_BE_COMMITTED);
         }
         if self.replica_port && err.code == 1792 {
@@ -127,7 +132,9 @@ impl Observer for Ear<'_> {
             1792 if self.may_leave => Some(Refusal::NotHere),
             code if self.may_leave && may_be_behind(code) => Some(Refusal::NotHere),
             _ if self.may_leave && is_no_primary(err) => Some(Refusal::NotHere),
-            _ if !self.heard.read_only && is_no_primary(err) => Some(Refusal::ReadOnly(err.into())),
+            _ if !self.heard.read_only && is_no_primary(err) => {
+                (!self.in_steps).then(|| Refusal::ReadOnly(err.into()))
+            }
             _ if is_cut_off(err) => Some(Refusal::CutOff),
             _ => None,
         };
@@ -219,8 +226,12 @@ impl<R: Runtime> Session<R> {
             };
             if let Some(Refusal::CutOff) = walk.refused {
                 self.context.buffers.give(chunk);
-                // It executed nothing, as if it had never got it.
-                return Ok(self.lost(false, forwarded, &walker, buf, *request));
+                // It executed nothing, as if it had never got it, and the client has nothing of the packet.
+                let seq = request.answer_seq();
+                return Ok(match self.lost(false, forwarded, &walker, buf, *request) {
+                    Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
+                    outcome => outcome,
+                });
             }
             if let Some(refusal) = walk.refused {
                 self.context.buffers.give(chunk);
@@ -501,6 +512,8 @@ impl<R: Runtime> Session<R> {
             ends: request.class.effects.contains(Effects::ENDS)
                 && !request.class.effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
+            in_steps: request.class.effects.intersects(Effects::CALLS | Effects::LEAVES_UNKNOWN),
+            unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
             refusal: None,
             prepared: None,

@@ -208,6 +208,8 @@ pub struct Member {
     pub group: Group,
     /// It is in the part of the group that has the majority, and not behind.
     pub fit: bool,
+    /// It is not in the part that has the majority: what it was asked to commit may never be answered.
+    pub apart: bool,
     /// It may take writes: the primary of a replication group, every fit member of a Galera cluster.
     pub writes: bool,
 }
@@ -400,10 +402,9 @@ impl Server {
         self.health == Health::Up && self.facts.as_ref().is_some_and(Facts::is_read_only)
     }
 
-    /// It answers, but it is not with the majority of its group, or has left it: what it was asked to commit may
-    /// never be answered.
+    /// It answers, but it is not with the majority of its group.
     pub fn is_cut_off(&self) -> bool {
-        self.member.is_some_and(|member| !member.fit)
+        self.member.is_some_and(|member| member.apart)
     }
 
     /// It is a replica at work: it receives and applies.

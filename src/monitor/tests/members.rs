@@ -10,11 +10,12 @@ fn group(view: &str) -> Option<Member> {
 
 #[test]
 fn a_replication_group_in_numbers() {
-    let is = |fit, writes| Some(Member { group: Group::Replication, fit, writes });
+    let is = |fit, writes| Some(Member { group: Group::Replication, fit, apart: false, writes });
+    let apart = Some(Member { group: Group::Replication, fit: false, apart: true, writes: false });
     assert_eq!(group("1 1 1 3 3"), is(true, true));
     assert_eq!(group("1 1 0 3 3"), is(true, false));
-    assert_eq!(group("1 1 1 1 3"), is(false, false), "a minority");
-    assert_eq!(group("1 1 1 2 4"), is(false, false), "half is no majority");
+    assert_eq!(group("1 1 1 1 3"), apart, "a minority");
+    assert_eq!(group("1 1 1 2 4"), apart, "half is no majority");
     assert_eq!(group("1 0 0 3 3"), is(false, false), "recovering");
     assert_eq!(group("1 0 0 0 1"), is(false, false), "expelled or stopped");
     assert_eq!(group("0 0 0 0 1"), None, "the plugin is there, and no group");
@@ -27,7 +28,8 @@ fn a_replication_group_in_numbers() {
 fn a_galera_member_by_its_variables() {
     let galera =
         |rows: &[&[&str]]| member(&[set(&["read_only"], &[&["0"]]), set(&["Variable_name", "Value"], rows)]);
-    let is = |fit| Some(Member { group: Group::Galera, fit, writes: fit });
+    let is = |fit| Some(Member { group: Group::Galera, fit, apart: false, writes: fit });
+    let apart = Some(Member { group: Group::Galera, fit: false, apart: true, writes: false });
     let synced = [["wsrep_cluster_status", "Primary"], ["wsrep_local_state", "4"], ["wsrep_ready", "ON"]];
     let with = |more: &[[&str; 2]]| {
         let rows: Vec<[&str; 2]> = more.iter().chain(&synced).copied().collect();
@@ -36,13 +38,15 @@ fn a_galera_member_by_its_variables() {
     assert_eq!(with(&[]), is(true));
     assert_eq!(with(&[["pxc_maint_mode", "DISABLED"], ["wsrep_reject_queries", "NONE"]]), is(true));
     for wrong in [
-        ["wsrep_cluster_status", "non-Primary"],
         ["wsrep_local_state", "2"],
         ["wsrep_ready", "OFF"],
         ["pxc_maint_mode", "MAINTENANCE"],
         ["wsrep_reject_queries", "ALL"],
     ] {
         assert_eq!(with(&[wrong]), is(false), "{wrong:?}");
+    }
+    for status in ["non-Primary", "Disconnected"] {
+        assert_eq!(with(&[["wsrep_cluster_status", status]]), apart);
     }
     assert_eq!(galera(&[]), None);
 }

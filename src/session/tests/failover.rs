@@ -367,6 +367,49 @@ fn nobody_waits_for_a_member_that_was_cut_off_from_its_group() {
 }
 
 #[test]
+fn a_member_that_is_only_busy_finishes_what_it_is_at() {
+    play(async {
+        let world = World::new();
+        for name in ["db-0", "db-1", "db-2"] {
+            world.galera(name, true);
+        }
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let db1 = world.server("db-1");
+        client.query(SAFE);
+        db.expect_query(SAFE).await;
+        world.donor("db-0");
+        client.peer.expect_silence().await;
+        db.reply_ok();
+        client.expect_ok().await;
+        client.query(SAFE);
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query(SAFE).await;
+    });
+}
+
+#[test]
+fn a_procedure_that_was_refused_in_the_middle_does_not_begin_again() {
+    play(async {
+        for (code, sqlstate, text) in [
+            (1047, "08S01", "WSREP has not yet prepared node for application use"),
+            (1290, "HY000", "The MySQL server is running with the --read-only option"),
+        ] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let db1 = world.server("db-1");
+            client.query("call p()");
+            db.expect_query("call p()").await;
+            // Its first statement may have been committed.
+            db.reply(&[err(code, sqlstate, text)]);
+            assert_eq!(client.expect_err(code, sqlstate).await, text);
+            switch(&world);
+            db1.expect_nobody().await;
+        }
+    });
+}
+
+#[test]
 fn what_a_lost_primary_has_not_taken_does_not_reach_it_later() {
     play(async {
         let world = World::new();
@@ -402,6 +445,7 @@ fn a_commit_that_a_galera_server_could_not_confirm_may_be_there() {
         db.expect_query("commit").await;
         db.reply(&unconfirmed);
         client.expect_err(1105, "08007").await;
+        assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 2);
         // It is over: nobody is told of a transaction that rolled back.
         let db1 = world.server("db-1");
         switch(&world);

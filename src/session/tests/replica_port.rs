@@ -86,6 +86,28 @@ fn a_read_that_a_member_without_its_group_refuses_runs_elsewhere() {
 }
 
 #[test]
+fn a_transaction_on_a_member_without_its_group_is_over() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("start transaction read only");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("start transaction read only").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        db.reply(&[err(1047, "08S01", "WSREP has not yet prepared node for application use")]);
+        // Also its place in the sequence is right.
+        client.expect_err(1213, "40001").await;
+        client.send(vec![0x0e]);
+        client.expect_ok().await;
+    });
+}
+
+#[test]
 fn without_replicas_the_primary_stands_in_or_not() {
     play(async {
         let world = world(Settings::default());

@@ -216,7 +216,15 @@ impl World {
 
     /// A probe found it writable, in a Galera cluster, with the majority or not.
     pub fn galera(&self, name: &str, fit: bool) {
-        let member = Member { group: Group::Galera, fit, writes: fit };
+        self.member(name, Member { group: Group::Galera, fit, apart: !fit, writes: fit });
+    }
+
+    /// With the majority, and not to be used: it sends its data to a new one.
+    pub fn donor(&self, name: &str) {
+        self.member(name, Member { group: Group::Galera, fit: false, apart: false, writes: false });
+    }
+
+    fn member(&self, name: &str, member: Member) {
         self.probed(name, ProbeOutcome::Member(self.facts(name), member));
     }
 
