@@ -402,8 +402,9 @@ fn a_procedure_that_was_refused_in_the_middle_does_not_begin_again() {
             db.expect_query("call p()").await;
             // Its first statement may have been committed.
             db.reply(&[err(code, sqlstate, text)]);
-            assert_eq!(client.expect_err(code, sqlstate).await, text);
+            tokio::task::yield_now().await;
             switch(&world);
+            assert_eq!(client.expect_err(code, sqlstate).await, text);
             db1.expect_nobody().await;
         }
     });
