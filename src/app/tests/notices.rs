@@ -98,11 +98,11 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
             happened(&workers[0], Disruption::Held, 3);
             happened(&workers[1], Disruption::Held, 1);
             happened(&workers[1], Disruption::RolledBack, 2);
+            happened(&workers[0], Disruption::Moved, 50);
             history.push(change(5_040, Some("db-0"), Some("db-1"), 2));
             publish.send_replace(with(&history));
             let told = next(&mut heard).await;
             assert_eq!((&told["event"], &told["reason"]), (&"writer_changed".into(), &"why".into()));
-            happened(&workers[0], Disruption::Moved, 50);
             let settled = next(&mut heard).await;
             assert_eq!((&settled["event"], &settled["generation"]), (&"change_settled".into(), &2.into()));
             for (field, wanted) in [("without_writer_ms", 40), ("held", 4), ("moved", 50), ("rolled_back", 2)]
