@@ -512,7 +512,8 @@ impl<R: Runtime> Session<R> {
             ends: request.class.effects.contains(Effects::ENDS)
                 && !request.class.effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
-            in_steps: request.class.effects.intersects(Effects::CALLS | Effects::LEAVES_UNKNOWN),
+            in_steps: request.class.effects.contains(Effects::CALLS)
+                || request.class.kind == StatementKind::Unknown,
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
             refusal: None,

@@ -398,14 +398,32 @@ fn a_procedure_that_was_refused_in_the_middle_does_not_begin_again() {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
             let db1 = world.server("db-1");
-            client.query("call p()");
-            db.expect_query("call p()").await;
-            // Its first statement may have been committed.
+            for sql in [
+                "call p()",
+                "begin not atomic insert into t values (1); commit; insert into t values (2); end",
+            ] {
+                client.query(sql);
+                db.expect_query(sql).await;
+                // Its first statement may have been committed.
+                db.reply(&[err(code, sqlstate, text)]);
+                tokio::task::yield_now().await;
+                switch(&world);
+                assert_eq!(client.expect_err(code, sqlstate).await, text);
+                db1.expect_nobody().await;
+                world.read_only("db-1");
+                world.primary("db-0");
+                (client, _, db) = attached(&world, &Login::default()).await;
+            }
+            // A function may be anything, but its statement is executed whole or not at all.
+            let sql = "insert into t select f(1)";
+            client.query(sql);
+            db.expect_query(sql).await;
             db.reply(&[err(code, sqlstate, text)]);
             tokio::task::yield_now().await;
             switch(&world);
-            assert_eq!(client.expect_err(code, sqlstate).await, text);
-            db1.expect_nobody().await;
+            let mut db = db1.accept().await;
+            db.expect_set("").await;
+            db.expect_query(sql).await;
         }
     });
 }
