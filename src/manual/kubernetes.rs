@@ -33,6 +33,15 @@
 //! A pod that never had a role is left out where the preset says so. One that loses its role while it works
 //! stays, without a label. Another pod (uid) or address under an old name is another server.
 //!
+//! # The operator's resource
+//!
+//! With `read_resource` one more watch follows the cluster's resource by its name (`resource.rs`). Whom that
+//! calls the primary counts as labelled, too, since either may be the first to say it; where the label agrees,
+//! another pod's label is left over. What `spec.maintenance` of a MariaDB asks for goes into the snapshot
+//! ([`Maintenance`](crate::topology::Maintenance)), because who waits for a primary waits for snapshots:
+//! `server/accept.rs` turns clients away, the worker's tick ends silent ones, and `session/attach.rs` does not
+//! wait for a primary that is read-only on purpose. A resource that is gone, or not there, asks for nothing.
+//!
 //! # When the API is away
 //!
 //! Nothing is taken back: the last list stays, and so do probes, sessions and Secrets' passwords.
