@@ -131,6 +131,9 @@ pub struct ChangeCost {
     pub moved: u64,
     /// Reads that ran again elsewhere.
     pub retried: u64,
+    /// Transactions that ran again on the new primary, unnoticed.
+    #[serde(default)]
+    pub replayed: u64,
     /// Transactions that were told to begin again.
     pub rolled_back: u64,
     /// Writes whose outcome is unknown.
@@ -154,6 +157,7 @@ impl ChangeCost {
             hold_expired: of(Disruption::HoldExpired),
             moved: of(Disruption::Moved),
             retried: of(Disruption::Retried),
+            replayed: of(Disruption::Replayed),
             rolled_back: of(Disruption::RolledBack),
             outcome_unknown: of(Disruption::OutcomeUnknown),
             answer_cut: of(Disruption::AnswerCut),
@@ -169,6 +173,7 @@ impl ChangeCost {
             hold_expired: self.hold_expired.wrapping_sub(before.hold_expired),
             moved: self.moved.wrapping_sub(before.moved),
             retried: self.retried.wrapping_sub(before.retried),
+            replayed: self.replayed.wrapping_sub(before.replayed),
             rolled_back: self.rolled_back.wrapping_sub(before.rolled_back),
             outcome_unknown: self.outcome_unknown.wrapping_sub(before.outcome_unknown),
             answer_cut: self.answer_cut.wrapping_sub(before.answer_cut),

@@ -1,6 +1,6 @@
 //! Settings with a closed set of words, the same table for reading and writing.
 
-use super::types::{DiscoveryKind, Fallback, Level, LogFormat, Mode};
+use super::types::{DiscoveryKind, Fallback, Level, LogFormat, Mode, Replay};
 
 /// An enum that a word in the file names.
 pub trait Choice: Copy + PartialEq + 'static {
@@ -44,4 +44,8 @@ impl Choice for Level {
 impl Choice for Fallback {
     const WORDS: &'static [(&'static str, Self)] =
         &[("primary", Fallback::Primary), ("none", Fallback::None)];
+}
+
+impl Choice for Replay {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Replay::Off), ("safe", Replay::Safe)];
 }

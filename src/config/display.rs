@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::choice::Choice;
 use super::kubernetes;
 use super::types::{Account, Config, Discovery, Fixed, Live, Secret, SecretUse, Webhook};
-use super::values::format_duration;
+use super::values::{format_duration, format_size};
 
 impl Display for Secret {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -104,7 +104,8 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "\n[replicas]\nmax_lag = {}", duration(replicas.max_lag))?;
     writeln!(f, "fallback = {}", word(replicas.fallback))?;
     write_zone(f, replicas.zone.as_deref())?;
-    writeln!(f, "\n[failover]\nhold = {}", duration(failover.hold))?;
+    writeln!(f, "\n[failover]\nhold = {}\nreplay = {}", duration(failover.hold), word(failover.replay))?;
+    writeln!(f, "replay_limit = {}", quoted(&format_size(failover.replay_limit)))?;
     writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;
     writeln!(f, "max_server_connections = {}", limits.max_server_connections)?;
     writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;

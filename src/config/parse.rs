@@ -219,7 +219,12 @@ fn replicas(s: &Section<'_>) -> Replicas {
 }
 
 fn failover(s: &Section<'_>) -> Failover {
-    Failover { hold: s.duration("hold", Failover::default().hold, Duration::ZERO) }
+    let default = Failover::default();
+    Failover {
+        hold: s.duration("hold", default.hold, Duration::ZERO),
+        replay: s.choice("replay", default.replay),
+        replay_limit: s.size("replay_limit", default.replay_limit),
+    }
 }
 
 fn limits(s: &Section<'_>) -> Limits {

@@ -227,6 +227,14 @@ fn wrong_values_say_what_to_write() {
             "line 11: failover.hold: 30 is not a duration; write a whole number and ms, s, m or h in quotes, like \"30s\"",
         ),
         (
+            "[failover]\nreplay_limit = \"2GiB\"\n",
+            "line 11: failover.replay_limit: \"2GiB\" is not a size up to 1GiB; write a whole number and B, KiB or MiB in quotes, like \"1MiB\"",
+        ),
+        (
+            "[failover]\nreplay = \"always\"\n",
+            "line 11: failover.replay: \"always\" is unknown; write \"off\" or \"safe\"",
+        ),
+        (
             "[failover]\nhold = \"1.5s\"\n",
             "line 11: failover.hold: \"1.5s\" is not a duration; write a whole number and ms, s, m or h in quotes, like \"30s\"",
         ),
@@ -506,4 +514,20 @@ fn a_webhook_is_an_http_url() {
         assert!(error.contains(&format!("notify.webhook: {url:?} {wrong}")), "{error}");
     }
     assert_eq!(parse(LEAST).unwrap().live.notify.webhook, None);
+}
+
+#[test]
+fn sizes_are_read_and_written() {
+    let config = parse(&format!("{LEAST}[failover]\nreplay = \"off\"\nreplay_limit = \"64KiB\"\n")).unwrap();
+    assert_eq!((config.live.failover.replay, config.live.failover.replay_limit), (Replay::Off, 65_536));
+    for (text, bytes) in
+        [("0B", 0), ("1000B", 1000), ("3KiB", 3072), ("1024KiB", 1 << 20), ("1024MiB", 1 << 30)]
+    {
+        let read = super::values::parse_size(text).unwrap();
+        assert_eq!(read, bytes);
+        assert_eq!(super::values::parse_size(&super::values::format_size(read)), Some(read));
+    }
+    for wrong in ["1", "MiB", "1GB", "-1B", "1025MiB", "99999999999999999999B"] {
+        assert_eq!(super::values::parse_size(wrong), None, "{wrong}");
+    }
 }

@@ -262,6 +262,19 @@ pub enum Fallback {
 pub struct Failover {
     /// How long a statement waits for a writer; default 30 s.
     pub hold: Duration,
+    /// What becomes of a transaction whose server is lost; default `Safe`.
+    pub replay: Replay,
+    /// The most that is kept of one transaction, in bytes; default 1 MiB.
+    pub replay_limit: usize,
+}
+
+/// `failover.replay`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// It is rolled back, and the client told.
+    Off,
+    /// It is run again on the new primary, and goes on if every answer is the same as before.
+    Safe,
 }
 
 /// `[limits]`

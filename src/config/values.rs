@@ -171,6 +171,20 @@ impl Section<'_> {
         duration
     }
 
+    /// A number of bytes, up to 1 GiB.
+    pub fn size(&self, key: &'static str, default: usize) -> usize {
+        let Some(Found { value, line }) = self.get(key) else { return default };
+        value.as_str().and_then(parse_size).unwrap_or_else(|| {
+            let example = format_size(default);
+            let text = format!(
+                "{} is not a size up to 1GiB; write a whole number and B, KiB or MiB in quotes, like \"{example}\"",
+                shown(value)
+            );
+            self.problem(Some(line), key, text);
+            default
+        })
+    }
+
     /// An address that must be there; "" after a problem.
     pub fn address(&self, key: &'static str, example: &str, purpose: Use) -> (String, Option<usize>) {
         let (text, line) = self.required_text(key, example);
@@ -281,6 +295,22 @@ pub(super) fn format_duration(duration: Duration) -> String {
         _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         _ => format!("{seconds}s"),
     }
+}
+
+const SIZES: [(&str, usize); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// `512B`, `64KiB`, `1MiB`, up to 1 GiB.
+pub(super) fn parse_size(text: &str) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (_, each) = SIZES.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<usize>().ok()?.checked_mul(*each).filter(|bytes| *bytes <= 1 << 30)
+}
+
+/// The shortest text that `parse_size` reads back.
+pub(super) fn format_size(bytes: usize) -> String {
+    let whole = SIZES.iter().find(|(_, each)| bytes != 0 && bytes.is_multiple_of(*each));
+    whole.map_or_else(|| "0B".to_owned(), |(name, each)| format!("{}{name}", bytes / each))
 }
 
 /// `host:port`, `[v6]:port`, `unix:/path`.

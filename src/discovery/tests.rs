@@ -32,7 +32,7 @@ fn live(names: &[&str]) -> Live {
         users: HashMap::new(),
         consistency: Consistency { level: Level::Strong, max_wait: second },
         replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },
-        failover: Failover { hold: second },
+        failover: Failover { hold: second, ..Default::default() },
         limits: Limits { max_connections: 1, max_server_connections: ten, queue_timeout: second },
         pool: Pool { idle_timeout: second, ..Pool::default() },
         timeouts: Timeouts { connect: second, login: second, idle: second },

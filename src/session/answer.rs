@@ -84,6 +84,9 @@ enum Refusal {
 
 impl Observer for Ear<'_> {
     fn ok(&mut self, ok: &OkPacket<'_>) {
+        if let Some(journal) = &mut self.state.journal {
+            journal.summary.ok(ok);
+        }
         self.state.ok(ok, self.heard);
         if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
             let mut writes = writes.borrow_mut();
@@ -96,6 +99,9 @@ impl Observer for Ear<'_> {
     }
 
     fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
+        if let Some(journal) = &mut self.state.journal {
+            journal.summary.err(err);
+        }
         self.state.answer.failed = true;
         self.state.answer.interrupted = err.code == 1317;
         // 1243: EXECUTE of a name that is not there.
@@ -143,6 +149,13 @@ impl Observer for Ear<'_> {
 
     fn prepared(&mut self, ok: &PrepareOk) {
         self.prepared = Some(*ok);
+    }
+
+    #[inline]
+    fn unread(&mut self, bytes: &[u8]) {
+        if let Some(journal) = &mut self.state.journal {
+            journal.summary.unread(bytes);
+        }
     }
 }
 
@@ -278,6 +291,7 @@ impl<R: Runtime> Session<R> {
         } else {
             self.state.done(self.role, &request.class, text, self.sent);
         }
+        self.journal_answered(buf, request);
         if request.statement != 0 {
             self.statement_done(request);
         }
@@ -420,7 +434,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Reads from the server; what has no room yet gets a buffer then. None: it is lost.
-    async fn read_server(&mut self, mut chunk: Buf) -> Result<Option<Buf>, Stop> {
+    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<Option<Buf>, Stop> {
         const ENDING: u8 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
         let Some(connection) = &mut self.backend else { return Ok(None) };
         let (signal, client) = (&self.handle.signal, &mut self.client);

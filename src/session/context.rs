@@ -145,6 +145,8 @@ pub struct Context<R: Runtime> {
     pub heard: RefCell<HeardWrites>,
     /// Replicas that failed a moment ago, and until when they are left alone.
     pub(super) ejected: RefCell<Vec<(ServerId, tokio::time::Instant)>>,
+    /// Whether what an account writes can be rolled back.
+    pub(super) engines: RefCell<super::replay::Engines>,
 }
 
 impl<R: Runtime> Context<R> {
@@ -178,6 +180,7 @@ impl<R: Runtime> Context<R> {
             routines: RefCell::default(),
             heard: RefCell::default(),
             ejected: RefCell::default(),
+            engines: RefCell::default(),
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) enum Outcome {
     NotCommitted,
     /// A server that was taken for the primary says it is read-only; nothing was executed.
     Refused(ServerError, ServerId),
+    /// The server is lost, and the open transaction can be run again on another, this statement behind it.
+    Replay,
     /// The client gets an ERR packet with this sequence id, or none, and stays or not.
     Stop(u8, Stop),
 }
@@ -46,9 +48,9 @@ impl<R: Runtime> Session<R> {
         self.lost_on = None;
         self.state.begins(&request.class);
         if (self.lost.writer || self.lost.reader)
-            && let Err(stop) = self.tell_of_loss()
+            && let Some(told) = Box::pin(self.settle_losses_first(buf, *request)).await
         {
-            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+            return told;
         }
         if self.has_values_to_move(request.class.effects) {
             Box::pin(self.move_values()).await;
@@ -70,7 +72,7 @@ impl<R: Runtime> Session<R> {
             }
             let looks_back = why == Why::LooksBack && self.take_last(role, request);
             if !looks_back && !self.take_for(role) {
-                match Box::pin(self.connect(role)).await {
+                match Box::pin(self.connect(role, buf, request)).await {
                     Ok(None) => {}
                     Ok(Some(instead)) => {
                         not_reader = Some(instead);
@@ -121,6 +123,11 @@ impl<R: Runtime> Session<R> {
                         return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
                     }
                 }
+                Outcome::Replay => {
+                    if let Some(told) = Box::pin(self.replay_first(buf, *request)).await {
+                        return told;
+                    }
+                }
                 Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
         };
@@ -142,7 +149,7 @@ impl<R: Runtime> Session<R> {
 
     /// A connection that broke before anything was executed leaves nothing to tell but what it held.
     async fn may_try_again(&mut self, tries: u32) -> Result<(), Stop> {
-        self.tell_of_loss()?;
+        self.settle_losses().await?;
         if tries > MAX_TRIES {
             return Err(Stop::Tell(match self.state_refused.take() {
                 Some(error) => Failure::StateRefused(*error),
@@ -153,9 +160,15 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A connection from the pool. Some: no replica can be had, for this reason.
-    async fn connect(&mut self, role: Role) -> Result<Option<Why>, Stop> {
+    async fn connect(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<Option<Why>, Stop> {
         if self.lost.writer || self.lost.reader {
-            self.tell_of_loss()?;
+            if self.lost.writer && self.only_rolls_back(buf, request) {
+                self.forget_lost_transaction();
+            }
+            self.settle_losses().await?;
+            if self.keeps(role) && self.take_for(role) {
+                return Ok(None);
+            }
         }
         // Who waits for one connection must not keep the other for diagnostics that this statement ends.
         self.let_diagnostics_go(role);
@@ -217,6 +230,7 @@ impl<R: Runtime> Session<R> {
         let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
         let text =
             if request.class.effects.intersects(names) { self.meant_text(buf, *request) } else { None };
+        self.journal_begins(request);
         // A text that is only prepared leaves nothing yet.
         self.sent = match request.command {
             Command::StmtPrepare => PinSet::default(),

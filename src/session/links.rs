@@ -202,6 +202,9 @@ impl<R: Runtime> Session<R> {
                 self.handle.kept(role).set(None);
                 self.context.pool.vacate(connection, &seat);
                 *self.lost.of_mut(role) = true;
+                if let (Role::Writer, Some(journal)) = (role, &mut self.state.journal) {
+                    journal.lost = true;
+                }
             }
         }
     }

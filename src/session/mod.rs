@@ -22,6 +22,7 @@ mod explain;
 mod guard;
 mod handle;
 mod infile;
+mod journal;
 mod kill;
 mod links;
 mod login;
@@ -31,6 +32,7 @@ mod place;
 mod prepared;
 mod reader;
 mod refusals;
+mod replay;
 mod request;
 mod send;
 #[cfg(test)]

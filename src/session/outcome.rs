@@ -47,6 +47,21 @@ impl<R: Runtime> Session<R> {
         let leaves = !self.sent.is_empty();
         self.state.unpin(role, std::mem::take(&mut self.sent));
         let held = self.state.held(role);
+        if !forwarded && request.whole && held.is_none() && role == Role::Writer {
+            if open && self.only_rolls_back(buf, &request) {
+                self.forget_lost_transaction();
+                return Outcome::Again;
+            }
+            let again = self.can_replay(sent, request);
+            if again && open {
+                self.lost.writer = false;
+                return Outcome::Replay;
+            }
+            if again && request.class.effects.contains(Effects::BEGINS) {
+                // Nothing was in it yet.
+                return Outcome::Again;
+            }
+        }
         if !open && !forwarded && request.whole && held.is_none() {
             // Never sent, or nothing that it could have changed.
             if !sent || read_only || self.is_repeatable(request) {
@@ -126,6 +141,29 @@ impl<R: Runtime> Session<R> {
         }
         self.state.done(self.role, &request.class, None, self.sent);
         self.send_ok(seq).await
+    }
+
+    /// Whether the transaction can be run again on another primary, and this statement behind it.
+    fn can_replay(&self, sent: bool, request: Request) -> bool {
+        let Some(journal) = &self.state.journal else { return false };
+        !sent || self.can_follow(journal, &request)
+    }
+
+    /// Whether all that a statement does is to end a transaction that is gone anyhow.
+    pub(super) fn only_rolls_back(&self, buf: &Buf, request: &Request) -> bool {
+        let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);
+        ends && self.state.held(Role::Writer).is_none()
+            && self.text_of(buf, *request).is_some_and(|text| {
+                let text = text.trim_ascii();
+                text.strip_suffix(b";").unwrap_or(text).trim_ascii_end().eq_ignore_ascii_case(b"rollback")
+            })
+    }
+
+    /// The client ends a transaction that was lost: it need not hear of that.
+    pub(super) fn forget_lost_transaction(&mut self) {
+        self.lost.writer = false;
+        self.connection_gone(Role::Writer);
+        self.count(Disruption::Moved);
     }
 
     /// Which error is true.
@@ -217,6 +255,9 @@ impl<R: Runtime> Session<R> {
         let open = self.state.pins.on(role).has(Pin::Transaction);
         self.server_lost();
         *self.lost.of_mut(role) = false;
+        if open && held.is_none() && self.state.journal.is_some() {
+            return self.replay(true).await;
+        }
         self.connection_gone(role);
         // The transaction cannot go on there, nor the session.
         if let Some(held) = held {

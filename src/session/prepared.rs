@@ -6,7 +6,7 @@ use super::place::Brought;
 use super::request::Request;
 use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
 use super::{Failure, Session};
-use crate::backend::QueryError;
+use crate::backend::{PreparedText, QueryError};
 use crate::net::{Buf, Runtime};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
@@ -211,9 +211,29 @@ impl<R: Runtime> Session<R> {
     /// Prepares the statement on the connection in use, as it was prepared first: under the schema, the
     /// character set and the SQL mode of then.
     async fn prepare_here(&mut self, request: &Request) -> Result<Brought, Stop> {
-        let Some(text) = self.state.statements.peek(request.statement).map(|p| p.text.clone()) else {
-            return Ok(Brought::Broken);
-        };
+        match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
+            Some(text) => self.prepare_text(&text).await,
+            None => Ok(Brought::Broken),
+        }
+    }
+
+    /// The server's id of a text on the connection in use, where it is prepared now if it was not. None: that broke.
+    pub(super) async fn prepared_here(&mut self, text: &PreparedText) -> Result<Option<u32>, Stop> {
+        for _ in 0..2 {
+            let known = self.backend.as_mut().and_then(|connection| connection.statements.get(text.id));
+            if let Some(known) = known {
+                // Whoever comes next says the types again.
+                known.types = None;
+                return Ok(Some(known.id));
+            }
+            if let Brought::Broken = Box::pin(self.prepare_text(text)).await? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn prepare_text(&mut self, text: &PreparedText) -> Result<Brought, Stop> {
         let under_others = !text.under.parses_like(&self.state.carried);
         if under_others {
             let then = std::rc::Rc::new(self.state.carried.parsing_like(&text.under));

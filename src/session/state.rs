@@ -8,6 +8,7 @@ mod variables;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use super::journal::Journal;
 use super::pins::{PinSet, Pins, words};
 use super::reader::Written;
 use super::statements::ClientStatements;
@@ -22,6 +23,10 @@ use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
 /// A schema and a table.
 type Qualified = (Vec<u8>, Vec<u8>);
+
+/// Few sessions have any.
+#[derive(Debug, Default)]
+struct TemporaryTables(HashSet<Qualified>);
 
 pub use variables::INSERT_ID;
 
@@ -57,10 +62,12 @@ pub struct SessionState {
     pub statements: ClientStatements,
     /// Statements prepared as text.
     pub text_statements: TextStatements,
+    /// What its open transaction on the primary did, as long as that can be run again.
+    pub journal: Option<Box<Journal>>,
     /// What its reads must see.
     pub written: Written,
     /// The temporary tables that it has, as they were named.
-    temporary_tables: Option<HashSet<Qualified>>,
+    temporary_tables: Option<Box<TemporaryTables>>,
     /// How its texts are to be read, as follows from the rest.
     options: sql::Options,
     /// The servers are MariaDB.
@@ -155,6 +162,7 @@ impl SessionState {
             insert_id: InsertIdCell::default(),
             statements: ClientStatements::default(),
             text_statements: TextStatements::default(),
+            journal: None,
             written: Written::default(),
             temporary_tables: None,
             options: sql::Options::default(),
@@ -282,6 +290,9 @@ impl SessionState {
             self.rolled_back();
         }
         self.end_pins(role);
+        if role == Role::Writer {
+            self.journal = None;
+        }
         self.read_only_lost = false;
         self.temporary_tables = None;
         self.handlers = 0;
@@ -375,7 +386,7 @@ impl SessionState {
                 let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
                 // Without a name it is never seen to go: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
-                self.temporary_tables.get_or_insert_default().insert(name);
+                self.temporary_tables.get_or_insert_default().0.insert(name);
             }
         }
         self.pins.on(role).without(before)

@@ -63,6 +63,8 @@ label! {
         Held = "held",
         /// The wait for a writer ended in an error.
         HoldExpired = "hold_expired",
+        /// Open transaction run again on another primary, with the same answers.
+        Replayed = "replayed",
         /// Open transaction rolled back: 1213, 40001.
         RolledBack = "rolled_back",
         /// Sent, no answer: 08007.

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::{Qualified, SessionState};
+use super::{Qualified, SessionState, TemporaryTables};
 use crate::backend::{InsertId, TextStatement, TextStatements};
 use crate::routing::Role;
 use crate::session::pins::PinSet;
@@ -135,7 +135,7 @@ impl SessionState {
     fn dropped_tables(&mut self, role: Role, text: Option<&[u8]>) {
         let dropped = text.and_then(|t| sql::parts::dropped_tables(t, self.sql_options()));
         let dropped: Vec<_> = dropped.into_iter().flatten().map(|name| self.qualified(name)).collect();
-        let Some(names) = &mut self.temporary_tables else { return };
+        let Some(TemporaryTables(names)) = self.temporary_tables.as_deref_mut() else { return };
         for name in dropped {
             names.remove(&name);
         }

@@ -11,7 +11,7 @@ use crate::topology::Maintenance;
 const SAFE: &str = "insert into t values (1)";
 
 /// From db-0 to db-1, as a planned switchover does it.
-fn switch(world: &World) {
+pub fn switch(world: &World) {
     world.read_only("db-0");
     world.primary("db-1");
     world.replica("db-0");
@@ -128,32 +128,6 @@ fn autocommit_moves_but_an_insert_id_of_before_cannot_be_asked_for() {
                 client.peer.expect_end().await;
             }
         }
-    });
-}
-
-#[test]
-fn a_transaction_is_rolled_back_and_the_connection_stays() {
-    play(async {
-        let world = World::new();
-        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
-        let db1 = world.server("db-1");
-        switch(&world);
-        client.peer.expect_silence().await;
-        client.query(SAFE);
-        client.expect_err(1213, "40001").await;
-        db1.expect_nobody().await;
-        db.peer.expect_end().await;
-        client.query("begin");
-        let mut db = db1.accept().await;
-        db.expect_set("").await;
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
-        assert_eq!(world.disrupted(Disruption::RolledBack), 1);
     });
 }
 

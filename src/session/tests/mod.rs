@@ -18,6 +18,7 @@ mod kill;
 mod large;
 mod lost;
 mod pool;
+mod replay;
 mod replica_port;
 mod split;
 mod steal;

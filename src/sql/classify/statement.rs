@@ -93,7 +93,9 @@ fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         let effects = Effects::COMMITS_IMPLICITLY;
         return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
     }
-    let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
+    let local = statement.0.iter().take(4).any(|tok| tok.is("LOCAL"));
+    let reason = if local { ClassReason::Modifies } else { ClassReason::ServerFile };
+    let mut found = Found::of(StatementKind::Write, reason, Effects::empty());
     let set = statement.outside(|tok| tok.is("SET")).unwrap_or(statement.len());
     if statement.0.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES | Effects::READS_USER_VARIABLES);

@@ -45,6 +45,9 @@ pub trait Observer {
     }
     /// The head of the answer to COM_STMT_PREPARE.
     fn prepared(&mut self, _ok: &PrepareOk) {}
+    /// A stretch of what goes to the client unread: columns and rows, with their headers.
+    #[inline]
+    fn unread(&mut self, _bytes: &[u8]) {}
 }
 
 impl Observer for () {}
@@ -80,6 +83,8 @@ pub struct ResponseWalker {
     continued: bool,
     /// Whether any packet was seen.
     begun: bool,
+    /// The open packet was read, and the observer told of it.
+    told: bool,
     /// The last status seen: what an EOF packet says that the server did not send.
     status: StatusFlags,
     /// What the client is to call the statement that is being prepared.
@@ -100,6 +105,7 @@ impl ResponseWalker {
             open: None,
             continued: false,
             begun: false,
+            told: false,
             status,
             statement_id,
         }
@@ -150,6 +156,9 @@ impl ResponseWalker {
             if let Some(left) = self.open {
                 let here = left.min(input.len() - at);
                 edits.keep(at, at + here);
+                if !self.told {
+                    observer.unread(input.get(at..at + here).unwrap_or_default());
+                }
                 at += here;
                 if here < left {
                     self.open = Some(left - here);
@@ -168,6 +177,7 @@ impl ResponseWalker {
             if self.phase == (Phase::Rows { columns_eof_due: false }) && !self.continued {
                 let end = self.whole_rows(input, at);
                 edits.keep(at, end);
+                observer.unread(input.get(at..end).unwrap_or_default());
                 at = end;
             }
             let rest = input.get(at..).unwrap_or_default();
@@ -180,7 +190,10 @@ impl ResponseWalker {
             match self.look(header, rest)? {
                 Next::Opaque => {
                     self.columns_eof(edits);
-                    at = self.pass(header, input, at, edits);
+                    let end = self.pass(header, input, at, edits);
+                    self.told = false;
+                    observer.unread(input.get(at..end).unwrap_or_default());
+                    at = end;
                 }
                 Next::Wait(need) => return Ok((at, Walked::More { need })),
                 Next::Control => {
@@ -194,6 +207,7 @@ impl ResponseWalker {
                             self.name_statement(input, at);
                         }
                         at = self.pass(header, input, at, edits);
+                        self.told = true;
                         continue;
                     }
                     self.seq = self.seq.wrapping_add(1);

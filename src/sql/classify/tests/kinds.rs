@@ -119,6 +119,12 @@ fn writes() {
             "LOAD DATA LOCAL INFILE '/x' INTO TABLE t (a, b)",
         ],
     );
+    all(
+        K::Write,
+        R::ServerFile,
+        E::empty(),
+        &["LOAD DATA INFILE '/x' INTO TABLE t", "LOAD XML LOW_PRIORITY INFILE '/x' INTO TABLE t"],
+    );
     let effects = |sql| class(sql).effects;
     assert!(effects("INSERT INTO t VALUES (f(1))").contains(E::LEAVES_UNKNOWN));
     assert!(effects("INSERT INTO t (a) SELECT f(1)").contains(E::LEAVES_UNKNOWN));

@@ -1,0 +1,376 @@
+//! What a transaction did so far, kept so that it can be run again on another primary if
+//! its server is lost: its statements, and a checksum of what the client was told of each.
+
+use std::hash::Hasher;
+use std::rc::Rc;
+
+use twox_hash::XxHash64;
+
+use super::Session;
+use super::request::Request;
+use super::statements::{Types, bulk_types, execute_types, with_types};
+use crate::backend::{Carried, InsertId, PreparedText};
+use crate::config::Replay;
+use crate::net::{Buf, Runtime};
+use crate::routing::Role;
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::telemetry::Pin;
+use crate::topology::ServerId;
+use crate::wire::{Capabilities, Command, ErrPacket, Observer, OkPacket, OnErr, PacketHeader, StatusFlags};
+
+/// What ends a transaction's chance to be run again: it leaves, or asks for, something that another server does
+/// not have, or ends the transaction.
+const ELSEWHERE: Effects = Effects::READS_SEQUENCE
+    .union(Effects::SETS_LITERALS)
+    .union(Effects::SETS_USER_VARIABLES)
+    .union(Effects::CREATES_TEMPORARY)
+    .union(Effects::DROPS_TABLE)
+    .union(Effects::LOCKS_TABLES)
+    .union(Effects::READ_LOCK)
+    .union(Effects::UNLOCKS)
+    .union(Effects::GET_LOCK)
+    .union(Effects::RELEASES_LOCKS)
+    .union(Effects::HANDLER_OPEN)
+    .union(Effects::HANDLER_CLOSE)
+    .union(Effects::PREPARES)
+    .union(Effects::EXECUTES)
+    .union(Effects::DEALLOCATES)
+    .union(Effects::USES_SEQUENCE)
+    .union(Effects::LEAVES_UNKNOWN)
+    .union(Effects::ENDS)
+    .union(Effects::SETS_NEXT_TRANSACTION)
+    .union(Effects::SETS_STATE)
+    .union(Effects::CALLS)
+    .union(Effects::CHANGES_ROUTINES);
+
+/// Of the status flags, those that say what came of a statement.
+const TELLING: StatusFlags =
+    StatusFlags::IN_TRANS.union(StatusFlags::MORE_RESULTS_EXISTS).union(StatusFlags::CURSOR_EXISTS);
+
+/// What a client was told, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// Of all but the insert id.
+    pub checksum: u64,
+    /// The sum of the insert ids, of which there is one at most but for texts of several statements.
+    pub insert_id: u64,
+}
+
+/// Sums up an answer as it passes.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    hasher: XxHash64,
+    insert_id: u64,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Summary { hasher: XxHash64::with_seed(0), insert_id: 0 }
+    }
+}
+
+impl Summary {
+    /// Columns and rows.
+    #[inline]
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.hasher.write(bytes);
+    }
+
+    /// An OK packet, or the end of rows: what it says of the statement, without what it tells of the session.
+    #[inline]
+    pub fn ok(&mut self, ok: &OkPacket<'_>) {
+        self.insert_id = self.insert_id.wrapping_add(ok.last_insert_id);
+        self.hasher.write_u64(ok.affected_rows);
+        self.hasher.write_u16(ok.warnings);
+        self.hasher.write_u16((ok.status & TELLING).bits());
+        self.hasher.write_usize(ok.info.len());
+        self.hasher.write(ok.info);
+    }
+
+    /// An ERR packet.
+    pub fn err(&mut self, err: &ErrPacket<'_>) {
+        self.hasher.write_u16(err.code);
+        self.hasher.write(&err.sqlstate);
+        self.hasher.write(err.message);
+    }
+
+    /// The answer is complete.
+    pub fn finish(&self) -> Answer {
+        Answer { checksum: self.hasher.finish(), insert_id: self.insert_id }
+    }
+}
+
+/// Hears the answer to a statement that is run again.
+#[derive(Debug, Default)]
+pub struct Witness {
+    /// As it was the first time.
+    pub summary: Summary,
+    /// It ended with this ERR packet's code.
+    pub refused: Option<u16>,
+}
+
+impl Observer for Witness {
+    fn ok(&mut self, ok: &OkPacket<'_>) {
+        self.summary.ok(ok);
+    }
+
+    fn err(&mut self, err: &ErrPacket<'_>, _first: bool) -> OnErr {
+        self.refused = Some(err.code);
+        self.summary.err(err);
+        OnErr::Forward
+    }
+
+    fn unread(&mut self, bytes: &[u8]) {
+        self.summary.unread(bytes);
+    }
+}
+
+/// One statement of a transaction.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where its packet ends.
+    pub end: usize,
+    /// Its command.
+    pub command: Command,
+    /// What it is and does.
+    pub class: StatementClass,
+    /// What the client was told.
+    pub answer: Answer,
+    /// The prepared statement that it executes.
+    pub statement: Option<Rc<PreparedText>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Journal {
+    /// The packets, one behind another.
+    pub packets: Vec<u8>,
+    /// The statements.
+    pub entries: Vec<Entry>,
+    /// The session's state at its begin, and ever since.
+    pub carried: Rc<Carried>,
+    /// What `LAST_INSERT_ID()` answered at its begin.
+    pub insert_id: InsertId,
+    /// The connection that it runs on: its server and its number there,
+    pub connection: (ServerId, u32),
+    /// and the generation.
+    pub generation: u64,
+    /// A snapshot said that the server is lost.
+    pub lost: bool,
+    /// Of the answer under way.
+    pub summary: Summary,
+}
+
+impl Journal {
+    /// The packet of an entry.
+    pub fn packet(&self, at: usize) -> &[u8] {
+        let begin = at.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |e| e.end);
+        self.entries.get(at).and_then(|entry| self.packets.get(begin..entry.end)).unwrap_or_default()
+    }
+
+    /// Whether any statement changed rows, or may have.
+    pub fn writes(&self) -> bool {
+        self.entries.iter().any(|entry| entry.class.kind >= StatementKind::Write)
+    }
+
+    /// Whether a statement names what another server would answer otherwise, unseen where it is written: its variables,
+    /// its files, the connection's number there. Comments and strings count too: rather once too often.
+    pub fn names_one_server(&self) -> bool {
+        const NAMES: [&[u8]; 3] = [b"@@", b"connection_id", b"load_file"];
+        (0..self.entries.len()).any(|at| {
+            let prepared = self.entries.get(at).and_then(|entry| entry.statement.as_ref());
+            let text = prepared.map_or_else(|| self.packet(at), |text| &text.text);
+            NAMES.iter().any(|name| text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name)))
+        })
+    }
+
+    /// Whether one of its statements made an insert id.
+    pub fn made_insert_id(&self) -> bool {
+        self.entries.iter().any(|entry| entry.answer.insert_id != 0)
+    }
+}
+
+/// Whether a statement of this class does the same on another server in the same state, as far as its answer tells.
+pub fn can_run_again(command: Command, class: &StatementClass) -> bool {
+    use ClassReason::{Ambiguous, NamedLock, NotUnderstood, OneServer, ServerFile};
+    let begins = class.effects.contains(Effects::BEGINS);
+    let kind = match class.kind {
+        StatementKind::Read | StatementKind::Write | StatementKind::Transaction => true,
+        StatementKind::Session => class.effects.contains(Effects::READS_DIAGNOSTICS),
+        StatementKind::Admin | StatementKind::Ddl | StatementKind::Unknown => false,
+    };
+    matches!(command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute)
+        && kind
+        && !class.effects.intersects(ELSEWHERE)
+        && (begins || !class.effects.contains(Effects::COMMITS_IMPLICITLY))
+        && !matches!(class.reason, Ambiguous | NamedLock | NotUnderstood | OneServer | ServerFile)
+}
+
+/// A packet that says its parameters' types itself. None: it cannot be read, or has them from elsewhere.
+fn self_contained(
+    packet: &[u8],
+    request: Request,
+    params: u16,
+    known: Option<&[u8]>,
+    attributes: bool,
+) -> Option<Vec<u8>> {
+    let payload = packet.get(PacketHeader::LEN..)?;
+    let bulk = request.command == Command::StmtBulkExecute;
+    let types = if bulk { bulk_types(payload, params) } else { execute_types(payload, params, attributes) };
+    match types {
+        Types::None | Types::Given(_) => Some(packet.to_vec()),
+        Types::AsBefore(at) => with_types(packet, at, known?, bulk),
+        Types::Unreadable => None,
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// A statement is about to be sent: where it is of a transaction on the primary, or may begin one, its answer is
+    /// summed up.
+    #[inline]
+    pub(super) fn journal_begins(&mut self, request: &Request) {
+        if self.role != Role::Writer {
+            return;
+        }
+        if self.state.pins.on(Role::Writer).has(Pin::Transaction) {
+            if let Some(journal) = &mut self.state.journal {
+                journal.summary = Summary::default();
+            }
+            return;
+        }
+        self.state.journal = None;
+        if request.class.effects.contains(Effects::BEGINS) || !self.state.carried.autocommit {
+            self.begin_journal();
+        }
+    }
+
+    fn begin_journal(&mut self) {
+        let Some(connection) = &self.backend else { return };
+        let about = &connection.about;
+        if self.context.live.borrow().failover.replay == Replay::Off
+            || self.state.held(Role::Writer).is_some()
+        {
+            return;
+        }
+        self.state.journal = Some(Box::new(Journal {
+            packets: Vec::new(),
+            entries: Vec::new(),
+            carried: self.state.carried.clone(),
+            insert_id: self.state.insert_id.get(),
+            connection: (about.server, about.thread_id),
+            generation: about.generation,
+            lost: false,
+            summary: Summary::default(),
+        }));
+    }
+
+    /// The answer is complete, and the request still in the buffer.
+    #[inline]
+    pub(super) fn journal_answered(&mut self, buf: &Buf, request: Request) {
+        if self.role != Role::Writer || self.state.journal.is_none() {
+            return;
+        }
+        let Some(mut journal) = self.state.journal.take() else { return };
+        // Over, or never begun.
+        if !self.state.in_transaction() {
+            return;
+        }
+        // These do nothing in the transaction.
+        if matches!(request.command, Command::StmtPrepare | Command::StmtReset | Command::Statistics)
+            || self.record(&mut journal, buf, request).is_some()
+        {
+            self.state.journal = Some(journal);
+        }
+    }
+
+    /// Writes a statement down. None: the transaction cannot be run again.
+    fn record(&self, journal: &mut Journal, buf: &Buf, request: Request) -> Option<()> {
+        if !request.whole || !self.can_follow(journal, &request) {
+            return None;
+        }
+        let packet = buf.filled().get(..request.header.total())?;
+        let limit = self.context.live.borrow().failover.replay_limit;
+        if journal.packets.len() + packet.len() > limit {
+            return None;
+        }
+        let mut statement = None;
+        if request.statement == 0 {
+            journal.packets.extend_from_slice(packet);
+        } else {
+            let prepared = self.state.statements.peek(request.statement)?;
+            let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+            // A cursor, or parameters that were sent in advance: more than this packet.
+            let with_cursor = request.command == Command::StmtExecute && *packet.get(9)? & 7 != 0;
+            if with_cursor || prepared.long_data.is_some() || prepared.cursor.is_some() {
+                return None;
+            }
+            let types = prepared.types.as_deref();
+            journal.packets.extend(self_contained(packet, request, prepared.params, types, attributes)?);
+            statement = Some(prepared.text.clone());
+        }
+        journal.entries.push(Entry {
+            end: journal.packets.len(),
+            command: request.command,
+            class: request.class,
+            answer: journal.summary.finish(),
+            statement,
+        });
+        Some(())
+    }
+
+    /// Whether a statement may run behind those of the journal on another primary: it does the same there, and the
+    /// session is as it was at the begin.
+    pub(super) fn can_follow(&self, journal: &Journal, request: &Request) -> bool {
+        let asks_of_before = request.class.effects.contains(Effects::READS_INSERT_ID)
+            && !matches!(journal.insert_id, InsertId::Known(_))
+            && !journal.made_insert_id();
+        let begins_again = request.class.effects.contains(Effects::BEGINS) && !journal.entries.is_empty();
+        can_run_again(request.command, &request.class)
+            && !asks_of_before
+            && !begins_again
+            && (Rc::ptr_eq(&journal.carried, &self.state.carried) || journal.carried == self.state.carried)
+            && self.state.held(Role::Writer).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_the_same_however_it_comes_in_pieces() {
+        let bytes: Vec<u8> = (0..200u8).collect();
+        let sum = |chunk: usize| {
+            let mut summary = Summary::default();
+            bytes.chunks(chunk).for_each(|part| summary.unread(part));
+            summary.ok(&OkPacket { affected_rows: 1, last_insert_id: 7, ..OkPacket::default() });
+            summary.finish()
+        };
+        let whole = sum(200);
+        assert_eq!(whole.insert_id, 7);
+        for chunk in [1, 3, 31, 32, 33, 64] {
+            assert_eq!(sum(chunk), whole, "pieces of {chunk}");
+        }
+    }
+
+    #[test]
+    fn what_the_client_was_told_counts_and_what_the_session_was_told_does_not() {
+        let sum = |ok: OkPacket<'_>| {
+            let mut summary = Summary::default();
+            summary.ok(&ok);
+            summary.finish()
+        };
+        let ok = OkPacket { affected_rows: 1, info: b"Rows matched: 1", ..OkPacket::default() };
+        let same = OkPacket { state: b"\x01", status: StatusFlags::AUTOCOMMIT, ..ok };
+        assert_eq!(sum(ok), sum(same));
+        for other in [
+            OkPacket { affected_rows: 2, ..ok },
+            OkPacket { warnings: 1, ..ok },
+            OkPacket { info: b"Rows matched: 2", ..ok },
+            OkPacket { status: StatusFlags::IN_TRANS, ..ok },
+            OkPacket { last_insert_id: 1, ..ok },
+        ] {
+            assert_ne!(sum(ok), sum(other), "{other:?}");
+        }
+    }
+}

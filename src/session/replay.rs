@@ -1,0 +1,375 @@
+//! A transaction whose server was lost before its COMMIT was sent: run again on the
+//! primary of now, statement by statement. It goes on there only if the client was told
+//! the same each time; else it is rolled back, and the client told that.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::attach::Stop;
+use super::journal::{Answer, Journal, Witness};
+use super::place::Brought;
+use super::request::Request;
+use super::{Failure, Session, Signals};
+use crate::backend::{InsertId, QueryError};
+use crate::net::{Buf, Runtime};
+use crate::routing::Role;
+use crate::sql::{Effects, StatementKind};
+use crate::telemetry::{Close, Disruption, Pin};
+use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
+
+/// Primaries that a transaction is tried on, before the client hears of it.
+const MAX_PRIMARIES: u32 = 4;
+
+/// Refusals by which a server says that it is no primary (any more): 1047 (Galera), 1053, 1290, 1836, 3100.
+const NO_PRIMARY: [u16; 5] = [1047, 1053, 1290, 1836, 3100];
+
+/// A name that no client has.
+const SAVEPOINT: &str = "SAVEPOINT `pointsman replay`";
+const BACK: &str = "ROLLBACK TO SAVEPOINT `pointsman replay`";
+
+/// Whether the account sees a table whose changes a rollback does not take back: what was written there before the
+/// server was lost would be written twice.
+const NOT_TRANSACTIONAL: &str = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables \
+    WHERE table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ROCKSDB', 'ndbcluster') \
+    AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') LIMIT 1";
+
+/// How running it again went.
+enum Again {
+    /// Every answer was the same.
+    Same,
+    /// One was not, or it could not be asked for.
+    Differs(&'static str),
+    /// The new server was lost, too.
+    Lost,
+}
+
+impl<R: Runtime> Session<R> {
+    /// Losses that the session has not been told of. A transaction that can be run again is, and the rest is told.
+    pub(super) async fn settle_losses(&mut self) -> Result<(), Stop> {
+        let open = self.state.pins.on(Role::Writer).has(Pin::Transaction);
+        let journal = open && self.state.journal.is_some();
+        if self.lost.writer && journal && self.state.held(Role::Writer).is_none() {
+            self.lost.writer = false;
+            self.replay(false).await?;
+        }
+        self.tell_of_loss()
+    }
+
+    /// The same, before this statement. Some: the client was told.
+    pub(super) async fn settle_losses_first(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+    ) -> Option<Result<(), Close>> {
+        if self.lost.writer && self.only_rolls_back(buf, &request) {
+            self.forget_lost_transaction();
+        }
+        match self.settle_losses().await {
+            Ok(()) => None,
+            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+        }
+    }
+
+    /// Brings the open transaction to the primary of now, before this statement of it. Some: the client was told.
+    pub(super) async fn replay_first(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+    ) -> Option<Result<(), Close>> {
+        match self.replay(request.class.kind >= StatementKind::Write).await {
+            Ok(()) => None,
+            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+        }
+    }
+
+    /// Runs the open transaction again on the primary of now, which it waits for. `writes`: what follows writes.
+    pub(super) async fn replay(&mut self, writes: bool) -> Result<(), Stop> {
+        let Some(journal) = self.state.journal.take() else { return Err(self.rolled_back()) };
+        if !self.has_lost_primary(&journal).await? {
+            return Err(self.rolled_back());
+        }
+        for _ in 0..MAX_PRIMARIES {
+            if let Err(stop) = self.attach(Role::Writer).await {
+                let rolled_back = self.rolled_back();
+                return Err(match stop {
+                    Stop::Tell(_) => rolled_back,
+                    stop => stop,
+                });
+            }
+            match self.run_again(&journal, writes).await? {
+                Again::Same => {
+                    self.goes_on(journal);
+                    return Ok(());
+                }
+                Again::Differs(why) => {
+                    tracing::debug!(id = self.handle.id, why, "a transaction cannot be run again");
+                    break;
+                }
+                Again::Lost => {
+                    if let Some(connection) = &self.backend {
+                        self.context.outside.kick(connection.about.server);
+                    }
+                    self.server_lost();
+                    self.lost.writer = false;
+                }
+            }
+        }
+        Err(self.rolled_back())
+    }
+
+    /// The transaction is over, and the client is to be told.
+    fn rolled_back(&mut self) -> Stop {
+        self.server_lost();
+        self.lost.writer = false;
+        self.connection_gone(Role::Writer);
+        self.count(Disruption::RolledBack);
+        Stop::Tell(Failure::RolledBack)
+    }
+
+    /// Whether it was the server that was lost, not the connection alone: somebody who kills a transaction does not
+    /// want it run again. Probes need a moment to tell.
+    async fn has_lost_primary(&mut self, journal: &Journal) -> Result<bool, Stop> {
+        let (server, generation) = (journal.connection.0, journal.generation);
+        if journal.lost {
+            return Ok(true);
+        }
+        self.context.outside.kick(server);
+        let interval = self.context.live.borrow().monitor.interval;
+        let patience = (interval * 3).max(Duration::from_millis(300));
+        let began = Instant::now();
+        loop {
+            let snapshot = self.context.topology.get();
+            if snapshot.writer != Some(server) || snapshot.generation != generation {
+                return Ok(true);
+            }
+            let left = patience.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.pause_for_change(left, snapshot.version).await?;
+        }
+    }
+
+    /// All of the journal, on the connection that was just taken.
+    async fn run_again(&mut self, journal: &Journal, writes: bool) -> Result<Again, Stop> {
+        let insert_id = match journal.insert_id {
+            InsertId::Known(id) => Some(id),
+            _ => None,
+        };
+        // That was the old server.
+        self.handle.signal.lower(Signals::LOST);
+        let Some(connection) = &mut self.backend else { return Ok(Again::Lost) };
+        connection.close_statements(&mut self.prelude);
+        connection.become_session(&journal.carried, insert_id, &mut self.prelude);
+        if let Brought::Broken = self.send_prelude().await? {
+            return Ok(Again::Lost);
+        }
+        if journal.names_one_server() {
+            return Ok(Again::Differs("something that only one server has"));
+        }
+        if writes || journal.writes() {
+            match self.all_is_transactional().await {
+                Some(true) => {}
+                Some(false) => return Ok(Again::Differs("a table that no rollback changes back")),
+                None => return Ok(Again::Lost),
+            }
+        }
+        for at in 0..journal.entries.len() {
+            match self.run_entry(journal, at).await? {
+                Again::Same => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Again::Same)
+    }
+
+    /// One statement. Where the server chose another insert id, it is given the one that the client knows.
+    async fn run_entry(&mut self, journal: &Journal, at: usize) -> Result<Again, Stop> {
+        let Some(entry) = journal.entries.get(at) else { return Ok(Again::Same) };
+        let chooses = entry.answer.insert_id != 0
+            && entry.class.kind == StatementKind::Write
+            && !entry.class.effects.contains(Effects::SEVERAL);
+        if chooses && !self.asked(SAVEPOINT).await {
+            return Ok(Again::Lost);
+        }
+        let (answer, refused) = match self.ask_again(journal, at).await? {
+            Some(answered) => answered,
+            None => return Ok(Again::Lost),
+        };
+        if answer == entry.answer {
+            return Ok(Again::Same);
+        }
+        if refused.is_some_and(|code| NO_PRIMARY.contains(&code)) {
+            return Ok(Again::Lost);
+        }
+        if !chooses || answer.checksum != entry.answer.checksum {
+            return Ok(Again::Differs("another answer"));
+        }
+        let last = at + 1 == journal.entries.len();
+        if last && (self.state.looks_back || self.state.left_diagnostics) {
+            // What follows here would take away what the client may ask for.
+            return Ok(Again::Differs("another insert id"));
+        }
+        let set = format!("SET insert_id = {}", entry.answer.insert_id);
+        if !self.asked(BACK).await || !self.asked(&set).await {
+            return Ok(Again::Differs("another insert id"));
+        }
+        match self.ask_again(journal, at).await? {
+            Some((answer, _)) if answer == entry.answer => {}
+            Some(_) => return Ok(Again::Differs("another insert id")),
+            None => return Ok(Again::Lost),
+        }
+        // One that was not used would be the next INSERT's.
+        Ok(match self.insert_id_is_used().await {
+            true => Again::Same,
+            false => Again::Differs("another insert id"),
+        })
+    }
+
+    /// Sends a statement of the journal and sums its answer up, with the code of the error if it is one. None: the
+    /// server is lost.
+    async fn ask_again(
+        &mut self,
+        journal: &Journal,
+        at: usize,
+    ) -> Result<Option<(Answer, Option<u16>)>, Stop> {
+        let Some(entry) = journal.entries.get(at) else { return Ok(None) };
+        let packet = journal.packet(at);
+        let mut out = Buf::with_room(packet.len());
+        out.extend_from_slice(packet);
+        if let Some(text) = &entry.statement {
+            let place = PacketHeader::LEN + 1;
+            let Some(id) = self.prepared_here(text).await? else { return Ok(None) };
+            if let Some(bytes) = out.filled_mut().get_mut(place..place + 4) {
+                bytes.copy_from_slice(&id.to_le_bytes());
+            }
+        }
+        let Some(connection) = &mut self.backend else { return Ok(None) };
+        connection.begins();
+        let (legs, status) = (Legs::new(connection.about.capabilities, self.capabilities), connection.status);
+        let (broken, _) = self.write_server(out).await;
+        if broken {
+            return Ok(None);
+        }
+        let walker = ResponseWalker::new(entry.command.response(), legs, 1, status);
+        self.witness(walker).await
+    }
+
+    /// Takes an answer that the client does not get.
+    async fn witness(&mut self, mut walker: ResponseWalker) -> Result<Option<(Answer, Option<u16>)>, Stop> {
+        let (mut chunk, mut edits, mut witness) = (Buf::default(), Edits::default(), Witness::default());
+        loop {
+            chunk = match self.read_server(chunk).await? {
+                Some(chunk) => chunk,
+                None => return Ok(None),
+            };
+            let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut witness);
+            edits.clear();
+            let Ok((used, walked)) = walked else { return Ok(None) };
+            chunk.consume(used);
+            match walked {
+                Walked::Done => break,
+                Walked::LocalInfile => return Ok(None),
+                Walked::More { need } => chunk.make_room(need.saturating_sub(chunk.len()).max(1)),
+            }
+        }
+        self.context.buffers.give(chunk);
+        if let Some(connection) = &mut self.backend {
+            connection.is_done();
+            connection.has_past = false;
+        }
+        Ok(Some((witness.summary.finish(), witness.refused)))
+    }
+
+    /// Asks a question of the proxy's own; its answer does not matter beyond that it is no error.
+    async fn asked(&mut self, sql: &str) -> bool {
+        self.ask(sql).await.is_some()
+    }
+
+    async fn ask(&mut self, sql: &str) -> Option<Option<Vec<u8>>> {
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let connection = self.backend.as_mut()?;
+        match context.runtime.timeout(limit, connection.query(sql)).await {
+            Some(Ok(sets)) => {
+                let value = sets.into_iter().next().and_then(|set| set.rows.into_iter().next());
+                Some(value.and_then(|row| row.into_iter().next()).flatten())
+            }
+            Some(Err(QueryError::Refused(_) | QueryError::Io(_) | QueryError::Protocol(_))) | None => None,
+        }
+    }
+
+    async fn insert_id_is_used(&mut self) -> bool {
+        self.ask("SELECT @@insert_id").await.flatten().as_deref() == Some(b"0")
+    }
+
+    /// Whether a rollback takes back all that this account can write, as far as it sees. Asked once for each
+    /// generation. None: the server is lost.
+    async fn all_is_transactional(&mut self) -> Option<bool> {
+        let about = &self.backend.as_ref()?.about;
+        let (generation, user) = (about.generation, about.user.clone());
+        if let Some(known) = self.context.engines.borrow().get(generation, &user) {
+            return Some(known);
+        }
+        let found = self.ask(NOT_TRANSACTIONAL).await?;
+        // Without autocommit that has begun a transaction.
+        if !self.asked("ROLLBACK").await {
+            return None;
+        }
+        if let Some(table) = &found {
+            let table = String::from_utf8_lossy(table);
+            tracing::warn!(%user, %table, "transactions are not run again: this table's engine has no rollback");
+        }
+        self.context.engines.borrow_mut().learn(generation, &user, found.is_none());
+        Some(found.is_none())
+    }
+
+    /// The transaction is open on the new connection as it was on the old one.
+    fn goes_on(&mut self, mut journal: Box<Journal>) {
+        let Some(connection) = &mut self.backend else { return };
+        let here = (connection.about.server, connection.about.thread_id);
+        let before = Some(journal.connection);
+        for known in [&mut self.state.last_connection, &mut self.state.diagnostics_connection] {
+            if *known == before {
+                *known = Some(here);
+            }
+        }
+        if self.state.insert_id.get() == InsertId::OnConnection {
+            if journal.made_insert_id() {
+                connection.insert_id_is(None);
+                self.state.insert_connection = Some(here);
+            } else {
+                self.state.insert_id.set(InsertId::Lost);
+            }
+        }
+        connection.leaves_diagnostics = true;
+        journal.connection = here;
+        journal.generation = connection.about.generation;
+        journal.lost = false;
+        self.state.journal = Some(journal);
+        self.count(Disruption::Replayed);
+        tracing::debug!(id = self.handle.id, "a transaction was run again on another primary");
+        self.rest();
+    }
+}
+
+/// Whether all that an account can write is transactional, by generation.
+#[derive(Debug, Default)]
+pub struct Engines {
+    generation: u64,
+    known: std::collections::HashMap<std::sync::Arc<str>, bool>,
+}
+
+impl Engines {
+    fn get(&self, generation: u64, user: &str) -> Option<bool> {
+        (self.generation == generation).then(|| self.known.get(user).copied()).flatten()
+    }
+
+    fn learn(&mut self, generation: u64, user: &std::sync::Arc<str>, all: bool) {
+        if self.generation != generation {
+            self.generation = generation;
+            self.known.clear();
+        }
+        self.known.insert(user.clone(), all);
+    }
+}
