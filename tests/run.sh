@@ -219,6 +219,14 @@ manifests() {
   else skip_stage manifests "no Kubernetes API server"; fi
 }
 
+# The chart installed, with pods that run.
+installed() {
+  cargo build --locked --quiet
+  if ! finished kubernetes; then skip_stage install "no Kubernetes API server"
+  elif ! quiet tests/kubernetes/install.sh --may; then skip_stage install "namespaces need root"
+  else stage install tests/kubernetes/install.sh; fi
+}
+
 fuzz() {
   # By chance only where someone asks for it: what a change did not break must not stop it.
   if [ -n "${FUZZ_SECONDS:-}" ]; then stage fuzz fuzz/run.sh "$FUZZ_SECONDS"
@@ -251,6 +259,7 @@ case ${1:-all} in
     equality
     apps --only "$some_apps"
     manifests
+    installed
     fuzz
     deny
     ;;
@@ -263,6 +272,7 @@ case ${1:-all} in
     equality
     apps
     manifests
+    installed
     ;;
   lint)
     lint
