@@ -17,7 +17,7 @@ use scene::{ROLE, Scene, Setting, name};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
-use support::{Cluster, Line};
+use support::{Chance, Cluster, Line, number};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep;
 use writers::Writers;
@@ -30,29 +30,6 @@ const LANES: usize = 3;
 /// Where each row was written, and when, by the one clock of this machine. Replicas do not run triggers for rows.
 const WHENCE: &str = "ALTER TABLE test.log ADD COLUMN server INT, ADD COLUMN at DATETIME(6); \
     CREATE TRIGGER test.whence BEFORE INSERT ON test.log FOR EACH ROW SET NEW.server = @@server_id, NEW.at = SYSDATE(6)";
-
-/// xorshift64*: the same orders for the same seed.
-struct Chance(u64);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(high).expect("31 bits") % bound
-    }
-
-    /// Mostly short, so that what goes on side by side meets; sometimes longer than a server's silence may be.
-    fn pause(&mut self) -> Duration {
-        let most = if self.below(4) == 0 { 1200 } else { 120 };
-        Duration::from_millis(self.below(most) as u64)
-    }
-}
 
 /// What becomes of the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -304,10 +281,6 @@ async fn play(seed: u64, orders: usize, twist: impl Fn(&mut Plan)) -> Option<Lat
     let (told, wrong): (Late, Late) = late.into_iter().partition(|(token, _)| told.contains(token));
     eprintln!("seed {seed}: {orders} orders, {fates:?}; {} statements in doubt ran late", told.len());
     Some(wrong)
-}
-
-fn number(name: &str, fallback: usize) -> usize {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(fallback)
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test file uses another part
 #![allow(unused_imports)]
 
+mod chance;
 mod cluster;
 mod group;
 mod kubernetes;
@@ -13,13 +14,14 @@ mod relay;
 mod replication;
 mod scratch;
 
-pub use cluster::Cluster;
+pub use chance::{Chance, number};
+pub use cluster::{Cluster, Waits};
 pub use group::Group;
 pub use kubernetes::{Kubernetes, Pods};
 pub use node::{Kind, Node, Role};
 pub use proxy::{Proxy, config_without_servers, proxy_config};
-pub use relay::{Line, Relay};
-pub use scratch::{Scratch, free_port};
+pub use relay::{Line, Relay, Way};
+pub use scratch::{Scratch, free_port, signal};
 
 use std::io::Write;
 use std::path::PathBuf;

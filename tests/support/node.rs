@@ -53,7 +53,14 @@ pub struct Node {
     /// Further options of the server.
     pub(super) options: Vec<String>,
     child: Option<Child>,
+    /// MiB of a file system of its own, gone with the process. Needs root.
+    pub(super) disk: Option<usize>,
+    /// The administrator's connection, where each statement's own could be refused.
+    held: tokio::sync::Mutex<Option<mysql_async::Conn>>,
 }
+
+/// Its folder is a file system in a name space of its own, which nobody has to unmount.
+const OWN_DISK: &str = "mount -t tmpfs -o size=\"$1\"m tmpfs \"$2\" && shift 2 && exec \"$@\"";
 
 impl Node {
     /// Starts it and does not wait.
@@ -65,7 +72,17 @@ impl Node {
 
     /// Does not start it yet.
     pub(super) fn planned(kind: Kind, role: Role, port: u16, server_id: usize, dir: PathBuf) -> Self {
-        Node { kind, role, port, server_id, dir, options: Vec::new(), child: None }
+        Node {
+            kind,
+            role,
+            port,
+            server_id,
+            dir,
+            options: Vec::new(),
+            child: None,
+            disk: None,
+            held: None.into(),
+        }
     }
 
     pub(super) fn start(&mut self) {
@@ -91,7 +108,16 @@ impl Node {
             Role::Primary => "primary",
             Role::Replica => "replica",
         };
-        let mut command = Command::new(scripts.join("server.sh"));
+        let program = scripts.join("server.sh");
+        let mut command = match self.disk {
+            None => Command::new(program),
+            Some(size) => {
+                let mut apart = Command::new("unshare");
+                apart.args(["--mount", "--propagation", "private", "sh", "-c", OWN_DISK, "sh"]);
+                apart.arg(size.to_string()).arg(&self.dir).arg(program);
+                apart
+            }
+        };
         command
             .env("PATH", path)
             .args(["run", self.kind.name(), &self.port.to_string()])
@@ -128,6 +154,27 @@ impl Node {
                 );
             }
             sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Its folder as it sees it itself.
+    fn inside(&self) -> PathBuf {
+        match (self.disk, self.pid()) {
+            (Some(_), Some(pid)) => PathBuf::from(format!("/proc/{pid}/root{}", self.dir.display())),
+            _ => self.dir.clone(),
+        }
+    }
+
+    /// Leaves nothing of its disk.
+    pub fn fill_disk(&self) {
+        use std::io::Write as _;
+        assert!(self.disk.is_some(), "it has the disk of everybody");
+        let mut file = std::fs::File::create(self.inside().join("filler")).expect("a file on its disk");
+        let mut size = 1 << 20;
+        while size > 0 {
+            if file.write_all(&vec![0; size]).is_err() {
+                size /= 2;
+            }
         }
     }
 
@@ -173,20 +220,33 @@ impl Node {
         statements: &str,
         limit: Duration,
     ) -> Result<Vec<mysql_async::Row>, mysql_async::Error> {
-        let options =
-            mysql_async::OptsBuilder::default().socket(self.dir.join("sock").to_str()).user(Some("root"));
         let work = async {
-            let mut conn = mysql_async::Conn::new(options).await?;
-            let mut result = conn.query_iter(statements).await?;
-            let mut rows = Vec::new();
-            while !result.is_empty() {
-                rows.extend(result.collect::<mysql_async::Row>().await?);
+            if let Some(conn) = self.held.lock().await.as_mut() {
+                return all_rows(conn, statements).await;
             }
-            drop(result);
+            let mut conn = self.administrator().await?;
+            let rows = all_rows(&mut conn, statements).await?;
             conn.disconnect().await?;
             Ok(rows)
         };
         timeout(limit, work).await.unwrap_or_else(|e| Err(std::io::Error::from(e).into()))
+    }
+
+    async fn administrator(&self) -> Result<mysql_async::Conn, mysql_async::Error> {
+        let socket = self.inside().join("sock");
+        let options = mysql_async::OptsBuilder::default().socket(socket.to_str()).user(Some("root"));
+        mysql_async::Conn::new(options).await
+    }
+
+    /// It takes no further connections, not even of the administrator, who keeps one.
+    pub async fn close_doors(&self) {
+        *self.held.lock().await = Some(self.administrator().await.expect("a login"));
+        self.sql("SET GLOBAL max_connections = 10").await;
+    }
+
+    pub async fn open_doors(&self) {
+        self.sql("SET GLOBAL max_connections = 500").await;
+        *self.held.lock().await = None;
     }
 
     /// The first row with its column names; NULL is empty. Empty without a row.
@@ -287,6 +347,18 @@ impl Drop for Node {
         }
         self.kill();
     }
+}
+
+async fn all_rows(
+    conn: &mut mysql_async::Conn,
+    statements: &str,
+) -> Result<Vec<mysql_async::Row>, mysql_async::Error> {
+    let mut result = conn.query_iter(statements).await?;
+    let mut rows = Vec::new();
+    while !result.is_empty() {
+        rows.extend(result.collect::<mysql_async::Row>().await?);
+    }
+    Ok(rows)
 }
 
 fn text(value: mysql_async::Value) -> Option<String> {

@@ -1,11 +1,14 @@
-//! The network between the proxy and one server, for tests that break it.
+//! The network between two peers, for tests that break it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 /// What becomes of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,20 @@ pub enum Line {
     Silent,
     /// Everything is reset.
     Cut,
+    /// What is said this way arrives when the line is back: as with TCP, where only packets are lost.
+    Held(Way),
+    /// All of it, so much later.
+    Late(Duration),
+    /// What is connected is reset after so many more bytes of the server's.
+    Torn(usize),
+}
+
+/// Whose bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    ToServer,
+    ToClient,
+    Both,
 }
 
 /// A port that stands for a server's. It ends with its owner.
@@ -29,7 +46,12 @@ pub struct Relay {
 impl Relay {
     /// To a port on 127.0.0.1.
     pub async fn to(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("cannot listen");
+        Self::listening(0, server).await
+    }
+
+    /// The same on a port of one's choice.
+    pub async fn listening(port: u16, server: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("cannot listen");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let (line, seen) = watch::channel(Line::Through);
         let accepting = tokio::spawn(async move {
@@ -63,25 +85,93 @@ impl Drop for Relay {
 async fn relay(client: TcpStream, server: u16, mut line: watch::Receiver<Line>) {
     // Dropped with unsent bytes or without, a peer gets a reset.
     let _ = client.set_zero_linger();
-    if *line.borrow_and_update() == Line::Through {
-        let Ok(mut server) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], server))).await else {
-            return;
-        };
-        let _ = (client.set_nodelay(true), server.set_nodelay(true), server.set_zero_linger());
-        let mut client = client;
-        tokio::select! {
-            biased;
-            _ = line.changed() => {}
-            _ = copy_bidirectional(&mut client, &mut server) => return,
-        }
-        silence(&mut line).await;
-        drop((client, server));
-    } else {
-        silence(&mut line).await;
+    if matches!(*line.borrow_and_update(), Line::Silent | Line::Cut) {
+        return silence(&mut line).await;
     }
+    let Ok(server) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], server))).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true), server.set_zero_linger());
+    let ((client_read, client_write), (server_read, server_write)) =
+        (client.into_split(), server.into_split());
+    let (up, down) = (line.clone(), line.clone());
+    let both = async {
+        // One end may have said all and still hear the other out; a break ends both ways.
+        let _ = tokio::try_join!(
+            one_way(client_read, server_write, Way::ToServer, up),
+            one_way(server_read, client_write, Way::ToClient, down)
+        );
+    };
+    tokio::pin!(both);
+    let mut watched = line.clone();
+    tokio::select! {
+        biased;
+        _ = watched.wait_for(|line| matches!(line, Line::Silent | Line::Cut)) => {}
+        () = &mut both => return,
+    }
+    silence(&mut line).await;
 }
 
 /// Holds what is connected while the line is silent.
 async fn silence(line: &mut watch::Receiver<Line>) {
     let _ = line.wait_for(|line| *line != Line::Silent).await;
+}
+
+/// Bytes, and when they are due; no bytes are the end.
+type Due = (Instant, Vec<u8>);
+
+async fn one_way(
+    mut from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    way: Way,
+    line: watch::Receiver<Line>,
+) -> io::Result<()> {
+    let (queue, queued) = mpsc::channel::<Due>(64);
+    let seen = line.clone();
+    let reading = async move {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let count = from.read(&mut buffer).await?;
+            let late = match *seen.borrow() {
+                Line::Late(late) => late,
+                _ => Duration::ZERO,
+            };
+            let bytes = buffer[..count].to_vec();
+            if queue.send((Instant::now() + late, bytes)).await.is_err() || count == 0 {
+                return Ok(());
+            }
+        }
+    };
+    tokio::try_join!(reading, deliver(queued, to, way, line)).map(drop)
+}
+
+async fn deliver(
+    mut queued: mpsc::Receiver<Due>,
+    mut to: OwnedWriteHalf,
+    way: Way,
+    mut line: watch::Receiver<Line>,
+) -> io::Result<()> {
+    // What may still pass of a torn line.
+    let mut left = None;
+    while let Some((due, bytes)) = queued.recv().await {
+        sleep_until(due).await;
+        let holds = |line: &Line| matches!(line, Line::Held(held) if *held == way || *held == Way::Both);
+        let now = *line.wait_for(|line| !holds(line)).await.map_err(io::Error::other)?;
+        left = match now {
+            Line::Torn(count) if way == Way::ToClient => Some(left.unwrap_or(count)),
+            _ => None,
+        };
+        if let Some(some) = left.as_mut() {
+            if bytes.len() >= *some {
+                to.write_all(&bytes[..*some]).await?;
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            *some -= bytes.len();
+        }
+        match bytes.is_empty() {
+            true => return to.shutdown().await,
+            false => to.write_all(&bytes).await?,
+        }
+    }
+    Ok(())
 }

@@ -141,6 +141,15 @@ impl Node {
         .await;
     }
 
+    /// Semi-sync as a whole.
+    pub(super) async fn wait_for_replicas(&self, on: bool) {
+        let role = match self.kind {
+            Kind::MariaDb => "master",
+            Kind::MySql => "source",
+        };
+        self.sql(&format!("SET GLOBAL rpl_semi_sync_{role}_enabled = {}", u8::from(on))).await;
+    }
+
     /// Whether a commit waits for a replica now: not after one that took too long, until a replica has caught up.
     pub async fn is_semi_sync(&self) -> bool {
         let role = match self.kind {
