@@ -1,0 +1,54 @@
+//! A hundred clients in front of real servers while faults go on, and a checker that knows what each client was told.
+//! A seed is a run: seeds in a row have all kinds of fault in turn, everything else is drawn by the seed.
+//!
+//! env: FAULTS=1000 runs, POINTSMAN_SEED=7 the first seed (printed by a failure), FAULT=Killed only this kind (see
+//! `tests/faults/plan.rs`), KIND=mysql, ASYNC=1 without semi-synchronous replication, STRONG=1 reads must see what other
+//! sessions were acknowledged, LANES=2 scenes at a time.
+//!
+//! In front of a rival: POINTSMAN_TARGET=127.0.0.1:3406 (its port) RIVAL="command" (which starts it; gets SERVERS, the
+//! servers' addresses, and PORT; without it the port must be answered by somebody within two minutes) FIRST_PORT=21306
+//! (of the servers). The outcome is then a table, and fails nobody.
+
+#[path = "faults/book.rs"]
+mod book;
+#[path = "faults/check.rs"]
+mod check;
+#[path = "faults/clients.rs"]
+mod clients;
+mod dialogue;
+#[path = "faults/operator.rs"]
+mod operator;
+#[path = "faults/plan.rs"]
+mod plan;
+#[path = "faults/planted.rs"]
+mod planted;
+#[path = "faults/rival.rs"]
+mod rival;
+#[path = "faults/run.rs"]
+mod run;
+#[path = "faults/scene.rs"]
+mod scene;
+mod support;
+
+use run::{Outcome, Settings, lane};
+use std::cell::RefCell;
+use std::rc::Rc;
+use tokio::task::{JoinSet, LocalSet};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_told_the_truth_whatever_happens() {
+    let settings = Settings::of_environment();
+    let (local, mut lanes) = (LocalSet::new(), JoinSet::new());
+    let all = Rc::new(RefCell::new(Outcome::default()));
+    for number in 0..settings.lanes {
+        lanes.spawn_local_on(lane(settings, number, all.clone()), &local);
+    }
+    let ran = local.run_until(lanes.join_all()).await;
+    if ran.contains(&false) {
+        return;
+    }
+    let all = all.borrow();
+    eprintln!("\n{all}");
+    let wrong = all.wrong.join("\n");
+    assert!(wrong.is_empty() || rival::target().is_some(), "{} findings:\n{wrong}", all.wrong.len());
+}
