@@ -89,8 +89,9 @@ pub struct Entry {
     pub token: String,
     pub told: Told,
     pub began: Instant,
-    /// When its last statement (its COMMIT) was sent.
-    pub last: Instant,
+    /// When a transaction's first statement was answered, and when its COMMIT was sent.
+    pub opened: Option<Instant>,
+    pub committed: Option<Instant>,
     pub ended: Instant,
 }
 
@@ -114,8 +115,9 @@ struct Counts {
     torn: usize,
     odd: usize,
     lost: usize,
+    /// From the beginning of what did not go well, if anything, to the end of the next that did.
     longest: Duration,
-    /// Transactions that were open when a fault began, and those of them that went through.
+    /// Transactions that were open when a primary was lost, and those of them that went through.
     open: usize,
     unseen: usize,
 }
@@ -128,12 +130,19 @@ pub struct Table {
 }
 
 impl Table {
-    /// `faults`: when they began.
+    /// `faults`: when a primary was lost.
     pub fn add(&mut self, books: &[Book], faults: &[Instant]) {
         for book in books {
             self.failed_logins += book.failed_logins;
+            let mut since = None;
             for entry in &book.entries {
-                self.rows.entry(entry.class).or_default().note(entry, faults);
+                let counts = self.rows.entry(entry.class).or_default();
+                counts.note(entry, faults);
+                let began = *since.get_or_insert(entry.began);
+                if entry.told == Told::Done {
+                    counts.longest = counts.longest.max(entry.ended - began);
+                    since = None;
+                }
             }
         }
     }
@@ -172,9 +181,8 @@ impl Counts {
             Told::Odd(_) => &mut self.odd,
             Told::Lost(_) => &mut self.lost,
         } += 1;
-        self.longest = self.longest.max(entry.ended - entry.began);
-        let caught = faults.iter().any(|at| entry.began < *at && *at < entry.last);
-        if entry.class.in_transaction() && caught {
+        let until = entry.committed.unwrap_or(entry.ended);
+        if entry.opened.is_some_and(|since| faults.iter().any(|at| since < *at && *at < until)) {
             self.open += 1;
             self.unseen += usize::from(entry.told == Told::Done);
         }

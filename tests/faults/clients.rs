@@ -108,7 +108,8 @@ impl Clients {
                 conn: None,
                 book: Book::default(),
                 partly: false,
-                last: Instant::now(),
+                opened: None,
+                committed: None,
             };
             tokio::spawn(client.run())
         };
@@ -150,8 +151,9 @@ struct Client {
     book: Book,
     /// A part of the answer to the statement of now has come.
     partly: bool,
-    /// When the statement of now was sent.
-    last: Instant,
+    /// Of the transaction of now: its first answer, its COMMIT.
+    opened: Option<Instant>,
+    committed: Option<Instant>,
 }
 
 impl Client {
@@ -204,8 +206,8 @@ impl Client {
             true => format!("r{}-c{}-{n}", self.shared.run, self.number),
             false => String::new(),
         };
-        (self.partly, self.last) = (false, Instant::now());
-        let (began, patience) = (self.last, self.shared.patience);
+        (self.partly, self.opened, self.committed) = (false, None, None);
+        let (began, patience) = (Instant::now(), self.shared.patience);
         let told = match timeout(patience, self.act(&token)).await {
             Ok(result) => Told::of(result, self.class, self.partly),
             Err(_) => Told::Lost(format!("no answer within {patience:?}")),
@@ -228,8 +230,8 @@ impl Client {
             }
             _ => {}
         }
-        let (class, last) = (self.class, self.last);
-        let entry = Entry { class, token, told, began, last, ended: Instant::now() };
+        let (class, opened, committed) = (self.class, self.opened, self.committed);
+        let entry = Entry { class, token, told, began, opened, committed, ended: Instant::now() };
         self.book.entries.push(entry);
     }
 
@@ -250,7 +252,6 @@ impl Client {
     }
 
     fn conn(&mut self) -> &mut Conn {
-        self.last = Instant::now();
         self.conn.as_mut().expect("logged in")
     }
 
@@ -272,6 +273,7 @@ impl Client {
             self.say("BEGIN").await?;
         }
         self.say(&insert("log", token)).await?;
+        self.opened = Some(Instant::now());
         self.think().await;
         let seen: Option<usize> = self.conn().query_first(count(token)).await?;
         self.must_be(seen == Some(1), &format!("in its transaction {token} is there {seen:?} times"));
@@ -279,16 +281,22 @@ impl Client {
         self.think().await;
         self.say(&insert("pair", token)).await?;
         self.think().await;
-        self.say("COMMIT").await
+        self.commit().await
     }
 
     async fn prepared_transaction(&mut self, token: &str) -> Result<(), Error> {
         self.say("START TRANSACTION").await?;
         self.execute("INSERT INTO log (token) VALUES (?)", token).await?;
+        self.opened = Some(Instant::now());
         self.think().await;
         self.execute("INSERT INTO log (token) VALUES (?)", token).await?;
         self.think().await;
         self.execute("INSERT INTO pair (token) VALUES (?)", token).await?;
+        self.commit().await
+    }
+
+    async fn commit(&mut self) -> Result<(), Error> {
+        self.committed = Some(Instant::now());
         self.say("COMMIT").await
     }
 
@@ -308,8 +316,8 @@ impl Client {
         let rows = match self.class {
             Class::PreparedRead => {
                 let query = "SELECT COUNT(*) FROM log WHERE token = ?".with((token.clone(),));
-                let conn = self.conn.as_mut().expect("logged in");
-                let result: QueryResult<'_, 'static, BinaryProtocol> = query.run(conn).await?;
+                let result: QueryResult<'_, 'static, BinaryProtocol> =
+                    query.run(self.conn.as_mut().expect("logged in")).await?;
                 self.partly = true;
                 all(result).await?
             }

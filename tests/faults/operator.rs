@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 /// What a run came to, for the checker.
 #[derive(Debug, Default)]
 pub struct History {
-    /// When something went wrong with a primary, or it was changed.
+    /// When a primary was lost, or changed.
     pub moments: Vec<Instant>,
     pub primaries: Vec<usize>,
     /// Of deposed primaries that could be asked.
@@ -29,13 +29,12 @@ impl Scene {
     pub async fn play(&mut self, plan: &Plan) -> History {
         let mut history = History { primaries: vec![plan.old], ..History::default() };
         sleep(plan.pauses[0]).await;
-        history.now();
         match plan.fault {
             Fault::Killed | Fault::Delayed | Fault::KilledAndBack | Fault::KilledInCommit => {
                 self.killed(plan, &mut history).await;
             }
             Fault::Restarted => {
-                self.cluster.primary_mut().kill();
+                self.kill_primary(&mut history);
                 sleep(plan.pauses[1]).await;
                 self.cluster.restart_primary().await;
             }
@@ -50,6 +49,7 @@ impl Scene {
             Fault::TwoWritable => {
                 self.promote(plan.new, &mut history).await;
                 sleep(plan.pauses[1] + plan.pauses[2]).await;
+                history.now();
             }
             Fault::Flapping => self.flapping(plan, &mut history).await,
             Fault::Planned => self.switch(plan.new, &mut history).await,
@@ -57,6 +57,11 @@ impl Scene {
         self.all_through();
         self.restore(plan, &mut history).await;
         history
+    }
+
+    fn kill_primary(&mut self, history: &mut History) {
+        history.now();
+        self.cluster.primary_mut().kill();
     }
 
     async fn promote(&mut self, new: usize, history: &mut History) {
@@ -108,8 +113,7 @@ impl Scene {
             self.set_replication(plan.old, Line::Held(Way::Both));
             sleep(plan.pauses[2]).await;
         }
-        self.cluster.primary_mut().kill();
-        history.now();
+        self.kill_primary(history);
         sleep(if plan.fault == Fault::Delayed { DELAY } else { plan.pauses[1] }).await;
         self.promote(plan.new, history).await;
         if plan.fault == Fault::KilledAndBack {
@@ -120,6 +124,7 @@ impl Scene {
     }
 
     async fn frozen(&mut self, plan: &Plan, history: &mut History) {
+        history.now();
         self.cluster.primary().freeze();
         sleep(plan.pauses[1]).await;
         if plan.fault == Fault::Frozen {
@@ -138,8 +143,9 @@ impl Scene {
         if matches!(plan.fault, Fault::ApartFromReplicas | Fault::Apart) {
             self.set_replication(plan.old, plan.line);
         }
+        history.now();
         sleep(plan.pauses[1]).await;
-        if plan.fault != Fault::OneWay || plan.promotes {
+        if plan.promotes {
             self.promote(plan.new, history).await;
             sleep(plan.pauses[2]).await;
         }
@@ -152,8 +158,7 @@ impl Scene {
         self.lines[plan.new].set(LATE);
         sleep(FLAP).await;
         if plan.promotes {
-            self.cluster.primary_mut().kill();
-            history.now();
+            self.kill_primary(history);
             sleep(plan.pauses[1]).await;
             self.promote(plan.new, history).await;
             sleep(FLAP).await;
@@ -162,21 +167,20 @@ impl Scene {
 
     async fn torn(&mut self, plan: &Plan, history: &mut History) {
         for bytes in plan.torn {
+            history.now();
             for line in &self.lines {
                 line.set(Line::Torn(bytes));
             }
             sleep(plan.pauses[1]).await;
             self.all_through();
             sleep(plan.pauses[2]).await;
-            history.now();
         }
     }
 
     async fn full_disk(&mut self, plan: &Plan, history: &mut History) {
         self.cluster.primary().fill_disk();
         sleep(FLAP + plan.pauses[1]).await;
-        self.cluster.primary_mut().kill();
-        history.now();
+        self.kill_primary(history);
         self.promote(plan.new, history).await;
     }
 
@@ -188,8 +192,7 @@ impl Scene {
             others.push(crate::support::connect(new.port(), "app", "app", "test").await.expect("a login"));
         }
         new.close_doors().await;
-        self.cluster.primary_mut().kill();
-        history.now();
+        self.kill_primary(history);
         sleep(plan.pauses[1]).await;
         // Its replicas cannot follow while it is full.
         self.cluster.gather(plan.new).await;

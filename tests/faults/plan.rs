@@ -20,9 +20,9 @@ pub enum Fault {
     Frozen,
     /// SIGSTOP, and SIGCONT; nobody was promoted.
     Paused,
-    /// The proxy does not reach the primary; a replica is promoted.
+    /// The proxy does not reach the primary. Here and below: a replica is promoted, or all is well again.
     ApartFromProxy,
-    /// Its replicas do not reach the primary; one of them is promoted.
+    /// Its replicas do not reach the primary.
     ApartFromReplicas,
     /// Neither does.
     Apart,

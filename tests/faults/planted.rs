@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 fn entry(class: Class, token: &str, told: Told) -> Entry {
     let now = Instant::now();
-    Entry { class, token: token.into(), told, began: now, last: now, ended: now }
+    Entry { class, token: token.into(), told, began: now, opened: None, committed: None, ended: now }
 }
 
 fn row(token: &str, table: usize, server: usize, at: &str) -> Row {

@@ -11,8 +11,7 @@ pub struct Command(Child);
 
 impl Drop for Command {
     fn drop(&mut self) {
-        // The group, since a shell may stand before it.
-        crate::support::signal(format!("-{}", self.0.id()), "TERM");
+        crate::support::signal(self.0.id(), "TERM");
         let _ = self.0.wait();
     }
 }
@@ -36,10 +35,12 @@ pub async fn begin(lines: &[Relay]) -> Option<Front> {
     let servers: Vec<_> = lines.iter().map(|line| format!("127.0.0.1:{}", line.port())).collect();
     eprintln!("servers at {}; accounts app/app, monitor/monitor; waiting for port {port}", servers.join(" "));
     let child = std::env::var("RIVAL").ok().map(|command| {
-        use std::os::unix::process::CommandExt as _;
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", &command]).env("SERVERS", servers.join(" ")).env("PORT", port.to_string());
-        Command(shell.stdin(Stdio::null()).process_group(0).spawn().expect("cannot run RIVAL"))
+        shell
+            .args(["-c", &format!("exec {command}")])
+            .env("SERVERS", servers.join(" "))
+            .env("PORT", port.to_string());
+        Command(shell.stdin(Stdio::null()).spawn().expect("cannot run RIVAL"))
     });
     let deadline = Instant::now() + Duration::from_secs(120);
     while crate::support::connect(port, "app", "app", "test").await.is_err() {
