@@ -44,7 +44,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | not open, not forwarded, whole, nothing held, and (not sent, or repeatable) | again elsewhere, four times at most; what two servers had when they were lost goes to no third one |
+//! | not open, not forwarded, whole, nothing held, and (not sent, or repeatable) | again elsewhere, four times at most; what two servers had when their connections broke goes to no third one |
 //! | open, and the statement cannot have ended the transaction | 1213 (40001): rolled back |
 //! | repeatable, forwarded | an ERR packet in place of the next row; inside a packet the connection ends |
 //! | sent, and neither of these | SQLSTATE 08007: outcome unknown. Never sent again |

@@ -174,6 +174,15 @@ fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
 /// columns has nine.
 const FRONT: usize = 32;
 
+/// What comes of reading from a server.
+pub(super) enum Came {
+    Bytes(Buf),
+    /// The connection ended.
+    Broken,
+    /// The probes hear nothing of the server any more, or it lost its role.
+    GivenUp,
+}
+
 /// What the client gets of a stretch of an answer.
 enum Output {
     /// It as it came.
@@ -208,8 +217,15 @@ impl<R: Runtime> Session<R> {
         let mut prepared = None;
         loop {
             chunk = match self.read_server(chunk).await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
+                Ok(Came::Bytes(chunk)) => chunk,
+                Ok(Came::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
+                Ok(Came::GivenUp) => {
+                    // It did not fall over this statement: that one may go to as many others as it takes.
+                    let lost_on = self.lost_on.take();
+                    let outcome = self.lost(true, forwarded, &walker, buf, *request);
+                    self.lost_on = lost_on;
+                    return Ok(outcome);
+                }
                 Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
@@ -433,10 +449,10 @@ impl<R: Runtime> Session<R> {
         chunk.make_room(need.saturating_sub(chunk.len()).max(1));
     }
 
-    /// Reads from the server; what has no room yet gets a buffer then. None: it is lost.
-    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<Option<Buf>, Stop> {
+    /// Reads from the server; what has no room yet gets a buffer then.
+    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<Came, Stop> {
         const ENDING: u8 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
-        let Some(connection) = &mut self.backend else { return Ok(None) };
+        let Some(connection) = &mut self.backend else { return Ok(Came::Broken) };
         let (signal, client) = (&self.handle.signal, &mut self.client);
         let (context, attached) = (&self.context, self.handle.attached.get());
         let stream = &mut connection.stream;
@@ -473,10 +489,10 @@ impl<R: Runtime> Session<R> {
             Poll::Pending
         });
         match read.await {
-            Ok((Ok(n), chunk)) if n > 0 => Ok(Some(chunk)),
+            Ok((Ok(n), chunk)) if n > 0 => Ok(Came::Bytes(chunk)),
             Ok((_, chunk)) => {
                 self.context.buffers.give(chunk);
-                Ok(None)
+                Ok(Came::Broken)
             }
             Err(0) => Err(Stop::Close(Close::ClientLost)),
             Err(raised) if raised & Signals::KILLED != 0 => {
@@ -485,7 +501,7 @@ impl<R: Runtime> Session<R> {
             Err(raised) if raised & Signals::END != 0 => {
                 Err(Stop::TellAndClose(Failure::ShuttingDown, Close::Drained))
             }
-            Err(_) => Ok(None),
+            Err(_) => Ok(Came::GivenUp),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::answer::Came;
 use super::attach::Stop;
 use super::journal::{Answer, Journal, Witness};
 use super::place::Brought;
@@ -261,8 +262,8 @@ impl<R: Runtime> Session<R> {
         let (mut chunk, mut edits, mut witness) = (Buf::default(), Edits::default(), Witness::default());
         loop {
             chunk = match self.read_server(chunk).await? {
-                Some(chunk) => chunk,
-                None => return Ok(None),
+                Came::Bytes(chunk) => chunk,
+                Came::Broken | Came::GivenUp => return Ok(None),
             };
             let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut witness);
             edits.clear();

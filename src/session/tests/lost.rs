@@ -126,6 +126,29 @@ fn a_read_that_two_servers_were_lost_with_goes_to_no_third_one() {
 }
 
 #[test]
+fn a_read_goes_on_where_two_servers_were_only_silent() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let (db1, db2) = (world.server("db-1"), world.server("db-2"));
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        world.down("db-0");
+        world.primary("db-1");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select a from t").await;
+        world.down("db-1");
+        world.primary("db-2");
+        let mut db = db2.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select a from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
 fn a_read_finds_the_third_of_three_connections_that_died_on_one_server() {
     play(async {
         let world = World::new();
