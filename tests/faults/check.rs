@@ -121,6 +121,8 @@ pub struct Excuse {
     pub server_errors: bool,
     /// Answers may break off in the middle of a packet, and with them the connection.
     pub torn: bool,
+    /// More than one server is lost: a read that was on two of them is told so.
+    pub several: bool,
 }
 
 /// Errors that autocommit statements may not get, and connections that may not be lost.
@@ -130,7 +132,8 @@ pub fn errors(books: &[Book], excuse: Excuse) -> Vec<String> {
         let excused = match &entry.told {
             Told::Done | Told::InDoubt => true,
             Told::RolledBack => entry.class.in_transaction(),
-            Told::Cut | Told::Torn => entry.class == Class::LongRead || excuse.torn,
+            Told::Cut => entry.class == Class::LongRead || excuse.torn || excuse.several,
+            Told::Torn => entry.class == Class::LongRead || excuse.torn,
             Told::Odd(_) | Told::Refused(_) => excuse.server_errors,
             Told::Lost(_) => excuse.torn,
         };

@@ -27,6 +27,8 @@ pub struct Settings {
     pub kind: Kind,
     pub semi_sync: bool,
     pub sees: Sees,
+    /// Falsifies the outcome, so that the checker must find something.
+    pub plants: bool,
 }
 
 impl Settings {
@@ -47,6 +49,7 @@ impl Settings {
             kind,
             semi_sync: number("ASYNC", 0) == 0,
             sees: if number("STRONG", 0) == 0 { Sees::Own } else { Sees::All },
+            plants: false,
         }
     }
 }
@@ -132,6 +135,9 @@ async fn one(scene: &mut Scene, settings: Settings, seed: u64) -> Outcome {
     scene.settled().await;
     let books = clients.books().await;
     verdict.wrong.extend(scene.replicas_agree(seed).await);
+    if settings.plants {
+        scene.plant(&books).await;
+    }
     let moments = history.moments.clone();
     compare(scene, &plan, history, &books, &mut verdict).await;
     let mut table = Table::default();
@@ -162,7 +168,11 @@ async fn compare(scene: &Scene, plan: &Plan, history: History, books: &[Book], v
     (verdict.lost_by_replication, verdict.late_in_doubt) =
         (by_rows.lost_by_replication, by_rows.late_in_doubt);
     if rival::target().is_none() {
-        let excuse = Excuse { server_errors: plan.fault == Fault::FullDisk, torn: plan.fault == Fault::Torn };
+        let excuse = Excuse {
+            server_errors: plan.fault == Fault::FullDisk,
+            torn: plan.fault == Fault::Torn,
+            several: plan.fault == Fault::Late,
+        };
         verdict.wrong.extend(errors(books, excuse));
     }
 }

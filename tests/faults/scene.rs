@@ -1,10 +1,11 @@
 //! Servers, the network between them and the proxy, and the proxy or a rival of it.
 
+use super::book::{Book, Class, Told};
 use super::clients::{Sees, tables};
 use super::plan::{Fault, Plan};
 use super::run::Settings;
 use crate::dialogue::{eventually, readers_are, writer_is};
-use crate::support::{Cluster, Kind, Line, Proxy, Relay, Waits, config_without_servers};
+use crate::support::{Cluster, Kind, Line, Proxy, Relay, Waits, config_without_servers, number};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -98,6 +99,16 @@ impl Scene {
         self.lines[number].set(Line::Through);
     }
 
+    /// One acknowledged write is there twice, another one not at all.
+    pub async fn plant(&self, books: &[Book]) {
+        let entries = books.iter().flat_map(|b| &b.entries);
+        let mut writes = entries.filter(|e| e.class == Class::Write && e.told == Told::Done);
+        let mut token = || writes.next().expect("two acknowledged writes").token.clone();
+        let insert = format!("INSERT INTO test.log (token) VALUES ('{}')", token());
+        let delete = format!("DELETE FROM test.log WHERE token = '{}'", token());
+        self.cluster.primary().sql(&format!("{insert}; {delete}")).await;
+    }
+
     /// Before the clients come.
     pub async fn prepare(&mut self, plan: &mut Plan) {
         if plan.fault != Fault::FullDisk {
@@ -116,7 +127,10 @@ impl Scene {
 const DISK_MIB: usize = 600;
 
 fn config(lines: &[Relay], sees: Sees) -> String {
-    let mut text = config_without_servers().replace("\"primary\"", "\"split\"");
+    // A server is down after three intervals of silence, and a busy machine is silent at times.
+    let interval = format!("password = \"monitor\"\ninterval = \"{}ms\"", number("PROBE_MS", 300));
+    let text = config_without_servers().replace("\"primary\"", "\"split\"");
+    let mut text = text.replace("password = \"monitor\"", &interval);
     let level = if sees == Sees::All { "strong" } else { "session" };
     let _ = write!(text, "\n[consistency]\nlevel = \"{level}\"\n");
     // Longer than all that happens to the servers may take on a slow machine.
