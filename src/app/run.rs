@@ -16,7 +16,7 @@ use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
 use super::webhook::Webhooks;
 use crate::admin::{self, AdminState, ChangeCosts};
-use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
+use crate::config::{Config, Discovery, Drain, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, Source, WatchState};
 use crate::monitor::{BackendConnector, Kicker, Routines};
 use crate::net::TokioRuntime;
@@ -198,15 +198,19 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
         kick: Arc::new(kick),
     })?;
     Lifecycle::Listening.enter(&lifecycle);
-    let draining = phase.wait_for(|phase| *phase == Lifecycle::Draining);
-    tokio::pin!(draining);
+    let ending = async {
+        // Only the process's end drops the other side.
+        let _ = phase.wait_for(|phase| *phase == Lifecycle::Draining).await;
+        drain(&server, live.borrow().drain.clone()).await;
+    };
+    tokio::pin!(ending);
     let mut asked = None;
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = &mut draining => break,
+            () = &mut ending => return Ok(ExitCode::SUCCESS),
             _ = minutes.tick() => server.restore_ceilings().await,
             _ = seconds.tick() => server.tick(),
             lost = writer_is_lost(&mut snapshot, asked) => {
@@ -217,15 +221,20 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
             }
         }
     }
-    let drain = live.borrow().drain.clone();
+}
+
+/// From the word to end to the end of the last session.
+async fn drain(server: &Server, times: Drain) {
     // Load balancers take a moment to see that we are not ready: until then clients still come.
-    tokio::time::sleep(drain.delay).await;
-    tracing::info!(sessions = server.sessions(), "closing the ports; sessions end at their next boundary");
-    match server.drain(drain.timeout).await {
+    tokio::time::sleep(times.delay).await;
+    tracing::info!(
+        sessions = server.sessions(),
+        "closing the ports; sessions end where their clients notice"
+    );
+    match server.drain(times.timeout).await {
         0 => tracing::info!("every session ended"),
         left => tracing::warn!(left, "the drain's time is over: the rest was told ERROR 1053"),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// How often the workers are asked again while there is no writer: a last answer may have been on its way.

@@ -314,7 +314,7 @@ pub struct Timeouts {
 pub struct Drain {
     /// After SIGTERM: not ready, but still accepting, this long; default 0 s.
     pub delay: Duration,
-    /// Then sessions end at their first transaction boundary, at most this long; default 20 s.
+    /// Then sessions end where their clients notice, at most this long; default 20 s.
     pub timeout: Duration,
 }
 

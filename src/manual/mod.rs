@@ -13,6 +13,7 @@
 //! | [`probes`] | what is asked of the servers, and who is the writer |
 //! | [`kubernetes`] | from pods to servers, and from Secrets to passwords |
 //! | [`failover`] | what becomes of a statement when its server goes |
+//! | [`drain`] | how the process ends, and what its clients notice |
 //! | [`kill`] | two numbers for one session |
 //! | [`threads`] | threads, sockets, buffers, signals |
 //!
@@ -23,6 +24,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "these pages are about the inside")]
 
 pub mod connection;
+pub mod drain;
 pub mod failover;
 pub mod kill;
 pub mod kubernetes;

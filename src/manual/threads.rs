@@ -38,17 +38,10 @@
 //!
 //! [`Signal`](crate::net::Signal) is how a worker speaks to one of its sessions: a byte of bits and a waker,
 //! both on the same thread. [`Signals`](crate::session::Signals) names them: `DRAIN`, `KILLED`, `LOST`,
-//! `IDLE`, `LOGIN`, `END`, `LOOK`. Each wait says which of them may interrupt it
+//! `IDLE`, `LOGIN`, `END`, `LOOK`, `LEAVE`. Each wait says which of them may interrupt it
 //! ([`or_raised`](crate::net::or_raised)). A second's tick of the worker raises the timeouts, so no session
 //! has a timer of its own; `LOOK` makes a session whose statement takes long look whether its client is still
-//! there.
-//!
-//! # Drain
-//!
-//! [`Lifecycle`](crate::telemetry::Lifecycle) only goes forward: starting, listening, draining. SIGTERM
-//! enters `Draining`, which turns `/readyz`; after `drain.delay` the workers stop accepting and raise
-//! `DRAIN`, at which idle sessions outside a transaction end; after `drain.timeout` `END` interrupts the rest
-//! with ERROR 1053.
+//! there. How a process ends is told in [`drain`](super::drain).
 //!
 //! # Settings
 //!

@@ -121,6 +121,18 @@ impl Stream for MemoryStream {
         !pipe.bytes.is_empty() || pipe.closed
     }
 
+    fn has_bytes(&mut self) -> bool {
+        self.has_news()
+    }
+
+    fn cork(&mut self, _on: bool) {}
+
+    fn shut(&mut self) {
+        let mut pipe = self.outgoing.borrow_mut();
+        pipe.closed = true;
+        pipe.wake();
+    }
+
     fn abort(&mut self) {
         self.outgoing.borrow_mut().bytes.clear();
     }

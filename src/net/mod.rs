@@ -67,6 +67,15 @@ pub trait Stream: 'static {
     /// system call; may be late by one turn of the event loop.
     fn has_news(&mut self) -> bool;
 
+    /// Whether a read would return at once. Asks the system, and so is never late.
+    fn has_bytes(&mut self) -> bool;
+
+    /// Holds what is written back until there is a whole packet of it, or lets it go. Only where packets are.
+    fn cork(&mut self, on: bool);
+
+    /// Nothing is written any more: the peer reads an end behind what was. What was held back goes with it.
+    fn shut(&mut self);
+
     /// What was written and is still on its way here is not sent any more, also not after the stream is dropped: a
     /// peer that cannot be reached now must not get it later.
     fn abort(&mut self);

@@ -2,6 +2,8 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -33,6 +35,13 @@ pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
 }
 
 impl TokioStream {
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            TokioStream::Tcp(s) => SockRef::from(s),
+            TokioStream::Unix(s) => SockRef::from(s),
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             TokioStream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
@@ -153,6 +162,23 @@ impl Stream for TokioStream {
         looked.is_ok()
     }
 
+    fn has_bytes(&mut self) -> bool {
+        let looked = self.socket().peek(&mut [MaybeUninit::uninit()]);
+        !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn cork(&mut self, on: bool) {
+        if let TokioStream::Tcp(s) = self {
+            // Without it the end comes in a packet of its own.
+            let _ = SockRef::from(&*s).set_tcp_cork(on);
+        }
+    }
+
+    fn shut(&mut self) {
+        // Whatever is wrong with it, it is closed next.
+        let _ = self.socket().shutdown(Shutdown::Write);
+    }
+
     fn abort(&mut self) {
         match self {
             // Without it the kernel would go on trying to deliver for minutes after the close.
@@ -236,5 +262,35 @@ mod tests {
         stream.abort();
         drop(stream);
         assert!(heard(peer).await < written);
+    }
+
+    async fn connected() -> (TokioStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (TokioStream::Tcp(listener.accept().await.unwrap().0), peer)
+    }
+
+    #[tokio::test]
+    async fn bytes_are_seen_before_the_event_loop_tells_of_them() {
+        let (mut stream, peer) = connected().await;
+        assert!(!stream.has_bytes());
+        peer.try_write(b"x").unwrap();
+        assert!(stream.has_bytes());
+        let (mut stream, peer) = connected().await;
+        drop(peer);
+        assert!(stream.has_bytes(), "an end is news, too");
+    }
+
+    #[tokio::test]
+    async fn what_is_held_back_leaves_with_the_end() {
+        let (mut stream, mut peer) = connected().await;
+        stream.cork(true);
+        assert_eq!(stream.write_now(b"answer").unwrap(), 6);
+        let mut room = [0; 16];
+        assert!(tokio::time::timeout(Duration::from_millis(20), peer.peek(&mut room)).await.is_err());
+        stream.shut();
+        assert_eq!(peer.read(&mut room).await.unwrap(), 6);
+        // In the same packet: nothing is waited for.
+        assert_eq!(peer.try_read(&mut room).unwrap(), 0);
     }
 }

@@ -5,18 +5,25 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::Socket;
+use tokio::sync::Notify;
 
 use super::control::Control;
 use super::worker::Worker;
 use crate::net::{Accepted, Buf, Listener, Stream, TokioStream};
-use crate::session::{Failure, in_place_of_greeting};
+use crate::session::{Drain, Failure, in_place_of_greeting};
 use crate::telemetry::{Close, Port, cell_of};
 
 /// Without descriptors or memory, accept would fail again at once: wait for some to come back.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts for as long as the port is open.
-pub(super) async fn run(worker: Rc<Worker>, socket: Socket, port: Port) {
+/// Nobody connected for this long: the port can be closed without cutting somebody off.
+const CALM: Duration = Duration::from_millis(10);
+
+/// And no longer than this: the kernel goes on connecting clients as long as the port is open.
+const LAST: Duration = Duration::from_millis(200);
+
+/// Accepts for as long as the port is open, and then those whom the kernel has connected already.
+pub(super) async fn run(worker: Rc<Worker>, socket: Socket, port: Port, stop: Rc<Notify>) {
     let listener = match Listener::from_socket(socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -25,21 +32,35 @@ pub(super) async fn run(worker: Rc<Worker>, socket: Socket, port: Port) {
         }
     };
     let mut told = false;
-    loop {
-        match listener.accept().await {
-            Ok(stream) => {
-                told = false;
-                accepted(&worker, stream, port);
+    // The word may come in a pause.
+    while worker.context.drain.get() == Drain::No {
+        tokio::select! {
+            result = listener.accept() => one(&worker, result, port, &mut told).await,
+            () = stop.notified() => {}
+        }
+    }
+    let last = async {
+        while let Ok(result) = tokio::time::timeout(CALM, listener.accept()).await {
+            one(&worker, result, port, &mut told).await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST, last).await;
+}
+
+async fn one(worker: &Rc<Worker>, result: std::io::Result<TokioStream>, port: Port, told: &mut bool) {
+    match result {
+        Ok(stream) => {
+            *told = false;
+            accepted(worker, stream, port);
+        }
+        Err(error) if is_passing(&error) => {}
+        Err(error) => {
+            worker.context.metrics.accept_errors.add(1);
+            if !*told {
+                tracing::warn!(%error, "cannot accept clients; trying again");
+                *told = true;
             }
-            Err(error) if is_passing(&error) => {}
-            Err(error) => {
-                worker.context.metrics.accept_errors.add(1);
-                if !told {
-                    tracing::warn!(%error, "cannot accept clients; trying again");
-                    told = true;
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
@@ -47,11 +47,17 @@ pub enum Control {
     },
     /// A second is over: look for timeouts.
     Tick,
-    /// Stop accepting; sessions end at their next transaction boundary.
+    /// Stop accepting; sessions end where their clients notice.
     Drain,
+    /// The drain's time is nearly over: sessions end at their next transaction boundary.
+    Press,
     /// The drain's time is over: what is left ends now.
     End,
 }
+
+/// How much of a drain's time is for ending sessions behind an answer: a client that says nothing for so long is
+/// silent enough to be ended without.
+const MOST_PRESSED: Duration = Duration::from_secs(5);
 
 /// What the workers are given.
 pub struct ServerParts {
@@ -100,7 +106,7 @@ pub struct Server {
     shared: Arc<Shared>,
     loads: Arc<Loads>,
     /// Disconnects when every worker ended.
-    ended: mpsc::UnboundedReceiver<()>,
+    ended: Mutex<mpsc::UnboundedReceiver<()>>,
     ceilings: Arc<Ceilings>,
 }
 
@@ -154,7 +160,7 @@ impl Server {
                 .spawn(move || worker::run(worker, alive))
                 .map_err(StartError::Thread)?;
         }
-        Ok(Server { shared, loads, ended, ceilings })
+        Ok(Server { shared, loads, ended: Mutex::new(ended), ceilings })
     }
 
     /// Clients connected now.
@@ -189,20 +195,28 @@ impl Server {
         self.ceilings.restore().await;
     }
 
-    /// Ends every session at its first transaction boundary, and what is left after `limit` at once.
-    /// Returns how many were left.
-    pub async fn drain(mut self, limit: Duration) -> usize {
+    /// Ends every session where its client notices, then at a transaction boundary, and what is left after `limit`
+    /// at once. Returns how many were left. `tick` has to be called meanwhile, too.
+    pub async fn drain(&self, limit: Duration) -> usize {
+        let pressed = (limit / 4).min(MOST_PRESSED);
         self.tell(|| Control::Drain);
-        match tokio::time::timeout(limit, self.ended.recv()).await {
-            Ok(_) => 0,
-            Err(_) => {
-                let left = self.sessions();
-                self.tell(|| Control::End);
-                // Long enough for an ERR packet to every client that reads.
-                let _ = tokio::time::timeout(Duration::from_secs(1), self.ended.recv()).await;
-                left
-            }
+        if self.ended_within(limit - pressed).await {
+            return 0;
         }
+        tracing::info!(sessions = self.sessions(), "sessions end behind their next answer");
+        self.tell(|| Control::Press);
+        if self.ended_within(pressed).await {
+            return 0;
+        }
+        let left = self.sessions();
+        self.tell(|| Control::End);
+        // Long enough for an ERR packet to every client that reads.
+        self.ended_within(Duration::from_secs(1)).await;
+        left
+    }
+
+    async fn ended_within(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, async { self.ended.lock().await.recv().await }).await.is_ok()
     }
 
     fn tell(&self, control: impl Fn() -> Control) {

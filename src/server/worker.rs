@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use socket2::Socket;
-use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, LocalSet};
 
 use super::accept;
 use super::control::Control;
@@ -15,7 +15,7 @@ use super::outside::{Shared, WorkerOutside};
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, TokioRuntime};
-use crate::session::{Context, Session, Signals, kill_here};
+use crate::session::{Context, Drain, Session, Signals, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
 use crate::topology::Snapshot;
@@ -130,9 +130,12 @@ async fn work(parts: WorkerParts) {
     let outside = Box::new(WorkerOutside(shared.clone()));
     let context = Rc::new(Context::new(TokioRuntime, buffers, pool, now, settings, metrics, outside));
     let worker = Rc::new(Worker { index, context: context.clone(), shared, loads });
+    let stop = Rc::new(Notify::new());
     let accepting: Vec<_> = sockets
         .into_iter()
-        .map(|(socket, port)| tokio::task::spawn_local(accept::run(worker.clone(), socket, port)))
+        .map(|(socket, port)| {
+            tokio::task::spawn_local(accept::run(worker.clone(), socket, port, stop.clone()))
+        })
         .collect();
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
     tokio::task::spawn_local(follow_settings(context.clone(), live));
@@ -142,7 +145,7 @@ async fn work(parts: WorkerParts) {
         let told = if draining {
             tokio::select! {
                 told = control.recv() => told,
-                () = no_sessions(&context) => return,
+                () = no_sessions(&context, &accepting) => return,
             }
         } else {
             control.recv().await
@@ -174,9 +177,11 @@ async fn work(parts: WorkerParts) {
             }
             Some(Control::Drain) => {
                 draining = true;
-                accepting.iter().for_each(tokio::task::JoinHandle::abort);
+                context.drain.set(Drain::Gentle);
+                stop.notify_waiters();
                 context.handles().iter().for_each(|h| h.signal.raise(Signals::DRAIN));
             }
+            Some(Control::Press) => context.drain.set(Drain::Pressed),
             Some(Control::End) => {
                 context.handles().iter().for_each(|h| h.signal.raise(Signals::END));
             }
@@ -184,15 +189,9 @@ async fn work(parts: WorkerParts) {
     }
 }
 
-/// Ends when the last session did. A session takes the word to drain at its own next boundary.
-async fn no_sessions(context: &Context<TokioRuntime>) {
-    while context.session_count() > 0 {
-        // Sockets that were accepted before the ports closed may still begin sessions.
-        context.handles().iter().for_each(|h| {
-            if h.signal.get() & Signals::DRAIN == 0 {
-                h.signal.raise(Signals::DRAIN);
-            }
-        });
+/// Ends when the ports are closed and the last session ended.
+async fn no_sessions(context: &Context<TokioRuntime>, accepting: &[JoinHandle<()>]) {
+    while context.session_count() > 0 || !accepting.iter().all(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -235,7 +234,11 @@ fn every_second(context: &Context<TokioRuntime>) {
     let idle = live.timeouts.idle.min(drain.unwrap_or(Duration::MAX));
     for handle in context.handles() {
         let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
-        if handle.login.borrow().is_none() {
+        let login = handle.login.borrow().is_none();
+        if context.drain.get() != Drain::No && quiet > Drain::SILENCE && (login || !handle.busy.get()) {
+            handle.signal.raise(Signals::LEAVE);
+        }
+        if login {
             if quiet > live.timeouts.login {
                 handle.signal.raise(Signals::LOGIN);
             }

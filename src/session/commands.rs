@@ -2,7 +2,7 @@
 
 use super::client::ended_by;
 use super::request::Request;
-use super::{Failure, Session, Signals};
+use super::{Drain, Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::{Close, Port};
@@ -31,7 +31,11 @@ impl<R: Runtime> Session<R> {
                 Ok(mut request) => {
                     self.handle.busy.set(true);
                     self.handle.active.set(self.context.tick.get());
-                    self.dispatch(&mut buf, &mut request).await
+                    if self.how_pressed() == Drain::Pressed {
+                        Box::pin(self.dispatch_last(&mut buf, &mut request)).await
+                    } else {
+                        self.dispatch(&mut buf, &mut request).await
+                    }
                 }
                 Err(close) => Err(close),
             };
@@ -48,22 +52,27 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn idle(&mut self) -> Result<(), Close> {
         loop {
             let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
-            if !self.has_transaction() {
-                ending |= Signals::DRAIN;
+            if !self.is_unfinished() {
+                ending |= Signals::LEAVE;
             }
             match or_raised(&self.handle.signal, ending, self.client.readable()).await {
                 Ok(Ok(())) => {
                     // Raised in the same turn of the loop: it is not idle after all.
-                    self.handle.signal.lower(Signals::IDLE);
+                    self.handle.signal.lower(Signals::IDLE | Signals::LEAVE);
                     return Ok(());
                 }
                 Ok(Err(_)) => return Err(Close::ClientLost),
                 Err(Signals::LOST) => self.kept_lost(),
                 Err(raised) => {
                     let raised = raised & !Signals::LOST;
+                    if raised & (Signals::END | Signals::LEAVE) != 0 && !self.is_silent() {
+                        return Ok(());
+                    }
                     if raised & Signals::END != 0 {
                         return Err(self.refuse(0, &Failure::ShuttingDown, Close::Drained).await);
                     }
+                    // At once: what is still to be done for the server connection gives a statement time to come.
+                    self.client.shut();
                     return Err(ended_by(raised));
                 }
             }
@@ -138,7 +147,7 @@ impl<R: Runtime> Session<R> {
         Ok(true)
     }
 
-    async fn dispatch(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+    pub(super) async fn dispatch(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
@@ -152,6 +161,7 @@ impl<R: Runtime> Session<R> {
         match request.command {
             Command::Ping => {
                 self.skip(buf, *request).await?;
+                self.refuse_if_draining(request.answer_seq()).await?;
                 self.send_pong(request.answer_seq()).await
             }
             Command::ChangeUser | Command::ProcessKill => {
@@ -160,6 +170,7 @@ impl<R: Runtime> Session<R> {
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if request.command == Command::ChangeUser {
+                    self.refuse_if_draining(request.answer_seq()).await?;
                     self.change_user(buf, request.header).await
                 } else {
                     self.process_kill(buf, *request).await

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::drain::Drain;
 use super::handle::{Attached, Handle, Signals};
 use super::kill::KillRequest;
 use super::statements::Texts;
@@ -128,6 +129,8 @@ pub struct Context<R: Runtime> {
     pub outside: Box<dyn Outside>,
     /// Seconds since the worker began.
     pub tick: Cell<u32>,
+    /// Whether the process is ending.
+    pub drain: Cell<Drain>,
     sessions: RefCell<HashMap<u32, Rc<Handle>>>,
     /// Statements under way on each server, by its id: ids count up from 0 and are never used again.
     loads: RefCell<Vec<usize>>,
@@ -170,6 +173,7 @@ impl<R: Runtime> Context<R> {
             metrics,
             outside,
             tick: Cell::new(0),
+            drain: Cell::default(),
             sessions: RefCell::default(),
             loads: RefCell::default(),
             random: Cell::new(seed),

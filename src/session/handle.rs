@@ -12,7 +12,7 @@ use crate::topology::ServerId;
 pub struct Signals;
 
 impl Signals {
-    /// End at the next transaction boundary.
+    /// The process is ending: what has no boundary ends now.
     pub const DRAIN: u8 = 1;
     /// KILL: end now.
     pub const KILLED: u8 = 1 << 1;
@@ -26,6 +26,8 @@ impl Signals {
     pub const END: u8 = 1 << 5;
     /// A statement has been under way for a while: look whether the client is still there.
     pub const LOOK: u8 = 1 << 6;
+    /// Silent for a while when the process is ending: end, unless something is unfinished.
+    pub const LEAVE: u8 = 1 << 7;
 }
 
 /// The server connection that a session has now.

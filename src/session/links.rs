@@ -263,9 +263,4 @@ impl<R: Runtime> Session<R> {
             self.context.pool.vacate(connection, &seat);
         }
     }
-
-    /// Whether a transaction is open on either server.
-    pub(super) fn has_transaction(&self) -> bool {
-        Role::BOTH.iter().any(|role| self.state.pins.on(*role).has(Pin::Transaction))
-    }
 }

@@ -58,6 +58,7 @@ impl<R: Runtime> Session<R> {
             match HandshakeResponse::parse(payload) {
                 Ok(response) => {
                     self.capabilities = response.capabilities & greeting.capabilities;
+                    self.looks = response.attribute("_client_name") == Some(super::drain::LOOKS);
                     Ok(Claim {
                         user: response.user.to_vec(),
                         response: response.auth_response.to_vec(),
@@ -201,7 +202,7 @@ impl<R: Runtime> Session<R> {
         let login = Rc::new(login);
         self.handle.login.replace(Some(login.clone()));
         self.handle.active.set(self.context.tick.get());
-        self.handle.signal.lower(Signals::LOGIN);
+        self.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
         self.login = Some(login);
         self.collation = collation;
         let written = std::mem::take(&mut self.state.written);
@@ -212,7 +213,7 @@ impl<R: Runtime> Session<R> {
 
     /// A whole packet with this sequence id, consumed by the caller.
     async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
-        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::DRAIN;
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         let read = read_packet(&mut self.client, buf, Some(seq), MAX_LOGIN_PACKET);
         match or_raised(&self.handle.signal, ending, read).await {
             Ok(Ok(header)) => Ok(header),
@@ -226,7 +227,7 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn wait_for_client(&mut self) -> Result<(), Close> {
-        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::DRAIN;
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         match or_raised(&self.handle.signal, ending, self.client.readable()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Close::ClientLost),

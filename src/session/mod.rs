@@ -16,6 +16,7 @@ mod attach;
 mod client;
 mod commands;
 mod context;
+mod drain;
 mod errors;
 mod exchange;
 mod explain;
@@ -45,6 +46,7 @@ mod transfer;
 mod untold;
 
 pub use context::{Context, Outside, TopologyCell};
+pub use drain::Drain;
 pub use errors::{Failure, in_place_of_greeting};
 pub use handle::{Attached, Handle, Signals};
 pub use kill::{KillRequest, kill_here};
@@ -92,6 +94,8 @@ pub struct Session<R: Runtime> {
     state_refused: Option<Box<ServerError>>,
     /// Its connections between two statements.
     links: Links<R::Stream>,
+    /// Its driver looks whether the socket has ended before it uses it.
+    looks: bool,
     /// Counts its reads, up to 255.
     reads: u8,
     /// The replica of its last read,
@@ -130,6 +134,7 @@ impl<R: Runtime> Session<R> {
             sent: PinSet::default(),
             state_refused: None,
             links: Links::default(),
+            looks: false,
             reads: 0,
             reader: None,
             reader_at: 0,

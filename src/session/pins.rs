@@ -33,6 +33,10 @@ impl PinSet {
         self.0 & Self::bit(pin) != 0
     }
 
+    pub fn has_any(self, of: PinSet) -> bool {
+        self.0 & of.0 != 0
+    }
+
     pub fn without(self, other: PinSet) -> PinSet {
         PinSet(self.0 & !other.0)
     }

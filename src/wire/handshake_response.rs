@@ -74,6 +74,17 @@ impl<'a> HandshakeResponse<'a> {
         })
     }
 
+    /// The value of a connection attribute.
+    pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
+        let mut r = Reader::new(self.attributes);
+        while let (Ok(key), Ok(value)) = (r.lenenc_bytes("a name"), r.lenenc_bytes("a value")) {
+            if key == name.as_bytes() {
+                return Some(value);
+            }
+        }
+        None
+    }
+
     /// Appends the payload; `capabilities` must contain PLUGIN_AUTH_LENENC_CLIENT_DATA and
     /// PLUGIN_AUTH, CONNECT_WITH_DB if and only if there is a schema, CONNECT_ATTRS.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -114,6 +125,14 @@ mod tests {
         let mut out = Vec::new();
         response().encode(&mut out);
         assert_eq!(HandshakeResponse::parse(&out), Ok(response()));
+    }
+
+    #[test]
+    fn attributes_are_found_by_name() {
+        let with = |attributes| HandshakeResponse { attributes, ..response() };
+        assert_eq!(with(b"\x01a\x01b\x02cd\x03efg").attribute("cd"), Some(&b"efg"[..]));
+        assert_eq!(with(b"\x01a\x01b\x02cd\x03ef").attribute("cd"), None);
+        assert_eq!(with(b"").attribute("cd"), None);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Login {
     /// As the client names it; not sent without PLUGIN_AUTH.
     pub plugin: &'static str,
     pub capabilities: Capabilities,
+    /// Encoded; not sent without CONNECT_ATTRS.
+    pub attributes: &'static [u8],
     pub port: Port,
     /// Said in the same breath as the handshake response.
     pub behind: Vec<u8>,
@@ -38,6 +40,7 @@ impl Default for Login {
             collation: 45,
             plugin: "mysql_native_password",
             capabilities,
+            attributes: b"\x04_pid\x0242",
             port: Port::Primary,
             behind: Vec::new(),
             seq: 1,
@@ -202,7 +205,7 @@ fn response(login: &Login, capabilities: Capabilities, nonce: &Nonce) -> Vec<u8>
         out.put_nul_bytes(plugin.as_bytes());
     }
     if has(Capabilities::CONNECT_ATTRS) {
-        out.put_lenenc_bytes(b"\x04_pid\x0242");
+        out.put_lenenc_bytes(login.attributes);
     }
     out
 }

@@ -1,4 +1,4 @@
-//! KILL by the two numbers that a client knows of a connection, drains and timeouts.
+//! KILL by the two numbers that a client knows of a connection, and timeouts.
 
 use super::commands::attached;
 use super::*;
@@ -103,52 +103,8 @@ fn what_is_no_session_of_this_account_is_the_servers_to_judge() {
     });
 }
 
-fn tell(world: &World, bits: u8) {
+pub fn tell(world: &World, bits: u8) {
     world.context.handles().iter().for_each(|h| h.signal.raise(bits));
-}
-
-#[test]
-fn a_drain_ends_idle_sessions_and_waits_for_transactions() {
-    play(async {
-        let world = World::new();
-        let mut idle = world.client().await;
-        let (mut busy, _, mut db) = attached(&world, &Login::default()).await;
-        busy.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        busy.expect(&[ok_with(IN_TRANS)]).await;
-        tell(&world, Signals::DRAIN);
-        idle.peer.expect_end().await;
-        busy.peer.expect_silence().await;
-        busy.query("commit");
-        db.expect_query("commit").await;
-        db.reply_ok();
-        busy.expect_ok().await;
-        busy.peer.expect_end().await;
-        db.peer.expect_silence().await;
-        world.expect_nothing_left(1).await;
-        assert_eq!(world.closed(Close::Drained), 2);
-    });
-}
-
-#[test]
-fn the_end_of_a_drain_tells_everybody() {
-    play(async {
-        let world = World::new();
-        let mut idle = world.client().await;
-        let (mut busy, _, mut db) = attached(&world, &Login::default()).await;
-        busy.query("select sleep(100)");
-        db.expect_query("select sleep(100)").await;
-        world.down("db-2");
-        tokio::task::yield_now().await;
-        tell(&world, Signals::END);
-        idle.expect_err_at(0, 1053, "08S01").await;
-        idle.peer.expect_end().await;
-        busy.expect_err(1053, "08S01").await;
-        busy.peer.expect_end().await;
-        db.peer.expect_end().await;
-        world.expect_nothing_left(0).await;
-    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod apart;
 mod command_phase;
 mod commands;
 mod connection_phase;
+mod drain;
 mod failover;
 mod faults;
 mod kill;
