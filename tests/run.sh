@@ -141,6 +141,21 @@ apps() { # [--only app,…]
   done
 }
 
+# Two proxies behind one address, restarted under pools of connections: see tests/clients/README.md.
+rolling() { # [--form full]
+  local servers=$scratch/rolling
+  if [ ! -x tests/clients/run.sh ]; then skip_stage "rolling restart" "no tests/clients/run.sh"; return; fi
+  finished clients-install || true
+  cargo build --locked --quiet
+  if tests/setup/cluster.sh start "$servers" mariadb 1; then
+    stage "rolling restart" tests/clients/run.sh rolling --binary target/debug/pointsman --cluster "$servers" \
+      --log "$report/proxy-rolling.log" "$@"
+  else
+    fail_stage "rolling restart" "the servers did not start"
+  fi
+  [ ! -e "$servers/kind" ] || tests/setup/cluster.sh stop "$servers"
+}
+
 # The corpus on a server and through the proxy in front of servers like it: see tests/equality/README.md.
 equality() {
   local kind servers direct
@@ -256,6 +271,7 @@ case ${1:-all} in
     lint
     rust_tests
     clients
+    rolling
     equality
     apps --only "$some_apps"
     manifests
@@ -269,6 +285,7 @@ case ${1:-all} in
     export ORDERS=${ORDERS:-500} FAULTS=${FAULTS:-180} POINTSMAN_SEED=${POINTSMAN_SEED:-$RANDOM}
     rust_tests --test '*'
     clients
+    rolling --form full
     equality
     apps
     manifests

@@ -12,6 +12,7 @@ usage() {
   echo "              [--only client,…] [--features feature,…] [--limit SECONDS per client] | --list | --install"
   echo "       run.sh noleak --port P [options, see README.md]"
   echo "       run.sh model --direct P1 --proxy P2 [--ops N] [--seed S] [--direct-database test] [--proxy-database sbtest] [--host H] [--user U] [--password P]"
+  echo "       run.sh rolling --binary POINTSMAN --cluster DIR [--form short|full|measure] [--log FILE]"
   echo "       run.sh equality --flavor F --direct P --proxy P --primary P --replicas P,P [--corpus DIR] [--only file,…] [--passes fast,paced,prepared] [--masks]"
   exit 2
 }
@@ -19,7 +20,7 @@ usage() {
 # Comparisons of a direct connection with the proxy: programs of their own, not clients.
 program="" arguments=()
 case ${1:-} in
-  model | noleak | equality)
+  model | noleak | equality | rolling)
     program=$1
     shift
     [ $# -ge 1 ] || usage
@@ -86,7 +87,8 @@ cargo_build() {
 }
 
 go_build() {
-  cd "$here/go" && GOMODCACHE=$cache/go-mod GOFLAGS=-modcacherw go build -o "$cache/go-client" .
+  cd "$here/go" && export GOMODCACHE=$cache/go-mod GOFLAGS=-modcacherw &&
+    go build -o "$cache/go-client" . && go build -o "$cache/go-rolling" ./rolling
 }
 
 java_build() {
@@ -125,13 +127,45 @@ prepare_rust() {
 }
 prepare_sqlx() { prepare_rust client-sqlx; }
 prepare_mysql_async() { prepare_rust client-mysql-async; }
-prepare_go() { need go && once go "$here"/go/go.sum "$here"/go/*.go -- go_build && command=("$cache/go-client"); }
+prepare_go() { need go && once go "$here"/go/go.sum "$here"/go/*.go "$here"/go/rolling/*.go -- go_build && command=("$cache/go-client"); }
 prepare_java() {
   need java mvn && once java "$here/java/pom.xml" $(find "$here/java/src" -name '*.java') -- java_build &&
     command=(java -Xmx1g -cp "$cache/java-target/clients.jar:$cache/java-target/lib/*" pointsman.clients.Client "$1")
 }
 prepare_connj() { prepare_java connj; }
 prepare_mariadbj() { prepare_java mariadbj; }
+
+# Applications on pools while two proxies are restarted, see README.md; what HikariCP does not notice is only measured.
+rolling() {
+  local form=short options=() programs=() pools=() driver
+  while [ $# -gt 0 ]; do
+    if [ "$1" = --form ]; then form=$2; else options+=("$1" "$2"); fi
+    shift 2
+  done
+  case $form in
+    short) options+=(--rounds 1 --timeout 8s) ;;
+    full) options+=(--rounds 2 --timeout 45s) ;;
+    measure) options+=(--rounds 2 --timeout 20s) ;;
+    *) usage ;;
+  esac
+  for driver in connj mariadbj; do
+    if [ "$form" = measure ]; then pools+=("$driver:$driver:-:-:2,6,6,6")
+    else pools+=("${driver}_asks:$driver:-1:-:2,6,6,6"); fi
+    [ "$form" != full ] || pools+=("${driver}_lives_30s:$driver:-:30000:2,6,6,6")
+  done
+  need python3 || { echo "SKIPPED rolling - $why"; return; }
+  if prepare_go; then programs+=(-- "$cache/go-rolling"); else echo "SKIPPED go - $why"; fi
+  if prepare_java connj; then
+    programs+=(-- java -Xmx512m -cp "$cache/java-target/clients.jar:$cache/java-target/lib/*" pointsman.clients.Rolling "${pools[@]}")
+  else
+    echo "SKIPPED hikari - $why"
+  fi
+  [ ${#programs[@]} = 0 ] || python3 "$here/rolling/rolling.py" "${options[@]}" "${programs[@]}"
+}
+if [ "$program" = rolling ]; then
+  rolling "${arguments[@]}"
+  exit
+fi
 
 if [ -n "$program" ]; then
   case $program in model) binary=session-model ;; *) binary=$program ;; esac
