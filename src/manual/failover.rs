@@ -20,7 +20,7 @@
 //! A session that is not pinned has nothing to lose but what its parked connections know, and moves without a
 //! word. For kept ones `tell_of_loss` in `session/attach.rs` says, in this order: a pin that the client would
 //! miss (`SessionState::held`): 1053 and the connection ends, since a client that goes on would work without
-//! it. Open transaction: 1213 (40001), the connection stays. Otherwise it moves: `warnings` and `found_rows`
+//! it. Open transaction: run again (below), else 1213 (40001), the connection stays. Otherwise it moves: `warnings` and `found_rows`
 //! end, and a statement that asks for them gets 1105 (`Forgotten`).
 //!
 //! Then `attach`: without a writer the statement waits for the next snapshot, `failover.hold` at most, and
@@ -45,6 +45,8 @@
 //! | | |
 //! |---|---|
 //! | not open, not forwarded, whole, nothing held, and (not sent, or repeatable) | again elsewhere, four times at most; what two servers had when their connections broke goes to no third one |
+//! | open, not forwarded, and the statement does nothing but `ROLLBACK` | said again elsewhere, where nothing is open |
+//! | open, not forwarded, and the transaction can be run again, with this statement behind it | run again |
 //! | open, and the statement cannot have ended the transaction | 1213 (40001): rolled back |
 //! | repeatable, forwarded | an ERR packet in place of the next row; inside a packet the connection ends |
 //! | sent, and neither of these | SQLSTATE 08007: outcome unknown. Never sent again |
@@ -52,6 +54,24 @@
 //!
 //! Whether a statement may have ended the transaction is asked of its class (`may_end_transaction`), for
 //! COM_STMT_EXECUTE of the class that its text got when it was prepared.
+//!
+//! # Running a transaction again
+//!
+//! `session/journal.rs` keeps, for a transaction on the primary, each packet and a sum of its answer
+//! ([`Observer::unread`](crate::wire::Observer::unread) hears columns and rows as they pass; OK and ERR packets are
+//! summed without what they tell of the session). The first statement that may not be run elsewhere drops the journal,
+//! and there is none from then on: to have one is to be able. Packets of prepared statements are made to stand alone
+//! (types are put in), and name their text, since the client may close the statement.
+//!
+//! `session/replay.rs` runs it on the primary of now. `InsertId` at the begin is brought along; the session's state is
+//! that of the begin, or the journal would have been dropped. Nothing that is heard there changes the session: it is
+//! what it was. Three things are asked of the server: whether the account sees tables without rollback, once per worker,
+//! account and generation; and where an insert id differs, `SAVEPOINT`, `SET insert_id`, and whether that was used
+//! (`@@insert_id` is 0 then on both kinds of server; MySQL cannot take it back, and so the connection goes if it was
+//! not).
+//!
+//! Only a lost *server* is a reason (`has_lost_primary`): the snapshot says so, or another generation has begun. A COMMIT
+//! that was sent is never run again.
 //!
 //! # A server that says it is read-only
 //!

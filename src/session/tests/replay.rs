@@ -465,3 +465,36 @@ fn without_autocommit_the_first_statement_is_enough() {
         assert_eq!(world.disrupted(Disruption::Replayed), 1);
     });
 }
+
+#[test]
+fn a_transaction_stays_with_a_read_only_primary_until_there_is_another() {
+    play(async {
+        let world = World::new();
+        let (mut client, mut db) = in_transaction(&world).await;
+        let db1 = world.server("db-1");
+        let mut other = world.client().await;
+        world.read_only("db-0");
+        both(&mut client, &mut db, READ, &text("x")).await;
+        other.query("begin");
+        other.peer.expect_silence().await;
+        db1.expect_nobody().await;
+        drop(other);
+        // What it cannot do there waits for the next primary, with all of it.
+        client.query("commit");
+        db.expect_query("commit").await;
+        db.reply(&[error(1290, "The MySQL server is running with the --read-only option")]);
+        db.peer.expect_end().await;
+        client.peer.expect_silence().await;
+        world.primary("db-1");
+        let mut mine = db1.accept().await;
+        mine.expect_set("").await;
+        engines(&mut mine, &[]).await;
+        again(&mut mine, "begin", &[ok_with(IN_TRANS)]).await;
+        again(&mut mine, WRITE, &[changed()]).await;
+        for _ in 0..2 {
+            again(&mut mine, READ, &text("x")).await;
+        }
+        again(&mut mine, "commit", &[ok()]).await;
+        client.expect_ok().await;
+    });
+}
