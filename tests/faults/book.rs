@@ -155,6 +155,45 @@ impl Table {
     }
 }
 
+/// One line for a kind of fault: autocommit statements, then transactions.
+pub const LINE_HEADS: [&str; 10] = [
+    "ok",
+    "in doubt",
+    "errors",
+    "conn lost",
+    "longest",
+    "trans. ok",
+    "in doubt",
+    "1213",
+    "other",
+    "  open: unseen",
+];
+
+impl Table {
+    pub fn line(&self) -> String {
+        let sum = |transactions: bool| {
+            let mut all = Counts::default();
+            let rows = self.rows.iter().filter(|(class, _)| class.in_transaction() == transactions);
+            rows.for_each(|(_, counts)| all.add(counts));
+            all
+        };
+        let (one, many) = (sum(false), sum(true));
+        let errors = one.refused + one.odd + one.cut;
+        format!(
+            "{:>10}{:>10}{errors:>10}{:>10}{:>9.1}s{:>10}{:>10}{:>10}{:>10}{:>14}",
+            one.done,
+            one.in_doubt,
+            one.lost + one.torn,
+            one.longest.max(many.longest).as_secs_f64(),
+            many.done,
+            many.in_doubt,
+            many.rolled_back,
+            many.lost + many.torn + many.refused + many.odd,
+            format!("{}: {}", many.open, many.unseen)
+        )
+    }
+}
+
 impl Counts {
     fn add(&mut self, more: &Counts) {
         self.done += more.done;

@@ -1,6 +1,6 @@
 //! Runs one after the other, and what they came to.
 
-use super::book::{Book, Table};
+use super::book::{Book, LINE_HEADS, Table};
 use super::check::{Excuse, Found, Verdict, check, errors};
 use super::clients::{Clients, Order, Sees};
 use super::operator::History;
@@ -58,7 +58,8 @@ impl Settings {
 #[derive(Debug, Default)]
 pub struct Outcome {
     table: Table,
-    runs: BTreeMap<Fault, usize>,
+    /// Of each kind: how many, and what they came to.
+    runs: BTreeMap<Fault, (usize, Table)>,
     lost_by_replication: usize,
     late_in_doubt: usize,
     pub wrong: Vec<String>,
@@ -67,8 +68,10 @@ pub struct Outcome {
 impl Outcome {
     pub fn add(&mut self, other: Outcome) {
         self.table.merge(other.table);
-        for (fault, count) in other.runs {
-            *self.runs.entry(fault).or_default() += count;
+        for (fault, (count, table)) in other.runs {
+            let known = self.runs.entry(fault).or_default();
+            known.0 += count;
+            known.1.merge(table);
         }
         self.lost_by_replication += other.lost_by_replication;
         self.late_in_doubt += other.late_in_doubt;
@@ -78,8 +81,13 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "runs: {:?}", self.runs)?;
-        writeln!(f, "{}", self.table)?;
+        write!(f, "{:<20}{:>5}", "", "runs")?;
+        LINE_HEADS.iter().try_for_each(|head| write!(f, "{head:>10}"))?;
+        writeln!(f)?;
+        for (fault, (count, table)) in &self.runs {
+            writeln!(f, "{:<20}{count:>5}{}", format!("{fault:?}"), table.line())?;
+        }
+        writeln!(f, "\n{}", self.table)?;
         writeln!(
             f,
             "acknowledged and lost by replication: {}; in doubt, and written on a deposed primary: {}; findings: {}",
@@ -144,8 +152,8 @@ async fn one(scene: &mut Scene, settings: Settings, seed: u64) -> Outcome {
     table.add(&books, &moments);
     eprintln!("seed {seed}, {:?}:\n{table}", plan.fault);
     let mut outcome = Outcome {
+        runs: BTreeMap::from([(plan.fault, (1, table.clone()))]),
         table,
-        runs: BTreeMap::from([(plan.fault, 1)]),
         lost_by_replication: verdict.lost_by_replication,
         late_in_doubt: verdict.late_in_doubt,
         wrong: Vec::new(),

@@ -5,7 +5,9 @@ use super::clients::{Sees, tables};
 use super::plan::{Fault, Plan};
 use super::run::Settings;
 use crate::dialogue::{eventually, readers_are, writer_is};
-use crate::support::{Cluster, Kind, Line, Proxy, Relay, Waits, config_without_servers, number};
+use crate::support::{
+    Cluster, Kind, Line, Proxy, Relay, Waits, config_without_servers, has_own_disks, number, report_skipped,
+};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -112,6 +114,11 @@ impl Scene {
     /// Before the clients come.
     pub async fn prepare(&mut self, plan: &mut Plan) {
         if plan.fault != Fault::FullDisk {
+            return;
+        }
+        if !has_own_disks() {
+            report_skipped("a full disk", "needs root, for a file system of its own; the primary is killed");
+            plan.fault = Fault::Killed;
             return;
         }
         // The next primary is one with a small disk.

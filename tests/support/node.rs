@@ -59,6 +59,13 @@ pub struct Node {
     held: tokio::sync::Mutex<Option<mysql_async::Conn>>,
 }
 
+/// Whether servers can have disks of their own here: root can do that.
+pub fn has_own_disks() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "true"]).stdin(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// Its folder is a file system in a name space of its own, which nobody has to unmount.
 const OWN_DISK: &str = "mount -t tmpfs -o size=\"$1\"m tmpfs \"$2\" && shift 2 && exec \"$@\"";
 
