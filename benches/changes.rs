@@ -1,0 +1,258 @@
+//! `benches/run.sh changes`: what 100 clients that say 5,000 statements a second together notice of planned changes of the
+//! primary, and of its death. Prints lines of a table. env: CHANGES=20 of each kind  RATE=5000  KIND=mysql
+#![allow(clippy::print_stdout)]
+
+#[path = "../tests/dialogue/mod.rs"]
+mod dialogue;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+use support::{Cluster, Proxy, proxy_config};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval, sleep};
+
+const CLIENTS: usize = 100;
+/// Quiet time before and behind a change.
+const AROUND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Reads,
+    Writes,
+    /// Transactions of five statements, said without a pause.
+    Transactions,
+}
+
+/// Of 100 clients 60 read, 20 write, 20 run transactions.
+fn role(number: usize) -> Role {
+    match number % 5 {
+        0 => Role::Writes,
+        1 => Role::Transactions,
+        _ => Role::Reads,
+    }
+}
+
+/// What one statement, or one transaction from its BEGIN to its COMMIT, came to.
+struct Said {
+    role: Role,
+    begun: Instant,
+    ended: Instant,
+    /// Of transactions: when COMMIT was said.
+    committing: Option<Instant>,
+    failed: Option<String>,
+}
+
+/// An error by its SQLSTATE, or a lost connection.
+fn name(error: &Error) -> String {
+    match error {
+        Error::Server(e) => format!("{} ({})", e.code, e.state),
+        _ => "connection lost".to_owned(),
+    }
+}
+
+async fn transaction(client: &mut Conn, row: usize, commits: &mut Option<Instant>) -> Result<(), Error> {
+    client.query_drop("BEGIN").await?;
+    client.query_drop(format!("INSERT INTO log VALUES ('t{row}')")).await?;
+    let _: Option<u64> =
+        client.query_first(format!("SELECT n FROM counts WHERE id = {row} FOR UPDATE")).await?;
+    client.query_drop(format!("UPDATE counts SET n = n + 1 WHERE id = {row}")).await?;
+    *commits = Some(Instant::now());
+    client.query_drop("COMMIT").await
+}
+
+async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>) -> Vec<Said> {
+    let role = role(number);
+    let login = async || support::connect(port, "app", "app", "test").await;
+    let (mut connection, mut all) = (login().await.expect("login"), Vec::new());
+    let mut ticks = interval(if role == Role::Transactions { pace * 5 } else { pace });
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !over.load(SeqCst) {
+        ticks.tick().await;
+        let (begun, mut committing) = (Instant::now(), None);
+        let result = match role {
+            Role::Reads => {
+                let read =
+                    connection.query_first::<u64, _>(format!("SELECT n FROM counts WHERE id = {number}"));
+                read.await.map(|_| ())
+            }
+            Role::Writes => connection.query_drop(format!("INSERT INTO log VALUES ('w{number}')")).await,
+            Role::Transactions => transaction(&mut connection, number, &mut committing).await,
+        };
+        let failed = result.err().map(|e| name(&e));
+        if failed.as_deref() == Some("connection lost")
+            && let Ok(new) = login().await
+        {
+            connection = new;
+        }
+        all.push(Said { role, begun, ended: Instant::now(), committing, failed });
+    }
+    all
+}
+
+/// One change, by when the old primary was touched and when the new one was writable.
+struct Change {
+    from: Instant,
+    writable: Instant,
+}
+
+#[derive(Default)]
+struct Noticed {
+    statements: f64,
+    seconds: f64,
+    errors: BTreeMap<String, usize>,
+    /// From the moment when the new primary was writable (or its own begin, if that was later) to a statement's end:
+    /// of each client the longest, in milliseconds.
+    beyond: Vec<f64>,
+    /// From then to the first write that was acknowledged, in milliseconds.
+    first: Vec<f64>,
+    /// Transactions that were open when the primary went, before their COMMIT was said, and those that ended well.
+    open: usize,
+    unseen: usize,
+}
+
+fn ms(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64() * 1e3
+}
+
+impl Noticed {
+    fn add(&mut self, clients: Vec<Vec<Said>>, change: &Change, took: Duration) {
+        self.seconds += took.as_secs_f64();
+        let mut first: Option<Instant> = None;
+        for said in clients.iter().flatten() {
+            self.statements += if said.role == Role::Transactions { 5.0 } else { 1.0 };
+            if let Some(error) = &said.failed {
+                let what = if said.role == Role::Transactions { "transactions" } else { "statements" };
+                *self.errors.entry(format!("{what}: {error}")).or_default() += 1;
+            } else if said.role != Role::Reads && said.ended > change.writable {
+                first = Some(first.map_or(said.ended, |first| first.min(said.ended)));
+            }
+            let before_commit = said.committing.is_none_or(|at| at > change.from);
+            if said.role == Role::Transactions
+                && said.begun < change.from
+                && said.ended > change.from
+                && before_commit
+            {
+                self.open += 1;
+                self.unseen += usize::from(said.failed.is_none());
+            }
+        }
+        self.first.extend(first.map(|first| ms(change.writable, first)));
+        for client in &clients {
+            let touched = client
+                .iter()
+                .filter(|said| said.ended > change.from && said.begun < change.writable + AROUND / 2);
+            let longest =
+                touched.map(|said| ms(change.writable.max(said.begun), said.ended)).fold(0.0, f64::max);
+            self.beyond.push(longest);
+        }
+    }
+
+    fn print(mut self, what: &str) {
+        let at = |all: &mut Vec<f64>, share: f64| {
+            all.sort_by(f64::total_cmp);
+            all.get(((all.len() as f64 * share).ceil() as usize).clamp(1, all.len()) - 1)
+                .copied()
+                .unwrap_or(0.0)
+        };
+        let errors: Vec<_> = self.errors.iter().map(|(error, n)| format!("{n} {error}")).collect();
+        let errors = if errors.is_empty() { "none".to_owned() } else { errors.join(", ") };
+        println!("| {what}: statements a second | {:.0} |", self.statements / self.seconds);
+        println!("| … errors | {errors} |");
+        println!(
+            "| … new primary writable → a client's statement of that time is answered, ms: p50 / p99 / most | {:.1} / {:.1} / {:.1} |",
+            at(&mut self.beyond, 0.5),
+            at(&mut self.beyond, 0.99),
+            at(&mut self.beyond, 1.0)
+        );
+        println!(
+            "| … new primary writable → first write acknowledged, ms: p50 / p99 / most | {:.1} / {:.1} / {:.1} |",
+            at(&mut self.first, 0.5),
+            at(&mut self.first, 0.99),
+            at(&mut self.first, 1.0)
+        );
+        println!(
+            "| … transactions open before their `COMMIT`, and unseen by their clients | {} / {} |",
+            self.open, self.unseen
+        );
+    }
+}
+
+fn number(name: &str, fallback: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(fallback)
+}
+
+async fn begin(cluster: &Cluster) -> Proxy {
+    cluster.primary().sql("CREATE TABLE test.log (token VARCHAR(60) NOT NULL)").await;
+    cluster.primary().sql("CREATE TABLE test.counts (id INT PRIMARY KEY, n BIGINT NOT NULL)").await;
+    let rows: Vec<_> = (0..CLIENTS).map(|n| format!("({n},0)")).collect();
+    cluster.primary().sql(&format!("INSERT INTO test.counts VALUES {}", rows.join(","))).await;
+    cluster.wait_caught_up().await;
+    let proxy = Proxy::start(&proxy_config(cluster)).await;
+    dialogue::readers_are(&proxy, cluster.servers().len() - 1).await;
+    proxy
+}
+
+async fn one(cluster: &mut Cluster, proxy: &Proxy, killed: bool) -> (Vec<Vec<Said>>, Change, Duration) {
+    let over = Arc::new(AtomicBool::new(false));
+    let pace = Duration::from_secs_f64(CLIENTS as f64 / number("RATE", 5000) as f64);
+    let began = Instant::now();
+    let clients: Vec<JoinHandle<Vec<Said>>> =
+        (0..CLIENTS).map(|n| tokio::spawn(client(n, proxy.rw, pace, over.clone()))).collect();
+    sleep(AROUND).await;
+    let old = cluster.primary_number();
+    let new = (old + 1) % cluster.servers().len();
+    let from = Instant::now();
+    let writable = if killed {
+        cluster.primary_mut().kill();
+        cluster.promote(new).await
+    } else {
+        cluster.switchover(new).await
+    };
+    sleep(AROUND).await;
+    over.store(true, SeqCst);
+    let mut all = Vec::new();
+    for client in clients {
+        all.push(client.await.expect("a client"));
+    }
+    let took = began.elapsed();
+    if killed {
+        cluster.rejoin(old).await;
+    }
+    dialogue::readers_are(proxy, cluster.servers().len() - 1).await;
+    cluster.primary().sql("TRUNCATE test.log").await;
+    cluster.wait_caught_up().await;
+    (all, Change { from, writable }, took)
+}
+
+async fn changes(killed: bool, count: usize) -> Option<()> {
+    let mysql = std::env::var("KIND").is_ok_and(|kind| kind == "mysql");
+    let mut cluster = if mysql { Cluster::mysql(2).await? } else { Cluster::mariadb(2).await };
+    // What is acknowledged is on a replica, whatever happens.
+    cluster.set_waits(support::Waits::Always).await;
+    let proxy = begin(&cluster).await;
+    let mut noticed = Noticed::default();
+    for _ in 0..count {
+        let (said, change, took) = one(&mut cluster, &proxy, killed).await;
+        noticed.add(said, &change, took);
+    }
+    let kind = cluster.kind().name();
+    noticed.print(&format!("{count} {} ({kind})", if killed { "crashes" } else { "planned changes" }));
+    Some(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    if std::env::args().any(|arg| arg == "--list") {
+        return;
+    }
+    let count = number("CHANGES", 20);
+    if changes(false, count).await.is_none() || changes(true, count).await.is_none() {
+        eprintln!("SKIPPED changes: no such servers");
+    }
+}
