@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// With half a transaction received, MySQL waits a minute for the other half.
+const STOP_REPLICA: &str = "STOP REPLICA";
 
 impl Node {
     /// Replicates from the server on `port`, from where this one stands.
@@ -22,7 +24,7 @@ impl Node {
                 self.sql("START SLAVE").await;
             }
             Kind::MySql => {
-                self.sql("STOP REPLICA").await;
+                self.slow_sql(STOP_REPLICA).await;
                 self.sql(&format!(
                     "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='repl', \
                      SOURCE_PASSWORD='repl', SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=86400, \
@@ -123,9 +125,12 @@ impl Node {
     /// Ends replication and forgets the source.
     pub(super) async fn stop_following(&self) {
         match self.kind {
-            Kind::MariaDb => self.sql("STOP SLAVE; RESET SLAVE ALL").await,
-            Kind::MySql => self.sql("STOP REPLICA; RESET REPLICA ALL").await,
-        };
+            Kind::MariaDb => drop(self.sql("STOP SLAVE; RESET SLAVE ALL").await),
+            Kind::MySql => {
+                self.slow_sql(STOP_REPLICA).await;
+                self.sql("RESET REPLICA ALL").await;
+            }
+        }
     }
 
     /// A primary that must not acknowledges nothing that no replica has; a former one may, and waits for none.
