@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 use support::{Cluster, Proxy, proxy_config};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, Interval, interval, sleep};
 
 const CLIENTS: usize = 100;
 /// Quiet time before and behind a change.
@@ -25,7 +25,7 @@ const AROUND: Duration = Duration::from_secs(1);
 enum Role {
     Reads,
     Writes,
-    /// Transactions of five statements, said without a pause.
+    /// Transactions of five statements.
     Transactions,
 }
 
@@ -56,12 +56,21 @@ fn name(error: &Error) -> String {
     }
 }
 
-async fn transaction(client: &mut Conn, row: usize, commits: &mut Option<Instant>) -> Result<(), Error> {
+async fn transaction(
+    client: &mut Conn,
+    row: usize,
+    ticks: &mut Interval,
+    commits: &mut Option<Instant>,
+) -> Result<(), Error> {
     client.query_drop("BEGIN").await?;
+    ticks.tick().await;
     client.query_drop(format!("INSERT INTO log VALUES ('t{row}')")).await?;
+    ticks.tick().await;
     let _: Option<u64> =
         client.query_first(format!("SELECT n FROM counts WHERE id = {row} FOR UPDATE")).await?;
+    ticks.tick().await;
     client.query_drop(format!("UPDATE counts SET n = n + 1 WHERE id = {row}")).await?;
+    ticks.tick().await;
     *commits = Some(Instant::now());
     client.query_drop("COMMIT").await
 }
@@ -70,7 +79,7 @@ async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>)
     let role = role(number);
     let login = async || support::connect(port, "app", "app", "test").await;
     let (mut connection, mut all) = (login().await.expect("login"), Vec::new());
-    let mut ticks = interval(if role == Role::Transactions { pace * 5 } else { pace });
+    let mut ticks = interval(pace);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !over.load(SeqCst) {
         ticks.tick().await;
@@ -82,7 +91,7 @@ async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>)
                 read.await.map(|_| ())
             }
             Role::Writes => connection.query_drop(format!("INSERT INTO log VALUES ('w{number}')")).await,
-            Role::Transactions => transaction(&mut connection, number, &mut committing).await,
+            Role::Transactions => transaction(&mut connection, number, &mut ticks, &mut committing).await,
         };
         let failed = result.err().map(|e| name(&e));
         if failed.as_deref() == Some("connection lost")

@@ -48,7 +48,7 @@
 //! | open, not forwarded, and the statement does nothing but `ROLLBACK` | said again elsewhere, where nothing is open |
 //! | open, not forwarded, and the transaction can be run again, with this statement behind it | run again |
 //! | open, and the statement cannot have ended the transaction | 1213 (40001): rolled back |
-//! | repeatable, forwarded | an ERR packet in place of the next row; inside a packet the connection ends |
+//! | repeatable, forwarded | an ERR packet in place of the next row; inside a packet longer than 16 KiB, of which the client has a part, the connection ends |
 //! | sent, and neither of these | SQLSTATE 08007: outcome unknown. Never sent again |
 //! | something held, or, with 08007, perhaps left by the statement itself | 1053, or 08007 where that is the truth, and the connection ends |
 //!

@@ -586,7 +586,7 @@ impl<R: Runtime> Session<R> {
             chunk.consume(used);
             return Ok(chunk);
         }
-        // Rows in one run leave from the buffer that they came in; less than a header stays behind.
+        // Rows in one run leave from the buffer that they came in; the beginning of the next packet stays behind.
         let tail: Option<Vec<u8>> =
             chunk.filled().get(used..).filter(|tail| !tail.is_empty()).map(<[u8]>::to_vec);
         match place {

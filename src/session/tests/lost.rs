@@ -202,7 +202,9 @@ fn an_answer_that_breaks_off_within_a_row_ends_the_connection() {
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         client.query("select a from t");
         db.expect_query("select a from t").await;
-        let begun = frames(1, &head_and_rows(MODERN, &["a"], &[row(&["a long value"])]));
+        // Shorter ones wait for their end.
+        let begun =
+            frames(1, &head_and_rows(MODERN, &["a"], &[row(&["a long value".repeat(2000).as_str()])]));
         let begun = &begun[..begun.len() - 3];
         db.peer.say(begun);
         client.peer.expect_bytes(begun).await;
@@ -210,6 +212,45 @@ fn an_answer_that_breaks_off_within_a_row_ends_the_connection() {
         client.peer.expect_end().await;
         assert_eq!(world.closed(Close::ServerLost), 1);
         world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn an_answer_that_breaks_off_within_a_short_row_ends_with_an_error() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        let rows = [row(&["a value"]), row(&["another value"])];
+        let said = frames(1, &head_and_rows(MODERN, &["a"], &rows));
+        let whole = frames(1, &head_and_rows(MODERN, &["a"], &rows[..1]));
+        db.peer.say(&said[..said.len() - 3]);
+        client.peer.expect_bytes(&whole).await;
+        client.peer.expect_silence().await;
+        db.die();
+        client.expect_err_at(4, 1105, "08S01").await;
+        client.send(vec![0x0e]);
+        client.expect_ok().await;
+    });
+}
+
+#[test]
+fn a_read_whose_first_packet_breaks_off_runs_elsewhere() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        client.query("select a from t");
+        db.expect_query("select a from t").await;
+        let said = frames(1, &one());
+        db.peer.say(&said[..3]);
+        client.peer.expect_silence().await;
+        db.die();
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect_query("select a from t").await;
+        db.reply(&one());
+        client.expect(&one()).await;
     });
 }
 

@@ -2,8 +2,8 @@
 //! first bytes only, and translates what the two legs say differently: EOF packets,
 //! session trackers, sequence ids. Rows are never decoded; memory does not grow.
 //!
-//! It takes the answer in stretches of any size. What it has not consumed (less than a
-//! header, or an OK, EOF or ERR packet that is not whole yet) is given again with more
+//! It takes the answer in stretches of any size. What it has not consumed (a packet of up to
+//! 16 KiB that is not whole yet, less than a header of a longer one) is given again with more
 //! bytes behind it; so the same bytes, cut anywhere, give the same output.
 
 mod legs;
@@ -21,6 +21,10 @@ use super::{
 
 /// The longest OK, EOF or ERR packet that is taken; servers send a few hundred bytes.
 const MAX_CONTROL: usize = 1 << 20;
+
+/// The longest packet that goes to the client only once it is there as a whole, in bytes: most rows are shorter, and
+/// little is copied to wait for the end of one.
+const MAX_HELD_BACK: usize = 16 << 10;
 
 /// What to do with an ERR packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +192,10 @@ impl ResponseWalker {
                 return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
             }
             match self.look(header, rest)? {
+                // A client that has none of a packet can be told why the rest does not come.
+                Next::Opaque if header.total() > rest.len() && header.total() <= MAX_HELD_BACK => {
+                    return Ok((at, Walked::More { need: header.total() }));
+                }
                 Next::Opaque => {
                     self.columns_eof(edits);
                     let end = self.pass(header, input, at, edits);
