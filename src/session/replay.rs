@@ -91,29 +91,25 @@ impl<R: Runtime> Session<R> {
             return Err(self.rolled_back());
         }
         for _ in 0..MAX_PRIMARIES {
-            if let Err(stop) = self.attach(Role::Writer).await {
-                let rolled_back = self.rolled_back();
-                return Err(match stop {
-                    Stop::Tell(_) => rolled_back,
-                    stop => stop,
-                });
-            }
-            match self.run_again(&journal, writes).await? {
-                Again::Same => {
+            match self.run_on_primary(&journal, writes).await {
+                Ok(Again::Same) => {
                     self.goes_on(journal);
                     return Ok(());
                 }
-                Again::Differs(why) => {
+                Ok(Again::Differs(why)) => {
                     tracing::debug!(id = self.handle.id, why, "a transaction cannot be run again");
                     break;
                 }
-                Again::Lost => {
+                Ok(Again::Lost) => {
                     if let Some(connection) = &self.backend {
                         self.context.outside.kick(connection.about.server);
                     }
                     self.server_lost();
                     self.lost.writer = false;
                 }
+                // Whatever stands in its way there: half a transaction is none.
+                Err(Stop::Tell(_)) => break,
+                Err(stop) => return Err(stop),
             }
         }
         Err(self.rolled_back())
@@ -150,6 +146,11 @@ impl<R: Runtime> Session<R> {
             }
             self.pause_for_change(left, snapshot.version).await?;
         }
+    }
+
+    async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, Stop> {
+        self.attach(Role::Writer).await?;
+        self.run_again(journal, writes).await
     }
 
     /// All of the journal, on the connection that was just taken.

@@ -272,6 +272,34 @@ fn a_transaction_that_only_read_does_not_ask_for_engines() {
 }
 
 #[test]
+fn a_statement_that_cannot_be_prepared_there_rolls_back_all_of_it() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        both(&mut client, &mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        client.send(command(0x16, "select a from t"));
+        db.expect(command(0x16, "select a from t")).await;
+        db.reply(&prepared(MODERN, 4, 0..0, &[]));
+        client.expect(&prepared(MODERN, 1, 0..0, &[])).await;
+        let execute = |id| command(0x17, [id, 0, 0, 0, 0, 1, 0, 0, 0]);
+        client.send(execute(1));
+        db.expect(execute(4)).await;
+        db.reply(&[changed()]);
+        client.expect(&[changed()]).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query(READ);
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        db.expect(command(0x16, "select a from t")).await;
+        db.reply(&[error(1146, "no such table")]);
+        client.expect_err(1213, "40001").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
 fn an_insert_gets_the_id_that_the_client_knows() {
     play(async {
         for leftover in ["0", "77"] {
