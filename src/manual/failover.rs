@@ -65,10 +65,12 @@
 //!
 //! `session/replay.rs` runs it on the primary of now. `InsertId` at the begin is brought along; the session's state is
 //! that of the begin, or the journal would have been dropped. Nothing that is heard there changes the session: it is
-//! what it was. Three things are asked of the server: whether the account sees tables without rollback, once per worker,
-//! account and generation; and where an insert id differs, `SAVEPOINT`, `SET insert_id`, and whether that was used
-//! (`@@insert_id` is 0 then on both kinds of server; MySQL cannot take it back, and so the connection goes if it was
-//! not).
+//! what it was. Of the server the proxy asks whether the account sees tables without rollback, once per worker, account and
+//! generation (the others wait for that answer); what `LAST_INSERT_ID()` is, in front of an INSERT that made an id or
+//! a statement that asks for one: it was made 0 at the begin if nobody knows it, since an OK packet's id is also one that
+//! the client gave itself. Where an insert id differs: `ROLLBACK TO SAVEPOINT`, `SET insert_id, last_insert_id` (the
+//! first try left its own there, and a savepoint does not take that back), and whether the id was used (`@@insert_id` is
+//! 0 then on both kinds of server; MySQL cannot take it back, and so the connection goes if it was not).
 //!
 //! Only a lost *server* is a reason (`has_lost_primary`): the snapshot says so, or another generation has begun. A COMMIT
 //! that was sent is never run again.

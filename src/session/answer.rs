@@ -7,7 +7,7 @@ use std::task::Poll;
 use super::attach::Stop;
 use super::exchange::Outcome;
 use super::pins::PinSet;
-use super::reader::Written;
+use super::reader::{Written, positions};
 use super::refusals::{
     MAY_BE_COMMITTED, READ_ONLY_SERVER, is_cut_off, is_no_primary, may_be_behind, may_be_committed,
     read_only_transaction, refuses_as_read_only,
@@ -22,8 +22,7 @@ use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
 use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
-    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StateChange,
-    StateChanges, Walked,
+    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
 };
 
 /// The answer to COM_STMT_PREPARE says nothing of the session.
@@ -157,17 +156,6 @@ impl Observer for Ear<'_> {
             journal.summary.unread(bytes);
         }
     }
-}
-
-/// Calls `each` with the GTIDs of writes that an OK packet tells of.
-fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
-    // What cannot be read ends the session, see `SessionState::ok`.
-    let _ = StateChanges::new(state).each(|change| match change {
-        // MariaDB's way, and MySQL's.
-        StateChange::SystemVariable { name: b"last_gtid", value } => each(value),
-        StateChange::Gtids(set) => each(set),
-        _ => {}
-    });
 }
 
 /// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the

@@ -124,7 +124,8 @@ impl<R: Runtime> Session<R> {
                     }
                 }
                 Outcome::Replay => {
-                    if let Some(told) = Box::pin(self.replay_first(buf, *request)).await {
+                    tries += 1;
+                    if let Some(told) = Box::pin(self.replay_first(buf, *request, tries > MAX_TRIES)).await {
                         return told;
                     }
                 }

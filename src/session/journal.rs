@@ -52,8 +52,10 @@ const TELLING: StatusFlags =
 pub struct Answer {
     /// Of all but the insert id.
     pub checksum: u64,
-    /// The sum of the insert ids, of which there is one at most but for texts of several statements.
+    /// The insert id; of a text of several statements something that stands for all of theirs.
     pub insert_id: u64,
+    /// Rows changed.
+    pub rows: u64,
 }
 
 /// Sums up an answer as it passes.
@@ -61,11 +63,14 @@ pub struct Answer {
 pub struct Summary {
     hasher: XxHash64,
     insert_id: u64,
+    rows: u64,
+    /// An error that may have rolled back more than its statement.
+    undone: bool,
 }
 
 impl Default for Summary {
     fn default() -> Self {
-        Summary { hasher: XxHash64::with_seed(0), insert_id: 0 }
+        Summary { hasher: XxHash64::with_seed(0), insert_id: 0, rows: 0, undone: false }
     }
 }
 
@@ -79,7 +84,11 @@ impl Summary {
     /// An OK packet, or the end of rows: what it says of the statement, without what it tells of the session.
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>) {
-        self.insert_id = self.insert_id.wrapping_add(ok.last_insert_id);
+        if ok.last_insert_id != 0 {
+            self.insert_id =
+                self.insert_id.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(ok.last_insert_id);
+        }
+        self.rows = self.rows.saturating_add(ok.affected_rows);
         self.hasher.write_u64(ok.affected_rows);
         self.hasher.write_u16(ok.warnings);
         self.hasher.write_u16((ok.status & TELLING).bits());
@@ -89,6 +98,8 @@ impl Summary {
 
     /// An ERR packet.
     pub fn err(&mut self, err: &ErrPacket<'_>) {
+        // A wait for a lock (with innodb_rollback_on_timeout), no room for locks, deadlock elsewhere, a changed record.
+        self.undone |= matches!(err.code, 1020 | 1205 | 1206 | 1614);
         self.hasher.write_u16(err.code);
         self.hasher.write(&err.sqlstate);
         self.hasher.write(err.message);
@@ -96,7 +107,7 @@ impl Summary {
 
     /// The answer is complete.
     pub fn finish(&self) -> Answer {
-        Answer { checksum: self.hasher.finish(), insert_id: self.insert_id }
+        Answer { checksum: self.hasher.finish(), insert_id: self.insert_id, rows: self.rows }
     }
 }
 
@@ -177,26 +188,27 @@ impl Journal {
     /// its files, the connection's number there. Comments and strings count too: rather once too often.
     pub fn names_one_server(&self) -> bool {
         const NAMES: [&[u8]; 3] = [b"@@", b"connection_id", b"load_file"];
-        (0..self.entries.len()).any(|at| {
-            let prepared = self.entries.get(at).and_then(|entry| entry.statement.as_ref());
+        let writes = self.entries.iter().enumerate().filter(|(_, e)| e.class.kind >= StatementKind::Write);
+        writes.into_iter().any(|(at, entry)| {
+            let prepared = entry.statement.as_ref();
             let text = prepared.map_or_else(|| self.packet(at), |text| &text.text);
             NAMES.iter().any(|name| text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name)))
         })
-    }
-
-    /// Whether one of its statements made an insert id.
-    pub fn made_insert_id(&self) -> bool {
-        self.entries.iter().any(|entry| entry.answer.insert_id != 0)
     }
 }
 
 /// Whether a statement of this class does the same on another server in the same state, as far as its answer tells.
 pub fn can_run_again(command: Command, class: &StatementClass) -> bool {
-    use ClassReason::{Ambiguous, NamedLock, NotUnderstood, OneServer, ServerFile};
-    let begins = class.effects.contains(Effects::BEGINS);
+    use ClassReason::{Ambiguous, InsertId, LooksBack, NamedLock, NotUnderstood, OneServer, ServerFile};
+    // Of several it would not be known what stands in front of it.
+    let begins = class.effects.contains(Effects::BEGINS) && !class.effects.contains(Effects::SEVERAL);
+    // What the proxy asks in between would be counted.
+    let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
     let kind = match class.kind {
-        StatementKind::Read | StatementKind::Write | StatementKind::Transaction => true,
-        StatementKind::Session => class.effects.contains(Effects::READS_DIAGNOSTICS),
+        StatementKind::Read | StatementKind::Transaction => true,
+        StatementKind::Write => !class.effects.intersects(counts),
+        // Its answer is compared.
+        StatementKind::Session => matches!(class.reason, InsertId | LooksBack),
         StatementKind::Admin | StatementKind::Ddl | StatementKind::Unknown => false,
     };
     matches!(command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute)
@@ -285,7 +297,7 @@ impl<R: Runtime> Session<R> {
 
     /// Writes a statement down. None: the transaction cannot be run again.
     fn record(&self, journal: &mut Journal, buf: &Buf, request: Request) -> Option<()> {
-        if !request.whole || !self.can_follow(journal, &request) {
+        if !request.whole || journal.summary.undone || !self.can_follow(journal, &request) {
             return None;
         }
         let packet = buf.filled().get(..request.header.total())?;
@@ -321,12 +333,8 @@ impl<R: Runtime> Session<R> {
     /// Whether a statement may run behind those of the journal on another primary: it does the same there, and the
     /// session is as it was at the begin.
     pub(super) fn can_follow(&self, journal: &Journal, request: &Request) -> bool {
-        let asks_of_before = request.class.effects.contains(Effects::READS_INSERT_ID)
-            && !matches!(journal.insert_id, InsertId::Known(_))
-            && !journal.made_insert_id();
         let begins_again = request.class.effects.contains(Effects::BEGINS) && !journal.entries.is_empty();
         can_run_again(request.command, &request.class)
-            && !asks_of_before
             && !begins_again
             && (Rc::ptr_eq(&journal.carried, &self.state.carried) || journal.carried == self.state.carried)
             && self.state.held(Role::Writer).is_none()

@@ -125,7 +125,12 @@ impl<R: Runtime> Session<R> {
         {
             self.prelude.clear();
             self.context.pool.vacate(connection, &seat);
-            self.connection_gone(self.role);
+            if self.state.pins.on(self.role).has(Pin::Transaction) {
+                // The client has to hear of it before anything else.
+                *self.lost.of_mut(self.role) = true;
+            } else {
+                self.connection_gone(self.role);
+            }
             return;
         }
         let other = if self.role == Role::Writer { Role::Reader } else { Role::Writer };

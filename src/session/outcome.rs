@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
                 return Outcome::Again;
             }
             let again = self.can_replay(sent, request);
-            if again && open {
+            if again && open && !(sent && self.is_second_lost(server)) {
                 self.lost.writer = false;
                 return Outcome::Replay;
             }
@@ -65,8 +65,7 @@ impl<R: Runtime> Session<R> {
         if !open && !forwarded && request.whole && held.is_none() {
             // Never sent, or nothing that it could have changed.
             if !sent || read_only || self.is_repeatable(request) {
-                let first = if sent { std::mem::replace(&mut self.lost_on, server) } else { None };
-                if first.is_none() || first == server {
+                if !(sent && self.is_second_lost(server)) {
                     return Outcome::Again;
                 }
                 // Perhaps it is the statement that ends servers: no third one gets it.
@@ -141,6 +140,13 @@ impl<R: Runtime> Session<R> {
         }
         self.state.done(self.role, &request.class, None, self.sent);
         self.send_ok(seq).await
+    }
+
+    /// Notes the server that was lost with a statement. True: it was another one before, and perhaps it is the statement
+    /// that ends them.
+    fn is_second_lost(&mut self, server: Option<ServerId>) -> bool {
+        let first = std::mem::replace(&mut self.lost_on, server);
+        first.is_some() && first != server
     }
 
     /// Whether the transaction can be run again on another primary, and this statement behind it.
@@ -244,7 +250,9 @@ impl<R: Runtime> Session<R> {
                 break;
             }
             if began.elapsed() >= patience {
-                // It is the primary all the same, and nothing was executed: its word is the answer.
+                // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
+                // COMMIT the server has rolled all of it back.
+                self.state.journal = None;
                 self.rest();
                 return Err(Stop::Tell(Failure::Server(error)));
             }

@@ -15,6 +15,7 @@ use crate::routing::{Decision, Want, Why, choose_replica, route};
 use crate::sql::Effects;
 use crate::telemetry::{Pin, Port};
 use crate::topology::{GtidSet, Server, ServerId, Snapshot};
+use crate::wire::{StateChange, StateChanges};
 
 /// A replica with fewer statements of this worker under way than this is not looked away from.
 const BUSY: usize = 4;
@@ -148,6 +149,17 @@ impl<R: Runtime> Session<R> {
             self.state.written = Written::Nothing;
         }
     }
+}
+
+/// Calls `each` with the GTIDs of writes that an OK packet tells of.
+pub(super) fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
+    // What cannot be read ends the session, see `SessionState::ok`.
+    let _ = StateChanges::new(state).each(|change| match change {
+        // MariaDB's way, and MySQL's.
+        StateChange::SystemVariable { name: b"last_gtid", value } => each(value),
+        StateChange::Gtids(set) => each(set),
+        _ => {}
+    });
 }
 
 /// Whether a server is known to have what was written.

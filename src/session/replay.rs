@@ -2,8 +2,12 @@
 //! primary of now, statement by statement. It goes on there only if the client was told
 //! the same each time; else it is rolled back, and the client told that.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::answer::Came;
@@ -17,6 +21,7 @@ use crate::net::{Buf, Runtime};
 use crate::routing::Role;
 use crate::sql::{Effects, StatementKind};
 use crate::telemetry::{Close, Disruption, Pin};
+use crate::topology::Group;
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 
 /// Primaries that a transaction is tried on, before the client hears of it.
@@ -29,10 +34,12 @@ const NO_PRIMARY: [u16; 5] = [1047, 1053, 1290, 1836, 3100];
 const SAVEPOINT: &str = "SAVEPOINT `pointsman replay`";
 const BACK: &str = "ROLLBACK TO SAVEPOINT `pointsman replay`";
 
+const LAST_INSERT_ID: &str = "SELECT LAST_INSERT_ID()";
+
 /// Whether the account sees a table whose changes a rollback does not take back: what was written there before the
 /// server was lost would be written twice.
 const NOT_TRANSACTIONAL: &str = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables \
-    WHERE table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ROCKSDB', 'ndbcluster') \
+    WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN ('InnoDB', 'ROCKSDB', 'ndbcluster') \
     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') LIMIT 1";
 
 /// How running it again went.
@@ -77,8 +84,11 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         request: Request,
+        too_often: bool,
     ) -> Option<Result<(), Close>> {
-        match self.replay(request.class.kind >= StatementKind::Write).await {
+        let writes = request.class.kind >= StatementKind::Write;
+        let ran = if too_often { Err(self.rolled_back()) } else { self.replay(writes).await };
+        match ran {
             Ok(()) => None,
             Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
         }
@@ -87,7 +97,7 @@ impl<R: Runtime> Session<R> {
     /// Runs the open transaction again on the primary of now, which it waits for. `writes`: what follows writes.
     pub(super) async fn replay(&mut self, writes: bool) -> Result<(), Stop> {
         let Some(journal) = self.state.journal.take() else { return Err(self.rolled_back()) };
-        if !self.has_lost_primary(&journal).await? {
+        if journal.names_one_server() || !self.has_lost_primary(&journal).await? {
             return Err(self.rolled_back());
         }
         for _ in 0..MAX_PRIMARIES {
@@ -155,27 +165,23 @@ impl<R: Runtime> Session<R> {
 
     /// All of the journal, on the connection that was just taken.
     async fn run_again(&mut self, journal: &Journal, writes: bool) -> Result<Again, Stop> {
+        // Where nobody knows what it was, 0 says that the transaction made none itself.
         let insert_id = match journal.insert_id {
-            InsertId::Known(id) => Some(id),
-            _ => None,
+            InsertId::Known(id) => id,
+            _ => 0,
         };
         // That was the old server.
         self.handle.signal.lower(Signals::LOST);
         let Some(connection) = &mut self.backend else { return Ok(Again::Lost) };
         connection.close_statements(&mut self.prelude);
-        connection.become_session(&journal.carried, insert_id, &mut self.prelude);
+        connection.become_session(&journal.carried, Some(insert_id), &mut self.prelude);
         if let Brought::Broken = self.send_prelude().await? {
             return Ok(Again::Lost);
         }
-        if journal.names_one_server() {
-            return Ok(Again::Differs("something that only one server has"));
-        }
-        if writes || journal.writes() {
-            match self.all_is_transactional().await {
-                Some(true) => {}
-                Some(false) => return Ok(Again::Differs("a table that no rollback changes back")),
-                None => return Ok(Again::Lost),
-            }
+        if (writes || journal.writes())
+            && let Some(stopped) = self.not_all_is_transactional().await
+        {
+            return Ok(stopped);
         }
         for at in 0..journal.entries.len() {
             match self.run_entry(journal, at).await? {
@@ -183,39 +189,53 @@ impl<R: Runtime> Session<R> {
                 other => return Ok(other),
             }
         }
-        Ok(Again::Same)
+        Ok(self.settle_insert_id(journal).await)
     }
 
     /// One statement. Where the server chose another insert id, it is given the one that the client knows.
     async fn run_entry(&mut self, journal: &Journal, at: usize) -> Result<Again, Stop> {
         let Some(entry) = journal.entries.get(at) else { return Ok(Again::Same) };
+        let known = matches!(journal.insert_id, InsertId::Known(_));
+        if entry.class.effects.contains(Effects::READS_INSERT_ID) && !known {
+            match self.ask(LAST_INSERT_ID).await {
+                Ok(Some(id)) if id != b"0" => {}
+                Ok(_) => return Ok(Again::Differs("an insert id of before")),
+                Err(stopped) => return Ok(stopped),
+            }
+        }
         let chooses = entry.answer.insert_id != 0
             && entry.class.kind == StatementKind::Write
             && !entry.class.effects.contains(Effects::SEVERAL);
-        if chooses && !self.asked(SAVEPOINT).await {
-            return Ok(Again::Lost);
-        }
-        let (answer, refused) = match self.ask_again(journal, at).await? {
-            Some(answered) => answered,
-            None => return Ok(Again::Lost),
+        let before = match chooses {
+            true => match self.savepoint().await {
+                Ok(before) => before,
+                Err(stopped) => return Ok(stopped),
+            },
+            false => None,
         };
+        let Some((answer, refused)) = self.ask_again(journal, at).await? else { return Ok(Again::Lost) };
         if answer == entry.answer {
             return Ok(Again::Same);
         }
         if refused.is_some_and(|code| NO_PRIMARY.contains(&code)) {
             return Ok(Again::Lost);
         }
-        if !chooses || answer.checksum != entry.answer.checksum {
+        let last = at + 1 == journal.entries.len();
+        // What the proxy asks here would take away what the client may ask for.
+        let asked_for = last && (self.state.looks_back || self.state.left_diagnostics);
+        // A cluster that has another size now numbers the other rows otherwise.
+        let several = entry.answer.rows > 1 && self.is_of_galera();
+        let (true, Some(before)) = (chooses && !asked_for && !several, before) else {
+            return Ok(Again::Differs("another answer"));
+        };
+        if (Answer { insert_id: entry.answer.insert_id, ..answer }) != entry.answer {
             return Ok(Again::Differs("another answer"));
         }
-        let last = at + 1 == journal.entries.len();
-        if last && (self.state.looks_back || self.state.left_diagnostics) {
-            // What follows here would take away what the client may ask for.
-            return Ok(Again::Differs("another insert id"));
-        }
-        let set = format!("SET insert_id = {}", entry.answer.insert_id);
-        if !self.asked(BACK).await || !self.asked(&set).await {
-            return Ok(Again::Differs("another insert id"));
+        let set = format!("SET insert_id = {}, last_insert_id = {before}", entry.answer.insert_id);
+        for sql in [BACK, &set] {
+            if let Err(stopped) = self.ask(sql).await {
+                return Ok(stopped);
+            }
         }
         match self.ask_again(journal, at).await? {
             Some((answer, _)) if answer == entry.answer => {}
@@ -223,10 +243,48 @@ impl<R: Runtime> Session<R> {
             None => return Ok(Again::Lost),
         }
         // One that was not used would be the next INSERT's.
-        Ok(match self.insert_id_is_used().await {
-            true => Again::Same,
-            false => Again::Differs("another insert id"),
+        Ok(match self.ask("SELECT @@insert_id").await {
+            Ok(Some(left)) if left == b"0" => Again::Same,
+            Ok(_) => Again::Differs("another insert id"),
+            Err(stopped) => stopped,
         })
+    }
+
+    /// Where a statement can be taken back to, and what `LAST_INSERT_ID()` answers there.
+    async fn savepoint(&mut self) -> Result<Option<u64>, Again> {
+        let before = self.ask(LAST_INSERT_ID).await?;
+        self.ask(SAVEPOINT).await?;
+        Ok(before.and_then(|id| std::str::from_utf8(&id).ok()?.parse().ok()))
+    }
+
+    fn is_of_galera(&self) -> bool {
+        let snapshot = self.context.topology.get();
+        let server = self.backend.as_ref().and_then(|connection| snapshot.server(connection.about.server));
+        server.and_then(|server| server.member).is_some_and(|member| member.group == Group::Galera)
+    }
+
+    /// Whether the new connection knows the session's insert id from now on.
+    async fn settle_insert_id(&mut self, journal: &Journal) -> Again {
+        if self.state.insert_id.get() != InsertId::OnConnection {
+            return Again::Same;
+        }
+        let made = match journal.insert_id {
+            InsertId::Known(_) => true,
+            // It would take away what the client may ask for, too; rather an error for the one than for the other.
+            _ if self.state.looks_back || self.state.left_diagnostics => false,
+            _ => match self.ask(LAST_INSERT_ID).await {
+                Ok(id) => id.is_some_and(|id| id != b"0"),
+                Err(stopped) => return stopped,
+            },
+        };
+        let Some(connection) = &mut self.backend else { return Again::Lost };
+        connection.insert_id_is(None);
+        if made {
+            self.state.insert_connection = Some((connection.about.server, connection.about.thread_id));
+        } else {
+            self.state.insert_id.set(InsertId::Lost);
+        }
+        Again::Same
     }
 
     /// Sends a statement of the journal and sums its answer up, with the code of the error if it is one. None: the
@@ -237,16 +295,19 @@ impl<R: Runtime> Session<R> {
         at: usize,
     ) -> Result<Option<(Answer, Option<u16>)>, Stop> {
         let Some(entry) = journal.entries.get(at) else { return Ok(None) };
-        let packet = journal.packet(at);
-        let mut out = Buf::with_room(packet.len());
-        out.extend_from_slice(packet);
+        let mut packet = journal.packet(at).to_vec();
         if let Some(text) = &entry.statement {
             let place = PacketHeader::LEN + 1;
             let Some(id) = self.prepared_here(text).await? else { return Ok(None) };
-            if let Some(bytes) = out.filled_mut().get_mut(place..place + 4) {
+            if let Some(bytes) = packet.get_mut(place..place + 4) {
                 bytes.copy_from_slice(&id.to_le_bytes());
             }
         }
+        // Statements that had to make room are closed in front of it, without an answer.
+        let in_front = std::mem::take(&mut self.prelude);
+        let mut out = Buf::with_room(in_front.len() + packet.len());
+        out.extend_from_slice(&in_front);
+        out.extend_from_slice(&packet);
         let Some(connection) = &mut self.backend else { return Ok(None) };
         connection.begins();
         let (legs, status) = (Legs::new(connection.about.capabilities, self.capabilities), connection.status);
@@ -284,46 +345,54 @@ impl<R: Runtime> Session<R> {
         Ok(Some((witness.summary.finish(), witness.refused)))
     }
 
-    /// Asks a question of the proxy's own; its answer does not matter beyond that it is no error.
-    async fn asked(&mut self, sql: &str) -> bool {
-        self.ask(sql).await.is_some()
-    }
-
-    async fn ask(&mut self, sql: &str) -> Option<Option<Vec<u8>>> {
+    /// Asks a question of the proxy's own: the first value of its answer.
+    async fn ask(&mut self, sql: &str) -> Result<Option<Vec<u8>>, Again> {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let connection = self.backend.as_mut()?;
+        let Some(connection) = &mut self.backend else { return Err(Again::Lost) };
         match context.runtime.timeout(limit, connection.query(sql)).await {
             Some(Ok(sets)) => {
                 let value = sets.into_iter().next().and_then(|set| set.rows.into_iter().next());
-                Some(value.and_then(|row| row.into_iter().next()).flatten())
+                Ok(value.and_then(|row| row.into_iter().next()).flatten())
             }
-            Some(Err(QueryError::Refused(_) | QueryError::Io(_) | QueryError::Protocol(_))) | None => None,
+            Some(Err(QueryError::Refused(error))) => {
+                tracing::debug!(id = self.handle.id, %error, sql, "refused while a transaction is run again");
+                Err(Again::Differs("a question that is refused"))
+            }
+            Some(Err(QueryError::Io(_) | QueryError::Protocol(_))) => Err(Again::Lost),
+            None => Err(Again::Differs("a question that takes too long")),
         }
     }
 
-    async fn insert_id_is_used(&mut self) -> bool {
-        self.ask("SELECT @@insert_id").await.flatten().as_deref() == Some(b"0")
-    }
-
-    /// Whether a rollback takes back all that this account can write, as far as it sees. Asked once for each
-    /// generation. None: the server is lost.
-    async fn all_is_transactional(&mut self) -> Option<bool> {
+    /// Whether something that this account can write is not taken back by a rollback, as far as it sees. Asked once for
+    /// each generation: whoever comes meanwhile waits for the answer. Some: the transaction cannot go on here.
+    async fn not_all_is_transactional(&mut self) -> Option<Again> {
         let about = &self.backend.as_ref()?.about;
         let (generation, user) = (about.generation, about.user.clone());
-        if let Some(known) = self.context.engines.borrow().get(generation, &user) {
-            return Some(known);
+        let known = self.context.engines.borrow_mut().of(generation, &user);
+        let all = known
+            .get_or_try_init(async || {
+                match self.ask(NOT_TRANSACTIONAL).await {
+                    Ok(None) => {}
+                    Ok(Some(table)) => {
+                        let table = String::from_utf8_lossy(&table);
+                        tracing::warn!(%user, %table, "no transaction is run again: a table has an engine without rollback");
+                        return Ok(false);
+                    }
+                    Err(Again::Lost) => return Err(Again::Lost),
+                    Err(_) => {
+                        tracing::warn!(%user, "no transaction is run again: the tables' engines could not be asked for");
+                        return Ok(false);
+                    }
+                }
+                // Without autocommit that has begun a transaction.
+                self.ask("ROLLBACK").await.map(|_| true)
+            })
+            .await;
+        match all {
+            Ok(true) => None,
+            Ok(false) => Some(Again::Differs("a table that no rollback changes back")),
+            Err(stopped) => Some(stopped),
         }
-        let found = self.ask(NOT_TRANSACTIONAL).await?;
-        // Without autocommit that has begun a transaction.
-        if !self.asked("ROLLBACK").await {
-            return None;
-        }
-        if let Some(table) = &found {
-            let table = String::from_utf8_lossy(table);
-            tracing::warn!(%user, %table, "transactions are not run again: this table's engine has no rollback");
-        }
-        self.context.engines.borrow_mut().learn(generation, &user, found.is_none());
-        Some(found.is_none())
     }
 
     /// The transaction is open on the new connection as it was on the old one.
@@ -334,14 +403,6 @@ impl<R: Runtime> Session<R> {
         for known in [&mut self.state.last_connection, &mut self.state.diagnostics_connection] {
             if *known == before {
                 *known = Some(here);
-            }
-        }
-        if self.state.insert_id.get() == InsertId::OnConnection {
-            if journal.made_insert_id() {
-                connection.insert_id_is(None);
-                self.state.insert_connection = Some(here);
-            } else {
-                self.state.insert_id.set(InsertId::Lost);
             }
         }
         connection.leaves_diagnostics = true;
@@ -359,19 +420,15 @@ impl<R: Runtime> Session<R> {
 #[derive(Debug, Default)]
 pub struct Engines {
     generation: u64,
-    known: std::collections::HashMap<std::sync::Arc<str>, bool>,
+    known: HashMap<Arc<str>, Rc<OnceCell<bool>>>,
 }
 
 impl Engines {
-    fn get(&self, generation: u64, user: &str) -> Option<bool> {
-        (self.generation == generation).then(|| self.known.get(user).copied()).flatten()
-    }
-
-    fn learn(&mut self, generation: u64, user: &std::sync::Arc<str>, all: bool) {
+    fn of(&mut self, generation: u64, user: &Arc<str>) -> Rc<OnceCell<bool>> {
         if self.generation != generation {
             self.generation = generation;
             self.known.clear();
         }
-        self.known.insert(user.clone(), all);
+        self.known.entry(user.clone()).or_default().clone()
     }
 }

@@ -10,7 +10,7 @@ use crate::telemetry::Disruption;
 const WRITE: &str = "insert into t values (1)";
 const READ: &str = "select a from t";
 const ENGINES: &str = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables \
-    WHERE table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ROCKSDB', 'ndbcluster') \
+    WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN ('InnoDB', 'ROCKSDB', 'ndbcluster') \
     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') LIMIT 1";
 
 /// A row count of 1, no insert id, in a transaction.
@@ -54,10 +54,10 @@ async fn in_transaction(world: &World) -> (Client, Db) {
     (client, db)
 }
 
-/// The new primary is asked whether all tables have a rollback, and has these.
-async fn engines(db: &mut Db, others: &[&str]) {
+/// The new primary is asked whether all tables have a rollback, and they have.
+async fn engines(db: &mut Db) {
     db.expect_query(ENGINES).await;
-    db.reply(&texts(others));
+    db.reply(&texts(&[]));
     db.answer_ok("ROLLBACK").await;
 }
 
@@ -65,7 +65,7 @@ async fn engines(db: &mut Db, others: &[&str]) {
 async fn accept(server: &Server) -> Db {
     let mut db = server.accept().await;
     db.expect_set("").await;
-    engines(&mut db, &[]).await;
+    engines(&mut db).await;
     again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
     again(&mut db, WRITE, &[changed()]).await;
     db
@@ -246,7 +246,8 @@ fn a_table_without_rollback_keeps_writes_from_running_twice() {
         client.query(WRITE);
         let mut db = db1.accept().await;
         db.expect_set("").await;
-        engines(&mut db, &["shop.audit"]).await;
+        db.expect_query(ENGINES).await;
+        db.reply(&text("shop.audit"));
         client.expect_err(1213, "40001").await;
         db.peer.expect_end().await;
     });
@@ -299,40 +300,196 @@ fn a_statement_that_cannot_be_prepared_there_rolls_back_all_of_it() {
     });
 }
 
+fn inserted(id: u8) -> Vec<u8> {
+    vec![0, 1, id, 3, 0, 0, 0]
+}
+
+const LAST: &str = "SELECT LAST_INSERT_ID()";
+const CHILD: &str = "insert into u values (last_insert_id())";
+
+/// A client that inserted a row in a transaction, which got the id 77, and one with that id, which got 40.
+async fn parent_and_child(world: &World) -> Client {
+    let (mut client, _, mut db) = attached(world, &Login::default()).await;
+    both(&mut client, &mut db, "begin", &[ok_with(IN_TRANS)]).await;
+    both(&mut client, &mut db, WRITE, &[inserted(77)]).await;
+    both(&mut client, &mut db, CHILD, &[inserted(40)]).await;
+    client
+}
+
+/// This INSERT gets another id first, is taken back, and run with the one that the client knows.
+async fn corrected(db: &mut Db, sql: &str, id: u8, before: &str, leftover: &str) {
+    again(db, LAST, &text(before)).await;
+    db.answer_ok("SAVEPOINT `pointsman replay`").await;
+    again(db, sql, &[inserted(5)]).await;
+    db.answer_ok("ROLLBACK TO SAVEPOINT `pointsman replay`").await;
+    db.answer_ok(&format!("SET insert_id = {id}, last_insert_id = {before}")).await;
+    again(db, sql, &[inserted(id)]).await;
+    again(db, "SELECT @@insert_id", &text(leftover)).await;
+}
+
 #[test]
 fn an_insert_gets_the_id_that_the_client_knows() {
     play(async {
-        for leftover in ["0", "77"] {
-            let world = World::new();
-            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-            let inserted = |id: u8| vec![0, 1, id, 3, 0, 0, 0];
-            both(&mut client, &mut db, "begin", &[ok_with(IN_TRANS)]).await;
-            both(&mut client, &mut db, WRITE, &[inserted(77)]).await;
-            let child = "insert into u values (last_insert_id())";
-            both(&mut client, &mut db, child, &[changed()]).await;
-            let db1 = world.server("db-1");
-            switch(&world);
-            client.query("select last_insert_id()");
-            let mut db = db1.accept().await;
-            db.expect_set("").await;
-            engines(&mut db, &[]).await;
-            again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
-            db.answer_ok("SAVEPOINT `pointsman replay`").await;
-            again(&mut db, WRITE, &[inserted(5)]).await;
-            db.answer_ok("ROLLBACK TO SAVEPOINT `pointsman replay`").await;
-            db.answer_ok("SET insert_id = 77").await;
-            again(&mut db, WRITE, &[inserted(77)]).await;
-            again(&mut db, "SELECT @@insert_id", &text(leftover)).await;
-            if leftover == "77" {
-                // It would be the next INSERT's.
-                client.expect_err(1213, "40001").await;
-                db.peer.expect_end().await;
-                continue;
+        let world = World::new();
+        let mut client = parent_and_child(&world).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query("select last_insert_id()");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        engines(&mut db).await;
+        again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        corrected(&mut db, WRITE, 77, "0", "0").await;
+        // What the first try left there must not be in the row.
+        corrected(&mut db, CHILD, 40, "77", "0").await;
+        again(&mut db, "select last_insert_id()", &text("40")).await;
+        client.expect(&text("40")).await;
+    });
+}
+
+#[test]
+fn an_id_that_was_not_used_is_not_the_next_inserts() {
+    play(async {
+        let world = World::new();
+        let mut client = parent_and_child(&world).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query("commit");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        engines(&mut db).await;
+        again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        corrected(&mut db, WRITE, 77, "0", "77").await;
+        client.expect_err(1213, "40001").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn an_id_of_before_the_transaction_is_not_made_up() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        both(&mut client, &mut db, WRITE, &[vec![0, 1, 77, 2, 0, 0, 0]]).await;
+        both(&mut client, &mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        // An id that the client gave itself is in the answer, too.
+        both(&mut client, &mut db, "insert into x values (100)", &[inserted(100)]).await;
+        both(&mut client, &mut db, CHILD, &[changed()]).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query("commit");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        engines(&mut db).await;
+        again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        again(&mut db, LAST, &text("0")).await;
+        db.answer_ok("SAVEPOINT `pointsman replay`").await;
+        again(&mut db, "insert into x values (100)", &[inserted(100)]).await;
+        again(&mut db, LAST, &text("0")).await;
+        client.expect_err(1213, "40001").await;
+        db.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn statements_that_make_room_for_others_are_closed_on_the_way() {
+    play(async {
+        let world = World::with(Settings {
+            change: |live| live.pool.max_statements = std::num::NonZeroUsize::MIN,
+            ..Settings::default()
+        });
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        both(&mut client, &mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        let execute = |id| command(0x17, [id, 0, 0, 0, 0, 1, 0, 0, 0]);
+        let close = |id| command(0x19, [id, 0, 0, 0]);
+        for (n, sql) in [(1, "select a from t"), (2, "select b from t")] {
+            client.send(command(0x16, sql));
+            db.expect(command(0x16, sql)).await;
+            db.reply(&prepared(MODERN, n, 0..0, &[]));
+            client.expect(&prepared(MODERN, n, 0..0, &[])).await;
+            client.send(execute(n as u8));
+            if n == 2 {
+                db.expect(close(1)).await;
             }
-            again(&mut db, child, &[changed()]).await;
-            again(&mut db, "select last_insert_id()", &text("77")).await;
-            client.expect(&text("77")).await;
+            db.expect(execute(n as u8)).await;
+            db.reply(&[changed()]);
+            client.expect(&[changed()]).await;
         }
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query("commit");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
+        for (id, sql) in [(8, "select a from t"), (9, "select b from t")] {
+            db.expect(command(0x16, sql)).await;
+            db.reply(&prepared(MODERN, id, 0..0, &[]));
+            if id == 9 {
+                db.expect(close(8)).await;
+            }
+            db.expect(execute(id as u8)).await;
+            db.reply(&[changed()]);
+        }
+        // On the very same connection.
+        again(&mut db, "commit", &[ok()]).await;
+        client.expect_ok().await;
+    });
+}
+
+#[test]
+fn a_text_that_ends_with_a_begin_is_not_said_again() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        let db1 = world.server("db-1");
+        client.query("insert into t values (1); begin");
+        db.expect_query("insert into t values (1); begin").await;
+        db.die();
+        world.down("db-0");
+        world.primary("db-1");
+        client.expect_err(1105, "08007").await;
+        db0.expect_nobody().await;
+        db1.expect_nobody().await;
+    });
+}
+
+#[test]
+fn what_was_rolled_back_with_a_refused_commit_is_not_run_again() {
+    play(async {
+        let world = World::new();
+        let (mut client, mut db) = in_transaction(&world).await;
+        client.query("commit");
+        db.expect_query("commit").await;
+        db.reply(&[error(1290, "The MySQL server is running with the --read-only option")]);
+        // The probes go on calling it the primary.
+        client.expect_err(1290, "HY000").await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        client.query("begin");
+        client.expect_err(1213, "40001").await;
+        db1.expect_nobody().await;
+    });
+}
+
+#[test]
+fn a_statement_that_two_primaries_were_lost_with_goes_to_no_third_one() {
+    play(async {
+        let world = World::new();
+        let (mut client, mut db) = in_transaction(&world).await;
+        let (db1, db2) = (world.server("db-1"), world.server("db-2"));
+        client.query(WRITE);
+        db.expect_query(WRITE).await;
+        db.die();
+        world.down("db-0");
+        world.primary("db-1");
+        let mut db = accept(&db1).await;
+        again(&mut db, READ, &text("x")).await;
+        db.expect_query(WRITE).await;
+        db.die();
+        world.down("db-1");
+        world.primary("db-2");
+        client.expect_err(1213, "40001").await;
+        db2.expect_nobody().await;
     });
 }
 
@@ -361,7 +518,7 @@ fn prepared_statements_run_again_also_when_they_are_closed_and_without_types() {
         client.query("commit");
         let mut db = db1.accept().await;
         db.expect_set("").await;
-        engines(&mut db, &[]).await;
+        engines(&mut db).await;
         again(&mut db, "begin", &[ok_with(IN_TRANS)]).await;
         db.expect(command(0x16, "update t set a = ?")).await;
         db.reply(&prepared(MODERN, 9, 0..1, &[]));
@@ -415,10 +572,8 @@ fn what_a_write_takes_from_one_server_is_not_taken_from_another() {
             let db1 = world.server("db-1");
             switch(&world);
             client.query(WRITE);
-            let mut db = db1.accept().await;
-            db.expect_set("").await;
             client.expect_err(1213, "40001").await;
-            db.peer.expect_end().await;
+            db1.expect_nobody().await;
         }
     });
 }
@@ -486,7 +641,7 @@ fn without_autocommit_the_first_statement_is_enough() {
         world.primary("db-1");
         let mut db = db1.accept().await;
         db.expect_set(",autocommit=0").await;
-        engines(&mut db, &[]).await;
+        engines(&mut db).await;
         again(&mut db, WRITE, std::slice::from_ref(&open)).await;
         again(&mut db, READ, &text("x")).await;
         client.expect(&text("x")).await;
@@ -516,7 +671,7 @@ fn a_transaction_stays_with_a_read_only_primary_until_there_is_another() {
         world.primary("db-1");
         let mut mine = db1.accept().await;
         mine.expect_set("").await;
-        engines(&mut mine, &[]).await;
+        engines(&mut mine).await;
         again(&mut mine, "begin", &[ok_with(IN_TRANS)]).await;
         again(&mut mine, WRITE, &[changed()]).await;
         for _ in 0..2 {
