@@ -303,6 +303,71 @@ async fn the_operators_resource_is_heeded() {
     assert_eq!(writer_is(&proxy, 0).await, 1);
 }
 
+/// Of a pod, by its reason and number: type, uid of the pod, message, source.
+async fn event_of(api: &ApiServer, reason: &str, number: usize) -> [String; 4] {
+    let selected = format!("--field-selector=reason={reason},involvedObject.name=db-{number}");
+    let found = eventually(&format!("{reason} of db-{number}"), async || {
+        let text = api.kubectl_says(&["get", "events", "-o", "json", &selected]).await;
+        let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let items = list["items"].as_array().expect("items").clone();
+        assert!(items.len() <= 1, "one for each change: {text}");
+        items.first().cloned()
+    })
+    .await;
+    let [kind, uid, message, source] =
+        [&found["type"], &found["involvedObject"]["uid"], &found["message"], &found["source"]["component"]];
+    [kind, uid, message, source].map(|text| text.as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_change_is_an_event_of_the_pod_for_who_may_tell() {
+    let mut cluster = Cluster::mariadb(2).await;
+    let Some((api, plain)) = start(&cluster).await else { return };
+    drop(plain);
+    let mut proxy = proxy(&api, "\n[notify]\nevents = true\n");
+    proxy.wait_ready().await;
+    writer_is(&proxy, 0).await;
+    readers_are(&proxy, 2).await;
+    // Without the right that is said once, and nothing else is different.
+    for (number, generation) in [(1, 2), (2, 3)] {
+        cluster.switchover(number).await;
+        api.label(number, ROLE, "primary").await;
+        api.label(number - 1, ROLE, "replica").await;
+        assert_eq!(writer_is(&proxy, number).await, generation);
+        readers_are(&proxy, 2).await;
+    }
+    let missing = "may not create events in the proxy's own namespace; a Role with the rule";
+    eventually("the missing right is told", async || proxy.log().contains(missing).then_some(())).await;
+    api.kubectl(&["create", "role", "events", "--verb=create", "--resource=events"]).await;
+    let account = format!("--serviceaccount={NAMESPACE}:pointsman");
+    api.kubectl(&["create", "rolebinding", "events", "--role=events", &account]).await;
+    eventually("the right is known", async || api.may("create", "events").await.then_some(())).await;
+
+    cluster.primary_mut().kill();
+    let [kind, uid, message, source] = event_of(&api, "WriterLost", 2).await;
+    assert_eq!((&*kind, &*source), ("Warning", "pointsman"));
+    assert!(
+        message.starts_with("db-2 is not the primary any more, and there is no other yet (generation 3): "),
+        "{message}"
+    );
+    assert_eq!(uid, api.kubectl_says(&["get", "pod", "db-2", "-o", "jsonpath={.metadata.uid}"]).await);
+    api.label(1, ROLE, "primary").await;
+    cluster.promote(1).await;
+    assert_eq!(writer_is(&proxy, 1).await, 4);
+    let [kind, _, message, _] = event_of(&api, "WriterChanged", 1).await;
+    assert_eq!(kind, "Normal");
+    assert!(message.starts_with("db-1 is the primary now, before it was db-2 (generation 4): "), "{message}");
+    // What people type.
+    let shown = api.kubectl_says(&["get", "events"]).await;
+    let line = shown.lines().find(|line| line.contains("WriterChanged")).expect("a line");
+    assert!(line.contains("pod/db-1") && line.contains("Normal"), "{shown}");
+    assert!(!line.contains("<unknown>"), "it has a time: {shown}");
+    let pod = api.kubectl_says(&["describe", "pod", "db-1"]).await;
+    assert!(pod.contains("WriterChanged") && pod.contains("db-1 is the primary now"), "{pod}");
+    // They come in their order: those from before were given up, and the right was missed once.
+    assert_eq!(proxy.log().matches(missing).count(), 1, "{}", proxy.log());
+}
+
 /// Each worker hears of it a moment later: so many refusals in a row that every worker gave one.
 async fn nobody_comes_in(proxy: &Proxy) {
     eventually("nobody comes in", async || {

@@ -1,5 +1,5 @@
 //! Who has to know of a change of the writer: the log, the history in `/topology`, the
-//! webhook. None of it is in the way of traffic.
+//! webhook, the pods' Events. None of it is in the way of traffic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::events::Events;
 use super::webhook::Webhooks;
 use crate::admin::{ChangeCost, ChangeCosts};
 use crate::telemetry::WorkerMetrics;
@@ -26,6 +27,8 @@ pub(super) struct Notices {
     pub workers: Vec<Arc<WorkerMetrics>>,
     pub costs: watch::Sender<ChangeCosts>,
     pub webhooks: Webhooks,
+    /// None where the servers are no pods.
+    pub events: Option<Events>,
 }
 
 /// A change whose cost is not counted yet.
@@ -53,13 +56,16 @@ impl Notices {
                     if changed.is_err() {
                         return;
                     }
-                    let history = self.snapshot.borrow_and_update().history.clone();
-                    let new: Vec<_> = after(&history, last.as_ref()).cloned().collect();
+                    let now = self.snapshot.borrow_and_update().clone();
+                    let new: Vec<_> = after(&now.history, last.as_ref()).cloned().collect();
                     for change in new {
                         if open.as_ref().is_some_and(|open| open.done.is_some()) {
                             // The next one begins before the last one was counted.
                             self.settled(open.take());
                             quiet = ChangeCost::counted(&self.workers);
+                        }
+                        if let Some(events) = &mut self.events {
+                            events.tell(&change, &now);
                         }
                         self.changed(&change, &mut open, quiet);
                         last = Some(change);

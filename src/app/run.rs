@@ -12,12 +12,13 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::AppError;
+use super::events::Events;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
-use super::webhook::Webhooks;
+use super::webhook::{Webhooks, host_name};
 use crate::admin::{self, AdminState, ChangeCosts};
 use crate::config::{Config, Discovery, Drain, Fixed, Kubernetes, Live, LogFormat};
-use crate::discovery::{self, Access, Acknowledgements, Source, WatchState};
+use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
 use crate::monitor::{BackendConnector, Kicker, Routines};
 use crate::net::TokioRuntime;
 use crate::server::{Kick, Server, ServerParts};
@@ -100,6 +101,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
         workers: metrics.clone(),
         costs,
         webhooks: Webhooks::start(live.clone()),
+        events: pod_events(&config.fixed.discovery, &live),
     };
     tokio::task::spawn_local(notices.run());
     if let Some(address) = &config.fixed.admin_http {
@@ -147,6 +149,13 @@ fn watch_kubernetes(
     let source =
         Source::Pods { servers: watched.servers, maintenance: watched.maintenance, galera: watched.galera };
     (source, states)
+}
+
+/// Ready whether they are wanted or not: a reload may ask for them.
+fn pod_events(discovery: &Discovery, live: &watch::Receiver<Arc<Live>>) -> Option<Events> {
+    let Discovery::Kubernetes(pods) = discovery else { return None };
+    let posted = PodEvents::start(pods.namespace.clone(), Access::Infer, host_name());
+    Some(Events::new(posted, live.clone()))
 }
 
 async fn serve_admin(address: &str, state: AdminState) -> Result<(), AppError> {

@@ -36,8 +36,7 @@ impl Webhooks {
     pub fn start(live: watch::Receiver<Arc<Live>>) -> Self {
         let (queue, notices) = mpsc::channel(QUEUE);
         tokio::task::spawn_local(deliver(notices, live));
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Webhooks { queue, proxy: host.trim().to_owned() }
+        Webhooks { queue, proxy: host_name() }
     }
 
     /// Does not wait.
@@ -49,6 +48,13 @@ impl Webhooks {
             tracing::warn!("the webhook does not keep up: a notice is dropped");
         }
     }
+}
+
+/// As others know it: in a pod the pod's name, as a rule.
+pub(super) fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    // It must not be empty for the API server.
+    Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("localhost").to_owned()
 }
 
 async fn deliver(mut notices: mpsc::Receiver<Value>, live: watch::Receiver<Arc<Live>>) {

@@ -114,9 +114,10 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
     writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
     writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))?;
+    writeln!(f, "\n[notify]\nevents = {}", notify.events)?;
     match &notify.webhook {
         Some(Webhook { authority, path }) => {
-            writeln!(f, "\n[notify]\nwebhook = {}", quoted(&format!("http://{authority}{path}")))
+            writeln!(f, "webhook = {}", quoted(&format!("http://{authority}{path}")))
         }
         None => Ok(()),
     }

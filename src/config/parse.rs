@@ -67,7 +67,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             pool: root.table("pool", pool),
             timeouts: root.table("timeouts", timeouts),
             drain: root.table("drain", drain),
-            notify: root.table("notify", notify),
+            notify: root.table("notify", |s| notify(s, &fixed.discovery)),
         };
         if fixed.discovery == Discovery::Static {
             reader.refuse_secrets("needs discovery.kind = \"kubernetes\"; write password_file");
@@ -261,7 +261,7 @@ fn drain(s: &Section<'_>) -> Drain {
     }
 }
 
-fn notify(s: &Section<'_>) -> Notify {
+fn notify(s: &Section<'_>, discovery: &Discovery) -> Notify {
     let webhook = s.text("webhook").and_then(|(url, line)| match Webhook::parse(&url) {
         Ok(webhook) => Some(webhook),
         Err(wrong) => {
@@ -270,5 +270,14 @@ fn notify(s: &Section<'_>) -> Notify {
             None
         }
     });
-    Notify { webhook }
+    let events = s.flag("events").unwrap_or(false);
+    if events && *discovery == Discovery::Static {
+        let line = s.get("events").map(|found| found.line);
+        s.problem(
+            line,
+            "events",
+            "needs discovery.kind = \"kubernetes\": they are Events of pods; leave it out",
+        );
+    }
+    Notify { webhook, events }
 }

@@ -323,6 +323,8 @@ pub struct Drain {
 pub struct Notify {
     /// Where changes of the primary are told.
     pub webhook: Option<Webhook>,
+    /// Also as Events of the pods; default false.
+    pub events: bool,
 }
 
 /// An HTTP URL in its parts.

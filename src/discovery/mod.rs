@@ -10,6 +10,7 @@ mod owner;
 mod tests;
 
 pub use kubernetes::{
-    Access, PodServers, SecretValues, WatchState, Watched, WatchedSecrets, watch_pods, watch_secrets,
+    Access, PodEvent, PodEvents, PodServers, SecretValues, WatchState, Watched, WatchedSecrets, watch_pods,
+    watch_secrets,
 };
 pub use owner::{Acknowledgements, Source, Started, start, start_with};

@@ -49,6 +49,14 @@
 //! `pointsman_kubernetes_connected`. A refusal (403) names the rule that would allow it, a refused token (401)
 //! makes the next request read the file again.
 //!
+//! # Events
+//!
+//! With `notify.events` each change of the writer is posted as an Event of the pod that it is about: `app/events.rs`
+//! says of which and in what words, [`PodEvents`](crate::discovery::PodEvents) has the queue and the tries. One for
+//! each proxy: nothing that all of them see alike identifies a change (the generation counts from a process's start,
+//! the time is its own, and the same two pods may change places twice in an Event's life of an hour), so they could
+//! not agree on one name. Within a process the name is the same in each try, so that none is doubled.
+//!
 //! # Passwords
 //!
 //! `secret = "name/key"` leaves an empty password in [`Config`](crate::config::Config) and a

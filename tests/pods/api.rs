@@ -1,7 +1,7 @@
 //! An API server by `tests/setup/kubernetes.sh`; it ends with its owner.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -88,6 +88,21 @@ impl ApiServer {
         self.run(&all).await;
     }
 
+    /// What it prints.
+    pub async fn kubectl_says(&self, arguments: &[&str]) -> String {
+        let all: Vec<_> = ["kubectl", "-n", NAMESPACE].iter().chain(arguments).copied().collect();
+        let done = self.done(&all).await;
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// Whether the proxy's account has a right; the server learns of a new one a little later.
+    pub async fn may(&self, verb: &str, resource: &str) -> bool {
+        let who = format!("system:serviceaccount:{NAMESPACE}:pointsman");
+        let asked = ["kubectl", "-n", NAMESPACE, "--as", &who, "auth", "can-i", verb, resource];
+        self.done(&asked).await.status.success()
+    }
+
     /// The script with a verb, the folder and the rest.
     pub async fn run(&self, arguments: &[&str]) {
         let (code, text) = self.script(arguments).await;
@@ -95,12 +110,15 @@ impl ApiServer {
     }
 
     async fn script(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let done = self.done(arguments).await;
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    }
+
+    async fn done(&self, arguments: &[&str]) -> Output {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/kubernetes.sh");
         let (verb, rest) = arguments.split_first().expect("a verb");
         let work = Command::new(script).arg(verb).arg(self.folder()).args(rest).stdin(Stdio::null()).output();
-        let done = timeout(Duration::from_secs(600), work).await.expect("in time").expect("the script");
-        let text = String::from_utf8_lossy(&done.stderr).into_owned();
-        (done.status.code(), text)
+        timeout(Duration::from_secs(600), work).await.expect("in time").expect("the script")
     }
 
     fn folder(&self) -> String {

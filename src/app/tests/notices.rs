@@ -8,11 +8,13 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::admin::ChangeCosts;
+use crate::app::events::Events;
 use crate::app::notice::Notices;
 use crate::app::webhook::Webhooks;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, Notify};
+use crate::discovery::{Access, PodEvents};
 use crate::telemetry::{Disruption, WorkerMetrics, cell_of};
-use crate::topology::WriterChange;
+use crate::topology::{Server, ServerId, WriterChange};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -82,7 +84,8 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
             let (publish, snapshot) = watch::channel(with(&[]));
             let (costs, mut counted) = watch::channel(ChangeCosts::default());
             let webhooks = Webhooks::start(seen);
-            spawn_local(Notices { snapshot, workers: workers.clone(), costs, webhooks }.run());
+            let notices = Notices { snapshot, workers: workers.clone(), costs, webhooks, events: None };
+            spawn_local(notices.run());
             let happened = |worker: &WorkerMetrics, what: Disruption, n| {
                 cell_of(&worker.disruptions, what as usize).add(n);
             };
@@ -122,6 +125,122 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
             assert_eq!(next(&mut heard).await["generation"], 3);
             let settled = next(&mut heard).await;
             assert_eq!((&settled["without_writer_ms"], &settled["held"]), (&0.into(), &0.into()));
+        })
+        .await;
+}
+
+/// Where Events go to.
+fn pod_events(port: u16, live: watch::Receiver<Arc<Live>>) -> Option<Events> {
+    let mut api = kube::Config::new(format!("http://127.0.0.1:{port}").parse().unwrap());
+    api.default_namespace = "own".to_owned();
+    Some(Events::new(PodEvents::start(None, Access::Given(Box::new(api)), "proxy-0".to_owned()), live))
+}
+
+/// As `with`, and these pods are there.
+fn with_pods(history: &[WriterChange], pods: &[(&str, &str)]) -> Arc<Snapshot> {
+    let server = |(name, uid): &(&str, &str)| {
+        let server = Server::new(ServerId(0), (*name).into(), "10.0.0.1:3306".into());
+        Arc::new(Server { uid: (*uid).into(), ..server })
+    };
+    let servers = pods.iter().map(server).collect();
+    Arc::new(Snapshot { servers, ..Snapshot::clone(&with(history)) })
+}
+
+struct Told {
+    publish: watch::Sender<Arc<Snapshot>>,
+    live: watch::Sender<Arc<Live>>,
+    webhook: mpsc::UnboundedReceiver<(String, Value)>,
+}
+
+/// Changes are told a webhook, and the API server on this port.
+async fn told(api: u16, events: bool) -> Told {
+    let (port, webhook) = receiver().await;
+    let mut settings = Live::clone(&settings(port));
+    settings.notify.events = events;
+    let (live, seen) = watch::channel(Arc::new(settings));
+    let (publish, snapshot) = watch::channel(with(&[]));
+    let (costs, _) = watch::channel(ChangeCosts::default());
+    let events = pod_events(api, seen.clone());
+    spawn_local(
+        Notices { snapshot, workers: Vec::new(), costs, webhooks: Webhooks::start(seen), events }.run(),
+    );
+    Told { publish, live, webhook }
+}
+
+/// The next Event: type, reason, pod, uid, message.
+async fn event(heard: &mut mpsc::UnboundedReceiver<(String, Value)>) -> [String; 5] {
+    let (request, body) = timeout(PATIENCE, heard.recv()).await.expect("an Event").unwrap();
+    assert_eq!(request, "POST /api/v1/namespaces/own/events HTTP/1.1");
+    let pod = &body["involvedObject"];
+    [&body["type"], &body["reason"], &pod["name"], &pod["uid"], &body["message"]]
+        .map(|text| text.as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn each_change_is_an_event_of_the_pod_that_it_is_about() {
+    LocalSet::new()
+        .run_until(async {
+            let (api, mut events) = receiver().await;
+            let Told { publish, live, .. } = told(api, true).await;
+            let mut history = vec![change(1_000, None, Some("db-0"), 1)];
+            publish.send_replace(with_pods(&history, &[("db-0", "uid-0"), ("db-1", "uid-1")]));
+            // Whom it finds first is no change: the next one is the first Event.
+            tokio::task::yield_now().await;
+            history.push(change(5_000, Some("db-0"), None, 1));
+            // Another pod stands under its name already.
+            publish.send_replace(with_pods(&history, &[("db-0", "uid-9"), ("db-1", "uid-1")]));
+            let lost = "db-0 is not the primary any more, and there is no other yet (generation 1): why";
+            let lost = ["Warning", "WriterLost", "db-0", "uid-0", lost];
+            assert_eq!(event(&mut events).await, lost);
+            assert_eq!(event(&mut events).await, lost, "again: it was not taken");
+            history.push(change(5_040, None, Some("db-1"), 2));
+            publish.send_replace(with_pods(&history, &[("db-0", "uid-9"), ("db-1", "uid-1")]));
+            let changed = "db-1 is the primary now, before it was db-0 (generation 2): why";
+            assert_eq!(event(&mut events).await, ["Normal", "WriterChanged", "db-1", "uid-1", changed]);
+
+            // Not wanted for a while, by a reload.
+            live.send_modify(|live| Arc::make_mut(live).notify = Notify::default());
+            history.push(change(6_000, Some("db-1"), None, 2));
+            publish.send_replace(with_pods(&history, &[]));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            live.send_modify(|live| Arc::make_mut(live).notify.events = true);
+            history.push(change(6_100, None, Some("db-1"), 2));
+            publish.send_replace(with_pods(&history, &[("db-1", "uid-1")]));
+            let again = "db-1 is the primary again (generation 2): why";
+            assert_eq!(event(&mut events).await, ["Normal", "WriterChanged", "db-1", "uid-1", again]);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_dead_api_server_keeps_no_notice_from_the_webhook() {
+    LocalSet::new()
+        .run_until(async {
+            // It accepts, and that is all.
+            let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let Told { publish, mut webhook, .. } = told(silent.local_addr().unwrap().port(), true).await;
+            let mut history = vec![change(1_000, None, Some("db-0"), 1)];
+            publish.send_replace(with(&history));
+            let first = next(&mut webhook).await;
+            assert_eq!(next(&mut webhook).await, first, "again: it was not taken");
+            history.push(change(2_000, Some("db-0"), Some("db-1"), 2));
+            publish.send_replace(with(&history));
+            assert_eq!(next(&mut webhook).await["generation"], 2);
+            // The Event is on its way meanwhile, and stays there for longer than `next` is patient.
+            let _unanswered = timeout(PATIENCE, silent.accept()).await.expect("a request").unwrap();
+            for generation in 3..=20 {
+                history.push(change(3_000, Some("db-0"), Some("db-1"), generation));
+                publish.send_replace(with(&history));
+            }
+            for generation in 3..=20 {
+                loop {
+                    let told = next(&mut webhook).await;
+                    if told["event"] == "writer_changed" {
+                        assert_eq!(told["generation"], generation);
+                        break;
+                    }
+                }
+            }
         })
         .await;
 }

@@ -176,3 +176,19 @@ fn secrets_that_are_none() {
         ["line 3: monitor.secret: needs discovery.kind = \"kubernetes\"; write password_file"]
     );
 }
+
+#[test]
+fn events_are_for_pods() {
+    let wanted = format!("{PODS}preset = \"moco\"\ncluster = \"c\"\n[notify]\nevents = true\n");
+    let config = parse(&wanted).unwrap();
+    assert!(config.live.notify.events);
+    assert_eq!(parse(&config.to_string()).unwrap().live.notify, config.live.notify);
+    assert!(!parse(&wanted.replace("events = true\n", "")).unwrap().live.notify.events);
+    assert_eq!(
+        problems(&format!("{LEAST}[notify]\nevents = true\n")),
+        [
+            "line 11: notify.events: needs discovery.kind = \"kubernetes\": they are Events of pods; leave it out"
+        ]
+    );
+    assert!(!parse(&format!("{LEAST}[notify]\nevents = false\n")).unwrap().live.notify.events);
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use hyper::{Request, Response};
 use kube::client::Body;
 use tokio::time::timeout;
@@ -79,7 +79,7 @@ impl Api {
     /// The whole answer to a GET.
     pub async fn get(&self, uri: &str, accept: &'static str) -> Result<Bytes, ApiError> {
         let answer = async {
-            let response = self.send(uri, accept).await?;
+            let response = self.send(reading(uri, accept)).await?;
             let body = response.into_body().collect().await.map_err(unreachable)?;
             Ok(body.to_bytes())
         };
@@ -88,8 +88,21 @@ impl Api {
 
     /// The lines of an answer that goes on.
     pub async fn lines(&self, uri: &str, accept: &'static str) -> Result<Lines, ApiError> {
-        let head = timeout(ANSWER, self.send(uri, accept)).await.unwrap_or(Err(ApiError::Silent));
+        let head = self.send(reading(uri, accept));
+        let head = timeout(ANSWER, head).await.unwrap_or(Err(ApiError::Silent));
         Ok(Lines { body: self.judged(head)?.into_body(), buffer: Vec::new(), seen: 0 })
+    }
+
+    /// A POST of JSON, which may take so long; of its answer only the success matters.
+    pub async fn post(&self, uri: &str, json: Vec<u8>, patience: Duration) -> Result<(), ApiError> {
+        let answer = async {
+            let request = Request::post(uri).header(CONTENT_TYPE, "application/json").body(Body::from(json));
+            let response = self.send(request).await?;
+            // Only a connection whose answer was read is used again.
+            response.into_body().collect().await.map_err(unreachable)?;
+            Ok(())
+        };
+        self.judged(timeout(patience, answer).await.unwrap_or(Err(ApiError::Silent)))
     }
 
     /// The next request opens a new connection.
@@ -106,14 +119,9 @@ impl Api {
         result
     }
 
-    async fn send(&self, uri: &str, accept: &'static str) -> Result<Response<Body>, ApiError> {
+    async fn send(&self, request: hyper::http::Result<Request<Body>>) -> Result<Response<Body>, ApiError> {
         let client = self.client().await?.client;
-        let request = Request::get(uri)
-            .header(ACCEPT, accept)
-            // One gzip member for each event is what not every reader understands.
-            .header(ACCEPT_ENCODING, "identity")
-            .body(Body::empty())
-            .map_err(|error| ApiError::Malformed(error.to_string()))?;
+        let request = request.map_err(|error| ApiError::Malformed(error.to_string()))?;
         let response = client.send(request).await.map_err(unreachable)?;
         let status = response.status();
         if status.is_success() {
@@ -142,6 +150,14 @@ impl Api {
         self.client.replace(Some(client.clone()));
         Ok(client)
     }
+}
+
+fn reading(uri: &str, accept: &'static str) -> hyper::http::Result<Request<Body>> {
+    Request::get(uri)
+        .header(ACCEPT, accept)
+        // One gzip member for each event is what not every reader understands.
+        .header(ACCEPT_ENCODING, "identity")
+        .body(Body::empty())
 }
 
 fn unreachable(error: impl std::error::Error) -> ApiError {

@@ -3,6 +3,7 @@
 //! stays.
 
 mod api;
+mod events;
 mod objects;
 mod pods;
 mod presets;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 pub use api::Access;
+pub use events::{PodEvent, PodEvents};
 pub use secrets::{SecretValues, WatchedSecrets, watch_secrets};
 pub use state::WatchState;
 

@@ -44,6 +44,9 @@ impl Default for Times {
     }
 }
 
+/// What a watch needs.
+const VERBS: [&str; 3] = ["get", "list", "watch"];
+
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA_LIST: &str =
@@ -246,7 +249,7 @@ impl<T: Object> Watcher<T> {
 
     fn failed(&mut self, verb: &'static str, error: &ApiError) {
         let text = match error {
-            ApiError::Refused { code: 403, message } => forbidden(&self.resource, verb, message),
+            ApiError::Refused { code: 403, message } => forbidden(&self.resource, verb, &VERBS, message),
             ApiError::Refused { code: 404, .. } if self.resource.group.is_some() => unknown(&self.resource),
             other => other.to_string(),
         };
@@ -262,8 +265,8 @@ impl<T: Object> Watcher<T> {
     }
 }
 
-/// What an administrator has to write.
-fn forbidden(resource: &Resource, verb: &str, message: &str) -> String {
+/// What an administrator has to write: `verb` was refused, and all of `verbs` are needed.
+pub(super) fn forbidden(resource: &Resource, verb: &str, verbs: &[&str], message: &str) -> String {
     let Resource { group, plural, namespace, cluster_wide, name, .. } = resource;
     let group = group.map_or("", |(group, _)| group);
     let (role, place) = match namespace {
@@ -274,7 +277,7 @@ fn forbidden(resource: &Resource, verb: &str, message: &str) -> String {
     let names = name.as_ref().map(|name| format!(", resourceNames: [\"{name}\"]")).unwrap_or_default();
     format!(
         "the ServiceAccount may not {verb} {plural} in {place}; a {role} with the rule {{apiGroups: [\"{group}\"], \
-         resources: [\"{plural}\"]{names}, verbs: [\"get\", \"list\", \"watch\"]}} bound to it would allow it \
+         resources: [\"{plural}\"]{names}, verbs: {verbs:?}}} bound to it would allow it \
          (403: {message})"
     )
 }
@@ -293,6 +296,6 @@ fn malformed(error: serde_json::Error) -> ApiError {
     ApiError::Malformed(format!("{:?} error at column {}", error.classify(), error.column()))
 }
 
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,5 +1,6 @@
 //! Against a scripted API server, and without one.
 
+mod events;
 mod mapping;
 mod presets;
 mod resource;

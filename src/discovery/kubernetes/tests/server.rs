@@ -32,6 +32,8 @@ pub(super) struct Store {
     pub page: usize,
     /// Paths with their queries.
     pub requests: Vec<String>,
+    /// What was posted, with its path.
+    pub posted: Vec<(String, Value)>,
 }
 
 /// The server; a clone is the same one.
@@ -62,6 +64,7 @@ impl ApiServer {
             mood: Mood::Well,
             page: 2,
             requests: Vec::new(),
+            posted: Vec::new(),
         };
         let reserved = bound(0);
         let port = reserved.local_addr().unwrap().port();
@@ -168,6 +171,12 @@ impl ApiServer {
             let status = json!({"kind": "Status", "code": 403, "message": "pods is forbidden: User \"sa\" cannot list"});
             return reply(&mut stream, "403 Forbidden", &status.to_string()).await;
         }
+        if let Some(length) = length_of_post(&head) {
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await?;
+            let status = self.take(uri, serde_json::from_slice(&body).unwrap());
+            return reply(&mut stream, status, "{}").await;
+        }
         if parameter("watch").is_none() {
             let page = self.page(parameter("continue").and_then(|at| at.parse().ok()).unwrap_or(0));
             return reply(&mut stream, "200 OK", &page.to_string()).await;
@@ -182,6 +191,16 @@ impl ApiServer {
             done = self.events(&mut stream, from) => done,
             () = async { time.await; self.not_hanging().await } => Ok(()),
         }
+    }
+
+    /// Names are unique.
+    fn take(&self, uri: String, object: Value) -> &'static str {
+        let posted = &mut self.store.borrow_mut().posted;
+        if posted.iter().any(|(_, known)| known["metadata"]["name"] == object["metadata"]["name"]) {
+            return "409 Conflict";
+        }
+        posted.push((uri, object));
+        "201 Created"
     }
 
     fn page(&self, from: usize) -> Value {
@@ -237,6 +256,11 @@ impl ApiServer {
     pub fn asked(&self, part: &str) -> usize {
         self.store.borrow().requests.iter().filter(|uri| uri.contains(part)).count()
     }
+}
+
+fn length_of_post(head: &str) -> Option<usize> {
+    let lines = head.strip_prefix("POST ")?.to_ascii_lowercase();
+    lines.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
 }
 
 async fn reply(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {

@@ -1,0 +1,65 @@
+//! `notify.events`: each change of the writer as an Event of the pod that it is about.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Live;
+use crate::discovery::{PodEvent, PodEvents};
+use crate::topology::{Snapshot, WriterChange};
+
+/// Makes the Events.
+pub(super) struct Events {
+    posted: PodEvents,
+    /// Says whether they are wanted.
+    live: watch::Receiver<Arc<Live>>,
+    /// The last one; its pod may be gone when its loss is seen.
+    writer: Option<Writer>,
+}
+
+#[derive(Clone)]
+struct Writer {
+    /// Its pod's name.
+    name: Arc<str>,
+    /// Of its pod.
+    uid: Arc<str>,
+}
+
+impl Events {
+    pub fn new(posted: PodEvents, live: watch::Receiver<Arc<Live>>) -> Self {
+        Events { posted, live, writer: None }
+    }
+
+    /// Does not wait. Whom a proxy that starts finds is told nobody: nothing has changed.
+    pub fn tell(&mut self, change: &WriterChange, snapshot: &Snapshot) {
+        let before = self.writer.clone();
+        if let Some(to) = &change.to {
+            let server = snapshot.servers.iter().find(|server| server.name == *to);
+            let uid = server.map(|server| server.uid.clone()).unwrap_or_default();
+            self.writer = Some(Writer { name: to.clone(), uid });
+        }
+        let (Some(before), Some(now)) = (before, &self.writer) else { return };
+        if self.live.borrow().notify.events {
+            self.posted.tell(event(change, &before.name, now));
+        }
+    }
+}
+
+/// `about` is the new writer, or the one that was lost.
+fn event(change: &WriterChange, before: &str, about: &Writer) -> PodEvent {
+    let WriterChange { generation, reason, .. } = change;
+    let name = &about.name;
+    let (word, what) = match &change.to {
+        None => ("WriterLost", format!("{name} is not the primary any more, and there is no other yet")),
+        Some(to) if **to == *before => ("WriterChanged", format!("{name} is the primary again")),
+        Some(_) => ("WriterChanged", format!("{name} is the primary now, before it was {before}")),
+    };
+    PodEvent {
+        pod: name.clone(),
+        uid: about.uid.clone(),
+        warning: change.to.is_none(),
+        reason: word,
+        message: format!("{what} (generation {generation}): {reason}"),
+        at_ms: change.at_ms,
+    }
+}
