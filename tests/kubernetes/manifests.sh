@@ -80,6 +80,7 @@ chart_checks() {
   check "the resource of mariadb-operator is read" reads_resource mariadb-operator mariadbs
   check "the resource of MOCO is read" reads_resource moco mysqlclusters
   check "no other has one to read" refuses "rbac.resource" template --set preset=radondb,cluster=a,rbac.resource=true
+  check "changes become Events" tells_events
   check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
@@ -91,6 +92,12 @@ reads_resource() { # preset, resource
   rendered "$work/resource.yaml" --set "preset=$1,cluster=my-cluster,rbac.resource=true" && accepted "$work/resource.yaml" \
     && config_is_valid "$work/resource.yaml" "$work/volume-$1-resource" && grep -q 'read_resource = true' "$work/resource.yaml" \
     && grep -A2 "resources: \[$2\]" "$work/resource.yaml" | grep -q 'resourceNames: \["my-cluster"\]'
+}
+
+tells_events() {
+  rendered "$work/events.yaml" --set preset=moco,cluster=my-cluster,rbac.events=true,config.notify.webhook=http://a/b \
+    && accepted "$work/events.yaml" && config_is_valid "$work/events.yaml" "$work/volume-events" \
+    && grep -A2 '\[notify\]' "$work/events.yaml" | grep -q 'events = true' && ! grep -q notify "$work/moco-plain.yaml"
 }
 
 older_waits_in_the_proxy() {
@@ -112,6 +119,7 @@ overlay_checks() {
   sed -i 's/^# components:/components:/' "$work/kustomize/overlays/moco/kustomization.yaml"
   check "kustomize with all components" eval "kubectl kustomize '$work/kustomize/overlays/moco' >'$work/components.yaml'"
   check "server accepts all components" accepted "$work/components.yaml"
+  check "the components allow Events" eval "grep -A2 -- '- events' '$work/components.yaml' | grep -q -- '- create'"
   as_json "$work/components.yaml" || true
   check "all components are as the chart" python3 "$tools" alike "$work/components.yaml.json" "$work/moco-everything.yaml.json"
   check "alerts and dashboard are the chart's" deploy/kustomize/sync.sh --check
@@ -137,6 +145,11 @@ watched_passwords() {
   refuses no kubectl --as "$who" --namespace databases auth can-i watch secrets/another
 }
 
+may_tell_events() { # of the pods' namespace, and read none
+  kubectl apply -f "$work/events.yaml" && may create events \
+    && refuses no kubectl --as "$who" --namespace databases auth can-i list events
+}
+
 # The same rights by the server's own word; the pod under the strictest of the pod security standards.
 live_checks() {
   check "watched passwords" watched_passwords
@@ -145,6 +158,8 @@ live_checks() {
   check "and no Secrets" refuses no kubectl --as "$who" --namespace databases auth can-i list secrets
   check "and no pods elsewhere" refuses no kubectl --as "$who" --namespace default auth can-i list pods
   check "and change no pods" refuses no kubectl --as "$who" --namespace databases auth can-i patch pods
+  check "and tell no Events" refuses no kubectl --as "$who" --namespace databases auth can-i create events
+  check "unless they are wanted" may_tell_events
   # Born with its label, which the server would also learn of later.
   echo '{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}' \
     | kubectl create -f - >/dev/null

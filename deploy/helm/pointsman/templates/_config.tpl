@@ -48,6 +48,7 @@ secrets/{{ .secret }}/{{ .key }}
 {{- define "pointsman.toml" -}}
 {{- $static := include "pointsman.static" . -}}
 {{- $discovery := dict "kind" "kubernetes" -}}
+{{- $notify := dict -}}
 {{- if $static -}}
 {{- $discovery = dict -}}
 {{- else -}}
@@ -58,6 +59,7 @@ secrets/{{ .secret }}/{{ .key }}
 {{- with .Values.clusterNamespace -}}{{- $_ := set $discovery "namespace" . -}}{{- end -}}
 {{- if .Values.rbac.nodes -}}{{- $_ := set $discovery "read_nodes" true -}}{{- end -}}
 {{- if .Values.rbac.resource -}}{{- $_ := include "pointsman.resource" . -}}{{- $_ := set $discovery "read_resource" true -}}{{- end -}}
+{{- if .Values.rbac.events -}}{{- $_ := set $notify "events" true -}}{{- end -}}
 {{- end -}}
 {{- $accounts := include "pointsman.accounts" . | fromJson -}}
 {{- $users := list -}}
@@ -78,5 +80,6 @@ secrets/{{ .secret }}/{{ .key }}
   "drain" (dict "delay" (printf "%ds" $delay) "timeout" (printf "%ds" (int .Values.drain.timeoutSeconds)))
   "log" (dict "format" "json")
 -}}
+{{- with $notify -}}{{- $_ := set $config "notify" . -}}{{- end -}}
 {{- include "pointsman.tomlTable" (list "" (mergeOverwrite $config (deepCopy .Values.config))) | trim }}
 {{- end -}}
