@@ -71,6 +71,8 @@ fn setup(kind: Kind, n: usize) -> &'static [&'static str] {
 pub struct Open {
     explicit: Conn,
     implicit: Conn,
+    /// What the former's INSERT made.
+    id: u64,
 }
 
 impl Open {
@@ -79,10 +81,14 @@ impl Open {
         let mut explicit = proxy.client().await.expect("login");
         explicit.query_drop("BEGIN").await.expect("BEGIN");
         explicit.query_drop("INSERT INTO log VALUES ('open-explicit')").await.expect("INSERT");
+        explicit.query_drop("INSERT INTO ids VALUES (NULL)").await.expect("INSERT");
+        let id = explicit.last_insert_id().expect("an id");
         let mut implicit = proxy.client().await.expect("login");
+        // The next primary would choose another one.
+        implicit.query_drop("INSERT INTO ids VALUES (NULL)").await.expect("INSERT");
         implicit.query_drop("SET autocommit = 0").await.expect("SET");
         implicit.query_drop("INSERT INTO log VALUES ('open-implicit')").await.expect("INSERT");
-        Open { explicit, implicit }
+        Open { explicit, implicit, id }
     }
 
     /// Both go on as if nothing had happened: what they wrote is there once, on the server with this port.
@@ -91,10 +97,18 @@ impl Open {
             .query_drop("INSERT INTO log VALUES ('open-second')")
             .await
             .expect("the transaction goes on");
+        let last = value(&mut self.explicit, "SELECT LAST_INSERT_ID()").await.expect("its insert id");
+        assert_eq!(last, self.id.to_string());
         let own = "SELECT COUNT(*) FROM log WHERE token LIKE 'open-%'";
         assert_eq!(value(&mut self.explicit, own).await.unwrap(), "2", "its own rows are there");
         self.explicit.query_drop("COMMIT").await.expect("COMMIT");
         self.implicit.query_drop("COMMIT").await.expect("COMMIT");
+        let row = format!("SELECT COUNT(*) FROM ids WHERE id = {}", self.id);
+        assert_eq!(
+            value(&mut self.explicit, &row).await.unwrap(),
+            "1",
+            "its row has the id that it was told"
+        );
         assert_eq!(value(&mut self.implicit, "SELECT @@autocommit").await.unwrap(), "0");
         for client in [&mut self.explicit, &mut self.implicit] {
             client.query_drop("BEGIN").await.unwrap();
