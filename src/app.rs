@@ -1,6 +1,7 @@
 //! The command line, and the wiring of a running proxy: configuration, telemetry,
 //! discovery, workers, admin.
 
+mod defect;
 mod events;
 mod explain;
 mod http;

@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::AppError;
+use super::defect::end_on_panic;
 use super::events::Events;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
@@ -61,16 +62,6 @@ pub fn run(config: Config, path: &Path) -> Result<ExitCode, AppError> {
     // This thread is for control only: probes, HTTP, reload. Workers have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(LocalSet::new().run_until(control(config, path)))
-}
-
-/// Tasks' panics are caught by their runtime, and the rest would go on without them.
-fn end_on_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        tracing::error!(%panic, "a defect of pointsman: the process ends");
-        std::process::exit(70);
-    }));
 }
 
 async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
