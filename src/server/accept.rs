@@ -79,19 +79,33 @@ fn accepted(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
         tokio::task::spawn_local(turn_away(stream, failure));
         return;
     }
-    let better = worker.loads.better_than(worker.index);
-    let Some(other) = better else {
-        worker.loads.add(worker.index);
-        worker.begin(stream, port);
-        return;
+    // Who ends may have ended before it looks.
+    let better = match worker.context.drain.get() {
+        Drain::No => worker.loads.better_than(worker.index),
+        _ => None,
     };
+    match better {
+        None => keep(worker, stream, port),
+        Some(other) => hand_over(worker, other, stream, port),
+    }
+}
+
+fn keep(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
+    worker.loads.add(worker.index);
+    worker.begin(stream, port);
+}
+
+fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, port: Port) {
     let Ok(accepted) = Accepted::from_stream(stream) else { return };
     worker.loads.add(other);
     let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, port)));
-    match sent {
-        Some(Ok(())) => worker.context.metrics.handed_over.add(1),
-        // It ends: so do we, soon.
-        _ => worker.loads.sub(other),
+    let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };
+    // It has ended: so shall we, soon, but not without this one.
+    worker.loads.sub(other);
+    if let Control::Adopt(accepted, port) = back.0
+        && let Ok(stream) = accepted.into_stream()
+    {
+        keep(worker, stream, port);
     }
 }
 

@@ -37,6 +37,11 @@ impl Loads {
         self.0.len()
     }
 
+    /// Of one worker, with those that are on their way to it.
+    fn of(&self, worker: usize) -> usize {
+        self.0[worker].load(Relaxed)
+    }
+
     pub fn add(&self, worker: usize) {
         self.0[worker].fetch_add(1, Relaxed);
     }
@@ -145,13 +150,17 @@ async fn work(parts: WorkerParts) {
         let told = if draining {
             tokio::select! {
                 told = control.recv() => told,
-                () = no_sessions(&context, &accepting) => return,
+                () = no_sessions(&worker, &accepting) => {
+                    // Who was handed over just now is still received, and nobody after.
+                    control.close();
+                    control.recv().await
+                }
             }
         } else {
             control.recv().await
         };
         match told {
-            None => return,
+            None => return no_sessions(&worker, &accepting).await,
             Some(Control::Adopt(accepted, port)) => match accepted.into_stream() {
                 Ok(stream) => worker.begin(stream, port),
                 Err(_) => worker.loads.sub(index),
@@ -190,8 +199,8 @@ async fn work(parts: WorkerParts) {
 }
 
 /// Ends when the ports are closed and the last session ended.
-async fn no_sessions(context: &Context<TokioRuntime>, accepting: &[JoinHandle<()>]) {
-    while context.session_count() > 0 || !accepting.iter().all(JoinHandle::is_finished) {
+async fn no_sessions(worker: &Worker, accepting: &[JoinHandle<()>]) {
+    while worker.loads.of(worker.index) > 0 || !accepting.iter().all(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
