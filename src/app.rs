@@ -1,6 +1,7 @@
 //! The command line, and the wiring of a running proxy: configuration, telemetry,
 //! discovery, workers, admin.
 
+mod admin_port;
 mod defect;
 mod events;
 mod explain;
@@ -8,14 +9,17 @@ mod http;
 mod notice;
 mod reload;
 mod run;
+mod service_manager;
 mod status;
 mod table;
+mod takeover;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod watch_files;
 mod webhook;
 
-pub use run::run;
+use run::run;
 pub use watch_files::FileWatch;
 
 use std::io::Write;
@@ -24,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::takeover::{Predecessor, TakeoverError};
 use crate::config::{Config, ConfigError};
 use crate::telemetry::LogsError;
 
@@ -106,6 +111,9 @@ pub enum AppError {
     /// A port cannot be opened.
     #[error(transparent)]
     Start(#[from] crate::server::StartError),
+    /// Another process is to be followed, and cannot be.
+    #[error(transparent)]
+    Takeover(#[from] TakeoverError),
     /// The system refuses what every process needs.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -115,9 +123,11 @@ impl AppError {
     fn exit_code(&self) -> ExitCode {
         match self {
             AppError::Config { .. } | AppError::Url { .. } => ExitCode::from(EXIT_CONFIG),
-            AppError::Logs(_) | AppError::AdminBind { .. } | AppError::Start(_) | AppError::Io(_) => {
-                ExitCode::FAILURE
-            }
+            AppError::Logs(_)
+            | AppError::AdminBind { .. }
+            | AppError::Start(_)
+            | AppError::Takeover(_)
+            | AppError::Io(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -150,8 +160,12 @@ pub fn main() -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode, AppError> {
     match command {
         Command::Run { config } => {
-            let loaded = load(&config)?;
-            run(loaded, &config)
+            let predecessor = Predecessor::of_this_process()?;
+            let ended = load(&config).and_then(|loaded| run(loaded, &config, predecessor.as_ref()));
+            if let (Err(error), Some(predecessor)) = (&ended, &predecessor) {
+                predecessor.tell(error);
+            }
+            ended
         }
         Command::Check { config } => {
             let loaded = load(&config)?;

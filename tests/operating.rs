@@ -1,5 +1,5 @@
-//! Running the proxy: limits, KILL, drain, reload, timeouts, descriptors, sockets, and
-//! secrets that must not show.
+//! Running the proxy: limits, KILL, drain, reload, upgrade, timeouts, descriptors, sockets,
+//! and secrets that must not show.
 
 mod dialogue;
 #[path = "operating/ending.rs"]
@@ -15,6 +15,8 @@ mod secrets;
 mod support;
 #[path = "operating/unix.rs"]
 mod unix;
+#[path = "operating/upgrade.rs"]
+mod upgrade;
 
 use support::{Cluster, Proxy, proxy_config};
 

@@ -1,27 +1,32 @@
 //! `pointsman run`: the control thread, from the configuration to the exit code.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::AppError;
+use super::admin_port::AdminPort;
 use super::defect::end_on_panic;
 use super::events::Events;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
+use super::service_manager;
+use super::takeover::{self, Predecessor};
+use super::upgrade::upgraded;
 use super::webhook::{Webhooks, host_name};
-use crate::admin::{self, AdminState, ChangeCosts};
-use crate::config::{Config, Discovery, Drain, Fixed, Kubernetes, Live, LogFormat};
+use crate::admin::{AdminState, ChangeCosts};
+use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
 use crate::monitor::{BackendConnector, Kicker, Routines};
-use crate::net::TokioRuntime;
+use crate::net::{Inherited, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, ReloadMetrics, WorkerMetrics};
 use crate::topology::{Flavor, Snapshot};
@@ -32,8 +37,12 @@ const OWN_NODE: &str = "POINTSMAN_NODE";
 /// The first probes wait so long for Secrets at most.
 const FIRST_SECRETS: Duration = Duration::from_secs(2);
 
+/// HTTP connections that were accepted before another process took over are answered within this, and hear that clients
+/// can be sent here: so they can.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// What the data path is given, and where it reports.
-struct DataPath {
+struct DataPath<'a> {
     fixed: Fixed,
     /// The current settings; changes on reload.
     live: watch::Receiver<Arc<Live>>,
@@ -49,10 +58,19 @@ struct DataPath {
     metrics: Vec<Arc<WorkerMetrics>>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
     lifecycle: Arc<watch::Sender<Lifecycle>>,
+    /// Goes with the listeners to the next process.
+    admin: Option<AdminPort>,
+    /// The process that this one is to follow, and what is left of its sockets.
+    predecessor: Option<&'a Predecessor>,
+    inherited: Inherited,
 }
 
-/// Runs the proxy until it is told to end. `path` is where `config` was read from.
-pub fn run(config: Config, path: &Path) -> Result<ExitCode, AppError> {
+/// Runs the proxy until it is told to end. `path` is where `config` was read from; a predecessor is asked for its ports.
+pub(super) fn run(
+    config: Config,
+    path: &Path,
+    predecessor: Option<&Predecessor>,
+) -> Result<ExitCode, AppError> {
     let style = match config.fixed.log.format {
         LogFormat::Text => LogStyle::Text,
         LogFormat::Json => LogStyle::Json,
@@ -61,10 +79,17 @@ pub fn run(config: Config, path: &Path) -> Result<ExitCode, AppError> {
     end_on_panic();
     // This thread is for control only: probes, HTTP, reload. Workers have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(LocalSet::new().run_until(control(config, path)))
+    runtime.block_on(LocalSet::new().run_until(control(config, path, predecessor)))
 }
 
-async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
+async fn control(
+    config: Config,
+    path: &Path,
+    predecessor: Option<&Predecessor>,
+) -> Result<ExitCode, AppError> {
+    // Its default would end the process, which may get it before it can follow it.
+    let _caught = signal(SignalKind::user_defined2())?;
+    let mut inherited = predecessor.map(Predecessor::inherited).unwrap_or_default();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = %path.display(),
@@ -95,6 +120,7 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
         events: pod_events(&config.fixed.discovery, &live),
     };
     tokio::task::spawn_local(notices.run());
+    let mut admin = None;
     if let Some(address) = &config.fixed.admin_http {
         let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
         let state = AdminState::new(
@@ -107,15 +133,30 @@ async fn control(config: Config, path: &Path) -> Result<ExitCode, AppError> {
         )
         .with_costs(costs_seen)
         .with_kubernetes(kubernetes);
-        serve_admin(address, state).await?;
+        let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);
+        // While a predecessor answers there, nobody should hear that we are starting.
+        if predecessor.is_none() {
+            port.serve();
+        }
     }
     let hangup = signal(SignalKind::hangup())?;
     let fixed = config.fixed.clone();
     tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, secrets, reloads).run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
-    let code =
-        carry_traffic(DataPath { fixed, live, snapshot, kicker, routines, acknowledged, metrics, lifecycle })
-            .await?;
+    let code = carry_traffic(DataPath {
+        fixed,
+        live,
+        snapshot,
+        kicker,
+        routines,
+        acknowledged,
+        metrics,
+        lifecycle,
+        admin,
+        predecessor,
+        inherited,
+    })
+    .await?;
     tracing::info!("pointsman ends");
     Ok(code)
 }
@@ -149,40 +190,40 @@ fn pod_events(discovery: &Discovery, live: &watch::Receiver<Arc<Live>>) -> Optio
     Some(Events::new(posted, live.clone()))
 }
 
-async fn serve_admin(address: &str, state: AdminState) -> Result<(), AppError> {
-    let bind_error = |source| AppError::AdminBind { address: address.to_owned(), source };
-    let listener = TcpListener::bind(address).await.map_err(bind_error)?;
-    let address = listener.local_addr().map_err(bind_error)?;
-    tracing::info!(%address, "HTTP listens");
-    tokio::spawn(admin::serve(listener, state));
-    Ok(())
-}
-
 /// The first SIGTERM or SIGINT drains; the second ends at once.
 fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
+        let mut told = false;
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if !Lifecycle::Draining.enter(&lifecycle) {
+            if std::mem::replace(&mut told, true) {
                 tracing::warn!("told to end a second time: ending without waiting for sessions");
                 std::process::exit(1);
             }
-            tracing::info!("told to end: draining");
+            let drains = !Lifecycle::Draining.enter(&lifecycle);
+            tracing::info!("told to end: {}", if drains { "draining already" } else { "draining" });
         }
     });
     Ok(())
 }
 
 /// The workers, from opening the ports to the end of the drain.
-async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
-    let DataPath { fixed, live, mut snapshot, kicker, routines, acknowledged, metrics, lifecycle } = parts;
-    let mut phase = lifecycle.subscribe();
-    first_look(snapshot.clone()).await;
+async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
+    let DataPath { live, mut snapshot, acknowledged, lifecycle, mut admin, predecessor, .. } = parts;
+    let phase = lifecycle.subscribe();
+    match predecessor {
+        None => first_look(snapshot.clone()).await,
+        Some(_) => {
+            let modes = parts.fixed.listeners.iter().map(|listener| listener.mode).collect();
+            takeover::ready(modes, snapshot.clone(), live.clone(), phase.clone()).await?;
+        }
+    }
+    let (kicker, routines) = (parts.kicker, parts.routines);
     let catalogue = routines.current.clone();
     let kick = move |kick| match kick {
         Kick::One(server) => kicker.kick(server),
@@ -190,19 +231,25 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
         Kick::Routines => routines.changed(),
     };
     let server = Server::start(ServerParts {
-        listeners: fixed.listeners,
+        listeners: parts.fixed.listeners,
         live: live.clone(),
+        inherited: parts.inherited,
         snapshot: snapshot.clone(),
         routines: catalogue,
-        metrics,
+        metrics: parts.metrics,
         kick: Arc::new(kick),
     })?;
+    if let Some(predecessor) = predecessor {
+        predecessor.agree(phase).await?;
+    }
+    server.open();
     Lifecycle::Listening.enter(&lifecycle);
-    let ending = async {
-        // Only the process's end drops the other side.
-        let _ = phase.wait_for(|phase| *phase == Lifecycle::Draining).await;
-        drain(&server, live.borrow().drain.clone()).await;
-    };
+    match predecessor {
+        // To systemd the process that was there before is still the one to speak.
+        Some(_) => admin.iter_mut().for_each(AdminPort::serve),
+        None => service_manager::tell("READY=1"),
+    }
+    let ending = end(&server, admin.as_ref(), &live, &lifecycle);
     tokio::pin!(ending);
     let mut asked = None;
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
@@ -210,7 +257,7 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = &mut ending => return Ok(ExitCode::SUCCESS),
+            ended = &mut ending => return ended.map(|()| ExitCode::SUCCESS),
             _ = minutes.tick() => server.restore_ceilings().await,
             _ = seconds.tick() => server.tick(),
             lost = writer_is_lost(&mut snapshot, asked) => {
@@ -223,15 +270,48 @@ async fn carry_traffic(parts: DataPath) -> Result<ExitCode, AppError> {
     }
 }
 
-/// From the word to end to the end of the last session.
-async fn drain(server: &Server, times: Drain) {
-    // Load balancers take a moment to see that we are not ready: until then clients still come.
-    tokio::time::sleep(times.delay).await;
+/// Waits until the process is told to end, or another one has taken over; then drains.
+async fn end(
+    server: &Server,
+    admin: Option<&AdminPort>,
+    live: &watch::Receiver<Arc<Live>>,
+    lifecycle: &watch::Sender<Lifecycle>,
+) -> Result<(), AppError> {
+    let mut phase = lifecycle.subscribe();
+    let sockets = || -> io::Result<Vec<OwnedFd>> {
+        let mut all = server.sockets()?;
+        all.extend(admin.map(AdminPort::socket).transpose()?);
+        Ok(all)
+    };
+    let taken_over = upgraded(signal(SignalKind::user_defined2())?, sockets);
+    tokio::select! {
+        // Only the process's end drops the other side.
+        _ = phase.wait_for(|phase| *phase == Lifecycle::Draining) => {
+            // Load balancers take a moment to see that we are not ready: until then clients still come.
+            let delay = live.borrow().drain.delay;
+            tokio::time::sleep(delay).await;
+            drain(server, live).await;
+        }
+        () = taken_over => {
+            admin.iter().for_each(|admin| admin.leave());
+            let last_answers = async {
+                tokio::time::sleep(LAST_ANSWERS).await;
+                Lifecycle::Draining.enter(lifecycle);
+            };
+            tokio::join!(drain(server, live), last_answers);
+        }
+    }
+    Ok(())
+}
+
+/// From closing the ports to the end of the last session.
+async fn drain(server: &Server, live: &watch::Receiver<Arc<Live>>) {
     tracing::info!(
         sessions = server.sessions(),
         "closing the ports; sessions end where their clients notice"
     );
-    match server.drain(times.timeout).await {
+    let timeout = live.borrow().drain.timeout;
+    match server.drain(timeout).await {
         0 => tracing::info!("every session ended"),
         left => tracing::warn!(left, "the drain's time is over: the rest was told ERROR 1053"),
     }

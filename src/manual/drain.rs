@@ -40,4 +40,8 @@
 //! go-sql-driver says its name among the connection attributes. It looks each time, so for it `Pressed` begins at once,
 //! and a COM_PING of it is answered, then closed behind: it is the application's own, and so would the error be.
 //!
+//! A worker that drains hands no client over to another one, which may have ended; whoever was on the way to a worker is
+//! in its load, and keeps it. When another process has taken the ports over ([`upgrade`](super::upgrade)), the drain is
+//! the same, without `drain.delay`.
+//!
 //! Sessions know this by a bit of their signal and a cell of their worker: nothing of it is in an idle session.

@@ -14,6 +14,7 @@
 //! | [`kubernetes`] | from pods to servers, and from Secrets to passwords |
 //! | [`failover`] | what becomes of a statement when its server goes |
 //! | [`drain`] | how the process ends, and what its clients notice |
+//! | [`upgrade`] | how another process takes its place, and clients do not notice |
 //! | [`kill`] | two numbers for one session |
 //! | [`threads`] | threads, sockets, buffers, signals |
 //!
@@ -34,4 +35,5 @@ pub mod probes;
 pub mod splitting;
 pub mod state;
 pub mod threads;
+pub mod upgrade;
 pub mod walker;

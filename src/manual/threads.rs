@@ -14,7 +14,7 @@
 //! The main thread is the control thread (`app/run.rs`): probes, the owner of the snapshot, HTTP, reload,
 //! signals. It speaks to workers by three `watch` channels (snapshot, settings, the catalogue of stored
 //! routines) and one queue each
-//! ([`Control`](crate::server::Control)). A panic in any task ends the process (a hook that `app/run.rs`
+//! ([`Control`](crate::server::Control)). A panic in any task ends the process (a hook that `app/defect.rs`
 //! sets): half a proxy is worse than a restart.
 //!
 //! # I/O shaped for completion

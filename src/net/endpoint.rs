@@ -1,6 +1,8 @@
 //! Where to listen or connect: `host:port`, `[v6]:port` or `unix:/path`.
 
 use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -22,6 +24,16 @@ pub enum Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an address: write `host:port`, `[IPv6]:port` or `unix:/path`")]
 pub struct EndpointError(String);
+
+impl Endpoint {
+    /// The addresses of a TCP host. Blocks while a name server is asked; a path has none.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Endpoint::Tcp { host, port } => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
+            Endpoint::Unix(_) => Ok(Vec::new()),
+        }
+    }
+}
 
 impl FromStr for Endpoint {
     type Err = EndpointError;

@@ -2,7 +2,7 @@
 //! spreads connections and no accept lock is needed.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -34,31 +34,34 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds `count` sockets to the address. Fails if anybody else listens there, which SO_REUSEPORT
-    /// alone would allow silently.
+    /// Binds `count` sockets to the address, or the one that a path can have. Fails if anybody else listens
+    /// there, which SO_REUSEPORT alone would allow silently.
     pub fn bind(at: &Endpoint, count: usize) -> io::Result<Vec<Socket>> {
         match at {
-            Endpoint::Tcp { host, port } => {
-                let address = (host.as_str(), *port)
-                    .to_socket_addrs()?
-                    .next()
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))?;
+            Endpoint::Tcp { .. } => {
+                let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+                let address = at.resolve()?.into_iter().next().ok_or_else(none)?;
                 let probe = tcp_socket(address, false)?;
                 // Port 0 is whichever the kernel picks: the same for all workers.
                 let address = probe.local_addr()?.as_socket().unwrap_or(address);
                 drop(probe);
                 (0..count.max(1)).map(|_| tcp_socket(address, true)).collect()
             }
-            Endpoint::Unix(path) => {
-                let first = unix_socket(path)?;
-                let mut all = Vec::new();
-                for _ in 1..count.max(1) {
-                    all.push(first.try_clone()?);
-                }
-                all.push(first);
-                Ok(all)
+            Endpoint::Unix(path) => Ok(vec![unix_socket(path)?]),
+        }
+    }
+
+    /// Each worker's share, of which none is empty: with fewer sockets than workers some share one, with fewer
+    /// workers some have several, since a socket that nobody accepts from would keep its clients waiting.
+    pub fn spread(sockets: &[Socket], workers: usize) -> io::Result<Vec<Vec<Socket>>> {
+        let mut shares: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
+        let turns = if sockets.is_empty() { 0 } else { workers.max(sockets.len()) };
+        for ((share, socket), _) in (0..workers).cycle().zip(sockets.iter().cycle()).zip(0..turns) {
+            if let Some(share) = shares.get_mut(share) {
+                share.push(socket.try_clone()?);
             }
         }
+        Ok(shares)
     }
 
     /// Hands a bound socket to the runtime of the calling worker.
@@ -133,5 +136,14 @@ mod tests {
         assert_eq!(first[1].local_addr().unwrap().as_socket().unwrap().port(), port);
         let again = Listener::bind(&Endpoint::Tcp { host: "127.0.0.1".into(), port }, 2);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn every_socket_and_every_worker_has_the_other() {
+        let sockets = Listener::bind(&"127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        for (workers, shares) in [(1, vec![3]), (2, vec![2, 1]), (3, vec![1, 1, 1]), (4, vec![1, 1, 1, 1])] {
+            let spread = Listener::spread(&sockets, workers).unwrap();
+            assert_eq!(spread.iter().map(Vec::len).collect::<Vec<_>>(), shares);
+        }
     }
 }

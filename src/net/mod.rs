@@ -14,6 +14,7 @@
 
 mod buffer;
 mod endpoint;
+mod handover;
 mod listener;
 #[cfg(test)]
 pub mod memory;
@@ -24,6 +25,7 @@ mod tunnel;
 
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
 pub use endpoint::{Endpoint, EndpointError};
+pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
 pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, or_raised};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::Socket;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::control::Control;
 use super::worker::Worker;
@@ -22,8 +22,19 @@ const CALM: Duration = Duration::from_millis(10);
 /// And no longer than this: the kernel goes on connecting clients as long as the port is open.
 const LAST: Duration = Duration::from_millis(200);
 
+/// A socket of a worker, and for how long it accepts there.
+pub(super) struct OpenPort {
+    pub socket: Socket,
+    pub port: Port,
+    /// From when it turns true,
+    pub open: watch::Receiver<bool>,
+    /// until this says so.
+    pub stop: Rc<Notify>,
+}
+
 /// Accepts for as long as the port is open, and then those whom the kernel has connected already.
-pub(super) async fn run(worker: Rc<Worker>, socket: Socket, port: Port, stop: Rc<Notify>) {
+pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
+    let OpenPort { socket, port, mut open, stop } = port;
     let listener = match Listener::from_socket(socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -31,6 +42,8 @@ pub(super) async fn run(worker: Rc<Worker>, socket: Socket, port: Port, stop: Rc
             std::process::exit(70);
         }
     };
+    // Its sender goes with the process only.
+    let _ = open.wait_for(|open| *open).await;
     let mut told = false;
     // The word may come in a pause.
     while worker.context.drain.get() == Drain::No {

@@ -1,16 +1,19 @@
 //! Starting the workers, and speaking to them.
 
+use std::cell::RefCell;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::Socket;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
 use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
-use crate::net::{Accepted, Endpoint, EndpointError, Listener};
+use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener};
 use crate::session::KillRequest;
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
@@ -65,6 +68,8 @@ pub struct ServerParts {
     pub listeners: Vec<config::Listener>,
     /// The settings; changes on reload.
     pub live: watch::Receiver<Arc<Live>>,
+    /// Listeners with an address of these take the sockets over; the others of them are closed.
+    pub inherited: Inherited,
     /// From discovery.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// What the servers' stored routines do.
@@ -108,43 +113,38 @@ pub struct Server {
     /// Disconnects when every worker ended.
     ended: Mutex<mpsc::UnboundedReceiver<()>>,
     ceilings: Arc<Ceilings>,
+    /// Workers accept when it turns true.
+    open: watch::Sender<bool>,
+    /// Every listening socket once, for the process that takes them over. Clients can connect as long as
+    /// one copy of a socket is open: not longer than the workers have theirs.
+    sockets: RefCell<Vec<Socket>>,
+}
+
+/// The sockets of all listeners: what each worker accepts from, and each socket once.
+struct Ports {
+    shares: Vec<Vec<(Socket, Port)>>,
+    sockets: Vec<Socket>,
 }
 
 impl Server {
-    /// Opens the ports and starts a thread for each of `metrics`.
-    pub fn start(parts: ServerParts) -> Result<Self, StartError> {
+    /// Opens the ports and starts a thread for each of `metrics`. Clients can connect, but nobody is accepted
+    /// before `open`.
+    pub fn start(mut parts: ServerParts) -> Result<Self, StartError> {
         let count = parts.metrics.len();
-        let mut sockets: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
-        for listener in &parts.listeners {
-            let port = match listener.mode {
-                Mode::Primary => Port::Primary,
-                Mode::Replica => Port::Replica,
-                Mode::Split => Port::Split,
-            };
-            let name = listener.name.clone();
-            let at: Endpoint = listener
-                .address
-                .parse()
-                .map_err(|source| StartError::Address { name: name.clone(), source })?;
-            let address = listener.address.clone();
-            let bound =
-                Listener::bind(&at, count).map_err(|source| StartError::Bind { name, address, source })?;
-            tracing::info!(name = %listener.name, address = %listener.address, mode = port.as_str(), "listens");
-            for (worker, socket) in sockets.iter_mut().zip(bound) {
-                worker.push((socket, port));
-            }
-        }
+        let Ports { shares, sockets } = open_ports(&parts.listeners, &mut parts.inherited, count)?;
+        let open = watch::Sender::new(false);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let shared = Arc::new(Shared::new(senders, parts.kick));
         let loads = Arc::new(Loads::new(count));
         let ceilings = Arc::new(Ceilings::default());
         let (alive, ended) = mpsc::unbounded_channel();
         for (index, ((sockets, control), metrics)) in
-            sockets.into_iter().zip(receivers).zip(parts.metrics).enumerate()
+            shares.into_iter().zip(receivers).zip(parts.metrics).enumerate()
         {
             let worker = WorkerParts {
                 index,
                 sockets,
+                open: open.subscribe(),
                 control,
                 metrics,
                 live: parts.live.clone(),
@@ -160,7 +160,18 @@ impl Server {
                 .spawn(move || worker::run(worker, alive))
                 .map_err(StartError::Thread)?;
         }
-        Ok(Server { shared, loads, ended: Mutex::new(ended), ceilings })
+        let (ended, sockets) = (Mutex::new(ended), RefCell::new(sockets));
+        Ok(Server { shared, loads, ended, ceilings, open, sockets })
+    }
+
+    /// From now on clients are accepted.
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    /// The listening sockets, for another process to accept from.
+    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        self.sockets.borrow().iter().map(|socket| socket.as_fd().try_clone_to_owned()).collect()
     }
 
     /// Clients connected now.
@@ -199,6 +210,7 @@ impl Server {
     /// at once. Returns how many were left. `tick` has to be called meanwhile, too.
     pub async fn drain(&self, limit: Duration) -> usize {
         let pressed = (limit / 4).min(MOST_PRESSED);
+        self.sockets.take();
         self.tell(|| Control::Drain);
         if self.ended_within(limit - pressed).await {
             return 0;
@@ -225,4 +237,36 @@ impl Server {
             let _ = worker.send(control());
         }
     }
+}
+
+/// Takes over or binds what the listeners need, all of it before anybody is accepted.
+fn open_ports(
+    listeners: &[config::Listener],
+    inherited: &mut Inherited,
+    workers: usize,
+) -> Result<Ports, StartError> {
+    let mut ports = Ports { shares: (0..workers).map(|_| Vec::new()).collect(), sockets: Vec::new() };
+    for listener in listeners {
+        let port = match listener.mode {
+            Mode::Primary => Port::Primary,
+            Mode::Replica => Port::Replica,
+            Mode::Split => Port::Split,
+        };
+        let (name, address) = (&listener.name, &listener.address);
+        let at: Endpoint =
+            address.parse().map_err(|source| StartError::Address { name: name.clone(), source })?;
+        let refused = |source| StartError::Bind { name: name.clone(), address: address.clone(), source };
+        let mut sockets = inherited.take(&at).map_err(refused)?;
+        let taken_over = !sockets.is_empty();
+        if !taken_over {
+            sockets = Listener::bind(&at, workers).map_err(refused)?;
+        }
+        tracing::info!(%name, %address, mode = port.as_str(), taken_over, "listens");
+        let spread = Listener::spread(&sockets, workers).map_err(refused)?;
+        for (share, sockets) in ports.shares.iter_mut().zip(spread) {
+            share.extend(sockets.into_iter().map(|socket| (socket, port)));
+        }
+        ports.sockets.append(&mut sockets);
+    }
+    Ok(ports)
 }

@@ -64,6 +64,8 @@ impl Loads {
 pub(super) struct WorkerParts {
     pub index: usize,
     pub sockets: Vec<(Socket, Port)>,
+    /// Clients are accepted when it turns true.
+    pub open: watch::Receiver<bool>,
     pub control: mpsc::UnboundedReceiver<Control>,
     pub metrics: Arc<WorkerMetrics>,
     pub live: watch::Receiver<Arc<Live>>,
@@ -120,6 +122,7 @@ async fn work(parts: WorkerParts) {
     let WorkerParts {
         index,
         sockets,
+        open,
         mut control,
         metrics,
         live,
@@ -139,7 +142,8 @@ async fn work(parts: WorkerParts) {
     let accepting: Vec<_> = sockets
         .into_iter()
         .map(|(socket, port)| {
-            tokio::task::spawn_local(accept::run(worker.clone(), socket, port, stop.clone()))
+            let port = accept::OpenPort { socket, port, open: open.clone(), stop: stop.clone() };
+            tokio::task::spawn_local(accept::run(worker.clone(), port))
         })
         .collect();
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));

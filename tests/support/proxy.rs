@@ -57,6 +57,8 @@ password = "super"
 #[derive(Debug)]
 pub struct Proxy {
     child: Option<Child>,
+    /// The process that has taken over last.
+    successor: Option<u32>,
     /// `{rw}` in the configuration.
     pub rw: u16,
     /// `{ro}` in the configuration.
@@ -83,6 +85,7 @@ impl Proxy {
     pub fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
         let mut proxy = Proxy {
             child: None,
+            successor: None,
             rw: free_port(),
             ro: free_port(),
             http: free_port(),
@@ -150,9 +153,44 @@ impl Proxy {
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Its process id.
+    /// Its process id; after an upgrade, that of the new process.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
+        self.successor.unwrap_or_else(|| self.child.as_ref().map_or(0, Child::id))
+    }
+
+    /// SIGUSR2, then waits until a new process has taken over. The former one drains, and is known by its id.
+    ///
+    /// # Panics
+    /// When that takes more than 30 s, or no process takes over.
+    pub async fn upgrade(&mut self) -> u32 {
+        let (former, before) = (self.pid(), self.successors().len());
+        let failures = self.failed_upgrades();
+        self.signal("USR2");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let pid = loop {
+            match self.successors().get(before) {
+                Some(pid) => break *pid,
+                None if Instant::now() > deadline || self.failed_upgrades() > failures => {
+                    panic!("no process has taken over")
+                }
+                None => sleep(Duration::from_millis(5)).await,
+            }
+        };
+        let _ = std::fs::write(self.scratch.path().join(PID_FILE), pid.to_string());
+        self.successor = Some(pid);
+        former
+    }
+
+    /// How often a new process failed.
+    pub fn failed_upgrades(&self) -> usize {
+        self.log().matches("no new process has taken over").count()
+    }
+
+    /// The processes that have taken over, in order.
+    fn successors(&self) -> Vec<u32> {
+        let log = self.log();
+        let told = log.lines().filter(|line| line.contains("a new process has taken over"));
+        told.filter_map(|line| line.rsplit_once("pid=")?.1.trim().parse().ok()).collect()
     }
 
     /// Resident memory, KiB.
@@ -173,8 +211,16 @@ impl Proxy {
     /// # Errors
     /// No connection, no HTTP answer, or none within 5 s.
     pub async fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
+        Self::get_from(self.http, path).await
+    }
+
+    /// The same of whichever proxy has this HTTP port.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn get_from(http: u16, path: &str) -> std::io::Result<(u16, String)> {
         let work = async {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.http)).await?;
+            let mut stream = TcpStream::connect(("127.0.0.1", http)).await?;
             let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await?;
             let mut answer = String::new();
@@ -238,6 +284,13 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- the proxy's log\n{}\n---", self.log());
+        }
+        for pid in self.successors() {
+            // The number may belong to another process by now.
+            let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&cmdline).contains(&*self.scratch.path().to_string_lossy()) {
+                signal(pid, "KILL");
+            }
         }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
