@@ -79,6 +79,8 @@ async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>)
     let role = role(number);
     let login = async || support::connect(port, "app", "app", "test").await;
     let (mut connection, mut all) = (login().await.expect("login"), Vec::new());
+    // Not all at the same moment, nor all at the same point of a transaction.
+    sleep(pace.mul_f64(number as f64 * 0.37 % 5.0)).await;
     let mut ticks = interval(pace);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !over.load(SeqCst) {
