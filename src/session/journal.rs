@@ -8,7 +8,7 @@ use twox_hash::XxHash64;
 
 use super::Session;
 use super::request::Request;
-use super::statements::{Types, bulk_types, execute_types, with_types};
+use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
 use crate::backend::{Carried, InsertId, PreparedText};
 use crate::config::Replay;
 use crate::net::{Buf, Runtime};
@@ -218,22 +218,26 @@ pub fn can_run_again(command: Command, class: &StatementClass) -> bool {
         && !matches!(class.reason, Ambiguous | NamedLock | NotUnderstood | OneServer | ServerFile)
 }
 
-/// A packet that says its parameters' types itself. None: it cannot be read, or has them from elsewhere.
-fn self_contained(
+/// Appends a packet that says its parameters' types itself. None: it cannot be read, or has them from elsewhere.
+fn append_self_contained(
+    out: &mut Vec<u8>,
     packet: &[u8],
     request: Request,
-    params: u16,
-    known: Option<&[u8]>,
+    prepared: &Prepared,
     attributes: bool,
-) -> Option<Vec<u8>> {
+) -> Option<()> {
     let payload = packet.get(PacketHeader::LEN..)?;
     let bulk = request.command == Command::StmtBulkExecute;
-    let types = if bulk { bulk_types(payload, params) } else { execute_types(payload, params, attributes) };
+    let types = match bulk {
+        true => bulk_types(payload, prepared.params),
+        false => execute_types(payload, prepared.params, attributes),
+    };
     match types {
-        Types::None | Types::Given(_) => Some(packet.to_vec()),
-        Types::AsBefore(at) => with_types(packet, at, known?, bulk),
-        Types::Unreadable => None,
+        Types::None | Types::Given(_) => out.extend_from_slice(packet),
+        Types::AsBefore(at) => out.extend(with_types(packet, at, prepared.types.as_deref()?, bulk)?),
+        Types::Unreadable => return None,
     }
+    Some(())
 }
 
 impl<R: Runtime> Session<R> {
@@ -316,8 +320,7 @@ impl<R: Runtime> Session<R> {
             if with_cursor || prepared.long_data.is_some() || prepared.cursor.is_some() {
                 return None;
             }
-            let types = prepared.types.as_deref();
-            journal.packets.extend(self_contained(packet, request, prepared.params, types, attributes)?);
+            append_self_contained(&mut journal.packets, packet, request, prepared, attributes)?;
             statement = Some(prepared.text.clone());
         }
         journal.entries.push(Entry {
