@@ -384,4 +384,72 @@ mod tests {
             assert_ne!(sum(ok), sum(other), "{other:?}");
         }
     }
+
+    fn runs_again(sql: &str) -> bool {
+        let class = crate::sql::classify(sql.as_bytes(), crate::sql::Options::default(), &());
+        can_run_again(Command::Query, &class)
+    }
+
+    #[test]
+    fn what_does_the_same_elsewhere_may_run_again() {
+        for sql in [
+            "begin",
+            "start transaction with consistent snapshot",
+            "savepoint a",
+            "insert into t values (1), (2)",
+            "insert into u values (last_insert_id())",
+            "select a from t for update",
+            "select last_insert_id()",
+            "show warnings",
+            "update t set a = 1; delete from t where b = 2",
+        ] {
+            assert!(runs_again(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_another_server_does_otherwise_may_not() {
+        for sql in [
+            "insert into t values (row_count())",
+            "update t set a = found_rows()",
+            "insert into t values (1); begin",
+            "begin; insert into t values (1)",
+            "commit",
+            "commit and chain",
+            "set autocommit = 1",
+            "set transaction read only",
+            "create table t (a int)",
+            "truncate t",
+            "call p()",
+            "xa start 'x'",
+            "load data infile 'x' into table t",
+            "select get_lock('a', 1)",
+            "execute s",
+            "lock tables t write",
+            "insert into t values (f(1))",
+        ] {
+            assert!(!runs_again(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn ids_of_several_statements_count_in_their_order() {
+        let sum = |ids: [u64; 2]| {
+            let mut summary = Summary::default();
+            ids.iter().for_each(|id| summary.ok(&OkPacket { last_insert_id: *id, ..OkPacket::default() }));
+            summary.finish().insert_id
+        };
+        assert_ne!(sum([5, 6]), sum([6, 5]));
+        assert_eq!((sum([7, 0]), sum([0, 7])), (7, 7));
+    }
+
+    #[test]
+    fn an_error_that_may_undo_more_than_its_statement_is_noted() {
+        let undone = |code| {
+            let mut summary = Summary::default();
+            summary.err(&ErrPacket { code, sqlstate: *b"HY000", message: b"" });
+            summary.undone
+        };
+        assert!(undone(1205) && undone(1020) && !undone(1062));
+    }
 }
