@@ -224,8 +224,8 @@ pub struct Consistency {
     pub max_wait: Duration,
 }
 
-/// `consistency.level`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `consistency.level`, the strictest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Every write acknowledged before the read began.
     Strong,
@@ -235,6 +235,13 @@ pub enum Level {
     Bounded,
     /// Whatever the replica has.
     Eventual,
+}
+
+impl Level {
+    /// A read must see what its session wrote before it.
+    pub fn needs_own_writes(self) -> bool {
+        self <= Level::Session
+    }
 }
 
 /// `[replicas]`

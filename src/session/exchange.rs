@@ -46,6 +46,7 @@ impl<R: Runtime> Session<R> {
         let began = Instant::now();
         let (mut tries, mut not_reader) = (0, None);
         self.lost_on = None;
+        self.level_now = self.level(request);
         self.state.begins(&request.class);
         if (self.lost.writer || self.lost.reader)
             && let Some(told) = Box::pin(self.settle_losses_first(buf, *request)).await

@@ -25,6 +25,7 @@ const COLUMNS: [&str; 6] = ["kind", "target", "server", "reason", "because", "se
 impl<R: Runtime> Session<R> {
     /// Answers in the statement's place.
     pub(super) async fn explain(&mut self, buf: &mut crate::net::Buf, request: Request) -> Result<(), Close> {
+        self.level_now = self.level(&request);
         let (mut role, mut why) = self.place(&request);
         let version = self.context.topology.get();
         let server = match role {

@@ -205,6 +205,7 @@ impl<R: Runtime> Session<R> {
         self.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
         self.login = Some(login);
         self.collation = collation;
+        self.level_now = self.level_of_session();
         let written = std::mem::take(&mut self.state.written);
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
         // Under another name it may still ask for what it wrote.

@@ -25,6 +25,7 @@ mod handle;
 mod infile;
 mod journal;
 mod kill;
+mod level;
 mod links;
 mod login;
 mod outcome;
@@ -55,6 +56,7 @@ use std::rc::Rc;
 
 use crate::auth::{Nonce, Plugin};
 use crate::backend::{Class, Connection, Login, Seat, ServerError};
+use crate::config::Level;
 use crate::net::{Buf, Runtime};
 use crate::routing::{PerRole, Role};
 use crate::telemetry::{Close, Port, cell_of};
@@ -94,6 +96,8 @@ pub struct Session<R: Runtime> {
     state_refused: Option<Box<ServerError>>,
     /// Its connections between two statements.
     links: Links<R::Stream>,
+    /// The level that the statement under way is read at.
+    level_now: Level,
     /// Its driver looks whether the socket has ended before it uses it.
     looks: bool,
     /// Counts its reads, up to 255.
@@ -134,6 +138,7 @@ impl<R: Runtime> Session<R> {
             sent: PinSet::default(),
             state_refused: None,
             links: Links::default(),
+            level_now: Level::Strong,
             looks: false,
             reads: 0,
             reader: None,

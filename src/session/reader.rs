@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use super::pins::PinSet;
 use super::request::Request;
 use super::{Context, Session};
-use crate::config::Level;
 use crate::net::Runtime;
 use crate::routing::{Decision, Want, Why, choose_replica, route};
 use crate::sql::Effects;
@@ -71,7 +70,7 @@ impl<R: Runtime> Session<R> {
         let random = context.random();
         let load = |id| context.load(id);
         let checks = self.port == Port::Split
-            && matches!(live.consistency.level, Level::Strong | Level::Session)
+            && self.level_now.needs_own_writes()
             && !matches!(self.state.written, Written::Nothing);
         let fits = |server: &Server| !checks || has(server, &self.state.written);
         // The one of before, as long as it serves: its connection is there, and its statements prepared.
@@ -107,9 +106,9 @@ impl<R: Runtime> Session<R> {
         let aside = [Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows];
         let free = pins.without(PinSet::of(&aside)).is_empty() && self.bound_to(request).is_none();
         let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        let strong = matches!(self.context.live.borrow().consistency.level, Level::Strong | Level::Session);
+        let own_writes = self.level(request).needs_own_writes();
         let Some(server) = self.links.kept_on(super::Role::Reader) else { return false };
-        strong && free && !request.class.effects.intersects(follows) && {
+        own_writes && free && !request.class.effects.intersects(follows) && {
             let snapshot = self.context.topology.get();
             snapshot.server(server).is_some_and(|server| !has(server, &self.state.written))
         }
