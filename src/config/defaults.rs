@@ -34,7 +34,7 @@ impl Default for Log {
 
 impl Default for Consistency {
     fn default() -> Self {
-        Consistency { level: Level::Strong, max_wait: Duration::from_millis(50) }
+        Consistency { level: Level::Strong, max_wait: Duration::from_millis(50), primary_share: 50 }
     }
 }
 

@@ -101,6 +101,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     let Live { consistency, replicas, failover, limits, pool, timeouts, drain, notify, .. } = live;
     writeln!(f, "\n[consistency]\nlevel = {}", word(consistency.level))?;
     writeln!(f, "max_wait = {}", duration(consistency.max_wait))?;
+    writeln!(f, "primary_share = {}", consistency.primary_share)?;
     writeln!(f, "\n[replicas]\nmax_lag = {}", duration(replicas.max_lag))?;
     writeln!(f, "fallback = {}", word(replicas.fallback))?;
     write_zone(f, replicas.zone.as_deref())?;

@@ -206,6 +206,7 @@ fn consistency(s: &Section<'_>) -> Consistency {
     Consistency {
         level: s.choice("level", default.level),
         max_wait: s.duration("max_wait", default.max_wait, Duration::ZERO),
+        primary_share: s.count_up_to("primary_share", 1, 100).unwrap_or(default.primary_share),
     }
 }
 

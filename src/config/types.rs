@@ -222,6 +222,9 @@ pub struct Consistency {
     pub level: Level,
     /// Default 50 ms.
     pub max_wait: Duration,
+    /// How much of `limits.max_server_connections` reads may use on the primary at once that no replica can answer
+    /// in time, in percent. Default 50.
+    pub primary_share: u8,
 }
 
 /// `consistency.level`, the strictest first.

@@ -30,7 +30,7 @@ fn live(names: &[&str]) -> Live {
         servers: names.iter().map(server).collect(),
         monitor: monitor_account("monitor"),
         users: HashMap::new(),
-        consistency: Consistency { level: Level::Strong, max_wait: second },
+        consistency: Consistency { level: Level::Strong, max_wait: second, primary_share: 50 },
         replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },
         failover: Failover { hold: second, ..Default::default() },
         limits: Limits { max_connections: 1, max_server_connections: ten, queue_timeout: second },

@@ -137,6 +137,7 @@ async fn work(parts: WorkerParts) {
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
     let outside = Box::new(WorkerOutside(shared.clone()));
     let context = Rc::new(Context::new(TokioRuntime, buffers, pool, now, settings, metrics, outside));
+    context.workers.set(loads.count());
     let worker = Rc::new(Worker { index, context: context.clone(), shared, loads });
     let stop = Rc::new(Notify::new());
     let accepting: Vec<_> = sockets
@@ -262,6 +263,7 @@ fn every_second(context: &Context<TokioRuntime>) {
         }
     }
     context.buffers.trim();
+    context.close_idle_questions(live.pool.idle_timeout);
     let pool = &context.pool;
     pool.set_second(now);
     // What a session's LAST_INSERT_ID() answers may be known to its connection alone.

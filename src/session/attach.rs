@@ -70,7 +70,8 @@ impl<R: Runtime> Session<R> {
         let about = &connection.about;
         let want = self.context.want(self.port, self.role);
         let snapshot = self.context.topology.get();
-        may_stay(want, &snapshot, about.server, about.generation, &[])
+        let avoid = if self.role == Role::Reader { self.not_fresh(&snapshot) } else { Vec::new() };
+        may_stay(want, &snapshot, about.server, about.generation, &avoid)
             // A transaction on a replica that lost its role ends there, as long as the replica lives.
             || (about.class.read_only && self.state.in_transaction())
     }
@@ -103,7 +104,10 @@ impl<R: Runtime> Session<R> {
     /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
     pub(super) async fn attach(&mut self, role: Role) -> Result<(), Stop> {
         let began = Instant::now();
-        let mut tried: Vec<ServerId> = Vec::new();
+        let mut tried: Vec<ServerId> = match role {
+            Role::Reader => self.not_fresh(&self.context.topology.get()),
+            Role::Writer => Vec::new(),
+        };
         let mut last: Option<Failure> = None;
         let mut held = false;
         loop {
@@ -270,7 +274,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Runs a wait on the session's behalf, unless the client leaves or the session must end.
-    async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, Stop> {
+    pub(super) async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, Stop> {
         let ending = Signals::KILLED | Signals::END;
         let gone = self.client.peer_closed();
         let either = first_of(future, gone);

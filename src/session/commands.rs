@@ -1,5 +1,6 @@
 //! The command loop: waits without a buffer, reads a command, answers it or passes it on.
 
+use super::barrier::Freshness;
 use super::client::ended_by;
 use super::request::Request;
 use super::{Drain, Failure, Session, Signals};
@@ -40,6 +41,7 @@ impl<R: Runtime> Session<R> {
                 Err(close) => Err(close),
             };
             self.rest();
+            self.freshness = Freshness::Unasked;
             self.handle.busy.set(false);
             self.handle.active.set(self.context.tick.get());
             if let Err(close) = done {

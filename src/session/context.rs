@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::asking::Asking;
+use super::barrier::Diversions;
 use super::drain::Drain;
 use super::handle::{Attached, Handle, Signals};
 use super::kill::KillRequest;
@@ -148,6 +150,12 @@ pub struct Context<R: Runtime> {
     pub heard: RefCell<HeardWrites>,
     /// Replicas that failed a moment ago, and until when they are left alone.
     pub(super) ejected: RefCell<Vec<(ServerId, tokio::time::Instant)>>,
+    /// Who asks the servers for their positions.
+    pub(super) asking: Asking<R::Stream>,
+    /// Reads on the primary that no replica could answer in time.
+    pub(super) diversions: Rc<Diversions>,
+    /// How many workers there are.
+    pub workers: Cell<usize>,
     /// Whether what an account writes can be rolled back.
     pub(super) engines: RefCell<super::replay::Engines>,
 }
@@ -184,6 +192,9 @@ impl<R: Runtime> Context<R> {
             routines: RefCell::default(),
             heard: RefCell::default(),
             ejected: RefCell::default(),
+            asking: Asking::default(),
+            diversions: Rc::default(),
+            workers: Cell::new(1),
             engines: RefCell::default(),
         }
     }

@@ -42,6 +42,8 @@ pub enum Failure {
     NoReplica,
     /// No server connection became free.
     Queue(Duration, Limit),
+    /// All replicas are behind, and the primary has as many such reads as it may.
+    AllBehind(Duration),
     /// What the last statement did is asked for, and its connection was another session's since.
     Forgotten,
     /// No server takes the session's state; what the last one said.
@@ -158,6 +160,15 @@ impl Failure {
                     ),
                 )
             }
+            AllBehind(waited) => (
+                1040,
+                b"08004",
+                format!(
+                    "pointsman: for {:.1} s no replica was fresh enough for this read, and the primary had as many of \
+                     them as consistency.primary_share allows; try again later",
+                    waited.as_secs_f64()
+                ),
+            ),
             Forgotten => (
                 1105,
                 b"HY000",

@@ -4,6 +4,7 @@
 use tokio::time::Instant;
 
 use super::attach::Stop;
+use super::barrier::Freshness;
 use super::pins::PinSet;
 use super::place::Brought;
 use super::request::Request;
@@ -47,6 +48,7 @@ impl<R: Runtime> Session<R> {
         let (mut tries, mut not_reader) = (0, None);
         self.lost_on = None;
         self.level_now = self.level(request);
+        self.freshness = Freshness::Unasked;
         self.state.begins(&request.class);
         if (self.lost.writer || self.lost.reader)
             && let Some(told) = Box::pin(self.settle_losses_first(buf, *request)).await
@@ -58,6 +60,13 @@ impl<R: Runtime> Session<R> {
         }
         let (role, why) = loop {
             let (mut role, mut why) = self.place(request);
+            if role == Role::Reader
+                && not_reader.is_none()
+                && self.must_ask(why, request)
+                && let Some(told) = Box::pin(self.barrier_first(buf, *request, &mut not_reader)).await
+            {
+                return told;
+            }
             if role == Role::Reader && not_reader.is_none() && self.keeps_behind(request) {
                 not_reader = Some(Why::NotFresh);
             }
@@ -133,6 +142,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
         };
+        self.has_seen();
         if request.class.effects.contains(Effects::SETS_STATE)
             && self.state.pins.on(Role::Writer).has(Pin::Variable)
         {

@@ -12,7 +12,9 @@
 )]
 
 mod answer;
+mod asking;
 mod attach;
+mod barrier;
 mod client;
 mod commands;
 mod context;
@@ -62,6 +64,7 @@ use crate::routing::{PerRole, Role};
 use crate::telemetry::{Close, Port, cell_of};
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
+use barrier::{Freshness, Seen};
 use links::Links;
 use pins::PinSet;
 use state::SessionState;
@@ -106,6 +109,10 @@ pub struct Session<R: Runtime> {
     reader: Option<ServerId>,
     /// and the snapshot's version at which that was chosen.
     reader_at: u64,
+    /// What its reads have seen.
+    seen: Seen,
+    /// What the statement under way knows of the primary's position.
+    freshness: Freshness,
     /// The snapshot's version at which the kept connections were last found right.
     checked: PerRole<u64>,
     /// The connection that it had for a role broke, or its server lost its role: what was on it is gone.
@@ -143,6 +150,8 @@ impl<R: Runtime> Session<R> {
             reads: 0,
             reader: None,
             reader_at: 0,
+            seen: Seen::default(),
+            freshness: Freshness::default(),
             checked: PerRole::default(),
             lost: PerRole::default(),
             lost_on: None,

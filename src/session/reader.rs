@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::barrier::Freshness;
 use super::pins::PinSet;
 use super::request::Request;
 use super::{Context, Session};
+use crate::config::Level;
 use crate::net::Runtime;
 use crate::routing::{Decision, Want, Why, choose_replica, route};
 use crate::sql::Effects;
@@ -42,6 +44,10 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(super) fn reader_server(&mut self) -> Option<ServerId> {
         let versions = self.context.topology.versions();
+        if !matches!(self.freshness, Freshness::Unasked) && self.reader_at == versions.roles {
+            // Chosen already.
+            return self.reader;
+        }
         self.reads = self.reads.wrapping_add(1);
         if self.reads == 0 {
             // Now and then another choice, so that sessions that last for days are spread, too.
@@ -50,7 +56,7 @@ impl<R: Runtime> Session<R> {
         if let Some(server) = self.reader
             && self.reader_at == versions.roles
             && matches!(self.state.written, Written::Nothing)
-            && (!self.reads.is_multiple_of(OFTEN) || self.context.load(server) < BUSY)
+            && !self.looks_around(server)
         {
             return Some(server);
         }
@@ -61,6 +67,41 @@ impl<R: Runtime> Session<R> {
         Some(server)
     }
 
+    /// Whether another replica than the one of before may be better for this read.
+    #[inline]
+    pub(super) fn looks_around(&self, reader: ServerId) -> bool {
+        self.reads.is_multiple_of(OFTEN) && (self.reads == 0 || self.context.load(reader) >= BUSY)
+    }
+
+    /// Whether the statement under way may be answered there, as far as it asked.
+    pub(super) fn is_fresh(&self, server: &Server, snapshot: &Snapshot) -> bool {
+        match &self.freshness {
+            Freshness::Position(position) => self.context.asking.has(server, position, snapshot),
+            Freshness::On(node) => server.id == *node,
+            Freshness::Diverted(_) => false,
+            Freshness::Unasked => {
+                let checks = self.port == Port::Split
+                    && self.level_now.needs_own_writes()
+                    && !matches!(self.state.written, Written::Nothing);
+                (!checks || has(server, &self.state.written))
+                    && (self.level_now != Level::Session
+                        || self.is_behind_nothing(server.id, snapshot.roles_version))
+            }
+        }
+    }
+
+    /// Replicas that must not answer the statement under way.
+    pub(super) fn not_fresh(&self, snapshot: &Snapshot) -> Vec<ServerId> {
+        if self.level_now > Level::Session {
+            return Vec::new();
+        }
+        snapshot
+            .replicas()
+            .filter(|server| !self.is_fresh(server, snapshot))
+            .map(|server| server.id)
+            .collect()
+    }
+
     /// A replica by the snapshot and the load; on a replica port perhaps the primary in its place.
     pub(super) fn choose_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
         let context = &self.context;
@@ -69,10 +110,7 @@ impl<R: Runtime> Session<R> {
         context.add_ejected(&mut avoid);
         let random = context.random();
         let load = |id| context.load(id);
-        let checks = self.port == Port::Split
-            && self.level_now.needs_own_writes()
-            && !matches!(self.state.written, Written::Nothing);
-        let fits = |server: &Server| !checks || has(server, &self.state.written);
+        let fits = |server: &Server| self.is_fresh(server, snapshot);
         // The one of before, as long as it serves: its connection is there, and its statements prepared.
         if let Some(server) = self.reader
             && self.reader_at == snapshot.roles_version
@@ -99,18 +137,19 @@ impl<R: Runtime> Session<R> {
     /// since, so that this read is for the primary.
     #[inline]
     pub(super) fn keeps_behind(&self, request: &Request) -> bool {
-        if matches!(self.state.written, Written::Nothing) || self.port != Port::Split {
+        let nothing = matches!(self.state.written, Written::Nothing);
+        if (nothing && matches!(self.freshness, Freshness::Unasked)) || self.port != Port::Split {
             return false;
         }
         let pins = self.state.pins.on(super::Role::Reader);
         let aside = [Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows];
         let free = pins.without(PinSet::of(&aside)).is_empty() && self.bound_to(request).is_none();
         let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        let own_writes = self.level(request).needs_own_writes();
+        let own_writes = self.level_now.needs_own_writes();
         let Some(server) = self.links.kept_on(super::Role::Reader) else { return false };
         own_writes && free && !request.class.effects.intersects(follows) && {
             let snapshot = self.context.topology.get();
-            snapshot.server(server).is_some_and(|server| !has(server, &self.state.written))
+            snapshot.server(server).is_some_and(|server| !self.is_fresh(server, &snapshot))
         }
     }
 
@@ -128,11 +167,10 @@ impl<R: Runtime> Session<R> {
     /// Why a read finds no replica.
     pub(super) fn why_no_reader(&self) -> Why {
         let some_serves = self.context.topology.get().replicas().next().is_some();
-        if some_serves && !matches!(self.state.written, Written::Nothing) {
-            Why::NotFresh
-        } else {
-            Why::NoReplica
-        }
+        let asked = !matches!(self.state.written, Written::Nothing)
+            || !matches!(self.freshness, Freshness::Unasked)
+            || self.level_now == Level::Session;
+        if some_serves && asked { Why::NotFresh } else { Why::NoReplica }
     }
 
     /// Once all replicas have the session's writes, none has to be asked again.
@@ -177,7 +215,7 @@ impl<R: Runtime> Context<R> {
         self.ejected.borrow_mut().push((server, Instant::now() + pause));
     }
 
-    fn add_ejected(&self, avoid: &mut Vec<ServerId>) {
+    pub(super) fn add_ejected(&self, avoid: &mut Vec<ServerId>) {
         let mut ejected = self.ejected.borrow_mut();
         if !ejected.is_empty() {
             let now = Instant::now();

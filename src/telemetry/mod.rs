@@ -16,5 +16,7 @@ pub use lifecycle::Lifecycle;
 pub use logs::{LogStyle, LogsError, init_tracing};
 pub use process::ProcessFamilies;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
-pub use worker::{Close, Disruption, Kind, Pin, PlacedCells, Port, Reason, Target, WorkerMetrics, cell_of};
+pub use worker::{
+    Close, Disruption, Fresh, Kind, Pin, PlacedCells, Port, Question, Reason, Target, WorkerMetrics, cell_of,
+};
 pub use worker_families::WorkerFamilies;

@@ -224,6 +224,51 @@ label! {
     }
 }
 
+label! {
+    /// What a worker asks a server for the reads that wait.
+    Question {
+        /// The primary: how far it is.
+        Position = "position",
+        /// A replica: whether it has come that far, or does soon.
+        Wait = "wait",
+        /// A Galera node: whether it has applied all that the cluster agreed on.
+        Step = "step",
+    }
+}
+
+label! {
+    /// How a read that asked for freshness got it.
+    Fresh {
+        /// A replica was there already.
+        There = "there",
+        /// A replica was waited for.
+        Waited = "waited",
+        /// It went to the primary.
+        Primary = "primary",
+    }
+}
+
+/// Cells by level and outcome.
+#[derive(Debug)]
+pub struct FreshCells([[Cell; Fresh::ALL.len()]; 2]);
+
+impl Default for FreshCells {
+    fn default() -> Self {
+        FreshCells(std::array::from_fn(|_| std::array::from_fn(|_| Cell::zero())))
+    }
+}
+
+impl FreshCells {
+    /// The levels that ask, strictest first.
+    pub const LEVELS: [&'static str; 2] = ["strong", "session"];
+
+    /// The count of reads at the level of this index with this outcome.
+    pub fn at(&self, level: usize, outcome: Fresh) -> &Cell {
+        static NOWHERE: Cell = Cell::zero();
+        self.0.get(level).and_then(|cells| cells.get(outcome as usize)).unwrap_or(&NOWHERE)
+    }
+}
+
 /// Cells by kind, target and reason.
 #[derive(Debug)]
 pub struct PlacedCells([[[Cell; Reason::ALL.len()]; Target::ALL.len()]; Kind::ALL.len()]);
@@ -261,6 +306,16 @@ pub struct WorkerMetrics {
     pub pins: [Cell; Pin::ALL.len()],
     /// How long it did, in microseconds.
     pub pinned_us: [Cell; Pin::ALL.len()],
+    /// Reads that asked how fresh they are.
+    pub fresh_reads: FreshCells,
+    /// How long they did.
+    pub consistency_wait: Latency,
+    /// Questions asked for them, by kind,
+    pub questions: [Cell; Question::ALL.len()],
+    /// and the reads that shared these.
+    pub asked: [Cell; Question::ALL.len()],
+    /// Reads waiting now because all replicas are behind, and the primary has enough of them.
+    pub waiting_for_replica: Cell,
     /// From the command read to the last byte of the answer written, by port.
     pub latency: [Latency; Port::ALL.len()],
     /// ERR packets that the proxy made itself.

@@ -9,7 +9,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::cells::Cell;
 use super::families::{Families, Label};
-use super::worker::{Close, Disruption, Kind, Pin, Port, Reason, Target, WorkerMetrics, cell_of};
+use super::worker::{
+    Close, Disruption, Fresh, FreshCells, Kind, Pin, Port, Question, Reason, Target, WorkerMetrics, cell_of,
+};
 
 /// All workers of the process.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ impl Collector for WorkerFamilies {
         let mut families = Families::new(encoder);
         self.clients(&mut families)?;
         self.statements(&mut families)?;
+        self.consistency(&mut families)?;
         self.failovers(&mut families)?;
         self.servers(&mut families)
     }
@@ -146,6 +149,47 @@ impl WorkerFamilies {
                 let us = self.sum(|worker| cell_of(&worker.pinned_us, pin as usize));
                 ([("pin", pin.as_str())], us as f64 / 1e6)
             }),
+        )
+    }
+
+    fn consistency(&self, families: &mut Families<'_>) -> fmt::Result {
+        let reads = FreshCells::LEVELS.iter().enumerate().flat_map(|(at, level)| {
+            Fresh::ALL.iter().map(move |&outcome| {
+                let labels = [("level", *level), ("outcome", outcome.as_str())];
+                (labels, self.sum(|worker| worker.fresh_reads.at(at, outcome)))
+            })
+        });
+        families.counters(
+            "pointsman_consistency_reads",
+            "Reads that asked for the primary's position first, by level and by what answered them: a replica that \
+             was there already, one that was waited for, or the primary.",
+            reads,
+        )?;
+        families.latencies(
+            "pointsman_consistency_wait_seconds",
+            "How long reads waited for the primary's position and for a replica that has it.",
+            [([], self.0.iter().map(|worker| &worker.consistency_wait).collect())],
+        )?;
+        families.counters(
+            "pointsman_consistency_questions",
+            "Questions that servers were asked for waiting reads, by kind.",
+            Question::ALL.iter().map(|&question| {
+                let total = self.sum(|worker| cell_of(&worker.questions, question as usize));
+                ([("question", question.as_str())], total)
+            }),
+        )?;
+        families.counters(
+            "pointsman_consistency_questions_shared",
+            "Reads that waited for these questions, by kind; divided by their number: how many share one.",
+            Question::ALL.iter().map(|&question| {
+                let total = self.sum(|worker| cell_of(&worker.asked, question as usize));
+                ([("question", question.as_str())], total)
+            }),
+        )?;
+        families.gauge(
+            "pointsman_reads_waiting_for_replica",
+            "Reads waiting now because all replicas are behind and consistency.primary_share is used up.",
+            self.sum_gauge(|worker| &worker.waiting_for_replica),
         )
     }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::server::SET;
 use super::*;
+use crate::config::Level;
 use crate::telemetry::{Kind, Pin, Port, Reason, Target};
 
 pub const READ: &str = "select a from t";
@@ -32,6 +33,11 @@ fn world(settings: Settings) -> World {
 
 pub async fn story() -> Story {
     story_with(Settings::default()).await
+}
+
+/// Where reads may follow others on another server without a question.
+async fn loose() -> Story {
+    story_with(Settings { level: Level::Eventual, ..Settings::default() }).await
 }
 
 async fn story_with(settings: Settings) -> Story {
@@ -88,7 +94,7 @@ impl Story {
 fn reads_go_to_the_replica_and_the_rest_to_the_primary() {
     play(async {
         for chunk in [1, usize::MAX] {
-            let mut s = story_with(Settings { chunk, ..Settings::default() }).await;
+            let mut s = story_with(Settings { chunk, level: Level::Eventual, ..Settings::default() }).await;
             s.reads("/* of a page */ select b from t where c = 'for update'").await;
             s.reads("with x as (select 1) select * from x").await;
             for write in
@@ -158,7 +164,7 @@ fn a_state_that_the_replica_refuses_never_answers_the_read() {
 #[test]
 fn a_transaction_stays_on_the_primary() {
     play(async {
-        let mut s = story().await;
+        let mut s = loose().await;
         s.runs("begin", IN_TRANS, &[]).await;
         for sql in [READ, "select b from t"] {
             s.client.query(sql);
@@ -263,7 +269,7 @@ impl Story {
 fn a_prepared_read_is_prepared_on_the_primary_when_it_is_needed_there() {
     play(async {
         for chunk in [1, usize::MAX] {
-            let mut s = story_with(Settings { chunk, ..Settings::default() }).await;
+            let mut s = story_with(Settings { chunk, level: Level::Eventual, ..Settings::default() }).await;
             s.prepares().await;
             s.client.send(execute(1, false, 0));
             s.db1.expect(execute(70, false, 0)).await;
@@ -418,7 +424,7 @@ fn a_read_that_the_replica_refuses_runs_on_the_primary() {
             err(1836, "HY000", "Running in read-only mode"),
         ];
         for refusal in refusals {
-            let mut s = story().await;
+            let mut s = loose().await;
             s.client.query(READ);
             s.db1.expect_query(READ).await;
             s.db1.reply(&[refusal]);
@@ -434,7 +440,7 @@ fn a_read_that_the_replica_refuses_runs_on_the_primary() {
 #[test]
 fn without_replicas_reads_run_on_the_primary() {
     play(async {
-        let mut s = story().await;
+        let mut s = loose().await;
         s.world.down("db-1");
         s.db1.peer.expect_end().await;
         s.client.query(READ);
@@ -471,7 +477,7 @@ fn a_read_whose_replica_dies_runs_elsewhere() {
 #[test]
 fn what_a_session_holds_on_the_primary_its_reads_follow() {
     play(async {
-        let mut s = story().await;
+        let mut s = loose().await;
         s.runs("create temporary table x (a int)", AUTOCOMMIT, &[]).await;
         s.reads_on_primary("select a from x").await;
         assert_eq!(s.placed(Kind::Read, Target::Primary, Reason::Pinned), 1);
@@ -494,7 +500,7 @@ fn what_a_session_holds_on_the_primary_its_reads_follow() {
 #[test]
 fn warnings_are_asked_where_the_last_statement_ran() {
     play(async {
-        let mut s = story().await;
+        let mut s = loose().await;
         s.reads("show warnings").await;
         s.runs(WRITE, AUTOCOMMIT, &[]).await;
         s.reads_on_primary("show warnings").await;
@@ -535,7 +541,7 @@ fn an_older_error_on_a_connection_does_not_come_back() {
     play(async {
         for read_between in [true, false] {
             let settings = super::connection_phase::settings(crate::topology::Flavor::MariaDb, usize::MAX);
-            let world = world(settings);
+            let world = world(Settings { level: Level::Eventual, ..settings });
             let (primary, replica) = (world.server("db-0"), world.server("db-1"));
             let mut client = world.login(&login()).await;
             let duplicate = [err(1062, "23000", "Duplicate entry '1' for key 'PRIMARY'")];

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Client, Login, Peer, Refused, Server};
 use crate::backend::{Ceilings, Pool};
-use crate::config::{Live, Monitor, Secret, User};
+use crate::config::{Level, Live, Monitor, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, KillRequest, Outside, Session, kill_here};
@@ -70,13 +70,23 @@ pub struct Settings {
     pub seen: Capabilities,
     /// What the servers greet sessions with.
     pub served: Capabilities,
+    /// How fresh reads must be. At `session` the proxy asks the primary nothing as long as a session's reads stay on
+    /// one replica.
+    pub level: Level,
     pub change: fn(&mut Live),
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let mysql = Capabilities::OFFERED - Capabilities::MARIADB - Capabilities::QUERY_ATTRIBUTES;
-        Settings { chunk: usize::MAX, flavor: Flavor::MySql, seen: mysql, served: mysql, change: |_| {} }
+        Settings {
+            chunk: usize::MAX,
+            flavor: Flavor::MySql,
+            seen: mysql,
+            served: mysql,
+            level: Level::Session,
+            change: |_| {},
+        }
     }
 }
 
@@ -141,6 +151,7 @@ impl World {
         let outside = Rc::new(Recorded::default());
         let snapshot = Snapshot::empty();
         let mut live = live();
+        live.consistency.level = settings.level;
         (settings.change)(&mut live);
         let context = Rc::new(Context::new(
             runtime.clone(),

@@ -1,0 +1,334 @@
+//! What a worker asks the servers about their positions, for all reads that wait for it: how far
+//! the primary is, and whether a replica has come as far. One question of a kind is under way to a server;
+//! who comes meanwhile shares the next one, since the answer to the one under way may be older than he is.
+
+mod batch;
+mod known;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use batch::Answer;
+use batch::Batch;
+use known::Known;
+
+use super::Context;
+use super::attach::first_of;
+use crate::backend::{Connection, Login, QueryError, ResultSet, Target, connect, own_class};
+use crate::net::{Endpoint, Runtime, Stream};
+use crate::telemetry::{Question, cell_of};
+use crate::topology::{Flavor, Group, GtidSet, Server, ServerId, Snapshot};
+
+/// What a question's connection says of itself before anybody could ask: utf8mb4_general_ci.
+const COLLATION: u16 = 45;
+
+/// The questions of one kind to one server.
+struct Line<S> {
+    server: ServerId,
+    question: Question,
+    connection: RefCell<Option<Connection<S>>>,
+    /// What is asked next, once the question under way is answered.
+    next: RefCell<Option<Rc<Batch>>>,
+    /// Somebody asks.
+    running: Cell<bool>,
+    /// The worker's second of the last question.
+    used: Cell<u32>,
+}
+
+/// See the module.
+pub struct Asking<S: Stream> {
+    lines: RefCell<Vec<Rc<Line<S>>>>,
+    known: RefCell<Known>,
+}
+
+impl<S: Stream> Default for Asking<S> {
+    fn default() -> Self {
+        Asking { lines: RefCell::default(), known: RefCell::default() }
+    }
+}
+
+impl<S: Stream> Asking<S> {
+    fn line(&self, server: ServerId, question: Question) -> Rc<Line<S>> {
+        let mut lines = self.lines.borrow_mut();
+        if let Some(line) = lines.iter().find(|l| l.server == server && l.question == question) {
+            return line.clone();
+        }
+        let line = Rc::new(Line {
+            server,
+            question,
+            connection: RefCell::default(),
+            next: RefCell::default(),
+            running: Cell::new(false),
+            used: Cell::new(0),
+        });
+        lines.push(line.clone());
+        line
+    }
+
+    /// Whether a server is known to have this position: by its last probe, or by an answer that somebody waited for.
+    pub fn has(&self, server: &Server, position: &Rc<GtidSet>, snapshot: &Snapshot) -> bool {
+        self.known.borrow_mut().has(server, position, snapshot)
+    }
+
+    /// Whether it is not worth a wait: the last one was in vain, and the server has not come that far since.
+    pub fn is_behind(&self, server: &Server) -> bool {
+        self.known.borrow_mut().is_behind(server)
+    }
+
+    /// Connections that nobody needed for this long, in seconds, or whose server is gone, are closed.
+    pub fn trim(&self, now: u32, idle: Duration, snapshot: &Snapshot) -> Vec<Connection<S>> {
+        let limit = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
+        let mut closed = Vec::new();
+        self.lines.borrow_mut().retain(|line| {
+            if line.running.get() {
+                return true;
+            }
+            let is_there = snapshot.server(line.server).is_some();
+            let keep = is_there && now.wrapping_sub(line.used.get()) <= limit;
+            if !keep {
+                closed.extend(line.connection.take());
+            }
+            keep
+        });
+        closed
+    }
+}
+
+impl<R: Runtime> Context<R> {
+    /// How far the primary is: every write that was acknowledged before this was called is in it.
+    pub(super) async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
+        self.ask(primary, Question::Position, None).await
+    }
+
+    /// Whether a replica has, or within `consistency.max_wait` gets, this position.
+    pub(super) async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
+        let limit = self.live.borrow().consistency.max_wait;
+        let asked = self.ask(replica, Question::Wait, Some(position));
+        let reached = matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached));
+        if !reached {
+            self.asking.known.borrow_mut().failed(replica, position);
+        }
+        reached
+    }
+
+    /// Whether a Galera node has applied all that the cluster agreed on before this was called.
+    pub(super) async fn is_in_step(self: &Rc<Self>, node: ServerId) -> bool {
+        let limit = self.live.borrow().consistency.max_wait;
+        let asked = self.ask(node, Question::Step, None);
+        matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached))
+    }
+
+    /// To be called every second.
+    pub fn close_idle_questions(&self, idle: Duration) {
+        for connection in self.asking.trim(self.tick.get(), idle, &self.topology.get()) {
+            let limit = self.live.borrow().timeouts.connect;
+            let runtime = self.runtime.clone();
+            self.runtime.spawn(async move {
+                let _ = runtime.timeout(limit, connection.quit()).await;
+            });
+        }
+    }
+
+    async fn ask(
+        self: &Rc<Self>,
+        server: ServerId,
+        question: Question,
+        position: Option<&Rc<GtidSet>>,
+    ) -> Answer {
+        let line = self.asking.line(server, question);
+        let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
+        batch.join(position);
+        if !line.running.replace(true) {
+            // It runs behind all that is ready now, and these share the question.
+            self.runtime.spawn(answer_all(self.clone(), line));
+        }
+        batch.answer().await
+    }
+
+    fn count_question(&self, question: Question, reads: u64) {
+        cell_of(&self.metrics.questions, question as usize).add(1);
+        cell_of(&self.metrics.asked, question as usize).add(reads);
+    }
+}
+
+/// One batch after the other, until nobody waits.
+async fn answer_all<R: Runtime>(context: Rc<Context<R>>, line: Rc<Line<R::Stream>>) {
+    loop {
+        let Some(batch) = line.next.take() else { break };
+        if Rc::strong_count(&batch) == 1 {
+            // All of them gave up.
+            continue;
+        }
+        line.used.set(context.tick.get());
+        context.count_question(line.question, batch.joined());
+        let answer = answer(&context, &line, &batch).await;
+        batch.tell(answer);
+    }
+    line.running.set(false);
+}
+
+async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, batch: &Batch) -> Answer {
+    let snapshot = context.topology.get();
+    let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
+    let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
+    let wait = context.live.borrow().consistency.max_wait;
+    let text = text(line.question, flavor, batch, wait);
+    let mut asked = Err(Failed::Lost);
+    // A connection that waited may have been closed by its server.
+    for fresh in [false, true] {
+        if fresh || line.connection.borrow().is_none() {
+            let Some(connection) = open(context, server, &snapshot).await else { return Answer::Unknown };
+            line.connection.replace(Some(connection));
+        }
+        let Some(mut connection) = line.connection.take() else { return Answer::Unknown };
+        asked = ask_server(context, &mut connection, &snapshot, line, &text).await;
+        if let Ok(sets) = &asked {
+            line.connection.replace(Some(connection));
+            return understood(context, line, flavor, sets, batch, &snapshot);
+        }
+        connection.stream.abort();
+        if !matches!(asked, Err(Failed::Lost)) {
+            break;
+        }
+    }
+    if let Err(Failed::Refused(error)) = asked {
+        tracing::warn!(server = %server.name, error, "a server does not tell its position");
+    }
+    context.outside.kick(line.server);
+    Answer::Unknown
+}
+
+enum Failed {
+    /// The connection broke: it may be an old one.
+    Lost,
+    /// The server is lost, or it has not answered in time.
+    Gone,
+    /// An ERR packet, or no answer that one could read.
+    Refused(String),
+}
+
+async fn ask_server<R: Runtime>(
+    context: &Rc<Context<R>>,
+    connection: &mut Connection<R::Stream>,
+    snapshot: &Snapshot,
+    line: &Line<R::Stream>,
+    text: &str,
+) -> Result<Vec<ResultSet>, Failed> {
+    let (connect, wait) = {
+        let live = context.live.borrow();
+        (live.timeouts.connect, live.consistency.max_wait)
+    };
+    let asked = context.runtime.timeout(connect + wait, connection.query(text));
+    let asked = if line.question == Question::Position {
+        first_of(asked, until_deposed(context, line.server, snapshot.generation)).await
+    } else {
+        Some(asked.await)
+    };
+    match asked {
+        Some(Some(Ok(sets))) => Ok(sets),
+        Some(Some(Err(QueryError::Io(_)))) => Err(Failed::Lost),
+        Some(Some(Err(error))) => Err(Failed::Refused(error.to_string())),
+        Some(None) | None => Err(Failed::Gone),
+    }
+}
+
+/// Ends when the server is not the primary of this generation any more.
+async fn until_deposed<R: Runtime>(context: &Context<R>, server: ServerId, generation: u64) {
+    while context.topology.writer() == Some(server) && context.topology.generation() == generation {
+        context.topology.changed_from(context.topology.version()).await;
+    }
+}
+
+async fn open<R: Runtime>(
+    context: &Context<R>,
+    server: &Server,
+    snapshot: &Snapshot,
+) -> Option<Connection<R::Stream>> {
+    let endpoint = server.address.parse::<Endpoint>().ok()?;
+    let target = Target { server: server.id, endpoint, generation: snapshot.generation };
+    let (login, limit) = {
+        let live = context.live.borrow();
+        let login = Login { user: live.monitor.user.clone(), password: live.monitor.password.clone() };
+        (login, live.timeouts.connect)
+    };
+    let connecting = connect(&context.runtime, &target, &login, own_class(), COLLATION);
+    let failed = match context.runtime.timeout(limit, connecting).await {
+        Some(Ok((connection, _))) => return Some(connection),
+        Some(Err(error)) => error.to_string(),
+        None => format!("no answer within {limit:?}"),
+    };
+    context.outside.kick(server.id);
+    tracing::debug!(server = %server.name, error = failed, "a server cannot be asked for its position");
+    None
+}
+
+/// A replica's wait is bounded by the server, too, so that nothing is left behind there.
+fn text(question: Question, flavor: Flavor, batch: &Batch, wait: Duration) -> String {
+    let seconds = wait.as_secs_f64();
+    match (question, flavor) {
+        (Question::Position, Flavor::MySql) => {
+            "SELECT @@global.gtid_executed, @@global.read_only".to_owned()
+        }
+        // The former has what the primary itself wrote, the latter what it replicated before.
+        (Question::Position, Flavor::MariaDb) => {
+            "SELECT CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), NULLIF(@@global.gtid_current_pos, '')), \
+             @@global.read_only"
+                .to_owned()
+        }
+        (Question::Wait, Flavor::MySql) => {
+            format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', {seconds:.3})", batch.position())
+        }
+        (Question::Wait, Flavor::MariaDb) => {
+            format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", batch.position())
+        }
+        (Question::Step, _) => "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 0".to_owned(),
+    }
+}
+
+fn understood<R: Runtime>(
+    context: &Context<R>,
+    line: &Line<R::Stream>,
+    flavor: Flavor,
+    sets: &[ResultSet],
+    batch: &Batch,
+    asked_at: &Snapshot,
+) -> Answer {
+    let row = sets.first().and_then(|set| set.rows.first());
+    let value = |at: usize| row.and_then(|row| row.get(at)).and_then(Option::as_deref);
+    match line.question {
+        Question::Wait | Question::Step => {
+            // 0: it is there; 1 or -1: not in time; NULL: an error.
+            if value(0) != Some(b"0") {
+                return Answer::Unknown;
+            }
+            if line.question == Question::Wait {
+                context.asking.known.borrow_mut().reached(line.server, batch.target(), asked_at);
+            }
+            Answer::Reached
+        }
+        Question::Position => {
+            let is_primary = context.topology.writer() == Some(line.server)
+                && context.topology.generation() == asked_at.generation;
+            let writes = value(1).is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
+            if !is_primary || !writes {
+                // A new primary may have acknowledged what this one does not know.
+                context.outside.kick(line.server);
+                return Answer::Unknown;
+            }
+            let position = value(0).and_then(|text| context.asking.known.borrow_mut().position(flavor, text));
+            position.map_or(Answer::Untold, Answer::Position)
+        }
+    }
+}
+
+/// Whether a cluster has means of its own for reads that see everything.
+pub(super) fn is_galera(server: &Server) -> bool {
+    server.member.is_some_and(|member| member.group == Group::Galera)
+}
+
+/// Whether the primary tells positions at all.
+pub(super) fn tells_positions(server: &Arc<Server>) -> bool {
+    server.facts.as_ref().is_some_and(|f| f.gtid_on)
+}

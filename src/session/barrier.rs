@@ -1,0 +1,357 @@
+//! What a read must know before it may go to a replica. At `strong`: how far the primary is,
+//! asked after the read came. At `session` the same, where the session could go back behind what it has seen: after
+//! it read from the primary, or before it reads from another replica than last time.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::asking::{Answer, is_galera, tells_positions};
+use super::attach::Stop;
+use super::reader::Written;
+use super::request::Request;
+use super::{Context, Failure, Session};
+use crate::config::{Fallback, Level};
+use crate::net::Runtime;
+use crate::routing::{Role, Why, choose_replica};
+use crate::sql::{Effects, StatementKind};
+use crate::telemetry::{Close, Counted, Fresh, Pin, Port};
+use crate::topology::{GtidSet, Server, ServerId, Snapshot};
+use crate::wire::Command;
+
+/// Where the reads of a session have been: what they have seen must not be unseen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The replica of the last one,
+    replica: Option<ServerId>,
+    /// and the version of the servers' roles then, its lower half: a replica that was rebuilt was down meanwhile.
+    roles: u32,
+    /// Something was read from the primary since.
+    primary: bool,
+}
+
+/// What the statement under way knows of the primary.
+#[derive(Default)]
+pub enum Freshness {
+    /// It did not ask.
+    #[default]
+    Unasked,
+    /// It may go to a replica that has this.
+    Position(Rc<GtidSet>),
+    /// It may go to this replica, which is in step with the others.
+    On(ServerId),
+    /// It is for the primary. Others wait until it is done, if there are many.
+    Diverted(#[expect(dead_code, reason = "counts for as long as it is here")] Diverted),
+}
+
+/// One of the reads on the primary that no replica could answer in time.
+pub struct Diverted(Rc<Diversions>);
+
+/// How many of them there are.
+#[derive(Default)]
+pub struct Diversions {
+    now: std::cell::Cell<usize>,
+    one_less: tokio::sync::Notify,
+}
+
+impl Drop for Diverted {
+    fn drop(&mut self) {
+        self.0.now.set(self.0.now.get().saturating_sub(1));
+        self.0.one_less.notify_one();
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// Whether this statement, which a replica should run, has to ask first.
+    #[inline]
+    pub(super) fn must_ask(&self, why: Why, request: &Request) -> bool {
+        if self.level_now > Level::Session || !matches!(self.freshness, Freshness::Unasked) {
+            return false;
+        }
+        let reads = matches!(request.command, Command::Query | Command::StmtExecute)
+            && !matches!(why, Why::LooksBack | Why::Transaction)
+            && (request.class.kind != StatementKind::Session)
+            && (request.class.kind != StatementKind::Transaction || self.begins_to_read(request))
+            && !self.state.pins.on(Role::Reader).has(Pin::Transaction);
+        reads && (self.level_now == Level::Strong || self.could_go_back())
+    }
+
+    fn begins_to_read(&self, request: &Request) -> bool {
+        request.class.effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
+    }
+
+    /// Whether the replica that it would read from may lack what it has seen.
+    #[inline]
+    fn could_go_back(&self) -> bool {
+        let Some(replica) = self.seen.replica else { return self.seen.primary };
+        self.seen.primary
+            || self.seen.roles != half(self.context.topology.versions().roles)
+            || self.looks_around(replica)
+    }
+
+    /// Whether a replica may be read from without a question, as far as the session's own reads go.
+    pub(super) fn is_behind_nothing(&self, server: ServerId, roles: u64) -> bool {
+        !self.seen.primary
+            && self.seen.replica.is_none_or(|seen| seen == server && self.seen.roles == half(roles))
+    }
+
+    /// A statement was answered: it saw what its server had.
+    #[inline]
+    pub(super) fn has_seen(&mut self) {
+        let Some(attached) = self.handle.attached.get() else { return };
+        if self.role == Role::Reader {
+            let roles = self.context.topology.versions().roles;
+            let chosen = self.reader == Some(attached.server);
+            let roles = if chosen { self.reader_at } else { roles };
+            self.seen = Seen { replica: Some(attached.server), roles: half(roles), primary: false };
+        } else if self.state.answer.rows {
+            self.seen.primary = true;
+        }
+    }
+
+    /// Asks, and chooses who reads: some reason, if that is the primary.
+    pub(super) async fn pass_barrier(&mut self) -> Result<Option<Why>, Stop> {
+        let began = Instant::now();
+        self.reads = self.reads.wrapping_add(1);
+        let (freshness, outcome) = self.freshness(began).await?;
+        let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let metrics = &self.context.metrics;
+        metrics.consistency_wait.observe_us(us);
+        if let Some(outcome) = outcome {
+            metrics.fresh_reads.at(self.level_now as usize, outcome).add(1);
+        }
+        let diverts = outcome == Some(Fresh::Primary);
+        self.freshness = freshness;
+        if diverts && self.port == Port::Split {
+            return Ok(Some(Why::NotFresh));
+        }
+        if diverts {
+            // From a port for replicas the primary is read like one of them, if at all.
+            let snapshot = self.context.topology.get();
+            let fallback = self.context.live.borrow().replicas.fallback;
+            if fallback == Fallback::None {
+                return Err(Stop::Tell(Failure::NoReplica));
+            }
+            (self.reader, self.reader_at) = (snapshot.writer, snapshot.roles_version);
+        }
+        Ok(None)
+    }
+
+    async fn freshness(&mut self, began: Instant) -> Result<(Freshness, Option<Fresh>), Stop> {
+        if matches!(self.state.written, Written::Unknown) {
+            return self.divert(began, None).await;
+        }
+        let context = self.context.clone();
+        let mut patience = None;
+        loop {
+            let snapshot = context.topology.get();
+            if snapshot.servers.len() < 2 {
+                return Ok((Freshness::Unasked, None));
+            }
+            let primary = match snapshot.writer() {
+                Some(primary) => primary,
+                // Nobody writes, and nobody will: what replicas have by now is all that they get.
+                None if snapshot.maintenance.read_only => return Ok((Freshness::Unasked, None)),
+                None => {
+                    context.outside.kick_all();
+                    self.wait_for_change(began, snapshot.version).await?;
+                    continue;
+                }
+            };
+            if is_galera(primary) {
+                return self.ask_galera(began, &snapshot).await;
+            }
+            if !tells_positions(primary) {
+                return self.divert(began, None).await;
+            }
+            match self.unless_ended(context.primary_position(primary.id)).await? {
+                Answer::Position(position) => return self.find(began, position).await,
+                Answer::Untold => return self.divert(began, None).await,
+                Answer::Reached | Answer::Unknown => {}
+            }
+            // Probes see soon what has become of it. If it goes on being the primary, it answers for itself.
+            let give_up = *patience.get_or_insert_with(|| {
+                let interval = context.live.borrow().monitor.interval;
+                Instant::now() + (interval * 3).max(Duration::from_millis(300))
+            });
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return self.divert(began, None).await;
+            }
+            self.pause_for_change(left.min(Duration::from_millis(20)), snapshot.version).await?;
+        }
+    }
+
+    /// A replica that has this position, or gets there soon.
+    async fn find(
+        &mut self,
+        began: Instant,
+        position: Rc<GtidSet>,
+    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+        if let Written::These(written) = &self.state.written
+            && !position.contains(written)
+        {
+            // The primary does not know it, so neither can a replica.
+            return self.divert(began, None).await;
+        }
+        let context = self.context.clone();
+        let snapshot = context.topology.get();
+        let there = Ok((Freshness::Position(position.clone()), Some(Fresh::There)));
+        self.freshness = Freshness::Position(position.clone());
+        let kept = self.links.kept_on(Role::Reader);
+        if let Some(kept) = kept.and_then(|id| snapshot.server(id)) {
+            // Something is open there that the statement may need.
+            if context.asking.has(kept, &position, &snapshot) {
+                return there;
+            }
+            let reached = self.unless_ended(context.reaches(kept.id, &position)).await?;
+            let outcome = if reached { Fresh::Waited } else { Fresh::Primary };
+            return Ok((Freshness::Position(position), Some(outcome)));
+        }
+        if self.takes_fresh(&snapshot) {
+            return there;
+        }
+        if snapshot.replicas().next().is_none() {
+            self.reader = None;
+            return Ok((Freshness::Position(position), None));
+        }
+        if let Some(server) = self.worth_waiting_for(&snapshot)
+            && self.unless_ended(context.reaches(server, &position)).await?
+        {
+            (self.reader, self.reader_at) = (Some(server), snapshot.roles_version);
+            return Ok((Freshness::Position(position), Some(Fresh::Waited)));
+        }
+        self.divert(began, Some(position)).await
+    }
+
+    /// Chooses a replica that has the position.
+    fn takes_fresh(&mut self, snapshot: &Snapshot) -> bool {
+        if let Some(reader) = self.reader
+            && self.reader_at == snapshot.roles_version
+            && !self.looks_around(reader)
+            && let Some(server) = snapshot.server(reader)
+            && server.serves_reads
+            && self.is_fresh(server, snapshot)
+        {
+            return true;
+        }
+        let chosen = self.choose_reader(snapshot, &[]);
+        let serves = |server: &Server| server.serves_reads && self.is_fresh(server, snapshot);
+        let chosen = chosen.filter(|id| snapshot.server(*id).is_some_and(|s| serves(s)));
+        if chosen.is_some() {
+            (self.reader, self.reader_at) = (chosen, snapshot.roles_version);
+        }
+        chosen.is_some()
+    }
+
+    /// The replica whose answer is waited for; None if all were behind just now.
+    fn worth_waiting_for(&self, snapshot: &Snapshot) -> Option<ServerId> {
+        let context = &self.context;
+        let zone = context.live.borrow().replicas.zone.clone();
+        let fits = |server: &Server| !context.asking.is_behind(server);
+        if let Some(reader) = self.reader
+            && self.reader_at == snapshot.roles_version
+            && !self.looks_around(reader)
+            && snapshot.server(reader).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
+        {
+            return Some(reader);
+        }
+        let mut avoid = Vec::new();
+        context.add_ejected(&mut avoid);
+        let load = |id| context.load(id);
+        choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
+    }
+
+    /// Any node of the cluster that says that it has applied all there was.
+    async fn ask_galera(
+        &mut self,
+        began: Instant,
+        snapshot: &Snapshot,
+    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+        let context = self.context.clone();
+        let node = self.links.kept_on(Role::Reader).or_else(|| self.worth_waiting_for(snapshot));
+        let Some(node) = node else {
+            self.reader = None;
+            return Ok((Freshness::Unasked, None));
+        };
+        if self.unless_ended(context.is_in_step(node)).await? {
+            (self.reader, self.reader_at) = (Some(node), snapshot.roles_version);
+            return Ok((Freshness::On(node), Some(Fresh::Waited)));
+        }
+        self.divert(began, None).await
+    }
+
+    /// The primary answers, unless it has many such reads already: then they wait until one of them is done, or until
+    /// a replica has come that far.
+    async fn divert(
+        &mut self,
+        began: Instant,
+        position: Option<Rc<GtidSet>>,
+    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+        let context = self.context.clone();
+        loop {
+            if let Some(diverted) = context.divert() {
+                return Ok((Freshness::Diverted(diverted), Some(Fresh::Primary)));
+            }
+            let (queue, wait) = {
+                let live = context.live.borrow();
+                (live.limits.queue_timeout, live.consistency.max_wait)
+            };
+            if began.elapsed() > queue {
+                return Err(Stop::Tell(Failure::AllBehind(began.elapsed())));
+            }
+            let waiting = Counted::on(&context.metrics.waiting_for_replica);
+            let one_less = context.diversions.one_less.notified();
+            let pause = wait.max(Duration::from_millis(1));
+            self.unless_ended(context.runtime.timeout(pause, one_less)).await?;
+            drop(waiting);
+            if let Some(position) = &position {
+                self.freshness = Freshness::Position(position.clone());
+                if self.takes_fresh(&context.topology.get()) {
+                    return Ok((Freshness::Position(position.clone()), Some(Fresh::Waited)));
+                }
+            }
+        }
+    }
+
+    /// As `forward` needs it: Some is the end of the statement.
+    pub(super) async fn barrier_first(
+        &mut self,
+        buf: &mut crate::net::Buf,
+        request: Request,
+        not_reader: &mut Option<Why>,
+    ) -> Option<Result<(), Close>> {
+        match self.pass_barrier().await {
+            Ok(why) => {
+                *not_reader = why;
+                None
+            }
+            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+        }
+    }
+}
+
+impl<R: Runtime> Context<R> {
+    /// Leave for one more read on the primary that no replica could answer in time.
+    fn divert(&self) -> Option<Diverted> {
+        let most = {
+            let live = self.live.borrow();
+            let share =
+                live.limits.max_server_connections.get() * usize::from(live.consistency.primary_share);
+            share.div_ceil(100 * self.workers.get().max(1))
+        };
+        let now = self.diversions.now.get();
+        if now >= most {
+            return None;
+        }
+        self.diversions.now.set(now + 1);
+        Some(Diverted(self.diversions.clone()))
+    }
+}
+
+/// Sessions are many, and small.
+fn half(version: u64) -> u32 {
+    let [a, b, c, d, ..] = version.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
