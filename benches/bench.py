@@ -8,6 +8,7 @@ import sys
 import threading
 
 import failover
+import levels
 import pressure
 import table
 from targets import Cluster, Target, cpu_seconds, rss_kib
@@ -153,6 +154,7 @@ PARTS = {
     "pressure": lambda cluster: pressure.active(cluster, SETTINGS, say),
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
     "others": others,
+    "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
 }
 
 

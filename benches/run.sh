@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # `make bench`: direct, HAProxy (TCP mode) and Pointsman in turn, in one run; writes the tables into README.md.
-# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, failover, changes, pods; without any: all, about 40 minutes
+# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, levels, failover, changes, pods; without any: all, about 45 minutes
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
 #   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
+#   levels     what `strong` and `session` cost beside `eventual`
 #   changes    the same under 5,000 statements a second, 20 planned and 20 crashes
 #   pods       the same where pods are watched on a real API server, and what label changes cost
 # env: ROUNDS=3  SECS=8 a round  TARGETS="direct haproxy split primary"  README=README.md (empty: print only)

@@ -103,6 +103,29 @@ def other_table(results, s):
     return lines
 
 
+def levels_table(results, s):
+    names = ["eventual", "session", "strong"]
+    lines = [row("workload", *(f"`{n}`: QPS" for n in names), *(f"`{n}`: CPU per query, µs" for n in names),
+                 "QPS, `strong` to `eventual`", "CPU, `strong` to `eventual`", "reads that share a question",
+                 "reads on replicas at `strong`", "the primary's share of a core, `eventual` / `strong`"),
+             row("---", *["---:"] * 11)]
+    for workload in results["rows"]:
+        rounds = workload["rounds"]
+        middle = lambda n, key, digits: number(median(r[key] for r in rounds[n]), digits)
+        lines.append(row(workload["name"], *(middle(n, "qps", 0) for n in names), *(middle(n, "cpu", 1) for n in names),
+                         number(relative(rounds, "strong", "eventual", "qps")),
+                         number(relative(rounds, "strong", "eventual", "cpu")), middle("strong", "batch", 1),
+                         number(100 * median(r["share"] for r in rounds["strong"]), 1) + " %",
+                         " / ".join(number(100 * median(r["core"] for r in rounds[n]), 1) + " %" for n in ("eventual", "strong"))))
+    alone, behind = results["rows"][0]["rounds"], results["rows"][-1]["rounds"]
+    added = median(a["avg"] - b["avg"] for a, b in zip(alone["strong"], alone["eventual"]))
+    lines += ["", row("1 thread", "ms"), row("---", "---:"),
+              row("a `strong` read takes longer than one at `eventual` by, on average", number(added)),
+              row("a read past the proxy, on average: a round trip to a server and the server's work", number(results["trip"])),
+              row("p50 of a `strong` read, one replica 1 s behind", number(median(r["p50"] for r in behind["strong"])))]
+    return lines
+
+
 def failover_table(failover, s):
     lines = [row(f"change of primary, {s['failovers']} times each through a `split` port, worst", "planned switchover", "primary killed"),
              row("---", "---:", "---:")]
@@ -149,13 +172,14 @@ def about(part, s):
                     f"most {s['pool']} connections to each server, HAProxy one to the primary for each client.",
         "idle": "Connections as the servers count them, the most at any moment; 1 in 10 of the statements is a write.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
+        "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
         "failover": "",
         "changes": "",
         "pods": "",
     }[part]
 
 
-TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table,
+TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table, "levels": levels_table,
           "failover": failover_table, "changes": changes_table, "pods": pods_table}
 
 

@@ -64,6 +64,10 @@ class Cluster:
     def primary(self):
         return int(self.do("primary"))
 
+    def pid(self, server):
+        with open(os.path.join(self.dir, str(server), "harness.pid"), encoding="utf-8") as f:
+            return int(f.read())
+
     def sql(self, text, server=None):
         server = self.primary() if server is None else server
         command = ["mariadb", "--no-defaults", "-uroot", "-S", f"{self.dir}/{server}/sock", "-N", "-B", "-e", text]
@@ -92,12 +96,16 @@ class Target:
             return Target(name, cluster.port())
         return haproxy(cluster) if name == "haproxy" else pointsman(name, cluster, pool)
 
+    def scrape(self):
+        """All metrics of Pointsman."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=5) as answer:
+            return answer.read().decode()
+
     def metric(self, name):
         """A sum over all labels of a metric of Pointsman; None for the others."""
         if not self.http:
             return None
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=5) as answer:
-            found = re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)", answer.read().decode(), re.M)
+        found = re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)", self.scrape(), re.M)
         if not found:
             raise RuntimeError(f"no metric {name}")
         return int(sum(map(float, found)))
@@ -125,12 +133,13 @@ def haproxy(cluster):
     return Target("haproxy", port, process)
 
 
-def pointsman(mode, cluster, pool):
+def pointsman(mode, cluster, pool, more=""):
     rw, ro, http = free_port(), free_port(), free_port()
     path = os.path.join(os.environ["SCRATCH"], f"pointsman-{rw}.toml")
     config = cluster.do("config", rw, ro, http).replace('mode = "primary"', f'mode = "{mode}"', 1)
     if pool:
         config += f"\n[limits]\nmax_server_connections = {pool}\n"
+    config += f"\n{more}"
     with open(path, "w", encoding="utf-8") as f:
         f.write(f"workers = {THREADS}\n" + config)
     log = path + ".log"
