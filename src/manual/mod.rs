@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`connection`] | one client, from accept to close, through the files |
 //! | [`splitting`] | on a port that splits: from the text to the server, step by step |
+//! | [`consistency`] | how fresh a read is, and what that costs |
 //! | [`walker`] | how an answer passes without being decoded |
 //! | [`state`] | what a session is, what of it moves, and what pins it |
 //! | [`prepared`] | prepared statements: one text, many ids |
@@ -25,6 +26,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "these pages are about the inside")]
 
 pub mod connection;
+pub mod consistency;
 pub mod drain;
 pub mod failover;
 pub mod kill;

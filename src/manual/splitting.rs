@@ -76,7 +76,8 @@
 //! Once *every* server but the primary has it, also those that do not serve now, it is forgotten.
 //! COM_RESET_CONNECTION does not forget it: the connection pool's next borrower may be the same request.
 //!
-//! So far `strong` means the same as `session`; `bounded` and `eventual` skip the check.
+//! That is `session`'s knowledge of its own writes; what else it and `strong` ask is in
+//! [`consistency`](super::consistency). `bounded` and `eventual` skip the check.
 //!
 //! # When it was no read
 //!

@@ -1,0 +1,92 @@
+//! Consistency: what a read knows before it goes to a replica.
+//!
+//! | level | what is asked |
+//! |---|---|
+//! | `strong` | before each read: how far the primary is |
+//! | `session` | the same, where the session could go back behind what it has seen; its own writes are known without |
+//! | `bounded`, `eventual` | nothing |
+//!
+//! # The question
+//!
+//! `session/asking.rs`. A read that must know takes part in a *batch*: all reads of a worker that want the same thing of
+//! the same server. One batch is under way to a server; who comes meanwhile joins the next, which leaves when the
+//! answer is there: an answer that was on its way when a read began may be older than the read. The task that asks is
+//! behind all tasks that are ready in this turn of the worker's loop, so these share the question, too. The more
+//! clients, the more reads a question serves; nothing is waited for to make batches larger.
+//!
+//! The questions run under the monitor account, on one connection a server, kind and worker, opened when it is first
+//! needed and closed after `pool.idle_timeout` without use. They count to no limit of the pool.
+//!
+//! | question | to | text |
+//! |---|---|---|
+//! | position | the primary | MySQL `@@global.gtid_executed`; MariaDB `@@global.gtid_binlog_pos` and `gtid_current_pos` together: the former has what it wrote itself under whatever domain, the latter what it replicated before |
+//! | wait | a replica | MySQL `WAIT_FOR_EXECUTED_GTID_SET(set, max_wait)`, MariaDB `MASTER_GTID_WAIT(pos, max_wait)`: the union of what the batch wants |
+//! | step | a Galera node | a read under `wsrep_sync_wait = 1` |
+//!
+//! Why the answer holds for a read that began before it: a server counts a transaction in these variables before it says
+//! OK to the client that committed it. Why it is the primary's: it must be the snapshot's writer, in the same
+//! generation, when the question leaves and when the answer comes, and `@@read_only`, asked in the same statement, must
+//! be off. A planned switchover makes the old primary read-only before the new one takes a write, so an old primary
+//! that says it is writable was the only one, whatever this proxy has heard by then. An empty position (a MariaDB
+//! without a binary log) says nothing: the primary answers.
+//!
+//! # The replica
+//!
+//! `session/barrier.rs`. With the position at hand the read looks, in this order, for
+//!
+//! 1. the replica of its last read, if that is known to be there,
+//! 2. another one that is known to be there, as [`choose_replica`](crate::routing::choose_replica) chooses,
+//! 3. a wait on a replica, its own if possible, `consistency.max_wait` at most,
+//! 4. the primary.
+//!
+//! What is known: the probes' positions, and what a wait has shown since (`asking/known.rs`), as long as no server's role
+//! has changed: a replica that was rebuilt was down in between. A replica that was waited for in vain is not waited
+//! for again before a probe sees that it has what was missed. So one that is a second behind costs its readers
+//! `max_wait` once a second, not with each read.
+//!
+//! Reads that end up on the primary count (`Diversions`), and beyond `consistency.primary_share` of
+//! `limits.max_server_connections` they wait until one of them is done or a replica has come so far: when all replicas
+//! fall behind at once, the primary gets its usual load and a bounded part of theirs, not all of it.
+//!
+//! A position goes with its statement (`Freshness`): a replica that fails before it has answered is replaced by one that
+//! is there as well, or by the primary.
+//!
+//! # What takes no part
+//!
+//! - Statements of a transaction: one that only reads asks at its beginning, and what it sees is of that moment or later,
+//!   as its isolation level has it.
+//! - What looks back (`SHOW WARNINGS`, `FOUND_ROWS()`), and what follows a cursor or parameters sent in advance.
+//! - Reads while there is one server only.
+//! - `SET` and the like on replica ports.
+//!
+//! # Without a primary
+//!
+//! Nobody knows then what was acknowledged: a write may have been, by a primary that another proxy knows already. So
+//! `strong` reads wait for the primary as writes do, `failover.hold` at most. `bounded` and `eventual` do not.
+//!
+//! A primary that does not answer is given three probe intervals, at least 300 ms. If the probes say by then that it goes on
+//! being the primary, the read goes there; for example, if the monitor account finds no connection free.
+//!
+//! # `session`
+//!
+//! What a session wrote is known from the OK packets ([`Written`](crate::session)). What it has *seen* is not: neither the
+//! primary's state that a read there showed, nor how far a replica really was. But the primary is always at least as far as
+//! anything that was read. So the session asks for the primary's position where it could go back: if rows came from the
+//! primary since its last read from a replica, if it would read from another replica than last time, or if a server's
+//! role changed meanwhile (`Seen`). A session that stays on its replica asks nothing.
+//!
+//! # Groups
+//!
+//! MySQL group replication has `group_replication_consistency = BEFORE`, under which each read waits on its member until
+//! that has applied all that the group agreed on before: a message through the group for each read. The batch costs the
+//! primary one short statement for many reads, and the same wait, so members of a group are asked like replicas. Galera
+//! has no positions that members could be compared by (unless `wsrep_gtid_mode` is on), so there a node is asked to
+//! wait, one message through the group for a batch.
+//!
+//! # What it cannot see
+//!
+//! - A primary that is cut off from everybody but this proxy still answers that it is writable. Where another one was
+//!   promoted meanwhile, reads here are stale until the probes, or the labels, tell; as long as the old one would take
+//!   this proxy's writes, too. Group replication and Galera do not have that window, semi-synchronous replication has it
+//!   for reads.
+//! - What is written with `sql_log_bin = 0`, or past replication.
