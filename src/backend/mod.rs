@@ -28,7 +28,7 @@ pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{About, Class, Connection, Settled, SwallowError, TextStatement, TextStatements};
 pub use insert_id::{InsertId, InsertIdCell, Legacy};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
-pub use query::{QueryError, ResultSet};
+pub use query::{QueryError, ResultSet, Values};
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};
 

@@ -1,9 +1,11 @@
 //! A small question of the proxy's own: probes, KILL. Answers are collected, not passed.
 
+use std::ops::Range;
+
 use super::{Connection, ServerError};
 use crate::net::{Buf, PacketError, Stream};
 use crate::wire::{
-    Capabilities, Edits, Legs, Observer, OnErr, PacketHeader, PrepareOk, ProtocolError, Reader,
+    Capabilities, Edits, ErrPacket, Legs, Observer, OnErr, PacketHeader, PrepareOk, ProtocolError, Reader,
     ResponseShape, ResponseWalker, Walked, frame_with,
 };
 
@@ -78,6 +80,50 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// The request of a text that `row` is to ask, framed.
+    pub fn question(&self, sql: &str) -> Vec<u8> {
+        let attributes = self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let mut out = Vec::with_capacity(sql.len() + 8);
+        frame_with(&mut out, 0, |out| {
+            out.push(0x03);
+            if attributes {
+                out.extend_from_slice(&[0, 1]);
+            }
+            out.extend_from_slice(sql.as_bytes());
+        });
+        out
+    }
+
+    /// Asks for one small row, many times a second: as `query`, without what that allocates. `buf` gets the answer;
+    /// what comes back is where the row's values are in it. No row: an empty range.
+    pub async fn row(&mut self, question: &[u8], buf: &mut Buf) -> Result<Range<usize>, QueryError> {
+        buf.clear();
+        let sent = self.stream.write_now(question)?;
+        if let Some(rest) = question.get(sent..).filter(|rest| !rest.is_empty()) {
+            let mut out = Buf::with_room(rest.len());
+            out.extend_from_slice(rest);
+            self.stream.write_all(out).await.0?;
+        }
+        let ends_columns = !self.about.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        loop {
+            if let Some(row) = only_row(buf.filled(), ends_columns)? {
+                return Ok(row);
+            }
+            if buf.is_full() {
+                buf.make_room(1);
+            }
+            if buf.len() > MAX_ANSWER {
+                let len = buf.len();
+                return Err(ProtocolError::TooLarge { what: "an answer", len, limit: MAX_ANSWER }.into());
+            }
+            let (result, back) = self.stream.read(std::mem::take(buf)).await;
+            *buf = back;
+            if result? == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+
     /// COM_STMT_PREPARE; the answer's column definitions are dropped.
     pub async fn prepare(&mut self, text: &[u8]) -> Result<PrepareOk, QueryError> {
         let mut out = Buf::default();
@@ -138,6 +184,66 @@ impl<S: Stream> Connection<S> {
                 return;
             }
         }
+    }
+}
+
+/// The payload of the row of a result set, once all of the set is there.
+fn only_row(answer: &[u8], ends_columns: bool) -> Result<Option<Range<usize>>, QueryError> {
+    let mut at = 0;
+    let mut next = || {
+        let header = PacketHeader::parse(answer.get(at..)?)?;
+        let (begin, end) = (at + PacketHeader::LEN, at + header.total());
+        at = end;
+        answer.get(begin..end).map(|payload| (begin..end, payload))
+    };
+    let refused = |payload: &[u8]| -> Result<(), QueryError> {
+        match payload.first() {
+            Some(0xff) => Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
+            _ => Ok(()),
+        }
+    };
+    let Some((_, head)) = next() else { return Ok(None) };
+    refused(head)?;
+    if head.first() == Some(&0) {
+        return Ok(Some(0..0));
+    }
+    let columns = Reader::new(head).lenenc("the number of columns")?;
+    for _ in 0..columns.saturating_add(u64::from(ends_columns)) {
+        if next().is_none() {
+            return Ok(None);
+        }
+    }
+    let mut row = 0..0;
+    loop {
+        let Some((range, payload)) = next() else { return Ok(None) };
+        refused(payload)?;
+        // A value that begins so is longer than any packet.
+        if payload.first() == Some(&0xfe) {
+            return Ok(Some(row));
+        }
+        row = range;
+    }
+}
+
+/// The values of a row, of which None is NULL.
+pub struct Values<'a>(Reader<'a>);
+
+impl<'a> Values<'a> {
+    /// Of a text row's payload.
+    pub fn of(row: &'a [u8]) -> Self {
+        Values(Reader::new(row))
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Option<&'a [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.rest().first() == Some(&0xfb) {
+            self.0.u8("a NULL").ok()?;
+            return Some(None);
+        }
+        self.0.lenenc_bytes("a value").ok().map(Some)
     }
 }
 

@@ -6,6 +6,7 @@ mod batch;
 mod known;
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,8 @@ use known::Known;
 
 use super::Context;
 use super::attach::first_of;
-use crate::backend::{Connection, Login, QueryError, ResultSet, Target, connect, own_class};
-use crate::net::{Endpoint, Runtime, Stream};
+use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
+use crate::net::{Buf, Endpoint, Runtime, Stream};
 use crate::telemetry::{Question, cell_of};
 use crate::topology::{Flavor, Group, GtidSet, Server, ServerId, Snapshot};
 
@@ -28,13 +29,21 @@ const COLLATION: u16 = 45;
 struct Line<S> {
     server: ServerId,
     question: Question,
-    connection: RefCell<Option<Connection<S>>>,
+    asker: RefCell<Option<Asker<S>>>,
     /// What is asked next, once the question under way is answered.
     next: RefCell<Option<Rc<Batch>>>,
     /// Somebody asks.
     running: Cell<bool>,
     /// The worker's second of the last question.
     used: Cell<u32>,
+}
+
+/// A connection for questions.
+struct Asker<S> {
+    connection: Connection<S>,
+    /// As it was asked last.
+    question: Vec<u8>,
+    buf: Buf,
 }
 
 /// See the module.
@@ -58,7 +67,7 @@ impl<S: Stream> Asking<S> {
         let line = Rc::new(Line {
             server,
             question,
-            connection: RefCell::default(),
+            asker: RefCell::default(),
             next: RefCell::default(),
             running: Cell::new(false),
             used: Cell::new(0),
@@ -88,7 +97,7 @@ impl<S: Stream> Asking<S> {
             let is_there = snapshot.server(line.server).is_some();
             let keep = is_there && now.wrapping_sub(line.used.get()) <= limit;
             if !keep {
-                closed.extend(line.connection.take());
+                closed.extend(line.asker.take().map(|asker| asker.connection));
             }
             keep
         });
@@ -173,22 +182,23 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     let snapshot = context.topology.get();
     let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
     let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
-    let wait = context.live.borrow().consistency.max_wait;
-    let text = text(line.question, flavor, batch, wait);
     let mut asked = Err(Failed::Lost);
     // A connection that waited may have been closed by its server.
     for fresh in [false, true] {
-        if fresh || line.connection.borrow().is_none() {
+        if fresh || line.asker.borrow().is_none() {
             let Some(connection) = open(context, server, &snapshot).await else { return Answer::Unknown };
-            line.connection.replace(Some(connection));
+            line.asker.replace(Some(Asker { connection, question: Vec::new(), buf: Buf::with_room(512) }));
         }
-        let Some(mut connection) = line.connection.take() else { return Answer::Unknown };
-        asked = ask_server(context, &mut connection, &snapshot, line, &text).await;
-        if let Ok(sets) = &asked {
-            line.connection.replace(Some(connection));
-            return understood(context, line, flavor, sets, batch, &snapshot);
+        let Some(mut asker) = line.asker.take() else { return Answer::Unknown };
+        asker.prepare(line.question, flavor, batch, context.live.borrow().consistency.max_wait);
+        asked = ask_server(context, &mut asker, &snapshot, line).await;
+        if let Ok(row) = &asked {
+            let values = Values::of(asker.buf.filled().get(row.clone()).unwrap_or_default());
+            let answer = understood(context, line, flavor, values, batch, &snapshot);
+            line.asker.replace(Some(asker));
+            return answer;
         }
-        connection.stream.abort();
+        asker.connection.stream.abort();
         if !matches!(asked, Err(Failed::Lost)) {
             break;
         }
@@ -198,6 +208,15 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     }
     context.outside.kick(line.server);
     Answer::Unknown
+}
+
+impl<S: Stream> Asker<S> {
+    /// The question as it is now. How far the primary is, is always asked in the same words.
+    fn prepare(&mut self, question: Question, flavor: Flavor, batch: &Batch, wait: Duration) {
+        if self.question.is_empty() || question == Question::Wait {
+            self.question = self.connection.question(&text(question, flavor, batch, wait));
+        }
+    }
 }
 
 enum Failed {
@@ -211,23 +230,23 @@ enum Failed {
 
 async fn ask_server<R: Runtime>(
     context: &Rc<Context<R>>,
-    connection: &mut Connection<R::Stream>,
+    asker: &mut Asker<R::Stream>,
     snapshot: &Snapshot,
     line: &Line<R::Stream>,
-    text: &str,
-) -> Result<Vec<ResultSet>, Failed> {
-    let (connect, wait) = {
+) -> Result<Range<usize>, Failed> {
+    let limit = {
         let live = context.live.borrow();
-        (live.timeouts.connect, live.consistency.max_wait)
+        live.timeouts.connect + live.consistency.max_wait
     };
-    let asked = context.runtime.timeout(connect + wait, connection.query(text));
+    let asked = asker.connection.row(&asker.question, &mut asker.buf);
+    let asked = context.runtime.timeout(limit, asked);
     let asked = if line.question == Question::Position {
         first_of(asked, until_deposed(context, line.server, snapshot.generation)).await
     } else {
         Some(asked.await)
     };
     match asked {
-        Some(Some(Ok(sets))) => Ok(sets),
+        Some(Some(Ok(row))) => Ok(row),
         Some(Some(Err(QueryError::Io(_)))) => Err(Failed::Lost),
         Some(Some(Err(error))) => Err(Failed::Refused(error.to_string())),
         Some(None) | None => Err(Failed::Gone),
@@ -269,11 +288,12 @@ fn text(question: Question, flavor: Flavor, batch: &Batch, wait: Duration) -> St
     let seconds = wait.as_secs_f64();
     match (question, flavor) {
         (Question::Position, Flavor::MySql) => {
-            "SELECT @@global.gtid_executed, @@global.read_only".to_owned()
+            // What is being committed goes from the former to the latter, so in this order nothing is missed.
+            "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only".to_owned()
         }
-        // The former has what the primary itself wrote, the latter what it replicated before.
+        // The former has what the primary itself wrote, before it commits it; the latter what it replicated before.
         (Question::Position, Flavor::MariaDb) => {
-            "SELECT CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), NULLIF(@@global.gtid_current_pos, '')), \
+            "SELECT '', CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), NULLIF(@@global.gtid_current_pos, '')), \
              @@global.read_only"
                 .to_owned()
         }
@@ -291,16 +311,15 @@ fn understood<R: Runtime>(
     context: &Context<R>,
     line: &Line<R::Stream>,
     flavor: Flavor,
-    sets: &[ResultSet],
+    mut values: Values<'_>,
     batch: &Batch,
     asked_at: &Snapshot,
 ) -> Answer {
-    let row = sets.first().and_then(|set| set.rows.first());
-    let value = |at: usize| row.and_then(|row| row.get(at)).and_then(Option::as_deref);
+    let mut value = || values.next().flatten();
     match line.question {
         Question::Wait | Question::Step => {
             // 0: it is there; 1 or -1: not in time; NULL: an error.
-            if value(0) != Some(b"0") {
+            if value() != Some(b"0") {
                 return Answer::Unknown;
             }
             if line.question == Question::Wait {
@@ -311,14 +330,17 @@ fn understood<R: Runtime>(
         Question::Position => {
             let is_primary = context.topology.writer() == Some(line.server)
                 && context.topology.generation() == asked_at.generation;
-            let writes = value(1).is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
+            let (owned, position) = (value().unwrap_or_default(), value());
+            let writes = value().is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
             if !is_primary || !writes {
                 // A new primary may have acknowledged what this one does not know.
                 context.outside.kick(line.server);
                 return Answer::Unknown;
             }
-            let position = value(0).and_then(|text| context.asking.known.borrow_mut().position(flavor, text));
-            position.map_or(Answer::Untold, Answer::Position)
+            let mut known = context.asking.known.borrow_mut();
+            let position = position.and_then(|text| known.position(flavor, text, owned));
+            let pending = !owned.is_empty();
+            position.map_or(Answer::Untold, |position| Answer::Position { position, pending })
         }
     }
 }

@@ -166,7 +166,14 @@ impl<R: Runtime> Session<R> {
                 return self.divert(began, None).await;
             }
             match self.unless_ended(context.primary_position(primary.id)).await? {
-                Answer::Position(position) => return self.find(began, position).await,
+                Answer::Position { position, pending } => {
+                    let found = self.find(began, position.clone()).await?;
+                    if pending && matches!(found.0, Freshness::Diverted(_)) {
+                        // Somebody may have seen on a replica what the primary itself does not show yet.
+                        self.unless_ended(context.reaches(primary.id, &position)).await?;
+                    }
+                    return Ok(found);
+                }
                 Answer::Untold => return self.divert(began, None).await,
                 Answer::Reached | Answer::Unknown => {}
             }

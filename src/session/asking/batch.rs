@@ -10,8 +10,13 @@ use crate::topology::GtidSet;
 /// What a server said.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// The primary is this far.
-    Position(Rc<GtidSet>),
+    /// The primary is this far; `pending` if some of it is still being committed there, while replicas may have it.
+    Position {
+        /// All that any replica can have by now.
+        position: Rc<GtidSet>,
+        /// See above.
+        pending: bool,
+    },
     /// The replica is there.
     Reached,
     /// The primary answers, but with no position that replicas could be measured by.

@@ -17,18 +17,24 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// The position that a text means. None: nobody can read it, or it is empty, as with a primary without a
-    /// binary log: every replica would be there.
-    pub fn position(&mut self, flavor: Flavor, text: &[u8]) -> Option<Rc<GtidSet>> {
-        if let Some((known, position)) = &self.last
-            && known == text
-        {
-            return Some(position.clone());
+    /// The position that a text means, with the GTIDs that threads own: `uuid:7#23:8#24`, the thread behind the hash.
+    /// None: nobody can read it, or it is empty, as with a primary without a binary log: every replica would be there.
+    pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Rc<GtidSet>> {
+        let executed = match &self.last {
+            Some((known, position)) if known == text => position.clone(),
+            _ => {
+                let position = GtidSet::parse(flavor, text).ok().filter(|position| !position.is_empty())?;
+                let position = Rc::new(position);
+                self.last = Some((text.to_vec(), position.clone()));
+                position
+            }
+        };
+        if owned.is_empty() {
+            return Some(executed);
         }
-        let position = GtidSet::parse(flavor, text).ok().filter(|position| !position.is_empty())?;
-        let position = Rc::new(position);
-        self.last = Some((text.to_vec(), position.clone()));
-        Some(position)
+        let mut position = (*executed).clone();
+        position.insert(without_threads(owned)).ok()?;
+        Some(Rc::new(position))
     }
 
     /// A replica has this position.
@@ -84,5 +90,43 @@ impl Known {
             self.failed.swap_remove(at);
         }
         !came
+    }
+}
+
+fn without_threads(owned: &[u8]) -> Vec<u8> {
+    let mut in_thread = false;
+    let kept = owned.iter().filter(|byte| {
+        in_thread = match byte {
+            b'#' => true,
+            b':' | b',' => false,
+            _ => in_thread,
+        };
+        !in_thread
+    });
+    kept.copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+    const B: &str = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
+
+    #[test]
+    fn what_is_being_committed_counts() {
+        let mut known = Known::default();
+        let mut position = |text: &str, owned: &str| {
+            known.position(Flavor::MySql, text.as_bytes(), owned.as_bytes()).map(|p| p.to_string())
+        };
+        let executed = format!("{A}:1-5");
+        assert_eq!(position(&executed, ""), Some(executed.clone()));
+        assert_eq!(
+            position(&executed, &format!("{A}:6#23:8#24,{B}:tag:1#7")),
+            Some(format!("{A}:1-6:8,{B}:tag:1"))
+        );
+        assert_eq!(position(&executed, "nonsense"), None);
+        assert_eq!(position("", ""), None);
+        assert_eq!(position(&executed, ""), Some(executed));
     }
 }
