@@ -19,7 +19,7 @@
 //!
 //! | question | to | text |
 //! |---|---|---|
-//! | position | the primary | MySQL `@@global.gtid_executed`; MariaDB `@@global.gtid_binlog_pos` and `gtid_current_pos` together: the former has what it wrote itself under whatever domain, the latter what it replicated before |
+//! | position | the primary | MySQL `@@global.gtid_owned` and `gtid_executed`; MariaDB `@@global.gtid_binlog_pos` and `gtid_current_pos` together: the former has what it wrote itself under whatever domain, the latter what it replicated before |
 //! | wait | a replica | MySQL `WAIT_FOR_EXECUTED_GTID_SET(set, max_wait)`, MariaDB `MASTER_GTID_WAIT(pos, max_wait)`: the union of what the batch wants |
 //! | step | a Galera node | a read under `wsrep_sync_wait = 1` |
 //!
@@ -29,6 +29,12 @@
 //! be off. A planned switchover makes the old primary read-only before the new one takes a write, so an old primary
 //! that says it is writable was the only one, whatever this proxy has heard by then. An empty position (a MariaDB
 //! without a binary log) says nothing: the primary answers.
+//!
+//! A replica may show a write before the primary does: it gets it from the binary log, and under semi-synchronous
+//! replication (`AFTER_SYNC`) the primary commits only when a replica has it. Who has seen it there must not miss it
+//! later. So what is being committed belongs to the position: MySQL has it in `gtid_owned`, asked first because a GTID
+//! goes from there to `gtid_executed`; MariaDB's `gtid_binlog_pos` has it already. Where such a read ends on a MySQL
+//! primary it waits there for that write.
 //!
 //! # The replica
 //!
@@ -89,4 +95,7 @@
 //!   promoted meanwhile, reads here are stale until the probes, or the labels, tell; as long as the old one would take
 //!   this proxy's writes, too. Group replication and Galera do not have that window, semi-synchronous replication has it
 //!   for reads.
+//! - MariaDB does not say when a write that is in its binary log can be seen on the primary. A read that no replica could
+//!   answer in time, and that goes there in that moment, can miss a write that nobody was told of yet and somebody saw
+//!   on a replica.
 //! - What is written with `sql_log_bin = 0`, or past replication.
