@@ -102,6 +102,9 @@ bitflags::bitflags! {
         /// START TRANSACTION READ WRITE: may write, whatever the session's access mode is.
         const BEGINS_READ_WRITE = 1 << 48;
 
+        /// May be about the proxy's own variable: `super::own::parse` tells.
+        const MAY_BE_OWN = 1 << 49;
+
         // Comments that overrule.
         /// `/* pointsman: primary */`
         const HINT_PRIMARY = 1 << 56;
@@ -109,6 +112,14 @@ bitflags::bitflags! {
         const HINT_REPLICA = 1 << 57;
         /// `/* pointsman: explain */`
         const HINT_EXPLAIN = 1 << 58;
+        /// `/* pointsman: consistency=strong */`
+        const HINT_STRONG = 1 << 59;
+        /// `/* pointsman: consistency=session */`
+        const HINT_SESSION = 1 << 60;
+        /// `/* pointsman: consistency=bounded */`
+        const HINT_BOUNDED = 1 << 61;
+        /// `/* pointsman: consistency=eventual */`
+        const HINT_EVENTUAL = 1 << 62;
     }
 }
 
@@ -229,6 +240,18 @@ impl ClassReason {
 }
 
 impl Effects {
+    /// All comments that overrule.
+    pub const HINTS: Effects = Effects::HINT_PRIMARY
+        .union(Effects::HINT_REPLICA)
+        .union(Effects::HINT_EXPLAIN)
+        .union(Effects::HINT_LEVELS);
+
+    /// Those that say how fresh the statement's reads must be.
+    pub const HINT_LEVELS: Effects = Effects::HINT_STRONG
+        .union(Effects::HINT_SESSION)
+        .union(Effects::HINT_BOUNDED)
+        .union(Effects::HINT_EVENTUAL);
+
     /// What of it keeps a session on its connection, in words.
     pub fn leaves(self) -> impl Iterator<Item = &'static str> {
         const WORDS: [(Effects, &str); 11] = [

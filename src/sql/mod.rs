@@ -1,7 +1,7 @@
 //! Statement text to class and effects: what it reads, writes, sets, pins.
 //! [`lexer`] splits any bytes into tokens, [`mod@classify`] says what a text is and does, [`parts`] what of it the session
 //! remembers. [`read_only`] guards replica ports,
-//! [`kill`] finds the connection ids that the proxy must translate, [`set_names`] the
+//! [`own`] finds what is about the proxy's own variable, [`kill`] the connection ids that the proxy must translate, [`set_names`] the
 //! collation that no tracker reports, [`catalogue`] knows what stored routines do.
 
 mod body;
@@ -10,6 +10,7 @@ pub mod class;
 pub mod classify;
 pub mod kill;
 pub mod lexer;
+pub mod own;
 pub mod parts;
 pub mod read_only;
 pub mod set_names;

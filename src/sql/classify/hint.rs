@@ -22,6 +22,23 @@ pub(super) fn read(comment: &[u8]) -> Effects {
         () if is("primary") => Effects::HINT_PRIMARY,
         () if is("replica") => Effects::HINT_REPLICA,
         () if is("explain") => Effects::HINT_EXPLAIN,
+        () => level(word),
+    }
+}
+
+/// `consistency=session`, with spaces around the `=` or without.
+fn level(word: &[u8]) -> Effects {
+    let mut parts = word.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+    if !parts.next().is_some_and(|key| key.eq_ignore_ascii_case(b"consistency")) {
+        return Effects::empty();
+    }
+    let value = parts.next().unwrap_or_default();
+    let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
+    match () {
+        () if is("strong") => Effects::HINT_STRONG,
+        () if is("session") => Effects::HINT_SESSION,
+        () if is("bounded") => Effects::HINT_BOUNDED,
+        () if is("eventual") => Effects::HINT_EVENTUAL,
         () => Effects::empty(),
     }
 }
@@ -42,7 +59,15 @@ mod tests {
         }
         assert_eq!(read(b"/* pointsman: replica */"), Effects::HINT_REPLICA);
         assert_eq!(read(b"/* pointsman: explain */"), Effects::HINT_EXPLAIN);
+        assert_eq!(read(b"/* pointsman: consistency=strong */"), Effects::HINT_STRONG);
+        assert_eq!(read(b"/* pointsman: Consistency = Session */"), Effects::HINT_SESSION);
+        assert_eq!(read(b"-- pointsman:consistency=bounded"), Effects::HINT_BOUNDED);
+        assert_eq!(read(b"#pointsman: consistency=eventual"), Effects::HINT_EVENTUAL);
         for comment in [
+            "/* pointsman: consistency */",
+            "/* pointsman: consistency=x */",
+            "/* pointsman: consistency='session' */",
+            "/* pointsman: session */",
             "/* pointsman */",
             "/* x pointsman: primary */",
             "/*+ pointsman: primary */",

@@ -27,7 +27,12 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         true if found.kind() == StatementKind::Read => found.because(ClassReason::Definitions),
         true => found,
         false => {
-            found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+            // The proxy has one, too. Which ones are asked for, the shape of the text does not say.
+            let own = match statement.at(1).is("VARIABLES") || statement.at(2).is("VARIABLES") {
+                true => Effects::MAY_BE_OWN,
+                false => Effects::empty(),
+            };
+            found.raise(StatementKind::Admin, ClassReason::OneServer, own);
             found
         }
     }

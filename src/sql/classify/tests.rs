@@ -6,6 +6,7 @@ use StatementKind as K;
 
 mod kinds;
 mod listed;
+mod own;
 
 /// A catalogue: r… only read, h… are harmless, o… are others; nothing else exists.
 pub(super) struct Catalogue;

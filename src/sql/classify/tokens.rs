@@ -146,7 +146,8 @@ pub(in crate::sql) enum Lists {
     Short,
 }
 
-/// Splits a text: each statement that is not empty is given to `each`. Returns the hints in its comments.
+/// Splits a text: each statement that is not empty is given to `each`. Returns the hints in its comments, and
+/// whether it names the proxy's own variable.
 pub(in crate::sql) fn statements<'a>(
     sql: &'a [u8],
     options: Options,
@@ -189,7 +190,9 @@ pub(in crate::sql) fn statements<'a>(
                     return Err(Unreadable);
                 }
                 tok.meaning = meaning(token.text);
+                hints |= own_variable(&tok);
             }
+            Kind::QuotedIdentifier => hints |= own_variable(&tok),
             Kind::Open => depth += 1,
             Kind::Close => depth = depth.saturating_sub(1),
             _ => {}
@@ -204,6 +207,10 @@ pub(in crate::sql) fn statements<'a>(
     }
     finish(&mut raw, &mut each);
     Ok(hints)
+}
+
+fn own_variable(tok: &Tok<'_>) -> Effects {
+    if crate::sql::own::is_name(tok) { Effects::MAY_BE_OWN } else { Effects::empty() }
 }
 
 fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) {

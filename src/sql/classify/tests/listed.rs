@@ -235,7 +235,6 @@ fn show_about_one_server() {
         &[
             "SHOW STATUS",
             "SHOW GLOBAL STATUS LIKE 'x'",
-            "SHOW VARIABLES",
             "SHOW PROCESSLIST",
             "SHOW FULL PROCESSLIST",
             "SHOW SLAVE STATUS",
