@@ -47,6 +47,7 @@ impl Live {
             ("discovery.servers", self.servers != new.servers),
             ("monitor", self.monitor != new.monitor),
             ("users", self.users != new.users),
+            ("listeners.consistency", self.listener_levels != new.listener_levels),
             ("consistency", self.consistency != new.consistency),
             ("replicas", self.replicas != new.replicas),
             ("failover", self.failover != new.failover),

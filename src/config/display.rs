@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::choice::Choice;
 use super::kubernetes;
-use super::types::{Account, Config, Discovery, Fixed, Live, Secret, SecretUse, Webhook};
+use super::types::{Account, Config, Discovery, Fixed, Level, Live, Secret, SecretUse, Webhook};
 use super::values::{format_duration, format_size};
 
 impl Display for Secret {
@@ -17,7 +17,7 @@ impl Display for Secret {
 impl Display for Config {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Config { fixed, live, sources: _, secrets } = self;
-        write_fixed(f, fixed)?;
+        write_fixed(f, fixed, live)?;
         write_servers(f, fixed, live)?;
         write_monitor(f, live, secrets)?;
         write_users(f, live, secrets)?;
@@ -38,11 +38,12 @@ fn word(value: impl Choice) -> String {
     quoted(value.word())
 }
 
-fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed) -> fmt::Result {
+fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result {
     writeln!(f, "workers = {}", fixed.workers)?;
     for listener in &fixed.listeners {
         writeln!(f, "\n[[listeners]]\nname = {}", quoted(&listener.name))?;
         writeln!(f, "address = {}\nmode = {}", quoted(&listener.address), word(listener.mode))?;
+        write_level(f, live.listener_levels.get(&listener.name).copied())?;
     }
     writeln!(f, "\n[admin]\nhttp = {}", quoted(fixed.admin_http.as_deref().unwrap_or("off")))?;
     writeln!(f, "\n[log]\nformat = {}\nlevel = {}", word(fixed.log.format), quoted(&fixed.log.level))
@@ -93,8 +94,13 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
         if let Some(most) = user.max_server_connections {
             writeln!(f, "max_connections = {most}")?;
         }
+        write_level(f, user.level)?;
     }
     Ok(())
+}
+
+fn write_level(f: &mut Formatter<'_>, level: Option<Level>) -> fmt::Result {
+    level.map_or(Ok(()), |level| writeln!(f, "consistency = {}", word(level)))
 }
 
 fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {

@@ -49,9 +49,10 @@ impl Config {
 pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
     let (fixed, live) = reader.document(|root| {
         let (discovery, servers) = root.table("discovery", discovery);
+        let (listeners, listener_levels) = listeners(root);
         let fixed = Fixed {
             workers: workers(root),
-            listeners: listeners(root),
+            listeners,
             admin_http: root.table("admin", admin_http),
             discovery,
             log: root.table("log", log),
@@ -60,6 +61,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             servers,
             monitor: root.table("monitor", monitor),
             users: users(root),
+            listener_levels,
             consistency: root.table("consistency", consistency),
             replicas: root.table("replicas", replicas),
             failover: root.table("failover", failover),
@@ -81,7 +83,9 @@ fn workers(root: &Section<'_>) -> NonZeroUsize {
     root.count("workers", 0).and_then(NonZeroUsize::new).unwrap_or_else(defaults::workers)
 }
 
-fn listeners(root: &Section<'_>) -> Vec<Listener> {
+type Levels = HashMap<Arc<str>, Level>;
+
+fn listeners(root: &Section<'_>) -> (Vec<Listener>, Levels) {
     let read = root.tables("listeners", |s| {
         let (name, name_line) = s.name("rw");
         let (address, line) = s.address("address", "0.0.0.0:3306", Use::Bind);
@@ -89,9 +93,9 @@ fn listeners(root: &Section<'_>) -> Vec<Listener> {
             s.problem(s.line, "mode", "is missing; write mode = \"split\", \"primary\" or \"replica\"");
         }
         let mode = s.choice("mode", Mode::Primary);
-        (Listener { name, address, mode }, name_line, line)
+        (Listener { name, address, mode }, level_of_listener(s, mode), name_line, line)
     });
-    let Some(read) = read else { return defaults::listeners() };
+    let Some(read) = read else { return (defaults::listeners(), Levels::new()) };
     if read.is_empty() {
         root.problem(
             None,
@@ -100,11 +104,27 @@ fn listeners(root: &Section<'_>) -> Vec<Listener> {
         );
     }
     let any_port = |address: &str| address.ends_with(":0") && !address.starts_with("unix:");
-    let names = read.iter().map(|(l, line, _)| (&*l.name, *line));
+    let names = read.iter().map(|(l, _, line, _)| (&*l.name, *line));
     check::no_duplicates(root, "listeners.name", names);
     let fixed_ports = read.iter().filter(|(l, ..)| !any_port(&l.address));
-    check::no_duplicates(root, "listeners.address", fixed_ports.map(|(l, _, line)| (&*l.address, *line)));
-    read.into_iter().map(|(listener, ..)| listener).collect()
+    check::no_duplicates(root, "listeners.address", fixed_ports.map(|(l, .., line)| (&*l.address, *line)));
+    let levels = read.iter().filter_map(|(l, level, ..)| Some((l.name.clone(), (*level)?))).collect();
+    (read.into_iter().map(|(listener, ..)| listener).collect(), levels)
+}
+
+/// A port that never reads from a replica has no use for a level: who writes one expects something else.
+fn level_of_listener(s: &Section<'_>, mode: Mode) -> Option<Level> {
+    let found = s.get("consistency")?;
+    if mode == Mode::Primary && s.get("mode").is_some() {
+        let text = "does nothing with mode = \"primary\", which reads from the primary anyway; leave it out";
+        s.problem(Some(found.line), "consistency", text);
+    }
+    level(s)
+}
+
+/// `consistency`, if it is given.
+fn level(s: &Section<'_>) -> Option<Level> {
+    s.get("consistency").map(|_| s.choice("consistency", Level::Strong))
 }
 
 fn admin_http(s: &Section<'_>) -> Option<String> {
@@ -173,7 +193,8 @@ fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
         let (name, line) = s.required_text("name", "app");
         let name: Arc<str> = Arc::from(name);
         let password = s.secret(Account::User(name.clone()));
-        (User { name, password, max_server_connections: s.nonzero("max_connections") }, line)
+        let max_server_connections = s.nonzero("max_connections");
+        (User { name, password, max_server_connections, level: level(s) }, line)
     });
     let read = read.unwrap_or_default();
     if read.is_empty() {

@@ -7,6 +7,7 @@ use super::values::{Use, check_address, format_duration, is_log_filter, parse_du
 use super::*;
 
 mod kubernetes;
+mod levels;
 
 const DOCUMENTED: &str = include_str!("../../config/pointsman.toml");
 

@@ -162,7 +162,9 @@ pub struct Live {
     pub monitor: Monitor,
     /// `[[users]]` by name.
     pub users: HashMap<Arc<str>, User>,
-    /// `[consistency]`: parsed and kept for the split mode.
+    /// `listeners.consistency` by the listener's name: the one key of a listener that can be reloaded.
+    pub listener_levels: HashMap<Arc<str>, Level>,
+    /// `[consistency]`
     pub consistency: Consistency,
     /// `[replicas]`
     pub replicas: Replicas,
@@ -213,12 +215,14 @@ pub struct User {
     pub password: Secret,
     /// `max_connections`: server connections of this user on one server; None: only the server's limit.
     pub max_server_connections: Option<NonZeroUsize>,
+    /// `consistency`: the level of its sessions; None: the listener's.
+    pub level: Option<Level>,
 }
 
 /// `[consistency]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Consistency {
-    /// Default `strong`.
+    /// Of listeners with mode `split` that do not say their own; default `strong`.
     pub level: Level,
     /// Default 50 ms.
     pub max_wait: Duration,

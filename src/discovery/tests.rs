@@ -30,6 +30,7 @@ fn live(names: &[&str]) -> Live {
         servers: names.iter().map(server).collect(),
         monitor: monitor_account("monitor"),
         users: HashMap::new(),
+        listener_levels: HashMap::new(),
         consistency: Consistency { level: Level::Strong, max_wait: second, primary_share: 50 },
         replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },
         failover: Failover { hold: second, ..Default::default() },

@@ -101,7 +101,8 @@ pub struct World {
 
 fn live() -> Live {
     let user = |name: &str, password: &str| {
-        let user = User { name: name.into(), password: Secret::new(password), max_server_connections: None };
+        let password = Secret::new(password);
+        let user = User { name: name.into(), password, max_server_connections: None, level: None };
         (Arc::from(name), user)
     };
     Live {
@@ -112,6 +113,7 @@ fn live() -> Live {
             interval: Duration::from_millis(100),
         },
         users: HashMap::from([user("app", "secret"), user("other", "secret"), user("nopass", "")]),
+        listener_levels: HashMap::new(),
         consistency: Default::default(),
         replicas: Default::default(),
         failover: Default::default(),

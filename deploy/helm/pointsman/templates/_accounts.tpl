@@ -53,7 +53,7 @@ may hold the cluster's name. An operator that is not here leaves the Secret's na
 {{- end -}}
 {{- $users := list -}}
 {{- range .Values.users -}}
-{{- $users = append $users (dict "user" .name "secret" .secret "key" (default "password" .key) "maxConnections" .maxConnections) -}}
+{{- $users = append $users (dict "user" .name "secret" .secret "key" (default "password" .key) "maxConnections" .maxConnections "consistency" .consistency) -}}
 {{- end -}}
 {{- if not (or $users $user) -}}
 {{- fail "users is empty: name at least one, with the Secret that holds the password" -}}

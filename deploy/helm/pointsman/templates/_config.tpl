@@ -66,6 +66,7 @@ secrets/{{ .secret }}/{{ .key }}
 {{- range $accounts.users -}}
 {{- $user := merge (dict "name" .user) (include "pointsman.passwordKey" (list $.Values.passwords .) | fromJson) -}}
 {{- if .maxConnections -}}{{- $_ := set $user "max_connections" .maxConnections -}}{{- end -}}
+{{- with .consistency -}}{{- $_ := set $user "consistency" . -}}{{- end -}}
 {{- $users = append $users $user -}}
 {{- end -}}
 {{- $delay := ternary 0 (int .Values.drain.delaySeconds) (eq (include "pointsman.preStopSleep" .) "yes") -}}
