@@ -18,9 +18,19 @@ pub(super) fn explain(sql: &str) -> String {
         diagnostics: Role::Writer,
     };
     let (role, why) = place(&class, &fresh);
+    let weak = Effects::HINT_BOUNDED | Effects::HINT_EVENTUAL;
+    let strict = Effects::HINT_STRONG | Effects::HINT_SESSION;
     let target = match role {
         Role::Writer => "the primary",
-        Role::Reader => "a replica that has the session's own writes; the primary if there is none",
+        Role::Reader if class.effects.intersects(weak) && !class.effects.intersects(strict) => {
+            "a replica, whether or not it has the session's own writes; the primary if there is none"
+        }
+        Role::Reader if class.effects.contains(Effects::HINT_STRONG) => {
+            "a replica that has every write acknowledged by then; the primary if there is none"
+        }
+        Role::Reader => {
+            "a replica that is fresh enough for the session's level; the primary if there is none"
+        }
     };
     let because = match why {
         Why::Class(reason) => format!("the statement {}", reason.words()),
@@ -49,6 +59,8 @@ mod tests {
     fn what_people_read() {
         let read = explain("select 1");
         assert!(read.contains("goes to: a replica") && read.contains("kind:    read"), "{read}");
+        let weak = explain("/* pointsman: consistency=bounded */ select 1");
+        assert!(weak.contains("goes to: a replica, whether or not"), "{weak}");
         let write = explain("update t set a = 1");
         assert!(write.contains("goes to: the primary") && write.contains("changes rows"), "{write}");
         assert!(explain("select get_lock('a', 1)").contains("leaves:  a named lock"));

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use super::control::Control;
 use super::worker::Worker;
 use crate::net::{Accepted, Buf, Listener, Stream, TokioStream};
-use crate::session::{Drain, Failure, in_place_of_greeting};
-use crate::telemetry::{Close, Port, cell_of};
+use crate::session::{Drain, Entrance, Failure, in_place_of_greeting};
+use crate::telemetry::{Close, cell_of};
 
 /// Without descriptors or memory, accept would fail again at once: wait for some to come back.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -25,7 +25,7 @@ const LAST: Duration = Duration::from_millis(200);
 /// A socket of a worker, and for how long it accepts there.
 pub(super) struct OpenPort {
     pub socket: Socket,
-    pub port: Port,
+    pub entrance: Entrance,
     /// From when it turns true,
     pub open: watch::Receiver<bool>,
     /// until this says so.
@@ -34,7 +34,7 @@ pub(super) struct OpenPort {
 
 /// Accepts for as long as the port is open, and then those whom the kernel has connected already.
 pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
-    let OpenPort { socket, port, mut open, stop } = port;
+    let OpenPort { socket, entrance, mut open, stop } = port;
     let listener = match Listener::from_socket(socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -48,23 +48,28 @@ pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
     // The word may come in a pause.
     while worker.context.drain.get() == Drain::No {
         tokio::select! {
-            result = listener.accept() => one(&worker, result, port, &mut told).await,
+            result = listener.accept() => one(&worker, result, &entrance, &mut told).await,
             () = stop.notified() => {}
         }
     }
     let last = async {
         while let Ok(result) = tokio::time::timeout(CALM, listener.accept()).await {
-            one(&worker, result, port, &mut told).await;
+            one(&worker, result, &entrance, &mut told).await;
         }
     };
     let _ = tokio::time::timeout(LAST, last).await;
 }
 
-async fn one(worker: &Rc<Worker>, result: std::io::Result<TokioStream>, port: Port, told: &mut bool) {
+async fn one(
+    worker: &Rc<Worker>,
+    result: std::io::Result<TokioStream>,
+    entrance: &Entrance,
+    told: &mut bool,
+) {
     match result {
         Ok(stream) => {
             *told = false;
-            accepted(worker, stream, port);
+            accepted(worker, stream, entrance);
         }
         Err(error) if is_passing(&error) => {}
         Err(error) => {
@@ -84,10 +89,10 @@ fn is_passing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
 }
 
-fn accepted(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
+fn accepted(worker: &Rc<Worker>, stream: TokioStream, entrance: &Entrance) {
     if let Some((failure, close)) = no_entry(worker) {
         let metrics = worker.context.metrics.clone();
-        cell_of(&metrics.accepted, port as usize).add(1);
+        cell_of(&metrics.accepted, entrance.port as usize).add(1);
         cell_of(&metrics.closed, close as usize).add(1);
         tokio::task::spawn_local(turn_away(stream, failure));
         return;
@@ -98,27 +103,27 @@ fn accepted(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
         _ => None,
     };
     match better {
-        None => keep(worker, stream, port),
-        Some(other) => hand_over(worker, other, stream, port),
+        None => keep(worker, stream, entrance.clone()),
+        Some(other) => hand_over(worker, other, stream, entrance.clone()),
     }
 }
 
-fn keep(worker: &Rc<Worker>, stream: TokioStream, port: Port) {
+fn keep(worker: &Rc<Worker>, stream: TokioStream, entrance: Entrance) {
     worker.loads.add(worker.index);
-    worker.begin(stream, port);
+    worker.begin(stream, entrance);
 }
 
-fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, port: Port) {
+fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: Entrance) {
     let Ok(accepted) = Accepted::from_stream(stream) else { return };
     worker.loads.add(other);
-    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, port)));
+    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, entrance)));
     let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };
     // It has ended: so shall we, soon, but not without this one.
     worker.loads.sub(other);
-    if let Control::Adopt(accepted, port) = back.0
+    if let Control::Adopt(accepted, entrance) = back.0
         && let Ok(stream) = accepted.into_stream()
     {
-        keep(worker, stream, port);
+        keep(worker, stream, entrance);
     }
 }
 

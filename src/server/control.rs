@@ -14,7 +14,7 @@ use super::worker::{self, Loads, WorkerParts};
 use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener};
-use crate::session::KillRequest;
+use crate::session::{Entrance, KillRequest};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
@@ -33,7 +33,7 @@ pub enum Kick {
 /// What a worker is told.
 pub enum Control {
     /// A socket that another worker accepted.
-    Adopt(Accepted, Port),
+    Adopt(Accepted, Entrance),
     /// Find this session, and kill it.
     Kill {
         /// Which.
@@ -122,7 +122,7 @@ pub struct Server {
 
 /// The sockets of all listeners: what each worker accepts from, and each socket once.
 struct Ports {
-    shares: Vec<Vec<(Socket, Port)>>,
+    shares: Vec<Vec<(Socket, Entrance)>>,
     sockets: Vec<Socket>,
 }
 
@@ -264,7 +264,8 @@ fn open_ports(
         tracing::info!(%name, %address, mode = port.as_str(), taken_over, "listens");
         let spread = Listener::spread(&sockets, workers).map_err(refused)?;
         for (share, sockets) in ports.shares.iter_mut().zip(spread) {
-            share.extend(sockets.into_iter().map(|socket| (socket, port)));
+            let entrance = || Entrance { port, listener: name.clone() };
+            share.extend(sockets.into_iter().map(|socket| (socket, entrance())));
         }
         ports.sockets.append(&mut sockets);
     }

@@ -15,9 +15,9 @@ use super::outside::{Shared, WorkerOutside};
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, TokioRuntime};
-use crate::session::{Context, Drain, Session, Signals, kill_here};
+use crate::session::{Context, Drain, Entrance, Session, Signals, kill_here};
 use crate::sql::RoutineCatalogue;
-use crate::telemetry::{Port, WorkerMetrics};
+use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
 
 /// Clients of each worker, for max_connections and for evening out: read and written at accept only.
@@ -63,7 +63,7 @@ impl Loads {
 /// What a worker begins with.
 pub(super) struct WorkerParts {
     pub index: usize,
-    pub sockets: Vec<(Socket, Port)>,
+    pub sockets: Vec<(Socket, Entrance)>,
     /// Clients are accepted when it turns true.
     pub open: watch::Receiver<bool>,
     pub control: mpsc::UnboundedReceiver<Control>,
@@ -86,10 +86,10 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Begins a session for a socket that is counted already.
-    pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, port: Port) {
+    pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, entrance: Entrance) {
         let worker = self.clone();
         // Boxed: a future keeps its arguments beside what it makes of them.
-        let mut session = Box::new(Session::new(self.context.clone(), stream, port));
+        let mut session = Box::new(Session::new(self.context.clone(), stream, entrance));
         tokio::task::spawn_local(async move {
             session.run().await;
             worker.loads.sub(worker.index);
@@ -142,8 +142,8 @@ async fn work(parts: WorkerParts) {
     let stop = Rc::new(Notify::new());
     let accepting: Vec<_> = sockets
         .into_iter()
-        .map(|(socket, port)| {
-            let port = accept::OpenPort { socket, port, open: open.clone(), stop: stop.clone() };
+        .map(|(socket, entrance)| {
+            let port = accept::OpenPort { socket, entrance, open: open.clone(), stop: stop.clone() };
             tokio::task::spawn_local(accept::run(worker.clone(), port))
         })
         .collect();
@@ -166,8 +166,8 @@ async fn work(parts: WorkerParts) {
         };
         match told {
             None => return no_sessions(&worker, &accepting).await,
-            Some(Control::Adopt(accepted, port)) => match accepted.into_stream() {
-                Ok(stream) => worker.begin(stream, port),
+            Some(Control::Adopt(accepted, entrance)) => match accepted.into_stream() {
+                Ok(stream) => worker.begin(stream, entrance),
                 Err(_) => worker.loads.sub(index),
             },
             Some(Control::Kill { request, reply }) => {
@@ -233,7 +233,7 @@ async fn follow_routines(
 async fn follow_settings(context: Rc<Context<TokioRuntime>>, mut live: watch::Receiver<Arc<Live>>) {
     while live.changed().await.is_ok() {
         let now = live.borrow_and_update().clone();
-        context.live.replace(now);
+        context.new_settings(now);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::barrier::Freshness;
 use super::client::ended_by;
+use super::level::Levels;
 use super::request::Request;
 use super::{Drain, Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
@@ -238,6 +239,8 @@ impl<R: Runtime> Session<R> {
         // MySQL goes back to the server's default character set, as with an id that it does not know; MariaDB to
         // the handshake's.
         self.state.reset(if of_mysql { 0 } else { self.collation });
+        let levels = Levels { set: None, ..self.handle.levels.get() };
+        self.context.choose_levels(&self.handle, levels);
     }
 
     /// Throws a request away, reading what of it is still to come.

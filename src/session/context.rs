@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::asking::Asking;
 use super::barrier::Diversions;
 use super::drain::Drain;
-use super::handle::{Attached, Handle, Signals};
+use super::handle::{Attached, Entrance, Handle, Signals};
 use super::kill::KillRequest;
 use super::statements::Texts;
 use crate::backend::{Login, Pool};
@@ -199,8 +199,8 @@ impl<R: Runtime> Context<R> {
         }
     }
 
-    pub(super) fn register(&self) -> Rc<Handle> {
-        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get()));
+    pub(super) fn register(&self, entrance: Entrance) -> Rc<Handle> {
+        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get(), entrance));
         self.sessions.borrow_mut().insert(handle.id, handle.clone());
         handle
     }
@@ -222,6 +222,14 @@ impl<R: Runtime> Context<R> {
     /// The settings as of now.
     pub fn live(&self) -> Arc<Live> {
         self.live.borrow().clone()
+    }
+
+    /// Takes new settings.
+    pub fn new_settings(&self, live: Arc<Live>) {
+        self.live.replace(live);
+        for handle in self.handles() {
+            handle.level.set(self.level_for(&handle).0);
+        }
     }
 
     /// What a statement for this role wants, by the settings of now.

@@ -6,6 +6,19 @@ use std::time::Duration;
 use crate::backend::{Limit, ServerError};
 use crate::wire::ErrPacket;
 
+/// What cannot be done with the proxy's own variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misuse {
+    /// COM_STMT_PREPARE.
+    Prepared,
+    /// SET GLOBAL, PERSIST.
+    SetGlobal,
+    /// `@@global.…`
+    ReadGlobal,
+    /// Beside something that a server would have to do.
+    NotAlone,
+}
+
 /// Why a statement, or a login, fails in the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -54,6 +67,10 @@ pub enum Failure {
     NoCursor(u32),
     /// A text that is to be prepared is too long.
     TooLongToPrepare(usize),
+    /// No level has this name.
+    UnknownLevel(Box<[u8]>),
+    /// The proxy's own variable, used in a way in which it cannot be.
+    OwnVariable(Misuse),
     /// A server connection could not be opened.
     Unreachable(String),
     /// A server's own refusal.
@@ -194,6 +211,39 @@ impl Failure {
                 1153,
                 b"08S01",
                 format!("pointsman: a statement that is prepared can be at most {limit} bytes long"),
+            ),
+            UnknownLevel(word) => (
+                1231,
+                b"42000",
+                format!(
+                    "pointsman: Variable 'pointsman_consistency' can't be set to the value of '{}'; it takes \
+                     'strong', 'session', 'bounded' or 'eventual'",
+                    String::from_utf8_lossy(word.get(..64).unwrap_or(word))
+                ),
+            ),
+            OwnVariable(Misuse::Prepared) => (
+                1295,
+                b"HY000",
+                "pointsman: This command is not supported in the prepared statement protocol yet: send statements \
+                 about pointsman_consistency as text"
+                    .into(),
+            ),
+            OwnVariable(Misuse::SetGlobal) => (
+                1228,
+                b"HY000",
+                "pointsman: Variable 'pointsman_consistency' is a SESSION variable and can't be used with SET \
+                 GLOBAL; what sessions begin with is set in the proxy's configuration"
+                    .into(),
+            ),
+            OwnVariable(Misuse::ReadGlobal) => {
+                (1238, b"HY000", "pointsman: Variable 'pointsman_consistency' is a SESSION variable".into())
+            }
+            OwnVariable(Misuse::NotAlone) => (
+                1235,
+                b"42000",
+                "pointsman: pointsman_consistency is the proxy's own variable, which no server knows: a SET or SELECT \
+                 of it must be alone in its text; nothing was executed"
+                    .into(),
             ),
             Unreachable(why) => {
                 (1105, b"08S01", format!("pointsman: no server could be reached: {why}; try again"))

@@ -3,6 +3,7 @@
 
 use super::request::Request;
 use super::{Session, pins};
+use crate::config::Choice;
 use crate::net::Runtime;
 use crate::routing::{Role, Why};
 use crate::telemetry::Close;
@@ -20,7 +21,7 @@ const UTF8MB4: u16 = 45;
 /// The collation of numbers.
 const BINARY: u16 = 63;
 
-const COLUMNS: [&str; 6] = ["kind", "target", "server", "reason", "because", "session_holds"];
+const COLUMNS: [&str; 7] = ["kind", "target", "server", "reason", "because", "session_holds", "consistency"];
 
 impl<R: Runtime> Session<R> {
     /// Answers in the statement's place.
@@ -44,16 +45,22 @@ impl<R: Runtime> Session<R> {
                 self.state.pins.on(*role).iter().map(move |pin| format!("{} {where_}", pins::words(pin)))
             })
             .collect();
+        let (level, source) = self.explained_level(&request);
+        let own = self.is_own(buf, request);
+        let target = if role == Role::Writer { "primary" } else { "replica" };
+        let because =
+            if own { "the statement is about a variable of the proxy's own".into() } else { sentence(why) };
         let row = [
             Some(request.class.kind.as_str().to_owned()),
-            Some(if role == Role::Writer { "primary" } else { "replica" }.to_owned()),
-            name,
+            Some(if own { "proxy" } else { target }.to_owned()),
+            name.filter(|_| !own),
             Some(super::place::reason_of(why).as_str().to_owned()),
-            Some(sentence(why)),
+            Some(because),
             (!held.is_empty()).then(|| held.join(", ")),
+            Some(format!("{} (by {})", level.word(), source.words())),
         ];
         let seq = self.skip(buf, request).await?;
-        let columns = COLUMNS.map(|name| Column { name, kind: VAR_STRING, collation: UTF8MB4, length: 1024 });
+        let columns = COLUMNS.map(|name| Column::text(name, 1024));
         self.send_row(seq, &columns, &row).await
     }
 
@@ -66,10 +73,10 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A result set of one row.
-    async fn send_row(
+    pub(super) async fn send_row(
         &mut self,
         mut seq: u8,
-        columns: &[Column],
+        columns: &[Column<'_>],
         row: &[Option<String>],
     ) -> Result<(), Close> {
         let mut out = self.context.buffers.small();
@@ -113,12 +120,19 @@ impl<R: Runtime> Session<R> {
 }
 
 /// One column of the proxy's own answers.
-struct Column {
-    name: &'static str,
+pub(super) struct Column<'a> {
+    name: &'a str,
     /// `Protocol::ColumnType`
     kind: u8,
     collation: u16,
     length: u32,
+}
+
+impl<'a> Column<'a> {
+    /// A text of up to so many bytes.
+    pub(super) fn text(name: &'a str, length: u32) -> Self {
+        Column { name, kind: VAR_STRING, collation: UTF8MB4, length }
+    }
 }
 
 fn sentence(why: Why) -> String {
@@ -129,7 +143,7 @@ fn sentence(why: Why) -> String {
 }
 
 /// "Protocol::ColumnDefinition41"
-fn column(out: &mut Vec<u8>, column: &Column, metadata_ext: bool) {
+fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
     /// BINARY_FLAG, as numbers have it.
     const BINARY_FLAG: u16 = 128;
     out.put_lenenc_bytes(b"def");

@@ -56,6 +56,9 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
             return Box::pin(self.explain(buf, *request)).await;
         }
+        if request.class.effects.contains(Effects::MAY_BE_OWN) {
+            return Box::pin(self.own_variable(buf, *request)).await;
+        }
         if request.command == Command::Query && begins_like_kill(text) {
             return Box::pin(self.kill_text(buf, *request)).await;
         }
@@ -71,9 +74,12 @@ impl<R: Runtime> Session<R> {
         match known {
             Some(text) => {
                 let inner = self.context.classify(text, options, self.state.carried.schema.as_deref());
-                let hints = Effects::HINT_PRIMARY | Effects::HINT_REPLICA | Effects::HINT_EXPLAIN;
-                let own = (class.effects & hints) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
-                let effects = inner.effects | own;
+                let own =
+                    (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
+                // What the EXECUTE says is nearer than what was prepared.
+                let levels = Effects::HINT_LEVELS;
+                let weaker = if own.intersects(levels) { levels } else { Effects::empty() };
+                let effects = (inner.effects - weaker) | own;
                 StatementClass { effects, ..inner }
             }
             None => class,

@@ -2,10 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::level::Levels;
 use crate::backend::Login;
+use crate::config::Level;
 use crate::net::Signal;
 use crate::routing::{PerRole, Role};
+use crate::telemetry::Port;
 use crate::topology::ServerId;
 
 /// Bits of a session's signal.
@@ -43,11 +47,26 @@ pub struct Attached {
     pub read_only: bool,
 }
 
+/// Where a client came in.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    /// The mode of the port.
+    pub port: Port,
+    /// The listener's name.
+    pub listener: Arc<str>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Handle {
     /// The connection id that the client was greeted with.
     pub id: u32,
+    /// Where it came in.
+    pub entrance: Entrance,
+    /// The levels that it chose itself,
+    pub(super) levels: Cell<Levels>,
+    /// and the one that its reads have, as follows from these, its user, its listener and the settings of now.
+    pub(super) level: Cell<Level>,
     /// How to wake it.
     pub signal: Signal,
     /// The server connection that a command under way has.
@@ -76,9 +95,12 @@ impl Handle {
         [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
     }
 
-    pub(super) fn new(id: u32, now: u32) -> Self {
+    pub(super) fn new(id: u32, now: u32, entrance: Entrance) -> Self {
         Handle {
             id,
+            entrance,
+            levels: Cell::default(),
+            level: Cell::new(Level::Strong),
             signal: Signal::default(),
             attached: Cell::new(None),
             kept: Default::default(),

@@ -1,25 +1,165 @@
-//! How fresh a read must be: what the statement itself says, else the session, its user,
-//! its port, the configuration.
+//! How fresh a read must be: what the statement itself says, else what the session chose by
+//! SET or at its login, else its user, its listener, the configuration. And the proxy's own
+//! variable, by which sessions choose: no server ever hears of it.
 
-use super::Session;
+use super::attach::Stop;
+use super::errors::Misuse;
+use super::explain::Column;
 use super::request::Request;
-use crate::config::Level;
-use crate::net::Runtime;
-use crate::telemetry::Port;
+use super::{Context, Failure, Handle, Session};
+use crate::config::{Choice, Level};
+use crate::net::{Buf, Runtime};
+use crate::sql::Effects;
+use crate::sql::own::{CONSISTENCY, Own, parse};
+use crate::telemetry::{Close, Port};
+use crate::wire::{Capabilities, Command, query_text};
+
+/// What a session itself chose.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Levels {
+    /// `SET pointsman_consistency`
+    pub set: Option<Level>,
+    /// The connection attribute of that name.
+    pub attribute: Option<Level>,
+}
+
+/// Who decided about a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Statement,
+    Set,
+    Attribute,
+    User,
+    Listener,
+    /// `[consistency]`, or what replica ports begin with.
+    Configuration,
+}
+
+impl Source {
+    /// As `explain` says it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Source::Statement => "a comment",
+            Source::Set => "SET",
+            Source::Attribute => "a connection attribute",
+            Source::User => "the user",
+            Source::Listener => "the listener",
+            Source::Configuration => "the configuration",
+        }
+    }
+}
+
+/// A level by its word, in any case, as the variable and the attribute have it.
+pub(super) fn read(word: &[u8]) -> Result<Level, Failure> {
+    let level = Level::WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known.as_bytes()));
+    level.map(|(_, level)| *level).ok_or_else(|| Failure::UnknownLevel(word.into()))
+}
+
+/// What the statement says; the strictest, if it says several.
+fn hinted(effects: Effects) -> Option<Level> {
+    match effects & Effects::HINT_LEVELS {
+        hints if hints.is_empty() => None,
+        hints if hints.contains(Effects::HINT_STRONG) => Some(Level::Strong),
+        hints if hints.contains(Effects::HINT_SESSION) => Some(Level::Session),
+        hints if hints.contains(Effects::HINT_BOUNDED) => Some(Level::Bounded),
+        _ => Some(Level::Eventual),
+    }
+}
+
+impl<R: Runtime> Context<R> {
+    /// The session has other levels from now on.
+    pub(super) fn choose_levels(&self, handle: &Handle, levels: Levels) {
+        handle.levels.set(levels);
+        handle.level.set(self.level_for(handle).0);
+    }
+
+    /// The level of a session's reads by the settings of now, and who decided.
+    pub(super) fn level_for(&self, handle: &Handle) -> (Level, Source) {
+        let chosen = handle.levels.get();
+        let set = chosen.set.map(|level| (level, Source::Set));
+        if let Some(chosen) = set.or(chosen.attribute.map(|level| (level, Source::Attribute))) {
+            return chosen;
+        }
+        let live = self.live.borrow();
+        let login = handle.login.borrow();
+        let user = login.as_ref().and_then(|login| live.users.get(&login.user)).and_then(|user| user.level);
+        let listener = live.listener_levels.get(&handle.entrance.listener).copied();
+        match (user, listener) {
+            (Some(level), _) => (level, Source::User),
+            (_, Some(level)) => (level, Source::Listener),
+            _ if handle.entrance.port == Port::Replica => (Level::Bounded, Source::Configuration),
+            _ => (live.consistency.level, Source::Configuration),
+        }
+    }
+}
 
 impl<R: Runtime> Session<R> {
     /// The level that this statement is read at. Asked for each read, so without a lookup.
     #[inline]
-    pub(super) fn level(&self, _request: &Request) -> Level {
-        self.level_of_session()
+    pub(super) fn level(&self, request: &Request) -> Level {
+        hinted(request.class.effects).unwrap_or_else(|| self.level_of_session())
     }
 
-    /// The level of what does not say itself.
+    /// The level of statements that do not say their own.
     #[inline]
     pub(super) fn level_of_session(&self) -> Level {
-        match self.port {
-            Port::Replica => Level::Bounded,
-            _ => self.context.live.borrow().consistency.level,
-        }
+        self.handle.level.get()
+    }
+
+    /// The same as [`Self::level`], for people.
+    pub(super) fn explained_level(&self, request: &Request) -> (Level, Source) {
+        let statement = hinted(request.class.effects).map(|level| (level, Source::Statement));
+        statement.unwrap_or_else(|| self.context.level_for(&self.handle))
+    }
+
+    /// A text that may be about the proxy's variable: answered here if it is, else forwarded.
+    pub(super) async fn own_variable(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        let prepares = request.command == Command::StmtPrepare;
+        let Some(own) = self.own(buf, request) else {
+            return self.forward(buf, &mut request).await;
+        };
+        let failure = match own {
+            _ if prepares => Failure::OwnVariable(Misuse::Prepared),
+            Own::SetGlobal => Failure::OwnVariable(Misuse::SetGlobal),
+            Own::SelectGlobal => Failure::OwnVariable(Misuse::ReadGlobal),
+            Own::NotAlone => Failure::OwnVariable(Misuse::NotAlone),
+            Own::Set(value) => match value.map(read).transpose() {
+                Ok(level) => {
+                    let levels = Levels { set: level, ..self.handle.levels.get() };
+                    self.context.choose_levels(&self.handle, levels);
+                    let seq = self.skip(buf, request).await?;
+                    return self.send_ok(seq).await;
+                }
+                Err(failure) => failure,
+            },
+            Own::Select(name) => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                let seq = self.skip(buf, request).await?;
+                return self.send_row(seq, &[Column::text(&name, 64)], &[Some(self.own_value())]).await;
+            }
+            Own::Show => {
+                let seq = self.skip(buf, request).await?;
+                let columns = [Column::text("Variable_name", 64), Column::text("Value", 1024)];
+                let row = [Some(CONSISTENCY.to_owned()), Some(self.own_value())];
+                return self.send_row(seq, &columns, &row).await;
+            }
+        };
+        self.skip_and_stop(buf, request, Stop::Tell(failure)).await
+    }
+
+    fn own<'a>(&self, buf: &'a Buf, request: Request) -> Option<Own<'a>> {
+        let has_attributes = request.command == Command::Query;
+        let attributes = has_attributes && self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
+        parse(text, self.state.sql_options()).filter(|_| request.whole)
+    }
+
+    /// Whether a statement is one that `own_variable` answers.
+    pub(super) fn is_own(&self, buf: &Buf, request: Request) -> bool {
+        request.class.effects.contains(Effects::MAY_BE_OWN) && self.own(buf, request).is_some()
+    }
+
+    fn own_value(&self) -> String {
+        self.level_of_session().word().to_owned()
     }
 }

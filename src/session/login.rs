@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use super::attach::Stop;
 use super::client::ended_by;
+use super::level::{self, Levels};
 use super::place::Brought;
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
 use crate::auth::{self, Plugin, ServerExchange, Step};
 use crate::backend::Login;
+use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::routing::Role;
+use crate::sql::own::CONSISTENCY;
 use crate::telemetry::{Close, Port};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
@@ -40,6 +43,8 @@ struct Claim {
     plugin: Option<Vec<u8>>,
     schema: Option<Vec<u8>>,
     collation: u16,
+    /// The connection attribute.
+    level: Option<Vec<u8>>,
 }
 
 impl<R: Runtime> Session<R> {
@@ -68,6 +73,7 @@ impl<R: Runtime> Session<R> {
                             .then(|| response.auth_plugin.to_vec()),
                         schema: response.schema.map(<[u8]>::to_vec),
                         collation: u16::from(response.collation),
+                        level: response.attribute(CONSISTENCY).map(<[u8]>::to_vec),
                     })
                 }
                 Err(e) => Err(e),
@@ -94,6 +100,7 @@ impl<R: Runtime> Session<R> {
                 plugin: self.capabilities.contains(Capabilities::PLUGIN_AUTH).then(|| c.auth_plugin.to_vec()),
                 schema: c.schema.map(<[u8]>::to_vec),
                 collation: c.collation.unwrap_or(self.collation),
+                level: c.attribute(CONSISTENCY).map(<[u8]>::to_vec),
             })
         };
         buf.consume(header.total());
@@ -143,7 +150,11 @@ impl<R: Runtime> Session<R> {
             let failure = Failure::AccessDenied { user, password: gave_password };
             return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
         };
-        self.logged_in(login, claim.schema.as_deref(), claim.collation);
+        let level = match claim.level.as_deref().map(level::read).transpose() {
+            Ok(level) => level,
+            Err(failure) => return Err(self.refuse(seq, &failure, Close::LoginFailed).await),
+        };
+        self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await
         {
@@ -198,13 +209,14 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16) {
+    fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16, level: Option<Level>) {
         let login = Rc::new(login);
         self.handle.login.replace(Some(login.clone()));
         self.handle.active.set(self.context.tick.get());
         self.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
         self.login = Some(login);
         self.collation = collation;
+        self.context.choose_levels(&self.handle, Levels { set: None, attribute: level });
         self.level_now = self.level_of_session();
         let written = std::mem::take(&mut self.state.written);
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));

@@ -51,7 +51,7 @@ mod untold;
 pub use context::{Context, Outside, TopologyCell};
 pub use drain::Drain;
 pub use errors::{Failure, in_place_of_greeting};
-pub use handle::{Attached, Handle, Signals};
+pub use handle::{Attached, Entrance, Handle, Signals};
 pub use kill::{KillRequest, kill_here};
 
 use std::rc::Rc;
@@ -126,8 +126,9 @@ pub struct Session<R: Runtime> {
 
 impl<R: Runtime> Session<R> {
     /// For an accepted socket.
-    pub fn new(context: Rc<Context<R>>, client: R::Stream, port: Port) -> Self {
-        let handle = context.register();
+    pub fn new(context: Rc<Context<R>>, client: R::Stream, entrance: Entrance) -> Self {
+        let port = entrance.port;
+        let handle = context.register(entrance);
         Session {
             context,
             client,

@@ -76,13 +76,7 @@ impl<'a> HandshakeResponse<'a> {
 
     /// The value of a connection attribute.
     pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
-        let mut r = Reader::new(self.attributes);
-        while let (Ok(key), Ok(value)) = (r.lenenc_bytes("a name"), r.lenenc_bytes("a value")) {
-            if key == name.as_bytes() {
-                return Some(value);
-            }
-        }
-        None
+        attribute(self.attributes, name)
     }
 
     /// Appends the payload; `capabilities` must contain PLUGIN_AUTH_LENENC_CLIENT_DATA and
@@ -101,6 +95,17 @@ impl<'a> HandshakeResponse<'a> {
         out.put_nul_bytes(self.auth_plugin);
         out.put_lenenc_bytes(self.attributes);
     }
+}
+
+/// The value of a connection attribute, of encoded ones.
+pub(super) fn attribute<'a>(attributes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut r = Reader::new(attributes);
+    while let (Ok(key), Ok(value)) = (r.lenenc_bytes("a name"), r.lenenc_bytes("a value")) {
+        if key == name.as_bytes() {
+            return Some(value);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -138,6 +138,9 @@ impl Client {
         if self.capabilities.contains(Capabilities::PLUGIN_AUTH) {
             out.put_nul_bytes(login.plugin.as_bytes());
         }
+        if self.capabilities.contains(Capabilities::CONNECT_ATTRS) {
+            out.put_lenenc_bytes(login.attributes);
+        }
         self.peer.say(&[frames(0, &[out]), login.behind.clone()].concat());
         self.finish_login(1, login.password).await
     }

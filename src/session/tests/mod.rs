@@ -17,6 +17,7 @@ mod failover;
 mod faults;
 mod kill;
 mod large;
+mod levels;
 mod lost;
 mod pool;
 mod replay;

@@ -17,8 +17,8 @@ fn login() -> Login {
 /// A primary and one replica, so that the choice is known, and a client with a connection to each.
 pub struct Story {
     pub world: World,
-    primary: Server,
-    replica: Server,
+    pub primary: Server,
+    pub replica: Server,
     pub client: Client,
     pub db0: Db,
     pub db1: Db,

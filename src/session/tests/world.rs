@@ -14,7 +14,7 @@ use crate::backend::{Ceilings, Pool};
 use crate::config::{Level, Live, Monitor, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
-use crate::session::{Context, KillRequest, Outside, Session, kill_here};
+use crate::session::{Context, Entrance, KillRequest, Outside, Session, kill_here};
 use crate::telemetry::{Close, Disruption, WorkerMetrics};
 use crate::topology::{
     Discovered, Event, Facts, Flavor, Group, GtidSet, Maintenance, Member, ProbeOutcome, Replication,
@@ -260,7 +260,8 @@ impl World {
     /// A client's socket, accepted.
     pub fn socket(&self, login: &Login) -> Peer {
         let (ours, theirs) = pair(self.settings.chunk);
-        let mut session = Session::new(self.context.clone(), theirs, login.port);
+        let entrance = Entrance { port: login.port, listener: login.port.as_str().into() };
+        let mut session = Session::new(self.context.clone(), theirs, entrance);
         tokio::task::spawn_local(async move { session.run().await });
         Peer::new(ours)
     }
