@@ -79,6 +79,19 @@
 //! That is `session`'s knowledge of its own writes; what else it and `strong` ask is in
 //! [`consistency`](super::consistency). `bounded` and `eventual` skip the check.
 //!
+//! # The level of a read
+//!
+//! `Session::level` (`session/level.rs`) is asked for each read and must cost nothing: a comment's level is an
+//! effect of the class, what the session chose stands in the session, and what follows from its user, its
+//! listener and the configuration in its [`Handle`](crate::session::Handle), where
+//! [`Context::new_settings`](crate::session::Context::new_settings) puts it anew after a reload. So a reload
+//! reaches sessions that exist. `explain` finds out by whose word it is so, with the same order.
+//!
+//! The variable `pointsman_consistency` is answered by `Session::own_variable`. A text that names it, or is a
+//! SHOW VARIABLES (whose pattern is a literal, and so not in the shape), has the effect
+//! [`MAY_BE_OWN`](crate::sql::Effects::MAY_BE_OWN); only such a text is looked at by
+//! [`sql::own`](crate::sql::own), and goes on to a server if it means something else.
+//!
 //! # When it was no read
 //!
 //! Connections for reads run under `transaction_read_only = 1`. A replica that answers 1792, or that it is
