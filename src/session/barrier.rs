@@ -27,7 +27,7 @@ pub struct Seen {
     replica: Option<ServerId>,
     /// and the version of the servers' roles then, its lower half: a replica that was rebuilt was down meanwhile.
     roles: u32,
-    /// Something was read from the primary since.
+    /// Something was read from the primary since, or at a weaker level from somewhere else.
     primary: bool,
 }
 
@@ -104,7 +104,14 @@ impl<R: Runtime> Session<R> {
             let roles = self.context.topology.versions().roles;
             let chosen = self.reader == Some(attached.server);
             let roles = if chosen { self.reader_at } else { roles };
-            self.seen = Seen { replica: Some(attached.server), roles: half(roles), primary: false };
+            let seen = Seen { replica: Some(attached.server), roles: half(roles), primary: false };
+            if self.level_now > Level::Session && (self.seen.primary || self.seen.replica.is_some()) {
+                // It asked nobody: elsewhere it may have seen more than the reads before it, or less.
+                let same = (self.seen.replica, self.seen.roles) == (seen.replica, seen.roles);
+                self.seen.primary |= !same;
+            } else {
+                self.seen = seen;
+            }
         } else if self.state.answer.rows {
             self.seen.primary = true;
         }

@@ -161,6 +161,17 @@ fn the_level_of_a_statement_decides_where_it_reads() {
 }
 
 #[test]
+fn a_weaker_read_in_between_does_not_make_the_session_forget_what_it_saw() {
+    play(async {
+        let mut s = story().await;
+        s.reads_on_primary("select a from t for update").await;
+        s.reads("/* pointsman: consistency=eventual */ select a from t").await;
+        // The primary, asked how far it is, says nothing: it gets the read itself.
+        s.reads_on_primary(READ).await;
+    });
+}
+
+#[test]
 fn a_prepared_statement_has_the_level_of_its_text() {
     play(async {
         let mut s = written().await;
