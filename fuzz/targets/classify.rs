@@ -6,7 +6,7 @@ mod reference;
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::sql::read_only::{Verdict, check};
-use pointsman::sql::{ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, parts};
+use pointsman::sql::{ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, own, parts};
 use reference::Part;
 use std::cell::RefCell;
 
@@ -42,6 +42,10 @@ fuzz_target!(|input: (u8, &[u8])| {
     if class.effects.contains(Effects::SETS_LITERALS) {
         let values = parts::user_variables(sql, options);
         assert!(values.is_some_and(|values| !values.is_empty()), "{}", sql.escape_ascii());
+    }
+    if own::parse(sql, options).is_some() {
+        // Else nobody would look.
+        assert!(class.effects.contains(Effects::MAY_BE_OWN), "{}", sql.escape_ascii());
     }
     let half = sql.len() / 2;
     grows_stricter(&sql[..half], &sql[half..], context);

@@ -53,3 +53,39 @@ fn texts_that_differ_in_their_comment_alone_are_kept_apart() {
     }
     assert_eq!(cache.len(), 3, "the two plain comments have one shape");
 }
+
+const WORDS: [&str; 20] = [
+    "SET",
+    "SELECT",
+    "SHOW",
+    "SESSION",
+    "GLOBAL",
+    "VARIABLES",
+    "LIKE",
+    "WHERE",
+    "Variable_name",
+    "'pointsman%'",
+    "pointsman_consistency",
+    "`pointsman_consistency`",
+    "@@",
+    "@@session.",
+    "=",
+    ",",
+    ";",
+    "'strong'",
+    "/*!50000",
+    "*/",
+];
+
+proptest::proptest! {
+    /// A text is only looked at if its class says so.
+    #[test]
+    fn what_the_proxy_answers_itself_is_marked(
+        words in proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..9),
+    ) {
+        let sql = words.join(" ").replace("@@ ", "@@").replace("@@session. ", "@@session.");
+        let own = crate::sql::own::parse(sql.as_bytes(), Options::default());
+        let marked = class(&sql).effects.contains(E::MAY_BE_OWN);
+        proptest::prop_assert!(marked || own.is_none(), "{}: {:?}", sql, own);
+    }
+}
