@@ -82,8 +82,8 @@ impl<S: Stream> Asking<S> {
     }
 
     /// Whether it is not worth a wait: the last one was in vain, and the server has not come that far since.
-    pub fn is_behind(&self, server: &Server) -> bool {
-        self.known.borrow_mut().is_behind(server)
+    pub fn is_behind(&self, server: &Server, snapshot: &Snapshot) -> bool {
+        self.known.borrow_mut().is_behind(server, snapshot)
     }
 
     /// Connections that nobody needed for this long, in seconds, or whose server is gone, are closed.
@@ -117,7 +117,8 @@ impl<R: Runtime> Context<R> {
         let asked = self.ask(replica, Question::Wait, Some(position));
         let reached = matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached));
         if !reached {
-            self.asking.known.borrow_mut().failed(replica, position);
+            let roles = self.topology.versions().roles;
+            self.asking.known.borrow_mut().failed(replica, position, roles);
         }
         reached
     }
@@ -183,14 +184,15 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
     let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
     let mut asked = Err(Failed::Lost);
-    // A connection that waited may have been closed by its server.
+    let waited = line.asker.borrow().is_some();
+    // A connection that waited may have been closed by its server, with an ERR packet or without one.
     for fresh in [false, true] {
         if fresh || line.asker.borrow().is_none() {
             let Some(connection) = open(context, server, &snapshot).await else { return Answer::Unknown };
             line.asker.replace(Some(Asker { connection, question: Vec::new(), buf: Buf::with_room(512) }));
         }
         let Some(mut asker) = line.asker.take() else { return Answer::Unknown };
-        asker.prepare(line.question, flavor, batch, context.live.borrow().consistency.max_wait);
+        asker.prepare(line.question, server, batch, context.live.borrow().consistency.max_wait);
         asked = ask_server(context, &mut asker, &snapshot, line).await;
         if let Ok(row) = &asked {
             let values = Values::of(asker.buf.filled().get(row.clone()).unwrap_or_default());
@@ -199,8 +201,10 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
             return answer;
         }
         asker.connection.stream.abort();
-        if !matches!(asked, Err(Failed::Lost)) {
-            break;
+        match &asked {
+            Err(Failed::Lost) => {}
+            Err(Failed::Refused(_)) if waited && !fresh => {}
+            _ => break,
         }
     }
     if let Err(Failed::Refused(error)) = asked {
@@ -212,9 +216,9 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
 
 impl<S: Stream> Asker<S> {
     /// The question as it is now. How far the primary is, is always asked in the same words.
-    fn prepare(&mut self, question: Question, flavor: Flavor, batch: &Batch, wait: Duration) {
+    fn prepare(&mut self, question: Question, server: &Server, batch: &Batch, wait: Duration) {
         if self.question.is_empty() || question == Question::Wait {
-            self.question = self.connection.question(&text(question, flavor, batch, wait));
+            self.question = self.connection.question(&text(question, server, batch, wait));
         }
     }
 }
@@ -284,8 +288,9 @@ async fn open<R: Runtime>(
 }
 
 /// A replica's wait is bounded by the server, too, so that nothing is left behind there.
-fn text(question: Question, flavor: Flavor, batch: &Batch, wait: Duration) -> String {
+fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> String {
     let seconds = wait.as_secs_f64();
+    let flavor = server.facts.as_ref().map_or(Flavor::MySql, |facts| facts.flavor);
     match (question, flavor) {
         (Question::Position, Flavor::MySql) => {
             // What is being committed goes from the former to the latter, so in this order nothing is missed.
@@ -301,7 +306,13 @@ fn text(question: Question, flavor: Flavor, batch: &Batch, wait: Duration) -> St
             format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', {seconds:.3})", batch.position())
         }
         (Question::Wait, Flavor::MariaDb) => {
-            format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", batch.position())
+            // It waits for gtid_slave_pos, where the domain of a former primary's own writes never shows.
+            let known = server.facts.as_ref().map(|facts| &facts.gtid);
+            let missing = batch.target().map(|target| match known {
+                Some(known) => target.subtract(known).to_string(),
+                None => target.to_string(),
+            });
+            format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", missing.unwrap_or_default())
         }
         (Question::Step, _) => "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 0".to_owned(),
     }

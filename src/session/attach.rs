@@ -104,16 +104,19 @@ impl<R: Runtime> Session<R> {
     /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
     pub(super) async fn attach(&mut self, role: Role) -> Result<(), Stop> {
         let began = Instant::now();
-        let mut tried: Vec<ServerId> = match role {
-            Role::Reader => self.not_fresh(&self.context.topology.get()),
-            Role::Writer => Vec::new(),
-        };
+        let mut tried = Vec::new();
         let mut last: Option<Failure> = None;
         let mut held = false;
         loop {
             let snapshot = self.context.topology.get();
             let want = self.context.want(self.port, role);
             let context = self.context.clone();
+            if role == Role::Reader {
+                // As of this snapshot: who may be chosen, and who may stay, are told from the same.
+                tried.extend(self.not_fresh(&snapshot));
+                tried.sort_unstable();
+                tried.dedup();
+            }
             let decision = match role {
                 Role::Writer => route(want, &snapshot, 0, &tried, |_| 0),
                 Role::Reader => self.decide_reader(&snapshot, &tried),

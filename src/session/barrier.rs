@@ -16,9 +16,13 @@ use crate::config::{Fallback, Level};
 use crate::net::Runtime;
 use crate::routing::{Role, Why, choose_replica};
 use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Close, Counted, Fresh, Pin, Port};
+use crate::telemetry::{Close, Counted, Disruption, Fresh, Pin, Port};
 use crate::topology::{GtidSet, Server, ServerId, Snapshot};
 use crate::wire::Command;
+
+/// What only the connection of the last statement can answer.
+const LOOKS_BACK: Effects =
+    Effects::READS_DIAGNOSTICS.union(Effects::READS_ROW_COUNT).union(Effects::READS_FOUND_ROWS);
 
 /// Where the reads of a session have been: what they have seen must not be unseen.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ pub enum Freshness {
     Unasked,
     /// It may go to a replica that has this.
     Position(Rc<GtidSet>),
+    /// It is for the primary: no replica serves.
+    Primary,
     /// It may go to this replica, which is in step with the others.
     On(ServerId),
     /// It is for the primary. Others wait until it is done, if there are many.
@@ -69,11 +75,18 @@ impl<R: Runtime> Session<R> {
         if self.level_now > Level::Session || !matches!(self.freshness, Freshness::Unasked) {
             return false;
         }
-        let reads = matches!(request.command, Command::Query | Command::StmtExecute)
-            && !matches!(why, Why::LooksBack | Why::Transaction)
-            && (request.class.kind != StatementKind::Session)
-            && (request.class.kind != StatementKind::Transaction || self.begins_to_read(request))
-            && !self.state.pins.on(Role::Reader).has(Pin::Transaction);
+        // What is prepared, or asked for its fields, must be there, too.
+        let may_read = matches!(
+            request.command,
+            Command::Query | Command::StmtExecute | Command::StmtPrepare | Command::FieldList
+        );
+        let inside = why == Why::Transaction || self.state.pins.on(Role::Reader).has(Pin::Transaction);
+        let kind = request.class.kind;
+        let reads = may_read
+            && why != Why::LooksBack
+            && !request.class.effects.intersects(LOOKS_BACK)
+            && kind != StatementKind::Session
+            && ((kind != StatementKind::Transaction && !inside) || self.begins_to_read(request));
         reads && (self.level_now == Level::Strong || self.could_go_back())
     }
 
@@ -87,7 +100,7 @@ impl<R: Runtime> Session<R> {
         let Some(replica) = self.seen.replica else { return self.seen.primary };
         self.seen.primary
             || self.seen.roles != half(self.context.topology.versions().roles)
-            || self.looks_around(replica)
+            || self.looks_around_at(self.reads.wrapping_add(1), replica)
     }
 
     /// Whether a replica may be read from without a question, as far as the session's own reads go.
@@ -100,7 +113,12 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(super) fn has_seen(&mut self) {
         let Some(attached) = self.handle.attached.get() else { return };
-        if self.role == Role::Reader {
+        let on_primary = self.context.topology.writer() == Some(attached.server);
+        if on_primary && matches!(self.freshness, Freshness::Diverted(_)) {
+            // The next one looks for a replica again.
+            self.reader = None;
+        }
+        if self.role == Role::Reader && !on_primary {
             let roles = self.context.topology.versions().roles;
             let chosen = self.reader == Some(attached.server);
             let roles = if chosen { self.reader_at } else { roles };
@@ -118,10 +136,14 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Asks, and chooses who reads: some reason, if that is the primary.
-    pub(super) async fn pass_barrier(&mut self) -> Result<Option<Why>, Stop> {
+    pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, Stop> {
         let began = Instant::now();
         self.reads = self.reads.wrapping_add(1);
-        let (freshness, outcome) = self.freshness(began).await?;
+        if self.reads == 0 {
+            // As for reads that do not ask: now and then another choice.
+            self.reader = None;
+        }
+        let (freshness, outcome) = self.freshness(began, request).await?;
         let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let metrics = &self.context.metrics;
         metrics.consistency_wait.observe_us(us);
@@ -145,37 +167,53 @@ impl<R: Runtime> Session<R> {
         Ok(None)
     }
 
-    async fn freshness(&mut self, began: Instant) -> Result<(Freshness, Option<Fresh>), Stop> {
+    async fn freshness(
+        &mut self,
+        began: Instant,
+        request: &Request,
+    ) -> Result<(Freshness, Option<Fresh>), Stop> {
         if matches!(self.state.written, Written::Unknown) {
             return self.divert(began, None).await;
         }
         let context = self.context.clone();
-        let mut patience = None;
+        let (mut patience, mut held) = (None, false);
         loop {
             let snapshot = context.topology.get();
-            if snapshot.servers.len() < 2 {
-                return Ok((Freshness::Unasked, None));
-            }
             let primary = match snapshot.writer() {
+                Some(_) if snapshot.servers.len() < 2 => return Ok((Freshness::Primary, None)),
                 Some(primary) => primary,
-                // Nobody writes, and nobody will: what replicas have by now is all that they get.
-                None if snapshot.maintenance.read_only => return Ok((Freshness::Unasked, None)),
+                None if snapshot.maintenance.read_only => {
+                    // Nobody writes, and nobody will: how far the primary came, its last probe tells.
+                    let last = snapshot.last_writer.and_then(|last| snapshot.server(last));
+                    let last = last.filter(|last| last.is_up_read_only() && tells_positions(last));
+                    let position = last.and_then(|last| last.facts.as_ref()).map(|facts| &facts.gtid);
+                    return match position.filter(|position| !position.is_empty()) {
+                        Some(position) => self.find(began, Rc::new((**position).clone()), request).await,
+                        None => Ok((Freshness::Unasked, None)),
+                    };
+                }
                 None => {
-                    context.outside.kick_all();
+                    if !std::mem::replace(&mut held, true) {
+                        self.count(Disruption::Held);
+                        context.outside.kick_all();
+                    }
                     self.wait_for_change(began, snapshot.version).await?;
                     continue;
                 }
             };
             if is_galera(primary) {
-                return self.ask_galera(began, &snapshot).await;
+                return self.ask_galera(began, &snapshot, request).await;
             }
             if !tells_positions(primary) {
                 return self.divert(began, None).await;
             }
             match self.unless_ended(context.primary_position(primary.id)).await? {
                 Answer::Position { position, pending } => {
-                    let found = self.find(began, position.clone()).await?;
-                    if pending && matches!(found.0, Freshness::Diverted(_)) {
+                    let found = self.find(began, position.clone(), request).await?;
+                    if pending
+                        && matches!(found.0, Freshness::Diverted(_))
+                        && !context.asking.is_behind(primary, &snapshot)
+                    {
                         // Somebody may have seen on a replica what the primary itself does not show yet.
                         self.unless_ended(context.reaches(primary.id, &position)).await?;
                     }
@@ -202,6 +240,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         position: Rc<GtidSet>,
+        request: &Request,
     ) -> Result<(Freshness, Option<Fresh>), Stop> {
         if let Written::These(written) = &self.state.written
             && !position.contains(written)
@@ -215,13 +254,12 @@ impl<R: Runtime> Session<R> {
         self.freshness = Freshness::Position(position.clone());
         let kept = self.links.kept_on(Role::Reader);
         if let Some(kept) = kept.and_then(|id| snapshot.server(id)) {
-            // Something is open there that the statement may need.
             if context.asking.has(kept, &position, &snapshot) {
                 return there;
             }
-            let reached = self.unless_ended(context.reaches(kept.id, &position)).await?;
-            let outcome = if reached { Fresh::Waited } else { Fresh::Primary };
-            return Ok((Freshness::Position(position), Some(outcome)));
+            if !self.let_reader_go() {
+                return self.find_kept(began, position, kept, request).await;
+            }
         }
         if self.takes_fresh(&snapshot) {
             return there;
@@ -236,6 +274,40 @@ impl<R: Runtime> Session<R> {
             (self.reader, self.reader_at) = (Some(server), snapshot.roles_version);
             return Ok((Freshness::Position(position), Some(Fresh::Waited)));
         }
+        self.divert(began, Some(position)).await
+    }
+
+    /// Something is open on this replica, which the statement may need.
+    async fn find_kept(
+        &mut self,
+        began: Instant,
+        position: Rc<GtidSet>,
+        kept: &Server,
+        request: &Request,
+    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+        let context = self.context.clone();
+        let may_leave = self.is_free(request);
+        let queue = context.live.borrow().limits.queue_timeout;
+        let waiting = Counted::on(&context.metrics.waiting_for_replica);
+        loop {
+            let snapshot = context.topology.get();
+            if may_leave && context.asking.is_behind(kept, &snapshot) {
+                break;
+            }
+            if self.unless_ended(context.reaches(kept.id, &position)).await? {
+                return Ok((Freshness::Position(position), Some(Fresh::Waited)));
+            }
+            if may_leave {
+                break;
+            }
+            // Nobody else can answer it.
+            if began.elapsed() >= queue {
+                return Err(Stop::Tell(Failure::AllBehind(began.elapsed())));
+            }
+            // A server that refuses the question is not asked in a loop.
+            self.pause_for_change(Duration::from_millis(20), snapshot.version).await?;
+        }
+        drop(waiting);
         self.divert(began, Some(position)).await
     }
 
@@ -263,7 +335,7 @@ impl<R: Runtime> Session<R> {
     fn worth_waiting_for(&self, snapshot: &Snapshot) -> Option<ServerId> {
         let context = &self.context;
         let zone = context.live.borrow().replicas.zone.clone();
-        let fits = |server: &Server| !context.asking.is_behind(server);
+        let fits = |server: &Server| !context.asking.is_behind(server, snapshot);
         if let Some(reader) = self.reader
             && self.reader_at == snapshot.roles_version
             && !self.looks_around(reader)
@@ -282,14 +354,28 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         snapshot: &Snapshot,
+        request: &Request,
     ) -> Result<(Freshness, Option<Fresh>), Stop> {
         let context = self.context.clone();
-        let node = self.links.kept_on(Role::Reader).or_else(|| self.worth_waiting_for(snapshot));
+        let kept = self.links.kept_on(Role::Reader);
+        let node = kept.or_else(|| self.worth_waiting_for(snapshot));
         let Some(node) = node else {
             self.reader = None;
-            return Ok((Freshness::Unasked, None));
+            return Ok((Freshness::Primary, None));
         };
-        if self.unless_ended(context.is_in_step(node)).await? {
+        let mut in_step = self.unless_ended(context.is_in_step(node)).await?;
+        if kept.is_some() && !self.is_free(request) {
+            // Nobody else can answer it.
+            let queue = context.live.borrow().limits.queue_timeout;
+            while !in_step && began.elapsed() < queue {
+                self.pause_for_change(Duration::from_millis(20), context.topology.version()).await?;
+                in_step = self.unless_ended(context.is_in_step(node)).await?;
+            }
+            if !in_step {
+                return Err(Stop::Tell(Failure::AllBehind(began.elapsed())));
+            }
+        }
+        if in_step {
             (self.reader, self.reader_at) = (Some(node), snapshot.roles_version);
             return Ok((Freshness::On(node), Some(Fresh::Waited)));
         }
@@ -336,7 +422,7 @@ impl<R: Runtime> Session<R> {
         request: Request,
         not_reader: &mut Option<Why>,
     ) -> Option<Result<(), Close>> {
-        match self.pass_barrier().await {
+        match self.pass_barrier(&request).await {
             Ok(why) => {
                 *not_reader = why;
                 None

@@ -73,7 +73,7 @@ impl<R: Runtime> Session<R> {
             if let (Role::Reader, Port::Split, Some(instead)) = (role, self.port, not_reader) {
                 (role, why) = (Role::Writer, instead);
             }
-            let ends = Effects::BEGINS | Effects::LOCKS_TABLES;
+            let ends = Effects::BEGINS | Effects::BEGINS_READ_ONLY | Effects::LOCKS_TABLES;
             if role == Role::Writer
                 && request.class.effects.intersects(ends)
                 && self.state.pins.on(Role::Reader).has(Pin::Transaction)

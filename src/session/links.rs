@@ -166,6 +166,15 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// The same for the replica's own, which this statement ends as well. False: something else keeps it.
+    pub(super) fn let_reader_go(&mut self) -> bool {
+        self.state.unpin(Role::Reader, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
+        if self.is_kept_for_nothing(Role::Reader) {
+            self.park_kept(Role::Reader, true);
+        }
+        !self.keeps(Role::Reader)
+    }
+
     fn is_kept_for_nothing(&self, role: Role) -> bool {
         let kept = self.handle.kept(role).get().is_some();
         kept && self.state.pins.on(role).is_empty() && !self.handle.killing.get()

@@ -70,7 +70,13 @@ impl<R: Runtime> Session<R> {
     /// Whether another replica than the one of before may be better for this read.
     #[inline]
     pub(super) fn looks_around(&self, reader: ServerId) -> bool {
-        self.reads.is_multiple_of(OFTEN) && (self.reads == 0 || self.context.load(reader) >= BUSY)
+        self.looks_around_at(self.reads, reader)
+    }
+
+    /// The same for the read of this number.
+    #[inline]
+    pub(super) fn looks_around_at(&self, number: u8, reader: ServerId) -> bool {
+        number.is_multiple_of(OFTEN) && (number == 0 || self.context.load(reader) >= BUSY)
     }
 
     /// Whether the statement under way may be answered there, as far as it asked.
@@ -78,7 +84,7 @@ impl<R: Runtime> Session<R> {
         match &self.freshness {
             Freshness::Position(position) => self.context.asking.has(server, position, snapshot),
             Freshness::On(node) => server.id == *node,
-            Freshness::Diverted(_) => false,
+            Freshness::Primary | Freshness::Diverted(_) => false,
             Freshness::Unasked => {
                 let checks = self.port == Port::Split
                     && self.level_now.needs_own_writes()
@@ -127,7 +133,11 @@ impl<R: Runtime> Session<R> {
         if chosen.is_some() || self.port == Port::Split {
             return chosen;
         }
-        match route(context.want(self.port, super::Role::Reader), snapshot, random, tried, load) {
+        // Of what the read must see it knows nothing.
+        avoid.clear();
+        avoid.extend_from_slice(tried);
+        avoid.extend(self.not_fresh(snapshot));
+        match route(context.want(self.port, super::Role::Reader), snapshot, random, &avoid, load) {
             Decision::Go { server, .. } => Some(server),
             _ => None,
         }
@@ -141,16 +151,28 @@ impl<R: Runtime> Session<R> {
         if (nothing && matches!(self.freshness, Freshness::Unasked)) || self.port != Port::Split {
             return false;
         }
-        let pins = self.state.pins.on(super::Role::Reader);
-        let aside = [Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows];
-        let free = pins.without(PinSet::of(&aside)).is_empty() && self.bound_to(request).is_none();
-        let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let own_writes = self.level_now.needs_own_writes();
         let Some(server) = self.links.kept_on(super::Role::Reader) else { return false };
-        own_writes && free && !request.class.effects.intersects(follows) && {
+        own_writes && self.is_free(request) && {
             let snapshot = self.context.topology.get();
             snapshot.server(server).is_some_and(|server| !self.is_fresh(server, &snapshot))
         }
+    }
+
+    /// Whether this read can do without what is kept on a replica.
+    pub(super) fn is_free(&self, request: &Request) -> bool {
+        let effects = request.class.effects;
+        let aside = PinSet::of(&[Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows]);
+        let mut pins = self.state.pins.on(super::Role::Reader).without(aside);
+        if effects.contains(Effects::BEGINS_READ_ONLY) {
+            // It ends the transaction that is open there.
+            pins = pins.without(PinSet::of(&[Pin::Transaction]));
+        }
+        let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        self.port == Port::Split
+            && pins.is_empty()
+            && self.bound_to(request).is_none()
+            && !effects.intersects(follows)
     }
 
     /// What to do about a read, as `route` would say it.

@@ -1,6 +1,9 @@
 //! Positions that a worker heard of since the last probe.
 
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 
@@ -13,8 +16,22 @@ pub(super) struct Known {
     reached: Vec<(ServerId, Rc<GtidSet>)>,
     roles: u64,
     /// Who did not reach what in time.
-    failed: Vec<(ServerId, Rc<GtidSet>)>,
+    failed: Vec<Missed>,
 }
+
+/// A wait in vain.
+#[derive(Debug)]
+struct Missed {
+    server: ServerId,
+    position: Rc<GtidSet>,
+    /// As of these roles: a write that was lost with the primary comes nowhere.
+    roles: u64,
+    at: Instant,
+}
+
+/// After this long a replica is waited for again, whatever its probes say: what was waited for may have been rolled
+/// back, or may never come there.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 
 impl Known {
     /// The position that a text means, with the GTIDs that threads own: `uuid:7#23:8#24`, the thread behind the hash.
@@ -48,7 +65,7 @@ impl Known {
             // It was asked before the servers changed.
             return;
         }
-        self.failed.retain(|(failed, _)| *failed != server);
+        self.failed.retain(|missed| missed.server != server);
         match self.reached.iter_mut().find(|(known, _)| *known == server) {
             Some((_, known)) if known.contains(&position) => {}
             Some((_, known)) => *known = position,
@@ -57,9 +74,9 @@ impl Known {
     }
 
     /// A replica did not reach this position in time.
-    pub fn failed(&mut self, server: ServerId, position: &Rc<GtidSet>) {
-        self.failed.retain(|(failed, _)| *failed != server);
-        self.failed.push((server, position.clone()));
+    pub fn failed(&mut self, server: ServerId, position: &Rc<GtidSet>, roles: u64) {
+        self.failed.retain(|missed| missed.server != server);
+        self.failed.push(Missed { server, position: position.clone(), roles, at: Instant::now() });
     }
 
     /// See `Asking::has`.
@@ -80,16 +97,17 @@ impl Known {
     }
 
     /// See `Asking::is_behind`.
-    pub fn is_behind(&mut self, server: &Server) -> bool {
-        let Some(at) = self.failed.iter().position(|(failed, _)| *failed == server.id) else { return false };
-        let came = self
-            .failed
-            .get(at)
-            .is_some_and(|(_, missed)| server.facts.as_ref().is_some_and(|f| f.gtid.contains(missed)));
-        if came {
+    pub fn is_behind(&mut self, server: &Server, snapshot: &Snapshot) -> bool {
+        let Some(at) = self.failed.iter().position(|missed| missed.server == server.id) else { return false };
+        let is_over = self.failed.get(at).is_none_or(|missed| {
+            missed.roles != snapshot.roles_version
+                || missed.at.elapsed() >= FORGOTTEN
+                || server.facts.as_ref().is_some_and(|f| f.gtid.contains(&missed.position))
+        });
+        if is_over {
             self.failed.swap_remove(at);
         }
-        !came
+        !is_over
     }
 }
 
