@@ -9,6 +9,7 @@ mod server;
 mod world;
 
 mod apart;
+mod barrier;
 mod command_phase;
 mod commands;
 mod connection_phase;

@@ -23,6 +23,9 @@ pub const SET_READ_ONLY: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,se
                                  session_track_state_change=1,session_track_system_variables='*',\
                                  transaction_read_only=1";
 
+/// The password of the account by which the proxy asks its own questions.
+pub const MONITORS: &str = "m";
+
 const NONCE: [u8; 20] = *b"nonce-of-the-server!";
 
 static KEY: LazyLock<PrivateDecryptingKey> =
@@ -100,12 +103,13 @@ impl Server {
         let user = String::from_utf8_lossy(response.user).into_owned();
         let capabilities = response.capabilities;
         assert_eq!(response.schema, None, "the schema comes later");
-        self.check(&mut peer, greeted, response.auth_response).await;
+        let password = if user == "monitor" { MONITORS } else { self.password };
+        self.check(&mut peer, greeted, response.auth_response, password).await;
         Db { peer, thread_id, user, capabilities }
     }
 
-    async fn check(&self, peer: &mut Peer, greeted: Plugin, answer: &[u8]) {
-        let right = greeted.scramble(self.password.as_bytes(), &NONCE);
+    async fn check(&self, peer: &mut Peer, greeted: Plugin, answer: &[u8], password: &str) {
+        let right = greeted.scramble(password.as_bytes(), &NONCE);
         assert_eq!(answer, right, "the answer to the greeting's nonce");
         let seq = match self.checks {
             Checks::Plugin(Plugin::NativePassword) => 2,
@@ -117,7 +121,7 @@ impl Server {
                 let nonce = *b"another nonce, of 20";
                 let name = plugin.name().as_bytes();
                 peer.say(&frames(2, &[[&[0xfe], name, &[0], &nonce[..], &[0]].concat()]));
-                let right = plugin.scramble(self.password.as_bytes(), &nonce);
+                let right = plugin.scramble(password.as_bytes(), &nonce);
                 peer.expect_bytes(&frames(3, &[right])).await;
                 4
             }

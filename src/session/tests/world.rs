@@ -97,6 +97,8 @@ pub struct World {
     pub runtime: MemoryRuntime,
     snapshot: RefCell<Snapshot>,
     now_ms: Cell<u64>,
+    /// How far servers are, as their next probes find it; nowhere, unless said.
+    positions: RefCell<HashMap<String, GtidSet>>,
 }
 
 fn live() -> Live {
@@ -109,7 +111,7 @@ fn live() -> Live {
         servers: Vec::new(),
         monitor: Monitor {
             user: "monitor".into(),
-            password: Secret::new("m"),
+            password: Secret::new(super::server::MONITORS),
             interval: Duration::from_millis(100),
         },
         users: HashMap::from([user("app", "secret"), user("other", "secret"), user("nopass", "")]),
@@ -166,7 +168,8 @@ impl World {
         ));
         outside.context.set(Rc::downgrade(&context)).unwrap();
         let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
-        let world = World { context, outside, settings, runtime, snapshot, now_ms };
+        let positions = RefCell::default();
+        let world = World { context, outside, settings, runtime, snapshot, now_ms, positions };
         let names = ["db-0", "db-1", "db-2"];
         let found = names.map(|n| Discovered::from((n.into(), format!("{n}:3306").into())));
         world.event(Event::Servers(found.to_vec()));
@@ -198,12 +201,24 @@ impl World {
             read_only: false,
             super_read_only: false,
             replication: None,
-            gtid: Arc::new(GtidSet::empty(self.settings.flavor)),
+            gtid: Arc::new(
+                self.positions
+                    .borrow()
+                    .get(name)
+                    .cloned()
+                    .unwrap_or_else(|| GtidSet::empty(self.settings.flavor)),
+            ),
             gtid_on: true,
             wait_timeout: None,
             identity: format!("uuid-of-{name}").into(),
             round_trip: Duration::from_micros(200),
         }
+    }
+
+    /// Its next probe finds it here.
+    pub fn gets_to(&self, name: &str, position: &str) {
+        let position = GtidSet::parse(self.settings.flavor, position).unwrap();
+        self.positions.borrow_mut().insert(name.to_owned(), position);
     }
 
     /// A probe found it writable.
