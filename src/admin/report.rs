@@ -77,7 +77,7 @@ pub struct ServerReport {
     pub replicating: Option<bool>,
     /// `host:port` that it replicates from.
     pub source: Option<String>,
-    /// Milliseconds behind its source.
+    /// Milliseconds behind the primary, by its position; null if that is unknown.
     pub lag_ms: Option<u64>,
     /// Applied GTID position, in the server's notation.
     pub gtid: Option<String>,
@@ -294,7 +294,7 @@ impl ServerReport {
             read_only: facts.map(|facts| facts.read_only),
             replicating: replication.map(|r| r.receiving && r.applying),
             source: replication.and_then(|r| r.source.as_deref().map(str::to_owned)),
-            lag_ms: replication.and_then(|r| r.lag.map(millis)),
+            lag_ms: server.lag.map(millis),
             gtid: facts.map(|facts| facts.gtid.to_string()),
             serves_reads: server.serves_reads,
             label: server.label.map(|label| label.as_str().to_owned()),

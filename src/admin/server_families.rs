@@ -8,7 +8,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 
 use crate::telemetry::Families;
-use crate::topology::{Facts, Health, Server, Snapshot};
+use crate::topology::{Health, Server, Snapshot};
 
 /// The servers as last probed.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl Collector for ServerFamilies {
         })?;
         gauge(
             "pointsman_server_lag_seconds",
-            "How far the replica is behind, as far as it is known.",
-            &|s| s.facts.as_ref().and_then(lag_seconds),
+            "How far the replica is behind the primary, as far as it is known.",
+            &|s| s.lag.map(|lag| lag.as_secs_f64()),
         )?;
         gauge("pointsman_server_probe_seconds", "Round trip of the last probe that was answered.", &|s| {
             s.facts.as_ref().map(|facts| facts.round_trip.as_secs_f64())
@@ -78,8 +78,4 @@ impl Collector for ServerFamilies {
 
 fn flag(value: bool) -> Option<f64> {
     Some(f64::from(u8::from(value)))
-}
-
-fn lag_seconds(facts: &Facts) -> Option<f64> {
-    facts.replication.as_ref()?.lag.map(|lag| lag.as_secs_f64())
 }

@@ -90,7 +90,10 @@ fn server(id: u32, name: &str, facts: Option<Facts>, serves_reads: bool) -> Arc<
     let missed = if facts.is_some() { 0 } else { 3 };
     let last_error = facts.is_none().then(|| "connection refused".into());
     let fresh = Server::new(ServerId(id), name.into(), format!("{name}:3306").into());
-    Arc::new(Server { health, missed, last_error, facts, serves_reads, ..fresh })
+    // It knows better than the server itself.
+    let behind = facts.as_ref().and_then(|facts| facts.replication.as_ref());
+    let lag = behind.map(|_| Duration::from_millis(250));
+    Arc::new(Server { health, missed, last_error, facts, lag, serves_reads, ..fresh })
 }
 
 /// db-0 writes, db-1 replicates 250 ms behind, db-2 is down.
@@ -98,7 +101,7 @@ fn three() -> Snapshot {
     let replication = Replication {
         receiving: true,
         applying: true,
-        lag: Some(Duration::from_millis(250)),
+        lag: Some(Duration::from_secs(1)),
         source: Some("db-0:3306".into()),
     };
     let change = WriterChange {

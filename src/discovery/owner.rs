@@ -197,6 +197,11 @@ impl<C: Connector> Owner<C> {
         let before = self.snapshots.borrow().clone();
         let after = reduce(&before, event, self.clock.now_ms());
         if after.version == before.version {
+            // Nobody is woken, but it may know better until when the primary had its position.
+            self.snapshots.send_if_modified(|snapshot| {
+                *snapshot = Arc::new(after);
+                false
+            });
             return;
         }
         self.log.changed(&before, &after);

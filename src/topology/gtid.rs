@@ -132,6 +132,15 @@ impl GtidSet {
         }
     }
 
+    /// The memory that it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        let heap = match self {
+            GtidSet::MySql(set) => set.heap(),
+            GtidSet::MariaDb(position) => position.heap(),
+        };
+        size_of::<GtidSet>() + heap
+    }
+
     /// Whose notation it is.
     pub const fn flavor(&self) -> Flavor {
         match self {

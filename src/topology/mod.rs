@@ -5,8 +5,10 @@
 mod elect;
 mod gtid;
 mod heard;
+mod lag;
 mod reads;
 mod reduce;
+mod trail;
 mod types;
 mod words;
 
@@ -16,4 +18,5 @@ mod tests;
 pub use gtid::{GtidError, GtidSet};
 pub use heard::HeardWrites;
 pub use reduce::reduce;
+pub use trail::Trail;
 pub use types::*;

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::trail::Until;
 use super::types::*;
-use super::{elect, reads};
+use super::{elect, lag, reads};
 
 /// The snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
@@ -13,13 +14,16 @@ use super::{elect, reads};
 pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     let mut next = snapshot.clone();
     let mut servers: Vec<Server> = snapshot.servers.iter().map(|s| Server::clone(s)).collect();
+    let mut probe = None;
     match event {
         Event::Servers(list) => {
             servers = discovered(&servers, list, &mut next.next_id);
             let now = (snapshot.generation, snapshot.version);
             servers.iter_mut().for_each(|server| labelled(server, snapshot, now));
         }
-        Event::Probe { server, outcome } => probed(&mut servers, *server, outcome, &mut next.next_id, now_ms),
+        Event::Probe { server, outcome } => {
+            probe = probed(&mut servers, *server, outcome, &mut next.next_id, now_ms);
+        }
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
         Event::Maintenance(maintenance) => next.maintenance = *maintenance,
         Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
@@ -29,9 +33,16 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         // There will be more of them.
         next.acknowledged = None;
     }
+    let of_writer = answer(event).filter(|_| probe.is_some() && probe == next.writer);
+    follow(snapshot, &mut next, &servers, of_writer, now_ms);
+    let until = until(&next, &servers, now_ms);
+    let all = next.writer != snapshot.writer || next.max_lag != snapshot.max_lag;
     let writer_answers = servers.iter().any(|s| Some(s.id) == next.writer && s.missed == 0);
     for server in &mut servers {
-        server.serves_reads = reads::serves(server, &next, now_ms);
+        if all || probe == Some(server.id) {
+            lag::measure(server, &next, until, now_ms);
+        }
+        server.serves_reads = reads::serves(server, &next);
         if next.writer.is_some() && server.replicates() {
             server.replicated = Some(next.generation);
         }
@@ -47,9 +58,51 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     next
 }
 
+/// Keeps the trail of the writer. `answer` is what it said just now, if it did.
+fn follow(before: &Snapshot, next: &mut Snapshot, servers: &[Server], answer: Option<&Facts>, now_ms: u64) {
+    let Some(writer) = next.writer.and_then(|id| servers.iter().find(|s| s.id == id)) else { return };
+    if next.writer != before.writer
+        && let Some(old) = before.server(writer.id).filter(|old| old.health == Health::Up && old.missed == 0)
+        && let Some(facts) = old.facts.as_ref().filter(|facts| facts.gtid_on)
+    {
+        next.trail.take_over(writer.id, &facts.gtid, now_ms, next.max_lag);
+    }
+    match answer {
+        Some(facts) if facts.gtid_on => {
+            let took = u64::try_from(facts.round_trip.as_millis()).unwrap_or(u64::MAX);
+            let between = (now_ms.saturating_sub(took.saturating_add(1)), now_ms);
+            next.trail.note(writer.id, &facts.gtid, between, next.max_lag);
+        }
+        Some(_) => next.trail.forget(),
+        None => {}
+    }
+}
+
+fn answer(event: &Event) -> Option<&Facts> {
+    match event {
+        Event::Probe { outcome: ProbeOutcome::Facts(facts) | ProbeOutcome::Member(facts, _), .. } => {
+            Some(facts)
+        }
+        _ => None,
+    }
+}
+
+fn until(next: &Snapshot, servers: &[Server], now_ms: u64) -> Until {
+    match next.writer.and_then(|id| servers.iter().find(|s| s.id == id)) {
+        None => Until::End,
+        Some(writer) if writer.missed == 0 => Until::Now(now_ms, writer.id),
+        Some(_) => Until::Uncertain(now_ms),
+    }
+}
+
 /// Whether nothing differs but what `Snapshot::roles_version` leaves out.
 fn same_roles(before: &Snapshot, after: &Snapshot) -> bool {
-    let still = Snapshot { version: before.version, servers: before.servers.clone(), ..after.clone() };
+    let still = Snapshot {
+        version: before.version,
+        servers: before.servers.clone(),
+        trail: before.trail.clone(),
+        ..after.clone()
+    };
     let servers = before.servers.iter().zip(after.servers.iter());
     still == *before
         && before.servers.len() == after.servers.len()
@@ -60,6 +113,8 @@ fn same_role(old: &Server, new: &Server) -> bool {
     let mut still = Server {
         missed: old.missed,
         last_error: old.last_error.clone(),
+        lag: old.lag,
+        freshness: old.freshness,
         stalled_since_ms: old.stalled_since_ms,
         ..new.clone()
     };
@@ -120,9 +175,16 @@ fn new_id(next_id: &mut u32) -> ServerId {
     id
 }
 
-fn probed(servers: &mut [Server], id: ServerId, outcome: &ProbeOutcome, next_id: &mut u32, now_ms: u64) {
+/// Whose probe it was; it may be another server by it.
+fn probed(
+    servers: &mut [Server],
+    id: ServerId,
+    outcome: &ProbeOutcome,
+    next_id: &mut u32,
+    now_ms: u64,
+) -> Option<ServerId> {
     // A probe that outlived its server (removed, or replaced) says nothing.
-    let Some(server) = servers.iter_mut().find(|s| s.id == id) else { return };
+    let server = servers.iter_mut().find(|s| s.id == id)?;
     match outcome {
         ProbeOutcome::Facts(facts) => answered(server, facts, None, next_id, now_ms),
         ProbeOutcome::Member(facts, member) => answered(server, facts, Some(*member), next_id, now_ms),
@@ -134,6 +196,7 @@ fn probed(servers: &mut [Server], id: ServerId, outcome: &ProbeOutcome, next_id:
             server.last_error = Some(error.clone());
         }
     }
+    Some(server.id)
 }
 
 fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id: &mut u32, now_ms: u64) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gtid::GtidSet;
+use super::trail::Trail;
 
 /// Identifies a server for the life of the process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub last_writer: Option<ServerId>,
     /// What the sessions heard of writes, once the writer was lost.
     pub acknowledged: Option<Acknowledged>,
+    /// Where the writer was when; the lag of the others is measured by it.
+    pub trail: Trail,
     /// `replicas.max_lag`; decides `serves_reads`.
     pub max_lag: Duration,
     /// What the operator's resource asks for.
@@ -57,6 +60,13 @@ pub struct Server {
     pub facts: Option<Facts>,
     /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
     pub missed: u32,
+    /// How far it was behind the writer when it was last probed: the age of its position in the
+    /// writer's history, right to within one probe interval; without GTIDs what the server says.
+    /// While there is no writer: as far as it is behind where the last one was seen. None: unknown, or
+    /// it is the writer.
+    pub lag: Option<Duration>,
+    /// Whether that is fresh enough for reads, with hysteresis.
+    pub freshness: Freshness,
     /// Eligible for reads: up, replicating, lag within `max_lag`, not the writer, with a weight.
     pub serves_reads: bool,
     /// The last error of a probe, for people.
@@ -88,6 +98,17 @@ pub struct Server {
 
 /// So many probes without an answer make a server `Down`.
 pub const MISSED_UNTIL_DOWN: u32 = 3;
+
+/// Whether a server is within `max_lag`, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// It is not, or was not and is not yet back by enough, or is new and was not seen to have caught up.
+    Late,
+    /// It is, by its own word.
+    Said,
+    /// It is, by its position.
+    Seen,
+}
 
 /// The role that an operator's label gives a pod. It can be late, and two pods can be `Primary`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -195,7 +216,7 @@ pub struct Replication {
     pub receiving: bool,
     /// The applier (SQL) thread runs.
     pub applying: bool,
-    /// Seconds behind, as the server says it; None if unknown.
+    /// As the server says it, on MariaDB in whole seconds; None if unknown. See `Server::lag`.
     pub lag: Option<Duration>,
     /// `host:port` of its source.
     pub source: Option<Arc<str>>,
@@ -322,6 +343,7 @@ impl Snapshot {
             history: Arc::default(),
             last_writer: None,
             acknowledged: None,
+            trail: Trail::default(),
             max_lag: Duration::from_secs(10),
             maintenance: Maintenance::default(),
             next_id: 0,
@@ -371,6 +393,8 @@ impl Server {
             health: Health::Unknown,
             facts: None,
             missed: 0,
+            lag: None,
+            freshness: Freshness::Late,
             serves_reads: false,
             last_error: None,
             label: None,

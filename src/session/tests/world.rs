@@ -236,9 +236,11 @@ impl World {
         self.replica_behind(name, Duration::ZERO);
     }
 
+    /// The same, behind by its own word, which counts where its position does not tell.
     pub fn replica_behind(&self, name: &str, lag: Duration) {
+        let gtid_on = lag.is_zero();
         let replication = Replication { receiving: true, applying: true, lag: Some(lag), source: None };
-        let facts = Facts { read_only: true, replication: Some(replication), ..self.facts(name) };
+        let facts = Facts { read_only: true, gtid_on, replication: Some(replication), ..self.facts(name) };
         self.probed(name, ProbeOutcome::Facts(facts));
     }
 

@@ -43,6 +43,10 @@ impl Position {
         self.last.is_empty()
     }
 
+    pub(super) fn heap(&self) -> usize {
+        self.last.capacity() * size_of::<Last>()
+    }
+
     pub(super) fn add(&mut self, gtid: Gtid, own: bool) {
         match self.last.binary_search_by(|l| (l.gtid.domain, l.own).cmp(&(gtid.domain, own))) {
             Err(at) => self.last.insert(at, Last { gtid, own }),

@@ -37,6 +37,11 @@ impl Intervals {
         self.sources.is_empty()
     }
 
+    pub(super) fn heap(&self) -> usize {
+        let intervals: usize = self.sources.iter().map(|(_, i)| i.capacity()).sum();
+        self.sources.capacity() * size_of::<(Source, Vec<Interval>)>() + intervals * size_of::<Interval>()
+    }
+
     fn of(&self, source: &Source) -> &[Interval] {
         let at = self.sources.binary_search_by(|(s, _)| s.cmp(source));
         at.ok().and_then(|at| self.sources.get(at)).map_or(&[], |(_, intervals)| intervals)

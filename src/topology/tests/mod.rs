@@ -1,6 +1,7 @@
 //! The rules as stories: servers say things, the snapshot follows.
 
 mod labels;
+mod lag;
 mod operator;
 mod properties;
 mod rules;
@@ -126,6 +127,12 @@ pub fn replica_of(source: &str) -> Facts {
 /// A replica that nobody made read-only.
 pub fn writable_replica_of(source: &str) -> Facts {
     Facts { read_only: false, ..replica_of(source) }
+}
+
+/// A replica whose position tells nothing: it is as far behind as it says itself.
+pub fn says_behind(source: &str, seconds: u64) -> Facts {
+    let facts = with(replica_of(source), |r| r.lag = Some(Duration::from_secs(seconds)));
+    Facts { gtid_on: false, ..facts }
 }
 
 pub fn with(facts: Facts, change: impl FnOnce(&mut Replication)) -> Facts {

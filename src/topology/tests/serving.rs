@@ -4,15 +4,14 @@ use super::*;
 
 #[test]
 fn which_servers_serve_reads() {
-    let second = Duration::from_secs(1);
     for (facts, serves, why) in [
         (replica_of("db-0"), true, "a replica in good order"),
         (writable_replica_of("db-0"), true, "read-only is not what makes a replica"),
         (read_only(), true, "read-only, and not a replica or not allowed to know"),
         (writable(), false, "it went its own way"),
         (with(replica_of("db-0"), |r| r.applying = false), false, "applies nothing"),
-        (with(replica_of("db-0"), |r| r.lag = Some(second * 10)), true, "just within max_lag"),
-        (with(replica_of("db-0"), |r| r.lag = Some(second * 11)), false, "too far behind"),
+        (says_behind("db-0", 10), true, "just within max_lag"),
+        (says_behind("db-0", 11), false, "too far behind"),
         (with(replica_of("db-0"), |r| r.lag = None), true, "lag unknown"),
         (with(replica_of("db-0"), |r| (r.lag, r.receiving) = (None, false)), true, "not receiving, for now"),
     ] {
@@ -25,20 +24,29 @@ fn which_servers_serve_reads() {
 
 #[test]
 fn the_loss_of_the_primary_takes_no_replica_with_it() {
+    for gtid_on in [true, false] {
+        the_primary_is_lost(gtid_on);
+    }
+}
+
+fn the_primary_is_lost(gtid_on: bool) {
+    let of = |facts| Facts { gtid_on, ..facts };
+    let replica_of = |source| of(replica_of(source));
     let orphan = || with(replica_of("db-0"), |r| (r.lag, r.receiving) = (None, false));
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
-    s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
+    s.says("db-0", of(writable())).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
     s.refuses("db-0");
     for _ in 0..60 {
         s.says("db-1", orphan()).says("db-2", orphan());
     }
     assert_eq!(s.replicas(), ["db-1", "db-2"], "two minutes later they are still all there is");
     // But with a new primary, one that follows nobody grows old.
-    s.says("db-1", writable()).says("db-2", orphan());
+    let written = || Facts { gtid: gtid("0-2-2"), ..of(writable()) };
+    s.says("db-1", written()).says("db-2", orphan());
     assert_eq!((s.writer(), s.replicas()), (Some("db-1"), vec!["db-2"]));
     s.now_ms += 10_000;
     assert!(s.says("db-2", orphan()).replicas().is_empty());
-    s.says("db-2", replica_of("db-1"));
+    s.says("db-2", Facts { gtid: gtid("0-2-2"), ..replica_of("db-1") });
     assert_eq!(s.replicas(), ["db-2"]);
 }
 
@@ -56,8 +64,7 @@ fn a_down_replica_is_out_until_it_answers() {
 #[test]
 fn a_reloaded_max_lag_counts_at_once() {
     let mut s = Story::of(&["db-0", "db-1"]);
-    s.says("db-0", writable())
-        .says("db-1", with(replica_of("db-0"), |r| r.lag = Some(Duration::from_secs(30))));
+    s.says("db-0", writable()).says("db-1", says_behind("db-0", 30));
     assert!(s.replicas().is_empty());
     s.event(Event::MaxLag(Duration::from_secs(60)));
     assert_eq!(s.replicas(), ["db-1"]);
@@ -109,7 +116,7 @@ fn what_moves_with_every_write_changes_no_roles() {
     assert_eq!((s.snapshot.version, s.snapshot.roles_version), (version + 4, roles));
 
     // What it leads to does.
-    s.says("db-1", replica("0-1-2", 11));
+    s.says("db-1", says_behind("db-0", 11));
     assert_eq!((s.replicas().len(), s.snapshot.roles_version), (0, roles + 1));
     s.says("db-0", read_only());
     assert_eq!((s.writer(), s.snapshot.roles_version), (None, roles + 2));
