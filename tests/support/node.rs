@@ -190,6 +190,11 @@ impl Node {
         &self.dir
     }
 
+    /// Which server.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Its port on 127.0.0.1; the same for its whole life.
     pub fn port(&self) -> u16 {
         self.port
