@@ -240,6 +240,67 @@ proptest! {
         prop_assert_eq!(mariadb_model(&read_back(&rest)), ahead.map(|(d, n)| (*d, *n)).collect());
     }
 
+    /// What the one has and the other has not, and what both have, is the whole, whoever is asked.
+    #[test]
+    fn the_laws_of_sets(a in pieces(), b in pieces(), c in pieces()) {
+        let (a, b, c) = (mysql(&text(&a)), mysql(&text(&b)), mysql(&text(&c)));
+        let or = |a: &GtidSet, b: &GtidSet| { let mut both = a.clone(); both.union(b); both };
+        prop_assert_eq!(or(&a, &b), or(&b, &a));
+        prop_assert_eq!(or(&or(&a, &b), &c), or(&a, &or(&b, &c)));
+        prop_assert_eq!(or(&a.subtract(&b), &b), or(&a, &b));
+        prop_assert_eq!(a.subtract(&b).subtract(&c), a.subtract(&or(&b, &c)));
+        prop_assert_eq!(a.contains(&b), b.subtract(&a).is_empty());
+        prop_assert!(a.contains(&a.subtract(&b)));
+    }
+
+    /// Near the greatest number there is, where a sum could run over.
+    #[test]
+    fn the_greatest_numbers(a in 0u64..6, more_a in 0u64..6, b in 0u64..6, more_b in 0u64..6) {
+        let last = u64::try_from(i64::MAX).unwrap() - 1;
+        let range = |below: u64, more: u64| {
+            let first = last - below;
+            let end = last.min(first + more);
+            (mysql(&format!("{A}:{first}-{end}")), (first..=end).map(|n| (0, n)).collect::<Model>())
+        };
+        let ((set_a, model_a), (set_b, model_b)) = (range(a, more_a), range(b, more_b));
+        let mut both = set_a.clone();
+        both.union(&set_b);
+        prop_assert_eq!(both, of(&(&model_a | &model_b)));
+        prop_assert_eq!(set_a.subtract(&set_b), of(&(&model_a - &model_b)));
+        prop_assert_eq!(set_a.contains(&set_b), model_a.is_superset(&model_b));
+    }
+
+    /// A gap that is closed adds what lies in it, and nothing else.
+    #[test]
+    fn closed_gaps_lie_between_the_ends(a in pieces(), most in 0usize..4) {
+        let (model_a, mut closed) = (model(&a), mysql(&text(&a)));
+        closed.close_gaps(most);
+        let mut expected = model_a.clone();
+        for source in 0..SOURCES.len() {
+            let own: Vec<u64> = model_a.iter().filter(|(s, _)| *s == source).map(|(_, n)| *n).collect();
+            let runs = own.windows(2).filter(|pair| pair[1] > pair[0] + 1).count() + 1;
+            if let (true, Some(first), Some(last)) = (runs > most, own.first(), own.last()) {
+                expected.extend((*first..=*last).map(|n| (source, n)));
+            }
+        }
+        prop_assert_eq!(closed, of(&expected));
+    }
+
+    /// What came by replication contains by domain and number, own writes contain their own only.
+    #[test]
+    fn what_a_mariadb_has_applied(
+        slave in vec((0u32..3, 1u32..4, 1u64..9), 0..4),
+        current in vec((0u32..3, 1u32..4, 1u64..9), 0..4),
+        wanted in (0u32..3, 1u32..4, 1u64..9),
+    ) {
+        const OWN: u32 = 2;
+        let applied = GtidSet::applied_by_mariadb(&mariadb_text(&slave), &mariadb_text(&current), OWN).unwrap();
+        let (domain, server, sequence) = wanted;
+        let all = || slave.iter().chain(&current).filter(|gtid| gtid.0 == domain && gtid.2 >= sequence);
+        let expected = all().any(|gtid| gtid.1 != OWN) || (server == OWN && all().any(|gtid| gtid.1 == OWN));
+        prop_assert_eq!(applied.contains(&mariadb(&mariadb_text(&[wanted]))), expected);
+    }
+
     #[test]
     fn any_text_is_read_or_refused(text in "[0-9a-f:,\\- \n_t]{0,60}") {
         for flavor in [Flavor::MySql, Flavor::MariaDb] {
