@@ -47,6 +47,36 @@
 //! the same line of sequence numbers, and a former primary that lost some of them is ahead by number of what
 //! its successor wrote since: so own writes (`gtid_current_pos`) contain only GTIDs with the server's own id.
 //!
+//! # Lag
+//!
+//! [`Trail`](crate::topology::Trail), a part of the snapshot, is where the writer was when: each new position of its
+//! probes with the times when it was first and last seen. A server's `lag` is the time since the writer was last
+//! seen with a position that the server contains; each position contains the ones before it, so that a binary search
+//! finds it. 0 if that is the newest one.
+//!
+//! - The first write that a server lacks was made between two probes of the writer: after the one that was sent at
+//!   the time that counts, and before the next one's answer. So a lag above 0 is too great by less than the time
+//!   between them, and never too small, which is what `max_lag` promises. At 0 a write may be missing that no
+//!   probe saw yet: for less than an interval. If the writer missed its last probe, 0 would be a guess, and the
+//!   time since its last answer counts.
+//! - It is measured at each probe of the server, missed ones too, and for all when the writer changes: not at the
+//!   writer's probes, which would make a new `Server` of each of them ten times a second for a number that its own next
+//!   probe gives. That the writer still has its newest position is no news: the owner keeps it without
+//!   waking anybody (two trails are equal if their positions are).
+//! - Without a writer the clock stands still at its last answer. A new one takes over what it contains of the trail,
+//!   the rest was lost with the old one; the same after a reset of the binary log. What it had when it was probed
+//!   last, before it was the writer, belongs to the trail too: else who lacks its first write would be as old as the time
+//!   without a primary.
+//! - A server that contains nothing of the trail is at least as old as the trail. If that is less than `max_lag`, its own
+//!   word counts if that is more, else its lag is unknown; and it does not serve, unless it did and only lacks what
+//!   a new writer began with. A trail begins with the first probe of the writer, so after the start of a proxy a replica
+//!   serves when it has what the primary had then.
+//! - Bounds: 10 minutes or twice `max_lag` back, 2048 positions, 1 MiB; the older half is thinned when it is more. Chunks
+//!   of 64 are shared between snapshots, so that a new position copies one of them.
+//!
+//! `topology/tests/lag.rs` has a property test against the true age of the first missing write, `tests/positions.rs`
+//! the same with real servers.
+//!
 //! # Stored routines
 //!
 //! [`Routines`](crate::monitor::Routines) reads the primary's routines: at start, from a new primary, each
@@ -80,6 +110,8 @@
 //!
 //! # Who serves reads
 //!
-//! `topology/reads.rs`: up, not the writer, applying, and within `replicas.max_lag`. A replica whose source
-//! died still serves, although its lag is unknown: without a writer nothing is written that it could lack. It
-//! stops when there has been a writer for `max_lag` from which it did not receive.
+//! `topology/reads.rs`: up, not the writer, applying, and within `replicas.max_lag`, with hysteresis
+//! (`topology/lag.rs`): who is out comes back at 80 % of it. A replica whose source died still serves: without a
+//! writer nothing is written that it could lack, and with a new one its position tells. Where positions do not
+//! tell and it does not know its lag, it stops when there has been a writer for `max_lag` from which it did
+//! not receive.

@@ -61,9 +61,9 @@ pub struct Server {
     /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
     pub missed: u32,
     /// How far it was behind the writer when it was last probed: the age of its position in the
-    /// writer's history, right to within one probe interval; without GTIDs what the server says.
-    /// While there is no writer: as far as it is behind where the last one was seen. None: unknown, or
-    /// it is the writer.
+    /// writer's history, right to within one probe interval; without GTIDs, and of the writer itself, what the
+    /// server says. While there is no writer: as far as it is behind where the last one was seen. None:
+    /// unknown.
     pub lag: Option<Duration>,
     /// Whether that is fresh enough for reads, with hysteresis.
     pub freshness: Freshness,
