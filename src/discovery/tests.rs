@@ -187,6 +187,25 @@ async fn servers_come_and_go_by_a_reload() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_after_a_long_silence_is_as_old_as_itself() {
+    play(&["db-0", "db-1"], async |mut p| {
+        p.writer_is("db-0").await;
+        let lag = |p: &Play| p.server("db-1").lag.map(|lag| lag.as_millis());
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(lag(&p), Some(0));
+        p.cluster.host("db-0", |h| h.position = 2);
+        for seconds in 1..4 {
+            sleep(Duration::from_secs(1)).await;
+            let (lag, truth) = (lag(&p).expect("it is known"), seconds * 1000);
+            assert!((truth - 110..truth + 110).contains(&lag), "{lag} after {truth} ms");
+        }
+        p.cluster.host("db-1", |h| h.position = 2);
+        p.until(|s| s.servers[1].lag == Some(Duration::ZERO)).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn max_lag_and_the_interval_are_reloaded() {
     play(&["db-0", "db-1"], async |mut p| {
         p.writer_is("db-0").await;

@@ -57,8 +57,8 @@
 //! - The first write that a server lacks was made between two probes of the writer: after the one that was sent at
 //!   the time that counts, and before the next one's answer. So a lag above 0 is too great by less than the time
 //!   between them, and never too small, which is what `max_lag` promises. At 0 a write may be missing that no
-//!   probe saw yet: for less than an interval. If the writer missed its last probe, 0 would be a guess, and the
-//!   time since its last answer counts.
+//!   probe saw yet: for less than an interval. A writer that
+//!   misses probes is down after the third, and until then nobody gets older by its silence.
 //! - It is measured at each probe of the server, missed ones too, and for all when the writer changes: not at the
 //!   writer's probes, which would make a new `Server` of each of them ten times a second for a number that its own next
 //!   probe gives. That the writer still has its newest position is no news: the owner keeps it without

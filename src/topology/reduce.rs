@@ -35,7 +35,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     }
     let of_writer = answer(event).filter(|_| probe.is_some() && probe == next.writer);
     follow(snapshot, &mut next, &servers, of_writer, now_ms);
-    let until = until(&next, &servers, now_ms);
+    let until = next.writer.map_or(Until::End, |writer| Until::Now(now_ms, writer));
     let all = next.writer != snapshot.writer || next.max_lag != snapshot.max_lag;
     let writer_answers = servers.iter().any(|s| Some(s.id) == next.writer && s.missed == 0);
     for server in &mut servers {
@@ -84,14 +84,6 @@ fn answer(event: &Event) -> Option<&Facts> {
             Some(facts)
         }
         _ => None,
-    }
-}
-
-fn until(next: &Snapshot, servers: &[Server], now_ms: u64) -> Until {
-    match next.writer.and_then(|id| servers.iter().find(|s| s.id == id)) {
-        None => Until::End,
-        Some(writer) if writer.missed == 0 => Until::Now(now_ms, writer.id),
-        Some(_) => Until::Uncertain(now_ms),
     }
 }
 

@@ -62,10 +62,8 @@ struct Mark {
 /// Until when ages are counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Until {
-    /// Unix time in milliseconds; this server is the primary, and answers.
+    /// Unix time in milliseconds; this server is the primary.
     Now(u64, ServerId),
-    /// The same, but the primary missed its last probe: nobody knows whether it wrote meanwhile.
-    Uncertain(u64),
     /// There is no primary: nothing gets older by what is not written.
     End,
 }
@@ -142,14 +140,14 @@ impl Trail {
     pub(super) fn age(&self, position: &GtidSet, until: Until) -> Option<Age> {
         let newest = self.newest.as_ref().filter(|n| n.position.flavor() == position.flavor())?;
         let end_ms = match until {
-            Until::Now(now_ms, _) | Until::Uncertain(now_ms) => now_ms,
+            Until::Now(now_ms, _) => now_ms,
             Until::End => self.seen_ms,
         };
         let since = |at_ms: u64| Duration::from_millis(end_ms.saturating_sub(at_ms));
         if position.contains(&newest.position) {
             return Some(Age::Of(match until {
                 Until::Now(_, primary) if primary == newest.of => Duration::ZERO,
-                // Another server's, or it may be over by now.
+                // Its predecessor's: nobody knows yet what it wrote itself.
                 _ => since(self.seen_ms),
             }));
         }

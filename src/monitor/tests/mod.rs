@@ -34,6 +34,8 @@ pub(crate) struct Host {
     pub read_only: bool,
     pub source: Option<String>,
     pub server_id: u32,
+    /// The number of the last write that it has: `0-1-1` and so on.
+    pub position: u64,
     pub password: String,
     pub latency: Duration,
     pub may_see_replication: bool,
@@ -64,6 +66,7 @@ impl Cluster {
                 read_only: at > 0,
                 source: (at > 0).then(|| names[0].to_owned()),
                 server_id: u32::try_from(at).unwrap() + 1,
+                position: 1,
                 password: "monitor".to_owned(),
                 latency: Duration::from_millis(1),
                 may_see_replication: true,
@@ -181,10 +184,11 @@ impl Connection for Link {
             return Err(Error::Server { code: 1227, message: "you need SLAVE MONITOR".to_owned() });
         }
         let id = host.server_id.to_string();
+        let gtid = format!("0-1-{}", host.position);
         let read_only = if host.read_only { "1" } else { "0" };
         let mut sets = vec![set(
             &["read_only", "innodb_read_only", "identity", "gtid_slave_pos", "gtid"],
-            &[&[read_only, "0", &id, "", "0-1-1"]],
+            &[&[read_only, "0", &id, "", &gtid]],
         )];
         if wants_replication {
             let columns = [
