@@ -282,7 +282,7 @@ case ${1:-all} in
   e2e)
     setup e2e
     leak_options=(--seed "$RANDOM" --seconds 120)
-    export ORDERS=${ORDERS:-500} FAULTS=${FAULTS:-180} POINTSMAN_SEED=${POINTSMAN_SEED:-$RANDOM}
+    export ORDERS=${ORDERS:-500} FAULTS=${FAULTS:-180} PAIRS=${PAIRS:-500000} POINTSMAN_SEED=${POINTSMAN_SEED:-$RANDOM}
     rust_tests --test '*'
     clients
     rolling --form full
