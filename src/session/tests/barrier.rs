@@ -1,6 +1,8 @@
 //! Reads at `strong` and `session`: what the proxy asks the primary and the replicas before a read goes,
 //! and who answers when it cannot know.
 
+mod corners;
+
 use std::time::Duration;
 
 use super::split::READ;
