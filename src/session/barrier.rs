@@ -211,7 +211,7 @@ impl<R: Runtime> Session<R> {
                 Answer::Position { position, pending } => {
                     let found = self.find(began, position.clone(), request).await?;
                     if pending
-                        && matches!(found.0, Freshness::Diverted(_))
+                        && !matches!(found.1, Some(Fresh::There | Fresh::Waited))
                         && !context.asking.is_behind(primary, &snapshot)
                     {
                         // Somebody may have seen on a replica what the primary itself does not show yet.
