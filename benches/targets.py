@@ -137,6 +137,8 @@ def pointsman(mode, cluster, pool, more=""):
     rw, ro, http = free_port(), free_port(), free_port()
     path = os.path.join(os.environ["SCRATCH"], f"pointsman-{rw}.toml")
     config = cluster.do("config", rw, ro, http).replace('mode = "primary"', f'mode = "{mode}"', 1)
+    # The others do not encrypt; MySQL would have it.
+    config += '\n[servers_tls]\nmode = "disabled"\n'
     if pool:
         config += f"\n[limits]\nmax_server_connections = {pool}\n"
     config += f"\n{more}"

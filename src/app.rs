@@ -9,6 +9,7 @@ mod http;
 mod notice;
 mod reload;
 mod run;
+mod servers_tls;
 mod service_manager;
 mod status;
 mod table;

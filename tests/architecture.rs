@@ -19,7 +19,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     // Layer 1
     ("routing", &["sql", "topology"]),
     ("telemetry", &["wire"]),
-    ("net", &["wire", "telemetry"]),
+    // The settings of TLS say what a connection has to be.
+    ("net", &["wire", "telemetry", "config"]),
     // Layer 2
     ("backend", &["net", "auth", "wire", "topology", "config", "telemetry"]),
     // Layer 3: `session` and `discovery` never see each other, they meet in the snapshot.

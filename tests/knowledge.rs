@@ -35,7 +35,7 @@ impl Control {
         let config = config.replace("{rw}", "1").replace("{ro}", "2").replace("{http}", "3");
         let config = Config::parse(&config, Path::new("")).unwrap();
         let (reload, live) = watch::channel(Arc::new(config.live));
-        let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(TokioRuntime));
+        let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(TokioRuntime::default()));
         Control { snapshot, kicker, live, _reload: reload }
     }
 
@@ -239,7 +239,7 @@ async fn routines_are_known(cluster: Cluster) {
     }
     cluster.wait_caught_up().await;
     let control = Control::start(&cluster, "looker");
-    let connector = BackendConnector(TokioRuntime);
+    let connector = BackendConnector(TokioRuntime::default());
     let mut routines = Routines::start(connector, control.live.clone(), control.snapshot.clone());
 
     // Without any privilege nothing is known, and that much is known.

@@ -77,6 +77,9 @@ pub struct ServerReport {
     pub replicating: Option<bool>,
     /// `host:port` that it replicates from.
     pub source: Option<String>,
+    /// `TLSv1.3` or `TLSv1.2`, by which the probes' connection is encrypted; null if it is not.
+    #[serde(default)]
+    pub tls: Option<String>,
     /// Milliseconds behind the primary, by its position; null if that is unknown.
     pub lag_ms: Option<u64>,
     /// Applied GTID position, in the server's notation.
@@ -294,6 +297,7 @@ impl ServerReport {
             read_only: facts.map(|facts| facts.read_only),
             replicating: replication.map(|r| r.receiving && r.applying),
             source: replication.and_then(|r| r.source.as_deref().map(str::to_owned)),
+            tls: facts.and_then(|facts| facts.tls.map(str::to_owned)),
             lag_ms: server.lag.map(millis),
             gtid: facts.map(|facts| facts.gtid.to_string()),
             serves_reads: server.serves_reads,

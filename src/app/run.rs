@@ -18,6 +18,7 @@ use super::defect::end_on_panic;
 use super::events::Events;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
+use super::servers_tls;
 use super::service_manager;
 use super::takeover::{self, Predecessor};
 use super::upgrade::upgraded;
@@ -46,6 +47,8 @@ struct DataPath<'a> {
     fixed: Fixed,
     /// The current settings; changes on reload.
     live: watch::Receiver<Arc<Live>>,
+    /// Where servers are connected to.
+    runtime: TokioRuntime,
     /// Discovery and probes publish here.
     snapshot: watch::Receiver<Arc<Snapshot>>,
     /// How sessions have servers probed at once.
@@ -105,9 +108,11 @@ async fn control(
     // A probe with a password that is not there yet would only be refused.
     secrets.complete(&config, FIRST_SECRETS).await;
     let (live_sender, live) = watch::channel(Arc::new(secrets.fill(&config)));
+    let runtime = TokioRuntime::default();
+    servers_tls::follow(runtime.servers_tls.clone(), live.clone());
     let discovery::Started { snapshot, kicker, acknowledged } =
-        discovery::start_with(source, live.clone(), BackendConnector(TokioRuntime));
-    let routines = Routines::start(BackendConnector(TokioRuntime), live.clone(), snapshot.clone());
+        discovery::start_with(source, live.clone(), BackendConnector(runtime.clone()));
+    let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
@@ -146,6 +151,7 @@ async fn control(
     let code = carry_traffic(DataPath {
         fixed,
         live,
+        runtime,
         snapshot,
         kicker,
         routines,
@@ -237,6 +243,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         snapshot: snapshot.clone(),
         routines: catalogue,
         metrics: parts.metrics,
+        runtime: parts.runtime,
         kick: Arc::new(kick),
     })?;
     if let Some(predecessor) = predecessor {

@@ -70,7 +70,7 @@ fn headline(now: &Report) -> String {
 }
 
 fn servers(now: &Report) -> String {
-    let header = ["SERVER", "ADDRESS", "HEALTH", "ROLE", "VERSION", "READS", "LAG", "PROBE"];
+    let header = ["SERVER", "ADDRESS", "HEALTH", "ROLE", "VERSION", "TLS", "READS", "LAG", "PROBE"];
     let rows = now.servers.iter().map(|server| {
         [
             plain(&server.name),
@@ -78,6 +78,7 @@ fn servers(now: &Report) -> String {
             plain(&server.health),
             role(server).to_owned(),
             server.version.as_deref().map_or(NOTHING.to_owned(), plain),
+            server.tls.as_deref().map_or(NOTHING.to_owned(), |tls| plain(tls.trim_start_matches("TLSv"))),
             if server.serves_reads { "yes" } else { "no" }.to_owned(),
             server.lag_ms.map_or(NOTHING.to_owned(), lag),
             server

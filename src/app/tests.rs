@@ -211,6 +211,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         read_only: Some(role != "primary"),
         replicating: (role == "replica").then_some(true),
         source: None,
+        tls: (role == "primary").then(|| "TLSv1.3".to_owned()),
         lag_ms: (role == "replica").then_some(250),
         gtid: None,
         serves_reads: role == "replica",
@@ -268,10 +269,10 @@ fn the_table_is_aligned_and_shows_rates() {
         page,
         "pointsman 1.2.3 · listening · up 1m 15s · primary db-1 · generation 2\n\
          \n\
-         SERVER  ADDRESS      HEALTH  ROLE     VERSION          READS  LAG     PROBE\n\
-         db-0    db-0:3306    down    -        -                no     -       -\n\
-         db-1    db-1:3306    up      primary  10.11.6-MariaDB  no     -       1.23 ms\n\
-         db-two  db-two:3306  up      replica  10.11.6-MariaDB  yes    250 ms  1.23 ms\n\
+         SERVER  ADDRESS      HEALTH  ROLE     VERSION          TLS  READS  LAG     PROBE\n\
+         db-0    db-0:3306    down    -        -                -    no     -       -\n\
+         db-1    db-1:3306    up      primary  10.11.6-MariaDB  1.3  no     -       1.23 ms\n\
+         db-two  db-two:3306  up      replica  10.11.6-MariaDB  -    yes    250 ms  1.23 ms\n\
          \n\
          PORT     CLIENTS  STATEMENTS/S  STATEMENTS\n\
          primary  8        1500          1750\n\

@@ -6,25 +6,43 @@ use super::ServerError;
 use super::connection::{About, Class, Connection};
 use crate::auth::{AuthError, ClientExchange, ClientStep};
 use crate::config::Secret;
-use crate::net::{Buf, Endpoint, PacketError, Runtime, Stream, read_packet};
-use crate::topology::{Flavor, ServerId};
+use crate::net::{
+    Buf, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient, TlsError, read_packet,
+};
+use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
-    ProtocolError, Writer, frame_with,
+    ProtocolError, Writer, encode_ssl_request, frame_with,
 };
 
 /// The longest packet of a login that is taken, in bytes: a public key is the longest there is.
 const MAX_LOGIN_PACKET: usize = 64 * 1024;
+
+/// The longest packet that is taken; servers ignore it.
+const MAX_PACKET: u32 = 1 << 30;
 
 /// Which server.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its identity in the snapshot.
     pub server: ServerId,
+    /// Its name, for errors.
+    pub name: Arc<str>,
     /// Where it listens.
     pub endpoint: Endpoint,
+    /// What its certificate may be for; empty: the host of its address.
+    pub tls_names: Arc<[Arc<str>]>,
     /// The generation of the snapshot that it was chosen by.
     pub generation: u64,
+}
+
+impl Target {
+    /// A server of the snapshot of this generation.
+    pub fn new(server: &Server, generation: u64) -> Result<Self, EndpointError> {
+        let endpoint = server.address.parse()?;
+        let (name, tls_names) = (server.name.clone(), server.tls_names.clone());
+        Ok(Target { server: server.id, name, endpoint, tls_names, generation })
+    }
 }
 
 /// As whom.
@@ -51,6 +69,14 @@ pub enum ConnectError {
     /// An ERR packet.
     #[error("{0}")]
     Refused(#[from] ServerError),
+    /// It is not encrypted as it should be, or the server is not who it should be.
+    #[error("server {server}: {error}")]
+    Tls {
+        /// Its name.
+        server: Arc<str>,
+        /// Why.
+        error: TlsError,
+    },
     /// The authentication cannot be done.
     #[error("{0}")]
     Auth(#[from] AuthError),
@@ -65,13 +91,41 @@ impl From<PacketError> for ConnectError {
     }
 }
 
-/// Connects and logs in, without a time limit. Returns what the server greeted with, too.
+/// Connects, encrypts the connection as `servers_tls` wants it, and logs in, without a time limit. Returns what the
+/// server greeted with, too.
 pub async fn connect<R: Runtime>(
     runtime: &R,
     target: &Target,
     login: &Login,
     class: Class,
     collation: u16,
+) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
+    let tls = runtime.tls();
+    let wanted = tls.is_optional() && matches!(target.endpoint, Endpoint::Tcp { .. });
+    let mut used = tls;
+    loop {
+        match log_in(runtime, target, login, class, collation, &used).await {
+            // A server that speaks no version of TLS that is safe, or has a broken certificate.
+            Err(ConnectError::Tls { server, error }) if used.is_optional() => {
+                tracing::debug!(%server, %error, "connecting without TLS");
+                used = Arc::default();
+            }
+            Ok((mut connection, greeting)) => {
+                connection.fell_back = wanted && connection.encrypted.is_none();
+                return Ok((connection, greeting));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn log_in<R: Runtime>(
+    runtime: &R,
+    target: &Target,
+    login: &Login,
+    class: Class,
+    collation: u16,
+    tls: &TlsClient,
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let mut stream = runtime.connect(&target.endpoint).await?;
     let mut buf = Buf::with_room(1024);
@@ -87,8 +141,26 @@ pub async fn connect<R: Runtime>(
     if !greeting.capabilities.contains(Capabilities::PROTOCOL_41 | Capabilities::PLUGIN_AUTH) {
         return Err(ProtocolError::Unsupported("authentication plugins of the 4.1 protocol").into());
     }
-    let capabilities = agreed(greeting.capabilities, class);
-    let secure = matches!(target.endpoint, Endpoint::Unix(_));
+    let mut capabilities = agreed(greeting.capabilities, class);
+    let collation = u8::try_from(collation).unwrap_or(greeting.collation);
+    let mut seq = header.seq.wrapping_add(1);
+    let local = matches!(target.endpoint, Endpoint::Unix(_));
+    let of_tls = |error| ConnectError::Tls { server: target.name.clone(), error };
+    let mut encrypted = None;
+    if !local && tls.wants(greeting.capabilities.contains(Capabilities::SSL)).map_err(of_tls)? {
+        if let Some(&byte) = buf.filled().first() {
+            // Whoever wrote it, it is not protected.
+            return Err(ProtocolError::Unexpected { expected: "nothing before TLS", byte }.into());
+        }
+        capabilities |= Capabilities::SSL;
+        send(&mut stream, seq, |out| encode_ssl_request(capabilities, MAX_PACKET, collation, out)).await?;
+        seq = seq.wrapping_add(1);
+        let secured = runtime.secure(stream, tls, &target.tls_names, &target.endpoint).await;
+        let (secured, how) = secured.map_err(of_tls)?;
+        stream = secured;
+        encrypted = Some(how);
+    }
+    let secure = local || encrypted.is_some();
     let exchange = ClientExchange::new(login.password.expose().as_bytes(), secure);
     let (response, mut pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
     let mut attributes = Vec::new();
@@ -98,15 +170,14 @@ pub async fn connect<R: Runtime>(
     }
     let answer = HandshakeResponse {
         capabilities,
-        max_packet: 1 << 30,
-        collation: u8::try_from(collation).unwrap_or(greeting.collation),
+        max_packet: MAX_PACKET,
+        collation,
         user: login.user.as_bytes(),
         auth_response: &response,
         schema: None,
         auth_plugin: pending.plugin().name().as_bytes(),
         attributes: &attributes,
     };
-    let mut seq = header.seq.wrapping_add(1);
     send(&mut stream, seq, |out| answer.encode(out)).await?;
     loop {
         seq = seq.wrapping_add(1);
@@ -126,7 +197,9 @@ pub async fn connect<R: Runtime>(
                         capabilities,
                         thread_id: greeting.connection_id,
                     };
-                    return Ok((Connection::new(stream, about, status), greeting));
+                    let mut connection = Connection::new(stream, about, status);
+                    connection.encrypted = encrypted;
+                    return Ok((connection, greeting));
                 }
                 Some(0xff) => return Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
                 Some(0xfe) => {
@@ -176,3 +249,6 @@ fn agreed(server: Capabilities, class: Class) -> Capabilities {
 fn flavor(server: Capabilities) -> Flavor {
     if server.contains(Capabilities::LONG_PASSWORD) { Flavor::MySql } else { Flavor::MariaDb }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::carried::write_quoted;
 use super::{Carried, Legacy, Permit, ServerError, Statements};
-use crate::net::{Buf, Stream};
+use crate::net::{Buf, Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
@@ -95,6 +95,10 @@ pub struct Connection<S> {
     pub about: About,
     /// The status of the last OK or EOF packet.
     pub status: StatusFlags,
+    /// How it is encrypted.
+    pub encrypted: Option<Encrypted>,
+    /// It is not, although it should be where that can be had.
+    pub fell_back: bool,
     /// The server's default schema. It outlives a reset, on MySQL and on MariaDB; nothing else does.
     schema: Option<Rc<[u8]>>,
     /// What the server was told of a session; None before the first SET and after a reset.
@@ -153,6 +157,8 @@ impl<S: Stream> Connection<S> {
             leaves_diagnostics: false,
             about,
             status,
+            encrypted: None,
+            fell_back: false,
             schema: None,
             applied: None,
             insert_id: Some(0),

@@ -48,6 +48,7 @@ impl Live {
             ("monitor", self.monitor != new.monitor),
             ("users", self.users != new.users),
             ("listeners.consistency", self.listener_levels != new.listener_levels),
+            ("servers_tls", self.servers_tls != new.servers_tls),
             ("consistency", self.consistency != new.consistency),
             ("replicas", self.replicas != new.replicas),
             ("failover", self.failover != new.failover),

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use super::choice::Choice;
 use super::kubernetes;
-use super::types::{Account, Config, Discovery, Fixed, Level, Live, Secret, SecretUse, Webhook};
+use super::types::{Account, Config, Discovery, Fixed, Level, Live, Secret, SecretRef, SecretUse, Webhook};
 use super::values::{format_duration, format_size};
 
 impl Display for Secret {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("********")
+    }
+}
+
+impl Display for SecretRef {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.key)
     }
 }
 
@@ -21,6 +27,7 @@ impl Display for Config {
         write_servers(f, fixed, live)?;
         write_monitor(f, live, secrets)?;
         write_users(f, live, secrets)?;
+        write_servers_tls(f, live, secrets)?;
         write_settings(f, live)
     }
 }
@@ -62,6 +69,7 @@ fn write_servers(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Resu
             server.weight
         )?;
         write_zone(f, server.zone.as_deref())?;
+        write_text(f, "tls_name", server.tls_name.as_deref())?;
     }
     Ok(())
 }
@@ -74,13 +82,27 @@ fn write_monitor(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> f
 }
 
 fn write_zone(f: &mut Formatter<'_>, zone: Option<&str>) -> fmt::Result {
-    zone.map_or(Ok(()), |zone| writeln!(f, "zone = {}", quoted(zone)))
+    write_text(f, "zone", zone)
+}
+
+fn write_text(f: &mut Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Result {
+    text.map_or(Ok(()), |text| writeln!(f, "{key} = {}", quoted(text)))
+}
+
+fn write_servers_tls(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
+    let tls = &live.servers_tls;
+    writeln!(f, "\n[servers_tls]\nmode = {}", word(tls.mode))?;
+    write_text(f, "ca_file", tls.ca_file.as_deref())?;
+    let named = secrets.iter().find(|used| used.account == Account::ServersCa);
+    write_text(f, "ca_secret", named.map(|used| used.at.to_string()).as_deref())?;
+    write_text(f, "cert_file", tls.identity.as_ref().map(|identity| &*identity.cert_file))?;
+    write_text(f, "key_file", tls.identity.as_ref().map(|identity| &*identity.key_file))
 }
 
 /// Hidden, or where it is.
 fn write_password(f: &mut Formatter<'_>, of: &Account, secrets: &[SecretUse]) -> fmt::Result {
     match secrets.iter().find(|used| used.account == *of) {
-        Some(SecretUse { at, .. }) => writeln!(f, "secret = {}", quoted(&format!("{}/{}", at.name, at.key))),
+        Some(SecretUse { at, .. }) => writeln!(f, "secret = {}", quoted(&at.to_string())),
         None => writeln!(f, "password = \"{}\"", Secret::default()),
     }
 }

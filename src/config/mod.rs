@@ -11,10 +11,12 @@ mod parse;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod types;
 mod values;
 
 pub use choice::Choice;
 pub use error::{ConfigError, Problem};
 pub use kubernetes::{Kubernetes, Labels, NoRole, PodPort, PodZone, Preset};
+pub use tls::{ClientIdentity, ServersTls, TlsMode};
 pub use types::*;

@@ -11,6 +11,7 @@ use super::defaults;
 use super::error::ConfigError;
 use super::kubernetes;
 use super::reader::{Reader, Section};
+use super::tls;
 use super::types::*;
 use super::values::{Use, check_address, is_log_filter};
 
@@ -62,6 +63,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             monitor: root.table("monitor", monitor),
             users: users(root),
             listener_levels,
+            servers_tls: root.table("servers_tls", tls::servers_tls),
             consistency: root.table("consistency", consistency),
             replicas: root.table("replicas", replicas),
             failover: root.table("failover", failover),
@@ -72,7 +74,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             notify: root.table("notify", |s| notify(s, &fixed.discovery)),
         };
         if fixed.discovery == Discovery::Static {
-            reader.refuse_secrets("needs discovery.kind = \"kubernetes\"; write password_file");
+            reader.refuse_secrets("needs discovery.kind = \"kubernetes\"");
         }
         (fixed, live)
     })?;
@@ -168,7 +170,8 @@ fn servers(s: &Section<'_>) -> Vec<StaticServer> {
         let (name, name_line) = s.name("db-0");
         let (address, line) = s.address("address", "db-0.example:3306", Use::Connect);
         let weight = s.count_up_to("weight", 0, HEAVIEST).unwrap_or(defaults::WEIGHT);
-        (StaticServer { name, address: address.into(), weight, zone: s.zone() }, name_line, line)
+        let (zone, tls_name) = (s.zone(), tls::tls_name(s));
+        (StaticServer { name, address: address.into(), weight, zone, tls_name }, name_line, line)
     });
     let read = read.unwrap_or_default();
     check::no_duplicates(s, "servers.name", read.iter().map(|(server, line, _)| (&*server.name, *line)));

@@ -96,7 +96,8 @@ impl<'a> Reader<'a> {
     /// Says of each Secret why it cannot be used.
     pub fn refuse_secrets(&self, why: &str) {
         for (_, line, key) in self.secrets.borrow().iter() {
-            self.problem(Some(*line), key.clone(), why);
+            let instead = if key.ends_with("ca_secret") { "ca_file" } else { "password_file" };
+            self.problem(Some(*line), key.clone(), format!("{why}; write {instead}"));
         }
     }
 

@@ -8,6 +8,7 @@ use super::*;
 
 mod kubernetes;
 mod levels;
+mod servers_tls;
 
 const DOCUMENTED: &str = include_str!("../../config/pointsman.toml");
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kubernetes::Kubernetes;
+use super::tls::ServersTls;
 
 /// One whole, validated configuration file.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,11 +19,11 @@ pub struct Config {
     pub live: Live,
     /// The `password_file`s that were read: a change of one is a change of the configuration.
     pub sources: Vec<PathBuf>,
-    /// The passwords that are in Kubernetes Secrets; in `live` they are empty.
+    /// What is in Kubernetes Secrets: passwords, which are empty in `live`, and the CA.
     pub secrets: Vec<SecretUse>,
 }
 
-/// A password that is in a Kubernetes Secret.
+/// A password, or a CA, that is in a Kubernetes Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretUse {
     /// Whose.
@@ -31,13 +32,15 @@ pub struct SecretUse {
     pub at: SecretRef,
 }
 
-/// Whose password it is.
+/// Whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
     /// `[monitor]`
     Monitor,
     /// One of `[[users]]`.
     User(Arc<str>),
+    /// Nobody's: the CA of `[servers_tls]`.
+    ServersCa,
 }
 
 /// A key of a Kubernetes Secret.
@@ -50,14 +53,15 @@ pub struct SecretRef {
 }
 
 impl Config {
-    /// `live` with the passwords that Secrets hold. A user whose Secret is not known cannot log in
+    /// `live` with what Secrets hold. A user whose Secret is not known cannot log in
     /// and so is not there.
     pub fn live_with(&self, value: impl Fn(&SecretRef) -> Option<Secret>) -> Live {
         let mut live = self.live.clone();
         for used in &self.secrets {
             match (&used.account, value(&used.at)) {
                 (Account::Monitor, Some(password)) => live.monitor.password = password,
-                (Account::Monitor, None) => {}
+                (Account::ServersCa, Some(ca)) => live.servers_tls.ca = Some(ca),
+                (Account::Monitor | Account::ServersCa, None) => {}
                 (Account::User(name), None) => _ = live.users.remove(name),
                 (Account::User(name), Some(password)) => {
                     if let Some(user) = live.users.get_mut(name) {
@@ -162,6 +166,8 @@ pub struct Live {
     pub monitor: Monitor,
     /// `[[users]]` by name.
     pub users: HashMap<Arc<str>, User>,
+    /// `[servers_tls]`
+    pub servers_tls: ServersTls,
     /// `listeners.consistency` by the listener's name: the one key of a listener that can be reloaded.
     pub listener_levels: HashMap<Arc<str>, Level>,
     /// `[consistency]`
@@ -193,6 +199,8 @@ pub struct StaticServer {
     pub weight: u16,
     /// Where it stands; None if nobody says.
     pub zone: Option<Arc<str>>,
+    /// What its certificate is for; None: the host of its address.
+    pub tls_name: Option<Arc<str>>,
 }
 
 /// `[monitor]`

@@ -224,14 +224,10 @@ impl Section<'_> {
             "password_env" => (self.reader.env)(&text).ok_or_else(|| {
                 format!("the environment variable {text} is not set; set it, or write password_file")
             }),
-            "secret" => match text.split_once('/').filter(|(name, key)| !name.is_empty() && is_key(key)) {
-                Some((name, key)) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) => {
-                    let at = SecretRef { name: name.into(), key: key.into() };
-                    self.reader.secret(SecretUse { account, at }, line, self.path_of("secret"));
-                    Ok(String::new())
-                }
-                _ => Err(format!("{text:?} is no Secret and its key; write \"my-cluster-root/password\"")),
-            },
+            "secret" => {
+                self.named_secret("secret", account, "my-cluster-root/password");
+                Ok(String::new())
+            }
             _ => Ok(text),
         };
         match secret {
@@ -244,11 +240,41 @@ impl Section<'_> {
         Secret::default()
     }
 
-    fn secret_file(&self, path: &str) -> Result<String, String> {
+    /// Notes the Kubernetes Secret that this key names, with what it holds for `account`.
+    pub fn named_secret(&self, key: &'static str, account: Account, example: &str) {
+        let Some((text, line)) = self.text(key) else { return };
+        match text.split_once('/').filter(|(name, key)| !name.is_empty() && is_key(key)) {
+            Some((name, of)) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) => {
+                let at = SecretRef { name: name.into(), key: of.into() };
+                self.reader.secret(SecretUse { account, at }, line, self.path_of(key));
+            }
+            _ => {
+                let text = format!("{text:?} is no Secret and its key; write \"{example}\"");
+                self.problem(Some(line), key, text);
+            }
+        }
+    }
+
+    /// What a file holds that this key names; None after a problem. A change of it is one of the configuration.
+    pub fn file(&self, key: &'static str, path: &str, line: usize) -> Option<Secret> {
+        match self.read(path) {
+            Ok(text) => Some(Secret::new(text)),
+            Err(wrong) => {
+                self.problem(Some(line), key, wrong);
+                None
+            }
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<String, String> {
         let path = self.reader.base_dir.join(path);
         self.reader.source(path.clone());
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| format!("cannot read {}: {e}; write the path of a readable file", path.display()))?;
+        std::fs::read_to_string(&path)
+            .map_err(|e| format!("cannot read {}: {e}; write the path of a readable file", path.display()))
+    }
+
+    fn secret_file(&self, path: &str) -> Result<String, String> {
+        let text = self.read(path)?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }

@@ -121,6 +121,7 @@ struct Owner<C: Connector> {
 struct Monitor {
     task: JoinHandle<()>,
     kick: Arc<Notify>,
+    tls_names: Arc<[Arc<str>]>,
 }
 
 impl Drop for Monitor {
@@ -170,6 +171,7 @@ impl<C: Connector> Owner<C> {
         let servers = live.servers.iter().map(|s| Discovered {
             weight: s.weight,
             zone: s.zone.clone(),
+            tls_names: s.tls_name.iter().cloned().collect(),
             ..Discovered::from((s.name.clone(), s.address.clone()))
         });
         self.apply(&Event::Servers(servers.collect()));
@@ -221,7 +223,10 @@ impl<C: Connector> Owner<C> {
     /// connection too.
     fn keep_monitors(&mut self, snapshot: &Snapshot) {
         let count = self.monitors.len();
-        self.monitors.retain(|id, _| snapshot.server(*id).is_some());
+        // Whose certificate is for another name is connected to anew.
+        let as_before =
+            |id: &ServerId, m: &mut Monitor| snapshot.server(*id).is_some_and(|s| s.tls_names == m.tls_names);
+        self.monitors.retain(as_before);
         let mut changed = count != self.monitors.len();
         for server in snapshot
             .servers
@@ -244,13 +249,13 @@ impl<C: Connector> Owner<C> {
         let kick = Arc::new(Notify::new());
         let prober = Prober::new(
             server.id,
-            (server.name.clone(), server.address.clone()),
+            (server.name.clone(), server.address.clone(), server.tls_names.clone()),
             self.connector.clone(),
             self.orders.subscribe(),
             kick.clone(),
             self.events_in.clone(),
         );
-        Monitor { task: spawn_local(prober.run()), kick }
+        Monitor { task: spawn_local(prober.run()), kick, tls_names: server.tls_names.clone() }
     }
 }
 

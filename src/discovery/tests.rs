@@ -25,11 +25,13 @@ fn live(names: &[&str]) -> Live {
         address: format!("{name}:3306").into(),
         weight: 1,
         zone: None,
+        tls_name: None,
     };
     Live {
         servers: names.iter().map(server).collect(),
         monitor: monitor_account("monitor"),
         users: HashMap::new(),
+        servers_tls: Default::default(),
         listener_levels: HashMap::new(),
         consistency: Consistency { level: Level::Strong, max_wait: second, primary_share: 50 },
         replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },

@@ -17,6 +17,7 @@
 //! | [`drain`] | how the process ends, and what its clients notice |
 //! | [`upgrade`] | how another process takes its place, and clients do not notice |
 //! | [`kill`] | two numbers for one session |
+//! | [`tls`] | how a connection to a server is encrypted, and who the server is |
 //! | [`threads`] | threads, sockets, buffers, signals |
 //!
 //! The modules stand in layers, and `tests/architecture.rs` holds the table of who may use whom. The rule
@@ -37,5 +38,6 @@ pub mod probes;
 pub mod splitting;
 pub mod state;
 pub mod threads;
+pub mod tls;
 pub mod upgrade;
 pub mod walker;

@@ -1,8 +1,8 @@
 //! The probes' connection over `backend`'s: one account, one small class of its own.
 
-use super::client::{Connection, Connector, Error, Greeting, ResultSet, Target};
+use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
 use crate::backend::{self, ConnectError, Login, QueryError, connect, own_class};
-use crate::net::{Endpoint, Runtime};
+use crate::net::{Endpoint, Runtime, TlsError};
 use crate::topology::ServerId;
 
 /// Probes need no particular character set: utf8mb4_general_ci, which every server has.
@@ -24,7 +24,13 @@ impl<R: Runtime> Connector for BackendConnector<R> {
     async fn connect(&self, target: &Target) -> Result<Self::Connection, Error> {
         let endpoint: Endpoint = target.address.parse().map_err(|e| Error::Protocol(format!("{e}")))?;
         // The probes' connections are in no pool: what tells servers apart there does not matter.
-        let to = backend::Target { server: ServerId(0), endpoint, generation: 0 };
+        let to = backend::Target {
+            server: ServerId(0),
+            name: target.name.clone(),
+            endpoint,
+            tls_names: target.tls_names.clone(),
+            generation: 0,
+        };
         let login = Login { user: target.user.clone(), password: target.password.clone() };
         let (connection, greeting) =
             connect(&self.0, &to, &login, own_class(), COLLATION).await.map_err(connect_error)?;
@@ -32,6 +38,11 @@ impl<R: Runtime> Connector for BackendConnector<R> {
             version: String::from_utf8_lossy(&greeting.version).into(),
             capabilities: greeting.capabilities.bits(),
             collation: greeting.collation,
+            encryption: match connection.encrypted {
+                Some(tls) => Encryption::Tls(tls.version),
+                None if connection.fell_back => Encryption::NotOffered,
+                None => Encryption::Plain,
+            },
         };
         Ok(BackendConnection { connection, greeting })
     }
@@ -59,6 +70,7 @@ impl<S: crate::net::Stream> Connection for BackendConnection<S> {
 fn connect_error(e: ConnectError) -> Error {
     match e {
         ConnectError::Io(e) => Error::Lost(e.to_string()),
+        ConnectError::Tls { error: TlsError::Io(e), .. } => Error::Lost(format!("TLS handshake: {e}")),
         ConnectError::Refused(e) => server_error(&e),
         other => Error::Protocol(other.to_string()),
     }

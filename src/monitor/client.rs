@@ -9,10 +9,12 @@ use crate::config::Secret;
 /// Where and as whom to log in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// The server's name, for TLS names and errors.
+    /// The server's name, for errors.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: Arc<str>,
+    /// What its certificate may be for; empty: the host of its address.
+    pub tls_names: Arc<[Arc<str>]>,
     /// `monitor.user`
     pub user: Arc<str>,
     /// `monitor.password`
@@ -64,6 +66,29 @@ pub struct Greeting {
     pub capabilities: u64,
     /// The default collation's id.
     pub collation: u8,
+    /// Whether the connection is encrypted.
+    pub encryption: Encryption,
+}
+
+/// Whether a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// By this version of TLS.
+    Tls(&'static str),
+    /// No, as it should be: it need not be, or is a socket's in the file system.
+    Plain,
+    /// No, although it should be where that can be had.
+    NotOffered,
+}
+
+impl Encryption {
+    /// The version of TLS.
+    pub fn version(self) -> Option<&'static str> {
+        match self {
+            Encryption::Tls(version) => Some(version),
+            Encryption::Plain | Encryption::NotOffered => None,
+        }
+    }
 }
 
 /// Values of one text row.

@@ -14,7 +14,7 @@ mod statement;
 pub(crate) mod tests;
 
 pub use backend::BackendConnector;
-pub use client::{Connection, Connector, Error, Greeting, ResultSet, Row, Target};
+pub use client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks};
 pub use probe::{Orders, Prober};
 pub use routines::Routines;

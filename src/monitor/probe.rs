@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::client::{Connection, Connector, Error, Target};
+use super::client::{Connection, Connector, Encryption, Error, Target};
 use super::statement;
 use crate::config;
 use crate::topology::{Event, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
@@ -67,6 +67,8 @@ pub struct Prober<C: Connector> {
     fleeting: bool,
     /// The missing privilege was logged already.
     told: bool,
+    /// That connections are not encrypted was logged already.
+    told_plain: bool,
 }
 
 /// The reducer's side is gone: the task ends.
@@ -93,14 +95,14 @@ impl<C: Connector> Prober<C> {
     /// `run` does the work.
     pub fn new(
         server: ServerId,
-        (name, address): (Arc<str>, Arc<str>),
+        (name, address, tls_names): (Arc<str>, Arc<str>, Arc<[Arc<str>]>),
         connector: Rc<C>,
         orders: watch::Receiver<Orders>,
         kick: Arc<Notify>,
         events: mpsc::Sender<Event>,
     ) -> Self {
         let monitor = orders.borrow().monitor.clone();
-        let target = Target { name, address, user: monitor.user, password: monitor.password };
+        let target = Target { name, address, tls_names, user: monitor.user, password: monitor.password };
         let started = Instant::now();
         Prober {
             server,
@@ -114,6 +116,7 @@ impl<C: Connector> Prober<C> {
             degraded: None,
             fleeting: false,
             told: false,
+            told_plain: false,
         }
     }
 
@@ -157,6 +160,7 @@ impl<C: Connector> Prober<C> {
     /// Probes on one connection until it ends.
     async fn serve(&mut self, mut connection: C::Connection) -> Result<End, Over> {
         let mut answers: u32 = 0;
+        self.tell_of_encryption(connection.greeting().encryption);
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
@@ -306,6 +310,15 @@ impl<C: Connector> Prober<C> {
             tracing::warn!(server = %self.target.name, %error, grant,
                 "the monitor account may not see replication: it counts as unknown");
         }
+    }
+
+    fn tell_of_encryption(&mut self, encryption: Encryption) {
+        let plain = encryption == Encryption::NotOffered;
+        if plain && !self.told_plain {
+            tracing::info!(server = %self.target.name,
+                "connections to this server are not encrypted: it offers no TLS, or none that works");
+        }
+        self.told_plain = plain;
     }
 
     async fn failed(&mut self, error: &Error) -> Result<(), Over> {

@@ -158,7 +158,8 @@ impl<C: Connector> Reader<C> {
         let server = snapshot.server(server)?;
         let monitor = self.live.borrow().monitor.clone();
         let (name, address) = (server.name.clone(), server.address.clone());
-        Some(Target { name, address, user: monitor.user, password: monitor.password })
+        let tls_names = server.tls_names.clone();
+        Some(Target { name, address, tls_names, user: monitor.user, password: monitor.password })
     }
 
     /// What was read before stays: whom it misses goes to the primary, and a primary that is down is

@@ -146,6 +146,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         version: greeting.version.clone(),
         capabilities: greeting.capabilities,
         collation: greeting.collation,
+        tls: greeting.encryption.version(),
         read_only: is_on(Some(read_only)) || binds_super,
         super_read_only: binds_super,
         replication,

@@ -33,6 +33,14 @@ impl Endpoint {
             Endpoint::Unix(_) => Ok(Vec::new()),
         }
     }
+
+    /// The host, as it was written; a path has none.
+    pub fn host(&self) -> &str {
+        match self {
+            Endpoint::Tcp { host, .. } => host,
+            Endpoint::Unix(_) => "",
+        }
+    }
 }
 
 impl FromStr for Endpoint {

@@ -88,6 +88,8 @@ impl Accepted {
         match stream {
             TokioStream::Tcp(s) => Ok(Accepted::Tcp(s.into_std()?)),
             TokioStream::Unix(s) => Ok(Accepted::Unix(s.into_std()?)),
+            // Its keys would have to go with it.
+            TokioStream::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

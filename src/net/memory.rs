@@ -5,10 +5,11 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::{Buf, Endpoint, Runtime, Stream};
+use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsClient, TlsError};
 
 #[derive(Debug, Default)]
 struct Pipe {
@@ -145,6 +146,8 @@ type Accepting = Rc<RefCell<VecDeque<MemoryStream>>>;
 pub struct MemoryRuntime {
     listening: Rc<RefCell<HashMap<String, Accepting>>>,
     chunk: Option<usize>,
+    /// How connections should be encrypted, which they cannot be here: every handshake fails.
+    pub tls: Arc<TlsClient>,
 }
 
 impl MemoryRuntime {
@@ -196,6 +199,20 @@ impl Runtime for MemoryRuntime {
         let (here, there) = pair(self.chunk.unwrap_or(usize::MAX));
         queue.borrow_mut().push_back(there);
         Ok(here)
+    }
+
+    fn tls(&self) -> Arc<TlsClient> {
+        self.tls.clone()
+    }
+
+    async fn secure(
+        &self,
+        _: MemoryStream,
+        _: &TlsClient,
+        _: &[Arc<str>],
+        _: &Endpoint,
+    ) -> Result<(MemoryStream, Encrypted), TlsError> {
+        Err(io::Error::from(io::ErrorKind::Unsupported).into())
     }
 
     async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {

@@ -20,6 +20,7 @@ mod listener;
 pub mod memory;
 mod packet;
 mod signal;
+mod tls;
 mod tokio_driver;
 mod tunnel;
 
@@ -29,11 +30,13 @@ pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
 pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, or_raised};
+pub use tls::{Encrypted, TlsCell, TlsClient, TlsError};
 pub use tokio_driver::{TokioRuntime, TokioStream};
 pub use tunnel::tunnel;
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One connected socket.
@@ -90,6 +93,19 @@ pub trait Runtime: Clone + 'static {
 
     /// Connects, without a time limit.
     fn connect(&self, to: &Endpoint) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// How connections to servers are encrypted as of now.
+    fn tls(&self) -> Arc<TlsClient>;
+
+    /// Encrypts a connection to a server that waits for that: it may have any of these names, or that of its
+    /// address if there are none. Without a time limit.
+    fn secure(
+        &self,
+        stream: Self::Stream,
+        tls: &TlsClient,
+        names: &[Arc<str>],
+        to: &Endpoint,
+    ) -> impl Future<Output = Result<(Self::Stream, Encrypted), TlsError>>;
 
     /// Runs `future` at most this long.
     fn timeout<F: Future>(&self, limit: Duration, future: F) -> impl Future<Output = Option<F::Output>>;

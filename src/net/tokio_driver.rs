@@ -5,14 +5,16 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{Buf, Endpoint, Runtime, Stream};
+use super::tls::{Io, Tls};
+use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsCell, TlsClient, TlsError};
 
 /// A TCP or Unix socket.
 #[derive(Debug)]
@@ -21,6 +23,85 @@ pub enum TokioStream {
     Tcp(TcpStream),
     /// Unix.
     Unix(UnixStream),
+    /// TCP, encrypted. Boxed: the others should not carry what it takes.
+    Tls(Box<TlsStream>),
+}
+
+/// TLS over TCP, to a server.
+#[derive(Debug)]
+pub struct TlsStream {
+    socket: TcpStream,
+    tls: Tls,
+}
+
+/// A socket for a call that waits.
+struct Waiting<'a, 'c>(&'a mut TcpStream, &'a mut Context<'c>);
+
+impl Io for Waiting<'_, '_> {
+    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(room);
+        ready!(Pin::new(&mut *self.0).poll_read(self.1, &mut room))?;
+        Poll::Ready(Ok(room.filled().len()))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0).poll_write(self.1, bytes)
+    }
+}
+
+/// A socket for a call that does not wait.
+struct AtOnce<'a>(&'a TcpStream);
+
+fn now(result: io::Result<usize>) -> Poll<io::Result<usize>> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
+impl Io for AtOnce<'_> {
+    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        now(self.0.try_read(room))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        now(self.0.try_write(bytes))
+    }
+}
+
+impl TlsStream {
+    /// The state machine, and the socket for a call that waits.
+    fn waiting<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut Tls, Waiting<'a, 'c>) {
+        (&mut self.tls, Waiting(&mut self.socket, cx))
+    }
+
+    /// The state machine, and the socket for a call that does not wait.
+    fn at_once(&mut self) -> (&mut Tls, AtOnce<'_>) {
+        (&mut self.tls, AtOnce(&self.socket))
+    }
+
+    /// As `TokioStream::poll_ended`, for what is known behind records without data.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (tls, mut io) = self.waiting(cx);
+        if ready!(tls.poll_readable(&mut io)).is_err() || tls.has_ended() {
+            return Poll::Ready(());
+        }
+        poll_ended(&self.socket, cx)
+    }
+}
+
+fn poll_ended(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    ended(std::pin::pin!(socket.ready(Interest::READABLE | Interest::ERROR)).poll(cx))
+}
+
+/// Readable: because of an end, or because of bytes? Bytes of a next command wait their turn, and an
+/// end behind them is found when they are read.
+fn ended(ready: Poll<io::Result<Ready>>) -> Poll<()> {
+    match ready {
+        Poll::Ready(Ok(ready)) if !ready.is_read_closed() && !ready.is_error() => Poll::Pending,
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => Poll::Pending,
+    }
 }
 
 /// TCP_NODELAY, and keepalive: a peer that vanished is noticed after 60 + 3 × 10 s. On Linux an accepted
@@ -39,44 +120,72 @@ impl TokioStream {
         match self {
             TokioStream::Tcp(s) => SockRef::from(s),
             TokioStream::Unix(s) => SockRef::from(s),
+            TokioStream::Tls(s) => SockRef::from(&s.socket),
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Fills a part of the room; 0 is the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(buf.room_mut());
         match self {
-            TokioStream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
-            TokioStream::Unix(s) => Pin::new(s).poll_read(cx, buf),
+            TokioStream::Tcp(s) => ready!(Pin::new(s).poll_read(cx, &mut room))?,
+            TokioStream::Unix(s) => ready!(Pin::new(s).poll_read(cx, &mut room))?,
+            TokioStream::Tls(s) => {
+                let (tls, mut io) = s.waiting(cx);
+                return tls.poll_read(&mut io, buf);
+            }
         }
+        let n = room.filled().len();
+        buf.grew(n);
+        Poll::Ready(Ok(n))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Writes what `bytes` has behind `written`; after an error that is what was taken.
+    fn poll_write_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
+            let n = match self {
+                TokioStream::Tcp(s) => ready!(Pin::new(s).poll_write(cx, rest))?,
+                TokioStream::Unix(s) => ready!(Pin::new(s).poll_write(cx, rest))?,
+                TokioStream::Tls(_) => break,
+            };
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *written += n;
+        }
         match self {
-            TokioStream::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
-            TokioStream::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+            TokioStream::Tls(s) => {
+                let (tls, mut io) = s.waiting(cx);
+                tls.poll_write(&mut io, bytes, written)
+            }
+            _ => Poll::Ready(Ok(())),
         }
     }
 
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             TokioStream::Tcp(s) => s.poll_read_ready(cx),
             TokioStream::Unix(s) => s.poll_read_ready(cx),
+            TokioStream::Tls(s) => {
+                let (tls, mut io) = s.waiting(cx);
+                tls.poll_readable(&mut io)
+            }
         }
     }
-}
 
-impl TokioStream {
-    /// Readable: because of an end, or because of bytes? Bytes of a next command wait their turn, and an
-    /// end behind them is found when they are read.
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let interest = Interest::READABLE | Interest::ERROR;
-        let ready = match self {
-            TokioStream::Tcp(s) => std::pin::pin!(s.ready(interest)).poll(cx),
-            TokioStream::Unix(s) => std::pin::pin!(s.ready(interest)).poll(cx),
-        };
-        match ready {
-            Poll::Ready(Ok(ready)) if !ready.is_read_closed() && !ready.is_error() => Poll::Pending,
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            TokioStream::Tcp(s) => poll_ended(s, cx),
+            TokioStream::Unix(s) => {
+                ended(std::pin::pin!(s.ready(Interest::READABLE | Interest::ERROR)).poll(cx))
+            }
+            TokioStream::Tls(s) if s.tls.has_ended() => Poll::Ready(()),
+            TokioStream::Tls(s) => poll_ended(&s.socket, cx),
         }
     }
 }
@@ -85,30 +194,13 @@ impl Stream for TokioStream {
     async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
         // `poll_read` marks the socket as drained when a read does not fill the room, which saves the
         // second read that would only say EAGAIN.
-        let result = poll_fn(|cx| {
-            let mut room = ReadBuf::new(buf.room_mut());
-            ready!(self.poll_read(cx, &mut room))?;
-            Poll::Ready(Ok(room.filled().len()))
-        })
-        .await;
-        if let Ok(n) = result {
-            buf.grew(n);
-        }
+        let result = poll_fn(|cx| self.poll_read(cx, &mut buf)).await;
         (result, buf)
     }
 
     async fn write_all(&mut self, mut buf: Buf) -> (io::Result<()>, Buf) {
         let mut written = 0;
-        let result = poll_fn(|cx| {
-            while let Some(rest) = buf.filled().get(written..).filter(|rest| !rest.is_empty()) {
-                match ready!(self.poll_write(cx, rest))? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    n => written += n,
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await;
+        let result = poll_fn(|cx| self.poll_write_all(cx, buf.filled(), &mut written)).await;
         if result.is_err() {
             buf.consume(written);
         }
@@ -120,13 +212,21 @@ impl Stream for TokioStream {
     }
 
     async fn peer_closed(&mut self) {
-        poll_fn(|cx| ready!(self.poll_readable(cx)).map_or(Poll::Ready(()), |()| self.poll_ended(cx))).await;
+        poll_fn(|cx| match &mut *self {
+            TokioStream::Tls(s) => s.poll_closed(cx),
+            plain => ready!(plain.poll_readable(cx)).map_or(Poll::Ready(()), |()| plain.poll_ended(cx)),
+        })
+        .await;
     }
 
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = match self {
             TokioStream::Tcp(s) => s.try_write(bytes),
             TokioStream::Unix(s) => s.try_write(bytes),
+            TokioStream::Tls(s) => {
+                let (tls, mut io) = s.at_once();
+                return tls.write_now(&mut io, bytes);
+            }
         };
         match result {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -142,6 +242,13 @@ impl Stream for TokioStream {
         let result = match self {
             TokioStream::Tcp(s) => s.try_read(buf.room_mut()),
             TokioStream::Unix(s) => s.try_read(buf.room_mut()),
+            TokioStream::Tls(s) => {
+                let (tls, mut io) = s.at_once();
+                return match tls.poll_read(&mut io, buf) {
+                    Poll::Ready(result) => result.map(Some),
+                    Poll::Pending => Ok(None),
+                };
+            }
         };
         match result {
             Ok(n) => {
@@ -158,23 +265,34 @@ impl Stream for TokioStream {
         let looked = match self {
             TokioStream::Tcp(s) => s.try_io(Interest::READABLE, || Ok(())),
             TokioStream::Unix(s) => s.try_io(Interest::READABLE, || Ok(())),
+            TokioStream::Tls(s) if s.tls.has_news() => Ok(()),
+            TokioStream::Tls(s) => s.socket.try_io(Interest::READABLE, || Ok(())),
         };
         looked.is_ok()
     }
 
     fn has_bytes(&mut self) -> bool {
+        if let TokioStream::Tls(s) = self {
+            // What there is may be records without data.
+            let (tls, mut io) = s.at_once();
+            return tls.poll_readable(&mut io).is_ready();
+        }
         let looked = self.socket().peek(&mut [MaybeUninit::uninit()]);
         !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn cork(&mut self, on: bool) {
-        if let TokioStream::Tcp(s) = self {
+        if !matches!(self, TokioStream::Unix(_)) {
             // Without it the end comes in a packet of its own.
-            let _ = SockRef::from(&*s).set_tcp_cork(on);
+            let _ = self.socket().set_tcp_cork(on);
         }
     }
 
     fn shut(&mut self) {
+        if let TokioStream::Tls(s) = self {
+            let (tls, mut io) = s.at_once();
+            tls.close(&mut io);
+        }
         // Whatever is wrong with it, it is closed next.
         let _ = self.socket().shutdown(Shutdown::Write);
     }
@@ -185,13 +303,20 @@ impl Stream for TokioStream {
             TokioStream::Tcp(s) => drop(s.set_zero_linger()),
             // A Unix socket has delivered what it took.
             TokioStream::Unix(_) => {}
+            TokioStream::Tls(s) => {
+                s.tls.abandon();
+                drop(s.socket.set_zero_linger());
+            }
         }
     }
 }
 
 /// tokio's current-thread runtime with a `LocalSet`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TokioRuntime;
+#[derive(Debug, Clone, Default)]
+pub struct TokioRuntime {
+    /// How connections to servers are encrypted; the same for every worker.
+    pub servers_tls: TlsCell,
+}
 
 impl Runtime for TokioRuntime {
     type Stream = TokioStream;
@@ -205,6 +330,30 @@ impl Runtime for TokioRuntime {
             }
             Endpoint::Unix(path) => Ok(TokioStream::Unix(UnixStream::connect(path).await?)),
         }
+    }
+
+    fn tls(&self) -> Arc<TlsClient> {
+        self.servers_tls.get()
+    }
+
+    async fn secure(
+        &self,
+        stream: TokioStream,
+        tls: &TlsClient,
+        names: &[Arc<str>],
+        to: &Endpoint,
+    ) -> Result<(TokioStream, Encrypted), TlsError> {
+        let TokioStream::Tcp(socket) = stream else {
+            return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+        };
+        let mut secured = Box::new(TlsStream { socket, tls: tls.begin(names, to.host())? });
+        let shaken = poll_fn(|cx| {
+            let (tls, mut io) = secured.waiting(cx);
+            tls.poll_handshake(&mut io)
+        });
+        shaken.await.map_err(TlsError::of_handshake)?;
+        let encrypted = tls.finish(&secured.tls, names, to.host())?;
+        Ok((TokioStream::Tls(secured), encrypted))
     }
 
     async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
@@ -230,7 +379,7 @@ mod tests {
     async fn stuffed() -> (TokioStream, usize, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
-        let mut stream = TokioRuntime.connect(&to).await.unwrap();
+        let mut stream = TokioRuntime::default().connect(&to).await.unwrap();
         let (peer, _) = listener.accept().await.unwrap();
         let bytes = vec![7; 1 << 16];
         let mut written = 0;

@@ -18,6 +18,7 @@ fn facts(read_only: bool) -> Facts {
         version: "10.11".into(),
         capabilities: 0,
         collation: 45,
+        tls: None,
         read_only,
         super_read_only: false,
         replication,

@@ -13,7 +13,7 @@ use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
 use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
-use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener};
+use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, TokioRuntime};
 use crate::session::{Entrance, KillRequest};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
@@ -76,6 +76,8 @@ pub struct ServerParts {
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     /// One for each worker.
     pub metrics: Vec<Arc<WorkerMetrics>>,
+    /// Where servers are connected to.
+    pub runtime: TokioRuntime,
     /// How sessions have servers probed.
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
 }
@@ -148,6 +150,7 @@ impl Server {
                 control,
                 metrics,
                 live: parts.live.clone(),
+                runtime: parts.runtime.clone(),
                 snapshot: parts.snapshot.clone(),
                 routines: parts.routines.clone(),
                 shared: shared.clone(),

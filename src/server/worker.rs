@@ -69,6 +69,7 @@ pub(super) struct WorkerParts {
     pub control: mpsc::UnboundedReceiver<Control>,
     pub metrics: Arc<WorkerMetrics>,
     pub live: watch::Receiver<Arc<Live>>,
+    pub runtime: TokioRuntime,
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     pub shared: Arc<Shared>,
@@ -126,6 +127,7 @@ async fn work(parts: WorkerParts) {
         mut control,
         metrics,
         live,
+        runtime,
         snapshot,
         routines,
         shared,
@@ -133,10 +135,10 @@ async fn work(parts: WorkerParts) {
         ceilings,
     } = parts;
     let buffers = Rc::new(BufferPool::default());
-    let pool = Pool::new(TokioRuntime, ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
+    let pool = Pool::new(runtime.clone(), ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
     let outside = Box::new(WorkerOutside(shared.clone()));
-    let context = Rc::new(Context::new(TokioRuntime, buffers, pool, now, settings, metrics, outside));
+    let context = Rc::new(Context::new(runtime, buffers, pool, now, settings, metrics, outside));
     context.workers.set(loads.count());
     let worker = Rc::new(Worker { index, context: context.clone(), shared, loads });
     let stop = Rc::new(Notify::new());

@@ -18,7 +18,7 @@ use known::Known;
 use super::Context;
 use super::attach::first_of;
 use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
-use crate::net::{Buf, Endpoint, Runtime, Stream};
+use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::{Question, cell_of};
 use crate::topology::{Flavor, Group, GtidSet, Server, ServerId, Snapshot};
 
@@ -269,8 +269,7 @@ async fn open<R: Runtime>(
     server: &Server,
     snapshot: &Snapshot,
 ) -> Option<Connection<R::Stream>> {
-    let endpoint = server.address.parse::<Endpoint>().ok()?;
-    let target = Target { server: server.id, endpoint, generation: snapshot.generation };
+    let target = Target::new(server, snapshot.generation).ok()?;
     let (login, limit) = {
         let live = context.live.borrow();
         let login = Login { user: live.monitor.user.clone(), password: live.monitor.password.clone() };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::client::ended_by;
 use super::{Context, Failure, Session, Signals};
 use crate::backend::{Applicant, ConnectError, PoolKey, ServerError, TakeError, Target, Terms};
-use crate::net::{Endpoint, Runtime, Stream, or_raised};
+use crate::net::{Runtime, Stream, or_raised};
 use crate::routing::{Decision, Role, Want, may_stay, route};
 use crate::telemetry::{Close, Counted, Disruption, Pin, cell_of};
 use crate::topology::ServerId;
@@ -181,13 +181,13 @@ impl<R: Runtime> Session<R> {
         }
         let context = self.context.clone();
         let snapshot = context.topology.get();
-        let address = snapshot.server(server).map(|s| s.address.clone()).unwrap_or_default();
-        let Ok(endpoint) = address.parse::<Endpoint>() else {
-            return Err(Stop::Tell(Failure::Unreachable(format!("{address} is not an address"))));
+        let target = match snapshot.server(server).map(|found| Target::new(found, generation)) {
+            Some(Ok(target)) => target,
+            Some(Err(error)) => return Err(Stop::Tell(Failure::Unreachable(error.to_string()))),
+            None => return Ok(Taken::Moved),
         };
         let Some(login) = self.login.clone() else { return Err(Stop::Close(Close::LoginFailed)) };
         let key = PoolKey { server, user: login.user.clone(), class: self.class(role) };
-        let target = Target { server, endpoint, generation };
         let terms = self.terms(&login.user);
         let wish = self.state.carried.clone();
         let applicant = Applicant { id: self.handle.id, wish: &wish, collation: self.collation };

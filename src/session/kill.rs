@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::request::Request;
 use super::{Attached, Context, Failure, Handle, Session, Signals};
 use crate::backend::{Login, Target, connect, own_class};
-use crate::net::{Buf, Endpoint, Runtime};
+use crate::net::{Buf, Runtime};
 use crate::sql;
 use crate::telemetry::{Close, Port};
 use crate::topology::ServerId;
@@ -113,9 +113,10 @@ async fn kill_on_server<R: Runtime>(
     whole: bool,
 ) {
     let snapshot = context.topology.get();
-    let address = snapshot.server(attached.server).map(|s| s.address.clone()).unwrap_or_default();
-    let Ok(endpoint) = address.parse::<Endpoint>() else { return };
-    let target = Target { server: attached.server, endpoint, generation: attached.generation };
+    let Some(Ok(target)) = snapshot.server(attached.server).map(|s| Target::new(s, attached.generation))
+    else {
+        return;
+    };
     let limit = context.live().timeouts.connect;
     let killing = async {
         let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;

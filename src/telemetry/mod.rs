@@ -17,6 +17,7 @@ pub use logs::{LogStyle, LogsError, init_tracing};
 pub use process::ProcessFamilies;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use worker::{
-    Close, Disruption, Fresh, Kind, Pin, PlacedCells, Port, Question, Reason, Target, WorkerMetrics, cell_of,
+    Close, Disruption, Fresh, Handshake, Kind, Pin, PlacedCells, Port, Question, Reason, Target,
+    WorkerMetrics, cell_of,
 };
 pub use worker_families::WorkerFamilies;

@@ -77,6 +77,18 @@ label! {
 }
 
 label! {
+    /// What a TLS handshake with a server came to.
+    Handshake {
+        /// With certificates.
+        Full = "full",
+        /// An earlier session went on.
+        Resumed = "resumed",
+        /// It failed, or the server is not who it should be.
+        Failed = "failed",
+    }
+}
+
+label! {
     /// The mode of the port a session came through.
     Port {
         /// `mode = "primary"`
@@ -334,6 +346,8 @@ pub struct WorkerMetrics {
     pub server_connects: Cell,
     /// Attempts to open a server connection that failed.
     pub server_connect_errors: Cell,
+    /// TLS handshakes with servers, by what they came to.
+    pub server_handshakes: [Cell; Handshake::ALL.len()],
     /// Server connections open now, in use or pooled.
     pub server_connections: Cell,
     /// Of these, idle in the pool.

@@ -10,7 +10,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::cells::Cell;
 use super::families::{Families, Label};
 use super::worker::{
-    Close, Disruption, Fresh, FreshCells, Kind, Pin, Port, Question, Reason, Target, WorkerMetrics, cell_of,
+    Close, Disruption, Fresh, FreshCells, Handshake, Kind, Pin, Port, Question, Reason, Target,
+    WorkerMetrics, cell_of,
 };
 
 /// All workers of the process.
@@ -219,6 +220,14 @@ impl WorkerFamilies {
             "pointsman_server_connect_errors",
             "Attempts to open a connection to a server that failed.",
             self.sum(|worker| &worker.server_connect_errors),
+        )?;
+        families.counters(
+            "pointsman_server_tls_handshakes",
+            "TLS handshakes with servers, by result.",
+            Handshake::ALL.iter().map(|&result| {
+                let total = self.sum(|worker| cell_of(&worker.server_handshakes, result as usize));
+                ([("result", result.as_str())], total)
+            }),
         )?;
         families.counter(
             "pointsman_connection_steals",

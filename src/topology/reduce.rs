@@ -113,6 +113,7 @@ fn same_role(old: &Server, new: &Server) -> bool {
     if let (Some(still), Some(old)) = (&mut still.facts, &old.facts) {
         still.gtid = old.gtid.clone();
         still.round_trip = old.round_trip;
+        still.tls = old.tls;
         if let (Some(still), Some(old)) = (&mut still.replication, &old.replication) {
             still.lag = old.lag;
         }
@@ -147,6 +148,7 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
         server.weight = found.weight;
         server.zone = found.zone.clone();
         server.uid = found.uid.clone();
+        server.tls_names = found.tls_names.clone();
         next.push(server);
     }
     next
@@ -196,8 +198,8 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
         // Same address, other data: it gets a new identity, and nothing of the old one is believed.
         let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
         let Server { label, labelled, deleting, weight, .. } = *server;
-        let (zone, uid) = (server.zone.take(), server.uid.clone());
-        *server = Server { label, labelled, deleting, weight, zone, uid, ..fresh };
+        let (zone, uid, tls_names) = (server.zone.take(), server.uid.clone(), server.tls_names.clone());
+        *server = Server { label, labelled, deleting, weight, zone, uid, tls_names, ..fresh };
     }
     let mut facts = facts.clone();
     if let Some(old) = &server.facts {

@@ -83,6 +83,8 @@ pub struct Server {
     pub zone: Option<Arc<str>>,
     /// Of its pod; empty without one.
     pub uid: Arc<str>,
+    /// What its certificate may be for, any of them; empty: the host of its address.
+    pub tls_names: Arc<[Arc<str>]>,
     /// Its place in its group; None if it is in none, as far as it said.
     pub member: Option<Member>,
     /// The last generation of which it was seen as a working replica.
@@ -138,6 +140,8 @@ pub struct Discovered {
     pub zone: Option<Arc<str>>,
     /// Of its pod: another pod of the same name and address is another server. Empty without pods.
     pub uid: Arc<str>,
+    /// What its certificate may be for; empty: the host of its address.
+    pub tls_names: Arc<[Arc<str>]>,
 }
 
 /// `discovery.servers.weight` where nobody says otherwise.
@@ -153,6 +157,7 @@ impl From<(Arc<str>, Arc<str>)> for Discovered {
             weight: DEFAULT_WEIGHT,
             zone: None,
             uid: Arc::default(),
+            tls_names: Arc::default(),
         }
     }
 }
@@ -179,6 +184,8 @@ pub struct Facts {
     pub capabilities: u64,
     /// The greeting's default collation id.
     pub collation: u8,
+    /// The TLS version of the probes' connection; None: it is not encrypted.
+    pub tls: Option<&'static str>,
     /// `read_only`, and on MySQL `super_read_only` counts too.
     pub read_only: bool,
     /// `super_read_only` (MySQL), or MariaDB's `read_only` values that bind SUPER too.
@@ -403,6 +410,7 @@ impl Server {
             weight: DEFAULT_WEIGHT,
             zone: None,
             uid: Arc::default(),
+            tls_names: Arc::default(),
             member: None,
             replicated: None,
             last_source: None,

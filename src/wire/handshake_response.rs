@@ -108,6 +108,15 @@ pub(super) fn attribute<'a>(attributes: &'a [u8], name: &str) -> Option<&'a [u8]
     None
 }
 
+/// "Protocol::SSLRequest": the beginning of a handshake response; the rest follows encrypted.
+pub fn encode_ssl_request(capabilities: Capabilities, max_packet: u32, collation: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(capabilities | Capabilities::SSL).low());
+    out.extend_from_slice(&max_packet.to_le_bytes());
+    out.push(collation);
+    out.extend_from_slice(&[0; 19]);
+    out.extend_from_slice(&capabilities.high());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

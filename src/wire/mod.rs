@@ -33,7 +33,7 @@ pub use command::{Command, ResponseShape};
 pub use edits::{Edits, Piece};
 pub use error::ProtocolError;
 pub use greeting::Greeting;
-pub use handshake_response::HandshakeResponse;
+pub use handshake_response::{HandshakeResponse, encode_ssl_request};
 pub use header::{MAX_PAYLOAD, PacketHeader, frame, frame_with};
 pub use packets::{AuthSwitchRequest, EofPacket, ErrPacket, OkPacket, PrepareOk, auth_more_data};
 pub use primitives::{Reader, Writer};

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test file uses another part
 #![allow(unused_imports)]
 
+mod certificates;
 mod chance;
 mod cluster;
 mod group;
@@ -14,6 +15,7 @@ mod relay;
 mod replication;
 mod scratch;
 
+pub use certificates::Authority;
 pub use chance::{Chance, number};
 pub use cluster::{Cluster, Waits};
 pub use group::Group;

@@ -335,6 +335,13 @@ impl Node {
         self.ready().await;
     }
 
+    /// The same with further options, in place of those given so before.
+    pub async fn restart_with(&mut self, options: &[String]) {
+        self.end().await;
+        self.options = options.to_vec();
+        self.restart().await;
+    }
+
     /// Starts over from the template, as one who restores a server does.
     pub(super) async fn recreate(&mut self, role: Role) {
         self.kill();

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
-use crate::telemetry::Counted;
+use crate::telemetry::{Counted, Handshake, cell_of};
 use crate::topology::ServerId;
 
 /// Who waits looks again after this time, whatever happens: a server that refuses by a limit of its own does
@@ -178,6 +178,9 @@ impl<R: Runtime> Pool<R> {
         let opened = connect(&self.runtime, target, ask.login, key.class, ask.session.collation);
         let refused = match self.runtime.timeout(terms.connect, opened).await {
             Some(Ok((mut connection, _))) => {
+                if let Some(tls) = connection.encrypted {
+                    self.count_handshake(if tls.resumed { Handshake::Resumed } else { Handshake::Full });
+                }
                 connection.hold(permit, &self.metrics);
                 seat.opened(connection.about.thread_id);
                 return Ok(Ok((Box::new(connection), seat)));
@@ -186,6 +189,9 @@ impl<R: Runtime> Pool<R> {
             None => ConnectError::Timeout(terms.connect),
         };
         self.metrics.server_connect_errors.add(1);
+        if matches!(refused, ConnectError::Tls { .. }) {
+            self.count_handshake(Handshake::Failed);
+        }
         match refused {
             ConnectError::Refused(e) if USER_LIMITS.contains(&e.code) && Instant::now() < ask.deadline => {
                 permit.server_refused();
@@ -196,6 +202,10 @@ impl<R: Runtime> Pool<R> {
             }
             e => Err(e.into()),
         }
+    }
+
+    fn count_handshake(&self, result: Handshake) {
+        cell_of(&self.metrics.server_handshakes, result as usize).add(1);
     }
 
     /// Joins the queue, at its end or, `again`, at its head.

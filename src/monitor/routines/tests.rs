@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::config::Config;
-use crate::monitor::{Greeting, ResultSet};
+use crate::monitor::{Encryption, Greeting, ResultSet};
 use crate::sql::{RoutineFacts, Routines as _};
 use crate::topology::{Discovered, Event, Facts, GtidSet, ProbeOutcome, reduce};
 
@@ -46,7 +46,12 @@ impl Connector for Servers {
         if !self.functions.borrow().contains_key(&address) {
             return Err(Error::Lost("connection refused".to_owned()));
         }
-        let greeting = Greeting { version: "11.4.2-MariaDB".into(), capabilities: 0, collation: 45 };
+        let greeting = Greeting {
+            version: "11.4.2-MariaDB".into(),
+            capabilities: 0,
+            collation: 45,
+            encryption: Encryption::Plain,
+        };
         Ok(Link { servers: self.clone(), address, greeting, polite: false })
     }
 }
@@ -111,6 +116,7 @@ impl Story {
                     version: "11.4".into(),
                     capabilities: 0,
                     collation: 45,
+                    tls: None,
                     read_only: *server.name != *name,
                     super_read_only: false,
                     replication: None,

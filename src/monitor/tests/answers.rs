@@ -5,7 +5,7 @@ use crate::monitor::statement::{facts, flavor, text};
 use crate::topology::{Facts, Flavor, GtidSet, Replication};
 
 fn greeting(version: &str) -> Greeting {
-    Greeting { version: version.into(), capabilities: 7, collation: 255 }
+    Greeting { version: version.into(), capabilities: 7, collation: 255, encryption: Encryption::Plain }
 }
 
 fn read(version: &str, sets: &[ResultSet]) -> Result<Facts, Error> {

@@ -137,8 +137,12 @@ impl Connector for Cluster {
         if target.password.expose() != host.password {
             return Err(Error::Server { code: 1045, message: "Access denied".to_owned() });
         }
-        let greeting =
-            Greeting { version: "5.5.5-10.11.6-MariaDB".into(), capabilities: 1 << 35, collation: 45 };
+        let greeting = Greeting {
+            version: "5.5.5-10.11.6-MariaDB".into(),
+            capabilities: 1 << 35,
+            collation: 45,
+            encryption: Encryption::Plain,
+        };
         Ok(Link { cluster: self.clone(), address, life: host.life, greeting })
     }
 }

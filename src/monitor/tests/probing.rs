@@ -23,7 +23,7 @@ impl Watch {
         let (kick, (reports, events)) = (Arc::new(Notify::new()), mpsc::channel(10_000));
         let prober = Prober::new(
             ServerId(0),
-            ("db-0".into(), "db-0:3306".into()),
+            ("db-0".into(), "db-0:3306".into(), Arc::default()),
             Rc::new(cluster.clone()),
             seen,
             kick.clone(),

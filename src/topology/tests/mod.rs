@@ -98,6 +98,7 @@ pub fn writable() -> Facts {
         version: "11.4.2-MariaDB".into(),
         capabilities: 0,
         collation: 45,
+        tls: None,
         read_only: false,
         super_read_only: false,
         replication: None,

@@ -1,0 +1,172 @@
+//! `[servers_tls]`: how connections to the servers are encrypted, and by which certificates.
+//! Files are read, and looked through, with the configuration; what a Kubernetes Secret
+//! holds comes later.
+
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+
+use super::choice::Choice;
+use super::reader::Section;
+use super::types::{Account, Secret};
+
+/// `[servers_tls]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServersTls {
+    /// Default `preferred`, and `verify_identity` with a CA.
+    pub mode: TlsMode,
+    /// The certificates that servers' must lead to, as PEM; None: nobody named any, or their Secret is not known yet.
+    pub ca: Option<Secret>,
+    /// `ca_file`, as written.
+    pub ca_file: Option<Arc<str>>,
+    /// The client's own certificate.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// `servers_tls.mode`, MySQL's ssl-mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Never.
+    Disabled,
+    /// Where a server offers it; nobody asks who the server is.
+    Preferred,
+    /// Always; nobody asks who the server is.
+    Required,
+    /// Always, with a certificate that leads to the CA.
+    VerifyCa,
+    /// Always, with a certificate that leads to the CA and is for the server's name.
+    VerifyIdentity,
+}
+
+impl TlsMode {
+    /// Whether there must be a CA.
+    pub fn verifies(self) -> bool {
+        matches!(self, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
+    }
+}
+
+impl Choice for TlsMode {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("disabled", TlsMode::Disabled),
+        ("preferred", TlsMode::Preferred),
+        ("required", TlsMode::Required),
+        ("verify_ca", TlsMode::VerifyCa),
+        ("verify_identity", TlsMode::VerifyIdentity),
+    ];
+}
+
+/// `cert_file` and `key_file`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientIdentity {
+    /// As written.
+    pub cert_file: Arc<str>,
+    /// As written.
+    pub key_file: Arc<str>,
+    /// The certificate, and what it leads over, as PEM.
+    pub cert: Secret,
+    /// Its private key, as PEM.
+    pub key: Secret,
+}
+
+impl Default for ServersTls {
+    fn default() -> Self {
+        ServersTls { mode: TlsMode::Preferred, ca: None, ca_file: None, identity: None }
+    }
+}
+
+impl ServersTls {
+    /// The CA's certificates; empty without a CA. The error says what is wrong, in words that follow its name.
+    pub fn roots(&self) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
+        let mut roots = RootCertStore::empty();
+        let Some(pem) = &self.ca else { return Ok((roots, Vec::new())) };
+        let certificates = certificates(pem)?;
+        for certificate in &certificates {
+            roots
+                .add(certificate.clone())
+                .map_err(|e| format!("holds something that is no certificate of a CA ({e})"))?;
+        }
+        Ok((roots, certificates))
+    }
+}
+
+impl ClientIdentity {
+    /// The certificate with its key. The error names the key of the configuration that is wrong, and says what is.
+    pub fn certified(&self, provider: &CryptoProvider) -> Result<CertifiedKey, (&'static str, String)> {
+        let chain = certificates(&self.cert).map_err(|text| ("cert_file", text))?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes()).map_err(|e| {
+            ("key_file", format!("holds no private key ({e}); write one as PEM, without a passphrase"))
+        })?;
+        CertifiedKey::from_der(chain, key, provider)
+            .map_err(|e| ("key_file", format!("is not the key of the certificate in cert_file ({e})")))
+    }
+}
+
+fn certificates(pem: &Secret) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => {
+            Err("holds no certificate; write PEM, which begins with -----BEGIN CERTIFICATE-----".to_owned())
+        }
+        Err(e) => Err(format!("is no PEM ({e})")),
+    }
+}
+
+/// Reads the section.
+pub(super) fn servers_tls(s: &Section<'_>) -> ServersTls {
+    let ca_file = s.text("ca_file");
+    let ca = ca_file.as_ref().and_then(|(path, line)| s.file("ca_file", path, *line));
+    let in_secret = s.get("ca_secret");
+    if let (Some(_), Some(found)) = (&ca_file, &in_secret) {
+        s.problem(Some(found.line), "ca_secret", "stands beside ca_file; write only one of them");
+    } else if in_secret.is_some() {
+        s.named_secret("ca_secret", Account::ServersCa, "my-cluster-ca/ca.crt");
+    }
+    let has_ca = ca_file.is_some() || in_secret.is_some();
+    let mode = s.choice("mode", if has_ca { TlsMode::VerifyIdentity } else { TlsMode::Preferred });
+    let line = s.get("mode").map(|found| found.line);
+    if mode.verifies() && !has_ca {
+        let text = format!("is {:?}, which needs the CA's certificate; write ca_file", mode.word());
+        s.problem(line, "mode", text);
+    }
+    let read = ServersTls { mode, ca, ca_file: ca_file.map(|(path, _)| path.into()), identity: identity(s) };
+    if let Err(wrong) = read.roots() {
+        s.problem(s.get("ca_file").map(|found| found.line), "ca_file", wrong);
+    }
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    if let Some(Err((key, wrong))) = read.identity.as_ref().map(|identity| identity.certified(&provider)) {
+        s.problem(s.line, key, wrong);
+    }
+    read
+}
+
+fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
+    let (cert_file, key_file) = (s.text("cert_file"), s.text("key_file"));
+    let alone = match (&cert_file, &key_file) {
+        (Some((_, line)), None) => Some((*line, "cert_file", "key_file")),
+        (None, Some((_, line))) => Some((*line, "key_file", "cert_file")),
+        _ => None,
+    };
+    if let Some((line, key, missing)) = alone {
+        s.problem(Some(line), key, format!("stands without {missing}; write both"));
+    }
+    let ((cert_file, cert_line), (key_file, key_line)) = cert_file.zip(key_file)?;
+    let cert = s.file("cert_file", &cert_file, cert_line);
+    let key = s.file("key_file", &key_file, key_line);
+    let (cert, key) = cert.zip(key)?;
+    Some(ClientIdentity { cert_file: cert_file.into(), key_file: key_file.into(), cert, key })
+}
+
+/// `tls_name`: what a server's certificate is for.
+pub(super) fn tls_name(s: &Section<'_>) -> Option<Arc<str>> {
+    let (name, line) = s.text("tls_name")?;
+    if ServerName::try_from(name.as_str()).is_err() {
+        let text = format!("{name:?} is no DNS name and no IP address; write \"db-0.example\"");
+        s.problem(Some(line), "tls_name", text);
+    }
+    Some(name.into())
+}

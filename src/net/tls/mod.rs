@@ -1,0 +1,209 @@
+//! TLS towards the servers: what the settings come to, once for all workers, and the
+//! handshake's outcome. The bytes are the business of `state`.
+
+mod sessions;
+mod state;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
+use tokio::sync::watch;
+
+use crate::config::{ServersTls, TlsMode};
+pub(super) use state::{Io, Tls};
+
+/// The settings, ready for use: one for all workers, so that they share the sessions that can be resumed.
+#[derive(Debug, Clone)]
+pub struct TlsClient {
+    mode: TlsMode,
+    /// None: there should be a CA, but it is not known yet.
+    config: Option<Arc<ClientConfig>>,
+}
+
+impl Default for TlsClient {
+    fn default() -> Self {
+        TlsClient { mode: TlsMode::Disabled, config: None }
+    }
+}
+
+/// Why a connection to a server is not encrypted as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The mode asks for it, and the server's greeting does not have CLIENT_SSL.
+    #[error(
+        "the server offers no TLS, and servers_tls.mode = \"{0}\" wants it: give the server a certificate (ssl_cert, \
+         ssl_key), or write mode = \"preferred\""
+    )]
+    NotOffered(&'static str),
+    /// The CA's Secret was not read yet.
+    #[error(
+        "no CA's certificate was found yet in the Secret that servers_tls.ca_secret names, so no server can be verified"
+    )]
+    NoCa,
+    /// The handshake failed.
+    #[error("TLS handshake: {0}")]
+    Handshake(String),
+    /// The certificate leads to the CA, but is for others.
+    #[error(
+        "the server's certificate is not for {expected}, but for {presented}: issue one for that name, set the \
+         server's tls_name to one that it has, or write servers_tls.mode = \"verify_ca\""
+    )]
+    Name {
+        /// The names that would have done.
+        expected: String,
+        /// Those in the certificate.
+        presented: String,
+    },
+    /// The connection broke.
+    #[error("TLS handshake: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What a handshake came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encrypted {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// An earlier session went on, without certificates.
+    pub resumed: bool,
+}
+
+impl TlsClient {
+    /// What the settings come to. The error says what is wrong with the certificates.
+    pub fn new(settings: &ServersTls) -> Result<Self, String> {
+        let mode = settings.mode;
+        if mode == TlsMode::Disabled || (mode.verifies() && settings.ca.is_none()) {
+            return Ok(TlsClient::unready(mode));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verify::Verifier::new(settings, &provider)?));
+        let mut config = match &settings.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let certified =
+                    identity.certified(&provider).map_err(|(key, wrong)| format!("{key} {wrong}"))?;
+                let single = rustls::sign::SingleCertAndKey::from(certified);
+                builder.with_client_cert_resolver(Arc::new(single))
+            }
+        };
+        config.resumption = rustls::client::Resumption::store(Arc::new(sessions::Sessions::default()));
+        Ok(TlsClient { mode, config: Some(Arc::new(config)) })
+    }
+
+    /// Before its certificates are known: nobody gets a connection that has to be encrypted.
+    pub fn unready(mode: TlsMode) -> Self {
+        TlsClient { mode, config: None }
+    }
+
+    /// Whether to encrypt a connection to a server that does, or does not, offer it.
+    pub fn wants(&self, offered: bool) -> Result<bool, TlsError> {
+        use crate::config::Choice;
+        match self.mode {
+            TlsMode::Disabled => Ok(false),
+            TlsMode::Preferred => Ok(offered),
+            _ if offered => Ok(true),
+            mode => Err(TlsError::NotOffered(mode.word())),
+        }
+    }
+
+    /// Whether a connection that cannot be encrypted is better than none.
+    pub fn is_optional(&self) -> bool {
+        self.mode == TlsMode::Preferred
+    }
+
+    /// Begins a connection to a server that may have any of these names; `host` is what its address says.
+    pub(super) fn begin(&self, names: &[Arc<str>], host: &str) -> Result<Tls, TlsError> {
+        let config = self.config.clone().ok_or(TlsError::NoCa)?;
+        let first = names.first().map_or(host, |name| name);
+        // A name that cannot be one was refused with the configuration.
+        let name =
+            parsed(first).ok_or_else(|| TlsError::Handshake(format!("{first:?} is no server's name")))?;
+        Tls::new(config, name).map_err(|e| TlsError::Handshake(explained(&e)))
+    }
+
+    /// After the handshake: whether the server is who it should be.
+    pub(super) fn finish(&self, tls: &Tls, names: &[Arc<str>], host: &str) -> Result<Encrypted, TlsError> {
+        if self.mode == TlsMode::VerifyIdentity {
+            let certificate = tls.certificate();
+            let certificate =
+                certificate.ok_or_else(|| TlsError::Handshake("no certificate came".to_owned()))?;
+            let host = Arc::from(host);
+            let names = if names.is_empty() { std::slice::from_ref(&host) } else { names };
+            verify::is_for_any(certificate, names)?;
+        }
+        Ok(Encrypted { version: tls.version(), resumed: tls.is_resumed() })
+    }
+}
+
+/// A DNS name, or an IP address.
+fn parsed(name: &str) -> Option<ServerName<'static>> {
+    match name.parse::<IpAddr>() {
+        Ok(address) => Some(address.into()),
+        Err(_) => ServerName::try_from(name.to_owned()).ok(),
+    }
+}
+
+impl TlsError {
+    /// What went wrong in a handshake.
+    pub(super) fn of_handshake(error: std::io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(of_tls) => TlsError::Handshake(explained(of_tls)),
+            None => TlsError::Io(error),
+        }
+    }
+}
+
+/// With what to do about it.
+fn explained(error: &rustls::Error) -> String {
+    use CertificateError::{Expired, ExpiredContext, UnknownIssuer};
+    match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer | CertificateError::BadSignature) => {
+            "the server's certificate was not issued by the CA of servers_tls (ca_file or ca_secret): name the CA that \
+             issued it"
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(wrong @ (Expired | ExpiredContext { .. })) => {
+            format!("the server's certificate is not valid any more ({wrong}): renew it")
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(e)) if e.to_string().contains("Version") => {
+            format!("the server's certificate is of X.509 version 1 ({e}), which cannot be verified: issue it with \
+                 extensions, as version 3")
+        }
+        rustls::Error::InvalidCertificate(wrong) => format!("the server's certificate is not valid: {wrong}"),
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server refused it ({alert:?}): its error log says why")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// The settings of now, for those who connect; set from outside.
+#[derive(Debug, Clone)]
+pub struct TlsCell(Arc<watch::Sender<Arc<TlsClient>>>);
+
+impl Default for TlsCell {
+    fn default() -> Self {
+        TlsCell(Arc::new(watch::Sender::new(Arc::default())))
+    }
+}
+
+impl TlsCell {
+    /// The settings as of now.
+    pub fn get(&self) -> Arc<TlsClient> {
+        self.0.borrow().clone()
+    }
+
+    /// Connections are opened by these from now on.
+    pub fn set(&self, client: TlsClient) {
+        self.0.send_replace(Arc::new(client));
+    }
+}

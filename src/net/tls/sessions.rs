@@ -1,0 +1,68 @@
+//! Sessions to resume. A ticket of TLS 1.3 is used once, and after a failover a whole pool
+//! connects to one server in a moment: rustls' own store keeps 8 for each server.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rustls::NamedGroup;
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
+use rustls::pki_types::ServerName;
+
+/// So many of rustls' stores, with 8 tickets each for a server.
+const STORES: usize = 32;
+/// Servers' names that are kept.
+const SERVERS: usize = 64;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    stores: Vec<ClientSessionMemoryCache>,
+    /// Where the next ticket goes: each store has about as many.
+    next: AtomicUsize,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let stores = (0..STORES).map(|_| ClientSessionMemoryCache::new(SERVERS)).collect();
+        Sessions { stores, next: AtomicUsize::new(0) }
+    }
+}
+
+impl ClientSessionStore for Sessions {
+    fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
+        self.stores.iter().take(1).for_each(|store| store.set_kx_hint(name.clone(), group));
+    }
+
+    fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
+        self.stores.first()?.kx_hint(name)
+    }
+
+    fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
+        if let Some(store) = self.stores.first() {
+            store.set_tls12_session(name, value);
+        }
+    }
+
+    fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.stores.first()?.tls12_session(name)
+    }
+
+    fn remove_tls12_session(&self, name: &ServerName<'static>) {
+        self.stores.iter().take(1).for_each(|store| store.remove_tls12_session(name));
+    }
+
+    fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        let at = self.next.fetch_add(1, Relaxed) % STORES;
+        if let Some(store) = self.stores.get(at) {
+            store.insert_tls13_ticket(name, value);
+        }
+    }
+
+    fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        // The newest first: those before it are the likeliest to be over.
+        let newest = self.next.load(Relaxed).wrapping_add(STORES - 1);
+        let order = (0..STORES).map(|back| newest.wrapping_sub(back) % STORES);
+        order.filter_map(|at| self.stores.get(at)).find_map(|store| store.take_tls13_ticket(name))
+    }
+}

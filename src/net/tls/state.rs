@@ -1,0 +1,440 @@
+//! TLS as a state machine between two sets of buffers: rustls' own, without a socket. A
+//! driver lends it one, for a call that waits or for one that does not. What waits owns no
+//! buffer: those of records are lent by the thread, and given back when they are empty.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
+
+use crate::net::Buf;
+
+/// Plaintext that is encrypted at once, in bytes: four records.
+const CHUNK: usize = 64 * 1024;
+/// A buffer of records, in bytes: `CHUNK` encrypted, with an alert or a key update in front.
+const RECORDS: usize = CHUNK + 1024;
+/// A record, in bytes, at most: 16 KiB, 256 of overhead, and the header (RFC 5246, 6.2.3).
+const RECORD: usize = 16 * 1024 + 256 + 5;
+/// A handshake message may take several records, but not more than this, in bytes.
+const MOST: usize = 4 * RECORDS;
+/// Buffers of records that a thread keeps for later.
+const SPARE: usize = 4;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Buf>> = const { RefCell::new(Vec::new()) };
+}
+
+fn lend(buf: &mut Buf) {
+    if buf.capacity() == 0 {
+        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+        *buf = spare.unwrap_or_else(|| Buf::with_room(RECORDS));
+    }
+}
+
+/// Takes a buffer back that holds nothing.
+fn take_back(buf: &mut Buf) {
+    if buf.is_empty() && buf.capacity() > 0 {
+        let mut buf = std::mem::take(buf);
+        buf.clear();
+        let _ = SPARES.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if buf.capacity() == RECORDS && spares.len() < SPARE {
+                spares.push(buf);
+            }
+        });
+    }
+}
+
+/// A socket for the length of a call. Pending: nothing now, and whoever waits will be woken.
+pub trait Io {
+    /// Reads into a part of `room`; 0 is the end.
+    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>>;
+    /// Writes a part of `bytes`.
+    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>>;
+}
+
+/// The client's side of one connection.
+pub struct Tls {
+    connection: UnbufferedClientConnection,
+    /// Records that came, not yet looked at.
+    incoming: Buf,
+    /// Records that are to be sent.
+    outgoing: Buf,
+    /// Plaintext of the current write that is in `outgoing`, of which nothing was sent; in bytes.
+    unsent: usize,
+    /// Decrypted, and not yet read: what the reader had no room for.
+    plain: Buf,
+    /// The peer said that nothing more comes, or closed.
+    ended: bool,
+    /// What it failed with: it is of no use any more.
+    broken: Option<io::Error>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.version())
+    }
+}
+
+/// What to do when the state machine lets data pass.
+enum Work<'a> {
+    /// Decrypt, until there is something to read.
+    Read,
+    /// Encrypt this.
+    Write(&'a [u8]),
+    /// Say that nothing more comes.
+    Close,
+}
+
+/// How far it went.
+#[derive(Debug, PartialEq, Eq)]
+enum Stop {
+    /// It needs more of the peer.
+    Starved,
+    /// The handshake is over, and what came is looked at; or the work is done.
+    Traffic,
+    /// Something was decrypted.
+    Data,
+}
+
+impl Tls {
+    /// Begins with the handshake. `name` goes to the server (SNI) and is what sessions are kept under.
+    pub fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, rustls::Error> {
+        Ok(Tls {
+            connection: UnbufferedClientConnection::new(config, name)?,
+            incoming: Buf::default(),
+            outgoing: Buf::default(),
+            unsent: 0,
+            plain: Buf::default(),
+            ended: false,
+            broken: None,
+        })
+    }
+
+    /// Goes through the handshake to its end. A server that ends it is `UnexpectedEof`.
+    pub fn poll_handshake(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
+        loop {
+            let stop = match self.advance(None, Work::Read) {
+                Ok(stop) => stop,
+                Err(error) => {
+                    // The server should hear why, if that goes out at once.
+                    let _ = self.advance(None, Work::Read);
+                    let _ = self.flush(io);
+                    return Poll::Ready(Err(self.breaks(error)));
+                }
+            };
+            ready!(self.flush(io)).map_err(|e| self.breaks(e))?;
+            if stop != Stop::Starved {
+                return Poll::Ready(Ok(()));
+            }
+            if ready!(self.fill(io)).map_err(|e| self.breaks(e))? == 0 {
+                return Poll::Ready(Err(self.breaks(io::Error::from(io::ErrorKind::UnexpectedEof))));
+            }
+        }
+    }
+
+    /// The server's certificate, after the handshake; also that of a resumed session.
+    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.connection.peer_certificates()?.first()
+    }
+
+    /// The protocol's version, as OpenSSL and the servers write it.
+    pub fn version(&self) -> &'static str {
+        match self.connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLS",
+        }
+    }
+
+    /// Whether an earlier session went on, without certificates.
+    pub fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Reads at least one byte behind what `room` has, which must have some; 0 is the end, announced or not.
+    pub fn poll_read(&mut self, io: &mut impl Io, room: &mut Buf) -> Poll<io::Result<usize>> {
+        let before = room.len();
+        loop {
+            self.check()?;
+            give(&mut self.plain, room);
+            if !self.incoming.is_empty() && !room.is_full() {
+                self.advance(Some(room), Work::Read).map_err(|e| self.breaks(e))?;
+            }
+            self.tidy();
+            match room.len() - before {
+                0 if self.ended => return Poll::Ready(Ok(0)),
+                0 => ready!(self.next_records(io))?,
+                n => return Poll::Ready(Ok(n)),
+            }
+        }
+    }
+
+    /// Until `poll_read` would return. Records without data (session tickets, key updates) are not worth a word.
+    pub fn poll_readable(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
+        loop {
+            self.check()?;
+            if self.plain.is_empty() && !self.incoming.is_empty() {
+                self.advance(None, Work::Read).map_err(|e| self.breaks(e))?;
+                self.tidy();
+            }
+            if !self.plain.is_empty() || self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.next_records(io))?;
+        }
+    }
+
+    /// Writes `bytes`, of which `written` are taken already. After an error that is how many were: a record of
+    /// which the socket took nothing is not counted, and will never be sent.
+    pub fn poll_write(
+        &mut self,
+        io: &mut impl Io,
+        bytes: &[u8],
+        written: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            self.check()?;
+            if let Err(error) = ready!(self.flush(io)) {
+                *written = written.saturating_sub(self.unsent);
+                return Poll::Ready(Err(self.breaks(error)));
+            }
+            self.unsent = 0;
+            let rest = bytes.get(*written..).unwrap_or_default();
+            if rest.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let chunk = rest.get(..CHUNK).unwrap_or(rest);
+            self.advance(None, Work::Write(chunk)).map_err(|e| self.breaks(e))?;
+            self.unsent = chunk.len();
+            *written += chunk.len();
+        }
+    }
+
+    /// Takes what goes without waiting. Of what was taken a part may stay here: every later call sends it.
+    pub fn write_now(&mut self, io: &mut impl Io, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        // What was taken before goes first.
+        match self.flush(io) {
+            Poll::Pending => return Ok(0),
+            Poll::Ready(flushed) => flushed.map_err(|e| self.breaks(e))?,
+        }
+        let mut written = 0;
+        match self.poll_write(io, bytes, &mut written) {
+            Poll::Ready(Err(e)) if written == 0 => Err(e),
+            _ => {
+                self.unsent = 0;
+                Ok(written)
+            }
+        }
+    }
+
+    /// Whether there is something to read, or to find out, that the socket does not tell of.
+    pub fn has_news(&self) -> bool {
+        !self.plain.is_empty() || !self.incoming.is_empty() || self.has_ended()
+    }
+
+    /// Whether the peer is known to have ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended || self.broken.is_some()
+    }
+
+    /// Tells the peer that nothing more comes, as far as that goes out at once.
+    pub fn close(&mut self, io: &mut impl Io) {
+        if self.broken.is_none() && self.advance(None, Work::Close).is_ok() {
+            let _ = self.flush(io);
+        }
+    }
+
+    /// Sends nothing any more, also not what was taken.
+    pub fn abandon(&mut self) {
+        let _ = self.breaks(io::Error::from(io::ErrorKind::ConnectionAborted));
+    }
+
+    /// What still has to go out, and the next records that come. 0 bytes are the end.
+    fn next_records(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
+        // The answer may wait for what is still here; whoever cannot send may yet receive.
+        if let Poll::Ready(Err(error)) = self.flush(io) {
+            return Poll::Ready(Err(self.breaks(error)));
+        }
+        let n = ready!(self.fill(io)).map_err(|e| self.breaks(e))?;
+        self.ended |= n == 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn fill(&mut self, io: &mut impl Io) -> Poll<io::Result<usize>> {
+        if self.incoming.len() > MOST {
+            let text = "a handshake message of the server is too long";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+        }
+        lend(&mut self.incoming);
+        self.incoming.make_room(RECORD);
+        let result = io.read(self.incoming.room_mut());
+        if let Poll::Ready(Ok(n)) = result {
+            self.incoming.grew(n);
+        }
+        take_back(&mut self.incoming);
+        result
+    }
+
+    fn flush(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            match ready!(io.write(self.outgoing.filled()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.outgoing.consume(n),
+            }
+            self.unsent = 0;
+        }
+        take_back(&mut self.outgoing);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets the state machine go as far as it can, or as it must for the work.
+    fn advance(&mut self, mut room: Option<&mut Buf>, work: Work<'_>) -> Result<Stop, rustls::Error> {
+        loop {
+            let UnbufferedStatus { mut discard, state } =
+                self.connection.process_tls_records(self.incoming.filled_mut());
+            let (mut stop, mut failed) = (None, None);
+            match state {
+                Err(error) => failed = Some(error),
+                Ok(ConnectionState::ReadTraffic(mut data)) => {
+                    while let Some(record) = data.next_record() {
+                        let record = record?;
+                        discard += record.discard;
+                        keep(record.payload, room.as_deref_mut(), &mut self.plain);
+                    }
+                    let full = !self.plain.is_empty() || room.as_ref().is_some_and(|room| room.is_full());
+                    stop = (full && matches!(work, Work::Read)).then_some(Stop::Data);
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    lend(&mut self.outgoing);
+                    let mut encoded = data.encode(self.outgoing.room_mut());
+                    if let Err(EncodeError::InsufficientSize(size)) = &encoded {
+                        self.outgoing.make_room(size.required_size);
+                        encoded = data.encode(self.outgoing.room_mut());
+                    }
+                    match encoded {
+                        Ok(n) => self.outgoing.grew(n),
+                        Err(error) => failed = Some(rustls::Error::General(error.to_string())),
+                    }
+                }
+                // It is in `outgoing`, which goes out before anything else.
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    match encrypt(&mut traffic, &work, &mut self.outgoing) {
+                        Ok(()) => stop = Some(Stop::Traffic),
+                        Err(error) => failed = Some(rustls::Error::General(error.to_string())),
+                    }
+                }
+                Ok(ConnectionState::PeerClosed) => self.ended = true,
+                Ok(ConnectionState::Closed) => {
+                    self.ended = true;
+                    stop = Some(Stop::Starved);
+                }
+                // A handshake; early data is for servers.
+                Ok(_) => stop = Some(Stop::Starved),
+            }
+            self.incoming.consume(discard);
+            match (failed, stop) {
+                (Some(error), _) => return Err(error),
+                (None, Some(stop)) => return Ok(stop),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.broken.as_ref().map_or(Ok(()), |error| Err(again(error)))
+    }
+
+    /// It is of no use any more: what was not sent never will be.
+    fn breaks(&mut self, error: impl Into<Broken>) -> io::Error {
+        let Broken(error) = error.into();
+        let said = again(&error);
+        self.broken.get_or_insert(error);
+        self.outgoing.clear();
+        self.incoming.clear();
+        self.tidy();
+        said
+    }
+
+    /// Of its own buffers, in bytes.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.incoming.capacity() + self.outgoing.capacity() + self.plain.capacity()
+    }
+
+    fn tidy(&mut self) {
+        take_back(&mut self.incoming);
+        take_back(&mut self.outgoing);
+        if self.plain.is_empty() {
+            self.plain = Buf::default();
+        }
+    }
+}
+
+/// Does the work, behind what `out` has.
+fn encrypt<D>(traffic: &mut WriteTraffic<'_, D>, work: &Work<'_>, out: &mut Buf) -> Result<(), EncryptError> {
+    let mut encrypt = |out: &mut Buf| match work {
+        Work::Read => Ok(0),
+        Work::Write(bytes) => traffic.encrypt(bytes, out.room_mut()),
+        Work::Close => traffic.queue_close_notify(out.room_mut()),
+    };
+    if matches!(work, Work::Read) {
+        return Ok(());
+    }
+    lend(out);
+    let mut done = encrypt(out);
+    if let Err(EncryptError::InsufficientSize(size)) = &done {
+        out.make_room(size.required_size);
+        done = encrypt(out);
+    }
+    done.map(|n| out.grew(n))
+}
+
+/// Data goes where the reader wants it, if it has room and nothing waits before it.
+fn keep(data: &[u8], room: Option<&mut Buf>, plain: &mut Buf) {
+    let mut taken = 0;
+    if let Some(room) = room.filter(|_| plain.is_empty()) {
+        taken = data.len().min(room.room_mut().len());
+        room.extend_from_slice(data.get(..taken).unwrap_or_default());
+    }
+    plain.extend_from_slice(data.get(taken..).unwrap_or_default());
+}
+
+/// As much as there is room for.
+fn give(from: &mut Buf, to: &mut Buf) {
+    let n = from.len().min(to.room_mut().len());
+    to.extend_from_slice(from.filled().get(..n).unwrap_or_default());
+    from.consume(n);
+}
+
+/// An error of the socket or of the protocol.
+struct Broken(io::Error);
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken(error)
+    }
+}
+
+impl From<rustls::Error> for Broken {
+    fn from(error: rustls::Error) -> Self {
+        Broken(io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}
+
+/// The same error once more.
+fn again(error: &io::Error) -> io::Error {
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (error.raw_os_error(), of_tls) {
+        (Some(code), _) => io::Error::from_raw_os_error(code),
+        (None, Some(of_tls)) => io::Error::new(error.kind(), of_tls.clone()),
+        (None, None) => io::Error::new(error.kind(), error.to_string()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Who a server is. The chain is looked at during the handshake; the names after it, because
+//! any of several will do, and an error should tell them all.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::{TlsError, parsed};
+use crate::config::ServersTls;
+
+/// Whether certificates lead to the CA, if there is one to lead to.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    roots: Option<Roots>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+#[derive(Debug)]
+struct Roots {
+    store: RootCertStore,
+    /// As they stand in the file: a server may have one of them itself.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Verifier {
+    pub fn new(settings: &ServersTls, provider: &CryptoProvider) -> Result<Self, String> {
+        let (store, certificates) = settings.roots().map_err(|wrong| format!("the CA {wrong}"))?;
+        let roots = settings.mode.verifies().then_some(Roots { store, certificates });
+        Ok(Verifier { roots, algorithms: provider.signature_verification_algorithms })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Some(roots) = &self.roots else { return Ok(ServerCertVerified::assertion()) };
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        let algorithms = self.algorithms.all;
+        match verify_server_cert_signed_by_trust_anchor(&parsed, &roots.store, intermediates, now, algorithms)
+        {
+            // A certificate that signed itself says that it is a CA's; it is known in person.
+            Err(Error::InvalidCertificate(CertificateError::Other(e)))
+                if e.to_string().contains("CaUsedAsEndEntity")
+                    && roots.certificates.contains(certificate) => {}
+            verified => verified?,
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        // Where nobody asks who the server is, a signature proves nothing.
+        if self.roots.is_none() {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if self.roots.is_none() {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Whether a certificate is for one of these names.
+pub(super) fn is_for_any(certificate: &CertificateDer<'_>, names: &[Arc<str>]) -> Result<(), TlsError> {
+    let wrong = |e: Error| TlsError::Handshake(format!("the server's certificate: {e}"));
+    let parsed_certificate = ParsedCertificate::try_from(certificate).map_err(wrong)?;
+    let mut has = Vec::new();
+    for name in names.iter().filter_map(|name| parsed(name)) {
+        match verify_server_name(&parsed_certificate, &name) {
+            Ok(()) => return Ok(()),
+            Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+                presented, ..
+            })) => {
+                has = presented;
+            }
+            Err(e) => return Err(wrong(e)),
+        }
+    }
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        inner.unwrap_or(name).trim_matches('"').to_owned()
+    };
+    let presented: Vec<_> = has.iter().map(bare).collect();
+    let presented = match presented.is_empty() {
+        true => "no name at all (a common name does not count)".to_owned(),
+        false => presented.join(", "),
+    };
+    Err(TlsError::Name { expected: names.join(" or "), presented })
+}
