@@ -1,6 +1,11 @@
 //! TLS towards real servers: every mode, certificates of every kind, and what passes through.
 
+#[allow(dead_code)] // `tests/pods.rs` uses the rest
+#[path = "pods/api.rs"]
+mod api;
 mod dialogue;
+#[path = "tls/pods.rs"]
+mod pods;
 mod support;
 
 use mysql_async::prelude::Queryable;

@@ -57,6 +57,16 @@
 //! the time is its own, and the same two pods may change places twice in an Event's life of an hour), so they could
 //! not agree on one name. Within a process the name is the same in each try, so that none is doubled.
 //!
+//! # Certificates
+//!
+//! A pod's certificate may be for any name that its headless Service (`spec.subdomain`) gives it: `pods.rs` makes the
+//! list, longest first, which goes through the snapshot to who connects. That covers what operators issue:
+//! mariadb-operator `*.<c>-internal` in all lengths, Percona's PS operator `*.<c>-mysql` up to `.svc`, Oracle's what its
+//! user writes, as a rule `*.<c>-instances.<ns>.svc.cluster.local`. Percona's PXC operator issues for `<c>-pxc` and
+//! `*.<c>-pxc`; webpki takes no wildcard with one label behind it, so with that preset the Service's own name does.
+//! The others issue nothing, or by cert-manager for the names that they are told. The CA of a Secret
+//! (`servers_tls.ca_secret`) comes as passwords do; see [`tls`](super::tls).
+//!
 //! # Passwords
 //!
 //! `secret = "name/key"` leaves an empty password in [`Config`](crate::config::Config) and a

@@ -6,6 +6,15 @@ import re
 import sys
 
 
+FIXTURE = pathlib.Path(__file__).parents[2] / "src/net/tls/fixture"
+# What the proxy looks through when it reads its configuration.
+CERTIFICATES = {
+    "servers-tls/ca.crt": (FIXTURE / "ca.pem").read_text,
+    "servers-tls/tls.crt": (FIXTURE / "server.pem").read_text,
+    "servers-tls/tls.key": (FIXTURE / "server-key.pem").read_text,
+}
+
+
 def documents(path):
     """Objects of a file: one document, a List, or several documents one after the other."""
     text, found, at = pathlib.Path(path).read_text(), [], 0
@@ -42,7 +51,7 @@ def volume(manifests, folder):
             for item in source["secret"]["items"]:
                 path = folder / item["path"]
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text("secret\n")
+                path.write_text(CERTIFICATES.get(item["path"], lambda: "secret\n")())
 
 
 def values(text_path, schema_path):

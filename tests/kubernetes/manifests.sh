@@ -81,6 +81,9 @@ chart_checks() {
   check "the resource of MOCO is read" reads_resource moco mysqlclusters
   check "no other has one to read" refuses "rbac.resource" template --set preset=radondb,cluster=a,rbac.resource=true
   check "changes become Events" tells_events
+  check "the CA is mounted" ca_is_mounted
+  check "the CA is watched" ca_is_watched
+  check "no CA is known of others" refuses "serversTls.caSecret" template --set preset=moco,cluster=a,serversTls.caSecret=operator
   check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
@@ -98,6 +101,18 @@ tells_events() {
   rendered "$work/events.yaml" --set preset=moco,cluster=my-cluster,rbac.events=true,config.notify.webhook=http://a/b \
     && accepted "$work/events.yaml" && config_is_valid "$work/events.yaml" "$work/volume-events" \
     && grep -A2 '\[notify\]' "$work/events.yaml" | grep -q 'events = true' && ! grep -q notify "$work/moco-plain.yaml"
+}
+
+ca_is_mounted() {
+  rendered "$work/ca.yaml" --set preset=mariadb-operator,cluster=shop,serversTls.caSecret=operator,serversTls.clientSecret=own \
+    && accepted "$work/ca.yaml" && config_is_valid "$work/ca.yaml" "$work/volume-ca" \
+    && grep -q '"shop-ca-bundle"' "$work/ca.yaml" && ! grep -q 'resources: \[secrets\]' "$work/ca.yaml"
+}
+
+ca_is_watched() {
+  rendered "$work/ca.yaml" --set preset=percona-pxc,cluster=shop,serversTls.caSecret=operator,passwords=watched \
+    && accepted "$work/ca.yaml" && config_is_valid "$work/ca.yaml" "$work/volume-ca-watched" \
+    && grep -q 'ca_secret = "shop-ssl/ca.crt"' "$work/ca.yaml" && grep -q 'resourceNames: .*"shop-ssl"' "$work/ca.yaml"
 }
 
 older_waits_in_the_proxy() {

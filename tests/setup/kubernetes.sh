@@ -144,6 +144,7 @@ kind: Pod
 metadata: {name: "$name"}
 spec:
   nodeName: node-0
+  subdomain: shop-internal
   containers: [{name: mysql, image: mysql, ports: [{name: mysql, containerPort: $port}]}]
 END
   [ $# = 0 ] || kubectl --namespace "$space" label pod "$name" "$@" >/dev/null

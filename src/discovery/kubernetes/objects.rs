@@ -13,6 +13,7 @@ pub(super) type LabelMap = BTreeMap<Box<str>, Box<str>>;
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Meta {
     pub name: String,
+    pub namespace: Option<Box<str>>,
     pub uid: String,
     pub resource_version: String,
     /// When it was told to go; it may serve for a while yet.
@@ -38,6 +39,10 @@ pub(super) struct Pod {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PodSpec {
     pub node_name: Option<String>,
+    /// Where it is not the pod's name.
+    pub hostname: Option<Box<str>>,
+    /// The headless Service that gives the pod a DNS name.
+    pub subdomain: Option<Box<str>>,
     pub containers: Vec<Container>,
 }
 

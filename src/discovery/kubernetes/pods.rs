@@ -14,6 +14,11 @@ use crate::topology::{Discovered, Label};
 /// Newer clusters put it on pods, every cluster on nodes.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
+/// Where a pod's search domains are, of which one tells the cluster's own.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// The cluster's DNS domain where nothing tells another.
+const DNS_DOMAIN: &str = "cluster.local";
+
 /// What is kept of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
@@ -27,6 +32,7 @@ struct Seen {
     deleting: bool,
     zone: Option<Arc<str>>,
     node: Option<String>,
+    tls_names: Arc<[Arc<str>]>,
 }
 
 /// The pods of one cluster.
@@ -44,6 +50,8 @@ pub(super) struct Pods {
     nodes: HashMap<String, Arc<str>>,
     /// The missing port was said.
     told: bool,
+    /// The cluster's DNS domain.
+    domain: String,
 }
 
 impl Pods {
@@ -57,6 +65,7 @@ impl Pods {
             zones: zones.collect(),
             nodes: HashMap::new(),
             told: false,
+            domain: dns_domain(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default()),
         }
     }
 
@@ -127,6 +136,7 @@ impl Pods {
             deleting: meta.deletion_timestamp.is_some(),
             zone: meta.labels.get(ZONE).map(|zone| Arc::from(&**zone)),
             node: pod.spec.node_name.clone(),
+            tls_names: tls_names(pod, self.rules.certificate_for_service, &self.domain),
         };
         let changed = before != Some(&seen);
         self.seen.insert(meta.name.as_str().into(), seen);
@@ -167,6 +177,7 @@ impl Pods {
                 deleting: seen.deleting,
                 zone: zone.or_else(|| self.zones.get(name).cloned()),
                 uid: seen.uid.clone(),
+                tls_names: seen.tls_names.clone(),
                 ..Discovered::from((name.clone(), seen.address.clone()?))
             })
         };
@@ -208,6 +219,35 @@ impl Pods {
         let ready = self.seen.iter().filter(|(_, s)| s.ready && !s.deleting && s.address.is_some());
         ready.map(|(name, _)| name).min_by_key(|name| numbered(name))
     }
+}
+
+/// The names that a pod's certificate may be for: those that its headless Service gives it, the longest first. Without
+/// one it has none, and its certificate must be for its address.
+fn tls_names(pod: &Pod, certificate_for_service: bool, domain: &str) -> Arc<[Arc<str>]> {
+    let (meta, spec) = (&pod.metadata, &pod.spec);
+    let Some(service) = spec.subdomain.as_deref().filter(|service| !service.is_empty()) else {
+        return Arc::default();
+    };
+    let host = spec.hostname.as_deref().filter(|host| !host.is_empty()).unwrap_or(&meta.name);
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let mut names = vec![
+        format!("{host}.{service}.{namespace}.svc.{domain}"),
+        format!("{host}.{service}.{namespace}.svc"),
+        format!("{host}.{service}.{namespace}"),
+        format!("{host}.{service}"),
+        host.to_owned(),
+    ];
+    if certificate_for_service {
+        names.push(service.to_owned());
+    }
+    names.into_iter().map(Arc::from).collect()
+}
+
+/// The cluster's DNS domain: behind `svc` in the search list that every pod gets.
+pub(super) fn dns_domain(resolv_conf: &str) -> String {
+    let lists = resolv_conf.lines().filter_map(|line| line.trim_start().strip_prefix("search"));
+    let found = lists.flat_map(str::split_whitespace).find_map(|domain| domain.strip_prefix("svc."));
+    found.map_or(DNS_DOMAIN, |domain| domain.trim_end_matches('.')).to_owned()
 }
 
 /// `db-10` comes after `db-9`.

@@ -18,6 +18,9 @@ struct Row {
     replica_mark: &'static str,
     /// Galera: every member is writable, and what it may do only its wsrep status says.
     galera: bool,
+    /// The operator's certificate is for the pods' headless Service and for `*.` in front of its name, which is no
+    /// wildcard that rustls takes: it asks for two labels behind it.
+    certificate_for_service: bool,
 }
 
 enum RowRoles {
@@ -39,6 +42,7 @@ const USUAL: Row = Row {
     no_role: NoRole::LeaveOut,
     replica_mark: "",
     galera: false,
+    certificate_for_service: false,
 };
 
 const TABLE: [Row; 12] = [
@@ -96,6 +100,7 @@ const TABLE: [Row; 12] = [
                    app.kubernetes.io/component=pxc",
         roles: Ordinal,
         galera: true,
+        certificate_for_service: true,
         ..USUAL
     },
     Row {
@@ -157,6 +162,8 @@ pub(super) struct Rules {
     /// Keys, some with the value that they must have.
     leave_out: Vec<(String, Option<String>)>,
     pub galera: bool,
+    /// See `Row`.
+    pub certificate_for_service: bool,
 }
 
 /// Where a pod's role is from.
@@ -220,6 +227,7 @@ impl Rules {
             replica_mark: pair(row.replica_mark),
             leave_out: Vec::new(),
             galera: row.galera,
+            certificate_for_service: row.certificate_for_service,
         }
     }
 
@@ -249,6 +257,7 @@ impl Rules {
             replica_mark: None,
             leave_out: labels.leave_out.iter().map(left_out).collect(),
             galera: false,
+            certificate_for_service: false,
         }
     }
 

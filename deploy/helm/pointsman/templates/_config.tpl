@@ -82,5 +82,6 @@ secrets/{{ .secret }}/{{ .key }}
   "log" (dict "format" "json")
 -}}
 {{- with $notify -}}{{- $_ := set $config "notify" . -}}{{- end -}}
+{{- with include "pointsman.serversTls" . | fromJson -}}{{- $_ := set $config "servers_tls" . -}}{{- end -}}
 {{- include "pointsman.tomlTable" (list "" (mergeOverwrite $config (deepCopy .Values.config))) | trim }}
 {{- end -}}

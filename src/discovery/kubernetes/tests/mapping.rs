@@ -45,6 +45,54 @@ fn a_pod_without_an_address_or_at_its_end_is_no_server() {
     }
 }
 
+/// The names that a pod's certificate may be for.
+fn tls_names(settings: &Kubernetes, pod: &Value) -> Vec<String> {
+    let found = servers(settings, std::slice::from_ref(pod));
+    found[0].tls_names.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_certificate_may_be_for_any_name_of_a_pod() {
+    let moco = settings(Preset::Moco);
+    let mut pod = primary("db-1");
+    assert!(tls_names(&moco, &pod).is_empty(), "without a Service it has no name");
+    pod["spec"]["subdomain"] = json!("moco-c");
+    let of = |host: &str| {
+        let names = ["moco-c.ns.svc.cluster.local", "moco-c.ns.svc", "moco-c.ns", "moco-c"];
+        let mut names: Vec<_> = names.iter().map(|name| format!("{host}.{name}")).collect();
+        names.push(host.to_owned());
+        names
+    };
+    assert_eq!(tls_names(&moco, &pod), of("db-1"));
+    pod["spec"]["hostname"] = json!("other");
+    assert_eq!(tls_names(&moco, &pod), of("other"));
+
+    let mut pxc = super::pod("c-pxc-0", &[]);
+    pxc["spec"]["subdomain"] = json!("c-pxc");
+    let names = tls_names(&settings(Preset::PerconaPxc), &pxc);
+    assert_eq!((names.len(), names[5].as_str()), (6, "c-pxc"));
+}
+
+#[test]
+fn the_clusters_domain_stands_in_the_search_list() {
+    let of = crate::discovery::kubernetes::pods::dns_domain;
+    assert_eq!(
+        of("nameserver 10.0.0.10\nsearch ns.svc.corp.example svc.corp.example corp.example\n"),
+        "corp.example"
+    );
+    assert_eq!(of("search example.org\n"), "cluster.local");
+    assert_eq!(of(""), "cluster.local");
+}
+
+#[test]
+fn a_pod_whose_names_change_is_heard_of() {
+    let mut pods = Pods::new(&settings(Preset::Moco));
+    let mut pod = primary("db-0");
+    assert!(pods.pods(Change::All(vec![parsed(&pod)])));
+    pod["spec"]["subdomain"] = json!("moco-c");
+    assert!(pods.pods(Change::Put(parsed(&pod))));
+}
+
 #[test]
 fn servers_stand_in_the_order_of_their_numbers() {
     let found = servers(&settings(Preset::Moco), &[replica("db-10"), replica("db-9"), primary("a-11")]);
