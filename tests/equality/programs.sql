@@ -292,13 +292,16 @@ CREATE DEFINER = app@'%' PROCEDURE as_app() SELECT CURRENT_USER();
 CALL as_app();
 -- error@mysql 1126 1127
 -- error@mariadb 1126
+-- mask *numbers: errno is what an earlier system call of the server's thread left
 CREATE FUNCTION udf RETURNS INTEGER SONAME 'no_such_library.so';
 -- error 1126
+-- mask *numbers: errno is what an earlier system call of the server's thread left
 INSTALL PLUGIN nothing SONAME 'no_such_library.so';
 -- error 1305
 UNINSTALL PLUGIN nothing;
 -- only mysql
 -- error 1126
+-- mask *numbers: errno is what an earlier system call of the server's thread left
 INSTALL COMPONENT 'file://component_nothing';
 -- only mysql
 -- error 3537
