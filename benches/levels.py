@@ -74,6 +74,9 @@ def one_round(target, cluster, test, threads, seconds, extra):
 
 def measure(cluster, settings, say):
     targets, rows = [], []
+    # Each proxy keeps its clients' statements prepared while the others have their turn.
+    for server in cluster.servers:
+        cluster.sql("SET GLOBAL max_prepared_stmt_count = 1000000", server)
     try:
         for level in LEVELS:
             targets.append(pointsman("split", cluster, 0, f'[consistency]\nlevel = "{level}"\n'))
