@@ -57,6 +57,22 @@
 //! A position goes with its statement (`Freshness`): a replica that fails before it has answered is replaced by one that
 //! is there as well, or by the primary.
 //!
+//! # Ahead of the answer
+//!
+//! `session/ahead.rs`. As long as nobody writes, the primary says the same each time. After eight equal answers in a row,
+//! with nothing being committed, a worker takes the primary to be *quiet*, and a plain `strong` read goes to a replica
+//! that has that position at once, beside the question that it takes part in. Its answer stays unread until the
+//! primary has said that the position holds: then it is as good as one that was asked for afterwards, since the replica
+//! had the position before it ran the read. If the primary says anything else (another position, something being committed,
+//! that it is the primary no more), the answer is dropped and the read begins anew, with the question in front. So a
+//! read takes as long as the longer of the two round trips and not their sum; the reads that a write makes run twice
+//! (`pointsman_consistency_reads_overtaken_total`) are at most those under way when it came, and none before the next eight
+//! equal answers.
+//!
+//! Plain is a SELECT or an execute without a cursor, on a port that splits, of a session that keeps nothing on a
+//! replica's connection, with nothing but a result set to leave behind. Of a dropped answer 256 KiB are read; a
+//! connection with more of it is closed.
+//!
 //! # What takes no part
 //!
 //! - Statements of a transaction: one that only reads asks at its beginning, and what it sees is of that moment or later,

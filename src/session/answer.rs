@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::task::Poll;
 
 use super::attach::Stop;
+use super::barrier::Freshness;
 use super::exchange::Outcome;
 use super::pins::PinSet;
 use super::reader::{Written, positions};
@@ -199,6 +200,11 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
+        if matches!(self.freshness, Freshness::Ahead(_))
+            && let Some(outcome) = Box::pin(self.await_position(&mut walker, buf, request)).await
+        {
+            return outcome;
+        }
         // Borrowed once there is something to read: servers take their time, and sessions are many.
         let mut chunk = Buf::default();
         let mut forwarded = false;
@@ -378,7 +384,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// What went in front of the statement was refused: nothing of it may count.
-    fn not_taken(
+    pub(super) fn not_taken(
         &mut self,
         error: SwallowError,
         walker: &ResponseWalker,
@@ -412,7 +418,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The answer ends here, by the proxy's word: the client hears it where a packet may stand.
-    fn broken_off(
+    pub(super) fn broken_off(
         &mut self,
         stop: Stop,
         walker: &ResponseWalker,
@@ -428,7 +434,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// An answer that fills buffers gets a larger one.
-    fn make_room(&mut self, chunk: &mut Buf, full: bool, need: usize) {
+    pub(super) fn make_room(&mut self, chunk: &mut Buf, full: bool, need: usize) {
         if full && chunk.capacity() < LARGE_BUFFER {
             let mut large = self.context.buffers.large();
             large.extend_from_slice(chunk.filled());
@@ -494,7 +500,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Takes the answers to what went in front of the statement.
-    fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
+    pub(super) fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
         let Some(connection) = &mut self.backend else { return Ok(()) };
         if connection.swallow(chunk)? == Settled::Waiting {
             chunk.make_room(1);

@@ -11,8 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use batch::Answer;
-use batch::Batch;
+pub use batch::{Answer, Batch};
 use known::Known;
 
 use super::Context;
@@ -81,6 +80,16 @@ impl<S: Stream> Asking<S> {
         self.known.borrow_mut().has(server, position, snapshot)
     }
 
+    /// Where the primary is, as long as nobody writes; None: somebody does.
+    pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
+        self.known.borrow().quiet_at()
+    }
+
+    /// It was not, or could not be asked.
+    pub fn is_not_quiet(&self) {
+        self.known.borrow_mut().is_not_quiet();
+    }
+
     /// Whether it is not worth a wait: the last one was in vain, and the server has not come that far since.
     pub fn is_behind(&self, server: &Server, snapshot: &Snapshot) -> bool {
         self.known.borrow_mut().is_behind(server, snapshot)
@@ -109,6 +118,16 @@ impl<R: Runtime> Context<R> {
     /// How far the primary is: every write that was acknowledged before this was called is in it.
     pub(super) async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
         self.ask(primary, Question::Position, None).await
+    }
+
+    /// The same for a read that goes ahead of the answer, taking the primary to be at this position.
+    pub(super) fn primary_position_expecting(
+        self: &Rc<Self>,
+        primary: ServerId,
+        position: &Rc<GtidSet>,
+    ) -> Option<Rc<Batch>> {
+        let batch = self.join(primary, Question::Position, None);
+        batch.expects(position).then_some(batch)
     }
 
     /// Whether a replica has, or within `consistency.max_wait` gets, this position.
@@ -147,6 +166,16 @@ impl<R: Runtime> Context<R> {
         question: Question,
         position: Option<&Rc<GtidSet>>,
     ) -> Answer {
+        self.join(server, question, position).answer().await
+    }
+
+    /// Those who share the next question of a kind to a server, one more with them.
+    fn join(
+        self: &Rc<Self>,
+        server: ServerId,
+        question: Question,
+        position: Option<&Rc<GtidSet>>,
+    ) -> Rc<Batch> {
         let line = self.asking.line(server, question);
         let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
         batch.join(position);
@@ -154,7 +183,7 @@ impl<R: Runtime> Context<R> {
             // It runs behind all that is ready now, and these share the question.
             self.runtime.spawn(answer_all(self.clone(), line));
         }
-        batch.answer().await
+        batch
     }
 
     fn count_question(&self, question: Question, reads: u64) {

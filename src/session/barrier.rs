@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::asking::{Answer, is_galera, tells_positions};
+use super::asking::{Answer, Batch, is_galera, tells_positions};
 use super::attach::Stop;
 use super::reader::Written;
 use super::request::Request;
@@ -43,6 +43,8 @@ pub enum Freshness {
     Unasked,
     /// It may go to a replica that has this.
     Position(Rc<GtidSet>),
+    /// It may go to a replica that has what is expected, and must not be answered before the primary has said so.
+    Ahead(Rc<Batch>),
     /// It is for the primary: no replica serves.
     Primary,
     /// It may go to this replica, which is in step with the others.
@@ -312,7 +314,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Chooses a replica that has the position.
-    fn takes_fresh(&mut self, snapshot: &Snapshot) -> bool {
+    pub(super) fn takes_fresh(&mut self, snapshot: &Snapshot) -> bool {
         if let Some(reader) = self.reader
             && self.reader_at == snapshot.roles_version
             && !self.looks_around(reader)

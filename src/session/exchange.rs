@@ -35,6 +35,8 @@ pub(super) enum Outcome {
     NotCommitted,
     /// A server that was taken for the primary says it is read-only; nothing was executed.
     Refused(ServerError, ServerId),
+    /// A replica was asked while the primary was quiet, but a write came in between: nothing was forwarded.
+    Overtaken,
     /// The server is lost, and the open transaction can be run again on another, this statement behind it.
     Replay,
     /// The client gets an ERR packet with this sequence id, or none, and stays or not.
@@ -63,6 +65,7 @@ impl<R: Runtime> Session<R> {
             if role == Role::Reader
                 && not_reader.is_none()
                 && self.must_ask(why, request)
+                && !self.goes_ahead(buf, request)
                 && let Some(told) = Box::pin(self.barrier_first(buf, *request, &mut not_reader)).await
             {
                 return told;
@@ -84,6 +87,12 @@ impl<R: Runtime> Session<R> {
             if !looks_back && !self.take_for(role) {
                 match Box::pin(self.connect(role, buf, request)).await {
                     Ok(None) => {}
+                    Ok(Some(_)) if matches!(self.freshness, Freshness::Ahead(_)) => {
+                        // Who may answer in its place, the primary's answer tells.
+                        self.context.asking.is_not_quiet();
+                        self.freshness = Freshness::Unasked;
+                        continue;
+                    }
                     Ok(Some(instead)) => {
                         not_reader = Some(instead);
                         continue;
@@ -120,6 +129,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Done => break (role, why),
                 Outcome::NotHere => not_reader = Some(Why::Refused),
                 Outcome::PrepareAgain => request.prepared_anew = true,
+                Outcome::Overtaken => {}
                 Outcome::NotCommitted => return Box::pin(self.roll_back_instead(buf, *request)).await,
                 Outcome::Again => {
                     tries += 1;

@@ -11,6 +11,7 @@
     )
 )]
 
+mod ahead;
 mod answer;
 mod asking;
 mod attach;

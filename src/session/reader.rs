@@ -83,6 +83,9 @@ impl<R: Runtime> Session<R> {
     pub(super) fn is_fresh(&self, server: &Server, snapshot: &Snapshot) -> bool {
         match &self.freshness {
             Freshness::Position(position) => self.context.asking.has(server, position, snapshot),
+            Freshness::Ahead(batch) => {
+                batch.expected().is_some_and(|position| self.context.asking.has(server, &position, snapshot))
+            }
             Freshness::On(node) => server.id == *node,
             Freshness::Primary | Freshness::Diverted(_) => false,
             Freshness::Unasked => {

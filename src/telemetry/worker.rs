@@ -320,6 +320,8 @@ pub struct WorkerMetrics {
     pub pinned_us: [Cell; Pin::ALL.len()],
     /// Reads that asked how fresh they are.
     pub fresh_reads: FreshCells,
+    /// Of those that went ahead, the ones whose answer was dropped.
+    pub overtaken: Cell,
     /// How long they did.
     pub consistency_wait: Latency,
     /// Questions asked for them, by kind,

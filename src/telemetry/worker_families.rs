@@ -166,6 +166,12 @@ impl WorkerFamilies {
              was there already, one that was waited for, or the primary.",
             reads,
         )?;
+        families.counters(
+            "pointsman_consistency_reads_overtaken",
+            "Answers of replicas that were dropped, and their reads run again: they were asked at the same time as a \
+             quiet primary for its position, and it had moved.",
+            [([], self.sum(|worker| &worker.overtaken))],
+        )?;
         families.latencies(
             "pointsman_consistency_wait_seconds",
             "How long reads waited for the primary's position and for a replica that has it.",

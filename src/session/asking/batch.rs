@@ -27,12 +27,14 @@ pub enum Answer {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub struct Batch {
     answer: RefCell<Option<Answer>>,
     waiting: RefCell<Vec<Waker>>,
     joined: Cell<u64>,
     /// What all of them wait for.
     target: RefCell<Option<Rc<GtidSet>>>,
+    /// What some of them, whose reads went ahead, take the primary's position to be.
+    expected: RefCell<Option<Rc<GtidSet>>>,
 }
 
 impl Batch {
@@ -48,6 +50,25 @@ impl Batch {
             Some(known) if position.contains(known) => *known = position.clone(),
             Some(known) => Rc::make_mut(known).union(position),
         }
+    }
+
+    /// A read goes ahead, taking the primary to be at this position. False: others take it for another.
+    pub fn expects(&self, position: &Rc<GtidSet>) -> bool {
+        let mut expected = self.expected.borrow_mut();
+        Rc::ptr_eq(expected.get_or_insert_with(|| position.clone()), position)
+    }
+
+    /// What was expected.
+    pub fn expected(&self) -> Option<Rc<GtidSet>> {
+        self.expected.borrow().clone()
+    }
+
+    /// Whether a replica that had what was expected has all that there is.
+    pub fn is_as_expected(&self, position: &Rc<GtidSet>) -> bool {
+        let expected = self.expected.borrow();
+        expected
+            .as_ref()
+            .is_some_and(|expected| Rc::ptr_eq(expected, position) || expected.contains(position))
     }
 
     /// How many waited, at most.

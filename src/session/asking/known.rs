@@ -12,6 +12,8 @@ use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 pub(super) struct Known {
     /// What the primary said last, and what that is.
     last: Option<(Vec<u8>, Rc<GtidSet>)>,
+    /// How often in a row it said the same, with nothing being committed.
+    same: u32,
     /// How far replicas have come, as of these roles: who was rebuilt was down meanwhile.
     reached: Vec<(ServerId, Rc<GtidSet>)>,
     roles: u64,
@@ -33,13 +35,31 @@ struct Missed {
 /// back, or may never come there.
 const FORGOTTEN: Duration = Duration::from_secs(10);
 
+/// A primary that said the same so often in a row is quiet: one read in so many is run twice, at most.
+const QUIET: u32 = 8;
+
 impl Known {
+    /// Where the primary is, as far as one can tell without asking: None unless it is quiet.
+    pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
+        let last = self.last.as_ref().filter(|_| self.same >= QUIET);
+        last.map(|(_, position)| position.clone())
+    }
+
+    /// The primary did not say the same, or nothing.
+    pub fn is_not_quiet(&mut self) {
+        self.same = 0;
+    }
+
     /// The position that a text means, with the GTIDs that threads own: `uuid:7#23:8#24`, the thread behind the hash.
     /// None: nobody can read it, or it is empty, as with a primary without a binary log: every replica would be there.
     pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Rc<GtidSet>> {
         let executed = match &self.last {
-            Some((known, position)) if known == text => position.clone(),
+            Some((known, position)) if known == text => {
+                self.same = if owned.is_empty() { self.same.saturating_add(1) } else { 0 };
+                position.clone()
+            }
             _ => {
+                self.same = 0;
                 let position = GtidSet::parse(flavor, text).ok().filter(|position| !position.is_empty())?;
                 let position = Rc::new(position);
                 self.last = Some((text.to_vec(), position.clone()));

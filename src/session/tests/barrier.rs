@@ -1,6 +1,7 @@
 //! Reads at `strong` and `session`: what the proxy asks the primary and the replicas before a read goes,
 //! and who answers when it cannot know.
 
+mod ahead;
 mod corners;
 
 use std::time::Duration;

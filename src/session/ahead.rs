@@ -1,0 +1,166 @@
+//! Reads at `strong` that go to a replica while the primary is still being asked for its position: as long as
+//! nobody writes, the position is what it was, and the replica has it. The answer waits, unread, until the primary
+//! has said so; if it says something else, the answer is dropped, and the read runs again.
+
+use std::mem;
+
+use tokio::time::Instant;
+
+use super::Session;
+use super::answer::Came;
+use super::asking::{Answer, tells_positions};
+use super::barrier::Freshness;
+use super::exchange::Outcome;
+use super::reader::Written;
+use super::request::Request;
+use super::state::Answered;
+use crate::config::Level;
+use crate::net::{Buf, LARGE_BUFFER, Runtime};
+use crate::routing::Role;
+use crate::sql::{Effects, StatementKind};
+use crate::telemetry::{Close, Fresh, Port};
+use crate::topology::Flavor;
+use crate::wire::{Command, ResponseWalker, Walked};
+
+/// Of an answer that is not wanted, so many bytes are read; for more of it the connection is not worth keeping.
+const MOST_DROPPED: usize = LARGE_BUFFER;
+
+/// Where the flags of COM_STMT_EXECUTE stand in its arguments, behind the statement's id.
+const EXECUTE_FLAGS: usize = 4;
+
+impl<R: Runtime> Session<R> {
+    /// Whether this read goes to a replica at once, and the question for the primary's position beside it.
+    pub(super) fn goes_ahead(&mut self, buf: &Buf, request: &Request) -> bool {
+        let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES;
+        let effects = request.class.effects;
+        if self.level_now != Level::Strong
+            || self.port != Port::Split
+            || request.class.kind != StatementKind::Read
+            || !request.whole
+            || !(effects.contains(Effects::REPEATABLE) && plain.contains(effects))
+            || !self.state.pins.on(Role::Reader).is_empty()
+            || self.links.kept_on(Role::Reader).is_some()
+        {
+            return false;
+        }
+        match request.command {
+            Command::Query => {}
+            // A cursor would stay open there.
+            Command::StmtExecute if request.arguments(buf).get(EXECUTE_FLAGS) == Some(&0) => {}
+            _ => return false,
+        }
+        let Some(position) = self.context.asking.quiet_at() else { return false };
+        let has_written = match &self.state.written {
+            Written::Nothing => true,
+            Written::These(written) => position.contains(written),
+            Written::Unknown => false,
+        };
+        let snapshot = self.context.topology.get();
+        let Some(primary) = snapshot.writer().filter(|primary| has_written && tells_positions(primary))
+        else {
+            return false;
+        };
+        self.freshness = Freshness::Position(position.clone());
+        let reads = self.reads;
+        self.reads = reads.wrapping_add(1);
+        // Now and then another choice, which is made at leisure.
+        if self.reads != 0
+            && self.takes_fresh(&snapshot)
+            && let Some(batch) = self.context.primary_position_expecting(primary.id, &position)
+        {
+            self.freshness = Freshness::Ahead(batch);
+            return true;
+        }
+        (self.reads, self.freshness) = (reads, Freshness::Unasked);
+        false
+    }
+
+    /// The request was sent: waits for the primary's position. None: the answer is good. It stands in the way of the
+    /// next one until it is read.
+    pub(super) async fn await_position(
+        &mut self,
+        walker: &mut ResponseWalker,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Option<Result<Outcome, Close>> {
+        let Freshness::Ahead(batch) = mem::take(&mut self.freshness) else { return None };
+        let began = Instant::now();
+        let answer = match self.unless_ended(batch.answer()).await {
+            Ok(answer) => answer,
+            Err(stop) => return Some(self.broken_off(stop, walker, buf, *request)),
+        };
+        let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let metrics = &self.context.metrics;
+        if let Answer::Position { position, pending: false } = answer
+            && batch.is_as_expected(&position)
+        {
+            metrics.consistency_wait.observe_us(us);
+            metrics.fresh_reads.at(self.level_now as usize, Fresh::There).add(1);
+            self.freshness = Freshness::Position(position);
+            return None;
+        }
+        metrics.overtaken.add(1);
+        self.context.asking.is_not_quiet();
+        Some(self.drop_answer(walker, buf, request).await)
+    }
+
+    /// Reads the answer for nobody.
+    async fn drop_answer(
+        &mut self,
+        walker: &mut ResponseWalker,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Outcome, Close> {
+        let (mut chunk, mut dropped) = (Buf::default(), 0);
+        loop {
+            chunk = match self.read_server(chunk).await {
+                Ok(Came::Bytes(chunk)) => chunk,
+                Ok(Came::Broken | Came::GivenUp) => return Ok(self.lost(true, false, walker, buf, *request)),
+                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+            };
+            if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
+                match self.swallow(&mut chunk) {
+                    Ok(()) if chunk.is_empty() || self.backend.as_ref().is_none_or(|c| c.is_expecting()) => {
+                        continue;
+                    }
+                    Ok(()) => {}
+                    Err(unready) => return Ok(self.not_taken(unready, walker, buf, *request)),
+                }
+            }
+            let full = chunk.is_full();
+            let walked = {
+                let mut edits = self.context.edits.borrow_mut();
+                edits.clear();
+                walker.feed(chunk.filled_mut(), &mut edits, &mut ())
+            };
+            match walked {
+                Ok((_, Walked::Done)) => break,
+                Ok((used, Walked::More { need })) if dropped + used <= MOST_DROPPED => {
+                    dropped += used;
+                    chunk.consume(used);
+                    self.make_room(&mut chunk, full, need);
+                }
+                _ => {
+                    self.server_lost();
+                    break;
+                }
+            }
+        }
+        self.context.buffers.give(chunk);
+        self.state.answer = Answered::default();
+        self.state.unpin(self.role, mem::take(&mut self.sent));
+        if let Some(connection) = &mut self.backend {
+            connection.is_done();
+            // Warnings, row counts: they are of a statement that never was.
+            connection.has_past = true;
+            connection.leaves_diagnostics = true;
+            connection.stale_diagnostics = connection.about.flavor == Flavor::MariaDb;
+            self.rest();
+        }
+        if let Err(stop) = self.settle_losses().await {
+            request.consume_from(buf);
+            return Ok(Outcome::Stop(request.answer_seq(), stop));
+        }
+        Ok(Outcome::Overtaken)
+    }
+}
