@@ -37,11 +37,13 @@ impl Session {
                 sleep(Duration::from_millis(20)).await;
                 continue;
             }
+            let rests = self.shared.rests();
             match self.role {
-                Role::Writer if self.chance.below(10) < 6 => self.write_and_read().await,
-                Role::Mixed if self.chance.below(10) < 2 => self.write_and_read().await,
+                Role::Writer if !rests && self.chance.below(10) < 6 => self.write_and_read().await,
+                Role::Mixed if !rests && self.chance.below(10) < 2 => self.write_and_read().await,
                 Role::Prompt => self.read_promptly().await,
-                _ if self.via == Via::Direct => self.write_and_read().await,
+                _ if self.via == Via::Direct && !rests => self.write_and_read().await,
+                _ if self.via == Via::Direct => {}
                 _ => {
                     let key = if self.chance.below(2) == 0 { self.newest() } else { self.any() };
                     self.read(key).await;

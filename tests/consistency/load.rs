@@ -1,5 +1,5 @@
 //! Sessions on two proxies, and some on the primary itself, that write and read registers and counters without a
-//! pause, and record it.
+//! pause, but for one that all who write make together, and record it.
 
 use super::client::Session;
 use super::history::{Act, Op, Told, Via};
@@ -15,6 +15,11 @@ use tokio::time::{Instant, sleep};
 
 /// What only a defect, not a slow machine, reaches.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Of so many milliseconds
+const TURN: u128 = 120;
+/// nobody writes in these.
+const REST: u128 = 40;
 
 /// One row each.
 pub const TABLE: &str = "CREATE TABLE test.cells (k INT PRIMARY KEY, v BIGINT UNSIGNED NOT NULL)";
@@ -66,6 +71,11 @@ pub struct Shared {
 impl Shared {
     pub fn now(&self) -> u64 {
         u64::try_from(self.clock.elapsed().as_nanos()).expect("centuries")
+    }
+
+    /// Those who write rest now, all of them: what the proxies do while the primary is quiet, and as it ends, counts too.
+    pub fn rests(&self) -> bool {
+        self.clock.elapsed().as_millis() % TURN < REST
     }
 }
 

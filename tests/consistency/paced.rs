@@ -122,6 +122,18 @@ async fn write(conn: &mut Conn, chance: &mut Chance) -> Result<(), Error> {
     }
 }
 
+/// Answers of replicas that came too early, since the proxies began.
+pub async fn dropped(proxies: &[Proxy]) -> f64 {
+    let mut dropped = 0.0;
+    for proxy in proxies {
+        let (_, body) = proxy.get("/metrics").await.expect("/metrics");
+        let count =
+            body.lines().find_map(|line| line.strip_prefix("pointsman_consistency_reads_overtaken_total "));
+        dropped += count.and_then(|n| n.parse::<f64>().ok()).expect("a number");
+    }
+    dropped
+}
+
 /// Reads on ports that split: on replicas, on the primary.
 pub async fn read_counts(proxies: &[Proxy]) -> (f64, f64) {
     let mut counts = (0.0, 0.0);

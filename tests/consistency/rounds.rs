@@ -81,7 +81,9 @@ pub async fn play(settings: &Settings) -> Option<Outcome> {
             round += 1;
             let began = Instant::now();
             let outcome = one(&mut scene, settings, trouble, round).await;
-            eprintln!("{}: {outcome}; {:.1} s", settings.again(trouble), began.elapsed().as_secs_f64());
+            let (again, seconds) = (settings.again(trouble), began.elapsed().as_secs_f64());
+            let dropped = paced::dropped(&scene.proxies).await;
+            eprintln!("{again}: {outcome}; {dropped} answers dropped so far; {seconds:.1} s");
             outcome.errors.iter().for_each(|(error, count)| eprintln!("    {count} times {error}"));
             all.findings.extend(outcome.findings.clone());
             all.pairs.merge(outcome.pairs.clone());
