@@ -3,7 +3,7 @@
 //! | level | what is asked |
 //! |---|---|
 //! | `strong` | before each read: how far the primary is |
-//! | `session` | the same, where the session could go back behind what it has seen; its own writes are known without |
+//! | `session` | the same, where the session could go back behind what it has seen; its own writes it knows |
 //! | `bounded`, `eventual` | nothing |
 //!
 //! # The question
@@ -95,7 +95,10 @@
 //! primary's state that a read there showed, nor how far a replica really was. But the primary is always at least as far as
 //! anything that was read. So the session asks for the primary's position where it could go back: if rows came from the
 //! primary since its last read from a replica, if it would read from another replica than last time, or if a server's
-//! role changed meanwhile (`Seen`). A session that stays on its replica asks nothing.
+//! role changed meanwhile (`Seen`). A session that stays on its replica asks nothing; after a write it waits there for
+//! that write, `max_wait` at most, until the probes see it on all replicas. If it comes there too late, the session asks
+//! as above, and another replica or the primary answers. (Another replica may have what the session wrote, and still
+//! lack what it has seen, so that one is not taken without the question.)
 //!
 //! # Groups
 //!

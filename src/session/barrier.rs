@@ -89,7 +89,7 @@ impl<R: Runtime> Session<R> {
             && !request.class.effects.intersects(LOOKS_BACK)
             && kind != StatementKind::Session
             && ((kind != StatementKind::Transaction && !inside) || self.begins_to_read(request));
-        reads && (self.level_now == Level::Strong || self.could_go_back())
+        reads && (self.level_now == Level::Strong || self.could_go_back() || self.wrote_of_late())
     }
 
     fn begins_to_read(&self, request: &Request) -> bool {
@@ -103,6 +103,12 @@ impl<R: Runtime> Session<R> {
         self.seen.primary
             || self.seen.roles != half(self.context.topology.versions().roles)
             || self.looks_around_at(self.reads.wrapping_add(1), replica)
+    }
+
+    /// Whether replicas may lack what it wrote.
+    #[inline]
+    fn wrote_of_late(&self) -> bool {
+        self.port == Port::Split && matches!(self.state.written, Written::These(_))
     }
 
     /// Whether a replica may be read from without a question, as far as the session's own reads go.
@@ -140,12 +146,17 @@ impl<R: Runtime> Session<R> {
     /// Asks, and chooses who reads: some reason, if that is the primary.
     pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, Stop> {
         let began = Instant::now();
+        let only_wrote = self.level_now == Level::Session && !self.could_go_back();
         self.reads = self.reads.wrapping_add(1);
         if self.reads == 0 {
             // As for reads that do not ask: now and then another choice.
             self.reader = None;
         }
-        let (freshness, outcome) = self.freshness(began, request).await?;
+        let known = if only_wrote { self.has_own_writes(began, request).await? } else { None };
+        let (freshness, outcome) = match known {
+            Some(known) => known,
+            None => self.freshness(began, request).await?,
+        };
         let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let metrics = &self.context.metrics;
         metrics.consistency_wait.observe_us(us);
@@ -235,6 +246,42 @@ impl<R: Runtime> Session<R> {
             }
             self.pause_for_change(left.min(Duration::from_millis(20)), snapshot.version).await?;
         }
+    }
+
+    /// At `session`: what it wrote, it knows. The replica that it reads from is waited for until that has come there.
+    /// None: it had better ask.
+    async fn has_own_writes(
+        &mut self,
+        began: Instant,
+        request: &Request,
+    ) -> Result<Option<(Freshness, Option<Fresh>)>, Stop> {
+        let context = self.context.clone();
+        let snapshot = context.topology.get();
+        self.forget_writes(&snapshot);
+        let Written::These(written) = &self.state.written else {
+            return Ok(Some((Freshness::Unasked, None)));
+        };
+        let position = Rc::new((**written).clone());
+        let Some(replica) = self.seen.replica else {
+            return self.find(began, position, request).await.map(Some);
+        };
+        // Another one may have what it wrote, and still lack what it has seen.
+        let kept = self.links.kept_on(Role::Reader);
+        let server = snapshot.server(replica).filter(|server| server.serves_reads && server.weight > 0);
+        let Some(server) = server.filter(|_| kept.is_none_or(|kept| kept == replica)) else {
+            return Ok(None);
+        };
+        let mut outcome = Fresh::There;
+        if !context.asking.has(server, &position, &snapshot) {
+            outcome = Fresh::Waited;
+            if context.asking.is_behind(server, &snapshot)
+                || !self.unless_ended(context.reaches(replica, &position)).await?
+            {
+                return Ok(None);
+            }
+        }
+        (self.reader, self.reader_at) = (Some(replica), snapshot.roles_version);
+        Ok(Some((Freshness::On(replica), Some(outcome))))
     }
 
     /// A replica that has this position, or gets there soon.

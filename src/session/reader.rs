@@ -199,7 +199,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Once all replicas have the session's writes, none has to be asked again.
-    fn forget_writes(&mut self, snapshot: &Snapshot) {
+    pub(super) fn forget_writes(&mut self, snapshot: &Snapshot) {
         if let Written::These(_) = &self.state.written
             // Also one that does not serve now: it may come back without them.
             && snapshot

@@ -162,8 +162,8 @@ impl WorkerFamilies {
         });
         families.counters(
             "pointsman_consistency_reads",
-            "Reads that asked for the primary's position first, by level and by what answered them: a replica that \
-             was there already, one that was waited for, or the primary.",
+            "Reads that needed a replica at a certain position (the primary's, or the session's own writes), by level \
+             and by what answered them: a replica that was there already, one that was waited for, or the primary.",
             reads,
         )?;
         families.counters(
