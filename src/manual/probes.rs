@@ -10,7 +10,8 @@
 //! identity. If the account may not see replication, a smaller statement goes on alone, the log says which
 //! GRANT is missing, and the connection is renewed each minute, because privileges bind new connections only.
 //!
-//! - No answer within the interval is a missed probe. The next is not sent behind it; a late answer still
+//! - No answer within the interval, or within two round trips if that is longer, is a missed probe. (A round trip: the
+//!   quickest answer on the connection; before the first a third of its login.) The next is not sent behind it; a late answer still
 //!   counts. Three missed: down.
 //! - Refused, reset, closed: down at once, except that a loss on a connection that had answered is tried once
 //!   more, since it proves nothing alone.

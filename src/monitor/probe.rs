@@ -1,7 +1,7 @@
 //! One server's probes: a task that connects, asks, waits, and reports each outcome.
 //!
-//! A probe without an answer within `interval` counts as missed. The next one is not sent behind
-//! it: its answer still counts when it comes late; after three missed the connection is dropped.
+//! A probe without an answer within `interval`, or on a long line within two round trips, counts as missed. The next
+//! one is not sent behind it: its answer still counts when it comes late; after three missed the connection is dropped.
 
 use std::future::Future;
 use std::pin::pin;
@@ -27,6 +27,10 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// answers it when it wakes, and it must not find hundreds of abandoned ones, for which MySQL
 /// would block this host (`max_connect_errors`).
 const CONNECT_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
+/// A login has at least three round trips: TCP's, the greeting with its response, and what follows.
+const LOGIN_TRIPS: u32 = 3;
+/// However long a login took, a round trip is taken to be no longer than this.
+const LONGEST_TRIP: Duration = Duration::from_secs(1);
 /// Privileges bind new connections only, so without them the connection is renewed this often.
 const PRIVILEGE_RETRY: Duration = Duration::from_secs(60);
 
@@ -135,7 +139,9 @@ impl<C: Connector> Prober<C> {
             self.degraded = None;
             let connector = self.connector.clone();
             let target = self.target.clone();
-            let connection = match self.watch(connector.connect(&target), patience, lost.take()).await? {
+            let missed = self.interval();
+            let connecting = connector.connect(&target);
+            let connection = match self.watch(connecting, missed, patience, lost.take()).await? {
                 None => {
                     patience = (patience * 2).min(CONNECT_PATIENCE.1);
                     continue;
@@ -160,16 +166,21 @@ impl<C: Connector> Prober<C> {
     /// Probes on one connection until it ends.
     async fn serve(&mut self, mut connection: C::Connection) -> Result<End, Over> {
         let mut answers: u32 = 0;
+        // The quickest answer, or as long as none came a part of the login.
+        let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.tell_of_encryption(connection.greeting().encryption);
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
             let sql = statement::text(flavor, self.degraded.is_none(), self.orders.borrow().galera);
+            let missed = self.interval().max(trip * 2);
             // At least three, also when the interval is reloaded meanwhile.
-            let patience = self.interval() * MISSED_UNTIL_DOWN;
-            match self.watch(connection.query(&sql), patience, None).await? {
+            let patience = missed * MISSED_UNTIL_DOWN;
+            match self.watch(connection.query(&sql), missed, patience, None).await? {
                 None => return Ok(End::Silent),
                 Some(Ok(sets)) => {
+                    let took = self.started.elapsed();
+                    trip = if answers == 0 { took } else { trip.min(took) };
                     match statement::outcome(connection.greeting(), &sets, self.started.elapsed()) {
                         Ok(outcome) => {
                             answers = answers.saturating_add(1);
@@ -213,18 +224,19 @@ impl<C: Connector> Prober<C> {
         End::Lost(error)
     }
 
-    /// Waits for `work` and reports a missed probe for each interval without its end; None when
-    /// `patience` is over. After a loss (`lost`) the first missed interval is proof enough.
+    /// Waits for `work` and reports a missed probe each time that `after` goes by without its end; None when
+    /// `patience` is over. After a loss (`lost`) the first one is proof enough.
     async fn watch<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
+        after: Duration,
         patience: Duration,
         mut lost: Option<Error>,
     ) -> Result<Option<Result<T, Error>>, Over> {
         let mut work = pin!(work);
         let mut missed = 0;
         loop {
-            if let Ok(result) = timeout(self.interval(), &mut work).await {
+            if let Ok(result) = timeout(after, &mut work).await {
                 return Ok(Some(result));
             }
             missed += 1;

@@ -111,6 +111,28 @@ async fn a_late_answer_counts_and_no_probe_is_sent_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_line_is_no_dead_server() {
+    play(async |mut w| {
+        w.pass(150).await;
+        w.cluster.host("db-0", |h| h.latency = Duration::from_millis(400));
+        for at in [151, 251, 351] {
+            assert_eq!(w.next().await, ("timeout", at));
+        }
+        // It is found behind its longer line, and stays.
+        w.pass(2000).await;
+        for _ in 0..10 {
+            assert_eq!(w.next().await.0, "facts");
+        }
+        // Silence is still noticed, after two round trips each.
+        w.cluster.power("db-0", Power::Frozen);
+        w.pass(1).await;
+        let (first, second) = (w.next().await, w.next().await);
+        assert_eq!((first.0, second.0, second.1 - first.1), ("timeout", "timeout", 800));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_is_seen_at_once() {
     play(async |mut w| {
         w.pass(150).await;
