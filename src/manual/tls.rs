@@ -43,5 +43,5 @@
 //! - Who waits owns no buffer: those of records are the thread's, lent while there is something in them. What was
 //!   decrypted and not read is at most the records of one buffer.
 //!
-//! rustls keeps eight tickets of TLS 1.3 for a server, and each is good for one connection. `net/tls/sessions.rs`
-//! keeps 256, for a pool that moves to another server.
+//! rustls keeps eight tickets of TLS 1.3 for a name, and each is good for one connection. `net/tls/sessions.rs`
+//! keeps 256 for each name and port, for a pool that moves to another server.

@@ -41,6 +41,14 @@ impl Endpoint {
             Endpoint::Unix(_) => "",
         }
     }
+
+    /// The port; 0 for a path.
+    pub fn port(&self) -> u16 {
+        match self {
+            Endpoint::Tcp { port, .. } => *port,
+            Endpoint::Unix(_) => 0,
+        }
+    }
 }
 
 impl FromStr for Endpoint {

@@ -346,7 +346,7 @@ impl Runtime for TokioRuntime {
         let TokioStream::Tcp(socket) = stream else {
             return Err(io::Error::from(io::ErrorKind::Unsupported).into());
         };
-        let mut secured = Box::new(TlsStream { socket, tls: tls.begin(names, to.host())? });
+        let mut secured = Box::new(TlsStream { socket, tls: tls.begin(names, to.host(), to.port())? });
         let shaken = poll_fn(|cx| {
             let (tls, mut io) = secured.waiting(cx);
             tls.poll_handshake(&mut io)

@@ -10,11 +10,13 @@ mod verify;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
 use tokio::sync::watch;
 
 use crate::config::{ServersTls, TlsMode};
+use sessions::AllSessions;
 pub(super) use state::{Io, Tls};
 
 /// The settings, ready for use: one for all workers, so that they share the sessions that can be resumed.
@@ -23,11 +25,12 @@ pub struct TlsClient {
     mode: TlsMode,
     /// None: there should be a CA, but it is not known yet.
     config: Option<Arc<ClientConfig>>,
+    sessions: AllSessions,
 }
 
 impl Default for TlsClient {
     fn default() -> Self {
-        TlsClient { mode: TlsMode::Disabled, config: None }
+        TlsClient::unready(TlsMode::Disabled)
     }
 }
 
@@ -86,7 +89,7 @@ impl TlsClient {
             .map_err(|e| e.to_string())?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verify::Verifier::new(settings, &provider)?));
-        let mut config = match &settings.identity {
+        let config = match &settings.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
                 let certified =
@@ -95,13 +98,12 @@ impl TlsClient {
                 builder.with_client_cert_resolver(Arc::new(single))
             }
         };
-        config.resumption = rustls::client::Resumption::store(Arc::new(sessions::Sessions::default()));
-        Ok(TlsClient { mode, config: Some(Arc::new(config)) })
+        Ok(TlsClient { config: Some(Arc::new(config)), ..TlsClient::unready(mode) })
     }
 
     /// Before its certificates are known: nobody gets a connection that has to be encrypted.
     pub fn unready(mode: TlsMode) -> Self {
-        TlsClient { mode, config: None }
+        TlsClient { mode, config: None, sessions: AllSessions::default() }
     }
 
     /// Whether to encrypt a connection to a server that does, or does not, offer it.
@@ -120,14 +122,16 @@ impl TlsClient {
         self.mode == TlsMode::Preferred
     }
 
-    /// Begins a connection to a server that may have any of these names; `host` is what its address says.
-    pub(super) fn begin(&self, names: &[Arc<str>], host: &str) -> Result<Tls, TlsError> {
-        let config = self.config.clone().ok_or(TlsError::NoCa)?;
+    /// Begins a connection to a server that may have any of these names; `host` and `port` are what its address says.
+    pub(super) fn begin(&self, names: &[Arc<str>], host: &str, port: u16) -> Result<Tls, TlsError> {
+        let config = self.config.as_deref().ok_or(TlsError::NoCa)?;
         let first = names.first().map_or(host, |name| name);
         // A name that cannot be one was refused with the configuration.
         let name =
             parsed(first).ok_or_else(|| TlsError::Handshake(format!("{first:?} is no server's name")))?;
-        Tls::new(config, name).map_err(|e| TlsError::Handshake(explained(&e)))
+        let mut config = config.clone();
+        config.resumption = Resumption::store(self.sessions.with(&name, port));
+        Tls::new(Arc::new(config), name).map_err(|e| TlsError::Handshake(explained(&e)))
     }
 
     /// After the handshake: whether the server is who it should be.

@@ -1,6 +1,9 @@
 //! Sessions to resume. A ticket of TLS 1.3 is used once, and after a failover a whole pool
-//! connects to one server in a moment: rustls' own store keeps 8 for each server.
+//! connects to one server in a moment: rustls' own store keeps 8 for each server. It goes by the server's name, of
+//! which servers on several ports have the same, and a ticket of another server costs a full handshake.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustls::NamedGroup;
@@ -8,13 +11,41 @@ use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
 use rustls::pki_types::ServerName;
+use tokio::sync::watch;
 
-/// So many of rustls' stores, with 8 tickets each for a server.
+/// So many of rustls' stores, with 8 tickets each.
 const STORES: usize = 32;
-/// Servers' names that are kept.
+/// Servers that are remembered at a time.
 const SERVERS: usize = 64;
 
-/// See the module.
+/// By the server's name and port.
+type ByServer = HashMap<(ServerName<'static>, u16), Arc<Sessions>>;
+
+/// The sessions with each server. Shared by its copies.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AllSessions(Arc<watch::Sender<ByServer>>);
+
+impl AllSessions {
+    /// Those with this server.
+    pub fn with(&self, name: &ServerName<'static>, port: u16) -> Arc<Sessions> {
+        let key = (name.clone(), port);
+        if let Some(known) = self.0.borrow().get(&key) {
+            return known.clone();
+        }
+        let mut sessions = Arc::default();
+        self.0.send_if_modified(|all| {
+            if all.len() >= SERVERS {
+                // Pods come and go under new names. Those that are there have new tickets soon.
+                all.clear();
+            }
+            sessions = all.entry(key).or_default().clone();
+            false
+        });
+        sessions
+    }
+}
+
+/// The sessions with one server.
 #[derive(Debug)]
 pub(super) struct Sessions {
     stores: Vec<ClientSessionMemoryCache>,
@@ -24,7 +55,7 @@ pub(super) struct Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        let stores = (0..STORES).map(|_| ClientSessionMemoryCache::new(SERVERS)).collect();
+        let stores = (0..STORES).map(|_| ClientSessionMemoryCache::new(1)).collect();
         Sessions { stores, next: AtomicUsize::new(0) }
     }
 }

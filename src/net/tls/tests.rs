@@ -83,8 +83,12 @@ fn names(names: &[&str]) -> Vec<Arc<str>> {
 
 impl Scene {
     fn new(client: &TlsClient, server: &Arc<ServerConfig>) -> Self {
+        Scene::at(client, server, 3306)
+    }
+
+    fn at(client: &TlsClient, server: &Arc<ServerConfig>, port: u16) -> Self {
         Scene {
-            tls: client.begin(&names(&["db-0.db.svc"]), "127.0.0.1").unwrap(),
+            tls: client.begin(&names(&["db-0.db.svc"]), "127.0.0.1", port).unwrap(),
             wire: Wire {
                 to_client: VecDeque::new(),
                 to_server: VecDeque::new(),
@@ -359,8 +363,22 @@ fn sessions_go_on_many_times() {
     }
 }
 
+#[test]
+fn servers_on_several_ports_of_a_host_have_sessions_of_their_own() {
+    let client = client(TlsMode::VerifyIdentity);
+    let servers = [(3306, server_config(rustls::ALL_VERSIONS)), (3307, server_config(rustls::ALL_VERSIONS))];
+    for round in 0..3 {
+        for (port, server) in &servers {
+            let mut scene = Scene::at(&client, server, *port);
+            scene.shake().unwrap();
+            assert!(!scene.readable());
+            assert_eq!(scene.tls.is_resumed(), round > 0, "port {port}, round {round}");
+        }
+    }
+}
+
 fn shaken(client: &TlsClient, wanted: &[&str], host: &str) -> Result<(), TlsError> {
-    let tls = client.begin(&names(wanted), host)?;
+    let tls = client.begin(&names(wanted), host, 3306)?;
     let mut scene = Scene::new(client, &server_config(rustls::ALL_VERSIONS));
     scene.tls = tls;
     scene.shake().map_err(TlsError::of_handshake)?;
