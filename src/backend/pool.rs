@@ -70,6 +70,8 @@ pub enum Limit {
     User,
     /// The server itself refuses more connections of this account.
     Account,
+    /// None: others are being opened.
+    Opening,
 }
 
 /// Why the pool gave nothing.

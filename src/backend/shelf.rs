@@ -3,9 +3,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Carried, Connection, PoolKey};
 use crate::net::Stream;
+
+/// So many connections of a kind are opened at the same time. A server that is asked for all at once has none ready
+/// before it has nearly all of them: logins cost it milliseconds of computing each. While the first few are opened
+/// nobody waits longer, most sessions are served by these, and the rest can go on from what the first brought (a
+/// password in the cache of caching_sha2_password, TLS sessions to resume).
+const OPENING: usize = 8;
+
+/// Where no connection was opened for so long, the server is slow in another way, or does not answer: then it
+/// helps nobody to wait for others.
+const STALLED: Duration = Duration::from_millis(200);
 
 /// A session's claim on a connection that it parked. Worth nothing once another session took it.
 #[derive(Debug)]
@@ -29,6 +42,8 @@ struct Slot<S> {
     /// The session may ask it what its last statement did: it is taken last.
     asked_for: bool,
     connection: Option<Box<Connection<S>>>,
+    /// The connection is being opened.
+    opening: bool,
     /// When it was parked last: by the pool's clock, and in seconds.
     parked: u64,
     second: u32,
@@ -42,6 +57,10 @@ pub struct Shelf<S: Stream> {
     slots: RefCell<Vec<Slot<S>>>,
     /// Slots without a connection, waiting or in use.
     free: RefCell<Vec<usize>>,
+    /// How many are being opened,
+    opening: Cell<usize>,
+    /// and when the last one was ready, or the first of these was begun.
+    progress: Cell<Option<Instant>>,
     epochs: Cell<u64>,
     clock: Rc<Cell<u64>>,
 }
@@ -49,7 +68,26 @@ pub struct Shelf<S: Stream> {
 impl<S: Stream> Shelf<S> {
     /// An empty one. `clock` is shared by all shelves of a pool.
     pub fn new(key: PoolKey, clock: Rc<Cell<u64>>) -> Self {
-        Shelf { key, slots: RefCell::default(), free: RefCell::default(), epochs: Cell::new(0), clock }
+        Shelf {
+            key,
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            opening: Cell::new(0),
+            progress: Cell::new(None),
+            epochs: Cell::new(0),
+            clock,
+        }
+    }
+
+    /// Whether one more may be opened now; else it is better to wait for one of those that are.
+    pub fn may_open(&self) -> bool {
+        self.opening.get() < OPENING || self.progress.get().is_none_or(|last| last.elapsed() >= STALLED)
+    }
+
+    fn ends_opening(&self, slot: &mut Slot<S>) {
+        if std::mem::take(&mut slot.opening) {
+            self.opening.set(self.opening.get().saturating_sub(1));
+        }
     }
 
     fn next_epoch(&self) -> u64 {
@@ -57,8 +95,11 @@ impl<S: Stream> Shelf<S> {
         self.epochs.get()
     }
 
-    /// A place for a connection that was just opened.
+    /// A place for a connection that is opened now.
     pub fn seat(self: &Rc<Self>, owner: u32) -> Seat<S> {
+        if self.opening.replace(self.opening.get() + 1) == 0 {
+            self.progress.set(Some(Instant::now()));
+        }
         let epoch = self.next_epoch();
         let slot = Slot {
             epoch,
@@ -67,6 +108,7 @@ impl<S: Stream> Shelf<S> {
             owned: true,
             asked_for: false,
             connection: None,
+            opening: true,
             parked: 0,
             second: 0,
         };
@@ -184,6 +226,8 @@ impl<S: Stream> Seat<S> {
         let mut slots = self.shelf.slots.borrow_mut();
         if let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) {
             slot.thread_id = thread_id;
+            self.shelf.progress.set(Some(Instant::now()));
+            self.shelf.ends_opening(slot);
         }
     }
 
@@ -224,6 +268,7 @@ impl<S: Stream> Seat<S> {
         let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) else { return };
         slot.epoch = 0;
         slot.owned = false;
+        self.shelf.ends_opening(slot);
         if slot.connection.is_none() {
             self.shelf.free.borrow_mut().push(self.index);
         }

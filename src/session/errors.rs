@@ -166,6 +166,7 @@ impl Failure {
                     Limit::Server => "limits.max_server_connections is reached",
                     Limit::User => "max_connections of the user is reached",
                     Limit::Account => "the server's own limit of connections for this account is reached",
+                    Limit::Opening => "many sessions wait for it to let connections in",
                 };
                 (
                     1040,

@@ -68,8 +68,8 @@ enum Look<S: crate::net::Stream> {
 }
 
 impl<R: Runtime> Pool<R> {
-    /// A connection for a session with this state: one that nobody claims, else a new one while there is room,
-    /// else the one that its session left longest ago; else waits, in order.
+    /// A connection for a session with this state: one that nobody claims, else a new one while there is room and not
+    /// many are being opened, else the one that its session left longest ago; else waits, in order.
     pub async fn lease(
         &self,
         key: &PoolKey,
@@ -96,7 +96,8 @@ impl<R: Runtime> Pool<R> {
                     Look::Again => continue,
                     Look::Wait { limit, entitled } => {
                         reached = limit;
-                        wanted = (entitled || stuck).then_some(limit);
+                        // No other worker can help to open one.
+                        wanted = (limit != Limit::Opening && (entitled || stuck)).then_some(limit);
                     }
                 }
             }
@@ -128,6 +129,9 @@ impl<R: Runtime> Pool<R> {
         }
         let quota = self.room(key, terms);
         let mut reached = quota.err();
+        if reached.is_none() && !self.shelf(key).may_open() {
+            reached = Some(Limit::Opening);
+        }
         if reached.is_none() {
             match self.open(ask, queued).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
@@ -139,7 +143,7 @@ impl<R: Runtime> Pool<R> {
             return Ok(Look::Leased(leased));
         }
         let limit = reached.unwrap_or(Limit::Server);
-        if limit == Limit::Account {
+        if matches!(limit, Limit::Account | Limit::Opening) {
             return Ok(Look::Wait { limit, entitled: false });
         }
         // What waited there may have been dead, and left its place.
@@ -183,11 +187,14 @@ impl<R: Runtime> Pool<R> {
                 }
                 connection.hold(permit, &self.metrics);
                 seat.opened(connection.about.thread_id);
+                self.wake(key.server, &key.user);
                 return Ok(Ok((Box::new(connection), seat)));
             }
             Some(Err(e)) => e,
             None => ConnectError::Timeout(terms.connect),
         };
+        drop(seat);
+        self.wake(key.server, &key.user);
         self.metrics.server_connect_errors.add(1);
         if matches!(refused, ConnectError::Tls { .. }) {
             self.count_handshake(Handshake::Failed);

@@ -13,6 +13,7 @@ mod barrier;
 mod command_phase;
 mod commands;
 mod connection_phase;
+mod crowd;
 mod drain;
 mod failover;
 mod faults;

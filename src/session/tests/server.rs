@@ -77,7 +77,11 @@ impl Server {
 
     /// A connection, logged in.
     pub async fn accept(&self) -> Db {
-        let mut peer = self.accept_raw().await;
+        self.let_in(self.accept_raw().await).await
+    }
+
+    /// One that said nothing yet is logged in.
+    pub async fn let_in(&self, mut peer: Peer) -> Db {
         let thread_id = self.threads.get() + 1;
         self.threads.set(thread_id);
         let greeted = match self.checks {
