@@ -34,7 +34,7 @@
 //! replication (`AFTER_SYNC`) the primary commits only when a replica has it. Who has seen it there must not miss it
 //! later. So what is being committed belongs to the position: MySQL has it in `gtid_owned`, asked first because a GTID
 //! goes from there to `gtid_executed`; MariaDB's `gtid_binlog_pos` has it already. Where such a read ends on a MySQL
-//! primary it waits there for that write.
+//! primary it waits there for that write, `max_wait` at most, unless it has waited as long for a replica before.
 //!
 //! # The replica
 //!

@@ -222,8 +222,12 @@ impl<R: Runtime> Session<R> {
             }
             match self.unless_ended(context.primary_position(primary.id)).await? {
                 Answer::Position { position, pending } => {
+                    let known = Instant::now();
                     let found = self.find(began, position.clone(), request).await?;
+                    // Who has waited for a replica in vain has given the primary that time, too.
+                    let has_waited = known.elapsed() * 2 > context.live.borrow().consistency.max_wait;
                     if pending
+                        && !has_waited
                         && !matches!(found.1, Some(Fresh::There | Fresh::Waited))
                         && !context.asking.is_behind(primary, &snapshot)
                     {

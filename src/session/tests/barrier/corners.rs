@@ -136,6 +136,35 @@ fn a_wait_in_vain_is_forgotten_after_a_while_or_with_the_roles() {
     });
 }
 
+/// As long as semi-synchronous replication waits for replicas that are yet to follow a new primary.
+#[test]
+fn what_is_being_committed_is_waited_for_once() {
+    const COMMITTING: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:6#23";
+    play(async {
+        let mut s = story().await;
+        let began = tokio::time::Instant::now();
+        s.client.query(READ);
+        s.asked.expect_query(POSITION).await;
+        s.asked.values(&[COMMITTING, &to(5), "0"]);
+        // The replica says nothing.
+        let mut waited = s.replica.accept().await;
+        waited.expect_query(&wait(6)).await;
+        let mut db0 = s.primary_answers().await;
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(80), "{took:?}");
+        // Who does not wait for a replica gives the primary the time.
+        s.client.query(READ);
+        s.asked.expect_query(POSITION).await;
+        s.asked.values(&[COMMITTING, &to(5), "0"]);
+        let mut committing = s.primary.accept().await;
+        assert_eq!(committing.user, "monitor");
+        db0.peer.expect_silence().await;
+        committing.waits(6, "0").await;
+        db0.answer_one(READ).await;
+        s.client.expect(&one()).await;
+    });
+}
+
 #[test]
 fn another_try_of_a_read_is_as_fresh() {
     play(async {
