@@ -1,5 +1,6 @@
 //! `benches/run.sh changes`: what 100 clients that say 5,000 statements a second together notice of planned changes of the
-//! primary, and of its death. Prints lines of a table. env: CHANGES=20 of each kind  RATE=5000  KIND=mysql
+//! primary, and of its death. Prints lines of a table. env: CHANGES=20 of each kind  CRASHES=20 if not as many
+//! RATE=5000  KIND=mysql
 #![allow(clippy::print_stdout)]
 
 #[path = "../tests/dialogue/mod.rs"]
@@ -43,6 +44,8 @@ struct Said {
     role: Role,
     begun: Instant,
     ended: Instant,
+    /// When each of its statements was said, and when it was answered: between them a transaction pauses.
+    statements: Vec<(Instant, Instant)>,
     /// Of transactions: when COMMIT was said.
     committing: Option<Instant>,
     failed: Option<String>,
@@ -56,23 +59,33 @@ fn name(error: &Error) -> String {
     }
 }
 
+/// One statement, and when.
+async fn say(client: &mut Conn, sql: &str, statements: &mut Vec<(Instant, Instant)>) -> Result<(), Error> {
+    let begun = Instant::now();
+    let result = client.query_drop(sql).await;
+    statements.push((begun, Instant::now()));
+    result
+}
+
 async fn transaction(
     client: &mut Conn,
     row: usize,
     ticks: &mut Interval,
+    statements: &mut Vec<(Instant, Instant)>,
     commits: &mut Option<Instant>,
 ) -> Result<(), Error> {
-    client.query_drop("BEGIN").await?;
-    ticks.tick().await;
-    client.query_drop(format!("INSERT INTO log VALUES ('t{row}')")).await?;
-    ticks.tick().await;
-    let _: Option<u64> =
-        client.query_first(format!("SELECT n FROM counts WHERE id = {row} FOR UPDATE")).await?;
-    ticks.tick().await;
-    client.query_drop(format!("UPDATE counts SET n = n + 1 WHERE id = {row}")).await?;
-    ticks.tick().await;
+    let texts = [
+        "BEGIN".to_owned(),
+        format!("INSERT INTO log VALUES ('t{row}')"),
+        format!("SELECT n FROM counts WHERE id = {row} FOR UPDATE"),
+        format!("UPDATE counts SET n = n + 1 WHERE id = {row}"),
+    ];
+    for text in texts {
+        say(client, &text, statements).await?;
+        ticks.tick().await;
+    }
     *commits = Some(Instant::now());
-    client.query_drop("COMMIT").await
+    say(client, "COMMIT", statements).await
 }
 
 async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>) -> Vec<Said> {
@@ -85,15 +98,17 @@ async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>)
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !over.load(SeqCst) {
         ticks.tick().await;
-        let (begun, mut committing) = (Instant::now(), None);
+        let (begun, mut statements, mut committing) = (Instant::now(), Vec::new(), None);
+        let (read, write) = (
+            format!("SELECT n FROM counts WHERE id = {number}"),
+            format!("INSERT INTO log VALUES ('w{number}')"),
+        );
         let result = match role {
-            Role::Reads => {
-                let read =
-                    connection.query_first::<u64, _>(format!("SELECT n FROM counts WHERE id = {number}"));
-                read.await.map(|_| ())
+            Role::Reads => say(&mut connection, &read, &mut statements).await,
+            Role::Writes => say(&mut connection, &write, &mut statements).await,
+            Role::Transactions => {
+                transaction(&mut connection, number, &mut ticks, &mut statements, &mut committing).await
             }
-            Role::Writes => connection.query_drop(format!("INSERT INTO log VALUES ('w{number}')")).await,
-            Role::Transactions => transaction(&mut connection, number, &mut ticks, &mut committing).await,
         };
         let failed = result.err().map(|e| name(&e));
         if failed.as_deref() == Some("connection lost")
@@ -101,15 +116,17 @@ async fn client(number: usize, port: u16, pace: Duration, over: Arc<AtomicBool>)
         {
             connection = new;
         }
-        all.push(Said { role, begun, ended: Instant::now(), committing, failed });
+        all.push(Said { role, begun, ended: Instant::now(), statements, committing, failed });
     }
     all
 }
 
-/// One change, by when the old primary was touched and when the new one was writable.
+/// One change, by when the old primary was touched, when the new one was writable, and when that one acknowledged a
+/// write that was said to it directly: with semi-synchronous replication not before a replica follows it.
 struct Change {
     from: Instant,
     writable: Instant,
+    direct: Instant,
 }
 
 #[derive(Default)]
@@ -117,9 +134,17 @@ struct Noticed {
     statements: f64,
     seconds: f64,
     errors: BTreeMap<String, usize>,
-    /// From the moment when the new primary was writable (or its own begin, if that was later) to a statement's end:
-    /// of each client the longest, in milliseconds.
-    beyond: Vec<f64>,
+    /// From the moment when the new primary was writable (or its own begin, if that was later) to the end of a
+    /// statement (of a transaction too: its pauses are its own): of each client the longest, in milliseconds. Of those
+    /// that read, and of the others.
+    reads: Vec<f64>,
+    writes: Vec<f64>,
+    /// Of the others the same from the moment when the new primary acknowledged a direct write.
+    beyond_direct: Vec<f64>,
+    /// From the moment when the old primary was touched to that when the new one was writable, and from then to the
+    /// direct write's acknowledgement: what no proxy can do anything about.
+    without: Vec<f64>,
+    direct: Vec<f64>,
     /// From then to the first write that was acknowledged, in milliseconds.
     first: Vec<f64>,
     /// Transactions that were open when the primary went, before their COMMIT was said, and those that ended well.
@@ -154,44 +179,55 @@ impl Noticed {
             }
         }
         self.first.extend(first.map(|first| ms(change.writable, first)));
+        self.without.push(ms(change.from, change.writable));
+        self.direct.push(ms(change.writable, change.direct));
         for client in &clients {
-            let touched = client
-                .iter()
-                .filter(|said| said.ended > change.from && said.begun < change.writable + AROUND / 2);
-            let longest =
-                touched.map(|said| ms(change.writable.max(said.begun), said.ended)).fold(0.0, f64::max);
-            self.beyond.push(longest);
+            let longest = |since: Instant| {
+                let statements = client.iter().flat_map(|said| &said.statements);
+                let touched = statements
+                    .filter(|(begun, ended)| *ended > change.from && *begun < change.writable + AROUND / 2);
+                touched.map(|(begun, ended)| ms(since.max(*begun), *ended)).fold(0.0, f64::max)
+            };
+            if client.first().is_some_and(|said| said.role == Role::Reads) {
+                self.reads.push(longest(change.writable));
+            } else {
+                self.writes.push(longest(change.writable));
+                self.beyond_direct.push(longest(change.direct));
+            }
         }
     }
 
-    fn print(mut self, what: &str) {
-        let at = |all: &mut Vec<f64>, share: f64| {
-            all.sort_by(f64::total_cmp);
-            all.get(((all.len() as f64 * share).ceil() as usize).clamp(1, all.len()) - 1)
-                .copied()
-                .unwrap_or(0.0)
-        };
+    fn print(self, what: &str) {
         let errors: Vec<_> = self.errors.iter().map(|(error, n)| format!("{n} {error}")).collect();
         let errors = if errors.is_empty() { "none".to_owned() } else { errors.join(", ") };
         println!("| {what}: statements a second | {:.0} |", self.statements / self.seconds);
         println!("| … errors | {errors} |");
-        println!(
-            "| … new primary writable → a client's statement of that time is answered, ms: p50 / p99 / most | {:.1} / {:.1} / {:.1} |",
-            at(&mut self.beyond, 0.5),
-            at(&mut self.beyond, 0.99),
-            at(&mut self.beyond, 1.0)
-        );
-        println!(
-            "| … new primary writable → first write acknowledged, ms: p50 / p99 / most | {:.1} / {:.1} / {:.1} |",
-            at(&mut self.first, 0.5),
-            at(&mut self.first, 0.99),
-            at(&mut self.first, 1.0)
-        );
+        let times = [
+            ("old primary touched → new primary writable", self.without),
+            ("new primary writable → it acknowledges a write said to it directly", self.direct),
+            ("new primary writable → first write acknowledged", self.first),
+            ("new primary writable → a reading client's statement of that time is answered", self.reads),
+            ("new primary writable → a writing client's statement of that time is answered", self.writes),
+            ("the same from the acknowledgement of the direct write", self.beyond_direct),
+        ];
+        for (what, times) in times {
+            println!("| … {what}, ms: p50 / p99 / most | {} |", shares(times));
+        }
         println!(
             "| … transactions open before their `COMMIT`, and unseen by their clients | {} / {} |",
             self.open, self.unseen
         );
     }
+}
+
+/// The middle, the 99th of 100, and the greatest.
+fn shares(mut times: Vec<f64>) -> String {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let index = ((times.len() as f64 * share).ceil() as usize).max(1) - 1;
+        format!("{:.1}", times.get(index).copied().unwrap_or(0.0))
+    };
+    [at(0.5), at(0.99), at(1.0)].join(" / ")
 }
 
 fn number(name: &str, fallback: usize) -> usize {
@@ -204,7 +240,8 @@ async fn begin(cluster: &Cluster) -> Proxy {
     let rows: Vec<_> = (0..CLIENTS).map(|n| format!("({n},0)")).collect();
     cluster.primary().sql(&format!("INSERT INTO test.counts VALUES {}", rows.join(","))).await;
     cluster.wait_caught_up().await;
-    let proxy = Proxy::start(&proxy_config(cluster)).await;
+    let config = proxy_config(cluster).replace("mode = \"primary\"", "mode = \"split\"");
+    let proxy = Proxy::start(&config).await;
     dialogue::readers_are(&proxy, cluster.servers().len() - 1).await;
     proxy
 }
@@ -219,12 +256,22 @@ async fn one(cluster: &mut Cluster, proxy: &Proxy, killed: bool) -> (Vec<Vec<Sai
     let old = cluster.primary_number();
     let new = (old + 1) % cluster.servers().len();
     let from = Instant::now();
-    let writable = if killed {
+    if killed {
         cluster.primary_mut().kill();
-        cluster.promote(new).await
+        cluster.gather(new).await;
     } else {
-        cluster.switchover(new).await
+        cluster.primary_mut().set_read_only(true).await;
+        let position = cluster.primary().gtid().await;
+        cluster.server(new).wait_for(&position).await;
+    }
+    let login = support::connect(cluster.server(new).port(), "super", "super", "test").await;
+    let mut beside = login.expect("a login at the new primary");
+    let writable = cluster.take_over(new).await;
+    let write = async {
+        beside.query_drop("INSERT INTO log VALUES ('direct')").await.expect("a direct write");
+        Instant::now()
     };
+    let (direct, ()) = tokio::join!(write, cluster.others_follow(old));
     sleep(AROUND).await;
     over.store(true, SeqCst);
     let mut all = Vec::new();
@@ -238,7 +285,7 @@ async fn one(cluster: &mut Cluster, proxy: &Proxy, killed: bool) -> (Vec<Vec<Sai
     dialogue::readers_are(proxy, cluster.servers().len() - 1).await;
     cluster.primary().sql("TRUNCATE test.log").await;
     cluster.wait_caught_up().await;
-    (all, Change { from, writable }, took)
+    (all, Change { from, writable, direct }, took)
 }
 
 async fn changes(killed: bool, count: usize) -> Option<()> {
@@ -263,7 +310,8 @@ async fn main() {
         return;
     }
     let count = number("CHANGES", 20);
-    if changes(false, count).await.is_none() || changes(true, count).await.is_none() {
+    let crashes = number("CRASHES", count);
+    if changes(false, count).await.is_none() || (crashes > 0 && changes(true, crashes).await.is_none()) {
         eprintln!("SKIPPED changes: no such servers");
     }
 }
