@@ -4,11 +4,14 @@
 
 mod mariadb;
 mod mysql;
+mod source;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+
+pub use source::Gtid;
 
 use super::types::Flavor;
 

@@ -15,7 +15,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use gtid::{GtidError, GtidSet};
+pub use gtid::{Gtid, GtidError, GtidSet};
 pub use heard::HeardWrites;
 pub use reduce::reduce;
 pub use trail::Trail;

@@ -12,6 +12,7 @@
     )
 )]
 
+mod binlog;
 mod capabilities;
 mod change_user;
 mod command;
@@ -27,6 +28,7 @@ mod session_track;
 mod status;
 mod walker;
 
+pub use binlog::BinlogEvent;
 pub use capabilities::Capabilities;
 pub use change_user::ChangeUser;
 pub use command::{Command, ResponseShape};

@@ -11,9 +11,9 @@ const LIMIT: u64 = i64::MAX as u64;
 /// Who numbered a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
-    uuid: u128,
+    pub(super) uuid: u128,
     /// Lower case, padded with zeros; all zeros without a tag, which sorts first, as on the server.
-    tag: [u8; 32],
+    pub(super) tag: [u8; 32],
 }
 
 /// Sequence numbers from `first` to `last`, both included.
@@ -27,7 +27,7 @@ pub(super) struct Interval {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intervals {
     /// Sorted; no source without intervals. Those of a source are sorted, disjoint and not adjacent.
-    sources: Vec<(Source, Vec<Interval>)>,
+    pub(super) sources: Vec<(Source, Vec<Interval>)>,
 }
 
 impl Intervals {
