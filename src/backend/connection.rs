@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::carried::write_quoted;
 use super::{Carried, Legacy, Permit, ServerError, Statements};
 use crate::net::{Buf, Encrypted, Stream};
@@ -70,6 +72,29 @@ fn with_name(list: &TextStatements, name: &[u8], from: &TextStatements) -> TextS
     others.chain(from.iter().filter(|known| *known.name == *name)).cloned().collect()
 }
 
+/// What a transaction is known by in every binary log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its savepoint's name, which nobody else ever has.
+    pub name: u128,
+    /// Its COMMIT was not sent before that.
+    pub at: Instant,
+    /// The server gave it a GTID.
+    pub told: bool,
+}
+
+/// The statement that marks a transaction, as the binary log has it, too.
+fn mark_text(name: u128) -> Vec<u8> {
+    format!("SAVEPOINT `pointsman {name:032x}`").into_bytes()
+}
+
+/// The mark that a statement of a binary log is. None: it is another. Some(None): one that cannot be read.
+pub fn read_mark(text: &[u8]) -> Option<Option<u128>> {
+    let name = text.strip_prefix(b"SAVEPOINT `pointsman ")?;
+    let name = name.strip_suffix(b"`").and_then(|name| std::str::from_utf8(name).ok());
+    Some(name.filter(|name| name.len() == 32).and_then(|name| u128::from_str_radix(name, 16).ok()))
+}
+
 /// An answer to swallow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -78,6 +103,8 @@ enum Expect {
     InitDb,
     /// PREPARE of the statement that is to be executed next: an error is the session's to hear.
     Prepare,
+    /// The savepoint that marks a transaction: without it nobody finds it, that is all.
+    Mark,
 }
 
 /// See the module.
@@ -95,6 +122,8 @@ pub struct Connection<S> {
     pub about: About,
     /// The status of the last OK or EOF packet.
     pub status: StatusFlags,
+    /// The savepoint that marks the transaction which is being committed, see `Connection::mark`.
+    pub mark: Option<Mark>,
     /// How it is encrypted.
     pub encrypted: Option<Encrypted>,
     /// It is not, although it should be where that can be had.
@@ -157,6 +186,7 @@ impl<S: Stream> Connection<S> {
             leaves_diagnostics: false,
             about,
             status,
+            mark: None,
             encrypted: None,
             fell_back: false,
             schema: None,
@@ -191,6 +221,7 @@ impl<S: Stream> Connection<S> {
 
     /// Its answer is complete.
     pub fn is_done(&mut self) {
+        self.mark = None;
         self.mid_exchange = false;
     }
 
@@ -202,6 +233,11 @@ impl<S: Stream> Connection<S> {
     /// Whether answers must be swallowed before the session's.
     pub fn is_expecting(&self) -> bool {
         !self.expecting.is_empty()
+    }
+
+    /// Whether the only one of these is to the mark of a transaction.
+    pub fn only_marks(&self) -> bool {
+        self.mark.is_some() && self.expecting.len() == 1
     }
 
     /// Whether this connection can serve a session with this state: a schema can be changed, but not
@@ -322,6 +358,20 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// Appends the savepoint of this name: in the binary logs of all servers it stands in the transaction, if that
+    /// wrote anything.
+    pub fn mark(&mut self, name: u128, out: &mut Vec<u8>) {
+        self.query_in_front(&mark_text(name), Expect::Mark, out);
+        self.mark = Some(Mark { name, at: Instant::now(), told: false });
+    }
+
+    /// The answer under way has a GTID.
+    pub fn tells_gtid(&mut self) {
+        if let Some(mark) = &mut self.mark {
+            mark.told = true;
+        }
+    }
+
     fn append_insert_id(&mut self, wish: Option<u64>, set: &mut Vec<u8>) {
         if let Some(id) = wish.filter(|id| self.insert_id != Some(*id)) {
             if set.len() > 4 {
@@ -420,6 +470,7 @@ impl<S: Stream> Connection<S> {
                     match expect {
                         Expect::InitDb => return Err(SwallowError::Schema(err)),
                         Expect::Prepare => self.not_prepared(err),
+                        Expect::Mark => self.mark = None,
                         Expect::Reset | Expect::Set => return Err(SwallowError::State(err)),
                     }
                 }

@@ -16,6 +16,7 @@ mod ceilings;
 mod collations;
 mod connect;
 mod connection;
+mod dump;
 mod insert_id;
 mod pool;
 mod query;
@@ -25,7 +26,9 @@ mod statements;
 pub use carried::{Carried, Charset};
 pub use ceilings::{Ceilings, Permit, WaitingMark};
 pub use connect::{ConnectError, Login, Target, connect};
-pub use connection::{About, Class, Connection, Settled, SwallowError, TextStatement, TextStatements};
+pub use connection::{
+    About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
+};
 pub use insert_id::{InsertId, InsertIdCell, Legacy};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};

@@ -1,6 +1,6 @@
 //! Settings with a closed set of words, the same table for reading and writing.
 
-use super::types::{DiscoveryKind, Fallback, Level, LogFormat, Mode, Replay};
+use super::types::{DiscoveryKind, Fallback, Level, LogFormat, LostCommit, Mode, Replay};
 
 /// An enum that a word in the file names.
 pub trait Choice: Copy + PartialEq + 'static {
@@ -48,4 +48,9 @@ impl Choice for Fallback {
 
 impl Choice for Replay {
     const WORDS: &'static [(&'static str, Self)] = &[("off", Replay::Off), ("safe", Replay::Safe)];
+}
+
+impl Choice for LostCommit {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("unknown", LostCommit::Unknown), ("looked_up", LostCommit::LookedUp)];
 }

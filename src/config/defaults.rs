@@ -46,7 +46,12 @@ impl Default for Replicas {
 
 impl Default for Failover {
     fn default() -> Self {
-        Failover { hold: Duration::from_secs(30), replay: Replay::Safe, replay_limit: 1 << 20 }
+        Failover {
+            hold: Duration::from_secs(30),
+            replay: Replay::Safe,
+            replay_limit: 1 << 20,
+            commit: LostCommit::Unknown,
+        }
     }
 }
 

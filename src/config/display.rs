@@ -135,6 +135,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     write_zone(f, replicas.zone.as_deref())?;
     writeln!(f, "\n[failover]\nhold = {}\nreplay = {}", duration(failover.hold), word(failover.replay))?;
     writeln!(f, "replay_limit = {}", quoted(&format_size(failover.replay_limit)))?;
+    writeln!(f, "commit = {}", word(failover.commit))?;
     writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;
     writeln!(f, "max_server_connections = {}", limits.max_server_connections)?;
     writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;

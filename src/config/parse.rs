@@ -249,6 +249,7 @@ fn failover(s: &Section<'_>) -> Failover {
         hold: s.duration("hold", default.hold, Duration::ZERO),
         replay: s.choice("replay", default.replay),
         replay_limit: s.size("replay_limit", default.replay_limit),
+        commit: s.choice("commit", default.commit),
     }
 }
 

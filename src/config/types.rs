@@ -288,6 +288,17 @@ pub struct Failover {
     pub replay: Replay,
     /// The most that is kept of one transaction, in bytes; default 1 MiB.
     pub replay_limit: usize,
+    /// What becomes of a COMMIT whose server is lost before it answers; default `Unknown`.
+    pub commit: LostCommit,
+}
+
+/// `failover.commit`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostCommit {
+    /// The client hears that nobody knows.
+    Unknown,
+    /// On MySQL transactions are marked, and the mark is looked for on the new primary.
+    LookedUp,
 }
 
 /// `failover.replay`

@@ -49,7 +49,8 @@
 //! | open, not forwarded, and the transaction can be run again, with this statement behind it | run again |
 //! | open, and the statement cannot have ended the transaction | 1213 (40001): rolled back |
 //! | repeatable, forwarded | an ERR packet in place of the next row; inside a packet longer than 16 KiB, of which the client has a part, the connection ends |
-//! | sent, and neither of these | SQLSTATE 08007: outcome unknown. Never sent again |
+//! | a marked COMMIT, sent, nothing held | looked up on the next primary, see below |
+//! | sent, and none of these | SQLSTATE 08007: outcome unknown. Never sent again |
 //! | something held, or, with 08007, perhaps left by the statement itself | 1053, or 08007 where that is the truth, and the connection ends |
 //!
 //! Whether a statement may have ended the transaction is asked of its class (`may_end_transaction`), for
@@ -74,6 +75,30 @@
 //!
 //! Only a lost *server* is a reason (`has_lost_primary`): the snapshot says so, or another generation has begun. A COMMIT
 //! that was sent is never run again.
+//!
+//! # Looking up a COMMIT
+//!
+//! `session/commits.rs`. A client's account may not choose its GTID, and what a MySQL replica writes down of the
+//! connection that made a row-based transaction is the number of an applier thread (tried on 9.7: the thread id in
+//! `BEGIN` is that of the worker, or of the last statement that the worker applied as a statement). Savepoints it does
+//! write down, so [`Connection::mark`](crate::backend::Connection::mark) puts one in front of COMMIT.
+//!
+//! [`Connection::binlog`](crate::backend::Connection::binlog) reads the new primary's binary log by
+//! COM_BINLOG_DUMP_GTID up to its end, without what the lost primary had by a snapshot of before the COMMIT was sent:
+//! each worker notes those positions with its own clock. To be found is final: it is replicated under that name. Not
+//! to be found is only if
+//!
+//! - each GTID of `gtid_executed` beyond that position was met, and no event in between that cannot be read;
+//! - the *witness* was met, the last marked COMMIT that the lost server answered with a GTID to this worker: it shows that
+//!   marks come through and are read there, and that what was acknowledged is there, too;
+//! - no channel receives or has something to apply, asked before the log is read;
+//! - no other server than the lost one was ahead, by its last probe. The lost one may be: what only it has is lost;
+//! - the server is the primary still.
+//!
+//! A mark may be refused where the COMMIT behind it is not (a KILL QUERY between them, a transaction that fills
+//! `max_binlog_cache_size` to the last 120 bytes), and the server be lost before either is heard of: that
+//! transaction is not found although it may be there. Sessions that lose theirs together share one answer
+//! (`session/commits/asked.rs`). MariaDB is not asked: it would take another command and other events.
 //!
 //! # A server that says it is read-only
 //!

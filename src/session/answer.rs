@@ -15,22 +15,16 @@ use super::refusals::{
 };
 use super::request::Request;
 use super::state::{Answered, Heard, SessionState};
+use super::statements::PREPARED;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, ServerError, Settled, SwallowError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
 use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::{ClassReason, Effects, StatementKind};
 use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
 use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
-};
-
-/// The answer to COM_STMT_PREPARE says nothing of the session.
-const PREPARED: StatementClass = StatementClass {
-    kind: StatementKind::Session,
-    effects: Effects::empty(),
-    reason: ClassReason::TextPrepared,
 };
 
 /// Statements by which a change of state that a tracker does not name is known.
@@ -64,6 +58,8 @@ struct Ear<'a> {
     unknown: &'a Cell,
     /// Where writes are kept that the client is told of, and the generation of the connection; None on a replica.
     writes: Option<(&'a RefCell<HeardWrites>, u64)>,
+    /// An OK packet had a GTID.
+    told: bool,
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
 }
@@ -90,7 +86,10 @@ impl Observer for Ear<'_> {
         self.state.ok(ok, self.heard);
         if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
             let mut writes = writes.borrow_mut();
-            positions(ok.state, |gtid| writes.add(generation, self.heard.flavor, Some(gtid)));
+            positions(ok.state, |gtid| {
+                self.told = true;
+                writes.add(generation, self.heard.flavor, Some(gtid));
+            });
         }
     }
 
@@ -310,6 +309,7 @@ impl<R: Runtime> Session<R> {
             self.context.outside.routines_changed();
         }
         let Some(connection) = &mut self.backend else { return };
+        self.context.commits.answered(connection);
         connection.is_done();
         let here = Some((connection.about.server, connection.about.thread_id));
         self.state.last_connection = here;
@@ -540,6 +540,7 @@ impl<R: Runtime> Session<R> {
                 || request.class.kind == StatementKind::Unknown,
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
+            told: false,
             refusal: None,
             prepared: None,
         };
@@ -547,6 +548,7 @@ impl<R: Runtime> Session<R> {
         edits.clear();
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
         let (refused, prepared) = (ear.refusal, ear.prepared);
+        self.backend.iter_mut().filter(|_| ear.told).for_each(|connection| connection.tells_gtid());
         let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };

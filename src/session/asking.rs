@@ -293,7 +293,7 @@ async fn until_deposed<R: Runtime>(context: &Context<R>, server: ServerId, gener
     }
 }
 
-async fn open<R: Runtime>(
+pub(super) async fn open<R: Runtime>(
     context: &Context<R>,
     server: &Server,
     snapshot: &Snapshot,

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::asking::Asking;
 use super::barrier::Diversions;
+use super::commits::Commits;
 use super::drain::Drain;
 use super::handle::{Attached, Entrance, Handle, Signals};
 use super::kill::KillRequest;
@@ -158,6 +159,8 @@ pub struct Context<R: Runtime> {
     pub workers: Cell<usize>,
     /// Whether what an account writes can be rolled back.
     pub(super) engines: RefCell<super::replay::Engines>,
+    /// What became of COMMITs without an answer.
+    pub(super) commits: Commits,
 }
 
 impl<R: Runtime> Context<R> {
@@ -172,7 +175,7 @@ impl<R: Runtime> Context<R> {
         outside: Box<dyn Outside>,
     ) -> Self {
         let seed = u64::from(outside.connection_id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Context {
+        let context = Context {
             runtime,
             buffers,
             pool,
@@ -196,7 +199,10 @@ impl<R: Runtime> Context<R> {
             diversions: Rc::default(),
             workers: Cell::new(1),
             engines: RefCell::default(),
-        }
+            commits: Commits::default(),
+        };
+        context.commits.note(&context.topology.get());
+        context
     }
 
     pub(super) fn register(&self, entrance: Entrance) -> Rc<Handle> {
@@ -311,6 +317,7 @@ impl<R: Runtime> Context<R> {
     /// Takes a new snapshot: tells the sessions whose server is lost, and drops pooled connections that
     /// must not be used again.
     pub fn new_snapshot(&self, snapshot: Arc<Snapshot>) {
+        self.commits.note(&snapshot);
         if self.topology.versions().roles == snapshot.roles_version {
             // Positions alone moved, as they do ten times a second: nobody loses anything by that.
             self.topology.set(snapshot);

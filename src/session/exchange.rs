@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::attach::Stop;
 use super::barrier::Freshness;
+use super::commits::Unanswered;
 use super::pins::PinSet;
 use super::place::Brought;
 use super::request::Request;
@@ -39,6 +40,8 @@ pub(super) enum Outcome {
     Overtaken,
     /// The server is lost, and the open transaction can be run again on another, this statement behind it.
     Replay,
+    /// A COMMIT without an answer, of which another server will know. The sequence id of the answer.
+    LookUp(u8, Box<Unanswered>),
     /// The client gets an ERR packet with this sequence id, or none, and stays or not.
     Stop(u8, Stop),
 }
@@ -149,6 +152,9 @@ impl<R: Runtime> Session<R> {
                         return told;
                     }
                 }
+                Outcome::LookUp(seq, lost) => {
+                    return Box::pin(self.tell_fate(*request, seq, lost)).await;
+                }
                 Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
         };
@@ -253,6 +259,9 @@ impl<R: Runtime> Session<R> {
         let text =
             if request.class.effects.intersects(names) { self.meant_text(buf, *request) } else { None };
         self.journal_begins(request);
+        if request.class.effects.contains(Effects::ENDS) {
+            self.mark_commit(buf, *request);
+        }
         // A text that is only prepared leaves nothing yet.
         self.sent = match request.command {
             Command::StmtPrepare => PinSet::default(),

@@ -18,6 +18,7 @@ mod attach;
 mod barrier;
 mod client;
 mod commands;
+mod commits;
 mod context;
 mod drain;
 mod errors;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attach::Stop;
+use super::commits::Unanswered;
 use super::exchange::Outcome;
 use super::place::Brought;
 use super::request::Request;
@@ -42,6 +43,7 @@ impl<R: Runtime> Session<R> {
         let open = self.state.pins.on(role).has(Pin::Transaction)
             || (self.state.in_transaction() && role == Role::Writer)
             || !self.state.carried.autocommit;
+        let mark = self.backend.as_mut().and_then(|connection| connection.mark.take());
         self.server_lost();
         // What the statement itself would have left is not there.
         let leaves = !self.sent.is_empty();
@@ -61,6 +63,15 @@ impl<R: Runtime> Session<R> {
                 // Nothing was in it yet.
                 return Outcome::Again;
             }
+        }
+        if let (Some(mark), Some(server), None) = (mark, server, held)
+            && sent
+            && !forwarded
+            && !leaves
+        {
+            self.lost.writer = false;
+            request.consume_from(buf);
+            return Outcome::LookUp(walker.client_seq(), Box::new(Unanswered { mark, server }));
         }
         if !open && !forwarded && request.whole && held.is_none() {
             // Never sent, or nothing that it could have changed.

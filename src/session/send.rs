@@ -48,7 +48,7 @@ impl<R: Runtime> Session<R> {
             out.extend_from_slice(&self.prelude);
             out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
             if !self.prelude.is_empty() {
-                self.context.metrics.replays.add(1);
+                self.context.metrics.replays.add(u64::from(!connection.only_marks()));
                 self.prelude.clear();
             }
         }

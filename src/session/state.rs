@@ -549,7 +549,7 @@ impl SessionState {
     }
 
     /// A write of the session has this GTID: its reads must see it from now on.
-    fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
+    pub(super) fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
         match &mut self.written {
             Written::These(set) => {
                 if set.insert(gtid).is_err() {

@@ -8,8 +8,15 @@ use std::rc::{Rc, Weak};
 
 use crate::backend::{Carried, PreparedText};
 use crate::routing::Role;
-use crate::sql::StatementClass;
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::wire::{MAX_PAYLOAD, PacketHeader, Reader};
+
+/// The answer to COM_STMT_PREPARE says nothing of the session.
+pub(super) const PREPARED: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::empty(),
+    reason: ClassReason::TextPrepared,
+};
 
 /// "The statement that was prepared last" (MariaDB), for clients that do not wait for its id.
 const LAST_PREPARED: u32 = u32::MAX;

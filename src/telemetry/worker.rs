@@ -67,6 +67,8 @@ label! {
         Replayed = "replayed",
         /// Open transaction rolled back: 1213, 40001.
         RolledBack = "rolled_back",
+        /// COMMIT sent, no answer, and found on the new primary: OK.
+        Committed = "committed",
         /// Sent, no answer: 08007.
         OutcomeUnknown = "outcome_unknown",
         /// The answer broke off in the middle.

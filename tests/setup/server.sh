@@ -68,7 +68,7 @@ replication() { # kind, server id, role
 
 accounts() { # kind: what goes behind CREATE USER … IDENTIFIED BY is the server's own default plugin
   local extra='GRANT REPLICATION CLIENT, SLAVE MONITOR ON *.* TO monitor@"%"; GRANT SELECT ON mysql.proc TO monitor@"%";'
-  [ "$1" = mariadb ] || extra='GRANT REPLICATION CLIENT, SHOW_ROUTINE ON *.* TO monitor@"%"; GRANT SELECT ON performance_schema.* TO monitor@"%";'
+  [ "$1" = mariadb ] || extra='GRANT REPLICATION CLIENT, REPLICATION SLAVE, SHOW_ROUTINE ON *.* TO monitor@"%"; GRANT SELECT ON performance_schema.* TO monitor@"%";'
   cat <<EOF
 CREATE DATABASE IF NOT EXISTS test;
 CREATE DATABASE IF NOT EXISTS sbtest;

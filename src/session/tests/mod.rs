@@ -12,6 +12,7 @@ mod apart;
 mod barrier;
 mod command_phase;
 mod commands;
+mod commits;
 mod connection_phase;
 mod crowd;
 mod drain;

@@ -1,0 +1,203 @@
+//! A COMMIT whose server was lost before it answered: what became of it, the binary log of the new
+//! primary tells. MySQL keeps there no number of the connection that wrote a transaction, but its
+//! savepoints: so one with a name that nobody else has goes in front of each COMMIT, in the same write.
+
+mod asked;
+mod seen;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use asked::Commits;
+use seen::{Seen, read};
+
+use super::attach::Stop;
+use super::request::Request;
+use super::{Failure, Session};
+use crate::backend::Mark;
+use crate::config::LostCommit;
+use crate::net::{Buf, Runtime};
+use crate::routing::Role;
+use crate::sql::Effects;
+use crate::telemetry::{Close, Disruption, Pin};
+use crate::topology::{Flavor, Gtid, GtidSet, ServerId};
+use crate::wire::Command;
+
+/// How long a new primary is waited for that still receives, or has not applied all that it received.
+const UNSETTLED: Duration = Duration::from_secs(2);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A COMMIT without an answer.
+pub(super) struct Unanswered {
+    /// What it was marked with.
+    pub mark: Mark,
+    /// Where it was sent.
+    pub server: ServerId,
+}
+
+/// What became of it.
+enum Fate {
+    /// It is done, under this GTID if that has no tag.
+    Committed(Option<Gtid>),
+    /// It is not on the new primary, and does not come there any more.
+    Gone,
+    /// Nobody can tell; why.
+    Unknown(&'static str),
+}
+
+impl<R: Runtime> Session<R> {
+    /// Marks the transaction that this statement commits, if it is one that can be looked for afterwards.
+    pub(super) fn mark_commit(&mut self, buf: &Buf, request: Request) {
+        let context = self.context.clone();
+        if self.role != Role::Writer
+            || context.live.borrow().failover.commit != LostCommit::LookedUp
+            || !self.state.pins.on(Role::Writer).has(Pin::Transaction)
+            || self.state.journal.as_ref().is_some_and(|journal| !journal.writes())
+            || !self.only_commits(buf, request)
+            || !context.topology.writer_has_gtids()
+        {
+            return;
+        }
+        let name = self.next_mark();
+        let Some(connection) = &mut self.backend else { return };
+        if connection.about.flavor == Flavor::MySql {
+            connection.mark(name, &mut self.prelude);
+        }
+    }
+
+    /// The session's nonce in front of the worker's next number: unlike any other, of any proxy.
+    fn next_mark(&self) -> u128 {
+        let nonce = self.nonce.iter().take(8).fold(0, |all, byte| (all << 8) | u128::from(*byte));
+        (nonce << 64) | u128::from(self.context.random())
+    }
+
+    /// Whether all that a statement does is to commit: no next transaction, no end of the session.
+    fn only_commits(&self, buf: &Buf, request: Request) -> bool {
+        request.command == Command::Query
+            && request.class.effects.contains(Effects::ENDS)
+            && self.text_of(buf, request).is_some_and(|text| {
+                let text = text.trim_ascii();
+                let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
+                [&b"commit"[..], b"commit work"].iter().any(|commit| text.eq_ignore_ascii_case(commit))
+            })
+    }
+
+    /// Tells the client what became of its COMMIT, once there is a new primary to ask.
+    pub(super) async fn tell_fate(
+        &mut self,
+        request: Request,
+        seq: u8,
+        unanswered: Box<Unanswered>,
+    ) -> Result<(), Close> {
+        let fate = self.fate(&unanswered).await;
+        self.connection_gone(Role::Writer);
+        let id = self.handle.id;
+        let failure = match fate {
+            Ok(Fate::Committed(gtid)) => {
+                tracing::info!(id, "a COMMIT without an answer is on the new primary");
+                self.count(Disruption::Committed);
+                self.committed(gtid);
+                self.state.done(Role::Writer, &request.class, None, self.sent);
+                return self.send_ok(seq).await;
+            }
+            Ok(Fate::Gone) => {
+                tracing::info!(id, "a COMMIT without an answer is not on the new primary");
+                self.count(Disruption::RolledBack);
+                Failure::RolledBack
+            }
+            Ok(Fate::Unknown(why)) => {
+                tracing::info!(id, why, "nobody can tell what became of a COMMIT without an answer");
+                self.count(Disruption::OutcomeUnknown);
+                Failure::OutcomeUnknown
+            }
+            Err(stop) => return self.stop(seq, stop).await,
+        };
+        self.stop(seq, Stop::Tell(failure)).await
+    }
+
+    /// What the session wrote, its reads must see; and who is to be the next primary has to have it.
+    fn committed(&mut self, gtid: Option<Gtid>) {
+        let text = gtid.map(|gtid| {
+            let mut set = GtidSet::empty(Flavor::MySql);
+            set.add_one(gtid);
+            set.to_string()
+        });
+        let generation = self.context.topology.generation();
+        let text = text.as_deref().map(str::as_bytes);
+        self.context.heard.borrow_mut().add(generation, Flavor::MySql, text);
+        self.state.wrote(text.unwrap_or(b"?"), Flavor::MySql);
+    }
+
+    async fn fate(&mut self, unanswered: &Unanswered) -> Result<Fate, Stop> {
+        let context = self.context.clone();
+        let (hold, interval) = {
+            let live = context.live.borrow();
+            (live.failover.hold, live.monitor.interval)
+        };
+        let (lost_at, mut unsettled_since) = (Instant::now(), None);
+        let patience = (interval * 3).max(Duration::from_millis(300));
+        let witness = context.commits.witness(unanswered.server);
+        let sent = witness.map_or(unanswered.mark.at, |witness| witness.at.min(unanswered.mark.at));
+        let Some(excluded) = context.commits.before(sent) else {
+            return Ok(Fate::Unknown("no position of before is known"));
+        };
+        loop {
+            let snapshot = context.topology.get();
+            let left = hold.saturating_sub(lost_at.elapsed());
+            if left.is_zero() {
+                return Ok(Fate::Unknown("there was no new primary to ask"));
+            }
+            let Some(primary) = snapshot.writer() else {
+                self.pause_for_change(left, snapshot.version).await?;
+                continue;
+            };
+            if primary.id == unanswered.server {
+                let left = patience.saturating_sub(lost_at.elapsed());
+                if left.is_zero() {
+                    return Ok(Fate::Unknown("it may still be at work on its server, which is the primary"));
+                }
+                self.pause_for_change(left, snapshot.version).await?;
+                continue;
+            }
+            let asked = context.commits.asked(snapshot.generation, unanswered.server, &excluded, sent);
+            let reading = asked
+                .answer
+                .get_or_try_init(|| read(&context, &snapshot, primary, unanswered.server, &asked.excluded));
+            let seen = match self.unless_ended(context.runtime.timeout(left, reading)).await? {
+                Some(Ok(seen)) => seen,
+                Some(Err(_)) => {
+                    self.pause_for_change(PAUSE.min(left), snapshot.version).await?;
+                    continue;
+                }
+                None => return Ok(Fate::Unknown("the new primary's binary log took too long")),
+            };
+            let Some(seen) = seen else {
+                return Ok(Fate::Unknown("the new primary does not let its binary log be read"));
+            };
+            if let Some(gtid) = seen.marks.get(&unanswered.mark.name) {
+                return Ok(Fate::Committed(*gtid));
+            }
+            if !witness.is_some_and(|witness| seen.marks.contains_key(&witness.name)) {
+                return Ok(Fate::Unknown("no COMMIT that was answered is seen on the new primary either"));
+            }
+            if let Err(why) = seen.has_all() {
+                return Ok(Fate::Unknown(why));
+            }
+            let now = context.topology.get();
+            if now.writer != Some(primary.id) || now.generation != snapshot.generation {
+                continue;
+            }
+            if seen.settled {
+                return Ok(Fate::Gone);
+            }
+            if unsettled_since.get_or_insert_with(Instant::now).elapsed() >= UNSETTLED {
+                return Ok(Fate::Unknown("the new primary still receives, or has not applied all of it"));
+            }
+            self.unless_ended(context.runtime.sleep(PAUSE)).await?;
+            context.commits.ask_again(&asked);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a new primary's binary log has that its predecessor was not seen with, and whether more of that
+//! can come.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::super::Context;
+use super::super::asking::open;
+use crate::backend::{QueryError, read_mark};
+use crate::net::Runtime;
+use crate::topology::{Flavor, Gtid, GtidSet, Server, ServerId, Snapshot};
+use crate::wire::BinlogEvent;
+
+/// More of a binary log is not read, in bytes.
+const MOST: usize = 64 << 20;
+
+/// Its position, and how many of its channels receive, or have not applied all that they received.
+const POSITION: &str = "SELECT @@global.gtid_executed, (SELECT COUNT(*) FROM \
+    performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF' \
+    OR NOT GTID_SUBSET(RECEIVED_TRANSACTION_SET, @@global.gtid_executed))";
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// The marks of the transactions that have one, and their GTIDs.
+    pub marks: HashMap<u128, Option<Gtid>>,
+    /// Each transaction that it has was looked at.
+    all: bool,
+    /// Some other server than the lost one has a transaction that it lacks.
+    ahead: bool,
+    /// It receives nothing, and has applied all that it received.
+    pub settled: bool,
+}
+
+impl Seen {
+    /// Whether a mark that was not seen is on no server that could bring it back; why not.
+    pub fn has_all(&self) -> Result<(), &'static str> {
+        if !self.all {
+            return Err("the new primary's binary log does not show all its transactions");
+        }
+        if self.ahead {
+            return Err("another server has transactions that the new primary lacks");
+        }
+        Ok(())
+    }
+}
+
+/// The server could not be asked.
+#[derive(Debug)]
+pub(super) struct Unreachable;
+
+/// Asks the server and reads its binary log. None: it refuses.
+pub(super) async fn read<R: Runtime>(
+    context: &Rc<Context<R>>,
+    snapshot: &Snapshot,
+    server: &Server,
+    lost: ServerId,
+    excluded: &GtidSet,
+) -> Result<Option<Seen>, Unreachable> {
+    let limit = context.live.borrow().timeouts.connect;
+    let Some(mut connection) = open(context, server, snapshot).await else { return Err(Unreachable) };
+    let refused = |error: QueryError| match error {
+        QueryError::Io(_) => Err(Unreachable),
+        error => {
+            tracing::warn!(server = %server.name, %error, "a binary log cannot be read: what became of a COMMIT is unknown");
+            Ok(None)
+        }
+    };
+    let sets = match context.runtime.timeout(limit, connection.query(POSITION)).await {
+        Some(Ok(sets)) => sets,
+        Some(Err(error)) => return refused(error),
+        None => return Err(Unreachable),
+    };
+    let mut row = sets.into_iter().flat_map(|set| set.rows).flatten().map(Option::unwrap_or_default);
+    let executed = row.next().and_then(|text| GtidSet::parse(Flavor::MySql, text).ok());
+    let (Some(executed), settled) = (executed, row.next().is_some_and(|count| count == b"0")) else {
+        return Ok(None);
+    };
+    let mut marks = HashMap::new();
+    let (mut found, mut now, mut unread) = (GtidSet::empty(Flavor::MySql), None, false);
+    let reading = connection.binlog(excluded, MOST, |event| match event {
+        BinlogEvent::Gtid { source, number } => {
+            let gtid = Gtid { source, number };
+            found.add_one(gtid);
+            now = Some(gtid);
+        }
+        BinlogEvent::Query { text } => match read_mark(text) {
+            Some(Some(mark)) => {
+                marks.insert(mark, now);
+            }
+            Some(None) => unread = true,
+            None => {}
+        },
+        BinlogEvent::Unread => (now, unread) = (None, true),
+        BinlogEvent::Format { .. } | BinlogEvent::Other => {}
+    });
+    let whole = match reading.await {
+        Ok(whole) => whole,
+        Err(error) => return refused(error),
+    };
+    let _ = context.runtime.timeout(limit, connection.quit()).await;
+    // The positions of the others are older than that of the new primary, whom they follow.
+    let others = snapshot.servers.iter().filter(|other| other.id != server.id && other.id != lost);
+    let ahead = others.filter_map(|o| o.facts.as_ref()).any(|facts| !executed.contains(&facts.gtid));
+    let all = whole && !unread && found.contains(&executed.subtract(excluded));
+    Ok(Some(Seen { marks, all, ahead, settled }))
+}
