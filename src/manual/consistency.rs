@@ -108,6 +108,12 @@
 //! has no positions that members could be compared by (unless `wsrep_gtid_mode` is on), so there a node is asked to
 //! wait, one message through the group for a batch.
 //!
+//! `cargo test --test consistency -- galera_strong replication_group_strong --nocapture` prints what both take, with 16
+//! sessions beside a writer and everything on two cores. On a member of a MySQL 9.7 group 4,463 reads a second without a
+//! wait (p50 2.9 ms) and 2,251 under `BEFORE` (4.6 ms); through the proxy at `strong`, as tests build it, without
+//! optimization, 2,451 (5.7 ms). On a Galera node 7,599 (1.8 ms) and 6,236 under `wsrep_sync_wait` (2.2 ms), through that
+//! proxy 2,456 (5.8 ms).
+//!
 //! # What it cannot see
 //!
 //! - A primary that is cut off from everybody but this proxy still answers that it is writable. Where another one was
