@@ -27,7 +27,9 @@ SELECT ABS(-5), SIGN(-3), CEIL(1.2), CEILING(-1.2), FLOOR(1.8), FLOOR(-1.8), ROU
 SELECT MOD(10, 3), POW(2, 10), POWER(2, -1), SQRT(16), SQRT(-1), EXP(0), LN(1), LOG(8), LOG(2, 8), LOG2(8), LOG10(1000);
 SELECT PI(), DEGREES(PI()), RADIANS(180), SIN(0), COS(0), TAN(0), COT(1), ASIN(1), ACOS(1), ATAN(1), ATAN2(1, 1);
 SELECT LOG(0);
-SELECT CRC32('MySQL'), CONV('ff', 16, 10), CONV(10, 10, 2), HEX(255), OCT(8), BIN(5), UNHEX('4D7953514C');
+SELECT CRC32('MySQL'), HEX(255), UNHEX('4D7953514C');
+-- mask *metadata: MySQL calls these UNSIGNED from a prepared statement's second execution on; a read whose answer was overtaken has one
+SELECT CONV('ff', 16, 10), CONV(10, 10, 2), OCT(8), BIN(5);
 SELECT RAND(5), RAND(5);
 -- mask *values: random
 SELECT RAND(), RAND() < 2;
