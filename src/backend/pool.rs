@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::shelf::{Seat, Shelf};
+use super::shelf::{Claims, Seat, Shelf};
 use super::{Carried, Ceilings, Class, ConnectError, Connection, Legacy};
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
@@ -59,6 +59,8 @@ pub struct Applicant<'a> {
     pub wish: &'a Carried,
     /// The collation id of its handshake.
     pub collation: u16,
+    /// Its home is elsewhere: it has one statement here, or a few.
+    pub passing: bool,
 }
 
 /// Which limit keeps a session waiting.
@@ -127,16 +129,16 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// One that waits and lives; with `owned_too` also one that its session left.
+    /// One that waits and lives.
     async fn take_parked(
         &self,
         key: &PoolKey,
         session: &Applicant<'_>,
-        owned_too: bool,
+        claims: Claims,
         terms: &Terms,
     ) -> Option<Leased<R::Stream>> {
         let shelf = self.shelves.borrow().get(key).cloned()?;
-        while let Some((connection, seat)) = shelf.take(session.id, session.wish, owned_too) {
+        while let Some((connection, seat)) = shelf.take(session.id, session.wish, claims) {
             self.metrics.server_idle.sub(1);
             if let Some(mut connection) = self.take_over(connection, terms.connect).await {
                 connection.has_past = true;
@@ -144,6 +146,39 @@ impl<R: Runtime> Pool<R> {
                 return Some((connection, seat));
             }
             seat.give_up();
+        }
+        None
+    }
+
+    /// One that only read, while its server was a replica, for a session that writes there: a reset costs the server
+    /// far less than a login. Of those that sessions left only what is of an earlier generation than this one: who reads
+    /// from the primary comes back.
+    async fn take_turned(
+        &self,
+        key: &PoolKey,
+        generation: u64,
+        session: &Applicant<'_>,
+        terms: &Terms,
+    ) -> Option<Leased<R::Stream>> {
+        if key.class.read_only {
+            return None;
+        }
+        let readers = PoolKey { class: Class { read_only: true, ..key.class }, ..key.clone() };
+        let claims = Claims::OfBefore(generation);
+        while let Some((mut connection, old)) = self.take_parked(&readers, session, claims, terms).await {
+            let seat = self.shelf(key).seat_open(session.id, connection.about.thread_id);
+            old.give_up();
+            connection.about.class = key.class;
+            // Its answer is swallowed in front of that to the session's statement.
+            let mut out = self.buffers.small();
+            out.replace_with(|out| connection.reset(out));
+            // Under the same id as before, and yet nothing of its last session is there.
+            connection.has_past = true;
+            let (sent, out) = connection.stream.write_all(out).await;
+            self.buffers.give(out);
+            if sent.is_ok() {
+                return Some((connection, seat));
+            }
         }
         None
     }

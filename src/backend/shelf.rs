@@ -16,9 +16,23 @@ use crate::net::Stream;
 /// password in the cache of caching_sha2_password, TLS sessions to resume).
 const OPENING: usize = 8;
 
+/// The same for sessions that only pass: a read takes less time than a login, so they had better share.
+const OPENING_TO_PASS: usize = 2;
+
 /// Where no connection was opened for so long, the server is slow in another way, or does not answer: then it
 /// helps nobody to wait for others.
-const STALLED: Duration = Duration::from_millis(200);
+pub const STALLED: Duration = Duration::from_millis(200);
+
+/// Which connections are taken that their sessions left to come back to.
+#[derive(Debug, Clone, Copy)]
+pub enum Claims {
+    /// None of them.
+    Count,
+    /// Those that were taken in an earlier generation than this one.
+    OfBefore(u64),
+    /// All.
+    None,
+}
 
 /// A session's claim on a connection that it parked. Worth nothing once another session took it.
 #[derive(Debug)]
@@ -80,8 +94,9 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Whether one more may be opened now; else it is better to wait for one of those that are.
-    pub fn may_open(&self) -> bool {
-        self.opening.get() < OPENING || self.progress.get().is_none_or(|last| last.elapsed() >= STALLED)
+    pub fn may_open(&self, passing: bool) -> bool {
+        let most = if passing { OPENING_TO_PASS } else { OPENING };
+        self.opening.get() < most || self.progress.get().is_none_or(|last| last.elapsed() >= STALLED)
     }
 
     fn ends_opening(&self, slot: &mut Slot<S>) {
@@ -95,20 +110,34 @@ impl<S: Stream> Shelf<S> {
         self.epochs.get()
     }
 
+    /// Whether one is being opened.
+    pub fn is_opening(&self) -> bool {
+        self.opening.get() > 0
+    }
+
     /// A place for a connection that is opened now.
     pub fn seat(self: &Rc<Self>, owner: u32) -> Seat<S> {
         if self.opening.replace(self.opening.get() + 1) == 0 {
             self.progress.set(Some(Instant::now()));
         }
+        self.place(owner, 0, true)
+    }
+
+    /// A place for a connection that was open before, with this id at the server.
+    pub fn seat_open(self: &Rc<Self>, owner: u32, thread_id: u32) -> Seat<S> {
+        self.place(owner, thread_id, false)
+    }
+
+    fn place(self: &Rc<Self>, owner: u32, thread_id: u32, opening: bool) -> Seat<S> {
         let epoch = self.next_epoch();
         let slot = Slot {
             epoch,
             owner,
-            thread_id: 0,
+            thread_id,
             owned: true,
             asked_for: false,
             connection: None,
-            opening: true,
+            opening,
             parked: 0,
             second: 0,
         };
@@ -129,22 +158,29 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Takes a waiting connection that can serve a session with this state: one that no session claims, the
-    /// youngest of them, else, with `owned_too`, the one parked longest ago.
+    /// youngest of them, else, of those whose claims do not count, the one parked longest ago.
     pub fn take(
         self: &Rc<Self>,
         owner: u32,
         wish: &Carried,
-        owned_too: bool,
+        claims: Claims,
     ) -> Option<(Box<Connection<S>>, Seat<S>)> {
         let mut slots = self.slots.borrow_mut();
-        let fits = |slot: &Slot<S>| slot.connection.as_ref().is_some_and(|c| c.can_become(wish));
+        let is_free = |slot: &Slot<S>, connection: &Connection<S>| match claims {
+            _ if !slot.owned => true,
+            Claims::Count => false,
+            Claims::OfBefore(generation) => connection.about.generation < generation,
+            Claims::None => true,
+        };
+        let fits =
+            |slot: &Slot<S>| slot.connection.as_ref().is_some_and(|c| is_free(slot, c) && c.can_become(wish));
         let rank = |slot: &Slot<S>| match (slot.owned, slot.asked_for) {
             (false, _) => (0, u64::MAX - slot.parked),
             (true, false) => (1, slot.parked),
             (true, true) => (2, slot.parked),
         };
         let index = (0..slots.len())
-            .filter(|i| slots.get(*i).is_some_and(|s| (owned_too || !s.owned) && fits(s)))
+            .filter(|i| slots.get(*i).is_some_and(fits))
             .min_by_key(|i| slots.get(*i).map(rank))?;
         let slot = slots.get_mut(index)?;
         let connection = slot.connection.take()?;

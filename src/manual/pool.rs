@@ -35,20 +35,26 @@
 //! order:
 //!
 //! 1. One that fits and that no session claims, the youngest of them.
-//! 2. A new one, while there is room ([`connect`](crate::backend::connect)) and fewer than eight of the worker's
-//!    connections of this kind are being opened; see below.
-//! 3. One that fits and that another session parked, the longest ago: a *steal*. What only that connection
+//! 2. For a session that writes: one that only read, while its server was a replica; of those that sessions claim only
+//!    what they took in an earlier generation, since who reads from the primary comes back. It gets a
+//!    COM_RESET_CONNECTION, which costs the server far less than a login.
+//! 3. For a read that no replica could answer in time, and that only passes: as 5, while others of the kind are being
+//!    opened.
+//! 4. A new one, while there is room ([`connect`](crate::backend::connect)) and fewer than eight of the worker's
+//!    connections of this kind are being opened (two, for a read that passes); see below.
+//! 5. One that fits and that another session parked, the longest ago: a *steal*. What only that connection
 //!    knows, the insert id, is asked and told first (see [`state`](super::state)), by a task of its own: who
 //!    wants the connection may be gone before the answer is there.
-//! 4. Where one of another class or user waits in the place that is missing, the oldest of those is closed.
-//! 5. A wait, in order for each server, for at most `limits.queue_timeout`; then 1040 that names the
+//! 6. Where one of another class or user waits in the place that is missing, the oldest of those is closed.
+//! 7. A wait, in order for each server, for at most `limits.queue_timeout`; then 1040 that names the
 //!    [`Limit`](crate::backend::Limit).
 //!
 //! When the primary changes, all sessions need a connection to the new one in the same moment. Logins are dear: on
 //! MySQL a TLS handshake, and a password that goes through 5,000 rounds of SHA-256 where the server does not have it in
 //! its cache yet. Opened all at once, the first would be ready when nearly all are. So eight are opened at a time, and
-//! who waits gets whatever comes first, mostly one of these that another session has parked. If none was opened for
-//! 200 ms (`backend/shelf.rs`), nobody waits for others any more.
+//! who waits gets whatever comes first, mostly one of these that another session has parked. Reads that only pass do
+//! not keep sessions that stay from opening theirs. If none was opened for 200 ms (`backend/shelf.rs`), nobody waits for
+//! others any more.
 //!
 //! A connection that has said something unasked is dead or about to be (`is_alive`, a look without a system
 //! call while there is no news). A place is taken before the first await and given back when its `Seat` is

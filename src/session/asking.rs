@@ -40,8 +40,9 @@ struct Line<S> {
 /// A connection for questions.
 struct Asker<S> {
     connection: Connection<S>,
-    /// As it was asked last.
+    /// As it was asked last, and of which kind that was.
     question: Vec<u8>,
+    kind: Option<Question>,
     buf: Buf,
 }
 
@@ -73,6 +74,13 @@ impl<S: Stream> Asking<S> {
         });
         lines.push(line.clone());
         line
+    }
+
+    /// Of a new primary: the connection by which it was asked how far it had come as a replica, if nobody asks just now.
+    fn of_a_former_replica(&self, primary: ServerId) -> Option<Asker<S>> {
+        let lines = self.lines.borrow();
+        let mut idle = lines.iter().filter(|line| line.server == primary && !line.running.get());
+        idle.find_map(|line| line.asker.take())
     }
 
     /// Whether a server is known to have this position: by its last probe, or by an answer that somebody waited for.
@@ -213,14 +221,22 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
     let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
     let mut asked = Err(Failed::Lost);
-    let waited = line.asker.borrow().is_some();
     // A connection that waited may have been closed by its server, with an ERR packet or without one.
     for fresh in [false, true] {
+        if !fresh && line.question == Question::Position && line.asker.borrow().is_none() {
+            line.asker.replace(context.asking.of_a_former_replica(line.server));
+        }
         if fresh || line.asker.borrow().is_none() {
             let Some(connection) = open(context, server, &snapshot).await else { return Answer::Unknown };
-            line.asker.replace(Some(Asker { connection, question: Vec::new(), buf: Buf::with_room(512) }));
+            line.asker.replace(Some(Asker {
+                connection,
+                question: Vec::new(),
+                kind: None,
+                buf: Buf::with_room(512),
+            }));
         }
         let Some(mut asker) = line.asker.take() else { return Answer::Unknown };
+        let waited = asker.kind.is_some();
         asker.prepare(line.question, server, batch, context.live.borrow().consistency.max_wait);
         asked = ask_server(context, &mut asker, &snapshot, line).await;
         if let Ok(row) = &asked {
@@ -232,7 +248,7 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
         asker.connection.stream.abort();
         match &asked {
             Err(Failed::Lost) => {}
-            Err(Failed::Refused(_)) if waited && !fresh => {}
+            Err(Failed::Refused(_)) if waited => {}
             _ => break,
         }
     }
@@ -246,7 +262,7 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
 impl<S: Stream> Asker<S> {
     /// The question as it is now. How far the primary is, is always asked in the same words.
     fn prepare(&mut self, question: Question, server: &Server, batch: &Batch, wait: Duration) {
-        if self.question.is_empty() || question == Question::Wait {
+        if self.kind.replace(question) != Some(question) || question == Question::Wait {
             self.question = self.connection.question(&text(question, server, batch, wait));
         }
     }

@@ -190,7 +190,8 @@ impl<R: Runtime> Session<R> {
         let key = PoolKey { server, user: login.user.clone(), class: self.class(role) };
         let terms = self.terms(&login.user);
         let wish = self.state.carried.clone();
-        let applicant = Applicant { id: self.handle.id, wish: &wish, collation: self.collation };
+        let passing = matches!(self.freshness, super::barrier::Freshness::Diverted(_));
+        let applicant = Applicant { id: self.handle.id, wish: &wish, collation: self.collation, passing };
         let taking = context.pool.lease(&key, &target, &login, &applicant, &terms);
         let want = context.want(self.port, role);
         let moved = until_moved(&context, want, server, generation, tried);

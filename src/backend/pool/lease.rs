@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
+use crate::backend::shelf::{Claims, STALLED};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
 use crate::telemetry::{Counted, Handshake, cell_of};
@@ -26,6 +27,8 @@ pub(super) struct Waiter {
     user: Arc<str>,
     /// For what, when it looked last.
     limit: Cell<Limit>,
+    /// See `Applicant`.
+    passing: bool,
     pub(super) wake: Notify,
 }
 
@@ -34,6 +37,11 @@ impl Waiter {
     /// account holds up nobody else's.
     fn is_before(&self, server: ServerId, user: &str) -> bool {
         self.server == server && (self.limit.get() == Limit::Server || *self.user == *user)
+    }
+
+    /// Whether it waits for what others open, while more may be opened for who stays.
+    fn lets_others_open(&self) -> bool {
+        self.passing && self.limit.get() == Limit::Opening
     }
 }
 
@@ -68,8 +76,10 @@ enum Look<S: crate::net::Stream> {
 }
 
 impl<R: Runtime> Pool<R> {
-    /// A connection for a session with this state: one that nobody claims, else a new one while there is room and not
-    /// many are being opened, else the one that its session left longest ago; else waits, in order.
+    /// A connection for a session with this state: one that nobody claims, else one that only read while its server was
+    /// a replica, else a new one while there is room and not many are being opened, else the one that its session left
+    /// longest ago; else waits, in order. A session that only passes takes over what others left while one is being
+    /// opened.
     pub async fn lease(
         &self,
         key: &PoolKey,
@@ -87,7 +97,7 @@ impl<R: Runtime> Pool<R> {
         loop {
             let first = match &queued {
                 Some(Queued(_, me)) => self.is_first(me),
-                None => !self.someone_waits(key),
+                None => !self.someone_is_before(key, session.passing),
             };
             let mut wanted = None;
             if first {
@@ -101,9 +111,14 @@ impl<R: Runtime> Pool<R> {
                     }
                 }
             }
-            let Queued(_, me) = queued.get_or_insert_with(|| self.queue(key, false));
+            let Queued(_, me) = queued.get_or_insert_with(|| self.queue(key, session.passing, false));
             if first {
+                let let_others_open = me.lets_others_open();
                 me.limit.set(reached);
+                if me.lets_others_open() && !let_others_open {
+                    // The wake may have been for a place.
+                    self.wake_who_stays(key);
+                }
             }
             mark.show(self, key, wanted);
             let waiting = Counted::on(&self.metrics.waiting_for_connection);
@@ -124,12 +139,25 @@ impl<R: Runtime> Pool<R> {
         queued: &mut Option<Queued<'a, R>>,
     ) -> Result<Look<R::Stream>, TakeError> {
         let Ask { key, session, terms, .. } = *ask;
-        if let Some(leased) = self.take_parked(key, session, false, terms).await {
+        if let Some(leased) = self.take_parked(key, session, Claims::Count, terms).await {
+            return Ok(Look::Leased(leased));
+        }
+        if let Some(leased) = self.take_turned(key, ask.target.generation, session, terms).await {
+            return Ok(Look::Leased(leased));
+        }
+        if session.passing
+            && self.shelf(key).is_opening()
+            && let Some(leased) = self.take_parked(key, session, Claims::None, terms).await
+        {
+            self.metrics.steals.add(1);
             return Ok(Look::Leased(leased));
         }
         let quota = self.room(key, terms);
         let mut reached = quota.err();
-        if reached.is_none() && !self.shelf(key).may_open() {
+        // For ever it does not let others go first.
+        let began = ask.deadline.checked_sub(terms.queue);
+        let passing = session.passing && began.is_none_or(|began| began.elapsed() < STALLED);
+        if reached.is_none() && !self.shelf(key).may_open(passing) {
             reached = Some(Limit::Opening);
         }
         if reached.is_none() {
@@ -138,7 +166,7 @@ impl<R: Runtime> Pool<R> {
                 Err(limit) => reached = Some(limit),
             }
         }
-        if let Some(leased) = self.take_parked(key, session, true, terms).await {
+        if let Some(leased) = self.take_parked(key, session, Claims::None, terms).await {
             self.metrics.steals.add(1);
             return Ok(Look::Leased(leased));
         }
@@ -203,7 +231,7 @@ impl<R: Runtime> Pool<R> {
             ConnectError::Refused(e) if USER_LIMITS.contains(&e.code) && Instant::now() < ask.deadline => {
                 permit.server_refused();
                 if waited {
-                    *queued = Some(self.queue(key, true));
+                    *queued = Some(self.queue(key, ask.session.passing, true));
                 }
                 Ok(Err(Limit::Account))
             }
@@ -216,9 +244,11 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// Joins the queue, at its end or, `again`, at its head.
-    fn queue(&self, key: &PoolKey, again: bool) -> Queued<'_, R> {
+    fn queue(&self, key: &PoolKey, passing: bool, again: bool) -> Queued<'_, R> {
         let (server, user) = (key.server, key.user.clone());
-        let waiter = Rc::new(Waiter { server, user, limit: Cell::new(Limit::User), wake: Notify::new() });
+        // Until it has looked, this is what it is held up by for all that the others know.
+        let limit = Cell::new(if passing { Limit::Opening } else { Limit::User });
+        let waiter = Rc::new(Waiter { server, user, limit, passing, wake: Notify::new() });
         let mut waiters = self.waiters.borrow_mut();
         if again {
             waiters.push_front(waiter.clone());
@@ -231,7 +261,15 @@ impl<R: Runtime> Pool<R> {
 
     fn is_first(&self, me: &Rc<Waiter>) -> bool {
         let waiters = self.waiters.borrow();
-        waiters.iter().find(|w| w.is_before(me.server, &me.user)).is_some_and(|w| Rc::ptr_eq(w, me))
+        let mut before = waiters.iter().filter(|w| w.is_before(me.server, &me.user));
+        before.find(|w| me.passing || !w.lets_others_open()).is_some_and(|w| Rc::ptr_eq(w, me))
+    }
+
+    /// Whether somebody must be served before one of this user who comes now.
+    fn someone_is_before(&self, key: &PoolKey, passing: bool) -> bool {
+        let waiters = self.waiters.borrow();
+        let mut before = waiters.iter().filter(|w| w.is_before(key.server, &key.user));
+        before.any(|w| passing || !w.lets_others_open())
     }
 
     /// Whether somebody waits who could use this connection or its place.
@@ -245,8 +283,22 @@ impl<R: Runtime> Pool<R> {
     #[inline]
     pub(super) fn wake(&self, server: ServerId, user: &str) {
         let waiters = self.waiters.borrow();
-        if let Some(waiter) = waiters.iter().find(|w| w.is_before(server, user)) {
-            waiter.wake.notify_one();
+        let mut waiting = waiters.iter().filter(|w| w.is_before(server, user));
+        let Some(first) = waiting.next() else { return };
+        first.wake.notify_one();
+        // It may have no use for a place.
+        if first.lets_others_open()
+            && let Some(stays) = waiting.find(|w| !w.lets_others_open())
+        {
+            stays.wake.notify_one();
+        }
+    }
+
+    fn wake_who_stays(&self, key: &PoolKey) {
+        let waiters = self.waiters.borrow();
+        let mut waiting = waiters.iter().filter(|w| w.is_before(key.server, &key.user));
+        if let Some(stays) = waiting.find(|w| !w.lets_others_open()) {
+            stays.wake.notify_one();
         }
     }
 

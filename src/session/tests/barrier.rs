@@ -2,6 +2,7 @@
 //! and who answers when it cannot know.
 
 mod ahead;
+mod changes;
 mod corners;
 mod sessions;
 

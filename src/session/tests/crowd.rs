@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use super::failover::{SAFE, switch};
+use super::split::READ;
 use super::*;
+use crate::telemetry::Port;
 
 /// A worker opens so many of a kind at the same time.
 const OPENING: usize = 8;
@@ -87,5 +90,119 @@ fn where_nobody_is_let_in_nobody_waits_for_others() {
         for client in &mut clients {
             client.expect_ok().await;
         }
+    });
+}
+
+#[test]
+fn a_new_primarys_connections_that_only_read_serve_its_writers() {
+    play(async {
+        let world = World::new();
+        world.down("db-2");
+        let db1 = world.server("db-1");
+        let login = Login { port: Port::Split, ..Login::default() };
+        let mut reader = world.login(&login).await;
+        reader.query(READ);
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        reader.expect(&one()).await;
+        switch(&world);
+        let mut writer = world.login(&login).await;
+        writer.query(SAFE);
+        // What the former session left, and that it only read, goes.
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_ok(SAFE).await;
+        writer.expect_ok().await;
+        reader.query(SAFE);
+        let mut other = db1.accept().await;
+        other.expect_set("").await;
+        other.answer_ok(SAFE).await;
+        reader.expect_ok().await;
+        // It is the writer's now, as any other.
+        writer.query(SAFE);
+        db.answer_ok(SAFE).await;
+        writer.expect_ok().await;
+        db1.expect_nobody().await;
+        // And fenced as any other.
+        world.read_only("db-1");
+        world.primary("db-0");
+        db.peer.expect_end().await;
+        other.peer.expect_end().await;
+        reader.quit();
+        writer.quit();
+        world.expect_nothing_left(0).await;
+    });
+}
+
+#[test]
+fn one_that_only_read_and_died_is_not_offered_to_writers() {
+    play(async {
+        let world = World::new();
+        world.down("db-2");
+        let db1 = world.server("db-1");
+        let mut reader = world.login(&Login { port: Port::Split, ..Login::default() }).await;
+        reader.query(READ);
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        reader.expect(&one()).await;
+        db.die();
+        switch(&world);
+        reader.query(SAFE);
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.answer_ok(SAFE).await;
+        reader.expect_ok().await;
+        reader.quit();
+        world.expect_nothing_left(1).await;
+    });
+}
+
+#[test]
+fn what_its_last_statement_did_is_not_asked_of_a_connection_that_was_reset() {
+    const COUNTS: &str = "insert into log values (found_rows())";
+    play(async {
+        let world = World::new();
+        world.down("db-2");
+        let db1 = world.server("db-1");
+        let mut client = world.login(&Login { port: Port::Split, ..Login::default() }).await;
+        client.query(READ);
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        switch(&world);
+        client.query(COUNTS);
+        db.expect_query(COUNTS).await;
+        db.reply(&[err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")]);
+        // On the same connection it would count nothing.
+        let text = client.expect_err(1105, "HY000").await;
+        assert!(text.contains("is not known any more"), "{text}");
+    });
+}
+
+#[test]
+fn who_reads_from_the_primary_for_want_of_replicas_keeps_its_connection() {
+    play(async {
+        let world = World::new();
+        world.down("db-1");
+        world.down("db-2");
+        let db0 = world.server("db-0");
+        let mut reader = world.login(&Login { port: Port::Replica, ..Login::default() }).await;
+        reader.query(READ);
+        let mut db = db0.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        reader.expect(&one()).await;
+        let mut writer = world.client().await;
+        writer.query(SAFE);
+        let mut other = db0.accept().await;
+        other.expect_set("").await;
+        other.answer_ok(SAFE).await;
+        writer.expect_ok().await;
+        reader.query(READ);
+        db.answer_one(READ).await;
+        reader.expect(&one()).await;
     });
 }

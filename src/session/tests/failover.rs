@@ -8,7 +8,7 @@ use super::*;
 use crate::telemetry::{Close, Disruption};
 use crate::topology::Maintenance;
 
-const SAFE: &str = "insert into t values (1)";
+pub const SAFE: &str = "insert into t values (1)";
 
 /// From db-0 to db-1, as a planned switchover does it.
 pub fn switch(world: &World) {
