@@ -1,6 +1,8 @@
 //! One statement: its place, a connection there, what the session must bring, the
 //! request, the answer, and another try where nothing was executed.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::attach::Stop;
@@ -19,8 +21,16 @@ use crate::telemetry::{Close, Disruption, Pin, Port, cell_of};
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker};
 
-/// Tries of one statement that was never executed, before the client hears of it.
-const MAX_TRIES: u32 = 4;
+/// Tries of one statement that was never executed, before the client hears of it. Pooled connections to a server that
+/// died are found out one by one, some only when they have taken the statement.
+const MAX_TRIES: u32 = 8;
+
+/// The same where a server refuses the session's state, which no other connection to it will take.
+const MAX_REFUSALS: u32 = 4;
+
+/// From the second try in vain on a statement waits this long, twice, three times as long, or for news of the servers: by
+/// then what broke with them has been noticed.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How one try ended. Unless it can go elsewhere, the request is gone from the buffer.
 pub(super) enum Outcome {
@@ -178,7 +188,12 @@ impl<R: Runtime> Session<R> {
     /// A connection that broke before anything was executed leaves nothing to tell but what it held.
     async fn may_try_again(&mut self, tries: u32) -> Result<(), Stop> {
         self.settle_losses().await?;
-        if tries > MAX_TRIES {
+        let most = if self.state_refused.is_some() { MAX_REFUSALS } else { MAX_TRIES };
+        if tries > 1 && tries <= most {
+            let version = self.context.topology.version();
+            self.pause_for_change(PAUSE * (tries - 1), version).await?;
+        }
+        if tries > most {
             return Err(Stop::Tell(match self.state_refused.take() {
                 Some(error) => Failure::StateRefused(*error),
                 None => Failure::Unreachable("every connection broke".into()),

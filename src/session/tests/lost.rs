@@ -167,6 +167,44 @@ fn a_read_finds_the_third_of_three_connections_that_died_on_one_server() {
 }
 
 #[test]
+fn a_read_outlives_what_sessions_left_on_a_server_that_died() {
+    const LEFT: usize = 6;
+    play(async {
+        let world = World::new();
+        let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+        let mut before = Vec::new();
+        for _ in 0..LEFT {
+            let mut client = world.client().await;
+            client.query("do 1");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.answer_ok("do 1").await;
+            client.expect_ok().await;
+            before.push((client, db));
+        }
+        let mut left = Vec::new();
+        for (client, db) in before {
+            client.quit();
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            left.push(db);
+        }
+        let mut client = world.client().await;
+        client.query("select a from t");
+        // None of them is known to be dead before it has taken the statement.
+        for mut db in left.into_iter().rev() {
+            db.expect_query("select a from t").await;
+            db.die();
+        }
+        world.down("db-0");
+        world.primary("db-1");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.answer_one("select a from t").await;
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
 fn an_answer_that_breaks_off_ends_in_an_error_in_place_of_the_next_row() {
     play(async {
         let client_styles = super::connection_phase::styles();
