@@ -41,8 +41,8 @@ pub enum Told {
     InDoubt,
     /// 1213
     RolledBack,
-    /// A read whose server was lost: run it again.
-    Cut,
+    /// A read whose server was lost: run it again. What it was told.
+    Cut(String),
     /// The connection ended in the middle of an answer: in a packet, where nothing else can be said.
     Torn,
     /// An error that says nothing of whether it ran.
@@ -65,7 +65,7 @@ impl Told {
             (_, "08007") => Told::InDoubt,
             (1213, "40001") if class.in_transaction() => Told::RolledBack,
             (1290 | 1040, _) => Told::Refused(text),
-            (1105, "08S01") if !class.writes() => Told::Cut,
+            (1105, "08S01") if !class.writes() => Told::Cut(text),
             (1053, "08S01") => Told::Lost(text),
             _ => Told::Odd(text),
         }
@@ -76,7 +76,7 @@ impl Told {
         match self {
             Told::Done => rows,
             Told::Refused(_) | Told::RolledBack => !rows,
-            Told::InDoubt | Told::Cut | Told::Torn | Told::Odd(_) | Told::Lost(_) => true,
+            Told::InDoubt | Told::Cut(_) | Told::Torn | Told::Odd(_) | Told::Lost(_) => true,
         }
     }
 }
@@ -215,7 +215,7 @@ impl Counts {
             Told::Refused(_) => &mut self.refused,
             Told::InDoubt => &mut self.in_doubt,
             Told::RolledBack => &mut self.rolled_back,
-            Told::Cut => &mut self.cut,
+            Told::Cut(_) => &mut self.cut,
             Told::Torn => &mut self.torn,
             Told::Odd(_) => &mut self.odd,
             Told::Lost(_) => &mut self.lost,

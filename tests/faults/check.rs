@@ -132,7 +132,7 @@ pub fn errors(books: &[Book], excuse: Excuse) -> Vec<String> {
         let excused = match &entry.told {
             Told::Done | Told::InDoubt => true,
             Told::RolledBack => entry.class.in_transaction(),
-            Told::Cut => entry.class == Class::LongRead || excuse.torn || excuse.several,
+            Told::Cut(_) => entry.class == Class::LongRead || excuse.torn || excuse.several,
             Told::Torn => entry.class == Class::LongRead || excuse.torn,
             Told::Odd(_) | Told::Refused(_) => excuse.server_errors,
             Told::Lost(_) => excuse.torn,

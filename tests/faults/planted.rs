@@ -109,7 +109,7 @@ fn errors_that_nobody_promised_are_noticed() {
     books[0].entries.extend([
         entry(Class::Write, "a", Told::RolledBack),
         entry(Class::Write, "b", Told::Refused("1290".into())),
-        entry(Class::Read, "", Told::Cut),
+        entry(Class::Read, "", Told::Cut(String::new())),
         entry(Class::Read, "", Told::InDoubt),
         entry(Class::Idle, "", Told::Lost("reset".into())),
         entry(Class::Transaction, "c", Told::Odd("1146".into())),
