@@ -127,11 +127,17 @@ fn history(changes: &[WriterChangeReport], unix_ms: u64) -> String {
         let _ = write!(text, "  {ago} ago: {from} -> {to} ({})", plain(&change.reason));
         if let Some(cost) = change.cost {
             let _ = write!(text, ": {} ms without one, ", cost.without_writer_ms);
-            let _ = write!(text, "{} statements waited, {} clients were told", cost.held, cost.told());
+            let held = counted(cost.held, "statement waited", "statements waited");
+            let told = counted(cost.told(), "client was told", "clients were told");
+            let _ = write!(text, "{held}, {told}");
         }
         text.push('\n');
     }
     text
+}
+
+fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// Columns as wide as their widest cell, two spaces between.

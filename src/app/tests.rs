@@ -281,7 +281,7 @@ fn the_table_is_aligned_and_shows_rates() {
          db-0: connection refused?[2J\n\
          \n\
          Changes of the primary, newest first:\n\
-         \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down): 21 ms without one, 4 statements waited, 1 clients were told\n"
+         \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down): 21 ms without one, 4 statements waited, 1 client was told\n"
     );
 }
 
