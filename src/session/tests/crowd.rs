@@ -93,6 +93,17 @@ fn where_nobody_is_let_in_nobody_waits_for_others() {
     });
 }
 
+/// A session whose only statement was a read on this server, and its connection there.
+async fn has_read(world: &World, server: &Server, login: &Login) -> (Client, Db) {
+    let mut client = world.login(login).await;
+    client.query(READ);
+    let mut db = server.accept().await;
+    db.expect_read_only_set("").await;
+    db.answer_one(READ).await;
+    client.expect(&one()).await;
+    (client, db)
+}
+
 #[test]
 fn a_new_primarys_connections_that_only_read_serve_its_writers() {
     play(async {
@@ -100,12 +111,7 @@ fn a_new_primarys_connections_that_only_read_serve_its_writers() {
         world.down("db-2");
         let db1 = world.server("db-1");
         let login = Login { port: Port::Split, ..Login::default() };
-        let mut reader = world.login(&login).await;
-        reader.query(READ);
-        let mut db = db1.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        reader.expect(&one()).await;
+        let (mut reader, mut db) = has_read(&world, &db1, &login).await;
         switch(&world);
         let mut writer = world.login(&login).await;
         writer.query(SAFE);
@@ -141,12 +147,7 @@ fn one_that_only_read_and_died_is_not_offered_to_writers() {
         let world = World::new();
         world.down("db-2");
         let db1 = world.server("db-1");
-        let mut reader = world.login(&Login { port: Port::Split, ..Login::default() }).await;
-        reader.query(READ);
-        let mut db = db1.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        reader.expect(&one()).await;
+        let (mut reader, db) = has_read(&world, &db1, &Login { port: Port::Split, ..Login::default() }).await;
         db.die();
         switch(&world);
         reader.query(SAFE);
@@ -166,12 +167,8 @@ fn what_its_last_statement_did_is_not_asked_of_a_connection_that_was_reset() {
         let world = World::new();
         world.down("db-2");
         let db1 = world.server("db-1");
-        let mut client = world.login(&Login { port: Port::Split, ..Login::default() }).await;
-        client.query(READ);
-        let mut db = db1.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        client.expect(&one()).await;
+        let (mut client, mut db) =
+            has_read(&world, &db1, &Login { port: Port::Split, ..Login::default() }).await;
         switch(&world);
         client.query(COUNTS);
         db.expect_query(COUNTS).await;
@@ -189,12 +186,8 @@ fn who_reads_from_the_primary_for_want_of_replicas_keeps_its_connection() {
         world.down("db-1");
         world.down("db-2");
         let db0 = world.server("db-0");
-        let mut reader = world.login(&Login { port: Port::Replica, ..Login::default() }).await;
-        reader.query(READ);
-        let mut db = db0.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        reader.expect(&one()).await;
+        let (mut reader, mut db) =
+            has_read(&world, &db0, &Login { port: Port::Replica, ..Login::default() }).await;
         let mut writer = world.client().await;
         writer.query(SAFE);
         let mut other = db0.accept().await;
