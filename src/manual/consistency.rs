@@ -16,6 +16,7 @@
 //!
 //! The questions run under the monitor account, on one connection a server, kind and worker, opened when it is first
 //! needed and closed after `pool.idle_timeout` without use. They count to no limit of the pool.
+//! A new primary is asked on the connection by which it was waited for as a replica, if nobody waits there just then.
 //!
 //! | question | to | text |
 //! |---|---|---|

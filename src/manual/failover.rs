@@ -44,7 +44,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | not open, not forwarded, whole, nothing held, and (not sent, or repeatable) | again elsewhere, four times at most; what two servers had when their connections broke goes to no third one |
+//! | not open, not forwarded, whole, nothing held, and (not sent, or repeatable) | again elsewhere, eight times at most (four where a server refuses the session's state), from the second time on 20, 40, … ms later or on news of the servers, since pooled connections to a dead one turn out dead one by one; what two servers had when their connections broke goes to no third one |
 //! | open, not forwarded, and the statement does nothing but `ROLLBACK` | said again elsewhere, where nothing is open |
 //! | open, not forwarded, and the transaction can be run again, with this statement behind it | run again |
 //! | open, and the statement cannot have ended the transaction | 1213 (40001): rolled back |
