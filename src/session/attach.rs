@@ -329,6 +329,6 @@ pub(super) async fn first_of<F: Future, O: Future>(first: F, other: O) -> Option
 
 /// Refusals of a login that say something of the server's moment, not of the account: too many
 /// connections (1040, 1203, 1226), shutting down (1053), starting (1130 is not one of them).
-fn is_passing(e: &ServerError) -> bool {
+pub(super) fn is_passing(e: &ServerError) -> bool {
     matches!(e.code, 1040 | 1203 | 1226 | 1053 | 1927)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attach::Stop;
+use super::attach::{Stop, is_passing};
 use super::barrier::Freshness;
 use super::commits::Unanswered;
 use super::pins::PinSet;
@@ -217,8 +217,8 @@ impl<R: Runtime> Session<R> {
         self.let_diagnostics_go(role);
         match self.attach(role).await {
             Ok(()) => Ok(None),
-            Err(Stop::Tell(Failure::NoReplica | Failure::Unreachable(_)))
-                if role == Role::Reader && self.port == Port::Split =>
+            Err(Stop::Tell(failure))
+                if role == Role::Reader && self.port == Port::Split && is_of_the_replicas(&failure) =>
             {
                 let why = self.why_no_reader();
                 let fallback = self.context.live.borrow().replicas.fallback;
@@ -310,5 +310,14 @@ impl<R: Runtime> Session<R> {
             return Ok(self.lost(sent, false, &walker, buf, *request));
         }
         self.answer(walker, buf, request).await
+    }
+}
+
+/// Whether no replica could be had, for reasons that say nothing of the primary. One that is full refuses with an ERR packet.
+fn is_of_the_replicas(failure: &Failure) -> bool {
+    match failure {
+        Failure::NoReplica | Failure::Unreachable(_) => true,
+        Failure::Server(error) => is_passing(error),
+        _ => false,
     }
 }

@@ -459,6 +459,25 @@ fn without_replicas_reads_run_on_the_primary() {
 }
 
 #[test]
+fn a_read_whose_replica_is_full_runs_on_the_primary() {
+    play(async {
+        let world = world(Settings { level: Level::Eventual, ..Settings::default() });
+        let (primary, replica) = (world.server("db-0"), world.server("db-1"));
+        let mut client = world.login(&login()).await;
+        client.query(READ);
+        let mut peer = replica.accept_raw().await;
+        // As MariaDB says it, before it knows who asks.
+        peer.say(&frames(0, &[[&[0xff, 0x10, 0x04][..], b"Too many connections"].concat()]));
+        let mut db0 = primary.accept().await;
+        db0.expect_set("").await;
+        db0.answer_one(READ).await;
+        client.expect(&one()).await;
+        client.quit();
+        world.expect_nothing_left(1).await;
+    });
+}
+
+#[test]
 fn a_read_whose_replica_dies_runs_elsewhere() {
     play(async {
         let mut s = story().await;
