@@ -208,7 +208,7 @@ async fn it_outlasts_an_api_server_that_restarts_and_gives_up_on_one_that_is_gon
 
 #[tokio::test]
 async fn an_api_server_that_hangs_holds_nobody_up_and_doubles_nothing() {
-    let hasty = Pace { patience: Duration::from_millis(300), ..PACE };
+    let hasty = Pace { patience: Duration::from_secs(1), ..PACE };
     play(Some("ns"), hasty, async |p| {
         p.api.mood(Mood::Hangs);
         p.tell("db-0");
