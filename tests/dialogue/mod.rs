@@ -76,15 +76,20 @@ pub async fn writer_is(proxy: &Proxy, number: usize) -> u64 {
     .await
 }
 
-/// Waits until that many servers serve reads.
+/// Waits until that many servers serve reads; if they do not, says what they look like.
 pub async fn readers_are(proxy: &Proxy, count: usize) {
-    eventually(&format!("{count} servers serve reads"), async || {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         let now = topology(proxy).await;
         let servers = now["servers"].as_array().expect("servers");
         let serving = servers.iter().filter(|s| s["serves_reads"] == true && s["role"] == "replica");
-        (serving.count() == count).then_some(())
-    })
-    .await;
+        if serving.count() == count {
+            return;
+        }
+        let in_time = Instant::now() < deadline;
+        assert!(in_time, "not within {PATIENCE:?}: {count} servers serve reads\n{now:#}");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// One sample of `/metrics`, by its name and labels as they stand there.
