@@ -16,12 +16,14 @@
 //!
 //! The questions run under the monitor account, on one connection a server, kind and worker, opened when it is first
 //! needed and closed after `pool.idle_timeout` without use. They count to no limit of the pool.
-//! A new primary is asked on the connection by which it was waited for as a replica, if nobody waits there just then.
+//! A new primary is asked on the connection by which it was waited for as a replica, if nobody waits there just then;
+//! so is who is asked what it has seen.
 //!
 //! | question | to | text |
 //! |---|---|---|
 //! | position | the primary | MySQL `@@global.gtid_owned` and `gtid_executed`; MariaDB `@@global.gtid_binlog_pos` and `gtid_current_pos` together: the former has what it wrote itself under whatever domain, the latter what it replicated before |
 //! | wait | a replica | MySQL `WAIT_FOR_EXECUTED_GTID_SET(set, max_wait)`, MariaDB `MASTER_GTID_WAIT(pos, max_wait)`: the union of what the batch wants |
+//! | seen | all but the primary | MySQL `@@global.gtid_owned` and `gtid_executed`: whether any of what the primary is committing is there |
 //! | step | a Galera node | a read under `wsrep_sync_wait = 1` |
 //!
 //! Why the answer holds for a read that began before it: a server counts a transaction in these variables before it says
@@ -35,7 +37,10 @@
 //! replication (`AFTER_SYNC`) the primary commits only when a replica has it. Who has seen it there must not miss it
 //! later. So what is being committed belongs to the position: MySQL has it in `gtid_owned`, asked first because a GTID
 //! goes from there to `gtid_executed`; MariaDB's `gtid_binlog_pos` has it already. Where such a read ends on a MySQL
-//! primary it waits there for that write, `max_wait` at most, unless it has waited as long for a replica before.
+//! primary it waits there for that write, `max_wait` at most, unless it has waited as long for a replica before, or
+//! all other servers say that they have nothing of it: then nobody can have seen it when they said so, which is after the
+//! read came. That is the rule while a new primary waits for the first replica to follow it, 60 to 250 ms with
+//! semi-synchronous replication.
 //!
 //! # The replica
 //!
@@ -49,7 +54,9 @@
 //! What is known: the probes' positions, and what a wait has shown since (`asking/known.rs`), as long as no server's role
 //! has changed: a replica that was rebuilt was down in between. A replica that was waited for in vain is not waited
 //! for again before a probe sees that it has what was missed. So one that is a second behind costs its readers
-//! `max_wait` once a second, not with each read.
+//! `max_wait` once a second, not with each read. Nor is one waited for that lacks what the primary itself wrote and, when
+//! it was last probed, did not follow it, directly or by way of others (`Snapshot::is_out_of_reach`): after a change of the
+//! primary that is the rule, too. What the former primary wrote it may have received and be about to apply.
 //!
 //! Reads that end up on the primary count (`Diversions`), and beyond `consistency.primary_share` of
 //! `limits.max_server_connections` they wait until one of them is done or a replica has come so far: when all replicas

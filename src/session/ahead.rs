@@ -91,7 +91,7 @@ impl<R: Runtime> Session<R> {
         };
         let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let metrics = &self.context.metrics;
-        if let Answer::Position { position, pending: false } = answer
+        if let Answer::Position { position, pending: None } = answer
             && batch.is_as_expected(&position)
         {
             metrics.consistency_wait.observe_us(us);

@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use batch::{Answer, Batch};
-use known::Known;
+use known::{Known, without_threads};
 
 use super::Context;
 use super::attach::first_of;
 use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
 use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::{Question, cell_of};
-use crate::topology::{Flavor, Group, GtidSet, Server, ServerId, Snapshot};
+use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot};
 
 /// What a question's connection says of itself before anybody could ask: utf8mb4_general_ci.
 const COLLATION: u16 = 45;
@@ -76,10 +76,11 @@ impl<S: Stream> Asking<S> {
         line
     }
 
-    /// Of a new primary: the connection by which it was asked how far it had come as a replica, if nobody asks just now.
-    fn of_a_former_replica(&self, primary: ServerId) -> Option<Asker<S>> {
+    /// The connection by which a server is asked something else, if nobody asks just now: a new primary was asked
+    /// how far it had come as a replica, for one.
+    fn idle_asker(&self, server: ServerId) -> Option<Asker<S>> {
         let lines = self.lines.borrow();
-        let mut idle = lines.iter().filter(|line| line.server == primary && !line.running.get());
+        let mut idle = lines.iter().filter(|line| line.server == server && !line.running.get());
         idle.find_map(|line| line.asker.take())
     }
 
@@ -101,6 +102,11 @@ impl<S: Stream> Asking<S> {
     /// Whether it is not worth a wait: the last one was in vain, and the server has not come that far since.
     pub fn is_behind(&self, server: &Server, snapshot: &Snapshot) -> bool {
         self.known.borrow_mut().is_behind(server, snapshot)
+    }
+
+    /// Whether a wait until a replica has this would be in vain, as far as one can tell.
+    pub fn is_in_vain(&self, server: &Server, position: &GtidSet, snapshot: &Snapshot) -> bool {
+        self.is_behind(server, snapshot) || snapshot.is_out_of_reach(server, position)
     }
 
     /// Connections that nobody needed for this long, in seconds, or whose server is gone, are closed.
@@ -148,6 +154,28 @@ impl<R: Runtime> Context<R> {
             self.asking.known.borrow_mut().failed(replica, position, roles);
         }
         reached
+    }
+
+    /// Whether nothing of what the primary is committing has come to another server: then nobody can have seen it.
+    /// Those that are not known to the proxy do not count; if one is down, nobody knows.
+    pub(super) async fn nobody_has(self: &Rc<Self>, primary: ServerId, pending: &Rc<GtidSet>) -> bool {
+        let snapshot = self.topology.get();
+        let others = || snapshot.servers.iter().filter(|server| server.id != primary);
+        if others().any(|server| server.health != Health::Up) {
+            return false;
+        }
+        let asked = others().map(|server| self.join(server.id, Question::Seen, Some(pending)));
+        let asked: Vec<_> = asked.collect();
+        let all = async {
+            for batch in asked {
+                if !matches!(batch.answer().await, Answer::Unseen) {
+                    return false;
+                }
+            }
+            true
+        };
+        let limit = self.live.borrow().consistency.max_wait / 2;
+        self.runtime.timeout(limit, all).await == Some(true)
     }
 
     /// Whether a Galera node has applied all that the cluster agreed on before this was called.
@@ -223,8 +251,9 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     let mut asked = Err(Failed::Lost);
     // A connection that waited may have been closed by its server, with an ERR packet or without one.
     for fresh in [false, true] {
-        if !fresh && line.question == Question::Position && line.asker.borrow().is_none() {
-            line.asker.replace(context.asking.of_a_former_replica(line.server));
+        let is_short = matches!(line.question, Question::Position | Question::Seen);
+        if !fresh && is_short && line.asker.borrow().is_none() {
+            line.asker.replace(context.asking.idle_asker(line.server));
         }
         if fresh || line.asker.borrow().is_none() {
             let Some(connection) = open(context, server, &snapshot).await else { return Answer::Unknown };
@@ -358,6 +387,8 @@ fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> S
             });
             format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", missing.unwrap_or_default())
         }
+        // As of the primary: what an applier commits shows before it goes from the former to the latter.
+        (Question::Seen, _) => "SELECT @@global.gtid_owned, @@global.gtid_executed".to_owned(),
         (Question::Step, _) => "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 0".to_owned(),
     }
 }
@@ -394,8 +425,16 @@ fn understood<R: Runtime>(
             }
             let mut known = context.asking.known.borrow_mut();
             let position = position.and_then(|text| known.position(flavor, text, owned));
-            let pending = !owned.is_empty();
-            position.map_or(Answer::Untold, |position| Answer::Position { position, pending })
+            position.map_or(Answer::Untold, |(position, pending)| Answer::Position { position, pending })
+        }
+        Question::Seen => {
+            let (owned, executed) = (value().unwrap_or_default(), value().unwrap_or_default());
+            let here = GtidSet::parse(flavor, executed).and_then(|mut here| {
+                here.insert(without_threads(owned))?;
+                Ok(here)
+            });
+            let is_apart = |here: GtidSet| batch.target().is_some_and(|all| all.subtract(&here) == *all);
+            if here.is_ok_and(is_apart) { Answer::Unseen } else { Answer::Unknown }
         }
     }
 }

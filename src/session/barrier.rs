@@ -226,10 +226,11 @@ impl<R: Runtime> Session<R> {
                     let found = self.find(began, position.clone(), request).await?;
                     // Who has waited for a replica in vain has given the primary that time, too.
                     let has_waited = known.elapsed() * 2 > context.live.borrow().consistency.max_wait;
-                    if pending
+                    if let Some(pending) = pending
                         && !has_waited
                         && !matches!(found.1, Some(Fresh::There | Fresh::Waited))
                         && !context.asking.is_behind(primary, &snapshot)
+                        && !self.unless_ended(context.nobody_has(primary.id, &pending)).await?
                     {
                         // Somebody may have seen on a replica what the primary itself does not show yet.
                         self.unless_ended(context.reaches(primary.id, &position)).await?;
@@ -237,7 +238,7 @@ impl<R: Runtime> Session<R> {
                     return Ok(found);
                 }
                 Answer::Untold => return self.divert(began, None).await,
-                Answer::Reached | Answer::Unknown => {}
+                Answer::Reached | Answer::Unseen | Answer::Unknown => {}
             }
             // Probes see soon what has become of it. If it goes on being the primary, it answers for itself.
             let give_up = *patience.get_or_insert_with(|| {
@@ -278,7 +279,7 @@ impl<R: Runtime> Session<R> {
         let mut outcome = Fresh::There;
         if !context.asking.has(server, &position, &snapshot) {
             outcome = Fresh::Waited;
-            if context.asking.is_behind(server, &snapshot)
+            if context.asking.is_in_vain(server, &position, &snapshot)
                 || !self.unless_ended(context.reaches(replica, &position)).await?
             {
                 return Ok(None);
@@ -321,7 +322,7 @@ impl<R: Runtime> Session<R> {
             self.reader = None;
             return Ok((Freshness::Position(position), None));
         }
-        if let Some(server) = self.worth_waiting_for(&snapshot)
+        if let Some(server) = self.worth_waiting_for(&snapshot, Some(&position))
             && self.unless_ended(context.reaches(server, &position)).await?
         {
             (self.reader, self.reader_at) = (Some(server), snapshot.roles_version);
@@ -344,7 +345,7 @@ impl<R: Runtime> Session<R> {
         let waiting = Counted::on(&context.metrics.waiting_for_replica);
         loop {
             let snapshot = context.topology.get();
-            if may_leave && context.asking.is_behind(kept, &snapshot) {
+            if may_leave && context.asking.is_in_vain(kept, &position, &snapshot) {
                 break;
             }
             if self.unless_ended(context.reaches(kept.id, &position)).await? {
@@ -384,11 +385,14 @@ impl<R: Runtime> Session<R> {
         chosen.is_some()
     }
 
-    /// The replica whose answer is waited for; None if all were behind just now.
-    fn worth_waiting_for(&self, snapshot: &Snapshot) -> Option<ServerId> {
+    /// The replica whose answer is waited for, until it has this; None if all were behind just now, or cannot get there.
+    fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
         let context = &self.context;
         let zone = context.live.borrow().replicas.zone.clone();
-        let fits = |server: &Server| !context.asking.is_behind(server, snapshot);
+        let fits = |server: &Server| match position {
+            Some(position) => !context.asking.is_in_vain(server, position, snapshot),
+            None => !context.asking.is_behind(server, snapshot),
+        };
         if let Some(reader) = self.reader
             && self.reader_at == snapshot.roles_version
             && !self.looks_around(reader)
@@ -411,7 +415,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(Freshness, Option<Fresh>), Stop> {
         let context = self.context.clone();
         let kept = self.links.kept_on(Role::Reader);
-        let node = kept.or_else(|| self.worth_waiting_for(snapshot));
+        let node = kept.or_else(|| self.worth_waiting_for(snapshot, None));
         let Some(node) = node else {
             self.reader = None;
             return Ok((Freshness::Primary, None));

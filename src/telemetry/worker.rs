@@ -245,6 +245,8 @@ label! {
         Position = "position",
         /// A replica: whether it has come that far, or does soon.
         Wait = "wait",
+        /// Another server than the primary: whether it has any of what is being committed there.
+        Seen = "seen",
         /// A Galera node: whether it has applied all that the cluster agreed on.
         Step = "step",
     }

@@ -216,7 +216,7 @@ fn among_several<'a>(
 
 /// Compares texts only: a source under another name for the same host is not recognised, and then
 /// there is no writer but an alarm. A pod's name in DNS begins with its own.
-fn replicates_from(replica: &Server, source: &Server) -> bool {
+pub(super) fn replicates_from(replica: &Server, source: &Server) -> bool {
     let is_source = |at: &str| {
         let of_pod = || {
             let (host, port) = at.rsplit_once(':')?;

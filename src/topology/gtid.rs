@@ -127,6 +127,14 @@ impl GtidSet {
         }
     }
 
+    /// Whether a server of this identity (see `Facts::identity`) wrote any of it. MariaDB: the last of a domain.
+    pub fn has_writes_of(&self, identity: &str) -> bool {
+        match self {
+            GtidSet::MySql(set) => set.has_writes_of(identity),
+            GtidSet::MariaDb(position) => position.has_writes_of(identity),
+        }
+    }
+
     /// Whether it contains nothing.
     pub fn is_empty(&self) -> bool {
         match self {

@@ -1,5 +1,7 @@
 //! Which servers may serve reads.
 
+use super::GtidSet;
+use super::elect::replicates_from;
 use super::types::*;
 
 /// Up, read-only, a running replica or a fit member of a group, within `max_lag`, and with a weight; never the writer.
@@ -28,4 +30,39 @@ pub(super) fn serves(server: &Server, snapshot: &Snapshot) -> bool {
         Some(replication) => replication.applying,
     };
     in_order && server.freshness != Freshness::Late
+}
+
+impl Snapshot {
+    /// Whether it would be in vain to wait until a replica has this: it lacks what the primary itself wrote, and when
+    /// it was last probed it followed somebody else, or nobody, as all do for a moment when the primary is a new one.
+    pub fn is_out_of_reach(&self, replica: &Server, position: &GtidSet) -> bool {
+        let Some(primary) = self.writer().filter(|primary| !self.follows(replica, primary)) else {
+            return false;
+        };
+        let of_both = replica.facts.as_ref().zip(primary.facts.as_ref());
+        of_both.is_some_and(|(here, there)| position.subtract(&here.gtid).has_writes_of(&there.identity))
+    }
+
+    /// Whether what the primary writes may come to a server, perhaps by way of others; a source that is not one of the
+    /// servers by its text may be the primary.
+    fn follows(&self, server: &Server, primary: &Server) -> bool {
+        let mut at = server;
+        for _ in 0..self.servers.len() {
+            if at.id == primary.id || at.member.is_some() {
+                return true;
+            }
+            let Some(replication) = at.replication() else {
+                // Either it is none, or the monitor's account is not allowed to know.
+                return self.servers.iter().all(|s| s.replication().is_none());
+            };
+            if !replication.receiving {
+                return false;
+            }
+            match self.servers.iter().find(|source| replicates_from(at, source)) {
+                Some(source) => at = source,
+                None => return true,
+            }
+        }
+        false
+    }
 }

@@ -10,15 +10,17 @@ use crate::topology::GtidSet;
 /// What a server said.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// The primary is this far; `pending` if some of it is still being committed there, while replicas may have it.
+    /// The primary is this far.
     Position {
         /// All that any replica can have by now.
         position: Rc<GtidSet>,
-        /// See above.
-        pending: bool,
+        /// What of it is still being committed there, while replicas may have it.
+        pending: Option<Rc<GtidSet>>,
     },
     /// The replica is there.
     Reached,
+    /// The server has nothing of it.
+    Unseen,
     /// The primary answers, but with no position that replicas could be measured by.
     Untold,
     /// Not in time, or from a server that is lost, or not the primary any more.

@@ -31,6 +31,9 @@ struct Missed {
     at: Instant,
 }
 
+/// How far a primary is, and what of it is still being committed.
+type Position = (Rc<GtidSet>, Option<Rc<GtidSet>>);
+
 /// After this long a replica is waited for again, whatever its probes say: what was waited for may have been rolled
 /// back, or may never come there.
 const FORGOTTEN: Duration = Duration::from_secs(10);
@@ -51,8 +54,9 @@ impl Known {
     }
 
     /// The position that a text means, with the GTIDs that threads own: `uuid:7#23:8#24`, the thread behind the hash.
-    /// None: nobody can read it, or it is empty, as with a primary without a binary log: every replica would be there.
-    pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Rc<GtidSet>> {
+    /// These alone, too, if there are any. None: nobody can read it, or it is empty, as with a primary without a binary
+    /// log: every replica would be there.
+    pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Position> {
         let executed = match &self.last {
             Some((known, position)) if known == text => {
                 self.same = if owned.is_empty() { self.same.saturating_add(1) } else { 0 };
@@ -67,11 +71,12 @@ impl Known {
             }
         };
         if owned.is_empty() {
-            return Some(executed);
+            return Some((executed, None));
         }
+        let pending = GtidSet::parse(flavor, without_threads(owned)).ok()?;
         let mut position = (*executed).clone();
-        position.insert(without_threads(owned)).ok()?;
-        Some(Rc::new(position))
+        position.union(&pending);
+        Some((Rc::new(position), Some(Rc::new(pending))))
     }
 
     /// A replica has this position.
@@ -131,7 +136,7 @@ impl Known {
     }
 }
 
-fn without_threads(owned: &[u8]) -> Vec<u8> {
+pub(super) fn without_threads(owned: &[u8]) -> Vec<u8> {
     let mut in_thread = false;
     let kept = owned.iter().filter(|byte| {
         in_thread = match byte {
@@ -155,16 +160,17 @@ mod tests {
     fn what_is_being_committed_counts() {
         let mut known = Known::default();
         let mut position = |text: &str, owned: &str| {
-            known.position(Flavor::MySql, text.as_bytes(), owned.as_bytes()).map(|p| p.to_string())
+            let position = known.position(Flavor::MySql, text.as_bytes(), owned.as_bytes());
+            position.map(|(all, pending)| (all.to_string(), pending.map(|p| p.to_string())))
         };
         let executed = format!("{A}:1-5");
-        assert_eq!(position(&executed, ""), Some(executed.clone()));
+        assert_eq!(position(&executed, ""), Some((executed.clone(), None)));
         assert_eq!(
             position(&executed, &format!("{A}:6#23:8#24,{B}:tag:1#7")),
-            Some(format!("{A}:1-6:8,{B}:tag:1"))
+            Some((format!("{A}:1-6:8,{B}:tag:1"), Some(format!("{A}:6:8,{B}:tag:1"))))
         );
         assert_eq!(position(&executed, "nonsense"), None);
         assert_eq!(position("", ""), None);
-        assert_eq!(position(&executed, ""), Some(executed));
+        assert_eq!(position(&executed, ""), Some((executed, None)));
     }
 }

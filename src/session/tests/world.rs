@@ -128,6 +128,11 @@ fn live() -> Live {
     }
 }
 
+/// `server_uuid` of a server whose name ends in a digit.
+pub fn uuid_of(name: &str) -> String {
+    format!("{}0000000-0000-0000-0000-000000000000", name.chars().next_back().unwrap())
+}
+
 impl World {
     /// A MySQL primary `db-0` with the replicas `db-1` and `db-2`.
     pub fn new() -> Self {
@@ -212,7 +217,7 @@ impl World {
             ),
             gtid_on: true,
             wait_timeout: None,
-            identity: format!("uuid-of-{name}").into(),
+            identity: uuid_of(name).into(),
             round_trip: Duration::from_micros(200),
         }
     }
@@ -240,8 +245,17 @@ impl World {
 
     /// The same, behind by its own word, which counts where its position does not tell.
     pub fn replica_behind(&self, name: &str, lag: Duration) {
+        self.replicates(name, lag, None);
+    }
+
+    /// The same, and whom it follows.
+    pub fn replica_of(&self, name: &str, source: &str) {
+        self.replicates(name, Duration::ZERO, Some(format!("{source}:3306").into()));
+    }
+
+    fn replicates(&self, name: &str, lag: Duration, source: Option<Arc<str>>) {
         let gtid_on = lag.is_zero();
-        let replication = Replication { receiving: true, applying: true, lag: Some(lag), source: None };
+        let replication = Replication { receiving: true, applying: true, lag: Some(lag), source };
         let facts = Facts { read_only: true, gtid_on, replication: Some(replication), ..self.facts(name) };
         self.probed(name, ProbeOutcome::Facts(facts));
     }

@@ -67,6 +67,10 @@ impl Position {
         Position { last: self.last.iter().filter(|last| !other.has(&last.gtid)).copied().collect() }
     }
 
+    pub(super) fn has_writes_of(&self, identity: &str) -> bool {
+        identity.parse().is_ok_and(|server: u32| self.last.iter().any(|last| last.gtid.server == server))
+    }
+
     pub(super) fn contains(&self, other: &Position) -> bool {
         other.last.iter().all(|wanted| self.has(&wanted.gtid))
     }

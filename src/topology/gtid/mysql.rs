@@ -79,6 +79,11 @@ impl Intervals {
         Intervals { sources: rest.filter(|(_, intervals)| !intervals.is_empty()).collect() }
     }
 
+    pub(super) fn has_writes_of(&self, identity: &str) -> bool {
+        let uuid = u128::from_str_radix(&identity.replace('-', ""), 16);
+        uuid.is_ok_and(|uuid| self.sources.iter().any(|(source, _)| source.uuid == uuid))
+    }
+
     pub(super) fn contains(&self, other: &Intervals) -> bool {
         other.sources.iter().all(|(source, intervals)| {
             let own = self.of(source);

@@ -317,3 +317,16 @@ fn read_back(position: &GtidSet) -> Vec<(u32, u32, u64)> {
     let numbers = gtids.map(|part| part.split('-').map(|n| n.parse::<u64>().unwrap()).collect::<Vec<_>>());
     numbers.map(|n| (u32::try_from(n[0]).unwrap(), u32::try_from(n[1]).unwrap(), n[2])).collect()
 }
+
+#[test]
+fn whose_writes_they_are() {
+    let set = mysql(&format!("{A}:1-5,{B}:tag:1"));
+    let other = A.replace('3', "7");
+    for (identity, has) in [(A, true), (&*A.to_uppercase(), true), (B, true), (&*other, false), ("", false)] {
+        assert_eq!(set.has_writes_of(identity), has, "{identity}");
+    }
+    let position = mariadb("0-1-7,1-23-9");
+    for (identity, has) in [("1", true), ("23", true), ("2", false), ("0", false), ("", false)] {
+        assert_eq!(position.has_writes_of(identity), has, "{identity}");
+    }
+}

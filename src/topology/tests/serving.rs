@@ -135,3 +135,36 @@ fn servers_that_did_not_change_are_the_same_allocation() {
     let same = |i: usize| std::sync::Arc::ptr_eq(&before.servers[i], &s.snapshot.servers[i]);
     assert!(same(0) && !same(1));
 }
+
+#[test]
+fn who_cannot_get_to_what_a_new_primary_wrote() {
+    let at = |text: &str, facts: Facts| Facts { gtid: gtid(text), ..facts };
+    let of = |source: &str| at("0-1-5", replica_of(source));
+    let torn = || with(of("db-1"), |r| r.receiving = false);
+    let mine = "0-2-6";
+    for (db_0, db_2, wanted, out_of_reach, why) in [
+        (at("0-1-5", read_only()), of("db-0"), mine, [true, true], "both are to follow yet"),
+        (of("db-1"), of("db-0"), mine, [false, false], "the one by way of the other"),
+        (of("db-2"), of("db-0"), mine, [true, true], "each follows the other"),
+        (of("db-1"), torn(), mine, [false, true], "one of them receives nothing"),
+        (of("db-1"), torn(), "0-1-6", [false, false], "what its predecessor wrote may have been received"),
+        (of("db-1"), at("0-2-6", of("db-0")), mine, [false, false], "it is there"),
+        (of("a-name-of-the-primary"), of("db-1"), mine, [false, false], "nobody knows this name"),
+        (
+            at("0-1-5", read_only()),
+            at("0-1-5", read_only()),
+            mine,
+            [false, false],
+            "nobody says whom it follows",
+        ),
+    ] {
+        let mut s = Story::of(&["db-0", "db-1", "db-2"]);
+        s.says("db-0", at("0-1-5", writable())).says("db-1", of("db-0")).says("db-2", of("db-0"));
+        s.says("db-0", read_only()).says("db-1", Facts { identity: "2".into(), ..at("0-2-5", writable()) });
+        s.says("db-0", db_0).says("db-2", db_2);
+        assert_eq!(s.writer(), Some("db-1"));
+        let is = |name| s.snapshot.is_out_of_reach(s.server(name), &gtid(wanted));
+        assert_eq!([is("db-0"), is("db-2")], out_of_reach, "{why}");
+        assert!(!is("db-1"), "{why}");
+    }
+}

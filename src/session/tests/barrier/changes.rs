@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::session::tests::failover::SAFE;
+use crate::session::tests::world::uuid_of;
 
 #[test]
 fn a_new_primary_is_asked_where_it_was_waited_for_as_a_replica() {
@@ -99,5 +100,102 @@ fn reads_that_only_pass_share_what_is_opened() {
         for client in &mut passing {
             client.expect(&one()).await;
         }
+    });
+}
+
+const SEEN: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed";
+
+/// db-0 is a new primary that has written something, and nobody follows it yet.
+async fn unfollowed() -> (World, Server, Server, Server, Client, String) {
+    let world = world(strong());
+    world.replica_of("db-1", "db-2");
+    world.replica_of("db-2", "db-1");
+    let client = world.login(&login()).await;
+    let (db0, db1, db2) = (world.server("db-0"), world.server("db-1"), world.server("db-2"));
+    (world, db0, db1, db2, client, format!("{}:1", uuid_of("db-0")))
+}
+
+#[test]
+fn who_does_not_follow_a_new_primary_is_not_waited_for() {
+    play(async {
+        let (world, primary, db1, db2, mut client, own) = unfollowed().await;
+        client.query(READ);
+        let mut asked = primary.accept().await;
+        asked.expect_query(POSITION).await;
+        let all = format!("{own},{}", to(5));
+        asked.values(&["", &all, "0"]);
+        let mut db = primary.accept().await;
+        db.expect_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        db1.expect_nobody().await;
+        db2.expect_nobody().await;
+        // One does now.
+        world.replica_of("db-1", "db-0");
+        world.down("db-2");
+        client.query(READ);
+        asked.expect_query(POSITION).await;
+        asked.values(&["", &all, "0"]);
+        let mut waited = db1.accept().await;
+        assert_eq!(waited.user, "monitor");
+        waited.waits_for(&all, "0").await;
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn what_nobody_can_have_seen_is_not_waited_for() {
+    play(async {
+        let (world, primary, db1, db2, mut client, own) = unfollowed().await;
+        client.query(READ);
+        let mut asked = primary.accept().await;
+        let committing = format!("{own}#23");
+        asked.expect_query(POSITION).await;
+        asked.values(&[&committing, &to(5), "0"]);
+        let (mut at_1, mut at_2) = (db1.accept().await, db2.accept().await);
+        for at in [&mut at_1, &mut at_2] {
+            assert_eq!(at.user, "monitor");
+            at.expect_query(SEEN).await;
+            primary.expect_nobody().await;
+            at.values(&["", &to(5)]);
+        }
+        let mut db = primary.accept().await;
+        db.expect_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        // One of them applies it, or has done so: somebody may have read it there.
+        let all = format!("{own},{}", to(5));
+        for (owned, executed) in [(&*format!("{own}#7"), &*to(5)), ("", &*all)] {
+            world.primary("db-0");
+            client.query(READ);
+            asked.expect_query(POSITION).await;
+            asked.values(&[&committing, &to(5), "0"]);
+            at_1.expect_query(SEEN).await;
+            at_1.values(&["", &to(5)]);
+            at_2.expect_query(SEEN).await;
+            db.peer.expect_silence().await;
+            at_2.values(&[owned, executed]);
+            let mut waited = primary.accept().await;
+            waited.expect_query(&wait_for(&all)).await;
+            db.peer.expect_silence().await;
+            waited.values(&["0"]);
+            db.answer_one(READ).await;
+            client.expect(&one()).await;
+            waited.die();
+        }
+        // One does not answer.
+        client.query(READ);
+        asked.expect_query(POSITION).await;
+        asked.values(&[&committing, &to(5), "0"]);
+        at_1.expect_query(SEEN).await;
+        at_1.die();
+        let mut waited = primary.accept().await;
+        waited.waits_for(&all, "0").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        assert_eq!(world.context.metrics.questions[Question::Seen as usize].get(), 8);
     });
 }
