@@ -78,7 +78,12 @@ pub async fn writer_is(proxy: &Proxy, number: usize) -> u64 {
 
 /// Waits until that many servers serve reads; if they do not, says what they look like.
 pub async fn readers_are(proxy: &Proxy, count: usize) {
-    let deadline = Instant::now() + PATIENCE;
+    readers_are_within(PATIENCE, proxy, count).await;
+}
+
+/// The same where they may have much to apply before.
+pub async fn readers_are_within(patience: Duration, proxy: &Proxy, count: usize) {
+    let deadline = Instant::now() + patience;
     loop {
         let now = topology(proxy).await;
         let servers = now["servers"].as_array().expect("servers");
@@ -87,7 +92,7 @@ pub async fn readers_are(proxy: &Proxy, count: usize) {
             return;
         }
         let in_time = Instant::now() < deadline;
-        assert!(in_time, "not within {PATIENCE:?}: {count} servers serve reads\n{now:#}");
+        assert!(in_time, "not within {patience:?}: {count} servers serve reads\n{now:#}");
         sleep(Duration::from_millis(10)).await;
     }
 }

@@ -85,7 +85,7 @@ impl Node {
             Kind::MySql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', 15)"),
         };
         let mut answer = self.value(&wait).await;
-        for _ in 0..5 {
+        for _ in 0..11 {
             // One that was restored has all to replay.
             if answer != "0" {
                 answer = self.value(&wait).await;
@@ -94,7 +94,7 @@ impl Node {
         assert_eq!(
             answer,
             "0",
-            "port {} did not reach {position} in 90 s; it has {}: {}",
+            "port {} did not reach {position} in three minutes; it has {}: {}",
             self.port(),
             self.gtid().await,
             self.replica_status("Last_SQL_Error").await
