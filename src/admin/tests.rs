@@ -78,6 +78,7 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         read_only,
         super_read_only: false,
         replication,
+        tells_replication: true,
         gtid: Arc::new(GtidSet::parse(Flavor::MariaDb, "0-1-42").unwrap()),
         gtid_on: true,
         wait_timeout: None,
@@ -104,6 +105,7 @@ fn three() -> Snapshot {
         applying: true,
         lag: Some(Duration::from_secs(1)),
         source: Some("db-0:3306".into()),
+        several: false,
     };
     let change = WriterChange {
         at_ms: 1_700_000_000_000,

@@ -38,9 +38,10 @@
 //! later. So what is being committed belongs to the position: MySQL has it in `gtid_owned`, asked first because a GTID
 //! goes from there to `gtid_executed`; MariaDB's `gtid_binlog_pos` has it already. Where such a read ends on a MySQL
 //! primary it waits there for that write, `max_wait` at most, unless it has waited as long for a replica before, or
-//! all other servers say that they have nothing of it: then nobody can have seen it when they said so, which is after the
-//! read came. That is the rule while a new primary waits for the first replica to follow it, 60 to 250 ms with
-//! semi-synchronous replication.
+//! all other servers say that they have nothing of it: then nobody can have seen it there when they said so, which is after
+//! the read came. That is the rule while a new primary waits for the first replica to follow it, 60 to 250 ms with
+//! semi-synchronous replication. A read whose replica cannot answer after all, being lost or full, waits for its position
+//! on a MySQL primary, too.
 //!
 //! # The replica
 //!
@@ -56,7 +57,9 @@
 //! for again before a probe sees that it has what was missed. So one that is a second behind costs its readers
 //! `max_wait` once a second, not with each read. Nor is one waited for that lacks what the primary itself wrote and, when
 //! it was last probed, did not follow it, directly or by way of others (`Snapshot::is_out_of_reach`): after a change of the
-//! primary that is the rule, too. What the former primary wrote it may have received and be about to apply.
+//! primary that is the rule, too. What the former primary wrote it may have received and be about to apply. In doubt it
+//! follows: with several sources, without the privilege to see, behind a server that is lost. On a replica port with
+//! `replicas.fallback = "none"` there is nowhere to hurry to, and the replica is waited for.
 //!
 //! Reads that end up on the primary count (`Diversions`), and beyond `consistency.primary_share` of
 //! `limits.max_server_connections` they wait until one of them is done or a replica has come so far: when all replicas
@@ -131,4 +134,6 @@
 //! - MariaDB does not say when a write that is in its binary log can be seen on the primary. A read that no replica could
 //!   answer in time, and that goes there in that moment, can miss a write that nobody was told of yet and somebody saw
 //!   on a replica.
+//! - Who reads the binary log (change data capture) knows a write before the primary shows it, and so does who reads it on a
+//!   server that the proxy does not know. A read that goes to the primary in that moment can miss it.
 //! - What is written with `sql_log_bin = 0`, or past replication.

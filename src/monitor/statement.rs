@@ -95,6 +95,11 @@ pub(super) fn text(flavor: Flavor, with_replication: bool, galera: bool) -> Cow<
     if galera { format!("{text}; {}", member::GALERA).into() } else { text.into() }
 }
 
+/// The columns that tell of a replica's channel: its source's host and port, whether it receives and applies, its lag.
+const MYSQL_CHANNEL: [&str; 5] = ["host", "port", "receiving", "applying", "lag_ms"];
+const MARIADB_CHANNEL: [&str; 5] =
+    ["Master_Host", "Master_Port", "Slave_IO_Running", "Slave_SQL_Running", "Seconds_Behind_Master"];
+
 /// What an administrator has to type.
 pub(super) fn grant(flavor: Flavor, user: &str) -> String {
     match flavor {
@@ -127,19 +132,13 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
     let binds_super = is_on(value(first, row, "super_read_only"))
         || is_on(value(first, row, "innodb_read_only"))
         || read_only.eq_ignore_ascii_case("NO_LOCK_NO_ADMIN");
-    let replication = match flavor {
-        Flavor::MySql => channels(first, ["host", "port", "receiving", "applying", "lag_ms"], 1),
-        Flavor::MariaDb => sets.get(1).and_then(|slaves| {
-            let names = [
-                "Master_Host",
-                "Master_Port",
-                "Slave_IO_Running",
-                "Slave_SQL_Running",
-                "Seconds_Behind_Master",
-            ];
-            channels(slaves, names, 1000)
-        }),
+    let (set, names, lag_unit_ms) = match flavor {
+        Flavor::MySql => (Some(first), MYSQL_CHANNEL, 1),
+        Flavor::MariaDb => (sets.get(1), MARIADB_CHANNEL, 1000),
     };
+    let tells = |set: &&ResultSet| set.columns.iter().any(|name| name.eq_ignore_ascii_case(names[0]));
+    let told = set.filter(tells);
+    let replication = told.and_then(|set| channels(set, names, lag_unit_ms));
     let position = position(flavor, first, row);
     Ok(Facts {
         flavor,
@@ -150,6 +149,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         read_only: is_on(Some(read_only)) || binds_super,
         super_read_only: binds_super,
         replication,
+        tells_replication: told.is_some(),
         wait_timeout: value(first, row, "wait_timeout").and_then(|v| v.parse().ok()).map(Duration::from_secs),
         gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
         gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
@@ -183,6 +183,7 @@ fn channels(set: &ResultSet, names: [&str; 5], lag_unit_ms: u64) -> Option<Repli
             applying: is_on(value(set, row, applying)),
             lag: lag_ms.map(|lag| Duration::from_millis(lag.saturating_mul(lag_unit_ms))),
             source: Some(endpoint(source, value(set, row, port))),
+            several: false,
         };
         all = Some(match all {
             None => one,
@@ -191,6 +192,7 @@ fn channels(set: &ResultSet, names: [&str; 5], lag_unit_ms: u64) -> Option<Repli
                 applying: sum.applying && one.applying,
                 lag: sum.lag.zip(one.lag).map(|(a, b)| a.max(b)),
                 source: sum.source,
+                several: true,
             },
         });
     }

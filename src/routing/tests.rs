@@ -12,6 +12,7 @@ fn facts(read_only: bool) -> Facts {
         applying: true,
         lag: Some(Duration::ZERO),
         source: None,
+        several: false,
     });
     Facts {
         flavor: Flavor::MariaDb,
@@ -22,6 +23,7 @@ fn facts(read_only: bool) -> Facts {
         read_only,
         super_read_only: false,
         replication,
+        tells_replication: true,
         gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
         gtid_on: true,
         wait_timeout: None,

@@ -11,6 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use batch::{Answer, Batch};
 use known::{Known, without_threads};
 
@@ -147,6 +149,15 @@ impl<R: Runtime> Context<R> {
     /// Whether a replica has, or within `consistency.max_wait` gets, this position.
     pub(super) async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
         let limit = self.live.borrow().consistency.max_wait;
+        self.reaches_within(limit, replica, position).await
+    }
+
+    async fn reaches_within(
+        self: &Rc<Self>,
+        limit: Duration,
+        replica: ServerId,
+        position: &Rc<GtidSet>,
+    ) -> bool {
         let asked = self.ask(replica, Question::Wait, Some(position));
         let reached = matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached));
         if !reached {
@@ -156,9 +167,24 @@ impl<R: Runtime> Context<R> {
         reached
     }
 
-    /// Whether nothing of what the primary is committing has come to another server: then nobody can have seen it.
-    /// Those that are not known to the proxy do not count; if one is down, nobody knows.
-    pub(super) async fn nobody_has(self: &Rc<Self>, primary: ServerId, pending: &Rc<GtidSet>) -> bool {
+    /// A read goes to the primary, which is committing something that somebody may have seen on a replica: waits until
+    /// it shows there, `consistency.max_wait` at most, or until it is known that nobody has. `position` contains it.
+    pub(super) async fn shows(
+        self: &Rc<Self>,
+        primary: ServerId,
+        position: &Rc<GtidSet>,
+        pending: &Rc<GtidSet>,
+    ) {
+        let began = Instant::now();
+        if !self.nobody_has(primary, pending).await {
+            let limit = self.live.borrow().consistency.max_wait.saturating_sub(began.elapsed());
+            self.reaches_within(limit, primary, position).await;
+        }
+    }
+
+    /// Whether nothing of this has come to another server than the primary: then nobody can have seen it. Those that
+    /// are not known to the proxy do not count; if one is down, nobody knows.
+    async fn nobody_has(self: &Rc<Self>, primary: ServerId, pending: &Rc<GtidSet>) -> bool {
         let snapshot = self.topology.get();
         let others = || snapshot.servers.iter().filter(|server| server.id != primary);
         if others().any(|server| server.health != Health::Up) {
@@ -428,7 +454,7 @@ fn understood<R: Runtime>(
             position.map_or(Answer::Untold, |(position, pending)| Answer::Position { position, pending })
         }
         Question::Seen => {
-            let (owned, executed) = (value().unwrap_or_default(), value().unwrap_or_default());
+            let (Some(owned), Some(executed)) = (value(), value()) else { return Answer::Unknown };
             let here = GtidSet::parse(flavor, executed).and_then(|mut here| {
                 here.insert(without_threads(owned))?;
                 Ok(here)

@@ -17,7 +17,7 @@ use crate::net::Runtime;
 use crate::routing::{Role, Why, choose_replica};
 use crate::sql::{Effects, StatementKind};
 use crate::telemetry::{Close, Counted, Disruption, Fresh, Pin, Port};
-use crate::topology::{GtidSet, Server, ServerId, Snapshot};
+use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 use crate::wire::Command;
 
 /// What only the connection of the last statement can answer.
@@ -230,10 +230,8 @@ impl<R: Runtime> Session<R> {
                         && !has_waited
                         && !matches!(found.1, Some(Fresh::There | Fresh::Waited))
                         && !context.asking.is_behind(primary, &snapshot)
-                        && !self.unless_ended(context.nobody_has(primary.id, &pending)).await?
                     {
-                        // Somebody may have seen on a replica what the primary itself does not show yet.
-                        self.unless_ended(context.reaches(primary.id, &position)).await?;
+                        self.unless_ended(context.shows(primary.id, &position, &pending)).await?;
                     }
                     return Ok(found);
                 }
@@ -289,6 +287,29 @@ impl<R: Runtime> Session<R> {
         Ok(Some((Freshness::On(replica), Some(outcome))))
     }
 
+    /// A replica had the position of this read, but could not answer, so the primary does: what it is committing must
+    /// show there first, as for reads that go there at once. Some is the end of the statement.
+    pub(super) async fn comes_from_a_replica(
+        &mut self,
+        buf: &mut crate::net::Buf,
+        request: Request,
+    ) -> Option<Result<(), Close>> {
+        let Freshness::Position(position) = std::mem::replace(&mut self.freshness, Freshness::Primary) else {
+            return None;
+        };
+        let context = self.context.clone();
+        let snapshot = context.topology.get();
+        // MariaDB does not say what it is committing.
+        let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql)?;
+        if context.asking.has(primary, &position, &snapshot) || context.asking.is_behind(primary, &snapshot) {
+            return None;
+        }
+        match self.unless_ended(context.reaches(primary.id, &position)).await {
+            Ok(_) => None,
+            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+        }
+    }
+
     /// A replica that has this position, or gets there soon.
     async fn find(
         &mut self,
@@ -320,7 +341,7 @@ impl<R: Runtime> Session<R> {
         }
         if snapshot.replicas().next().is_none() {
             self.reader = None;
-            return Ok((Freshness::Position(position), None));
+            return Ok((Freshness::Primary, None));
         }
         if let Some(server) = self.worth_waiting_for(&snapshot, Some(&position))
             && self.unless_ended(context.reaches(server, &position)).await?
@@ -389,7 +410,9 @@ impl<R: Runtime> Session<R> {
     fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
         let context = &self.context;
         let zone = context.live.borrow().replicas.zone.clone();
-        let fits = |server: &Server| match position {
+        // Where no primary answers instead, there is no need to hurry there.
+        let stays = self.port == Port::Replica && context.live.borrow().replicas.fallback == Fallback::None;
+        let fits = |server: &Server| match position.filter(|_| !stays) {
             Some(position) => !context.asking.is_in_vain(server, position, snapshot),
             None => !context.asking.is_behind(server, snapshot),
         };

@@ -88,6 +88,11 @@ impl<R: Runtime> Session<R> {
             }
             if let (Role::Reader, Port::Split, Some(instead)) = (role, self.port, not_reader) {
                 (role, why) = (Role::Writer, instead);
+                if matches!(self.freshness, Freshness::Position(_))
+                    && let Some(told) = Box::pin(self.comes_from_a_replica(buf, *request)).await
+                {
+                    return told;
+                }
             }
             let ends = Effects::BEGINS | Effects::BEGINS_READ_ONLY | Effects::LOCKS_TABLES;
             if role == Role::Writer
@@ -223,7 +228,10 @@ impl<R: Runtime> Session<R> {
                 let why = self.why_no_reader();
                 let fallback = self.context.live.borrow().replicas.fallback;
                 if why == Why::NoReplica && fallback == Fallback::None {
-                    return Err(Stop::Tell(Failure::NoReplica));
+                    return Err(Stop::Tell(match failure {
+                        Failure::Unreachable(_) => Failure::NoReplica,
+                        failure => failure,
+                    }));
                 }
                 Ok(Some(why))
             }
@@ -316,7 +324,7 @@ impl<R: Runtime> Session<R> {
 /// Whether no replica could be had, for reasons that say nothing of the primary. One that is full refuses with an ERR packet.
 fn is_of_the_replicas(failure: &Failure) -> bool {
     match failure {
-        Failure::NoReplica | Failure::Unreachable(_) => true,
+        Failure::NoReplica | Failure::Unreachable(_) | Failure::Queue(..) => true,
         Failure::Server(error) => is_passing(error),
         _ => false,
     }

@@ -43,20 +43,20 @@ impl Snapshot {
         of_both.is_some_and(|(here, there)| position.subtract(&here.gtid).has_writes_of(&there.identity))
     }
 
-    /// Whether what the primary writes may come to a server, perhaps by way of others; a source that is not one of the
-    /// servers by its text may be the primary.
+    /// Whether what the primary writes may come to a server, perhaps by way of others. In doubt it does: one that is not
+    /// up may know more than it said, one with several sources may have it from any of them, and a source that is not
+    /// one of the servers by its text may be the primary.
     fn follows(&self, server: &Server, primary: &Server) -> bool {
         let mut at = server;
         for _ in 0..self.servers.len() {
-            if at.id == primary.id || at.member.is_some() {
+            let Some(facts) = at.facts.as_ref().filter(|_| at.id != primary.id && at.member.is_none()) else {
                 return true;
-            }
-            let Some(replication) = at.replication() else {
-                // Either it is none, or the monitor's account is not allowed to know.
-                return self.servers.iter().all(|s| s.replication().is_none());
             };
-            if !replication.receiving {
-                return false;
+            match &facts.replication {
+                None => return !facts.tells_replication,
+                Some(replication) if at.health != Health::Up || replication.several => return true,
+                Some(replication) if !replication.receiving => return false,
+                Some(_) => {}
             }
             match self.servers.iter().find(|source| replicates_from(at, source)) {
                 Some(source) => at = source,

@@ -192,6 +192,8 @@ pub struct Facts {
     pub super_read_only: bool,
     /// Replication threads, if it is configured as a replica.
     pub replication: Option<Replication>,
+    /// Without them: that it is none. Else the monitor's account may not know.
+    pub tells_replication: bool,
     /// What is applied and visible here; on a former primary its own writes too. Empty if unknown.
     pub gtid: Arc<GtidSet>,
     /// Writes get GTIDs here, so `gtid` tells which of them a server has: `gtid_mode` is `ON` (MySQL; in
@@ -225,8 +227,10 @@ pub struct Replication {
     pub applying: bool,
     /// As the server says it, on MariaDB in whole seconds; None if unknown. See `Server::lag`.
     pub lag: Option<Duration>,
-    /// `host:port` of its source.
+    /// `host:port` of its source, of the first one if there are several.
     pub source: Option<Arc<str>>,
+    /// There are.
+    pub several: bool,
 }
 
 /// What a member of a group says of its place in it.

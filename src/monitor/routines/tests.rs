@@ -120,6 +120,7 @@ impl Story {
                     read_only: *server.name != *name,
                     super_read_only: false,
                     replication: None,
+                    tells_replication: true,
                     gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
                     gtid_on: true,
                     wait_timeout: None,

@@ -44,7 +44,7 @@ fn maria(gtid: &str) -> GtidSet {
 
 fn replication(receiving: bool, applying: bool, lag_ms: Option<u64>, source: &str) -> Option<Replication> {
     let lag = lag_ms.map(Duration::from_millis);
-    Some(Replication { receiving, applying, lag, source: Some(source.into()) })
+    Some(Replication { receiving, applying, lag, source: Some(source.into()), several: false })
 }
 
 #[test]
@@ -81,7 +81,9 @@ fn several_channels_are_as_good_as_the_worst() {
         [&["a", "db-0", "3306", "Yes", "Yes", "1"], &["b", "db-9", "3306", "Connecting", "Yes", "7"]];
     let sets = [set(&MARIADB, &[&["1", "0", "3", "", ""]]), set(&SLAVES, &rows)];
     let facts = read("11.4.2-MariaDB", &sets).unwrap();
-    assert_eq!(facts.replication, replication(false, true, Some(7000), "db-0:3306"));
+    let worst = replication(false, true, Some(7000), "db-0:3306").unwrap();
+    assert_eq!(facts.replication, Some(Replication { several: true, ..worst }));
+    assert!(facts.tells_replication);
 }
 
 #[test]

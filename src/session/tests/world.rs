@@ -208,6 +208,7 @@ impl World {
             read_only: false,
             super_read_only: false,
             replication: None,
+            tells_replication: true,
             gtid: Arc::new(
                 self.positions
                     .borrow()
@@ -255,7 +256,8 @@ impl World {
 
     fn replicates(&self, name: &str, lag: Duration, source: Option<Arc<str>>) {
         let gtid_on = lag.is_zero();
-        let replication = Replication { receiving: true, applying: true, lag: Some(lag), source };
+        let replication =
+            Replication { receiving: true, applying: true, lag: Some(lag), source, several: false };
         let facts = Facts { read_only: true, gtid_on, replication: Some(replication), ..self.facts(name) };
         self.probed(name, ProbeOutcome::Facts(facts));
     }

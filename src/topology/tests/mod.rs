@@ -102,6 +102,7 @@ pub fn writable() -> Facts {
         read_only: false,
         super_read_only: false,
         replication: None,
+        tells_replication: true,
         gtid: gtid("0-1-1"),
         gtid_on: true,
         wait_timeout: None,
@@ -121,6 +122,7 @@ pub fn replica_of(source: &str) -> Facts {
         applying: true,
         lag: Some(Duration::ZERO),
         source: Some(format!("{source}:3306").into()),
+        several: false,
     };
     Facts { replication: Some(replication), ..read_only() }
 }

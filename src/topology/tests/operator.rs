@@ -116,6 +116,7 @@ impl World {
                 applying: true,
                 lag: Some(Duration::ZERO),
                 source: Some(format!("{}:3306", NAMES[source]).into()),
+                several: false,
             });
             let facts = Facts {
                 read_only: machine.read_only,

@@ -21,6 +21,7 @@ fn facts() -> impl Strategy<Value = Facts> {
             applying,
             lag: lag.map(Duration::from_secs),
             source: source.map(|i| format!("{}:3306", NAMES[i]).into()),
+            several: false,
         });
     let identity = prop_oneof![9 => Just(""), 1 => Just("another")];
     (any::<bool>(), any::<bool>(), prop::option::of(replication), 1u64..3, identity).prop_map(

@@ -141,22 +141,20 @@ fn who_cannot_get_to_what_a_new_primary_wrote() {
     let at = |text: &str, facts: Facts| Facts { gtid: gtid(text), ..facts };
     let of = |source: &str| at("0-1-5", replica_of(source));
     let torn = || with(of("db-1"), |r| r.receiving = false);
+    let several = || with(torn(), |r| r.several = true);
+    let former = || at("0-1-5", read_only());
+    let untold = || Facts { tells_replication: false, ..former() };
     let mine = "0-2-6";
     for (db_0, db_2, wanted, out_of_reach, why) in [
-        (at("0-1-5", read_only()), of("db-0"), mine, [true, true], "both are to follow yet"),
+        (former(), of("db-0"), mine, [true, true], "both are to follow yet"),
         (of("db-1"), of("db-0"), mine, [false, false], "the one by way of the other"),
         (of("db-2"), of("db-0"), mine, [true, true], "each follows the other"),
         (of("db-1"), torn(), mine, [false, true], "one of them receives nothing"),
         (of("db-1"), torn(), "0-1-6", [false, false], "what its predecessor wrote may have been received"),
-        (of("db-1"), at("0-2-6", of("db-0")), mine, [false, false], "it is there"),
+        (at("0-2-6", read_only()), of("db-0"), mine, [false, true], "one of them is there"),
+        (several(), of("db-0"), mine, [false, false], "from another source, perhaps"),
+        (untold(), of("db-0"), mine, [false, false], "it may not say whom it follows"),
         (of("a-name-of-the-primary"), of("db-1"), mine, [false, false], "nobody knows this name"),
-        (
-            at("0-1-5", read_only()),
-            at("0-1-5", read_only()),
-            mine,
-            [false, false],
-            "nobody says whom it follows",
-        ),
     ] {
         let mut s = Story::of(&["db-0", "db-1", "db-2"]);
         s.says("db-0", at("0-1-5", writable())).says("db-1", of("db-0")).says("db-2", of("db-0"));
@@ -166,5 +164,19 @@ fn who_cannot_get_to_what_a_new_primary_wrote() {
         let is = |name| s.snapshot.is_out_of_reach(s.server(name), &gtid(wanted));
         assert_eq!([is("db-0"), is("db-2")], out_of_reach, "{why}");
         assert!(!is("db-1"), "{why}");
+    }
+}
+
+#[test]
+fn what_a_server_said_of_its_replication_before_it_was_lost() {
+    let at = |text: &str, facts: Facts| Facts { gtid: gtid(text), ..facts };
+    let torn = with(replica_of("db-1"), |r| r.receiving = false);
+    for (db_0, out_of_reach) in [(torn, false), (read_only(), true)] {
+        let mut s = Story::of(&["db-0", "db-1", "db-2"]);
+        s.says("db-0", writable()).says("db-2", replica_of("db-0")).says("db-0", db_0);
+        s.says("db-1", Facts { identity: "2".into(), ..at("0-2-6", writable()) }).refuses("db-0");
+        assert_eq!(s.writer(), Some("db-1"));
+        let is = s.snapshot.is_out_of_reach(s.server("db-2"), &gtid("0-2-6"));
+        assert_eq!(is, out_of_reach, "a relay may have more than it said, a former primary has not");
     }
 }

@@ -181,7 +181,12 @@ fn another_try_of_a_read_is_as_fresh() {
         db.expect_query(READ).await;
         db.die();
         world.down("db-1");
-        // The other one lacks a write.
+        // The other one lacks a write, which the primary may be committing yet.
+        let mut shows = primary.accept().await;
+        assert_eq!(shows.user, "monitor");
+        shows.expect_query(&wait(6)).await;
+        primary.expect_nobody().await;
+        shows.values(&["0"]);
         let mut db0 = primary.accept().await;
         db0.expect_set("").await;
         db0.answer_one(READ).await;
