@@ -40,8 +40,8 @@
 //! primary it waits there for that write, `max_wait` at most, unless it has waited as long for a replica before, or
 //! all other servers say that they have nothing of it: then nobody can have seen it there when they said so, which is after
 //! the read came. That is the rule while a new primary waits for the first replica to follow it, 60 to 250 ms with
-//! semi-synchronous replication. A read whose replica cannot answer after all, being lost or full, waits for its position
-//! on a MySQL primary, too.
+//! semi-synchronous replication. A read on a port that splits whose replica cannot answer after all, being lost or full, asks
+//! again what a MySQL primary is committing, and waits for that in the same way.
 //!
 //! # The replica
 //!

@@ -28,7 +28,8 @@
 //! growing distances; one that refuses because it is full, for `limits.queue_timeout` at most, and its own
 //! words go to the client. A connection that was opened, or waited for, while the server lost its role is not
 //! used ([`may_stay`](crate::routing::may_stay)). A read on a port that splits does not wait: it goes to
-//! another replica, or to the primary, also where a replica is full (1040, 1203, 1226).
+//! another replica, or to the primary, also where a replica says that it is full (1040). Where a limit is the proxy's, or
+//! the account's (1203, 1226), it waits in line, and is told so in the end.
 //!
 //! # Losing a server in the middle of a statement
 //!

@@ -47,7 +47,7 @@
 //!    wants the connection may be gone before the answer is there.
 //! 6. Where one of another class or user waits in the place that is missing, the oldest of those is closed.
 //! 7. A wait, in order for each server, for at most `limits.queue_timeout`; then 1040 that names the
-//!    [`Limit`](crate::backend::Limit). A read of a port that splits goes to the primary then.
+//!    [`Limit`](crate::backend::Limit).
 //!
 //! When the primary changes, all sessions need a connection to the new one in the same moment. Logins are dear: on
 //! MySQL a TLS handshake, and a password that goes through 5,000 rounds of SHA-256 where the server does not have it in

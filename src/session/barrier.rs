@@ -301,11 +301,18 @@ impl<R: Runtime> Session<R> {
         let snapshot = context.topology.get();
         // MariaDB does not say what it is committing.
         let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql)?;
-        if context.asking.has(primary, &position, &snapshot) || context.asking.is_behind(primary, &snapshot) {
+        if context.asking.is_behind(primary, &snapshot) {
             return None;
         }
-        match self.unless_ended(context.reaches(primary.id, &position)).await {
-            Ok(_) => None,
+        let shows = async {
+            if let Answer::Position { position, pending: Some(pending) } =
+                context.primary_position(primary.id).await
+            {
+                context.shows(primary.id, &position, &pending).await;
+            }
+        };
+        match self.unless_ended(shows).await {
+            Ok(()) => None,
             Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
         }
     }

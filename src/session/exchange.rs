@@ -324,7 +324,7 @@ impl<R: Runtime> Session<R> {
 /// Whether no replica could be had, for reasons that say nothing of the primary. One that is full refuses with an ERR packet.
 fn is_of_the_replicas(failure: &Failure) -> bool {
     match failure {
-        Failure::NoReplica | Failure::Unreachable(_) | Failure::Queue(..) => true,
+        Failure::NoReplica | Failure::Unreachable(_) => true,
         Failure::Server(error) => is_passing(error),
         _ => false,
     }

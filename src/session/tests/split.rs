@@ -478,30 +478,6 @@ fn a_read_whose_replica_is_full_runs_on_the_primary() {
 }
 
 #[test]
-fn a_read_that_waited_long_enough_for_a_replicas_connection_runs_on_the_primary() {
-    play(async {
-        let change = |live: &mut crate::config::Live| live.limits.max_server_connections = NonZeroUsize::MIN;
-        let world = world(Settings { level: Level::Eventual, change, ..Settings::default() });
-        let (primary, replica) = (world.server("db-0"), world.server("db-1"));
-        let mut busy = world.login(&login()).await;
-        busy.query(READ);
-        let mut db1 = replica.accept().await;
-        db1.expect_read_only_set("").await;
-        db1.expect_query(READ).await;
-        let mut client = world.login(&login()).await;
-        let began = tokio::time::Instant::now();
-        client.query(READ);
-        let mut db0 = primary.accept().await;
-        db0.expect_set("").await;
-        db0.answer_one(READ).await;
-        client.expect(&one()).await;
-        assert_eq!(began.elapsed().as_secs(), 10);
-        db1.reply(&one());
-        busy.expect(&one()).await;
-    });
-}
-
-#[test]
 fn a_read_whose_replica_dies_runs_elsewhere() {
     play(async {
         let mut s = story().await;

@@ -246,18 +246,22 @@ impl World {
 
     /// The same, behind by its own word, which counts where its position does not tell.
     pub fn replica_behind(&self, name: &str, lag: Duration) {
-        self.replicates(name, lag, None);
+        self.replicates(name, lag, None, true);
     }
 
     /// The same, and whom it follows.
     pub fn replica_of(&self, name: &str, source: &str) {
-        self.replicates(name, Duration::ZERO, Some(format!("{source}:3306").into()));
+        self.replicates(name, Duration::ZERO, Some(format!("{source}:3306").into()), true);
     }
 
-    fn replicates(&self, name: &str, lag: Duration, source: Option<Arc<str>>) {
+    /// The same, but it receives nothing.
+    pub fn replica_cut_off(&self, name: &str) {
+        self.replicates(name, Duration::ZERO, None, false);
+    }
+
+    fn replicates(&self, name: &str, lag: Duration, source: Option<Arc<str>>, receiving: bool) {
         let gtid_on = lag.is_zero();
-        let replication =
-            Replication { receiving: true, applying: true, lag: Some(lag), source, several: false };
+        let replication = Replication { receiving, applying: true, lag: Some(lag), source, several: false };
         let facts = Facts { read_only: true, gtid_on, replication: Some(replication), ..self.facts(name) };
         self.probed(name, ProbeOutcome::Facts(facts));
     }

@@ -199,3 +199,27 @@ fn what_nobody_can_have_seen_is_not_waited_for() {
         assert_eq!(world.context.metrics.questions[Question::Seen as usize].get(), 8);
     });
 }
+
+#[test]
+fn where_no_primary_answers_a_replica_is_waited_for_all_the_same() {
+    const STRONG: &str = "/* pointsman: consistency=strong */ select a from t";
+    play(async {
+        let change = |live: &mut crate::config::Live| live.replicas.fallback = crate::config::Fallback::None;
+        let world = world(Settings { change, ..strong() });
+        world.down("db-2");
+        let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+        world.replica_cut_off("db-1");
+        let mut client = world.login(&Login { port: Port::Replica, ..Login::default() }).await;
+        client.query(STRONG);
+        let mut asked = db0.accept().await;
+        let all = format!("{}:1,{}", uuid_of("db-0"), to(5));
+        asked.expect_query(POSITION).await;
+        asked.values(&["", &all, "0"]);
+        let mut waited = db1.accept().await;
+        waited.waits_for(&all, "0").await;
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(STRONG).await;
+        client.expect(&one()).await;
+    });
+}

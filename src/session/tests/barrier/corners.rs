@@ -181,10 +181,12 @@ fn another_try_of_a_read_is_as_fresh() {
         db.expect_query(READ).await;
         db.die();
         world.down("db-1");
-        // The other one lacks a write, which the primary may be committing yet.
+        // The other one lacks a write, and the primary is committing the next one by now.
+        asked.expect_query(POSITION).await;
+        asked.values(&["aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:7#23", &to(6), "0"]);
         let mut shows = primary.accept().await;
         assert_eq!(shows.user, "monitor");
-        shows.expect_query(&wait(6)).await;
+        shows.expect_query(&wait(7)).await;
         primary.expect_nobody().await;
         shows.values(&["0"]);
         let mut db0 = primary.accept().await;
