@@ -169,7 +169,7 @@ fn whether_it_may_tell_of_its_replication() {
     let galera = set(&["Variable_name", "Value"], &[&["wsrep_on", "ON"]]);
     let tells = |version: &str, sets: &[ResultSet]| read(version, sets).unwrap().tells_replication;
     assert!(tells("11.4.2-MariaDB", &[maria.clone(), set(&SLAVES, &[])]));
-    assert!(!tells("11.4.2-MariaDB", &[maria.clone()]));
+    assert!(!tells("11.4.2-MariaDB", std::slice::from_ref(&maria)));
     assert!(!tells("11.4.2-MariaDB", &[maria, galera]));
     let row = ["0", "0", "0", "uuid", "", "ON", "NULL", "NULL", "NULL", "NULL", "NULL"];
     assert!(tells("9.7.1", &[set(&MYSQL, &[&row])]));
