@@ -12,10 +12,10 @@ pids=()
 
 finish() {
   local pid _
-  trap '' INT TERM
+  # Who reads along (`make demo | tee log`) gets the same Ctrl-C, and may be gone.
+  trap '' INT TERM PIPE
   trap - EXIT
-  echo
-  say "ending the demo"
+  { echo && say "ending the demo"; } || exec >/dev/null 2>&1
   for pid in "${pids[@]}"; do kill -s TERM "$pid" 2>/dev/null || true; done
   for pid in "${pids[@]}"; do
     for _ in $(seq 30); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
