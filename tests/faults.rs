@@ -9,6 +9,8 @@
 //! servers' addresses, and PORT; without it the port must be answered by somebody within two minutes) FIRST_PORT=21306
 //! (of the servers). The outcome is then a table, and fails nobody.
 
+#[path = "faults/acknowledgements.rs"]
+mod acknowledgements;
 #[path = "faults/book.rs"]
 mod book;
 #[path = "faults/check.rs"]
@@ -30,11 +32,17 @@ mod run;
 mod scene;
 mod support;
 
+use dialogue::eventually;
+use mysql_async::prelude::Queryable;
 use plan::Fault;
 use run::{Outcome, Settings, lane};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
+use support::{Cluster, Kind, Line, Relay, Waits, Way, connect, report_skipped};
 use tokio::task::{JoinSet, LocalSet};
+use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_are_told_the_truth_whatever_happens() {
@@ -60,6 +68,44 @@ async fn planted_rows_are_noticed() {
     let Some(all) = play(settings).await else { return };
     let found = |what: &str| all.wrong.iter().filter(|wrong| wrong.contains(what)).count();
     assert_eq!((found("ran twice"), found("acknowledged and lost")), (1, 1), "{:?}", all.wrong);
+}
+
+/// Of MariaDB alone, without a proxy: commits that wait for acknowledgements which were lost with their connection are let
+/// go, where they would wait for ten minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_acknowledgements_do_not_stop_a_primary_for_good() {
+    if rival::target().is_some() {
+        return;
+    }
+    let mut cluster = Cluster::mariadb(1).await;
+    let line = Relay::to(cluster.primary().port()).await;
+    cluster.replicate_through(HashMap::from([((1, 0), line.port())])).await;
+    cluster.primary().sql("CREATE TABLE test.lost (id INT PRIMARY KEY)").await;
+    cluster.wait_caught_up().await;
+    cluster.set_waits(Waits::Always).await;
+    eventually("a commit waits for a replica", async || cluster.primary().is_semi_sync().await.then_some(()))
+        .await;
+    let port = cluster.primary().port();
+    line.set(Line::Held(Way::ToServer));
+    let mut commits = JoinSet::new();
+    for id in 0..3 {
+        commits.spawn(async move {
+            let mut client = connect(port, "app", "app", "test").await.expect("a login");
+            client.query_drop(format!("INSERT INTO test.lost VALUES ({id})")).await.expect("a commit");
+        });
+        sleep(Duration::from_millis(300)).await;
+    }
+    line.set(Line::Cut);
+    sleep(Duration::from_millis(100)).await;
+    line.set(Line::Through);
+    cluster.replica(0).wait_replicating().await;
+    sleep(Duration::from_secs(3)).await;
+    if commits.try_join_next().is_some() {
+        return report_skipped("lost acknowledgements", "this MariaDB gets over them by itself");
+    }
+    let ports = cluster.servers().iter().map(|server| server.port()).collect();
+    let _beside = acknowledgements::let_go(Kind::MariaDb, ports);
+    assert_eq!(commits.join_all().await.len(), 3);
 }
 
 /// None where there is no such server.

@@ -1,5 +1,6 @@
 //! Runs one after the other, and what they came to.
 
+use super::acknowledgements;
 use super::book::{Book, LINE_HEADS, Table};
 use super::check::{Excuse, Found, Verdict, check, errors};
 use super::clients::{Clients, Order, Sees};
@@ -7,7 +8,7 @@ use super::operator::History;
 use super::plan::{FAULTS, Fault, Plan, named};
 use super::scene::{SERVERS, Scene};
 use crate::rival;
-use crate::support::{Kind, number};
+use crate::support::{Kind, Node, number};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -117,6 +118,8 @@ pub async fn lane(settings: Settings, number: usize, outcome: Rc<RefCell<Outcome
 
 async fn play(settings: Settings, seeds: Vec<u64>, outcome: Rc<RefCell<Outcome>>) -> bool {
     let Some(mut scene) = Scene::begin(settings).await else { return false };
+    let ports = scene.cluster.servers().iter().map(Node::port).collect();
+    let _beside = acknowledgements::let_go(settings.kind, ports);
     for seed in seeds {
         let of_one = one(&mut scene, settings, seed).await;
         outcome.borrow_mut().add(of_one);
