@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::gone;
 use super::types::*;
 
 const HISTORY_MAX: usize = 32;
@@ -23,9 +24,11 @@ pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Serv
     };
     let from = before.writer().map(|s| s.name.clone());
     let to = writer.and_then(|id| find(servers, id)).map(|s| s.name.clone());
-    if writer.is_some() && writer != before.last_writer {
+    if let Some(new) = writer.filter(|_| writer != before.last_writer) {
         next.generation += 1;
-        depose(servers, before.last_writer);
+        if let Some(old) = before.last_writer {
+            depose(next, servers, old, new);
+        }
         next.last_writer = writer;
     }
     next.writer = writer;
@@ -42,8 +45,12 @@ fn remember(history: &mut VecDeque<WriterChange>, change: WriterChange) {
 
 /// The old writer lost its role to another. If it was not seen to give it up, it may come back
 /// writable and without the writes that its successor acknowledged.
-fn depose(servers: &mut [Server], old: Option<ServerId>) {
-    if let Some(server) = servers.iter_mut().find(|s| Some(s.id) == old) {
+fn depose(next: &mut Snapshot, servers: &mut [Server], old: ServerId, new: ServerId) {
+    let server = match servers.iter().position(|s| s.id == old) {
+        Some(at) => servers.get_mut(at),
+        None => gone::successor(next, servers, old, new),
+    };
+    if let Some(server) = server {
         server.deposed = !(server.health == Health::Up && server.facts.as_ref().is_some_and(gives_up));
     }
 }
@@ -124,13 +131,13 @@ fn among_members(
     (writer.or_else(only).or_else(lowest).map(|s| s.id), None)
 }
 
-/// Someone moved the role to `server`, a former writer: the last one is gone from the list, or answers that it
-/// is read-only. Among pods that proves little, since a former primary that nobody fenced keeps its
+/// Someone moved the role to `server`, a former writer: the last one is no longer configured, or answers that it
+/// is read-only. A pod that is gone has given nothing up: it may be on its way back. Among labelled pods that proves little, since a former primary that nobody fenced keeps its
 /// label: it must have all that the last one has.
 fn given_up(servers: &[Server], last: Option<ServerId>, server: &Server) -> bool {
     let last = last.and_then(|id| find(servers, id));
     if server.label.is_none() {
-        return last.is_none_or(Server::is_up_read_only);
+        return last.map_or(server.uid.is_empty(), Server::is_up_read_only);
     }
     let positions = last.filter(|last| last.is_up_read_only()).and_then(|last| last.facts.as_ref());
     let positions = positions.zip(server.facts.as_ref()).filter(|(old, new)| old.gtid_on && new.gtid_on);

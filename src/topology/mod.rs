@@ -3,6 +3,7 @@
 //! same snapshot: there is never a second copy of "who is the primary".
 
 mod elect;
+mod gone;
 mod gtid;
 mod heard;
 mod lag;

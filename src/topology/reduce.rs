@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::trail::Until;
 use super::types::*;
-use super::{elect, lag, reads};
+use super::{elect, gone, lag, reads};
 
 /// The snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
@@ -18,6 +18,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     match event {
         Event::Servers(list) => {
             servers = discovered(&servers, list, &mut next.next_id);
+            gone::remember(snapshot, &mut next, &mut servers);
             let now = (snapshot.generation, snapshot.version);
             servers.iter_mut().for_each(|server| labelled(server, snapshot, now));
         }

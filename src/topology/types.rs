@@ -41,6 +41,9 @@ pub struct Snapshot {
     pub max_lag: Duration,
     /// What the operator's resource asks for.
     pub maintenance: Maintenance,
+    /// Pods without a label that were deposed, or the last writer, when they went: what comes back by one of these
+    /// names may be the same data.
+    pub gone: Arc<[(Arc<str>, ServerId)]>,
     /// The id of the next new server.
     pub next_id: u32,
 }
@@ -357,6 +360,7 @@ impl Snapshot {
             trail: Trail::default(),
             max_lag: Duration::from_secs(10),
             maintenance: Maintenance::default(),
+            gone: Arc::default(),
             next_id: 0,
         }
     }

@@ -1,5 +1,6 @@
 //! The rules as stories: servers say things, the snapshot follows.
 
+mod gone;
 mod labels;
 mod lag;
 mod operator;

@@ -1,0 +1,102 @@
+//! Pods without a label that go and come back under their names, as a StatefulSet's do, with their volumes.
+
+use super::*;
+
+/// Of each pod its name and how many times it was made.
+fn pods(s: &mut Story, made: &[(&str, u32)]) {
+    let mut list = discovered(&made.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (server, (name, times)) in list.iter_mut().zip(made) {
+        server.uid = format!("{name}-{times}").into();
+    }
+    s.event(Event::Servers(list));
+}
+
+/// `db-1` took over from `db-0`, which is down.
+fn taken_over() -> Story {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    pods(&mut s, &[("db-0", 1), ("db-1", 1)]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0").says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    s
+}
+
+#[test]
+fn a_successor_whose_pod_is_made_anew_has_not_given_up() {
+    let mut s = taken_over();
+    s.says("db-0", writable());
+    pods(&mut s, &[("db-0", 1)]);
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    pods(&mut s, &[("db-0", 1), ("db-1", 2)]);
+    s.says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 3));
+    // It follows in the end, and is a server like others.
+    s.says("db-0", replica_of("db-1")).refuses("db-1").says("db-0", writable());
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
+fn a_former_primary_whose_pod_is_made_anew_is_not_believed() {
+    for at_once in [true, false] {
+        let mut s = taken_over();
+        if !at_once {
+            pods(&mut s, &[("db-1", 1)]);
+        }
+        pods(&mut s, &[("db-0", 2), ("db-1", 1)]);
+        s.says("db-0", writable()).refuses("db-1");
+        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
+        pods(&mut s, &[("db-0", 3), ("db-1", 1)]);
+        s.says("db-0", writable());
+        assert_eq!(s.writer(), None, "once more");
+        // A restored one begins as a replica.
+        s.says("db-0", replica_of("db-1")).says("db-0", writable());
+        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 3), "{at_once}");
+    }
+}
+
+#[test]
+fn a_primary_that_went_before_another_took_over_is_not_believed() {
+    for back_before in [true, false] {
+        let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+        pods(&mut s, &[("db-0", 1), ("db-1", 1)]);
+        s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+        pods(&mut s, &[("db-1", 1)]);
+        assert_eq!(s.writer(), None);
+        if back_before {
+            pods(&mut s, &[("db-0", 2), ("db-1", 1)]);
+            s.refuses("db-0");
+        }
+        s.says("db-1", writable());
+        pods(&mut s, &[("db-0", 2), ("db-1", 1)]);
+        s.says("db-0", writable());
+        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2), "{back_before}");
+        s.refuses("db-1");
+        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{back_before}");
+    }
+}
+
+#[test]
+fn a_primary_that_comes_back_first_goes_on() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    pods(&mut s, &[("db-0", 1)]);
+    s.says("db-0", writable());
+    for time in 2..50 {
+        pods(&mut s, &[]);
+        assert_eq!(s.writer(), None);
+        pods(&mut s, &[("db-0", time)]);
+        s.says("db-0", writable());
+        assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+        assert!(s.snapshot.gone.is_empty());
+    }
+}
+
+#[test]
+fn names_that_never_come_back_do_not_pile_up() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    for time in 0..100 {
+        let name = format!("db-{time}");
+        pods(&mut s, &[(&name, 1)]);
+        s.says(&name, writable());
+        assert_eq!(s.writer(), Some(&*name));
+    }
+    assert!(s.snapshot.gone.len() <= 32, "{}", s.snapshot.gone.len());
+}
