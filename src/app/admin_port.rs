@@ -1,5 +1,6 @@
 //! The HTTP port: opened as the first one, and handed from process to process with the others.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,8 +13,9 @@ use crate::net::{Endpoint, Inherited};
 
 /// The port, and who answers there.
 pub(super) struct AdminPort {
-    /// The same socket as the listener's, for the process that takes it over.
-    socket: OwnedFd,
+    /// The same socket as the listener's, for the process that takes it over. Then it must go: where that process does
+    /// not want it, clients are to be refused and not to wait.
+    socket: RefCell<Option<OwnedFd>>,
     /// Until it is served.
     waiting: Option<(TcpListener, AdminState)>,
     serving: Option<AbortHandle>,
@@ -34,7 +36,7 @@ impl AdminPort {
         let address = listener.local_addr().map_err(refused)?;
         let socket = listener.as_fd().try_clone_to_owned().map_err(refused)?;
         tracing::info!(%address, "HTTP listens");
-        Ok(AdminPort { socket, waiting: Some((listener, state)), serving: None })
+        Ok(AdminPort { socket: RefCell::new(Some(socket)), waiting: Some((listener, state)), serving: None })
     }
 
     /// Answers from now on.
@@ -45,12 +47,13 @@ impl AdminPort {
     }
 
     /// The socket, for another process to accept from.
-    pub fn socket(&self) -> io::Result<OwnedFd> {
-        self.socket.try_clone()
+    pub fn socket(&self) -> io::Result<Option<OwnedFd>> {
+        self.socket.borrow().as_ref().map(OwnedFd::try_clone).transpose()
     }
 
     /// Takes no new connections: another process does. Those that are open go on.
     pub fn leave(&self) {
+        self.socket.take();
         if let Some(serving) = &self.serving {
             serving.abort();
         }

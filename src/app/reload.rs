@@ -142,6 +142,14 @@ impl Reloader {
             Ok(new) => new,
             Err(error) => return self.refuse(error.to_string(), asked),
         };
+        let kind = |config: &Config| std::mem::discriminant(&config.fixed.discovery);
+        if kind(&new) != kind(&self.running) {
+            // It has other servers than this process can watch, and perhaps other secrets.
+            let error =
+                "discovery.kind changed, which needs a restart; nothing of the file is taken over before";
+            return self.refuse(error.to_owned(), asked);
+        }
+        let new = self.with_running_levels(new);
         self.refused = None;
         self.metrics.done.add(1);
         self.metrics.stale.sub(self.metrics.stale.get());
@@ -167,6 +175,16 @@ impl Reloader {
         });
         self.publish("");
         self.watch_sources();
+    }
+
+    /// A listener that the file has no more, or under another name, stays as it runs.
+    fn with_running_levels(&self, mut new: Config) -> Config {
+        let stays = |name: &str| !new.fixed.listeners.iter().any(|listener| *listener.name == *name);
+        let running = self.running.live.listener_levels.iter();
+        let kept: Vec<_> =
+            running.filter(|(name, _)| stays(name)).map(|(n, level)| (n.clone(), *level)).collect();
+        new.live.listener_levels.extend(kept);
+        new
     }
 
     /// Tells the settings with what Kubernetes says, if that is new; `of` says in the log who changed.

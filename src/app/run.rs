@@ -287,7 +287,7 @@ async fn end(
     let mut phase = lifecycle.subscribe();
     let sockets = || -> io::Result<Vec<OwnedFd>> {
         let mut all = server.sockets()?;
-        all.extend(admin.map(AdminPort::socket).transpose()?);
+        all.extend(admin.map(AdminPort::socket).transpose()?.flatten());
         Ok(all)
     };
     let taken_over = upgraded(signal(SignalKind::user_defined2())?, sockets);

@@ -101,6 +101,14 @@ async fn a_swapped_symlink_is_a_change_and_a_touch_is_not() {
     assert!(tokio::time::timeout(quiet, watch.changed()).await.is_err(), "being replaced");
     folder.write("v2/file", "three");
     tokio::time::timeout(patience, watch.changed()).await.expect("back with other content");
+
+    let other = folder.write("other", "one");
+    watch.watch(vec![file.clone(), other.clone()]);
+    tokio::time::timeout(patience, watch.changed()).await.expect("one more");
+    fs::remove_file(file).unwrap();
+    tokio::time::timeout(patience, watch.changed()).await.expect("gone for good");
+    fs::write(other, "two").unwrap();
+    tokio::time::timeout(patience, watch.changed()).await.expect("what is there counts all the same");
 }
 
 #[tokio::test]
@@ -132,6 +140,41 @@ async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
     reloader.reload(true);
     assert_eq!(live.borrow_and_update().failover.hold, Duration::from_secs(1));
     assert_eq!((metrics.stale.get(), metrics.done.get()), (0, 3));
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_leaves_what_runs_as_it_is() {
+    let folder = Folder::new("restart");
+    folder.write("pw", "x");
+    let listener = |name: &str, level: &str| {
+        format!(
+            "[[listeners]]\nname = \"{name}\"\naddress = \"127.0.0.1:1\"\nmode = \"split\"\nconsistency = \"{level}\"\n"
+        )
+    };
+    let path = folder.write("p.toml", &format!("{LEAST}{}", listener("one", "session")));
+    let running = Config::load(&path).unwrap();
+    let before = running.live.clone();
+    let (sender, mut live) = watch::channel(Arc::new(before.clone()));
+    let secrets = Secrets::of(&running);
+    let metrics = Arc::new(ReloadMetrics::default());
+    let mut reloader = Reloader::new(path, running, sender, secrets, Arc::clone(&metrics));
+
+    folder.write("p.toml", &format!("{LEAST}{}", listener("two", "eventual")));
+    reloader.reload(true);
+    let after = live.borrow_and_update().clone();
+    assert_eq!(
+        after.listener_levels.get("one"),
+        before.listener_levels.get("one"),
+        "it runs under that name"
+    );
+
+    let kubernetes = "[discovery]\nkind = \"kubernetes\"\npreset = \"mariadb-operator\"\ncluster = \"db\"\n\
+                      [monitor]\nuser = \"m\"\npassword = \"p\"\n[[users]]\nname = \"a\"\npassword = \"a\"\n";
+    folder.write("p.toml", kubernetes);
+    Config::load(&folder.0.join("p.toml")).unwrap();
+    reloader.reload(true);
+    assert!(!live.has_changed().unwrap(), "its servers are no pods");
+    assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1));
 }
 
 #[tokio::test]

@@ -13,14 +13,22 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
-    seen: u64,
+    seen: Fingerprint,
+}
+
+/// What files hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Fingerprint {
+    hash: u64,
+    /// One of them cannot be read.
+    lacks: bool,
 }
 
 impl FileWatch {
     /// What the files hold now is the base. Create it before the files are used,
     /// so that no change falls in between.
     pub fn new(files: Vec<PathBuf>) -> Self {
-        let seen = fingerprint(&files).unwrap_or_default();
+        let seen = fingerprint(&files);
         FileWatch { files, seen }
     }
 
@@ -31,18 +39,19 @@ impl FileWatch {
     }
 
     /// Waits until the content of a file differs from what it was when this last
-    /// returned. While a file cannot be read, nothing is reported: it is being replaced.
+    /// returned. One that cannot be read is perhaps being replaced: that counts when it lasts.
     pub async fn changed(&mut self) {
         let mut tick = interval_at(Instant::now() + EVERY, EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut before = self.seen;
         loop {
             tick.tick().await;
             let files = self.files.clone();
             // A file on a dead network share must not hold up probes and HTTP.
-            let now = tokio::task::spawn_blocking(move || fingerprint(&files)).await;
-            if let Ok(Some(now)) = now
-                && now != self.seen
-            {
+            let Ok(now) = tokio::task::spawn_blocking(move || fingerprint(&files)).await else { continue };
+            let lasts = !now.lacks || now == before;
+            before = now;
+            if lasts && now != self.seen {
                 self.seen = now;
                 return;
             }
@@ -50,11 +59,12 @@ impl FileWatch {
     }
 }
 
-fn fingerprint(files: &[PathBuf]) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
+fn fingerprint(files: &[PathBuf]) -> Fingerprint {
+    let (mut hasher, mut lacks) = (DefaultHasher::new(), false);
     for path in files {
-        path.hash(&mut hasher);
-        std::fs::read(path).ok()?.hash(&mut hasher);
+        let content = std::fs::read(path).ok();
+        lacks |= content.is_none();
+        (path, content).hash(&mut hasher);
     }
-    Some(hasher.finish())
+    Fingerprint { hash: hasher.finish(), lacks }
 }

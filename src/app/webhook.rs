@@ -52,9 +52,11 @@ impl Webhooks {
 
 /// As others know it: in a pod the pod's name, as a rule.
 pub(super) fn host_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    // Not from /proc, of which a service may see its own processes alone.
+    let system = rustix::system::uname();
     // It must not be empty for the API server.
-    Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("localhost").to_owned()
+    let host = system.nodename().to_str().unwrap_or_default();
+    if host.is_empty() { "localhost".to_owned() } else { host.to_owned() }
 }
 
 async fn deliver(mut notices: mpsc::Receiver<Value>, live: watch::Receiver<Arc<Live>>) {
