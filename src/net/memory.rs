@@ -15,6 +15,8 @@ use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsClient, TlsError};
 struct Pipe {
     bytes: VecDeque<u8>,
     closed: bool,
+    /// Nobody reads, and there is no more room.
+    full: bool,
     wakers: Vec<Waker>,
 }
 
@@ -42,6 +44,15 @@ pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
     )
 }
 
+impl MemoryStream {
+    /// While it is full, what is written to this end waits.
+    pub fn set_full(&self, full: bool) {
+        let mut pipe = self.incoming.borrow_mut();
+        pipe.full = full;
+        pipe.wake();
+    }
+}
+
 impl Drop for MemoryStream {
     fn drop(&mut self) {
         for pipe in [&self.incoming, &self.outgoing] {
@@ -62,6 +73,15 @@ impl Stream for MemoryStream {
     }
 
     async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
+        poll_fn(|cx| {
+            let mut pipe = self.outgoing.borrow_mut();
+            if !pipe.full || pipe.closed {
+                return Poll::Ready(());
+            }
+            pipe.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
         let mut pipe = self.outgoing.borrow_mut();
         if pipe.closed {
             return (Err(io::ErrorKind::BrokenPipe.into()), buf);

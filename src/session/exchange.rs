@@ -122,8 +122,10 @@ impl<R: Runtime> Session<R> {
                 && (request.statement == 0 || matches!(self.name_statement(buf, request), Ok(true)));
             if !ready {
                 match Box::pin(self.line_up(buf, request)).await {
-                    Ok(Brought::Ready) => {}
-                    Ok(Brought::Broken) => {
+                    // Meanwhile its server may have been deposed, and have come back.
+                    Ok(Brought::Ready)
+                        if self.handle.attached.get().is_some_and(|a| self.context.is_good(a)) => {}
+                    Ok(Brought::Ready | Brought::Broken) => {
                         self.server_lost();
                         tries += 1;
                         if role == Role::Reader && self.state_refused.take().is_some() {

@@ -1,9 +1,13 @@
 //! The request's way to the server: whole from the buffer, most often without a future, or
 //! streamed. "Sent" is exact: what the kernel took counts.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use super::request::{PacketRun, Request};
-use super::{Failure, Session, Signals};
-use crate::net::{Buf, Runtime, Signal, Stream, or_raised};
+use super::{Context, Failure, Handle, Session, Signals};
+use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::Close;
 
 /// What a write without waiting came to.
@@ -21,14 +25,45 @@ fn send_now<S: Stream>(stream: &mut S, out: &Buf) -> Sent {
     }
 }
 
+/// Runs `write` until the session must end or its server is lost. That another connection of the session is, is looked at
+/// when that one is needed: `read_server` does the same.
+async fn or_ended<R: Runtime, F: Future>(
+    context: &Context<R>,
+    handle: &Handle,
+    write: F,
+) -> Result<F::Output, ()> {
+    let attached = handle.attached.get();
+    let mut write = pin!(write);
+    poll_fn(|cx| {
+        if let Poll::Ready(written) = write.as_mut().poll(cx) {
+            return Poll::Ready(Ok(written));
+        }
+        while let Poll::Ready(raised) = handle.signal.poll(Signals::KILLED | Signals::END | Signals::LOST, cx)
+        {
+            if raised != Signals::LOST || !attached.is_some_and(|a| context.is_alive(a)) {
+                return Poll::Ready(Err(()));
+            }
+            handle.signal.lower(Signals::LOST);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// What follows the first `taken` bytes, waiting for a server that does not read, or finding that it broke.
 /// True: any byte was taken. `out` stays as it is: a write that is given up keeps its buffer, so it gets a
 /// copy, and the request may be needed again.
-async fn send_rest<S: Stream>(stream: &mut S, signal: &Signal, ending: u8, out: &Buf, taken: usize) -> bool {
+async fn send_rest<R: Runtime>(
+    context: &Context<R>,
+    handle: &Handle,
+    stream: &mut R::Stream,
+    out: &Buf,
+    taken: usize,
+) -> bool {
     let mut rest = Buf::with_room(out.len());
     rest.extend_from_slice(out.filled().get(taken..).unwrap_or_default());
     let all = rest.len();
-    let more = match or_raised(signal, ending, stream.write_all(rest)).await {
+    let more = match or_ended(context, handle, stream.write_all(rest)).await {
         Ok((Ok(()), _)) => true,
         Ok((Err(_), rest)) => rest.len() < all,
         Err(_) => true,
@@ -52,11 +87,10 @@ impl<R: Runtime> Session<R> {
                 self.prelude.clear();
             }
         }
-        let ending = Signals::KILLED | Signals::END | Signals::LOST;
         let sent = match send_now(&mut connection.stream, &out) {
             Sent::All => true,
             Sent::Some(taken) => {
-                send_rest(&mut connection.stream, &self.handle.signal, ending, &out, taken).await
+                Box::pin(send_rest(&self.context, &self.handle, &mut connection.stream, &out, taken)).await
             }
         };
         if alone {
@@ -124,10 +158,9 @@ impl<R: Runtime> Session<R> {
     /// Writes to the server, unless it is lost or the session must end. True: it broke off.
     pub(super) async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
         let Some(connection) = &mut self.backend else { return (true, out) };
-        let ending = Signals::KILLED | Signals::END | Signals::LOST;
-        match or_raised(&self.handle.signal, ending, connection.stream.write_all(out)).await {
+        match or_ended(&self.context, &self.handle, connection.stream.write_all(out)).await {
             Ok((result, out)) => (result.is_err(), out),
-            Err(_) => {
+            Err(()) => {
                 self.server_lost();
                 (true, self.context.buffers.large())
             }

@@ -548,3 +548,36 @@ fn a_new_server_that_refuses_the_variables_is_told_and_nothing_ran() {
         world.expect_nothing_left(0).await;
     });
 }
+
+#[test]
+fn a_server_that_is_deposed_while_a_connection_is_brought_in_line_gets_no_write() {
+    play(async {
+        for back in [true, false] {
+            let world = World::new();
+            let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+            client.query("use shop");
+            db.expect_query("use shop").await;
+            db.reply(&[ok_state(MODERN, AUTOCOMMIT, &schema("shop"))]);
+            client.peer.packet().await;
+            db.die();
+            let db1 = world.server("db-1");
+            client.query(SAFE);
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.expect(command(2, "shop")).await;
+            world.down("db-0");
+            world.primary("db-1");
+            if back {
+                // It thaws, and nobody fenced it.
+                world.primary("db-0");
+            }
+            db.reply_ok();
+            let mut db = db1.accept().await;
+            db.expect_set("").await;
+            db.expect_init_db("shop").await;
+            db.expect_query(SAFE).await;
+            db.reply_ok();
+            client.expect_ok().await;
+        }
+    });
+}

@@ -1,5 +1,7 @@
 //! Packets of 16 MiB and more, and answers larger than any buffer.
 
+use std::time::Duration;
+
 use super::commands::attached;
 use super::*;
 use crate::wire::MAX_PAYLOAD;
@@ -142,5 +144,34 @@ fn a_long_command_cut_off_by_a_demotion_does_not_wait_for_an_answer() {
         assert!(text.contains("may or may not"), "{text}");
         let heard = 200_000 + old.peer.hear_to_end().await;
         assert!(heard < bytes.len(), "the rest must not reach a demoted server");
+    });
+}
+
+#[test]
+fn the_loss_of_a_replica_does_not_stop_a_write_under_way_on_the_primary() {
+    play(async {
+        for length in [60_000, 400_000] {
+            let mut s = super::split::story().await;
+            // The replica's connection is kept for its warnings.
+            s.client.query(super::split::READ);
+            s.db1.expect_query(super::split::READ).await;
+            let mut warned = one();
+            let last = warned.len() - 1;
+            warned[last] = vec![0xfe, 0, 0, 2, 0, 1, 0];
+            s.db1.reply(&warned);
+            s.client.expect(&warned).await;
+            let mut insert = query("insert into t values ('");
+            insert.resize(length, b'x');
+            let bytes = frames(0, &[insert.clone()]);
+            s.db0.peer.set_full(true);
+            s.client.peer.say(&bytes);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            s.world.down("db-1");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            s.db0.peer.set_full(false);
+            s.db0.expect(&insert).await;
+            s.db0.reply_ok();
+            s.client.expect_ok().await;
+        }
     });
 }

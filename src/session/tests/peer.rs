@@ -93,6 +93,11 @@ impl Peer {
         self.heard.len()
     }
 
+    /// It does not read, and what the proxy says to it waits; or it reads again.
+    pub fn set_full(&self, full: bool) {
+        self.stream.set_full(full);
+    }
+
     /// The proxy closed already.
     pub fn has_ended(&mut self) -> bool {
         self.stream.has_ended()
