@@ -80,6 +80,8 @@ pub struct Handle {
     /// A KILL is on its way to the server for the command under way: it may arrive after that, and must not meet
     /// another session's.
     pub killing: Cell<bool>,
+    /// Of this connection a KILL had no answer in time. It may arrive whenever, so nobody else is to have it.
+    pub doubted: Cell<Option<Attached>>,
     /// The worker's tick of its last sign of life, in seconds.
     pub active: Cell<u32>,
 }
@@ -107,6 +109,7 @@ impl Handle {
             login: RefCell::new(None),
             busy: Cell::new(true),
             killing: Cell::new(false),
+            doubted: Cell::new(None),
             active: Cell::new(now),
         }
     }

@@ -122,10 +122,10 @@ async fn kill_on_server<R: Runtime>(
         let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
         // By now the session may have ended, and its server connection be another's.
         if handle.attached.get() == Some(attached) && handle.busy.get() {
-            handle.killing.set(true);
             let what = if whole { "CONNECTION" } else { "QUERY" };
+            let under_way = UnderWay::begin(handle, attached);
             let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
-            handle.killing.set(false);
+            under_way.answered();
             if let Err(error) = killed {
                 tracing::debug!(%error, "KILL on the server");
             }
@@ -134,4 +134,27 @@ async fn kill_on_server<R: Runtime>(
         Some(())
     };
     let _ = context.runtime.timeout(limit, killing).await;
+}
+
+/// A KILL on its way. Dropped without an answer it leaves its connection in doubt.
+struct UnderWay<'a>(&'a Handle, Option<Attached>);
+
+impl<'a> UnderWay<'a> {
+    fn begin(handle: &'a Handle, of: Attached) -> Self {
+        handle.killing.set(true);
+        UnderWay(handle, Some(of))
+    }
+
+    fn answered(mut self) {
+        self.1 = None;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.killing.set(false);
+        if self.1.is_some() {
+            self.0.doubted.set(self.1);
+        }
+    }
 }

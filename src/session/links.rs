@@ -121,7 +121,11 @@ impl<R: Runtime> Session<R> {
         let deposed = !about.class.read_only && about.generation != self.context.topology.generation();
         // A KILL that is on its way must not meet another session's statement: the connection stays until then.
         let unpinned = self.state.pins.on(self.role).is_empty() && !self.handle.killing.get();
-        if unsent || (deposed && unpinned) || !connection.is_between_exchanges() || self.state.read_only_lost
+        let doubted = attached.is_some() && self.handle.doubted.get() == attached;
+        if unsent
+            || ((deposed || doubted) && unpinned)
+            || !connection.is_between_exchanges()
+            || self.state.read_only_lost
         {
             self.prelude.clear();
             self.context.pool.vacate(connection, &seat);
@@ -185,7 +189,8 @@ impl<R: Runtime> Session<R> {
         let kept = self.handle.kept(role).take();
         let Some((mut connection, seat)) = self.links.take_kept(role) else { return };
         connection.stale_diagnostics |= stale;
-        if kept.is_some_and(|kept| self.context.is_good(kept)) {
+        let doubted = kept.is_some() && self.handle.doubted.get() == kept;
+        if !doubted && kept.is_some_and(|kept| self.context.is_good(kept)) {
             self.park(role, connection, seat);
         } else {
             self.context.pool.vacate(connection, &seat);
@@ -266,8 +271,11 @@ impl<R: Runtime> Session<R> {
 
     /// A connection that may have something on it is reset; mid-answer it cannot even be told.
     async fn give(&mut self, connection: Box<Connection<R::Stream>>, seat: Seat<R::Stream>, fit: bool) {
+        let about = &connection.about;
+        let doubted = |of: Attached| (of.server, of.thread_id) == (about.server, about.thread_id);
         if fit
             && !self.handle.killing.get()
+            && !self.handle.doubted.get().is_some_and(doubted)
             && connection.is_between_exchanges()
             && !self.state.read_only_lost
             && self.login.is_some()

@@ -149,3 +149,32 @@ fn a_session_killed_in_the_middle_of_its_own_words_leaves_no_half_command_behind
         }
     });
 }
+
+#[test]
+fn a_kill_without_an_answer_costs_the_connection_and_not_the_session() {
+    play(async {
+        let world = World::new();
+        let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
+        victim.query("select sleep(100)");
+        db.expect_query("select sleep(100)").await;
+        let mut client = world.client().await;
+        client.query(&format!("kill query {}", victim.greeting.connection_id));
+        let mut killer = db0.accept().await;
+        killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
+        client.expect_ok().await;
+        killer.peer.expect_end().await;
+        db.reply(&one());
+        victim.expect(&one()).await;
+        // It may arrive yet: nobody else gets this connection.
+        db.peer.expect_end().await;
+        victim.query("select 1");
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.answer_one("select 1").await;
+        victim.expect(&one()).await;
+        // The next one is kept as ever.
+        victim.query("select 2");
+        db.answer_one("select 2").await;
+        victim.expect(&one()).await;
+    });
+}
