@@ -24,7 +24,8 @@ use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{Flavor, Gtid, GtidSet, ServerId};
 use crate::wire::Command;
 
-/// How long a new primary is waited for that still receives, or has not applied all that it received.
+/// How long a new primary is waited for that still receives, or has not applied all that it received; and for the others
+/// to follow it.
 const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// Between two looks.
@@ -163,9 +164,8 @@ impl<R: Runtime> Session<R> {
                 continue;
             }
             let asked = context.commits.asked(snapshot.generation, unanswered.server, &excluded, sent);
-            let reading = asked
-                .answer
-                .get_or_try_init(|| read(&context, &snapshot, primary, unanswered.server, &asked.excluded));
+            let reading =
+                asked.answer.get_or_try_init(|| read(&context, &snapshot, primary, &asked.excluded));
             let seen = match self.unless_ended(context.runtime.timeout(left, reading)).await? {
                 Some(Ok(seen)) => seen,
                 Some(Err(_)) => {
@@ -190,14 +190,21 @@ impl<R: Runtime> Session<R> {
             if now.writer != Some(primary.id) || now.generation != snapshot.generation {
                 continue;
             }
-            if seen.settled {
-                return Ok(Fate::Gone);
-            }
+            let why = match now.has_more_of(unanswered.server, &seen.executed) {
+                Some(true) => {
+                    return Ok(Fate::Unknown("another server has transactions that the new primary lacks"));
+                }
+                Some(false) if seen.settled => return Ok(Fate::Gone),
+                Some(false) => "the new primary still receives, or has not applied all of it",
+                None => "another server, which may have it, is not seen to follow the new primary",
+            };
             if unsettled_since.get_or_insert_with(Instant::now).elapsed() >= UNSETTLED {
-                return Ok(Fate::Unknown("the new primary still receives, or has not applied all of it"));
+                return Ok(Fate::Unknown(why));
             }
             self.unless_ended(context.runtime.sleep(PAUSE)).await?;
-            context.commits.ask_again(&asked);
+            if !seen.settled {
+                context.commits.ask_again(&asked);
+            }
         }
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Se
     gone.extend(left.map(|s| (s.name.clone(), s.id)));
     for server in servers.iter_mut().filter(|s| is_unlabelled_pod(s) && before.server(s.id).is_none()) {
         // Nobody took over from the last writer: it may go on.
-        server.deposed = gone.iter().any(|(name, id)| *name == server.name && before.last_writer != Some(*id));
+        server.deposed =
+            gone.iter().any(|(name, id)| *name == server.name && before.last_writer != Some(*id));
         gone.retain(|(name, id)| *name != server.name || before.last_writer == Some(*id));
     }
     gone.drain(..gone.len().saturating_sub(MAX));

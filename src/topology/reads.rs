@@ -43,6 +43,23 @@ impl Snapshot {
         of_both.is_some_and(|(here, there)| position.subtract(&here.gtid).has_writes_of(&there.identity))
     }
 
+    /// Whether another server than the primary and a lost one has writes of the lost one that are not in `executed`. None:
+    /// not known. Who is not up, or was not seen to follow the primary yet, may have received more than it said; what a
+    /// replica has not applied when it turns to another source, it drops.
+    pub fn has_more_of(&self, lost: ServerId, executed: &GtidSet) -> Option<bool> {
+        let (primary, lost) = (self.writer()?, self.server(lost)?);
+        let identity = &lost.facts.as_ref()?.identity;
+        let mut all_known = true;
+        for other in self.servers.iter().filter(|other| other.id != primary.id && other.id != lost.id) {
+            let facts = other.facts.as_ref();
+            if facts.is_some_and(|facts| facts.gtid.subtract(executed).has_writes_of(identity)) {
+                return Some(true);
+            }
+            all_known &= other.missed == 0 && replicates_from(other, primary);
+        }
+        all_known.then_some(false)
+    }
+
     /// Whether what the primary writes may come to a server, perhaps by way of others. In doubt it does: one that is not
     /// up may know more than it said, one with several sources may have it from any of them, and a source that is not
     /// one of the servers by its text may be the primary.

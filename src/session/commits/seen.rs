@@ -8,7 +8,7 @@ use super::super::Context;
 use super::super::asking::open;
 use crate::backend::{QueryError, read_mark};
 use crate::net::Runtime;
-use crate::topology::{Flavor, Gtid, GtidSet, Server, ServerId, Snapshot};
+use crate::topology::{Flavor, Gtid, GtidSet, Server, Snapshot};
 use crate::wire::BinlogEvent;
 
 /// More of a binary log is not read, in bytes.
@@ -26,20 +26,17 @@ pub(super) struct Seen {
     pub marks: HashMap<u128, Option<Gtid>>,
     /// Each transaction that it has was looked at.
     all: bool,
-    /// Some other server than the lost one has a transaction that it lacks.
-    ahead: bool,
+    /// What it has executed.
+    pub executed: GtidSet,
     /// It receives nothing, and has applied all that it received.
     pub settled: bool,
 }
 
 impl Seen {
-    /// Whether a mark that was not seen is on no server that could bring it back; why not.
+    /// Whether it would have been seen; why not.
     pub fn has_all(&self) -> Result<(), &'static str> {
         if !self.all {
             return Err("the new primary's binary log does not show all its transactions");
-        }
-        if self.ahead {
-            return Err("another server has transactions that the new primary lacks");
         }
         Ok(())
     }
@@ -54,7 +51,6 @@ pub(super) async fn read<R: Runtime>(
     context: &Rc<Context<R>>,
     snapshot: &Snapshot,
     server: &Server,
-    lost: ServerId,
     excluded: &GtidSet,
 ) -> Result<Option<Seen>, Unreachable> {
     let limit = context.live.borrow().timeouts.connect;
@@ -99,9 +95,6 @@ pub(super) async fn read<R: Runtime>(
         Err(error) => return refused(error),
     };
     let _ = context.runtime.timeout(limit, connection.quit()).await;
-    // The positions of the others are older than that of the new primary, whom they follow.
-    let others = snapshot.servers.iter().filter(|other| other.id != server.id && other.id != lost);
-    let ahead = others.filter_map(|o| o.facts.as_ref()).any(|facts| !executed.contains(&facts.gtid));
     let all = whole && !unread && found.contains(&executed.subtract(excluded));
-    Ok(Some(Seen { marks, all, ahead, settled }))
+    Ok(Some(Seen { marks, all, executed, settled }))
 }

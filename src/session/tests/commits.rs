@@ -9,7 +9,8 @@ use crate::config::LostCommit;
 use crate::telemetry::Disruption;
 
 const WRITE: &str = "insert into t values (1)";
-const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+/// `uuid_of("db-0")`
+const A: &str = "00000000-0000-0000-0000-000000000000";
 const POSITION: &str = "SELECT @@global.gtid_executed, (SELECT COUNT(*) FROM \
     performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF' \
     OR NOT GTID_SUBSET(RECEIVED_TRANSACTION_SET, @@global.gtid_executed))";
@@ -29,7 +30,7 @@ fn event(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// The transaction of this number, with these texts in it.
 fn transaction(number: u64, texts: &[&str]) -> Vec<Vec<u8>> {
-    let mut out = vec![event(33, &[&[0][..], &[0xaa; 16], &number.to_le_bytes()].concat())];
+    let mut out = vec![event(33, &[&[0][..], &[0; 16], &number.to_le_bytes()].concat())];
     for text in [&["BEGIN"], texts].concat() {
         out.push(event(2, &[&[0; 14], text.as_bytes()].concat()));
     }
@@ -113,6 +114,7 @@ impl Story {
     /// The new primary is there, and is asked.
     async fn takes_over(&self, says: Says<'_>) {
         self.world.primary("db-1");
+        self.world.replica_of("db-2", "db-1");
         self.is_asked(says).await;
     }
 
@@ -125,7 +127,7 @@ impl Story {
         db.answer_ok(CHECKSUMS).await;
         let set = [
             &1u64.to_le_bytes()[..],
-            &[0xaa; 16],
+            &[0; 16],
             &1u64.to_le_bytes(),
             &1u64.to_le_bytes(),
             &6u64.to_le_bytes(),
@@ -223,9 +225,33 @@ fn not_found_it_is_unknown_where_something_is_not_seen() {
         // Another server has more.
         let s = story().await;
         s.world.gets_to("db-2", &to(7));
-        s.world.replica("db-2");
         s.takes_over(Says { executed: 6, busy: "0", log: transaction(6, &[&s.first]) }).await;
         s.ends_unknown().await;
+    });
+}
+
+#[test]
+fn not_found_it_is_unknown_where_another_server_may_have_it() {
+    play(async {
+        for down in [true, false] {
+            let s = story().await;
+            s.world.primary("db-1");
+            if down {
+                s.world.down("db-2");
+            } else {
+                // It may have received more than it has applied.
+                s.world.replica_of("db-2", "db-0");
+            }
+            s.is_asked(Says { executed: 6, busy: "0", log: transaction(6, &[&s.first]) }).await;
+            s.ends_unknown().await;
+        }
+        // It follows in the end.
+        let s = story().await;
+        s.world.primary("db-1");
+        s.world.replica_of("db-2", "db-0");
+        s.is_asked(Says { executed: 6, busy: "0", log: transaction(6, &[&s.first]) }).await;
+        s.world.replica_of("db-2", "db-1");
+        s.ends_rolled_back().await;
     });
 }
 
