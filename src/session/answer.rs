@@ -108,10 +108,7 @@ impl Observer for Ear<'_> {
         if first && err.code == 1305 {
             self.state.lacks_routine(err.message);
         }
-        if err.code == 1213 {
-            // A deadlock rolls the whole transaction back; an ERR packet has no status flags to say so.
-            self.state.rolled_back();
-        }
+        self.state.may_roll_back(err.code);
         if may_be_committed(err) && !self.heard.read_only {
             self.state.rolled_back();
             self.unknown.add(1);

@@ -33,6 +33,8 @@ pub enum Failure {
     Handshake(String),
     /// `limits.max_connections`.
     TooManyConnections,
+    /// A session has so many prepared statements open, or too many bytes of them.
+    TooManyStatements(usize),
     /// A sequence id out of order.
     OutOfOrder,
     /// A command that this proxy or protocol does not have.
@@ -107,6 +109,14 @@ impl Failure {
                 1040,
                 b"08004",
                 "Too many connections: pointsman: limits.max_connections is reached; try again later".into(),
+            ),
+            TooManyStatements(most) => (
+                1461,
+                b"42000",
+                format!(
+                    "Can't create more than max_prepared_stmt_count statements (pointsman: a session can have {most} \
+                     open, and 64 MiB of their texts; close some)"
+                ),
             ),
             OutOfOrder => (1156, b"08S01", "pointsman: got packets out of order; connect again".into()),
             UnknownCommand => (1047, b"08S01", "pointsman: unknown command".into()),

@@ -3,6 +3,7 @@
 
 use super::attach::Stop;
 use super::request::Request;
+use super::statements::MOST;
 use super::{Failure, Session};
 use crate::net::{Buf, Runtime};
 use crate::sql::read_only::{Verdict, check};
@@ -11,16 +12,26 @@ use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
 impl<R: Runtime> Session<R> {
+    /// What is wrong with a text before it is looked at, if anything is.
+    fn unfit(&self, request: &Request, whole: bool) -> Option<Failure> {
+        let prepares = request.command == Command::StmtPrepare;
+        match self.port {
+            _ if whole && prepares && !self.state.statements.has_room(request.header.total()) => {
+                Some(Failure::TooManyStatements(MOST))
+            }
+            _ if whole => None,
+            Port::Replica => Some(Failure::TooLongToCheck(MAX_PAYLOAD)),
+            _ => Some(Failure::TooLongToPrepare(MAX_PAYLOAD)),
+        }
+    }
+
     /// COM_QUERY and COM_STMT_PREPARE.
     pub(super) async fn text(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         // Only a whole text can be judged, and only one that is kept can be prepared elsewhere.
         let needed = self.port == Port::Replica || request.command == Command::StmtPrepare;
-        if needed && !request.whole && !Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await? {
-            let failure = match self.port {
-                Port::Replica => Failure::TooLongToCheck(MAX_PAYLOAD),
-                _ => Failure::TooLongToPrepare(MAX_PAYLOAD),
-            };
-            return self.decline(buf, *request, failure).await;
+        let whole = !needed || request.whole || Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await?;
+        if let Some(failure) = self.unfit(request, whole) {
+            return Box::pin(self.decline(buf, *request, failure)).await;
         }
         let attributes =
             request.command == Command::Query && self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);

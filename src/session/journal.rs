@@ -7,6 +7,7 @@ use std::rc::Rc;
 use twox_hash::XxHash64;
 
 use super::Session;
+use super::refusals::may_undo;
 use super::request::Request;
 use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
 use crate::backend::{Carried, InsertId, PreparedText};
@@ -98,8 +99,7 @@ impl Summary {
 
     /// An ERR packet.
     pub fn err(&mut self, err: &ErrPacket<'_>) {
-        // A wait for a lock (with innodb_rollback_on_timeout), no room for locks, deadlock elsewhere, a changed record.
-        self.undone |= matches!(err.code, 1020 | 1205 | 1206 | 1614);
+        self.undone |= may_undo(err.code);
         self.hasher.write_u16(err.code);
         self.hasher.write(&err.sqlstate);
         self.hasher.write(err.message);

@@ -43,6 +43,7 @@ impl<R: Runtime> Session<R> {
         let open = self.state.pins.on(role).has(Pin::Transaction)
             || (self.state.in_transaction() && role == Role::Writer)
             || !self.state.carried.autocommit;
+        let commits = sent && (may_end_transaction(request) || self.state.is_perhaps_over());
         let mark = self.backend.as_mut().and_then(|connection| connection.mark.take());
         self.server_lost();
         // What the statement itself would have left is not there.
@@ -87,7 +88,7 @@ impl<R: Runtime> Session<R> {
         }
         *self.lost.of_mut(role) = false;
         self.connection_gone(role);
-        let failure = self.told(role, sent, open, forwarded, request);
+        let failure = self.told(role, open && !commits, forwarded, request);
         request.consume_from(buf);
         if forwarded && !walker.between_packets() {
             return Outcome::Stop(0, Stop::Close(Close::ServerLost));
@@ -183,9 +184,9 @@ impl<R: Runtime> Session<R> {
         self.count(Disruption::Moved);
     }
 
-    /// Which error is true.
-    fn told(&self, role: Role, sent: bool, open: bool, forwarded: bool, request: Request) -> Failure {
-        let (failure, disruption) = if open && (!sent || !may_end_transaction(request)) {
+    /// Which error is true. `undone`: its transaction was open, and cannot have been committed by this statement.
+    fn told(&self, role: Role, undone: bool, forwarded: bool, request: Request) -> Failure {
+        let (failure, disruption) = if undone {
             (Failure::RolledBack, Disruption::RolledBack)
         } else if role == Role::Reader || (request.whole && self.is_repeatable(request)) {
             if forwarded {
@@ -264,6 +265,7 @@ impl<R: Runtime> Session<R> {
                 // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
                 // COMMIT the server has rolled all of it back.
                 self.state.journal = None;
+                self.state.may_be_undone();
                 self.rest();
                 return Err(Stop::Tell(Failure::Server(error)));
             }

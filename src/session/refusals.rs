@@ -44,6 +44,12 @@ pub(super) fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
     matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
 }
 
+/// Errors that may have rolled back more than their statement: a changed record, a wait for a lock (with
+/// innodb_rollback_on_timeout), no room for locks, deadlock elsewhere.
+pub(super) fn may_undo(code: u16) -> bool {
+    matches!(code, 1020 | 1205 | 1206 | 1614)
+}
+
 /// What Galera's members answer to everything while they are not with the majority, or not ready.
 pub(super) fn is_cut_off(err: &ErrPacket<'_>) -> bool {
     err.code == 1047 && err.message.starts_with(b"WSREP ")

@@ -2,6 +2,7 @@
 //! connection, and what pins it to one. Fed by the OK packets' session trackers and by
 //! the class of each statement; the only owner of these facts.
 
+mod answered;
 mod leaves;
 mod variables;
 
@@ -28,6 +29,9 @@ type Qualified = (Vec<u8>, Vec<u8>);
 #[derive(Debug, Default)]
 struct TemporaryTables(HashSet<Qualified>);
 
+use answered::Over;
+
+pub use answered::Answered;
 pub use variables::INSERT_ID;
 
 /// As an error spells it, without its schema.
@@ -115,31 +119,12 @@ pub struct SessionState {
     untold: UntoldVariables,
     /// The routine that the answer under way said is not there.
     missing_routine: Option<Box<RoutineName>>,
+    /// Whether the transaction that `status` tells of is open indeed.
+    over: Over,
     /// What the answer under way has said so far.
     pub answer: Answered,
     /// Where pins are counted.
     metrics: Option<std::sync::Arc<WorkerMetrics>>,
-}
-
-/// What an answer said.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Answered {
-    /// It ended with an ERR packet.
-    pub failed: bool,
-    /// That said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
-    pub not_parsed: bool,
-    /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.
-    pub interrupted: bool,
-    /// So many rows its last result changed.
-    pub affected: u64,
-    /// Its last result had rows.
-    pub rows: bool,
-    /// Warnings of its last result.
-    pub warnings: u16,
-    /// The character set changed.
-    pub charset: bool,
-    /// A tracker said what it is.
-    pub charset_told: bool,
 }
 
 impl Default for SessionState {
@@ -189,6 +174,7 @@ impl SessionState {
             timestamp_untold: false,
             untold: UntoldVariables::default(),
             missing_routine: None,
+            over: Over::No,
             answer: Answered::default(),
             metrics,
         };
@@ -291,6 +277,7 @@ impl SessionState {
         }
         self.end_pins(role);
         if role == Role::Writer {
+            self.over = Over::No;
             self.journal = None;
         }
         self.read_only_lost = false;
@@ -376,6 +363,7 @@ impl SessionState {
         if class.effects.intersects(ANY) {
             for (effect, pin) in LEAVES {
                 if class.effects.intersects(effect) {
+                    self.keep_in_doubt(pin);
                     self.pin(role, pin);
                 }
             }
@@ -386,7 +374,8 @@ impl SessionState {
                 let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
                 // Without a name it is never seen to go: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
-                self.temporary_tables.get_or_insert_default().0.insert(name);
+                let TemporaryTables(names) = &mut **self.temporary_tables.get_or_insert_default();
+                names.insert(if names.len() < leaves::MOST_NAMES { name } else { Qualified::default() });
             }
         }
         self.pins.on(role).without(before)
@@ -419,6 +408,7 @@ impl SessionState {
             // It is done as a whole or not at all.
             self.unpin(role, sent);
         }
+        self.doubt(role, class.effects);
         if class.effects.contains(Effects::SETS_USER_VARIABLES) && self.pins.on(role).has(Pin::UserVariable) {
             self.set_user_variables(text);
         }
@@ -486,6 +476,7 @@ impl SessionState {
         let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
         let same_modes = self.status & modes == ok.status & modes;
         self.status = ok.status;
+        self.no_doubt();
         self.answer = Answered { warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
         self.of_mariadb = heard.flavor == Flavor::MariaDb;
         let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);

@@ -51,10 +51,18 @@ impl Prepared {
     }
 }
 
+/// Open statements of a session: as many as a server has in all unless it was told otherwise (max_prepared_stmt_count).
+pub const MOST: usize = 16_382;
+
+/// Their texts. Servers count no bytes, but give up what is prepared on them with each connection; a session does not.
+const MOST_BYTES: usize = 64 << 20;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct ClientStatements {
     open: HashMap<u32, Prepared>,
+    /// Of their texts, together.
+    bytes: u32,
     last: u32,
 }
 
@@ -67,9 +75,15 @@ impl ClientStatements {
         }
     }
 
+    /// Whether one more text of this length is within what a session may keep.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.open.len() < MOST && self.bytes as usize + bytes <= MOST_BYTES
+    }
+
     /// A statement was prepared under `next_id`.
     pub fn insert(&mut self, prepared: Prepared) {
         self.last = self.next_id();
+        self.bytes = self.bytes.saturating_add(of_text(&prepared));
         self.open.insert(self.last, prepared);
     }
 
@@ -95,7 +109,9 @@ impl ClientStatements {
     /// COM_STMT_CLOSE.
     pub fn remove(&mut self, id: u32) -> Option<Prepared> {
         let id = self.meant(id);
-        self.open.remove(&id)
+        let closed = self.open.remove(&id)?;
+        self.bytes = self.bytes.saturating_sub(of_text(&closed));
+        Some(closed)
     }
 
     /// Whether another statement of the client with the same text is in the middle of something: it and this one
@@ -129,14 +145,24 @@ impl ClientStatements {
     }
 }
 
+/// What its text takes: it was one packet, so that this is exact.
+fn of_text(prepared: &Prepared) -> u32 {
+    prepared.text.text.len().try_into().unwrap_or(u32::MAX)
+}
+
 /// One text, as it is read under different circumstances.
 type Known = Vec<Weak<PreparedText>>;
+
+/// Texts that nobody has any more take at most so many bytes.
+const MOST_FRESH: usize = 16 << 20;
 
 /// The texts that are prepared in a worker, each once.
 #[derive(Debug, Default)]
 pub struct Texts {
     by_text: RefCell<HashMap<Rc<[u8]>, Known>>,
     ids: std::cell::Cell<u64>,
+    /// Bytes of the texts that came since those were let go that nobody has any more.
+    fresh: std::cell::Cell<usize>,
 }
 
 impl Texts {
@@ -153,7 +179,9 @@ impl Texts {
         let text: Rc<[u8]> = text.into();
         let new = Rc::new(PreparedText { id: self.ids.get(), text: text.clone(), under: under.clone() });
         // Those that nobody has any more go now and then, all at once.
-        if self.ids.get().is_multiple_of(1024) {
+        self.fresh.set(self.fresh.get().saturating_add(text.len()));
+        if self.ids.get().is_multiple_of(1024) || self.fresh.get() > MOST_FRESH {
+            self.fresh.set(0);
             all.retain(|_, list| {
                 list.retain(|known| known.strong_count() > 0);
                 !list.is_empty()

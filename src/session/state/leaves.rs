@@ -10,6 +10,9 @@ use crate::session::pins::PinSet;
 use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::Pin;
 
+/// Names of locks, or of temporary tables, that are kept of one session.
+pub(super) const MOST_NAMES: usize = 1_000;
+
 impl SessionState {
     pub(super) fn left(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         // What a statement leaves that needs no second look is most of them.
@@ -115,6 +118,10 @@ impl SessionState {
         let options = self.sql_options();
         let held = self.named_locks.get_or_insert_default();
         match text.and_then(|text| sql::parts::named_locks(text, options)) {
+            // Somebody asks without end: it counts as one that is never known to be released.
+            Some(locks) if held.len().saturating_add(locks.taken.len()) > MOST_NAMES => {
+                *held = vec![Vec::new()];
+            }
             Some(locks) => {
                 held.extend(locks.taken);
                 for name in locks.released {

@@ -175,3 +175,25 @@ fn the_loss_of_a_replica_does_not_stop_a_write_under_way_on_the_primary() {
         }
     });
 }
+
+#[test]
+fn a_session_keeps_so_many_bytes_of_prepared_statements() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let text = |n: u8| command(0x16, [&[b' '; 13 << 20][..], b"select ", &[b'0' + n]].concat());
+        for n in 1..=4 {
+            client.send(text(n));
+            db.expect(text(n)).await;
+            db.reply(&prepared(MODERN, n.into(), 0..0, &[]));
+            client.expect(&prepared(MODERN, n.into(), 0..0, &[])).await;
+        }
+        client.send(text(5));
+        client.expect_err(1461, "42000").await;
+        client.send(command(0x19, 1u32.to_le_bytes()));
+        client.send(text(6));
+        db.expect(text(6)).await;
+        db.reply(&prepared(MODERN, 6, 0..0, &[]));
+        client.expect(&prepared(MODERN, 5, 0..0, &[])).await;
+    });
+}

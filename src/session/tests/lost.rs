@@ -390,3 +390,62 @@ fn with_autocommit_off_a_lost_server_means_a_lost_transaction() {
         client.expect_err(1213, "40001").await;
     });
 }
+
+#[test]
+fn after_an_error_that_may_have_ended_the_transaction_no_rollback_is_promised() {
+    play(async {
+        for (failed, code) in
+            [("create table u (a int)", 1050), (WRITE, 1020), (WRITE, 1205), ("commit", 3101)]
+        {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            begin_and_fail(&mut client, &mut db, failed, code).await;
+            client.query(WRITE);
+            db.expect_query(WRITE).await;
+            db.die();
+            client.expect_err(1105, "08007").await;
+            assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 1, "{failed} {code}");
+        }
+    });
+}
+
+#[test]
+fn a_commit_by_a_statement_that_failed_is_not_called_rolled_back() {
+    play(async {
+        for told in [false, true] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            begin_and_fail(&mut client, &mut db, "create table u (a int)", 1050).await;
+            if told {
+                // The next answer says whether it is open.
+                client.query(WRITE);
+                db.expect_query(WRITE).await;
+                db.reply_ok();
+                client.expect_ok().await;
+            }
+            let db1 = world.server("db-1");
+            super::failover::switch(&world);
+            client.query("select 1");
+            if told {
+                let mut db = db1.accept().await;
+                db.expect_set("").await;
+                db.answer_one("select 1").await;
+                client.expect(&one()).await;
+            } else {
+                client.expect_err(1053, "08S01").await;
+                client.peer.expect_end().await;
+            }
+        }
+    });
+}
+
+async fn begin_and_fail(client: &mut Client, db: &mut Db, sql: &str, code: u16) {
+    client.query("begin");
+    db.expect_query("begin").await;
+    db.reply(&[ok_with(IN_TRANS)]);
+    client.expect(&[ok_with(IN_TRANS)]).await;
+    client.query(sql);
+    db.expect_query(sql).await;
+    db.reply(&[err(code, "HY000", "no")]);
+    client.expect_err(code, "HY000").await;
+}

@@ -1,0 +1,96 @@
+//! What an answer came to, and what an error leaves open.
+
+use super::super::pins::PinSet;
+use super::super::refusals::may_undo;
+use super::SessionState;
+use crate::routing::Role;
+use crate::sql::Effects;
+use crate::telemetry::Pin;
+
+/// What an answer said.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered {
+    /// It ended with an ERR packet.
+    pub failed: bool,
+    /// That said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
+    pub not_parsed: bool,
+    /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.
+    pub interrupted: bool,
+    /// So many rows its last result changed.
+    pub affected: u64,
+    /// Its last result had rows.
+    pub rows: bool,
+    /// Warnings of its last result.
+    pub warnings: u16,
+    /// The character set changed.
+    pub charset: bool,
+    /// A tracker said what it is.
+    pub charset_told: bool,
+}
+
+/// An ERR packet has no status flags: what became of the transaction that was open, only the next answer tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Over {
+    /// It is as the status says.
+    #[default]
+    No,
+    /// Perhaps it was rolled back.
+    Undone,
+    /// Perhaps it was committed: a statement that commits implicitly does so before it fails. `Pin::Unknown` says it, so
+    /// that nobody is told of a loss that it was rolled back.
+    Committed,
+}
+
+impl SessionState {
+    /// Whether the transaction may be over, and the next statement commit by itself.
+    pub fn is_perhaps_over(&self) -> bool {
+        self.over != Over::No
+    }
+
+    /// An ERR packet: it has no status flags to say what became of the transaction.
+    pub fn may_roll_back(&mut self, code: u16) {
+        if code == 1213 {
+            // A deadlock rolls it back as a whole.
+            self.rolled_back();
+        } else if may_undo(code) {
+            self.may_be_undone();
+        }
+    }
+
+    /// The transaction may have been rolled back as a whole.
+    pub fn may_be_undone(&mut self) {
+        if self.over == Over::No {
+            self.over = Over::Undone;
+        }
+    }
+
+    /// The statement has its answer.
+    pub(super) fn doubt(&mut self, role: Role, effects: Effects) {
+        if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() || role == Role::Reader {
+            return;
+        }
+        if effects.contains(Effects::COMMITS_IMPLICITLY) {
+            if !self.pins.on(role).has(Pin::Unknown) {
+                self.pin(role, Pin::Unknown);
+                self.over = Over::Committed;
+            }
+        } else if effects.contains(Effects::ENDS) {
+            self.may_be_undone();
+        }
+    }
+
+    /// An answer told, or its connection is gone.
+    #[inline]
+    pub(super) fn no_doubt(&mut self) {
+        if self.over != Over::No && std::mem::take(&mut self.over) == Over::Committed {
+            self.unpin(Role::Writer, PinSet::of(&[Pin::Unknown]));
+        }
+    }
+
+    /// A statement is sent that leaves this pin itself.
+    pub(super) fn keep_in_doubt(&mut self, pin: Pin) {
+        if pin == Pin::Unknown && self.over == Over::Committed {
+            self.over = Over::Undone;
+        }
+    }
+}
