@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import commits
 import failover
 import levels
 import pressure
@@ -156,28 +157,17 @@ PARTS = {
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
 }
+ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}
 
 
 def main():
-    alone = ["failover", "changes", "pods"]
+    alone = [*ON_MYSQL, "failover", "changes", "pods"]
     parts = sys.argv[1:] or [*PARTS, *alone]
     unknown = set(parts) - {*PARTS, *alone}
     if unknown:
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join([*PARTS, *alone])}")
-    shared = [p for p in parts if p in PARTS]
-    if shared:
-        say("starting a primary and two replicas")
-        cluster = Cluster("main", replicas=2)
-        try:
-            for server in cluster.servers:
-                cluster.sql("SET GLOBAL max_connections = 10000", server)
-            cluster.sql("CREATE TABLE sbtest.sink (a INT)")
-            sysbench(cluster.port(), "oltp_read_write", "prepare")
-            cluster.catch_up()
-            for part in shared:
-                publish(part, PARTS[part](cluster))
-        finally:
-            cluster.stop()
+    in_front_of("mariadb", {name: part for name, part in PARTS.items() if name in parts})
+    in_front_of("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
     if "failover" in parts and "split" in TARGETS:
         publish("failover", failover.measure(SETTINGS["failovers"], say))
     if "changes" in parts and "split" in TARGETS:
@@ -186,6 +176,23 @@ def main():
     if "pods" in parts and "split" in TARGETS:
         say("pods on a real API server: 200 changes of the primary, and labels")
         printed("pods")
+
+
+def in_front_of(kind, parts):
+    if not parts:
+        return
+    say(f"{kind}: starting a primary and two replicas")
+    cluster = Cluster(kind, 2, kind)
+    try:
+        for server in cluster.servers:
+            cluster.sql("SET GLOBAL max_connections = 10000", server)
+        cluster.sql("CREATE TABLE sbtest.sink (a INT)")
+        sysbench(cluster.port(), "oltp_read_write", "prepare")
+        cluster.catch_up()
+        for part in parts:
+            publish(part, parts[part](cluster))
+    finally:
+        cluster.stop()
 
 
 def printed(part):

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # `make bench`: direct, HAProxy (TCP mode) and Pointsman in turn, in one run; writes the tables into README.md.
-# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, levels, failover, changes, pods; without any: all, about 45 minutes
+# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, levels, commits, failover, changes, pods; without any: all, about 45 minutes
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
 #   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
 #   levels     what `strong` and `session` cost beside `eventual`
+#   commits    what `failover.commit = "looked_up"` costs while nothing is lost, on MySQL
 #   changes    the same under 5,000 statements a second, 20 planned and 20 crashes
 #   pods       the same where pods are watched on a real API server, and what label changes cost
 # env: ROUNDS=3  SECS=8 a round  TARGETS="direct haproxy split primary"  README=README.md (empty: print only)
@@ -20,6 +21,7 @@ if [[ $TARGETS =~ split|primary ]]; then
   say "building the proxy"
   cargo build --profile dist --locked
   if [ $# = 0 ] || [[ " $* " = *" pods "* ]]; then tests/setup/kubernetes-build.sh; fi
+  if [ $# = 0 ] || [[ " $* " = *" commits "* ]]; then tests/setup/mysql97.sh; fi
 fi
 mkdir -p "$target/bench"
 for client in connect crowd; do

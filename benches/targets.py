@@ -48,10 +48,11 @@ def free_port():
 class Cluster:
     """tests/setup/cluster.sh as an object."""
 
-    def __init__(self, name, replicas):
+    def __init__(self, name, replicas, kind="mariadb"):
+        self.kind = kind
         self.servers = range(replicas + 1)
         self.dir = os.path.join(os.environ["SCRATCH"], name)
-        self.do("start", "mariadb", replicas)
+        self.do("start", kind, replicas)
 
     def do(self, verb, *args):
         done = subprocess.run([os.path.join(SETUP, "cluster.sh"), verb, self.dir, *map(str, args)],
@@ -75,9 +76,12 @@ class Cluster:
 
     def catch_up(self):
         """Waits until every replica has what the primary has."""
-        position = self.sql("SELECT @@gtid_binlog_pos").strip()
+        position, wait = "@@gtid_binlog_pos", "MASTER_GTID_WAIT"
+        if self.kind == "mysql":
+            position, wait = "REPLACE(@@gtid_executed, '\\n', '')", "WAIT_FOR_EXECUTED_GTID_SET"
+        position = self.sql(f"SELECT {position}").strip()
         for server in self.servers[1:]:
-            if self.sql(f"SELECT MASTER_GTID_WAIT('{position}', 60)", server).strip() != "0":
+            if self.sql(f"SELECT {wait}('{position}', 60)", server).strip() != "0":
                 raise RuntimeError(f"server {server} did not reach {position}")
 
     def stop(self):
