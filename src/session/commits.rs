@@ -139,6 +139,8 @@ impl<R: Runtime> Session<R> {
             (live.failover.hold, live.monitor.interval)
         };
         let (lost_at, mut unsettled_since) = (Instant::now(), None);
+        // Its pod may go.
+        let lost = context.topology.get().server(unanswered.server).cloned();
         let patience = (interval * 3).max(Duration::from_millis(300));
         let witness = context.commits.witness(unanswered.server);
         let sent = witness.map_or(unanswered.mark.at, |witness| witness.at.min(unanswered.mark.at));
@@ -190,7 +192,7 @@ impl<R: Runtime> Session<R> {
             if now.writer != Some(primary.id) || now.generation != snapshot.generation {
                 continue;
             }
-            let why = match now.has_more_of(unanswered.server, &seen.executed) {
+            let why = match lost.as_ref().and_then(|lost| now.has_more_of(lost, &seen.executed)) {
                 Some(true) => {
                     return Ok(Fate::Unknown("another server has transactions that the new primary lacks"));
                 }

@@ -230,7 +230,8 @@ impl SessionState {
     pub fn held(&self, role: Role) -> Option<&'static str> {
         let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
         let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
-        hard.or(self.collation_untold.then_some(Pin::Variable)).map(words)
+        let untold = self.collation_untold.then_some(Pin::Variable);
+        hard.or(untold).or(self.held_by_doubt(role)).map(words)
     }
 
     /// Warnings that the last statement left, where the server goes on saying so.
@@ -363,7 +364,6 @@ impl SessionState {
         if class.effects.intersects(ANY) {
             for (effect, pin) in LEAVES {
                 if class.effects.intersects(effect) {
-                    self.keep_in_doubt(pin);
                     self.pin(role, pin);
                 }
             }
@@ -476,7 +476,7 @@ impl SessionState {
         let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
         let same_modes = self.status & modes == ok.status & modes;
         self.status = ok.status;
-        self.no_doubt();
+        self.over = Over::No;
         self.answer = Answered { warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
         self.of_mariadb = heard.flavor == Flavor::MariaDb;
         let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);

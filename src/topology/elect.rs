@@ -89,7 +89,7 @@ fn elect(
         return (None, answers.then_some(Alarm::NoCandidate));
     }
     let eligible: Vec<&Server> =
-        candidates.iter().copied().filter(|s| !s.deposed || given_up(servers, last, s)).collect();
+        candidates.iter().copied().filter(|s| !s.deposed || given_up(servers, before, s)).collect();
     if eligible.is_empty() {
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
@@ -134,9 +134,10 @@ fn among_members(
 /// Someone moved the role to `server`, a former writer: the last one is no longer configured, or answers that it
 /// is read-only. A pod that is gone has given nothing up: it may be on its way back. Among labelled pods that proves little, since a former primary that nobody fenced keeps its
 /// label: it must have all that the last one has.
-fn given_up(servers: &[Server], last: Option<ServerId>, server: &Server) -> bool {
-    let last = last.and_then(|id| find(servers, id));
+fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
+    let last = before.last_writer.and_then(|id| find(servers, id));
     if server.label.is_none() {
+        let last = last.or_else(|| gone::last_writer(before, servers));
         return last.map_or(server.uid.is_empty(), Server::is_up_read_only);
     }
     let positions = last.filter(|last| last.is_up_read_only()).and_then(|last| last.facts.as_ref());

@@ -25,6 +25,12 @@ pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Se
     }
 }
 
+/// The last writer, which left the list and is back under its name.
+pub(super) fn last_writer<'a>(before: &Snapshot, servers: &'a [Server]) -> Option<&'a Server> {
+    let (name, _) = before.gone.iter().find(|(_, id)| Some(*id) == before.last_writer)?;
+    servers.iter().find(|s| s.name == *name && is_unlabelled_pod(s))
+}
+
 /// Another server takes over from a writer that left the list: whoever came back by its name meanwhile.
 pub(super) fn successor<'a>(
     next: &mut Snapshot,

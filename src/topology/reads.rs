@@ -46,16 +46,18 @@ impl Snapshot {
     /// Whether another server than the primary and a lost one has writes of the lost one that are not in `executed`. None:
     /// not known. Who is not up, or was not seen to follow the primary yet, may have received more than it said; what a
     /// replica has not applied when it turns to another source, it drops.
-    pub fn has_more_of(&self, lost: ServerId, executed: &GtidSet) -> Option<bool> {
-        let (primary, lost) = (self.writer()?, self.server(lost)?);
-        let identity = &lost.facts.as_ref()?.identity;
+    ///
+    /// `lost` as it was then: its pod may be gone by now, or be made anew under its name, and still is the lost one.
+    pub fn has_more_of(&self, lost: &Server, executed: &GtidSet) -> Option<bool> {
+        let (primary, identity) = (self.writer()?, &lost.facts.as_ref()?.identity);
         let mut all_known = true;
-        for other in self.servers.iter().filter(|other| other.id != primary.id && other.id != lost.id) {
+        for other in self.servers.iter().filter(|other| other.id != primary.id && other.name != lost.name) {
             let facts = other.facts.as_ref();
             if facts.is_some_and(|facts| facts.gtid.subtract(executed).has_writes_of(identity)) {
                 return Some(true);
             }
-            all_known &= other.missed == 0 && replicates_from(other, primary);
+            let several = other.replication().is_some_and(|replication| replication.several);
+            all_known &= other.missed == 0 && !several && replicates_from(other, primary);
         }
         all_known.then_some(false)
     }

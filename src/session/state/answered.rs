@@ -1,6 +1,5 @@
 //! What an answer came to, and what an error leaves open.
 
-use super::super::pins::PinSet;
 use super::super::refusals::may_undo;
 use super::SessionState;
 use crate::routing::Role;
@@ -36,8 +35,8 @@ pub(super) enum Over {
     No,
     /// Perhaps it was rolled back.
     Undone,
-    /// Perhaps it was committed: a statement that commits implicitly does so before it fails. `Pin::Unknown` says it, so
-    /// that nobody is told of a loss that it was rolled back.
+    /// Perhaps it was committed: a statement that commits implicitly does so before it fails. Nobody may be told of a loss
+    /// that it was rolled back.
     Committed,
 }
 
@@ -70,27 +69,14 @@ impl SessionState {
             return;
         }
         if effects.contains(Effects::COMMITS_IMPLICITLY) {
-            if !self.pins.on(role).has(Pin::Unknown) {
-                self.pin(role, Pin::Unknown);
-                self.over = Over::Committed;
-            }
+            self.over = Over::Committed;
         } else if effects.contains(Effects::ENDS) {
             self.may_be_undone();
         }
     }
 
-    /// An answer told, or its connection is gone.
-    #[inline]
-    pub(super) fn no_doubt(&mut self) {
-        if self.over != Over::No && std::mem::take(&mut self.over) == Over::Committed {
-            self.unpin(Role::Writer, PinSet::of(&[Pin::Unknown]));
-        }
-    }
-
-    /// A statement is sent that leaves this pin itself.
-    pub(super) fn keep_in_doubt(&mut self, pin: Pin) {
-        if pin == Pin::Unknown && self.over == Over::Committed {
-            self.over = Over::Undone;
-        }
+    /// What is lost with the primary beside its pins, if the transaction may have been committed.
+    pub(super) fn held_by_doubt(&self, role: Role) -> Option<Pin> {
+        (role == Role::Writer && self.over == Over::Committed).then_some(Pin::Unknown)
     }
 }

@@ -134,7 +134,7 @@ impl SessionState {
                 }
             }
             // Which ones is not told: no release is known to be the last.
-            None if takes => held.push(Vec::new()),
+            None if takes && held.len() < MOST_NAMES => held.push(Vec::new()),
             None => {}
         }
     }

@@ -256,6 +256,17 @@ fn not_found_it_is_unknown_where_another_server_may_have_it() {
 }
 
 #[test]
+fn the_lost_servers_pod_may_be_gone() {
+    play(async {
+        let s = story().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        s.world.configured(&["db-1", "db-2"]);
+        s.takes_over(Says { executed: 6, busy: "0", log: transaction(6, &[&s.first]) }).await;
+        s.ends_rolled_back().await;
+    });
+}
+
+#[test]
 fn a_refusal_is_unknown() {
     play(async {
         let s = story().await;

@@ -439,6 +439,30 @@ fn a_commit_by_a_statement_that_failed_is_not_called_rolled_back() {
     });
 }
 
+#[test]
+fn a_doubt_ends_with_the_next_answer_and_leaves_no_pin() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        begin_and_fail(&mut client, &mut db, "create table u (a int)", 1050).await;
+        client.query("selct 1");
+        db.expect_query("selct 1").await;
+        db.reply(&[err(1064, "42000", "no")]);
+        client.expect_err(1064, "42000").await;
+        client.query("rollback");
+        db.expect_query("rollback").await;
+        db.reply_ok();
+        client.expect_ok().await;
+        let db1 = world.server("db-1");
+        super::failover::switch(&world);
+        client.query("select 1");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.answer_one("select 1").await;
+        client.expect(&one()).await;
+    });
+}
+
 async fn begin_and_fail(client: &mut Client, db: &mut Db, sql: &str, code: u16) {
     client.query("begin");
     db.expect_query("begin").await;

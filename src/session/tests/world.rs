@@ -176,10 +176,14 @@ impl World {
         let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
         let positions = RefCell::default();
         let world = World { context, outside, settings, runtime, snapshot, now_ms, positions };
-        let names = ["db-0", "db-1", "db-2"];
-        let found = names.map(|n| Discovered::from((n.into(), format!("{n}:3306").into())));
-        world.event(Event::Servers(found.to_vec()));
+        world.configured(&["db-0", "db-1", "db-2"]);
         world
+    }
+
+    /// These are the servers now.
+    pub fn configured(&self, names: &[&str]) {
+        let found = names.iter().map(|n| Discovered::from(((*n).into(), format!("{n}:3306").into())));
+        self.event(Event::Servers(found.collect()));
     }
 
     fn event(&self, event: Event) {

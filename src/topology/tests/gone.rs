@@ -35,6 +35,17 @@ fn a_successor_whose_pod_is_made_anew_has_not_given_up() {
 }
 
 #[test]
+fn a_successor_that_comes_back_read_only_has_given_up() {
+    let mut s = taken_over();
+    s.says("db-0", writable());
+    pods(&mut s, &[("db-0", 1)]);
+    pods(&mut s, &[("db-0", 1), ("db-1", 2)]);
+    assert_eq!(s.writer(), None);
+    s.says("db-1", replica_of("db-0"));
+    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-0"), 3, None));
+}
+
+#[test]
 fn a_former_primary_whose_pod_is_made_anew_is_not_believed() {
     for at_once in [true, false] {
         let mut s = taken_over();
