@@ -93,7 +93,8 @@
 //! - the *witness* was met, the last marked COMMIT that the lost server answered with a GTID to this worker: it shows that
 //!   marks come through and are read there, and that what was acknowledged is there, too;
 //! - no channel receives or has something to apply, asked before the log is read;
-//! - no other server than the lost one was ahead, by its last probe. The lost one may be: what only it has is lost;
+//! - every other server than the lost one is up, was seen to follow the new primary, and has nothing of the lost one's
+//!   that this one lacks (`Snapshot::has_more_of`). The lost one may be ahead: what only it has is lost;
 //! - the server is the primary still.
 //!
 //! A mark may be refused where the COMMIT behind it is not (a KILL QUERY between them, a transaction that fills

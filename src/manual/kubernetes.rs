@@ -31,7 +31,8 @@
 //! the writer still answered: the proxy may be cut off from its successor. Found by `tests/orders.rs`.
 //!
 //! A pod that never had a role is left out where the preset says so. One that loses its role while it works
-//! stays, without a label. Another pod (uid) or address under an old name is another server.
+//! stays, without a label. Another pod (uid) or address under an old name is another server;
+//! where there are no labels, one whose predecessor was deposed is deposed, too (`topology/gone.rs`).
 //!
 //! # The operator's resource
 //!

@@ -231,7 +231,7 @@ impl SessionState {
         let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
         let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
         let untold = self.collation_untold.then_some(Pin::Variable);
-        hard.or(untold).or(self.held_by_doubt(role)).map(words)
+        hard.or(untold).map(words).or_else(|| self.held_by_doubt(role))
     }
 
     /// Warnings that the last statement left, where the server goes on saying so.

@@ -132,8 +132,9 @@ fn among_members(
 }
 
 /// Someone moved the role to `server`, a former writer: the last one is no longer configured, or answers that it
-/// is read-only. A pod that is gone has given nothing up: it may be on its way back. Among labelled pods that proves little, since a former primary that nobody fenced keeps its
-/// label: it must have all that the last one has.
+/// is read-only. A pod that is gone has given nothing up: it may be on its way back. Among labelled pods to be
+/// read-only proves little, since a former primary that nobody fenced keeps its label: it must have all that the
+/// last one has.
 fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
     let last = before.last_writer.and_then(|id| find(servers, id));
     if server.label.is_none() {

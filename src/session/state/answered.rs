@@ -4,7 +4,6 @@ use super::super::refusals::may_undo;
 use super::SessionState;
 use crate::routing::Role;
 use crate::sql::Effects;
-use crate::telemetry::Pin;
 
 /// What an answer said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,7 +75,8 @@ impl SessionState {
     }
 
     /// What is lost with the primary beside its pins, if the transaction may have been committed.
-    pub(super) fn held_by_doubt(&self, role: Role) -> Option<Pin> {
-        (role == Role::Writer && self.over == Over::Committed).then_some(Pin::Unknown)
+    pub(super) fn held_by_doubt(&self, role: Role) -> Option<&'static str> {
+        (role == Role::Writer && self.over == Over::Committed)
+            .then_some("a transaction that a statement which failed may have committed")
     }
 }

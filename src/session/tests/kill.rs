@@ -46,17 +46,23 @@ fn kill_by_the_servers_thread_id_ends_the_statement_there_too() {
     });
 }
 
+/// KILL QUERY is on its way to the server for a statement of the first client.
+async fn kill_under_way(world: &World) -> (Client, Client, Server, Db, Db) {
+    let (mut victim, db0, mut db) = attached(world, &Login::default()).await;
+    victim.query("select sleep(100)");
+    db.expect_query("select sleep(100)").await;
+    let mut client = world.client().await;
+    client.query(&format!("kill query {}", victim.greeting.connection_id));
+    let mut killer = db0.accept().await;
+    killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
+    (victim, client, db0, db, killer)
+}
+
 #[test]
 fn kill_query_leaves_the_connection() {
     play(async {
         let world = World::new();
-        let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
-        victim.query("select sleep(100)");
-        db.expect_query("select sleep(100)").await;
-        let mut client = world.client().await;
-        client.query(&format!("kill query {}", victim.greeting.connection_id));
-        let mut killer = db0.accept().await;
-        killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
+        let (mut victim, mut client, _db0, mut db, mut killer) = kill_under_way(&world).await;
         killer.reply_ok();
         client.expect_ok().await;
         let interrupted = err(1317, "70100", "Query execution was interrupted");
@@ -154,13 +160,7 @@ fn a_session_killed_in_the_middle_of_its_own_words_leaves_no_half_command_behind
 fn a_kill_without_an_answer_costs_the_connection_and_not_the_session() {
     play(async {
         let world = World::new();
-        let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
-        victim.query("select sleep(100)");
-        db.expect_query("select sleep(100)").await;
-        let mut client = world.client().await;
-        client.query(&format!("kill query {}", victim.greeting.connection_id));
-        let mut killer = db0.accept().await;
-        killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
+        let (mut victim, mut client, db0, mut db, mut killer) = kill_under_way(&world).await;
         client.expect_ok().await;
         killer.peer.expect_end().await;
         db.reply(&one());

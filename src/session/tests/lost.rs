@@ -432,7 +432,8 @@ fn a_commit_by_a_statement_that_failed_is_not_called_rolled_back() {
                 db.answer_one("select 1").await;
                 client.expect(&one()).await;
             } else {
-                client.expect_err(1053, "08S01").await;
+                let text = client.expect_err(1053, "08S01").await;
+                assert!(text.contains("may have committed"), "{text}");
                 client.peer.expect_end().await;
             }
         }
