@@ -2,6 +2,8 @@
 //! when the primary is killed, frozen or replaced, and that no write is lost or run twice.
 
 mod dialogue;
+#[path = "failover/grace.rs"]
+mod grace;
 #[path = "failover/sessions.rs"]
 mod sessions;
 mod support;
@@ -43,6 +45,7 @@ on_both!(primary_frozen, 1, mariadb_primary_frozen, mysql_primary_frozen);
 on_both!(replicas_down, 2, mariadb_replicas_down, mysql_replicas_down);
 on_both!(answer_lost, 1, mariadb_answer_lost, mysql_answer_lost);
 on_both!(all_down_and_back, 1, mariadb_all_down_and_back, mysql_all_down_and_back);
+on_both!(gives_its_role_up, 1, mariadb_gives_its_role_up, mysql_gives_its_role_up);
 
 /// The tables, replicated, and a primary that never acknowledges what no replica has.
 async fn prepare(cluster: &Cluster) -> Proxy {
@@ -373,4 +376,10 @@ async fn all_down_and_back(mut cluster: Cluster) {
     }
     eventually("the reader goes on", async || port_of(&mut reader).await.ok()).await;
     assert_eq!(writer_is(&proxy, 0).await, 1, "the same writer is no new generation");
+}
+
+async fn gives_its_role_up(cluster: Cluster) {
+    cluster.primary().sql(TABLES).await;
+    cluster.wait_caught_up().await;
+    grace::read_only_before_there_is_another(cluster).await;
 }

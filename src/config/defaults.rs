@@ -48,6 +48,7 @@ impl Default for Failover {
     fn default() -> Self {
         Failover {
             hold: Duration::from_secs(30),
+            grace: Duration::from_secs(5),
             replay: Replay::Safe,
             replay_limit: 1 << 20,
             commit: LostCommit::Unknown,

@@ -133,7 +133,8 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "\n[replicas]\nmax_lag = {}", duration(replicas.max_lag))?;
     writeln!(f, "fallback = {}", word(replicas.fallback))?;
     write_zone(f, replicas.zone.as_deref())?;
-    writeln!(f, "\n[failover]\nhold = {}\nreplay = {}", duration(failover.hold), word(failover.replay))?;
+    writeln!(f, "\n[failover]\nhold = {}\ngrace = {}", duration(failover.hold), duration(failover.grace))?;
+    writeln!(f, "replay = {}", word(failover.replay))?;
     writeln!(f, "replay_limit = {}", quoted(&format_size(failover.replay_limit)))?;
     writeln!(f, "commit = {}", word(failover.commit))?;
     writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;

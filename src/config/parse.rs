@@ -247,6 +247,7 @@ fn failover(s: &Section<'_>) -> Failover {
     let default = Failover::default();
     Failover {
         hold: s.duration("hold", default.hold, Duration::ZERO),
+        grace: s.duration("grace", default.grace, Duration::ZERO),
         replay: s.choice("replay", default.replay),
         replay_limit: s.size("replay_limit", default.replay_limit),
         commit: s.choice("commit", default.commit),

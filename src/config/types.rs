@@ -284,6 +284,9 @@ pub enum Fallback {
 pub struct Failover {
     /// How long a statement waits for a writer; default 30 s.
     pub hold: Duration,
+    /// How long an open transaction may go on at a primary that is read-only or being deleted, while there is no
+    /// other; default 5 s.
+    pub grace: Duration,
     /// What becomes of a transaction whose server is lost; default `Safe`.
     pub replay: Replay,
     /// The most that is kept of one transaction, in bytes; default 1 MiB.

@@ -45,6 +45,18 @@ impl Log {
                 asked => tracing::warn!(asked, "the cluster is in maintenance"),
             }
         }
+        let last = after.last_writer.and_then(|id| after.server(id));
+        if !before.grace_over
+            && after.grace_over
+            && let Some(last) = last.filter(|last| last.health == Health::Up)
+        {
+            let (server, grace) = (&*last.name, after.grace);
+            tracing::warn!(
+                server,
+                ?grace,
+                "no other writer came within failover.grace: sessions leave the last one"
+            );
+        }
         for server in after.servers.iter() {
             let old = before.server(server.id);
             if old.is_some_and(|old| (old.label, old.deleting) != (server.label, server.deleting)) {

@@ -74,7 +74,7 @@ impl Acknowledgements {
 /// `LocalSet`. The snapshot's first value already names the configured servers; pods come later.
 /// Everything ends
 /// when the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers,
-/// `monitor` and `replicas.max_lag`.
+/// `monitor`, `replicas.max_lag` and `failover.grace`.
 pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>, connector: C) -> Started {
     let first = live.borrow().clone();
     let (events_in, events) = mpsc::channel(256);
@@ -165,6 +165,7 @@ impl<C: Connector> Owner<C> {
             changed
         });
         self.apply(&Event::MaxLag(live.replicas.max_lag));
+        self.apply(&Event::Grace(live.failover.grace));
         if let Source::Pods { .. } = self.source {
             return;
         }

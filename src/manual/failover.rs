@@ -11,6 +11,10 @@
 //! - At the next statement the snapshot's version is another one, and a kept connection is looked at again
 //!   (`is_good`). One that only reads is good as long as its server lives: a transaction on a replica that
 //!   lost its role, or became the primary, stays there to its end.
+//! - A primary that gives its role up and lives, before there is another: the reducer counts the time without a writer
+//!   (`Snapshot::lost_at_ms`), and with the first event, a probe as a rule, after `failover.grace` it says so
+//!   (`grace_over`). From then on no kept connection of its generation is good. The time begins anew with each loss, and
+//!   does not run while the operator's resource asks for a read-only primary, since nobody is to wait for another then.
 //!
 //! A session that is idle lets the connection go and says nothing: it notes for which of its two servers
 //! (`lost`), and the client hears of it at its next statement, which is the only moment when it listens.

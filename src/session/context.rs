@@ -301,7 +301,7 @@ impl<R: Runtime> Context<R> {
     pub(super) fn is_good(&self, kept: Attached) -> bool {
         let snapshot = self.topology.get();
         let lost = snapshot.has_lost(kept.server, kept.generation, kept.read_only);
-        !lost && (kept.read_only || kept.generation == snapshot.generation)
+        !lost && (kept.read_only || (kept.generation == snapshot.generation && !snapshot.grace_over))
     }
 
     /// xorshift64: spreads choices, hides nothing.
@@ -324,6 +324,8 @@ impl<R: Runtime> Context<R> {
             return;
         }
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
+        let left =
+            |kept: Attached| old(kept.generation, kept.read_only) || (!kept.read_only && snapshot.grace_over);
         self.pool.retain(|c, _| {
             let (generation, read_only) = (c.about.generation, c.about.class.read_only);
             !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only)
@@ -335,8 +337,7 @@ impl<R: Runtime> Context<R> {
             .filter(|h| {
                 h.bound().any(|a| {
                     // A statement under way on a demoted but living server may end; the next one moves.
-                    snapshot.has_lost(a.server, a.generation, a.read_only)
-                        || (!h.busy.get() && old(a.generation, a.read_only))
+                    snapshot.has_lost(a.server, a.generation, a.read_only) || (!h.busy.get() && left(a))
                 })
             })
             .cloned()

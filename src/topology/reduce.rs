@@ -26,10 +26,12 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
             probe = probed(&mut servers, *server, outcome, &mut next.next_id, now_ms);
         }
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
+        Event::Grace(grace) => next.grace = *grace,
         Event::Maintenance(maintenance) => next.maintenance = *maintenance,
         Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
+    wait_for_writer(&mut next, now_ms);
     if next.writer.is_some() {
         // There will be more of them.
         next.acknowledged = None;
@@ -57,6 +59,14 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         next.roles_version += u64::from(!same_roles(snapshot, &next));
     }
     next
+}
+
+/// Counts the time without a writer, unless nobody is to wait for one.
+fn wait_for_writer(next: &mut Snapshot, now_ms: u64) {
+    let waits = next.writer.is_none() && next.last_writer.is_some() && !next.maintenance.read_only;
+    next.lost_at_ms = waits.then(|| next.lost_at_ms.unwrap_or(now_ms));
+    let waited = |since| Duration::from_millis(now_ms.saturating_sub(since));
+    next.grace_over = next.lost_at_ms.is_some_and(|since| waited(since) >= next.grace);
 }
 
 /// Keeps the trail of the writer. `answer` is what it said just now, if it did.

@@ -33,6 +33,12 @@ pub struct Snapshot {
     pub history: Arc<VecDeque<WriterChange>>,
     /// The writer, or the last one while there is none: tells a return from a change.
     pub last_writer: Option<ServerId>,
+    /// Unix time in milliseconds since when there is none, and one is to be expected.
+    pub lost_at_ms: Option<u64>,
+    /// `failover.grace`: so long open transactions may go on at the last writer, if that lives.
+    pub grace: Duration,
+    /// That is over.
+    pub grace_over: bool,
     /// What the sessions heard of writes, once the writer was lost.
     pub acknowledged: Option<Acknowledged>,
     /// Where the writer was when; the lag of the others is measured by it.
@@ -313,6 +319,8 @@ pub enum Event {
     },
     /// `replicas.max_lag` was (re)configured.
     MaxLag(Duration),
+    /// `failover.grace` was.
+    Grace(Duration),
     /// The operator's resource asks for this from now on.
     Maintenance(Maintenance),
     /// The writer is lost, and these are all the writes of its generation that clients were told to
@@ -356,6 +364,9 @@ impl Snapshot {
             alarm: None,
             history: Arc::default(),
             last_writer: None,
+            lost_at_ms: None,
+            grace: Duration::from_secs(5),
+            grace_over: false,
             acknowledged: None,
             trail: Trail::default(),
             max_lag: Duration::from_secs(10),

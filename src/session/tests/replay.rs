@@ -1,7 +1,10 @@
 //! Transactions that lose their server before the COMMIT: run again on the next primary
 //! where the client notices nothing, and told where it would.
 
+mod grace;
 mod insert_ids;
+
+use std::time::Duration;
 
 use super::commands::attached;
 use super::failover::switch;

@@ -176,6 +176,7 @@ impl World {
         let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
         let positions = RefCell::default();
         let world = World { context, outside, settings, runtime, snapshot, now_ms, positions };
+        world.event(Event::Grace(world.context.live().failover.grace));
         world.configured(&["db-0", "db-1", "db-2"]);
         world
     }
@@ -191,6 +192,11 @@ impl World {
         let next = reduce(&self.snapshot.borrow(), &event, self.now_ms.get());
         self.snapshot.replace(next.clone());
         self.context.new_snapshot(Arc::new(next));
+    }
+
+    /// Nothing is heard for so long.
+    pub fn passes(&self, time: Duration) {
+        self.now_ms.set(self.now_ms.get() + u64::try_from(time.as_millis()).unwrap());
     }
 
     pub fn id(&self, name: &str) -> ServerId {

@@ -296,9 +296,17 @@ fn a_pod_that_is_being_deleted_gets_nothing_new() {
     deleting(&mut s, &[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)], "db-0");
     assert_eq!((s.writer(), s.last_reason()), (None, "db-0 is being deleted"));
     assert_eq!((s.id("db-0"), s.snapshot.generation), (old, generation), "what is open there may end");
+    let roles = s.snapshot.roles_version;
+    for _ in 0..4 {
+        s.says("db-0", writable());
+    }
+    assert!(!s.snapshot.grace_over && s.snapshot.roles_version == roles, "for 5 s");
+    s.says("db-0", writable());
+    assert!(s.snapshot.grace_over && s.snapshot.roles_version > roles);
     s.says("db-1", writable());
     deleting(&mut s, &MOVED, "db-0");
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert!(!s.snapshot.grace_over);
     s.labelled(&MOVED[1..]);
     deleting(&mut s, &MOVED[1..], "db-2");
     assert!(s.replicas().is_empty());
