@@ -48,7 +48,7 @@ impl Log {
         let last = after.last_writer.and_then(|id| after.server(id));
         if !before.grace_over
             && after.grace_over
-            && let Some(last) = last.filter(|last| last.health == Health::Up)
+            && let Some(last) = last
         {
             let (server, grace) = (&*last.name, after.grace);
             tracing::warn!(

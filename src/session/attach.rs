@@ -67,6 +67,11 @@ impl<R: Runtime> Session<R> {
     /// Whether a connection in use may get more of a statement: its server still has its role.
     pub(super) fn keeps_its_role(&mut self) -> bool {
         let Some(connection) = &self.backend else { return false };
+        let before = self.state.pins.on(self.role).without(self.sent);
+        if !before.is_empty() && self.handle.attached.get().is_some_and(|kept| self.context.is_good(kept)) {
+            // What holds the session there goes on there, as its smaller statements do.
+            return true;
+        }
         let about = &connection.about;
         let want = self.context.want(self.port, self.role);
         let snapshot = self.context.topology.get();

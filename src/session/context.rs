@@ -80,6 +80,11 @@ impl TopologyCell {
         Versions { all: current.version, roles: current.roles_version }
     }
 
+    /// The primary, or the last one while there is none.
+    pub fn last_writer(&self) -> Option<ServerId> {
+        self.current.borrow().last_writer
+    }
+
     /// The primary, without touching the snapshot's count of references.
     pub fn writer(&self) -> Option<ServerId> {
         self.current.borrow().writer
@@ -90,10 +95,18 @@ impl TopologyCell {
         self.current.borrow().generation
     }
 
-    /// Whether the primary tells the GTIDs of writes.
+    /// Whether connections to the primary that were opened in this generation are to be left: there is another one,
+    /// or the last one had its time.
+    pub fn has_left(&self, generation: u64) -> bool {
+        let current = self.current.borrow();
+        current.generation != generation || current.grace_over
+    }
+
+    /// Whether the primary, or the last one while there is none, tells the GTIDs of writes.
     pub fn writer_has_gtids(&self) -> bool {
         let current = self.current.borrow();
-        current.writer().and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
+        let writer = current.last_writer.and_then(|id| current.server(id));
+        writer.and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
     }
 
     /// Replaces it and wakes who waits for that.

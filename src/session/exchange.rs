@@ -193,7 +193,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A connection that broke before anything was executed leaves nothing to tell but what it held.
-    async fn may_try_again(&mut self, tries: u32) -> Result<(), Stop> {
+    pub(super) async fn may_try_again(&mut self, tries: u32) -> Result<(), Stop> {
         self.settle_losses().await?;
         let most = if self.state_refused.is_some() { MAX_REFUSALS } else { MAX_TRIES };
         if tries > 1 && tries <= most {
@@ -211,7 +211,8 @@ impl<R: Runtime> Session<R> {
 
     /// A connection from the pool. Some: no replica can be had, for this reason.
     async fn connect(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<Option<Why>, Stop> {
-        if self.lost.writer || self.lost.reader {
+        // What was run again on the next primary may be lost with that one, before it is used.
+        while self.lost.writer || self.lost.reader {
             if self.lost.writer && self.only_rolls_back(buf, request) {
                 self.forget_lost_transaction();
             }
@@ -262,10 +263,18 @@ impl<R: Runtime> Session<R> {
         stop: Stop,
     ) -> Result<(), Close> {
         let seq = self.skip(buf, request).await?;
-        if request.command.response() == ResponseShape::None {
-            return Ok(());
+        match stop {
+            // A part of a parameter (COM_STMT_SEND_LONG_DATA) that does not arrive must not be missing where the
+            // statement runs: this is the answer to whatever the client says next, and the last one.
+            Stop::Tell(failure) | Stop::TellAndClose(failure, _)
+                if request.command.response() == ResponseShape::None && request.statement != 0 =>
+            {
+                Err(self.refuse(seq, &failure, Close::ServerLost).await)
+            }
+            Stop::Close(close) => Err(close),
+            _ if request.command.response() == ResponseShape::None => Ok(()),
+            stop => self.stop(seq, stop).await,
         }
-        self.stop(seq, stop).await
     }
 
     /// Tells the client, or closes.

@@ -62,7 +62,7 @@ impl<R: Runtime> Session<R> {
         // Where CONNECTION_ID() was asked.
         let server = match self.port {
             Port::Replica => self.state.last_connection.map(|(server, _)| server),
-            _ => self.context.topology.writer(),
+            _ => self.context.topology.last_writer(),
         };
         if id == self.handle.id || self.context.pool.owner_of(server, id) == Some(self.handle.id) {
             let seq = self.skip(buf, request).await?;

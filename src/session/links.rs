@@ -118,12 +118,12 @@ impl<R: Runtime> Session<R> {
         self.context.count_out(server);
         let unsent = !self.prelude.is_empty();
         let about = &connection.about;
-        let deposed = !about.class.read_only && about.generation != self.context.topology.generation();
+        let left = !about.class.read_only && self.context.topology.has_left(about.generation);
         // A KILL that is on its way must not meet another session's statement: the connection stays until then.
         let unpinned = self.state.pins.on(self.role).is_empty() && !self.handle.killing.get();
         let doubted = attached.is_some() && self.handle.doubted.get() == attached;
         if unsent
-            || ((deposed || doubted) && unpinned)
+            || ((left || doubted) && unpinned)
             || !connection.is_between_exchanges()
             || self.state.read_only_lost
         {
@@ -145,6 +145,10 @@ impl<R: Runtime> Session<R> {
         if !unpinned {
             self.handle.kept(self.role).set(attached);
             self.links.keep(self.role, (connection, seat));
+            if left {
+                // It was not told while the statement was under way.
+                self.handle.signal.raise(super::Signals::LOST);
+            }
             return;
         }
         self.park(self.role, connection, seat);

@@ -106,11 +106,11 @@ impl<R: Runtime> Session<R> {
         self.skip(buf, request).await?;
         let Some(closed) = id.and_then(|id| self.state.statements.remove(id)) else { return Ok(()) };
         let bound = closed.cursor.or(closed.long_data);
-        if let Some(role) = bound
-            && self.take_for(role)
-        {
+        if let Some(role) = bound {
             // What it has there must not wait for the next who uses the text.
-            if let Some(connection) = &mut self.backend {
+            if self.take_for(role)
+                && let Some(connection) = &mut self.backend
+            {
                 connection.statements.close(closed.text.id);
             }
             self.settle_cursors(role);

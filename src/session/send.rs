@@ -105,7 +105,7 @@ impl<R: Runtime> Session<R> {
     /// the server is lost on the way: only then does it listen. Returns the answer's sequence id.
     pub(super) async fn send_large(&mut self, buf: &mut Buf, request: Request) -> Result<(u8, bool), Close> {
         let mut run = PacketRun::command(request.header.seq);
-        let mut broken = false;
+        let (mut broken, mut any) = (false, false);
         if let Some(connection) = &mut self.backend {
             connection.begins();
         }
@@ -130,6 +130,7 @@ impl<R: Runtime> Session<R> {
                 broken = true;
             }
             if !broken {
+                any = true;
                 (broken, head) = self.write_server(head).await;
             }
             head.clear();
@@ -143,7 +144,7 @@ impl<R: Runtime> Session<R> {
                     // is not to be spoken to.
                     self.handle.signal.lower(Signals::LOST);
                 }
-                return Ok((run.seq, true));
+                return Ok((run.seq, any));
             }
             match self.fill(&mut head).await {
                 Ok(n) if n > 0 => {}

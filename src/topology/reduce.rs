@@ -31,7 +31,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
-    wait_for_writer(&mut next, now_ms);
+    wait_for_writer(&mut next, &servers, now_ms);
     if next.writer.is_some() {
         // There will be more of them.
         next.acknowledged = None;
@@ -61,9 +61,11 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     next
 }
 
-/// Counts the time without a writer, unless nobody is to wait for one.
-fn wait_for_writer(next: &mut Snapshot, now_ms: u64) {
-    let waits = next.writer.is_none() && next.last_writer.is_some() && !next.maintenance.read_only;
+/// Counts the time since the writer gave its role up, unless nobody is to wait for another one.
+fn wait_for_writer(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
+    let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
+    let gave_up = last.is_some_and(|s| s.is_up_read_only() || (s.health == Health::Up && s.deleting));
+    let waits = next.writer.is_none() && gave_up && servers.len() > 1 && !next.maintenance.read_only;
     next.lost_at_ms = waits.then(|| next.lost_at_ms.unwrap_or(now_ms));
     let waited = |since| Duration::from_millis(now_ms.saturating_sub(since));
     next.grace_over = next.lost_at_ms.is_some_and(|since| waited(since) >= next.grace);

@@ -33,7 +33,8 @@ pub struct Snapshot {
     pub history: Arc<VecDeque<WriterChange>>,
     /// The writer, or the last one while there is none: tells a return from a change.
     pub last_writer: Option<ServerId>,
-    /// Unix time in milliseconds since when there is none, and one is to be expected.
+    /// Unix time in milliseconds since when there is none because the last one, which lives, is read-only or being
+    /// deleted, and another is to be expected.
     pub lost_at_ms: Option<u64>,
     /// `failover.grace`: so long open transactions may go on at the last writer, if that lives.
     pub grace: Duration,

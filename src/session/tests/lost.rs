@@ -474,3 +474,35 @@ async fn begin_and_fail(client: &mut Client, db: &mut Db, sql: &str, code: u16) 
     db.reply(&[err(code, "HY000", "no")]);
     client.expect_err(code, "HY000").await;
 }
+
+#[test]
+fn a_part_of_a_parameter_that_is_lost_is_missed_by_no_statement() {
+    play(async {
+        for in_transaction in [false, true] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            client.send(command(0x16, "insert into t values (?)"));
+            db.expect(command(0x16, "insert into t values (?)")).await;
+            db.reply(&prepared(MODERN, 4, 0..1, &[]));
+            client.expect(&prepared(MODERN, 1, 0..1, &[])).await;
+            if in_transaction {
+                client.query("begin");
+                db.expect_query("begin").await;
+                db.reply(&[ok_with(IN_TRANS)]);
+                client.expect(&[ok_with(IN_TRANS)]).await;
+            }
+            client.send(command(0x18, b"\x01\0\0\0\0\0first"));
+            db.expect(command(0x18, b"\x04\0\0\0\0\0first")).await;
+            let db1 = world.server("db-1");
+            world.read_only("db-0");
+            world.primary("db-1");
+            db.peer.expect_end().await;
+            client.send(command(0x18, b"\x01\0\0\0\0\0second"));
+            // In the place of an answer to what comes next.
+            let text = client.expect_err(1053, "08S01").await;
+            assert!(text.contains("sent in advance"), "{text}");
+            client.peer.expect_end().await;
+            db1.expect_nobody().await;
+        }
+    });
+}

@@ -59,8 +59,9 @@ fn a_statement_under_way_ends_there_and_the_next_one_moves() {
         client.peer.expect_silence().await;
         db.reply(&text("y"));
         client.expect(&text("y")).await;
-        client.query("commit");
+        // Before it says a word: what it has locked there is not to wait for that.
         db.peer.expect_end().await;
+        client.query("commit");
         client.peer.expect_silence().await;
         let db1 = world.server("db-1");
         world.primary("db-1");
@@ -181,5 +182,54 @@ fn what_reads_on_a_replica_stays_there() {
         client.expect(&[ok_with(IN_TRANS)]).await;
         read_only_for(&world, 60 * SECOND);
         both(&mut client, &mut db, READ, &text("x")).await;
+    });
+}
+
+#[test]
+fn what_is_run_again_on_a_primary_that_gives_its_role_up_is_run_again_on_the_next() {
+    play(async {
+        let none = Settings { change: |live| live.failover.grace = Duration::ZERO, ..Settings::default() };
+        let world = World::with(none);
+        let (mut client, mut db) = in_transaction(&world).await;
+        client.query(READ);
+        db.expect_query(READ).await;
+        let db1 = world.server("db-1");
+        switch(&world);
+        // It is asked for the rest of the answer, and let go behind it.
+        db.reply(&text("y"));
+        client.expect(&text("y")).await;
+        client.query("commit");
+        let mut db = accept(&db1).await;
+        db.expect_query(READ).await;
+        world.read_only("db-1");
+        db.reply(&text("x"));
+        again(&mut db, READ, &text("y")).await;
+        db.peer.expect_end().await;
+        client.peer.expect_silence().await;
+        let db2 = world.server("db-2");
+        world.primary("db-2");
+        let mut db = accept(&db2).await;
+        again(&mut db, READ, &text("x")).await;
+        again(&mut db, READ, &text("y")).await;
+        again(&mut db, "commit", &[ok()]).await;
+        client.expect_ok().await;
+        assert_eq!(world.disrupted(Disruption::Replayed), 2);
+    });
+}
+
+#[test]
+fn a_large_statement_goes_on_within_the_grace_too() {
+    play(async {
+        let world = World::new();
+        let (mut client, mut db) = in_transaction(&world).await;
+        read_only_for(&world, 4 * SECOND);
+        let sql = format!("update t set a = '{}'", "x".repeat(200_000));
+        both(&mut client, &mut db, &sql, &[changed()]).await;
+        world.passes(SECOND);
+        world.read_only("db-0");
+        db.peer.expect_end().await;
+        // It was too large to be looked at, and could have left anything.
+        client.query("commit");
+        client.expect_err(1053, "08S01").await;
     });
 }
