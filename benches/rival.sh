@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The runs with faults (tests/faults.rs) in front of Pointsman, and with the same seeds in front of HAProxy that follows
 # read_only (tests/faults/haproxy.sh). Prints the tables of both.
-# usage: rival.sh    18 runs of each, one of each kind of fault: about 8 minutes
-# env: FAULTS=18  POINTSMAN_SEED=1  KIND=mysql
+# usage: rival.sh    19 runs of each, one of each kind of fault: about 8 minutes
+# env: FAULTS=19  POINTSMAN_SEED=1  KIND=mysql
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=../tests/setup/lib.sh
 . tests/setup/lib.sh
 tests/setup/deps.sh
-export FAULTS=${FAULTS:-18} POINTSMAN_SEED=${POINTSMAN_SEED:-1} LANES=1
+export FAULTS=${FAULTS:-19} POINTSMAN_SEED=${POINTSMAN_SEED:-1} LANES=1
 log=$(mktemp "${TMPDIR:-/tmp}/pointsman-rival.XXXX")
 trap 'rm -f "$log"' EXIT
 

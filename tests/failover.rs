@@ -6,6 +6,8 @@ mod dialogue;
 mod grace;
 #[path = "failover/sessions.rs"]
 mod sessions;
+#[path = "failover/stopped.rs"]
+mod stopped;
 mod support;
 #[path = "failover/writers.rs"]
 #[allow(dead_code)] // reads all along are another test's
@@ -45,6 +47,7 @@ on_both!(primary_frozen, 1, mariadb_primary_frozen, mysql_primary_frozen);
 on_both!(replicas_down, 2, mariadb_replicas_down, mysql_replicas_down);
 on_both!(answer_lost, 1, mariadb_answer_lost, mysql_answer_lost);
 on_both!(all_down_and_back, 1, mariadb_all_down_and_back, mysql_all_down_and_back);
+on_both!(primary_stopped, 2, mariadb_primary_stopped, mysql_primary_stopped);
 on_both!(gives_its_role_up, 1, mariadb_gives_its_role_up, mysql_gives_its_role_up);
 
 /// The tables, replicated, and a primary that never acknowledges what no replica has.
@@ -382,4 +385,9 @@ async fn gives_its_role_up(cluster: Cluster) {
     cluster.primary().sql(TABLES).await;
     cluster.wait_caught_up().await;
     grace::read_only_before_there_is_another(cluster).await;
+}
+
+async fn primary_stopped(cluster: Cluster) {
+    let proxy = prepare(&cluster).await;
+    stopped::under_load(cluster, proxy).await;
 }

@@ -10,14 +10,14 @@ use super::exchange::Outcome;
 use super::pins::PinSet;
 use super::reader::{Written, positions};
 use super::refusals::{
-    MAY_BE_COMMITTED, READ_ONLY_SERVER, is_cut_off, is_no_primary, may_be_behind, may_be_committed,
-    read_only_transaction, refuses_as_read_only,
+    MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ends_connection, is_cut_off, is_ending, is_farewell,
+    is_no_primary, may_be_behind, may_be_committed, read_only_transaction, refuses_as_read_only,
 };
 use super::request::Request;
 use super::state::{Answered, Heard, SessionState};
 use super::statements::PREPARED;
 use super::{Failure, Session, Signals};
-use crate::backend::{InsertId, ServerError, Settled, SwallowError};
+use crate::backend::{InsertId, Settled, SwallowError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementKind};
@@ -62,20 +62,6 @@ struct Ear<'a> {
     told: bool,
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
-}
-
-/// A server executed nothing, and says why in a way that is not the client's to hear.
-enum Refusal {
-    /// As a primary, it is read-only, or cut off from its group.
-    ReadOnly(ServerError),
-    /// As a replica, it is cut off from its group.
-    CutOff,
-    /// As a replica.
-    NotHere,
-    /// As a replica, with a transaction that only read.
-    Commit,
-    /// The prepared statement is not known (true), or out of date.
-    Statement(bool),
 }
 
 impl Observer for Ear<'_> {
@@ -123,6 +109,10 @@ impl Observer for Ear<'_> {
         }
         if self.in_reading_transaction && refuses_as_read_only(err) {
             return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
+        }
+        if self.may_retry && ends_connection(err.code) {
+            self.refusal = Some(Refusal::Ending(err.into()));
+            return OnErr::Swallow;
         }
         // Columns may be on their way before a function of a row writes: none of that has been forwarded.
         if !self.may_retry || !(first || self.may_leave) {
@@ -218,6 +208,10 @@ impl<R: Runtime> Session<R> {
                 }
                 Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
+            if !forwarded && is_farewell(chunk.filled()) {
+                self.context.buffers.give(chunk);
+                return Ok(self.lost(true, forwarded, &walker, buf, *request));
+            }
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
                 match self.swallow(&mut chunk) {
                     Ok(()) if chunk.is_empty() || self.backend.as_ref().is_none_or(|c| c.is_expecting()) => {
@@ -226,6 +220,9 @@ impl<R: Runtime> Session<R> {
                     Ok(()) => {}
                     Err(unready) => {
                         self.context.buffers.give(chunk);
+                        if is_ending(&unready) {
+                            return Ok(self.lost(true, forwarded, &walker, buf, *request));
+                        }
                         return Ok(self.not_taken(unready, &walker, buf, *request));
                     }
                 }
@@ -355,16 +352,19 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The server executed nothing: where the statement goes now.
+    /// The server executed nothing, but for one that is ending: where the statement goes now.
     fn not_executed(&mut self, refusal: Refusal, request: Request) -> Outcome {
+        let server = self.backend.as_ref().map(|c| c.about.server);
+        if let (Refusal::Ending(error), Some(server)) = (&refusal, server) {
+            return Outcome::Refused(error.clone(), server);
+        }
         if let Some(connection) = &mut self.backend {
             connection.is_done();
         }
         self.state.answer = Answered::default();
         self.state.unpin(self.role, std::mem::take(&mut self.sent));
         match refusal {
-            Refusal::ReadOnly(error) => {
-                let server = self.backend.as_ref().map(|c| c.about.server);
+            Refusal::ReadOnly(error) | Refusal::Ending(error) => {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
             Refusal::NotHere | Refusal::CutOff => {

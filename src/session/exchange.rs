@@ -23,7 +23,7 @@ use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker};
 
 /// Tries of one statement that was never executed, before the client hears of it. Pooled connections to a server that
 /// died are found out one by one, some only when they have taken the statement.
-const MAX_TRIES: u32 = 8;
+pub(super) const MAX_TRIES: u32 = 8;
 
 /// The same where a server refuses the session's state, which no other connection to it will take.
 const MAX_REFUSALS: u32 = 4;
@@ -44,7 +44,8 @@ pub(super) enum Outcome {
     PrepareAgain,
     /// A replica does not commit a transaction that only read: MariaDB with log_bin, where there was a savepoint.
     NotCommitted,
-    /// A server that was taken for the primary says it is read-only; nothing was executed.
+    /// A server that was taken for the primary says it is read-only; nothing was executed. Or any says that it ends the
+    /// connection; nothing was forwarded.
     Refused(ServerError, ServerId),
     /// A replica was asked while the primary was quiet, but a write came in between: nothing was forwarded.
     Overtaken,
@@ -159,8 +160,11 @@ impl<R: Runtime> Session<R> {
                     }
                 }
                 Outcome::Refused(error, server) => {
-                    if let Err(stop) = Box::pin(self.refused(error, server)).await {
-                        return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+                    tries += 1;
+                    if let Some(told) =
+                        Box::pin(self.refused_first(buf, *request, (error, server), tries)).await
+                    {
+                        return told;
                     }
                 }
                 Outcome::Replay => {

@@ -6,9 +6,11 @@ use tokio::time::Instant;
 
 use super::attach::Stop;
 use super::commits::Unanswered;
-use super::exchange::Outcome;
+use super::exchange::{MAX_TRIES, Outcome};
 use super::place::Brought;
+use super::refusals::ends_connection;
 use super::request::Request;
+use super::state::Answered;
 use super::statements::{string_parameter, with_string};
 use super::{Failure, Session};
 use crate::backend::ServerError;
@@ -16,8 +18,8 @@ use crate::net::{Buf, Runtime};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementKind};
 use crate::telemetry::{Close, Disruption, Pin};
-use crate::topology::ServerId;
-use crate::wire::{Capabilities, Command, ResponseWalker, query_text};
+use crate::topology::{ServerId, Snapshot};
+use crate::wire::{Capabilities, Command, Legs, ResponseWalker, query_text};
 
 impl<R: Runtime> Session<R> {
     /// The connection broke, or its server was given up. `sent`: any byte of the request was taken;
@@ -102,6 +104,65 @@ impl<R: Runtime> Session<R> {
             (None, failure) => Stop::Tell(failure),
         };
         Outcome::Stop(walker.client_seq(), stop)
+    }
+
+    /// The server says that it ends the connection. If it goes away, that is as if it had said nothing: what was under way
+    /// may have been done. If it stays, somebody killed the connection, and that is the client's to hear. None: the
+    /// statement can be tried again.
+    async fn ending(
+        &mut self,
+        error: ServerError,
+        buf: &mut Buf,
+        mut request: Request,
+        tries: u32,
+    ) -> Option<Result<(), Close>> {
+        self.state.answer = Answered::default();
+        // The client has nothing of the packet.
+        let seq = request.answer_seq();
+        let legs = Legs::new(Capabilities::empty(), self.capabilities);
+        let nothing_yet = ResponseWalker::new(request.command.response(), legs, seq, self.state.status);
+        let here = self.handle.attached.get()?;
+        self.context.outside.kick(here.server);
+        let goes = move |snapshot: &Snapshot| {
+            let left = !here.read_only && snapshot.writer != Some(here.server);
+            left || snapshot.has_lost(here.server, here.generation, here.read_only)
+        };
+        let stop = match self.probes_say(goes).await {
+            Ok(true) => match self.lost(true, false, &nothing_yet, buf, request) {
+                Outcome::Stop(_, stop) => stop,
+                Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
+                Outcome::LookUp(_, lost) => return Some(self.tell_fate(request, seq, lost).await),
+                _ => {
+                    self.count(Disruption::Retried);
+                    let stop = self.may_try_again(tries).await.err()?;
+                    return Some(self.skip_and_stop(buf, request, stop).await);
+                }
+            },
+            told => {
+                self.server_lost();
+                self.state.unpin(self.role, std::mem::take(&mut self.sent));
+                request.consume_from(buf);
+                told.err().unwrap_or(Stop::Tell(Failure::Server(error)))
+            }
+        };
+        Some(self.stop(seq, stop).await)
+    }
+
+    /// Waits until the probes say something, as long as they need to see what the servers are now.
+    pub(super) async fn probes_say(&mut self, what: impl Fn(&Snapshot) -> bool) -> Result<bool, Stop> {
+        let interval = self.context.live.borrow().monitor.interval;
+        let until = Instant::now() + (interval * 3).max(Duration::from_millis(300));
+        loop {
+            let snapshot = self.context.topology.get();
+            if what(&snapshot) {
+                return Ok(true);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.pause_for_change(left, snapshot.version).await?;
+        }
     }
 
     /// The transaction that is open on a replica must not be committed: what would do so finds it rolled back.
@@ -246,31 +307,34 @@ impl<R: Runtime> Session<R> {
         Some(text.into())
     }
 
+    /// A server refused this statement, or ends. Some: the client was told.
+    pub(super) async fn refused_first(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+        (error, server): (ServerError, ServerId),
+        tries: u32,
+    ) -> Option<Result<(), Close>> {
+        if ends_connection(error.code) {
+            return self.ending(error, buf, request, tries).await;
+        }
+        let stop = self.refused(error, server).await.err()?;
+        Some(self.skip_and_stop(buf, request, stop).await)
+    }
+
     /// The server that was taken for the primary says it is read-only, and executed nothing: the statement
     /// waits for the new primary. If the server goes on being the primary, its word goes to the client.
-    pub(super) async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), Stop> {
+    async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), Stop> {
         self.context.outside.kick(server);
         let role = self.role;
         self.state.unpin(role, std::mem::take(&mut self.sent));
-        let began = Instant::now();
-        let interval = self.context.live.borrow().monitor.interval;
-        // After this long the probes have seen what the server is now.
-        let patience = (interval * 3).max(Duration::from_millis(300));
-        loop {
-            let snapshot = self.context.topology.get();
-            if snapshot.writer != Some(server) {
-                break;
-            }
-            if began.elapsed() >= patience {
-                // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
-                // COMMIT the server has rolled all of it back.
-                self.state.journal = None;
-                self.state.may_be_undone();
-                self.rest();
-                return Err(Stop::Tell(Failure::Server(error)));
-            }
-            let left = patience.saturating_sub(began.elapsed());
-            self.pause_for_change(left, snapshot.version).await?;
+        if !self.probes_say(|snapshot| snapshot.writer != Some(server)).await? {
+            // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
+            // COMMIT the server has rolled all of it back.
+            self.state.journal = None;
+            self.state.may_be_undone();
+            self.rest();
+            return Err(Stop::Tell(Failure::Server(error)));
         }
         let held = self.state.held(role);
         let open = self.state.pins.on(role).has(Pin::Transaction);

@@ -2,6 +2,7 @@
 //! before it can run.
 
 use super::attach::Stop;
+use super::refusals::is_ending;
 use super::request::Request;
 use super::{Failure, Session};
 use crate::backend::{ConnectError, InsertId, SwallowError, TextStatement, TextStatements};
@@ -235,6 +236,7 @@ impl<R: Runtime> Session<R> {
         let Err(error) = sent else { return Ok(Brought::Ready) };
         self.server_lost();
         match error {
+            error if is_ending(&error) => Ok(Brought::Broken),
             SwallowError::Schema(e) if !self.may_leave() => Err(Stop::Tell(Failure::Server(e))),
             SwallowError::Schema(error) | SwallowError::State(error) => {
                 tracing::warn!(id = self.handle.id, %error, "a server refuses the state of a session");

@@ -1,7 +1,24 @@
 //! What a server's ERR packet says beside its words: that nothing was executed, and the
 //! statement can go elsewhere; or that what it says is not the whole truth.
 
+use crate::backend::{ServerError, SwallowError};
 use crate::wire::ErrPacket;
+
+/// What a server's error says that is not the client's to hear.
+pub(super) enum Refusal {
+    /// As a primary, it is read-only, or cut off from its group. It executed nothing, as in what follows.
+    ReadOnly(ServerError),
+    /// As a replica, it is cut off from its group.
+    CutOff,
+    /// As a replica.
+    NotHere,
+    /// As a replica, with a transaction that only read.
+    Commit,
+    /// The prepared statement is not known (true), or out of date.
+    Statement(bool),
+    /// It ends the connection.
+    Ending(ServerError),
+}
 
 /// What a read-only server says on a replica port, whatever its version says.
 pub(super) const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
@@ -48,6 +65,25 @@ pub(super) fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
 /// innodb_rollback_on_timeout), no room for locks, deadlock elsewhere.
 pub(super) fn may_undo(code: u16) -> bool {
     matches!(code, 1020 | 1205 | 1206 | 1614)
+}
+
+/// The server shuts down (ER_SERVER_SHUTDOWN, which MySQL also says to who is killed), or somebody killed the connection
+/// (MariaDB's ER_CONNECTION_KILLED).
+pub(super) fn ends_connection(code: u16) -> bool {
+    matches!(code, 1053 | 1927)
+}
+
+/// The server's last words on a connection, in answer to nothing, by the sequence id: a statement may have crossed them.
+/// MySQL's 4031 is of a client that was idle for too long.
+pub(super) fn is_farewell(bytes: &[u8]) -> bool {
+    let [_, _, _, 0, 0xff, low, high, ..] = bytes else { return false };
+    let code = u16::from_le_bytes([*low, *high]);
+    ends_connection(code) || code == 4031
+}
+
+/// The same in front of the statement's own answer.
+pub(super) fn is_ending(error: &SwallowError) -> bool {
+    matches!(error, SwallowError::Schema(e) | SwallowError::State(e) if ends_connection(e.code))
 }
 
 /// What Galera's members answer to everything while they are not with the majority, or not ready.

@@ -5,10 +5,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 use super::answer::Came;
 use super::attach::Stop;
@@ -142,20 +140,7 @@ impl<R: Runtime> Session<R> {
             return Ok(true);
         }
         self.context.outside.kick(server);
-        let interval = self.context.live.borrow().monitor.interval;
-        let patience = (interval * 3).max(Duration::from_millis(300));
-        let began = Instant::now();
-        loop {
-            let snapshot = self.context.topology.get();
-            if snapshot.writer != Some(server) || snapshot.generation != generation {
-                return Ok(true);
-            }
-            let left = patience.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            self.pause_for_change(left, snapshot.version).await?;
-        }
+        self.probes_say(|snapshot| snapshot.writer != Some(server) || snapshot.generation != generation).await
     }
 
     async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, Stop> {

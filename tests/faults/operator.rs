@@ -33,6 +33,7 @@ impl Scene {
             Fault::Killed | Fault::Delayed | Fault::KilledAndBack | Fault::KilledInCommit => {
                 self.killed(plan, &mut history).await;
             }
+            Fault::Stopped => self.stopped(plan, &mut history).await,
             Fault::Restarted => {
                 self.kill_primary(&mut history);
                 sleep(plan.pauses[1]).await;
@@ -121,6 +122,18 @@ impl Scene {
             self.cluster.server_mut(plan.old).restart().await;
             sleep(plan.pauses[1]).await;
         }
+    }
+
+    /// In good order a primary waits for its replicas, which are at work, and for its clients.
+    async fn stopped(&mut self, plan: &Plan, history: &mut History) {
+        history.now();
+        self.cluster.primary().tell_to_end();
+        if !plan.promotes {
+            self.cluster.primary_mut().end().await;
+        }
+        sleep(plan.pauses[1]).await;
+        self.promote(plan.new, history).await;
+        self.cluster.server_mut(plan.old).end().await;
     }
 
     async fn frozen(&mut self, plan: &Plan, history: &mut History) {

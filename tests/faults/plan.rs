@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Fault {
     /// kill -9, and a replica is promoted.
     Killed,
+    /// SIGTERM, as a pod that is deleted gets it, and a replica is promoted meanwhile or afterwards.
+    Stopped,
     /// Promoted 20 s later.
     Delayed,
     /// kill -9, and it comes back as the primary.
@@ -44,8 +46,9 @@ pub enum Fault {
     Planned,
 }
 
-pub const FAULTS: [Fault; 18] = [
+pub const FAULTS: [Fault; 19] = [
     Fault::Killed,
+    Fault::Stopped,
     Fault::Delayed,
     Fault::Restarted,
     Fault::KilledInCommit,

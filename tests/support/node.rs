@@ -304,8 +304,14 @@ impl Node {
         }
     }
 
-    /// SIGTERM, and waits until it has ended in good order.
-    pub(super) async fn end(&mut self) {
+    /// SIGTERM: it ends in good order, and says so to whom it answers.
+    pub fn tell_to_end(&self) {
+        let pid = self.pid().expect("cannot end a killed server");
+        assert!(signal(pid, "TERM"));
+    }
+
+    /// The same, and waits until it has ended.
+    pub async fn end(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         assert!(signal(child.id(), "TERM"));
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -27,6 +27,7 @@ mod replay;
 mod replica_port;
 mod split;
 mod steal;
+mod stopped;
 mod variables;
 
 use std::future::Future;

@@ -1,0 +1,176 @@
+//! Servers that are stopped in good order, as the pods of a rolling restart are: they say so to who waits for an answer.
+//! MySQL says the same to who is killed.
+
+use std::time::Duration;
+
+use super::commands::attached;
+use super::*;
+use crate::telemetry::Disruption;
+
+const WRITE: &str = "insert into t values (1)";
+const READ: &str = "select a from t";
+
+fn shuts_down() -> Vec<u8> {
+    err(1053, "08S01", "Server shutdown in progress")
+}
+
+/// The statement under way gets this in answer, and the server is gone.
+async fn stops(world: &World, mut db: Db, answer: &[Vec<u8>]) {
+    db.reply(answer);
+    db.peer.expect_silence().await;
+    world.down("db-0");
+    world.primary("db-1");
+}
+
+#[test]
+fn a_read_runs_elsewhere() {
+    play(async {
+        let columns = head_and_rows(MODERN, &["a"], &[]);
+        for answer in [vec![shuts_down()], [&columns[..], &[shuts_down()]].concat()] {
+            for chunk in [1, usize::MAX] {
+                let world = World::with(Settings { chunk, ..Settings::default() });
+                let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+                let db1 = world.server("db-1");
+                client.query(READ);
+                db.expect_query(READ).await;
+                stops(&world, db, &answer).await;
+                if chunk == 1 && answer.len() > 1 {
+                    // The client has the columns.
+                    client.expect(&answer).await;
+                    continue;
+                }
+                let mut db = db1.accept().await;
+                db.expect_set("").await;
+                db.answer_one(READ).await;
+                client.expect(&one()).await;
+                assert_eq!(world.disrupted(Disruption::Retried), 1);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_write_is_in_doubt_and_sent_once() {
+    play(async {
+        for write in [WRITE, "commit", "create table u (a int)"] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let db1 = world.server("db-1");
+            client.query(write);
+            db.expect_query(write).await;
+            stops(&world, db, &[shuts_down()]).await;
+            client.expect_err(1105, "08007").await;
+            db1.expect_nobody().await;
+            client.query(READ);
+            let mut db = db1.accept().await;
+            db.expect_set("").await;
+            db.answer_one(READ).await;
+            client.expect(&one()).await;
+        }
+    });
+}
+
+#[test]
+fn a_transaction_goes_on_elsewhere() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let db1 = world.server("db-1");
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        client.query(READ);
+        db.expect_query(READ).await;
+        stops(&world, db, &[shuts_down()]).await;
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        db.expect_query(READ).await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        assert_eq!(world.disrupted(Disruption::Replayed), 1);
+    });
+}
+
+#[test]
+fn who_was_killed_hears_it_in_the_servers_words() {
+    play(async {
+        for error in [shuts_down(), err(1927, "70100", "Connection was killed")] {
+            for sql in [READ, WRITE] {
+                let world = World::new();
+                let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+                client.query(sql);
+                db.expect_query(sql).await;
+                let began = tokio::time::Instant::now();
+                db.reply(std::slice::from_ref(&error));
+                client.expect(std::slice::from_ref(&error)).await;
+                assert!(began.elapsed() < Duration::from_secs(1));
+                assert_eq!(*world.outside.kicks.borrow(), [world.id("db-0")], "the probes are asked");
+                client.query(READ);
+                let mut db = db0.accept().await;
+                db.expect_set("").await;
+                db.answer_one(READ).await;
+                client.expect(&one()).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn last_words_that_a_statement_crosses_are_no_answer_to_it() {
+    play(async {
+        for (sql, code) in [(READ, None), (WRITE, Some((1105, "08007")))] {
+            for last in
+                [shuts_down(), err(1927, "70100", "Connection was killed"), err(4031, "HY000", "idle")]
+            {
+                let world = World::new();
+                let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+                client.query(sql);
+                db.expect_query(sql).await;
+                db.peer.say(&frames(0, &[last]));
+                if let Some((code, state)) = code {
+                    client.expect_err(code, state).await;
+                    continue;
+                }
+                let mut db = db0.accept().await;
+                db.expect_set("").await;
+                db.answer_one(READ).await;
+                client.expect(&one()).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn what_goes_in_front_of_a_statement_is_said_elsewhere() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("use shop");
+        db.expect_query("use shop").await;
+        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &schema("shop"))]);
+        client.peer.packet().await;
+        db.die();
+        let db1 = world.server("db-1");
+        world.down("db-0");
+        client.query(READ);
+        client.peer.expect_silence().await;
+        world.primary("db-1");
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect(command(2, "shop")).await;
+        db.reply(&[shuts_down()]);
+        db.die();
+        world.down("db-1");
+        let db2 = world.server("db-2");
+        world.primary("db-2");
+        let mut db = db2.accept().await;
+        db.expect_set("").await;
+        db.expect(command(2, "shop")).await;
+        db.reply_ok();
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}
