@@ -318,11 +318,13 @@ impl<R: Runtime> Pool<R> {
         let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
-    /// Drops waiting connections that `keep` does not want; `keep` hears the connection and how long it waited.
-    pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration) -> bool) {
+    /// Drops waiting connections that `keep` does not want; `keep` hears the connection, how long it waited, and
+    /// whether a session may come back to it.
+    pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration, bool) -> bool) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
-            let gone = shelf.retain(now, |c, seconds| keep(c, Duration::from_secs(seconds.into())));
+            let gone = shelf
+                .retain(now, |c, seconds, claimed| keep(c, Duration::from_secs(seconds.into()), claimed));
             self.metrics.server_idle.sub(gone);
             shelf.open() > 0
         });
@@ -353,7 +355,7 @@ impl<R: Runtime> Pool<R> {
 
     /// The server has too many prepared statements: closes waiting connections that have some.
     pub fn shed_statements(&self, server: ServerId) {
-        self.retain(|c, _| c.about.server != server || c.statements.is_empty() || c.legacy.is_some());
+        self.retain(|c, _, _| c.about.server != server || c.statements.is_empty() || c.legacy.is_some());
     }
 
     /// The time, in seconds since the worker began.

@@ -227,13 +227,13 @@ impl<S: Stream> Shelf<S> {
         Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
     }
 
-    /// Drops waiting connections that `keep` does not want; it hears how many seconds they waited. Returns how
-    /// many are gone.
-    pub fn retain(&self, now: u32, mut keep: impl FnMut(&Connection<S>, u32) -> bool) -> u64 {
+    /// Drops waiting connections that `keep` does not want; it hears how many seconds they waited, and whether a session
+    /// claims them. Returns how many are gone.
+    pub fn retain(&self, now: u32, mut keep: impl FnMut(&Connection<S>, u32, bool) -> bool) -> u64 {
         let mut gone = 0;
         for (index, slot) in self.slots.borrow_mut().iter_mut().enumerate() {
             let waited = now.wrapping_sub(slot.second);
-            if slot.connection.as_ref().is_some_and(|c| !keep(c, waited)) {
+            if slot.connection.as_ref().is_some_and(|c| !keep(c, waited, slot.owned)) {
                 slot.connection = None;
                 slot.epoch = 0;
                 self.free.borrow_mut().push(index);

@@ -269,7 +269,7 @@ fn every_second(context: &Context<TokioRuntime>) {
     let pool = &context.pool;
     pool.set_second(now);
     // What a session's LAST_INSERT_ID() answers may be known to its connection alone.
-    pool.retain(|c, idle| {
+    pool.retain(|c, idle, _| {
         let facts = snapshot.server(c.about.server).and_then(|s| s.facts.as_ref());
         // The server must not be the first to close: a statement may be on its way to it then.
         let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);

@@ -247,7 +247,12 @@ impl<R: Runtime> Session<R> {
         let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
         if waited + pause >= limit {
             self.count(Disruption::HoldExpired);
-            return Err(Stop::Tell(failure.clone()));
+            return Err(Stop::Tell(match failure {
+                Failure::Unreachable(why) => {
+                    Failure::Unreachable(format!("{why}, for {:.1} s (failover.hold)", waited.as_secs_f64()))
+                }
+                failure => failure.clone(),
+            }));
         }
         self.pause_for_change(pause, version).await
     }

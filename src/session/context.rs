@@ -21,7 +21,7 @@ use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::{Role, Want};
 use crate::sql::{self, ClassCache, StatementClass};
-use crate::telemetry::{Port, WorkerMetrics};
+use crate::telemetry::{Disruption, Port, WorkerMetrics, cell_of};
 use crate::topology::{HeardWrites, ServerId, Snapshot};
 use crate::wire::Edits;
 
@@ -339,10 +339,16 @@ impl<R: Runtime> Context<R> {
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
         let left =
             |kept: Attached| old(kept.generation, kept.read_only) || (!kept.read_only && snapshot.grace_over);
-        self.pool.retain(|c, _| {
+        let mut moved = 0;
+        self.pool.retain(|c, _, claimed| {
             let (generation, read_only) = (c.about.generation, c.about.class.read_only);
-            !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only)
+            let keep =
+                !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only);
+            // Its session moves without a word at its next statement.
+            moved += u64::from(!keep && claimed);
+            keep
         });
+        cell_of(&self.metrics.disruptions, Disruption::Moved as usize).add(moved);
         let affected: Vec<_> = self
             .sessions
             .borrow()

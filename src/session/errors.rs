@@ -257,7 +257,7 @@ impl Failure {
                     .into(),
             ),
             Unreachable(why) => {
-                (1105, b"08S01", format!("pointsman: no server could be reached: {why}; try again"))
+                (1105, b"08S01", format!("pointsman: no server could be reached: {why}; nothing was executed, try again"))
             }
             Server(e) => (e.code, b"HY000", String::from_utf8_lossy(&e.message).into_owned()),
             RolledBack => (

@@ -39,6 +39,7 @@ fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
             switch(&world);
             db.peer.expect_end().await;
             db1.expect_nobody().await;
+            assert_eq!(world.disrupted(Disruption::Moved), 1);
             client.query(SAFE);
             let mut db = db1.accept().await;
             db.expect_query(
