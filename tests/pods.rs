@@ -202,6 +202,37 @@ async fn replicas_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_primary_whose_pod_is_deleted_ends_what_is_open_and_gets_nothing_new() {
+    let mut cluster = Cluster::mariadb(1).await;
+    let Some((api, plain)) = start(&cluster).await else { return };
+    drop(plain);
+    let mut proxy = proxy(&api, "\n[failover]\nhold = \"120s\"\ngrace = \"1h\"\n");
+    proxy.wait_ready().await;
+    let mut open = proxy.client().await.unwrap();
+    open.query_drop("BEGIN").await.unwrap();
+    open.query_drop("INSERT INTO written VALUES (1)").await.unwrap();
+    api.begin_deletion(0).await;
+    eventually("nobody is the writer", async || topology(&proxy).await["writer"].is_null().then_some(()))
+        .await;
+    let waiting = write(&proxy, 2);
+    eventually("who comes now waits", async || {
+        (metric(&proxy, "pointsman_statements_waiting_for_writer").await >= 1.0).then_some(())
+    })
+    .await;
+    assert_eq!(port_of(&mut open).await.unwrap(), cluster.primary().port());
+    open.query_drop("INSERT INTO written VALUES (3)").await.expect("its server still takes writes");
+    open.query_drop("COMMIT").await.expect("what is open may end");
+    assert!(!waiting.is_finished());
+    cluster.switchover(1).await;
+    api.label(1, ROLE, "primary").await;
+    assert_eq!(waiting.await.unwrap().unwrap(), cluster.primary().port());
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    let all = cluster.primary().value("SELECT GROUP_CONCAT(n ORDER BY n) FROM test.written").await;
+    assert_eq!(all, "1,2,3");
+    api.delete(0).await;
+}
+
+#[tokio::test]
 async fn rights_and_tokens_come_and_go() {
     let cluster = Cluster::mariadb(1).await;
     let Some((api, proxy)) = start(&cluster).await else { return };
