@@ -10,7 +10,9 @@ use super::types::*;
 /// primary would take all replicas with it, and without a writer nothing is written that it could lack.
 /// With a new one its position tells. Where positions do not tell, it is as old as the time that
 /// there has been a writer from which it did not receive.
-pub(super) fn serves(server: &Server, snapshot: &Snapshot) -> bool {
+///
+/// `primary`: where the writer is, if its writes have GTIDs.
+pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&GtidSet>) -> bool {
     let Some(facts) = &server.facts else { return false };
     if server.health != Health::Up
         || server.deleting
@@ -25,11 +27,20 @@ pub(super) fn serves(server: &Server, snapshot: &Snapshot) -> bool {
         return true;
     }
     let in_order = match &facts.replication {
-        // Not a replica, or not allowed to know: what is read-only cannot have gone its own way.
-        None => facts.is_read_only(),
+        // Not a replica, or not allowed to know: what is read-only does not go its own way, but may have.
+        None => facts.is_read_only() && !went_its_own_way(server, facts, primary),
         Some(replication) => replication.applying,
     };
     in_order && server.freshness != Freshness::Late
+}
+
+/// It follows nobody and has what the primary has not, such as a former primary that came back with what no replica got.
+/// Its position stands still and the primary's grows, so that it does not matter who was probed last.
+fn went_its_own_way(server: &Server, facts: &Facts, primary: Option<&GtidSet>) -> bool {
+    server.member.is_none()
+        && facts.gtid_on
+        && facts.tells_replication
+        && primary.is_some_and(|primary| !primary.contains(&facts.gtid))
 }
 
 impl Snapshot {

@@ -23,6 +23,24 @@ fn which_servers_serve_reads() {
 }
 
 #[test]
+fn a_former_primary_with_writes_of_its_own_serves_once_it_replicates() {
+    // Its own writes are told apart by who wrote them.
+    let own = |sequence| Arc::new(GtidSet::applied_by_mariadb("", &format!("0-1-{sequence}"), 1).unwrap());
+    for (beyond, serves) in [(50, true), (51, false)] {
+        let mut s = Story::of(&["db-0", "db-1"]);
+        s.says("db-0", Facts { gtid: gtid("0-1-50"), ..writable() });
+        s.says("db-1", Facts { gtid: gtid("0-1-50"), ..replica_of("db-0") });
+        s.refuses("db-0").says("db-1", Facts { gtid: gtid("0-1-50"), ..writable() });
+        assert_eq!(s.writer(), Some("db-1"));
+        let back = || Facts { gtid: own(beyond), ..read_only() };
+        s.says("db-0", back()).says("db-1", Facts { gtid: gtid("0-1-50"), ..writable() });
+        assert_eq!(s.replicas() == ["db-0"], serves, "{beyond}");
+        s.says("db-0", Facts { gtid: gtid("0-1-50"), ..replica_of("db-1") });
+        assert_eq!(s.replicas(), ["db-0"]);
+    }
+}
+
+#[test]
 fn the_loss_of_the_primary_takes_no_replica_with_it() {
     for gtid_on in [true, false] {
         the_primary_is_lost(gtid_on);
