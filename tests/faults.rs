@@ -3,7 +3,7 @@
 //!
 //! env: FAULTS=1000 runs, POINTSMAN_SEED=7 the first seed (printed by a failure), FAULT=Killed only this kind (see
 //! `tests/faults/plan.rs`), KIND=mysql, ASYNC=1 without semi-synchronous replication, STRONG=1 reads must see what other
-//! sessions were acknowledged, PROBE_MS=100 between probes, LANES=2 scenes at a time.
+//! sessions were acknowledged, LOOKED_UP=1 lost COMMITs are looked up (MySQL), PROBE_MS=100 between probes, LANES=2 scenes at a time.
 //!
 //! In front of a rival: POINTSMAN_TARGET=127.0.0.1:3406 (its port) RIVAL="command" (which starts it; gets SERVERS, the
 //! servers' addresses, and PORT; without it the port must be answered by somebody within two minutes) FIRST_PORT=21306

@@ -103,6 +103,13 @@ rust_tests() { # cargo test's arguments
   stage "cargo test" cargo test --locked --no-fail-fast "$@"
 }
 
+# What `cargo test` plays in front of MariaDB with semi-synchronous replication, in front of others.
+faults() { # kind, runs, variable=value …
+  local kind=$1 runs=$2
+  if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "faults on mysql" "no MySQL 9.7"; return; fi
+  stage "faults on $kind${3:+, $3}" env KIND="$kind" FAULTS="$runs" "${@:3}" cargo test --locked --test faults clients_are_told
+}
+
 # Every client through the proxy, in front of each kind of server.
 clients() {
   local kind
@@ -272,6 +279,7 @@ case ${1:-all} in
     export PROPTEST_RNG_SEED=1 # CI repeats; e2e looks for new cases
     lint
     rust_tests
+    faults mysql 6
     clients
     rolling
     equality
@@ -286,6 +294,9 @@ case ${1:-all} in
     leak_options=(--seed "$RANDOM" --seconds 120)
     export ORDERS=${ORDERS:-500} FAULTS=${FAULTS:-180} PAIRS=${PAIRS:-500000} POINTSMAN_SEED=${POINTSMAN_SEED:-$RANDOM}
     rust_tests --test '*'
+    faults mysql 57
+    faults mysql 19 LOOKED_UP=1
+    faults mariadb 19 ASYNC=1
     clients
     rolling --form full
     equality

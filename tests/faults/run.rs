@@ -162,7 +162,10 @@ async fn one(scene: &mut Scene, settings: Settings, seed: u64) -> Outcome {
         wrong: Vec::new(),
     };
     for wrong in verdict.wrong {
-        let again = format!("FAULTS=1 POINTSMAN_SEED={seed} KIND={}", settings.kind.name());
+        let mut again = format!("FAULTS=1 POINTSMAN_SEED={seed} KIND={}", settings.kind.name());
+        for name in ["ASYNC", "STRONG", "LOOKED_UP", "PROBE_MS", "LANES"] {
+            again.extend(std::env::var(name).map(|value| format!(" {name}={value}")));
+        }
         let line = format!("{again} FAULT={:?}: {wrong}", plan.fault);
         eprintln!("FINDING {line}");
         outcome.wrong.push(line);

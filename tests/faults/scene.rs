@@ -145,7 +145,9 @@ fn config(lines: &[Relay], sees: Sees) -> String {
     let level = if sees == Sees::All { "strong" } else { "session" };
     let _ = write!(text, "\n[consistency]\nlevel = \"{level}\"\n");
     // Longer than all that happens to the servers may take on a slow machine.
-    text.push_str("\n[failover]\nhold = \"120s\"\n\n[limits]\nqueue_timeout = \"120s\"\n");
+    let commit = if number("LOOKED_UP", 0) == 0 { "unknown" } else { "looked_up" };
+    let _ = write!(text, "\n[failover]\nhold = \"120s\"\ncommit = \"{commit}\"\n");
+    text.push_str("\n[limits]\nqueue_timeout = \"120s\"\n");
     text.push_str("\n[discovery]\nkind = \"static\"\n");
     for (number, line) in lines.iter().enumerate() {
         let port = line.port();
