@@ -118,9 +118,10 @@
 //! # A server that is stopped
 //!
 //! SIGTERM: MySQL and MariaDB end statements that are under way, and answer them with 1053, which MySQL also says to who is
-//! killed (`KILL`); MariaDB says 1927 then. As long as the client has nothing of an answer the walker swallows the packet,
+//! killed (`KILL`); MariaDB says 1927 then. As long as the client has nothing of an answer, also not of a statement before
+//! it in the same text, the walker swallows the packet,
 //! and `Session::ending` asks the probes: a server that goes is lost without an answer; one that stays has its words
-//! forwarded. Nobody who kills a statement wants it run again. A write that was ended so may still be in doubt: MySQL puts
+//! forwarded, and a COMMIT that they answer may have been executed. Nobody who kills a statement wants it run again. A write that was ended so may still be in doubt: MySQL puts
 //! the error over a COMMIT that was executed. On connections where nothing is under way some say a last word before they
 //! close, with a sequence id of 0; a statement that crosses it on its way counts as sent and not answered (`is_farewell`).
 //!

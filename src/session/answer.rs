@@ -40,7 +40,9 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
 struct Ear<'a> {
     state: &'a mut SessionState,
     heard: Heard,
-    /// The request is still in the buffer, and the client has nothing of an answer.
+    /// The client has nothing of an answer.
+    untold: bool,
+    /// And the request is still in the buffer.
     may_retry: bool,
     /// It is a port for replicas, which says so in its own words.
     replica_port: bool,
@@ -110,7 +112,8 @@ impl Observer for Ear<'_> {
         if self.in_reading_transaction && refuses_as_read_only(err) {
             return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
         }
-        if self.may_retry && ends_connection(err.code) {
+        // What a statement before it in the same text did, the client has to hear.
+        if self.untold && ends_connection(err.code) && (first || (self.may_retry && self.may_leave)) {
             self.refusal = Some(Refusal::Ending(err.into()));
             return OnErr::Swallow;
         }
@@ -199,18 +202,12 @@ impl<R: Runtime> Session<R> {
             chunk = match self.read_server(chunk).await {
                 Ok(Came::Bytes(chunk)) => chunk,
                 Ok(Came::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
-                Ok(Came::GivenUp) => {
-                    // It did not fall over this statement: that one may go to as many others as it takes.
-                    let lost_on = self.lost_on.take();
-                    let outcome = self.lost(true, forwarded, &walker, buf, *request);
-                    self.lost_on = lost_on;
-                    return Ok(outcome);
-                }
+                Ok(Came::GivenUp) => return Ok(self.left(forwarded, &walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
             if !forwarded && is_farewell(chunk.filled()) {
                 self.context.buffers.give(chunk);
-                return Ok(self.lost(true, forwarded, &walker, buf, *request));
+                return Ok(self.left(forwarded, &walker, buf, *request));
             }
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
                 match self.swallow(&mut chunk) {
@@ -221,14 +218,14 @@ impl<R: Runtime> Session<R> {
                     Err(unready) => {
                         self.context.buffers.give(chunk);
                         if is_ending(&unready) {
-                            return Ok(self.lost(true, forwarded, &walker, buf, *request));
+                            return Ok(self.left(forwarded, &walker, buf, *request));
                         }
                         return Ok(self.not_taken(unready, &walker, buf, *request));
                     }
                 }
             }
             let full = chunk.is_full();
-            let walk = match self.walk(&mut walker, &mut chunk, request.whole && !forwarded, request) {
+            let walk = match self.walk(&mut walker, &mut chunk, !forwarded, request) {
                 Ok(walk) => walk,
                 Err((e, before)) => {
                     // What came before the fault is the client's, and its packets are counted.
@@ -277,7 +274,7 @@ impl<R: Runtime> Session<R> {
 
     /// The answer is complete: what it means for the session, and for the connection it came on.
     #[inline]
-    fn answered(&mut self, buf: &Buf, request: Request) {
+    pub(super) fn answered(&mut self, buf: &Buf, request: Request) {
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
         let looks = !plain.contains(request.class.effects)
             || request.class.reason == ClassReason::NamedLock
@@ -510,7 +507,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         walker: &mut ResponseWalker,
         chunk: &mut Buf,
-        may_retry: bool,
+        untold: bool,
         request: &Request,
     ) -> Result<Walk, (ProtocolError, Buf)> {
         let Some(about) = self.backend.as_ref().map(|c| &c.about) else {
@@ -526,7 +523,8 @@ impl<R: Runtime> Session<R> {
         let mut ear = Ear {
             state: &mut self.state,
             heard,
-            may_retry,
+            untold,
+            may_retry: untold && request.whole,
             replica_port: self.port == Port::Replica,
             may_leave,
             in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,

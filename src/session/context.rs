@@ -344,8 +344,8 @@ impl<R: Runtime> Context<R> {
             let (generation, read_only) = (c.about.generation, c.about.class.read_only);
             let keep =
                 !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only);
-            // Its session moves without a word at its next statement.
-            moved += u64::from(!keep && claimed);
+            // Its session moves without a word at its next statement. Replicas are chosen anew all the time.
+            moved += u64::from(!keep && claimed && !read_only);
             keep
         });
         cell_of(&self.metrics.disruptions, Disruption::Moved as usize).add(moved);

@@ -128,7 +128,7 @@ impl<R: Runtime> Session<R> {
             left || snapshot.has_lost(here.server, here.generation, here.read_only)
         };
         let stop = match self.probes_say(goes).await {
-            Ok(true) => match self.lost(true, false, &nothing_yet, buf, request) {
+            Ok(true) => match self.left(false, &nothing_yet, buf, request) {
                 Outcome::Stop(_, stop) => stop,
                 Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
                 Outcome::LookUp(_, lost) => return Some(self.tell_fate(request, seq, lost).await),
@@ -139,8 +139,10 @@ impl<R: Runtime> Session<R> {
                 }
             },
             told => {
+                // An answer like others, behind which the connection breaks: a transaction may be over by it.
+                self.state.answer = Answered { failed: true, ended: true, ..Answered::default() };
+                self.answered(buf, request);
                 self.server_lost();
-                self.state.unpin(self.role, std::mem::take(&mut self.sent));
                 request.consume_from(buf);
                 told.err().unwrap_or(Stop::Tell(Failure::Server(error)))
             }
@@ -163,6 +165,20 @@ impl<R: Runtime> Session<R> {
             }
             self.pause_for_change(left, snapshot.version).await?;
         }
+    }
+
+    /// The same of a server that did not fall over this statement, which may go to as many others as it takes.
+    pub(super) fn left(
+        &mut self,
+        forwarded: bool,
+        walker: &ResponseWalker,
+        buf: &mut Buf,
+        request: Request,
+    ) -> Outcome {
+        let lost_on = self.lost_on.take();
+        let outcome = self.lost(true, forwarded, walker, buf, request);
+        self.lost_on = lost_on;
+        outcome
     }
 
     /// The transaction that is open on a replica must not be committed: what would do so finds it rolled back.

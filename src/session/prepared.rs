@@ -3,6 +3,7 @@
 
 use super::attach::Stop;
 use super::place::Brought;
+use super::refusals::ends_connection;
 use super::request::Request;
 use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
 use super::{Failure, Session};
@@ -35,6 +36,16 @@ impl<R: Runtime> Session<R> {
             let context = self.context.clone();
             if let Some(prepared) = self.state.statements.get(id) {
                 prepared.text = context.texts.alone(&prepared.text);
+            }
+        }
+        if request.command == Command::StmtSendLongData
+            && (self.lost.writer || self.lost.reader)
+            && self.state.statements.peek(id).is_some_and(|prepared| prepared.long_data.is_none())
+        {
+            // Nothing was sent in advance yet, that could be lost.
+            request.statement = id;
+            if let Some(told) = Box::pin(self.settle_losses_first(buf, *request)).await {
+                return told;
             }
         }
         let reading = self.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
@@ -267,7 +278,9 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.backend else { return Ok(Brought::Broken) };
         match prepared {
             Some(Ok(ok)) => connection.statements.insert(text.id, ok.statement_id, max),
-            Some(Err(QueryError::Refused(e))) => return Err(Stop::Tell(Failure::Server(e))),
+            Some(Err(QueryError::Refused(e))) if !ends_connection(e.code) => {
+                return Err(Stop::Tell(Failure::Server(e)));
+            }
             _ => {
                 self.server_lost();
                 return Ok(Brought::Broken);

@@ -12,6 +12,7 @@ use super::answer::Came;
 use super::attach::Stop;
 use super::journal::{Answer, Journal, Witness};
 use super::place::Brought;
+use super::refusals::ends_connection;
 use super::request::Request;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, QueryError};
@@ -25,8 +26,9 @@ use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 /// Primaries that a transaction is tried on, before the client hears of it.
 const MAX_PRIMARIES: u32 = 4;
 
-/// Refusals by which a server says that it is no primary (any more): 1047 (Galera), 1053, 1290, 1836, 3100.
-const NO_PRIMARY: [u16; 5] = [1047, 1053, 1290, 1836, 3100];
+/// Refusals by which a server says that it is no primary (any more): 1047 (Galera), 1053, 1290, 1836, 3100; MariaDB's 1927
+/// ends a connection.
+const NO_PRIMARY: [u16; 6] = [1047, 1053, 1290, 1836, 1927, 3100];
 
 /// A name that no client has.
 const SAVEPOINT: &str = "SAVEPOINT `pointsman replay`";
@@ -339,6 +341,7 @@ impl<R: Runtime> Session<R> {
                 let value = sets.into_iter().next().and_then(|set| set.rows.into_iter().next());
                 Ok(value.and_then(|row| row.into_iter().next()).flatten())
             }
+            Some(Err(QueryError::Refused(error))) if ends_connection(error.code) => Err(Again::Lost),
             Some(Err(QueryError::Refused(error))) => {
                 tracing::debug!(id = self.handle.id, %error, sql, "refused while a transaction is run again");
                 Err(Again::Differs("a question that is refused"))

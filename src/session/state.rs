@@ -273,7 +273,9 @@ impl SessionState {
 
     /// The connection to one of the servers is gone, and with it what it held.
     pub fn lost_connection(&mut self, role: Role) {
-        if self.pins.on(role).has(Pin::Transaction) {
+        // Begun in a text whose answer broke off, one is open without the pin.
+        let elsewhere = role == Role::Reader || self.pins.on(Role::Reader).has(Pin::Transaction);
+        if self.pins.on(role).has(Pin::Transaction) || !elsewhere {
             self.rolled_back();
         }
         self.end_pins(role);

@@ -24,6 +24,8 @@ pub struct Answered {
     pub charset: bool,
     /// A tracker said what it is.
     pub charset_told: bool,
+    /// By the end of its connection.
+    pub ended: bool,
 }
 
 /// An ERR packet has no status flags: what became of the transaction that was open, only the next answer tells.
@@ -67,7 +69,9 @@ impl SessionState {
         if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() || role == Role::Reader {
             return;
         }
-        if effects.contains(Effects::COMMITS_IMPLICITLY) {
+        // MySQL puts the end of the connection over a COMMIT that was executed.
+        let ended = effects.contains(Effects::ENDS) && self.answer.ended;
+        if effects.contains(Effects::COMMITS_IMPLICITLY) || ended {
             self.over = Over::Committed;
         } else if effects.contains(Effects::ENDS) {
             self.may_be_undone();

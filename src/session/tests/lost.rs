@@ -506,3 +506,32 @@ fn a_part_of_a_parameter_that_is_lost_is_missed_by_no_statement() {
         }
     });
 }
+
+#[test]
+fn the_first_part_of_a_parameter_loses_nothing() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.send(command(0x16, "insert into t values (?)"));
+        db.expect(command(0x16, "insert into t values (?)")).await;
+        db.reply(&prepared(MODERN, 4, 0..1, &[]));
+        client.expect(&prepared(MODERN, 1, 0..1, &[])).await;
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        let db1 = world.server("db-1");
+        world.read_only("db-0");
+        world.primary("db-1");
+        db.peer.expect_end().await;
+        client.send(command(0x18, b"\x01\0\0\0\0\0first"));
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        db.expect(command(0x16, "insert into t values (?)")).await;
+        db.reply(&prepared(MODERN, 7, 0..1, &[]));
+        db.expect(command(0x18, b"\x07\0\0\0\0\0first")).await;
+        assert_eq!(world.disrupted(Disruption::Replayed), 1);
+    });
+}

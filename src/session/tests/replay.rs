@@ -60,7 +60,7 @@ async fn in_transaction(world: &World) -> (Client, Db) {
 }
 
 /// The new primary is asked whether all tables have a rollback, and they have.
-async fn engines(db: &mut Db) {
+pub async fn engines(db: &mut Db) {
     db.expect_query(ENGINES).await;
     db.reply(&texts(&[]));
     db.answer_ok("ROLLBACK").await;
