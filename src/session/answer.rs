@@ -10,7 +10,7 @@ use super::exchange::Outcome;
 use super::pins::PinSet;
 use super::reader::{Written, positions};
 use super::refusals::{
-    MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ends_connection, is_cut_off, is_ending, is_farewell,
+    ENDED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ends_connection, is_cut_off, is_ending, is_farewell,
     is_no_primary, may_be_behind, may_be_committed, read_only_transaction, refuses_as_read_only,
 };
 use super::request::Request;
@@ -62,6 +62,8 @@ struct Ear<'a> {
     writes: Option<(&'a RefCell<HeardWrites>, u64)>,
     /// An OK packet had a GTID.
     told: bool,
+    /// There was one.
+    any_ok: bool,
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
 }
@@ -72,6 +74,7 @@ impl Observer for Ear<'_> {
             journal.summary.ok(ok);
         }
         self.state.ok(ok, self.heard);
+        self.any_ok = true;
         if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
             let mut writes = writes.borrow_mut();
             positions(ok.state, |gtid| {
@@ -113,9 +116,9 @@ impl Observer for Ear<'_> {
             return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
         }
         // What a statement before it in the same text did, the client has to hear.
-        if self.untold && ends_connection(err.code) && (first || (self.may_retry && self.may_leave)) {
-            self.refusal = Some(Refusal::Ending(err.into()));
-            return OnErr::Swallow;
+        if ends_connection(err.code) && !(self.untold && self.any_ok) {
+            self.refusal = self.untold.then(|| Refusal::Ending(err.into()));
+            return if self.untold { OnErr::Swallow } else { OnErr::Replace(ENDED) };
         }
         // Columns may be on their way before a function of a row writes: none of that has been forwarded.
         if !self.may_retry || !(first || self.may_leave) {
@@ -536,6 +539,7 @@ impl<R: Runtime> Session<R> {
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
             told: false,
+            any_ok: false,
             refusal: None,
             prepared: None,
         };

@@ -73,6 +73,13 @@ pub(super) fn ends_connection(code: u16) -> bool {
     matches!(code, 1053 | 1927)
 }
 
+/// What a client hears of that which has a part of the answer: drivers take 1053 for the end of their own connection.
+pub(super) const ENDED: ErrPacket<'static> = ErrPacket {
+    code: 1105,
+    sqlstate: *b"08S01",
+    message: b"pointsman: the server ended the connection in the middle of the answer",
+};
+
 /// The server's last words on a connection, in answer to nothing, by the sequence id: a statement may have crossed them.
 /// MySQL's 4031 is of a client that was idle for too long.
 pub(super) fn is_farewell(bytes: &[u8]) -> bool {
