@@ -116,5 +116,6 @@
 //! (`topology/lag.rs`): who is out comes back at 80 % of it. A replica whose source died still serves: without a
 //! writer nothing is written that it could lack, and with a new one its position tells. Where positions do not
 //! tell and it does not know its lag, it stops when there has been a writer for `max_lag` from which it did
-//! not receive. What is read-only and follows nobody serves unless it has writes that the primary has not: a former
-//! primary that came back with what no replica got is nothing until it replicates.
+//! not receive. What is read-only and follows nobody serves unless it has writes that the primary has not, as a former
+//! primary that came back with what no replica got. Without a primary, and of one that kept the channel of an earlier
+//! life, positions do not tell.

@@ -7,10 +7,10 @@ use std::mem;
 use tokio::time::Instant;
 
 use super::Session;
-use super::answer::Came;
 use super::asking::{Answer, tells_positions};
 use super::barrier::Freshness;
 use super::exchange::Outcome;
+use super::outcome::Came;
 use super::reader::Written;
 use super::request::Request;
 use super::state::Answered;

@@ -7,10 +7,11 @@ use std::task::Poll;
 use super::attach::Stop;
 use super::barrier::Freshness;
 use super::exchange::Outcome;
+use super::outcome::Came;
 use super::pins::PinSet;
 use super::reader::{Written, positions};
 use super::refusals::{
-    ENDED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ends_connection, is_cut_off, is_ending, is_farewell,
+    MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, is_cut_off, is_ending, is_farewell,
     is_no_primary, may_be_behind, may_be_committed, read_only_transaction, refuses_as_read_only,
 };
 use super::request::Request;
@@ -42,8 +43,8 @@ struct Ear<'a> {
     heard: Heard,
     /// The client has nothing of an answer.
     untold: bool,
-    /// And the request is still in the buffer.
     may_retry: bool,
+    repeatable: bool,
     /// It is a port for replicas, which says so in its own words.
     replica_port: bool,
     /// A read on a port that splits, in no transaction: the primary can have it instead.
@@ -62,7 +63,6 @@ struct Ear<'a> {
     writes: Option<(&'a RefCell<HeardWrites>, u64)>,
     /// An OK packet had a GTID.
     told: bool,
-    /// There was one.
     any_ok: bool,
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
@@ -94,6 +94,7 @@ impl Observer for Ear<'_> {
         }
         self.state.answer.failed = true;
         self.state.answer.interrupted = err.code == 1317;
+        self.state.answer.ended = ends_connection(err.code);
         // 1243: EXECUTE of a name that is not there.
         self.state.answer.not_parsed = first && matches!(err.code, 1064 | 1243);
         if first && err.code == 1305 {
@@ -118,7 +119,11 @@ impl Observer for Ear<'_> {
         // What a statement before it in the same text did, the client has to hear.
         if ends_connection(err.code) && !(self.untold && self.any_ok) {
             self.refusal = self.untold.then(|| Refusal::Ending(err.into()));
-            return if self.untold { OnErr::Swallow } else { OnErr::Replace(ENDED) };
+            return if self.untold {
+                OnErr::Swallow
+            } else {
+                OnErr::Replace(ended(self.repeatable, self.unknown))
+            };
         }
         // Columns may be on their way before a function of a row writes: none of that has been forwarded.
         if !self.may_retry || !(first || self.may_leave) {
@@ -154,15 +159,6 @@ impl Observer for Ear<'_> {
 /// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
 /// columns has nine.
 const FRONT: usize = 32;
-
-/// What comes of reading from a server.
-pub(super) enum Came {
-    Bytes(Buf),
-    /// The connection ended.
-    Broken,
-    /// The probes hear nothing of the server any more, or it lost its role.
-    GivenUp,
-}
 
 /// What the client gets of a stretch of an answer.
 enum Output {
@@ -228,7 +224,12 @@ impl<R: Runtime> Session<R> {
                 }
             }
             let full = chunk.is_full();
-            let walk = match self.walk(&mut walker, &mut chunk, !forwarded, request) {
+            let walk = match self.walk(
+                &mut walker,
+                &mut chunk,
+                !(forwarded || request.header.is_continued()),
+                request,
+            ) {
                 Ok(walk) => walk,
                 Err((e, before)) => {
                     // What came before the fault is the client's, and its packets are counted.
@@ -528,6 +529,7 @@ impl<R: Runtime> Session<R> {
             heard,
             untold,
             may_retry: untold && request.whole,
+            repeatable: self.role == Role::Reader || request.class.effects.contains(Effects::REPEATABLE),
             replica_port: self.port == Port::Replica,
             may_leave,
             in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,

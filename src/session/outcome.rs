@@ -21,6 +21,15 @@ use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Command, Legs, ResponseWalker, query_text};
 
+/// What comes of reading from a server.
+pub(super) enum Came {
+    Bytes(Buf),
+    /// The connection ended.
+    Broken,
+    /// The probes hear nothing of the server any more, or it lost its role.
+    GivenUp,
+}
+
 impl<R: Runtime> Session<R> {
     /// The connection broke, or its server was given up. `sent`: any byte of the request was taken;
     /// `forwarded`: the client has a part of the answer.
@@ -139,10 +148,15 @@ impl<R: Runtime> Session<R> {
                 }
             },
             told => {
-                // An answer like others, behind which the connection breaks: a transaction may be over by it.
-                self.state.answer = Answered { failed: true, ended: true, ..Answered::default() };
+                // An answer like others, behind which the connection breaks: a transaction may be over by it. If it does
+                // not, a SIGNAL said so.
+                let open =
+                    told.is_ok() && self.backend.as_mut().is_some_and(|c| self.context.pool.is_alive(c));
+                self.state.answer = Answered { failed: true, ended: !open, ..Answered::default() };
                 self.answered(buf, request);
-                self.server_lost();
+                if !open {
+                    self.server_lost();
+                }
                 request.consume_from(buf);
                 told.err().unwrap_or(Stop::Tell(Failure::Server(error)))
             }

@@ -2,6 +2,7 @@
 //! statement can go elsewhere; or that what it says is not the whole truth.
 
 use crate::backend::{ServerError, SwallowError};
+use crate::telemetry::Cell;
 use crate::wire::ErrPacket;
 
 /// What a server's error says that is not the client's to hear.
@@ -74,11 +75,17 @@ pub(super) fn ends_connection(code: u16) -> bool {
 }
 
 /// What a client hears of that which has a part of the answer: drivers take 1053 for the end of their own connection.
-pub(super) const ENDED: ErrPacket<'static> = ErrPacket {
-    code: 1105,
-    sqlstate: *b"08S01",
-    message: b"pointsman: the server ended the connection in the middle of the answer",
-};
+/// Counts what is in doubt by it.
+pub(super) fn ended(repeatable: bool, unknown: &Cell) -> ErrPacket<'static> {
+    if repeatable {
+        let message = b"pointsman: the server ended the connection in the middle of the answer; run the statement again";
+        return ErrPacket { code: 1105, sqlstate: *b"08S01", message };
+    }
+    unknown.add(1);
+    let message = b"pointsman: the server ended the connection in the middle of the answer; what was under way may or may \
+                    not have been executed";
+    ErrPacket { code: 1105, sqlstate: *b"08007", message }
+}
 
 /// The server's last words on a connection, in answer to nothing, by the sequence id: a statement may have crossed them.
 /// MySQL's 4031 is of a client that was idle for too long.

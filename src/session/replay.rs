@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::answer::Came;
 use super::attach::Stop;
 use super::journal::{Answer, Journal, Witness};
+use super::outcome::Came;
 use super::place::Brought;
 use super::refusals::ends_connection;
 use super::request::Request;

@@ -414,7 +414,9 @@ impl SessionState {
         if class.effects.contains(Effects::SETS_USER_VARIABLES) && self.pins.on(role).has(Pin::UserVariable) {
             self.set_user_variables(text);
         }
-        if self.in_transaction() {
+        // An ERR packet has no status flags; those of before may be of the other server's transaction.
+        let known = self.pins.on(role).has(Pin::Transaction) || self.transaction_elsewhere(role).is_empty();
+        if self.in_transaction() && (known || !self.answer.failed) {
             self.pin(role, Pin::Transaction);
         } else if !self.pins.on(role).is_empty() {
             self.unpin(role, PinSet::of(&[Pin::Transaction]));

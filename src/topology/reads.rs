@@ -11,7 +11,7 @@ use super::types::*;
 /// With a new one its position tells. Where positions do not tell, it is as old as the time that
 /// there has been a writer from which it did not receive.
 ///
-/// `primary`: where the writer is, or the last one was, if its writes have GTIDs.
+/// `primary`: where the writer is, if its writes have GTIDs.
 pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&GtidSet>) -> bool {
     let Some(facts) = &server.facts else { return false };
     if server.health != Health::Up
@@ -31,21 +31,17 @@ pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&Gtid
         None => facts.is_read_only(),
         Some(replication) => replication.applying,
     };
-    in_order && !went_its_own_way(server, facts, snapshot, primary) && server.freshness != Freshness::Late
+    in_order && !went_its_own_way(server, facts, primary) && server.freshness != Freshness::Late
 }
 
 /// It follows nobody and has what the primary has not, such as a former primary that came back with what no replica got.
-/// Its position stands still and the primary's grows: at the next probe of that one it is known. Who receives nothing
-/// while there is no primary may have had more of the last one than its probes saw.
-fn went_its_own_way(server: &Server, facts: &Facts, snapshot: &Snapshot, primary: Option<&GtidSet>) -> bool {
-    let follows_nobody = match &facts.replication {
-        None => facts.tells_replication,
-        Some(replication) => snapshot.writer.is_some() && !replication.receiving && !replication.several,
-    };
-    follows_nobody
+/// Its position stands still and the primary's grows: at the next probe of that one it is known. Without a primary nobody
+/// can tell: its last probe may be older than what replicas have.
+fn went_its_own_way(server: &Server, facts: &Facts, primary: Option<&GtidSet>) -> bool {
+    facts.replication.is_none()
+        && facts.tells_replication
         && server.member.is_none()
         && facts.gtid_on
-        && snapshot.last_writer != Some(server.id)
         && primary.is_some_and(|primary| !primary.contains(&facts.gtid))
 }
 

@@ -41,8 +41,8 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     let until = next.writer.map_or(Until::End, |writer| Until::Now(now_ms, writer));
     let all = next.writer != snapshot.writer || next.max_lag != snapshot.max_lag;
     let writer_answers = servers.iter().any(|s| Some(s.id) == next.writer && s.missed == 0);
-    let last = servers.iter().find(|s| Some(s.id) == next.last_writer).and_then(|s| s.facts.as_ref());
-    let position = last.filter(|facts| facts.gtid_on).map(|facts| facts.gtid.clone());
+    let writer = servers.iter().find(|s| Some(s.id) == next.writer).and_then(|s| s.facts.as_ref());
+    let position = writer.filter(|facts| facts.gtid_on).map(|facts| facts.gtid.clone());
     for server in &mut servers {
         if all || probe == Some(server.id) {
             lag::measure(server, &next, until, now_ms);

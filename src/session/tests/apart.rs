@@ -131,6 +131,28 @@ fn a_cursor_on_a_replica_does_not_keep_reads_from_the_sessions_own_writes() {
 }
 
 #[test]
+fn a_cursor_whose_connection_was_killed_leaves_the_primarys_transaction_alone() {
+    play(async {
+        let mut s = story().await;
+        s.prepares().await;
+        s.client.send(execute(1, true, 1));
+        s.db1.expect(execute(70, true, 1)).await;
+        let opened = vec![vec![1], column("a"), end(MODERN, CURSOR)];
+        s.db1.reply(&opened);
+        s.client.expect(&opened).await;
+        s.runs("begin", IN_TRANS, &[]).await;
+        s.runs(WRITE, IN_TRANS, &[]).await;
+        s.client.send(command(0x1c, [1, 0, 0, 0, 9, 0, 0, 0]));
+        s.db1.expect(command(0x1c, [70, 0, 0, 0, 9, 0, 0, 0])).await;
+        let killed = err(1927, "70100", "Connection was killed");
+        s.db1.reply(std::slice::from_ref(&killed));
+        s.db1.peer.close();
+        s.client.expect(&[killed]).await;
+        s.runs("commit", AUTOCOMMIT, &[]).await;
+    });
+}
+
+#[test]
 fn a_reading_transaction_that_a_replica_does_not_commit_is_over_all_the_same() {
     play(async {
         let mut s = story().await;

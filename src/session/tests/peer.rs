@@ -93,6 +93,11 @@ impl Peer {
         self.heard.len()
     }
 
+    /// Ends here.
+    pub fn close(&mut self) {
+        self.stream.shut();
+    }
+
     /// It does not read, and what the proxy says to it waits; or it reads again.
     pub fn set_full(&self, full: bool) {
         self.stream.set_full(full);

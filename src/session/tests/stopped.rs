@@ -36,7 +36,7 @@ fn a_read_runs_elsewhere() {
                 stops(&world, db, &answer).await;
                 if chunk == 1 && answer.len() > 1 {
                     // The client has the columns.
-                    let text = "pointsman: the server ended the connection in the middle of the answer";
+                    let text = "pointsman: the server ended the connection in the middle of the answer; run the statement again";
                     client.expect(&[&columns[..], &[err(1105, "08S01", text)]].concat()).await;
                     continue;
                 }
@@ -106,6 +106,7 @@ fn who_was_killed_hears_it_in_the_servers_words() {
                 db.expect_query(sql).await;
                 let began = tokio::time::Instant::now();
                 db.reply(std::slice::from_ref(&error));
+                db.die();
                 client.expect(std::slice::from_ref(&error)).await;
                 assert!(began.elapsed() < Duration::from_secs(1));
                 assert_eq!(*world.outside.kicks.borrow(), [world.id("db-0")], "the probes are asked");
@@ -141,8 +142,8 @@ fn a_transaction_whose_connection_was_killed_is_not_run_again_later() {
             client.query(sql);
             db.expect_query(sql).await;
             db.reply(&[shuts_down()]);
+            db.die();
             client.expect(&[shuts_down()]).await;
-            db.peer.expect_end().await;
             // Much later.
             let db1 = world.server("db-1");
             world.down("db-0");
@@ -163,6 +164,25 @@ fn a_transaction_whose_connection_was_killed_is_not_run_again_later() {
             db1.expect_nobody().await;
             assert_eq!(world.disrupted(Disruption::Replayed), 0, "{sql}");
         }
+    });
+}
+
+#[test]
+fn a_signal_that_says_so_costs_nothing() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let sql = "signal sqlstate '08S01' set mysql_errno = 1053";
+        for sql in ["create temporary table x (a int)", sql] {
+            client.query(sql);
+            db.expect_query(sql).await;
+            let answer = if sql.starts_with("signal") { shuts_down() } else { ok() };
+            db.reply(std::slice::from_ref(&answer));
+            client.expect(&[answer]).await;
+        }
+        client.query("select a from x");
+        db.answer_one("select a from x").await;
+        client.expect(&one()).await;
     });
 }
 
