@@ -13,8 +13,9 @@
 //!   lost its role, or became the primary, stays there to its end.
 //! - A primary that gives its role up and lives, before there is another: the reducer counts the time without a writer
 //!   (`Snapshot::lost_at_ms`), and with the first event, a probe as a rule, after `failover.grace` it says so
-//!   (`grace_over`). From then on no kept connection of its generation is good. The time begins anew with each loss, and
-//!   does not run while the operator's resource asks for a read-only primary, since nobody is to wait for another then.
+//!   (`grace_over`). From then on no kept connection of its generation is good: idle sessions hear of it by `LOST`, busy
+//!   ones raise it themselves behind their statement. The time begins anew with each loss, and does not run where no
+//!   other server is known, nor while the operator's resource asks for a read-only primary: nobody waits for another then.
 //!
 //! A session that is idle lets the connection go and says nothing: it notes for which of its two servers
 //! (`lost`), and the client hears of it at its next statement, which is the only moment when it listens.
@@ -118,12 +119,16 @@
 //! # A server that is stopped
 //!
 //! SIGTERM: MySQL and MariaDB end statements that are under way, and answer them with 1053, which MySQL also says to who is
-//! killed (`KILL`); MariaDB says 1927 then. As long as the client has nothing of an answer, also not of a statement before
-//! it in the same text, the walker swallows the packet,
-//! and `Session::ending` asks the probes: a server that goes is lost without an answer; one that stays has its words
-//! forwarded, and a COMMIT that they answer may have been executed. Nobody who kills a statement wants it run again. A write that was ended so may still be in doubt: MySQL puts
-//! the error over a COMMIT that was executed. On connections where nothing is under way some say a last word before they
-//! close, with a sequence id of 0; a statement that crosses it on its way counts as sent and not answered (`is_farewell`).
+//! killed (`KILL`); MariaDB says 1927 then. As long as the client has nothing of an answer, also not of a statement
+//! before it in the same text, the walker swallows the packet, and `Session::ending` asks the probes. A server that goes is
+//! lost without an answer. One that stays has its words forwarded: nobody who kills a statement wants it run again. If
+//! the connection is open behind that, a SIGNAL said so, and nothing is lost; if not, a COMMIT that was answered so counts
+//! as one that may have been executed, since MySQL puts the error over one that was. Who has a part of the answer gets
+//! 1105 in place of the next row: 08S01 for what can run again, else 08007 (also behind rows of a procedure that ends with
+//! such a SIGNAL: the packets are the same).
+//!
+//! On connections where nothing is under way some say a last word before they close, with a sequence id of 0; a statement
+//! that crosses it on its way counts as sent and not answered (`is_farewell`).
 //!
 //! # A server without its group
 //!
