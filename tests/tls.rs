@@ -68,7 +68,7 @@ async fn server_report(proxy: &Proxy) -> Value {
 
 /// What a proxy with this configuration makes of the server: the cipher, or the probes' error.
 async fn outcome(config: &str) -> Result<String, String> {
-    let proxy = Proxy::start_unready(config);
+    let mut proxy = Proxy::start_unready(config);
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         sleep(Duration::from_millis(30)).await;
@@ -80,6 +80,8 @@ async fn outcome(config: &str) -> Result<String, String> {
             return Err(error.to_owned());
         }
         if server["health"] == "up" {
+            // It listens a little later.
+            proxy.wait_ready().await;
             let cipher = cipher(&proxy).await;
             let version = server["tls"].as_str().unwrap_or_default().to_owned();
             assert_eq!(version.is_empty(), cipher.is_empty(), "probes and clients differ");
