@@ -116,13 +116,7 @@ impl<R: Runtime> Session<R> {
             chunk = match self.read_server(chunk).await {
                 Ok(Came::Bytes(chunk)) => chunk,
                 Ok(Came::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
-                Ok(Came::GivenUp) => {
-                    // As in `answer`: it did not fall over this statement.
-                    let lost_on = self.lost_on.take();
-                    let outcome = self.lost(true, false, walker, buf, *request);
-                    self.lost_on = lost_on;
-                    return Ok(outcome);
-                }
+                Ok(Came::GivenUp) => return Ok(self.left(false, walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, walker, buf, *request),
             };
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {

@@ -353,17 +353,16 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The server executed nothing, but for one that is ending: where the statement goes now.
+    /// The server executed nothing, but perhaps one that is ending: where the statement goes now.
     fn not_executed(&mut self, refusal: Refusal, request: Request) -> Outcome {
         let server = self.backend.as_ref().map(|c| c.about.server);
-        if let (Refusal::Ending(error), Some(server)) = (&refusal, server) {
-            return Outcome::Refused(error.clone(), server);
+        if !matches!(refusal, Refusal::Ending(_)) {
+            if let Some(connection) = &mut self.backend {
+                connection.is_done();
+            }
+            self.state.answer = Answered::default();
+            self.state.unpin(self.role, std::mem::take(&mut self.sent));
         }
-        if let Some(connection) = &mut self.backend {
-            connection.is_done();
-        }
-        self.state.answer = Answered::default();
-        self.state.unpin(self.role, std::mem::take(&mut self.sent));
         match refusal {
             Refusal::ReadOnly(error) | Refusal::Ending(error) => {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))

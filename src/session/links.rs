@@ -122,7 +122,12 @@ impl<R: Runtime> Session<R> {
         // A KILL that is on its way must not meet another session's statement: the connection stays until then.
         let unpinned = self.state.pins.on(self.role).is_empty() && !self.handle.killing.get();
         let doubted = attached.is_some() && self.handle.doubted.get() == attached;
+        // What the server ended behind a part of an answer may break only when another session has it.
+        let holds =
+            self.state.pins.on(self.role).has(Pin::Transaction) || self.state.held(self.role).is_some();
+        let ended = self.state.answer.ended && !holds;
         if unsent
+            || ended
             || ((left || doubted) && unpinned)
             || !connection.is_between_exchanges()
             || self.state.read_only_lost

@@ -10,7 +10,7 @@ use super::exchange::{MAX_TRIES, Outcome};
 use super::place::Brought;
 use super::refusals::ends_connection;
 use super::request::Request;
-use super::state::Answered;
+use super::state::{Answered, is_rollback};
 use super::statements::{string_parameter, with_string};
 use super::{Failure, Session};
 use crate::backend::ServerError;
@@ -153,6 +153,10 @@ impl<R: Runtime> Session<R> {
                 let open =
                     told.is_ok() && self.backend.as_mut().is_some_and(|c| self.context.pool.is_alive(c));
                 self.state.answer = Answered { failed: true, ended: !open, ..Answered::default() };
+                if !open {
+                    // Whatever it left by then went with the connection.
+                    self.state.unpin(self.role, std::mem::take(&mut self.sent));
+                }
                 self.answered(buf, request);
                 if !open {
                     self.server_lost();
@@ -262,10 +266,7 @@ impl<R: Runtime> Session<R> {
     pub(super) fn only_rolls_back(&self, buf: &Buf, request: &Request) -> bool {
         let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);
         ends && self.state.held(Role::Writer).is_none()
-            && self.text_of(buf, *request).is_some_and(|text| {
-                let text = text.trim_ascii();
-                text.strip_suffix(b";").unwrap_or(text).trim_ascii_end().eq_ignore_ascii_case(b"rollback")
-            })
+            && self.text_of(buf, *request).is_some_and(is_rollback)
     }
 
     /// The client ends a transaction that was lost: it need not hear of that.

@@ -31,7 +31,7 @@ struct TemporaryTables(HashSet<Qualified>);
 
 use answered::Over;
 
-pub use answered::Answered;
+pub use answered::{Answered, is_rollback};
 pub use variables::INSERT_ID;
 
 /// As an error spells it, without its schema.
@@ -274,7 +274,7 @@ impl SessionState {
     /// The connection to one of the servers is gone, and with it what it held.
     pub fn lost_connection(&mut self, role: Role) {
         // Begun in a text whose answer broke off, one is open without the pin.
-        let elsewhere = role == Role::Reader || self.pins.on(Role::Reader).has(Pin::Transaction);
+        let elsewhere = !self.transaction_elsewhere(role).is_empty();
         if self.pins.on(role).has(Pin::Transaction) || !elsewhere {
             self.rolled_back();
         }
@@ -410,7 +410,7 @@ impl SessionState {
             // It is done as a whole or not at all.
             self.unpin(role, sent);
         }
-        self.doubt(role, class.effects);
+        self.doubt(role, class.effects, text);
         if class.effects.contains(Effects::SETS_USER_VARIABLES) && self.pins.on(role).has(Pin::UserVariable) {
             self.set_user_variables(text);
         }

@@ -41,6 +41,12 @@ pub(super) enum Over {
     Committed,
 }
 
+/// Whether all that a text says is ROLLBACK.
+pub fn is_rollback(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.strip_suffix(b";").unwrap_or(text).trim_ascii_end().eq_ignore_ascii_case(b"rollback")
+}
+
 impl SessionState {
     /// Whether the transaction may be over, and the next statement commit by itself.
     pub fn is_perhaps_over(&self) -> bool {
@@ -65,12 +71,16 @@ impl SessionState {
     }
 
     /// The statement has its answer.
-    pub(super) fn doubt(&mut self, role: Role, effects: Effects) {
+    pub(super) fn doubt(&mut self, role: Role, effects: Effects, text: Option<&[u8]>) {
         if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() || role == Role::Reader {
             return;
         }
         // MySQL puts the end of the connection over a COMMIT that was executed.
         let ended = effects.contains(Effects::ENDS) && self.answer.ended;
+        if ended && text.is_some_and(is_rollback) {
+            // It did, or the end of the connection does.
+            return self.rolled_back();
+        }
         if effects.contains(Effects::COMMITS_IMPLICITLY) || ended {
             self.over = Over::Committed;
         } else if effects.contains(Effects::ENDS) {

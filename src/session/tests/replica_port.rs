@@ -242,3 +242,22 @@ fn a_session_that_leaves_its_read_only_mode_loses_the_connection() {
         db1.accept().await.expect_read_only_set("").await;
     });
 }
+
+#[test]
+fn a_transaction_begun_in_a_text_that_breaks_off_is_not_open() {
+    play(async {
+        let world = world(Settings { chunk: 1, ..Settings::default() });
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("begin; select a from t");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("begin; select a from t").await;
+        db.reply(&[ok_with(IN_TRANS | MORE)]);
+        client.expect(&[ok_with(IN_TRANS | MORE)]).await;
+        db.die();
+        client.peer.packet().await;
+        client.send(vec![0x0e]);
+        client.expect_ok().await;
+    });
+}

@@ -33,13 +33,14 @@ fn a_read_runs_elsewhere() {
                 let db1 = world.server("db-1");
                 client.query(READ);
                 db.expect_query(READ).await;
-                stops(&world, db, &answer).await;
                 if chunk == 1 && answer.len() > 1 {
                     // The client has the columns.
+                    db.reply(&answer);
                     let text = "pointsman: the server ended the connection in the middle of the answer; run the statement again";
                     client.expect(&[&columns[..], &[err(1105, "08S01", text)]].concat()).await;
                     continue;
                 }
+                stops(&world, db, &answer).await;
                 let mut db = db1.accept().await;
                 db.expect_set("").await;
                 db.answer_one(READ).await;
@@ -164,6 +165,76 @@ fn a_transaction_whose_connection_was_killed_is_not_run_again_later() {
             db1.expect_nobody().await;
             assert_eq!(world.disrupted(Disruption::Replayed), 0, "{sql}");
         }
+    });
+}
+
+#[test]
+fn a_killed_rollback_leaves_nothing_open() {
+    play(async {
+        for (sql, over) in [("rollback", true), (" ROLLBACK ; ", true), ("commit", false)] {
+            let world = World::new();
+            let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+            for (sql, answer) in [("begin", ok_with(IN_TRANS)), (WRITE, ok_with(IN_TRANS))] {
+                client.query(sql);
+                db.expect_query(sql).await;
+                db.reply(std::slice::from_ref(&answer));
+                client.expect(&[answer]).await;
+            }
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&[shuts_down()]);
+            db.die();
+            client.expect(&[shuts_down()]).await;
+            client.query(READ);
+            if !over {
+                client.expect_err(1053, "08S01").await;
+                continue;
+            }
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.answer_one(READ).await;
+            client.expect(&one()).await;
+        }
+    });
+}
+
+#[test]
+fn what_a_killed_statement_would_have_left_went_with_its_connection() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        let sql = "insert into t values (1); do get_lock('a', 1)";
+        client.query(sql);
+        db.expect_query(sql).await;
+        db.reply(&[shuts_down()]);
+        db.die();
+        client.expect(&[shuts_down()]).await;
+        client.query(READ);
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_connection_that_is_ended_behind_rows_goes_to_nobody_else() {
+    play(async {
+        let world = World::with(Settings { chunk: 1, ..Settings::default() });
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        client.query(READ);
+        db.expect_query(READ).await;
+        let columns = head_and_rows(MODERN, &["a"], &[]);
+        db.reply(&[&columns[..], &[shuts_down()]].concat());
+        client.expect(&columns).await;
+        client.peer.packet().await;
+        // Its end has not arrived.
+        client.query(READ);
+        let mut again = db0.accept().await;
+        again.expect_set("").await;
+        again.answer_one(READ).await;
+        client.expect(&one()).await;
+        db.peer.expect_end().await;
     });
 }
 
