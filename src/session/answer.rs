@@ -44,7 +44,8 @@ struct Ear<'a> {
     /// The client has nothing of an answer.
     untold: bool,
     may_retry: bool,
-    repeatable: bool,
+    /// Nothing is in doubt if the answer ends here.
+    no_doubt: bool,
     /// It is a port for replicas, which says so in its own words.
     replica_port: bool,
     /// A read on a port that splits, in no transaction: the primary can have it instead.
@@ -117,13 +118,12 @@ impl Observer for Ear<'_> {
             return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
         }
         // What a statement before it in the same text did, the client has to hear.
-        if ends_connection(err.code) && !(self.untold && self.any_ok) {
-            self.refusal = self.untold.then(|| Refusal::Ending(err.into()));
-            return if self.untold {
-                OnErr::Swallow
-            } else {
-                OnErr::Replace(ended(self.repeatable, self.unknown))
-            };
+        if ends_connection(err.code) {
+            if self.untold && !self.any_ok {
+                self.refusal = Some(Refusal::Ending(err.into()));
+                return OnErr::Swallow;
+            }
+            return OnErr::Replace(ended(self.no_doubt, self.unknown));
         }
         // Columns may be on their way before a function of a row writes: none of that has been forwarded.
         if !self.may_retry || !(first || self.may_leave) {
@@ -522,13 +522,13 @@ impl<R: Runtime> Session<R> {
             read_only: about.class.read_only,
             explained: request.class.effects.intersects(EXPLAINS),
         };
-        let may_leave = self.may_leave();
+        let (may_leave, no_doubt) = (self.may_leave(), self.leaves_no_doubt(*request));
         let mut ear = Ear {
             state: &mut self.state,
             heard,
             untold,
             may_retry: untold && request.whole,
-            repeatable: self.role == Role::Reader || request.class.effects.contains(Effects::REPEATABLE),
+            no_doubt,
             replica_port: self.port == Port::Replica,
             may_leave,
             in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,

@@ -99,7 +99,7 @@ impl<R: Runtime> Session<R> {
         }
         *self.lost.of_mut(role) = false;
         self.connection_gone(role);
-        let failure = self.told(role, open && !commits, forwarded, request);
+        let failure = self.told(role, open, commits, forwarded, request);
         request.consume_from(buf);
         if forwarded && !walker.between_packets() {
             return Outcome::Stop(0, Stop::Close(Close::ServerLost));
@@ -206,7 +206,9 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if !self.prelude.is_empty() && !matches!(self.send_prelude().await, Ok(Brought::Ready)) {
-            return Ok(Outcome::Stop(request.answer_seq(), Stop::Tell(Failure::RolledBack)));
+            let seq = request.answer_seq();
+            request.consume_from(buf);
+            return Ok(Outcome::Stop(seq, Stop::Tell(Failure::RolledBack)));
         }
         let effects = request.class.effects;
         if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)
@@ -276,21 +278,28 @@ impl<R: Runtime> Session<R> {
         self.count(Disruption::Moved);
     }
 
-    /// Which error is true. `undone`: its transaction was open, and cannot have been committed by this statement.
-    fn told(&self, role: Role, undone: bool, forwarded: bool, request: Request) -> Failure {
-        let (failure, disruption) = if undone {
+    /// Which error is true. `open`: a transaction was open; `commits`: this statement may have committed it.
+    fn told(&self, role: Role, open: bool, commits: bool, forwarded: bool, request: Request) -> Failure {
+        let reads = role == Role::Reader || (request.whole && self.is_repeatable(request));
+        let (failure, disruption) = if open && (reads || !commits) {
             (Failure::RolledBack, Disruption::RolledBack)
-        } else if role == Role::Reader || (request.whole && self.is_repeatable(request)) {
-            if forwarded {
-                (Failure::AnswerCut, Disruption::AnswerCut)
-            } else {
-                (Failure::RolledBack, Disruption::RolledBack)
-            }
-        } else {
+        } else if !reads {
             (Failure::OutcomeUnknown, Disruption::OutcomeUnknown)
+        } else if forwarded {
+            (Failure::AnswerCut, Disruption::AnswerCut)
+        } else {
+            (Failure::RolledBack, Disruption::RolledBack)
         };
         self.count(disruption);
         failure
+    }
+
+    /// Whether nothing is in doubt if the end of its answer is missing: what it did is known, or rolled back.
+    pub(super) fn leaves_no_doubt(&self, request: Request) -> bool {
+        let in_transaction = || self.state.pins.on(self.role).has(Pin::Transaction);
+        self.role == Role::Reader
+            || self.is_repeatable(request)
+            || (in_transaction() && !may_end_transaction(request) && !self.state.is_perhaps_over())
     }
 
     /// Whether running it twice is the same as running it once.
@@ -300,7 +309,8 @@ impl<R: Runtime> Session<R> {
             | Command::FieldList
             | Command::Statistics
             | Command::ProcessInfo
-            | Command::StmtPrepare => true,
+            | Command::StmtPrepare
+            | Command::StmtFetch => true,
             Command::Query | Command::StmtExecute => request.class.effects.contains(Effects::REPEATABLE),
             _ => false,
         }
@@ -359,13 +369,19 @@ impl<R: Runtime> Session<R> {
         self.context.outside.kick(server);
         let role = self.role;
         self.state.unpin(role, std::mem::take(&mut self.sent));
-        if !self.probes_say(|snapshot| snapshot.writer != Some(server)).await? {
+        let primary_still = !self.probes_say(|snapshot| snapshot.writer != Some(server)).await?;
+        let maintained = self.context.topology.get().is_maintained(server);
+        if primary_still || maintained {
             // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
             // COMMIT the server has rolled all of it back.
             self.state.journal = None;
             self.state.may_be_undone();
             self.rest();
-            return Err(Stop::Tell(Failure::Server(error)));
+            return Err(Stop::Tell(if maintained {
+                Failure::ReadOnlyMaintenance
+            } else {
+                Failure::Server(error)
+            }));
         }
         let held = self.state.held(role);
         let open = self.state.pins.on(role).has(Pin::Transaction);
@@ -391,8 +407,12 @@ impl<R: Runtime> Session<R> {
 fn may_end_transaction(request: Request) -> bool {
     let by_class = || {
         let effects = Effects::ENDS | Effects::COMMITS_IMPLICITLY | Effects::CALLS | Effects::LEAVES_UNKNOWN;
-        let data = matches!(request.class.kind, StatementKind::Read | StatementKind::Write);
-        request.class.effects.intersects(effects) || !data
+        let leaves_it = matches!(
+            request.class.kind,
+            StatementKind::Read | StatementKind::Session | StatementKind::Transaction | StatementKind::Write
+        );
+        let repeatable = request.class.effects.contains(Effects::REPEATABLE);
+        request.class.effects.intersects(effects) || !(leaves_it || repeatable)
     };
     match request.command {
         Command::Query | Command::StmtExecute | Command::StmtBulkExecute => by_class(),

@@ -2,7 +2,7 @@
 //! before it can run.
 
 use super::attach::Stop;
-use super::refusals::is_ending;
+use super::refusals::{ends_connection, is_ending};
 use super::request::Request;
 use super::{Failure, Session};
 use crate::backend::{ConnectError, InsertId, SwallowError, TextStatement, TextStatements};
@@ -141,6 +141,10 @@ impl<R: Runtime> Session<R> {
         }
         let brought = self.send_prelude().await?;
         match self.backend.as_mut().and_then(|connection| connection.take_unprepared()) {
+            Some(error) if ends_connection(error.code) => {
+                self.server_lost();
+                Ok(Brought::Broken)
+            }
             // As EXECUTE would have it, had the statement been prepared here at the time.
             Some(error) => Err(Stop::Tell(Failure::Server(error))),
             None => Ok(brought),

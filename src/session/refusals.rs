@@ -76,8 +76,8 @@ pub(super) fn ends_connection(code: u16) -> bool {
 
 /// What a client hears of that which has a part of the answer: drivers take 1053 for the end of their own connection.
 /// Counts what is in doubt by it.
-pub(super) fn ended(repeatable: bool, unknown: &Cell) -> ErrPacket<'static> {
-    if repeatable {
+pub(super) fn ended(no_doubt: bool, unknown: &Cell) -> ErrPacket<'static> {
+    if no_doubt {
         let message = b"pointsman: the server ended the connection in the middle of the answer; run the statement again";
         return ErrPacket { code: 1105, sqlstate: *b"08S01", message };
     }

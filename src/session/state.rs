@@ -282,11 +282,10 @@ impl SessionState {
         if role == Role::Writer {
             self.over = Over::No;
             self.journal = None;
+        } else {
+            self.read_only_lost = false;
         }
-        self.read_only_lost = false;
-        self.temporary_tables = None;
-        self.handlers = 0;
-        self.named_locks = None;
+        self.forget_what_nobody_holds();
     }
 
     /// The status flags of a transaction that is open on the session's other server: one that only reads while the
@@ -480,7 +479,9 @@ impl SessionState {
         let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
         let same_modes = self.status & modes == ok.status & modes;
         self.status = ok.status;
-        self.over = Over::No;
+        if heard.role == Role::Writer {
+            self.over = Over::No;
+        }
         self.answer = Answered { warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
         self.of_mariadb = heard.flavor == Flavor::MariaDb;
         let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);

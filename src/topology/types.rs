@@ -396,6 +396,13 @@ impl Snapshot {
         })
     }
 
+    /// Whether this server is the last writer, read-only as the operator's resource asks, and so goes on with what is
+    /// open there.
+    pub fn is_maintained(&self, server: ServerId) -> bool {
+        let last = self.writer.is_none() && self.last_writer == Some(server);
+        last && self.maintenance.read_only && !self.has_lost(server, self.generation, false)
+    }
+
     /// While there is no writer: the generation of the last one, and its servers' flavour.
     pub fn lost(&self) -> Option<(u64, Flavor)> {
         let lost = self.writer.is_none() && self.last_writer.is_some();

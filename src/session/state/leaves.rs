@@ -14,6 +14,22 @@ use crate::telemetry::Pin;
 pub(super) const MOST_NAMES: usize = 1_000;
 
 impl SessionState {
+    /// The connection to one of the servers is gone: what the other one holds is there.
+    pub(super) fn forget_what_nobody_holds(&mut self) {
+        let nobody = |pin| !Role::BOTH.iter().any(|role| self.pins.on(*role).has(pin));
+        let (tables, handlers, locks) =
+            (nobody(Pin::TemporaryTable), nobody(Pin::Handler), nobody(Pin::NamedLock));
+        if tables {
+            self.temporary_tables = None;
+        }
+        if handlers {
+            self.handlers = 0;
+        }
+        if locks {
+            self.named_locks = None;
+        }
+    }
+
     pub(super) fn left(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         // What a statement leaves that needs no second look is most of them.
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;

@@ -2,9 +2,9 @@
 //! there is moved, a cursor there keeps nobody from reading what was written, and who says
 //! that it writes gets the primary.
 
-use super::split::{READ, Story, WRITE, execute, story};
+use super::split::{READ, Story, WRITE, execute, loose, story};
 use super::*;
-use crate::telemetry::{Kind, Reason, Target};
+use crate::telemetry::{Kind, Port, Reason, Target};
 
 impl Story {
     /// On the replica, with this status and these session state changes.
@@ -187,8 +187,7 @@ fn a_transaction_with_savepoints_is_not_committed_on_a_replica_of_mariadb() {
         let world = World::with(settings);
         world.down("db-2");
         let replica = world.server("db-1");
-        let mut client =
-            world.login(&Login { port: crate::telemetry::Port::Split, ..Login::default() }).await;
+        let mut client = world.login(&Login { port: Port::Split, ..Login::default() }).await;
         client.query("start transaction read only");
         let mut db1 = replica.accept().await;
         db1.peer.packet().await;
@@ -305,5 +304,64 @@ fn a_write_with_parameters_sent_in_advance_waits_for_the_end_of_the_transaction_
         s.db0.expect(execute(41, true, 0)).await;
         s.db0.reply_ok();
         s.client.expect_ok().await;
+    });
+}
+
+#[test]
+fn locks_of_the_primary_outlive_the_replica() {
+    play(async {
+        let mut s = loose().await;
+        s.runs_on_replica("start transaction read only", READING, &[]).await;
+        for sql in ["select get_lock('a', 1)", "select get_lock('b', 1)"] {
+            s.client.query(sql);
+            s.db0.answer_one(sql).await;
+            for _ in one() {
+                s.client.peer.packet().await;
+            }
+        }
+        s.world.down("db-1");
+        s.client.query(READ);
+        s.client.expect_err(1213, "40001").await;
+        s.reads_on_primary("select release_lock('b')").await;
+        // It has the other one.
+        let db2 = s.world.server("db-2");
+        s.world.replica("db-2");
+        s.reads_on_primary(READ).await;
+        s.reads_on_primary("select release_lock('a')").await;
+        s.client.query(READ);
+        let mut db2 = db2.accept().await;
+        db2.expect_read_only_set("").await;
+        db2.answer_one(READ).await;
+        s.client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_cursor_on_a_replica_settles_no_doubt_of_the_primary() {
+    play(async {
+        let mut s = story().await;
+        s.prepares().await;
+        s.client.send(execute(1, true, 1));
+        s.db1.expect(execute(70, true, 1)).await;
+        let opened = vec![vec![1], column("a"), end(MODERN, CURSOR)];
+        s.db1.reply(&opened);
+        s.client.expect(&opened).await;
+        s.runs("begin", IN_TRANS, &[]).await;
+        s.runs(WRITE, IN_TRANS, &[]).await;
+        let create = "create table t (a int)";
+        s.client.query(create);
+        s.db0.expect_query(create).await;
+        s.db0.reply(&[err(1050, "42S01", "Table 't' already exists")]);
+        s.client.expect_err(1050, "42S01").await;
+        s.client.send(command(0x1c, [1, 0, 0, 0, 9, 0, 0, 0]));
+        s.db1.expect(command(0x1c, [70, 0, 0, 0, 9, 0, 0, 0])).await;
+        s.db1.reply(&[row(&["1"]), end(MODERN, CURSOR)]);
+        for _ in 0..2 {
+            s.client.peer.packet().await;
+        }
+        super::failover::switch(&s.world);
+        s.client.query(WRITE);
+        let text = s.client.expect_err(1053, "08S01").await;
+        assert!(text.contains("may have committed"), "{text}");
     });
 }

@@ -3,6 +3,7 @@
 
 use super::commands::attached;
 use super::*;
+use crate::config::Replay;
 use crate::telemetry::{Close, Disruption};
 
 const WRITE: &str = "insert into t values (1)";
@@ -533,5 +534,64 @@ fn the_first_part_of_a_parameter_loses_nothing() {
         db.reply(&prepared(MODERN, 7, 0..1, &[]));
         db.expect(command(0x18, b"\x07\0\0\0\0\0first")).await;
         assert_eq!(world.disrupted(Disruption::Replayed), 1);
+    });
+}
+
+#[test]
+fn a_transaction_is_rolled_back_with_every_answer_that_breaks_off() {
+    play(async {
+        for sql in ["select t.*, @@hostname from t", "show variables", "select a from t for update"] {
+            for undone in [false, true] {
+                let world = World::new();
+                let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+                if undone {
+                    begin_and_fail(&mut client, &mut db, WRITE, 1205).await;
+                } else {
+                    client.query("begin");
+                    db.expect_query("begin").await;
+                    db.reply(&[ok_with(IN_TRANS)]);
+                    client.expect(&[ok_with(IN_TRANS)]).await;
+                }
+                client.query(sql);
+                db.expect_query(sql).await;
+                let begun = head_and_rows(MODERN, &["a"], &[row(&["1"])]);
+                db.reply(&begun);
+                client.expect(&begun).await;
+                db.die();
+                let seq = u8::try_from(begun.len()).unwrap() + 1;
+                if undone && sql.ends_with("update") {
+                    // By itself it would have committed by now.
+                    client.expect_err_at(seq, 1105, "08007").await;
+                } else {
+                    client.expect_err_at(seq, 1213, "40001").await;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_cannot_commit_leaves_no_doubt() {
+    play(async {
+        for sql in ["set names utf8mb4", "set @a = last_insert_id()", "do get_lock('a', 1)", "savepoint a"] {
+            let world = World::with(Settings {
+                change: |live| live.failover.replay = Replay::Off,
+                ..Settings::default()
+            });
+            let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+            client.query("begin");
+            db.expect_query("begin").await;
+            db.reply(&[ok_with(IN_TRANS)]);
+            client.expect(&[ok_with(IN_TRANS)]).await;
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.die();
+            client.expect_err(1213, "40001").await;
+            client.query("select 1");
+            let mut db = db0.accept().await;
+            db.expect_set("").await;
+            db.answer_one("select 1").await;
+            client.expect(&one()).await;
+        }
     });
 }

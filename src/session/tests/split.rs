@@ -36,7 +36,7 @@ pub async fn story() -> Story {
 }
 
 /// Where reads may follow others on another server without a question.
-async fn loose() -> Story {
+pub async fn loose() -> Story {
     story_with(Settings { level: Level::Eventual, ..Settings::default() }).await
 }
 

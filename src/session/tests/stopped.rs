@@ -265,9 +265,11 @@ fn what_an_earlier_statement_of_the_text_did_is_told() {
         let sql = "insert into t values (1); insert into t values (2)";
         client.query(sql);
         db.expect_query(sql).await;
-        let answer = [ok_with(MORE), shuts_down()];
-        db.reply(&answer);
-        client.expect(&answer).await;
+        db.reply(&[ok_with(MORE), shuts_down()]);
+        client.expect(&[ok_with(MORE)]).await;
+        // As when they come one by one.
+        client.expect_err_at(2, 1105, "08007").await;
+        assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 1);
     });
 }
 
@@ -325,5 +327,60 @@ fn what_goes_in_front_of_a_statement_is_said_elsewhere() {
         db.reply_ok();
         db.answer_one(READ).await;
         client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn an_execute_is_not_told_of_a_server_that_ends_before_it() {
+    play(async {
+        let world = World::new();
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let prepare = "prepare s from 'insert into t values (1)'";
+        client.query(prepare);
+        db.answer_ok(prepare).await;
+        client.expect_ok().await;
+        db.die();
+        let db1 = world.server("db-1");
+        super::failover::switch(&world);
+        client.query("execute s");
+        let mut db = db1.accept().await;
+        db.peer.packet().await;
+        db.peer.packet().await;
+        db.reply_ok();
+        db.reply(&[shuts_down()]);
+        db.die();
+        let mut db = db1.accept().await;
+        db.peer.packet().await;
+        db.peer.packet().await;
+        db.reply_ok();
+        db.reply_ok();
+        db.answer_ok("execute s").await;
+        client.expect_ok().await;
+    });
+}
+
+#[test]
+fn rows_of_a_transaction_leave_no_doubt() {
+    play(async {
+        let sql = "select a from t for update";
+        let world = World::with(Settings { chunk: 1, ..Settings::default() });
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        client.query("begin");
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        client.query(sql);
+        db.expect_query(sql).await;
+        let columns = head_and_rows(MODERN, &["a"], &[]);
+        db.reply(&[&columns[..], &[shuts_down()]].concat());
+        client.expect(&columns).await;
+        let seq = u8::try_from(columns.len()).unwrap() + 1;
+        client.expect_err_at(seq, 1105, "08S01").await;
+        assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 0);
+        db.die();
+        world.down("db-0");
+        world.primary("db-1");
+        client.query(READ);
+        client.expect_err(1213, "40001").await;
     });
 }

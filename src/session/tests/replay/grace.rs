@@ -157,6 +157,13 @@ fn nobody_leaves_a_primary_that_is_read_only_for_maintenance() {
         world.maintenance(Maintenance { read_only: true, ..Maintenance::default() });
         read_only_for(&world, 60 * SECOND);
         both(&mut client, &mut db, READ, &text("x")).await;
+        // What it refuses costs nothing of what is there.
+        client.query(WRITE);
+        db.expect_query(WRITE).await;
+        db.reply(&[err(1290, "HY000", "The MySQL server is running with the --read-only option")]);
+        let said = client.expect_err(1290, "HY000").await;
+        assert!(said.contains("maintenance"), "{said}");
+        both(&mut client, &mut db, READ, &text("x")).await;
         // Over: from here on another one may come.
         world.maintenance(Maintenance::default());
         read_only_for(&world, 4 * SECOND);
