@@ -112,6 +112,7 @@ impl<R: Runtime> Session<R> {
     /// The statement is done: its connection is kept, or left in the pool.
     #[inline]
     pub(super) fn rest(&mut self) {
+        let ended = std::mem::take(&mut self.state.answer.ended);
         let attached = self.handle.attached.take();
         let (Some(connection), Some(seat)) = (self.backend.take(), self.seat.take()) else { return };
         let server = connection.about.server;
@@ -125,9 +126,8 @@ impl<R: Runtime> Session<R> {
         // What the server ended behind a part of an answer may break only when another session has it.
         let holds =
             self.state.pins.on(self.role).has(Pin::Transaction) || self.state.held(self.role).is_some();
-        let ended = self.state.answer.ended && !holds;
         if unsent
-            || ended
+            || (ended && !holds)
             || ((left || doubted) && unpinned)
             || !connection.is_between_exchanges()
             || self.state.read_only_lost

@@ -50,10 +50,7 @@ impl<R: Runtime> Session<R> {
         }
         let role = self.role;
         let read_only = role == Role::Reader;
-        // With autocommit off, what is not committed is rolled back, also where no transaction was seen yet.
-        let open = self.state.pins.on(role).has(Pin::Transaction)
-            || (self.state.in_transaction() && role == Role::Writer)
-            || !self.state.carried.autocommit;
+        let open = self.has_open(role);
         let commits = sent && (may_end_transaction(request) || self.state.is_perhaps_over());
         let mark = self.backend.as_mut().and_then(|connection| connection.mark.take());
         self.server_lost();
@@ -208,7 +205,8 @@ impl<R: Runtime> Session<R> {
         if !self.prelude.is_empty() && !matches!(self.send_prelude().await, Ok(Brought::Ready)) {
             let seq = request.answer_seq();
             request.consume_from(buf);
-            return Ok(Outcome::Stop(seq, Stop::Tell(Failure::RolledBack)));
+            let told = self.tell_of_loss().err();
+            return Ok(Outcome::Stop(seq, told.unwrap_or(Stop::Tell(Failure::RolledBack))));
         }
         let effects = request.class.effects;
         if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)
@@ -294,12 +292,24 @@ impl<R: Runtime> Session<R> {
         failure
     }
 
+    /// Whether there is a transaction that is lost with this server.
+    fn has_open(&self, role: Role) -> bool {
+        let pinned = self.state.pins.on(role).has(Pin::Transaction);
+        let (begun, elsewhere) = (self.state.in_transaction(), self.state.transaction_elsewhere(role));
+        match role {
+            Role::Reader if pinned => true,
+            // An earlier statement of the same text may have ended what the pin is of, or begun what has none yet.
+            Role::Writer if begun && (pinned || elsewhere.is_empty()) => true,
+            // With autocommit off, what is not committed is rolled back, also where no transaction was seen yet.
+            _ => !self.state.carried.autocommit && elsewhere.is_empty(),
+        }
+    }
+
     /// Whether nothing is in doubt if the end of its answer is missing: what it did is known, or rolled back.
     pub(super) fn leaves_no_doubt(&self, request: Request) -> bool {
-        let in_transaction = || self.state.pins.on(self.role).has(Pin::Transaction);
         self.role == Role::Reader
             || self.is_repeatable(request)
-            || (in_transaction() && !may_end_transaction(request) && !self.state.is_perhaps_over())
+            || (self.has_open(self.role) && !may_end_transaction(request) && !self.state.is_perhaps_over())
     }
 
     /// Whether running it twice is the same as running it once.

@@ -4,6 +4,7 @@ use super::super::refusals::may_undo;
 use super::SessionState;
 use crate::routing::Role;
 use crate::sql::Effects;
+use crate::telemetry::Pin;
 
 /// What an answer said.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,11 +73,21 @@ impl SessionState {
 
     /// The statement has its answer.
     pub(super) fn doubt(&mut self, role: Role, effects: Effects, text: Option<&[u8]>) {
-        if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() || role == Role::Reader {
+        if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() {
             return;
         }
-        // MySQL puts the end of the connection over a COMMIT that was executed.
-        let ended = effects.contains(Effects::ENDS) && self.answer.ended;
+        if role == Role::Reader {
+            if self.answer.ended
+                && effects.contains(Effects::ENDS)
+                && self.pins.on(role).has(Pin::Transaction)
+            {
+                self.rolled_back();
+            }
+            return;
+        }
+        // MySQL puts the end of the connection over a COMMIT that was executed, also in a procedure.
+        let commits = Effects::ENDS | Effects::CALLS | Effects::LEAVES_UNKNOWN;
+        let ended = self.answer.ended && effects.intersects(commits);
         if ended && text.is_some_and(is_rollback) {
             // It did, or the end of the connection does.
             return self.rolled_back();

@@ -365,3 +365,51 @@ fn a_cursor_on_a_replica_settles_no_doubt_of_the_primary() {
         assert!(text.contains("may have committed"), "{text}");
     });
 }
+
+#[test]
+fn a_lock_that_the_primary_is_lost_with_takes_no_reading_transaction_along() {
+    play(async {
+        let mut s = story().await;
+        s.runs_on_replica("start transaction read only", READING, &[]).await;
+        s.client.query("select get_lock('a', 10)");
+        s.db0.expect_query("select get_lock('a', 10)").await;
+        s.db0.die();
+        // It is open, and must not be called rolled back.
+        s.client.expect_err(1105, "08007").await;
+        s.client.peer.expect_end().await;
+    });
+}
+
+#[test]
+fn a_commit_that_is_lost_with_a_replica_is_told_once() {
+    play(async {
+        let settings = super::connection_phase::settings(crate::topology::Flavor::MariaDb, usize::MAX);
+        let world = World::with(settings);
+        world.down("db-2");
+        let replica = world.server("db-1");
+        let mut client = world.login(&Login { port: Port::Split, ..Login::default() }).await;
+        client.query("start transaction read only");
+        let mut db1 = replica.accept().await;
+        db1.peer.packet().await;
+        db1.reply_ok();
+        for sql in ["start transaction read only", "savepoint a", "set session_track_schema = 1"] {
+            if sql != "start transaction read only" {
+                client.query(sql);
+            }
+            db1.expect_query(sql).await;
+            db1.reply(&[ok_with(READING)]);
+            client.expect(&[ok_with(READING)]).await;
+        }
+        client.query("commit");
+        let (_, set) = db1.peer.packet().await;
+        assert!(set.starts_with(b"\x03SET "), "nothing goes in front: {set:?}");
+        db1.die();
+        client.expect_err(1213, "40001").await;
+        client.query(READ);
+        let mut db1 = replica.accept().await;
+        db1.peer.packet().await;
+        db1.reply_ok();
+        db1.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}

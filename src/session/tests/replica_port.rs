@@ -261,3 +261,29 @@ fn a_transaction_begun_in_a_text_that_breaks_off_is_not_open() {
         client.expect_ok().await;
     });
 }
+
+#[test]
+fn a_killed_rollback_leaves_nothing_open() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("begin");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
+        client.expect(&[ok_with(IN_TRANS)]).await;
+        client.query("rollback");
+        db.expect_query("rollback").await;
+        let killed = err(1927, "70100", "Connection was killed");
+        db.reply(std::slice::from_ref(&killed));
+        db.die();
+        client.expect(&[killed]).await;
+        client.query("select a from t");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one("select a from t").await;
+        client.expect(&one()).await;
+    });
+}

@@ -129,6 +129,7 @@ fn a_transaction_whose_connection_was_killed_is_not_run_again_later() {
             // What it committed, if it did, is not to be called rolled back.
             ("commit", 1053, "08S01"),
             ("create table u (a int)", 1053, "08S01"),
+            ("call p()", 1053, "08S01"),
         ] {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
@@ -382,5 +383,36 @@ fn rows_of_a_transaction_leave_no_doubt() {
         world.primary("db-1");
         client.query(READ);
         client.expect_err(1213, "40001").await;
+    });
+}
+
+#[test]
+fn statements_behind_the_end_of_their_transaction_are_in_doubt() {
+    play(async {
+        for told in [false, true] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            for (sql, answer) in
+                [("begin", ok_with(IN_TRANS)), (WRITE, err(1205, "HY000", "Lock wait timeout exceeded"))]
+            {
+                client.query(sql);
+                db.expect_query(sql).await;
+                db.reply(std::slice::from_ref(&answer));
+                client.expect(&[answer]).await;
+            }
+            // The server undid all of it, and the first of these says so.
+            let sql = "insert into t values (1); insert into t values (2)";
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&[ok_with(MORE)]);
+            client.expect(&[ok_with(MORE)]).await;
+            if told {
+                db.peer.say(&frames(2, &[shuts_down()]));
+            } else {
+                db.die();
+            }
+            client.expect_err_at(2, 1105, "08007").await;
+            assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 1);
+        }
     });
 }
