@@ -193,7 +193,9 @@ impl<S: Stream> Shelf<S> {
     /// The session that has the connection with this id at the server, or had it last.
     pub fn owner_of(&self, thread_id: u32) -> Option<u32> {
         let slots = self.slots.borrow();
-        slots.iter().find(|s| s.thread_id == thread_id && s.epoch != 0).map(|s| s.owner)
+        // One that is being opened has no id yet.
+        let mut open = slots.iter().filter(|s| s.epoch != 0 && !s.opening);
+        open.find(|s| s.thread_id == thread_id).map(|s| s.owner)
     }
 
     /// When the connection that waits longest was parked, and whether a session claims it.

@@ -178,3 +178,23 @@ fn a_kill_without_an_answer_costs_the_connection_and_not_the_session() {
         victim.expect(&one()).await;
     });
 }
+
+#[test]
+fn who_waits_for_a_connection_has_no_number_at_the_server_yet() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        let mut other = world.client().await;
+        other.query("select 1");
+        other.peer.expect_silence().await;
+        client.query("kill 0");
+        db.expect_query("kill 0").await;
+        let unknown = err(1094, "HY000", "Unknown thread id: 0");
+        db.reply(std::slice::from_ref(&unknown));
+        client.expect(&[unknown]).await;
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.answer_one("select 1").await;
+        other.expect(&one()).await;
+    });
+}
