@@ -77,10 +77,9 @@ impl SessionState {
             return;
         }
         if role == Role::Reader {
-            if self.answer.ended
-                && effects.contains(Effects::ENDS)
-                && self.pins.on(role).has(Pin::Transaction)
-            {
+            let more = Effects::SEVERAL | Effects::BEGINS | Effects::LEAVES_UNKNOWN;
+            let only_ends = effects.contains(Effects::ENDS) && !effects.intersects(more);
+            if self.answer.ended && only_ends && self.pins.on(role).has(Pin::Transaction) {
                 self.rolled_back();
             }
             return;

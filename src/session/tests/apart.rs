@@ -413,3 +413,21 @@ fn a_commit_that_is_lost_with_a_replica_is_told_once() {
         client.expect(&one()).await;
     });
 }
+
+#[test]
+fn a_reading_transaction_killed_before_its_commit_is_told_as_lost() {
+    play(async {
+        for sql in ["select a from t; commit", "commit and chain"] {
+            let mut s = story().await;
+            s.runs_on_replica("start transaction read only", READING, &[]).await;
+            s.client.query(sql);
+            s.db1.expect_query(sql).await;
+            let killed = err(1927, "70100", "Connection was killed");
+            s.db1.reply(std::slice::from_ref(&killed));
+            s.db1.peer.close();
+            s.client.expect(&[killed]).await;
+            s.client.query(WRITE);
+            s.client.expect_err(1213, "40001").await;
+        }
+    });
+}
