@@ -523,6 +523,7 @@ impl<R: Runtime> Session<R> {
             explained: request.class.effects.intersects(EXPLAINS),
         };
         let (may_leave, no_doubt) = (self.may_leave(), self.leaves_no_doubt(*request));
+        let in_steps = self.runs_in_steps(request);
         let mut ear = Ear {
             state: &mut self.state,
             heard,
@@ -535,8 +536,7 @@ impl<R: Runtime> Session<R> {
             ends: request.class.effects.contains(Effects::ENDS)
                 && !request.class.effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
-            in_steps: request.class.effects.contains(Effects::CALLS)
-                || request.class.kind == StatementKind::Unknown,
+            in_steps,
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
             told: false,

@@ -58,6 +58,7 @@ impl<R: Runtime> Session<R> {
             || !self.state.pins.on(Role::Writer).has(Pin::Transaction)
             || self.state.journal.as_ref().is_some_and(|journal| !journal.writes())
             || !self.only_commits(buf, request)
+            || self.chains()
             || !context.topology.writer_has_gtids()
         {
             return;
@@ -73,6 +74,13 @@ impl<R: Runtime> Session<R> {
     fn next_mark(&self) -> u128 {
         let nonce = self.nonce.iter().take(8).fold(0, |all, byte| (all << 8) | u128::from(*byte));
         (nonce << 64) | u128::from(self.context.random())
+    }
+
+    /// Whether COMMIT may begin the next transaction, or end the session, without saying so.
+    fn chains(&self) -> bool {
+        let mut variables = self.state.carried.variables.iter();
+        let kind = variables.find(|(name, _)| **name == *b"completion_type");
+        kind.is_some_and(|(_, kind)| !(kind.eq_ignore_ascii_case(b"NO_CHAIN") || **kind == *b"0"))
     }
 
     /// Whether all that a statement does is to commit: no next transaction, no end of the session.

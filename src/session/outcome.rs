@@ -305,6 +305,21 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Whether the server may have committed something when it refuses this as read-only: what commits implicitly does so
+    /// first, and may be refused behind that.
+    #[inline]
+    pub(super) fn runs_in_steps(&self, request: &Request) -> bool {
+        let (kind, effects) = (request.class.kind, request.class.effects);
+        let begins = effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
+            && !effects.contains(Effects::BEGINS_READ_WRITE);
+        let sets = kind == StatementKind::Session && effects.contains(Effects::SETS_STATE);
+        // Of these the commit is all that can be refused, and then nothing of it is done.
+        let only_commits = begins || sets || effects.contains(Effects::UNLOCKS);
+        let commits_first =
+            effects.contains(Effects::COMMITS_IMPLICITLY) && !only_commits && self.has_open(Role::Writer);
+        kind == StatementKind::Unknown || effects.contains(Effects::CALLS) || commits_first
+    }
+
     /// Whether nothing is in doubt if the end of its answer is missing: what it did is known, or rolled back.
     pub(super) fn leaves_no_doubt(&self, request: Request) -> bool {
         self.role == Role::Reader

@@ -352,11 +352,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Whether something that this account can write is not taken back by a rollback, as far as it sees. Asked once for
-    /// each generation: whoever comes meanwhile waits for the answer. Some: the transaction cannot go on here.
+    /// each loss: whoever comes meanwhile waits for the answer. Some: the transaction cannot go on here.
     async fn not_all_is_transactional(&mut self) -> Option<Again> {
         let about = &self.backend.as_ref()?.about;
-        let (generation, user) = (about.generation, about.user.clone());
-        let known = self.context.engines.borrow_mut().of(generation, &user);
+        let user = about.user.clone();
+        let roles = self.context.topology.get().roles_version;
+        let known = self.context.engines.borrow_mut().of(roles, &user);
         let all = known
             .get_or_try_init(async || {
                 match self.ask(NOT_TRANSACTIONAL).await {
@@ -404,17 +405,18 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Whether all that an account can write is transactional, by generation.
+/// Whether all that an account can write is transactional, as of a version of the servers' roles: before the next loss
+/// tables may have been made.
 #[derive(Debug, Default)]
 pub struct Engines {
-    generation: u64,
+    roles: u64,
     known: HashMap<Arc<str>, Rc<OnceCell<bool>>>,
 }
 
 impl Engines {
-    fn of(&mut self, generation: u64, user: &Arc<str>) -> Rc<OnceCell<bool>> {
-        if self.generation != generation {
-            self.generation = generation;
+    fn of(&mut self, roles: u64, user: &Arc<str>) -> Rc<OnceCell<bool>> {
+        if self.roles != roles {
+            self.roles = roles;
             self.known.clear();
         }
         self.known.entry(user.clone()).or_default().clone()

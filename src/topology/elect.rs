@@ -93,8 +93,11 @@ fn elect(
     if eligible.is_empty() {
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
+    let is_last = |s: &Server| {
+        Some(s.id) == last || gone::last_writer(before, servers).is_some_and(|back| back.id == s.id)
+    };
     if let [only] = eligible.as_slice()
-        && Some(only.id) == last
+        && is_last(only)
         && was_succeeded(servers, only, before.generation)
     {
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));

@@ -20,7 +20,8 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
             servers = discovered(&servers, list, &mut next.next_id);
             gone::remember(snapshot, &mut next, &mut servers);
             let now = (snapshot.generation, snapshot.version);
-            servers.iter_mut().for_each(|server| labelled(server, snapshot, now));
+            let back = gone::last_writer(&next, &servers).map(|server| server.id);
+            servers.iter_mut().for_each(|s| labelled(s, snapshot, Some(s.id) == back, now));
         }
         Event::Probe { server, outcome } => {
             probe = probed(&mut servers, *server, outcome, &mut next.next_id, now_ms);
@@ -169,13 +170,17 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
     next
 }
 
-/// Remembers when the label became `Primary`.
-fn labelled(server: &mut Server, before: &Snapshot, now: (u64, u64)) {
-    if server.label != Some(Label::Primary) {
-        server.labelled = None;
-    } else if before.server(server.id).is_none_or(|old| old.label != server.label) {
-        server.labelled = Some(now);
-    }
+/// Remembers when the label became `Primary`. The same pod at another address has had it since then, and the last writer,
+/// if it left the list meanwhile, for longer than who got it since.
+fn labelled(server: &mut Server, before: &Snapshot, is_back: bool, now: (u64, u64)) {
+    let same_pod = |old: &&Arc<Server>| !old.uid.is_empty() && old.uid == server.uid;
+    let old = before.server(server.id).or_else(|| before.servers.iter().find(same_pod));
+    server.labelled = match old {
+        _ if server.label != Some(Label::Primary) => None,
+        Some(old) if old.label == server.label => old.labelled,
+        None if is_back => None,
+        _ => Some(now),
+    };
 }
 
 fn new_id(next_id: &mut u32) -> ServerId {

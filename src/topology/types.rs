@@ -48,8 +48,8 @@ pub struct Snapshot {
     pub max_lag: Duration,
     /// What the operator's resource asks for.
     pub maintenance: Maintenance,
-    /// Pods without a label that were deposed, or the last writer, when they went: what comes back by one of these
-    /// names may be the same data.
+    /// Pods that were deposed, or the last writer, when they went: what comes back by one of these uids, or without a
+    /// label by one of these names, may be the same data.
     pub gone: Arc<[(Arc<str>, ServerId)]>,
     /// The id of the next new server.
     pub next_id: u32,

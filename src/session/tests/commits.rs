@@ -317,3 +317,28 @@ fn only_a_commit_of_what_was_written_is_marked() {
         db.expect_query("commit and chain").await;
     });
 }
+
+#[test]
+fn a_commit_that_begins_the_next_transaction_is_not_looked_up() {
+    play(async {
+        let world = World::with(Settings {
+            change: |live| live.failover.commit = LostCommit::LookedUp,
+            ..Settings::default()
+        });
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let set = "set completion_type = 'CHAIN'";
+        let answers = [
+            (set, ok_state(MODERN, AUTOCOMMIT, &variable("completion_type", "CHAIN"))),
+            ("begin", ok_with(IN_TRANS)),
+            ("insert into t values (1)", ok_with(IN_TRANS)),
+            // Nothing goes in front of it.
+            ("commit", ok_with(IN_TRANS)),
+        ];
+        for (sql, answer) in answers {
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&[answer]);
+            client.peer.packet().await;
+        }
+    });
+}

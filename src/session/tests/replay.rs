@@ -3,6 +3,7 @@
 
 mod grace;
 mod insert_ids;
+mod refused;
 
 use std::time::Duration;
 

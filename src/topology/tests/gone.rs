@@ -111,3 +111,71 @@ fn names_that_never_come_back_do_not_pile_up() {
     }
     assert!(s.snapshot.gone.len() <= 32, "{}", s.snapshot.gone.len());
 }
+
+/// The same pods, labelled, at addresses of their own.
+fn labelled_pods(s: &mut Story, at: &[(&str, Label, &str)]) {
+    let mut list = discovered(&at.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
+    for (server, (name, label, address)) in list.iter_mut().zip(at) {
+        (server.label, server.uid) = (Some(*label), format!("uid-{name}").into());
+        server.address = (*address).into();
+    }
+    s.event(Event::Servers(list));
+}
+
+#[test]
+fn a_former_primary_is_the_same_pod_at_another_address() {
+    use Label::{Primary, Replica};
+    for at_once in [true, false] {
+        let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+        labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.1:3306"), ("db-1", Replica, "10.0.0.2:3306")]);
+        s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0");
+        labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.1:3306"), ("db-1", Primary, "10.0.0.2:3306")]);
+        s.says("db-1", writable());
+        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+        if !at_once {
+            // It has no address while its node restarts.
+            labelled_pods(&mut s, &[("db-1", Primary, "10.0.0.2:3306")]);
+        }
+        labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.9:3306"), ("db-1", Primary, "10.0.0.2:3306")]);
+        s.says("db-0", writable()).refuses("db-1");
+        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
+        if !at_once {
+            // Its label may be news, of which only it can tell.
+            s.says("db-0", replica_of("db-1"));
+        }
+        s.says("db-1", writable());
+        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    }
+}
+
+#[test]
+fn a_primary_at_another_address_goes_on_unless_another_took_over() {
+    use Label::{Primary, Replica};
+    for succeeded in [false, true] {
+        let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+        labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.1:3306"), ("db-1", Replica, "10.0.0.2:3306")]);
+        s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0").refuses("db-1");
+        let label = if succeeded { Primary } else { Replica };
+        labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.1:3306"), ("db-1", label, "10.0.0.2:3306")]);
+        labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.9:3306"), ("db-1", label, "10.0.0.2:3306")]);
+        s.says("db-0", writable());
+        let writer = (!succeeded).then_some("db-0");
+        assert_eq!(s.writer(), writer);
+        if succeeded {
+            assert_eq!(s.snapshot.alarm, Some(Alarm::FormerPrimary));
+        }
+    }
+}
+
+#[test]
+fn a_primary_made_anew_is_not_believed_where_a_replica_follows_another() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    let (before, without) = ([("db-0", 1), ("db-1", 1), ("db-2", 1)], [("db-1", 1), ("db-2", 1)]);
+    pods(&mut s, &before);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
+    pods(&mut s, &without);
+    s.refuses("db-1").says("db-2", replica_of("db-1"));
+    pods(&mut s, &[("db-0", 2), ("db-1", 1), ("db-2", 1)]);
+    s.says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+}
