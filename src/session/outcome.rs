@@ -314,9 +314,10 @@ impl<R: Runtime> Session<R> {
             && !effects.contains(Effects::BEGINS_READ_WRITE);
         let sets = kind == StatementKind::Session && effects.contains(Effects::SETS_STATE);
         // Of these the commit is all that can be refused, and then nothing of it is done.
-        let only_commits = begins || sets || effects.contains(Effects::UNLOCKS);
-        let commits_first =
-            effects.contains(Effects::COMMITS_IMPLICITLY) && !only_commits && self.has_open(Role::Writer);
+        let only_commits = !effects.intersects(Effects::SEVERAL | Effects::LOCKS_TABLES)
+            && (begins || sets || effects.contains(Effects::UNLOCKS));
+        let open = self.state.pins.on(Role::Writer).has(Pin::Transaction) || self.state.in_transaction();
+        let commits_first = open && effects.contains(Effects::COMMITS_IMPLICITLY) && !only_commits;
         kind == StatementKind::Unknown || effects.contains(Effects::CALLS) || commits_first
     }
 

@@ -140,8 +140,8 @@ fn among_members(
 /// last one has.
 fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
     let last = before.last_writer.and_then(|id| find(servers, id));
+    let last = last.or_else(|| gone::last_writer(before, servers));
     if server.label.is_none() {
-        let last = last.or_else(|| gone::last_writer(before, servers));
         return last.map_or(server.uid.is_empty(), Server::is_up_read_only);
     }
     let positions = last.filter(|last| last.is_up_read_only()).and_then(|last| last.facts.as_ref());

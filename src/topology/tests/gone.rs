@@ -1,5 +1,6 @@
 //! Pods without a label that go and come back under their names, as a StatefulSet's do, with their volumes.
 
+use super::labels::at;
 use super::*;
 
 /// Of each pod its name and how many times it was made.
@@ -178,4 +179,22 @@ fn a_primary_made_anew_is_not_believed_where_a_replica_follows_another() {
     pods(&mut s, &[("db-0", 2), ("db-1", 1), ("db-2", 1)]);
     s.says("db-0", writable());
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+}
+
+#[test]
+fn a_handover_between_pods_that_moved_is_believed() {
+    use Label::{Primary, Replica};
+    let moved = |s: &mut Story, first: (Label, &str), second: (Label, &str)| {
+        labelled_pods(s, &[("db-0", first.0, first.1), ("db-1", second.0, second.1)]);
+    };
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    moved(&mut s, (Primary, "10.0.0.1:3306"), (Replica, "10.0.0.2:3306"));
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0");
+    moved(&mut s, (Primary, "10.0.0.1:3306"), (Primary, "10.0.0.2:3306"));
+    s.says("db-1", writable());
+    moved(&mut s, (Replica, "10.0.0.9:3306"), (Primary, "10.0.0.2:3306"));
+    s.refuses("db-0");
+    moved(&mut s, (Primary, "10.0.0.9:3306"), (Replica, "10.0.0.10:3306"));
+    s.says("db-1", at(replica_of("db-0"), "0-1-70")).says("db-0", at(writable(), "0-1-70"));
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
 }

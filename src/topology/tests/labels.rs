@@ -12,7 +12,7 @@ fn cluster() -> Story {
     s
 }
 
-fn at(facts: Facts, position: &str) -> Facts {
+pub(super) fn at(facts: Facts, position: &str) -> Facts {
     Facts { gtid: gtid(position), ..facts }
 }
 
