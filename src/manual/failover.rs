@@ -53,8 +53,8 @@
 //! | not open, not forwarded, whole, nothing held, and (not sent, or repeatable) | again elsewhere, eight times at most (four where a server refuses the session's state), from the second time on 20, 40, … ms later or on news of the servers, since pooled connections to a dead one turn out dead one by one; what two servers had when their connections broke goes to no third one |
 //! | open, not forwarded, and the statement does nothing but `ROLLBACK` | said again elsewhere, where nothing is open |
 //! | open, not forwarded, and the transaction can be run again, with this statement behind it | run again |
-//! | open, and the statement cannot have ended the transaction | 1213 (40001): rolled back |
-//! | repeatable, forwarded | an ERR packet in place of the next row; inside a packet longer than 16 KiB, of which the client has a part, the connection ends |
+//! | open, and the statement cannot have ended the transaction, or is repeatable | 1213 (40001): rolled back |
+//! | not open, repeatable, forwarded | an ERR packet in place of the next row; inside a packet longer than 16 KiB, of which the client has a part, the connection ends |
 //! | a marked COMMIT, sent, nothing held | looked up on the next primary, see below |
 //! | sent, and none of these | SQLSTATE 08007: outcome unknown. Never sent again |
 //! | something held, or, with 08007, perhaps left by the statement itself | 1053, or 08007 where that is the truth, and the connection ends |
@@ -72,12 +72,13 @@
 //!
 //! `session/replay.rs` runs it on the primary of now. `InsertId` at the begin is brought along; the session's state is
 //! that of the begin, or the journal would have been dropped. Nothing that is heard there changes the session: it is
-//! what it was. Of the server the proxy asks whether the account sees tables without rollback, once per worker, account and
-//! generation (the others wait for that answer); what `LAST_INSERT_ID()` is, in front of an INSERT that made an id or
-//! a statement that asks for one: it was made 0 at the begin if nobody knows it, since an OK packet's id is also one that
-//! the client gave itself. Where an insert id differs: `ROLLBACK TO SAVEPOINT`, `SET insert_id, last_insert_id` (the
-//! first try left its own there, and a savepoint does not take that back), and whether the id was used (`@@insert_id` is
-//! 0 then on both kinds of server; MySQL cannot take it back, and so the connection goes if it was not).
+//! what it was. Of the server the proxy asks whether the account sees tables without rollback, once per worker, account
+//! and version of the servers' roles, since tables may be made before the next loss (the others wait for that answer);
+//! what `LAST_INSERT_ID()` is, in front of an INSERT that made an id or a statement that asks for one: it was made 0 at
+//! the begin if nobody knows it, since an OK packet's id is also one that the client gave itself. Where an insert id
+//! differs: `ROLLBACK TO SAVEPOINT`, `SET insert_id, last_insert_id` (the first try left its own there, and a savepoint
+//! does not take that back), and whether the id was used (`@@insert_id` is 0 then on both kinds of server; MySQL cannot
+//! take it back, and so the connection goes if it was not).
 //!
 //! Only a lost *server* is a reason (`has_lost_primary`): the snapshot says so, or another generation has begun. A COMMIT
 //! that was sent is never run again.
@@ -110,7 +111,9 @@
 //! # A server that says it is read-only
 //!
 //! 1290 that speaks of read-only, 1836, 3100 and a Galera server's 1047 mean that nothing was executed, except by a
-//! procedure, whose statements are asked one by one: the refusal of one is the client's to hear. From a primary, with no
+//! procedure, whose statements are asked one by one, and by what commits an open transaction first (DDL, LOCK TABLES,
+//! START TRANSACTION READ WRITE) and may be refused behind that (`runs_in_steps`): that refusal is the client's to hear,
+//! and nothing is run again. In a read-only maintenance the session stays as it is. From a primary, with no
 //! transaction and nothing held, and as long as the client has nothing of an answer, the walker swallows the
 //! packet and `Session::refused` waits for another writer. If the probes go on calling that server the writer
 //! for three intervals (300 ms at least), its own words go to the client. From a replica see
@@ -118,14 +121,15 @@
 //!
 //! # A server that is stopped
 //!
-//! SIGTERM: MySQL and MariaDB end statements that are under way, and answer them with 1053, which MySQL also says to who is
-//! killed (`KILL`); MariaDB says 1927 then. As long as the client has nothing of an answer, also not of a statement
-//! before it in the same text, the walker swallows the packet, and `Session::ending` asks the probes. A server that goes is
-//! lost without an answer. One that stays has its words forwarded: nobody who kills a statement wants it run again. If
-//! the connection is open behind that, a SIGNAL said so, and nothing is lost; if not, a COMMIT that was answered so counts
-//! as one that may have been executed, since MySQL puts the error over one that was. Who has a part of the answer gets
-//! 1105 in place of the next row: 08S01 for what can run again, else 08007 (also behind rows of a procedure that ends with
-//! such a SIGNAL: the packets are the same).
+//! SIGTERM: MySQL and MariaDB end statements that are under way, and answer them with 1053, which MySQL also says to
+//! who is killed (`KILL`); MariaDB says 1927 then. As long as the client has nothing of an answer, and no statement
+//! before it in the same text is done, the walker swallows the packet, and `Session::ending` asks the probes. A server
+//! that goes is lost without an answer. One that stays has its words forwarded: nobody who kills a statement wants it
+//! run again. If the connection is open behind that, a SIGNAL said so, and nothing is lost; if not, a COMMIT that was
+//! answered so counts as one that may have been executed, since MySQL puts the error over one that was. Who has a part
+//! of the answer, or whose text had a statement done before, gets 1105 in its place: 08S01 where nothing is in doubt
+//! (`leaves_no_doubt`), else 08007 (also behind rows of a procedure that ends with such a SIGNAL: the packets are the
+//! same). A connection that was ended so, and holds nothing, is not parked.
 //!
 //! On connections where nothing is under way some say a last word before they close, with a sequence id of 0; a statement
 //! that crosses it on its way counts as sent and not answered (`is_farewell`).

@@ -32,7 +32,8 @@
 //!
 //! A pod that never had a role is left out where the preset says so. One that loses its role while it works
 //! stays, without a label. Another pod (uid) or address under an old name is another server;
-//! where there are no labels, one whose predecessor was deposed is deposed, too (`topology/gone.rs`).
+//! where there are no labels, one whose predecessor was deposed is deposed, too, and with them the same pod (uid)
+//! at another address (`topology/gone.rs`).
 //!
 //! # The operator's resource
 //!

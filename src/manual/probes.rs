@@ -97,7 +97,7 @@
 //! 3. A *deposed* server (it was the writer until another took over, and was not seen to give the role up) is
 //!    not eligible until it was seen read-only or replicating, or its successor is read-only or no longer
 //!    configured: it may lack acknowledged writes. A pod without a label stays deposed when it is made anew under
-//!    its name, and one that is gone has given nothing up (`topology/gone.rs`).
+//!    its name, one with a label at another address, and one that is gone has given nothing up (`topology/gone.rs`).
 //! 4. One eligible candidate: the writer. (With labels it must carry the label; static discovery has none.)
 //! 5. Several: at start the one that others replicate from; later only one from which all the others
 //!    replicate; else none, and an alarm.
