@@ -120,9 +120,11 @@ template() { # kind; prints the folder
   exec 9>"$CACHE/template-$1.lock"
   flock 9
   if [ ! -d "$folder" ]; then
-    rm -rf "$CACHE/template-$1"-*
+    # Another checkout's tests may be copying theirs: only what nobody has used for a day goes.
+    find "$CACHE" -maxdepth 1 -name "template-$1-*" -mmin +1440 -exec rm -rf {} +
     make_template "$1" "$folder"
   fi
+  touch "$folder"
   exec 9>&-
   echo "$folder"
 }

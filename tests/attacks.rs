@@ -1,0 +1,4 @@
+//! What a hostile client, text, server or neighbour could do before it was closed off: one module
+//! for each class of attack, against real servers where the behaviour of the server is the point.
+//! `SECURITY.md` names the promise that each module checks.
+
