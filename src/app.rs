@@ -171,6 +171,9 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
         Command::Check { config } => {
             let loaded = load(&config)?;
             say(&loaded.to_string())?;
+            for warning in loaded.warnings() {
+                complain(format!("{}: warning: {warning}", config.display()));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { url, watch, note } => {

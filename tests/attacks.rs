@@ -2,3 +2,9 @@
 //! for each class of attack, against real servers where the behaviour of the server is the point.
 //! `SECURITY.md` names the promise that each module checks.
 
+mod dialogue;
+#[path = "attacks/impostor.rs"]
+mod impostor;
+#[path = "attacks/passwords.rs"]
+mod passwords;
+mod support;

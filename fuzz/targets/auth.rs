@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::auth::{
-    ClientExchange, ClientStep, Plugin, ServerExchange, Step, caching_sha2, public_key_der,
+    Channel, ClientExchange, ClientStep, Plugin, ServerExchange, Step, caching_sha2, public_key_der,
 };
 
 const NONCE: [u8; 20] = *b"abcdefghijklmnopqrst";
@@ -12,7 +12,9 @@ fuzz_target!(|input: (bool, bool, Option<&[u8]>, &[u8], &[u8])| {
     let (native, flag, plugin, first, second) = input;
     let greeted = if native { Plugin::NativePassword } else { Plugin::CachingSha2 };
     towards_a_client(ServerExchange::new(greeted, NONCE, flag.then_some(b"secret")), plugin, first, second);
-    towards_a_server(ClientExchange::new(b"secret", flag), plugin.unwrap_or_default(), first, second);
+    let channel = if flag { Channel::Verified } else { Channel::Open };
+    let login = ClientExchange::new(b"secret", channel).only_verified(native);
+    towards_a_server(login, plugin.unwrap_or_default(), first, second);
     let _ = public_key_der(first);
     let _ = caching_sha2::encrypt_password(b"secret", &NONCE, second);
 });

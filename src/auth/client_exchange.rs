@@ -10,12 +10,33 @@ use super::{AuthError, Nonce, Plugin, nonce_from};
 /// MySQL asks to switch once. MariaDB does it for each plugin of `IDENTIFIED VIA a OR b`.
 const MAX_SWITCHES: u8 = 4;
 
+/// What is known of the peer on a connection to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// No TLS: others can read along, and nobody verified who the server is.
+    Open,
+    /// TLS with a certificate that nobody verified: whoever stands in between has one, too.
+    Encrypted,
+    /// TLS with a verified certificate, or a unix socket of this machine.
+    Verified,
+}
+
+/// How a password left the proxy for a server that nobody verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// Under the RSA key that the server itself sent.
+    UnverifiedKey,
+    /// As it is, over TLS with an unverified certificate.
+    UnverifiedTls,
+}
+
 /// One login to one server.
 #[derive(Clone, Copy)]
 pub struct ClientExchange<'a> {
     password: &'a [u8],
-    secure: bool,
-    public_key: Option<&'a [u8]>,
+    channel: Channel,
+    /// Nobody but a verified server gets the password.
+    only_verified: bool,
 }
 
 /// The first answer is sent, the server's verdict is not here.
@@ -26,6 +47,7 @@ pub struct Pending<'a> {
     nonce: Nonce,
     phase: Phase,
     switches: u8,
+    exposed: Option<Exposure>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,23 +65,22 @@ pub enum ClientStep<'a> {
     /// Send these bytes as one packet, then read on.
     Send(Vec<u8>, Pending<'a>),
     /// Send one packet of the byte [`REQUEST_PUBLIC_KEY`]; the AuthMoreData that answers is the
-    /// server's key in PEM, worth keeping for [`ClientExchange::with_public_key`].
+    /// server's key in PEM.
     RequestPublicKey(Pending<'a>),
     /// Nothing to send: OK or ERR follows.
     WaitForVerdict(Pending<'a>),
 }
 
 impl<'a> ClientExchange<'a> {
-    /// `secure` says that nobody can listen: TLS or a unix socket. Then the full exchange of
-    /// caching_sha2_password sends the password as it is, else under the server's RSA key.
-    pub fn new(password: &'a [u8], secure: bool) -> Self {
-        Self { password, secure, public_key: None }
+    /// The full exchange of caching_sha2_password sends the password as it is over TLS and unix sockets, else under
+    /// the server's RSA key.
+    pub fn new(password: &'a [u8], channel: Channel) -> Self {
+        Self { password, channel, only_verified: false }
     }
 
-    /// A key that this server gave before (PEM): saves the round trip of asking. A server makes
-    /// new keys when its old ones are deleted, so a caller that is refused should forget it.
-    pub fn with_public_key(self, pem: Option<&'a [u8]>) -> Self {
-        Self { public_key: pem, ..self }
+    /// The same; with `true` the full exchange ends the login on every channel but [`Channel::Verified`].
+    pub fn only_verified(self, only_verified: bool) -> Self {
+        Self { only_verified, ..self }
     }
 
     /// The plugin and answer for the handshake response to a greeting. A greeting for a plugin
@@ -72,7 +93,7 @@ impl<'a> ClientExchange<'a> {
 
     fn answer(self, plugin: Plugin, nonce: Nonce, switches: u8) -> (Vec<u8>, Pending<'a>) {
         let response = plugin.scramble(self.password, &nonce);
-        (response, Pending { exchange: self, plugin, nonce, phase: Phase::Scramble, switches })
+        (response, Pending { exchange: self, plugin, nonce, phase: Phase::Scramble, switches, exposed: None })
     }
 }
 
@@ -80,6 +101,11 @@ impl<'a> Pending<'a> {
     /// The plugin that is spoken now; its name goes into the handshake response.
     pub fn plugin(&self) -> Plugin {
         self.plugin
+    }
+
+    /// How the password went to a server that nobody verified, if it did.
+    pub fn exposed(&self) -> Option<Exposure> {
+        self.exposed
     }
 
     /// An AuthSwitchRequest: plugin name and data as they came.
@@ -94,14 +120,15 @@ impl<'a> Pending<'a> {
         let unsupported = || AuthError::Unsupported(String::from_utf8_lossy(plugin).into_owned());
         let plugin = Plugin::from_name(plugin).ok_or_else(unsupported)?;
         let (response, pending) = self.exchange.answer(plugin, nonce_from(data)?, self.switches + 1);
-        Ok(ClientStep::Send(response, pending))
+        Ok(ClientStep::Send(response, Pending { exposed: self.exposed, ..pending }))
     }
 
     /// An AuthMoreData packet, without its 0x01.
     ///
     /// # Errors
-    /// [`AuthError::Unexpected`] for what the plugin does not say here, [`AuthError::PublicKey`]
-    /// and [`AuthError::PasswordTooLong`] when the key that came cannot be used.
+    /// [`AuthError::Unexpected`] for what the plugin does not say here, [`AuthError::Unverified`] for a server that
+    /// must not get the password, [`AuthError::PublicKey`] and [`AuthError::PasswordTooLong`] when the key that came
+    /// cannot be used.
     pub fn more_data(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         match (self.plugin, self.phase, data) {
             (Plugin::CachingSha2, Phase::Scramble, [FAST_AUTH_SUCCESS]) => {
@@ -114,19 +141,20 @@ impl<'a> Pending<'a> {
     }
 
     fn full(self) -> Result<ClientStep<'a>, AuthError> {
-        if self.exchange.secure {
-            let clear = clear_password(self.exchange.password);
-            return Ok(ClientStep::Send(clear, self.in_phase(Phase::Verdict)));
-        }
-        match self.exchange.public_key {
-            Some(pem) => self.encrypted(pem),
-            None => Ok(ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey))),
-        }
+        let exposed = match self.exchange.channel {
+            Channel::Verified => None,
+            _ if self.exchange.only_verified => return Err(AuthError::Unverified),
+            Channel::Encrypted => Some(Exposure::UnverifiedTls),
+            Channel::Open => return Ok(ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey))),
+        };
+        let clear = clear_password(self.exchange.password);
+        Ok(ClientStep::Send(clear, Self { exposed, ..self.in_phase(Phase::Verdict) }))
     }
 
     fn encrypted(self, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         let cipher = encrypt_password(self.exchange.password, &self.nonce, pem)?;
-        Ok(ClientStep::Send(cipher, self.in_phase(Phase::Verdict)))
+        let exposed = Some(Exposure::UnverifiedKey);
+        Ok(ClientStep::Send(cipher, Self { exposed, ..self.in_phase(Phase::Verdict) }))
     }
 
     fn in_phase(self, phase: Phase) -> Self {

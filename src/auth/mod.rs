@@ -10,7 +10,7 @@ mod server_exchange;
 #[cfg(test)]
 mod tests;
 
-pub use client_exchange::{ClientExchange, ClientStep, Pending};
+pub use client_exchange::{Channel, ClientExchange, ClientStep, Exposure, Pending};
 pub use pem::public_key_der;
 pub use server_exchange::{Finishing, ServerExchange, Step, Switched};
 
@@ -76,6 +76,12 @@ pub enum AuthError {
         /// What came.
         got: &'static str,
     },
+    /// The server asks for the password itself, which only a verified server may get.
+    #[error(
+        "the server asks for the password (caching_sha2_password, full exchange), and servers_tls allows that only on a \
+         connection with a verified certificate"
+    )]
+    Unverified,
     /// The server's public key is no PEM text of an RSA key of 2,048 to 8,192 bits.
     #[error("the server's public key cannot be read: {0}")]
     PublicKey(&'static str),

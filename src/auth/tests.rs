@@ -377,11 +377,12 @@ mod towards_clients {
 
 mod towards_servers {
     use super::*;
+    use Channel::{Encrypted, Open, Verified};
 
     const OTHER: Nonce = *b"ABCDEFGHIJKLMNOPQRST";
 
-    fn login(secure: bool) -> ClientExchange<'static> {
-        ClientExchange::new(b"secret", secure)
+    fn login(channel: Channel) -> ClientExchange<'static> {
+        ClientExchange::new(b"secret", channel)
     }
 
     fn sent(step: Result<ClientStep<'_>, AuthError>) -> (Vec<u8>, Pending<'_>) {
@@ -393,23 +394,23 @@ mod towards_servers {
 
     #[test]
     fn the_first_answer_is_the_greeted_plugins() {
-        let (answer, pending) = login(false).greeted(b"mysql_native_password", NONCE);
+        let (answer, pending) = login(Open).greeted(b"mysql_native_password", NONCE);
         assert_eq!(
             (answer, pending.plugin()),
             (Plugin::NativePassword.scramble(b"secret", &NONCE), Plugin::NativePassword)
         );
-        let (answer, pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let (answer, pending) = login(Open).greeted(b"caching_sha2_password", NONCE);
         assert_eq!(
             (answer, pending.plugin()),
             (Plugin::CachingSha2.scramble(b"secret", &NONCE), Plugin::CachingSha2)
         );
-        let (_, pending) = login(false).greeted(b"sha256_password", NONCE);
+        let (_, pending) = login(Open).greeted(b"sha256_password", NONCE);
         assert_eq!(pending.plugin(), Plugin::CachingSha2);
     }
 
     #[test]
     fn the_fast_path_waits_for_the_verdict() {
-        let (_, pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let (_, pending) = login(Open).greeted(b"caching_sha2_password", NONCE);
         let step = pending.more_data(&[3]).unwrap();
         assert_eq!(step.packet(), None);
         let ClientStep::WaitForVerdict(pending) = step else { panic!("{step:?}") };
@@ -418,7 +419,7 @@ mod towards_servers {
 
     #[test]
     fn a_safe_channel_carries_the_password() {
-        let (_, pending) = login(true).greeted(b"caching_sha2_password", NONCE);
+        let (_, pending) = login(Verified).greeted(b"caching_sha2_password", NONCE);
         let (packet, pending) = sent(pending.more_data(&[4]));
         assert_eq!(packet, b"secret\0");
         assert!(pending.more_data(&[4]).is_err());
@@ -426,7 +427,7 @@ mod towards_servers {
 
     #[test]
     fn an_unsafe_channel_carries_it_under_the_servers_key() {
-        let (_, pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let (_, pending) = login(Open).greeted(b"caching_sha2_password", NONCE);
         let step = pending.more_data(&[4]).unwrap();
         assert_eq!(step.packet(), Some(&[2][..]));
         let ClientStep::RequestPublicKey(pending) = step else { panic!("{step:?}") };
@@ -437,16 +438,44 @@ mod towards_servers {
     }
 
     #[test]
-    fn a_known_key_saves_the_question() {
-        let exchange = login(false).with_public_key(Some(&PEM));
-        let (_, pending) = exchange.greeted(b"caching_sha2_password", NONCE);
-        let (packet, _) = sent(pending.more_data(&[4]));
-        assert_eq!(unmask(decrypt(&packet), &NONCE), b"secret\0");
+    fn what_left_the_proxy_for_an_unverified_server_is_known() {
+        for (channel, expected) in [
+            (Verified, None),
+            (Encrypted, Some(Exposure::UnverifiedTls)),
+            (Open, Some(Exposure::UnverifiedKey)),
+        ] {
+            let (_, pending) = login(channel).greeted(b"caching_sha2_password", NONCE);
+            assert_eq!(pending.exposed(), None, "a scramble is no password");
+            let step = pending.more_data(&[4]).unwrap();
+            let pending = match step {
+                ClientStep::RequestPublicKey(pending) => sent(pending.more_data(&PEM)).1,
+                step => sent(Ok(step)).1,
+            };
+            assert_eq!(pending.exposed(), expected);
+            // A later switch does not take it back.
+            let (_, pending) = sent(pending.auth_switch(b"mysql_native_password", &NONCE));
+            assert_eq!(pending.exposed(), expected);
+        }
+    }
+
+    #[test]
+    fn nobody_but_a_verified_server_gets_the_password_where_that_is_asked_for() {
+        for channel in [Open, Encrypted] {
+            let (_, pending) = login(channel).only_verified(true).greeted(b"caching_sha2_password", NONCE);
+            assert_eq!(pending.more_data(&[4]).unwrap_err(), AuthError::Unverified);
+            // Nor behind a detour over the weaker plugin.
+            let (_, pending) = sent(pending.auth_switch(b"mysql_native_password", &OTHER));
+            let (_, pending) = sent(pending.auth_switch(b"caching_sha2_password", &NONCE));
+            assert_eq!(pending.more_data(&[4]).unwrap_err(), AuthError::Unverified);
+            assert!(matches!(pending.more_data(&[3]), Ok(ClientStep::WaitForVerdict(_))));
+        }
+        let (_, pending) = login(Verified).only_verified(true).greeted(b"caching_sha2_password", NONCE);
+        assert_eq!(sent(pending.more_data(&[4])).0, b"secret\0");
     }
 
     #[test]
     fn a_switch_answers_to_the_new_nonce_also_in_the_full_exchange() {
-        let (_, pending) = login(false).greeted(b"mysql_native_password", NONCE);
+        let (_, pending) = login(Open).greeted(b"mysql_native_password", NONCE);
         let with_nul = [OTHER.as_slice(), &[0]].concat();
         let (answer, pending) = sent(pending.auth_switch(b"caching_sha2_password", &with_nul));
         assert_eq!(answer, Plugin::CachingSha2.scramble(b"secret", &OTHER));
@@ -457,7 +486,7 @@ mod towards_servers {
 
     #[test]
     fn unsupported_plugins_and_bad_nonces_are_named() {
-        let (_, pending) = login(true).greeted(b"caching_sha2_password", NONCE);
+        let (_, pending) = login(Verified).greeted(b"caching_sha2_password", NONCE);
         for plugin in ["mysql_clear_password", "client_ed25519", "dialog", ""] {
             let error = pending.auth_switch(plugin.as_bytes(), &NONCE).unwrap_err();
             assert_eq!(error, AuthError::Unsupported(plugin.to_owned()));
@@ -472,7 +501,7 @@ mod towards_servers {
 
     #[test]
     fn a_server_cannot_switch_for_ever() {
-        let (_, mut pending) = login(false).greeted(b"caching_sha2_password", NONCE);
+        let (_, mut pending) = login(Open).greeted(b"caching_sha2_password", NONCE);
         let mut switches = 0;
         while let Ok(ClientStep::Send(_, next)) = pending.auth_switch(b"mysql_native_password", &NONCE) {
             pending = next;
@@ -484,7 +513,7 @@ mod towards_servers {
 
     #[test]
     fn native_passwords_know_no_more_data() {
-        let (_, pending) = login(true).greeted(b"mysql_native_password", NONCE);
+        let (_, pending) = login(Verified).greeted(b"mysql_native_password", NONCE);
         for data in [&[3][..], &[4], &[], b"\x04\0"] {
             assert!(matches!(pending.more_data(data), Err(AuthError::Unexpected { .. })));
         }
@@ -493,14 +522,14 @@ mod towards_servers {
     #[test]
     fn empty_passwords_have_empty_answers() {
         for plugin in [Plugin::NativePassword, Plugin::CachingSha2] {
-            let (answer, _) = ClientExchange::new(b"", false).greeted(plugin.name().as_bytes(), NONCE);
+            let (answer, _) = ClientExchange::new(b"", Open).greeted(plugin.name().as_bytes(), NONCE);
             assert_eq!(answer, b"");
         }
     }
 
     #[test]
     fn nothing_secret_shows_in_debug_output() {
-        let (_, pending) = login(true).greeted(b"caching_sha2_password", NONCE);
+        let (_, pending) = login(Verified).greeted(b"caching_sha2_password", NONCE);
         assert_eq!(format!("{:?}", pending.more_data(&[4]).unwrap()), "Send");
     }
 
@@ -509,7 +538,7 @@ mod towards_servers {
         fn both_sides_agree(password in "\\PC{0,60}", nonce: Nonce, native: bool, greeted_native: bool) {
             let of = |native| if native { Plugin::NativePassword } else { Plugin::CachingSha2 };
             let server = ServerExchange::new(of(greeted_native), nonce, Some(password.as_bytes()));
-            let client = ClientExchange::new(password.as_bytes(), false);
+            let client = ClientExchange::new(password.as_bytes(), Open);
             let (answer, pending) = client.greeted(of(native).name().as_bytes(), nonce);
             let mut step = server.respond(Some(pending.plugin().name().as_bytes()), &answer);
             if let Step::AuthSwitch(switched) = step {
@@ -526,7 +555,7 @@ mod towards_servers {
 
         #[test]
         fn any_packet_is_answered_or_refused(plugin: Vec<u8>, data: Vec<u8>, secure: bool) {
-            let (_, pending) = login(secure).greeted(&plugin, NONCE);
+            let (_, pending) = login(if secure { Verified } else { Open }).greeted(&plugin, NONCE);
             let _ = pending.more_data(&data);
             let _ = pending.auth_switch(&plugin, &data);
         }

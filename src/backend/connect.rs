@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::ServerError;
 use super::connection::{About, Class, Connection};
-use crate::auth::{AuthError, ClientExchange, ClientStep};
+use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
 use crate::config::Secret;
 use crate::net::{
-    Buf, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient, TlsError, read_packet,
+    Buf, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient, TlsError, read_packet,
 };
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
-    ProtocolError, Writer, encode_ssl_request, frame_with,
+    ProtocolError, StatusFlags, Writer, encode_ssl_request, frame_with,
 };
 
 /// The longest packet of a login that is taken, in bytes: a public key is the longest there is.
@@ -108,7 +108,7 @@ pub async fn connect<R: Runtime>(
             // A server that speaks no version of TLS that is safe, or has a broken certificate.
             Err(ConnectError::Tls { server, error }) if used.is_optional() => {
                 tracing::debug!(%server, %error, "connecting without TLS");
-                used = Arc::default();
+                used = Arc::new(used.without());
             }
             Ok((mut connection, greeting)) => {
                 connection.fell_back = wanted && connection.encrypted.is_none();
@@ -129,21 +129,10 @@ async fn log_in<R: Runtime>(
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let mut stream = runtime.connect(&target.endpoint).await?;
     let mut buf = Buf::with_room(1024);
-    let header = read_packet(&mut stream, &mut buf, Some(0), MAX_LOGIN_PACKET).await?;
-    let greeting = {
-        let payload = payload(&buf, header);
-        if payload.first() == Some(&0xff) {
-            return Err(ServerError::from(&ErrPacket::parse(payload)?).into());
-        }
-        Greeting::parse(payload)?
-    };
-    buf.consume(header.total());
-    if !greeting.capabilities.contains(Capabilities::PROTOCOL_41 | Capabilities::PLUGIN_AUTH) {
-        return Err(ProtocolError::Unsupported("authentication plugins of the 4.1 protocol").into());
-    }
+    let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
     let mut capabilities = agreed(greeting.capabilities, class);
     let collation = u8::try_from(collation).unwrap_or(greeting.collation);
-    let mut seq = header.seq.wrapping_add(1);
+    let mut seq = seq.wrapping_add(1);
     let local = matches!(target.endpoint, Endpoint::Unix(_));
     let of_tls = |error| ConnectError::Tls { server: target.name.clone(), error };
     let mut encrypted = None;
@@ -160,14 +149,10 @@ async fn log_in<R: Runtime>(
         stream = secured;
         encrypted = Some(how);
     }
-    let secure = local || encrypted.is_some();
-    let exchange = ClientExchange::new(login.password.expose().as_bytes(), secure);
-    let (response, mut pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
-    let mut attributes = Vec::new();
-    for (name, value) in [("_client_name", "pointsman"), ("program_name", "pointsman")] {
-        attributes.put_lenenc_bytes(name.as_bytes());
-        attributes.put_lenenc_bytes(value.as_bytes());
-    }
+    let exchange = ClientExchange::new(login.password.expose().as_bytes(), channel(local, encrypted));
+    let exchange = exchange.only_verified(tls.verifies());
+    let (response, pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
+    let attributes = attributes();
     let answer = HandshakeResponse {
         capabilities,
         max_packet: MAX_PACKET,
@@ -179,50 +164,128 @@ async fn log_in<R: Runtime>(
         attributes: &attributes,
     };
     send(&mut stream, seq, |out| answer.encode(out)).await?;
-    loop {
-        seq = seq.wrapping_add(1);
-        let header = read_packet(&mut stream, &mut buf, Some(seq), MAX_LOGIN_PACKET).await?;
-        let step = {
-            let payload = payload(&buf, header);
-            match payload.first() {
-                Some(0) => {
-                    let ok = OkPacket::parse(payload, capabilities.contains(Capabilities::SESSION_TRACK))?;
-                    let status = ok.status;
-                    let about = About {
-                        server: target.server,
-                        generation: target.generation,
-                        user: login.user.clone(),
-                        class,
-                        flavor: flavor(greeting.capabilities),
-                        capabilities,
-                        thread_id: greeting.connection_id,
-                    };
-                    let mut connection = Connection::new(stream, about, status);
-                    connection.encrypted = encrypted;
-                    return Ok((connection, greeting));
-                }
-                Some(0xff) => return Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
-                Some(0xfe) => {
-                    let switch = AuthSwitchRequest::parse(payload)?;
-                    pending.auth_switch(switch.plugin, switch.data)?
-                }
-                Some(1) => pending.more_data(payload.get(1..).unwrap_or_default())?,
-                byte => {
-                    let byte = byte.copied().unwrap_or_default();
-                    return Err(ProtocolError::Unexpected { expected: "the end of the login", byte }.into());
-                }
-            }
-        };
-        buf.consume(header.total());
-        if let Some(packet) = step.packet() {
-            seq = seq.wrapping_add(1);
-            send(&mut stream, seq, |out| out.extend_from_slice(packet)).await?;
+    let mut asked = Asked { target, login, tls, seq, capabilities };
+    let status = asked.authenticate(&mut stream, &mut buf, pending).await?;
+    let about = About {
+        server: target.server,
+        generation: target.generation,
+        user: login.user.clone(),
+        class,
+        flavor: flavor(greeting.capabilities),
+        capabilities,
+        thread_id: greeting.connection_id,
+    };
+    let mut connection = Connection::new(stream, about, status);
+    connection.encrypted = encrypted;
+    Ok((connection, greeting))
+}
+
+/// Reads the initial handshake packet. Returns it with its sequence id.
+async fn greeting<S: Stream>(stream: &mut S, buf: &mut Buf) -> Result<(Greeting, u8), ConnectError> {
+    let header = read_packet(stream, buf, Some(0), MAX_LOGIN_PACKET).await?;
+    let greeting = {
+        let payload = payload(buf, header);
+        if payload.first() == Some(&0xff) {
+            return Err(ServerError::from(&ErrPacket::parse(payload)?).into());
         }
-        pending = match step {
-            ClientStep::Send(_, next)
-            | ClientStep::RequestPublicKey(next)
-            | ClientStep::WaitForVerdict(next) => next,
+        Greeting::parse(payload)?
+    };
+    buf.consume(header.total());
+    if !greeting.capabilities.contains(Capabilities::PROTOCOL_41 | Capabilities::PLUGIN_AUTH) {
+        return Err(ProtocolError::Unsupported("authentication plugins of the 4.1 protocol").into());
+    }
+    Ok((greeting, header.seq))
+}
+
+/// What is known of the server before it gets anything of the password.
+fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
+    match encrypted {
+        Some(encrypted) if encrypted.verified => Channel::Verified,
+        Some(_) => Channel::Encrypted,
+        None if local => Channel::Verified,
+        None => Channel::Open,
+    }
+}
+
+/// The connection attributes: what the server's administrator sees of the proxy.
+fn attributes() -> Vec<u8> {
+    let mut attributes = Vec::new();
+    for (name, value) in [("_client_name", "pointsman"), ("program_name", "pointsman")] {
+        attributes.put_lenenc_bytes(name.as_bytes());
+        attributes.put_lenenc_bytes(value.as_bytes());
+    }
+    attributes
+}
+
+/// A login whose handshake response is sent.
+struct Asked<'a> {
+    target: &'a Target,
+    login: &'a Login,
+    tls: &'a TlsClient,
+    /// Of the packet that was sent last.
+    seq: u8,
+    capabilities: Capabilities,
+}
+
+impl Asked<'_> {
+    /// Answers the server until its OK packet, whose status flags it returns.
+    async fn authenticate<S: Stream>(
+        &mut self,
+        stream: &mut S,
+        buf: &mut Buf,
+        mut pending: Pending<'_>,
+    ) -> Result<StatusFlags, ConnectError> {
+        loop {
+            self.seq = self.seq.wrapping_add(1);
+            let header = read_packet(stream, buf, Some(self.seq), MAX_LOGIN_PACKET).await?;
+            let step = {
+                let payload = payload(buf, header);
+                match payload.first() {
+                    Some(0) => {
+                        let tracks = self.capabilities.contains(Capabilities::SESSION_TRACK);
+                        return Ok(OkPacket::parse(payload, tracks)?.status);
+                    }
+                    Some(0xff) => return Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
+                    Some(0xfe) => {
+                        let switch = AuthSwitchRequest::parse(payload)?;
+                        pending.auth_switch(switch.plugin, switch.data)?
+                    }
+                    Some(1) => pending.more_data(payload.get(1..).unwrap_or_default())?,
+                    byte => {
+                        let byte = byte.copied().unwrap_or_default();
+                        let error = ProtocolError::Unexpected { expected: "the end of the login", byte };
+                        return Err(error.into());
+                    }
+                }
+            };
+            buf.consume(header.total());
+            if let Some(packet) = step.packet() {
+                self.seq = self.seq.wrapping_add(1);
+                send(stream, self.seq, |out| out.extend_from_slice(packet)).await?;
+            }
+            pending = match step {
+                ClientStep::Send(_, next)
+                | ClientStep::RequestPublicKey(next)
+                | ClientStep::WaitForVerdict(next) => next,
+            };
+            if let Some(how) = pending.exposed() {
+                self.warn_of_exposure(how);
+            }
+        }
+    }
+
+    /// Says in the log, once in an hour for each server, that a server got a password without proving who it is.
+    fn warn_of_exposure(&self, how: Exposure) {
+        if !self.tls.exposure_is_news(&self.target.name) {
+            return;
+        }
+        let how = match how {
+            Exposure::UnverifiedKey => "encrypted with the RSA key that the server itself sent, without TLS",
+            Exposure::UnverifiedTls => "over TLS with a certificate that nobody verified",
         };
+        tracing::warn!(server = %self.target.name, user = %self.login.user,
+            "the server asked for the password of this account and got it {how}: whoever answers at the server's address \
+             can ask for it; set servers_tls.ca_file (or ca_secret), so that only a verified server gets passwords");
     }
 }
 

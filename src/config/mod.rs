@@ -14,6 +14,7 @@ mod tests;
 mod tls;
 mod types;
 mod values;
+mod warnings;
 
 pub use choice::Choice;
 pub use error::{ConfigError, Problem};

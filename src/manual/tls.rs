@@ -16,8 +16,15 @@
 //! handshake response, [`encode_ssl_request`](crate::wire::encode_ssl_request)), has the runtime
 //! [`secure`](crate::net::Runtime::secure) the stream, and goes on with the handshake response; sequence ids go on,
 //! too. Bytes behind the greeting that came before TLS are an error: whoever wrote them, they are not protected.
-//! `caching_sha2_password` may then send the password as it is. With `preferred` a handshake that fails is followed
-//! by a connection without TLS, as to a server that does not offer it.
+//! With `preferred` a handshake that fails is followed by a connection without TLS, as to a server that does not offer
+//! it.
+//!
+//! What is known of the server is the [`Channel`](crate::auth::Channel) of the exchange: verified TLS and unix sockets,
+//! unverified TLS, or neither. In the modes that verify, the full exchange of `caching_sha2_password` ends the login
+//! (`AuthError::Unverified`) on every channel but the first; TLS has failed long before, so this is the second lock. In
+//! the others the password goes out, as it is over TLS, else under the RSA key that came, and
+//! [`Exposure`](crate::auth::Exposure) says how: `net/tls/reminders.rs` lets one warning a server and hour into the log.
+//! Plugins that send a password without a scramble (`mysql_clear_password`, `dialog`) are not spoken at all.
 //!
 //! # Who the server is
 //!

@@ -69,3 +69,17 @@ fn the_ca_may_come_from_a_secret() {
     assert_eq!(live.servers_tls.ca, Some(Secret::new("a CA")));
     assert_eq!(config.live_with(|_| None).servers_tls.ca, None);
 }
+
+#[test]
+fn passwords_for_unverified_servers_are_warned_of() {
+    let warnings = |text: &str| parse(text).unwrap().warnings();
+    for mode in ["preferred", "required", "disabled"] {
+        let found = warnings(&section(&format!("mode = {mode:?}")));
+        assert!(found.len() == 1 && found[0].starts_with("servers_tls.mode: with "), "{found:?}");
+        assert!(found[0].contains(mode) && found[0].contains("verify_identity"), "{found:?}");
+    }
+    assert_eq!(warnings(&section(&format!("ca_file = {CA:?}"))), [""; 0]);
+    assert_eq!(warnings(&section(&format!("mode = \"verify_ca\"\nca_file = {CA:?}"))), [""; 0]);
+    // Nobody stands between the proxy and a socket in the file system.
+    assert_eq!(warnings(&section("").replace("\"a:3306\"", "\"unix:/run/mysqld.sock\"")), [""; 0]);
+}

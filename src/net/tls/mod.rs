@@ -1,6 +1,7 @@
 //! TLS towards the servers: what the settings come to, once for all workers, and the
 //! handshake's outcome. The bytes are the business of `state`.
 
+mod reminders;
 mod sessions;
 mod state;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use rustls::{CertificateError, ClientConfig};
 use tokio::sync::watch;
 
 use crate::config::{ServersTls, TlsMode};
+use reminders::Reminders;
 use sessions::AllSessions;
 pub(super) use state::{Io, Tls};
 
@@ -26,6 +28,8 @@ pub struct TlsClient {
     /// None: there should be a CA, but it is not known yet.
     config: Option<Arc<ClientConfig>>,
     sessions: AllSessions,
+    /// Servers that the log has named because they got a password without being verified.
+    exposed: Reminders,
 }
 
 impl Default for TlsClient {
@@ -74,6 +78,8 @@ pub struct Encrypted {
     pub version: &'static str,
     /// An earlier session went on, without certificates.
     pub resumed: bool,
+    /// The certificate leads to the CA and, where the mode asks for it, is for the server's name.
+    pub verified: bool,
 }
 
 impl TlsClient {
@@ -103,7 +109,7 @@ impl TlsClient {
 
     /// Before its certificates are known: nobody gets a connection that has to be encrypted.
     pub fn unready(mode: TlsMode) -> Self {
-        TlsClient { mode, config: None, sessions: AllSessions::default() }
+        TlsClient { mode, config: None, sessions: AllSessions::default(), exposed: Reminders::default() }
     }
 
     /// Whether to encrypt a connection to a server that does, or does not, offer it.
@@ -117,9 +123,24 @@ impl TlsClient {
         }
     }
 
+    /// The same settings for a connection that was tried with TLS in vain: without TLS.
+    pub fn without(&self) -> Self {
+        TlsClient { mode: TlsMode::Disabled, ..self.clone() }
+    }
+
     /// Whether a connection that cannot be encrypted is better than none.
     pub fn is_optional(&self) -> bool {
         self.mode == TlsMode::Preferred
+    }
+
+    /// True if nobody but a verified server may get a password.
+    pub fn verifies(&self) -> bool {
+        self.mode.verifies()
+    }
+
+    /// True if a password that went to this unverified server is worth a line of the log: once in an hour for each server.
+    pub fn exposure_is_news(&self, server: &Arc<str>) -> bool {
+        self.exposed.is_due(server)
     }
 
     /// Begins a connection to a server that may have any of these names; `host` and `port` are what its address says.
@@ -144,7 +165,7 @@ impl TlsClient {
             let names = if names.is_empty() { std::slice::from_ref(&host) } else { names };
             verify::is_for_any(certificate, names)?;
         }
-        Ok(Encrypted { version: tls.version(), resumed: tls.is_resumed() })
+        Ok(Encrypted { version: tls.version(), resumed: tls.is_resumed(), verified: self.mode.verifies() })
     }
 }
 

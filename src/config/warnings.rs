@@ -1,0 +1,28 @@
+//! What a valid configuration allows although it should not stay so: for `check`.
+
+use super::choice::Choice;
+use super::types::{Config, Discovery};
+
+impl Config {
+    /// Settings that work and still deserve an operator's attention, each in one line: the key, what it allows, what
+    /// to write instead.
+    pub fn warnings(&self) -> Vec<String> {
+        self.unverified_servers().into_iter().collect()
+    }
+
+    fn unverified_servers(&self) -> Option<String> {
+        let mode = self.live.servers_tls.mode;
+        let over_a_network = match self.fixed.discovery {
+            Discovery::Kubernetes(_) => true,
+            Discovery::Static => self.live.servers.iter().any(|server| !server.address.starts_with("unix:")),
+        };
+        (over_a_network && !mode.verifies()).then(|| {
+            format!(
+                "servers_tls.mode: with \"{}\" no server proves who it is, so passwords go to whoever answers at a \
+                 server's address and asks for them (caching_sha2_password, full exchange); write ca_file, or \
+                 ca_secret on Kubernetes, and mode = \"verify_identity\"",
+                mode.word()
+            )
+        })
+    }
+}
