@@ -10,10 +10,13 @@ pub mod class;
 pub mod classify;
 pub mod kill;
 pub mod lexer;
+#[cfg(test)]
+mod linear_tests;
 pub mod own;
 pub mod parts;
 pub mod read_only;
 pub mod set_names;
+pub mod steps;
 
 pub use catalogue::RoutineCatalogue;
 pub use class::{ClassReason, Effects, StatementClass, StatementKind};

@@ -5,6 +5,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use super::steps;
+
 /// What the session's settings say about reading its text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
@@ -22,6 +24,7 @@ impl Options {
     /// the character set has two-byte characters that end in `\` or a backtick, and such bytes
     /// are there. The caller then knows nothing of the statement.
     pub fn is_ambiguous(&self, sql: &[u8]) -> bool {
+        crate::sql::steps::count(if self.unsafe_charset { sql.len() } else { 0 });
         self.unsafe_charset && sql.windows(2).any(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`']))
     }
 }
@@ -153,6 +156,7 @@ impl<'a> Lexer<'a> {
     fn take(&mut self, kind: Kind, length: usize) -> Token<'a> {
         let start = self.at;
         self.at = start.saturating_add(length).min(self.sql.len());
+        steps::count(1 + self.at - start);
         Token { kind, text: self.sql.get(start..self.at).unwrap_or_default(), start }
     }
 }
@@ -178,6 +182,7 @@ impl<'a> Iterator for Lexer<'a> {
         let token = self.take(kind, length);
         if kind == Kind::CodeOpen {
             let rest = self.sql.get(self.at..).unwrap_or_default();
+            // Found already by `scan::token`: the bytes up to there are passed once more.
             self.code_end = scan::find(rest, b"*/").map(|offset| self.at + offset);
         }
         self.after_dot = kind == Kind::Dot && self.after_name;

@@ -1,6 +1,7 @@
 //! One function per sort of token: how many bytes of the rest belong to it.
 
 use super::{Kind, Lexer};
+use crate::sql::steps;
 
 /// The kind and length of the token at the start of the lexer's rest, which is not empty.
 pub(super) fn token(lexer: &Lexer<'_>) -> (Kind, usize) {
@@ -57,7 +58,9 @@ fn run(bytes: &[u8], member: impl Fn(u8) -> bool) -> usize {
 
 /// The offset of the first `mark`.
 pub(super) fn find(bytes: &[u8], mark: &[u8; 2]) -> Option<usize> {
-    bytes.windows(2).position(|pair| pair == mark)
+    let found = bytes.windows(2).position(|pair| pair == mark);
+    steps::count(found.unwrap_or(bytes.len()));
+    found
 }
 
 fn after(bytes: &[u8], length: usize) -> &[u8] {

@@ -2,6 +2,7 @@
 //! In doubt it refuses. It complements `SET SESSION TRANSACTION READ ONLY`, under which server
 //! connections of these ports run, so it also refuses whatever could leave that mode.
 
+mod budget;
 mod query;
 mod set;
 mod statement;
@@ -9,7 +10,8 @@ mod statement;
 mod tests;
 mod text;
 
-use super::{Kind, Lexer, Options};
+use super::{Kind, Lexer, Options, steps};
+use budget::Budget;
 use statement::Statement;
 pub(super) use text::unescape;
 
@@ -43,6 +45,8 @@ pub enum Reason {
     WritingFunction,
     /// A quote or comment does not end, or servers would disagree where it does.
     Unreadable,
+    /// To read it in all the ways in which servers may read it would be too much work.
+    TooMuchWork,
 }
 
 impl Reason {
@@ -58,6 +62,7 @@ impl Reason {
             Self::WritesFile => "writes a file on the server",
             Self::WritingFunction => "uses a function that writes",
             Self::Unreadable => "cannot be read with certainty",
+            Self::TooMuchWork => "has too many versioned comments to be checked",
         }
     }
 }
@@ -70,13 +75,13 @@ const MAX_VERSIONS: usize = 4;
 
 /// Looks at each statement of a text, as a client may send it in COM_QUERY or COM_STMT_PREPARE.
 pub fn check(sql: &[u8], options: Options) -> Verdict {
-    match check_text(sql, options, 0) {
+    match check_text(sql, options, 0, &Budget::of(sql.len())) {
         Ok(()) => Verdict::Allowed,
         Err(reason) => Verdict::Refused(reason),
     }
 }
 
-fn check_text(sql: &[u8], options: Options, nesting: u8) -> Result<(), Reason> {
+fn check_text(sql: &[u8], options: Options, nesting: u8, budget: &Budget) -> Result<(), Reason> {
     if nesting > MAX_NESTING {
         return Err(Reason::HiddenText);
     }
@@ -84,26 +89,57 @@ fn check_text(sql: &[u8], options: Options, nesting: u8) -> Result<(), Reason> {
         return Err(Reason::Unreadable);
     }
     let mut lexer = Lexer::new(sql, options);
+    let mut modes = None;
     loop {
         let start = lexer;
-        let versions = walk_statement(&mut lexer)?;
+        let versions = walk_statement(&mut lexer, budget)?;
         for skipped in versions.combinations() {
-            check_statement(Statement::new(start, &skipped), options, nesting)?;
+            let checked = check_statement(Statement::new(start, &skipped, budget), options, nesting);
+            // What was found up to there counts for nothing.
+            if budget.is_spent() {
+                return Err(Reason::TooMuchWork);
+            }
+            checked?;
         }
-        let rest = sql.get(lexer.offset()..).unwrap_or_default();
-        if rest.is_empty() {
+        let behind = lexer.offset();
+        if behind >= sql.len() {
             return Ok(());
         }
-        if Statement::new(start, &[]).changes_reading() && depends_on_modes(rest) {
+        if Statement::new(start, &[], budget).changes_reading()
+            && modes.get_or_insert_with(|| Modes::of(sql)).matter_behind(behind)
+        {
             return Err(Reason::Unreadable);
         }
     }
 }
 
-/// Whether sql_mode or the character set decides how this text splits. All their differences
+/// Where a text has bytes by which sql_mode or the character set decide how it splits. All their differences
 /// hang on a backslash, or on a backtick as the second byte of a character.
-fn depends_on_modes(rest: &[u8]) -> bool {
-    rest.contains(&b'\\') || (rest.contains(&b'`') && !rest.is_ascii())
+struct Modes {
+    /// Behind the last backslash.
+    backslash: usize,
+    /// Behind the last backtick.
+    backtick: usize,
+    /// Behind the last byte outside ASCII.
+    other: usize,
+}
+
+impl Modes {
+    /// Looks through the text once, whatever the number of its statements.
+    fn of(sql: &[u8]) -> Self {
+        steps::count(sql.len());
+        let behind_last = |wanted: fn(&u8) -> bool| sql.iter().rposition(wanted).map_or(0, |at| at + 1);
+        Self {
+            backslash: behind_last(|byte| *byte == b'\\'),
+            backtick: behind_last(|byte| *byte == b'`'),
+            other: behind_last(|byte| !byte.is_ascii()),
+        }
+    }
+
+    /// Whether they decide how the text splits from this offset on.
+    fn matter_behind(&self, offset: usize) -> bool {
+        self.backslash > offset || (self.backtick > offset && self.other > offset)
+    }
 }
 
 /// The versioned comments of one statement that a server may read or skip.
@@ -124,9 +160,12 @@ impl<'a> Versions<'a> {
 }
 
 /// Moves the lexer behind the next `;` or to the end, and notes the versioned comments passed.
-fn walk_statement<'a>(lexer: &mut Lexer<'a>) -> Result<Versions<'a>, Reason> {
+fn walk_statement<'a>(lexer: &mut Lexer<'a>, budget: &Budget) -> Result<Versions<'a>, Reason> {
     let mut versions = Versions::default();
     while let Some(token) = lexer.next() {
+        if !budget.take(token.text.len()) {
+            return Err(Reason::TooMuchWork);
+        }
         match token.kind {
             Kind::Incomplete => return Err(Reason::Unreadable),
             // Who skips the comment sees one statement, who reads it two.

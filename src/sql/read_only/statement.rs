@@ -1,5 +1,6 @@
 //! One statement of a text as an iterator over its tokens; a copy is a bookmark.
 
+use super::budget::Budget;
 use crate::sql::{Kind, Lexer, Token};
 
 /// The tokens that mean something, up to the `;`, as a server sees them that skips the
@@ -17,12 +18,19 @@ pub(super) struct Statement<'a> {
     /// Its offset.
     start: usize,
     ended: bool,
+    /// Once it is spent, every statement of the text seems to end.
+    budget: &'a Budget,
 }
 
 impl<'a> Statement<'a> {
     /// From where the lexer stands.
-    pub(super) fn new(lexer: Lexer<'a>, skipped: &'a [&'a [u8]]) -> Self {
-        Self { lexer, skipped, word: &[], start: 0, ended: false }
+    pub(super) fn new(lexer: Lexer<'a>, skipped: &'a [&'a [u8]], budget: &'a Budget) -> Self {
+        Self { lexer, skipped, word: &[], start: 0, ended: false, budget }
+    }
+
+    /// What the text that it stands in may cost.
+    pub(super) fn budget(&self) -> &'a Budget {
+        self.budget
     }
 
     /// Whether it may change how the servers split the text behind it: sql_mode, character sets.
@@ -31,16 +39,16 @@ impl<'a> Statement<'a> {
         match self.next() {
             Some(first) if first.is("EXECUTE") => true,
             Some(first) if first.is("SET") => self.any(|token| {
-                let name = token.text.to_ascii_lowercase();
-                [&b"sql_mode"[..], b"names", b"char"].iter().any(|part| contains(&name, part))
+                [&b"sql_mode"[..], b"names", b"char"].iter().any(|part| contains(token.text, part))
             }),
             _ => false,
         }
     }
 }
 
+/// Whether these few letters stand in the text, in any case.
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+    text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
 impl<'a> Statement<'a> {
@@ -67,7 +75,13 @@ impl<'a> Iterator for Statement<'a> {
                 return Some(part);
             }
             self.word = &[];
-            match self.lexer.next_significant() {
+            let from = self.lexer.offset();
+            let token = self.lexer.next_significant();
+            if !self.budget.take(self.lexer.offset().saturating_sub(from)) {
+                self.ended = true;
+                return None;
+            }
+            match token {
                 None => self.ended = true,
                 Some(token) => match token.kind {
                     Kind::Semicolon => self.ended = true,

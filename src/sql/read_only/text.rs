@@ -1,5 +1,6 @@
 //! Statements in string literals: PREPARE and EXECUTE IMMEDIATE.
 
+use super::budget::Budget;
 use super::statement::Statement;
 use super::{Kind, Options, Reason, check_text};
 use crate::sql::Token;
@@ -14,7 +15,7 @@ pub(super) fn prepare(mut rest: Statement<'_>, options: Options, nesting: u8) ->
     }
     let literal = rest.next();
     match rest.next() {
-        None => check_literal(literal, options, nesting),
+        None => check_literal(literal, options, nesting, rest.budget()),
         Some(_) => Err(Reason::HiddenText),
     }
 }
@@ -31,15 +32,20 @@ pub(super) fn execute(mut rest: Statement<'_>, options: Options, nesting: u8) ->
         Some(using) if using.is("USING") => Ok(()),
         literal => match rest.next() {
             Some(next) if !next.is("USING") => Err(Reason::HiddenText),
-            _ => check_literal(literal, options, nesting),
+            _ => check_literal(literal, options, nesting, rest.budget()),
         },
     }
 }
 
-fn check_literal(literal: Option<Token<'_>>, options: Options, nesting: u8) -> Result<(), Reason> {
+fn check_literal(
+    literal: Option<Token<'_>>,
+    options: Options,
+    nesting: u8,
+    budget: &Budget,
+) -> Result<(), Reason> {
     match literal {
         Some(token) if token.kind == Kind::String => {
-            check_text(&unescape(token.text, options), options, nesting + 1)
+            check_text(&unescape(token.text, options), options, nesting + 1, budget)
         }
         _ => Err(Reason::HiddenText),
     }

@@ -1,0 +1,223 @@
+//! Every reader of texts is linear: the steps that it takes (tokens and bytes passed, never time) stay under a line
+//! at growing sizes, for every shape of text that is known to have cost more somewhere and for random ones.
+
+use super::read_only::{Reason, Verdict, check};
+use super::steps::taken;
+use super::{Kind, Lexer, Options};
+
+/// What stands first, what is repeated until the text is long enough, what stands last.
+type Shape<'a> = (&'a str, &'a str, &'a str);
+
+#[rustfmt::skip]
+const SHAPES: &[Shape<'static>] = &[
+    // Nesting that is never closed, and closing what never opened.
+    ("SELECT ", "a(", "1"),
+    ("SELECT ", "`a`(", "1"),
+    ("SELECT ", "s.a(", "1"),
+    ("SELECT ", "a(b,", "1"),
+    ("SELECT a(", "b,", "1"),
+    ("SELECT ", "json_query(", "1"),
+    ("SELECT ", "(", "1"),
+    ("SELECT ", ")", "1"),
+    ("SELECT ", "1)", ""),
+    ("SELECT (", "1,", ") )"),
+    ("SELECT ", "IF(1,2,", "3"),
+    ("SELECT ", "CASE WHEN ", "1"),
+    ("SELECT ", "CASE a WHEN 1 THEN ", "1"),
+    ("SELECT * FROM ", "(SELECT * FROM ", "t"),
+    ("", "(", "SELECT 1"),
+    ("(SELECT 1)", " UNION (SELECT 1)", ""),
+    ("SELECT 1", " UNION SELECT 1", ""),
+    ("WITH a AS (SELECT 1)", ",a AS (SELECT 1)", " SELECT 1"),
+    ("", "WITH a AS (", "SELECT 1"),
+    ("WITH ", "a (b) AS (", "SELECT 1"),
+    ("WITH ", "a (b, c), ", "SELECT 1"),
+    ("", "EXPLAIN ", "SELECT 1"),
+    ("", "EXPLAIN (", "SELECT 1"),
+    ("", "ANALYZE ", "SELECT 1"),
+    ("", "SET STATEMENT a=1 FOR ", "SELECT 1"),
+    ("", "SET STATEMENT a=(1) FOR (", "SELECT 1"),
+    // Comments.
+    ("SELECT 1", "/**/", ""),
+    ("SELECT 1", "/*", "*/"),
+    ("SELECT 1", "/*!", "*/"),
+    ("SELECT 1", "/*!*/", ""),
+    ("SELECT 1", "/*!50001 ", "*/"),
+    ("SELECT 1", "/*!50001*/", ""),
+    ("SELECT 1", "/*!50001 a*//*!50002 b*//*!50003 c*//*!50004 d*/", ""),
+    ("SELECT /*!50001 1*//*!50002 +1*//*!50003 +1*//*!50004 +1*/", "+1", ""),
+    ("", "/*!50001*//*!50002*//*!50003*//*!50004*/SELECT 1;", ""),
+    ("SELECT ", "/*!50001 a(*/", ""),
+    ("SELECT /*!50001 1 */ + '", "x", "'"),
+    ("SELECT /*!50001 1*//*!50002 +1*//*!50003 +1*//*!50004 +1*/ + '", "x", "'"),
+    ("SELECT 1", "-- a\n", ""),
+    ("SELECT 1", "--", " "),
+    ("SELECT 1", "#\n", ""),
+    ("SELECT 1", "# /*", ""),
+    ("SELECT ", "/*+ a */", "1"),
+    ("SELECT /*+ ", "'", " */ 1"),
+    ("", "/* pointsman: replica */", "SELECT 1"),
+    ("SELECT 1 ", "/* pointsman: replica */ + f(1)", ""),
+    ("SELECT 1", " /* pointsman: consistency = ", "*/"),
+    // Strings and names, ended or not.
+    ("SELECT ", "'", ""),
+    ("SELECT ", "''", "'"),
+    ("SELECT '", "''", ""),
+    ("SELECT '", "\\'", "'"),
+    ("SELECT '", "\\\\", "'"),
+    ("SELECT '", "\\", "'"),
+    ("SELECT ", "\"\"", ""),
+    ("SELECT ", "`a`.", "`b`"),
+    ("SELECT `", "``", "`"),
+    ("SELECT ", "a.", "b"),
+    ("SELECT ", ".", "b"),
+    ("SELECT ", "_utf8mb4'a' ", ""),
+    ("SELECT ", "x'00' ", ""),
+    ("SELECT ", "N'a' ", ""),
+    ("SELECT ", "1e1", ""),
+    ("SELECT ", "1.", ""),
+    ("SELECT ", "0x", ""),
+    ("SELECT ", "9", ""),
+    ("SELECT ", "\0", ""),
+    ("SELECT ", "a", ""),
+    ("SELECT ", "é ", ""),
+    ("", " ", ""),
+    ("", "\n", "KILL 1"),
+    ("", "\0", ""),
+    // Lists.
+    ("SELECT * FROM t WHERE a IN (1", ",12345", ")"),
+    ("SELECT * FROM t WHERE a IN ('a'", ",'it\\'s'", ")"),
+    ("SELECT * FROM t WHERE a IN (", "?,", "1)"),
+    ("INSERT INTO t VALUES (1,'a')", ",(12345,'some text')", ""),
+    ("INSERT INTO t VALUES (1,'a')", ",(f(1),'some text')", ""),
+    ("INSERT INTO t (a) SELECT 1", " UNION ALL SELECT 2", ""),
+    ("UPDATE t SET a=1", ",b=2", ""),
+    ("SELECT 1", ",@a", ""),
+    ("SELECT @a:=1", ",@a:=@a", ""),
+    // Statements.
+    ("", ";", ""),
+    ("", "a;", ""),
+    ("", "SELECT 1;", ""),
+    ("", "BEGIN;", ""),
+    ("", "COMMIT;", ""),
+    ("", "SET NAMES utf8mb4;", ""),
+    ("", "SET sql_mode='';", "SELECT 1"),
+    ("", "SET a=1;", "\\"),
+    ("", "SET character_set_client=gbk;", "`é"),
+    ("", "EXECUTE s;", "SELECT 1"),
+    ("", "SET STATEMENT a=1 FOR SELECT 1;", ""),
+    ("DELIMITER //", "\nSELECT 1//", ""),
+    ("START TRANSACTION", ",READ ONLY", ""),
+    ("COMMIT", " AND NO CHAIN", ""),
+    ("SHOW TABLES WHERE 1", "+f(1)", ""),
+    ("SHOW VARIABLES LIKE 'pointsman", "%s", "'"),
+    ("DROP TABLE a", ",b.c", ""),
+    ("CREATE TABLE t (a INT", ",b INT", ")"),
+    ("LOCK TABLES a READ", ",b READ", ""),
+    ("CALL p(1", ",f(@a)", ")"),
+    ("DO 1", ",GET_LOCK('a',1)", ""),
+    ("DO GET_LOCK('a',1)", ",RELEASE_LOCK('a')", ""),
+    ("SET a=1", ",b=2", ""),
+    ("SET a=1", ",@@b=2", ""),
+    ("SET @a=1", ",@b=2", ""),
+    ("SET @a=1", ",@b=(SELECT f(1))", ""),
+    ("SET @a=1", ",NAMES utf8 COLLATE x", ""),
+    ("SET pointsman_consistency=1", ",pointsman_consistency=1", ""),
+    ("SET a=", "a(", "1"),
+    ("SELECT @@a", ",@@session.pointsman_consistency", ""),
+    ("PREPARE s FROM '", "PREPARE s FROM ''", "'"),
+    ("PREPARE s FROM 'SELECT ", "a(", "'"),
+    ("", "PREPARE s FROM 'SELECT 1';", ""),
+    ("", "PREPARE s FROM 'SET sql_mode=1;SELECT 2';", ""),
+    ("PREPARE /*!50001*//*!50002*//*!50003*//*!50004*/ s FROM 'PREPARE /*!50001*//*!50002*//*!50003*//*!50004*/ s FROM ''", "SELECT 1;", "'''"),
+    ("EXECUTE s USING @a", ",@a", ""),
+    ("EXECUTE IMMEDIATE '", "SELECT 1;", "'"),
+    ("DEALLOCATE PREPARE ", "s", ""),
+    ("KILL ", "/**/", "1"),
+    ("HANDLER t READ FIRST WHERE 1", "+f(1)", ""),
+    // Bodies.
+    ("BEGIN ", "BEGIN ", "END"),
+    ("BEGIN ", "l: LOOP ", "END LOOP"),
+    ("BEGIN ", "SELECT 1; ", "END"),
+    ("BEGIN ", "IF 1 THEN ", "END"),
+    ("BEGIN ", "IF ", "END"),
+    ("BEGIN ", "DECLARE a INT;", "END"),
+    ("BEGIN DECLARE a", ",b", " INT; SET a=1; END"),
+    ("BEGIN DECLARE a INT;", "SET a=1;", "END"),
+    ("BEGIN SET a=1", ",a=1", "; END"),
+    ("BEGIN DECLARE CONTINUE HANDLER FOR 1", ",1", " SET a=1; END"),
+    ("BEGIN ", "FOR x IN (SELECT 1) DO ", "END"),
+    ("BEGIN SELECT 1 INTO a", ",a", "; END"),
+];
+
+/// A text of this shape and about this many bytes.
+fn text((head, part, tail): Shape<'_>, bytes: usize) -> Vec<u8> {
+    let times = bytes.saturating_sub(head.len() + tail.len()) / part.len();
+    [head.as_bytes(), part.repeat(times).as_bytes(), tail.as_bytes()].concat()
+}
+
+fn all_options() -> impl Iterator<Item = Options> {
+    (0..8u8).map(|bits| Options {
+        ansi_quotes: bits & 1 != 0,
+        no_backslash_escapes: bits & 2 != 0,
+        unsafe_charset: bits & 4 != 0,
+    })
+}
+
+/// Steps of one reading a byte. A reader may read a text some times over, and say so by its own factor.
+const LINE: u64 = 3;
+/// For any text: what a bounded look at it may cost.
+const AT_LEAST: u64 = 1 << 18;
+
+/// Fails over a reader that takes more steps than its line allows, and returns the steps.
+#[track_caller]
+fn linear(name: &str, readings: u64, sql: &[u8], read: impl FnOnce(&[u8])) -> u64 {
+    let steps = taken(|| read(sql));
+    let most = LINE * readings * sql.len() as u64 + AT_LEAST;
+    let start = sql.get(..60).unwrap_or(sql).escape_ascii();
+    assert!(steps <= most, "{name}: {steps} steps for {} bytes, not {most}: {start}…", sql.len());
+    steps
+}
+
+/// Runs `read` over the texts of all shapes at 16 and 64 KiB, and over those that cost the most at 256 KiB and 1 MiB.
+#[track_caller]
+fn at_growing_sizes(name: &str, readings: u64, read: impl Fn(&[u8])) {
+    let steps = |shape: &Shape<'_>, bytes| linear(name, readings, &text(*shape, bytes), &read);
+    let mut shapes: Vec<_> = SHAPES.iter().map(|shape| (steps(shape, 16 << 10), shape)).collect();
+    for (bytes, most) in [(64 << 10, SHAPES.len()), (256 << 10, 24), (1 << 20, 6)] {
+        shapes.sort_by_key(|(steps, _)| std::cmp::Reverse(*steps));
+        shapes.truncate(most);
+        shapes.iter_mut().for_each(|(last, shape)| *last = steps(shape, bytes));
+    }
+}
+
+#[test]
+fn steps_are_counted() {
+    let sql = b"SELECT a, 'b' /* c */";
+    let tokens = Lexer::new(sql, Options::default()).count() as u64;
+    let steps =
+        taken(|| assert!(Lexer::new(sql, Options::default()).all(|token| token.kind != Kind::Incomplete)));
+    assert!(steps >= tokens + sql.len() as u64, "{steps}");
+}
+
+#[test]
+fn the_guard_of_replica_ports_is_linear() {
+    at_growing_sizes("check", 8, |sql| _ = check(sql, Options::default()));
+    for options in all_options() {
+        for shape in SHAPES {
+            linear("check", 8, &text(*shape, 4 << 10), |sql| _ = check(sql, options));
+        }
+    }
+}
+
+#[test]
+fn the_guard_gives_up_on_what_multiplies() {
+    const VERSIONS: &str = "/*!50001 1*//*!50002 +1*//*!50003 +1*//*!50004 +1*/";
+    let with =
+        |more: usize| check(&text((&format!("SELECT {VERSIONS}"), "+1", ""), more), Options::default());
+    assert_eq!(with(1 << 10), Verdict::Allowed);
+    assert_eq!(with(64 << 10), Verdict::Refused(Reason::TooMuchWork));
+    // One reading is enough for anything of any length.
+    let long = text(("SELECT /*!50001 1*/", "+1", ""), 1 << 20);
+    assert_eq!(check(&long, Options::default()), Verdict::Allowed);
+}
