@@ -7,4 +7,6 @@ mod dialogue;
 mod impostor;
 #[path = "attacks/passwords.rs"]
 mod passwords;
+#[path = "attacks/raw_access.rs"]
+mod raw_access;
 mod support;

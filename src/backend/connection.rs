@@ -118,6 +118,8 @@ pub struct Connection<S> {
     pub stale_diagnostics: bool,
     /// It has some, and nothing has run since that surely took them away.
     pub leaves_diagnostics: bool,
+    /// Something was said on it that COM_RESET_CONNECTION does not take back: it is never another session's.
+    pub closes_after_session: bool,
     /// What it is.
     pub about: About,
     /// The status of the last OK or EOF packet.
@@ -184,6 +186,7 @@ impl<S: Stream> Connection<S> {
             has_past: false,
             stale_diagnostics: false,
             leaves_diagnostics: false,
+            closes_after_session: false,
             about,
             status,
             mark: None,

@@ -34,8 +34,13 @@
 //! Some commands the proxy answers itself: COM_PING, COM_RESET_CONNECTION (the server connections go back to
 //! the pool and the state begins anew), COM_CHANGE_USER (a login), COM_PROCESS_KILL (see
 //! [`kill`](super::kill)), COM_STMT_CLOSE (see [`prepared`](super::prepared)). COM_SET_OPTION only changes
-//! which [`Class`](crate::backend::Class) of connections the session goes on with. COM_BINLOG_DUMP and its
-//! like become a [`tunnel`](crate::net::tunnel). Everything else goes to a server.
+//! which [`Class`](crate::backend::Class) of connections the session goes on with. COM_BINLOG_DUMP and
+//! COM_BINLOG_DUMP_GTID go to a server alone, without what the client sent behind them. If the server answers with an
+//! ERR packet, the session goes on. If it answers with an event, the session is a [`tunnel`](crate::net::tunnel) until
+//! it ends: events pass up to an EOF or ERR packet, and of the client only acknowledgements of semi-synchronous
+//! replication pass (`session/dump.rs`, `wire/dump.rs`), so nothing that a client sends there is a command.
+//! COM_TABLE_DUMP, COM_CLONE and numbers that are no command get 1047 and reach no server. Everything else goes to a
+//! server.
 //!
 //! Texts (COM_QUERY, COM_STMT_PREPARE) pass `session/guard.rs` first: on a replica port the allow list of
 //! [`sql::read_only`](crate::sql::read_only) decides; every text gets its class

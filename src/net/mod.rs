@@ -32,7 +32,7 @@ pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, or_raised};
 pub use tls::{Encrypted, TlsCell, TlsClient, TlsError};
 pub use tokio_driver::{TokioRuntime, TokioStream};
-pub use tunnel::tunnel;
+pub use tunnel::{Passing, tunnel};
 
 use std::future::Future;
 use std::io;

@@ -1,5 +1,5 @@
-//! Bytes both ways until one side ends: for replication streams, where the command
-//! phase is left for good.
+//! Bytes both ways until one side ends: for replication streams, where neither side waits for the other. What passes
+//! is decided by whoever opens the tunnel.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -8,26 +8,68 @@ use std::task::Poll;
 
 use super::{Buf, Stream};
 
-/// Copies both ways until either side ends or breaks. `first` was read from `a` already.
-pub async fn tunnel<S: Stream>(a: &mut S, b: &mut S, first: Buf, spare: Buf) -> io::Result<()> {
-    let (result, mut from_a) = b.write_all(first).await;
-    result?;
-    let mut from_b = spare;
+/// What passes through a tunnel.
+pub trait Passing {
+    /// How many of these bytes of the first side pass, and whether the tunnel ends behind them. An error ends it at once.
+    fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
+    /// The same for bytes of the second side.
+    fn pass_second(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
+}
+
+/// Copies both ways until either side ends or breaks, or `passing` ends it. `from_first` and `from_second` were read
+/// already.
+pub async fn tunnel<S: Stream>(
+    first: &mut S,
+    second: &mut S,
+    mut from_first: Buf,
+    mut from_second: Buf,
+    passing: &mut impl Passing,
+) -> io::Result<()> {
+    // A client sees the beginning of a stream before what it sent ahead of that is judged.
+    if !from_second.is_empty() {
+        let pass = passing.pass_second(from_second.filled())?;
+        if write(first, &mut from_second, pass).await? {
+            return Ok(());
+        }
+    }
+    if !from_first.is_empty() {
+        let pass = passing.pass_first(from_first.filled())?;
+        if write(second, &mut from_first, pass).await? {
+            return Ok(());
+        }
+    }
     loop {
         // Wait for either without holding an operation open, then move what is there.
-        let a_ready = {
-            let mut a_readable = pin!(a.readable());
-            let mut b_readable = pin!(b.readable());
+        let first_ready = {
+            let mut first_readable = pin!(first.readable());
+            let mut second_readable = pin!(second.readable());
             poll_fn(|cx| {
-                if let Poll::Ready(r) = b_readable.as_mut().poll(cx) {
+                if let Poll::Ready(r) = second_readable.as_mut().poll(cx) {
                     return Poll::Ready(r.map(|()| false));
                 }
-                a_readable.as_mut().poll(cx).map(|r| r.map(|()| true))
+                first_readable.as_mut().poll(cx).map(|r| r.map(|()| true))
             })
             .await?
         };
-        let ended =
-            if a_ready { move_once(a, b, &mut from_a).await? } else { move_once(b, a, &mut from_b).await? };
+        let ended = if first_ready {
+            match read(first, &mut from_first)? {
+                Some(0) => true,
+                Some(_) => {
+                    let pass = passing.pass_first(from_first.filled())?;
+                    write(second, &mut from_first, pass).await?
+                }
+                None => false,
+            }
+        } else {
+            match read(second, &mut from_second)? {
+                Some(0) => true,
+                Some(_) => {
+                    let pass = passing.pass_second(from_second.filled())?;
+                    write(first, &mut from_second, pass).await?
+                }
+                None => false,
+            }
+        };
         if ended {
             return Ok(());
         }
@@ -35,14 +77,15 @@ pub async fn tunnel<S: Stream>(a: &mut S, b: &mut S, first: Buf, spare: Buf) -> 
 }
 
 /// Readiness may be stale, so nothing here waits for bytes: the other side may have some.
-async fn move_once<S: Stream>(from: &mut S, to: &mut S, buf: &mut Buf) -> io::Result<bool> {
+fn read<S: Stream>(from: &mut S, buf: &mut Buf) -> io::Result<Option<usize>> {
     buf.clear();
-    match from.read_now(buf)? {
-        None => return Ok(false),
-        Some(0) => return Ok(true),
-        Some(_) => {}
-    }
+    from.read_now(buf)
+}
+
+/// Writes what passes. True: the tunnel ends here.
+async fn write<S: Stream>(to: &mut S, buf: &mut Buf, (pass, ends): (usize, bool)) -> io::Result<bool> {
+    buf.truncate(pass);
     let (result, back) = to.write_all(std::mem::take(buf)).await;
     *buf = back;
-    result.map(|()| false)
+    result.map(|()| ends)
 }

@@ -203,6 +203,13 @@ impl<R: Runtime> Session<R> {
     async fn other(&mut self, command: Command, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         request.class = class_of(command);
         match command {
+            Command::RegisterSlave => {
+                let told = self.forward(buf, request).await;
+                if let Some(connection) = &mut self.backend {
+                    connection.closes_after_session = true;
+                }
+                return told;
+            }
             Command::StmtClose => return self.close_statement(buf, *request).await,
             Command::StmtReset | Command::StmtSendLongData | Command::StmtBulkExecute => {
                 return self.statement(buf, request).await;

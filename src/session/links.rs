@@ -130,6 +130,7 @@ impl<R: Runtime> Session<R> {
             || (ended && !holds)
             || ((left || doubted) && unpinned)
             || !connection.is_between_exchanges()
+            || (connection.closes_after_session && unpinned)
             || self.state.read_only_lost
         {
             self.prelude.clear();
@@ -199,7 +200,8 @@ impl<R: Runtime> Session<R> {
         let Some((mut connection, seat)) = self.links.take_kept(role) else { return };
         connection.stale_diagnostics |= stale;
         let doubted = kept.is_some() && self.handle.doubted.get() == kept;
-        if !doubted && kept.is_some_and(|kept| self.context.is_good(kept)) {
+        if !doubted && !connection.closes_after_session && kept.is_some_and(|kept| self.context.is_good(kept))
+        {
             self.park(role, connection, seat);
         } else {
             self.context.pool.vacate(connection, &seat);
@@ -286,6 +288,7 @@ impl<R: Runtime> Session<R> {
             && !self.handle.killing.get()
             && !self.handle.doubted.get().is_some_and(doubted)
             && connection.is_between_exchanges()
+            && !connection.closes_after_session
             && !self.state.read_only_lost
             && self.login.is_some()
         {

@@ -21,6 +21,7 @@ mod commands;
 mod commits;
 mod context;
 mod drain;
+mod dump;
 mod errors;
 mod exchange;
 mod explain;

@@ -19,7 +19,6 @@ pub enum Command {
     Ping,
     ChangeUser,
     BinlogDump,
-    TableDump,
     RegisterSlave,
     StmtPrepare,
     StmtExecute,
@@ -30,10 +29,11 @@ pub enum Command {
     StmtFetch,
     BinlogDumpGtid,
     ResetConnection,
-    Clone,
     /// MariaDB's bulk execute.
     StmtBulkExecute,
-    /// Anything else: the server says 1047 itself, and this proxy says it in its place.
+    /// Anything else: the server says 1047 itself, and this proxy says it in its place. COM_TABLE_DUMP (0x13) and
+    /// COM_CLONE (0x20) are among them: servers send them to servers, and what follows them is no answer that can be
+    /// followed.
     Unknown(u8),
 }
 
@@ -54,7 +54,7 @@ pub enum ResponseShape {
     Fields,
     /// One packet of text.
     Text,
-    /// From here on both sides speak as they like (replication): bytes in both directions.
+    /// An ERR packet, or a stream of a binary log's events, of which more may come at any time.
     Stream,
 }
 
@@ -77,7 +77,6 @@ impl From<u8> for Command {
             0x0e => Ping,
             0x11 => ChangeUser,
             0x12 => BinlogDump,
-            0x13 => TableDump,
             0x15 => RegisterSlave,
             0x16 => StmtPrepare,
             0x17 => StmtExecute,
@@ -88,7 +87,6 @@ impl From<u8> for Command {
             0x1c => StmtFetch,
             0x1e => BinlogDumpGtid,
             0x1f => ResetConnection,
-            0x20 => Clone,
             0xfa => StmtBulkExecute,
             other => Unknown(other),
         }
@@ -106,7 +104,7 @@ impl Command {
             StmtFetch => ResponseShape::Rows,
             FieldList => ResponseShape::Fields,
             Statistics => ResponseShape::Text,
-            BinlogDump | BinlogDumpGtid | TableDump | Clone => ResponseShape::Stream,
+            BinlogDump | BinlogDumpGtid => ResponseShape::Stream,
             _ => ResponseShape::Ok,
         }
     }

@@ -156,26 +156,6 @@ fn closing_a_statement_needs_no_server() {
 }
 
 #[test]
-fn a_replication_stream_passes_both_ways_until_one_side_ends() {
-    play(async {
-        let world = World::new();
-        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        let dump = command(0x12, [4, 0, 0, 0, 0, 0, 7, 0, 0, 0]);
-        client.send(dump.clone());
-        db.expect(&dump).await;
-        let events = frames(1, &[b"\0event one".to_vec(), b"\0event two".to_vec()]);
-        db.peer.say(&events);
-        client.peer.expect_bytes(&events).await;
-        // As a semi-synchronous replica acknowledges in the middle of the stream.
-        client.peer.say(b"\x03\0\0\0\xefok");
-        db.peer.expect_bytes(b"\x03\0\0\0\xefok").await;
-        db.die();
-        client.peer.expect_end().await;
-        world.expect_nothing_left(0).await;
-    });
-}
-
-#[test]
 fn two_writes_in_one_breath_run_once_each() {
     play(async {
         let world = World::new();

@@ -16,6 +16,7 @@ mod commits;
 mod connection_phase;
 mod crowd;
 mod drain;
+mod dump;
 mod failover;
 mod faults;
 mod kill;

@@ -1,0 +1,180 @@
+//! COM_BINLOG_DUMP and COM_BINLOG_DUMP_GTID: an ERR packet like any other, or a stream that takes the session to its
+//! end. Until the server has begun the stream, nothing but the command itself reaches it.
+
+use std::io;
+
+use super::attach::Stop;
+use super::client::ended_by;
+use super::outcome::Came;
+use super::place::Brought;
+use super::request::Request;
+use super::{Failure, Session, Signals};
+use crate::net::{Buf, Passing, Runtime, or_raised, tunnel};
+use crate::routing::Role;
+use crate::sql::StatementClass;
+use crate::telemetry::{Close, Port};
+use crate::wire::{DumpEvents, DumpReplies, PacketHeader, ProtocolError};
+
+/// The first byte of an ERR packet.
+const ERR: u8 = 0xff;
+
+/// The longest ERR packet that is passed on, in bytes.
+const MAX_ERR: usize = 64 << 10;
+
+/// Both halves of a stream: the client is the first side, the server the second.
+#[derive(Default)]
+struct Dump {
+    replies: DumpReplies,
+    events: DumpEvents,
+    /// The client said what a replica never says.
+    client_at_fault: Option<ProtocolError>,
+    /// The server sent what is no event.
+    server_at_fault: Option<ProtocolError>,
+}
+
+impl Passing for Dump {
+    fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        self.replies.follow(bytes).map_err(|error| {
+            self.client_at_fault = Some(error);
+            io::ErrorKind::InvalidData.into()
+        })
+    }
+
+    fn pass_second(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        self.events.follow(bytes).map_err(|error| {
+            self.server_at_fault = Some(error);
+            io::ErrorKind::InvalidData.into()
+        })
+    }
+}
+
+/// What the server's first packet is.
+enum Begun {
+    /// An ERR packet, which is whole in the buffer: the server goes on with commands, or ends the connection.
+    Refused(usize),
+    /// The first event.
+    Stream,
+}
+
+impl<R: Runtime> Session<R> {
+    /// The command, and the stream if the server agrees to it.
+    pub(super) async fn stream(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
+        if !self.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
+            return Err(Close::ClientProtocol);
+        }
+        let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
+        request.class = StatementClass::UNKNOWN;
+        // Whatever the answer is, the session goes on with this connection, and nobody has it afterwards.
+        self.state.sends(role, &request.class, None);
+        if let Err(stop) = self.for_stream(role, buf, &request).await {
+            let seq = self.skip(buf, request).await?;
+            return self.stop(seq, stop).await;
+        }
+        if let Some(connection) = &mut self.backend {
+            connection.closes_after_session = true;
+        }
+        let sent = self.send_whole(buf, request).await;
+        request.consume_from(buf);
+        let begun =
+            if sent { self.first_of_stream(request.answer_seq()).await } else { Err(self.cut_stream()) };
+        match begun {
+            Ok((Begun::Stream, chunk)) => Err(self.pass_stream(std::mem::take(buf), chunk).await),
+            Ok((Begun::Refused(len), mut chunk)) => {
+                // A server says nothing behind an ERR packet.
+                if chunk.len() > len {
+                    self.server_lost();
+                } else if let Some(connection) = &mut self.backend {
+                    connection.is_done();
+                }
+                chunk.truncate(len);
+                let chunk = self.write(chunk).await?;
+                self.context.buffers.give(chunk);
+                Ok(())
+            }
+            Err(stop) => {
+                self.server_lost();
+                self.stop(request.answer_seq(), stop).await
+            }
+        }
+    }
+
+    /// A connection for a stream, with the session's state: the answers to that must be in before it begins.
+    async fn for_stream(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<(), Stop> {
+        if !self.take_for(role) {
+            self.tell_of_loss()?;
+            self.attach(role).await?;
+        }
+        for brought in [self.bring(buf, request).await?, self.send_prelude().await?] {
+            if let Brought::Broken = brought {
+                return Err(self.cut_stream());
+            }
+        }
+        Ok(())
+    }
+
+    fn cut_stream(&self) -> Stop {
+        Stop::TellAndClose(Failure::AnswerCut, Close::ServerLost)
+    }
+
+    /// Waits for the server's first packet, as far as it tells what follows.
+    async fn first_of_stream(&mut self, seq: u8) -> Result<(Begun, Buf), Stop> {
+        let mut chunk = self.buffer();
+        loop {
+            chunk = match self.read_server(chunk).await? {
+                Came::Bytes(chunk) => chunk,
+                Came::Broken | Came::GivenUp => return Err(self.cut_stream()),
+            };
+            let Some(header) = PacketHeader::parse(chunk.filled()) else { continue };
+            if header.seq != seq {
+                return Err(bad_server(ProtocolError::Sequence { expected: seq, got: header.seq }));
+            }
+            let need = match chunk.filled().get(PacketHeader::LEN) {
+                None if header.len > 0 => PacketHeader::LEN + 1,
+                Some(&ERR) if header.len > MAX_ERR => {
+                    let what = "an ERR packet";
+                    return Err(bad_server(ProtocolError::TooLarge {
+                        what,
+                        len: header.len,
+                        limit: MAX_ERR,
+                    }));
+                }
+                Some(&ERR) if chunk.len() >= header.total() => {
+                    return Ok((Begun::Refused(header.total()), chunk));
+                }
+                Some(&ERR) => header.total(),
+                _ => return Ok((Begun::Stream, chunk)),
+            };
+            chunk.make_room(need.saturating_sub(chunk.len()).max(1));
+        }
+    }
+
+    /// Passes the stream to its end. `early` is what the client sent behind the command, `chunk` the stream's beginning.
+    async fn pass_stream(&mut self, early: Buf, chunk: Buf) -> Close {
+        let mut first = self.buffer();
+        first.extend_from_slice(early.filled());
+        let Some(connection) = &mut self.backend else { return Close::ServerLost };
+        let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN;
+        let mut dump = Dump::default();
+        let streaming = tunnel(&mut self.client, &mut connection.stream, first, chunk, &mut dump);
+        let ended = or_raised(&self.handle.signal, ending, streaming).await;
+        self.server_lost();
+        let id = self.handle.id;
+        match ended {
+            Ok(Ok(())) => Close::Quit,
+            _ if let Some(error) = dump.client_at_fault => {
+                tracing::info!(id, %error, "a client breaks the protocol of a replication stream");
+                Close::ClientProtocol
+            }
+            _ if let Some(error) = dump.server_at_fault => {
+                tracing::warn!(id, %error, "a server broke the protocol");
+                Close::ServerProtocol
+            }
+            Ok(Err(_)) | Err(Signals::LOST) => Close::ServerLost,
+            Err(raised) => ended_by(raised),
+        }
+    }
+}
+
+fn bad_server(error: ProtocolError) -> Stop {
+    Stop::TellAndClose(Failure::BadServer(error.to_string()), Close::ServerProtocol)
+}

@@ -1,0 +1,197 @@
+//! What may pass once a server has begun to answer COM_BINLOG_DUMP: its packets up to an EOF or ERR packet, and from
+//! the client only the acknowledgements of semi-synchronous replication, which no server takes for a command.
+
+use super::{EofPacket, MAX_PAYLOAD, PacketHeader, ProtocolError};
+
+/// The first byte of an acknowledgement: `kPacketMagicNum` of both servers' semi-synchronous replication.
+const ACKNOWLEDGEMENT: u8 = 0xef;
+
+/// An acknowledgement is that byte, a position (8 bytes), and the name of a file (`FN_REFLEN` is 512 on both servers).
+const MAX_ACKNOWLEDGEMENT: usize = 1 + 8 + 512;
+
+/// Follows packets through stretches of any size. No sequence id is checked: acknowledgements begin anew at 0.
+#[derive(Debug, Default)]
+struct Packets {
+    /// The header under way, as far as it was read.
+    header: [u8; PacketHeader::LEN],
+    read: usize,
+    /// Bytes of the payload that are still to come.
+    left: usize,
+    /// The packet before the next header was 16 MiB - 1 long.
+    continued: bool,
+}
+
+impl Packets {
+    /// Calls `begins` with the header and the first byte of each packet, before the byte counts as read; a packet that
+    /// continues another, or is empty, has no such byte. `Ok(false)` from there: that packet is the last one. Returns the number of
+    /// bytes up to its end, and whether that was reached.
+    fn follow(
+        &mut self,
+        bytes: &[u8],
+        last: &mut bool,
+        mut begins: impl FnMut(PacketHeader, Option<u8>) -> Result<bool, ProtocolError>,
+    ) -> Result<(usize, bool), ProtocolError> {
+        let mut at = 0;
+        loop {
+            let here = self.left.min(bytes.len() - at);
+            at += here;
+            self.left -= here;
+            if self.left > 0 {
+                return Ok((at, false));
+            }
+            if *last {
+                return Ok((at, true));
+            }
+            while self.read < PacketHeader::LEN {
+                let Some(byte) = bytes.get(at) else { return Ok((at, false)) };
+                if let Some(place) = self.header.get_mut(self.read) {
+                    *place = *byte;
+                }
+                self.read += 1;
+                at += 1;
+            }
+            let Some(header) = PacketHeader::parse(&self.header) else { return Ok((at, false)) };
+            if !self.continued {
+                let first = bytes.get(at).copied();
+                if first.is_none() && header.len > 0 {
+                    return Ok((at, false));
+                }
+                *last = !begins(header, first.filter(|_| header.len > 0))?;
+            }
+            self.continued = header.is_continued();
+            (self.read, self.left) = (0, header.len);
+        }
+    }
+}
+
+/// The server's half of a stream.
+#[derive(Debug, Default)]
+pub struct DumpEvents {
+    packets: Packets,
+    last: bool,
+}
+
+impl DumpEvents {
+    /// How many of these bytes pass, and whether the stream ended with them: after an EOF or ERR packet the server
+    /// may take commands again.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+        self.packets.follow(bytes, &mut self.last, |header, first| match first {
+            Some(0) => Ok(true),
+            Some(0xfe) if header.len < EofPacket::MAX_LEN => Ok(false),
+            Some(0xff) => Ok(false),
+            byte => {
+                let byte = byte.unwrap_or_default();
+                Err(ProtocolError::Unexpected { expected: "an event of a binary log", byte })
+            }
+        })
+    }
+}
+
+/// The client's half of a stream.
+#[derive(Debug, Default)]
+pub struct DumpReplies {
+    packets: Packets,
+    last: bool,
+}
+
+impl DumpReplies {
+    /// How many of these bytes pass, and whether the client ended the stream: COM_QUIT passes nothing on.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+        self.packets.follow(bytes, &mut self.last, |header, first| match first {
+            Some(ACKNOWLEDGEMENT) if header.len <= MAX_ACKNOWLEDGEMENT => Ok(true),
+            Some(0x01) if header.len == 1 => Ok(false),
+            byte => {
+                let byte = byte.unwrap_or_default();
+                Err(ProtocolError::Unexpected { expected: "an acknowledgement of a replica", byte })
+            }
+        })
+    }
+}
+
+const _: () = assert!(MAX_ACKNOWLEDGEMENT < MAX_PAYLOAD);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame;
+
+    fn framed(payloads: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (payload, seq) in payloads.iter().zip(1..) {
+            frame(&mut out, seq, payload);
+        }
+        out
+    }
+
+    /// Feeds `bytes` in stretches of this size, as far as they pass.
+    fn fed(
+        bytes: &[u8],
+        chunk: usize,
+        mut follow: impl FnMut(&[u8]) -> Result<(usize, bool), ProtocolError>,
+    ) -> Result<(usize, bool), ProtocolError> {
+        let mut passed = 0;
+        for stretch in bytes.chunks(chunk) {
+            let (used, ended) = follow(stretch)?;
+            passed += used;
+            if ended {
+                return Ok((passed, true));
+            }
+            assert_eq!(used, stretch.len());
+        }
+        Ok((passed, false))
+    }
+
+    #[test]
+    fn events_pass_up_to_the_packet_that_ends_them() {
+        for end in [&b"\xfe\0\0\x02\0"[..], b"\xff\xd4\x04#HY000no such file"] {
+            let events = framed(&[b"\0event", b"\0", end]);
+            let all = [&events[..], b"\x07\0\0\x01\0\0\0"].concat();
+            for chunk in 1..=all.len() {
+                let mut stream = DumpEvents::default();
+                assert_eq!(fed(&all, chunk, |b| stream.follow(b)), Ok((events.len(), true)), "{chunk}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_of_several_packets_is_not_read() {
+        let mut all = PacketHeader { len: MAX_PAYLOAD, seq: 1 }.to_bytes().to_vec();
+        all.resize(4 + MAX_PAYLOAD, 0);
+        frame(&mut all, 2, b"\xff");
+        frame(&mut all, 3, b"\0next");
+        for chunk in [65_536, MAX_PAYLOAD, MAX_PAYLOAD + 4, MAX_PAYLOAD + 5] {
+            let mut stream = DumpEvents::default();
+            assert_eq!(fed(&all, chunk, |b| stream.follow(b)), Ok((all.len(), false)));
+        }
+    }
+
+    #[test]
+    fn something_else_than_an_event_is_an_error() {
+        for payload in [&b"\x01"[..], b"", b"\xfb/etc/passwd", b"\xfe\0\0\0\0\0\0\0\0"] {
+            let all = framed(&[b"\0event", payload]);
+            for chunk in 1..=all.len() {
+                let mut stream = DumpEvents::default();
+                assert!(fed(&all, chunk, |b| stream.follow(b)).is_err(), "{}", payload.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_client_acknowledgements_pass_and_nothing_else() {
+        let acknowledgement = b"\xef\x04\0\0\0\0\0\0\0bin.000001";
+        let good = framed(&[acknowledgement, acknowledgement]);
+        for payload in [&b"\x03SELECT 1"[..], b"", b"\x0e", &[0xef; MAX_ACKNOWLEDGEMENT + 1]] {
+            let all = [&good[..], &framed(&[payload])].concat();
+            for chunk in 1..=all.len() {
+                let mut stream = DumpReplies::default();
+                assert_eq!(fed(&good, chunk, |b| stream.follow(b)), Ok((good.len(), false)));
+                assert!(stream.follow(&framed(&[payload])).is_err(), "{}", payload.escape_ascii());
+                let mut stream = DumpReplies::default();
+                assert!(fed(&all, chunk, |b| stream.follow(b)).is_err(), "{}", payload.escape_ascii());
+            }
+        }
+        let all = [&good[..], &framed(&[b"\x01"]), b"\x03\0\0\0\x03DO"].concat();
+        let mut stream = DumpReplies::default();
+        assert_eq!(fed(&all, all.len(), |b| stream.follow(b)), Ok((good.len() + 5, true)));
+    }
+}
