@@ -6,6 +6,7 @@ mod defect;
 mod events;
 mod explain;
 mod http;
+mod memory;
 mod notice;
 mod reload;
 mod run;

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Says how much memory is in use, which limits.memory needs, and gives freed memory back.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     pointsman::app::main()
 }

@@ -5,6 +5,8 @@
 mod dialogue;
 #[path = "attacks/impostor.rs"]
 mod impostor;
+#[path = "attacks/memory.rs"]
+mod memory;
 #[path = "attacks/passwords.rs"]
 mod passwords;
 #[path = "attacks/raw_access.rs"]

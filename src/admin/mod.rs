@@ -3,6 +3,7 @@
 
 mod http;
 mod kubernetes_families;
+mod memory_families;
 mod readiness;
 mod report;
 mod server_families;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use self::kubernetes_families::KubernetesFamilies;
 use crate::config::{Live, Mode};
 use crate::discovery::WatchState;
+use crate::net::MemoryBudget;
 use crate::telemetry::{
     Lifecycle, ProcessFamilies, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
 };
@@ -89,6 +91,14 @@ impl AdminState {
     /// With what changes of the writer were for the sessions, as it becomes known.
     pub fn with_costs(mut self, costs: watch::Receiver<ChangeCosts>) -> Self {
         self.costs = costs;
+        self
+    }
+
+    /// With the memory budget; before the first clone.
+    pub fn with_memory(mut self, memory: Arc<MemoryBudget>) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            registry.register_collector(Box::new(memory_families::MemoryFamilies(memory)));
+        }
         self
     }
 

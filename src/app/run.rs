@@ -16,6 +16,7 @@ use super::AppError;
 use super::admin_port::AdminPort;
 use super::defect::end_on_panic;
 use super::events::Events;
+use super::memory;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
 use super::servers_tls;
@@ -27,7 +28,7 @@ use crate::admin::{AdminState, ChangeCosts};
 use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
 use crate::monitor::{BackendConnector, Kicker, Routines};
-use crate::net::{Inherited, TokioRuntime};
+use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, ReloadMetrics, WorkerMetrics};
 use crate::topology::{Flavor, Snapshot};
@@ -59,6 +60,8 @@ struct DataPath<'a> {
     acknowledged: Acknowledgements,
     /// One for each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
+    /// What sessions may make the process keep.
+    memory: Arc<MemoryBudget>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
     lifecycle: Arc<watch::Sender<Lifecycle>>,
     /// Goes with the listeners to the next process.
@@ -108,6 +111,7 @@ async fn control(
     // A probe with a password that is not there yet would only be refused.
     secrets.complete(&config, FIRST_SECRETS).await;
     let (live_sender, live) = watch::channel(Arc::new(secrets.fill(&config)));
+    let memory = memory::budget(live.clone());
     let runtime = TokioRuntime::default();
     servers_tls::follow(runtime.servers_tls.clone(), live.clone());
     let discovery::Started { snapshot, kicker, acknowledged } =
@@ -137,6 +141,7 @@ async fn control(
             Arc::clone(&reloads),
         )
         .with_costs(costs_seen)
+        .with_memory(memory.clone())
         .with_kubernetes(kubernetes);
         let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);
         // While a predecessor answers there, nobody should hear that we are starting.
@@ -157,6 +162,7 @@ async fn control(
         routines,
         acknowledged,
         metrics,
+        memory,
         lifecycle,
         admin,
         predecessor,
@@ -243,6 +249,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         snapshot: snapshot.clone(),
         routines: catalogue,
         metrics: parts.metrics,
+        memory: parts.memory.clone(),
         runtime: parts.runtime,
         kick: Arc::new(kick),
     })?;
@@ -266,7 +273,10 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         tokio::select! {
             ended = &mut ending => return ended.map(|()| ExitCode::SUCCESS),
             _ = minutes.tick() => server.restore_ceilings().await,
-            _ = seconds.tick() => server.tick(),
+            _ = seconds.tick() => {
+                parts.memory.refresh();
+                server.tick();
+            }
             lost = writer_is_lost(&mut snapshot, asked) => {
                 asked = Some(Instant::now());
                 if let Some(heard) = server.heard(lost.0, lost.1).await {

@@ -7,7 +7,8 @@ use super::connection::{About, Class, Connection};
 use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
 use crate::config::Secret;
 use crate::net::{
-    Buf, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient, TlsError, read_packet,
+    Buf, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient, TlsError,
+    WITHOUT_LIMIT, read_packet,
 };
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
@@ -182,7 +183,7 @@ async fn log_in<R: Runtime>(
 
 /// Reads the initial handshake packet. Returns it with its sequence id.
 async fn greeting<S: Stream>(stream: &mut S, buf: &mut Buf) -> Result<(Greeting, u8), ConnectError> {
-    let header = read_packet(stream, buf, Some(0), MAX_LOGIN_PACKET).await?;
+    let header = read_packet(stream, buf, Some(0), MAX_LOGIN_PACKET, &WITHOUT_LIMIT).await?;
     let greeting = {
         let payload = payload(buf, header);
         if payload.first() == Some(&0xff) {
@@ -237,7 +238,7 @@ impl Asked<'_> {
     ) -> Result<StatusFlags, ConnectError> {
         loop {
             self.seq = self.seq.wrapping_add(1);
-            let header = read_packet(stream, buf, Some(self.seq), MAX_LOGIN_PACKET).await?;
+            let header = read_packet(stream, buf, Some(self.seq), MAX_LOGIN_PACKET, &WITHOUT_LIMIT).await?;
             let step = {
                 let payload = payload(buf, header);
                 match payload.first() {

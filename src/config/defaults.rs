@@ -60,6 +60,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_connections: 10_000,
+            memory: None,
             max_server_connections: const { NonZeroUsize::new(1_000).unwrap() },
             queue_timeout: Duration::from_secs(10),
         }

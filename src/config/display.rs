@@ -138,6 +138,9 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "replay_limit = {}", quoted(&format_size(failover.replay_limit)))?;
     writeln!(f, "commit = {}", word(failover.commit))?;
     writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;
+    if let Some(memory) = limits.memory {
+        writeln!(f, "memory = {}", quoted(&format_size(memory)))?;
+    }
     writeln!(f, "max_server_connections = {}", limits.max_server_connections)?;
     writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;
     writeln!(f, "\n[pool]\nidle_timeout = {}", duration(pool.idle_timeout))?;

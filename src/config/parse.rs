@@ -258,6 +258,7 @@ fn limits(s: &Section<'_>) -> Limits {
     let default = Limits::default();
     Limits {
         max_connections: s.count("max_connections", 1).unwrap_or(default.max_connections),
+        memory: s.memory("memory"),
         max_server_connections: s.nonzero("max_server_connections").unwrap_or(default.max_server_connections),
         queue_timeout: s.duration("queue_timeout", default.queue_timeout, Duration::ZERO),
     }

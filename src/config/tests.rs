@@ -525,11 +525,11 @@ fn sizes_are_read_and_written() {
     for (text, bytes) in
         [("0B", 0), ("1000B", 1000), ("3KiB", 3072), ("1024KiB", 1 << 20), ("1024MiB", 1 << 30)]
     {
-        let read = super::values::parse_size(text).unwrap();
+        let read = super::values::parse_size(text, 1 << 30).unwrap();
         assert_eq!(read, bytes);
-        assert_eq!(super::values::parse_size(&super::values::format_size(read)), Some(read));
+        assert_eq!(super::values::parse_size(&super::values::format_size(read), 1 << 30), Some(read));
     }
     for wrong in ["1", "MiB", "1GB", "-1B", "1025MiB", "99999999999999999999B"] {
-        assert_eq!(super::values::parse_size(wrong), None, "{wrong}");
+        assert_eq!(super::values::parse_size(wrong, 1 << 30), None, "{wrong}");
     }
 }

@@ -318,6 +318,9 @@ pub enum Replay {
 pub struct Limits {
     /// Clients of all ports together; beyond it ERROR 1040. Default 10,000.
     pub max_connections: usize,
+    /// Memory that the process may use, in bytes, beyond which what is new is refused; None: three quarters of what
+    /// its cgroup, or the machine, has.
+    pub memory: Option<usize>,
     /// Server connections to one server, of all users together; default 1,000.
     pub max_server_connections: NonZeroUsize,
     /// How long a statement waits for a server connection when a limit is reached; default 10 s.

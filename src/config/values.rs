@@ -174,7 +174,7 @@ impl Section<'_> {
     /// A number of bytes, up to 1 GiB.
     pub fn size(&self, key: &'static str, default: usize) -> usize {
         let Some(Found { value, line }) = self.get(key) else { return default };
-        value.as_str().and_then(parse_size).unwrap_or_else(|| {
+        value.as_str().and_then(|text| parse_size(text, 1 << 30)).unwrap_or_else(|| {
             let example = format_size(default);
             let text = format!(
                 "{} is not a size up to 1GiB; write a whole number and B, KiB or MiB in quotes, like \"{example}\"",
@@ -183,6 +183,22 @@ impl Section<'_> {
             self.problem(Some(line), key, text);
             default
         })
+    }
+
+    /// A number of bytes, at least 32 MiB; None if it is not given.
+    pub fn memory(&self, key: &'static str) -> Option<usize> {
+        const LEAST: usize = 32 << 20;
+        let Found { value, line } = self.get(key)?;
+        let bytes =
+            value.as_str().and_then(|text| parse_size(text, usize::MAX)).filter(|bytes| *bytes >= LEAST);
+        if bytes.is_none() {
+            let text = format!(
+                "{} is not a size from 32MiB; write a whole number and MiB or GiB in quotes, like \"256MiB\"",
+                shown(value)
+            );
+            self.problem(Some(line), key, text);
+        }
+        bytes
     }
 
     /// An address that must be there; "" after a problem.
@@ -323,14 +339,14 @@ pub(super) fn format_duration(duration: Duration) -> String {
     }
 }
 
-const SIZES: [(&str, usize); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const SIZES: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// `512B`, `64KiB`, `1MiB`, up to 1 GiB.
-pub(super) fn parse_size(text: &str) -> Option<usize> {
+/// `512B`, `64KiB`, `1MiB`, `2GiB`, up to `most` bytes.
+pub(super) fn parse_size(text: &str, most: usize) -> Option<usize> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
     let (_, each) = SIZES.iter().find(|(name, _)| *name == unit)?;
-    number.parse::<usize>().ok()?.checked_mul(*each).filter(|bytes| *bytes <= 1 << 30)
+    number.parse::<usize>().ok()?.checked_mul(*each).filter(|bytes| *bytes <= most)
 }
 
 /// The shortest text that `parse_size` reads back.

@@ -34,6 +34,17 @@
 //! those that are prepared, which are kept. A client that does not read stops the reading from its server:
 //! memory stays bounded whatever passes.
 //!
+//! # Memory
+//!
+//! [`MemoryBudget`](crate::net::MemoryBudget) bounds the process (`limits.memory`). What grows by what clients say asks it
+//! first: a connection at accept, a login or statement beyond its buffer ([`Buf::make_some_room`](crate::net::Buf)), a
+//! large buffer, the text of a prepared statement and the types of its parameters, the journal of a transaction, and, as
+//! the last, the usual buffer of a session that begins a statement, which waits for one that is given back. Each
+//! [`Claim`](crate::net::Claim) has its own share of the budget, so that sessions that are there can end what they do while
+//! new ones are refused. Nothing is added up: jemalloc says how many bytes are in use (`app/memory.rs`), about 10 µs a
+//! question, asked once a second and after claims of a sixty-fourth of the budget. The buffers of a usual statement are used
+//! again and ask nobody. While new clients are refused, pooled server connections without a session are closed.
+//!
 //! # Signals
 //!
 //! [`Signal`](crate::net::Signal) is how a worker speaks to one of its sessions: a byte of bits and a waker,

@@ -1,9 +1,13 @@
 //! Buffers that move into an operation and come back, and a worker's store of them.
 //! Only a session that is doing something owns one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::sync::Arc;
 
+use tokio::sync::Notify;
+
+use super::{Claim, MemoryBudget};
 use crate::wire::Edits;
 
 /// What a session borrows for a command and its answer, in bytes.
@@ -15,6 +19,9 @@ const KEPT: [(usize, usize); 2] = [(SMALL_BUFFER, 64), (LARGE_BUFFER, 2)];
 /// How many more it keeps as long as they are needed again and again: zeroing a new one costs more than many a
 /// statement.
 const BUSY: usize = 8;
+
+/// A buffer grows to this size, in bytes, without asking the memory budget.
+const UNASKED: usize = 2 * 1024;
 
 /// Bytes in a row with room behind them.
 #[derive(Debug, Default)]
@@ -108,9 +115,16 @@ impl Buf {
     }
 
     /// Makes room for some of `missing` bytes that are announced: as much as is there already, so that a
-    /// header alone does not take memory for what may never come.
-    pub fn make_some_room(&mut self, missing: usize) {
-        self.make_room(missing.min(self.len().max(SMALL_BUFFER / 4)));
+    /// header alone does not take memory for what may never come. False: the memory budget has none left, and the
+    /// buffer stays as it is. The first 2 KiB, which a usual login needs, are never refused.
+    pub fn make_some_room(&mut self, missing: usize, memory: &MemoryBudget) -> bool {
+        let room = missing.min(self.len().max(SMALL_BUFFER / 4));
+        let grows = (self.len() + room).saturating_sub(self.capacity());
+        let granted = grows == 0 || self.len() + room <= UNASKED || memory.grant(Claim::Statement, grows);
+        if granted {
+            self.make_room(room);
+        }
+        granted
     }
 
     /// Keeps only the first `n` bytes of what it holds.
@@ -173,17 +187,25 @@ struct Store {
 #[derive(Debug, Default)]
 pub struct BufferPool {
     kept: [RefCell<Store>; KEPT.len()],
+    /// What new buffers, and all else that clients can make a session keep, are taken from.
+    pub memory: Arc<MemoryBudget>,
+    /// Sessions that wait for a buffer,
+    waiting: Cell<usize>,
+    /// and how they learn that there is one.
+    returned: Notify,
 }
 
 impl BufferPool {
-    fn take(&self, index: usize, size: usize) -> Buf {
-        let kept = self.kept.get(index).and_then(|kept| {
-            let mut kept = kept.borrow_mut();
-            let buffer = kept.free.pop();
-            kept.spare = kept.spare.min(kept.free.len());
-            buffer
-        });
-        Buf { data: kept.unwrap_or_else(|| vec![0; size]), start: 0, end: 0 }
+    /// A store without buffers; new ones are taken from this budget.
+    pub fn new(memory: Arc<MemoryBudget>) -> Self {
+        BufferPool { memory, ..BufferPool::default() }
+    }
+
+    fn kept(&self, index: usize) -> Option<Buf> {
+        let mut kept = self.kept.get(index)?.borrow_mut();
+        let data = kept.free.pop();
+        kept.spare = kept.spare.min(kept.free.len());
+        data.map(|data| Buf { data, start: 0, end: 0 })
     }
 
     /// Frees what was not needed since the last call, beyond a few. Once a second.
@@ -197,18 +219,44 @@ impl BufferPool {
         }
     }
 
-    /// An empty buffer of `SMALL_BUFFER` bytes.
+    /// An empty buffer of `SMALL_BUFFER` bytes, whatever the memory budget says: for what was begun.
     pub fn small(&self) -> Buf {
-        self.take(0, SMALL_BUFFER)
+        self.kept(0).unwrap_or_else(|| Buf::with_room(SMALL_BUFFER))
     }
 
-    /// An empty buffer of `LARGE_BUFFER` bytes.
+    /// An empty buffer of `SMALL_BUFFER` bytes for what begins; None while the memory budget is used up.
+    #[inline]
+    pub fn small_to_begin(&self) -> Option<Buf> {
+        let kept = self.kept(0);
+        kept.or_else(|| self.memory.grant(Claim::Buffer, SMALL_BUFFER).then(|| Buf::with_room(SMALL_BUFFER)))
+    }
+
+    /// Waits until a buffer was given back. (Memory of other workers may become free without a word.)
+    pub async fn given_back(&self) {
+        struct Waiting<'a>(&'a Cell<usize>);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        let _waiting = Waiting(&self.waiting);
+        self.returned.notified().await;
+    }
+
+    /// An empty buffer of `LARGE_BUFFER` bytes; of `SMALL_BUFFER` bytes while the memory budget is nearly used up.
     pub fn large(&self) -> Buf {
-        self.take(1, LARGE_BUFFER)
+        self.kept(1).unwrap_or_else(|| {
+            let granted = self.memory.grant(Claim::LargeBuffer, LARGE_BUFFER);
+            if granted { Buf::with_room(LARGE_BUFFER) } else { self.small() }
+        })
     }
 
     /// Gives a buffer back. One that grew, or was lost to an operation, is dropped.
     pub fn give(&self, buf: Buf) {
+        if self.waiting.get() > 0 {
+            self.returned.notify_one();
+        }
         for (kept, (size, most)) in self.kept.iter().zip(KEPT) {
             let mut kept = kept.borrow_mut();
             if buf.data.len() == size && kept.free.len() < most * BUSY {

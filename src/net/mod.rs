@@ -12,6 +12,7 @@
     )
 )]
 
+mod budget;
 mod buffer;
 mod endpoint;
 mod handover;
@@ -24,6 +25,7 @@ mod tls;
 mod tokio_driver;
 mod tunnel;
 
+pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
 pub use endpoint::{Endpoint, EndpointError};
 pub use handover::{Inherited, send_sockets};

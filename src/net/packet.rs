@@ -3,13 +3,13 @@
 
 use std::io;
 
-use super::{Buf, Stream};
+use super::{Buf, MemoryBudget, Stream};
 use crate::wire::{PacketHeader, ProtocolError};
 
 /// Why there is no packet.
 #[derive(Debug, thiserror::Error)]
 pub enum PacketError {
-    /// The stream ended or broke.
+    /// The stream ended or broke; `OutOfMemory`: the packet is longer than the memory budget allows now.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The peer broke the protocol.
@@ -24,6 +24,7 @@ pub async fn read_packet<S: Stream>(
     buf: &mut Buf,
     seq: Option<u8>,
     limit: usize,
+    memory: &MemoryBudget,
 ) -> Result<PacketHeader, PacketError> {
     loop {
         let mut wanted = PacketHeader::LEN;
@@ -41,13 +42,20 @@ pub async fn read_packet<S: Stream>(
             }
             wanted = header.total();
         }
-        fill(stream, buf, wanted).await?;
+        fill(stream, buf, wanted, memory).await?;
     }
 }
 
 /// Reads once, after making room for `wanted` bytes in all.
-async fn fill<S: Stream>(stream: &mut S, buf: &mut Buf, wanted: usize) -> Result<(), io::Error> {
-    buf.make_some_room(wanted.saturating_sub(buf.len()).max(1));
+async fn fill<S: Stream>(
+    stream: &mut S,
+    buf: &mut Buf,
+    wanted: usize,
+    memory: &MemoryBudget,
+) -> Result<(), io::Error> {
+    if !buf.make_some_room(wanted.saturating_sub(buf.len()).max(1), memory) {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     let (result, back) = stream.read(std::mem::take(buf)).await;
     *buf = back;
     match result? {

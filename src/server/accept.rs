@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::control::Control;
 use super::worker::Worker;
-use crate::net::{Accepted, Buf, Listener, Stream, TokioStream};
+use crate::net::{Accepted, Buf, Claim, Listener, SESSION_BYTES, Stream, TokioStream};
 use crate::session::{Drain, Entrance, Failure, in_place_of_greeting};
 use crate::telemetry::{Close, cell_of};
 
@@ -133,7 +133,11 @@ fn no_entry(worker: &Worker) -> Option<(Failure, Close)> {
         return Some((Failure::Cordoned, Close::Cordoned));
     }
     let limit = context.live.borrow().limits.max_connections;
-    (worker.loads.total() >= limit).then_some((Failure::TooManyConnections, Close::TooManyConnections))
+    if worker.loads.total() >= limit {
+        return Some((Failure::TooManyConnections, Close::TooManyConnections));
+    }
+    let granted = context.buffers.memory.grant(Claim::Connection, SESSION_BYTES);
+    (!granted).then_some((Failure::NoMemoryForClients, Close::OutOfMemory))
 }
 
 /// Says why in place of the greeting. Who does not read is not waited for.

@@ -13,7 +13,7 @@ use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
 use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
-use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, TokioRuntime};
+use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
 use crate::session::{Entrance, KillRequest};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
@@ -76,6 +76,8 @@ pub struct ServerParts {
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     /// One for each worker.
     pub metrics: Vec<Arc<WorkerMetrics>>,
+    /// What sessions may make the process keep.
+    pub memory: Arc<MemoryBudget>,
     /// Where servers are connected to.
     pub runtime: TokioRuntime,
     /// How sessions have servers probed.
@@ -156,6 +158,7 @@ impl Server {
                 shared: shared.clone(),
                 loads: loads.clone(),
                 ceilings: ceilings.clone(),
+                memory: parts.memory.clone(),
             };
             let alive = alive.clone();
             std::thread::Builder::new()

@@ -14,7 +14,7 @@ use super::control::Control;
 use super::outside::{Shared, WorkerOutside};
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
-use crate::net::{BufferPool, TokioRuntime};
+use crate::net::{BufferPool, MemoryBudget, TokioRuntime};
 use crate::session::{Context, Drain, Entrance, Session, Signals, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
@@ -75,6 +75,8 @@ pub(super) struct WorkerParts {
     pub shared: Arc<Shared>,
     pub loads: Arc<Loads>,
     pub ceilings: Arc<Ceilings>,
+    /// Of the process.
+    pub memory: Arc<MemoryBudget>,
 }
 
 /// A worker, as its tasks see it.
@@ -133,8 +135,9 @@ async fn work(parts: WorkerParts) {
         shared,
         loads,
         ceilings,
+        memory,
     } = parts;
-    let buffers = Rc::new(BufferPool::default());
+    let buffers = Rc::new(BufferPool::new(memory));
     let pool = Pool::new(runtime.clone(), ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
     let outside = Box::new(WorkerOutside(shared.clone()));
@@ -265,6 +268,7 @@ fn every_second(context: &Context<TokioRuntime>) {
         }
     }
     context.buffers.trim();
+    context.shed_memory();
     context.close_idle_questions(live.pool.idle_timeout);
     let pool = &context.pool;
     pool.set_second(now);

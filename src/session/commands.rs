@@ -1,5 +1,7 @@
 //! The command loop: waits without a buffer, reads a command, answers it or passes it on.
 
+use std::time::Duration;
+
 use super::barrier::Freshness;
 use super::client::ended_by;
 use super::level::Levels;
@@ -17,6 +19,9 @@ const MAX_HELD: usize = 128 * 1024;
 /// A command that the proxy reads itself (a login, a KILL) is at most this long, in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
 
+/// How often a session that waits for memory looks for it.
+const MEMORY_PAUSE: Duration = Duration::from_millis(50);
+
 impl<R: Runtime> Session<R> {
     /// From the login to the end.
     pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
@@ -27,7 +32,13 @@ impl<R: Runtime> Session<R> {
                 if let Err(close) = self.idle().await {
                     return close;
                 }
-                buf = self.buffer();
+                buf = match self.context.buffers.small_to_begin() {
+                    Some(buf) => buf,
+                    None => match Box::pin(self.wait_for_memory()).await {
+                        Ok(buf) => buf,
+                        Err(close) => return close,
+                    },
+                };
             }
             let done = match self.next_command(&mut buf).await {
                 Ok(mut request) => {
@@ -48,6 +59,27 @@ impl<R: Runtime> Session<R> {
             if let Err(close) = done {
                 return close;
             }
+        }
+    }
+
+    /// The memory budget is used up: waits for a buffer, at most `limits.queue_timeout`.
+    async fn wait_for_memory(&mut self) -> Result<Buf, Close> {
+        let context = self.context.clone();
+        let limit = context.live.borrow().limits.queue_timeout;
+        let free = async {
+            loop {
+                // Other workers give memory back without a word.
+                context.runtime.timeout(MEMORY_PAUSE, context.buffers.given_back()).await;
+                if let Some(buf) = context.buffers.small_to_begin() {
+                    return buf;
+                }
+            }
+        };
+        let ending = Signals::KILLED | Signals::END | Signals::LEAVE;
+        match or_raised(&self.handle.signal, ending, context.runtime.timeout(limit, free)).await {
+            Ok(Some(buf)) => Ok(buf),
+            Ok(None) => Err(self.refuse(1, &Failure::OutOfMemory, Close::OutOfMemory).await),
+            Err(raised) => Err(ended_by(raised)),
         }
     }
 
@@ -130,7 +162,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Reads until the request is whole, if it is at most `limit` bytes long and one packet. False: it
-    /// is longer.
+    /// is longer, or the memory budget is used up.
     pub(super) async fn complete(
         &mut self,
         buf: &mut Buf,
@@ -141,7 +173,10 @@ impl<R: Runtime> Session<R> {
             return Ok(request.whole);
         }
         while buf.len() < request.header.total() {
-            buf.make_some_room(request.header.total() - buf.len());
+            let missing = request.header.total() - buf.len();
+            if !buf.make_some_room(missing, &self.context.buffers.memory) {
+                return Ok(false);
+            }
             if self.fill(buf).await? == 0 {
                 return Err(Close::ClientLost);
             }
@@ -169,7 +204,10 @@ impl<R: Runtime> Session<R> {
             }
             Command::ChangeUser | Command::ProcessKill => {
                 if !self.complete(buf, request, MAX_OWN_COMMAND).await? {
-                    let failure = Failure::Malformed("a command that is too long");
+                    let failure = match request.header.total() <= MAX_OWN_COMMAND {
+                        true => Failure::OutOfMemory,
+                        false => Failure::Malformed("a command that is too long"),
+                    };
                     return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if request.command == Command::ChangeUser {

@@ -327,6 +327,15 @@ impl<R: Runtime> Context<R> {
         x
     }
 
+    /// Once a second: while new clients are refused for lack of memory, drops what can be had again. Those are pooled
+    /// server connections without a session, which keep what they prepared, and texts that nobody has any more.
+    pub fn shed_memory(&self) {
+        if self.buffers.memory.is_tight() {
+            self.pool.retain(|connection, _, claimed| claimed || connection.legacy.is_some());
+            self.texts.sweep();
+        }
+    }
+
     /// Takes a new snapshot: tells the sessions whose server is lost, and drops pooled connections that
     /// must not be used again.
     pub fn new_snapshot(&self, snapshot: Arc<Snapshot>) {

@@ -33,6 +33,10 @@ pub enum Failure {
     Handshake(String),
     /// `limits.max_connections`.
     TooManyConnections,
+    /// `limits.memory`, told to a new client.
+    NoMemoryForClients,
+    /// `limits.memory`, told to a statement or login that needs more than a usual buffer.
+    OutOfMemory,
     /// A session has so many prepared statements open, or too many bytes of them.
     TooManyStatements(usize),
     /// A sequence id out of order.
@@ -110,12 +114,22 @@ impl Failure {
                 b"08004",
                 "Too many connections: pointsman: limits.max_connections is reached; try again later".into(),
             ),
+            NoMemoryForClients => (
+                1040,
+                b"08004",
+                "Too many connections: pointsman: limits.memory is used up; try again later".into(),
+            ),
+            OutOfMemory => (
+                1041,
+                b"HY000",
+                "Out of memory: pointsman: limits.memory is used up; nothing was executed, try again later".into(),
+            ),
             TooManyStatements(most) => (
                 1461,
                 b"42000",
                 format!(
                     "Can't create more than max_prepared_stmt_count statements (pointsman: a session can have {most} \
-                     open, and 64 MiB of their texts; close some)"
+                     open, and 64 MiB of their texts, as long as limits.memory is not used up; close some)"
                 ),
             ),
             OutOfOrder => (1156, b"08S01", "pointsman: got packets out of order; connect again".into()),

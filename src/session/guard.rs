@@ -5,7 +5,7 @@ use super::attach::Stop;
 use super::request::Request;
 use super::statements::MOST;
 use super::{Failure, Session};
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, Claim, Runtime};
 use crate::sql::read_only::{Verdict, check};
 use crate::sql::{self, Effects, StatementClass};
 use crate::telemetry::{Close, Port};
@@ -16,13 +16,30 @@ impl<R: Runtime> Session<R> {
     fn unfit(&self, request: &Request, whole: bool) -> Option<Failure> {
         let prepares = request.command == Command::StmtPrepare;
         match self.port {
-            _ if whole && prepares && !self.state.statements.has_room(request.header.total()) => {
+            _ if whole && prepares && !self.may_keep(request.header.total()) => {
                 Some(Failure::TooManyStatements(MOST))
             }
             _ if whole => None,
+            _ if !request.header.is_continued() && request.header.total() <= MAX_PAYLOAD => {
+                Some(Failure::OutOfMemory)
+            }
             Port::Replica => Some(Failure::TooLongToCheck(MAX_PAYLOAD)),
             _ => Some(Failure::TooLongToPrepare(MAX_PAYLOAD)),
         }
+    }
+
+    /// Whether the session may keep one more statement of this length: within its own limits and the memory budget.
+    fn may_keep(&self, bytes: usize) -> bool {
+        self.state.statements.has_room(bytes) && self.context.buffers.memory.grant(Claim::Prepared, bytes)
+    }
+
+    /// The same of a text that PREPARE keeps.
+    fn may_keep_text(&self, bytes: usize) -> bool {
+        let known = &self.state.text_statements;
+        let kept: usize = known.iter().map(|known| known.text.len()).sum();
+        self.state.statements.has_room(bytes + kept)
+            && known.len() < MOST
+            && self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
     /// COM_QUERY and COM_STMT_PREPARE.
@@ -61,6 +78,12 @@ impl<R: Runtime> Session<R> {
         } else {
             StatementClass::UNKNOWN
         };
+        if request.command == Command::Query
+            && request.class.effects.contains(Effects::PREPARES)
+            && !self.may_keep_text(request.header.total())
+        {
+            return self.decline(buf, *request, Failure::TooManyStatements(MOST)).await;
+        }
         if request.class.effects.contains(Effects::EXECUTES) {
             request.class = self.executed(text, request.class);
         }

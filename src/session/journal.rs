@@ -12,7 +12,7 @@ use super::request::Request;
 use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
 use crate::backend::{Carried, InsertId, PreparedText};
 use crate::config::Replay;
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, Claim, Runtime};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::Pin;
@@ -306,7 +306,10 @@ impl<R: Runtime> Session<R> {
         }
         let packet = buf.filled().get(..request.header.total())?;
         let limit = self.context.live.borrow().failover.replay_limit;
-        if journal.packets.len() + packet.len() > limit {
+        let entries = journal.entries.len() * size_of::<Entry>();
+        if journal.packets.len() + entries + packet.len() > limit
+            || !self.has_memory_for(journal, packet.len())
+        {
             return None;
         }
         let mut statement = None;
@@ -331,6 +334,16 @@ impl<R: Runtime> Session<R> {
             statement,
         });
         Some(())
+    }
+
+    /// Asks the memory budget where the journal has to grow for a packet of this length.
+    fn has_memory_for(&self, journal: &Journal, packet: usize) -> bool {
+        let grows = |used: usize, capacity: usize| {
+            if used > capacity { used.max(2 * capacity) - capacity } else { 0 }
+        };
+        let bytes = grows(journal.packets.len() + packet, journal.packets.capacity())
+            + grows(journal.entries.len() + 1, journal.entries.capacity()) * size_of::<Entry>();
+        bytes == 0 || self.context.buffers.memory.grant(Claim::Replay, bytes)
     }
 
     /// Whether a statement may run behind those of the journal on another primary: it does the same there, and the

@@ -227,9 +227,13 @@ impl<R: Runtime> Session<R> {
     /// A whole packet with this sequence id, consumed by the caller.
     async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
-        let read = read_packet(&mut self.client, buf, Some(seq), MAX_LOGIN_PACKET);
+        let memory = &self.context.buffers.memory;
+        let read = read_packet(&mut self.client, buf, Some(seq), MAX_LOGIN_PACKET, memory);
         match or_raised(&self.handle.signal, ending, read).await {
             Ok(Ok(header)) => Ok(header),
+            Ok(Err(PacketError::Io(error))) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+                Err(self.refuse(seq.wrapping_add(1), &Failure::OutOfMemory, Close::OutOfMemory).await)
+            }
             Ok(Err(PacketError::Io(_))) => Err(Close::ClientLost),
             Ok(Err(PacketError::Protocol(e))) => {
                 let failure = Failure::Handshake(e.to_string());

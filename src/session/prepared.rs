@@ -190,10 +190,11 @@ impl<R: Runtime> Session<R> {
             Types::None | Types::Unreadable => {}
             Types::Given(types) => {
                 if prepared.types.as_deref() != Some(types) {
-                    prepared.types = Some(types.into());
+                    self.state.statements.keep_types(request.statement, types, &self.context.buffers.memory);
                 }
                 if on_server.types.as_deref() != Some(types) {
-                    on_server.types.clone_from(&prepared.types);
+                    on_server.types =
+                        self.state.statements.peek(request.statement).and_then(|p| p.types.clone());
                 }
             }
             Types::AsBefore(at) => {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use crate::backend::{Carried, PreparedText};
+use crate::net::{Claim, MemoryBudget};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::wire::{MAX_PAYLOAD, PacketHeader, Reader};
@@ -61,7 +62,7 @@ const MOST_BYTES: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub struct ClientStatements {
     open: HashMap<u32, Prepared>,
-    /// Of their texts, together.
+    /// Of their texts and parameter types, together.
     bytes: u32,
     last: u32,
 }
@@ -77,13 +78,17 @@ impl ClientStatements {
 
     /// Whether one more text of this length is within what a session may keep.
     pub fn has_room(&self, bytes: usize) -> bool {
-        self.open.len() < MOST && self.bytes as usize + bytes <= MOST_BYTES
+        self.open.len() < MOST && self.has_bytes(bytes)
+    }
+
+    fn has_bytes(&self, bytes: usize) -> bool {
+        self.bytes as usize + bytes <= MOST_BYTES
     }
 
     /// A statement was prepared under `next_id`.
     pub fn insert(&mut self, prepared: Prepared) {
         self.last = self.next_id();
-        self.bytes = self.bytes.saturating_add(of_text(&prepared));
+        self.bytes = self.bytes.saturating_add(bytes_of(&prepared));
         self.open.insert(self.last, prepared);
     }
 
@@ -106,11 +111,27 @@ impl ClientStatements {
         self.open.get(&id)
     }
 
+    /// Keeps the parameter types that an execute gave, if the session has room for them; without them the next
+    /// execute has to give them again.
+    pub fn keep_types(&mut self, id: u32, types: &[u8], memory: &MemoryBudget) {
+        let Some(before) = self.open.get(&id).map(|p| p.types.as_ref().map_or(0, |types| types.len())) else {
+            return;
+        };
+        self.bytes = self.bytes.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
+        let kept = self.has_bytes(types.len()) && memory.grant(Claim::Prepared, types.len());
+        if kept {
+            self.bytes = self.bytes.saturating_add(u32::try_from(types.len()).unwrap_or(u32::MAX));
+        }
+        if let Some(prepared) = self.open.get_mut(&id) {
+            prepared.types = kept.then(|| types.into());
+        }
+    }
+
     /// COM_STMT_CLOSE.
     pub fn remove(&mut self, id: u32) -> Option<Prepared> {
         let id = self.meant(id);
         let closed = self.open.remove(&id)?;
-        self.bytes = self.bytes.saturating_sub(of_text(&closed));
+        self.bytes = self.bytes.saturating_sub(bytes_of(&closed));
         Some(closed)
     }
 
@@ -145,9 +166,10 @@ impl ClientStatements {
     }
 }
 
-/// What its text takes: it was one packet, so that this is exact.
-fn of_text(prepared: &Prepared) -> u32 {
-    prepared.text.text.len().try_into().unwrap_or(u32::MAX)
+/// What its text and the types of its parameters take: each was in one packet, so that this is exact.
+fn bytes_of(prepared: &Prepared) -> u32 {
+    let types = prepared.types.as_ref().map_or(0, |types| types.len());
+    (prepared.text.text.len() + types).try_into().unwrap_or(u32::MAX)
 }
 
 /// One text, as it is read under different circumstances.
@@ -182,10 +204,7 @@ impl Texts {
         self.fresh.set(self.fresh.get().saturating_add(text.len()));
         if self.ids.get().is_multiple_of(1024) || self.fresh.get() > MOST_FRESH {
             self.fresh.set(0);
-            all.retain(|_, list| {
-                list.retain(|known| known.strong_count() > 0);
-                !list.is_empty()
-            });
+            retain_used(&mut all);
         }
         let list = all.entry(text).or_default();
         list.retain(|known| known.strong_count() > 0);
@@ -194,7 +213,21 @@ impl Texts {
     }
 }
 
+/// Drops the texts that nobody has any more.
+fn retain_used(all: &mut HashMap<Rc<[u8]>, Known>) {
+    all.retain(|_, list| {
+        list.retain(|known| known.strong_count() > 0);
+        !list.is_empty()
+    });
+}
+
 impl Texts {
+    /// Drops the texts that nobody has any more.
+    pub fn sweep(&self) {
+        self.fresh.set(0);
+        retain_used(&mut self.by_text.borrow_mut());
+    }
+
     /// The same text, shared with nobody.
     pub fn alone(&self, text: &PreparedText) -> Rc<PreparedText> {
         self.ids.set(self.ids.get() + 1);

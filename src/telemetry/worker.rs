@@ -39,6 +39,8 @@ label! {
         IdleTimeout = "idle_timeout",
         /// `limits.max_connections`.
         TooManyConnections = "too_many_connections",
+        /// `limits.memory`.
+        OutOfMemory = "out_of_memory",
         /// The cluster is cordoned for maintenance.
         Cordoned = "cordoned",
         /// The server was lost in the middle of an answer, or held state that cannot move.

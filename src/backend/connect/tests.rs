@@ -3,6 +3,7 @@
 use super::super::own_class;
 use super::*;
 use crate::config::TlsMode;
+use crate::net::WITHOUT_LIMIT;
 use crate::net::memory::{MemoryListener, MemoryRuntime, MemoryStream};
 
 const GREETING: Greeting = Greeting {
@@ -23,7 +24,7 @@ async fn greet(listener: &MemoryListener) -> (MemoryStream, u8, Vec<u8>) {
     let greeting = Greeting { auth_plugin: b"mysql_native_password".to_vec(), ..GREETING.clone() };
     send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
     let mut buf = Buf::with_room(1024);
-    let header = read_packet(&mut stream, &mut buf, None, 1024).await.unwrap();
+    let header = read_packet(&mut stream, &mut buf, None, 1024, &WITHOUT_LIMIT).await.unwrap();
     let packet = payload(&buf, header).to_vec();
     (stream, header.seq, packet)
 }
