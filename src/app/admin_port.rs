@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::AppError;
 use crate::admin::{self, AdminState};
-use crate::net::{Endpoint, Inherited};
+use crate::net::{Endpoint, Inherited, Listener};
 
 /// The port, and who answers there.
 pub(super) struct AdminPort {
@@ -31,7 +31,9 @@ impl AdminPort {
         };
         let listener = match taken {
             Some(socket) => TcpListener::from_std(socket.into()).map_err(refused)?,
-            None => TcpListener::bind(address).await.map_err(refused)?,
+            None => {
+                TcpListener::from_std(Listener::bind_alone(address).map_err(refused)?).map_err(refused)?
+            }
         };
         let address = listener.local_addr().map_err(refused)?;
         let socket = listener.as_fd().try_clone_to_owned().map_err(refused)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -32,6 +32,16 @@ impl Endpoint {
             Endpoint::Tcp { host, port } => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
             Endpoint::Unix(_) => Ok(Vec::new()),
         }
+    }
+
+    /// The addresses to listen at, best first: `[::]` takes IPv4 as well, and stands for `0.0.0.0` where there is no
+    /// IPv6. Blocks as `resolve` does.
+    pub fn to_listen(&self) -> io::Result<Vec<SocketAddr>> {
+        let mut all = self.resolve()?;
+        if let Some(port) = all.iter().find(|at| at.ip() == Ipv6Addr::UNSPECIFIED).map(SocketAddr::port) {
+            all.push((Ipv4Addr::UNSPECIFIED, port).into());
+        }
+        Ok(all)
     }
 
     /// The host, as it was written; a path has none.

@@ -72,7 +72,7 @@ impl Inherited {
         if self.0.is_empty() {
             return Ok(Vec::new());
         }
-        let tcp = at.resolve()?;
+        let tcp = at.to_listen()?;
         let listens_there = |socket: &Socket| {
             let Ok(address) = socket.local_addr() else { return false };
             match at {

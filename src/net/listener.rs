@@ -2,10 +2,11 @@
 //! spreads connections and no accept lock is needed.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -39,9 +40,7 @@ impl Listener {
     pub fn bind(at: &Endpoint, count: usize) -> io::Result<Vec<Socket>> {
         match at {
             Endpoint::Tcp { .. } => {
-                let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-                let address = at.resolve()?.into_iter().next().ok_or_else(none)?;
-                let probe = tcp_socket(address, false)?;
+                let (probe, address) = first_that_binds(&at.to_listen()?, |at| tcp_socket(at, false))?;
                 // Port 0 is whichever the kernel picks: the same for all workers.
                 let address = probe.local_addr()?.as_socket().unwrap_or(address);
                 drop(probe);
@@ -49,6 +48,17 @@ impl Listener {
             }
             Endpoint::Unix(path) => Ok(vec![unix_socket(path)?]),
         }
+    }
+
+    /// Binds one socket that nobody else shares, at `host:port`.
+    pub fn bind_alone(at: &str) -> io::Result<std::net::TcpListener> {
+        let wrong = |e| io::Error::new(io::ErrorKind::InvalidInput, e);
+        let (socket, _) = first_that_binds(&at.parse::<Endpoint>().map_err(wrong)?.to_listen()?, |at| {
+            tcp_socket(at, false)
+        })?;
+        socket.set_nonblocking(true)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
     }
 
     /// Each worker's share, of which none is empty: with fewer sockets than workers some share one, with fewer
@@ -102,8 +112,34 @@ impl Accepted {
     }
 }
 
+/// The first address, or where this system has no IPv6 the one behind `[::]`, with what `bind` made there.
+fn first_that_binds<T>(
+    addresses: &[SocketAddr],
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> io::Result<(T, SocketAddr)> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let first = *addresses.first().ok_or_else(none)?;
+    let error = match bind(first) {
+        Ok(bound) => return Ok((bound, first)),
+        Err(error) => error,
+    };
+    let no_ipv6 = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL].map(Errno::raw_os_error).map(Some);
+    let instead = addresses.iter().find(|at| at.ip() == Ipv4Addr::UNSPECIFIED);
+    match instead.filter(|_| first.ip() == Ipv6Addr::UNSPECIFIED && no_ipv6.contains(&error.raw_os_error())) {
+        Some(instead) => {
+            tracing::info!(asked = %first, address = %instead, "this system has no IPv6: listening on IPv4 only");
+            Ok((bind(*instead)?, *instead))
+        }
+        None => Err(error),
+    }
+}
+
 fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        // IPv4 clients, too, whatever net.ipv6.bindv6only says.
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     socket.bind(&address.into())?;
@@ -138,6 +174,34 @@ mod tests {
         assert_eq!(first[1].local_addr().unwrap().as_socket().unwrap().port(), port);
         let again = Listener::bind(&Endpoint::Tcp { host: "127.0.0.1".into(), port }, 2);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn every_address_of_ipv6_takes_ipv4_as_well() {
+        let sockets = Listener::bind(&"[::]:0".parse().unwrap(), 1).unwrap();
+        let port = sockets[0].local_addr().unwrap().as_socket().unwrap().port();
+        std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let alone = Listener::bind_alone("[::]:0").unwrap();
+        std::net::TcpStream::connect(("127.0.0.1", alone.local_addr().unwrap().port())).unwrap();
+    }
+
+    #[test]
+    fn without_ipv6_every_address_is_every_one_of_ipv4() {
+        let without = |at: SocketAddr| match at {
+            SocketAddr::V6(_) => Err(io::Error::from(Errno::AFNOSUPPORT)),
+            SocketAddr::V4(_) => Ok(()),
+        };
+        let bound = |at: &str| {
+            let addresses = at.parse::<Endpoint>().unwrap().to_listen().unwrap();
+            first_that_binds(&addresses, without).map(|((), at)| at.to_string())
+        };
+        assert_eq!(bound("[::]:3306").unwrap(), "0.0.0.0:3306");
+        assert_eq!(bound("0.0.0.0:3306").unwrap(), "0.0.0.0:3306");
+        assert!(bound("[::1]:3306").is_err(), "this one only was asked for");
+        // What is wrong with the port is wrong with it on IPv4, too.
+        let taken = |_| Err::<(), _>(io::Error::from(Errno::ADDRINUSE));
+        let addresses = "[::]:3306".parse::<Endpoint>().unwrap().to_listen().unwrap();
+        assert_eq!(first_that_binds(&addresses, taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]

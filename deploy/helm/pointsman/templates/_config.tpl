@@ -72,9 +72,9 @@ secrets/{{ .secret }}/{{ .key }}
 {{- $delay := ternary 0 (int .Values.drain.delaySeconds) (eq (include "pointsman.preStopSleep" .) "yes") -}}
 {{- $config := dict
   "listeners" (list
-    (dict "name" "rw" "address" "0.0.0.0:3306" "mode" "split")
-    (dict "name" "ro" "address" "0.0.0.0:6447" "mode" "replica"))
-  "admin" (dict "http" "0.0.0.0:9090")
+    (dict "name" "rw" "address" "[::]:3306" "mode" "split")
+    (dict "name" "ro" "address" "[::]:6447" "mode" "replica"))
+  "admin" (dict "http" "[::]:9090")
   "discovery" $discovery
   "monitor" (merge (dict "user" $accounts.monitor.user) (include "pointsman.passwordKey" (list .Values.passwords $accounts.monitor) | fromJson))
   "users" $users
