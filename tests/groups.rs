@@ -49,6 +49,18 @@ const GALERA: Operator = Operator {
     role: Some(("k8s.mariadb.com/role", "primary", "replica")),
 };
 
+/// The add-on for MariaDB Galera labels every synced member as a primary.
+const KUBEBLOCKS: Operator = Operator {
+    preset: "kubeblocks",
+    kind: Kind::MariaDb,
+    common: &[
+        ("app.kubernetes.io/managed-by", "kubeblocks"),
+        ("app.kubernetes.io/instance", "c"),
+        ("apps.kubeblocks.io/component-name", "mysql"),
+    ],
+    role: Some(("kubeblocks.io/role", "primary", "primary")),
+};
+
 const PXC: Operator = Operator {
     preset: "percona-pxc",
     kind: Kind::MariaDb,
@@ -200,4 +212,43 @@ async fn a_galera_cluster_without_labels_has_one_writer() {
     scene.pods.ready("db-0", true).await;
     scene.moved(0, 5).await;
     scene.settle(0).await;
+}
+
+/// Every member is labelled as a primary: who is the writer is the proxy's choice, and stays so.
+#[tokio::test]
+async fn a_galera_cluster_of_primaries_has_one_writer() {
+    let Some(mut scene) = Scene::begin(&KUBEBLOCKS).await else { return };
+    scene.group.server_mut(0).kill();
+    scene.is_down(0).await;
+    scene.moved(1, 2).await;
+    scene.pods.label(&name(0), "kubeblocks.io/role", Some("secondary")).await;
+    scene.group.rejoin(0).await;
+    scene.label(&KUBEBLOCKS, 0, true).await;
+    readers_are(&scene.proxy, 2).await;
+    scene.moved(1, 2).await;
+    scene.settle(1).await;
+}
+
+/// Nobody calls these servers a Galera cluster: they stand in the file, and each says it itself.
+#[tokio::test]
+async fn a_galera_cluster_of_static_servers_is_known_by_itself() {
+    let Some(mut group) = Group::start(Kind::MariaDb).await else { return };
+    group.server(0).sql(TABLE).await;
+    let mut config = patient(&config_without_servers()).replace("interval = \"1s\"", "interval = \"3s\"");
+    for (number, server) in group.servers().iter().enumerate() {
+        let (name, port) = (name(number), server.port());
+        config += &format!("\n[[discovery.servers]]\nname = \"{name}\"\naddress = \"127.0.0.1:{port}\"\n");
+    }
+    let proxy = Proxy::start(&(config + "\n[failover]\nhold = \"120s\"\n")).await;
+    assert_eq!(writer_is(&proxy, 0).await, 1);
+    readers_are(&proxy, 2).await;
+    assert!(topology(&proxy).await["alarm"].is_null(), "three writable servers are no alarm");
+    let writers = Writers::start(&proxy, 4).await;
+    group.server_mut(0).kill();
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    writers.each_wrote().await;
+    group.rejoin(0).await;
+    readers_are(&proxy, 2).await;
+    assert_eq!(writer_is(&proxy, 1).await, 2, "who is back is a reader");
+    writers.compare(group.server(1)).await;
 }

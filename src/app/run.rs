@@ -190,8 +190,7 @@ fn watch_kubernetes(
         states.push(named.state);
     }
     secrets.watched(named.values);
-    let source =
-        Source::Pods { servers: watched.servers, maintenance: watched.maintenance, galera: watched.galera };
+    let source = Source::Pods { servers: watched.servers, maintenance: watched.maintenance };
     (source, states)
 }
 

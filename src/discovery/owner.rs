@@ -29,15 +29,7 @@ pub enum Source {
         servers: PodServers,
         /// What the operator's resource asks for.
         maintenance: watch::Receiver<Maintenance>,
-        /// They are members of a Galera cluster.
-        galera: bool,
     },
-}
-
-impl Source {
-    fn is_galera(&self) -> bool {
-        matches!(self, Source::Pods { galera: true, .. })
-    }
 }
 
 /// As `start_with`, over the configured servers.
@@ -78,8 +70,7 @@ impl Acknowledgements {
 pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>, connector: C) -> Started {
     let first = live.borrow().clone();
     let (events_in, events) = mpsc::channel(256);
-    let (orders, _) =
-        watch::channel(Orders { monitor: first.monitor.clone(), urgent: true, galera: source.is_galera() });
+    let (orders, _) = watch::channel(Orders { monitor: first.monitor.clone(), urgent: true });
     let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty()));
     let (kicks, kicks_seen) = watch::channel(Kicks::default());
     let acknowledged = Acknowledgements(events_in.clone());

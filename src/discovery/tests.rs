@@ -330,7 +330,7 @@ fn play_pods(cluster: Cluster) -> (Play, Api, Acknowledgements) {
     let (config, seen) = watch::channel(Arc::new(live(&[])));
     let (api, servers) = watch::channel(None);
     let (_, maintenance) = watch::channel(Maintenance::default());
-    let source = Source::Pods { servers, maintenance, galera: false };
+    let source = Source::Pods { servers, maintenance };
     let started = start_with(source, seen, cluster.clone());
     let (snapshots, kicker) = (started.snapshot, started.kicker);
     (Play { cluster, config, snapshots, kicker }, api, started.acknowledged)

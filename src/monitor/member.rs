@@ -3,8 +3,11 @@
 use super::client::ResultSet;
 use crate::topology::{Group, Member};
 
-/// Asked where the servers are a Galera cluster. Every account may; elsewhere the names are unknown
-/// and give no rows.
+/// Asked once on each connection: whether the server is a node of a Galera cluster. It becomes one, or none, by a
+/// restart only. Every account may ask; a server without Galera's code does not know the names and gives no rows.
+pub(super) const WSREP: &str = "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_provider')";
+
+/// The place of a node in its Galera cluster. Every account may ask.
 pub(super) const GALERA: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
 ('wsrep_cluster_status', 'wsrep_local_state', 'wsrep_ready'); SHOW GLOBAL VARIABLES WHERE Variable_name IN \
 ('pxc_maint_mode', 'wsrep_reject_queries')";
@@ -33,6 +36,15 @@ fn replication_group(sets: &[ResultSet]) -> Option<Member> {
     // Who left, or was thrown out, sees itself alone, and says so to whoever waits.
     let apart = all > 1 && !majority;
     Some(Member { group: Group::Replication, fit, apart, writes: fit && primary == own })
+}
+
+/// True if the answer to `WSREP` is that of a node of a Galera cluster.
+pub(super) fn is_galera(sets: &[ResultSet]) -> bool {
+    let value = |name: &str| sets.iter().find_map(|set| variable(set, name)).unwrap_or_default();
+    let provider = value("wsrep_provider");
+    value("wsrep_on").eq_ignore_ascii_case("ON")
+        && !provider.is_empty()
+        && !provider.eq_ignore_ascii_case("none")
 }
 
 fn galera(sets: &[ResultSet]) -> Option<Member> {

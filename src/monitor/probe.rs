@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::{Connection, Connector, Encryption, Error, Target};
-use super::statement;
+use super::statement::{self, Wsrep};
 use crate::config;
 use crate::topology::{Event, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
 
@@ -41,8 +41,6 @@ pub struct Orders {
     pub monitor: config::Monitor,
     /// There is no writer: probe faster.
     pub urgent: bool,
-    /// The servers are a Galera cluster: ask for their place in it.
-    pub galera: bool,
 }
 
 impl Orders {
@@ -169,10 +167,11 @@ impl<C: Connector> Prober<C> {
         // The quickest answer, or as long as none came a part of the login.
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.tell_of_encryption(connection.greeting().encryption);
+        let mut wsrep = Wsrep::Unknown;
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
-            let sql = statement::text(flavor, self.degraded.is_none(), self.orders.borrow().galera);
+            let sql = statement::text(flavor, self.degraded.is_none(), wsrep);
             let missed = self.interval().max(trip * 2);
             // At least three, also when the interval is reloaded meanwhile.
             let patience = missed * MISSED_UNTIL_DOWN;
@@ -181,6 +180,12 @@ impl<C: Connector> Prober<C> {
                 Some(Ok(sets)) => {
                     let took = self.started.elapsed();
                     trip = if answers == 0 { took } else { trip.min(took) };
+                    let asked = wsrep;
+                    wsrep = Wsrep::of(asked, &sets);
+                    if (asked, wsrep) == (Wsrep::Unknown, Wsrep::Node) {
+                        // Without its place in the cluster the server would be taken for one that stands alone.
+                        continue;
+                    }
                     match statement::outcome(connection.greeting(), &sets, self.started.elapsed()) {
                         Ok(outcome) => {
                             answers = answers.saturating_add(1);

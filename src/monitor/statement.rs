@@ -84,15 +84,41 @@ pub(super) fn flavor(greeting: &Greeting) -> Flavor {
     if is_mariadb { Flavor::MariaDb } else { Flavor::MySql }
 }
 
+/// What else a probe has to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wsrep {
+    /// Whether the server is a node of a Galera cluster: it is not known yet.
+    Unknown,
+    /// Its place in the cluster.
+    Node,
+    /// Nothing.
+    None,
+}
+
+impl Wsrep {
+    /// What to ask next after this answer.
+    pub fn of(asked: Self, sets: &[ResultSet]) -> Self {
+        match asked {
+            Wsrep::Unknown if member::is_galera(sets) => Wsrep::Node,
+            Wsrep::Unknown => Wsrep::None,
+            known => known,
+        }
+    }
+}
+
 /// The statement; without replication's state where the account may not see it.
-pub(super) fn text(flavor: Flavor, with_replication: bool, galera: bool) -> Cow<'static, str> {
+pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep) -> Cow<'static, str> {
     let text = match (flavor, with_replication) {
         (Flavor::MySql, true) => MYSQL,
         (Flavor::MySql, false) => MYSQL_BARE,
         (Flavor::MariaDb, true) => MARIADB,
         (Flavor::MariaDb, false) => MARIADB_BARE,
     };
-    if galera { format!("{text}; {}", member::GALERA).into() } else { text.into() }
+    match wsrep {
+        Wsrep::Unknown => format!("{text}; {}", member::WSREP).into(),
+        Wsrep::Node => format!("{text}; {}", member::GALERA).into(),
+        Wsrep::None => text.into(),
+    }
 }
 
 /// The columns that tell of a replica's channel: its source's host and port, whether it receives and applies, its lag.

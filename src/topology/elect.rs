@@ -124,7 +124,9 @@ fn among_members(
     before: &Snapshot,
 ) -> (Option<ServerId>, Option<Alarm>) {
     let mut labelled = candidates.iter().filter(|s| s.label == Some(Label::Primary));
-    let labelled = labelled.next().filter(|_| labelled.next().is_none());
+    // Some operators label every member: then the label says nothing, and the first of them to answer must not win.
+    let unheard = servers.iter().any(|s| s.health == Health::Unknown && s.label == Some(Label::Primary));
+    let labelled = labelled.next().filter(|_| labelled.next().is_none() && !unheard);
     let current = candidates.iter().find(|s| Some(s.id) == before.writer);
     let galera = candidates.iter().any(|s| s.member.is_some_and(|m| m.group == Group::Galera));
     let writer = if galera { labelled.or(current) } else { current.or(labelled) };

@@ -49,8 +49,6 @@ pub struct Watched {
     pub states: Vec<watch::Receiver<WatchState>>,
     /// The zone of the node that this process runs on, where nodes may be read.
     pub own_zone: watch::Receiver<Option<Arc<str>>>,
-    /// The servers are members of a Galera cluster.
-    pub galera: bool,
 }
 
 /// Starts the watches on the current thread: it must run inside a `LocalSet`. They end when the
@@ -124,7 +122,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
         });
         until_closed(publish, run);
     }
-    Watched { servers, maintenance, states, own_zone, galera: rules.galera }
+    Watched { servers, maintenance, states, own_zone }
 }
 
 fn tell(publish: &watch::Sender<Option<Arc<Vec<Discovered>>>>, pods: &Pods) {

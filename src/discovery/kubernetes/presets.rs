@@ -16,8 +16,6 @@ struct Row {
     no_role: NoRole,
     /// `key=value` that makes a pod without a role a replica all the same.
     replica_mark: &'static str,
-    /// Galera: every member is writable, and what it may do only its wsrep status says.
-    galera: bool,
     /// The operator's certificate is for the pods' headless Service and for `*.` in front of its name, which is no
     /// wildcard that rustls takes: it asks for two labels behind it.
     certificate_for_service: bool,
@@ -41,7 +39,6 @@ const USUAL: Row = Row {
     ports: &["mysql"],
     no_role: NoRole::LeaveOut,
     replica_mark: "",
-    galera: false,
     certificate_for_service: false,
 };
 
@@ -58,7 +55,6 @@ const TABLE: [Row; 12] = [
         selector: "app.kubernetes.io/name=mariadb,app.kubernetes.io/instance=<c>",
         roles: Label("k8s.mariadb.com/role", &["primary"], &["replica"]),
         ports: &["mariadb"],
-        galera: true,
         ..USUAL
     },
     Row {
@@ -99,7 +95,6 @@ const TABLE: [Row; 12] = [
         selector: "app.kubernetes.io/name=percona-xtradb-cluster,app.kubernetes.io/instance=<c>,\
                    app.kubernetes.io/component=pxc",
         roles: Ordinal,
-        galera: true,
         certificate_for_service: true,
         ..USUAL
     },
@@ -161,7 +156,6 @@ pub(super) struct Rules {
     replica_mark: Option<(String, String)>,
     /// Keys, some with the value that they must have.
     leave_out: Vec<(String, Option<String>)>,
-    pub galera: bool,
     /// See `Row`.
     pub certificate_for_service: bool,
 }
@@ -226,7 +220,6 @@ impl Rules {
             no_role: row.no_role,
             replica_mark: pair(row.replica_mark),
             leave_out: Vec::new(),
-            galera: row.galera,
             certificate_for_service: row.certificate_for_service,
         }
     }
@@ -256,7 +249,6 @@ impl Rules {
             no_role: labels.no_role,
             replica_mark: None,
             leave_out: labels.leave_out.iter().map(left_out).collect(),
-            galera: false,
             certificate_for_service: false,
         }
     }

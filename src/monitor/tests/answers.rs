@@ -1,7 +1,7 @@
 //! What the probe's answers mean.
 
 use super::*;
-use crate::monitor::statement::{facts, flavor, text};
+use crate::monitor::statement::{Wsrep, facts, flavor, text};
 use crate::topology::{Facts, Flavor, GtidSet, Replication};
 
 fn greeting(version: &str) -> Greeting {
@@ -155,8 +155,9 @@ fn flavors_and_statements() {
     for (flavor, with_replication) in
         [(Flavor::MySql, true), (Flavor::MySql, false), (Flavor::MariaDb, true), (Flavor::MariaDb, false)]
     {
-        let sql = text(flavor, with_replication, false);
-        assert!(text(flavor, with_replication, true).ends_with(crate::monitor::member::GALERA));
+        let sql = text(flavor, with_replication, Wsrep::None);
+        assert!(text(flavor, with_replication, Wsrep::Node).ends_with(crate::monitor::member::GALERA));
+        assert!(text(flavor, with_replication, Wsrep::Unknown).ends_with(crate::monitor::member::WSREP));
         assert!(!sql.contains("  ") && !sql.contains('\n') && sql.contains(" AS gtid"), "{sql}");
         let sees = sql.contains("replication_connection_status") || sql.contains("SHOW ALL SLAVES STATUS");
         assert_eq!(sees, with_replication);

@@ -1,7 +1,7 @@
 //! A server's place in its group.
 
 use super::*;
-use crate::monitor::member::member;
+use crate::monitor::member::{is_galera, member};
 use crate::topology::{Group, Member};
 
 fn group(view: &str) -> Option<Member> {
@@ -49,4 +49,17 @@ fn a_galera_member_by_its_variables() {
         assert_eq!(with(&[["wsrep_cluster_status", status]]), apart);
     }
     assert_eq!(galera(&[]), None);
+}
+
+#[test]
+fn a_node_of_galera_says_that_it_is_one() {
+    let is = |rows: &[&[&str]]| {
+        is_galera(&[set(&["read_only"], &[&["0"]]), set(&["Variable_name", "Value"], rows)])
+    };
+    let provider = ["wsrep_provider", "/usr/lib/galera/libgalera_smm.so"];
+    assert!(is(&[&["wsrep_on", "ON"], &provider]));
+    assert!(!is(&[&["wsrep_on", "OFF"], &provider]), "it replicates nothing");
+    assert!(!is(&[&["wsrep_on", "ON"], &["wsrep_provider", "none"]]), "alone");
+    assert!(!is(&[&["wsrep_on", "ON"], &["wsrep_provider", ""]]));
+    assert!(!is(&[]), "MySQL, and MariaDB without Galera's code");
 }

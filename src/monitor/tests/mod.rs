@@ -39,6 +39,8 @@ pub(crate) struct Host {
     pub password: String,
     pub latency: Duration,
     pub may_see_replication: bool,
+    /// A node of a Galera cluster.
+    pub galera: bool,
     /// When each statement came, and which.
     pub probes: Vec<(Instant, String)>,
     /// When each connection was asked for.
@@ -70,6 +72,7 @@ impl Cluster {
                 password: "monitor".to_owned(),
                 latency: Duration::from_millis(1),
                 may_see_replication: true,
+                galera: false,
                 probes: Vec::new(),
                 connects: Vec::new(),
                 in_flight: (0, 0),
@@ -206,6 +209,16 @@ impl Connection for Link {
                 Some(source) => set(&columns, &[&[source, "3306", "Yes", "Yes", "0"]]),
                 None => set(&columns, &[]),
             });
+        }
+        if sql.contains("wsrep_on") {
+            let rows =
+                [["wsrep_on", if host.galera { "ON" } else { "OFF" }], ["wsrep_provider", "/galera.so"]];
+            sets.push(set(&["Variable_name", "Value"], &[&rows[0], &rows[1]]));
+        }
+        if sql.contains("wsrep_local_state") {
+            let rows =
+                [["wsrep_cluster_status", "Primary"], ["wsrep_local_state", "4"], ["wsrep_ready", "ON"]];
+            sets.push(set(&["Variable_name", "Value"], &rows.each_ref().map(|row| &row[..])));
         }
         Ok(sets)
     }

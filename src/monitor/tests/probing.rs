@@ -18,8 +18,7 @@ struct Watch {
 impl Watch {
     fn start() -> Self {
         let cluster = Cluster::of(&["db-0", "db-1"]);
-        let (orders, seen) =
-            watch::channel(Orders { monitor: monitor_account("monitor"), urgent: false, galera: false });
+        let (orders, seen) = watch::channel(Orders { monitor: monitor_account("monitor"), urgent: false });
         let (kick, (reports, events)) = (Arc::new(Notify::new()), mpsc::channel(10_000));
         let prober = Prober::new(
             ServerId(0),
@@ -319,6 +318,34 @@ async fn the_task_ends_with_the_receiver() {
         drop(w);
         sleep(Duration::from_secs(1)).await;
         assert!(cluster.host("db-0", |h| h.probes.len()) <= 3);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_of_galera_is_known_before_its_first_report() {
+    play(async |mut w| {
+        w.cluster.host("db-0", |h| h.galera = true);
+        assert_eq!(w.next().await.0, "member", "never as a server that stands alone");
+        w.pass(450).await;
+        let asked = |what: &str| {
+            w.cluster.host("db-0", |h| h.probes.iter().filter(|(_, sql)| sql.contains(what)).count())
+        };
+        let probes = w.probes();
+        assert_eq!(
+            (asked("wsrep_on"), asked("wsrep_local_state")),
+            (1, probes - 1),
+            "asked once on a connection"
+        );
+        // A restart may have made it another kind of server.
+        w.cluster.host("db-0", |h| h.galera = false);
+        w.cluster.reset_connections("db-0");
+        assert_eq!(w.next().await.0, "facts");
+        w.pass(450).await;
+        let asked = |what: &str| {
+            w.cluster.host("db-0", |h| h.probes.iter().filter(|(_, sql)| sql.contains(what)).count())
+        };
+        assert_eq!((asked("wsrep_on"), asked("wsrep_local_state")), (2, probes - 1));
     })
     .await;
 }

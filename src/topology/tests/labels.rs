@@ -426,3 +426,25 @@ fn a_galera_cluster_waits_for_all_at_start_unless_the_label_tells() {
     member(&mut s, "db-0", writable(), SYNCED);
     assert_eq!(s.writer(), Some("db-0"));
 }
+
+/// KubeBlocks' and KubeDB's operators label every synced node as a primary.
+#[test]
+fn a_galera_cluster_of_primaries_has_one_writer() {
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&["db-0", "db-1", "db-2"].map(|name| (name, Primary)));
+    for name in ["db-2", "db-1", "db-0"] {
+        member(&mut s, name, writable(), SYNCED);
+    }
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+    assert_eq!(s.replicas(), ["db-1", "db-2"]);
+    s.refuses("db-0");
+    assert_eq!((s.writer(), s.replicas()), (Some("db-1"), vec!["db-2"]));
+    // It is back, takes over what it missed as a replica does, and is a primary again: the writer stays.
+    s.labelled(&[("db-0", Replica), ("db-1", Primary), ("db-2", Primary)]);
+    member(&mut s, "db-0", writable(), DONOR);
+    assert_eq!(s.writer(), Some("db-1"));
+    s.labelled(&["db-0", "db-1", "db-2"].map(|name| (name, Primary)));
+    member(&mut s, "db-0", writable(), SYNCED);
+    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    assert_eq!(s.replicas(), ["db-0", "db-2"]);
+}

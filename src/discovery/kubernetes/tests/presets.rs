@@ -54,8 +54,6 @@ fn mariadb_operator() {
             ],
         );
     }
-    assert!(Rules::of(&settings(Preset::MariaDbOperatorGalera)).galera);
-    assert!(!Rules::of(&settings(Preset::MariaDbOperator)).galera);
 }
 
 #[test]
@@ -148,7 +146,6 @@ fn percona_pxc() {
                     app.kubernetes.io/component=pxc";
     row(Preset::PerconaPxc, selector, "3306", &[(&[], PRIMARY)]);
     let settings = settings(Preset::PerconaPxc);
-    assert!(Rules::of(&settings).galera);
     let mut all = [pod("c-pxc-10", &[]), pod("c-pxc-9", &[]), pod("c-pxc-8", &[])];
     let writers = |pods: &[Value]| {
         let found = servers(&settings, pods);
