@@ -8,6 +8,8 @@ mod ending;
 mod kill;
 #[path = "operating/limits.rs"]
 mod limits;
+#[path = "operating/outside.rs"]
+mod outside;
 #[path = "operating/reload.rs"]
 mod reload;
 #[path = "operating/secrets.rs"]

@@ -5,7 +5,8 @@ use crate::telemetry::Lifecycle;
 use crate::topology::{Alarm, Snapshot};
 
 /// Ok, or why not, in one line. A port that writes needs a writer; where all
-/// ports only read, a server for reads is enough.
+/// ports only read, a server for reads is enough. The servers of a replica cluster have no writer and never will:
+/// with a port that only reads, a server for reads is enough there, too.
 pub fn readiness(
     lifecycle: Lifecycle,
     snapshot: &Snapshot,
@@ -22,10 +23,12 @@ pub fn readiness(
     }
     let writer = snapshot.writer().is_some();
     let replica = snapshot.replicas().next().is_some();
+    let reads_outside = modes.contains(&Mode::Replica) && snapshot.is_replica_cluster();
     let only_reads = modes.iter().all(|mode| *mode == Mode::Replica);
     match (only_reads, fallback) {
         (false, _) if writer => Ok(()),
         (false, _) if replica && snapshot.maintenance.read_only && snapshot.alarm.is_none() => Ok(()),
+        (false, _) if replica && reads_outside => Ok(()),
         (false, _) => Err(match snapshot.alarm {
             Some(Alarm::SeveralCandidates) => "no primary: several servers are writable",
             Some(Alarm::NoCandidate) => "no primary: no server that answers is fit to be it",

@@ -179,6 +179,35 @@ async fn readyz_of_a_replica_port_follows_the_fallback() {
     assert_eq!(admin.get("/readyz").await.status, 200, "a replica is enough");
 }
 
+/// Its servers replicate from another site's primary: who reads must find the read-only port all the same.
+#[tokio::test]
+async fn readyz_of_a_replica_cluster_needs_a_port_that_only_reads() {
+    for (modes, status) in
+        [(&[Mode::Split, Mode::Replica][..], 200), (&[Mode::Split], 503), (&[Mode::Primary], 503)]
+    {
+        let admin = Admin::start(modes).await;
+        admin.lifecycle.send_replace(Lifecycle::Listening);
+        let outside = |server: &Arc<Server>| {
+            let mut server = Server::clone(server);
+            if let Some(facts) = &mut server.facts {
+                facts.read_only = true;
+                let replication = facts.replication.get_or_insert(Replication {
+                    receiving: true,
+                    applying: true,
+                    lag: None,
+                    source: None,
+                    several: false,
+                });
+                replication.source = Some("primary.site-a:3306".into());
+            }
+            Arc::new(server)
+        };
+        let servers = three().servers.iter().map(outside).collect();
+        admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, servers, ..three() }));
+        assert_eq!(admin.get("/readyz").await.status, status, "{modes:?}");
+    }
+}
+
 #[tokio::test]
 async fn topology_tells_servers_history_and_traffic() {
     let admin = Admin::start(&[Mode::Primary, Mode::Replica, Mode::Replica]).await;

@@ -108,7 +108,20 @@
 //! In a replication group or a Galera cluster a candidate must also be a member that may write, by its own word:
 //! ONLINE and PRIMARY in a view with a majority, or Synced in the Primary component. A replication group names its
 //! primary itself, so that its word comes before the labels; in a Galera cluster all may write, so that the label
-//! decides, and without one the lowest name. `tests/groups.rs` has both with real servers.
+//! decides. Where it does not (none, or several: some operators label every synced member a primary), the writer
+//! stays while it is fit, and the next one is the fit member with the lowest name. `tests/groups.rs` has real servers.
+//!
+//! Whether a server is a node of Galera is asked in the first probe of each connection (`wsrep_on`, `wsrep_provider`;
+//! only a restart changes it). A node is asked again at once for its place in the cluster, before anything is reported:
+//! three writable servers would be an alarm.
+//!
+//! # Replica clusters
+//!
+//! `topology/outside.rs`: no writer, every server that answers is read-only, and one of them receives and applies from a
+//! source that is none of them, nor the writer that was lost. Then having no writer is no alarm, and
+//! [`readiness`](crate::admin::readiness) asks for a replica only, if there is a `replica` port. As soon as the link to
+//! that source breaks, nobody can tell such a cluster from the rest of one whose primary is gone: it is an alarm, and
+//! the process is not ready.
 //!
 //! # Who serves reads
 //!

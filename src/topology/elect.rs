@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::gone;
+use super::outside::replicates_from_outside;
 use super::types::*;
 
 const HISTORY_MAX: usize = 32;
@@ -14,7 +15,8 @@ pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Serv
     let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref());
     // That the primary is read-only is what was asked for.
     let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_writer);
-    next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !as_asked);
+    let in_order = as_asked || (writer.is_none() && replicates_from_outside(|| servers.iter(), before));
+    next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !in_order);
     if writer == before.writer {
         return;
     }

@@ -7,6 +7,7 @@ mod gone;
 mod gtid;
 mod heard;
 mod lag;
+mod outside;
 mod reads;
 mod reduce;
 mod trail;

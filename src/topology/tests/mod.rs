@@ -4,6 +4,7 @@ mod gone;
 mod labels;
 mod lag;
 mod operator;
+mod outside;
 mod properties;
 mod rules;
 mod serving;

@@ -1,0 +1,35 @@
+//! Replica clusters: all servers are read-only and replicate from a primary that is none of them (another site's).
+//! Such a cluster has no writer, and nothing is wrong with that.
+
+use super::elect::replicates_from;
+use super::types::*;
+
+impl Snapshot {
+    /// True if the servers are a replica cluster, whose reads can be served although there is no writer.
+    pub fn is_replica_cluster(&self) -> bool {
+        self.writer.is_none() && replicates_from_outside(|| self.servers.iter().map(AsRef::as_ref), self)
+    }
+}
+
+/// True if every server that answers is read-only, and one of them receives and applies what a server writes that is
+/// not in the list. `before` says who was the writer: a pod that is gone from the list is no primary of another site.
+pub(super) fn replicates_from_outside<'a, I: Iterator<Item = &'a Server>>(
+    servers: impl Fn() -> I,
+    before: &Snapshot,
+) -> bool {
+    let up = || servers().filter(|server| server.health == Health::Up);
+    if up().any(|server| !server.is_up_read_only()) {
+        return false;
+    }
+    let lost = before.history.iter().rev().find_map(|change| change.from.as_ref());
+    let lost = before.writer().map(|writer| &writer.name).or(lost);
+    let lost = lost.filter(|lost| servers().all(|server| server.name != **lost));
+    up().filter(|server| server.replicates()).any(|server| {
+        let Some(source) = server.replication().and_then(|replication| replication.source.as_ref()) else {
+            return false;
+        };
+        let host = source.rsplit_once(':').map_or(&**source, |(host, _)| host);
+        let of_lost = lost.is_some_and(|lost| host.split('.').next() == Some(&**lost));
+        !of_lost && !servers().any(|other| replicates_from(server, other))
+    })
+}
