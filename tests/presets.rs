@@ -40,16 +40,66 @@ enum Step {
 }
 use Step::*;
 
+/// What the pods carry.
+enum Labels {
+    /// What `deploy/presets.toml` says.
+    OfTable,
+    /// The same, but no roles at first.
+    Late,
+    /// These, and no roles.
+    Own(&'static [(&'static str, &'static str)]),
+}
+
+/// Keys and values.
+type Carried = Vec<(String, String)>;
+
+/// The pods of an operator.
+struct Made {
+    /// The container port's name.
+    port: String,
+    /// What all pods carry.
+    common: Carried,
+    primary: Carried,
+    replica: Carried,
+}
+
+impl Made {
+    fn by(operator: &Operator) -> Self {
+        if let Labels::Own(common) = operator.labels {
+            let common = common.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            return Made { port: "mysql".to_owned(), common, primary: Vec::new(), replica: Vec::new() };
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/presets.toml");
+        let table: toml::Table = std::fs::read_to_string(path).expect(path).parse().expect(path);
+        let config: toml::Table = operator.config.parse().expect("TOML");
+        let named = |key: &str| config.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+        let mut facts = table["preset"].as_array().expect("presets").iter();
+        let fact = facts.find(|fact| fact["name"].as_str() == Some(operator.preset)).expect("facts");
+        let carried = |key: &str| {
+            let all = fact[key].as_table().expect("labels").iter();
+            let filled = |value: &toml::Value| {
+                let text = value.as_str().expect("a text");
+                text.replace("<c>", named("cluster")).replace("<component>", named("component"))
+            };
+            all.map(|(key, value)| (key.clone(), filled(value))).collect::<Carried>()
+        };
+        let roles =
+            |key: &str| if matches!(operator.labels, Labels::Late) { Vec::new() } else { carried(key) };
+        let port = fact["port"].as_str().filter(|port| !port.is_empty()).unwrap_or(named("port"));
+        Made {
+            port: port.to_owned(),
+            common: carried("common"),
+            primary: roles("primary"),
+            replica: roles("replica"),
+        }
+    }
+}
+
 struct Operator {
     preset: &'static str,
     /// More of the section `discovery`.
     config: &'static str,
-    /// The container port's name.
-    port: &'static str,
-    /// What all pods carry.
-    common: &'static [(&'static str, &'static str)],
-    primary: &'static [(&'static str, &'static str)],
-    replica: &'static [(&'static str, &'static str)],
+    labels: Labels,
     planned: &'static [Step],
     crash: &'static [Step],
 }
@@ -62,10 +112,7 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "mariadb-operator",
         config: "cluster = \"c\"",
-        port: "mariadb",
-        common: &[("app.kubernetes.io/name", "mariadb"), ("app.kubernetes.io/instance", "c")],
-        primary: &[("k8s.mariadb.com/role", "primary")],
-        replica: &[("k8s.mariadb.com/role", "replica")],
+        labels: Labels::OfTable,
         // The labels follow; a dead pod keeps its own.
         planned: &[
             Switch,
@@ -86,14 +133,7 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "radondb",
         config: "cluster = \"c\"",
-        port: "mysql",
-        common: &[
-            ("mysql.radondb.com/cluster", "c"),
-            ("app.kubernetes.io/managed-by", "mysql.radondb.com"),
-            ("app.kubernetes.io/name", "mysql"),
-        ],
-        primary: &[("role", "LEADER"), ("healthy", "yes")],
-        replica: &[("role", "FOLLOWER"), ("healthy", "yes")],
+        labels: Labels::OfTable,
         // Xenon moves the role, and the operator looks every five seconds.
         planned: &[Switch, Moved, New(&[yes("role", "LEADER")]), Old(&[yes("role", "FOLLOWER")])],
         crash: &[
@@ -112,14 +152,7 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "bitpoke",
         config: "cluster = \"c\"",
-        port: "mysql",
-        common: &[
-            ("mysql.presslabs.org/cluster", "c"),
-            ("app.kubernetes.io/name", "mysql"),
-            ("app.kubernetes.io/managed-by", "mysql.presslabs.org"),
-        ],
-        primary: &[("role", "master"), ("healthy", "yes")],
-        replica: &[("role", "replica"), ("healthy", "yes")],
+        labels: Labels::OfTable,
         // Two masters for a while.
         planned: &[New(&[yes("role", "master")]), Stays, Switch, Moved, Old(&[yes("role", "replica")])],
         crash: &[
@@ -138,16 +171,8 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "percona-ps",
         config: "cluster = \"c\"",
-        port: "mysql",
-        common: &[
-            ("app.kubernetes.io/name", "mysql"),
-            ("app.kubernetes.io/instance", "c"),
-            ("app.kubernetes.io/component", "database"),
-            ("app.kubernetes.io/managed-by", "percona-server-mysql-operator"),
-        ],
         // Nobody has the label before the first change.
-        primary: &[],
-        replica: &[],
+        labels: Labels::Late,
         planned: &[Switch, Moved, New(&[yes("mysql.percona.com/primary", "true")])],
         // The old label goes first.
         crash: &[
@@ -163,14 +188,7 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "moco",
         config: "cluster = \"c\"",
-        port: "mysql",
-        common: &[
-            ("app.kubernetes.io/name", "mysql"),
-            ("app.kubernetes.io/instance", "c"),
-            ("app.kubernetes.io/created-by", "moco"),
-        ],
-        primary: &[("moco.cybozu.com/role", "primary")],
-        replica: &[("moco.cybozu.com/role", "replica")],
+        labels: Labels::OfTable,
         // The label comes before the server is writable.
         planned: &[
             New(&[yes("moco.cybozu.com/role", "primary")]),
@@ -193,14 +211,7 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "kubeblocks",
         config: "cluster = \"c\"\ncomponent = \"db\"",
-        port: "mysql",
-        common: &[
-            ("app.kubernetes.io/managed-by", "kubeblocks"),
-            ("app.kubernetes.io/instance", "c"),
-            ("apps.kubeblocks.io/component-name", "db"),
-        ],
-        primary: &[("kubeblocks.io/role", "primary")],
-        replica: &[("kubeblocks.io/role", "secondary")],
+        labels: Labels::OfTable,
         // Old pods may keep their role.
         planned: &[
             Switch,
@@ -222,14 +233,7 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "kubedb",
         config: "cluster = \"c\"",
-        port: "db",
-        common: &[
-            ("app.kubernetes.io/name", "mysqls.kubedb.com"),
-            ("app.kubernetes.io/instance", "c"),
-            ("app.kubernetes.io/managed-by", "kubedb.com"),
-        ],
-        primary: &[("kubedb.com/role", "primary")],
-        replica: &[("kubedb.com/role", "standby")],
+        labels: Labels::OfTable,
         planned: &[
             Switch,
             New(&[yes("kubedb.com/role", "primary")]),
@@ -248,12 +252,9 @@ const OPERATORS: [Operator; 9] = [
     },
     Operator {
         preset: "canonical",
-        // These pods name no port.
+        // These pods name no port; servers of a test have others than 3306.
         config: "cluster = \"c\"\ncomponent = \"mysql-k8s\"\nport = \"test\"",
-        port: "test",
-        common: &[("application-name", "mysql-k8s"), ("cluster-name", "c")],
-        primary: &[("role", "primary")],
-        replica: &[("role", "replicas")],
+        labels: Labels::OfTable,
         // The labels are minutes late: what clients were told, and the old one's position, say enough.
         planned: &[Switch, Moved, Old(&[yes("role", "replicas")]), New(&[yes("role", "primary")])],
         crash: &[
@@ -269,11 +270,8 @@ const OPERATORS: [Operator; 9] = [
     Operator {
         preset: "custom",
         config: "selector = \"app=slightshift-mysql,mysql-node=true\"",
-        port: "mysql",
-        common: &[("app", "slightshift-mysql"), ("mysql-node", "true")],
         // Nobody says a role.
-        primary: &[],
-        replica: &[],
+        labels: Labels::Own(&[("app", "slightshift-mysql"), ("mysql-node", "true")]),
         planned: &[Switch, Moved],
         crash: &[Kill, Promote, Moved, Back, Rejoin],
     },
@@ -296,10 +294,13 @@ async fn begin(kubernetes: &Kubernetes, operator: &Operator) -> Scene {
     cluster.primary().sql(TABLES).await;
     cluster.wait_caught_up().await;
     let mut pods = kubernetes.namespace(operator.preset).await;
-    pods.port = operator.port;
+    let made = Made::by(operator);
+    // For the length of the test.
+    pods.port = made.port.leak();
     for (number, server) in cluster.servers().iter().enumerate() {
-        let role = if number == 0 { operator.primary } else { operator.replica };
-        pods.create(&name(number), "127.0.0.1", server.port(), &[operator.common, role].concat()).await;
+        let role = if number == 0 { &made.primary } else { &made.replica };
+        let labels = made.common.iter().chain(role).map(|(key, value)| (key.as_str(), value.as_str()));
+        pods.create(&name(number), "127.0.0.1", server.port(), &labels.collect::<Vec<_>>()).await;
     }
     let discovery = format!(
         "\n[discovery]\nkind = \"kubernetes\"\npreset = \"{}\"\n{}",

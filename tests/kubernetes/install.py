@@ -91,8 +91,9 @@ class Story:
     def make_cluster(self):
         for account in self.operator.accounts:
             self.servers.account(account.name, self.passwords[account.name], account.rights)
-        data = {account.key: self.passwords[account.name] for account in self.operator.accounts}
-        self.api.post(f"{CORE}/secrets", {"metadata": {"name": self.operator.secret}, "stringData": {**data, "more": "x"}})
+        for secret in self.secrets():
+            data = {a.key: self.passwords[a.name] for a in self.operator.accounts if self.operator.secret_of(a) == secret}
+            self.api.post(f"{CORE}/secrets", {"metadata": {"name": secret}, "stringData": {**data, "more": "x"}})
         for number, name in enumerate(self.names):
             container = {"name": "mysql", "image": "mysql"}
             if self.operator.port:
@@ -104,6 +105,9 @@ class Story:
             status = {"phase": "Running", "podIP": self.servers.address(number), "podIPs": [{"ip": self.servers.address(number)}],
                       "conditions": [{"type": "Ready", "status": "True"}]}
             self.api.merge(f"{CORE}/pods/{name}/status", {"status": status})
+
+    def secrets(self):
+        return sorted({self.operator.secret_of(account) for account in self.operator.accounts})
 
     def role(self, primary):
         return self.operator.primary if primary else self.operator.replica
@@ -220,7 +224,7 @@ class Story:
         self.passwords[account.name] = secrets.token_hex(8)
         self.servers.account(account.name, self.passwords[account.name], account.rights)
         new = base64.b64encode(self.passwords[account.name].encode()).decode()
-        self.api.merge(f"{CORE}/secrets/{self.operator.secret}", {"data": {account.key: new}})
+        self.api.merge(f"{CORE}/secrets/{self.operator.secret_of(account)}", {"data": {account.key: new}})
         for pod in running:
             pod.refresh()
         same("the Deployment's pods", self.deployment()["replicas"], replicas)
@@ -330,7 +334,7 @@ class Story:
         for pod in self.pods:
             pod.remove()
         subprocess.run(["helm", "uninstall", RELEASE, "--namespace", SPACE], capture_output=True, check=False)
-        for path in [f"secrets/{self.operator.secret}"] + [f"pods/{name}" for name in self.names]:
+        for path in [f"secrets/{secret}" for secret in self.secrets()] + [f"pods/{name}" for name in self.names]:
             with contextlib.suppress(RuntimeError):
                 self.api.delete(f"{CORE}/{path}", 0)
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import sys
+import tomllib
 
 
 FIXTURE = pathlib.Path(__file__).parents[2] / "src/net/tls/fixture"
@@ -52,6 +53,23 @@ def volume(manifests, folder):
                 path = folder / item["path"]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(CERTIFICATES.get(item["path"], lambda: "secret\n")())
+
+
+def accounts(folder, table):
+    """The probes' account of each rendered preset is the one that its operator makes, by the table of facts."""
+    wrong = []
+    for fact in tomllib.loads(pathlib.Path(table).read_text())["preset"]:
+        monitor = fact.get("monitor")
+        if fact.get("variant") or not monitor or not monitor["secret"]:
+            continue
+        config = one(documents(pathlib.Path(folder) / f"{fact['name']}-plain.yaml.json"), "ConfigMap")["data"]["pointsman.toml"]
+        secret = monitor["secret"].replace("<c>", "my-cluster").replace("<component>", "mysql")
+        wanted = (monitor["user"], f"secrets/{secret}/{monitor['key']}")
+        found = tomllib.loads(config)["monitor"]
+        if (found["user"], found["password_file"]) != wanted:
+            wrong.append(f"{fact['name']}: {found}, not {wanted}")
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 def values(text_path, schema_path):

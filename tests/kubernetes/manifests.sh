@@ -81,6 +81,8 @@ chart_checks() {
   check "the resource of MOCO is read" reads_resource moco mysqlclusters
   check "no other has one to read" refuses "rbac.resource" template --set preset=radondb,cluster=a,rbac.resource=true
   check "changes become Events" tells_events
+  check "the resource of mariadb-operator says where root's password is" roots_secret
+  check "a preset is known as its operator makes it" python3 "$tools" accounts "$work" deploy/presets.toml
   check "the CA is mounted" ca_is_mounted
   check "the CA is watched" ca_is_watched
   check "no CA is known of others" refuses "serversTls.caSecret" template --set preset=moco,cluster=a,serversTls.caSecret=operator
@@ -89,6 +91,31 @@ chart_checks() {
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
   check "older Kubernetes waits in the proxy" older_waits_in_the_proxy
   check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
+}
+
+# The Secret of root's password is what the resource says; helm asks the server with --dry-run=server.
+mariadb_says() { # Secret, key, further values…
+  local secret=$1 key=$2
+  shift 2
+  KUBECONFIG=$work/server/admin.kubeconfig "$programs/helm" install shop-proxy "$chart" --namespace databases --dry-run=server \
+    --set preset=mariadb-operator,cluster=shop "$@" >"$work/root.yaml" || return 1
+  grep -qF "name: \"$secret\", items: [{key: \"$key\"" "$work/root.yaml"
+}
+mariadb_resource() { # Secret, key
+  kubectl --namespace databases delete --ignore-not-found mariadbs.k8s.mariadb.com shop >/dev/null
+  echo "{\"apiVersion\": \"k8s.mariadb.com/v1alpha1\", \"kind\": \"MariaDB\", \"metadata\": {\"name\": \"shop\"},
+    \"spec\": {\"rootPasswordSecretKeyRef\": {\"name\": \"$1\", \"key\": \"$2\"}}}" | kubectl --namespace databases create -f - >/dev/null
+}
+roots_secret() {
+  mariadb_says shop-root password || return 1
+  kubectl create -f tests/kubernetes/mariadb-crd.yaml >/dev/null
+  kubectl wait --for=condition=Established crd/mariadbs.k8s.mariadb.com --timeout=60s >/dev/null
+  mariadb_says shop-root password || return 1
+  mariadb_resource shop-root root && mariadb_says shop-root root || return 1
+  mariadb_resource mariadb root-password && mariadb_says mariadb root-password || return 1
+  # Whoever names one is believed.
+  mariadb_says mariadb another --set monitor.secret=mariadb,monitor.key=another \
+    && mariadb_says shop-root another --set monitor.key=another
 }
 
 reads_resource() { # preset, resource

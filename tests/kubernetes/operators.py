@@ -1,5 +1,7 @@
-"""What each preset's operator makes for a cluster `shop`: pods and their labels, the Secret, the accounts in it."""
+"""What each preset's operator makes for a cluster `shop`, by deploy/presets.toml: pods, their labels, the Secrets, the accounts."""
 
+import pathlib
+import tomllib
 from dataclasses import dataclass, field
 
 CLUSTER = "shop"
@@ -7,6 +9,8 @@ K = "app.kubernetes.io/"
 ALL = "ALL"
 # An operator's account for monitoring on MySQL.
 MONITOR = "PROCESS, SELECT, REPLICATION CLIENT, REPLICATION SLAVE"
+# The same of KubeBlocks'; on all schemas, for the tests give rights of no other kind.
+PROBE = "REPLICATION CLIENT, PROCESS, SELECT"
 # What is not `GRANT … WITH GRANT OPTION` of a root.
 APPLICATION = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES, EXECUTE, PROCESS"
 
@@ -18,6 +22,8 @@ class Account:
     name: str
     key: str
     rights: str
+    # The Secret; empty: the operator's, `Operator.secret`.
+    secret: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,91 +44,59 @@ class Operator:
     # What its user has to write besides the two lines, where the Secret's name is not known.
     values: tuple = field(default=())
 
+    def secret_of(self, account):
+        return account.secret or self.secret
+
 
 def root(key):
     return (Account("root", key, ALL),)
 
 
-def percona(pods, common, primary, servers, moves):
-    accounts = (Account("monitor", "monitor", MONITOR), Account("root", "root", ALL))
-    return Operator(servers, common, primary, {}, f"{CLUSTER}-secrets", accounts, pods=pods, moves=moves)
+FACTS = tomllib.loads(pathlib.Path("deploy/presets.toml").read_text())["preset"]
+COMPONENTS = {"kubeblocks": "mysql", "canonical": "mysql-k8s"}
 
 
-MARIADB_LABELS = {K + "name": "mariadb", K + "instance": CLUSTER}
-MARIADB_ROLE = "k8s.mariadb.com/role"
+def made_by(preset, servers, accounts, variant="", secret=None, **more):
+    """What the table of facts says of a preset; accounts are their rights, the probes' first, or tuples where it names none."""
+    fact = next(f for f in FACTS if f["name"] == preset and f.get("variant", "") == variant)
+
+    def filled(value):
+        if isinstance(value, dict):
+            return {key: filled(text) for key, text in value.items()}
+        return value.replace("<c>", CLUSTER).replace("<component>", COMPONENTS.get(preset, ""))
+
+    if isinstance(accounts[0], str):
+        named = [filled(fact[who]) for who in ("monitor", "application") if who in fact]
+        accounts = tuple(
+            Account(who["user"], who["key"], rights, who["secret"]) for who, rights in zip(named, accounts, strict=True)
+        )
+        secret = secret or named[0]["secret"]
+    return Operator(
+        servers, filled(fact["common"]), filled(fact["primary"]), filled(fact["replica"]), secret, accounts,
+        port=fact["port"] or None, pods=filled(fact["pods"]), **more,
+    )
+
+
 OWN_ACCOUNTS = (Account("monitor", "monitor", MONITOR), Account("app", "app", APPLICATION))
 
 OPERATORS = {
-    "mariadb-operator": Operator(
-        "mariadb", MARIADB_LABELS, {MARIADB_ROLE: "primary"}, {MARIADB_ROLE: "replica"},
-        f"{CLUSTER}-root", root("password"), port="mariadb",
+    "mariadb-operator": made_by("mariadb-operator", "mariadb", (ALL,)),
+    "mariadb-operator-galera": made_by("mariadb-operator-galera", "galera", (ALL,)),
+    "oracle-innodbcluster": made_by("oracle-innodbcluster", "mysql", (ALL,)),
+    "radondb": made_by("radondb", "mysql", ("SELECT, PROCESS, REPLICATION CLIENT", APPLICATION)),
+    "bitpoke": made_by(
+        "bitpoke", "mysql", (ALL,), secret=f"{CLUSTER}-secret", moves="labels first", values=(f"--set=monitor.secret={CLUSTER}-secret", "--set=monitor.key=ROOT_PASSWORD"),
     ),
-    "mariadb-operator-galera": Operator(
-        "galera", MARIADB_LABELS, {MARIADB_ROLE: "primary"}, {MARIADB_ROLE: "replica"},
-        f"{CLUSTER}-root", root("password"), port="mariadb",
+    "percona-ps": made_by("percona-ps", "mysql", (MONITOR, ALL), moves="labels first"),
+    "percona-pxc": made_by("percona-pxc", "galera", (MONITOR, ALL), moves=""),
+    "moco": made_by("moco", "mysql", (MONITOR + ", SHOW DATABASES, SHOW VIEW", APPLICATION), moves="labels first"),
+    "kubeblocks": made_by("kubeblocks", "mysql", (PROBE, ALL)),
+    "kubedb": made_by("kubedb", "mariadb", (Account("root", "password", ALL),), variant="MariaDB", secret=f"{CLUSTER}-auth"),
+    "canonical": made_by(
+        "canonical", "mysql", OWN_ACCOUNTS, secret="pointsman-accounts", values=("--values=tests/kubernetes/canonical.yaml",),
     ),
-    "oracle-innodbcluster": Operator(
-        "mysql",
-        {"component": "mysqld", "tier": "mysql", "mysql.oracle.com/cluster": CLUSTER},
-        {"mysql.oracle.com/cluster-role": "PRIMARY"}, {"mysql.oracle.com/cluster-role": "SECONDARY"},
-        f"{CLUSTER}-cluster-secret", root("rootPassword"),
-    ),
-    "radondb": Operator(
-        "mysql",
-        {"mysql.radondb.com/cluster": CLUSTER, K + "managed-by": "mysql.radondb.com", K + "name": "mysql"},
-        {"role": "LEADER", "healthy": "yes"}, {"role": "FOLLOWER", "healthy": "yes"},
-        f"{CLUSTER}-secret",
-        (Account("radondb_operator", "operator-password", MONITOR), Account("radondb_usr", "mysql-password", APPLICATION)),
-    ),
-    "bitpoke": Operator(
-        "mysql",
-        {"mysql.presslabs.org/cluster": CLUSTER, K + "name": "mysql", K + "managed-by": "mysql.presslabs.org"},
-        {"role": "master", "healthy": "yes"}, {"role": "replica", "healthy": "yes"},
-        f"{CLUSTER}-secret", root("ROOT_PASSWORD"), pods=f"{CLUSTER}-mysql", moves="labels first",
-        values=(f"--set=monitor.secret={CLUSTER}-secret", "--set=monitor.key=ROOT_PASSWORD"),
-    ),
-    "percona-ps": percona(
-        f"{CLUSTER}-mysql",
-        {K + "name": "mysql", K + "instance": CLUSTER, K + "component": "database",
-         K + "managed-by": "percona-server-mysql-operator"},
-        {"mysql.percona.com/primary": "true"}, "mysql", "labels first",
-    ),
-    "percona-pxc": percona(
-        f"{CLUSTER}-pxc",
-        {K + "name": "percona-xtradb-cluster", K + "instance": CLUSTER, K + "component": "pxc"}, {}, "galera", "",
-    ),
-    "moco": Operator(
-        "mysql",
-        {K + "name": "mysql", K + "instance": CLUSTER, K + "created-by": "moco"},
-        {"moco.cybozu.com/role": "primary"}, {"moco.cybozu.com/role": "replica"},
-        f"moco-{CLUSTER}",
-        (Account("moco-readonly", "READONLY_PASSWORD", MONITOR + ", SHOW DATABASES, SHOW VIEW"),
-         Account("moco-writable", "WRITABLE_PASSWORD", APPLICATION)),
-        pods=f"moco-{CLUSTER}", moves="labels first",
-    ),
-    "kubeblocks": Operator(
-        "mysql",
-        {K + "managed-by": "kubeblocks", K + "instance": CLUSTER, "apps.kubeblocks.io/component-name": "mysql"},
-        {"kubeblocks.io/role": "primary"}, {"kubeblocks.io/role": "secondary"},
-        f"{CLUSTER}-mysql-account-root", root("password"), pods=f"{CLUSTER}-mysql",
-    ),
-    "kubedb": Operator(
-        "mariadb",
-        {K + "name": "mariadbs.kubedb.com", K + "instance": CLUSTER, K + "managed-by": "kubedb.com"},
-        {"kubedb.com/role": "master"}, {"kubedb.com/role": "slave"},
-        f"{CLUSTER}-auth", root("password"), port="db",
-    ),
-    "canonical": Operator(
-        "mysql",
-        {"application-name": "mysql-k8s", "cluster-name": CLUSTER}, {"role": "primary"}, {"role": "replicas"},
-        "pointsman-accounts", OWN_ACCOUNTS, port=None, pods="mysql-k8s",
-        values=("--values=tests/kubernetes/canonical.yaml",),
-    ),
-    "bitnami": Operator(
-        "mariadb",
-        {K + "name": "mariadb", K + "instance": CLUSTER},
-        {K + "component": "primary"}, {K + "component": "secondary"},
-        f"{CLUSTER}-mariadb", root("mariadb-root-password"), pods=f"{CLUSTER}-mariadb", moves="",
+    "bitnami": made_by(
+        "bitnami", "mariadb", (ALL,), variant="MariaDB", secret=f"{CLUSTER}-mariadb", moves="",
         values=(f"--set=monitor.secret={CLUSTER}-mariadb", "--set=monitor.key=mariadb-root-password"),
     ),
     "custom": Operator(

@@ -115,7 +115,7 @@ const TABLE: [Row; 12] = [
     },
     Row {
         preset: Preset::KubeDb,
-        selector: "app.kubernetes.io/name in (mysqls.kubedb.com,mariadbs.kubedb.com),\
+        selector: "app.kubernetes.io/name in (mysqls.kubedb.com,mariadbs.kubedb.com,perconaxtradbs.kubedb.com),\
                    app.kubernetes.io/instance=<c>,app.kubernetes.io/managed-by=kubedb.com",
         roles: Label("kubedb.com/role", &["primary", "master"], &["standby", "secondary", "slave"]),
         ports: &["db"],

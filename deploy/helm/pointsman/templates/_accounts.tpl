@@ -11,7 +11,7 @@ may hold the cluster's name. An operator that is not here leaves the Secret's na
   "mariadb-operator-galera" (dict "monitor" (merge (dict "secret" (printf "%s-root" $c)) $root))
   "oracle-innodbcluster" (dict "monitor" (dict "user" "root" "secret" (printf "%s-cluster-secret" $c) "key" "rootPassword"))
   "radondb" (dict
-    "monitor" (dict "user" "radondb_operator" "secret" (printf "%s-secret" $c) "key" "operator-password")
+    "monitor" (dict "user" "radondb_metrics" "secret" (printf "%s-secret" $c) "key" "metrics-password")
     "user" (dict "user" "radondb_usr" "secret" (printf "%s-secret" $c) "key" "mysql-password"))
   "percona-ps" (dict
     "monitor" (dict "user" "monitor" "secret" (printf "%s-secrets" $c) "key" "monitor")
@@ -22,10 +22,34 @@ may hold the cluster's name. An operator that is not here leaves the Secret's na
   "moco" (dict
     "monitor" (dict "user" "moco-readonly" "secret" (printf "moco-%s" $c) "key" "READONLY_PASSWORD")
     "user" (dict "user" "moco-writable" "secret" (printf "moco-%s" $c) "key" "WRITABLE_PASSWORD"))
-  "kubeblocks" (dict "monitor" (merge (dict "secret" (printf "%s-%s-account-root" $c $component)) $root))
+  "kubeblocks" (dict
+    "monitor" (dict "user" "kbprobe" "secret" (printf "%s-%s-account-kbprobe" $c $component) "key" "password")
+    "user" (merge (dict "secret" (printf "%s-%s-account-root" $c $component)) $root))
   "kubedb" (dict "monitor" (merge (dict "secret" (printf "%s-auth" $c)) $root))
 -}}
-{{- get $accounts .Values.preset | default dict | toJson -}}
+{{- $known := get $accounts .Values.preset | default dict -}}
+{{- /* Its add-on for MariaDB makes no account for probes. */ -}}
+{{- if and (eq .Values.preset "kubeblocks") (hasPrefix "mariadb" $component) -}}{{- $_ := set $known "monitor" $known.user -}}{{- end -}}
+{{- with include "pointsman.mariadbRoot" . | fromJson -}}
+{{- $_ := set $known "monitor" (mustMergeOverwrite (dict) $known.monitor .) -}}
+{{- end -}}
+{{- $known | toJson -}}
+{{- end -}}
+
+{{- /*
+Where mariadb-operator's resource of the cluster says that root's password is: JSON of {secret, key}. Empty where nobody can ask
+(helm template, no such resource yet): then the operator's default holds, <cluster>-root with the key password.
+*/ -}}
+{{- define "pointsman.mariadbRoot" -}}
+{{- $named := dict -}}
+{{- $asked := and (hasPrefix "mariadb-operator" .Values.preset) (not .Values.monitor.user) (not .Values.monitor.secret) (not .Values.monitor.key) -}}
+{{- if and $asked (.Capabilities.APIVersions.Has "k8s.mariadb.com/v1alpha1/MariaDB") -}}
+{{- $resource := lookup "k8s.mariadb.com/v1alpha1" "MariaDB" (include "pointsman.clusterNamespace" .) .Values.cluster | default dict -}}
+{{- with dig "spec" "rootPasswordSecretKeyRef" dict $resource -}}
+{{- if and .name .key -}}{{- $named = dict "secret" .name "key" .key -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $named | toJson -}}
 {{- end -}}
 
 {{- /* The monitor account and the users as they are in effect: JSON of {monitor: account, users: [account …]}. */ -}}
@@ -42,11 +66,19 @@ may hold the cluster's name. An operator that is not here leaves the Secret's na
 {{- $user := default $known.monitor $known.user -}}
 {{- if .Values.monitor.user -}}
 {{- if not $secret -}}{{- fail "monitor.user needs monitor.secret: the Secret with its password" -}}{{- end -}}
-{{- $monitor = .Values.monitor -}}
-{{- else if $secret -}}
-{{- /* The operator's Secret, under a name that its user chose. */ -}}
-{{- $monitor = mustMergeOverwrite (dict "user" "root" "key" .Values.monitor.key) (default dict $known.monitor) (dict "secret" $secret) -}}
-{{- $user = mustMergeOverwrite (dict) $monitor (default dict $known.user) (dict "secret" $secret) -}}
+{{- $monitor = dict "user" .Values.monitor.user "secret" $secret "key" (default "password" .Values.monitor.key) -}}
+{{- else if or $secret (and $monitor .Values.monitor.key) -}}
+{{- /* The operator's Secret, under a name or with a key that its user chose. */ -}}
+{{- $own := default dict $known.monitor -}}
+{{- $given := dict -}}
+{{- with $secret -}}{{- $_ := set $given "secret" . -}}{{- end -}}
+{{- with .Values.monitor.key -}}{{- $_ := set $given "key" . -}}{{- end -}}
+{{- $monitor = mustMergeOverwrite (dict "user" "root" "key" "password") $own $given -}}
+{{- if not $known.user -}}
+{{- $user = $monitor -}}
+{{- else if and $secret (eq $known.user.secret $own.secret) -}}
+{{- $user = mustMergeOverwrite (dict) $known.user (dict "secret" $secret) -}}
+{{- end -}}
 {{- end -}}
 {{- if not $monitor -}}
 {{- fail "it is not known where this preset's passwords are: set monitor.user, monitor.secret and monitor.key" -}}

@@ -1,6 +1,7 @@
 //! Against a scripted API server, and without one.
 
 mod events;
+mod facts;
 mod mapping;
 mod presets;
 mod resource;

@@ -200,7 +200,7 @@ fn kubeblocks() {
 
 #[test]
 fn kubedb() {
-    let selector = "app.kubernetes.io/name in (mysqls.kubedb.com,mariadbs.kubedb.com),\
+    let selector = "app.kubernetes.io/name in (mysqls.kubedb.com,mariadbs.kubedb.com,perconaxtradbs.kubedb.com),\
                     app.kubernetes.io/instance=c,app.kubernetes.io/managed-by=kubedb.com";
     row(
         Preset::KubeDb,
