@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 kubectl() { "$programs/kubectl" --kubeconfig "$dir/admin.kubeconfig" --cache-dir "$dir/kubectl-cache" "$@"; }
 port_of() { cat "$dir/$1/port"; }
-running() { # etcd or apiserver: its process id, if it is alive and really ours
+running() { # etcd, apiserver or hold: its process id, if it is alive and really ours
   local pid
   pid=$(cat "$dir/$1/harness.pid" 2>/dev/null) || return 1
   { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$dir/$1" || return 1
@@ -43,11 +43,16 @@ spawn_etcd() {
 spawn_apiserver() {
   # Loopback cannot be an endpoint of the Service `kubernetes`: so nobody keeps one.
   run apiserver "$programs/kube-apiserver" --etcd-servers="http://127.0.0.1:$(port_of etcd)" \
-    --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$(port_of apiserver)" \
+    --permit-port-sharing --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$(port_of apiserver)" \
     --cert-dir="$dir/apiserver/certs" --authorization-mode=RBAC --token-auth-file="$dir/apiserver/tokens" \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$dir/apiserver/accounts.key" \
     --service-account-signing-key-file="$dir/apiserver/accounts.key" --service-cluster-ip-range=10.96.0.0/16 \
     --endpoint-reconciler-type=none --watch-cache-sizes=pods#200 --v=1
+}
+
+# While the API server is dead nobody else gets its port.
+spawn_holder() {
+  run hold hold_port "$(port_of apiserver)" "$dir/hold"
 }
 
 wait_for() { # etcd or apiserver, command…
@@ -78,7 +83,7 @@ END
 
 start() {
   local secret
-  mkdir -p "$dir"/{etcd,apiserver}
+  mkdir -p "$dir"/{etcd,apiserver,hold}
   echo "$programs" >"$dir/programs"
   free_port >"$dir/etcd/port"
   free_port >"$dir/etcd/peer"
@@ -90,6 +95,7 @@ start() {
   kubeconfig admin default "token: $secret"
   spawn_etcd
   wait_for etcd curl -fsS "http://127.0.0.1:$(port_of etcd)/health"
+  spawn_holder
   spawn_apiserver
   wait_ready
   # A controller would make these.
@@ -154,7 +160,7 @@ END
       {\"type\": \"Ready\", \"status\": \"True\", \"lastTransitionTime\": \"$now\"}]}}" >/dev/null
 }
 
-end() { # etcd or apiserver, signal
+end() { # etcd, apiserver or hold, signal
   local pid _
   pid=$(running "$1") || return 0
   "$here/signal.sh" "$2" "$pid" 2>/dev/null || true
@@ -197,6 +203,7 @@ case $verb in
   stop)
     end apiserver KILL
     end etcd KILL
+    end hold KILL
     rm -rf "$dir" ;;
   *) die "unknown: $verb" ;;
 esac

@@ -30,8 +30,21 @@ quiet() {
   return "$rc"
 }
 
-# Whether something listens on a port of this machine.
-port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# Whether somebody listens on a port of this machine, or holds it without listening (hold_port).
+port_taken() {
+  if ! command -v perl >/dev/null; then (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; return; fi
+  ! perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die; setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1);
+    exit !(bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) && listen($s, 1))' "$1"
+}
+
+# Holds a port until it is killed, so that nobody else takes it while a server that shares it (SO_REUSEPORT) restarts. It
+# does not listen: who connects while there is no server is refused, as ever. Runs in place of the calling shell; the
+# second argument stands in its command line, by which a process is known as ours.
+hold_port() { # port, name
+  exec perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die $!;
+    setsockopt($s, SOL_SOCKET, SO_REUSEPORT, 1) or die $!;
+    bind($s, sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die "port $ARGV[0]: $!\n"; sleep' "$1" "$2"
+}
 
 # A port nobody listens on, below those the kernel takes for outgoing connections: so that a server that was
 # killed finds it free when it comes back. All scripts take turns: a port comes again after 9,999 others, so
