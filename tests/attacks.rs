@@ -7,6 +7,8 @@ mod dialogue;
 mod impostor;
 #[path = "attacks/memory.rs"]
 mod memory;
+#[path = "attacks/own_statements.rs"]
+mod own_statements;
 #[path = "attacks/passwords.rs"]
 mod passwords;
 #[path = "attacks/raw_access.rs"]

@@ -182,6 +182,11 @@ impl Carried {
         like
     }
 
+    /// Whether this variable is none that another connection can be given, whatever its value is.
+    pub fn is_one_shot(name: &[u8]) -> bool {
+        ONE_SHOT.contains(&name)
+    }
+
     /// Whether the servers report this variable of their own accord.
     pub fn is_noise(name: &[u8]) -> bool {
         NOISE.contains(&name)

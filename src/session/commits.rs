@@ -60,6 +60,8 @@ impl<R: Runtime> Session<R> {
             || !self.only_commits(buf, request)
             || self.chains()
             || !context.topology.writer_has_gtids()
+            // The savepoint would be listed among what the client executed.
+            || self.state.has_profiles(Role::Writer)
         {
             return;
         }

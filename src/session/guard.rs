@@ -6,10 +6,18 @@ use super::request::Request;
 use super::statements::MOST;
 use super::{Failure, Session};
 use crate::net::{Buf, Claim, Runtime};
+use crate::sql::parts::asks_query_cost;
 use crate::sql::read_only::{Verdict, check};
-use crate::sql::{self, Effects, StatementClass};
+use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
+
+/// `SHOW STATUS LIKE 'last_query_cost'`, which is kept where the last statement ran, as FOUND_ROWS() is.
+const QUERY_COST: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::READS_FOUND_ROWS,
+    reason: ClassReason::LooksBack,
+};
 
 impl<R: Runtime> Session<R> {
     /// What is wrong with a text before it is looked at, if anything is.
@@ -86,6 +94,11 @@ impl<R: Runtime> Session<R> {
         }
         if request.class.effects.contains(Effects::EXECUTES) {
             request.class = self.executed(text, request.class);
+        } else if request.class.reason == ClassReason::OneServer
+            && asks_query_cost(text, self.state.sql_options())
+        {
+            // The shape of the text does not say what is asked for.
+            request.class = QUERY_COST;
         }
         if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
             return Box::pin(self.explain(buf, *request)).await;

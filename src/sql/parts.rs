@@ -166,6 +166,18 @@ pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
     })
 }
 
+/// Whether all that the text does is to ask what the statement before it cost: `SHOW STATUS LIKE 'last_query_cost'`.
+pub fn asks_query_cost(sql: &[u8], options: Options) -> bool {
+    let asks = single(sql, options, |statement| {
+        let scoped = usize::from(statement.at(1).is_any(&["SESSION", "LOCAL"]));
+        let shows = statement.is(0, "SHOW") && statement.is(1 + scoped, "STATUS");
+        let names =
+            |tok: &Tok<'_>| tok.kind == Kind::String && tok.name().eq_ignore_ascii_case(b"last_query_cost");
+        (shows && statement.0.iter().any(names)).then_some(())
+    });
+    asks.is_some()
+}
+
 /// The locks that a statement takes and gives back by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamedLocks {

@@ -5,13 +5,16 @@ use std::rc::Rc;
 
 use super::Heard;
 use super::SessionState;
-use crate::backend::{Charset, InsertId};
+use crate::backend::{Carried, Charset, InsertId};
 use crate::routing::Role;
 use crate::session::pins::PinSet;
 use crate::session::untold::Whose;
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
 use crate::telemetry::Pin;
 use crate::topology::Flavor;
+
+/// What a session turns on to be told what its statements do (SHOW PROFILES): on one connection.
+const PROFILING: &[u8] = b"profiling";
 
 /// Stands among the user variables for what `LAST_INSERT_ID()` answers.
 pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
@@ -28,6 +31,17 @@ impl SessionState {
     pub(super) fn untold_somehow(&mut self, role: Role) {
         self.untold.on(role, Whose::System).add_nameless();
         self.pin(role, Pin::Variable);
+    }
+
+    /// Whether the connection for this role gathers profiles of the session's statements, or did: everything that is
+    /// executed there is listed.
+    pub fn has_profiles(&mut self, role: Role) -> bool {
+        self.pins.on(role).has(Pin::Variable)
+            && self
+                .untold
+                .on(role, Whose::System)
+                .names()
+                .is_some_and(|all| all.iter().any(|name| name == PROFILING))
     }
 
     /// A tracker reported this one.
@@ -56,7 +70,8 @@ impl SessionState {
     }
 
     /// The system variables that only the primary's connection knows, and that it may be asked for: outside of what
-    /// a question would change.
+    /// a question would change, and where the answers let the session move. A question would be listed among the session's
+    /// profiles, and what is gathered there ties the session to its connection anyway.
     pub fn variables_to_ask(&mut self) -> Option<Vec<Vec<u8>>> {
         let pins = self.pins.on(Role::Writer);
         if !pins.has(Pin::Variable) || pins.has(Pin::NextTransaction) || pins.has(Pin::Warnings) {
@@ -64,7 +79,8 @@ impl SessionState {
         }
         // The clock's value does not tell whether it stands still.
         let plain = |name: &Vec<u8>| {
-            name != b"timestamp" && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+            let learnt = name != b"timestamp" && !Carried::is_one_shot(name);
+            learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
         let names = self.untold.on(Role::Writer, Whose::System).names()?;
         (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
@@ -132,6 +148,8 @@ impl SessionState {
         let is_number = |value: &[u8]| value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
         let carried = Rc::make_mut(&mut self.carried);
         let told = match given {
+            // What was gathered is still there.
+            _ if name == PROFILING => false,
             Given::Default => carried.forget_variable(name),
             Given::Literal(value) if is_clock && is_zero(&value) => carried.forget_variable(name),
             Given::Literal(value) if is_clock && !is_number(&value) => false,

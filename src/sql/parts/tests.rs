@@ -193,3 +193,14 @@ fn user_variables_that_are_named() {
         assert_eq!(named(sql), None, "{sql}");
     }
 }
+
+#[test]
+fn the_cost_of_the_last_statement() {
+    let asks = |sql: &str| asks_query_cost(sql.as_bytes(), Options::default());
+    assert!(asks("SHOW STATUS LIKE 'last_query_cost'"));
+    assert!(asks("show session status where variable_name = 'Last_query_cost';"));
+    assert!(!asks("SHOW STATUS"));
+    assert!(!asks("SHOW GLOBAL STATUS LIKE 'last_query_cost'"));
+    assert!(!asks("SHOW STATUS LIKE 'threads%'"));
+    assert!(!asks("SHOW STATUS LIKE 'last_query_cost'; SELECT 1"));
+}
