@@ -2,9 +2,13 @@
 //! for each class of attack, against real servers where the behaviour of the server is the point.
 //! `SECURITY.md` names the promise that each module checks.
 
+#[path = "attacks/cursors.rs"]
+mod cursors;
 mod dialogue;
 #[path = "attacks/impostor.rs"]
 mod impostor;
+#[path = "attacks/local_files.rs"]
+mod local_files;
 #[path = "attacks/memory.rs"]
 mod memory;
 #[path = "attacks/own_statements.rs"]

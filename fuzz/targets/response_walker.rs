@@ -5,13 +5,14 @@
 use libfuzzer_sys::fuzz_target;
 use pointsman::wire::{Edits, Legs, PacketHeader, ResponseShape, ResponseWalker, StatusFlags, Walked};
 
-const SHAPES: [ResponseShape; 6] = [
+const SHAPES: [ResponseShape; 7] = [
     ResponseShape::Ok,
     ResponseShape::Results,
     ResponseShape::Prepare,
     ResponseShape::Rows,
     ResponseShape::Fields,
     ResponseShape::Text,
+    ResponseShape::Cursor,
 ];
 
 fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
@@ -62,6 +63,7 @@ struct End {
 
 fn walk(shape: ResponseShape, legs: Legs, stream: &[u8], cut: impl Fn(usize) -> usize) -> End {
     let mut walker = ResponseWalker::new(shape, legs, 1, StatusFlags::AUTOCOMMIT);
+    walker.allows_local_files(vec![b"f".to_vec()]);
     let (mut out, mut held, mut sent) = (Vec::new(), Vec::new(), 0);
     let mut edits = Edits::default();
     for round in 0.. {

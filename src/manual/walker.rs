@@ -33,10 +33,18 @@
 //! - A packet of 16 MiB - 1 is continued by the next, which is never interpreted. It may be empty.
 //! - The EOF packet for the client goes in front of the first row, not behind the last column: an answer that
 //!   opens a cursor ends after its columns and has just one.
+//! - SERVER_STATUS_CURSOR_EXISTS behind the columns does not mean that the answer ends there. While a procedure or a
+//!   compound statement has a cursor of its own open, all results that it sends carry that flag, and their rows follow. An
+//!   answer ends behind its columns only if the command is a COM_STMT_EXECUTE that asked for a cursor
+//!   ([`ResponseShape::Cursor`](crate::wire::ResponseShape::Cursor)) and SERVER_MORE_RESULTS_EXISTS is not set: the results of a
+//!   CALL are always followed by another packet. MySQL leaves the flag set to the last OK packet of a CALL.
 //! - MORE_RESULTS_EXISTS: the answer goes on after the OK, or after the rows.
 //! - A request for a local file turns the direction round: the walker says
 //!   [`Walked::LocalInfile`](crate::wire::Walked), `session/infile.rs` passes the client's packets with the
-//!   shift taken out, and `resume` tells the walker where sequence ids stand.
+//!   shift taken out, and `resume` tells the walker where sequence ids stand. A server that was taken over could ask for
+//!   any file. So the walker lets a request pass only if the client offered CLIENT_LOCAL_FILES and its own statement names
+//!   that file behind `LOCAL INFILE` ([`sql::parts::local_files`](crate::sql::parts::local_files)); any other request ends
+//!   both connections, and the client hears nothing of it but ERROR 1105.
 //! - MySQL sometimes sets SERVER_SESSION_STATE_CHANGED with nothing behind it: that flag must not go on to a
 //!   client that does not track.
 //!

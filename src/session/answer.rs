@@ -271,6 +271,7 @@ impl<R: Runtime> Session<R> {
         if let Some(ok) = prepared {
             self.prepared(ok, request.arguments(buf), request.class);
         }
+        self.state.answer.cursor = walker.opened_cursor();
         self.answered(buf, *request);
         request.consume_from(buf);
         Ok(Outcome::Done)

@@ -305,12 +305,12 @@ impl<R: Runtime> Session<R> {
             Command::StmtPrepare => PinSet::default(),
             _ => self.state.sends(self.role, &request.class, text.as_deref()),
         };
+        let shape = request.command.response_to(request.payload(buf));
         let (seq, sent) = if request.whole {
             (request.answer_seq(), self.send_whole(buf, *request).await)
         } else {
             Box::pin(self.send_large(buf, *request)).await?
         };
-        let shape = request.command.response();
         if shape == ResponseShape::None {
             if !sent {
                 self.server_lost();
@@ -328,6 +328,9 @@ impl<R: Runtime> Session<R> {
         let mut walker = ResponseWalker::new(shape, legs, seq, self.state.status);
         if request.command == Command::StmtPrepare {
             walker.names_statement(self.state.statements.next_id());
+        }
+        if request.class.effects.contains(Effects::LOADS_LOCAL_FILE) {
+            walker.allows_local_files(self.local_files(buf, *request));
         }
         if !sent || self.backend.is_none() {
             return Ok(self.lost(sent, false, &walker, buf, *request));

@@ -1,11 +1,22 @@
 //! A local file for LOAD DATA LOCAL, the only answer in whose middle the client speaks.
 
-use super::request::PacketRun;
+use super::request::{PacketRun, Request};
 use super::{Failure, Session};
 use crate::net::{Buf, Runtime};
+use crate::sql::parts::local_files;
 use crate::telemetry::Close;
+use crate::wire::Capabilities;
 
 impl<R: Runtime> Session<R> {
+    /// The files that a server may ask the client for, because of this LOAD DATA LOCAL: those that it names.
+    pub(super) fn local_files(&self, buf: &Buf, request: Request) -> Vec<Vec<u8>> {
+        if !self.capabilities.contains(Capabilities::LOCAL_FILES) {
+            return Vec::new();
+        }
+        let text = self.meant_text(buf, request).unwrap_or_default();
+        local_files(&text, self.state.sql_options())
+    }
+
     /// The client's packets up to the empty one. `buf` may have the first of them already. `seq` is the
     /// client's next sequence id, `shift` what the server's answer was shifted by. Returns the sequence id of
     /// the server's next packet.

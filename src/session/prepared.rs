@@ -48,6 +48,9 @@ impl<R: Runtime> Session<R> {
                 return told;
             }
         }
+        if !request.whole && request.command == Command::StmtExecute {
+            Box::pin(self.has_head(buf, request)).await?;
+        }
         let reading = self.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
             let stop = Stop::Tell(Failure::NoStatement(id, what));
@@ -91,6 +94,16 @@ impl<R: Runtime> Session<R> {
             Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await?;
         }
         self.forward(buf, request).await
+    }
+
+    /// Reads until as much of a long execute is there as tells the shape of its answer.
+    async fn has_head(&mut self, buf: &mut Buf, request: &Request) -> Result<(), Close> {
+        while request.payload(buf).len() < Command::HEAD.min(request.header.len) {
+            if self.fill(buf).await? == 0 {
+                return Err(Close::ClientLost);
+            }
+        }
+        Ok(())
     }
 
     /// A write in a transaction that only reads, with parameters that wait on the primary: refused as the replica
@@ -330,11 +343,11 @@ impl<R: Runtime> Session<R> {
     pub(super) fn statement_done(&mut self, request: Request) {
         let (role, status) = (self.role, self.state.status);
         let failed = self.state.answer.failed;
+        let opened = !failed && self.state.answer.cursor;
         let Some(prepared) = self.state.statements.get(request.statement) else { return };
         let before = (prepared.cursor, prepared.long_data);
         match request.command {
             Command::StmtExecute | Command::StmtBulkExecute => {
-                let opened = !failed && status.contains(StatusFlags::CURSOR_EXISTS);
                 prepared.cursor = opened.then_some(role);
                 prepared.long_data = None;
             }

@@ -295,6 +295,7 @@ impl<R: Runtime> Session<R> {
         let mut out = Buf::with_room(in_front.len() + packet.len());
         out.extend_from_slice(&in_front);
         out.extend_from_slice(&packet);
+        let shape = entry.command.response_to(packet.get(PacketHeader::LEN..).unwrap_or_default());
         let Some(connection) = &mut self.backend else { return Ok(None) };
         connection.begins();
         let (legs, status) = (Legs::new(connection.about.capabilities, self.capabilities), connection.status);
@@ -302,7 +303,7 @@ impl<R: Runtime> Session<R> {
         if broken {
             return Ok(None);
         }
-        let walker = ResponseWalker::new(entry.command.response(), legs, 1, status);
+        let walker = ResponseWalker::new(shape, legs, 1, status);
         self.witness(walker).await
     }
 

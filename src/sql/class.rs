@@ -105,6 +105,10 @@ bitflags::bitflags! {
         /// May be about the proxy's own variable: `super::own::parse` tells.
         const MAY_BE_OWN = 1 << 49;
 
+        /// LOAD DATA LOCAL, LOAD XML LOCAL: the server asks the client for a file, which
+        /// `super::parts::local_files` names.
+        const LOADS_LOCAL_FILE = 1 << 50;
+
         // Comments that overrule.
         /// `/* pointsman: primary */`
         const HINT_PRIMARY = 1 << 56;

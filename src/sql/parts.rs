@@ -5,7 +5,7 @@
 use super::classify::session::items;
 use super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::read_only::unescape;
-use super::{Kind, Options};
+use super::{Kind, Lexer, Options};
 
 mod variables;
 
@@ -164,6 +164,33 @@ pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
             && statement.len() == 3;
         fits.then(|| plain_name(&statement.at(2)))?
     })
+}
+
+/// The names that stand behind `LOCAL INFILE` in a text of any number of statements, also in versioned comments that a
+/// server may skip. Empty for a text that cannot be read with certainty.
+pub fn local_files(sql: &[u8], options: Options) -> Vec<Vec<u8>> {
+    let mut names = Vec::new();
+    if options.is_ambiguous(sql) {
+        return names;
+    }
+    let (mut local, mut infile) = (false, false);
+    for token in Lexer::new(sql, options) {
+        match token.kind {
+            Kind::Incomplete => return Vec::new(),
+            Kind::Space | Kind::Comment | Kind::CodeOpen | Kind::CodeClose => {}
+            Kind::String if infile => {
+                let mut name = unescape(token.text, options);
+                // As a C string ends.
+                name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+                names.push(name);
+            }
+            _ => {
+                infile = local && token.is_any(&["infile"]);
+                local = token.is_any(&["local"]);
+            }
+        }
+    }
+    names
 }
 
 /// Whether all that the text does is to ask what the statement before it cost: `SHOW STATUS LIKE 'last_query_cost'`.

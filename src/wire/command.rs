@@ -46,6 +46,8 @@ pub enum ResponseShape {
     Ok,
     /// Result sets, OK or ERR; more than one of them; or a request for a local file.
     Results,
+    /// The same, or columns alone: COM_STMT_EXECUTE that asked for a cursor.
+    Cursor,
     /// COM_STMT_PREPARE's own.
     Prepare,
     /// Rows without columns in front, as COM_STMT_FETCH has them.
@@ -108,4 +110,17 @@ impl Command {
             _ => ResponseShape::Ok,
         }
     }
+
+    /// The same for a command with this payload, of which the first `Self::HEAD` bytes are enough.
+    pub fn response_to(self, payload: &[u8]) -> ResponseShape {
+        /// CURSOR_TYPE_READ_ONLY, in the flags behind the statement's id. No other type opens one, on either server.
+        const READ_ONLY: u8 = 1;
+        match (self, payload.get(5)) {
+            (Command::StmtExecute, Some(flags)) if flags & READ_ONLY != 0 => ResponseShape::Cursor,
+            _ => self.response(),
+        }
+    }
+
+    /// So many bytes of a payload tell the shape of its answer.
+    pub const HEAD: usize = 6;
 }

@@ -32,6 +32,9 @@ pub enum ProtocolError {
         /// The most this proxy takes.
         limit: usize,
     },
+    /// A file of the client that the client did not offer.
+    #[error("a request for a local file that the statement does not name")]
+    LocalFile,
     /// The peer cannot do without something that this proxy needs.
     #[error("the peer does not support {0}")]
     Unsupported(&'static str),

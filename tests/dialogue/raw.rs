@@ -91,8 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// From the greeting to the OK packet, with schema `test`; the greeted connection id.
     pub async fn login(&mut self, user: &str, password: &str) -> io::Result<u32> {
+        self.login_with(user, password, 0).await
+    }
+
+    /// The same with more capabilities.
+    pub async fn login_with(&mut self, user: &str, password: &str, capabilities: u32) -> io::Result<u32> {
         let greeted = self.greeting().await?;
-        self.send(1, &response(user, password, &greeted)).await?;
+        self.send(1, &response_with(user, password, &greeted, capabilities)).await?;
         loop {
             let (_, payload) = self.read().await?;
             match payload.first() {
@@ -128,6 +133,11 @@ pub fn framed(seq: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A handshake response.
 pub fn response(user: &str, password: &str, greeted: &Greeted) -> Vec<u8> {
+    response_with(user, password, greeted, 0)
+}
+
+/// The same with more capabilities.
+fn response_with(user: &str, password: &str, greeted: &Greeted, capabilities: u32) -> Vec<u8> {
     let nonce = [greeted.nonce.as_slice()];
     let scramble = match greeted.plugin.as_str() {
         "caching_sha2_password" => scramble_sha256(&greeted.nonce, password.as_bytes()).map(|s| s.to_vec()),
@@ -135,7 +145,7 @@ pub fn response(user: &str, password: &str, greeted: &Greeted) -> Vec<u8> {
     }
     .unwrap_or_default();
     let mut out = Vec::new();
-    out.extend_from_slice(&CAPABILITIES.to_le_bytes());
+    out.extend_from_slice(&(CAPABILITIES | capabilities).to_le_bytes());
     out.extend_from_slice(&(1u32 << 24).to_le_bytes());
     out.push(45);
     out.extend_from_slice(&[0; 23]);

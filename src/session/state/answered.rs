@@ -19,6 +19,8 @@ pub struct Answered {
     pub affected: u64,
     /// Its last result had rows.
     pub rows: bool,
+    /// It opened a cursor.
+    pub cursor: bool,
     /// Warnings of its last result.
     pub warnings: u16,
     /// The character set changed.

@@ -52,11 +52,17 @@ fn plain(text: impl Fn(&str) -> Vec<u8>) -> Vec<Exchange> {
     };
     let none = |style| [head_and_rows(style, &["a"], &[]), vec![err(1030, "HY000", "Got error 28")]].concat();
     let cursor = |style: Style| vec![vec![1], column("a"), end(style, CURSOR)];
+    // A cursor that a procedure has open: the flag is in all that it answers, to the end on MySQL.
+    let open = |style| {
+        let first = result_set(style, &["a", "b"], &rows(), MORE | CURSOR);
+        [first, result_set(style, &["c"], &[], MORE | CURSOR), vec![ok_with(CURSOR)]].concat()
+    };
     let fields = |style: Style| vec![column("a"), column("b"), end(style, AUTOCOMMIT)];
     vec![
         exchange(text("select a, b from t"), table),
         exchange(text("select a from t where 0"), |style| result_set(style, &["a"], &[], AUTOCOMMIT)),
         exchange(text("select a, b from t; do 1; select c from u"), many),
+        exchange(text("select a, b from t where c"), open),
         exchange(text("select a, b from huge"), cut),
         exchange(text("select a from broken"), none),
         exchange(text("do 1"), |_| vec![ok()]),
@@ -65,6 +71,8 @@ fn plain(text: impl Fn(&str) -> Vec<u8>) -> Vec<Exchange> {
         prepares("do ?", [8, 2], |style, id| prepared(style, id, 0..1, &[])),
         prepares("do 1", [9, 3], |style, id| prepared(style, id, 0..0, &[])),
         names(0x17, [9, 3], &[0, 1, 0, 0, 0], table),
+        names(0x17, [9, 3], &[0, 1, 0, 0, 0], open),
+        names(0x17, [9, 3], &[1, 1, 0, 0, 0], open),
         names(0x17, [9, 3], &[1, 1, 0, 0, 0], cursor),
         names(0x1c, [9, 3], &[9, 0, 0, 0], |style| [rows(), vec![end(style, CURSOR)]].concat()),
         names(0x1a, [9, 3], &[], |_| vec![ok()]),

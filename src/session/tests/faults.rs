@@ -3,6 +3,7 @@
 use super::commands::attached;
 use super::*;
 use crate::telemetry::Close;
+use crate::wire::Capabilities;
 
 #[test]
 fn a_clients_wrong_sequence_ids() {
@@ -34,6 +35,92 @@ fn a_clients_wrong_sequence_ids_within_a_long_command_or_a_file() {
         client.peer.expect_end().await;
         db.peer.expect_end().await;
         world.expect_nothing_left(0).await;
+    });
+}
+
+/// A server that was taken over, or that somebody stands in front of, asks the client for its files.
+#[test]
+fn a_server_gets_only_files_that_the_client_names() {
+    play(async {
+        let offers = Login::default();
+        let offers_none =
+            Login { capabilities: offers.capabilities - Capabilities::LOCAL_FILES, ..offers.clone() };
+        for (login, sql) in [
+            (&offers, "select 1"),
+            (&offers, "insert into t values (1)"),
+            (&offers, "load data infile '/etc/passwd' into table t"),
+            (&offers, "load data local infile 'f' into table t"),
+            (&offers, "select 'load data local infile \\'/etc/passwd\\' into table t'"),
+            (&offers, "select 1 /* load data local infile '/etc/passwd' into table t */"),
+            (&offers, "load data local infile 'f' into table t fields terminated by '/etc/passwd'"),
+            (&offers_none, "load data local infile '/etc/passwd' into table t"),
+        ] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, login).await;
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&[b"\xfb/etc/passwd".to_vec()]);
+            let text = client.expect_err(1105, "08S01").await;
+            assert!(text.contains("a local file"), "{sql}: {text}");
+            client.peer.expect_end().await;
+            db.peer.expect_end().await;
+            world.expect_nothing_left(0).await;
+        }
+    });
+}
+
+#[test]
+fn a_named_file_is_read_however_the_statement_is_written() {
+    play(async {
+        for sql in [
+            "LOAD DATA LOCAL INFILE 'a''b' INTO TABLE t",
+            "load data low_priority local infile \"a'b\" into table t",
+            "load data concurrent local infile 'a\\'b' ignore into table t",
+            "load data from local infile 'a\\'b' into table t",
+            "load xml local infile 'a\\'b' into table t rows identified by '<x>'",
+            "select 1; load data local infile 'c' into table t; load data local infile 'a\\'b' into table u",
+            "/*!50000 load data local infile 'a\\'b' */ into table t",
+            "load data /*!99999 low_priority */ local infile /*M!100000 'c' */ 'a\\'b' into table t",
+            "load data local -- x\n infile # y\n 'a\\'b' into table t",
+        ] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&[b"\xfba'b".to_vec()]);
+            client.expect(&[b"\xfba'b".to_vec()]).await;
+            client.peer.say(&frames(2, &[b"1\n".to_vec(), Vec::new()]));
+            db.peer.expect_bytes(&frames(2, &[b"1\n".to_vec(), Vec::new()])).await;
+            db.peer.say(&frames(4, &[ok()]));
+            client.peer.expect_bytes(&frames(4, &[ok()])).await;
+        }
+    });
+}
+
+/// MariaDB prepares it; the name is in the text that was prepared.
+#[test]
+fn a_prepared_statement_names_its_file() {
+    play(async {
+        for (asked, is_named) in [("f", true), ("/etc/passwd", false)] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let text = command(0x16, "load data local infile 'f' into table t");
+            client.send(text.clone());
+            db.expect(&text).await;
+            db.reply(&prepared(MODERN, 1, 0..0, &[]));
+            client.expect(&prepared(MODERN, 1, 0..0, &[])).await;
+            let execute = command(0x17, [1, 0, 0, 0, 0, 1, 0, 0, 0]);
+            client.send(execute.clone());
+            db.expect(&execute).await;
+            let ask = [b"\xfb", asked.as_bytes()].concat();
+            db.reply(std::slice::from_ref(&ask));
+            if is_named {
+                client.expect(&[ask]).await;
+            } else {
+                client.expect_err(1105, "08S01").await;
+                client.peer.expect_end().await;
+            }
+        }
     });
 }
 

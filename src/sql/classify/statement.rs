@@ -93,9 +93,13 @@ fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         let effects = Effects::COMMITS_IMPLICITLY;
         return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
     }
-    let local = statement.0.iter().take(4).any(|tok| tok.is("LOCAL"));
-    let reason = if local { ClassReason::Modifies } else { ClassReason::ServerFile };
-    let mut found = Found::of(StatementKind::Write, reason, Effects::empty());
+    // LOAD DATA [LOW_PRIORITY | CONCURRENT] [FROM] LOCAL INFILE
+    let local = statement.0.iter().take(5).any(|tok| tok.is("LOCAL"));
+    let (reason, effects) = match local {
+        true => (ClassReason::Modifies, Effects::LOADS_LOCAL_FILE),
+        false => (ClassReason::ServerFile, Effects::empty()),
+    };
+    let mut found = Found::of(StatementKind::Write, reason, effects);
     let set = statement.outside(|tok| tok.is("SET")).unwrap_or(statement.len());
     if statement.0.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES | Effects::READS_USER_VARIABLES);

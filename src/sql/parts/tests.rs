@@ -195,6 +195,29 @@ fn user_variables_that_are_named() {
 }
 
 #[test]
+fn files_of_the_client() {
+    let names = |sql: &str| -> Vec<String> {
+        let all = local_files(sql.as_bytes(), Options::default());
+        all.into_iter().map(|name| String::from_utf8(name).unwrap()).collect()
+    };
+    assert_eq!(names("LOAD DATA LOCAL INFILE 'a' INTO TABLE t FIELDS TERMINATED BY ','"), ["a"]);
+    assert_eq!(names("load xml local/**/infile \"a''b\\\\c\" into table t"), ["a''b\\c"]);
+    let two = "LOAD DATA LOCAL INFILE 'a' INTO TABLE t; LOAD DATA LOCAL INFILE 'b' INTO TABLE t";
+    assert_eq!(names(two), ["a", "b"]);
+    assert_eq!(names("LOAD DATA LOCAL INFILE /*!99999 'a' */ 'b' INTO TABLE t"), ["a", "b"]);
+    assert_eq!(names("LOAD DATA /*!50000 LOCAL */ INFILE 'a\\0b' INTO TABLE t"), ["a"]);
+    for sql in [
+        "LOAD DATA INFILE 'a' INTO TABLE t",
+        "SELECT 'LOCAL INFILE', 'a'",
+        "SELECT 1 /* LOCAL INFILE 'a' */",
+        "SELECT local, infile, 'a'",
+        "LOAD DATA LOCAL INFILE 'a' INTO TABLE t FIELDS TERMINATED BY '",
+    ] {
+        assert_eq!(names(sql), [""; 0], "{sql}");
+    }
+}
+
+#[test]
 fn the_cost_of_the_last_statement() {
     let asks = |sql: &str| asks_query_cost(sql.as_bytes(), Options::default());
     assert!(asks("SHOW STATUS LIKE 'last_query_cost'"));

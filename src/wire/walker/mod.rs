@@ -14,6 +14,8 @@ mod tests;
 pub use legs::Legs;
 use phase::{Next, Phase};
 
+use std::num::NonZeroU32;
+
 use super::{
     Edits, EofPacket, ErrPacket, MAX_PAYLOAD, OkPacket, PacketHeader, PrepareOk, ProtocolError, Reader,
     ResponseShape, StatusFlags, frame_with,
@@ -81,8 +83,10 @@ pub struct ResponseWalker {
     seq: u8,
     /// What is added to the server's sequence ids for the client.
     shift: u8,
-    /// Bytes of an opaque packet still to come; None between packets.
-    open: Option<usize>,
+    /// An opaque packet is under way,
+    open: bool,
+    /// and so many bytes of it are still to come.
+    left: usize,
     /// The packet before was 16 MiB - 1 long: the next one goes on with it and is not looked at.
     continued: bool,
     /// Whether any packet was seen.
@@ -92,7 +96,13 @@ pub struct ResponseWalker {
     /// The last status seen: what an EOF packet says that the server did not send.
     status: StatusFlags,
     /// What the client is to call the statement that is being prepared.
-    statement_id: Option<u32>,
+    statement_id: Option<NonZeroU32>,
+    /// The command asked for a cursor.
+    cursor: bool,
+    /// The answer ended behind its columns: there is one.
+    opened_cursor: bool,
+    /// The files that the server may ask the client for.
+    local_files: Option<Box<LocalFiles>>,
 }
 
 impl ResponseWalker {
@@ -100,24 +110,40 @@ impl ResponseWalker {
     /// session's status before it.
     pub fn new(shape: ResponseShape, legs: Legs, seq: u8, status: StatusFlags) -> Self {
         let phase = Phase::start(shape);
-        let statement_id = None;
+        let cursor = shape == ResponseShape::Cursor;
+        let (statement_id, local_files) = (None, None);
         ResponseWalker {
             legs,
             phase,
             seq,
             shift: 0,
-            open: None,
+            open: false,
+            left: 0,
             continued: false,
             begun: false,
             told: false,
             status,
             statement_id,
+            cursor,
+            opened_cursor: false,
+            local_files,
         }
+    }
+
+    /// Lets the server ask the client for files of these names, which the statement has. Without this call it may ask
+    /// for none.
+    pub fn allows_local_files(&mut self, names: Vec<Vec<u8>>) {
+        self.local_files = Some(Box::new(LocalFiles(names)));
     }
 
     /// The id that the client gets in the answer to COM_STMT_PREPARE, in place of the server's.
     pub fn names_statement(&mut self, id: u32) {
-        self.statement_id = Some(id);
+        self.statement_id = NonZeroU32::new(id);
+    }
+
+    /// Whether the answer ended behind its columns, since a cursor was opened.
+    pub fn opened_cursor(&self) -> bool {
+        self.opened_cursor
     }
 
     /// The last status flags seen.
@@ -138,7 +164,7 @@ impl ResponseWalker {
 
     /// Whether the client is between two packets, so that one made by the proxy may follow.
     pub fn between_packets(&self) -> bool {
-        self.open.is_none() && !self.continued
+        !self.open && !self.continued
     }
 
     /// Goes on after a local file, whose last packet had the sequence id `seq - 1` on the server's leg.
@@ -157,18 +183,18 @@ impl ResponseWalker {
     ) -> Result<(usize, Walked), ProtocolError> {
         let mut at = 0;
         loop {
-            if let Some(left) = self.open {
-                let here = left.min(input.len() - at);
+            if self.open {
+                let here = self.left.min(input.len() - at);
                 edits.keep(at, at + here);
                 if !self.told {
                     observer.unread(input.get(at..at + here).unwrap_or_default());
                 }
                 at += here;
-                if here < left {
-                    self.open = Some(left - here);
+                self.left -= here;
+                if self.left > 0 {
                     return Ok((at, Walked::More { need: 1 }));
                 }
-                self.open = None;
+                self.open = false;
                 if !self.continued
                     && let Some(end) = self.packet_ended(edits)
                 {
@@ -230,7 +256,7 @@ impl ResponseWalker {
     fn name_statement(&self, input: &mut [u8], at: usize) {
         let place = at + PacketHeader::LEN + 1;
         if let (Some(id), Some(bytes)) = (self.statement_id, input.get_mut(place..place + 4)) {
-            bytes.copy_from_slice(&id.to_le_bytes());
+            bytes.copy_from_slice(&id.get().to_le_bytes());
         }
     }
 
@@ -266,7 +292,7 @@ impl ResponseWalker {
         self.seq = self.seq.wrapping_add(1);
         self.begun = true;
         self.continued = header.is_continued();
-        self.open = Some(header.len);
+        (self.open, self.left) = (true, header.len);
         edits.keep(at, at + PacketHeader::LEN);
         at + PacketHeader::LEN
     }
@@ -325,6 +351,10 @@ impl ResponseWalker {
             (0x00, _) => self.ok(0, header, payload, edits, observer),
             (0xfe, _) => self.ok(0xfe, header, payload, edits, observer),
             (0xfb, Phase::First) => {
+                let name = payload.get(1..).unwrap_or_default();
+                if !self.local_files.as_ref().is_some_and(|files| files.has(name)) {
+                    return Err(ProtocolError::LocalFile);
+                }
                 self.phase = Phase::InfileRequest;
                 Ok(true)
             }
@@ -377,12 +407,15 @@ impl ResponseWalker {
             OkPacket::parse(payload, self.legs.server_session_track)?
         };
         observer.ok(&ok);
+        let cursor = byte == 0xfe && self.opens_cursor(ok.status);
         if byte == 0xfe {
             observer.rows_end();
         }
         let ok = OkPacket { status: ok.status | self.legs.also, ..ok };
         self.status = ok.status;
-        if !ok.status.contains(StatusFlags::CURSOR_EXISTS) {
+        if cursor {
+            self.opened_cursor = true;
+        } else {
             self.columns_eof(edits);
         }
         let more = ok.status.contains(StatusFlags::MORE_RESULTS_EXISTS) && self.phase.may_have_more();
@@ -396,6 +429,15 @@ impl ResponseWalker {
         Ok(false)
     }
 
+    /// Whether these flags of the packet behind the columns say that the rows come by COM_STMT_FETCH. A cursor of a
+    /// routine or of a compound statement sets SERVER_STATUS_CURSOR_EXISTS for all results while it is open: those are
+    /// followed by another result, and their rows come at once.
+    fn opens_cursor(&self, status: StatusFlags) -> bool {
+        self.cursor
+            && status.contains(StatusFlags::CURSOR_EXISTS)
+            && !status.contains(StatusFlags::MORE_RESULTS_EXISTS)
+    }
+
     /// The EOF packet behind column or parameter definitions, from a server that still sends it.
     fn metadata_eof(
         &mut self,
@@ -405,9 +447,10 @@ impl ResponseWalker {
     ) -> Result<bool, ProtocolError> {
         let eof = EofPacket::parse(payload)?;
         self.status = eof.status;
-        let cursor = self.phase == Phase::ColumnsEof && eof.status.contains(StatusFlags::CURSOR_EXISTS);
+        let cursor = self.phase == Phase::ColumnsEof && self.opens_cursor(eof.status);
         let keep = !self.legs.client_deprecate_eof;
         if cursor {
+            self.opened_cursor = true;
             let ok = OkPacket { status: eof.status, warnings: eof.warnings, ..OkPacket::default() };
             observer.ok(&ok);
             if keep {
@@ -456,4 +499,21 @@ impl ResponseWalker {
         edits.put_with(|out| frame_with(out, seq, |out| EofPacket { warnings: 0, status }.encode(out)));
         self.shift = self.shift.wrapping_add(1);
     }
+}
+
+/// The names of a client's files that a statement has.
+#[derive(Debug)]
+struct LocalFiles(Vec<Vec<u8>>);
+
+impl LocalFiles {
+    fn has(&self, asked: &[u8]) -> bool {
+        self.0.iter().any(|named| is_same_file(named, asked))
+    }
+}
+
+/// Whether the server asks for the file that the statement named. `character_set_filesystem` can change the bytes of
+/// characters beyond ASCII, so those are not compared.
+fn is_same_file(named: &[u8], asked: &[u8]) -> bool {
+    let ascii = |name: &[u8]| -> Vec<u8> { name.iter().copied().filter(u8::is_ascii).collect() };
+    named == asked || (!named.is_ascii() && !asked.is_ascii() && ascii(named) == ascii(asked))
 }

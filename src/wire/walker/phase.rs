@@ -67,7 +67,7 @@ pub(super) enum Next {
 impl Phase {
     pub(super) fn start(shape: ResponseShape) -> Self {
         match shape {
-            ResponseShape::Results => Phase::First,
+            ResponseShape::Results | ResponseShape::Cursor => Phase::First,
             ResponseShape::Prepare => Phase::Prepare,
             ResponseShape::Rows => Phase::Rows { columns_eof_due: false },
             ResponseShape::Fields => Phase::Fields,

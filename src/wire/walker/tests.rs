@@ -194,9 +194,49 @@ fn several_results() {
 #[test]
 fn a_cursor_ends_after_the_columns() {
     let p = [raw(&[1]), raw(b"\x03defx"), P::End(AUTO | CURSOR)];
-    check(&p, ResponseShape::Results);
+    check(&p, ResponseShape::Cursor);
+    check(&[P::Ok(AUTO, b"")], ResponseShape::Cursor);
+    check(&result_set(&[b"\x00\x00r"], AUTO), ResponseShape::Cursor);
     check(&[raw(b"\x00\x00r"), P::End(AUTO | 0x80)], ResponseShape::Rows);
     check(&[P::End(AUTO | 0x80)], ResponseShape::Rows);
+}
+
+/// A compound statement or a procedure has one open: SERVER_STATUS_CURSOR_EXISTS stands in all that it answers.
+#[test]
+fn a_cursor_of_the_server_ends_nothing() {
+    for shape in [ResponseShape::Results, ResponseShape::Cursor] {
+        let mut p = result_set(&[], AUTO | MORE | CURSOR);
+        p.extend(result_set(&[b"\x01a\x01b"], AUTO | MORE | CURSOR));
+        // MySQL says so to the end.
+        p.push(P::Ok(AUTO | CURSOR, b""));
+        check(&p, shape);
+        // The EOF packet behind the columns has the flag, too, and rows follow it.
+        let empty = Capabilities::empty();
+        let meta = EofPacket { warnings: 0, status: StatusFlags::AUTOCOMMIT };
+        let flagged = EofPacket { status: StatusFlags::from_bits_retain(AUTO | MORE | CURSOR), ..meta };
+        let (mut plain, mut eof) = (Vec::new(), Vec::new());
+        meta.encode(&mut plain);
+        flagged.encode(&mut eof);
+        let mut bytes = encode(&p, empty, false);
+        let at: Vec<_> = (0..bytes.len() - 5).filter(|at| bytes[*at..].starts_with(&plain)).collect();
+        assert_eq!(at.len(), 2);
+        at.iter().for_each(|at| bytes[*at..*at + 5].copy_from_slice(&eof));
+        for cuts in [usize::MAX, 1, 3] {
+            let (got, _, left) = walk(&bytes, shape, Legs::new(empty, empty), &[cuts]);
+            assert!(got == bytes && left == 0);
+            let dep = Capabilities::DEPRECATE_EOF;
+            let (got, _, left) = walk(&bytes, shape, Legs::new(empty, dep), &[cuts]);
+            // What a server cannot say in an EOF packet stays unsaid.
+            assert!(left == 0 && got.len() == encode(&p, dep, false).len());
+        }
+    }
+}
+
+/// The flag alone, in an answer to a command that did not ask for a cursor.
+#[test]
+fn only_who_asks_for_a_cursor_gets_one() {
+    check(&result_set(&[], AUTO | CURSOR), ResponseShape::Results);
+    check(&result_set(&[b"\x01a\x01b"], AUTO | CURSOR), ResponseShape::Results);
 }
 
 #[test]
@@ -246,15 +286,51 @@ fn a_local_file_turns_the_direction_round() {
     let legs = Legs::new(Capabilities::DEPRECATE_EOF, Capabilities::empty());
     let mut server = Vec::new();
     frame(&mut server, 1, b"\xfb/tmp/x");
-    let (out, state, _) = walk(&server, ResponseShape::Results, legs, &[1]);
-    assert_eq!((out, state), (server, Walked::LocalInfile));
     let mut walker = ResponseWalker::new(ResponseShape::Results, legs, 1, StatusFlags::empty());
     let mut edits = Edits::default();
+    walker.allows_local_files(vec![b"/tmp/y".to_vec(), b"/tmp/x".to_vec()]);
+    let len = server.len();
+    assert_eq!(walker.feed(&mut server.clone(), &mut edits, &mut ()), Ok((len, Walked::LocalInfile)));
+    assert_eq!(edits.single(), Some((0, len)));
+    edits.clear();
+    let mut walker = ResponseWalker::new(ResponseShape::Results, legs, 1, StatusFlags::empty());
+    walker.allows_local_files(vec![b"x".to_vec()]);
     let mut request = b"\x02\0\0\x01\xfbx".to_vec();
     assert_eq!(walker.feed(&mut request, &mut edits, &mut ()), Ok((6, Walked::LocalInfile)));
     walker.resume(4);
     let mut ok = b"\x07\0\0\x04\0\x03\0\x02\0\0\0".to_vec();
     assert_eq!(walker.feed(&mut ok, &mut edits, &mut ()), Ok((11, Walked::Done)));
+}
+
+#[test]
+fn a_server_gets_no_file_that_the_statement_does_not_name() {
+    let legs = Legs::new(Capabilities::DEPRECATE_EOF, Capabilities::empty());
+    for (allowed, asked, same) in [
+        ("", &b"/etc/passwd"[..], false),
+        ("", b"", false),
+        ("/tmp/x", b"/etc/passwd", false),
+        ("/tmp/x", b"/tmp/x2", false),
+        ("/tmp/x", b"/tmp/x\xc3\xa4", false),
+        ("/tmp/x", b"/tmp/x", true),
+        ("a b", b"b", true),
+        // As `character_set_filesystem` has it.
+        ("/tmp/\u{e4}", b"/tmp/\xe4", true),
+        ("/tmp/\u{e4}", b"/etc/\xe4", false),
+    ] {
+        let mut walker = ResponseWalker::new(ResponseShape::Results, legs, 1, StatusFlags::empty());
+        walker.allows_local_files(allowed.split_whitespace().map(|name| name.as_bytes().to_vec()).collect());
+        let mut server = Vec::new();
+        frame(&mut server, 1, &[b"\xfb", asked].concat());
+        let mut edits = Edits::default();
+        let walked = walker.feed(&mut server, &mut edits, &mut ());
+        match same {
+            true => assert_eq!(walked, Ok((server.len(), Walked::LocalInfile))),
+            false => {
+                assert_eq!(walked, Err(ProtocolError::LocalFile), "{}", asked.escape_ascii());
+                assert!(edits.is_empty(), "the client hears nothing of it");
+            }
+        }
+    }
 }
 
 #[test]

@@ -116,7 +116,17 @@ fn writes() {
             "UPDATE t SET a = CONCAT(a, 'x') WHERE b IN (1)",
             "DELETE FROM t WHERE a = 1 RETURNING *",
             "DELETE t FROM t JOIN u USING (a)",
+        ],
+    );
+    all(
+        K::Write,
+        R::Modifies,
+        E::LOADS_LOCAL_FILE,
+        &[
             "LOAD DATA LOCAL INFILE '/x' INTO TABLE t (a, b)",
+            "load data low_priority local infile '/x' into table t",
+            "LOAD DATA FROM LOCAL INFILE '/x' INTO TABLE t",
+            "LOAD XML CONCURRENT LOCAL INFILE '/x' INTO TABLE t",
         ],
     );
     all(
@@ -126,6 +136,9 @@ fn writes() {
         &["LOAD DATA INFILE '/x' INTO TABLE t", "LOAD XML LOW_PRIORITY INFILE '/x' INTO TABLE t"],
     );
     let effects = |sql| class(sql).effects;
+    let versioned = "/*!40000 LOAD DATA LOCAL INFILE '/x' */ INTO TABLE t";
+    assert!(effects(versioned).contains(E::LOADS_LOCAL_FILE));
+    assert!(effects("SELECT 1; LOAD DATA LOCAL INFILE '/x' INTO TABLE t").contains(E::LOADS_LOCAL_FILE));
     assert!(effects("INSERT INTO t VALUES (f(1))").contains(E::LEAVES_UNKNOWN));
     assert!(effects("INSERT INTO t (a) SELECT f(1)").contains(E::LEAVES_UNKNOWN));
     assert!(effects("UPDATE t SET a = @a := 1").contains(E::SETS_USER_VARIABLES));
