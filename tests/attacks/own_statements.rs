@@ -108,6 +108,89 @@ async fn counters(client: &mut Conn) -> Vec<(String, i64)> {
     client.query(COUNTERS).await.unwrap()
 }
 
+/// Statements behind which the proxy has something to ask, or in front of which it has something to say, and questions
+/// about what the last statement did: these are never about the proxy's.
+const QUESTIONS: [&str; 34] = [
+    "SELECT CAST('x' AS SIGNED)",
+    "SHOW WARNINGS",
+    "SET @@max_error_count = 100000000",
+    "SHOW WARNINGS",
+    "SET sort_buffer_size = 1",
+    "SHOW COUNT(*) WARNINGS",
+    "SET @@session.sort_buffer_size = 1 + 1",
+    "SHOW WARNINGS",
+    "SET sql_mode = CONCAT(@@sql_mode, ',NO_ZERO_DATE')",
+    "SHOW WARNINGS",
+    "SET @@sort_buffer_size = 40000 + 1000",
+    "SHOW WARNINGS",
+    "SELECT v FROM t WHERE v > 0",
+    "SELECT FOUND_ROWS()",
+    "SET @y = 1 + 1",
+    "SELECT SQL_CALC_FOUND_ROWS v FROM t LIMIT 1",
+    "SELECT FOUND_ROWS()",
+    "INSERT INTO t (v) VALUES (1), (2)",
+    "SELECT ROW_COUNT()",
+    "UPDATE t SET v = v + 1",
+    "SELECT ROW_COUNT()",
+    "SET @z = @y + 1",
+    "SELECT @@warning_count, @@error_count",
+    "DROP TABLE IF EXISTS no_such",
+    "SELECT @@warning_count",
+    "SHOW WARNINGS",
+    "SET NAMES latin1",
+    "SHOW WARNINGS",
+    "SELECT v FROM t WHERE v = 'x'",
+    "SHOW COUNT(*) WARNINGS",
+    "SELECT FOUND_ROWS()",
+    "SET @@collation_connection = LOWER('UTF8MB4_BIN')",
+    "SELECT v FROM t",
+    "SELECT FOUND_ROWS(), ROW_COUNT()",
+];
+
+#[tokio::test]
+async fn mariadb_tells_of_the_clients_last_statement() {
+    tells_of_the_clients_last_statement(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn mysql_tells_of_the_clients_last_statement() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        tells_of_the_clients_last_statement(cluster).await;
+    }
+}
+
+async fn tells_of_the_clients_last_statement(cluster: Cluster) {
+    for (mode, table) in [("primary", "a"), ("split", "b")] {
+        let config = patient(&proxy_config(&cluster)).replace("\"primary\"", &format!("\"{mode}\""));
+        let proxy = Proxy::start(&config).await;
+        readers_are(&proxy, 1).await;
+        let mut answers = Vec::new();
+        for (n, port) in [cluster.primary().port(), proxy.rw].into_iter().enumerate() {
+            let make = format!(
+                "CREATE TABLE test.{table}{n} (v INT); INSERT INTO test.{table}{n} VALUES (1), (2), (3)"
+            );
+            cluster.primary().sql(&make).await;
+            cluster.wait_caught_up().await;
+            let mut client = connect(port, "app", "app", "test").await.unwrap();
+            let mut heard = Vec::new();
+            for sql in QUESTIONS {
+                let sql = sql
+                    .replace(" t ", &format!(" {table}{n} "))
+                    .replace("FROM t", &format!("FROM {table}{n}"));
+                let rows: Result<Vec<Row>, _> = client.query(&sql).await;
+                heard.push(match rows {
+                    Ok(rows) => rows.into_iter().map(|row| format!("{:?}", row.unwrap())).collect(),
+                    Err(error) => vec![error.to_string()],
+                });
+            }
+            answers.push(heard);
+        }
+        for ((sql, direct), proxied) in QUESTIONS.iter().zip(&answers[0]).zip(&answers[1]) {
+            assert_eq!(proxied, direct, "{mode}: {sql}");
+        }
+    }
+}
+
 /// What the last statement cost is known where it ran.
 #[tokio::test]
 async fn the_cost_is_that_of_the_sessions_last_statement() {
