@@ -62,9 +62,8 @@ enum Command {
     },
     /// Show the servers and the traffic of a running proxy.
     Status {
-        /// Where its HTTP port is (`admin.http`).
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090")]
-        url: String,
+        #[command(flatten)]
+        place: status::Where,
         /// Refresh in place twice a second, until Ctrl-C.
         #[arg(long)]
         watch: bool,
@@ -99,6 +98,9 @@ pub enum AppError {
         /// What is wrong.
         wrong: &'static str,
     },
+    /// How `status` is to ask.
+    #[error("{0}")]
+    Target(String),
     /// No log.
     #[error(transparent)]
     Logs(#[from] LogsError),
@@ -124,7 +126,9 @@ pub enum AppError {
 impl AppError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            AppError::Config { .. } | AppError::Url { .. } => ExitCode::from(EXIT_CONFIG),
+            AppError::Config { .. } | AppError::Url { .. } | AppError::Target(_) => {
+                ExitCode::from(EXIT_CONFIG)
+            }
             AppError::Logs(_)
             | AppError::AdminBind { .. }
             | AppError::Start(_)
@@ -177,9 +181,10 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Status { url, watch, note } => {
+        Command::Status { place, watch, note } => {
+            let target = status::Target::of(&place)?;
             let note = note.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
-            status::status(&url, watch, &note)
+            status::status(&target, watch, &note)
         }
         Command::Explain { sql } => {
             say(&explain::explain(&sql))?;

@@ -2,6 +2,8 @@
 //! for each class of attack, against real servers where the behaviour of the server is the point.
 //! `SECURITY.md` names the promise that each module checks.
 
+#[path = "attacks/admin_port.rs"]
+mod admin_port;
 #[path = "attacks/cursors.rs"]
 mod cursors;
 mod dialogue;

@@ -1,103 +1,123 @@
-//! A small HTTP/1 server: few connections, short headers, no request bodies.
+//! What the HTTP port answers, by path, method and right.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
+use super::pages::{Page, Pages};
 use super::{AdminState, readiness};
+use crate::config::Secret;
 use crate::telemetry;
-
-/// Kubelet, Prometheus and a few people at once; more wait in the listen queue.
-const MAX_CONNECTIONS: usize = 128;
-/// For the request's head, and for the next request on a kept connection. Short, so that
-/// idle peers cannot keep the liveness probe out.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection is closed after this, whoever reads slowly.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
-/// hyper's least.
-const BUFFER_BYTES: usize = 8192;
 
 const PATHS: &str = "/livez\n/readyz\n/metrics\n/topology\n";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// Answers until the future is dropped.
-pub async fn serve(listener: TcpListener, state: AdminState) {
-    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let state = state.clone();
-                tokio::spawn(async move {
-                    connection(stream, state).await;
-                    drop(seat);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the HTTP port cannot accept");
-                // Without file descriptors accept fails at once, again and again.
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// In the clear, on a port without a certificate.
+    Open,
+    /// In the clear, on a port with a certificate: probes alone may.
+    Plain,
+    /// By TLS.
+    Encrypted,
+}
+
+/// The paths and what stands behind them.
+#[derive(Clone)]
+pub(super) struct Routes {
+    pub state: AdminState,
+    pub pages: Pages,
+}
+
+impl Routes {
+    /// The answer to a request, whose body nobody reads.
+    pub async fn answer<B>(
+        &self,
+        request: &Request<B>,
+        channel: Channel,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let path = request.uri().path();
+        let probe = matches!(path, "/livez" | "/readyz");
+        if !probe && let Some(refused) = self.refused(request, channel) {
+            return Ok(refused);
         }
-    }
-}
-
-async fn connection(stream: TcpStream, state: AdminState) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = answer(&state, request.method(), request.uri().path());
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
-        Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
-    }
-}
-
-fn answer(state: &AdminState, method: &Method, path: &str) -> Response<Full<Bytes>> {
-    let get = matches!(*method, Method::GET | Method::HEAD);
-    match path {
-        "/livez" | "/readyz" | "/metrics" | "/topology" if !get => {
+        if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/topology") {
+            return Ok(respond(StatusCode::NOT_FOUND, TEXT, format!("no such path; there are:\n{PATHS}")));
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            response
+            return Ok(response);
         }
-        "/livez" => respond(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => ready(state),
-        "/metrics" => match telemetry::exposition(&state.registry) {
-            Ok(text) => respond(StatusCode::OK, telemetry::CONTENT_TYPE, text),
-            Err(_) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the metrics cannot be written\n"),
-        },
-        "/topology" => match serde_json::to_string(&state.report()) {
-            Ok(text) => respond(StatusCode::OK, JSON, text + "\n"),
-            Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
-        },
-        _ => respond(StatusCode::NOT_FOUND, TEXT, format!("no such path; there are:\n{PATHS}")),
+        Ok(match path {
+            "/livez" => self.alive(),
+            "/readyz" => self.ready(),
+            "/metrics" => page(self.pages.get(Page::Metrics).await, telemetry::CONTENT_TYPE),
+            _ => page(self.pages.get(Page::Topology).await, JSON),
+        })
+    }
+
+    /// Why a request is not answered that is none of a probe's.
+    fn refused<B>(&self, request: &Request<B>, channel: Channel) -> Option<Response<Full<Bytes>>> {
+        if channel == Channel::Plain {
+            let text = "this port wants HTTPS for everything but /livez and /readyz\n";
+            return Some(respond(StatusCode::FORBIDDEN, TEXT, text));
+        }
+        let live = self.state.live.borrow();
+        let token = live.admin.token.as_ref()?;
+        let given = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        if given.and_then(bearer).is_some_and(|given| is_token(given, token)) {
+            return None;
+        }
+        let mut response =
+            respond(StatusCode::UNAUTHORIZED, TEXT, "this path wants the token of admin.token\n");
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pointsman\""));
+        Some(response)
+    }
+
+    fn alive(&self) -> Response<Full<Bytes>> {
+        match self.state.pulse.stands_still() {
+            false => respond(StatusCode::OK, TEXT, "ok\n"),
+            true => {
+                let text = "the control thread stands still: servers are not probed any more\n";
+                respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text)
+            }
+        }
+    }
+
+    fn ready(&self) -> Response<Full<Bytes>> {
+        let state = &self.state;
+        let lifecycle = *state.lifecycle.borrow();
+        let fallback = state.live.borrow().replicas.fallback;
+        match readiness(lifecycle, &state.snapshot.borrow(), &state.modes, fallback) {
+            Ok(()) => respond(StatusCode::OK, TEXT, "ready\n"),
+            Err(reason) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
+        }
     }
 }
 
-fn ready(state: &AdminState) -> Response<Full<Bytes>> {
-    let lifecycle = *state.lifecycle.borrow();
-    let fallback = state.live.borrow().replicas.fallback;
-    match readiness(lifecycle, &state.snapshot.borrow(), &state.modes, fallback) {
-        Ok(()) => respond(StatusCode::OK, TEXT, "ready\n"),
-        Err(reason) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
-    }
+/// The credential of an Authorization header with the scheme Bearer (RFC 6750).
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = header.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
+}
+
+/// Compares digests in constant time, so that neither the text nor its length can be guessed byte by byte.
+fn is_token(given: &[u8], token: &Secret) -> bool {
+    let digest = |text: &[u8]| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text);
+    let (given, token) = (digest(given), digest(token.expose().as_bytes()));
+    aws_lc_rs::constant_time::verify_slices_are_equal(given.as_ref(), token.as_ref()).is_ok()
+}
+
+fn page((status, body): (StatusCode, Bytes), kind: &'static str) -> Response<Full<Bytes>> {
+    respond(status, if status == StatusCode::OK { kind } else { TEXT }, body)
 }
 
 fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -1,16 +1,19 @@
 //! The HTTP endpoints: `/livez`, `/readyz`, `/metrics`, `/topology`. They read the
-//! snapshot and the workers' counts and change nothing.
+//! snapshot and the workers' counts and change nothing. They have a thread of their own.
 
 mod http;
 mod kubernetes_families;
 mod memory_families;
+mod pages;
+mod port;
 mod readiness;
 mod report;
+mod seats;
 mod server_families;
 #[cfg(test)]
 mod tests;
 
-pub use http::serve;
+pub use port::serve;
 pub use readiness::readiness;
 pub use report::{
     ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
@@ -29,7 +32,7 @@ use crate::config::{Live, Mode};
 use crate::discovery::WatchState;
 use crate::net::MemoryBudget;
 use crate::telemetry::{
-    Lifecycle, ProcessFamilies, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
+    Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
 };
 use crate::topology::{Snapshot, WriterChange};
 
@@ -50,6 +53,8 @@ pub struct AdminState {
     /// Of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
+    /// Of the control thread.
+    pulse: Pulse,
     registry: Arc<Registry>,
 }
 
@@ -84,6 +89,7 @@ impl AdminState {
             costs: watch::channel(ChangeCosts::default()).1,
             modes: each_once,
             started,
+            pulse: Pulse::default(),
             registry: Arc::new(registry),
         }
     }
@@ -99,6 +105,12 @@ impl AdminState {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(memory_families::MemoryFamilies(memory)));
         }
+        self
+    }
+
+    /// With the pulse of the control thread.
+    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
+        self.pulse = pulse;
         self
     }
 

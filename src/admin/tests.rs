@@ -380,16 +380,85 @@ async fn oversized_and_broken_requests_end_alone() {
 }
 
 #[tokio::test]
-async fn silent_connections_do_not_hold_every_seat() {
+async fn more_silent_connections_than_seats_keep_no_probe_waiting() {
     let admin = Admin::start(&[Mode::Primary]).await;
     let mut silent = Vec::new();
-    for _ in 0..128 {
+    for _ in 0..2 * seats::SEATS {
         silent.push(TcpStream::connect(admin.address).await.unwrap());
     }
-    // All seats are taken until the header timeout frees them; time is not paused, so
-    // closing stands in for it.
-    let waiting = tokio::time::timeout(Duration::from_millis(200), admin.get("/livez")).await;
-    assert!(waiting.is_err(), "the bound holds");
-    drop(silent);
-    assert_eq!(admin.get("/livez").await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(admin.get("/livez").await.status, 200);
+    }
+    let mut ended = 0;
+    for stream in &mut silent {
+        let read = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut [0])).await;
+        ended += usize::from(matches!(read, Ok(Ok(0) | Err(_))));
+    }
+    assert!(ended >= seats::SEATS, "the oldest made room: {ended}");
+}
+
+#[tokio::test]
+async fn a_connection_ends_behind_its_answer() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    // Without "Connection: close": `send` reads to the end all the same.
+    let answer = admin.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (200, "close"));
+}
+
+#[tokio::test]
+async fn a_token_is_asked_of_all_but_probes() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    admin.lifecycle.send_replace(Lifecycle::Listening);
+    admin.snapshot.send_replace(Arc::new(three()));
+    admin.live.send_modify(|live| Arc::make_mut(live).admin.token = Some(crate::config::Secret::new("long")));
+    let get = async |path: &str, header: &str| {
+        admin.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n")).await.status
+    };
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(get(path, "").await, 200, "{path}");
+    }
+    for path in ["/metrics", "/topology", "/", "/secret"] {
+        assert_eq!(get(path, "").await, 401, "{path}");
+        for wrong in ["Bearer lon", "Bearer longer", "Bearer ", "Basic long", "long", "Bearer", "bearerlong"]
+        {
+            assert_eq!(get(path, &format!("Authorization: {wrong}\r\n")).await, 401, "{path} {wrong}");
+        }
+    }
+    for right in ["Authorization: Bearer long\r\n", "authorization: bearer  long \r\n"] {
+        assert_eq!(get("/metrics", right).await, 200, "{right}");
+        assert_eq!(get("/secret", right).await, 404, "{right}");
+    }
+    let refused = admin.get("/topology").await;
+    assert_eq!(refused.headers["www-authenticate"], "Bearer realm=\"pointsman\"");
+}
+
+#[tokio::test]
+async fn every_reader_of_a_crowd_gets_a_page() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    let all = (0..200).map(|at| {
+        let path = if at % 2 == 0 { "/metrics" } else { "/topology" };
+        admin.get(path)
+    });
+    let answers = futures_of(all).await;
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.len() > 100));
+}
+
+/// Runs them side by side.
+async fn futures_of<F: Future<Output = Answer>>(all: impl Iterator<Item = F>) -> Vec<Answer> {
+    let mut waiting: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|cx| {
+        for (future, answer) in &mut waiting {
+            if answer.is_none()
+                && let std::task::Poll::Ready(done) = future.as_mut().poll(cx)
+            {
+                *answer = Some(done);
+            }
+        }
+        match waiting.iter().all(|(_, answer)| answer.is_some()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, answer)| answer).collect()
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot;
 
 use super::AppError;
 use crate::admin::{self, AdminState};
@@ -17,8 +17,9 @@ pub(super) struct AdminPort {
     /// not want it, clients are to be refused and not to wait.
     socket: RefCell<Option<OwnedFd>>,
     /// Until it is served.
-    waiting: Option<(TcpListener, AdminState)>,
-    serving: Option<AbortHandle>,
+    waiting: Option<(std::net::TcpListener, AdminState)>,
+    /// Tells the thread that answers to accept nobody any more.
+    leave: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl AdminPort {
@@ -37,15 +38,23 @@ impl AdminPort {
         };
         let address = listener.local_addr().map_err(refused)?;
         let socket = listener.as_fd().try_clone_to_owned().map_err(refused)?;
+        let listener = listener.into_std().map_err(refused)?;
         tracing::info!(%address, "HTTP listens");
-        Ok(AdminPort { socket: RefCell::new(Some(socket)), waiting: Some((listener, state)), serving: None })
+        let socket = RefCell::new(Some(socket));
+        Ok(AdminPort { socket, waiting: Some((listener, state)), leave: RefCell::default() })
     }
 
-    /// Answers from now on.
-    pub fn serve(&mut self) {
+    /// Answers from now on, on a thread of its own: whatever is asked there, and whoever asks, probes of the servers
+    /// and a change of the primary do not wait for it.
+    pub fn serve(&mut self) -> Result<(), AppError> {
         if let Some((listener, state)) = self.waiting.take() {
-            self.serving = Some(tokio::spawn(admin::serve(listener, state)).abort_handle());
+            let (leave, told) = oneshot::channel();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let answer = move || runtime.block_on(answer(listener, state, told));
+            std::thread::Builder::new().name("http".to_owned()).spawn(answer)?;
+            self.leave.replace(Some(leave));
         }
+        Ok(())
     }
 
     /// The socket, for another process to accept from.
@@ -56,8 +65,19 @@ impl AdminPort {
     /// Takes no new connections: another process does. Those that are open go on.
     pub fn leave(&self) {
         self.socket.take();
-        if let Some(serving) = &self.serving {
-            serving.abort();
-        }
+        self.leave.take();
     }
+}
+
+/// Accepts until the sender is gone, and answers those whom it accepted until the process ends.
+async fn answer(listener: std::net::TcpListener, state: AdminState, left: oneshot::Receiver<()>) {
+    match TcpListener::from_std(listener) {
+        Ok(listener) => {
+            let accepting = tokio::spawn(admin::serve(listener, state));
+            let _ = left.await;
+            accepting.abort();
+        }
+        Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
+    }
+    std::future::pending().await
 }

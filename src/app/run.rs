@@ -30,7 +30,7 @@ use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchS
 use crate::monitor::{BackendConnector, Kicker, Routines};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
-use crate::telemetry::{self, Lifecycle, LogStyle, ReloadMetrics, WorkerMetrics};
+use crate::telemetry::{self, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
 use crate::topology::{Flavor, Snapshot};
 
 /// The node that this process runs on, as a pod's manifest can say it (`spec.nodeName`).
@@ -129,6 +129,8 @@ async fn control(
         events: pod_events(&config.fixed.discovery, &live),
     };
     tokio::task::spawn_local(notices.run());
+    let pulse = Pulse::default();
+    tokio::spawn(pulse.clone().beat());
     let mut admin = None;
     if let Some(address) = &config.fixed.admin_http {
         let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
@@ -142,11 +144,12 @@ async fn control(
         )
         .with_costs(costs_seen)
         .with_memory(memory.clone())
+        .with_pulse(pulse)
         .with_kubernetes(kubernetes);
         let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);
         // While a predecessor answers there, nobody should hear that we are starting.
         if predecessor.is_none() {
-            port.serve();
+            port.serve()?;
         }
     }
     let hangup = signal(SignalKind::hangup())?;
@@ -259,7 +262,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     Lifecycle::Listening.enter(&lifecycle);
     match predecessor {
         // To systemd the process that was there before is still the one to speak.
-        Some(_) => admin.iter_mut().for_each(AdminPort::serve),
+        Some(_) => admin.iter_mut().try_for_each(AdminPort::serve)?,
         None => service_manager::tell("READY=1"),
     }
     let ending = end(&server, admin.as_ref(), &live, &lifecycle);

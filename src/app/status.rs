@@ -2,13 +2,14 @@
 //! once or, with `--watch`, in place until Ctrl-C.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::Empty;
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper::header::HOST;
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use tokio::time::timeout;
 
 use super::http;
@@ -21,49 +22,119 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Thousands of servers; a larger answer is not from us.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
-/// Shows the proxy at `url`; `note` stands below the table that is watched.
-pub(super) fn status(url: &str, watch: bool, note: &str) -> Result<ExitCode, AppError> {
-    let authority = authority(url).map_err(|wrong| AppError::Url { url: url.to_owned(), wrong })?;
+/// The HTTP port to ask, and the right to ask it.
+pub(super) struct Target {
+    /// `host:port`
+    authority: String,
+    /// None for `http://`.
+    tls: Option<http::Tls>,
+    /// The Authorization header; None without a token.
+    right: Option<HeaderValue>,
+}
+
+/// What the command line says of the HTTP port.
+#[derive(Debug, clap::Args)]
+pub(super) struct Where {
+    /// Where its HTTP port is (`admin.http`); https:// where it has a certificate (`admin.tls`).
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090")]
+    pub url: String,
+    /// The certificates (PEM) of the CA that the port's certificate leads to, with https://.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Whom the port's certificate is for, if that is not the URL's host.
+    #[arg(long, value_name = "NAME", requires = "ca_file")]
+    pub tls_name: Option<String>,
+    /// A file with the port's token (`admin.token`).
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The environment variable with the port's token.
+    #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
+    pub token_env: Option<String>,
+}
+
+impl Target {
+    /// The error says what is wrong with the command line.
+    pub fn of(place: &Where) -> Result<Self, AppError> {
+        let (https, authority) =
+            authority(&place.url).map_err(|wrong| AppError::Url { url: place.url.clone(), wrong })?;
+        let tls = match (https, &place.ca_file) {
+            (false, None) => None,
+            (false, Some(_)) => return Err(AppError::Target("--ca-file needs an https:// URL".to_owned())),
+            (true, None) => {
+                let text = "https:// needs --ca-file: the certificates of the CA that the port's leads to";
+                return Err(AppError::Target(text.to_owned()));
+            }
+            (true, Some(ca_file)) => {
+                let host = authority.rsplit_once(':').map_or(&*authority, |(host, _)| host);
+                let name = place.tls_name.as_deref().unwrap_or(host);
+                Some(http::Tls::new(ca_file, name).map_err(AppError::Target)?)
+            }
+        };
+        let right = token(place)?.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
+        let mut right = right.map_err(|_| AppError::Target("the token is no text of one line".to_owned()))?;
+        right.iter_mut().for_each(|right| right.set_sensitive(true));
+        Ok(Target { authority, tls, right })
+    }
+
+    fn silent(&self, reason: &str) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("pointsman does not answer at {scheme}://{}: {reason}", self.authority)
+    }
+}
+
+fn token(place: &Where) -> Result<Option<String>, AppError> {
+    let read = match (&place.token_file, &place.token_env) {
+        (None, None) => return Ok(None),
+        (Some(file), _) => std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display())),
+        (None, Some(name)) => {
+            std::env::var(name).map_err(|e| format!("the environment variable {name}: {e}"))
+        }
+    };
+    read.map(|token| Some(token.trim().to_owned())).map_err(AppError::Target)
+}
+
+/// Shows the proxy at `target`; `note` stands below the table that is watched.
+pub(super) fn status(target: &Target, watch: bool, note: &str) -> Result<ExitCode, AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if watch {
             let done = tokio::select! {
-                never = watch_forever(&authority, note) => never,
+                never = watch_forever(target, note) => never,
                 _ = tokio::signal::ctrl_c() => Ok(()),
             };
             // The terminal shows ^C behind the last line.
             say("\n")?;
             done.map(|()| ExitCode::SUCCESS)
         } else {
-            once(&authority).await
+            once(target).await
         }
     })
 }
 
-async fn once(authority: &str) -> Result<ExitCode, AppError> {
-    let first = fetch(authority).await;
+async fn once(target: &Target) -> Result<ExitCode, AppError> {
+    let first = fetch(target).await;
     // Rates need two looks.
     tokio::time::sleep(REFRESH).await;
-    match (first, fetch(authority).await) {
+    match (first, fetch(target).await) {
         (first, Ok(second)) => {
             say(&render(&second, first.ok().as_ref(), unix_ms()))?;
             Ok(ExitCode::SUCCESS)
         }
         (_, Err(reason)) => {
-            complain(silent(authority, &reason));
+            complain(target.silent(&reason));
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-async fn watch_forever(authority: &str, note: &str) -> Result<(), AppError> {
+async fn watch_forever(target: &Target, note: &str) -> Result<(), AppError> {
     let in_place = std::io::stdout().is_terminal();
     let mut last = None;
     if in_place {
         say("\x1b[2J")?;
     }
     loop {
-        let page = match fetch(authority).await {
+        let page = match fetch(target).await {
             Ok(report) => {
                 let page = render(&report, last.as_ref(), unix_ms());
                 last = Some(report);
@@ -71,16 +142,12 @@ async fn watch_forever(authority: &str, note: &str) -> Result<(), AppError> {
             }
             Err(reason) => {
                 last = None;
-                silent(authority, &reason) + "\n" + note
+                target.silent(&reason) + "\n" + note
             }
         };
         say(&if in_place { frame(&page) } else { page + "\n" })?;
         tokio::time::sleep(REFRESH).await;
     }
-}
-
-fn silent(authority: &str, reason: &str) -> String {
-    format!("pointsman does not answer at http://{authority}: {reason}")
 }
 
 /// A page over the one before, without flicker: home, each line to its end, the
@@ -95,34 +162,45 @@ fn unix_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `host:port` of an HTTP URL.
-pub(super) fn authority(url: &str) -> Result<String, &'static str> {
-    let rest = match url.split_once("://") {
-        Some(("http", rest)) => rest,
-        Some(_) => return Err("is not an http URL"),
-        None => url,
+/// Whether a URL is https, and its `host:port`.
+pub(super) fn authority(url: &str) -> Result<(bool, String), &'static str> {
+    let (https, rest) = match url.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        Some(_) => return Err("is not an http or https URL"),
+        None => (false, url),
     };
     let authority = rest.trim_end_matches('/');
     if authority.is_empty() || authority.contains(['/', '@', ' ', '?']) {
         return Err("has no host, or more than host and port");
     }
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    Ok(if has_port { authority.to_owned() } else { format!("{authority}:9090") })
+    Ok((https, if has_port { authority.to_owned() } else { format!("{authority}:9090") }))
 }
 
 /// The proxy's report, or why there is none.
-pub(super) async fn fetch(authority: &str) -> Result<Report, String> {
-    match timeout(PATIENCE, get_report(authority)).await {
+pub(super) async fn fetch(target: &Target) -> Result<Report, String> {
+    match timeout(PATIENCE, get_report(target)).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
 
-async fn get_report(authority: &str) -> Result<Report, http::Error> {
-    let request = Request::get("/topology").header(HOST, authority).body(Empty::<Bytes>::new())?;
-    let (status, body) = http::send(authority, request, MAX_ANSWER_BYTES).await?;
+async fn get_report(target: &Target) -> Result<Report, http::Error> {
+    let mut request = Request::get("/topology").header(HOST, &target.authority);
+    if let Some(right) = &target.right {
+        request = request.header(AUTHORIZATION, right);
+    }
+    let request = request.body(Empty::<Bytes>::new())?;
+    let (status, body) =
+        http::send(&target.authority, target.tls.as_ref(), request, MAX_ANSWER_BYTES).await?;
     if !status.is_success() {
-        return Err(format!("/topology answers {status}").into());
+        let why = match status.as_u16() {
+            401 => " (write --token-file or --token-env)",
+            403 => " (write https:// and --ca-file)",
+            _ => "",
+        };
+        return Err(format!("/topology answers {status}{why}").into());
     }
     Ok(serde_json::from_slice(&body?)?)
 }

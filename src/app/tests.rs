@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::reload::{Reloader, Secrets};
-use super::status::{authority, fetch, frame};
+use super::status::{Target, Where, authority, fetch, frame};
 use super::table::render;
 use super::*;
 use crate::admin::{
@@ -54,7 +54,7 @@ fn the_command_line_is_consistent() {
     assert!(Cli::try_parse_from(["pointsman", "run"]).is_err(), "--config is needed");
     let cli = Cli::try_parse_from(["pointsman", "status", "--watch"]).unwrap();
     assert!(
-        matches!(cli.command, Command::Status { url, watch: true, note: None } if url == "http://127.0.0.1:9090")
+        matches!(cli.command, Command::Status { place, watch: true, note: None } if place.url == "http://127.0.0.1:9090")
     );
 }
 
@@ -215,18 +215,36 @@ async fn a_changed_secret_file_reloads_by_itself() {
 
 #[test]
 fn urls() {
-    assert_eq!(authority("http://127.0.0.1:9090"), Ok("127.0.0.1:9090".to_owned()));
-    assert_eq!(authority("http://proxy/"), Ok("proxy:9090".to_owned()));
-    assert_eq!(authority("[::1]:80"), Ok("[::1]:80".to_owned()));
-    assert_eq!(authority("https://x:1"), Err("is not an http URL"));
+    assert_eq!(authority("http://127.0.0.1:9090"), Ok((false, "127.0.0.1:9090".to_owned())));
+    assert_eq!(authority("http://proxy/"), Ok((false, "proxy:9090".to_owned())));
+    assert_eq!(authority("[::1]:80"), Ok((false, "[::1]:80".to_owned())));
+    assert_eq!(authority("https://x:1"), Ok((true, "x:1".to_owned())));
+    assert_eq!(authority("ftp://x:1"), Err("is not an http or https URL"));
     assert!(authority("http://").is_err());
     assert!(authority("http://x/topology").is_err());
+}
+
+fn target(url: &str, ca_file: Option<PathBuf>) -> Result<Target, AppError> {
+    Target::of(&Where { url: url.to_owned(), ca_file, tls_name: None, token_file: None, token_env: None })
+}
+
+#[test]
+fn https_needs_a_ca_and_a_ca_https() {
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/src/net/tls/fixture/ca.pem");
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/src/net/tls/fixture/server-key.pem");
+    assert!(target("https://x", Some(ca.into())).is_ok());
+    let wrong = |url: &str, ca: Option<&str>| target(url, ca.map(PathBuf::from)).err().unwrap().to_string();
+    assert!(wrong("https://x", None).contains("--ca-file"));
+    assert!(wrong("http://x", Some(ca)).contains("https://"));
+    assert!(wrong("https://x", Some(key)).contains("holds no certificate"));
+    assert!(wrong("https://x", Some("/nowhere")).contains("/nowhere"));
 }
 
 #[tokio::test]
 async fn status_reads_what_admin_serves() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let target = target(&url, None).unwrap();
     let (_snapshot, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
     let (_lifecycle, lifecycle) = watch::channel(Lifecycle::Listening);
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
@@ -234,12 +252,12 @@ async fn status_reads_what_admin_serves() {
     let modes = config.fixed.listeners.iter().map(|l| l.mode);
     let state = AdminState::new(modes, Vec::new(), snapshot, lifecycle, live, Arc::default());
     let server = tokio::spawn(crate::admin::serve(listener, state));
-    let report = fetch(&address).await.unwrap();
+    let report = fetch(&target).await.unwrap();
     assert_eq!(report.state, "listening");
     assert_eq!(report.traffic.ports.len(), 2);
     server.abort();
     let _ = server.await;
-    let reason = fetch(&address).await.unwrap_err();
+    let reason = fetch(&target).await.unwrap_err();
     assert!(reason.contains("refused"), "{reason}");
 }
 

@@ -87,6 +87,6 @@ async fn post(webhook: &Webhook, body: Bytes) -> Result<(), http::Error> {
         .header(HOST, &*webhook.authority)
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(body))?;
-    let (status, _) = http::send(&webhook.authority, request, MAX_ANSWER_BYTES).await?;
+    let (status, _) = http::send(&webhook.authority, None, request, MAX_ANSWER_BYTES).await?;
     if status.is_success() { Ok(()) } else { Err(format!("it answers {status}").into()) }
 }

@@ -44,6 +44,7 @@ impl Live {
     /// The parts that a reload changes, for the log.
     pub fn changes(&self, new: &Live) -> Vec<String> {
         let compared = [
+            ("admin", self.admin != new.admin),
             ("discovery.servers", self.servers != new.servers),
             ("monitor", self.monitor != new.monitor),
             ("users", self.users != new.users),

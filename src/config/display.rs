@@ -53,6 +53,13 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result
         write_level(f, live.listener_levels.get(&listener.name).copied())?;
     }
     writeln!(f, "\n[admin]\nhttp = {}", quoted(fixed.admin_http.as_deref().unwrap_or("off")))?;
+    if live.admin.token.is_some() {
+        writeln!(f, "token = \"{}\"", Secret::default())?;
+    }
+    if let Some(identity) = &live.admin.tls {
+        let (cert, key) = (quoted(&identity.cert_file), quoted(&identity.key_file));
+        writeln!(f, "\n[admin.tls]\ncert_file = {cert}\nkey_file = {key}")?;
+    }
     writeln!(f, "\n[log]\nformat = {}\nlevel = {}", word(fixed.log.format), quoted(&fixed.log.level))
 }
 

@@ -1,6 +1,7 @@
 //! TOML to parsed types. Every key is documented in `config/pointsman.toml`;
 //! unknown keys are errors that name the key and the nearest known one.
 
+mod admin;
 mod check;
 mod choice;
 mod defaults;
@@ -16,6 +17,7 @@ mod types;
 mod values;
 mod warnings;
 
+pub use admin::AdminAccess;
 pub use choice::Choice;
 pub use error::{ConfigError, Problem};
 pub use kubernetes::{Kubernetes, Labels, NoRole, PodPort, PodZone, Preset};

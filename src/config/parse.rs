@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admin;
 use super::check;
 use super::defaults;
 use super::error::ConfigError;
@@ -13,7 +14,7 @@ use super::kubernetes;
 use super::reader::{Reader, Section};
 use super::tls;
 use super::types::*;
-use super::values::{Use, check_address, is_log_filter};
+use super::values::{Use, is_log_filter};
 
 /// The least a setting may be where 0 makes no sense.
 const SOME: Duration = Duration::from_millis(1);
@@ -51,15 +52,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
     let (fixed, live) = reader.document(|root| {
         let (discovery, servers) = root.table("discovery", discovery);
         let (listeners, listener_levels) = listeners(root);
-        let fixed = Fixed {
-            workers: workers(root),
-            listeners,
-            admin_http: root.table("admin", admin_http),
-            discovery,
-            log: root.table("log", log),
-        };
+        let (admin_http, admin) = root.table("admin", admin::admin);
+        let fixed =
+            Fixed { workers: workers(root), listeners, admin_http, discovery, log: root.table("log", log) };
         let live = Live {
             servers,
+            admin,
             monitor: root.table("monitor", monitor),
             users: users(root),
             listener_levels,
@@ -127,18 +125,6 @@ fn level_of_listener(s: &Section<'_>, mode: Mode) -> Option<Level> {
 /// `consistency`, if it is given.
 fn level(s: &Section<'_>) -> Option<Level> {
     s.get("consistency").map(|_| s.choice("consistency", Level::Strong))
-}
-
-fn admin_http(s: &Section<'_>) -> Option<String> {
-    let Some((text, line)) = s.text("http") else { return Some(defaults::ADMIN_HTTP.to_owned()) };
-    if text == "off" {
-        return None;
-    }
-    if let Err(wrong) = check_address(&text, Use::BindTcp) {
-        let text = format!("{text:?} {wrong}; write \"{}\", or \"off\"", defaults::ADMIN_HTTP);
-        s.problem(Some(line), "http", text);
-    }
-    Some(text)
 }
 
 fn discovery(s: &Section<'_>) -> (Discovery, Vec<StaticServer>) {

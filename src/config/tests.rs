@@ -283,6 +283,20 @@ fn wrong_values_say_what_to_write() {
             "[admin]\nhttp = \"unix:/x\"\n",
             "line 11: admin.http: \"unix:/x\" is a unix socket, and this needs TCP; write \"0.0.0.0:9090\", or \"off\"",
         ),
+        ("[admin]\ntoken = \"\"\n", "line 11: admin.token: is empty; write a long random text"),
+        ("[admin]\ntoken = 5\n", "line 11: admin.token: is no text; write it in quotes"),
+        (
+            "[admin]\ntoken = \"a b\"\n",
+            "line 11: admin.token: has a space, a control character or one outside of ASCII, which no HTTP header can carry; write others",
+        ),
+        (
+            "[admin]\ntoken = \"a\"\ntoken_env = \"b\"\n",
+            "line 12: admin.token_env: stands beside token; write only one of token, token_file and token_env",
+        ),
+        (
+            "[admin.tls]\ncert_file = \"a\"\n",
+            "line 11: admin.tls.cert_file: stands without key_file; write both",
+        ),
         ("[[listeners]]\nname = \"a b\"\naddress = \":3306\"\n", ""),
     ] {
         if !message.is_empty() {

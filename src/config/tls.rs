@@ -59,7 +59,7 @@ impl Choice for TlsMode {
     ];
 }
 
-/// `cert_file` and `key_file`
+/// `cert_file` and `key_file`: a certificate of the proxy's own, towards servers or of its HTTP port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientIdentity {
     /// As written.
@@ -137,14 +137,24 @@ pub(super) fn servers_tls(s: &Section<'_>) -> ServersTls {
     if let Err(wrong) = read.roots() {
         s.problem(s.get("ca_file").map(|found| found.line), "ca_file", wrong);
     }
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    if let Some(Err((key, wrong))) = read.identity.as_ref().map(|identity| identity.certified(&provider)) {
-        s.problem(s.line, key, wrong);
+    if let Some(identity) = &read.identity {
+        is_usable(s, identity);
     }
     read
 }
 
-fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
+/// True if the key belongs to the certificate; notes a problem if not.
+pub(super) fn is_usable(s: &Section<'_>, identity: &ClientIdentity) -> bool {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let wrong = identity.certified(&provider).err();
+    if let Some((key, wrong)) = &wrong {
+        s.problem(s.line, key, wrong.as_str());
+    }
+    wrong.is_none()
+}
+
+/// `cert_file` and `key_file`: both or none.
+pub(super) fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
     let (cert_file, key_file) = (s.text("cert_file"), s.text("key_file"));
     let alone = match (&cert_file, &key_file) {
         (Some((_, line)), None) => Some((*line, "cert_file", "key_file")),

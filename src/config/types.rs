@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admin::AdminAccess;
 use super::kubernetes::Kubernetes;
 use super::tls::ServersTls;
 
@@ -162,6 +163,8 @@ pub enum LogFormat {
 pub struct Live {
     /// `[[discovery.servers]]`
     pub servers: Vec<StaticServer>,
+    /// `[admin]` but for the address.
+    pub admin: AdminAccess,
     /// `[monitor]`
     pub monitor: Monitor,
     /// `[[users]]` by name.

@@ -289,7 +289,8 @@ impl Section<'_> {
             .map_err(|e| format!("cannot read {}: {e}; write the path of a readable file", path.display()))
     }
 
-    fn secret_file(&self, path: &str) -> Result<String, String> {
+    /// What a file holds, without a newline at its end. A change of it is one of the configuration.
+    pub fn secret_file(&self, path: &str) -> Result<String, String> {
         let text = self.read(path)?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())

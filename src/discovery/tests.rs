@@ -29,6 +29,7 @@ fn live(names: &[&str]) -> Live {
     };
     Live {
         servers: names.iter().map(server).collect(),
+        admin: Default::default(),
         monitor: monitor_account("monitor"),
         users: HashMap::new(),
         servers_tls: Default::default(),
@@ -36,7 +37,12 @@ fn live(names: &[&str]) -> Live {
         consistency: Consistency { level: Level::Strong, max_wait: second, primary_share: 50 },
         replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },
         failover: Failover { hold: second, ..Default::default() },
-        limits: Limits { max_connections: 1, max_server_connections: ten, queue_timeout: second },
+        limits: Limits {
+            max_connections: 1,
+            max_server_connections: ten,
+            queue_timeout: second,
+            ..Limits::default()
+        },
         pool: Pool { idle_timeout: second, ..Pool::default() },
         timeouts: Timeouts { connect: second, login: second, idle: second },
         notify: crate::config::Notify::default(),

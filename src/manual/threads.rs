@@ -11,11 +11,23 @@
 //! read by others. What is shared is touched when a client connects (ids, loads), when a server connection is
 //! opened or closed ([`Ceilings`](crate::backend::Ceilings)), and at a KILL.
 //!
-//! The main thread is the control thread (`app/run.rs`): probes, the owner of the snapshot, HTTP, reload,
+//! The main thread is the control thread (`app/run.rs`): probes, the owner of the snapshot, reload,
 //! signals. It speaks to workers by three `watch` channels (snapshot, settings, the catalogue of stored
 //! routines) and one queue each
 //! ([`Control`](crate::server::Control)). A panic in any task ends the process (a hook that `app/defect.rs`
 //! sets): half a proxy is worse than a restart.
+//!
+//! # HTTP
+//!
+//! The HTTP port has a thread of its own (`app/admin_port.rs`): what is asked there delays no probe of a server, and
+//! a busy control thread delays no probe of the kubelet. `/livez` is 503 if the control thread has not turned for a
+//! minute ([`Pulse`](crate::telemetry::Pulse)). Who comes is accepted at once (`admin/port.rs`). 256 connections are
+//! open at most (`admin/seats.rs`): one more takes the place of the oldest of the address that has the most of them,
+//! so that one address cannot push out another, and a new connection lives until 256 others came behind it. Each is
+//! closed behind its answer, after 5 s without a whole request head, and after 30 s in any case. `/metrics` and
+//! `/topology` are written once for everybody who waits for them, with a pause between two pages (`admin/pages.rs`);
+//! TLS handshakes are computed one at a time, and other tasks run in between. So a probe waits for one page or one
+//! signature at most. `benches/livez.py` measures it.
 //!
 //! # I/O shaped for completion
 //!

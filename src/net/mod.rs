@@ -19,6 +19,7 @@ mod handover;
 mod listener;
 #[cfg(test)]
 pub mod memory;
+mod origin;
 mod packet;
 mod signal;
 mod tls;
@@ -30,6 +31,7 @@ pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
 pub use endpoint::{Endpoint, EndpointError};
 pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
+pub use origin::{Origin, Peer};
 pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, or_raised};
 pub use tls::{Encrypted, TlsCell, TlsClient, TlsError};

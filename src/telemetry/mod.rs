@@ -6,6 +6,7 @@ mod families;
 mod lifecycle;
 mod logs;
 mod process;
+mod pulse;
 mod reloads;
 mod worker;
 mod worker_families;
@@ -15,6 +16,7 @@ pub use families::{CONTENT_TYPE, Families, exposition};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogStyle, LogsError, init_tracing};
 pub use process::ProcessFamilies;
+pub use pulse::Pulse;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use worker::{
     Close, Disruption, Fresh, Handshake, Kind, Pin, PlacedCells, Port, Question, Reason, Target,

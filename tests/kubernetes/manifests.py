@@ -13,6 +13,8 @@ CERTIFICATES = {
     "servers-tls/ca.crt": (FIXTURE / "ca.pem").read_text,
     "servers-tls/tls.crt": (FIXTURE / "server.pem").read_text,
     "servers-tls/tls.key": (FIXTURE / "server-key.pem").read_text,
+    "admin/tls.crt": (FIXTURE / "server.pem").read_text,
+    "admin/tls.key": (FIXTURE / "server-key.pem").read_text,
 }
 
 

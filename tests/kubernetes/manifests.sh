@@ -86,6 +86,7 @@ chart_checks() {
   check "the CA is mounted" ca_is_mounted
   check "the CA is watched" ca_is_watched
   check "no CA is known of others" refuses "serversTls.caSecret" template --set preset=moco,cluster=a,serversTls.caSecret=operator
+  check "the HTTP port is protected" http_is_protected
   check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
@@ -128,6 +129,13 @@ tells_events() {
   rendered "$work/events.yaml" --set preset=moco,cluster=my-cluster,rbac.events=true,config.notify.webhook=http://a/b \
     && accepted "$work/events.yaml" && config_is_valid "$work/events.yaml" "$work/volume-events" \
     && grep -A2 '\[notify\]' "$work/events.yaml" | grep -q 'events = true' && ! grep -q notify "$work/moco-plain.yaml"
+}
+
+http_is_protected() {
+  rendered "$work/admin.yaml" --set preset=moco,cluster=a,serviceMonitor.enabled=true,admin.tokenSecret=scrapers,admin.tlsSecret=own \
+    && accepted "$work/admin.yaml" && config_is_valid "$work/admin.yaml" "$work/volume-admin" \
+    && grep -q 'token_file = "admin/token"' "$work/admin.yaml" && grep -q 'credentials: {name: "scrapers", key: "token"}' "$work/admin.yaml" \
+    && grep -q 'serverName: shop-proxy-pointsman.databases.svc' "$work/admin.yaml"
 }
 
 ca_is_mounted() {

@@ -83,3 +83,22 @@ fn passwords_for_unverified_servers_are_warned_of() {
     // Nobody stands between the proxy and a socket in the file system.
     assert_eq!(warnings(&section("").replace("\"a:3306\"", "\"unix:/run/mysqld.sock\"")), [""; 0]);
 }
+
+#[test]
+fn the_http_port_has_a_certificate_and_a_token() {
+    let token = std::env::temp_dir().join(format!("pointsman-token-{}", std::process::id()));
+    std::fs::write(&token, "very-long\n").unwrap();
+    let admin =
+        format!("[admin]\ntoken_file = {token:?}\n[admin.tls]\ncert_file = {CERT:?}\nkey_file = {KEY:?}\n");
+    let config = parse(&format!("{LEAST}{admin}")).unwrap();
+    assert_eq!(config.live.admin.token.as_ref().map(Secret::expose), Some("very-long"));
+    assert_eq!(config.sources.len(), 3, "a change of any of the files is one of the configuration");
+    let shown = config.to_string();
+    assert!(shown.contains("token = \"********\"\n\n[admin.tls]\ncert_file = "), "{shown}");
+    assert!(!shown.contains("very-long") && !shown.contains("PRIVATE"), "{shown}");
+    let plain = parse(LEAST).unwrap();
+    assert_eq!(plain.live.changes(&config.live), ["admin"]);
+    let found = problems(&format!("{LEAST}[admin.tls]\ncert_file = {CA:?}\nkey_file = {KEY:?}\n"));
+    assert!(found[0].contains("admin.tls.key_file: is not the key of the certificate"), "{found:?}");
+    std::fs::remove_file(token).unwrap();
+}

@@ -109,6 +109,7 @@ fn live() -> Live {
     };
     Live {
         servers: Vec::new(),
+        admin: Default::default(),
         monitor: Monitor {
             user: "monitor".into(),
             password: Secret::new(super::server::MONITORS),
