@@ -2,8 +2,10 @@
 //! [`classify`] judges. In doubt it may do anything. Servers do not check what a routine declares
 //! about itself, so a body that can be seen counts more.
 
+use std::collections::HashSet;
+
 use super::classify::{Context, RoutineFacts, Routines, classify};
-use super::{Effects, Kind, Lexer, Options, StatementKind, Token};
+use super::{Effects, Kind, Lexer, Options, StatementKind, Token, steps};
 
 /// Longer bodies are not looked into.
 const MAX_TOKENS: usize = 50_000;
@@ -12,7 +14,7 @@ const MAX_TOKENS: usize = 50_000;
 pub fn judge(body: &[u8], options: Options, schema: &[u8], routines: &dyn Routines) -> RoutineFacts {
     let Some(tokens) = tokens(body, options) else { return RoutineFacts::Other };
     let context = Context { options, schema };
-    let mut judge = Judge { body, context, routines, variables: Vec::new(), reads: true, clean: true };
+    let mut judge = Judge { body, context, routines, variables: HashSet::new(), reads: true, clean: true };
     for piece in tokens.split(|token| token.kind == Kind::Semicolon) {
         judge.piece(piece);
     }
@@ -39,8 +41,8 @@ struct Judge<'a> {
     body: &'a [u8],
     context: Context<'a>,
     routines: &'a dyn Routines,
-    /// Declared so far; a SET of any other name may be one of a parameter or of a system variable.
-    variables: Vec<&'a [u8]>,
+    /// Declared so far, in lower case; a SET of any other name may be one of a parameter or of a system variable.
+    variables: HashSet<Vec<u8>>,
     /// It only reads.
     reads: bool,
     /// It leaves nothing behind in the session.
@@ -61,7 +63,7 @@ impl<'a> Judge<'a> {
                 _ if first.is_any(&["IF", "ELSEIF", "CASE", "WHEN"]) => self.until("THEN", rest),
                 _ if first.is_any(&["WHILE"]) => self.until("DO", rest),
                 [name, _, ..] if first.is("FOR") => {
-                    self.variables.push(unquoted(name));
+                    self.variables.insert(unquoted(name).to_ascii_lowercase());
                     self.until("DO", rest)
                 }
                 _ if first.is("DECLARE") => self.declare(rest),
@@ -96,7 +98,7 @@ impl<'a> Judge<'a> {
             _ => {
                 let names = toks.split(|token| token.kind == Kind::Comma);
                 let first_names = names.map_while(|names| names.first().filter(|name| is_name(name)));
-                self.variables.extend(first_names.map(unquoted));
+                self.variables.extend(first_names.map(|name| unquoted(name).to_ascii_lowercase()));
                 if let Some(at) = outside(toks, |token| token.is("DEFAULT")) {
                     self.expression(toks.get(at + 1..).unwrap_or_default());
                 }
@@ -137,7 +139,7 @@ impl<'a> Judge<'a> {
             [name, sign, value @ ..]
                 if is_name(name)
                     && matches!(sign.kind, Kind::Equals | Kind::Assign)
-                    && self.variables.iter().any(|known| known.eq_ignore_ascii_case(unquoted(name))) =>
+                    && self.variables.contains(&unquoted(name).to_ascii_lowercase()) =>
             {
                 self.expression(value);
             }
@@ -217,7 +219,7 @@ fn unquoted<'a>(token: &Token<'a>) -> &'a [u8] {
 /// The place of the first token outside parentheses of which this holds.
 fn outside(toks: &[Token<'_>], wanted: impl Fn(&Token<'_>) -> bool) -> Option<usize> {
     let mut depth = 0usize;
-    toks.iter().position(|token| {
+    toks.iter().inspect(|_| steps::count(1)).position(|token| {
         match token.kind {
             Kind::Open => depth += 1,
             Kind::Close => depth = depth.saturating_sub(1),

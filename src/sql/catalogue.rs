@@ -58,8 +58,24 @@ pub struct Definition {
     pub body: Body,
 }
 
-/// By name in lower case; of each schema that has one, its place in `definitions`.
-type Places = HashMap<Box<[u8]>, Vec<usize>>;
+/// By name in lower case.
+type Places = HashMap<Box<[u8]>, Named>;
+
+/// The routines of one name. Schemas without number may have one, and a text may name it without end: neither may
+/// make a lookup longer.
+#[derive(Debug, Clone)]
+struct Named {
+    /// Their places in `definitions`, by schema in lower case.
+    in_schema: HashMap<Box<[u8]>, Vec<usize>>,
+    /// What is true of all of them.
+    worst: RoutineFacts,
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        Self { in_schema: HashMap::new(), worst: RoutineFacts::Other }
+    }
+}
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +103,8 @@ impl RoutineCatalogue {
                 RoutineKind::Procedure => &mut next.procedures,
             };
             let name = definition.name.to_ascii_lowercase().into_boxed_slice();
-            places.entry(name).or_default().push(at);
+            let schema = definition.schema.to_ascii_lowercase().into_boxed_slice();
+            places.entry(name).or_default().in_schema.entry(schema).or_default().push(at);
         }
         next.facts = vec![RoutineFacts::Other; definitions.len()];
         next.definitions = definitions;
@@ -109,6 +126,9 @@ impl RoutineCatalogue {
                 return;
             }
             self.facts = facts;
+            for named in self.functions.values_mut().chain(self.procedures.values_mut()) {
+                named.worst = worst(&self.facts, named.in_schema.values().flatten());
+            }
         }
     }
 
@@ -134,14 +154,20 @@ impl RoutineCatalogue {
         let Some(lower) = lower.get_mut(..name.len()) else { return RoutineFacts::Unknown };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        let Some(places) = places.get(&*lower) else { return RoutineFacts::Unknown };
-        let meant = places.iter().filter(|at| {
-            let own = self.definitions.get(**at).map(|definition| &*definition.schema);
-            schema.is_none_or(|schema| own.is_some_and(|own| own.eq_ignore_ascii_case(schema)))
-        });
-        let facts = meant.filter_map(|at| self.facts.get(*at)).copied();
-        facts.max_by_key(|facts| severity(*facts)).unwrap_or(RoutineFacts::Unknown)
+        let Some(named) = places.get(&*lower) else { return RoutineFacts::Unknown };
+        let Some(schema) = schema else { return named.worst };
+        let mut lower = [0; MAX_NAME];
+        let Some(lower) = lower.get_mut(..schema.len()) else { return RoutineFacts::Unknown };
+        lower.copy_from_slice(schema);
+        lower.make_ascii_lowercase();
+        named.in_schema.get(&*lower).map_or(RoutineFacts::Unknown, |places| worst(&self.facts, places))
     }
+}
+
+/// The worst of what is known of the routines at these places.
+fn worst<'a>(facts: &[RoutineFacts], places: impl IntoIterator<Item = &'a usize>) -> RoutineFacts {
+    let known = places.into_iter().filter_map(|at| facts.get(*at)).copied();
+    known.max_by_key(|facts| severity(*facts)).unwrap_or(RoutineFacts::Unknown)
 }
 
 const fn severity(facts: RoutineFacts) -> u8 {

@@ -1,9 +1,11 @@
 //! Every reader of texts is linear: the steps that it takes (tokens and bytes passed, never time) stay under a line
 //! at growing sizes, for every shape of text that is known to have cost more somewhere and for random ones.
 
+use super::class::StatementClass;
+use super::classify::{ClassCache, classify};
 use super::read_only::{Reason, Verdict, check};
 use super::steps::taken;
-use super::{Kind, Lexer, Options};
+use super::{Kind, Lexer, Options, StatementKind, body, kill, own, parts, set_names};
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
 type Shape<'a> = (&'a str, &'a str, &'a str);
@@ -179,12 +181,12 @@ fn linear(name: &str, readings: u64, sql: &[u8], read: impl FnOnce(&[u8])) -> u6
     steps
 }
 
-/// Runs `read` over the texts of all shapes at 16 and 64 KiB, and over those that cost the most at 256 KiB and 1 MiB.
+/// Runs `read` over the texts of all shapes at 16 KiB, and over those that cost the most at 64 KiB, 256 KiB and 1 MiB.
 #[track_caller]
 fn at_growing_sizes(name: &str, readings: u64, read: impl Fn(&[u8])) {
     let steps = |shape: &Shape<'_>, bytes| linear(name, readings, &text(*shape, bytes), &read);
     let mut shapes: Vec<_> = SHAPES.iter().map(|shape| (steps(shape, 16 << 10), shape)).collect();
-    for (bytes, most) in [(64 << 10, SHAPES.len()), (256 << 10, 24), (1 << 20, 6)] {
+    for (bytes, most) in [(64 << 10, 24), (256 << 10, 6), (1 << 20, 3)] {
         shapes.sort_by_key(|(steps, _)| std::cmp::Reverse(*steps));
         shapes.truncate(most);
         shapes.iter_mut().for_each(|(last, shape)| *last = steps(shape, bytes));
@@ -220,4 +222,103 @@ fn the_guard_gives_up_on_what_multiplies() {
     // One reading is enough for anything of any length.
     let long = text(("SELECT /*!50001 1*/", "+1", ""), 1 << 20);
     assert_eq!(check(&long, Options::default()), Verdict::Allowed);
+}
+
+#[test]
+fn classification_is_linear() {
+    let options = Options::default();
+    at_growing_sizes("classify", 6, |sql| _ = classify(sql, options, &()));
+    at_growing_sizes("cache", 6, |sql| _ = ClassCache::new().classify(sql, options, &()));
+    for options in all_options() {
+        for shape in SHAPES {
+            linear("classify", 6, &text(*shape, 4 << 10), |sql| _ = classify(sql, options, &()));
+        }
+    }
+}
+
+#[test]
+fn what_the_session_remembers_is_read_in_linear_time() {
+    type Reader = (&'static str, fn(&[u8], Options));
+    let readers: [Reader; 14] = [
+        ("changes_trackers", |sql, options| _ = parts::changes_trackers(sql, options)),
+        ("temporary_table", |sql, options| _ = parts::temporary_table(sql, options)),
+        ("dropped_tables", |sql, options| _ = parts::dropped_tables(sql, options)),
+        ("prepared", |sql, options| _ = parts::prepared(sql, options)),
+        ("executed", |sql, options| _ = parts::executed(sql, options)),
+        ("deallocated", |sql, options| _ = parts::deallocated(sql, options)),
+        ("named_locks", |sql, options| _ = parts::named_locks(sql, options)),
+        ("user_variables", |sql, options| _ = parts::user_variables(sql, options)),
+        ("named_user_variables", |sql, options| _ = parts::named_user_variables(sql, options)),
+        ("system_variables", |sql, options| _ = parts::system_variables(sql, options)),
+        ("sets_charset_too", |sql, options| _ = parts::sets_charset_too(sql, options)),
+        ("own", |sql, options| _ = own::parse(sql, options)),
+        ("kill", |sql, options| _ = kill::parse(sql, options)),
+        ("collation", |sql, options| _ = set_names::collation(sql, options)),
+    ];
+    for (name, read) in readers {
+        at_growing_sizes(name, 4, |sql| read(sql, Options::default()));
+    }
+}
+
+#[test]
+fn bodies_of_routines_are_read_in_linear_time() {
+    at_growing_sizes("body", 8, |sql| _ = body::judge(sql, Options::default(), b"s", &()));
+}
+
+#[test]
+fn a_text_over_its_budget_counts_as_not_understood() {
+    const VERSIONS: &str = "/*!50001 1*//*!50002 +1*//*!50003 +1*//*!50004 +1*/";
+    let class = |shape: Shape<'_>, bytes| classify(&text(shape, bytes), Options::default(), &());
+    let versions = format!("SELECT {VERSIONS}");
+    assert_eq!(class((&versions, "+1", ""), 4 << 10).kind, StatementKind::Read);
+    let effects = StatementClass::UNKNOWN.effects;
+    for (shape, bytes) in [
+        ((&*versions, "+1", ""), 64 << 10),
+        (("SELECT 1", "+1", ""), 256 << 10),
+        (("", "SELECT 1;", ""), 512 << 10),
+        (("", "/*!50001*//*!50002*//*!50003*//*!50004*/SELECT 1;", ""), 512 << 10),
+    ] {
+        let found = class(shape, bytes);
+        assert_eq!((found.kind, found.effects), (StatementKind::Unknown, effects), "{shape:?}");
+    }
+    // What is long for its literals is understood.
+    let bulk = class(("INSERT INTO t VALUES (1,'a')", ",(12345,'some text')", ""), 1 << 20);
+    assert_eq!(bulk.kind, StatementKind::Write);
+    let list = class(("SELECT * FROM t WHERE a IN (1", ",12345", ")"), 1 << 20);
+    assert_eq!(list.kind, StatementKind::Read);
+}
+
+#[test]
+fn a_call_in_a_call_is_no_deeper_for_the_proxy() {
+    for shape in [("SELECT ", "a(", "1"), ("", "SET STATEMENT a=1 FOR ", "SELECT 1"), ("", "EXPLAIN (", "SELECT 1")] {
+        // A stack that the depth of a text can use up ends the process.
+        let sql = text(shape, 96 << 10);
+        let small = std::thread::Builder::new().stack_size(256 << 10);
+        let read = small.spawn(move || classify(&sql, Options::default(), &()).kind).expect("a thread");
+        assert_ne!(read.join().expect("classified"), StatementKind::Read);
+    }
+}
+
+/// Parts of the known shapes, put together at random: the same ones each time.
+#[test]
+fn random_shapes_are_read_in_linear_time() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap_or(0) % below
+    };
+    for _ in 0..300 {
+        let (head, ..) = SHAPES[next(SHAPES.len())];
+        let (.., tail) = SHAPES[next(SHAPES.len())];
+        let part: String = (0..=next(3)).map(|_| SHAPES[next(SHAPES.len())].1).collect();
+        let sql = text((head, &part, tail), 24 << 10);
+        let options = Options { ansi_quotes: next(2) > 0, no_backslash_escapes: next(2) > 0, unsafe_charset: false };
+        linear("check", 8, &sql, |sql| _ = check(sql, options));
+        linear("cache", 6, &sql, |sql| _ = ClassCache::new().classify(sql, options, &()));
+        linear("body", 8, &sql, |sql| _ = body::judge(sql, options, b"s", &()));
+        linear("user variables", 4, &sql, |sql| _ = parts::named_user_variables(sql, options));
+        linear("system variables", 4, &sql, |sql| _ = parts::system_variables(sql, options));
+    }
 }

@@ -68,7 +68,7 @@ fn reads(statement: Statement<'_, '_>) -> Option<usize> {
 
 /// The place of `=` behind the variable's name.
 fn sets(item: Statement<'_, '_>) -> Option<usize> {
-    let assigned = item.0.iter().position(Tok::is_assignment)?;
+    let assigned = item.iter().position(Tok::is_assignment)?;
     let user_variable = item.at(0).kind == Kind::At;
     (is_name(&item.before(assigned, 1)) && !user_variable).then_some(assigned)
 }

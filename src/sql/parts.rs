@@ -66,7 +66,7 @@ fn plain_name(tok: &Tok<'_>) -> Option<Name> {
 /// which every answer tells: `Some(true)`. `Some(false)`: it changes other things, too. None: it is no such SET.
 pub fn changes_trackers(sql: &[u8], options: Options) -> Option<bool> {
     let named = |item: &Statement<'_, '_>, names: &[&str]| {
-        let at = item.0.iter().position(Tok::is_assignment).unwrap_or(0);
+        let at = item.iter().position(Tok::is_assignment).unwrap_or(0);
         let name = at.checked_sub(1).map(|at| item.at(at));
         name.is_some_and(|tok| names.iter().any(|name| tok.name().eq_ignore_ascii_case(name.as_bytes())))
     };
@@ -90,7 +90,7 @@ pub fn changes_trackers(sql: &[u8], options: Options) -> Option<bool> {
 pub fn temporary_table(sql: &[u8], options: Options) -> Option<TableName> {
     single(sql, options, |statement| {
         let words = ["CREATE", "OR", "REPLACE", "TEMPORARY", "TABLE", "SEQUENCE", "IF", "NOT", "EXISTS"];
-        let at = statement.0.iter().position(|tok| !tok.is_any(&words))?;
+        let at = statement.iter().position(|tok| !tok.is_any(&words))?;
         let head = statement.until(at);
         (statement.is(0, "CREATE") && head.has("TEMPORARY")).then_some(())?;
         table(statement.from(at)).map(|(name, _)| name)
@@ -101,7 +101,7 @@ pub fn temporary_table(sql: &[u8], options: Options) -> Option<TableName> {
 pub fn dropped_tables(sql: &[u8], options: Options) -> Option<Vec<TableName>> {
     single(sql, options, |statement| {
         let words = ["DROP", "TEMPORARY", "TABLE", "TABLES", "SEQUENCE", "IF", "EXISTS"];
-        let at = statement.0.iter().position(|tok| !tok.is_any(&words))?;
+        let at = statement.iter().position(|tok| !tok.is_any(&words))?;
         let head = statement.until(at);
         (statement.is(0, "DROP") && (head.has("TABLE") || head.has("TABLES") || head.has("SEQUENCE")))
             .then_some(())?;
@@ -229,7 +229,7 @@ pub fn named_locks(sql: &[u8], options: Options) -> Option<NamedLocks> {
             let named = tail.len() == 0
                 || (tail.len() == 1 && tail.at(0).is_name())
                 || (tail.len() == 2 && tail.is(0, "AS"));
-            let simple = item.until(end).0.iter().filter(|tok| tok.kind == Kind::Open).count() == 1;
+            let simple = item.until(end).iter().filter(|tok| tok.kind == Kind::Open).count() == 1;
             if open.kind != Kind::Open || !named || !simple || name.kind != Kind::String {
                 return None;
             }

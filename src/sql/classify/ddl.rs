@@ -41,7 +41,7 @@ fn definition(effects: Effects) -> Found {
 /// A routine, or a schema with the routines in it.
 fn routines(statement: Statement<'_, '_>) -> Effects {
     let of = ["FUNCTION", "PROCEDURE", "PACKAGE", "LIBRARY", "DATABASE", "SCHEMA"];
-    match statement.until(HEAD).0.iter().any(|tok| tok.is_any(&of)) {
+    match statement.until(HEAD).iter().any(|tok| tok.is_any(&of)) {
         true => Effects::CHANGES_ROUTINES,
         false => Effects::empty(),
     }
@@ -49,7 +49,7 @@ fn routines(statement: Statement<'_, '_>) -> Effects {
 
 fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let options = ["OR", "REPLACE", "TEMPORARY"];
-    let what = statement.from(1).0.iter().position(|tok| !tok.is_any(&options)).map_or(1, |at| at + 1);
+    let what = statement.from(1).iter().position(|tok| !tok.is_any(&options)).map_or(1, |at| at + 1);
     let temporary = statement.until(what).has("TEMPORARY");
     let mut found = match temporary {
         true => Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::CREATES_TEMPORARY),
@@ -61,7 +61,7 @@ fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     }
     // CREATE TABLE … SELECT; bodies of routines and triggers do not run now.
     if statement.is(what, "TABLE") {
-        let query = statement.0.iter().position(|tok| tok.is_any(&["SELECT", "WITH", "VALUES"]));
+        let query = statement.iter().position(|tok| tok.is_any(&["SELECT", "WITH", "VALUES"]));
         let rest = statement.from(query.unwrap_or(statement.len()));
         found.add(scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE);
     }
@@ -85,7 +85,7 @@ fn drop(statement: Statement<'_, '_>) -> Found {
 /// `FLUSH TABLES … WITH READ LOCK`, `FOR EXPORT` hold locks until UNLOCK TABLES.
 fn flush(statement: Statement<'_, '_>) -> Found {
     let locks = statement.has("LOCK") || statement.has("EXPORT");
-    match statement.0.iter().any(|tok| tok.is_any(&["TABLE", "TABLES"])) && locks {
+    match statement.iter().any(|tok| tok.is_any(&["TABLE", "TABLES"])) && locks {
         true => {
             let effects = Effects::READ_LOCK | Effects::COMMITS_IMPLICITLY;
             Found::of(StatementKind::Admin, ClassReason::TableLock, effects)

@@ -249,12 +249,17 @@ impl<'a> Scan<'_, 'a, '_> {
         self.found.raise(StatementKind::Write, ClassReason::UnknownFunction, effects);
     }
 
-    /// `WITH t (a, b) AS (…)`, `(SELECT …) AS t (a, b)`: a call stands neither behind AS nor before `AS (`.
+    /// `WITH t (a, b) AS (…)`, `(SELECT …) AS t (a, b)`: a call stands neither behind AS nor before `AS (`. Only names
+    /// and commas stand in such a list, so that no token is looked at for more than one parenthesis.
     fn is_column_list(&self, open: usize) -> bool {
         if self.statement.before(open, 2).is("AS") {
             return true;
         }
-        let behind = self.statement.behind(open);
-        self.statement.is(behind, "AS") && self.statement.at(behind + 1).kind == Kind::Open
+        let list = self.statement.from(open + 1);
+        let Some(close) = list.iter().position(|tok| !tok.is_name() && tok.kind != Kind::Comma) else {
+            return false;
+        };
+        let behind = list.from(close + 1);
+        list.at(close).kind == Kind::Close && behind.is(0, "AS") && behind.at(1).kind == Kind::Open
     }
 }

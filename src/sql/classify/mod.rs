@@ -31,9 +31,6 @@ use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 pub use cache::ClassCache;
 pub use routines::{RoutineFacts, Routines};
 
-/// Different versioned comments in one statement, each of which a server may read or skip.
-const MAX_VERSIONS: usize = 4;
-
 /// What a session's settings say about its texts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
@@ -94,9 +91,6 @@ fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
     if !raw.versioned {
         return statement::statement(Statement(&raw.toks), env);
     }
-    if raw.marks.len() > MAX_VERSIONS {
-        return Found::unknown(ClassReason::Ambiguous);
-    }
     let mut all: Option<Found> = None;
     for set in 0..1u32 << raw.marks.len() {
         let reading = reading(raw, |mark| {
@@ -112,7 +106,7 @@ fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
 fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {
     let mut skipping = false;
     let mut toks = Vec::with_capacity(raw.toks.len());
-    for tok in &raw.toks {
+    for tok in Statement(&raw.toks).iter() {
         match tok.kind {
             Kind::CodeOpen => skipping = skips(tok.text),
             Kind::CodeClose => skipping = false,

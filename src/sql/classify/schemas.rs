@@ -80,7 +80,7 @@ impl SystemTables {
     /// What that means for the query.
     pub(super) fn judge(&self, query: Statement<'_, '_>, env: Env<'_>, found: &mut Found) {
         let own = self.one_server
-            || (self.mixed && query.0.iter().enumerate().any(|(at, tok)| is_own(query, at, tok)))
+            || (self.mixed && query.iter().enumerate().any(|(at, tok)| is_own(query, at, tok)))
             || (is_system(env.schema) && has_source(query));
         if own {
             found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
@@ -96,7 +96,7 @@ pub(super) fn is_system(schema: &[u8]) -> bool {
 }
 
 fn has_source(query: Statement<'_, '_>) -> bool {
-    query.0.iter().any(|tok| tok.meaning == Meaning::Source)
+    query.iter().any(|tok| tok.meaning == Meaning::Source)
 }
 
 /// A column of one server, or a `*` that stands for all columns.

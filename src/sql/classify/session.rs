@@ -89,7 +89,10 @@ fn server_wide() -> Found {
 
 /// MariaDB's `SET STATEMENT name = value, … FOR statement`: the values are back afterwards.
 fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
-    let Some(at) = rest.outside(|tok| tok.is("FOR")) else {
+    let at = rest.outside(|tok| tok.is("FOR"));
+    // One in another: nobody writes that, and the depth of calls must not follow the text.
+    let nested = at.is_some_and(|at| rest.is(at + 1, "SET") && rest.is(at + 2, "STATEMENT"));
+    let Some(at) = at.filter(|_| !nested) else {
         return Found::unknown(ClassReason::NotUnderstood);
     };
     let mut found = of_session(Effects::SETS_STATE);
@@ -133,7 +136,7 @@ pub(in crate::sql) fn items<'t, 'a>(rest: Statement<'t, 'a>) -> impl Iterator<It
     std::iter::from_fn(move || {
         let items = left?;
         let mut depth = 0usize;
-        let comma = items.0.iter().position(|tok| {
+        let comma = items.iter().position(|tok| {
             match tok.kind {
                 Kind::Open => depth += 1,
                 Kind::Close => depth = depth.saturating_sub(1),
@@ -180,7 +183,7 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
     if item.at(0).is_any(&["NAMES", "CHARACTER", "CHARSET", "CHAR"]) && !item.at(1).is_assignment() {
         return;
     }
-    let Some(assigned) = item.0.iter().position(Tok::is_assignment) else {
+    let Some(assigned) = item.iter().position(Tok::is_assignment) else {
         return not_understood(found);
     };
     let (head, value) = (item.until(assigned), item.from(assigned + 1));
@@ -190,12 +193,12 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
         name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'-'))
     };
     let named = |tok: &Tok<'_>| matches!(tok.kind, Kind::AtAt | Kind::Dot) || (tok.is_name() && plain(tok));
-    if assigned == 0 || value.len() == 0 || !head.0.iter().all(named) {
+    if assigned == 0 || value.len() == 0 || !head.iter().all(named) {
         return not_understood(found);
     }
     let name = head.at(assigned - 1);
     let is = |names: &[&str]| names.iter().any(|known| name.names(known));
-    let scope = |names: &[&str]| assigned > 1 && head.0.iter().any(|tok| names.iter().any(|n| tok.names(n)));
+    let scope = |names: &[&str]| assigned > 1 && head.iter().any(|tok| names.iter().any(|n| tok.names(n)));
     if scope(&["global", "persist", "persist_only"]) {
         found.raise(StatementKind::Admin, ClassReason::Administration, Effects::empty());
     } else if assigned == 1 && is(&["password"]) {

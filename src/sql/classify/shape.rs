@@ -3,6 +3,7 @@
 //! more than they say at a glance, it keeps the bytes as they are, and a text of no sure shape has none.
 
 use super::{Context, hint};
+use crate::sql::steps;
 
 /// Shapes are kept up to this length in bytes.
 pub(super) const MAX_SHAPE: usize = 4096;
@@ -208,14 +209,15 @@ fn close(start: usize, out: &mut Vec<u8>) -> usize {
     out.push(b')');
     let shape = out.get(start..).unwrap_or_default();
     let is_literal = |byte: &u8| matches!(*byte, NUMBER | STRING | ESCAPED);
-    let inside = |byte: &&u8| is_literal(byte) || matches!(**byte, b',' | b' ' | b')');
-    let length = shape.iter().rev().take_while(inside).count() + 1;
+    let inside = |byte: &&u8| is_literal(byte) || matches!(**byte, b',' | b' ');
+    // Back to the parenthesis that opens it; not over a list before it, or each look would be longer than the last.
+    let length = shape.iter().rev().skip(1).take_while(inside).count() + 2;
+    steps::count(length);
     let (before, list) = shape.split_at_checked(shape.len().saturating_sub(length)).unwrap_or((shape, b""));
-    // The lists before it end with `)` too: then there is more than one in what was taken.
     let opens = list.first() == Some(&b'(') && list.iter().any(is_literal);
     let before = before.strip_suffix(b" ").unwrap_or(before);
     let same = before.strip_suffix(b",").is_some_and(|before| before.ends_with(list));
-    if opens && same && list.iter().filter(|byte| **byte == b')').count() == 1 {
+    if opens && same {
         let kept = before.len() - 1;
         out.truncate(start + kept);
     }

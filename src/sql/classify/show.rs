@@ -42,7 +42,7 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
 fn looks_back(statement: Statement<'_, '_>) -> bool {
     let diagnostics = ["WARNINGS", "ERRORS"];
     statement.at(1).is_any(&diagnostics)
-        || (statement.is(1, "COUNT") && statement.0.iter().any(|tok| tok.is_any(&diagnostics)))
+        || (statement.is(1, "COUNT") && statement.iter().any(|tok| tok.is_any(&diagnostics)))
 }
 
 /// What every server answers alike. Not SHOW INDEX (cardinality), TABLE STATUS, SHOW CREATE TABLE (the next
@@ -95,7 +95,7 @@ fn describes(rest: Statement<'_, '_>) -> bool {
 
 /// What runs or would run, after FORMAT, ANALYZE, FOR SCHEMA and so on.
 fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
-    let verb = rest.0.iter().position(|tok| tok.is_any(&VERBS) || tok.kind == Kind::Open);
+    let verb = rest.iter().position(|tok| tok.is_any(&VERBS) || tok.kind == Kind::Open);
     let mut found = match verb {
         Some(verb) => classified(rest.from(verb), env),
         // EXPLAIN FOR CONNECTION n

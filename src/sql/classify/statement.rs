@@ -43,7 +43,7 @@ pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
 
 /// `SELECT`, `(SELECT …) UNION …`, `WITH … SELECT`, `TABLE`, `VALUES`. In parentheses only queries can stand.
 pub(super) fn query(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
-    let inner = statement.0.iter().find(|tok| tok.kind != Kind::Open);
+    let inner = statement.iter().find(|tok| tok.kind != Kind::Open);
     let Some(verb) = inner.filter(|tok| tok.is_any(&["SELECT", "VALUES", "TABLE", "WITH"])) else {
         return Found::unknown(ClassReason::NotUnderstood);
     };
@@ -73,7 +73,7 @@ fn writing(statement: Statement<'_, '_>, at: usize, env: Env<'_>) -> Found {
 
 /// `INSERT [INTO] t [(columns)] VALUES …`: what stands before the first parenthesis is a table, no function.
 fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
-    let head = statement.0.iter().position(|tok| {
+    let head = statement.iter().position(|tok| {
         tok.kind == Kind::Open || tok.is_any(&["VALUES", "VALUE", "SELECT", "SET", "TABLE", "WITH"])
     });
     let Some(head) = head else { return writing(statement, 1, env) };
@@ -94,14 +94,14 @@ fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
     }
     // LOAD DATA [LOW_PRIORITY | CONCURRENT] [FROM] LOCAL INFILE
-    let local = statement.0.iter().take(5).any(|tok| tok.is("LOCAL"));
+    let local = statement.iter().take(5).any(|tok| tok.is("LOCAL"));
     let (reason, effects) = match local {
         true => (ClassReason::Modifies, Effects::LOADS_LOCAL_FILE),
         false => (ClassReason::ServerFile, Effects::empty()),
     };
     let mut found = Found::of(StatementKind::Write, reason, effects);
     let set = statement.outside(|tok| tok.is("SET")).unwrap_or(statement.len());
-    if statement.0.iter().any(|tok| tok.kind == Kind::At) {
+    if statement.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES | Effects::READS_USER_VARIABLES);
     }
     let inner = scan(statement.from(set), Place::Writing, env);
@@ -133,7 +133,7 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     // Parameters are expressions: without the first parenthesis, or the name would be a function.
     let inner = scan(statement.from(arguments + 1), Place::Writing, env);
     found.add(inner.effects() - Effects::REPEATABLE);
-    if statement.0.iter().any(|tok| tok.kind == Kind::At) {
+    if statement.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES);
     }
     match lookup(name.name(), |name| env.routines.procedure(schema, name)) {

@@ -2,7 +2,7 @@
 
 use super::hint;
 use super::words::{Meaning, meaning};
-use crate::sql::{Effects, Kind, Lexer, Options};
+use crate::sql::{Effects, Kind, Lexer, Options, steps};
 
 /// A token that means something.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +16,12 @@ pub(in crate::sql) struct Tok<'a> {
 /// What stands behind the last token.
 const END: Tok<'static> = Tok { kind: Kind::Semicolon, meaning: Meaning::Name, text: b"", start: usize::MAX };
 
-/// More tokens than this (after shortening) are not looked at.
+/// The budget of a text: more tokens than this (after shortening), over all its statements and all the ways in which
+/// servers may read their versioned comments, are not looked at, and the text counts as not understood.
 const MAX_TOKENS: usize = 100_000;
+
+/// Different versioned comments in one statement, each of which a server may read or skip.
+const MAX_VERSIONS: usize = 4;
 
 impl<'a> Tok<'a> {
     /// Whether it is this keyword, in any case.
@@ -64,6 +68,7 @@ pub(in crate::sql) struct Statement<'t, 'a>(pub(in crate::sql) &'t [Tok<'a>]);
 impl<'t, 'a> Statement<'t, 'a> {
     /// The token at this place, or one that is nothing.
     pub(in crate::sql) fn at(&self, place: usize) -> Tok<'a> {
+        steps::count(1);
         self.0.get(place).copied().unwrap_or(END)
     }
 
@@ -90,14 +95,19 @@ impl<'t, 'a> Statement<'t, 'a> {
         self.0.len()
     }
 
+    /// All tokens, in their order.
+    pub(in crate::sql) fn iter(&self) -> impl Iterator<Item = &'t Tok<'a>> + use<'t, 'a> {
+        self.0.iter().inspect(|_| steps::count(1))
+    }
+
     pub(in crate::sql) fn has(&self, keyword: &str) -> bool {
-        self.0.iter().any(|tok| tok.is(keyword))
+        self.iter().any(|tok| tok.is(keyword))
     }
 
     /// The place of the first token outside parentheses of which this holds.
     pub(in crate::sql) fn outside(&self, wanted: impl Fn(&Tok<'a>) -> bool) -> Option<usize> {
         let mut depth = 0usize;
-        self.0.iter().position(|tok| {
+        self.iter().position(|tok| {
             match tok.kind {
                 Kind::Open => depth += 1,
                 Kind::Close => depth = depth.saturating_sub(1),
@@ -135,6 +145,8 @@ pub(in crate::sql) struct Raw<'a> {
     pub(in crate::sql) marks: Vec<&'a [u8]>,
     /// A versioned comment stands in it.
     pub(in crate::sql) versioned: bool,
+    /// How many tokens may still be judged.
+    left: usize,
 }
 
 /// What becomes of lists of literals in parentheses.
@@ -160,7 +172,8 @@ pub(in crate::sql) fn statements<'a>(
     let mut lexer = Lexer::new(sql, options);
     let mut hints = Effects::empty();
     let room = (sql.len() / 4 + 8).min(4096);
-    let mut raw = Raw { toks: Vec::with_capacity(room), marks: Vec::new(), versioned: false };
+    let toks = Vec::with_capacity(room);
+    let mut raw = Raw { toks, marks: Vec::new(), versioned: false, left: MAX_TOKENS };
     let mut depth = 0usize;
     while let Some(token) = lexer.next() {
         let mut tok = Tok { kind: token.kind, meaning: Meaning::Name, text: token.text, start: token.start };
@@ -174,7 +187,7 @@ pub(in crate::sql) fn statements<'a>(
             // Who skips the comment sees one statement, who reads it two.
             Kind::Semicolon if lexer.in_code_comment() => return Err(Unreadable),
             Kind::Semicolon => {
-                finish(&mut raw, &mut each);
+                finish(&mut raw, &mut each)?;
                 depth = 0;
                 continue;
             }
@@ -182,6 +195,9 @@ pub(in crate::sql) fn statements<'a>(
                 raw.versioned = true;
                 // A bare /*! is code for every server.
                 if token.text != b"/*!" && !raw.marks.contains(&token.text) {
+                    if raw.marks.len() == MAX_VERSIONS {
+                        return Err(Unreadable);
+                    }
                     raw.marks.push(token.text);
                 }
             }
@@ -201,11 +217,11 @@ pub(in crate::sql) fn statements<'a>(
             shorten(&mut raw.toks, tok);
         }
         raw.toks.push(tok);
-        if raw.toks.len() > MAX_TOKENS {
+        if raw.toks.len() > raw.left {
             return Err(Unreadable);
         }
     }
-    finish(&mut raw, &mut each);
+    finish(&mut raw, &mut each)?;
     Ok(hints)
 }
 
@@ -213,13 +229,17 @@ fn own_variable(tok: &Tok<'_>) -> Effects {
     if crate::sql::own::is_name(tok) { Effects::MAY_BE_OWN } else { Effects::empty() }
 }
 
-fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) {
+fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) -> Result<(), Unreadable> {
+    // Each reading costs as much as all tokens.
+    let cost = raw.toks.len() << raw.marks.len();
+    raw.left = raw.left.checked_sub(cost).ok_or(Unreadable)?;
     if !raw.toks.is_empty() {
         each(raw);
     }
     raw.toks.clear();
     raw.marks.clear();
     raw.versioned = false;
+    Ok(())
 }
 
 /// 0xa0 and 0xff are white space in latin1, cp850 and others, and parts of letters in UTF-8. A word that would fall

@@ -12,7 +12,7 @@ pub(super) fn transaction(statement: Statement<'_, '_>) -> Found {
         () if first.is("BEGIN") => begin(rest),
         () if first.is("START") => start(rest),
         () if first.is("COMMIT") => end(rest),
-        () if first.is("ROLLBACK") => match rest.0.iter().any(|tok| tok.is("TO")) {
+        () if first.is("ROLLBACK") => match rest.iter().any(|tok| tok.is("TO")) {
             true => control(Effects::empty()),
             false => end(rest),
         },
@@ -49,7 +49,7 @@ fn start(rest: Statement<'_, '_>) -> Found {
     }
     let known = ["WITH", "CONSISTENT", "SNAPSHOT", "READ", "ONLY", "WRITE"];
     let options = rest.from(1);
-    let understood = options.0.iter().all(|tok| tok.kind == Kind::Comma || tok.is_any(&known));
+    let understood = options.iter().all(|tok| tok.kind == Kind::Comma || tok.is_any(&known));
     if !rest.is(0, "TRANSACTION") || !understood {
         return Found::unknown(ClassReason::NotUnderstood);
     }
@@ -66,11 +66,11 @@ fn start(rest: Statement<'_, '_>) -> Found {
 
 /// `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`: CHAIN begins the next one, RELEASE closes the connection.
 fn end(rest: Statement<'_, '_>) -> Found {
-    if !rest.0.iter().all(|tok| tok.is_any(&["WORK", "AND", "NO", "CHAIN", "RELEASE"])) {
+    if !rest.iter().all(|tok| tok.is_any(&["WORK", "AND", "NO", "CHAIN", "RELEASE"])) {
         return Found::unknown(ClassReason::NotUnderstood);
     }
     let does = |word: &str| {
-        let mut places = rest.0.iter().enumerate();
+        let mut places = rest.iter().enumerate();
         places.any(|(at, tok)| tok.is(word) && !rest.before(at, 1).is("NO"))
     };
     let mut effects = Effects::ENDS;

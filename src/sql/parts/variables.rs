@@ -1,5 +1,7 @@
 //! The variables that a text sets: which, and to what, where that can be said again elsewhere.
 
+use std::collections::HashSet;
+
 use super::super::classify::session::{is_literal, items, user_variable};
 use super::super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::{Kind, Name, Options, plain_name, single, unquoted};
@@ -32,7 +34,8 @@ pub fn user_variables(sql: &[u8], options: Options) -> Option<Vec<(Name, Vec<u8>
 /// The user variables that a text names, whatever it does with them: all that it can set. Several statements are
 /// fine. None: it names none, or some that cannot be read.
 pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
-    let mut names = Vec::new();
+    let mut names: Vec<Name> = Vec::new();
+    let mut known = HashSet::new();
     let mut readable = true;
     let split = statements(sql, options, Lists::Whole, |raw: &Raw<'_>| {
         let all = Statement(&raw.toks);
@@ -41,8 +44,11 @@ pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
             // `@a.b` is one name.
             let whole = all.at(at + 2).kind != Kind::Dot;
             match plain_name(&all.at(at + 1)).filter(|_| whole) {
-                Some(name) if !names.contains(&name) => names.push(name),
-                Some(_) => {}
+                Some(name) if known.contains(&name) => {}
+                Some(name) => {
+                    known.insert(name.clone());
+                    names.push(name);
+                }
                 None => readable = false,
             }
         }
@@ -80,12 +86,13 @@ pub fn system_variables(sql: &[u8], options: Options) -> Option<Vec<SystemVariab
             return None;
         }
         let mut all: Vec<SystemVariable> = Vec::new();
+        let mut names = HashSet::new();
         for item in items(statement.from(1)) {
             if user_variable(item).is_some() || sets_charset(item) {
                 continue;
             }
             let Some(variable) = system_variable(item)? else { continue };
-            if all.iter().any(|known| known.name == variable.name) {
+            if !names.insert(variable.name.clone()) {
                 return None;
             }
             all.push(variable);
@@ -106,7 +113,7 @@ fn sets_charset(item: Statement<'_, '_>) -> bool {
 
 /// None: not understood. Some(None): the server's, not the session's.
 fn system_variable(item: Statement<'_, '_>) -> Option<Option<SystemVariable>> {
-    let assigned = item.0.iter().position(Tok::is_assignment)?;
+    let assigned = item.iter().position(Tok::is_assignment)?;
     let head = item.until(assigned);
     let value = item.from(assigned + 1);
     let scope = |place: usize, names: &[&str]| names.iter().any(|name| head.at(place).names(name));
@@ -153,9 +160,9 @@ fn plain_number(tok: &Tok<'_>) -> bool {
 
 /// Whether a value assigns to user variables, as `(SELECT @a := 1)` does, or may: a stored function can.
 fn assigns_inside(item: Statement<'_, '_>) -> bool {
-    let value = item.0.iter().position(Tok::is_assignment).map_or(0, |at| at + 1);
+    let value = item.iter().position(Tok::is_assignment).map_or(0, |at| at + 1);
     let value = item.from(value);
-    value.0.iter().any(|tok| tok.kind == Kind::Assign || tok.is("INTO"))
+    value.iter().any(|tok| tok.kind == Kind::Assign || tok.is("INTO"))
 }
 
 /// A literal as it can be said again: a string under double quotes gets single ones, whatever sql_mode is then.
