@@ -20,3 +20,5 @@ mod passwords;
 #[path = "attacks/raw_access.rs"]
 mod raw_access;
 mod support;
+#[path = "attacks/texts.rs"]
+mod texts;

@@ -6,6 +6,7 @@ mod reference;
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::sql::read_only::{Verdict, check};
+use pointsman::sql::steps::taken;
 use pointsman::sql::{ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, own, parts};
 use reference::Part;
 use std::cell::RefCell;
@@ -47,9 +48,32 @@ fuzz_target!(|input: (u8, &[u8])| {
         // Else nobody would look.
         assert!(class.effects.contains(Effects::MAY_BE_OWN), "{}", sql.escape_ascii());
     }
+    if flags & 32 != 0 {
+        is_read_in_linear_time(sql, context);
+    }
     let half = sql.len() / 2;
     grows_stricter(&sql[..half], &sql[half..], context);
 });
+
+/// The middle of the text, again and again: its readers take at most so many steps a byte, as in `linear_tests`.
+fn is_read_in_linear_time(sql: &[u8], context: Context<'_>) {
+    const LONG: usize = 32 << 10;
+    const AT_LEAST: u64 = 1 << 18;
+    let (head, rest) = sql.split_at(sql.len() / 3);
+    let (part, tail) = rest.split_at(rest.len().div_ceil(2));
+    if part.is_empty() {
+        return;
+    }
+    let text = [head, &part.repeat(LONG / part.len()), tail].concat();
+    let linear = |readings: u64, steps: u64| {
+        let most = 3 * readings * text.len() as u64 + AT_LEAST;
+        assert!(steps <= most, "{steps} steps: {} + n * {} + {}", head.escape_ascii(), part.escape_ascii(), tail.escape_ascii());
+    };
+    linear(6, taken(|| _ = ClassCache::new().classify(&text, context, &())));
+    linear(8, taken(|| _ = check(&text, context.options)));
+    linear(4, taken(|| _ = parts::named_user_variables(&text, context.options)));
+    linear(4, taken(|| _ = parts::system_variables(&text, context.options)));
+}
 
 fn is_a_read(sql: &[u8], options: Options) {
     assert_eq!(check(sql, options), Verdict::Allowed, "{}", sql.escape_ascii());

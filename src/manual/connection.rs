@@ -44,7 +44,8 @@
 //!
 //! Texts (COM_QUERY, COM_STMT_PREPARE) pass `session/guard.rs` first: on a replica port the allow list of
 //! [`sql::read_only`](crate::sql::read_only) decides; every text gets its class
-//! ([`ClassCache`](crate::sql::ClassCache), see [`splitting`](super::splitting)); `KILL` is looked for.
+//! ([`ClassCache`](crate::sql::ClassCache), see [`splitting`](super::splitting)); `KILL` is looked for. Long
+//! texts are read on another thread (see [`splitting`](super::splitting#what-a-text-may-cost)).
 //!
 //! # One statement
 //!

@@ -34,6 +34,24 @@
 //! Two tests keep it honest: the fuzz target `classify`, and `tests/classify.rs`, which runs what it calls a
 //! read on real servers that refuse writes.
 //!
+//! # What a text may cost
+//!
+//! Every reader of texts is linear: whatever a text repeats or nests, its readers pass each token and each byte a
+//! bounded number of times. Nothing calls itself as often as a text says. What multiplies (versioned comments, which each
+//! server reads or skips; texts in PREPARE) has a budget:
+//!
+//! | reader | budget | beyond it |
+//! |---|---|---|
+//! | [`classify`](mod@crate::sql::classify) | 100,000 tokens, lists of literals shortened, over all statements and readings of a text | not understood: the primary, and a pin |
+//! | [`read_only`](crate::sql::read_only) | ten steps a byte and 65,536, over all readings and the texts in PREPAREs | refused |
+//! | [`parts`](crate::sql::parts), [`own`](crate::sql::own), [`kill`](crate::sql::kill) | texts of 128 KiB ([`MAX_READ`](crate::sql::MAX_READ)) | what the class says that the text may leave pins the session |
+//!
+//! A text over 128 KiB (32 KiB on a replica port, where the guard reads it as well) is read on another thread
+//! (`session/aside.rs`), one of each worker's at a time, so that a worker never stands still for it.
+//!
+//! `sql::linear_tests` and the fuzz target `classify` count steps with [`steps`](crate::sql::steps), which
+//! does nothing in other builds.
+//!
 //! # Placing
 //!
 //! [`routing::place`](crate::routing::place) is pure, and its order is the rule:

@@ -243,6 +243,14 @@ impl Runtime for MemoryRuntime {
         tokio::time::sleep(time).await;
     }
 
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
+    async fn give_way(&self) {
+        tokio::task::yield_now().await;
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         drop(tokio::task::spawn_local(task));
     }

@@ -117,6 +117,15 @@ pub trait Runtime: Clone + 'static {
     /// Waits.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
 
+    /// Runs work that takes long on another thread, and hands its result back. None: that thread panicked.
+    fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>>;
+
+    /// Lets everything else on this thread go on first.
+    fn give_way(&self) -> impl Future<Output = ()>;
+
     /// Runs beside the caller, on the same thread.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);
 }

@@ -8,13 +8,16 @@ use super::level::Levels;
 use super::request::Request;
 use super::{Drain, Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
 use crate::telemetry::{Close, Port};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
 
 /// A command up to this long, in bytes, is read whole before it goes: it can be looked at, and sent again.
-const MAX_HELD: usize = 128 * 1024;
+const MAX_HELD: usize = MAX_READ;
+
+/// A session that reads a long command lets the others go on after so many bytes.
+const TURN: usize = 1024 * 1024;
 
 /// A command that the proxy reads itself (a login, a KILL) is at most this long, in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
@@ -172,13 +175,18 @@ impl<R: Runtime> Session<R> {
         if request.header.is_continued() || request.header.total() > limit {
             return Ok(request.whole);
         }
+        let mut turn = TURN;
         while buf.len() < request.header.total() {
-            let missing = request.header.total() - buf.len();
+            let missing = (request.header.total() - buf.len()).min(TURN);
             if !buf.make_some_room(missing, &self.context.buffers.memory) {
                 return Ok(false);
             }
             if self.fill(buf).await? == 0 {
                 return Err(Close::ClientLost);
+            }
+            if buf.len() >= turn {
+                turn = buf.len().saturating_add(TURN);
+                self.context.runtime.give_way().await;
             }
         }
         request.whole = true;

@@ -160,6 +160,8 @@ pub struct Context<R: Runtime> {
     classes: RefCell<ClassCache>,
     /// What the servers' stored routines do.
     pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
+    /// Whose turn it is to have a long text read on another thread.
+    pub(super) reading: tokio::sync::Semaphore,
     /// What clients were told to be written.
     pub heard: RefCell<HeardWrites>,
     /// Replicas that failed a moment ago, and until when they are left alone.
@@ -206,6 +208,7 @@ impl<R: Runtime> Context<R> {
             texts: Texts::default(),
             classes: RefCell::default(),
             routines: RefCell::default(),
+            reading: tokio::sync::Semaphore::new(1),
             heard: RefCell::default(),
             ejected: RefCell::default(),
             asking: Asking::default(),

@@ -1,14 +1,15 @@
 //! A look at statement texts before they go: what they are, what a replica port refuses,
 //! and KILL, which means sessions of this proxy.
 
+use super::aside::Look;
 use super::attach::Stop;
 use super::request::Request;
 use super::statements::MOST;
 use super::{Failure, Session};
 use crate::net::{Buf, Claim, Runtime};
 use crate::sql::parts::asks_query_cost;
-use crate::sql::read_only::{Verdict, check};
-use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::read_only::Verdict;
+use crate::sql::{self, ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
@@ -71,21 +72,29 @@ impl<R: Runtime> Session<R> {
                 );
             }
         };
-        if self.port == Port::Replica
-            && let Verdict::Refused(reason) = check(text, self.state.sql_options())
-        {
-            if request.command == Command::Query && sets_read_write(text, self.state.sql_options()) {
+        // Behind the text nothing follows.
+        let end = request.header.total().min(buf.len());
+        let place = end.saturating_sub(text.len())..end;
+        let short = text.len() <= MAX_READ;
+        let look = match request.whole {
+            true if self.reads_aside(text.len()) => Box::pin(self.look_aside(buf, place.clone())).await?,
+            true => self.look(text),
+            false => Look { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN },
+        };
+        let text = buf.filled().get(place).unwrap_or_default();
+        if let Verdict::Refused(reason) = look.verdict {
+            let options = self.state.sql_options();
+            if request.command == Command::Query && short && sets_read_write(text, options) {
                 // Pools say so to every connection that they take. On a replica it changes nothing, and so here.
                 Box::pin(self.skip(buf, *request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
             return self.decline(buf, *request, Failure::ReadOnlyPort(reason.as_str())).await;
         }
-        request.class = if request.whole {
-            self.context.classify(text, self.state.sql_options(), self.state.carried.schema.as_deref())
-        } else {
-            StatementClass::UNKNOWN
-        };
+        request.class = look.class;
+        if !short {
+            return self.forward(buf, request).await;
+        }
         if request.command == Command::Query
             && request.class.effects.contains(Effects::PREPARES)
             && !self.may_keep_text(request.header.total())

@@ -14,7 +14,7 @@ use crate::backend::{Carried, InsertId, PreparedText};
 use crate::config::Replay;
 use crate::net::{Buf, Claim, Runtime};
 use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
 use crate::telemetry::Pin;
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, Command, ErrPacket, Observer, OkPacket, OnErr, PacketHeader, StatusFlags};
@@ -192,7 +192,10 @@ impl Journal {
         writes.into_iter().any(|(at, entry)| {
             let prepared = entry.statement.as_ref();
             let text = prepared.map_or_else(|| self.packet(at), |text| &text.text);
-            NAMES.iter().any(|name| text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name)))
+            text.len() > MAX_READ
+                || NAMES
+                    .iter()
+                    .any(|name| text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name)))
         })
     }
 }

@@ -13,6 +13,7 @@
 
 mod ahead;
 mod answer;
+mod aside;
 mod asking;
 mod attach;
 mod barrier;

@@ -16,7 +16,7 @@ use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::net::{Buf, Runtime};
 use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, StatementKind};
+use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
 use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Command, Legs, ResponseWalker, query_text};
@@ -342,18 +342,18 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The text of a whole COM_QUERY.
+    /// The text of a whole COM_QUERY that is short enough to be looked at.
     pub(super) fn text_of<'a>(&self, buf: &'a Buf, request: Request) -> Option<&'a [u8]> {
         let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let arguments = request.whole.then(|| request.arguments(buf))?;
-        query_text(arguments, attributes).ok()
+        query_text(arguments, attributes).ok().filter(|text| text.len() <= MAX_READ)
     }
 
     /// The text that a statement runs: its own, or the one that was prepared.
     pub(super) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::rc::Rc<[u8]>> {
         if request.statement != 0 {
             let prepared = self.state.statements.peek(request.statement)?;
-            let text = &prepared.text.text;
+            let text = Some(&prepared.text.text).filter(|text| text.len() <= MAX_READ)?;
             // The name of a lock may be the parameter.
             let locks =
                 request.class.reason == ClassReason::NamedLock && request.command == Command::StmtExecute;

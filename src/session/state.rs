@@ -29,7 +29,7 @@ type Qualified = (Vec<u8>, Vec<u8>);
 #[derive(Debug, Default)]
 struct TemporaryTables(HashSet<Qualified>);
 
-use answered::Over;
+use answered::{Over, mentions};
 
 pub use answered::{Answered, is_rollback};
 pub use variables::INSERT_ID;
@@ -585,9 +585,4 @@ impl SessionState {
             None => self.untold_variable(role, b"collation_connection"),
         }
     }
-}
-
-/// Whether a text has these letters in it, in any case.
-fn mentions(text: &[u8], name: &[u8]) -> bool {
-    text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name))
 }

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
 use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
 use crate::wire::{MAX_PAYLOAD, PacketHeader, Reader};
 
 /// The answer to COM_STMT_PREPARE says nothing of the session.
@@ -190,6 +190,11 @@ pub struct Texts {
 impl Texts {
     /// The one for this text, read as a session of this state has it read.
     pub fn get(&self, text: &[u8], under: &Rc<Carried>) -> Rc<PreparedText> {
+        if text.len() > MAX_READ {
+            // To compare it with others would take the worker too long.
+            self.ids.set(self.ids.get() + 1);
+            return Rc::new(PreparedText { id: self.ids.get(), text: text.into(), under: under.clone() });
+        }
         let mut all = self.by_text.borrow_mut();
         let alike = all.get(text).and_then(|list| {
             list.iter().filter_map(Weak::upgrade).find(|known| known.under.parses_like(under))

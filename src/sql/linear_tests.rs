@@ -290,7 +290,9 @@ fn a_text_over_its_budget_counts_as_not_understood() {
 
 #[test]
 fn a_call_in_a_call_is_no_deeper_for_the_proxy() {
-    for shape in [("SELECT ", "a(", "1"), ("", "SET STATEMENT a=1 FOR ", "SELECT 1"), ("", "EXPLAIN (", "SELECT 1")] {
+    for shape in
+        [("SELECT ", "a(", "1"), ("", "SET STATEMENT a=1 FOR ", "SELECT 1"), ("", "EXPLAIN (", "SELECT 1")]
+    {
         // A stack that the depth of a text can use up ends the process.
         let sql = text(shape, 96 << 10);
         let small = std::thread::Builder::new().stack_size(256 << 10);
@@ -314,7 +316,8 @@ fn random_shapes_are_read_in_linear_time() {
         let (.., tail) = SHAPES[next(SHAPES.len())];
         let part: String = (0..=next(3)).map(|_| SHAPES[next(SHAPES.len())].1).collect();
         let sql = text((head, &part, tail), 24 << 10);
-        let options = Options { ansi_quotes: next(2) > 0, no_backslash_escapes: next(2) > 0, unsafe_charset: false };
+        let options =
+            Options { ansi_quotes: next(2) > 0, no_backslash_escapes: next(2) > 0, unsafe_charset: false };
         linear("check", 8, &sql, |sql| _ = check(sql, options));
         linear("cache", 6, &sql, |sql| _ = ClassCache::new().classify(sql, options, &()));
         linear("body", 8, &sql, |sql| _ = body::judge(sql, options, b"s", &()));

@@ -22,3 +22,7 @@ pub use catalogue::RoutineCatalogue;
 pub use class::{ClassReason, Effects, StatementClass, StatementKind};
 pub use classify::{ClassCache, Context, RoutineFacts, Routines, classify};
 pub use lexer::{Kind, Lexer, Options, Token};
+
+/// Texts up to this long, in bytes, are read for what a session must remember of them ([`parts`], [`own`], [`kill`]). Of a
+/// longer one that is not known, and what its class says that it may leave pins the session.
+pub const MAX_READ: usize = 128 * 1024;

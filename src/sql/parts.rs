@@ -200,7 +200,7 @@ pub fn asks_query_cost(sql: &[u8], options: Options) -> bool {
         let shows = statement.is(0, "SHOW") && statement.is(1 + scoped, "STATUS");
         let names =
             |tok: &Tok<'_>| tok.kind == Kind::String && tok.name().eq_ignore_ascii_case(b"last_query_cost");
-        (shows && statement.0.iter().any(names)).then_some(())
+        (shows && statement.iter().any(names)).then_some(())
     });
     asks.is_some()
 }

@@ -50,6 +50,39 @@ pub fn is_rollback(text: &[u8]) -> bool {
     text.strip_suffix(b";").unwrap_or(text).trim_ascii_end().eq_ignore_ascii_case(b"rollback")
 }
 
+/// Names have 64 characters of at most 4 bytes.
+const MAX_NAME: usize = 256;
+
+/// Whether a text has these letters in it, in any case. Each byte of the text is looked at once, whatever the name
+/// repeats: behind a byte that does not fit, what fits already of the next place is known (Knuth, Morris, Pratt).
+pub(super) fn mentions(text: &[u8], name: &[u8]) -> bool {
+    if name.len() > MAX_NAME {
+        return false;
+    }
+    let fits = |at: usize, byte: u8| name.get(at).is_some_and(|known| known.eq_ignore_ascii_case(&byte));
+    // Of each begin of the name, the length of the longest shorter begin that it ends with.
+    let mut shorter = [0u16; MAX_NAME];
+    let back = |shorter: &[u16; MAX_NAME], mut length: usize, byte: u8| {
+        while length > 0 && !fits(length, byte) {
+            length = shorter.get(length - 1).copied().map_or(0, usize::from);
+        }
+        length + usize::from(fits(length, byte))
+    };
+    let mut length = 0;
+    for (at, byte) in name.iter().enumerate().skip(1) {
+        length = back(&shorter, length, *byte);
+        if let Some(place) = shorter.get_mut(at) {
+            *place = u16::try_from(length).unwrap_or(0);
+        }
+    }
+    let mut length = 0;
+    name.is_empty()
+        || text.iter().any(|byte| {
+            length = back(&shorter, length, *byte);
+            length == name.len()
+        })
+}
+
 impl SessionState {
     /// Whether the transaction may be over, and the next statement commit by itself.
     pub fn is_perhaps_over(&self) -> bool {
@@ -104,5 +137,26 @@ impl SessionState {
     pub(super) fn held_by_doubt(&self, role: Role) -> Option<&'static str> {
         (role == Role::Writer && self.over == Over::Committed)
             .then_some("a transaction that a statement which failed may have committed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_wherever_it_stands() {
+        for (text, name) in
+            [("SELECT F(1)", "f"), ("aab", "AB"), ("xaaab", "aab"), ("abaabab", "abab"), ("a", "")]
+        {
+            assert!(mentions(text.as_bytes(), name.as_bytes()), "{name} in {text}");
+        }
+        for (text, name) in [("SELECT 1", "f"), ("aaba", "aabb"), ("", "a"), ("abaab", "abab")] {
+            assert!(!mentions(text.as_bytes(), name.as_bytes()), "{name} in {text}");
+        }
+        let (text, name) = ("a".repeat(2_000), "a".repeat(200) + "b");
+        assert!(!mentions(text.as_bytes(), name.as_bytes()));
+        assert!(mentions((text + "B").as_bytes(), name.as_bytes()));
+        assert!(!mentions(&[b'a'; 600], &[b'a'; 300]), "no name is so long");
     }
 }

@@ -1,6 +1,7 @@
 //! What a statement that has its answer leaves: pins that begin or end, variables, tables,
 //! locks and statements that the session has from now on, or no more.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{Qualified, SessionState, TemporaryTables};
@@ -140,11 +141,13 @@ impl SessionState {
             }
             Some(locks) => {
                 held.extend(locks.taken);
-                for name in locks.released {
-                    if let Some(at) = held.iter().position(|held| *held == name) {
-                        held.swap_remove(at);
-                    }
-                }
+                // Each release gives one of that name back.
+                let mut released: HashMap<Vec<u8>, usize> = HashMap::new();
+                locks.released.into_iter().for_each(|name| *released.entry(name).or_default() += 1);
+                held.retain(|name| {
+                    let left = released.get_mut(name).filter(|left| **left > 0);
+                    left.map(|left| *left -= 1).is_none()
+                });
                 if held.is_empty() {
                     self.unpin(role, PinSet::of(&[Pin::NamedLock]));
                 }

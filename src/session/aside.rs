@@ -1,0 +1,77 @@
+//! Long texts are read on another thread, so that the worker goes on with its other sessions meanwhile: what a text is
+//! and does, and on replica ports whether it may run there.
+
+use std::ops::Range;
+
+use super::client::ended_by;
+use super::{Session, Signals};
+use crate::net::{Buf, Runtime, or_raised};
+use crate::sql::read_only::{Verdict, check};
+use crate::sql::{Context, MAX_READ, StatementClass, classify};
+use crate::telemetry::{Close, Port};
+
+/// Texts up to this long, in bytes, are checked on the worker itself: some milliseconds at the worst.
+const MAX_CHECKED_HERE: usize = 32 * 1024;
+
+/// Texts longer than this, in bytes, are of no class but unknown.
+const MAX_CLASSIFIED: usize = 1024 * 1024;
+
+/// What a look at a text found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// What the guard of replica ports says. On other ports everything may run.
+    pub verdict: Verdict,
+    /// What the text is and does.
+    pub class: StatementClass,
+}
+
+impl<R: Runtime> Session<R> {
+    /// Looks at a whole text.
+    pub(super) fn look(&self, text: &[u8]) -> Look {
+        let options = self.state.sql_options();
+        let verdict = if self.port == Port::Replica { check(text, options) } else { Verdict::Allowed };
+        let class = match verdict {
+            Verdict::Allowed => self.context.classify(text, options, self.state.carried.schema.as_deref()),
+            Verdict::Refused(_) => StatementClass::UNKNOWN,
+        };
+        Look { verdict, class }
+    }
+
+    /// Whether a text of this length is for another thread.
+    pub(super) fn reads_aside(&self, length: usize) -> bool {
+        length > if self.port == Port::Replica { MAX_CHECKED_HERE } else { MAX_READ }
+    }
+
+    /// The same as [`Self::look`] for a long text, which stands at this place of the buffer. One of a worker's long texts
+    /// is read at a time, in the order in which they came.
+    pub(super) async fn look_aside(&mut self, buf: &mut Buf, place: Range<usize>) -> Result<Look, Close> {
+        let (context, options) = (self.context.clone(), self.state.sql_options());
+        let schema = self.state.carried.schema.as_deref().unwrap_or_default().to_vec();
+        let (routines, guarded) = (context.routines.borrow().clone(), self.port == Port::Replica);
+        let whole = std::mem::take(buf);
+        let work = move || {
+            let text = whole.filled().get(place).unwrap_or_default();
+            let verdict = if guarded { check(text, options) } else { Verdict::Allowed };
+            let class = match verdict {
+                Verdict::Allowed if text.len() <= MAX_CLASSIFIED => {
+                    classify(text, Context { options, schema: &schema }, &*routines)
+                }
+                _ => StatementClass::UNKNOWN,
+            };
+            (Look { verdict, class }, whole)
+        };
+        let reading = async {
+            let _turn = context.reading.acquire().await.ok()?;
+            context.runtime.aside(work).await
+        };
+        match or_raised(&self.handle.signal, Signals::KILLED | Signals::END | Signals::IDLE, reading).await {
+            Ok(Some((look, back))) => {
+                *buf = back;
+                Ok(look)
+            }
+            // The other thread ended: the process does, too.
+            Ok(None) => Err(Close::Drained),
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+}
