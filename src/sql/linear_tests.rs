@@ -5,7 +5,7 @@ use super::class::StatementClass;
 use super::classify::{ClassCache, classify};
 use super::read_only::{Reason, Verdict, check};
 use super::steps::taken;
-use super::{Kind, Lexer, Options, StatementKind, body, kill, own, parts, set_names};
+use super::{Effects, Kind, Lexer, Options, StatementKind, body, kill, own, parts, set_names};
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
 type Shape<'a> = (&'a str, &'a str, &'a str);
@@ -115,6 +115,8 @@ const SHAPES: &[Shape<'static>] = &[
     ("SHOW VARIABLES LIKE 'pointsman", "%s", "'"),
     ("DROP TABLE a", ",b.c", ""),
     ("CREATE TABLE t (a INT", ",b INT", ")"),
+    ("", "LOAD DATA LOCAL INFILE 'a' INTO TABLE t;", ""),
+    ("SHOW STATUS LIKE ", "'a' ", "'last_query_cost'"),
     ("LOCK TABLES a READ", ",b READ", ""),
     ("CALL p(1", ",f(@a)", ")"),
     ("DO 1", ",GET_LOCK('a',1)", ""),
@@ -239,7 +241,7 @@ fn classification_is_linear() {
 #[test]
 fn what_the_session_remembers_is_read_in_linear_time() {
     type Reader = (&'static str, fn(&[u8], Options));
-    let readers: [Reader; 14] = [
+    let readers: [Reader; 16] = [
         ("changes_trackers", |sql, options| _ = parts::changes_trackers(sql, options)),
         ("temporary_table", |sql, options| _ = parts::temporary_table(sql, options)),
         ("dropped_tables", |sql, options| _ = parts::dropped_tables(sql, options)),
@@ -251,6 +253,8 @@ fn what_the_session_remembers_is_read_in_linear_time() {
         ("named_user_variables", |sql, options| _ = parts::named_user_variables(sql, options)),
         ("system_variables", |sql, options| _ = parts::system_variables(sql, options)),
         ("sets_charset_too", |sql, options| _ = parts::sets_charset_too(sql, options)),
+        ("local_files", |sql, options| _ = parts::local_files(sql, options)),
+        ("asks_query_cost", |sql, options| _ = parts::asks_query_cost(sql, options)),
         ("own", |sql, options| _ = own::parse(sql, options)),
         ("kill", |sql, options| _ = kill::parse(sql, options)),
         ("collation", |sql, options| _ = set_names::collation(sql, options)),
@@ -284,6 +288,8 @@ fn a_text_over_its_budget_counts_as_not_understood() {
     // What is long for its literals is understood.
     let bulk = class(("INSERT INTO t VALUES (1,'a')", ",(12345,'some text')", ""), 1 << 20);
     assert_eq!(bulk.kind, StatementKind::Write);
+    let bulk = class(("INSERT INTO t VALUES (?,?)", ", (?, ?)", ""), 1 << 18);
+    assert_eq!((bulk.kind, bulk.effects), (StatementKind::Write, Effects::empty()));
     let list = class(("SELECT * FROM t WHERE a IN (1", ",12345", ")"), 1 << 20);
     assert_eq!(list.kind, StatementKind::Read);
 }

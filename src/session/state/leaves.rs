@@ -14,6 +14,12 @@ use crate::telemetry::Pin;
 /// Names of locks, or of temporary tables, that are kept of one session.
 pub(super) const MOST_NAMES: usize = 1_000;
 
+/// Statements prepared as text that are kept of one session: each further one is compared with all of them.
+const MOST_TEXTS: usize = 256;
+
+/// Bytes of their texts that are kept of one session.
+const MOST_TEXT_BYTES: usize = 1024 * 1024;
+
 impl SessionState {
     /// The connection to one of the servers is gone: what the other one holds is there.
     pub(super) fn forget_what_nobody_holds(&mut self) {
@@ -187,6 +193,15 @@ impl SessionState {
         };
     }
 
+    /// Whether one more statement prepared as text is kept.
+    fn has_room_for(&self, name: &[u8], statement: &[u8]) -> bool {
+        let others = self.text_statements.iter().filter(|known| *known.name != *name);
+        let (count, bytes) = others.fold((0, statement.len()), |(count, bytes), known| {
+            (count + 1, known.text.len().saturating_add(bytes))
+        });
+        count < MOST_TEXTS && bytes <= MOST_TEXT_BYTES
+    }
+
     fn text_prepared(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         let options = self.sql_options();
         let known = if class.effects.contains(Effects::SEVERAL) {
@@ -195,6 +210,7 @@ impl SessionState {
             let prepared = text.and_then(|text| sql::parts::prepared(text, options));
             // A backslash would mean two things by SQL mode.
             let plain = prepared.filter(|(_, statement)| !statement.contains(&b'\\'));
+            let plain = plain.filter(|(name, statement)| self.has_room_for(name, statement));
             plain.map(|(name, statement)| (name, Some(statement)))
         } else {
             text.and_then(|text| sql::parts::deallocated(text, options)).map(|name| (name, None))
@@ -211,5 +227,34 @@ impl SessionState {
             under: self.carried.clone(),
         });
         self.text_statements = others.chain(new).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepare(state: &mut SessionState, name: usize, statement: &str) -> bool {
+        let text = format!("PREPARE s{name} FROM '{statement}'");
+        let class = sql::classify(text.as_bytes(), sql::Options::default(), &());
+        state.done(Role::Writer, &class, Some(text.as_bytes()), PinSet::default());
+        state.pins.on(Role::Writer).has(Pin::Unknown)
+    }
+
+    #[test]
+    fn statements_prepared_as_text_have_a_bound() {
+        let mut state = SessionState::default();
+        for name in 0..MOST_TEXTS {
+            assert!(!prepare(&mut state, name, "DO 0"), "{name}");
+        }
+        // One that takes the place of another needs no room.
+        assert!(!prepare(&mut state, 7, "DO 1"));
+        assert!(prepare(&mut state, MOST_TEXTS, "DO 0"), "the server connection knows more than the session");
+        assert_eq!(state.text_statements.len(), MOST_TEXTS);
+
+        let mut state = SessionState::default();
+        let long = format!("SELECT {}", "1".repeat(100_000));
+        let pinned = (0..11).position(|name| prepare(&mut state, name, &long));
+        assert_eq!((pinned, state.text_statements.len()), (Some(10), 10));
     }
 }

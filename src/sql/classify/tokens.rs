@@ -57,7 +57,9 @@ impl<'a> Tok<'a> {
     }
 
     fn is_literal(&self) -> bool {
-        matches!(self.kind, Kind::Number | Kind::String) || self.meaning == Meaning::Literal
+        matches!(self.kind, Kind::Number | Kind::String)
+            || self.meaning == Meaning::Literal
+            || (self.kind == Kind::Operator && self.text == b"?")
     }
 }
 
