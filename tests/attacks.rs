@@ -4,6 +4,8 @@
 
 #[path = "attacks/admin_port.rs"]
 mod admin_port;
+#[path = "attacks/credentials.rs"]
+mod credentials;
 #[path = "attacks/cursors.rs"]
 mod cursors;
 mod dialogue;

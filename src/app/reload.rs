@@ -1,7 +1,7 @@
 //! Replaces the configuration's live part, on SIGHUP and when the file changes. A
 //! file with a mistake is reported, and what runs stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::watch_files::FileWatch;
-use crate::config::{Config, Live};
+use crate::config::{Config, Live, Secret, SecretRef, SecretUse};
 use crate::discovery::SecretValues;
 use crate::telemetry::ReloadMetrics;
 
@@ -38,12 +38,17 @@ pub(super) struct Secrets {
     values: Option<watch::Receiver<SecretValues>>,
     /// Of the node that this process runs on; stands in for `replicas.zone`.
     own_zone: Option<watch::Receiver<Option<Arc<str>>>>,
+    /// The last password of each key that could be used: it stays while the key is empty.
+    usable: HashMap<SecretRef, Secret>,
+    /// Whose password is empty, as the log says already.
+    empty: Vec<SecretUse>,
 }
 
 impl Secrets {
     /// Those of a configuration; nobody watches them yet.
     pub fn of(config: &Config) -> Self {
-        Secrets { wanted: watch::channel(names(config)).0, values: None, own_zone: None }
+        let wanted = watch::channel(names(config)).0;
+        Secrets { wanted, values: None, own_zone: None, usable: HashMap::new(), empty: Vec::new() }
     }
 
     /// The names, for who watches them.
@@ -62,13 +67,45 @@ impl Secrets {
     }
 
     /// The configuration's live part with what the Secrets hold and the nodes say.
-    pub fn fill(&self, config: &Config) -> Live {
+    pub fn fill(&mut self, config: &Config) -> Live {
         let values = self.values.as_ref().map(|values| values.borrow().clone()).unwrap_or_default();
-        let mut live = config.live_with(|at| values.get(at).cloned());
+        self.usable.retain(|at, _| config.secrets.iter().any(|used| used.at == *at));
+        self.empty.retain(|empty| config.secrets.contains(empty));
+        let mut live = config.live_with(|used| {
+            self.password(used, values.get(&used.at), config.allows_empty_password(&used.account))
+        });
         if let (None, Some(own)) = (&live.replicas.zone, &self.own_zone) {
             live.replicas.zone = own.borrow().clone();
         }
         live
+    }
+
+    /// The password that counts for an account while its Secret holds this. An empty one lets nobody in: the
+    /// running password stays, and without one the account cannot be used.
+    fn password(&mut self, used: &SecretUse, held: Option<&Secret>, allow_empty: bool) -> Option<Secret> {
+        let is_empty = held.is_some_and(|held| held.is_empty() && !allow_empty);
+        if !is_empty {
+            self.empty.retain(|empty| empty != used);
+            match held {
+                // Another account may name the same key, and must not get an empty one.
+                Some(held) if held.is_empty() => {}
+                Some(held) => _ = self.usable.insert(used.at.clone(), held.clone()),
+                None => _ = self.usable.remove(&used.at),
+            }
+            return held.cloned();
+        }
+        let running = self.usable.get(&used.at).cloned();
+        if !self.empty.contains(used) {
+            let stays = if running.is_some() { "the running password stays" } else { "nobody can use it" };
+            tracing::error!(
+                account = %used.account,
+                secret = %used.at,
+                "the password in the Secret is empty: {stays}; \
+                 write the password, or allow_empty_password = true"
+            );
+            self.empty.push(used.clone());
+        }
+        running
     }
 
     /// Waits until each Secret was seen, but not for long: one may not exist.
@@ -188,7 +225,7 @@ impl Reloader {
     }
 
     /// Tells the settings with what Kubernetes says, if that is new; `of` says in the log who changed.
-    fn publish(&self, of: &str) {
+    fn publish(&mut self, of: &str) {
         let live = self.secrets.fill(&self.running);
         if **self.live.borrow() == live {
             return;

@@ -407,6 +407,42 @@ async fn a_rotated_kubernetes_secret_is_taken_over_and_a_missing_one_lets_nobody
 }
 
 #[test]
+fn an_empty_kubernetes_secret_leaves_the_running_password() {
+    let folder = Folder::new("empty");
+    let pods = "[monitor]\nuser = \"m\"\nsecret = \"ops/monitor\"\n[discovery]\nkind = \"kubernetes\"\n\
+                preset = \"moco\"\ncluster = \"c\"\n[[users]]\nname = \"a\"\nsecret = \"apps/a\"\n\
+                [[users]]\nname = \"b\"\nsecret = \"apps/a\"\nallow_empty_password = true\n";
+    let config = Config::load(&folder.write("p.toml", pods)).unwrap();
+    let at = |name: &str, key: &str| SecretRef { name: name.into(), key: key.into() };
+    let held = |monitor: &str, user: &str| {
+        let all = [(at("ops", "monitor"), Secret::new(monitor)), (at("apps", "a"), Secret::new(user))];
+        Arc::new(HashMap::from(all))
+    };
+    let mut secrets = Secrets::of(&config);
+    let (rotate, values) = watch::channel(held("m1", ""));
+    secrets.watched(values);
+    let first = secrets.fill(&config);
+    assert!(!first.users.contains_key("a"), "nobody logs in without a password");
+    assert_eq!(first.users["b"].password.expose(), "");
+    rotate.send_replace(held("m1", "a1"));
+    assert_eq!(secrets.fill(&config).users["a"].password.expose(), "a1");
+    for empty in ["", "\n", "\r\n"] {
+        rotate.send_replace(held(empty, empty));
+        let now = secrets.fill(&config);
+        assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m1", "a1"));
+        assert!(now.users["b"].password.is_empty());
+    }
+    rotate.send_replace(held("m2", "a2"));
+    let now = secrets.fill(&config);
+    assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m2", "a2"));
+    // What is gone is gone: an empty value later does not bring it back.
+    rotate.send_replace(Arc::default());
+    assert!(!secrets.fill(&config).users.contains_key("a"));
+    rotate.send_replace(held("m3", ""));
+    assert!(!secrets.fill(&config).users.contains_key("a"));
+}
+
+#[test]
 fn the_zone_of_the_own_node_stands_in_for_the_configured_one() {
     let folder = Folder::new("zone");
     let pods = "[monitor]\nuser = \"m\"\npassword = \"m\"\n[discovery]\nkind = \"kubernetes\"\n\

@@ -53,6 +53,8 @@ pub struct Login {
     pub user: Arc<str>,
     /// Its password.
     pub password: Secret,
+    /// Counts the passwords of the accounts (see `Credentials`); 0 for the proxy's own account.
+    pub generation: u64,
 }
 
 /// Why there is no connection.

@@ -16,6 +16,7 @@ mod ceilings;
 mod collations;
 mod connect;
 mod connection;
+mod credentials;
 mod dump;
 mod insert_id;
 mod pool;
@@ -29,6 +30,7 @@ pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
     About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
 };
+pub use credentials::{Credentials, Standing};
 pub use insert_id::{InsertId, InsertIdCell, Legacy};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::shelf::{Claims, Seat, Shelf};
-use super::{Carried, Ceilings, Class, ConnectError, Connection, Legacy};
+use super::{Carried, Ceilings, Class, ConnectError, Connection, Credentials, Legacy, Standing};
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
@@ -33,6 +33,8 @@ pub struct PoolKey {
     pub server: ServerId,
     /// of this account,
     pub user: Arc<str>,
+    /// opened with this generation of its password,
+    pub credential: u64,
     /// of this class.
     pub class: Class,
 }
@@ -101,6 +103,8 @@ pub struct Pool<R: Runtime> {
     /// Seconds since the worker began, set from outside.
     second: Cell<u32>,
     ceilings: Arc<Ceilings>,
+    /// Which of the connections' credentials still count.
+    credentials: Rc<Credentials>,
     /// Which worker of how many: each has its share of a limit.
     share: (usize, usize),
     buffers: Rc<BufferPool>,
@@ -123,10 +127,29 @@ impl<R: Runtime> Pool<R> {
             clock: Rc::default(),
             second: Cell::new(0),
             ceilings,
+            credentials: Rc::default(),
             share,
             buffers,
             metrics,
         }
+    }
+
+    /// The accounts' passwords, for logins and for `credentials_changed`.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Closes what waits and was opened with a password that does not count any more: all connections of an account
+    /// that is gone; those of a former password that no session comes back to.
+    pub fn credentials_changed(&self) {
+        for (key, shelf) in self.shelves.borrow().iter() {
+            shelf.standing.set(self.credentials.standing(&key.user, key.credential));
+        }
+        self.retain_shelved(|standing, claimed| match standing {
+            Standing::Current => true,
+            Standing::Former => claimed,
+            Standing::Removed => false,
+        });
     }
 
     /// One that waits and lives.
@@ -234,7 +257,8 @@ impl<R: Runtime> Pool<R> {
         if let Some(shelf) = shelves.get(key) {
             return shelf.clone();
         }
-        let shelf = Rc::new(Shelf::new(key.clone(), self.clock.clone()));
+        let standing = self.credentials.standing(&key.user, key.credential);
+        let shelf = Rc::new(Shelf::new(key.clone(), standing, self.clock.clone()));
         shelves.insert(key.clone(), shelf.clone());
         shelf
     }
@@ -245,6 +269,10 @@ impl<R: Runtime> Pool<R> {
     pub fn park(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
         let key = seat.key();
         let wanted = self.someone_waits(key);
+        let of_now = seat.standing() == Standing::Current;
+        if !of_now && (wanted || seat.standing() == Standing::Removed) {
+            return self.vacate(connection, seat);
+        }
         if !wanted && connection.legacy.is_none() && connection.claim() {
             // In another worker, which only a closed connection helps.
             drop(connection);
@@ -260,7 +288,8 @@ impl<R: Runtime> Pool<R> {
 
     /// A session ends that leaves nothing on the connection that a next one could see.
     pub fn park_for_others(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
-        if !self.someone_waits(seat.key()) && connection.claim() {
+        let closes = seat.standing() != Standing::Current;
+        if closes || (!self.someone_waits(seat.key()) && connection.claim()) {
             self.vacate(connection, seat);
             return;
         }
@@ -301,6 +330,9 @@ impl<R: Runtime> Pool<R> {
 
     /// A session ends with something on its connection that only a reset takes away; it is for others then.
     pub async fn reset(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+        if seat.standing() != Standing::Current {
+            return self.vacate(connection, seat);
+        }
         let mut out = self.buffers.small();
         out.replace_with(|out| connection.reset(out));
         let (result, out) = connection.stream.write_all(out).await;
@@ -325,6 +357,17 @@ impl<R: Runtime> Pool<R> {
         self.shelves.borrow_mut().retain(|_, shelf| {
             let gone = shelf
                 .retain(now, |c, seconds, claimed| keep(c, Duration::from_secs(seconds.into()), claimed));
+            self.metrics.server_idle.sub(gone);
+            shelf.open() > 0
+        });
+        self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
+    }
+
+    fn retain_shelved(&self, keep: impl Fn(Standing, bool) -> bool) {
+        let now = self.second.get();
+        self.shelves.borrow_mut().retain(|_, shelf| {
+            let standing = shelf.standing.get();
+            let gone = shelf.retain(now, |_, _, claimed| keep(standing, claimed));
             self.metrics.server_idle.sub(gone);
             shelf.open() > 0
         });

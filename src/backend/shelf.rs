@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Carried, Connection, PoolKey};
+use super::{Carried, Connection, PoolKey, Standing};
 use crate::net::Stream;
 
 /// So many connections of a kind are opened at the same time. A server that is asked for all at once has none ready
@@ -68,6 +68,8 @@ struct Slot<S> {
 pub struct Shelf<S: Stream> {
     /// What its connections have in common.
     pub key: PoolKey,
+    /// Whether the password that they were opened with still counts.
+    pub standing: Cell<Standing>,
     slots: RefCell<Vec<Slot<S>>>,
     /// Slots without a connection, waiting or in use.
     free: RefCell<Vec<usize>>,
@@ -81,9 +83,10 @@ pub struct Shelf<S: Stream> {
 
 impl<S: Stream> Shelf<S> {
     /// An empty one. `clock` is shared by all shelves of a pool.
-    pub fn new(key: PoolKey, clock: Rc<Cell<u64>>) -> Self {
+    pub fn new(key: PoolKey, standing: Standing, clock: Rc<Cell<u64>>) -> Self {
         Shelf {
             key,
+            standing: Cell::new(standing),
             slots: RefCell::default(),
             free: RefCell::default(),
             opening: Cell::new(0),
@@ -272,6 +275,12 @@ impl<S: Stream> Seat<S> {
     /// Whose connections.
     pub fn key(&self) -> &PoolKey {
         &self.shelf.key
+    }
+
+    /// Whether the password that the connection was opened with still counts.
+    #[inline]
+    pub fn standing(&self) -> Standing {
+        self.shelf.standing.get()
     }
 
     /// The connection that was parked here, unless another session took it.

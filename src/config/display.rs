@@ -85,6 +85,7 @@ fn write_monitor(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> f
     let monitor = &live.monitor;
     writeln!(f, "\n[monitor]\nuser = {}", quoted(&monitor.user))?;
     write_password(f, &Account::Monitor, secrets)?;
+    write_allowed(f, monitor.allow_empty_password)?;
     writeln!(f, "interval = {}", duration(monitor.interval))
 }
 
@@ -114,12 +115,17 @@ fn write_password(f: &mut Formatter<'_>, of: &Account, secrets: &[SecretUse]) ->
     }
 }
 
+fn write_allowed(f: &mut Formatter<'_>, allow_empty_password: bool) -> fmt::Result {
+    if allow_empty_password { writeln!(f, "allow_empty_password = true") } else { Ok(()) }
+}
+
 fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
     let mut users: Vec<_> = live.users.values().collect();
     users.sort_by(|a, b| a.name.cmp(&b.name));
     for user in users {
         writeln!(f, "\n[[users]]\nname = {}", quoted(&user.name))?;
         write_password(f, &Account::User(user.name.clone()), secrets)?;
+        write_allowed(f, user.allow_empty_password)?;
         if let Some(most) = user.max_server_connections {
             writeln!(f, "max_connections = {most}")?;
         }

@@ -170,9 +170,11 @@ fn servers(s: &Section<'_>) -> Vec<StaticServer> {
 }
 
 fn monitor(s: &Section<'_>) -> Monitor {
+    let allow_empty_password = s.flag("allow_empty_password").unwrap_or(false);
     Monitor {
         user: s.required_text("user", "monitor").0.into(),
-        password: s.secret(Account::Monitor),
+        password: s.secret(Account::Monitor, allow_empty_password),
+        allow_empty_password,
         interval: s.duration("interval", defaults::MONITOR_INTERVAL, SHORTEST_INTERVAL),
     }
 }
@@ -181,9 +183,10 @@ fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
     let read = root.tables("users", |s| {
         let (name, line) = s.required_text("name", "app");
         let name: Arc<str> = Arc::from(name);
-        let password = s.secret(Account::User(name.clone()));
+        let allow_empty_password = s.flag("allow_empty_password").unwrap_or(false);
+        let password = s.secret(Account::User(name.clone()), allow_empty_password);
         let max_server_connections = s.nonzero("max_connections");
-        (User { name, password, max_server_connections, level: level(s) }, line)
+        (User { name, password, allow_empty_password, max_server_connections, level: level(s) }, line)
     });
     let read = read.unwrap_or_default();
     if read.is_empty() {

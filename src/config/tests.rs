@@ -336,7 +336,7 @@ fn tables_of_the_wrong_shape() {
 
 #[test]
 fn duplicates_name_both_lines() {
-    let more = "[[discovery.servers]]\nname = \"a\"\naddress = \"a:3306\"\n[[users]]\nname = \"app\"\npassword = \"\"\n";
+    let more = "[[discovery.servers]]\nname = \"a\"\naddress = \"a:3306\"\n[[users]]\nname = \"app\"\npassword = \"x\"\n";
     assert_eq!(
         problems_after_least(more),
         [
@@ -393,6 +393,52 @@ fn secrets_that_cannot_be_had() {
             "line 4: monitor.password_env: stands beside password; write only one of password, password_file, password_env and secret"
         ]
     );
+}
+
+#[test]
+fn an_empty_password_is_refused_unless_it_is_allowed() {
+    let dir = std::env::temp_dir().join(format!("pointsman-empty-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let from_file = LEAST.replace("password = \"m\"", "password_file = \"pw\"");
+    let from_env = LEAST.replace("password = \"app\"", "password_env = \"APP_PW\"");
+    let inline = LEAST.replace("password = \"app\"", "password = \"\"");
+    let allowed =
+        |text: &str, line: &str| text.replace(line, &format!("{line}\nallow_empty_password = true"));
+    for empty in ["", "\n", "\r\n", "\n\n"] {
+        std::fs::write(dir.join("pw"), empty).unwrap();
+        let env = |_: &str| Some(empty.to_owned());
+        let problems = |text: &str| match Config::parse_with(text, &dir, &env) {
+            Err(ConfigError::Invalid(all)) => all.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let needs = "would need no password to log in; write the password, or allow_empty_password = true";
+        let file = dir.join("pw");
+        assert_eq!(
+            problems(&from_file),
+            [format!(
+                "line 3: monitor.password_file: the file {} of the monitor is empty, which {needs}",
+                file.display()
+            )]
+        );
+        assert_eq!(
+            problems(&from_env),
+            [format!(
+                "line 6: users.password_env: the environment variable APP_PW of user \"app\" is empty, which {needs}"
+            )]
+        );
+        assert_eq!(
+            problems(&inline),
+            [format!("line 6: users.password: the password of user \"app\" is empty, which {needs}")]
+        );
+        let config =
+            Config::parse_with(&allowed(&from_env, "password_env = \"APP_PW\""), &dir, &env).unwrap();
+        assert_eq!(config.live.users["app"].password.expose(), "");
+        assert!(config.to_string().contains("allow_empty_password = true\n"));
+        let config = Config::parse_with(&allowed(&from_file, "password_file = \"pw\""), &dir, &env).unwrap();
+        assert_eq!(config.live.monitor.password.expose(), "");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+    parse(&allowed(&inline, "password = \"\"")).unwrap();
 }
 
 #[test]

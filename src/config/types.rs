@@ -56,10 +56,10 @@ pub struct SecretRef {
 impl Config {
     /// `live` with what Secrets hold. A user whose Secret is not known cannot log in
     /// and so is not there.
-    pub fn live_with(&self, value: impl Fn(&SecretRef) -> Option<Secret>) -> Live {
+    pub fn live_with(&self, mut value: impl FnMut(&SecretUse) -> Option<Secret>) -> Live {
         let mut live = self.live.clone();
         for used in &self.secrets {
-            match (&used.account, value(&used.at)) {
+            match (&used.account, value(used)) {
                 (Account::Monitor, Some(password)) => live.monitor.password = password,
                 (Account::ServersCa, Some(ca)) => live.servers_tls.ca = Some(ca),
                 (Account::Monitor | Account::ServersCa, None) => {}
@@ -72,6 +72,26 @@ impl Config {
             }
         }
         live
+    }
+
+    /// True if this account may have an empty password.
+    pub fn allows_empty_password(&self, account: &Account) -> bool {
+        match account {
+            Account::Monitor => self.live.monitor.allow_empty_password,
+            Account::User(name) => self.live.users.get(name).is_some_and(|user| user.allow_empty_password),
+            // A CA is not a password: its own check says what is wrong with it.
+            Account::ServersCa => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Account::Monitor => f.write_str("the monitor"),
+            Account::User(name) => write!(f, "user {name:?}"),
+            Account::ServersCa => f.write_str("the servers' CA"),
+        }
     }
 }
 
@@ -213,6 +233,8 @@ pub struct Monitor {
     pub user: Arc<str>,
     /// Its password.
     pub password: Secret,
+    /// The account has no password, and that is meant so.
+    pub allow_empty_password: bool,
     /// Time between two probes of a server; default 100 ms.
     pub interval: Duration,
 }
@@ -224,6 +246,8 @@ pub struct User {
     pub name: Arc<str>,
     /// Its password, used on both legs.
     pub password: Secret,
+    /// The account has no password, and that is meant so: anybody can log in by its name.
+    pub allow_empty_password: bool,
     /// `max_connections`: server connections of this user on one server; None: only the server's limit.
     pub max_server_connections: Option<NonZeroUsize>,
     /// `consistency`: the level of its sessions; None: the listener's.
@@ -410,6 +434,11 @@ impl Secret {
     /// Wraps a password.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Secret(text.into())
+    }
+
+    /// True if there is nothing in it but ends of lines, as a full disk or an unfinished write leaves.
+    pub fn is_empty(&self) -> bool {
+        self.0.trim_matches(['\r', '\n']).is_empty()
     }
 
     /// The password itself, for the authentication exchanges only.

@@ -213,8 +213,8 @@ impl Section<'_> {
     }
 
     /// Exactly one of `password`, `password_file`, `password_env` and `secret`; what is in a Kubernetes
-    /// Secret is empty, and noted for `account`.
-    pub fn secret(&self, account: Account) -> Secret {
+    /// Secret is empty, and noted for `account`. Any other empty password is a problem unless `allow_empty`.
+    pub fn secret(&self, account: Account, allow_empty: bool) -> Secret {
         let given: Vec<_> = ["password", "password_file", "password_env", "secret"]
             .into_iter()
             .filter_map(|key| self.get(key).map(|found| (key, found.line)))
@@ -242,15 +242,28 @@ impl Section<'_> {
             }),
             "secret" => {
                 self.named_secret("secret", account, "my-cluster-root/password");
-                Ok(String::new())
+                return Secret::default();
             }
-            _ => Ok(text),
+            _ => Ok(text.clone()),
         };
-        match secret {
-            Ok(secret) if secret.contains('\0') => {
+        match secret.map(Secret::new) {
+            Ok(secret) if secret.expose().contains('\0') => {
                 self.problem(Some(line), key, "contains a NUL character; no server accepts that");
             }
-            Ok(secret) => return Secret::new(secret),
+            Ok(secret) if secret.is_empty() && allow_empty => {}
+            Ok(secret) if secret.is_empty() => {
+                let source = match key {
+                    "password_file" => format!("the file {}", self.reader.base_dir.join(&text).display()),
+                    "password_env" => format!("the environment variable {text}"),
+                    _ => "the password".to_owned(),
+                };
+                let text = format!(
+                    "{source} of {account} is empty, which would need no password to log in; \
+                     write the password, or allow_empty_password = true"
+                );
+                self.problem(Some(line), key, text);
+            }
+            Ok(secret) => return secret,
             Err(text) => self.problem(Some(line), key, text),
         }
         Secret::default()

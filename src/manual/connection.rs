@@ -17,7 +17,8 @@
 //! server has, since the session may come to any of them. The client's answer is checked against the password
 //! in the configuration by [`ServerExchange`](crate::auth::ServerExchange), a chain of states that consume
 //! themselves, so that no answer can be checked twice and no client is asked to switch plugins twice. A user
-//! that does not exist takes the same course as a wrong password.
+//! that does not exist takes the same course as a wrong password. A password is never empty unless
+//! `allow_empty_password` says so: see `Section::secret` and, for Secrets, `Secrets::password`.
 //!
 //! A login costs no server connection, with one exception: the first time on a worker that an account names a
 //! schema, a server is asked (for at most a second), because "Unknown database" belongs into the answer to

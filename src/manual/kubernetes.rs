@@ -74,4 +74,5 @@
 //! `secret = "name/key"` leaves an empty password in [`Config`](crate::config::Config) and a
 //! [`SecretUse`](crate::config::SecretUse) beside it. `secrets.rs` watches each Secret by name, which a Role
 //! can allow by `resourceNames`; the reloader fills the values in (`Config::live_with`) and tells everybody
-//! as after a reload. A user whose Secret is unknown is not there, rather than there with an empty password.
+//! as after a reload. A user whose Secret is unknown is not there, rather than there with an empty password. While a
+//! key is empty (`Secrets::password` in `app/reload.rs`), the last password that was not empty stays.

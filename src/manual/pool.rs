@@ -7,7 +7,8 @@
 //!
 //! # Which connections can stand in for each other
 //!
-//! [`PoolKey`](crate::backend::PoolKey): the server, the account, and the [`Class`](crate::backend::Class),
+//! [`PoolKey`](crate::backend::PoolKey): the server, the account, the generation of its password (see
+//! [Credentials](#credentials)), and the [`Class`](crate::backend::Class),
 //! which is what changes a server's answers (FOUND_ROWS, IGNORE_SPACE, INTERACTIVE, multi-statements, query
 //! attributes, MariaDB's extended metadata, …) and whether it only reads. All that the
 //! [walker](super::walker) can translate is *not* in the class, so that there are few. One more condition: a
@@ -28,6 +29,22 @@
 //! (`SHOW WARNINGS`) on a connection of another's past (`has_past`) there is a reset, too. A connection is
 //! closed instead of parked if an answer is under way, if it left its read-only mode, if its server lost its
 //! role, or if a session in another worker waits for its permit.
+//!
+//! # Credentials
+//!
+//! [`Credentials`](crate::backend::Credentials) has the password of each account with a generation, which every change
+//! of the password raises, also a change back. A login gets the generation of now, keeps it for as long as the session
+//! lives (COM_CHANGE_USER is another login), and asks the pool with it: sessions of different passwords have different
+//! shelves. After a reload each shelf knows its [`Standing`](crate::backend::Standing):
+//!
+//! | standing | what waits there | a session that ends, or parks while others wait | a session that needs a connection |
+//! |---|---|---|---|
+//! | `Current` | stays | parks | as below |
+//! | `Former` | stays if a session claims it, else it is closed | its connection is closed | by its own password; 1045 ends the session |
+//! | `Removed` | is closed | its connection is closed, also when it parks | 1045 ends the session |
+//!
+//! A login whose exchange began with a password that changed before its end is refused. A KILL logs in with the
+//! password of now, since it is the proxy's own work.
 //!
 //! # Taking
 //!

@@ -372,7 +372,8 @@ pub(super) async fn open<R: Runtime>(
     let target = Target::new(server, snapshot.generation).ok()?;
     let (login, limit) = {
         let live = context.live.borrow();
-        let login = Login { user: live.monitor.user.clone(), password: live.monitor.password.clone() };
+        let monitor = &live.monitor;
+        let login = Login { user: monitor.user.clone(), password: monitor.password.clone(), generation: 0 };
         (login, live.timeouts.connect)
     };
     let connecting = connect(&context.runtime, &target, &login, own_class(), COLLATION);

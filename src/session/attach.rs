@@ -1,13 +1,16 @@
 //! Which server connection the next statement goes to: the one at hand while its server
 //! keeps its role, else another, brought to the session's state; or a wait for a primary.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::client::ended_by;
 use super::{Context, Failure, Session, Signals};
-use crate::backend::{Applicant, ConnectError, PoolKey, ServerError, TakeError, Target, Terms};
+use crate::backend::{
+    Applicant, ConnectError, Login, PoolKey, ServerError, Standing, TakeError, Target, Terms,
+};
 use crate::net::{Runtime, Stream, or_raised};
 use crate::routing::{Decision, Role, Want, may_stay, route};
 use crate::telemetry::{Close, Counted, Disruption, Pin, cell_of};
@@ -192,7 +195,11 @@ impl<R: Runtime> Session<R> {
             None => return Ok(Taken::Moved),
         };
         let Some(login) = self.login.clone() else { return Err(Stop::Close(Close::LoginFailed)) };
-        let key = PoolKey { server, user: login.user.clone(), class: self.class(role) };
+        if context.standing(&login) == Standing::Removed {
+            return Err(account_removed(&login));
+        }
+        let (user, credential) = (login.user.clone(), login.generation);
+        let key = PoolKey { server, user, credential, class: self.class(role) };
         let terms = self.terms(&login.user);
         let wish = self.state.carried.clone();
         let passing = matches!(self.freshness, super::barrier::Freshness::Diverted(_));
@@ -208,6 +215,10 @@ impl<R: Runtime> Session<R> {
             }
             Some(Err(TakeError::Connect(e))) => return Ok(Taken::Failed(e)),
         };
+        if context.standing(&login) == Standing::Removed {
+            context.pool.vacate(connection, &seat);
+            return Err(account_removed(&login));
+        }
         // A pooled connection of an earlier generation is of this one if its server is the writer (again).
         connection.about.generation = generation;
         self.use_connection(role, connection, seat);
@@ -227,7 +238,11 @@ impl<R: Runtime> Session<R> {
     /// A server could not be reached, or refused. What it said of this account is the client's to hear;
     /// for the rest there may be a better server, or a better moment.
     fn after_failed_take(&self, error: ConnectError) -> Result<Failure, Stop> {
+        let former = |login: &Rc<Login>| self.context.standing(login) == Standing::Former;
         match error {
+            ConnectError::Refused(e) if e.code == 1045 && self.login.as_ref().is_some_and(former) => {
+                Err(Stop::TellAndClose(Failure::PasswordChanged, Close::CredentialGone))
+            }
             ConnectError::Refused(e) if !is_passing(&e) => Err(Stop::Tell(Failure::Server(e))),
             ConnectError::Refused(e) => Ok(Failure::Server(e)),
             ConnectError::Auth(e) => Err(Stop::Tell(Failure::Unreachable(e.to_string()))),
@@ -305,6 +320,11 @@ impl<R: Runtime> Session<R> {
     pub(super) fn count(&self, disruption: Disruption) {
         cell_of(&self.context.metrics.disruptions, disruption as usize).add(1);
     }
+}
+
+/// A session of an account that is gone gets no server connection.
+fn account_removed(login: &Login) -> Stop {
+    Stop::TellAndClose(Failure::AccountRemoved(login.user.clone()), Close::CredentialGone)
 }
 
 /// Ends when a session with this want must not stay with the server any more.

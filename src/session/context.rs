@@ -16,7 +16,7 @@ use super::drain::Drain;
 use super::handle::{Attached, Entrance, Handle, Signals};
 use super::kill::KillRequest;
 use super::statements::Texts;
-use crate::backend::{Login, Pool};
+use crate::backend::{Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::{Role, Want};
@@ -217,6 +217,7 @@ impl<R: Runtime> Context<R> {
             engines: RefCell::default(),
             commits: Commits::default(),
         };
+        context.pool.credentials().update(&context.live.borrow().users);
         context.commits.note(&context.topology.get());
         context
     }
@@ -248,7 +249,15 @@ impl<R: Runtime> Context<R> {
 
     /// Takes new settings.
     pub fn new_settings(&self, live: Arc<Live>) {
-        self.live.replace(live);
+        let before = self.live.replace(live.clone());
+        if self.pool.credentials().update(&live.users) {
+            self.pool.credentials_changed();
+            // Under a name that is used again the account may be another one.
+            self.schemas.borrow_mut().retain(|(user, _)| {
+                before.users.get(user).map(|user| &user.password)
+                    == live.users.get(user).map(|user| &user.password)
+            });
+        }
         for handle in self.handles() {
             handle.level.set(self.level_for(&handle).0);
         }
@@ -278,10 +287,12 @@ impl<R: Runtime> Context<R> {
     }
 
     pub(super) fn login_of(&self, user: &[u8]) -> Option<Login> {
-        let user = std::str::from_utf8(user).ok()?;
-        let live = self.live.borrow();
-        let user = live.users.get(user)?;
-        Some(Login { user: user.name.clone(), password: user.password.clone() })
+        self.pool.credentials().login(std::str::from_utf8(user).ok()?)
+    }
+
+    /// Whether the password of this login still counts.
+    pub(super) fn standing(&self, login: &Login) -> Standing {
+        self.pool.credentials().standing(&login.user, login.generation)
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! Every ERR packet that a client can get from the proxy itself. Codes are the server's
 //! own where one fits; the text says what to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{Limit, ServerError};
@@ -29,6 +30,10 @@ pub enum Failure {
         /// Whether the client gave a password.
         password: bool,
     },
+    /// The account of the session is not in the configuration any more.
+    AccountRemoved(Arc<str>),
+    /// The password of the account changed behind the login, and a server refuses the former one.
+    PasswordChanged,
     /// The client's packets break the protocol.
     Handshake(String),
     /// `limits.max_connections`.
@@ -108,6 +113,21 @@ impl Failure {
                 let using = if *password { "YES" } else { "NO" };
                 (1045, b"28000", format!("Access denied for user '{user}' (using password: {using})"))
             }
+            AccountRemoved(user) => (
+                1045,
+                b"28000",
+                format!(
+                    "pointsman: Access denied for user '{user}': the account is not in the proxy's configuration any \
+                     more; nothing was executed"
+                ),
+            ),
+            PasswordChanged => (
+                1045,
+                b"28000",
+                "pointsman: the password of this account changed since this session logged in, and the server \
+                 refuses the former one; nothing was executed, connect again"
+                    .into(),
+            ),
             Handshake(why) => (1043, b"08S01", format!("pointsman: bad handshake: {why}")),
             TooManyConnections => (
                 1040,

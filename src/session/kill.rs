@@ -84,6 +84,8 @@ impl<R: Runtime> Session<R> {
 pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest) -> bool {
     let Some(handle) = find(&context, &request) else { return false };
     let login = handle.login.borrow().clone();
+    // The server may refuse the password that the session logged in with.
+    let login = login.map(|login| context.login_of(login.user.as_bytes()).map_or(login, Rc::new));
     if let (Some(attached), Some(login), true) = (handle.attached.get(), login, handle.busy.get()) {
         kill_on_server(&context, &handle, attached, &login, request.connection).await;
     }

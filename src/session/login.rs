@@ -11,7 +11,7 @@ use super::place::Brought;
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
 use crate::auth::{self, Plugin, ServerExchange, Step};
-use crate::backend::Login;
+use crate::backend::{Login, Standing};
 use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::routing::Role;
@@ -144,6 +144,8 @@ impl<R: Runtime> Session<R> {
                 }
             };
         };
+        // The exchange takes as long as the client likes: the password may have changed meanwhile.
+        let login = login.filter(|login| self.context.standing(login) == Standing::Current);
         let (true, Some(login)) = (accepted, login) else {
             let user = String::from_utf8_lossy(&claim.user).into_owned();
             tracing::info!(id = self.handle.id, user, "login refused");

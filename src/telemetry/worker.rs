@@ -45,6 +45,8 @@ label! {
         Cordoned = "cordoned",
         /// The server was lost in the middle of an answer, or held state that cannot move.
         ServerLost = "server_lost",
+        /// The session's account is not configured any more, or the servers refuse its former password.
+        CredentialGone = "credential_gone",
         /// The server broke the protocol.
         ServerProtocol = "server_protocol",
         /// KILL.

@@ -40,7 +40,7 @@ async fn log_in_with(mode: TlsMode) -> (Result<(bool, bool), String>, Vec<(u8, V
         tls_names: Arc::default(),
         generation: 0,
     };
-    let login = Login { user: "app".into(), password: Secret::new("app") };
+    let login = Login { user: "app".into(), password: Secret::new("app"), generation: 0 };
     let server = async {
         let mut heard = Vec::new();
         loop {

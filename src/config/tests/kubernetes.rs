@@ -154,7 +154,7 @@ fn passwords_are_in_secrets() {
     );
     assert_eq!(parse(&config.to_string()).unwrap(), config);
     assert!(config.live_with(|_| None).users.is_empty());
-    let live = config.live_with(|at| Some(Secret::new(format!("of {}", at.key))));
+    let live = config.live_with(|used| Some(Secret::new(format!("of {}", used.at.key))));
     assert_eq!(
         (live.monitor.password.expose(), live.users["app"].password.expose()),
         ("of monitor", "of app_1")

@@ -65,7 +65,7 @@ fn the_ca_may_come_from_a_secret() {
     let config = parse(&text).unwrap();
     assert_eq!((config.live.servers_tls.mode, &config.live.servers_tls.ca), (TlsMode::VerifyIdentity, &None));
     assert!(config.to_string().contains("ca_secret = \"shop-ca-bundle/ca.crt\""));
-    let live = config.live_with(|at| (&*at.key == "ca.crt").then(|| Secret::new("a CA")));
+    let live = config.live_with(|used| (&*used.at.key == "ca.crt").then(|| Secret::new("a CA")));
     assert_eq!(live.servers_tls.ca, Some(Secret::new("a CA")));
     assert_eq!(config.live_with(|_| None).servers_tls.ca, None);
 }

@@ -241,5 +241,5 @@ pub(crate) fn set(columns: &[&str], rows: &[&[&str]]) -> ResultSet {
 
 pub(crate) fn monitor_account(password: &str) -> Monitor {
     let (user, password) = (Arc::from("monitor"), Secret::new(password));
-    Monitor { user, password, interval: Duration::from_millis(100) }
+    Monitor { user, password, allow_empty_password: false, interval: Duration::from_millis(100) }
 }

@@ -182,7 +182,7 @@ impl Client {
 }
 
 /// The handshake response, field by field as the flags demand.
-fn response(login: &Login, capabilities: Capabilities, nonce: &Nonce) -> Vec<u8> {
+pub fn response(login: &Login, capabilities: Capabilities, nonce: &Nonce) -> Vec<u8> {
     let has = |flag| capabilities.contains(flag);
     let plugin = if has(Capabilities::PLUGIN_AUTH) { login.plugin } else { "mysql_native_password" };
     let answer = match Plugin::from_name(plugin.as_bytes()) {

@@ -14,6 +14,7 @@ mod command_phase;
 mod commands;
 mod commits;
 mod connection_phase;
+mod credentials;
 mod crowd;
 mod drain;
 mod dump;

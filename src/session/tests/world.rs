@@ -103,8 +103,10 @@ pub struct World {
 
 fn live() -> Live {
     let user = |name: &str, password: &str| {
+        let allow_empty_password = password.is_empty();
         let password = Secret::new(password);
-        let user = User { name: name.into(), password, max_server_connections: None, level: None };
+        let (max_server_connections, level) = (None, None);
+        let user = User { name: name.into(), password, allow_empty_password, max_server_connections, level };
         (Arc::from(name), user)
     };
     Live {
@@ -113,6 +115,7 @@ fn live() -> Live {
         monitor: Monitor {
             user: "monitor".into(),
             password: Secret::new(super::server::MONITORS),
+            allow_empty_password: false,
             interval: Duration::from_millis(100),
         },
         users: HashMap::from([user("app", "secret"), user("other", "secret"), user("nopass", "")]),
