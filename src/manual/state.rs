@@ -91,7 +91,7 @@
 //! # What a session asks about itself
 //!
 //! Statements that the proxy adds on a session's connection would be listed there, too. `SET profiling` cannot be
-//! carried, so it pins the session to the connection with its profiles, also after `SET profiling = 0`. From then on the
+//! carried, so it pins the session to the connection with its profiles, also after `SET profiling = 0`. MariaDB's COM_RESET_CONNECTION keeps the profiles, so such a connection is closed with its session. From then on the
 //! proxy asks nothing on that connection (`variables_to_ask`) and marks no COMMIT there (`has_profiles`), and a pinned
 //! connection needs nothing in front of a statement. `SHOW STATUS LIKE 'last_query_cost'` is kept where the last statement
 //! ran: it goes the way of `FOUND_ROWS()` (`QUERY_COST` in `session/guard.rs`), since the shape of the text, by which

@@ -191,6 +191,29 @@ async fn tells_of_the_clients_last_statement(cluster: Cluster) {
     }
 }
 
+/// The texts of a session's statements are nobody else's, also if a next session gets its server connection.
+#[tokio::test]
+async fn profiles_end_with_their_session() {
+    for cluster in [Some(Cluster::mariadb(0).await), Cluster::mysql(0).await].into_iter().flatten() {
+        let config = patient(&proxy_config(&cluster)) + "\n[limits]\nmax_server_connections = 1\n";
+        let proxy = Proxy::start(&format!("workers = 1\n{config}")).await;
+        for reset in [false, true] {
+            let mut first = proxy.client().await.unwrap();
+            first.query_drop("SET profiling = 1").await.unwrap();
+            first.query_drop("SELECT 'secret'").await.unwrap();
+            let mut next = if reset {
+                assert!(first.reset().await.unwrap());
+                first
+            } else {
+                first.disconnect().await.unwrap();
+                proxy.client().await.unwrap()
+            };
+            let rows: Vec<Row> = next.query("SHOW PROFILES").await.unwrap();
+            assert!(rows.is_empty(), "{:?}, reset {reset}: {rows:?}", cluster.kind());
+        }
+    }
+}
+
 /// What the last statement cost is known where it ran.
 #[tokio::test]
 async fn the_cost_is_that_of_the_sessions_last_statement() {
