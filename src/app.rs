@@ -8,6 +8,7 @@ mod explain;
 mod http;
 mod memory;
 mod notice;
+mod privacy;
 mod reload;
 mod run;
 mod servers_tls;

@@ -18,6 +18,7 @@ use super::defect::end_on_panic;
 use super::events::Events;
 use super::memory;
 use super::notice::Notices;
+use super::privacy;
 use super::reload::{Reloader, Secrets};
 use super::servers_tls;
 use super::service_manager;
@@ -83,6 +84,7 @@ pub(super) fn run(
     };
     telemetry::init_tracing(style, &config.fixed.log.level)?;
     end_on_panic();
+    privacy::keep_private();
     // This thread is for control only: probes, HTTP, reload. Workers have their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(LocalSet::new().run_until(control(config, path, predecessor)))

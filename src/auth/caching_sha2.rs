@@ -5,6 +5,7 @@
 use super::{AuthError, Nonce, digest, pem, same, xor};
 use aws_lc_rs::digest::SHA256;
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncryptingKey};
+use zeroize::Zeroizing;
 
 /// AuthMoreData from the client: send me your public key (`request_public_key`).
 pub const REQUEST_PUBLIC_KEY: u8 = 2;
@@ -19,8 +20,8 @@ const OAEP_OVERHEAD: usize = 2 * 20 + 2;
 /// The client's answer: SHA256(password) XOR SHA256(SHA256(SHA256(password)), nonce).
 /// An empty password has an empty answer, which is the caller's to make.
 pub fn scramble(password: &[u8], nonce: &Nonce) -> [u8; 32] {
-    let single: [u8; 32] = digest(&SHA256, &[password]);
-    let double: [u8; 32] = digest(&SHA256, &[&single]);
+    let single = Zeroizing::new(digest::<32>(&SHA256, &[password]));
+    let double: [u8; 32] = digest(&SHA256, &[&*single]);
     xor(digest(&SHA256, &[&double, nonce]), &single)
 }
 
@@ -35,8 +36,8 @@ pub fn verify_fast(response: &[u8], nonce: &Nonce, password: &[u8]) -> bool {
 }
 
 /// The password for a safe channel (TLS, unix socket): its bytes and a NUL.
-pub fn clear_password(password: &[u8]) -> Vec<u8> {
-    let mut clear = Vec::with_capacity(password.len() + 1);
+pub fn clear_password(password: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut clear = Zeroizing::new(Vec::with_capacity(password.len() + 1));
     clear.extend_from_slice(password);
     clear.push(0);
     clear

@@ -2,6 +2,8 @@
 //! gives the first answer, `Pending` lives until the server says OK or ERR (which are
 //! the caller's to read), and each of its transitions consumes it.
 
+use zeroize::Zeroizing;
+
 use super::caching_sha2::{
     FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY, clear_password, encrypt_password,
 };
@@ -62,8 +64,8 @@ enum Phase {
 
 /// What to do next.
 pub enum ClientStep<'a> {
-    /// Send these bytes as one packet, then read on.
-    Send(Vec<u8>, Pending<'a>),
+    /// Send these bytes as one packet, then read on. They may be the password.
+    Send(Zeroizing<Vec<u8>>, Pending<'a>),
     /// Send one packet of the byte [`REQUEST_PUBLIC_KEY`]; the AuthMoreData that answers is the
     /// server's key in PEM.
     RequestPublicKey(Pending<'a>),
@@ -120,7 +122,7 @@ impl<'a> Pending<'a> {
         let unsupported = || AuthError::Unsupported(String::from_utf8_lossy(plugin).into_owned());
         let plugin = Plugin::from_name(plugin).ok_or_else(unsupported)?;
         let (response, pending) = self.exchange.answer(plugin, nonce_from(data)?, self.switches + 1);
-        Ok(ClientStep::Send(response, Pending { exposed: self.exposed, ..pending }))
+        Ok(ClientStep::Send(response.into(), Pending { exposed: self.exposed, ..pending }))
     }
 
     /// An AuthMoreData packet, without its 0x01.
@@ -154,7 +156,7 @@ impl<'a> Pending<'a> {
     fn encrypted(self, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         let cipher = encrypt_password(self.exchange.password, &self.nonce, pem)?;
         let exposed = Some(Exposure::UnverifiedKey);
-        Ok(ClientStep::Send(cipher, Self { exposed, ..self.in_phase(Phase::Verdict) }))
+        Ok(ClientStep::Send(cipher.into(), Self { exposed, ..self.in_phase(Phase::Verdict) }))
     }
 
     fn in_phase(self, phase: Phase) -> Self {

@@ -3,19 +3,20 @@
 
 use super::{Nonce, digest, same, xor};
 use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
+use zeroize::Zeroizing;
 
 /// A SHA-1 digest.
 pub type Sha1 = [u8; 20];
 
 /// What the server stores of a password (`mysql.user.authentication_string` without `*`, decoded).
 pub fn double_sha1(password: &[u8]) -> Sha1 {
-    let single: Sha1 = digest(&SHA1, &[password]);
-    digest(&SHA1, &[&single])
+    let single = Zeroizing::new(digest::<20>(&SHA1, &[password]));
+    digest(&SHA1, &[&*single])
 }
 
 /// The client's answer. An empty password has an empty answer, which is the caller's to make.
 pub fn scramble(password: &[u8], nonce: &Nonce) -> Sha1 {
-    let single: Sha1 = digest(&SHA1, &[password]);
+    let single = Zeroizing::new(digest::<20>(&SHA1, &[password]));
     scramble_single(&single, nonce)
 }
 

@@ -387,7 +387,7 @@ mod towards_servers {
 
     fn sent(step: Result<ClientStep<'_>, AuthError>) -> (Vec<u8>, Pending<'_>) {
         match step {
-            Ok(ClientStep::Send(bytes, pending)) => (bytes, pending),
+            Ok(ClientStep::Send(bytes, pending)) => (bytes.to_vec(), pending),
             other => panic!("{other:?}"),
         }
     }

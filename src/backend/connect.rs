@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroize;
+
 use super::ServerError;
 use super::connection::{About, Class, Connection};
 use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
@@ -299,7 +301,10 @@ fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
 async fn send<S: Stream>(stream: &mut S, seq: u8, write: impl FnOnce(&mut Vec<u8>)) -> std::io::Result<()> {
     let mut out = Buf::default();
     out.replace_with(|out| frame_with(out, seq, write));
-    stream.write_all(out).await.0
+    let (sent, mut out) = stream.write_all(out).await;
+    // It may have been the password.
+    out.replace_with(|out| out.zeroize());
+    sent
 }
 
 /// What to ask of a server: what the proxy needs, what the client's class needs, if the server has it.

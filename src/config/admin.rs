@@ -4,7 +4,7 @@ use super::defaults;
 use super::reader::Section;
 use super::tls::{self, ClientIdentity};
 use super::types::Secret;
-use super::values::{Use, check_address};
+use super::values::{Use, check_address, is_variable};
 
 /// What of `[admin]` a reload replaces.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,8 +51,9 @@ fn token(s: &Section<'_>) -> Option<Secret> {
         // Not what stands there: it may be the token all the same.
         (_, None) => Err("is no text; write it in quotes".to_owned()),
         ("token_file", Some(path)) => s.secret_file(path),
-        ("token_env", Some(name)) => (s.reader.env)(name).ok_or_else(|| {
-            format!("the environment variable {name} is not set; set it, or write token_file")
+        ("token_env", Some(name)) => (s.reader.env)(name).ok_or_else(|| match is_variable(name) {
+            true => format!("the environment variable {name} is not set; set it, or write token_file"),
+            false => "is no name of an environment variable; write one, or token = \"…\"".to_owned(),
         }),
         (_, Some(text)) => Ok(text.to_owned()),
     };

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::admin;
 use super::check;
 use super::defaults;
@@ -28,6 +30,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        // There may be passwords in it.
+        let text = Zeroizing::new(text);
         let base_dir = path.parent().unwrap_or(Path::new(""));
         Config::parse(&text, base_dir)
     }
@@ -282,7 +286,8 @@ fn notify(s: &Section<'_>, discovery: &Discovery) -> Notify {
     let webhook = s.text("webhook").and_then(|(url, line)| match Webhook::parse(&url) {
         Ok(webhook) => Some(webhook),
         Err(wrong) => {
-            let text = format!("{url:?} {wrong}; write \"http://alerts.monitoring.svc:8080/pointsman\"");
+            // A URL may carry a password or a token.
+            let text = format!("{wrong}; write \"http://alerts.monitoring.svc:8080/pointsman\"");
             s.problem(Some(line), "webhook", text);
             None
         }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::admin::AdminAccess;
 use super::kubernetes::Kubernetes;
 use super::tls::ServersTls;
@@ -426,14 +428,14 @@ impl Webhook {
     }
 }
 
-/// A password: `Debug` and `Display` hide it.
+/// A password: `Debug` and `Display` hide it, and its memory is overwritten when its last owner drops it.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(Arc<str>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Wraps a password.
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Secret(text.into())
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(Arc::new(Zeroizing::new(text.into())))
     }
 
     /// True if there is nothing in it but ends of lines, as a full disk or an unfinished write leaves.

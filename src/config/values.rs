@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toml::de::DeValue;
+use zeroize::Zeroizing;
 
 use super::choice::Choice;
 use super::reader::{Found, Section};
@@ -34,8 +35,8 @@ impl Section<'_> {
         match value.as_str() {
             Some(text) => Some((text.to_owned(), line)),
             None => {
-                let text = format!("is {}; write a string in quotes", shown(value));
-                self.problem(Some(line), key, text);
+                let what = if SECRET_KEYS.contains(&key) { "no string".to_owned() } else { shown(value) };
+                self.problem(Some(line), key, format!("is {what}; write a string in quotes"));
                 None
             }
         }
@@ -234,17 +235,19 @@ impl Section<'_> {
                 return Secret::default();
             }
         };
-        let Some((text, _)) = self.text(key) else { return Secret::default() };
+        let Some((mut text, _)) = self.text(key) else { return Secret::default() };
         let secret = match key {
             "password_file" => self.secret_file(&text),
-            "password_env" => (self.reader.env)(&text).ok_or_else(|| {
-                format!("the environment variable {text} is not set; set it, or write password_file")
+            "password_env" => (self.reader.env)(&text).ok_or_else(|| match is_variable(&text) {
+                true => format!("the environment variable {text} is not set; set it, or write password_file"),
+                false => "is no name of an environment variable; write one, or password = \"…\"".to_owned(),
             }),
             "secret" => {
                 self.named_secret("secret", account, "my-cluster-root/password");
                 return Secret::default();
             }
-            _ => Ok(text.clone()),
+            // No copy of it stays behind.
+            _ => Ok(std::mem::take(&mut text)),
         };
         match secret.map(Secret::new) {
             Ok(secret) if secret.expose().contains('\0') => {
@@ -273,12 +276,13 @@ impl Section<'_> {
     pub fn named_secret(&self, key: &'static str, account: Account, example: &str) {
         let Some((text, line)) = self.text(key) else { return };
         match text.split_once('/').filter(|(name, key)| !name.is_empty() && is_key(key)) {
+            // What is neither may be the password itself.
             Some((name, of)) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) => {
                 let at = SecretRef { name: name.into(), key: of.into() };
                 self.reader.secret(SecretUse { account, at }, line, self.path_of(key));
             }
             _ => {
-                let text = format!("{text:?} is no Secret and its key; write \"{example}\"");
+                let text = format!("is no Secret and its key; write \"{example}\"");
                 self.problem(Some(line), key, text);
             }
         }
@@ -304,10 +308,18 @@ impl Section<'_> {
 
     /// What a file holds, without a newline at its end. A change of it is one of the configuration.
     pub fn secret_file(&self, path: &str) -> Result<String, String> {
-        let text = self.read(path)?;
+        let text = Zeroizing::new(self.read(path)?);
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
+}
+
+/// What stands there is never part of a message.
+const SECRET_KEYS: [&str; 4] = ["password", "password_env", "secret", "token"];
+
+/// As people write the names of environment variables; what else stands there may be the password itself.
+pub(super) fn is_variable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// A key of a Secret's data.

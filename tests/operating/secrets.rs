@@ -3,8 +3,9 @@
 use crate::alone;
 use crate::dialogue::raw::Raw;
 use crate::dialogue::{refusal, topology, value};
-use crate::support::{Cluster, Proxy, connect};
+use crate::support::{Cluster, Proxy, Scratch, connect, report_skipped};
 use mysql_async::prelude::Queryable;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 #[tokio::test]
@@ -116,4 +117,24 @@ async fn passwords_show_nowhere() {
             assert!(!text.contains(secret), "{secret} in {place}");
         }
     }
+}
+
+/// Passwords stand in its memory.
+#[tokio::test]
+async fn a_process_that_is_aborted_leaves_no_core_file() {
+    let folder = Scratch::new("core");
+    let mut abort = Command::new("sh");
+    let control =
+        abort.args(["-c", "ulimit -c unlimited; kill -ABRT $$"]).current_dir(folder.path()).status();
+    if !control.is_ok_and(|status| status.core_dumped()) {
+        return report_skipped("a_process_that_is_aborted_leaves_no_core_file", "nothing dumps core here");
+    }
+    let cluster = Cluster::mariadb(0).await;
+    let mut proxy = Proxy::start(&alone(&cluster).await).await;
+    let pid = proxy.pid().to_string();
+    let limited = Command::new("prlimit").args(["--pid", &pid, "--core=unlimited"]).status();
+    assert!(limited.is_ok_and(|status| status.success()), "prlimit of util-linux");
+    proxy.signal("ABRT");
+    let ended = proxy.wait_exit(crate::dialogue::PATIENCE).await;
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(6), false));
 }

@@ -9,6 +9,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
+use zeroize::Zeroizing;
 
 use super::api::{Access, Api};
 use super::objects::{Meta, Object};
@@ -147,8 +148,8 @@ fn replace(publish: &watch::Sender<SecretValues>, name: &Arc<str>, held: Held) {
     let mut new = HashMap::new();
     for (key, value) in held.data {
         // One newline at the end is an editor's, as in a password_file.
-        let text = String::from_utf8(value.0).ok();
-        let text = text.as_deref().map(|text| text.strip_suffix('\n').unwrap_or(text));
+        let bytes = Zeroizing::new(value.0);
+        let text = std::str::from_utf8(&bytes).ok().map(|text| text.strip_suffix('\n').unwrap_or(text));
         match text.filter(|text| !text.contains('\0')) {
             Some(text) => {
                 _ = new.insert(SecretRef { name: name.clone(), key: key.into() }, Secret::new(text))

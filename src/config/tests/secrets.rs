@@ -1,0 +1,60 @@
+//! No message repeats a secret.
+
+use super::*;
+
+/// Whatever is wrong with a secret, or stands in its place, no message repeats it.
+#[test]
+fn no_problem_shows_a_secret() {
+    let file = |monitor: &str, rest: &str| {
+        format!(
+            "[[discovery.servers]]\nname = \"a\"\naddress = \"a:3306\"\n[monitor]\nuser = \"m\"\n{monitor}\n[[users]]\nname = \"a\"\npassword = \"a\"\n{rest}\n"
+        )
+    };
+    let monitors = [
+        "password = 1234554321",
+        "password = -1234554321",
+        "password = 12345.54321",
+        "password = 1234554321x",
+        "password = 0x1234554321",
+        "password = 1234-55-43",
+        "password = true",
+        "password = [\"1234554321\"]",
+        "password = {is = \"1234554321\"}",
+        "password = \"1234554321",
+        "password = '1234554321",
+        "password = \"\"\"1234554321",
+        "password = 1234554321 password",
+        "password = \"1234554321\\q\"",
+        "password = \"1234554321\\u0000\"",
+        "password = hunter1234554321",
+        "password \"1234554321\"",
+        "password = \"1234554321\" \"x\"",
+        "password = \"1234554321\"\npassword = \"1234554321\"",
+        "password = \"1234554321\"\npassword_env = \"1234554321\"",
+        "password_env = \"s1234554321\"",
+        "password_env = 1234554321",
+        "secret = \"1234554321\"",
+        "secret = \"s/1234554321/x\"",
+        "secret = 1234554321",
+    ];
+    let webhooks = [
+        "http://me:1234554321@host/",
+        "https://host/services/1234554321",
+        "1234554321",
+        "http://host/1234554321 x",
+    ];
+    let webhooks = webhooks.map(|url| file("password = \"m\"", &format!("[notify]\nwebhook = \"{url}\"")));
+    let admins = [
+        "token = 1234554321",
+        "token_env = \"s1234554321\"",
+        "token_env = 1234554321",
+        "token = \"1234554321 x\"",
+    ];
+    let admins = admins.map(|line| file("password = \"m\"", &format!("[admin]\n{line}")));
+    for text in monitors.iter().map(|monitor| file(monitor, "")).chain(webhooks).chain(admins) {
+        let error = parse(&text).expect_err(&text).to_string();
+        for part in ["12345", "54321", "1234-", "hunter"] {
+            assert!(!error.contains(part), "{text}\n{error}");
+        }
+    }
+}
