@@ -9,6 +9,8 @@ mod credentials;
 #[path = "attacks/cursors.rs"]
 mod cursors;
 mod dialogue;
+#[path = "attacks/globals.rs"]
+mod globals;
 #[path = "attacks/impostor.rs"]
 mod impostor;
 #[path = "attacks/local_files.rs"]
@@ -21,6 +23,8 @@ mod own_statements;
 mod passwords;
 #[path = "attacks/raw_access.rs"]
 mod raw_access;
+#[path = "attacks/resets.rs"]
+mod resets;
 mod support;
 #[path = "attacks/texts.rs"]
 mod texts;

@@ -14,9 +14,12 @@ const CHARSET: [&[u8]; 4] =
 /// MariaDB reports the GTID of each write.
 const NOISE: [&[u8]; 3] = [b"statement_id", b"last_gtid", b"gtid_executed"];
 
-/// They hold for the next statement or event only, or leave something behind.
-const ONE_SHOT: [&[u8]; 6] =
-    [b"insert_id", b"gtid_next", b"gtid_seq_no", b"rand_seed1", b"rand_seed2", b"profiling"];
+/// They hold for the next statement or event only.
+const ONE_SHOT: [&[u8]; 5] = [b"insert_id", b"gtid_next", b"gtid_seq_no", b"rand_seed1", b"rand_seed2"];
+
+/// They have the server write down what the session does. The session must find that where it asks for it, and
+/// COM_RESET_CONNECTION leaves it for the next session: profiles on MariaDB, traces on MySQL.
+const RECORDING: [&[u8]; 2] = [b"profiling", b"optimizer_trace"];
 
 /// A session that sets more variables than this cannot be carried.
 const MAX_VARIABLES: usize = 64;
@@ -137,8 +140,7 @@ impl Carried {
 
     /// A system variable has this value. False: it cannot be carried.
     pub fn set_variable(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let never =
-            CHARSET.contains(&name) || ONE_SHOT.contains(&name) || name.starts_with(b"session_track_");
+        let never = CHARSET.contains(&name) || Self::is_one_shot(name) || name.starts_with(b"session_track_");
         if never || value.contains(&b'\\') {
             return false;
         }
@@ -184,7 +186,12 @@ impl Carried {
 
     /// Whether this variable is none that another connection can be given, whatever its value is.
     pub fn is_one_shot(name: &[u8]) -> bool {
-        ONE_SHOT.contains(&name)
+        ONE_SHOT.contains(&name) || Self::records(name)
+    }
+
+    /// True if a connection on which this variable was set keeps what its session did, whatever resets it.
+    pub fn records(name: &[u8]) -> bool {
+        RECORDING.contains(&name)
     }
 
     /// Whether the servers report this variable of their own accord.

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -29,9 +32,41 @@ struct Ceiling {
 /// Which limit: a server's, or a user's on a server.
 type Key = (ServerId, Option<Arc<str>>);
 
-/// All limits of the process.
+/// Servers share counters beyond this many, which only closes more connections.
+const COUNTERS: usize = 64;
+
+/// Counts for each server how often what its new connections begin with has changed: global variables, accounts. A
+/// connection that began before the last change is not for a session that begins now.
+#[derive(Debug)]
+pub struct Renewals([AtomicU64; COUNTERS]);
+
+impl Default for Renewals {
+    fn default() -> Self {
+        Renewals(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Renewals {
+    /// The count of a server, for a connection that is begun now.
+    pub fn of(&self, server: ServerId) -> u64 {
+        let at = server.0 as usize % COUNTERS;
+        self.0.get(at).map_or(0, |count| count.load(SeqCst))
+    }
+
+    /// A statement changed it, on this server or (None) on all of them.
+    pub fn renew(&self, server: Option<ServerId>) {
+        let is_meant = |at: usize| server.is_none_or(|server| server.0 as usize % COUNTERS == at);
+        for (_, count) in self.0.iter().enumerate().filter(|(at, _)| is_meant(*at)) {
+            count.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+/// All limits of the process, and what else its workers must know of each other's connections.
 #[derive(Debug, Default)]
 pub struct Ceilings {
+    /// See `Renewals`.
+    pub renewals: Renewals,
     all: Mutex<HashMap<Key, Arc<Ceiling>>>,
 }
 

@@ -124,6 +124,8 @@ pub struct Connection<S> {
     pub about: About,
     /// The status of the last OK or EOF packet.
     pub status: StatusFlags,
+    /// The count of its server (see `Renewals`) when it was begun.
+    pub begun: u64,
     /// The savepoint that marks the transaction which is being committed, see `Connection::mark`.
     pub mark: Option<Mark>,
     /// How it is encrypted.
@@ -189,6 +191,7 @@ impl<S: Stream> Connection<S> {
             closes_after_session: false,
             about,
             status,
+            begun: 0,
             mark: None,
             encrypted: None,
             fell_back: false,

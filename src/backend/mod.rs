@@ -25,7 +25,7 @@ mod shelf;
 mod statements;
 
 pub use carried::{Carried, Charset};
-pub use ceilings::{Ceilings, Permit, WaitingMark};
+pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
     About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,

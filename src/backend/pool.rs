@@ -161,7 +161,8 @@ impl<R: Runtime> Pool<R> {
         terms: &Terms,
     ) -> Option<Leased<R::Stream>> {
         let shelf = self.shelves.borrow().get(key).cloned()?;
-        while let Some((connection, seat)) = shelf.take(session.id, session.wish, claims) {
+        let begun = self.ceilings.renewals.of(key.server);
+        while let Some((connection, seat)) = shelf.take(session.id, session.wish, claims, begun) {
             self.metrics.server_idle.sub(1);
             if let Some(mut connection) = self.take_over(connection, terms.connect).await {
                 connection.has_past = true;
@@ -263,14 +264,31 @@ impl<R: Runtime> Pool<R> {
         shelf
     }
 
+    /// True if a session that begins now may have this connection: its password counts, and what it began with.
+    fn is_of_now(&self, connection: &Connection<R::Stream>, seat: &Seat<R::Stream>) -> bool {
+        seat.standing() == Standing::Current && self.began_as_now(connection)
+    }
+
+    fn began_as_now(&self, connection: &Connection<R::Stream>) -> bool {
+        connection.begun == self.ceilings.renewals.of(connection.about.server)
+    }
+
+    /// A statement changed what new connections to this server (None: to all of them) begin with. Those that wait are
+    /// closed unless their sessions come back to them; the other workers do so within a second, and none of them gives
+    /// one to another session meanwhile.
+    pub fn renew(&self, server: Option<ServerId>) {
+        self.ceilings.renewals.renew(server);
+        self.retain(|_, _, _| true);
+    }
+
     /// A session's statement is done and nothing keeps its connection: it waits in its seat, unless others
     /// wait for it or its place. `asked_for`: the session may yet ask it what the statement did.
     #[inline]
     pub fn park(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
         let key = seat.key();
         let wanted = self.someone_waits(key);
-        let of_now = seat.standing() == Standing::Current;
-        if !of_now && (wanted || seat.standing() == Standing::Removed) {
+        let standing = seat.standing();
+        if standing == Standing::Removed || (wanted && !self.is_of_now(&connection, seat)) {
             return self.vacate(connection, seat);
         }
         if !wanted && connection.legacy.is_none() && connection.claim() {
@@ -288,8 +306,7 @@ impl<R: Runtime> Pool<R> {
 
     /// A session ends that leaves nothing on the connection that a next one could see.
     pub fn park_for_others(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
-        let closes = seat.standing() != Standing::Current;
-        if closes || (!self.someone_waits(seat.key()) && connection.claim()) {
+        if !self.is_of_now(&connection, seat) || (!self.someone_waits(seat.key()) && connection.claim()) {
             self.vacate(connection, seat);
             return;
         }
@@ -330,7 +347,7 @@ impl<R: Runtime> Pool<R> {
 
     /// A session ends with something on its connection that only a reset takes away; it is for others then.
     pub async fn reset(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
-        if seat.standing() != Standing::Current {
+        if !self.is_of_now(&connection, seat) {
             return self.vacate(connection, seat);
         }
         let mut out = self.buffers.small();
@@ -350,13 +367,14 @@ impl<R: Runtime> Pool<R> {
         let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
-    /// Drops waiting connections that `keep` does not want; `keep` hears the connection, how long it waited, and
+    /// Drops waiting connections that nobody may have any more, or that `keep` does not want; `keep` hears the connection, how long it waited, and
     /// whether a session may come back to it.
     pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration, bool) -> bool) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
-            let gone = shelf
-                .retain(now, |c, seconds, claimed| keep(c, Duration::from_secs(seconds.into()), claimed));
+            let gone = shelf.retain(now, |c, seconds, claimed| {
+                (claimed || self.began_as_now(c)) && keep(c, Duration::from_secs(seconds.into()), claimed)
+            });
             self.metrics.server_idle.sub(gone);
             shelf.open() > 0
         });

@@ -161,12 +161,14 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Takes a waiting connection that can serve a session with this state: one that no session claims, the
-    /// youngest of them, else, of those whose claims do not count, the one parked longest ago.
+    /// youngest of them, else, of those whose claims do not count, the one parked longest ago. Only those count that
+    /// were begun at this count of their server's renewals.
     pub fn take(
         self: &Rc<Self>,
         owner: u32,
         wish: &Carried,
         claims: Claims,
+        begun: u64,
     ) -> Option<(Box<Connection<S>>, Seat<S>)> {
         let mut slots = self.slots.borrow_mut();
         let is_free = |slot: &Slot<S>, connection: &Connection<S>| match claims {
@@ -175,8 +177,9 @@ impl<S: Stream> Shelf<S> {
             Claims::OfBefore(generation) => connection.about.generation < generation,
             Claims::None => true,
         };
-        let fits =
-            |slot: &Slot<S>| slot.connection.as_ref().is_some_and(|c| is_free(slot, c) && c.can_become(wish));
+        let serves =
+            |slot: &Slot<S>, c: &Connection<S>| c.begun == begun && is_free(slot, c) && c.can_become(wish);
+        let fits = |slot: &Slot<S>| slot.connection.as_ref().is_some_and(|c| serves(slot, c));
         let rank = |slot: &Slot<S>| match (slot.owned, slot.asked_for) {
             (false, _) => (0, u64::MAX - slot.parked),
             (true, false) => (1, slot.parked),

@@ -25,10 +25,49 @@
 //! A parked connection is not reset. What a session leaves that is not a pin can be overwritten by the next
 //! one's state, and that is all that is sent. Only a connection that was *kept* when its session ended or
 //! reset itself gets a COM_RESET_CONNECTION, at once, so that transaction, locks and temporary tables do not
-//! live on. Its answer is swallowed when the connection is taken. And before a statement that looks back
+//! live on. Its answer is swallowed when the connection is taken. What no reset takes away closes the connection
+//! (see [below](#what-a-reset-leaves)). And before a statement that looks back
 //! (`SHOW WARNINGS`) on a connection of another's past (`has_past`) there is a reset, too. A connection is
 //! closed instead of parked if an answer is under way, if it left its read-only mode, if its server lost its
 //! role, or if a session in another worker waits for its permit.
+//!
+//! # What a reset leaves
+//!
+//! Tried on MariaDB 10.11 and MySQL 9.7 with every session variable that can be set and every other state
+//! (`tests/attacks/resets.rs`), COM_RESET_CONNECTION leaves:
+//!
+//! | what | MariaDB | MySQL | here |
+//! |---|---|---|---|
+//! | the active roles | kept | kept | pin `role`; the connection is closed |
+//! | the resource group | – | kept | pin `unknown`; closed |
+//! | `SHOW PROFILES` | kept | – | pin `variable` from `SET profiling` on; closed |
+//! | `INFORMATION_SCHEMA.OPTIMIZER_TRACE` | – | kept | pin `variable` from `SET optimizer_trace` on; closed |
+//! | `performance_schema.threads.instrumented` | – | kept | shows in no session; left |
+//! | `FOUND_ROWS()` | kept | kept | a session that begins with it may get the number of a former one of its account |
+//! | the schema | kept | kept | known, and told |
+//!
+//! COM_CHANGE_USER is no better: MariaDB keeps roles and profiles through it, MySQL groups and traces. In
+//! microseconds a COM_RESET_CONNECTION took 24 and 27 (MariaDB, MySQL), a COM_CHANGE_USER 61 and 106 in two round
+//! trips, a connection with its login 645 and 741 without TLS. What a session may have done unseen is the pin `unknown`
+//! ([`outlives_reset`](crate::session)): routines can set roles, on both servers also functions. MariaDB reports
+//! `state change` for it, MySQL nothing, so a trigger on MySQL that sets a role is the one way that nobody sees.
+//! A session's own role never moves: the pin keeps it where it is, and when that server is lost the session ends.
+//! (`SET SESSION AUTHORIZATION` of MariaDB 12 is not understood, so `unknown`.)
+//!
+//! # Settings of the whole server
+//!
+//! A connection keeps what its server had at its login: session variables begin as the global ones were, and the
+//! account has its privileges and default roles of then. SET GLOBAL, SET PERSIST, RESET PERSIST, and whatever is about
+//! accounts (GRANT, ALTER USER, SET DEFAULT ROLE, FLUSH PRIVILEGES, …) have `Effects::RENEWS`. Before the client gets
+//! such an answer, `session/renewal.rs` raises the count of the server
+//! ([`Renewals`](crate::backend::Renewals), shared by the workers; for accounts that of all servers). A connection
+//! has the count of when it was begun, and one with another count is taken over by nobody: what is not claimed is
+//! closed at once, in other workers within a second; what a session claims stays its own until it ends. A refusal (1044,
+//! 1142, 1227) raises nothing, so that nobody closes others' connections by asking for what they may not do.
+//!
+//! What no text tells is not seen: CALL, EXECUTE of a text prepared as text, a change past this proxy (also through
+//! another one), and the moment between the change on the primary and on a replica. `pool.idle_timeout` bounds that
+//! for connections that nobody uses.
 //!
 //! # Credentials
 //!

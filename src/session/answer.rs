@@ -19,7 +19,7 @@ use super::state::{Answered, Heard, SessionState};
 use super::statements::PREPARED;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, Settled, SwallowError};
-use crate::net::{Buf, LARGE_BUFFER, Runtime, SMALL_BUFFER, Stream};
+use crate::net::{Buf, Runtime, SMALL_BUFFER, Stream};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementKind};
 use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
@@ -35,6 +35,7 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
     .union(Effects::DROPS_TABLE)
     .union(Effects::PREPARES)
     .union(Effects::DEALLOCATES)
+    .union(Effects::SETS_ROLE)
     .union(Effects::LEAVES_UNKNOWN);
 
 /// Hears the walker on the session's behalf.
@@ -95,6 +96,7 @@ impl Observer for Ear<'_> {
         }
         self.state.answer.failed = true;
         self.state.answer.interrupted = err.code == 1317;
+        self.state.answer.denied = matches!(err.code, 1044 | 1142 | 1227);
         self.state.answer.ended = ends_connection(err.code);
         // 1243: EXECUTE of a name that is not there.
         self.state.answer.not_parsed = first && matches!(err.code, 1064 | 1243);
@@ -256,6 +258,9 @@ impl<R: Runtime> Session<R> {
             }
             prepared = prepared.or(walk.prepared);
             forwarded |= walk.used > 0;
+            if walk.used > 0 && request.class.effects.contains(Effects::RENEWS) {
+                self.renews(request);
+            }
             chunk = self.pass(chunk, walk.used, walk.output).await?;
             match walk.walked {
                 Walked::Done => break,
@@ -429,16 +434,6 @@ impl<R: Runtime> Session<R> {
             Stop::TellAndClose(_, close) if !walker.between_packets() => Err(close),
             stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
         }
-    }
-
-    /// An answer that fills buffers gets a larger one.
-    pub(super) fn make_room(&mut self, chunk: &mut Buf, full: bool, need: usize) {
-        if full && chunk.capacity() < LARGE_BUFFER {
-            let mut large = self.context.buffers.large();
-            large.extend_from_slice(chunk.filled());
-            self.context.buffers.give(std::mem::replace(chunk, large));
-        }
-        chunk.make_room(need.saturating_sub(chunk.len()).max(1));
     }
 
     /// Reads from the server; what has no room yet gets a buffer then.

@@ -14,7 +14,7 @@ use super::request::Request;
 use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::config::Fallback;
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, LARGE_BUFFER, Runtime};
 use crate::routing::{Role, Why};
 use crate::sql::Effects;
 use crate::telemetry::{Close, Disruption, Pin, Port, cell_of};
@@ -58,6 +58,16 @@ pub(super) enum Outcome {
 }
 
 impl<R: Runtime> Session<R> {
+    /// An answer that fills buffers gets a larger one.
+    pub(super) fn make_room(&mut self, chunk: &mut Buf, full: bool, need: usize) {
+        if full && chunk.capacity() < LARGE_BUFFER {
+            let mut large = self.context.buffers.large();
+            large.extend_from_slice(chunk.filled());
+            self.context.buffers.give(std::mem::replace(chunk, large));
+        }
+        chunk.make_room(need.saturating_sub(chunk.len()).max(1));
+    }
+
     /// A command that a server answers.
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         let began = Instant::now();

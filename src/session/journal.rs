@@ -38,6 +38,7 @@ const ELSEWHERE: Effects = Effects::READS_SEQUENCE
     .union(Effects::DEALLOCATES)
     .union(Effects::USES_SEQUENCE)
     .union(Effects::LEAVES_UNKNOWN)
+    .union(Effects::SETS_ROLE)
     .union(Effects::ENDS)
     .union(Effects::SETS_NEXT_TRANSACTION)
     .union(Effects::SETS_STATE)

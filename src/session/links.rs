@@ -259,11 +259,13 @@ impl<R: Runtime> Session<R> {
         self.handle.attached.set(None);
         if let (Some(connection), Some(seat)) = (self.backend.take(), self.seat.take()) {
             self.context.count_out(connection.about.server);
-            self.give(connection, seat, fit && !unsent).await;
+            let fit = fit && !unsent && !self.state.outlives_reset(self.role);
+            self.give(connection, seat, fit).await;
         }
         for role in Role::BOTH {
             self.handle.kept(role).set(None);
             if let Some((connection, seat)) = self.links.take_kept(role) {
+                let fit = fit && !self.state.outlives_reset(role);
                 self.give(connection, seat, fit).await;
             }
         }
@@ -280,7 +282,8 @@ impl<R: Runtime> Session<R> {
         Role::BOTH.iter().for_each(|role| self.state.lost_connection(*role));
     }
 
-    /// A connection that may have something on it is reset; mid-answer it cannot even be told.
+    /// A connection that may have something on it is reset, and closed where a reset does not help; mid-answer it
+    /// cannot even be told.
     async fn give(&mut self, connection: Box<Connection<R::Stream>>, seat: Seat<R::Stream>, fit: bool) {
         let about = &connection.about;
         let doubted = |of: Attached| (of.server, of.thread_id) == (about.server, about.thread_id);

@@ -40,6 +40,7 @@ mod place;
 mod prepared;
 mod reader;
 mod refusals;
+mod renewal;
 mod replay;
 mod request;
 mod send;

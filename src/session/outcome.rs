@@ -41,6 +41,9 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         mut request: Request,
     ) -> Outcome {
+        if request.class.effects.contains(Effects::RENEWS) {
+            self.renews(&request);
+        }
         let server = self.backend.as_ref().map(|connection| connection.about.server);
         if let Some(server) = server {
             self.context.outside.kick(server);

@@ -128,6 +128,7 @@ pub fn words(pin: Pin) -> &'static str {
         Pin::Warnings | Pin::FoundRows => "the diagnostics of its last statement",
         Pin::Sequence => "the last value of a sequence",
         Pin::Variable => "a variable that cannot be set elsewhere",
+        Pin::Role => "an active role",
         Pin::Unknown => "user variables, temporary tables, locks or the like",
     }
 }
@@ -138,8 +139,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pins_are_counted_and_timed() {
-        let (counts, held): ([Cell; 15], [Cell; 15]) = Default::default();
-        assert_eq!(Pin::ALL.len(), 15);
+        let (counts, held): ([Cell; 16], [Cell; 16]) = Default::default();
+        assert_eq!(Pin::ALL.len(), 16);
         let mut pins = Pins::default();
         assert_eq!(pins.reads_follow(), None);
         pins.set(Role::Writer, Pin::FoundRows, &counts);

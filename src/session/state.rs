@@ -339,7 +339,7 @@ impl SessionState {
     /// A statement is about to be sent there: what it may leave is held from now on. Returns what was not held
     /// before.
     pub fn sends(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) -> PinSet {
-        const LEAVES: [(Effects, Pin); 12] = [
+        const LEAVES: [(Effects, Pin); 13] = [
             (Effects::SETS_USER_VARIABLES, Pin::UserVariable),
             (Effects::CREATES_TEMPORARY, Pin::TemporaryTable),
             (Effects::LOCKS_TABLES, Pin::LockTables),
@@ -348,6 +348,7 @@ impl SessionState {
             (Effects::HANDLER_OPEN, Pin::Handler),
             (Effects::CALC_FOUND_ROWS, Pin::FoundRows),
             (Effects::USES_SEQUENCE, Pin::Sequence),
+            (Effects::SETS_ROLE, Pin::Role),
             (Effects::LEAVES_UNKNOWN, Pin::Unknown),
             (Effects::SETS_NEXT_TRANSACTION, Pin::NextTransaction),
             (Effects::READS_FOUND_ROWS, Pin::FoundRows),

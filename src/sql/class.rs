@@ -79,7 +79,7 @@ bitflags::bitflags! {
         /// NEXTVAL, NEXT VALUE FOR, SETVAL: LASTVAL answers by it later.
         const USES_SEQUENCE = 1 << 31;
         /// Leaves, or may leave, something that none of these names: CALL of a procedure that is not known to be
-        /// harmless, SET ROLE, BINLOG, XA, unknown statements, …
+        /// harmless, BINLOG, XA, unknown statements, …
         const LEAVES_UNKNOWN = 1 << 32;
 
         // Transactions.
@@ -101,6 +101,13 @@ bitflags::bitflags! {
         const CHANGES_ROUTINES = 1 << 47;
         /// START TRANSACTION READ WRITE: may write, whatever the session's access mode is.
         const BEGINS_READ_WRITE = 1 << 48;
+
+        /// SET ROLE: another role of the account is active.
+        const SETS_ROLE = 1 << 50;
+
+        /// What new connections begin with may be another from now on: SET GLOBAL, SET PERSIST, RESET PERSIST; on all
+        /// servers if it is about accounts, their privileges and roles.
+        const RENEWS = 1 << 51;
 
         /// May be about the proxy's own variable: `super::own::parse` tells.
         const MAY_BE_OWN = 1 << 49;
@@ -258,7 +265,7 @@ impl Effects {
 
     /// What of it keeps a session on its connection, in words.
     pub fn leaves(self) -> impl Iterator<Item = &'static str> {
-        const WORDS: [(Effects, &str); 11] = [
+        const WORDS: [(Effects, &str); 12] = [
             (Effects::SETS_USER_VARIABLES, "user variables"),
             (Effects::CREATES_TEMPORARY, "a temporary table"),
             (Effects::LOCKS_TABLES, "table locks"),
@@ -269,6 +276,7 @@ impl Effects {
             (Effects::USES_SEQUENCE, "the last value of a sequence"),
             (Effects::SETS_NEXT_TRANSACTION, "the characteristics of the next transaction"),
             (Effects::BEGINS.union(Effects::BEGINS_READ_ONLY), "a transaction"),
+            (Effects::SETS_ROLE, "an active role"),
             (Effects::LEAVES_UNKNOWN, "something that its text does not tell"),
         ];
         WORDS.into_iter().filter(move |(effect, _)| self.intersects(*effect)).map(|(_, words)| words)

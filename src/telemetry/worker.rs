@@ -137,6 +137,8 @@ label! {
         Sequence = "sequence",
         /// A variable that cannot be set elsewhere with the same meaning.
         Variable = "variable",
+        /// SET ROLE.
+        Role = "role",
         /// Something that neither the text nor a tracker named.
         Unknown = "unknown",
     }

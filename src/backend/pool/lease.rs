@@ -207,12 +207,14 @@ impl<R: Runtime> Pool<R> {
         };
         let waited = queued.take().is_some();
         self.metrics.server_connects.add(1);
+        let begun = self.ceilings.renewals.of(key.server);
         let opened = connect(&self.runtime, target, ask.login, key.class, ask.session.collation);
         let refused = match self.runtime.timeout(terms.connect, opened).await {
             Some(Ok((mut connection, _))) => {
                 if let Some(tls) = connection.encrypted {
                     self.count_handshake(if tls.resumed { Handshake::Resumed } else { Handshake::Full });
                 }
+                connection.begun = begun;
                 connection.hold(permit, &self.metrics);
                 seat.opened(connection.about.thread_id);
                 self.wake(key.server, &key.user);

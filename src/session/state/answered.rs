@@ -11,6 +11,8 @@ use crate::telemetry::Pin;
 pub struct Answered {
     /// It ended with an ERR packet.
     pub failed: bool,
+    /// That said that the account has no right to it.
+    pub denied: bool,
     /// That said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
     pub not_parsed: bool,
     /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{Qualified, SessionState, TemporaryTables};
-use crate::backend::{InsertId, TextStatement, TextStatements};
+use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::routing::Role;
 use crate::session::pins::PinSet;
+use crate::session::untold::Whose;
 use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::Pin;
 
@@ -21,6 +22,18 @@ const MOST_TEXTS: usize = 256;
 const MOST_TEXT_BYTES: usize = 1024 * 1024;
 
 impl SessionState {
+    /// True if the connection has, or may have, what COM_RESET_CONNECTION leaves there: an active role (on both
+    /// servers), a resource group or the traces of statements (MySQL), their profiles (MariaDB). COM_CHANGE_USER
+    /// leaves the most of it, too.
+    pub fn outlives_reset(&mut self, role: Role) -> bool {
+        let pins = self.pins.on(role);
+        pins.has_any(PinSet::of(&[Pin::Role, Pin::Unknown]))
+            || (pins.has(Pin::Variable) && {
+                let names = self.untold.on(role, Whose::System).names();
+                names.is_none_or(|names| names.iter().any(|name| Carried::records(name)))
+            })
+    }
+
     /// The connection to one of the servers is gone: what the other one holds is there.
     pub(super) fn forget_what_nobody_holds(&mut self) {
         let nobody = |pin| !Role::BOTH.iter().any(|role| self.pins.on(*role).has(pin));

@@ -25,6 +25,7 @@ mod large;
 mod levels;
 mod lost;
 mod pool;
+mod renewal;
 mod replay;
 mod replica_port;
 mod split;

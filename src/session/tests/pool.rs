@@ -33,11 +33,10 @@ fn a_connection_with_a_pin_is_reset_for_the_next_session() {
         let ok_in = |status| vec![ok_with(status)];
         let pins = [
             ("begin", ok_in(IN_TRANS)),
-            ("call p()", ok_in(AUTOCOMMIT)),
             ("create temporary table x (a int)", ok_in(AUTOCOMMIT)),
             ("select get_lock('a', 1)", one()),
             ("lock tables t write", ok_in(AUTOCOMMIT)),
-            ("set @x = f()", ok_in(AUTOCOMMIT)),
+            ("set @x = 1 + 1", ok_in(AUTOCOMMIT)),
             ("handler t open", ok_in(AUTOCOMMIT)),
             ("set transaction read only", ok_in(AUTOCOMMIT)),
         ];
@@ -68,6 +67,63 @@ fn a_connection_with_a_pin_is_reset_for_the_next_session() {
             next.quit();
             world.expect_nothing_left(1).await;
         }
+    });
+}
+
+#[test]
+fn a_connection_with_what_a_reset_leaves_is_closed() {
+    play(async {
+        let told = |name, value| vec![ok_state(MODERN, AUTOCOMMIT, &variable(name, value))];
+        let marks = [
+            ("set role r", vec![ok()]),
+            ("set role none", vec![ok()]),
+            ("set resource group g", vec![ok()]),
+            ("call p()", vec![ok()]),
+            ("set @x = f()", vec![ok()]),
+            ("set profiling = 1", told("profiling", "ON")),
+            ("set optimizer_trace = 'enabled=on'", told("optimizer_trace", "enabled=on,one_line=off")),
+        ];
+        for (sql, answer) in marks {
+            for ends in ["quit", "reset", "change user"] {
+                let world = World::new();
+                let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+                client.query(sql);
+                db.expect_query(sql).await;
+                db.reply(&answer);
+                client.peer.packet().await;
+                // As long as the session lives, the connection is its own.
+                let mut other = world.client().await;
+                other.query("do 2");
+                let mut second = db0.accept().await;
+                second.expect_set("").await;
+                second.answer_ok("do 2").await;
+                other.expect_ok().await;
+                match ends {
+                    "quit" => client.quit(),
+                    "reset" => {
+                        client.send(vec![0x1f]);
+                        client.expect_ok().await;
+                    }
+                    _ => assert_eq!(client.change_user(&Login::default()).await, Ok(())),
+                }
+                db.peer.expect_end().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_role_that_is_refused_leaves_nothing() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        client.query("set role nosuch");
+        db.expect_query("set role nosuch").await;
+        db.reply(&[err(3530, "HY000", "no")]);
+        client.expect_err(3530, "HY000").await;
+        client.quit();
+        db.expect_reset().await;
+        db0.expect_nobody().await;
     });
 }
 

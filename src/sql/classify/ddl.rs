@@ -14,8 +14,13 @@ pub(super) fn ddl(statement: Statement<'_, '_>, keyword: &[u8], env: Env<'_>) ->
         b"create" => create(statement, env),
         b"drop" => drop(statement),
         b"alter" if statement.is(1, "INSTANCE") => administration(Effects::COMMITS_IMPLICITLY),
-        b"alter" => definition(routines(statement)),
-        b"truncate" | b"rename" | b"grant" | b"revoke" => definition(Effects::empty()),
+        b"alter" => definition(routines(statement) | accounts(statement)),
+        b"truncate" => definition(Effects::empty()),
+        b"rename" => definition(accounts(statement)),
+        b"grant" | b"revoke" => definition(Effects::RENEWS),
+        b"reset" if statement.is(1, "PERSIST") => {
+            administration(Effects::COMMITS_IMPLICITLY | Effects::RENEWS)
+        }
         b"import" => definition(Effects::empty()),
         b"install" | b"uninstall" => administration(Effects::COMMITS_IMPLICITLY | Effects::CHANGES_ROUTINES),
         b"flush" => flush(statement),
@@ -47,13 +52,22 @@ fn routines(statement: Statement<'_, '_>) -> Effects {
     }
 }
 
+/// An account or a role: connections of its own begin with what it has at their login.
+fn accounts(statement: Statement<'_, '_>) -> Effects {
+    let replaces = statement.is(1, "OR") && statement.is(2, "REPLACE");
+    match statement.at(if replaces { 3 } else { 1 }).is_any(&["USER", "ROLE"]) {
+        true => Effects::RENEWS,
+        false => Effects::empty(),
+    }
+}
+
 fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let options = ["OR", "REPLACE", "TEMPORARY"];
     let what = statement.from(1).iter().position(|tok| !tok.is_any(&options)).map_or(1, |at| at + 1);
     let temporary = statement.until(what).has("TEMPORARY");
     let mut found = match temporary {
         true => Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::CREATES_TEMPORARY),
-        false => definition(routines(statement)),
+        false => definition(routines(statement) | accounts(statement)),
     };
     // CREATE OR REPLACE TABLE ends a temporary table of that name on MariaDB.
     if statement.is(what, "TABLE") && statement.until(what).has("REPLACE") {
@@ -78,7 +92,7 @@ fn drop(statement: Statement<'_, '_>) -> Found {
             Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::DROPS_TABLE)
         }
         () if what.is_any(&["TABLE", "TABLES", "SEQUENCE"]) => definition(Effects::DROPS_TABLE),
-        () => definition(routines(statement)),
+        () => definition(routines(statement) | accounts(statement)),
     }
 }
 
@@ -90,6 +104,7 @@ fn flush(statement: Statement<'_, '_>) -> Found {
             let effects = Effects::READ_LOCK | Effects::COMMITS_IMPLICITLY;
             Found::of(StatementKind::Admin, ClassReason::TableLock, effects)
         }
+        false if statement.has("PRIVILEGES") => administration(Effects::COMMITS_IMPLICITLY | Effects::RENEWS),
         false => administration(Effects::COMMITS_IMPLICITLY),
     }
 }

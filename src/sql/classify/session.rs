@@ -61,7 +61,7 @@ fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let account = Found::of(
         StatementKind::Ddl,
         ClassReason::Definition,
-        Effects::SETS_STATE | Effects::COMMITS_IMPLICITLY,
+        Effects::SETS_STATE | Effects::COMMITS_IMPLICITLY | Effects::RENEWS,
     );
     match () {
         () if second.is_assignment() || second.kind == Kind::Dot => assignments(rest, env),
@@ -74,7 +74,8 @@ fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
             true => server_wide(),
             false => Found::of(StatementKind::Session, ClassReason::TransactionControl, Effects::SETS_STATE),
         },
-        () if first.is("ROLE") || (first.is("RESOURCE") && second.is("GROUP")) => {
+        () if first.is("ROLE") => of_session(Effects::SETS_STATE | Effects::SETS_ROLE),
+        () if first.is("RESOURCE") && second.is("GROUP") => {
             of_session(Effects::SETS_STATE | Effects::LEAVES_UNKNOWN)
         }
         () if first.is("PASSWORD") || (first.is("DEFAULT") && second.is("ROLE")) => account,
@@ -84,7 +85,7 @@ fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
 }
 
 fn server_wide() -> Found {
-    Found::of(StatementKind::Admin, ClassReason::Administration, Effects::SETS_STATE)
+    Found::of(StatementKind::Admin, ClassReason::Administration, Effects::SETS_STATE | Effects::RENEWS)
 }
 
 /// MariaDB's `SET STATEMENT name = value, … FOR statement`: the values are back afterwards.
@@ -200,9 +201,10 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
     let is = |names: &[&str]| names.iter().any(|known| name.names(known));
     let scope = |names: &[&str]| assigned > 1 && head.iter().any(|tok| names.iter().any(|n| tok.names(n)));
     if scope(&["global", "persist", "persist_only"]) {
-        found.raise(StatementKind::Admin, ClassReason::Administration, Effects::empty());
+        found.raise(StatementKind::Admin, ClassReason::Administration, Effects::RENEWS);
     } else if assigned == 1 && is(&["password"]) {
-        found.raise(StatementKind::Ddl, ClassReason::Definition, Effects::COMMITS_IMPLICITLY);
+        let effects = Effects::COMMITS_IMPLICITLY | Effects::RENEWS;
+        found.raise(StatementKind::Ddl, ClassReason::Definition, effects);
     } else if is(&["autocommit"]) {
         found.add(Effects::COMMITS_IMPLICITLY);
     } else if is(&["last_insert_id", "identity"]) {

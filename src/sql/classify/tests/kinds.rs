@@ -164,10 +164,20 @@ fn definitions() {
             "CREATE VIEW v AS SELECT f(1)",
             "DROP VIEW v",
             "CREATE INDEX i ON t (a)",
+            "ALTER TABLE t ADD user INT, ADD role INT",
+            "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        ],
+    );
+    ddl(
+        E::RENEWS,
+        &[
             "GRANT ALL ON *.* TO a@b",
             "REVOKE ALL ON *.* FROM a",
             "CREATE USER a IDENTIFIED BY 'x'",
-            "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+            "CREATE OR REPLACE USER a",
+            "ALTER USER IF EXISTS a DEFAULT ROLE r",
+            "DROP ROLE r",
+            "RENAME USER a TO b",
         ],
     );
     ddl(
@@ -255,7 +265,7 @@ fn settings() {
     all(
         K::Admin,
         R::Administration,
-        effects,
+        effects | E::RENEWS,
         &[
             "SET GLOBAL read_only = 0",
             "SET PERSIST a = 1",
@@ -283,7 +293,8 @@ fn settings() {
         effects,
         &["SET transaction_isolation = 'SERIALIZABLE'", "SET @@session.tx_read_only = 1"],
     );
-    all(K::Session, R::SessionState, effects | E::LEAVES_UNKNOWN, &["SET ROLE a", "SET RESOURCE GROUP g"]);
+    all(K::Session, R::SessionState, effects | E::LEAVES_UNKNOWN, &["SET RESOURCE GROUP g"]);
+    all(K::Session, R::SessionState, effects | E::SETS_ROLE, &["SET ROLE a", "SET ROLE NONE"]);
     all(K::Session, R::SessionState, E::SETS_STATE, &["SET STATEMENT max_statement_time = 1 FOR SELECT 1"]);
     assert_eq!(class("SET STATEMENT max_statement_time = 1 FOR DELETE FROM t").kind, K::Write);
     assert_eq!(class("SET @a = f(1)").kind, K::Write);
@@ -364,7 +375,6 @@ fn locks_and_administration() {
         R::Administration,
         E::COMMITS_IMPLICITLY,
         &[
-            "FLUSH PRIVILEGES",
             "FLUSH TABLES",
             "STOP SLAVE",
             "START REPLICA",
@@ -372,6 +382,12 @@ fn locks_and_administration() {
             "RESET MASTER",
             "PURGE BINARY LOGS TO 'a'",
         ],
+    );
+    all(
+        K::Admin,
+        R::Administration,
+        E::COMMITS_IMPLICITLY | E::RENEWS,
+        &["FLUSH PRIVILEGES", "FLUSH LOCAL PRIVILEGES", "RESET PERSIST", "RESET PERSIST IF EXISTS a"],
     );
     all(
         K::Admin,
