@@ -69,7 +69,7 @@ secrets/{{ .secret }}/{{ .key }}
 {{- with .consistency -}}{{- $_ := set $user "consistency" . -}}{{- end -}}
 {{- $users = append $users $user -}}
 {{- end -}}
-{{- $admin := dict "http" "0.0.0.0:9090" -}}
+{{- $admin := dict "http" "[::]:9090" -}}
 {{- if .Values.admin.tokenSecret -}}{{- $_ := set $admin "token_file" "admin/token" -}}{{- end -}}
 {{- if .Values.admin.tlsSecret -}}
 {{- $_ := set $admin "tls" (dict "cert_file" "admin/tls.crt" "key_file" "admin/tls.key") -}}
@@ -77,15 +77,9 @@ secrets/{{ .secret }}/{{ .key }}
 {{- $delay := ternary 0 (int .Values.drain.delaySeconds) (eq (include "pointsman.preStopSleep" .) "yes") -}}
 {{- $config := dict
   "listeners" (list
-<<<<<<< HEAD
     (dict "name" "rw" "address" "[::]:3306" "mode" "split")
     (dict "name" "ro" "address" "[::]:6447" "mode" "replica"))
-  "admin" (dict "http" "[::]:9090")
-=======
-    (dict "name" "rw" "address" "0.0.0.0:3306" "mode" "split")
-    (dict "name" "ro" "address" "0.0.0.0:6447" "mode" "replica"))
   "admin" $admin
->>>>>>> b2db90b (HTTP port: answer probes whatever else hangs there; token and TLS)
   "discovery" $discovery
   "monitor" (merge (dict "user" $accounts.monitor.user) (include "pointsman.passwordKey" (list .Values.passwords $accounts.monitor) | fromJson))
   "users" $users
