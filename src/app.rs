@@ -11,6 +11,7 @@ mod notice;
 mod privacy;
 mod reload;
 mod run;
+mod served;
 mod servers_tls;
 mod service_manager;
 mod status;
@@ -176,7 +177,7 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
         }
         Command::Check { config } => {
             let loaded = load(&config)?;
-            say(&loaded.to_string())?;
+            say(&format!("# SHA-256 of the file: {}\n{loaded}", loaded.fingerprint.shown()))?;
             for warning in loaded.warnings() {
                 complain(format!("{}: warning: {warning}", config.display()));
             }

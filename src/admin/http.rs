@@ -4,7 +4,9 @@ use std::convert::Infallible;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::pages::{Page, Pages};
@@ -15,6 +17,9 @@ use crate::telemetry;
 const PATHS: &str = "/livez\n/readyz\n/metrics\n/topology\n";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+
+/// The header of `/readyz` with the SHA-256 of the configuration file that is served.
+const CONFIG: HeaderName = HeaderName::from_static("pointsman-config-sha256");
 
 /// How a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +101,22 @@ impl Routes {
         let state = &self.state;
         let lifecycle = *state.lifecycle.borrow();
         let fallback = state.live.borrow().replicas.fallback;
-        match readiness(lifecycle, &state.snapshot.borrow(), &state.modes, fallback) {
-            Ok(()) => respond(StatusCode::OK, TEXT, "ready\n"),
-            Err(reason) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
+        let config = state.config.borrow().clone();
+        let ready = readiness(lifecycle, &state.snapshot.borrow(), &state.modes, fallback);
+        let mut response = match (ready, &config.awaited) {
+            (Err(reason), _) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
+            (Ok(()), Some(awaited)) => {
+                let text = format!("configuration: {} is served, and {awaited} is awaited\n", config.sha256);
+                respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text)
+            }
+            (Ok(()), None) => {
+                respond(StatusCode::OK, TEXT, format!("ready\nconfiguration: {}\n", config.sha256))
+            }
+        };
+        if let Ok(sum) = HeaderValue::from_str(&config.sha256) {
+            response.headers_mut().insert(CONFIG, sum);
         }
+        response
     }
 }
 

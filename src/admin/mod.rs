@@ -1,6 +1,7 @@
 //! The HTTP endpoints: `/livez`, `/readyz`, `/metrics`, `/topology`. They read the
 //! snapshot and the workers' counts and change nothing. They have a thread of their own.
 
+mod config_families;
 mod http;
 mod kubernetes_families;
 mod memory_families;
@@ -13,6 +14,7 @@ mod server_families;
 #[cfg(test)]
 mod tests;
 
+pub use config_families::ServedConfig;
 pub use port::serve;
 pub use readiness::readiness;
 pub use report::{
@@ -27,6 +29,7 @@ use std::time::SystemTime;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+use self::config_families::ConfigFamilies;
 use self::kubernetes_families::KubernetesFamilies;
 use crate::config::{Live, Mode};
 use crate::discovery::WatchState;
@@ -55,6 +58,8 @@ pub struct AdminState {
     started: SystemTime,
     /// Of the control thread.
     pulse: Pulse,
+    /// Which configuration is served.
+    config: watch::Receiver<ServedConfig>,
     registry: Arc<Registry>,
 }
 
@@ -90,6 +95,7 @@ impl AdminState {
             modes: each_once,
             started,
             pulse: Pulse::default(),
+            config: watch::channel(ServedConfig::default()).1,
             registry: Arc::new(registry),
         }
     }
@@ -111,6 +117,15 @@ impl AdminState {
     /// With the pulse of the control thread.
     pub fn with_pulse(mut self, pulse: Pulse) -> Self {
         self.pulse = pulse;
+        self
+    }
+
+    /// With the configuration that is served; before the first clone.
+    pub fn with_config(mut self, config: watch::Receiver<ServedConfig>) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            registry.register_collector(Box::new(ConfigFamilies(config.clone())));
+        }
+        self.config = config;
         self
     }
 

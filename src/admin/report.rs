@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::AdminState;
+use super::{AdminState, ServedConfig};
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
 use crate::telemetry::{Cell, Disruption, Port, WorkerMetrics, cell_of};
@@ -32,6 +32,9 @@ pub struct Report {
     /// `cordoned`, `draining`, `read_only`: what the operator's resource asks for.
     #[serde(default)]
     pub maintenance: Vec<String>,
+    /// Which configuration it serves.
+    #[serde(default)]
+    pub config: ServedConfig,
     /// In the order of the configuration; pods by name.
     pub servers: Vec<ServerReport>,
     /// Changes of the writer, newest last.
@@ -232,6 +235,7 @@ impl AdminState {
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
             maintenance: asked_for(snapshot.maintenance),
+            config: self.config.borrow().clone(),
             servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),
             history: self.history(&snapshot),
             traffic: self.traffic(),

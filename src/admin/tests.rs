@@ -150,7 +150,7 @@ async fn readyz_follows_phase_and_snapshot() {
     admin.lifecycle.send_replace(Lifecycle::Listening);
     expect(503, "no primary is known\n").await;
     admin.snapshot.send_replace(Arc::new(three()));
-    expect(200, "ready\n").await;
+    expect(200, "ready\nconfiguration: \n").await;
     let alarm = Some(Alarm::SeveralCandidates);
     admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, alarm, ..three() }));
     expect(503, "no primary: several servers are writable\n").await;
@@ -159,7 +159,7 @@ async fn readyz_follows_phase_and_snapshot() {
     expect(503, "cordoned: the cluster takes no new clients\n").await;
     let read_only = Maintenance { read_only: true, ..Maintenance::default() };
     admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, maintenance: read_only, ..three() }));
-    expect(200, "ready\n").await;
+    expect(200, "ready\nconfiguration: \n").await;
     admin.snapshot.send_replace(Arc::new(three()));
     admin.lifecycle.send_replace(Lifecycle::Draining);
     expect(503, "draining: the process is ending\n").await;
@@ -232,6 +232,7 @@ async fn topology_tells_servers_history_and_traffic() {
         "writer": "db-0",
         "alarm": null,
         "maintenance": [],
+        "config": {"sha256": "", "since_ms": 0, "awaited": null},
         "servers": [
             {"name": "db-0", "address": "db-0:3306", "health": "up", "role": "primary", "flavor": "mariadb",
              "version": "10.11.6-MariaDB", "read_only": false, "replicating": null, "source": null, "tls": "TLSv1.3",

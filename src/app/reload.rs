@@ -10,6 +10,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::served::Served;
 use super::watch_files::FileWatch;
 use crate::config::{Config, Live, Secret, SecretRef, SecretUse};
 use crate::discovery::SecretValues;
@@ -26,6 +27,7 @@ pub(super) struct Reloader {
     files: FileWatch,
     secrets: Secrets,
     metrics: Arc<ReloadMetrics>,
+    served: Served,
     /// Why the file was refused last, until it is taken over.
     refused: Option<String>,
 }
@@ -147,11 +149,12 @@ impl Reloader {
         live: watch::Sender<Arc<Live>>,
         secrets: Secrets,
         metrics: Arc<ReloadMetrics>,
+        served: Served,
     ) -> Self {
         // An empty base makes the first look reload once, silently if nothing changed
         // since the file was read for the start.
         let files = FileWatch::new(Vec::new());
-        let mut reloader = Reloader { path, running, live, files, secrets, metrics, refused: None };
+        let mut reloader = Reloader { path, running, live, files, secrets, metrics, served, refused: None };
         reloader.watch_sources();
         reloader
     }
@@ -164,6 +167,10 @@ impl Reloader {
                 () = self.files.changed() => false,
                 of = self.secrets.changed() => {
                     self.publish(of);
+                    continue;
+                }
+                () = self.served.overdue() => {
+                    self.served.give_up();
                     continue;
                 }
                 // What was refused may name a secret that arrives later than the file.
@@ -211,6 +218,7 @@ impl Reloader {
             differs
         });
         self.publish("");
+        self.served.now(&new.fingerprint);
         self.watch_sources();
     }
 

@@ -20,6 +20,7 @@ use super::memory;
 use super::notice::Notices;
 use super::privacy;
 use super::reload::{Reloader, Secrets};
+use super::served::Served;
 use super::servers_tls;
 use super::service_manager;
 use super::takeover::{self, Predecessor};
@@ -131,6 +132,7 @@ async fn control(
         events: pod_events(&config.fixed.discovery, &live),
     };
     tokio::task::spawn_local(notices.run());
+    let served = Served::at_start(&config.fingerprint);
     let pulse = Pulse::default();
     tokio::spawn(pulse.clone().beat());
     let mut admin = None;
@@ -147,6 +149,7 @@ async fn control(
         .with_costs(costs_seen)
         .with_memory(memory.clone())
         .with_pulse(pulse)
+        .with_config(served.watched())
         .with_kubernetes(kubernetes);
         let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);
         // While a predecessor answers there, nobody should hear that we are starting.
@@ -156,7 +159,7 @@ async fn control(
     }
     let hangup = signal(SignalKind::hangup())?;
     let fixed = config.fixed.clone();
-    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, secrets, reloads).run(hangup));
+    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, secrets, reloads, served).run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
     let code = carry_traffic(DataPath {
         fixed,

@@ -24,6 +24,7 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         traffic.waiting_for_writer,
         traffic.waiting_for_connection
     );
+    page += &configuration(now, unix_ms);
     for watch in now.kubernetes.iter().filter(|watch| !watch.connected) {
         let (age, error) =
             (unix_ms.saturating_sub(watch.since_ms), watch.error.as_deref().unwrap_or("no answer yet"));
@@ -45,6 +46,18 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         page += &history(&now.history, unix_ms);
     }
     page
+}
+
+/// Which configuration it serves; nothing of a proxy that does not say it.
+fn configuration(now: &Report, unix_ms: u64) -> String {
+    let short = |sum: &str| plain(sum).chars().take(12).collect::<String>();
+    let config = &now.config;
+    if config.sha256.is_empty() {
+        return String::new();
+    }
+    let since = span(unix_ms.saturating_sub(config.since_ms));
+    let awaited = config.awaited.as_deref().map(|sum| format!(" · NOT READY: {} is awaited", short(sum)));
+    format!("configuration {} for {since}{}\n", short(&config.sha256), awaited.unwrap_or_default())
 }
 
 fn headline(now: &Report) -> String {

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::reload::{Reloader, Secrets};
+use super::served::Served;
 use super::status::{Target, Where, authority, fetch, frame};
 use super::table::render;
 use super::*;
@@ -120,7 +121,7 @@ async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
     let secrets = Secrets::of(&running);
     let metrics = Arc::new(ReloadMetrics::default());
-    let mut reloader = Reloader::new(path.clone(), running, sender, secrets, Arc::clone(&metrics));
+    let mut reloader = Reloader::new(path.clone(), running, sender, secrets, Arc::clone(&metrics), served());
 
     reloader.reload(true);
     assert!(!live.has_changed().unwrap(), "nothing changed");
@@ -157,7 +158,7 @@ async fn what_needs_a_restart_leaves_what_runs_as_it_is() {
     let (sender, mut live) = watch::channel(Arc::new(before.clone()));
     let secrets = Secrets::of(&running);
     let metrics = Arc::new(ReloadMetrics::default());
-    let mut reloader = Reloader::new(path, running, sender, secrets, Arc::clone(&metrics));
+    let mut reloader = Reloader::new(path, running, sender, secrets, Arc::clone(&metrics), served());
 
     folder.write("p.toml", &format!("{LEAST}{}", listener("two", "eventual")));
     reloader.reload(true);
@@ -177,6 +178,11 @@ async fn what_needs_a_restart_leaves_what_runs_as_it_is() {
     assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1));
 }
 
+/// Nothing is awaited.
+fn served() -> Served {
+    Served::awaiting(None, &crate::config::Fingerprint::of(""))
+}
+
 #[tokio::test]
 async fn a_secret_that_arrives_after_the_file_is_found() {
     let folder = Folder::new("late");
@@ -186,7 +192,8 @@ async fn a_secret_that_arrives_after_the_file_is_found() {
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
     let secrets = Secrets::of(&running);
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
-    let task = tokio::spawn(Reloader::new(path, running, sender, secrets, Arc::default()).run(hangup));
+    let task =
+        tokio::spawn(Reloader::new(path, running, sender, secrets, Arc::default(), served()).run(hangup));
     folder.write("p.toml", &format!("{LEAST}[[users]]\nname = \"b\"\npassword_file = \"late\"\n"));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!live.has_changed().unwrap());
@@ -204,7 +211,7 @@ async fn a_changed_secret_file_reloads_by_itself() {
     let running = Config::load(&path).unwrap();
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
     let secrets = Secrets::of(&running);
-    let reloader = Reloader::new(path, running, sender, secrets, Arc::default());
+    let reloader = Reloader::new(path, running, sender, secrets, Arc::default(), served());
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
     let task = tokio::spawn(reloader.run(hangup));
     folder.write("pw", "new");
@@ -294,6 +301,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         writer: Some("db-1".to_owned()),
         alarm: None,
         maintenance: Vec::new(),
+        config: Default::default(),
         servers: vec![
             server("db-0", "down", "none"),
             server("db-1", "up", "primary"),
@@ -391,7 +399,8 @@ async fn a_rotated_kubernetes_secret_is_taken_over_and_a_missing_one_lets_nobody
     let wanted = secrets.wanted();
     let (sender, mut live) = watch::channel(Arc::new(first));
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).unwrap();
-    let task = tokio::spawn(Reloader::new(path, running, sender, secrets, Arc::default()).run(hangup));
+    let task =
+        tokio::spawn(Reloader::new(path, running, sender, secrets, Arc::default(), served()).run(hangup));
     held.insert(at("apps", "a"), Secret::new("a1"));
     held.insert(at("ops", "monitor"), Secret::new("m2"));
     rotate.send_replace(Arc::new(held));

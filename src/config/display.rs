@@ -22,7 +22,7 @@ impl Display for SecretRef {
 
 impl Display for Config {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Config { fixed, live, sources: _, secrets } = self;
+        let Config { fixed, live, sources: _, secrets, fingerprint: _ } = self;
         write_fixed(f, fixed, live)?;
         write_servers(f, fixed, live)?;
         write_monitor(f, live, secrets)?;

@@ -12,6 +12,7 @@ use super::admin;
 use super::check;
 use super::defaults;
 use super::error::ConfigError;
+use super::fingerprint::Fingerprint;
 use super::kubernetes;
 use super::reader::{Reader, Section};
 use super::tls;
@@ -80,7 +81,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
         }
         (fixed, live)
     })?;
-    Ok(Config { fixed, live, sources: reader.take_sources(), secrets: reader.take_secrets() })
+    let (sources, secrets) = (reader.take_sources(), reader.take_secrets());
+    Ok(Config { fixed, live, sources, secrets, fingerprint: Fingerprint::of(reader.text) })
 }
 
 fn workers(root: &Section<'_>) -> NonZeroUsize {

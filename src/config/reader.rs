@@ -16,7 +16,8 @@ pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One document being read.
 pub(super) struct Reader<'a> {
-    text: &'a str,
+    /// The whole file.
+    pub text: &'a str,
     /// What `password_file` is relative to.
     pub base_dir: &'a Path,
     pub env: Env<'a>,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::admin::AdminAccess;
+use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
 use super::tls::ServersTls;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub sources: Vec<PathBuf>,
     /// What is in Kubernetes Secrets: passwords, which are empty in `live`, and the CA.
     pub secrets: Vec<SecretUse>,
+    /// Which file this is.
+    pub fingerprint: Fingerprint,
 }
 
 /// A password, or a CA, that is in a Kubernetes Secret.

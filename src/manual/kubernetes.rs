@@ -51,6 +51,16 @@
 //! `pointsman_kubernetes_connected`. A refusal (403) names the rule that would allow it, a refused token (401)
 //! makes the next request read the file again.
 //!
+//! # Which configuration
+//!
+//! The kubelet may start a pod with an older ConfigMap than the one that its Deployment was rendered with. So the chart
+//! puts the file's SHA-256 into the environment (`POINTSMAN_CONFIG_SHA256`): a change of it makes new pods, and
+//! `app/served.rs` keeps a process unready until it served a file with this sum once. Any file behind it is newer, so a
+//! pod of a former release that reloads the next one stays ready. After five minutes, longer than a kubelet takes, what
+//! is there is not older but was changed by other means, and is served. The sum that is shown is that of the file with
+//! `********` in place of passwords and tokens ([`Fingerprint`](crate::config::Fingerprint)): by a sum over a password
+//! it could be guessed.
+//!
 //! # Events
 //!
 //! With `notify.events` each change of the writer is posted as an Event of the pod that it is about: `app/events.rs`

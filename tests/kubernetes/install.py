@@ -218,6 +218,8 @@ class Story:
         running, replicas = list(self.pods), len(self.pods) + 1
         self.helm("upgrade", RELEASE, CHART, "--namespace", SPACE, "--reuse-values",
                   "--set", f"replicaCount={replicas}", "--set", "config.limits.max_connections=5000",
+                  # The pods that run are to take it over.
+                  "--set", "configChange=reload",
                   # A server that stands still for a moment is not lost: the next steps want no change of the primary.
                   "--set", "config.monitor.interval=1s")
         account = self.operator.accounts[-1]

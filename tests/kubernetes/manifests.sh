@@ -87,6 +87,7 @@ chart_checks() {
   check "the CA is watched" ca_is_watched
   check "no CA is known of others" refuses "serversTls.caSecret" template --set preset=moco,cluster=a,serversTls.caSecret=operator
   check "the HTTP port is protected" http_is_protected
+  check "pods roll with the configuration" rolls_with_the_configuration
   check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
@@ -129,6 +130,14 @@ tells_events() {
   rendered "$work/events.yaml" --set preset=moco,cluster=my-cluster,rbac.events=true,config.notify.webhook=http://a/b \
     && accepted "$work/events.yaml" && config_is_valid "$work/events.yaml" "$work/volume-events" \
     && grep -A2 '\[notify\]' "$work/events.yaml" | grep -q 'events = true' && ! grep -q notify "$work/moco-plain.yaml"
+}
+
+# The Deployment names the very file that the ConfigMap holds, as the proxy sums it.
+rolls_with_the_configuration() {
+  local volume=$work/volume-rolls
+  rendered "$work/rolls.yaml" --set preset=moco,cluster=a "${everything[@]}" && config_is_valid "$work/rolls.yaml" "$volume" \
+    && grep -q "POINTSMAN_CONFIG_SHA256, value: \"$(sha256sum <"$volume/pointsman.toml" | cut -d ' ' -f 1)\"" "$work/rolls.yaml" \
+    && rendered "$work/stays.yaml" --set preset=moco,cluster=a,configChange=reload && ! grep -q CONFIG_SHA256 "$work/stays.yaml"
 }
 
 http_is_protected() {

@@ -1,0 +1,43 @@
+//! Which configuration is served, as a value that others are told and as a metric.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::telemetry::Families;
+
+/// Which configuration a process serves. Field names are a contract: add, never rename.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ServedConfig {
+    /// The SHA-256 of the file in hexadecimal, `********` in place of passwords and tokens in it. A file that was
+    /// refused does not count.
+    pub sha256: String,
+    /// Unix time in milliseconds since when.
+    pub since_ms: u64,
+    /// The sum of the file that the process was started for and that is not there yet: until then it is not ready.
+    pub awaited: Option<String>,
+}
+
+/// `ServedConfig` as families.
+#[derive(Debug)]
+pub(super) struct ConfigFamilies(pub watch::Receiver<ServedConfig>);
+
+impl Collector for ConfigFamilies {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let served = self.0.borrow();
+        let mut families = Families::new(encoder);
+        families.info(
+            "pointsman_config",
+            "The configuration file that is in effect, by its SHA-256: pods with one value serve the same.",
+            [("sha256", &served.sha256)],
+        )?;
+        families.gauge(
+            "pointsman_config_awaited",
+            "1 while the file is not the one that this process was started for, and it is not ready for that.",
+            f64::from(u8::from(served.awaited.is_some())),
+        )
+    }
+}

@@ -1,0 +1,141 @@
+//! Which configuration is served, and whether it is the one that this process was started for. A pod can be started with
+//! a file that is older than its Deployment: the kubelet brings a ConfigMap from its cache, and the new one up to two
+//! minutes later.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::admin::ServedConfig;
+use crate::config::Fingerprint;
+
+/// The SHA-256 of the configuration file that the process is started for, as the chart says it.
+const AWAITED: &str = "POINTSMAN_CONFIG_SHA256";
+
+/// A file that did not come for so long will not come: somebody changed it otherwise, and a proxy that serves what is
+/// there is better than none.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Tells everybody which configuration is served.
+pub(super) struct Served {
+    told: watch::Sender<ServedConfig>,
+    /// The file that is not there yet, and until when it is waited for.
+    awaited: Option<(String, Instant)>,
+}
+
+impl Served {
+    /// Of the file that the process begins with, and the one that its environment names.
+    pub fn at_start(first: &Fingerprint) -> Self {
+        // An empty one is none: a manifest may set it without knowing.
+        let awaited = std::env::var(AWAITED).ok().filter(|sum| !sum.is_empty());
+        Served::awaiting(awaited, first)
+    }
+
+    pub(super) fn awaiting(awaited: Option<String>, first: &Fingerprint) -> Self {
+        let mut served = Served {
+            told: watch::Sender::new(ServedConfig::default()),
+            awaited: awaited.map(|sum| (sum, Instant::now() + LIMIT)),
+        };
+        served.now(first);
+        if let Some((sum, _)) = &served.awaited {
+            tracing::warn!(
+                served = %first.shown(),
+                awaited = sum,
+                "the configuration file is not the one that this process was started for: not ready until it comes"
+            );
+        }
+        served
+    }
+
+    /// Who wants to know.
+    pub fn watched(&self) -> watch::Receiver<ServedConfig> {
+        self.told.subscribe()
+    }
+
+    /// This one is in effect from now on.
+    pub fn now(&mut self, fingerprint: &Fingerprint) {
+        // What comes behind it is newer: it need not be the same again.
+        if self.awaited.as_ref().is_some_and(|(sum, _)| fingerprint.is(sum)) {
+            self.awaited = None;
+        }
+        self.tell(fingerprint.shown().to_string());
+    }
+
+    /// Waits until the awaited file is overdue; never, if none is awaited.
+    pub async fn overdue(&self) {
+        match &self.awaited {
+            Some((_, until)) => tokio::time::sleep_until(*until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits no longer for the awaited file.
+    pub fn give_up(&mut self) {
+        if let Some((awaited, _)) = self.awaited.take() {
+            let sha256 = self.told.borrow().sha256.clone();
+            tracing::error!(
+                served = sha256,
+                awaited,
+                "the configuration file that this process was started for did not come within {} s: it serves what is \
+                 there",
+                LIMIT.as_secs()
+            );
+            self.tell(sha256);
+        }
+    }
+
+    fn tell(&self, sha256: String) {
+        let awaited = self.awaited.as_ref().map(|(sum, _)| sum.clone());
+        let before = self.told.borrow().clone();
+        let since_ms = if before.sha256 == sha256 { before.since_ms } else { unix_ms() };
+        self.told.send_replace(ServedConfig { sha256, since_ms, awaited });
+    }
+}
+
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Fingerprint {
+        Fingerprint::of(text)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_file_is_not_enough_and_a_newer_one_is() {
+        let new = of("new");
+        let mut served = Served::awaiting(Some(new.shown().to_string()), &of("old"));
+        let told = served.watched();
+        assert_eq!(told.borrow().awaited.as_deref(), Some(&**new.shown()));
+        served.now(&of("older"));
+        assert!(told.borrow().awaited.is_some());
+        served.now(&new);
+        assert_eq!((&*told.borrow().sha256, &told.borrow().awaited), (&**new.shown(), &None));
+        served.now(&of("newer"));
+        assert_eq!(told.borrow().awaited, None, "what it was started for was there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_never_comes_is_not_waited_for_for_ever() {
+        let mut served = Served::awaiting(Some("00".to_owned()), &of("other"));
+        let began = Instant::now();
+        served.overdue().await;
+        assert_eq!(began.elapsed(), LIMIT);
+        served.give_up();
+        assert_eq!(*served.watched().borrow().sha256, **of("other").shown());
+        assert_eq!(served.watched().borrow().awaited, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_awaited_where_nothing_is_named() {
+        let served = Served::awaiting(None, &of("file"));
+        assert_eq!(served.watched().borrow().awaited, None);
+        let waiting = tokio::time::timeout(2 * LIMIT, served.overdue()).await;
+        assert!(waiting.is_err());
+    }
+}
