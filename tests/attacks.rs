@@ -17,6 +17,8 @@ mod impostor;
 mod local_files;
 #[path = "attacks/memory.rs"]
 mod memory;
+#[path = "attacks/operator.rs"]
+mod operator;
 #[path = "attacks/own_statements.rs"]
 mod own_statements;
 #[path = "attacks/passwords.rs"]

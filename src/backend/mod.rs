@@ -18,6 +18,7 @@ mod connect;
 mod connection;
 mod credentials;
 mod dump;
+mod grants;
 mod insert_id;
 mod pool;
 mod query;
@@ -31,6 +32,7 @@ pub use connection::{
     About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
 };
 pub use credentials::{Credentials, Standing};
+pub use grants::passes_read_only;
 pub use insert_id::{InsertId, InsertIdCell, Legacy};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};

@@ -5,7 +5,8 @@
 //! - The worker gets a new snapshot: [`Context::new_snapshot`](crate::session::Context::new_snapshot) drops
 //!   parked connections that must not be used again, and raises `LOST` at sessions that keep a connection (or
 //!   have a statement under way) on a server that is down, and at idle ones that keep one of an old
-//!   generation. A statement under way on a demoted but living server may end; the next one moves.
+//!   generation. A read under way on a demoted but living server may end, what writes is ended
+//!   there (below); the next one moves.
 //! - The server connection breaks, or a server says that it is read-only. The session has the server probed
 //!   at once.
 //! - At the next statement the snapshot's version is another one, and a kept connection is looked at again
@@ -118,6 +119,34 @@
 //! packet and `Session::refused` waits for another writer. If the probes go on calling that server the writer
 //! for three intervals (300 ms at least), its own words go to the client. From a replica see
 //! [`splitting`](super::splitting).
+//!
+//! # A primary that lost its role and lives
+//!
+//! `session/demoted.rs`. An account that passes `read_only`, and a procedure whose definer does, write on a demoted primary
+//! without an error, and an operator may hold the global read lock until its change is done: what waits for the lock runs
+//! there when it ends. [`Snapshot::has_demoted`](crate::topology::Snapshot::has_demoted) says which connections that
+//! concerns: another server has the role, or the last primary is read-only and another is to be expected. Members of a group
+//! are out: what one of them takes, the majority has.
+//!
+//! - Each new snapshot in which a role changed: what writes on such a server ([`Deed`](crate::session::Deed)) is ended there
+//!   (`Context::end_demoted_writes`): one connection for each account says SHOW GRANTS, then `KILL QUERY` for each of its
+//!   statements under way. An account may kill its own threads; where it gets no connection, the monitor's account tries.
+//!   In a procedure with the rights
+//!   of another account the thread is that account's, so that the server refuses the KILL (1095, tried on MariaDB 10.11).
+//! - A 1317 that answers such a KILL says that a single statement, or a COMMIT, did nothing: it runs on the next primary as
+//!   behind a refusal, an open transaction is run again. Tables without rollback may keep a part: unless the server was
+//!   read-only and `read_only` binds the account, so that it never began, the new primary is asked for such tables first. A
+//!   procedure, a definition, or a statement of which the client has a part gets 08007. (Before it waits for the lock,
+//!   MariaDB looks whether it is read-only, and at a commit once more: a definition has none, and would run, whoever asks.)
+//! - An OK that comes from such a server (`Session::settle_late`) is kept back until there is a primary. It is passed on if
+//!   that has the answer's GTIDs, by its probe or by `@@gtid_binlog_state` (operators empty `gtid_slave_pos`), and else it is
+//!   08007. A GTID that was there before the statement came is of another history: RESET MASTER lets numbers begin anew. A
+//!   procedure does not tell the GTIDs of its statements: 08007.
+//! - A statement that would write or commit on a connection that is kept there, as that of an open transaction, is not sent
+//!   if the account is known to pass `read_only`: as if the server had refused it.
+//!
+//! What remains: a primary that becomes read-only without a lock is noticed with the next probe. What an account that passes
+//! `read_only` is told to be written in between may be on the former primary alone.
 //!
 //! # A server that is stopped
 //!

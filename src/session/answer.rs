@@ -2,24 +2,26 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::task::Poll;
 
 use super::attach::Stop;
 use super::barrier::Freshness;
+use super::demoted::{BeforeLate, Late, NotKept};
 use super::exchange::Outcome;
+use super::handle::Deed;
 use super::outcome::Came;
 use super::pins::PinSet;
 use super::reader::{Written, positions};
 use super::refusals::{
-    MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, is_cut_off, is_ending, is_farewell,
-    is_no_primary, may_be_behind, may_be_committed, read_only_transaction, refuses_as_read_only,
+    DEMOTED, INTERRUPTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, is_cut_off,
+    is_ending, is_farewell, is_no_primary, may_be_behind, may_be_committed, read_only_transaction,
+    refuses_as_read_only,
 };
 use super::request::Request;
 use super::state::{Answered, Heard, SessionState};
 use super::statements::PREPARED;
-use super::{Failure, Session, Signals};
+use super::{Failure, Session};
 use crate::backend::{InsertId, Settled, SwallowError};
-use crate::net::{Buf, Runtime, SMALL_BUFFER, Stream};
+use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementKind};
 use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
@@ -59,6 +61,10 @@ struct Ear<'a> {
     executes: bool,
     /// A procedure, or something like it: the server may refuse a part of it, and have committed what came before.
     in_steps: bool,
+    /// The proxy ended the statement, since its server lost the primary's role: whether it can be run again.
+    interrupted: Option<bool>,
+    /// What was written on a server that has lost that role: not acknowledged yet.
+    late: Option<Box<Late>>,
     /// Counts writes of unknown outcome.
     unknown: &'a Cell,
     /// Where writes are kept that the client is told of, and the generation of the connection; None on a replica.
@@ -81,7 +87,10 @@ impl Observer for Ear<'_> {
             let mut writes = writes.borrow_mut();
             positions(ok.state, |gtid| {
                 self.told = true;
-                writes.add(generation, self.heard.flavor, Some(gtid));
+                match &mut self.late {
+                    Some(late) => late.add(gtid, self.heard.flavor),
+                    None => writes.add(generation, self.heard.flavor, Some(gtid)),
+                }
             });
         }
     }
@@ -118,6 +127,16 @@ impl Observer for Ear<'_> {
         }
         if self.in_reading_transaction && refuses_as_read_only(err) {
             return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
+        }
+        if let (INTERRUPTED, Some(can_be_run_again)) = (err.code, self.interrupted) {
+            if can_be_run_again && self.may_retry && first {
+                self.refusal = Some(Refusal::Interrupted(err.into()));
+                return OnErr::Swallow;
+            }
+            if !self.no_doubt {
+                self.unknown.add(1);
+                return OnErr::Replace(DEMOTED);
+            }
         }
         // What a statement before it in the same text did, the client has to hear.
         if ends_connection(err.code) {
@@ -158,10 +177,6 @@ impl Observer for Ear<'_> {
     }
 }
 
-/// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
-/// columns has nine.
-const FRONT: usize = 32;
-
 /// What the client gets of a stretch of an answer.
 enum Output {
     /// It as it came.
@@ -173,12 +188,21 @@ enum Output {
 }
 
 /// How far a stretch of an answer went.
-struct Walk {
+pub(super) struct Walk {
     used: usize,
     walked: Walked,
     output: Output,
     refused: Option<Refusal>,
     prepared: Option<PrepareOk>,
+    pub(super) late: Option<Box<Late>>,
+    /// It came late: how it was before.
+    before: Option<Box<BeforeLate>>,
+}
+
+impl Walk {
+    fn take_apart(self) -> (usize, Walked, Output, Option<PrepareOk>) {
+        (self.used, self.walked, self.output, self.prepared)
+    }
 }
 
 impl<R: Runtime> Session<R> {
@@ -226,12 +250,8 @@ impl<R: Runtime> Session<R> {
                 }
             }
             let full = chunk.is_full();
-            let walk = match self.walk(
-                &mut walker,
-                &mut chunk,
-                !(forwarded || request.header.is_continued()),
-                request,
-            ) {
+            let untold = !(forwarded || request.header.is_continued());
+            let mut walk = match self.walk(&mut walker, &mut chunk, untold, request) {
                 Ok(walk) => walk,
                 Err((e, before)) => {
                     // What came before the fault is the client's, and its packets are counted.
@@ -243,26 +263,41 @@ impl<R: Runtime> Session<R> {
                     return self.broken_off(stop, &walker, buf, *request);
                 }
             };
-            if let Some(Refusal::CutOff) = walk.refused {
-                self.context.buffers.give(chunk);
-                // It executed nothing, as if it had never got it, and the client has nothing of the packet.
-                let seq = request.answer_seq();
-                return Ok(match self.lost(false, forwarded, &walker, buf, *request) {
-                    Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
-                    outcome => outcome,
-                });
+            match walk.refused.take() {
+                None => {}
+                Some(Refusal::CutOff) => {
+                    self.context.buffers.give(chunk);
+                    // It executed nothing, as if it had never got it, and the client has nothing of the packet.
+                    let seq = request.answer_seq();
+                    return Ok(match self.lost(false, forwarded, &walker, buf, *request) {
+                        Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
+                        outcome => outcome,
+                    });
+                }
+                Some(refusal) => {
+                    self.context.buffers.give(chunk);
+                    return Ok(self.not_executed(refusal, *request));
+                }
             }
-            if let Some(refusal) = walk.refused {
-                self.context.buffers.give(chunk);
-                return Ok(self.not_executed(refusal, *request));
-            }
-            prepared = prepared.or(walk.prepared);
-            forwarded |= walk.used > 0;
-            if walk.used > 0 && request.class.effects.contains(Effects::RENEWS) {
+            // Taken apart: all of it would be kept while the client is written to.
+            let (used, walked, output, named) = match walk.before.take() {
+                None => walk.take_apart(),
+                Some(before) => match Box::pin(self.settle_late(before, walk, *request)).await {
+                    Ok(walk) => walk.take_apart(),
+                    Err(NotKept::Doubt { seq, between }) => {
+                        self.context.buffers.give(chunk);
+                        return Ok(self.is_doubtful(seq, forwarded && !between, buf, *request));
+                    }
+                    Err(NotKept::Stop(stop)) => return self.broken_off(stop, &walker, buf, *request),
+                },
+            };
+            prepared = prepared.or(named);
+            forwarded |= used > 0;
+            if used > 0 && request.class.effects.contains(Effects::RENEWS) {
                 self.renews(request);
             }
-            chunk = self.pass(chunk, walk.used, walk.output).await?;
-            match walk.walked {
+            chunk = self.pass(chunk, used, output).await?;
+            match walked {
                 Walked::Done => break,
                 Walked::LocalInfile => {
                     request.consume_from(buf);
@@ -370,7 +405,7 @@ impl<R: Runtime> Session<R> {
             self.state.unpin(self.role, std::mem::take(&mut self.sent));
         }
         match refusal {
-            Refusal::ReadOnly(error) | Refusal::Ending(error) => {
+            Refusal::ReadOnly(error) | Refusal::Ending(error) | Refusal::Interrupted(error) => {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
             Refusal::NotHere | Refusal::CutOff => {
@@ -436,62 +471,6 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Reads from the server; what has no room yet gets a buffer then.
-    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<Came, Stop> {
-        const ENDING: u8 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
-        let Some(connection) = &mut self.backend else { return Ok(Came::Broken) };
-        let (signal, client) = (&self.handle.signal, &mut self.client);
-        let (context, attached) = (&self.context, self.handle.attached.get());
-        let stream = &mut connection.stream;
-        let mut reading = std::pin::pin!(async {
-            if chunk.capacity() == 0 {
-                if let Err(e) = stream.readable().await {
-                    return (Err(e), chunk);
-                }
-                chunk = context.buffers.small();
-            }
-            chunk.leave_front(FRONT);
-            stream.read(chunk).await
-        });
-        // The client's end is not watched at every statement, but looked at when one takes long.
-        let read = std::future::poll_fn(|cx| {
-            if let Poll::Ready((result, chunk)) = reading.as_mut().poll(cx) {
-                return Poll::Ready(Ok((result, chunk)));
-            }
-            while let Poll::Ready(raised) = signal.poll(ENDING, cx) {
-                signal.lower(Signals::LOOK);
-                let mut raised = raised & !Signals::LOOK;
-                if raised == Signals::LOST && attached.is_some_and(|a| context.is_alive(a)) {
-                    // Another connection of the session is meant; it is looked at when it is needed.
-                    signal.lower(Signals::LOST);
-                    raised = 0;
-                    if !client.has_ended() {
-                        continue;
-                    }
-                }
-                if raised != 0 || client.has_ended() {
-                    return Poll::Ready(Err(raised));
-                }
-            }
-            Poll::Pending
-        });
-        match read.await {
-            Ok((Ok(n), chunk)) if n > 0 => Ok(Came::Bytes(chunk)),
-            Ok((_, chunk)) => {
-                self.context.buffers.give(chunk);
-                Ok(Came::Broken)
-            }
-            Err(0) => Err(Stop::Close(Close::ClientLost)),
-            Err(raised) if raised & Signals::KILLED != 0 => {
-                Err(Stop::TellAndClose(Failure::Interrupted, Close::Killed))
-            }
-            Err(raised) if raised & Signals::END != 0 => {
-                Err(Stop::TellAndClose(Failure::ShuttingDown, Close::Drained))
-            }
-            Err(_) => Ok(Came::GivenUp),
-        }
-    }
-
     /// Takes the answers to what went in front of the statement.
     pub(super) fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
         let Some(connection) = &mut self.backend else { return Ok(()) };
@@ -520,6 +499,9 @@ impl<R: Runtime> Session<R> {
         };
         let (may_leave, no_doubt) = (self.may_leave(), self.leaves_no_doubt(*request));
         let in_steps = self.runs_in_steps(request);
+        let before =
+            self.is_late().then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
+        let interrupted = self.was_interrupted().then(|| self.handle.deed.get() == Deed::Writes);
         let mut ear = Ear {
             state: &mut self.state,
             heard,
@@ -533,6 +515,8 @@ impl<R: Runtime> Session<R> {
                 && !request.class.effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
             in_steps,
+            interrupted,
+            late: before.as_ref().map(|_| Box::default()),
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
             told: false,
@@ -543,7 +527,7 @@ impl<R: Runtime> Session<R> {
         let mut edits = self.context.edits.borrow_mut();
         edits.clear();
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
-        let (refused, prepared) = (ear.refusal, ear.prepared);
+        let (refused, prepared, late) = (ear.refusal, ear.prepared, ear.late);
         self.backend.iter_mut().filter(|_| ear.told).for_each(|connection| connection.tells_gtid());
         let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;
@@ -557,7 +541,7 @@ impl<R: Runtime> Session<R> {
         } else {
             chunk.edit(&edits, used).map_or_else(|| Output::Apart(apart(chunk)), Output::InPlace)
         };
-        Ok(Walk { used, walked, output, refused, prepared })
+        Ok(Walk { used, walked, output, refused, prepared, late, before })
     }
 
     /// Writes to the client what became of the first `used` bytes.

@@ -26,7 +26,7 @@ use crate::wire::Command;
 
 /// How long a new primary is waited for that still receives, or has not applied all that it received; and for the others
 /// to follow it.
-const UNSETTLED: Duration = Duration::from_secs(2);
+pub(super) const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -176,6 +176,10 @@ pub struct Context<R: Runtime> {
     pub(super) engines: RefCell<super::replay::Engines>,
     /// What became of COMMITs without an answer.
     pub(super) commits: Commits,
+    /// Whether accounts pass `read_only`, as far as a change of the primary made the worker ask.
+    pub(super) passing: RefCell<HashMap<Arc<str>, bool>>,
+    /// Accounts whose writes are being ended on a server that lost the primary's role. True: there is news since.
+    pub(super) ending: RefCell<HashMap<(Arc<str>, ServerId), bool>>,
 }
 
 impl<R: Runtime> Context<R> {
@@ -216,6 +220,8 @@ impl<R: Runtime> Context<R> {
             workers: Cell::new(1),
             engines: RefCell::default(),
             commits: Commits::default(),
+            passing: RefCell::default(),
+            ending: RefCell::default(),
         };
         context.pool.credentials().update(&context.live.borrow().users);
         context.commits.note(&context.topology.get());
@@ -352,7 +358,7 @@ impl<R: Runtime> Context<R> {
 
     /// Takes a new snapshot: tells the sessions whose server is lost, and drops pooled connections that
     /// must not be used again.
-    pub fn new_snapshot(&self, snapshot: Arc<Snapshot>) {
+    pub fn new_snapshot(self: &Rc<Self>, snapshot: Arc<Snapshot>) {
         self.commits.note(&snapshot);
         if self.topology.versions().roles == snapshot.roles_version {
             // Positions alone moved, as they do ten times a second: nobody loses anything by that.
@@ -388,5 +394,6 @@ impl<R: Runtime> Context<R> {
         for handle in affected {
             handle.signal.raise(Signals::LOST);
         }
+        self.end_demoted_writes();
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::attach::{Stop, is_passing};
 use super::barrier::Freshness;
 use super::commits::Unanswered;
+use super::handle::Deed;
 use super::pins::PinSet;
 use super::place::Brought;
 use super::request::Request;
@@ -70,9 +71,9 @@ impl<R: Runtime> Session<R> {
 
     /// A command that a server answers.
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
-        let began = Instant::now();
+        self.handle.began.set(Instant::now());
         let (mut tries, mut not_reader) = (0, None);
-        self.lost_on = None;
+        self.handle.lost_on.set(None);
         self.level_now = self.level(request);
         self.freshness = Freshness::Unasked;
         self.state.begins(&request.class);
@@ -153,6 +154,8 @@ impl<R: Runtime> Session<R> {
             }
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(buf, request)).await?
+            } else if self.passes_read_only(buf, request) {
+                self.refused_unsent()
             } else {
                 self.exchange(buf, request).await?
             };
@@ -201,7 +204,8 @@ impl<R: Runtime> Session<R> {
             self.count_placed(&request.class, role, why);
         }
         if let Some(latency) = self.context.metrics.latency.get(port) {
-            latency.observe_us(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            latency
+                .observe_us(u64::try_from(self.handle.began.get().elapsed().as_micros()).unwrap_or(u64::MAX));
         }
         Ok(())
     }
@@ -316,6 +320,7 @@ impl<R: Runtime> Session<R> {
             _ => self.state.sends(self.role, &request.class, text.as_deref()),
         };
         let shape = request.command.response_to(request.payload(buf));
+        self.handle.deed.set(Deed::of(self.role, request));
         let (seq, sent) = if request.whole {
             (request.answer_seq(), self.send_whole(buf, *request).await)
         } else {

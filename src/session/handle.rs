@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::level::Levels;
 use crate::backend::Login;
 use crate::config::Level;
@@ -56,6 +58,20 @@ pub struct Entrance {
     pub listener: Arc<str>,
 }
 
+/// What a statement under way can do to the primary's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deed {
+    /// Nothing that another server would lack.
+    #[default]
+    Reads,
+    /// It changes rows, or commits, as a whole or not at all.
+    Writes,
+    /// A procedure: several steps, with the rights of whoever defined it.
+    Calls,
+    /// Definitions, or something that is not understood: perhaps several steps.
+    Others,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Handle {
@@ -77,6 +93,14 @@ pub struct Handle {
     pub login: RefCell<Option<Rc<Login>>>,
     /// A command is under way.
     pub busy: Cell<bool>,
+    /// The server that was lost with it.
+    pub(super) lost_on: Cell<Option<ServerId>>,
+    /// When that came.
+    pub(super) began: Cell<Instant>,
+    /// What that does, as far as it was sent.
+    pub(super) deed: Cell<Deed>,
+    /// The proxy itself ended, or tries to end, what is under way on this connection: its server lost the primary's role.
+    pub(super) demoted: Cell<Option<Attached>>,
     /// A KILL is on its way to the server for the command under way: it may arrive after that, and must not meet
     /// another session's.
     pub killing: Cell<bool>,
@@ -108,6 +132,10 @@ impl Handle {
             kept: Default::default(),
             login: RefCell::new(None),
             busy: Cell::new(true),
+            lost_on: Cell::new(None),
+            began: Cell::new(Instant::now()),
+            deed: Cell::default(),
+            demoted: Cell::new(None),
             killing: Cell::new(false),
             doubted: Cell::new(None),
             active: Cell::new(now),

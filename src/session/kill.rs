@@ -125,6 +125,8 @@ async fn kill_on_server<R: Runtime>(
         // By now the session may have ended, and its server connection be another's.
         if handle.attached.get() == Some(attached) && handle.busy.get() {
             let what = if whole { "CONNECTION" } else { "QUERY" };
+            // Its end is the client's to hear, also where the proxy wanted it ended.
+            handle.demoted.set(None);
             let under_way = UnderWay::begin(handle, attached);
             let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
             under_way.answered();
@@ -139,15 +141,15 @@ async fn kill_on_server<R: Runtime>(
 }
 
 /// A KILL on its way. Dropped without an answer it leaves its connection in doubt.
-struct UnderWay<'a>(&'a Handle, Option<Attached>);
+pub(super) struct UnderWay<'a>(&'a Handle, Option<Attached>);
 
 impl<'a> UnderWay<'a> {
-    fn begin(handle: &'a Handle, of: Attached) -> Self {
+    pub(super) fn begin(handle: &'a Handle, of: Attached) -> Self {
         handle.killing.set(true);
         UnderWay(handle, Some(of))
     }
 
-    fn answered(mut self) {
+    pub(super) fn answered(mut self) {
         self.1 = None;
     }
 }

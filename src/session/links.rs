@@ -1,6 +1,7 @@
 //! The session's server connections between two statements: those that it must keep, and
 //! the seats in the pool where it left the others.
 
+use super::handle::Deed;
 use super::pins::PinSet;
 use super::request::Request;
 use super::{Attached, Session};
@@ -98,6 +99,7 @@ impl<R: Runtime> Session<R> {
         let about = &connection.about;
         self.context.count_in(about.server);
         self.handle.kept(role).set(None);
+        self.handle.deed.set(Deed::Reads);
         self.handle.attached.set(Some(Attached {
             server: about.server,
             generation: about.generation,
@@ -117,6 +119,9 @@ impl<R: Runtime> Session<R> {
         let (Some(connection), Some(seat)) = (self.backend.take(), self.seat.take()) else { return };
         let server = connection.about.server;
         self.context.count_out(server);
+        if !self.handle.killing.get() {
+            self.handle.demoted.set(None);
+        }
         let unsent = !self.prelude.is_empty();
         let about = &connection.about;
         let left = !about.class.read_only && self.context.topology.has_left(about.generation);

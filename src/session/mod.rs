@@ -21,6 +21,7 @@ mod client;
 mod commands;
 mod commits;
 mod context;
+mod demoted;
 mod drain;
 mod dump;
 mod errors;
@@ -39,6 +40,7 @@ mod pins;
 mod place;
 mod prepared;
 mod reader;
+mod receive;
 mod refusals;
 mod renewal;
 mod replay;
@@ -56,7 +58,7 @@ mod untold;
 pub use context::{Context, Outside, TopologyCell};
 pub use drain::Drain;
 pub use errors::{Failure, in_place_of_greeting};
-pub use handle::{Attached, Entrance, Handle, Signals};
+pub use handle::{Attached, Deed, Entrance, Handle, Signals};
 pub use kill::{KillRequest, kill_here};
 
 use std::rc::Rc;
@@ -122,8 +124,6 @@ pub struct Session<R: Runtime> {
     checked: PerRole<u64>,
     /// The connection that it had for a role broke, or its server lost its role: what was on it is gone.
     lost: PerRole<bool>,
-    /// The server that was lost with the statement under way.
-    lost_on: Option<ServerId>,
     /// Commands for a server connection that was just taken: they go in front of the next statement, in
     /// the same write.
     prelude: Vec<u8>,
@@ -160,7 +160,6 @@ impl<R: Runtime> Session<R> {
             freshness: Freshness::default(),
             checked: PerRole::default(),
             lost: PerRole::default(),
-            lost_on: None,
             prelude: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use super::attach::Stop;
 use super::commits::Unanswered;
 use super::exchange::{MAX_TRIES, Outcome};
 use super::place::Brought;
-use super::refusals::ends_connection;
+use super::refusals::{INTERRUPTED, ends_connection};
 use super::request::Request;
 use super::state::{Answered, is_rollback};
 use super::statements::{string_parameter, with_string};
@@ -193,9 +193,9 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: Request,
     ) -> Outcome {
-        let lost_on = self.lost_on.take();
+        let lost_on = self.handle.lost_on.take();
         let outcome = self.lost(true, forwarded, walker, buf, request);
-        self.lost_on = lost_on;
+        self.handle.lost_on.set(lost_on);
         outcome
     }
 
@@ -255,7 +255,7 @@ impl<R: Runtime> Session<R> {
     /// Notes the server that was lost with a statement. True: it was another one before, and perhaps it is the statement
     /// that ends them.
     fn is_second_lost(&mut self, server: Option<ServerId>) -> bool {
-        let first = std::mem::replace(&mut self.lost_on, server);
+        let first = self.handle.lost_on.replace(server);
         first.is_some() && first != server
     }
 
@@ -398,8 +398,11 @@ impl<R: Runtime> Session<R> {
         self.context.outside.kick(server);
         let role = self.role;
         self.state.unpin(role, std::mem::take(&mut self.sent));
-        let primary_still = !self.probes_say(|snapshot| snapshot.writer != Some(server)).await?;
-        let maintained = self.context.topology.get().is_maintained(server);
+        // What the proxy itself ended runs wherever the primary is now.
+        let interrupted = error.code == INTERRUPTED;
+        let primary_still =
+            !interrupted && !self.probes_say(|snapshot| snapshot.writer != Some(server)).await?;
+        let maintained = !interrupted && self.context.topology.get().is_maintained(server);
         if primary_still || maintained {
             // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
             // COMMIT the server has rolled all of it back.
@@ -427,6 +430,10 @@ impl<R: Runtime> Session<R> {
         if open {
             self.count(Disruption::RolledBack);
             return Err(Stop::Tell(Failure::RolledBack));
+        }
+        if interrupted {
+            self.count(Disruption::Retried);
+            return self.can_run_again(server).await;
         }
         Ok(())
     }

@@ -39,6 +39,17 @@ pub enum Written {
     Unknown,
 }
 
+impl Written {
+    /// Adds what was written after that.
+    pub fn union(&mut self, later: Written) {
+        match (&mut *self, later) {
+            (Written::Unknown, _) | (_, Written::Nothing) => {}
+            (Written::These(set), Written::These(later)) => set.union(&later),
+            (before, later) => *before = later,
+        }
+    }
+}
+
 impl<R: Runtime> Session<R> {
     /// The replica for this read. None: there is none.
     #[inline]

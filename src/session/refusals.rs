@@ -19,7 +19,21 @@ pub(super) enum Refusal {
     Statement(bool),
     /// It ends the connection.
     Ending(ServerError),
+    /// The proxy ended the statement, since its server lost the primary's role. It executed nothing, but for tables that
+    /// know no rollback.
+    Interrupted(ServerError),
 }
+
+/// ER_QUERY_INTERRUPTED.
+pub(super) const INTERRUPTED: u16 = 1317;
+
+/// What a client hears of a statement that was ended on a former primary, and that may have done a part of what it does.
+pub(super) const DEMOTED: ErrPacket<'static> = ErrPacket {
+    code: 1105,
+    sqlstate: *b"08007",
+    message: b"pointsman: the server lost the primary's role, and the statement under way there was ended; it may or may \
+               not have been executed in part",
+};
 
 /// What a read-only server says on a replica port, whatever its version says.
 pub(super) const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {

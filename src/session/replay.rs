@@ -43,7 +43,7 @@ const NOT_TRANSACTIONAL: &str = "SELECT CONCAT(table_schema, '.', table_name) FR
     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') LIMIT 1";
 
 /// How running it again went.
-enum Again {
+pub(super) enum Again {
     /// Every answer was the same.
     Same,
     /// One was not, or it could not be asked for.
@@ -354,7 +354,7 @@ impl<R: Runtime> Session<R> {
 
     /// Whether something that this account can write is not taken back by a rollback, as far as it sees. Asked once for
     /// each loss: whoever comes meanwhile waits for the answer. Some: the transaction cannot go on here.
-    async fn not_all_is_transactional(&mut self) -> Option<Again> {
+    pub(super) async fn not_all_is_transactional(&mut self) -> Option<Again> {
         let about = &self.backend.as_ref()?.about;
         let user = about.user.clone();
         let roles = self.context.topology.get().roles_version;

@@ -135,6 +135,12 @@ impl GtidSet {
         }
     }
 
+    /// Whether a MariaDB server with this `@@gtid_binlog_state` has all of it: there each server that ever wrote stands with
+    /// its last number. Of MySQL's GTIDs it says nothing.
+    pub fn is_in_binlog_state(&self, state: &[u8]) -> bool {
+        matches!(self, GtidSet::MariaDb(position) if position.is_in_state(state))
+    }
+
     /// Whether it contains nothing.
     pub fn is_empty(&self) -> bool {
         match self {

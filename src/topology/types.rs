@@ -403,6 +403,17 @@ impl Snapshot {
         last && self.maintenance.read_only && !self.has_lost(server, self.generation, false)
     }
 
+    /// Whether this server, the primary of that generation, must acknowledge no more writes although it may live: another
+    /// one has the role, or it says that it is read-only and another is to be expected. Never a member of a group: what it
+    /// takes, the majority has.
+    pub fn has_demoted(&self, server: ServerId, generation: u64) -> bool {
+        let found = self.server(server);
+        let of_group = found.is_some_and(|found| found.member.is_some());
+        let is_writer = self.writer == Some(server) && self.generation == generation;
+        let gave_up = || found.is_some_and(|found| found.is_up_read_only()) && self.servers.len() > 1;
+        !is_writer && !of_group && (self.writer.is_some() || (gave_up() && !self.maintenance.read_only))
+    }
+
     /// While there is no writer: the generation of the last one, and its servers' flavour.
     pub fn lost(&self) -> Option<(u64, Flavor)> {
         let lost = self.writer.is_none() && self.last_writer.is_some();

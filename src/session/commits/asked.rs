@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Seen;
 use crate::backend::{Connection, Mark};
-use crate::topology::{Facts, Flavor, GtidSet, ServerId, Snapshot};
+use crate::topology::{Facts, GtidSet, ServerId, Snapshot};
 
 /// At most so many positions; then every second of the older half goes. At ten probes a second the last 6 s stay as
 /// fine as the probes.
@@ -54,7 +54,7 @@ impl Commits {
     pub fn note(&self, snapshot: &Snapshot) {
         let facts = snapshot.writer().and_then(|writer| writer.facts.as_ref());
         // An empty one may be one that is not known.
-        let known = |f: &&Facts| f.flavor == Flavor::MySql && f.gtid_on && !f.gtid.is_empty();
+        let known = |f: &&Facts| f.gtid_on && !f.gtid.is_empty();
         let Some(facts) = facts.filter(known) else { return };
         let mut positions = self.positions.borrow_mut();
         if positions.back().is_some_and(|last| *last.position == *facts.gtid) {
@@ -93,6 +93,11 @@ impl Commits {
         let older = |least: Duration| move |before: &&Before| before.at + least < sent;
         let best = positions.iter().rev().find(older(SHARED));
         best.or_else(|| positions.front().filter(older(Duration::ZERO))).cloned()
+    }
+
+    /// The same, as a position alone.
+    pub(in crate::session) fn position_before(&self, sent: Instant) -> Option<Arc<GtidSet>> {
+        self.before(sent).map(|before| before.position)
     }
 
     /// The question to the primary of this generation, for a COMMIT that was sent at `sent` at the earliest.

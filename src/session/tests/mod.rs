@@ -16,6 +16,7 @@ mod commits;
 mod connection_phase;
 mod credentials;
 mod crowd;
+mod demoted;
 mod drain;
 mod dump;
 mod failover;

@@ -75,6 +75,18 @@ impl Position {
         other.last.iter().all(|wanted| self.has(&wanted.gtid))
     }
 
+    /// See `GtidSet::is_in_binlog_state`. What cannot be read has nothing.
+    pub(super) fn is_in_state(&self, state: &[u8]) -> bool {
+        let mut found = vec![false; self.last.len()];
+        let read = each(state, |gtid| {
+            for (found, last) in found.iter_mut().zip(&self.last) {
+                let same = (gtid.domain, gtid.server) == (last.gtid.domain, last.gtid.server);
+                *found |= same && gtid.sequence >= last.gtid.sequence;
+            }
+        });
+        read.is_ok() && found.into_iter().all(|found| found)
+    }
+
     fn has(&self, wanted: &Gtid) -> bool {
         self.last.iter().filter(|l| l.gtid.domain == wanted.domain).any(|l| l.contains(wanted))
     }

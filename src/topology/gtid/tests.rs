@@ -330,3 +330,17 @@ fn whose_writes_they_are() {
         assert_eq!(position.has_writes_of(identity), has, "{identity}");
     }
 }
+
+#[test]
+fn a_binlog_state_has_what_each_server_wrote_up_to_its_last_number() {
+    let has = |wanted: &str, state: &[u8]| {
+        GtidSet::parse(Flavor::MariaDb, wanted).unwrap().is_in_binlog_state(state)
+    };
+    let state = b"0-1-100,0-2-105,7-1-3";
+    assert!(has("0-1-100", state) && has("0-1-99", state) && has("0-2-105,7-1-3", state));
+    // The number alone says nothing: another server wrote on from 100.
+    assert!(!has("0-1-101", state) && !has("0-3-1", state) && !has("7-2-1", state));
+    assert!(!has("0-1-100", b"") && !has("0-1-100", b"0-1") && has("", b""));
+    let mysql = GtidSet::parse(Flavor::MySql, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:1").unwrap();
+    assert!(!mysql.is_in_binlog_state(b"0-1-100"));
+}

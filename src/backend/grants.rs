@@ -1,0 +1,154 @@
+//! Whether an account passes `read_only`, as SHOW GRANTS says it: such an account writes to a demoted primary without an
+//! error. The privileges are SUPER (on MariaDB until 10.10), READ ONLY ADMIN (MariaDB), CONNECTION_ADMIN (MySQL); the
+//! account may have them by a role.
+
+use crate::topology::Flavor;
+
+/// With more roles than these an account counts as one that passes.
+const MOST_ROLES: usize = 32;
+
+/// One answer to SHOW GRANTS.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Grants {
+    /// A privilege for everything that lets the account pass.
+    passes: bool,
+    /// The granted roles, quoted as the server quotes them.
+    roles: Vec<String>,
+}
+
+/// Asks whether the account of a connection passes `read_only`, by a role that it may take too. `ask` runs a statement and
+/// returns the first column. `version` is the greeting's.
+pub async fn passes_read_only<E>(
+    flavor: Flavor,
+    version: &str,
+    mut ask: impl AsyncFnMut(String) -> Result<Vec<Vec<u8>>, E>,
+) -> Result<bool, E> {
+    let mut roles: Vec<String> = Vec::new();
+    let mut next = 0;
+    let mut sql = "SHOW GRANTS".to_owned();
+    loop {
+        let grants = read(&ask(sql).await?, flavor, version);
+        for role in grants.roles {
+            if !roles.contains(&role) {
+                roles.push(role);
+            }
+        }
+        if grants.passes || roles.len() > MOST_ROLES {
+            return Ok(true);
+        }
+        let Some(role) = roles.get(next) else { return Ok(false) };
+        next += 1;
+        sql = match flavor {
+            Flavor::MariaDb => format!("SHOW GRANTS FOR {role}"),
+            Flavor::MySql => format!("SHOW GRANTS FOR CURRENT_USER() USING {role}"),
+        };
+    }
+}
+
+fn read(lines: &[Vec<u8>], flavor: Flavor, version: &str) -> Grants {
+    let mut all = Grants::default();
+    for line in lines {
+        let line = String::from_utf8_lossy(line);
+        let Some(granted) = line.strip_prefix("GRANT ") else { continue };
+        if granted.starts_with(['`', '\'', '"']) {
+            // Roles; MySQL names several in a line.
+            let names = granted.rsplit_once(" TO ").map_or(granted, |(names, _)| names);
+            all.roles.extend(separate(names));
+        } else if let Some((privileges, _)) = granted.split_once(" ON *.* TO ") {
+            all.passes |= privileges.split(',').any(|name| passes(name.trim(), flavor, version));
+        }
+    }
+    all
+}
+
+/// Names between commas; a comma in quotes belongs to a name.
+fn separate(names: &str) -> Vec<String> {
+    let (mut found, mut quote) = (vec![String::new()], None);
+    for c in names.chars() {
+        match quote {
+            None if c == ',' => found.push(String::new()),
+            None if matches!(c, '`' | '\'' | '"') => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        if let (Some(last), true) = (found.last_mut(), quote.is_some() || c != ',') {
+            last.push(c);
+        }
+    }
+    found.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+fn passes(privilege: &str, flavor: Flavor, version: &str) -> bool {
+    match privilege {
+        "ALL PRIVILEGES" | "ALL" => true,
+        "SUPER" => flavor == Flavor::MySql || is_before_10_11(version),
+        "READ_ONLY ADMIN" | "READ ONLY ADMIN" => flavor == Flavor::MariaDb,
+        "CONNECTION_ADMIN" => flavor == Flavor::MySql,
+        _ => false,
+    }
+}
+
+/// From 10.11 on, MariaDB's SUPER does not include READ ONLY ADMIN. What cannot be read counts as earlier.
+fn is_before_10_11(version: &str) -> bool {
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (10, 11)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// The answers in their order; what was asked.
+    fn asked(flavor: Flavor, version: &str, answers: &[&[&str]]) -> (bool, Vec<String>) {
+        let (asked, answers) = (RefCell::new(Vec::new()), RefCell::new(answers.iter()));
+        let told = async {
+            passes_read_only(flavor, version, async |sql: String| {
+                asked.borrow_mut().push(sql);
+                let lines = answers.borrow_mut().next().copied().unwrap_or_default();
+                Ok::<_, ()>(lines.iter().map(|line| line.as_bytes().to_vec()).collect())
+            })
+            .await
+        };
+        let Poll::Ready(Ok(passes)) = pin!(told).poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("it waits")
+        };
+        (passes, asked.into_inner())
+    }
+
+    #[test]
+    fn privileges_that_pass() {
+        let (maria, old, mysql) = ("10.11.6-MariaDB", "5.5.5-10.6.5-MariaDB", "9.7.0");
+        let one = |flavor, version, line: &str| asked(flavor, version, &[&[line]]).0;
+        let all = "GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION";
+        let of_super = "GRANT SELECT, SUPER ON *.* TO `a`@`%`";
+        assert!(one(Flavor::MariaDb, maria, all) && one(Flavor::MySql, mysql, all));
+        assert!(!one(Flavor::MariaDb, maria, of_super) && one(Flavor::MariaDb, old, of_super));
+        assert!(one(Flavor::MySql, mysql, of_super) && one(Flavor::MariaDb, "x", of_super));
+        assert!(one(Flavor::MariaDb, maria, "GRANT READ_ONLY ADMIN ON *.* TO `a`@`%`"));
+        assert!(one(Flavor::MySql, mysql, "GRANT BACKUP_ADMIN,CONNECTION_ADMIN ON *.* TO `a`@`%`"));
+        assert!(!one(Flavor::MariaDb, maria, "GRANT CONNECTION ADMIN ON *.* TO `a`@`%`"));
+        assert!(!one(Flavor::MariaDb, maria, "GRANT ALL PRIVILEGES ON `test`.* TO `a`@`%`"));
+        assert!(!one(Flavor::MariaDb, maria, "GRANT USAGE ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*1'"));
+    }
+
+    #[test]
+    fn roles_are_followed_to_their_end() {
+        let first =
+            &["GRANT `r` TO `a`@`%`", "GRANT USAGE ON *.* TO `a`@`%`", "SET DEFAULT ROLE `r` FOR `a`@`%`"];
+        let second = &["GRANT `deep` TO `r`", "GRANT USAGE ON *.* TO `r`"];
+        let third = &["GRANT `r` TO `deep`", "GRANT READ_ONLY ADMIN ON *.* TO `deep`"];
+        let (passes, sql) = asked(Flavor::MariaDb, "11.4.2-MariaDB", &[first, second, third]);
+        assert!(passes);
+        assert_eq!(sql, ["SHOW GRANTS", "SHOW GRANTS FOR `r`", "SHOW GRANTS FOR `deep`"]);
+        let both = &["GRANT `x,y`@`%`,`z`@`%` TO `a`@`%`"];
+        let (passes, sql) = asked(Flavor::MySql, "9.7.0", &[both]);
+        let using = "SHOW GRANTS FOR CURRENT_USER() USING";
+        assert_eq!(sql, ["SHOW GRANTS", &format!("{using} `x,y`@`%`"), &format!("{using} `z`@`%`")]);
+        assert!(!passes);
+    }
+}

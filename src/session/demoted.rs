@@ -1,0 +1,454 @@
+//! A primary that lost its role and lives: what is under way there is ended on the server and runs on the next primary,
+//! and an OK that comes from there all the same is only passed on if the next primary has what was written. An account that
+//! passes `read_only`, and a procedure of such an account, write on a demoted primary without an error.
+
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use super::answer::Walk;
+use super::attach::Stop;
+use super::commits::UNSETTLED;
+use super::exchange::Outcome;
+use super::handle::Deed;
+use super::kill::UnderWay;
+use super::place::Brought;
+use super::reader::Written;
+use super::request::Request;
+use super::{Attached, Context, Failure, Handle, Session};
+use crate::backend::{
+    Connection, Login, QueryError, ServerError, Target, connect, own_class, passes_read_only,
+};
+use crate::net::{Buf, Runtime, Stream};
+use crate::routing::Role;
+use crate::sql::{Effects, StatementKind};
+use crate::telemetry::{Close, Disruption};
+use crate::topology::{Flavor, GtidSet, Health, Server, ServerId};
+use crate::wire::{Command, ResponseWalker};
+
+/// utf8mb4_general_ci, which every server has.
+const COLLATION: u16 = 45;
+
+/// Primaries on which a statement is prepared to run again, before the client hears of it.
+const MAX_PRIMARIES: u32 = 4;
+
+/// What was written on a server that had lost the primary's role when its answer came.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    /// The GTIDs that the answer tells.
+    set: Option<GtidSet>,
+    /// One of them cannot be read.
+    incomplete: bool,
+}
+
+impl Late {
+    pub(super) fn add(&mut self, gtid: &[u8], flavor: Flavor) {
+        let set = self.set.get_or_insert(GtidSet::empty(flavor));
+        self.incomplete |= set.insert(gtid).is_err();
+    }
+}
+
+/// How the client's answer and the session stood before a stretch of a late answer.
+pub(super) struct BeforeLate {
+    seq: u8,
+    between: bool,
+    written: Written,
+}
+
+impl BeforeLate {
+    /// `written`: by the session.
+    pub(super) fn of(walker: &ResponseWalker, written: Written) -> Self {
+        BeforeLate { seq: walker.client_seq(), between: walker.between_packets(), written }
+    }
+}
+
+/// Why the client does not get a stretch of a late answer.
+pub(super) enum NotKept {
+    /// What it acknowledges is not known to be on the next primary.
+    Doubt {
+        /// The sequence id of the packet that takes its place.
+        seq: u8,
+        /// The client has a part of no packet.
+        between: bool,
+    },
+    /// The session ends, or its client left.
+    Stop(Stop),
+}
+
+impl Deed {
+    /// What a statement can do to the primary's data.
+    #[inline]
+    pub(super) fn of(role: Role, request: &Request) -> Self {
+        let effects = request.class.effects;
+        let parts = Effects::LEAVES_UNKNOWN | Effects::EXECUTES | Effects::COMMITS_IMPLICITLY;
+        let runs =
+            matches!(request.command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
+        match request.class.kind {
+            _ if role == Role::Reader || !runs => Deed::Reads,
+            _ if effects.contains(Effects::CALLS) => Deed::Calls,
+            StatementKind::Ddl | StatementKind::Unknown => Deed::Others,
+            kind if kind >= StatementKind::Write && effects.intersects(parts) => Deed::Others,
+            StatementKind::Write => Deed::Writes,
+            _ if effects.contains(Effects::ENDS) => Deed::Writes,
+            _ => Deed::Reads,
+        }
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// Whether the server in use is not the primary of now, although the session took it for that.
+    #[inline]
+    pub(super) fn is_late(&self) -> bool {
+        self.role == Role::Writer
+            && self.handle.attached.get().is_some_and(|here| {
+                self.context.topology.writer() != Some(here.server) && self.context.has_demoted(here)
+            })
+    }
+
+    /// Whether the proxy itself ended what is under way.
+    #[inline]
+    pub(super) fn was_interrupted(&self) -> bool {
+        let demoted = self.handle.demoted.get();
+        demoted.is_some() && demoted == self.handle.attached.get()
+    }
+
+    /// Whether the server in use would do what this statement asks for, although it is read-only and no primary any more:
+    /// the account passes `read_only`.
+    #[inline]
+    pub(super) fn passes_read_only(&self, buf: &Buf, request: &Request) -> bool {
+        self.is_late()
+            && !matches!(Deed::of(self.role, request), Deed::Reads)
+            && self.login.as_ref().is_some_and(|login| self.context.passes(&login.user) == Some(true))
+            && !self.only_rolls_back(buf, request)
+    }
+
+    /// As if the server had refused the statement, as it does where an account does not pass.
+    pub(super) fn refused_unsent(&self) -> Outcome {
+        let message =
+            b"The server is running with the --read-only option so it cannot execute this statement";
+        let error = ServerError { code: 1290, sqlstate: *b"HY000", message: message.to_vec() };
+        match self.handle.attached.get() {
+            Some(here) => Outcome::Refused(error, here.server),
+            None => Outcome::Again,
+        }
+    }
+
+    /// Decides about a stretch of an answer that came late.
+    pub(super) async fn settle_late(
+        &mut self,
+        before: Box<BeforeLate>,
+        mut walk: Walk,
+        request: Request,
+    ) -> Result<Walk, NotKept> {
+        let BeforeLate { seq, between, written } = *before;
+        let later = std::mem::replace(&mut self.state.written, written);
+        match self.is_kept(walk.late.take(), &request).await {
+            Ok(true) => {
+                self.state.written.union(later);
+                Ok(walk)
+            }
+            Ok(false) => Err(NotKept::Doubt { seq, between }),
+            Err(stop) => Err(NotKept::Stop(stop)),
+        }
+    }
+
+    /// Whether what a late answer acknowledges is on the next primary, which is waited for.
+    async fn is_kept(&mut self, late: Option<Box<Late>>, request: &Request) -> Result<bool, Stop> {
+        let Some(here) = self.handle.attached.get() else { return Ok(true) };
+        let late = late.map(|late| *late).unwrap_or_default();
+        let deed = Deed::of(self.role, request);
+        let told = late.set.filter(|set| !set.is_empty());
+        // Of what runs in steps it need not be all.
+        let is_all = match deed {
+            Deed::Calls => false,
+            Deed::Others => request.class.kind == StatementKind::Ddl,
+            Deed::Reads | Deed::Writes => !late.incomplete,
+        };
+        let position = match told {
+            Some(set) if !is_all || self.is_of_another_history(&set) => return Ok(false),
+            Some(set) => Some(set),
+            // Nothing that a binary log has, or nobody was told.
+            None if !self.has_written_untold(deed, here) => return Ok(true),
+            None => None,
+        };
+        let context = self.context.clone();
+        let (began, hold) = (Instant::now(), context.live.borrow().failover.hold);
+        let mut successor_since = None;
+        context.outside.kick_all();
+        loop {
+            let snapshot = context.topology.get();
+            if !snapshot.has_demoted(here.server, here.generation) {
+                return Ok(true);
+            }
+            let mut left = hold.saturating_sub(began.elapsed());
+            if let Some(primary) = snapshot.writer() {
+                let Some(position) = &position else { return Ok(false) };
+                let since = *successor_since.get_or_insert_with(Instant::now);
+                if self.unless_ended(context.has_written(primary, position, self.login.clone())).await? {
+                    self.acknowledge(position);
+                    return Ok(true);
+                }
+                let receives = primary.replication().is_some();
+                left = left.min(UNSETTLED.saturating_sub(since.elapsed()));
+                if !receives || left.is_zero() {
+                    return Ok(false);
+                }
+                context.outside.kick(primary.id);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.pause_for_change(left, snapshot.version).await?;
+        }
+    }
+
+    /// What the client is told to be written, the primary after the next must have.
+    fn acknowledge(&self, position: &GtidSet) {
+        let generation = self.context.topology.generation();
+        let text = position.to_string();
+        self.context.heard.borrow_mut().add(generation, position.flavor(), Some(text.as_bytes()));
+    }
+
+    /// Whether these GTIDs were there before the statement was sent: the binary log was emptied since (RESET MASTER), and
+    /// the numbers began anew.
+    fn is_of_another_history(&self, set: &GtidSet) -> bool {
+        let before = self.context.commits.position_before(self.handle.began.get());
+        before.is_none_or(|before| before.contains(set))
+    }
+
+    /// Whether the statement may have written something whose GTID nobody told the proxy: servers do not tell those of a
+    /// procedure.
+    fn has_written_untold(&self, deed: Deed, here: Attached) -> bool {
+        let untold = !self.context.topology.writer_has_gtids() || self.state.tracks_all;
+        let writes = match deed {
+            Deed::Reads => false,
+            Deed::Writes => untold && self.state.answer.affected > 0 && !self.is_bound(here.server),
+            // A procedure may have the rights of whoever defined it; of definitions a server asks for `read_only` only before
+            // they wait for the lock.
+            Deed::Calls | Deed::Others => true,
+        };
+        writes && !self.state.answer.failed && !self.state.in_transaction()
+    }
+
+    /// Whether the server is read-only, and the account one that `read_only` binds for sure.
+    fn is_bound(&self, server: ServerId) -> bool {
+        let bound = self.login.as_ref().is_some_and(|login| self.context.passes(&login.user) == Some(false));
+        let snapshot = self.context.topology.get();
+        bound && snapshot.server(server).is_some_and(|found| found.is_up_read_only())
+    }
+
+    /// Takes the place of an OK packet whose write the next primary lacks, or may lack.
+    pub(super) fn is_doubtful(
+        &mut self,
+        seq: u8,
+        in_packet: bool,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Outcome {
+        tracing::warn!(
+            id = self.handle.id,
+            "a former primary acknowledged a write that the new primary is not known to have"
+        );
+        let role = self.role;
+        self.server_lost();
+        *self.lost.of_mut(role) = false;
+        let leaves = !self.sent.is_empty();
+        self.state.unpin(role, std::mem::take(&mut self.sent));
+        let held = self.state.held(role).is_some();
+        self.connection_gone(role);
+        self.count(Disruption::OutcomeUnknown);
+        request.consume_from(buf);
+        let stop = match () {
+            () if in_packet => Stop::Close(Close::ServerLost),
+            () if held || leaves => Stop::TellAndClose(Failure::OutcomeUnknown, Close::ServerLost),
+            () => Stop::Tell(Failure::OutcomeUnknown),
+        };
+        Outcome::Stop(seq, stop)
+    }
+
+    /// Waits for a primary, and makes sure that a statement that was ended on this server left nothing behind: it may have
+    /// been in the middle of tables that know no rollback. A server that is read-only had not let it begin, if `read_only`
+    /// binds the account.
+    pub(super) async fn can_run_again(&mut self, server: ServerId) -> Result<(), Stop> {
+        if self.is_bound(server) {
+            return Ok(());
+        }
+        for _ in 0..MAX_PRIMARIES {
+            self.attach(Role::Writer).await?;
+            let carried = self.state.carried.clone();
+            if let Some(connection) = &mut self.backend {
+                connection.become_session(&carried, None, &mut self.prelude);
+            }
+            let ready = matches!(self.send_prelude().await?, Brought::Ready);
+            match if ready { self.not_all_is_transactional().await } else { Some(super::replay::Again::Lost) }
+            {
+                None => {
+                    self.rest();
+                    return Ok(());
+                }
+                Some(super::replay::Again::Lost) => {
+                    self.server_lost();
+                    self.lost.writer = false;
+                }
+                Some(_) => break,
+            }
+        }
+        self.server_lost();
+        self.lost.writer = false;
+        self.connection_gone(Role::Writer);
+        self.count(Disruption::OutcomeUnknown);
+        Err(Stop::Tell(Failure::OutcomeUnknown))
+    }
+}
+
+impl<R: Runtime> Context<R> {
+    /// Whether the primary that this connection was opened to lost the role, and lives.
+    pub(super) fn has_demoted(&self, here: Attached) -> bool {
+        !here.read_only && self.topology.get().has_demoted(here.server, here.generation)
+    }
+
+    /// Whether an account passes `read_only`, if that is known.
+    pub(super) fn passes(&self, user: &str) -> Option<bool> {
+        self.passing.borrow().get(user).copied()
+    }
+
+    /// A server that lost the primary's role is told to end what writes there: once for each account.
+    pub(super) fn end_demoted_writes(self: &Rc<Self>) {
+        let snapshot = self.topology.get();
+        let mut accounts: Vec<(Rc<Login>, ServerId)> = Vec::new();
+        for handle in self.handles() {
+            let is_up = |id| snapshot.server(id).is_some_and(|server| server.health == Health::Up);
+            let demoted = |at: &Attached| self.has_demoted(*at) && is_up(at.server);
+            let user = handle.login.borrow().as_ref().map(|login| login.user.clone()).unwrap_or_default();
+            // Of sessions that only keep a connection, the account's grants are asked for before they go on.
+            let wanted = |at: &Attached| {
+                let writes = handle.attached.get() == Some(*at) && handle.deed.get() != Deed::Reads;
+                demoted(at) && (writes || self.passes(&user).is_none())
+            };
+            let Some(at) = handle.bound().find(wanted) else { continue };
+            let Some(login) = handle.login.borrow().clone() else { continue };
+            let known = accounts.iter().any(|(of, server)| of.user == login.user && *server == at.server);
+            if !known {
+                accounts.push((login, at.server));
+            }
+        }
+        for (login, server) in accounts {
+            self.end_writes_of(login, server);
+        }
+    }
+
+    /// One task for each account and server at a time; news that come meanwhile make it look again.
+    fn end_writes_of(self: &Rc<Self>, login: Rc<Login>, server: ServerId) {
+        let key = (login.user.clone(), server);
+        if let Some(again) = self.ending.borrow_mut().get_mut(&key) {
+            *again = true;
+            return;
+        }
+        self.ending.borrow_mut().insert(key.clone(), false);
+        let context = self.clone();
+        self.runtime.spawn(async move {
+            loop {
+                let limit = context.live().timeouts.connect;
+                if context.runtime.timeout(limit, context.end_them(&login, server)).await.is_none() {
+                    tracing::info!(user = %login.user, "KILL on a former primary takes too long");
+                }
+                let again = context.ending.borrow_mut().get_mut(&key).is_some_and(std::mem::take);
+                if !again || !context.handles().iter().any(|handle| context.to_end(handle, &login, server)) {
+                    break;
+                }
+            }
+            context.ending.borrow_mut().remove(&key);
+        });
+    }
+
+    /// An account may kill its own threads, so the connection is its own; where it gets none, the monitor's, which needs
+    /// the right to kill others.
+    async fn end_them(&self, login: &Rc<Login>, server: ServerId) {
+        let snapshot = self.topology.get();
+        let Some(found) = snapshot.server(server) else { return };
+        let Ok(target) = Target::new(found, snapshot.generation) else { return };
+        let own = connect(&self.runtime, &target, login, own_class(), COLLATION).await;
+        let mut connection = match own {
+            Ok((mut connection, _)) => {
+                let version = found.facts.as_ref().map(|facts| facts.version.clone()).unwrap_or_default();
+                if let Ok(passes) = ask_grants(&mut connection, &version).await {
+                    self.passing.borrow_mut().insert(login.user.clone(), passes);
+                }
+                connection
+            }
+            Err(_) if !self.handles().iter().any(|handle| self.to_end(handle, login, server)) => return,
+            Err(error) => {
+                tracing::info!(user = %login.user, %error, "no connection to end what writes on a former primary");
+                let monitor = self.live().monitor.clone();
+                let monitor = Login { user: monitor.user, password: monitor.password, generation: 0 };
+                match connect(&self.runtime, &target, &monitor, own_class(), COLLATION).await {
+                    Ok((connection, _)) => connection,
+                    Err(_) => return,
+                }
+            }
+        };
+        for handle in self.handles().iter().filter(|handle| self.to_end(handle, login, server)) {
+            end_write(&mut connection, handle).await;
+        }
+        connection.quit().await;
+    }
+
+    /// Whether what this session has under way is to be ended on this server.
+    fn to_end(&self, handle: &Handle, login: &Login, server: ServerId) -> bool {
+        let Some(here) = handle.attached.get().filter(|here| here.server == server) else { return false };
+        let writes = handle.deed.get() != Deed::Reads;
+        let told = handle.killing.get() || handle.demoted.get() == Some(here);
+        let own = handle.login.borrow().as_ref().is_some_and(|of| of.user == login.user);
+        own && writes && !told && handle.busy.get() && self.has_demoted(here)
+    }
+
+    /// Whether this server has these writes: by its last probe, or as it says now.
+    async fn has_written(&self, primary: &Server, position: &GtidSet, login: Option<Rc<Login>>) -> bool {
+        let Some(facts) = &primary.facts else { return false };
+        if facts.gtid.contains(position) {
+            return true;
+        }
+        if position.flavor() == Flavor::MySql {
+            return false;
+        }
+        // Operators empty gtid_slave_pos; the binary log knows what came from where all the same.
+        let (Some(login), Ok(target)) = (login, Target::new(primary, self.topology.generation())) else {
+            return false;
+        };
+        let limit = self.live().timeouts.connect;
+        let asking = async {
+            let (mut connection, _) =
+                connect(&self.runtime, &target, &login, own_class(), COLLATION).await.ok()?;
+            let state = first_column(&mut connection, "SELECT @@global.gtid_binlog_state").await.ok()?;
+            connection.quit().await;
+            Some(state.first().is_some_and(|state| position.is_in_binlog_state(state)))
+        };
+        self.runtime.timeout(limit, asking).await.flatten().unwrap_or(false)
+    }
+}
+
+async fn end_write<S: Stream>(connection: &mut Connection<S>, handle: &Handle) {
+    let Some(here) = handle.attached.get() else { return };
+    handle.demoted.set(Some(here));
+    let under_way = UnderWay::begin(handle, here);
+    let killed = connection.query(&format!("KILL QUERY {}", here.thread_id)).await;
+    under_way.answered();
+    if let Err(error) = killed {
+        handle.demoted.set(None);
+        tracing::info!(%error, "what writes on a former primary cannot be ended there");
+    }
+}
+
+async fn ask_grants<S: Stream>(connection: &mut Connection<S>, version: &str) -> Result<bool, QueryError> {
+    let flavor = connection.about.flavor;
+    passes_read_only(flavor, version, async |sql: String| first_column(connection, &sql).await).await
+}
+
+async fn first_column<S: Stream>(
+    connection: &mut Connection<S>,
+    sql: &str,
+) -> Result<Vec<Vec<u8>>, QueryError> {
+    let sets = connection.query(sql).await?;
+    let rows = sets.into_iter().next().map(|set| set.rows).unwrap_or_default();
+    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+}
