@@ -89,7 +89,7 @@ struct Story {
 
 impl Story {
     fn start() -> Self {
-        let text = "[monitor]\nuser = \"m\"\npassword = \"m\"\n[[users]]\nname = \"a\"\npassword = \"\"\n\
+        let text = "[monitor]\nuser = \"m\"\npassword = \"m\"\n[[users]]\nname = \"a\"\npassword = \"a\"\n\
                     [[discovery.servers]]\nname = \"x\"\naddress = \"x:1\"\n";
         let config = Config::parse(text, std::path::Path::new("")).unwrap();
         // The sender may go: the settings stay.
