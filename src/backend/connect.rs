@@ -136,6 +136,10 @@ async fn log_in<R: Runtime>(
     let mut buf = Buf::with_room(1024);
     let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
     let mut capabilities = agreed(greeting.capabilities, class);
+    if (class.capabilities - capabilities).contains(Capabilities::QUERY_ATTRIBUTES) {
+        // It would take the attributes for the beginning of the text.
+        return Err(ProtocolError::Unsupported("query attributes, which the client sends").into());
+    }
     let collation = u8::try_from(collation).unwrap_or(greeting.collation);
     let mut seq = seq.wrapping_add(1);
     let local = matches!(target.endpoint, Endpoint::Unix(_));

@@ -47,6 +47,9 @@
 //! [`sql::read_only`](crate::sql::read_only) decides; every text gets its class
 //! ([`ClassCache`](crate::sql::ClassCache), see [`splitting`](super::splitting)); `KILL` is looked for. Long
 //! texts are read on another thread (see [`splitting`](super::splitting#what-a-text-may-cost)).
+//! [`wire::query_text`](crate::wire::query_text) finds the text behind query attributes as the server does. What the
+//! server reads in a way of its own (types that no library sends, lengths with a first byte of 0xfb or 0xff) is
+//! refused, since a client could hide a write there; so is a server without query attributes for a client with them.
 //!
 //! # One statement
 //!

@@ -86,3 +86,26 @@ async fn nobody_asks_for_what_is_not_wanted() {
     assert_eq!(result, Ok((false, false)));
     assert_eq!((heard.len(), heard[0].1[1] & 0x08), (1, 0));
 }
+
+#[tokio::test]
+async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
+    let runtime = MemoryRuntime::default();
+    let listener = runtime.listen("db:3306");
+    let target = Target {
+        server: ServerId(0),
+        name: "db-0".into(),
+        endpoint: "db:3306".parse().unwrap(),
+        tls_names: Arc::default(),
+        generation: 0,
+    };
+    let login = Login { user: "app".into(), password: Secret::new("app") };
+    let class = Class { capabilities: Capabilities::QUERY_ATTRIBUTES, read_only: false };
+    let server = async {
+        let mut stream = listener.accept().await;
+        let greeting = Greeting { auth_plugin: b"mysql_native_password".to_vec(), ..GREETING.clone() };
+        send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
+    };
+    let (result, ()) = tokio::join!(connect(&runtime, &target, &login, class, 45), server);
+    let error = result.map(|_| ()).unwrap_err();
+    assert!(matches!(error, ConnectError::Protocol(ProtocolError::Unsupported(_))), "{error}");
+}
