@@ -24,6 +24,8 @@ pub struct ServerStatement {
     pub id: u32,
     /// The parameter types that the server was told last; an execute without types means these.
     pub types: Option<Rc<[u8]>>,
+    /// True if it was executed with types that are not known.
+    pub mixed: bool,
     used: u64,
 }
 
@@ -49,7 +51,7 @@ impl Statements {
     /// The server prepared it. What it had under the same text before is closed, and the least used beyond `max`.
     pub fn insert(&mut self, text: u64, id: u32, max: usize) {
         self.uses += 1;
-        let statement = ServerStatement { id, types: None, used: self.uses };
+        let statement = ServerStatement { id, types: None, mixed: false, used: self.uses };
         if let Some(old) = self.open.insert(text, statement) {
             self.closing.push(old.id);
         }

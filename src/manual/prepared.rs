@@ -24,7 +24,17 @@
 //! `name_statement` writes the server's id into the request in its buffer. One detail is easily missed: an
 //! execute may leave the parameter types out and mean those of the execute before. A connection that was told
 //! others, or none, gets them put into the packet (`with_types`); for that an execute without types must fit
-//! into one packet.
+//! into one packet. So the proxy must know at every moment which types a server has:
+//!
+//! - [`wire::Execute`](crate::wire::Execute) reads the packet as the server does, and what it cannot read is refused
+//!   (1835). With CLIENT_QUERY_ATTRIBUTES the parameters are counted wherever the statement has any, whatever the flag
+//!   says. Of an execute that is too long to be held, the types are waited for before any of it is sent.
+//! - A server that refuses parameters (1210, 1835) may have kept their types, or those of before: the statement is closed
+//!   there.
+//! - An execute without types of a client that never gave any is refused (1210): the types there are another client's.
+//! - MySQL gives a parameter its type for good at the first execute (`SELECT ?` behind an integer makes a number of a
+//!   string). A client whose kinds of types differ from those of another client before it gets the statement prepared
+//!   anew (`is_of_others`).
 //!
 //! MariaDB's id -1 ("the one prepared last") and COM_STMT_BULK_EXECUTE go the same way. COM_STMT_RESET of a
 //! statement without cursor and long data is answered by the proxy.

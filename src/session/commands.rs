@@ -260,7 +260,12 @@ impl<R: Runtime> Session<R> {
             Command::StmtReset | Command::StmtSendLongData | Command::StmtBulkExecute => {
                 return self.statement(buf, request).await;
             }
-            Command::SetOption => self.set_option(request.command, request.arguments(buf)),
+            Command::SetOption => {
+                if !self.set_option(request.arguments(buf)) {
+                    self.skip(buf, *request).await?;
+                    return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
+                }
+            }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
                 if self.port == Port::Replica =>
             {
@@ -274,13 +279,15 @@ impl<R: Runtime> Session<R> {
     }
 
     /// COM_SET_OPTION switches several statements in a text on (0) or off (1). That is a matter of the
-    /// connection's class: the session goes on with connections that have it so from their login on.
-    fn set_option(&mut self, command: Command, arguments: &[u8]) {
-        match (command, arguments) {
-            (Command::SetOption, [0, 0, ..]) => self.capabilities |= Capabilities::MULTI_STATEMENTS,
-            (Command::SetOption, [1, 0, ..]) => self.capabilities -= Capabilities::MULTI_STATEMENTS,
-            _ => {}
+    /// connection's class: the session goes on with connections that have it so from their login on. False: it is
+    /// something else, which servers read differently.
+    fn set_option(&mut self, arguments: &[u8]) -> bool {
+        match arguments {
+            [0, 0] => self.capabilities |= Capabilities::MULTI_STATEMENTS,
+            [1, 0] => self.capabilities -= Capabilities::MULTI_STATEMENTS,
+            _ => return false,
         }
+        true
     }
 
     /// COM_RESET_CONNECTION: the server connection is reset by going back to the pool.

@@ -74,6 +74,8 @@ pub enum Failure {
     StateRefused(ServerError),
     /// No such prepared statement; what was to be done with it.
     NoStatement(u32, &'static str),
+    /// An execute without parameter types, where none were ever given.
+    NoTypes,
     /// The prepared statement has no open cursor.
     NoCursor(u32),
     /// A text that is to be prepared is too long.
@@ -251,6 +253,7 @@ impl Failure {
             NoStatement(id, what) => {
                 (1243, b"HY000", format!("Unknown prepared statement handler ({id}) given to {what}"))
             }
+            NoTypes => (1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute".into()),
             NoCursor(id) => (1421, b"HY000", format!("The statement ({id}) has no open cursor.")),
             TooLongToPrepare(limit) => (
                 1153,

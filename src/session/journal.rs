@@ -9,7 +9,7 @@ use twox_hash::XxHash64;
 use super::Session;
 use super::refusals::may_undo;
 use super::request::Request;
-use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
+use super::statements::{Prepared, types_in, with_types};
 use crate::backend::{Carried, InsertId, PreparedText};
 use crate::config::Replay;
 use crate::net::{Buf, Claim, Runtime};
@@ -17,7 +17,10 @@ use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
 use crate::telemetry::Pin;
 use crate::topology::ServerId;
-use crate::wire::{Capabilities, Command, ErrPacket, Observer, OkPacket, OnErr, PacketHeader, StatusFlags};
+use crate::wire::{
+    Capabilities, Command, ErrPacket, Observer, OkPacket, OnErr, PacketHeader, StatusFlags, Types,
+    first_types,
+};
 
 /// What ends a transaction's chance to be run again: it leaves, or asks for, something that another server does
 /// not have, or ends the transaction.
@@ -231,15 +234,13 @@ fn append_self_contained(
     attributes: bool,
 ) -> Option<()> {
     let payload = packet.get(PacketHeader::LEN..)?;
-    let bulk = request.command == Command::StmtBulkExecute;
-    let types = match bulk {
-        true => bulk_types(payload, prepared.params),
-        false => execute_types(payload, prepared.params, attributes),
-    };
-    match types {
+    match types_in(payload, request.command, prepared.params, attributes).ok()? {
         Types::None | Types::Given(_) => out.extend_from_slice(packet),
-        Types::AsBefore(at) => out.extend(with_types(packet, at, prepared.types.as_deref()?, bulk)?),
-        Types::Unreadable => return None,
+        Types::AsBefore(at) => {
+            let bulk = request.command == Command::StmtBulkExecute;
+            let types = first_types(prepared.types.as_deref()?, usize::from(prepared.params), attributes)?;
+            out.extend(with_types(packet, at, types, bulk)?);
+        }
     }
     Some(())
 }

@@ -11,7 +11,7 @@ use super::place::Brought;
 use super::refusals::{INTERRUPTED, ends_connection};
 use super::request::Request;
 use super::state::{Answered, is_rollback};
-use super::statements::{string_parameter, with_string};
+use super::statements::with_string;
 use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::net::{Buf, Runtime};
@@ -19,7 +19,7 @@ use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
 use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
-use crate::wire::{Capabilities, Command, Legs, ResponseWalker, query_text};
+use crate::wire::{Capabilities, Command, Execute, Legs, ResponseWalker, query_text};
 
 /// What comes of reading from a server.
 pub(super) enum Came {
@@ -361,9 +361,10 @@ impl<R: Runtime> Session<R> {
             let locks =
                 request.class.reason == ClassReason::NamedLock && request.command == Command::StmtExecute;
             let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-            let named = (locks && prepared.params == 1)
-                .then(|| string_parameter(request.payload(buf), prepared.types.as_deref(), attributes))
+            let named = (locks && prepared.params == 1 && prepared.long_data.is_none())
+                .then(|| Execute::parse(request.payload(buf), 1, attributes).ok())
                 .flatten()
+                .and_then(|execute| execute.only_string(prepared.types.as_deref()))
                 .and_then(|value| with_string(text, value));
             return Some(named.map_or_else(|| text.clone(), std::rc::Rc::from));
         }

@@ -1,18 +1,30 @@
 //! Commands that name a prepared statement: the client's id means a text, and each server
 //! connection has its own id for that, prepared there when it is first needed.
 
+use std::rc::Rc;
+
 use super::attach::Stop;
 use super::place::Brought;
 use super::refusals::ends_connection;
 use super::request::Request;
-use super::statements::{Prepared, Types, bulk_types, execute_types, with_types};
+use super::statements::{Prepared, types_in, with_types};
 use super::{Failure, Session};
-use crate::backend::{PreparedText, QueryError};
+use crate::backend::{PreparedText, QueryError, ServerStatement};
 use crate::net::{Buf, Runtime};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::{Close, Pin, Port};
-use crate::wire::{Capabilities, Command, MAX_PAYLOAD, PacketHeader, PrepareOk, StatusFlags};
+use crate::topology::Flavor;
+use crate::wire::{
+    Capabilities, Command, MAX_PAYLOAD, PacketHeader, PrepareOk, ProtocolError, StatusFlags, Types,
+    first_types, kinds_of_types,
+};
+
+/// Where the id of a statement ends in the packet that names it.
+const BEHIND_ID: usize = PacketHeader::LEN + 1 + 4;
+
+/// The parameter types of an execute end within so many bytes of its packet: 65,535 types with short names.
+const MOST_TYPES: usize = 2 << 20;
 
 /// ER_MAX_PREPARED_STMT_COUNT_REACHED
 const TOO_MANY_STATEMENTS: u16 = 1461;
@@ -20,6 +32,9 @@ const TOO_MANY_STATEMENTS: u16 = 1461;
 impl<R: Runtime> Session<R> {
     /// COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE, COM_STMT_FETCH, COM_STMT_SEND_LONG_DATA, COM_STMT_RESET.
     pub(super) async fn statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        if !request.whole && buf.len() < BEHIND_ID {
+            Box::pin(self.read_up_to(buf, BEHIND_ID)).await?;
+        }
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
         let id = self.state.statements.meant(id.unwrap_or(0));
         let what = match request.command {
@@ -85,13 +100,12 @@ impl<R: Runtime> Session<R> {
             }
             _ => request.class = BOUND,
         }
-        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        if matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute)
+        let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
+        if executes
             && !request.whole
-            && self.lacks_types(buf, *request, attributes)
+            && let Some(stop) = Box::pin(self.read_types(buf, request)).await?
         {
-            // Whole, it can be given them.
-            Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await?;
+            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }
         self.forward(buf, request).await
     }
@@ -142,19 +156,38 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    /// Whether an execute counts on types that its server connection may not have been told.
-    fn lacks_types(&self, buf: &Buf, request: Request, attributes: bool) -> bool {
-        matches!(self.types_of(buf, request, attributes), Types::AsBefore(_))
+    /// Reads a long execute as far as its parameter types, so that nobody can leave types on the server that are not
+    /// known here. An execute without types is read whole: it may have to be given some. Some: it cannot be read.
+    async fn read_types(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Option<Stop>, Close> {
+        let params = self.state.statements.peek(request.statement).map_or(0, |p| p.params);
+        loop {
+            match types_in(request.payload(buf), request.command, params, self.has_attributes()) {
+                Ok(Types::AsBefore(_)) => {
+                    self.complete(buf, request, MAX_PAYLOAD).await?;
+                    return Ok(None);
+                }
+                Ok(Types::None | Types::Given(_)) => return Ok(None),
+                Err(ProtocolError::Truncated(_)) if buf.len() < request.header.total().min(MOST_TYPES) => {
+                    self.read_up_to(buf, buf.len() + 1).await?;
+                }
+                Err(_) => return Ok(Some(malformed_parameters())),
+            }
+        }
     }
 
-    fn types_of<'a>(&self, buf: &'a Buf, request: Request, attributes: bool) -> Types<'a> {
-        let payload = buf.filled().get(PacketHeader::LEN..).unwrap_or_default();
-        let payload = payload.get(..request.header.len).unwrap_or(payload);
-        let params = self.state.statements.peek(request.statement).map_or(0, |p| p.params);
-        match request.command {
-            Command::StmtBulkExecute => bulk_types(payload, params),
-            _ => execute_types(payload, params, attributes),
+    /// Reads until so many bytes are in the buffer.
+    async fn read_up_to(&mut self, buf: &mut Buf, len: usize) -> Result<(), Close> {
+        while buf.len() < len {
+            if self.fill(buf).await? == 0 {
+                return Err(Close::ClientLost);
+            }
         }
+        Ok(())
+    }
+
+    /// Whether the client sends query attributes, and names of parameters.
+    pub(super) fn has_attributes(&self) -> bool {
+        self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
     }
 
     /// The statement is there on the connection in use, prepared now if it was not, and the request names it as
@@ -186,21 +219,18 @@ impl<R: Runtime> Session<R> {
         if let Some(id) = buf.filled_mut().get_mut(place..place + 4) {
             id.copy_from_slice(&on_server.id.to_le_bytes());
         }
-        let bulk = match request.command {
-            Command::StmtExecute => false,
-            Command::StmtBulkExecute => true,
-            _ => return Ok(true),
-        };
-        let payload = buf.filled().get(PacketHeader::LEN..).unwrap_or_default();
-        let payload = payload.get(..request.header.len).unwrap_or(payload);
+        if !matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute) {
+            return Ok(true);
+        }
         let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let types = if bulk {
-            bulk_types(payload, prepared.params)
-        } else {
-            execute_types(payload, prepared.params, attributes)
-        };
+        let types = types_in(request.payload(buf), request.command, prepared.params, attributes);
+        let types = types.map_err(|_| malformed_parameters())?;
+        if connection.about.flavor == Flavor::MySql && is_of_others(on_server, prepared, types, attributes) {
+            connection.statements.close(prepared.text.id);
+            return Ok(false);
+        }
         match types {
-            Types::None | Types::Unreadable => {}
+            Types::None => {}
             Types::Given(types) => {
                 if prepared.types.as_deref() != Some(types) {
                     self.state.statements.keep_types(request.statement, types, &self.context.buffers.memory);
@@ -211,7 +241,11 @@ impl<R: Runtime> Session<R> {
                 }
             }
             Types::AsBefore(at) => {
-                let Some(types) = &prepared.types else { return Ok(true) };
+                let Some(types) = &prepared.types else {
+                    // Parameters that were sent in advance need no types.
+                    let needs = prepared.long_data.is_none();
+                    return if needs { Err(Stop::Tell(Failure::NoTypes)) } else { Ok(true) };
+                };
                 if on_server.types.as_ref() == Some(types) {
                     return Ok(true);
                 }
@@ -219,8 +253,11 @@ impl<R: Runtime> Session<R> {
                     let why = "an execute without types that is too long to be given them";
                     return Err(Stop::Tell(Failure::Malformed(why)));
                 }
-                on_server.types = Some(types.clone());
-                let packet = with_types(buf.filled(), at, types, bulk);
+                // The types of before may have been those of query attributes, too.
+                let needed = first_types(types, usize::from(prepared.params), attributes);
+                on_server.types = needed.map(Rc::from);
+                let bulk = request.command == Command::StmtBulkExecute;
+                let packet = needed.and_then(|types| with_types(buf.filled(), at, types, bulk));
                 let failure = Failure::Malformed("an execute that is too long");
                 let packet = packet.ok_or(Stop::Tell(failure))?;
                 let behind = buf.filled().get(request.header.total()..).unwrap_or_default().to_vec();
@@ -248,7 +285,7 @@ impl<R: Runtime> Session<R> {
             let known = self.backend.as_mut().and_then(|connection| connection.statements.get(text.id));
             if let Some(known) = known {
                 // Whoever comes next says the types again.
-                known.types = None;
+                (known.types, known.mixed) = (None, true);
                 return Ok(Some(known.id));
             }
             if let Brought::Broken = Box::pin(self.prepare_text(text)).await? {
@@ -261,7 +298,7 @@ impl<R: Runtime> Session<R> {
     async fn prepare_text(&mut self, text: &PreparedText) -> Result<Brought, Stop> {
         let under_others = !text.under.parses_like(&self.state.carried);
         if under_others {
-            let then = std::rc::Rc::new(self.state.carried.parsing_like(&text.under));
+            let then = Rc::new(self.state.carried.parsing_like(&text.under));
             if let Some(connection) = &mut self.backend {
                 connection.become_session(&then, None, &mut self.prelude);
             }
@@ -344,6 +381,7 @@ impl<R: Runtime> Session<R> {
         let (role, status) = (self.role, self.state.status);
         let failed = self.state.answer.failed;
         let opened = !failed && self.state.answer.cursor;
+        let wrong_parameters = self.state.answer.wrong_parameters;
         let Some(prepared) = self.state.statements.get(request.statement) else { return };
         let before = (prepared.cursor, prepared.long_data);
         match request.command {
@@ -360,10 +398,11 @@ impl<R: Runtime> Session<R> {
             }
             _ => return,
         }
-        let ended = before.0.is_some() && prepared.cursor.is_none();
+        let ended = (before.0.is_some() && prepared.cursor.is_none()) || wrong_parameters;
         let text = prepared.text.id;
         if let Some(connection) = self.backend.as_mut().filter(|_| ended) {
-            // MySQL 9.7 answers an execute without a cursor wrongly where there was one with a cursor before.
+            // MySQL 9.7 answers an execute without a cursor wrongly where there was one with a cursor before. And of
+            // parameters that a server refused it may have kept the types, or those of before.
             connection.statements.close(text);
         }
         let Some(prepared) = self.state.statements.peek(request.statement) else { return };
@@ -394,6 +433,36 @@ impl<R: Runtime> Session<R> {
             connection.statements.close(prepared.text.id);
         }
     }
+}
+
+/// An execute whose parameters the server reads in another way than the proxy, or not at all.
+fn malformed_parameters() -> Stop {
+    Stop::Tell(Failure::Malformed("the parameters of an execute"))
+}
+
+/// Whether a statement was executed there with parameters of other kinds, by another client. MySQL gives a parameter its
+/// type for good at the first execute: `SELECT ?` answers a number to whoever comes with a string behind one who came
+/// with a number. A client that changes the types itself gets what the server makes of it.
+fn is_of_others(
+    on_server: &ServerStatement,
+    prepared: &Prepared,
+    types: Types<'_>,
+    attributes: bool,
+) -> bool {
+    let Some(there) = &on_server.types else { return on_server.mixed };
+    let before = prepared.types.as_ref();
+    if before.is_some_and(|before| Rc::ptr_eq(before, there) || before == there) {
+        return false;
+    }
+    let now = match types {
+        Types::None => return false,
+        Types::Given(types) => Some(types),
+        Types::AsBefore(_) => before.map(|before| &**before),
+    };
+    let params = usize::from(prepared.params);
+    now.is_some_and(|now| {
+        !kinds_of_types(now, params, attributes).eq(kinds_of_types(there, params, attributes))
+    })
 }
 
 /// A command on a statement that runs where the statement is already.

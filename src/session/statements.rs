@@ -10,7 +10,9 @@ use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
-use crate::wire::{MAX_PAYLOAD, PacketHeader, Reader};
+use crate::wire::{
+    Command, Execute, MAX_PAYLOAD, PacketHeader, ProtocolError, Types, bulk_types, flag_types,
+};
 
 /// The answer to COM_STMT_PREPARE says nothing of the session.
 pub(super) const PREPARED: StatementClass = StatementClass {
@@ -21,12 +23,6 @@ pub(super) const PREPARED: StatementClass = StatementClass {
 
 /// "The statement that was prepared last" (MariaDB), for clients that do not wait for its id.
 const LAST_PREPARED: u32 = u32::MAX;
-
-/// COM_STMT_EXECUTE's flag that parameters are counted (CLIENT_QUERY_ATTRIBUTES).
-const PARAMETER_COUNT_AVAILABLE: u8 = 8;
-
-/// COM_STMT_BULK_EXECUTE's flag that types are there.
-const SEND_TYPES: u16 = 128;
 
 /// One statement of a client.
 #[derive(Debug)]
@@ -240,70 +236,19 @@ impl Texts {
     }
 }
 
-/// The parameter types in a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Types<'a> {
-    /// It has no parameters.
-    None,
-    /// These.
-    Given(&'a [u8]),
-    /// Those of the execute before: they would stand at this offset of the payload.
-    AsBefore(usize),
-    /// The packet cannot be read.
-    Unreadable,
-}
-
-/// Reads where the types stand in the payload of COM_STMT_EXECUTE (the command byte included).
-/// `attributes`: CLIENT_QUERY_ATTRIBUTES is on.
-pub fn execute_types(payload: &[u8], params: u16, attributes: bool) -> Types<'_> {
-    parse_execute(payload, params, attributes).unwrap_or(Types::Unreadable)
-}
-
-fn parse_execute(payload: &[u8], params: u16, attributes: bool) -> Option<Types<'_>> {
-    const WHAT: &str = "COM_STMT_EXECUTE";
-    let flags = *payload.get(5)?;
-    let mut r = Reader::new(payload.get(10..)?);
-    let mut count = usize::from(params);
-    if attributes && flags & PARAMETER_COUNT_AVAILABLE != 0 {
-        count = usize::try_from(r.lenenc(WHAT).ok()?).ok()?;
+/// The parameter types in the payload of COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE. `attributes`:
+/// CLIENT_QUERY_ATTRIBUTES is on.
+#[inline]
+pub fn types_in(
+    payload: &[u8],
+    command: Command,
+    params: u16,
+    attributes: bool,
+) -> Result<Types<'_>, ProtocolError> {
+    match command {
+        Command::StmtBulkExecute => bulk_types(payload, params),
+        _ => Execute::parse(payload, params, attributes).map(|execute| execute.types),
     }
-    if count == 0 {
-        return Some(Types::None);
-    }
-    r.bytes(count.div_ceil(8), WHAT).ok()?;
-    let bound = r.u8(WHAT).ok()?;
-    let begin = payload.len() - r.rest().len();
-    if bound != 1 {
-        return Some(Types::AsBefore(begin));
-    }
-    for _ in 0..count {
-        r.u16(WHAT).ok()?;
-        if attributes {
-            r.lenenc_bytes(WHAT).ok()?;
-        }
-    }
-    payload.get(begin..payload.len() - r.rest().len()).map(Types::Given)
-}
-
-/// The value of an execute's one parameter, if it is a string. `types` are those of before.
-pub fn string_parameter<'a>(payload: &'a [u8], types: Option<&[u8]>, attributes: bool) -> Option<&'a [u8]> {
-    const WHAT: &str = "COM_STMT_EXECUTE";
-    let (kind, begin) = match parse_execute(payload, 1, attributes)? {
-        Types::Given(types) => {
-            let end = types.as_ptr_range().end.addr() - payload.as_ptr().addr();
-            (*types.first()?, end)
-        }
-        Types::AsBefore(begin) => (*types?.first()?, begin),
-        Types::None | Types::Unreadable => return None,
-    };
-    let counted = attributes && payload.get(5)? & PARAMETER_COUNT_AVAILABLE != 0;
-    let (count, bitmap) = if counted { (*payload.get(10)?, 11) } else { (1, 10) };
-    // MYSQL_TYPE_VARCHAR, _VAR_STRING, _STRING
-    let is_string = matches!(kind, 0x0f | 0xfd | 0xfe);
-    if count != 1 || *payload.get(bitmap)? != 0 || !is_string {
-        return None;
-    }
-    Reader::new(payload.get(begin..)?).lenenc_bytes(WHAT).ok()
 }
 
 /// A text with a plain string in place of its one question mark.
@@ -312,17 +257,6 @@ pub fn with_string(text: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     let mut parts = text.split(|b| *b == b'?');
     let (before, behind) = (parts.next()?, parts.next()?);
     (value.iter().all(plain) && parts.next().is_none()).then(|| [before, b"'", value, b"'", behind].concat())
-}
-
-/// The same for COM_STMT_BULK_EXECUTE.
-pub fn bulk_types(payload: &[u8], params: u16) -> Types<'_> {
-    let Some(flags) = payload.get(5..7) else { return Types::Unreadable };
-    let flags = u16::from_le_bytes([flags.first().copied().unwrap_or(0), flags.get(1).copied().unwrap_or(0)]);
-    let len = usize::from(params) * 2;
-    if flags & SEND_TYPES == 0 {
-        return Types::AsBefore(7);
-    }
-    payload.get(7..7 + len).map_or(Types::Unreadable, Types::Given)
 }
 
 /// A packet with the types of the execute before put in, at the offset that was told. None: it would be too
@@ -337,10 +271,7 @@ pub fn with_types(packet: &[u8], at: usize, types: &[u8], bulk: bool) -> Option<
     let mut out = PacketHeader { len, seq: header.seq }.to_bytes().to_vec();
     let (head, tail) = payload.split_at_checked(at)?;
     out.extend_from_slice(head);
-    let flag_at = PacketHeader::LEN + if bulk { 5 } else { at.checked_sub(1)? };
-    if let Some(flag) = out.get_mut(flag_at) {
-        *flag |= if bulk { SEND_TYPES.to_le_bytes()[0] } else { 1 };
-    }
+    flag_types(out.get_mut(PacketHeader::LEN..)?, at, bulk)?;
     out.extend_from_slice(types);
     out.extend_from_slice(tail);
     Some(out)
@@ -357,37 +288,10 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_a_plain_string_is_put_in() {
-        let given = b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x02ab";
-        assert_eq!(string_parameter(given, None, false), Some(&b"ab"[..]));
-        let named = b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\0\x01\xfd\0\0\x02ab";
-        assert_eq!(string_parameter(named, None, true), Some(&b"ab"[..]));
-        let before = b"\x17\x01\0\0\0\0\x01\0\0\0\0\0\x02ab";
-        assert_eq!(string_parameter(before, Some(b"\xfe\0"), false), Some(&b"ab"[..]));
-        for (payload, types) in [
-            (&before[..], None),
-            (before, Some(&b"\x03\0"[..])),
-            (b"\x17\x01\0\0\0\0\x01\0\0\0\x01\x01\xfd\0", None),
-            (b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x03ab", None),
-        ] {
-            assert_eq!(string_parameter(payload, types, false), None, "{}", payload.escape_ascii());
-        }
         let sql = b"SELECT GET_LOCK(?,10)";
         assert_eq!(with_string(sql, b"ab").as_deref(), Some(&b"SELECT GET_LOCK('ab',10)"[..]));
         assert_eq!(with_string(sql, b"a'"), None);
         assert_eq!(with_string(b"SELECT '?', GET_LOCK(?,1)", b"ab"), None);
-    }
-
-    #[test]
-    fn types_are_found() {
-        assert_eq!(execute_types(GIVEN, 2, false), Types::Given(b"\x03\0\xfd\0"));
-        assert_eq!(execute_types(BEFORE, 2, false), Types::AsBefore(12));
-        assert_eq!(execute_types(b"\x17\x01\0\0\0\0\x01\0\0\0", 0, false), Types::None);
-        assert_eq!(execute_types(b"\x17\x01\0\0\0\0\x01\0\0\0\x00", 2, false), Types::Unreadable);
-        let named = b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\x00\x01\x03\0\x01n\x07\0\0\0";
-        assert_eq!(execute_types(named, 0, true), Types::Given(b"\x03\0\x01n"));
-        let bulk = b"\xfa\x01\0\0\0\x80\0\x03\0\xfd\0rest";
-        assert_eq!(bulk_types(bulk, 2), Types::Given(b"\x03\0\xfd\0"));
-        assert_eq!(bulk_types(b"\xfa\x01\0\0\0\0\0rest", 2), Types::AsBefore(7));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct Answered {
     pub denied: bool,
     /// That said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
     pub not_parsed: bool,
+    /// That said that the parameters of an execute are wrong (ER_WRONG_ARGUMENTS, ER_MALFORMED_PACKET): the server may
+    /// not have taken their types.
+    pub wrong_parameters: bool,
     /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.
     pub interrupted: bool,
     /// So many rows its last result changed.
