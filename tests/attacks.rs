@@ -8,6 +8,8 @@ mod admin_port;
 mod credentials;
 #[path = "attacks/cursors.rs"]
 mod cursors;
+#[path = "attacks/attributes.rs"]
+mod attributes;
 mod dialogue;
 #[path = "attacks/globals.rs"]
 mod globals;
