@@ -4,12 +4,12 @@
 
 #[path = "attacks/admin_port.rs"]
 mod admin_port;
+#[path = "attacks/attributes.rs"]
+mod attributes;
 #[path = "attacks/credentials.rs"]
 mod credentials;
 #[path = "attacks/cursors.rs"]
 mod cursors;
-#[path = "attacks/attributes.rs"]
-mod attributes;
 mod dialogue;
 #[path = "attacks/globals.rs"]
 mod globals;
@@ -29,6 +29,8 @@ mod passwords;
 mod raw_access;
 #[path = "attacks/resets.rs"]
 mod resets;
+#[path = "attacks/stalled.rs"]
+mod stalled;
 mod support;
 #[path = "attacks/texts.rs"]
 mod texts;

@@ -82,6 +82,8 @@ impl Default for Timeouts {
             connect: Duration::from_secs(2),
             login: Duration::from_secs(10),
             idle: Duration::from_secs(8 * 3600),
+            client_read: Duration::from_secs(30),
+            client_write: Duration::from_secs(60),
         }
     }
 }

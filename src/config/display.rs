@@ -160,6 +160,8 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "max_statements = {}", pool.max_statements)?;
     writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
     writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
+    writeln!(f, "client_read = {}", duration(timeouts.client_read))?;
+    writeln!(f, "client_write = {}", duration(timeouts.client_write))?;
     writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))?;
     writeln!(f, "\n[notify]\nevents = {}", notify.events)?;
     match &notify.webhook {

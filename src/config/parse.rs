@@ -273,6 +273,8 @@ fn timeouts(s: &Section<'_>) -> Timeouts {
         connect: s.duration("connect", default.connect, SOME),
         login: s.duration("login", default.login, SOME),
         idle: s.duration("idle", default.idle, SOME),
+        client_read: s.duration("client_read", default.client_read, SOME),
+        client_write: s.duration("client_write", default.client_write, SOME),
     }
 }
 

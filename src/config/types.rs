@@ -378,6 +378,11 @@ pub struct Timeouts {
     pub login: Duration,
     /// An idle client is closed after this; default 8 h, as `wait_timeout`.
     pub idle: Duration,
+    /// A client that sends a part of a command and then nothing for this long is closed; default 30 s, as
+    /// `net_read_timeout`.
+    pub client_read: Duration,
+    /// A client that reads nothing of its answer for this long is closed; default 60 s, as `net_write_timeout`.
+    pub client_write: Duration,
 }
 
 /// `[drain]`

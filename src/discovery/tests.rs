@@ -44,7 +44,7 @@ fn live(names: &[&str]) -> Live {
             ..Limits::default()
         },
         pool: Pool { idle_timeout: second, ..Pool::default() },
-        timeouts: Timeouts { connect: second, login: second, idle: second },
+        timeouts: Timeouts { connect: second, login: second, idle: second, ..Timeouts::default() },
         notify: crate::config::Notify::default(),
         drain: Drain { delay: second, timeout: second },
     }

@@ -59,12 +59,13 @@
 //!
 //! # Signals
 //!
-//! [`Signal`](crate::net::Signal) is how a worker speaks to one of its sessions: a byte of bits and a waker,
+//! [`Signal`](crate::net::Signal) is how a worker speaks to one of its sessions: sixteen bits and a waker,
 //! both on the same thread. [`Signals`](crate::session::Signals) names them: `DRAIN`, `KILLED`, `LOST`,
-//! `IDLE`, `LOGIN`, `END`, `LOOK`, `LEAVE`. Each wait says which of them may interrupt it
+//! `IDLE`, `LOGIN`, `END`, `LOOK`, `LEAVE`, `STALLED`. Each wait says which of them may interrupt it
 //! ([`or_raised`](crate::net::or_raised)). A second's tick of the worker raises the timeouts, so no session
 //! has a timer of its own; `LOOK` makes a session whose statement takes long look whether its client is still
-//! there. How a process ends is told in [`drain`](super::drain).
+//! there. A session that waits for its client in the middle of a command notes the second of its last progress
+//! (`session/timeouts.rs`), and `STALLED` is raised when `timeouts.client_read` or `client_write` is over. How a process ends is told in [`drain`](super::drain).
 //!
 //! # Settings
 //!

@@ -15,8 +15,8 @@ use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsClient, TlsError};
 struct Pipe {
     bytes: VecDeque<u8>,
     closed: bool,
-    /// Nobody reads, and there is no more room.
-    full: bool,
+    /// So many bytes are still taken; None: all.
+    room: Option<usize>,
     wakers: Vec<Waker>,
 }
 
@@ -47,8 +47,13 @@ pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
 impl MemoryStream {
     /// While it is full, what is written to this end waits.
     pub fn set_full(&self, full: bool) {
+        self.set_room(full.then_some(0));
+    }
+
+    /// Of what is written to this end, so many bytes are taken, and the rest waits.
+    pub fn set_room(&self, room: Option<usize>) {
         let mut pipe = self.incoming.borrow_mut();
-        pipe.full = full;
+        pipe.room = room;
         pipe.wake();
     }
 }
@@ -73,23 +78,36 @@ impl Stream for MemoryStream {
     }
 
     async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
-        poll_fn(|cx| {
+        self.write_all_noting(buf, &|| {}).await
+    }
+
+    async fn write_all_noting(&mut self, mut buf: Buf, took: &dyn Fn()) -> (io::Result<()>, Buf) {
+        let mut written = 0;
+        let result = poll_fn(|cx| {
             let mut pipe = self.outgoing.borrow_mut();
-            if !pipe.full || pipe.closed {
-                return Poll::Ready(());
+            if pipe.closed {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let rest = buf.filled().get(written..).unwrap_or_default();
+            let taken = rest.len().min(pipe.room.unwrap_or(usize::MAX));
+            pipe.bytes.extend(rest.get(..taken).unwrap_or_default());
+            pipe.room = pipe.room.map(|room| room - taken);
+            written += taken;
+            if taken > 0 {
+                pipe.wake();
+                took();
+            }
+            if written == buf.len() {
+                return Poll::Ready(Ok(()));
             }
             pipe.wakers.push(cx.waker().clone());
             Poll::Pending
         })
         .await;
-        let mut pipe = self.outgoing.borrow_mut();
-        if pipe.closed {
-            return (Err(io::ErrorKind::BrokenPipe.into()), buf);
+        if result.is_err() {
+            buf.consume(written);
         }
-        pipe.bytes.extend(buf.filled());
-        pipe.wake();
-        drop(pipe);
-        (Ok(()), buf)
+        (result, buf)
     }
 
     async fn readable(&mut self) -> io::Result<()> {

@@ -55,6 +55,9 @@ pub trait Stream: 'static {
     /// so that its length tells whether anything was sent.
     fn write_all(&mut self, buf: Buf) -> impl Future<Output = (io::Result<()>, Buf)>;
 
+    /// The same, and calls `took` whenever a part was taken, as far as the driver can tell.
+    fn write_all_noting(&mut self, buf: Buf, took: &dyn Fn()) -> impl Future<Output = (io::Result<()>, Buf)>;
+
     /// Waits, without a buffer, until a read would return. May be dropped at any time.
     fn readable(&mut self) -> impl Future<Output = io::Result<()>>;
 

@@ -9,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 /// Bits that are raised by others and looked at by one task.
 #[derive(Debug, Default)]
 pub struct Signal {
-    bits: Cell<u8>,
+    bits: Cell<u16>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Signal {
     /// Raises bits and wakes the task.
-    pub fn raise(&self, bits: u8) {
+    pub fn raise(&self, bits: u16) {
         self.bits.set(self.bits.get() | bits);
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
@@ -23,17 +23,17 @@ impl Signal {
     }
 
     /// The raised bits.
-    pub fn get(&self) -> u8 {
+    pub fn get(&self) -> u16 {
         self.bits.get()
     }
 
     /// Takes bits back.
-    pub fn lower(&self, bits: u8) {
+    pub fn lower(&self, bits: u16) {
         self.bits.set(self.bits.get() & !bits);
     }
 
     /// Ready with the raised bits among `mask`, once there are any.
-    pub fn poll(&self, mask: u8, cx: &mut Context<'_>) -> Poll<u8> {
+    pub fn poll(&self, mask: u16, cx: &mut Context<'_>) -> Poll<u16> {
         let raised = self.bits.get() & mask;
         if raised != 0 {
             return Poll::Ready(raised);
@@ -47,7 +47,7 @@ impl Signal {
 }
 
 /// Runs `future` until one of the bits in `mask` is raised; then it is dropped, and the bits returned.
-pub async fn or_raised<F: Future>(signal: &Signal, mask: u8, future: F) -> Result<F::Output, u8> {
+pub async fn or_raised<F: Future>(signal: &Signal, mask: u16, future: F) -> Result<F::Output, u16> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),

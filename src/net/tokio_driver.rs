@@ -198,9 +198,21 @@ impl Stream for TokioStream {
         (result, buf)
     }
 
-    async fn write_all(&mut self, mut buf: Buf) -> (io::Result<()>, Buf) {
+    async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
+        self.write_all_noting(buf, &|| {}).await
+    }
+
+    async fn write_all_noting(&mut self, mut buf: Buf, took: &dyn Fn()) -> (io::Result<()>, Buf) {
         let mut written = 0;
-        let result = poll_fn(|cx| self.poll_write_all(cx, buf.filled(), &mut written)).await;
+        let result = poll_fn(|cx| {
+            let before = written;
+            let polled = self.poll_write_all(cx, buf.filled(), &mut written);
+            if written > before {
+                took();
+            }
+            polled
+        })
+        .await;
         if result.is_err() {
             buf.consume(written);
         }
@@ -425,6 +437,25 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         (TokioStream::Tcp(listener.accept().await.unwrap().0), peer)
+    }
+
+    #[tokio::test]
+    async fn each_part_that_is_taken_is_noted() {
+        let (mut stream, written, mut peer) = stuffed().await;
+        let mut buf = Buf::with_room(1 << 20);
+        buf.extend_from_slice(&vec![7; 1 << 20]);
+        let (all, noted) = (written + (1 << 20), std::cell::Cell::new(0));
+        let reading = async {
+            let mut room = vec![0; 1 << 16];
+            let mut heard = 0;
+            while heard < all {
+                heard += peer.read(&mut room).await.unwrap();
+            }
+        };
+        let note = || noted.set(noted.get() + 1);
+        let ((result, _), ()) = tokio::join!(stream.write_all_noting(buf, &note), reading);
+        result.unwrap();
+        assert!(noted.get() > 0);
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ pub trait Passing {
     fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
     /// The same for bytes of the second side.
     fn pass_second(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
+    /// The first side does not read, so that the tunnel waits for it; or it read again.
+    fn first_is_full(&mut self, full: bool);
 }
 
 /// Copies both ways until either side ends or breaks, or `passing` ends it. `from_first` and `from_second` were read
@@ -28,7 +30,7 @@ pub async fn tunnel<S: Stream>(
     // A client sees the beginning of a stream before what it sent ahead of that is judged.
     if !from_second.is_empty() {
         let pass = passing.pass_second(from_second.filled())?;
-        if write(first, &mut from_second, pass).await? {
+        if write_first(first, &mut from_second, pass, passing).await? {
             return Ok(());
         }
     }
@@ -65,7 +67,7 @@ pub async fn tunnel<S: Stream>(
                 Some(0) => true,
                 Some(_) => {
                     let pass = passing.pass_second(from_second.filled())?;
-                    write(first, &mut from_second, pass).await?
+                    write_first(first, &mut from_second, pass, passing).await?
                 }
                 None => false,
             }
@@ -80,6 +82,26 @@ pub async fn tunnel<S: Stream>(
 fn read<S: Stream>(from: &mut S, buf: &mut Buf) -> io::Result<Option<usize>> {
     buf.clear();
     from.read_now(buf)
+}
+
+/// The same as `write`, for the first side.
+async fn write_first<S: Stream>(
+    to: &mut S,
+    buf: &mut Buf,
+    pass: (usize, bool),
+    passing: &mut impl Passing,
+) -> io::Result<bool> {
+    let mut writing = pin!(write(to, buf, pass));
+    let mut full = false;
+    poll_fn(|cx| {
+        let polled = writing.as_mut().poll(cx);
+        if polled.is_pending() != full {
+            full = polled.is_pending();
+            passing.first_is_full(full);
+        }
+        polled
+    })
+    .await
 }
 
 /// Writes what passes. True: the tunnel ends here.

@@ -242,31 +242,10 @@ async fn follow_settings(context: Rc<Context<TokioRuntime>>, mut live: watch::Re
     }
 }
 
-/// Timeouts of idle clients, logins and pooled connections: to the second is fine, and a session needs no
-/// timer of its own.
+/// Timeouts of sessions and pooled connections: to the second is fine, and none of them needs a timer of its own.
 fn every_second(context: &Context<TokioRuntime>) {
-    let now = context.tick.get().wrapping_add(1);
-    context.tick.set(now);
-    let live = context.live();
-    let snapshot = context.topology.get();
-    let drain = snapshot.maintenance.drain.filter(|_| snapshot.maintenance.cordoned);
-    let idle = live.timeouts.idle.min(drain.unwrap_or(Duration::MAX));
-    for handle in context.handles() {
-        let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
-        let login = handle.login.borrow().is_none();
-        if context.drain.get() != Drain::No && quiet > Drain::SILENCE && (login || !handle.busy.get()) {
-            handle.signal.raise(Signals::LEAVE);
-        }
-        if login {
-            if quiet > live.timeouts.login {
-                handle.signal.raise(Signals::LOGIN);
-            }
-        } else if handle.busy.get() {
-            handle.signal.raise(Signals::LOOK);
-        } else if quiet > idle {
-            handle.signal.raise(Signals::IDLE);
-        }
-    }
+    context.every_second();
+    let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
     context.buffers.trim();
     context.shed_memory();
     context.close_idle_questions(live.pool.idle_timeout);

@@ -103,11 +103,8 @@ impl Observer for Ear<'_> {
         if let Some(journal) = &mut self.state.journal {
             journal.summary.err(err);
         }
-        self.state.answer.failed = true;
-        self.state.answer.interrupted = err.code == 1317;
-        self.state.answer.denied = matches!(err.code, 1044 | 1142 | 1227);
+        self.state.answer.has_failed(err.code);
         self.state.answer.ended = ends_connection(err.code);
-        self.state.answer.wrong_parameters = matches!(err.code, 1210 | 1835);
         // 1243: EXECUTE of a name that is not there.
         self.state.answer.not_parsed = first && matches!(err.code, 1064 | 1243);
         if first && err.code == 1305 {

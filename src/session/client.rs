@@ -1,7 +1,8 @@
 //! Packets that the proxy itself writes to the client.
 
+use super::timeouts::{Side, Stall, or_stalled};
 use super::{Failure, Session, Signals};
-use crate::net::{Buf, Runtime, Stream, or_raised};
+use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::Close;
 use crate::wire::{OkPacket, StatusFlags, frame_with};
 
@@ -29,9 +30,23 @@ impl<R: Runtime> Session<R> {
 
     async fn write_rest(&mut self, buf: Buf) -> Result<Buf, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
-        match or_raised(&self.handle.signal, ending, self.client.write_all(buf)).await {
+        let (handle, tick) = (&self.handle, &self.context.tick);
+        // However slowly a client reads, it is not cut off as long as it comes further.
+        let took = || {
+            if handle.stall.get().is_some() {
+                handle.stall.set(Some(Stall::since(Side::Write, tick)));
+                handle.signal.lower(Signals::STALLED);
+            }
+        };
+        let writing = self.client.write_all_noting(buf, &took);
+        match or_stalled(handle, tick, Side::Write, ending, writing).await {
             Ok((Ok(()), buf)) => Ok(buf),
             Ok((Err(_), _)) => Err(Close::ClientLost),
+            Err(raised) if raised & ending == 0 => {
+                // What the client did not read is not kept for it.
+                self.client.abort();
+                Err(Close::ClientWriteTimeout)
+            }
             Err(raised) => Err(ended_by(raised)),
         }
     }
@@ -70,7 +85,7 @@ impl<R: Runtime> Session<R> {
 }
 
 /// The reason to end that a raised signal stands for.
-pub(super) fn ended_by(raised: u8) -> Close {
+pub(super) fn ended_by(raised: u16) -> Close {
     if raised & Signals::KILLED != 0 {
         Close::Killed
     } else if raised & Signals::IDLE != 0 {

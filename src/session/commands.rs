@@ -6,6 +6,7 @@ use super::barrier::Freshness;
 use super::client::ended_by;
 use super::level::Levels;
 use super::request::Request;
+use super::timeouts::{Side, or_stalled};
 use super::{Drain, Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
@@ -140,28 +141,43 @@ impl<R: Runtime> Session<R> {
                     return Ok(request);
                 }
             }
-            if self.fill(buf).await? == 0 {
+            let read = if buf.is_empty() { self.fill_first(buf).await? } else { self.fill(buf, 1).await? };
+            if read == 0 {
                 return Err(if buf.is_empty() { Close::Quit } else { Close::ClientLost });
             }
         }
     }
 
-    /// Reads more from the client, behind what `buf` has. 0 is the end.
-    pub(super) async fn fill(&mut self, buf: &mut Buf) -> Result<usize, Close> {
+    /// Reads the first bytes of a command, for which an idle client may take its time. 0 is the end.
+    async fn fill_first(&mut self, buf: &mut Buf) -> Result<usize, Close> {
+        let ending = Signals::KILLED | Signals::END | Signals::IDLE;
+        let read = self.client.read(std::mem::take(buf));
+        let read = or_raised(&self.handle.signal, ending, read).await;
+        self.filled(buf, read.map_err(ended_by)?)
+    }
+
+    /// Reads more of a command, behind what `buf` has. 0 is the end. `seq` is the sequence id of a packet to the client
+    /// at this point: the client hears it if `timeouts.client_read` is over.
+    pub(super) async fn fill(&mut self, buf: &mut Buf, seq: u8) -> Result<usize, Close> {
         if buf.is_full() {
             buf.make_room(1);
         }
-        let ending = Signals::KILLED | Signals::END | Signals::IDLE;
+        let (handle, tick) = (&self.handle, &self.context.tick);
         let read = self.client.read(std::mem::take(buf));
-        match or_raised(&self.handle.signal, ending, read).await {
-            Ok((result, back)) => {
-                *buf = back;
-                let n = result.map_err(|_| Close::ClientLost)?;
-                self.context.metrics.bytes_in.add(n as u64);
-                Ok(n)
+        match or_stalled(handle, tick, Side::Read, Signals::KILLED | Signals::END, read).await {
+            Ok(read) => self.filled(buf, read),
+            Err(raised) if raised & (Signals::KILLED | Signals::END) == 0 => {
+                Err(Box::pin(self.refuse(seq, &Failure::ReadTimeout, Close::ClientReadTimeout)).await)
             }
             Err(raised) => Err(ended_by(raised)),
         }
+    }
+
+    fn filled(&self, buf: &mut Buf, (result, back): (std::io::Result<usize>, Buf)) -> Result<usize, Close> {
+        *buf = back;
+        let n = result.map_err(|_| Close::ClientLost)?;
+        self.context.metrics.bytes_in.add(n as u64);
+        Ok(n)
     }
 
     /// Reads until the request is whole, if it is at most `limit` bytes long and one packet. False: it
@@ -181,7 +197,7 @@ impl<R: Runtime> Session<R> {
             if !buf.make_some_room(missing, &self.context.buffers.memory) {
                 return Ok(false);
             }
-            if self.fill(buf).await? == 0 {
+            if self.fill(buf, request.answer_seq()).await? == 0 {
                 return Err(Close::ClientLost);
             }
             if buf.len() >= turn {
@@ -315,7 +331,7 @@ impl<R: Runtime> Session<R> {
             if run.has_ended() {
                 return Ok(run.seq);
             }
-            if self.fill(buf).await? == 0 {
+            if self.fill(buf, run.seq).await? == 0 {
                 return Err(Close::ClientLost);
             }
         }

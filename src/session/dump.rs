@@ -1,6 +1,7 @@
 //! COM_BINLOG_DUMP and COM_BINLOG_DUMP_GTID: an ERR packet like any other, or a stream that takes the session to its
 //! end. Until the server has begun the stream, nothing but the command itself reaches it.
 
+use std::cell::Cell;
 use std::io;
 
 use super::attach::Stop;
@@ -8,8 +9,9 @@ use super::client::ended_by;
 use super::outcome::Came;
 use super::place::Brought;
 use super::request::Request;
-use super::{Failure, Session, Signals};
-use crate::net::{Buf, Passing, Runtime, or_raised, tunnel};
+use super::timeouts::{Side, Stall};
+use super::{Failure, Handle, Session, Signals};
+use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};
 use crate::routing::Role;
 use crate::sql::StatementClass;
 use crate::telemetry::{Close, Port};
@@ -22,8 +24,10 @@ const ERR: u8 = 0xff;
 const MAX_ERR: usize = 64 << 10;
 
 /// Both halves of a stream: the client is the first side, the server the second.
-#[derive(Default)]
-struct Dump {
+struct Dump<'a> {
+    handle: &'a Handle,
+    /// The worker's second.
+    tick: &'a Cell<u32>,
     replies: DumpReplies,
     events: DumpEvents,
     /// The client said what a replica never says.
@@ -32,7 +36,7 @@ struct Dump {
     server_at_fault: Option<ProtocolError>,
 }
 
-impl Passing for Dump {
+impl Passing for Dump<'_> {
     fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
         self.replies.follow(bytes).map_err(|error| {
             self.client_at_fault = Some(error);
@@ -45,6 +49,11 @@ impl Passing for Dump {
             self.server_at_fault = Some(error);
             io::ErrorKind::InvalidData.into()
         })
+    }
+
+    fn first_is_full(&mut self, full: bool) {
+        self.handle.stall.set(full.then(|| Stall::since(Side::Write, self.tick)));
+        self.handle.signal.lower(Signals::STALLED);
     }
 }
 
@@ -153,23 +162,35 @@ impl<R: Runtime> Session<R> {
         let mut first = self.buffer();
         first.extend_from_slice(early.filled());
         let Some(connection) = &mut self.backend else { return Close::ServerLost };
-        let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN;
-        let mut dump = Dump::default();
+        let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN | Signals::STALLED;
+        let mut dump = Dump {
+            handle: &self.handle,
+            tick: &self.context.tick,
+            replies: DumpReplies::default(),
+            events: DumpEvents::default(),
+            client_at_fault: None,
+            server_at_fault: None,
+        };
         let streaming = tunnel(&mut self.client, &mut connection.stream, first, chunk, &mut dump);
         let ended = or_raised(&self.handle.signal, ending, streaming).await;
+        let (client_at_fault, server_at_fault) = (dump.client_at_fault, dump.server_at_fault);
         self.server_lost();
         let id = self.handle.id;
         match ended {
             Ok(Ok(())) => Close::Quit,
-            _ if let Some(error) = dump.client_at_fault => {
+            _ if let Some(error) = client_at_fault => {
                 tracing::info!(id, %error, "a client breaks the protocol of a replication stream");
                 Close::ClientProtocol
             }
-            _ if let Some(error) = dump.server_at_fault => {
+            _ if let Some(error) = server_at_fault => {
                 tracing::warn!(id, %error, "a server broke the protocol");
                 Close::ServerProtocol
             }
             Ok(Err(_)) | Err(Signals::LOST) => Close::ServerLost,
+            Err(Signals::STALLED) => {
+                self.client.abort();
+                Close::ClientWriteTimeout
+            }
             Err(raised) => ended_by(raised),
         }
     }

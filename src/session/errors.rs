@@ -44,6 +44,8 @@ pub enum Failure {
     OutOfMemory,
     /// A session has so many prepared statements open, or too many bytes of them.
     TooManyStatements(usize),
+    /// The rest of a command did not come: `timeouts.client_read`.
+    ReadTimeout,
     /// A sequence id out of order.
     OutOfOrder,
     /// A command that this proxy or protocol does not have.
@@ -153,6 +155,11 @@ impl Failure {
                     "Can't create more than max_prepared_stmt_count statements (pointsman: a session can have {most} \
                      open, and 64 MiB of their texts, as long as limits.memory is not used up; close some)"
                 ),
+            ),
+            ReadTimeout => (
+                1159,
+                b"08S01",
+                "Got timeout reading communication packets (pointsman: timeouts.client_read); connect again".into(),
             ),
             OutOfOrder => (1156, b"08S01", "pointsman: got packets out of order; connect again".into()),
             UnknownCommand => (1047, b"08S01", "pointsman: unknown command".into()),

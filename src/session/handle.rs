@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::level::Levels;
+use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::Level;
 use crate::net::Signal;
@@ -19,21 +20,23 @@ pub struct Signals;
 
 impl Signals {
     /// The process is ending: what has no boundary ends now.
-    pub const DRAIN: u8 = 1;
+    pub const DRAIN: u16 = 1;
     /// KILL: end now.
-    pub const KILLED: u8 = 1 << 1;
+    pub const KILLED: u16 = 1 << 1;
     /// The server that the session is attached to is lost, or must not be spoken to any more.
-    pub const LOST: u8 = 1 << 2;
+    pub const LOST: u16 = 1 << 2;
     /// `timeouts.idle` is over.
-    pub const IDLE: u8 = 1 << 3;
+    pub const IDLE: u16 = 1 << 3;
     /// `timeouts.login` is over.
-    pub const LOGIN: u8 = 1 << 4;
+    pub const LOGIN: u16 = 1 << 4;
     /// The drain's time is over: end now.
-    pub const END: u8 = 1 << 5;
+    pub const END: u16 = 1 << 5;
     /// A statement has been under way for a while: look whether the client is still there.
-    pub const LOOK: u8 = 1 << 6;
+    pub const LOOK: u16 = 1 << 6;
     /// Silent for a while when the process is ending: end, unless something is unfinished.
-    pub const LEAVE: u8 = 1 << 7;
+    pub const LEAVE: u16 = 1 << 7;
+    /// `timeouts.client_read` or `timeouts.client_write` is over: the client came no further for so long.
+    pub const STALLED: u16 = 1 << 8;
 }
 
 /// The server connection that a session has now.
@@ -108,6 +111,8 @@ pub struct Handle {
     pub doubted: Cell<Option<Attached>>,
     /// The worker's tick of its last sign of life, in seconds.
     pub active: Cell<u32>,
+    /// What of the client a command waits for now, if it has to wait.
+    pub(super) stall: Cell<Option<Stall>>,
 }
 
 impl Handle {
@@ -139,6 +144,7 @@ impl Handle {
             killing: Cell::new(false),
             doubted: Cell::new(None),
             active: Cell::new(now),
+            stall: Cell::new(None),
         }
     }
 }

@@ -45,7 +45,7 @@ impl<R: Runtime> Session<R> {
                 self.context.buffers.give(chunk);
                 return Ok(run.seq.wrapping_sub(shift));
             }
-            match self.fill(&mut chunk).await {
+            match self.fill(&mut chunk, run.seq).await {
                 Ok(n) if n > 0 => {}
                 ended => {
                     self.server_lost();

@@ -109,6 +109,8 @@ impl<R: Runtime> Session<R> {
             return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
         };
         self.release(true).await;
+        // It is nobody until it is logged in again, and `timeouts.login` counts.
+        self.handle.login.replace(None);
         let rest = std::mem::take(buf);
         *buf = self.authenticate(claim, rest, header.seq.wrapping_add(1)).await?;
         Ok(())

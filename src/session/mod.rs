@@ -52,6 +52,7 @@ mod state;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod transfer;
 mod untold;
 
@@ -182,7 +183,19 @@ impl<R: Runtime> Session<R> {
 
     /// Gives the server connection back, if it is in a state to be used again.
     async fn end(&mut self, close: Close) {
-        tracing::debug!(id = self.handle.id, reason = close.as_str(), "session ends");
+        match close {
+            Close::ClientReadTimeout => tracing::info!(
+                id = self.handle.id,
+                reason = close.as_str(),
+                "a client sent a part of a command, and no more of it within timeouts.client_read"
+            ),
+            Close::ClientWriteTimeout => tracing::info!(
+                id = self.handle.id,
+                reason = close.as_str(),
+                "a client read nothing more of its answer within timeouts.client_write"
+            ),
+            _ => tracing::debug!(id = self.handle.id, reason = close.as_str(), "session ends"),
+        }
         let fit = !matches!(close, Close::ServerProtocol);
         self.release(fit).await;
     }

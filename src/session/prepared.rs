@@ -20,8 +20,8 @@ use crate::wire::{
     first_types, kinds_of_types,
 };
 
-/// Where the id of a statement ends in the packet that names it.
-const BEHIND_ID: usize = PacketHeader::LEN + 1 + 4;
+/// So many bytes of a packet that names a statement say which one, and tell the shape of the answer.
+const HEAD: usize = PacketHeader::LEN + Command::HEAD;
 
 /// The parameter types of an execute end within so many bytes of its packet: 65,535 types with short names.
 const MOST_TYPES: usize = 2 << 20;
@@ -32,8 +32,9 @@ const TOO_MANY_STATEMENTS: u16 = 1461;
 impl<R: Runtime> Session<R> {
     /// COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE, COM_STMT_FETCH, COM_STMT_SEND_LONG_DATA, COM_STMT_RESET.
     pub(super) async fn statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
-        if !request.whole && buf.len() < BEHIND_ID {
-            Box::pin(self.read_up_to(buf, BEHIND_ID)).await?;
+        if !request.whole && buf.len() < HEAD {
+            // A buffer has room for that.
+            let _ = Box::pin(self.read_up_to(buf, HEAD)).await?;
         }
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
         let id = self.state.statements.meant(id.unwrap_or(0));
@@ -62,9 +63,6 @@ impl<R: Runtime> Session<R> {
             if let Some(told) = Box::pin(self.settle_losses_first(buf, *request)).await {
                 return told;
             }
-        }
-        if !request.whole && request.command == Command::StmtExecute {
-            Box::pin(self.has_head(buf, request)).await?;
         }
         let reading = self.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
@@ -108,16 +106,6 @@ impl<R: Runtime> Session<R> {
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }
         self.forward(buf, request).await
-    }
-
-    /// Reads until as much of a long execute is there as tells the shape of its answer.
-    async fn has_head(&mut self, buf: &mut Buf, request: &Request) -> Result<(), Close> {
-        while request.payload(buf).len() < Command::HEAD.min(request.header.len) {
-            if self.fill(buf).await? == 0 {
-                return Err(Close::ClientLost);
-            }
-        }
-        Ok(())
     }
 
     /// A write in a transaction that only reads, with parameters that wait on the primary: refused as the replica
@@ -168,21 +156,28 @@ impl<R: Runtime> Session<R> {
                 }
                 Ok(Types::None | Types::Given(_)) => return Ok(None),
                 Err(ProtocolError::Truncated(_)) if buf.len() < request.header.total().min(MOST_TYPES) => {
-                    self.read_up_to(buf, buf.len() + 1).await?;
+                    // Twice as much each time: what is there is read again.
+                    let len = (buf.len() * 2).min(request.header.total()).min(MOST_TYPES);
+                    if !self.read_up_to(buf, len).await? {
+                        return Ok(Some(Stop::Tell(Failure::OutOfMemory)));
+                    }
                 }
                 Err(_) => return Ok(Some(malformed_parameters())),
             }
         }
     }
 
-    /// Reads until so many bytes are in the buffer.
-    async fn read_up_to(&mut self, buf: &mut Buf, len: usize) -> Result<(), Close> {
+    /// Reads until so many bytes are in the buffer. False: the memory budget is used up.
+    async fn read_up_to(&mut self, buf: &mut Buf, len: usize) -> Result<bool, Close> {
         while buf.len() < len {
-            if self.fill(buf).await? == 0 {
+            if !buf.make_some_room(len - buf.len(), &self.context.buffers.memory) {
+                return Ok(false);
+            }
+            if self.fill(buf, 1).await? == 0 {
                 return Err(Close::ClientLost);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the client sends query attributes, and names of parameters.

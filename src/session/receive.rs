@@ -15,7 +15,7 @@ const FRONT: usize = 32;
 impl<R: Runtime> Session<R> {
     /// Reads from the server; what has no room yet gets a buffer then.
     pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<Came, Stop> {
-        const ENDING: u8 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
+        const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
         let Some(connection) = &mut self.backend else { return Ok(Came::Broken) };
         let (signal, client) = (&self.handle.signal, &mut self.client);
         let (context, attached) = (&self.context, self.handle.attached.get());

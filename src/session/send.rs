@@ -146,7 +146,7 @@ impl<R: Runtime> Session<R> {
                 }
                 return Ok((run.seq, any));
             }
-            match self.fill(&mut head).await {
+            match self.fill(&mut head, run.seq).await {
                 Ok(n) if n > 0 => {}
                 ended => {
                     self.server_lost();

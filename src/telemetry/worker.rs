@@ -37,6 +37,10 @@ label! {
         LoginTimeout = "login_timeout",
         /// `timeouts.idle`.
         IdleTimeout = "idle_timeout",
+        /// `timeouts.client_read`: a part of a command came, and no more.
+        ClientReadTimeout = "client_read_timeout",
+        /// `timeouts.client_write`: the client did not read its answer.
+        ClientWriteTimeout = "client_write_timeout",
         /// `limits.max_connections`.
         TooManyConnections = "too_many_connections",
         /// `limits.memory`.

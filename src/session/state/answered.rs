@@ -36,6 +36,16 @@ pub struct Answered {
     pub ended: bool,
 }
 
+impl Answered {
+    /// It ended with an ERR packet of this code.
+    pub fn has_failed(&mut self, code: u16) {
+        self.failed = true;
+        self.interrupted = code == 1317;
+        self.denied = matches!(code, 1044 | 1142 | 1227);
+        self.wrong_parameters = matches!(code, 1210 | 1835);
+    }
+}
+
 /// An ERR packet has no status flags: what became of the transaction that was open, only the next answer tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Over {

@@ -109,7 +109,7 @@ fn what_is_no_session_of_this_account_is_the_servers_to_judge() {
     });
 }
 
-pub fn tell(world: &World, bits: u8) {
+pub fn tell(world: &World, bits: u16) {
     world.context.handles().iter().for_each(|h| h.signal.raise(bits));
 }
 

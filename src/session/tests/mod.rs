@@ -30,6 +30,7 @@ mod renewal;
 mod replay;
 mod replica_port;
 mod split;
+mod stalled;
 mod steal;
 mod stopped;
 mod variables;

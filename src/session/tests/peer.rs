@@ -103,6 +103,11 @@ impl Peer {
         self.stream.set_full(full);
     }
 
+    /// Of what the proxy says to it, so many bytes are taken, and the rest waits.
+    pub fn set_room(&self, room: Option<usize>) {
+        self.stream.set_room(room);
+    }
+
     /// The proxy closed already.
     pub fn has_ended(&mut self) -> bool {
         self.stream.has_ended()

@@ -1,0 +1,108 @@
+//! What a session may make others wait for: a login, a silence, the rest of a command, an answer that is read. No session
+//! has a timer: the worker's tick looks at all of them once a second, so that limits are kept to a second or two, and a
+//! statement whose client does not stall costs nothing.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::{Context, Drain, Handle, Signals};
+use crate::config::Timeouts;
+use crate::net::Runtime;
+
+/// What a session waits for the client to do, in the middle of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Send more of a command, or of a local file.
+    Read,
+    /// Read what was written to it.
+    Write,
+}
+
+/// A wait for the client.
+#[derive(Debug, Clone, Copy)]
+pub struct Stall {
+    side: Side,
+    /// The worker's second of the wait's begin, or of the last progress.
+    since: u32,
+}
+
+impl Stall {
+    /// A wait that begins, or has just come further.
+    pub fn since(side: Side, tick: &Cell<u32>) -> Self {
+        Stall { side, since: tick.get() }
+    }
+
+    fn is_over(self, now: u32, timeouts: &Timeouts) -> bool {
+        let limit = match self.side {
+            Side::Read => timeouts.client_read,
+            Side::Write => timeouts.client_write,
+        };
+        Duration::from_secs(u64::from(now.wrapping_sub(self.since))) > limit
+    }
+}
+
+/// Runs `work`, which waits for the client, until one of the bits in `ending` is raised. From the first wait on the tick
+/// counts; `Signals::STALLED` is raised once the client's time is over.
+pub async fn or_stalled<F: Future>(
+    handle: &Handle,
+    tick: &Cell<u32>,
+    side: Side,
+    ending: u16,
+    work: F,
+) -> Result<F::Output, u16> {
+    let mut work = pin!(work);
+    let mut waits = false;
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => {
+            if waits {
+                handle.stall.set(None);
+                handle.signal.lower(Signals::STALLED);
+            }
+            Poll::Ready(Ok(output))
+        }
+        Poll::Pending => {
+            if !waits {
+                waits = true;
+                handle.stall.set(Some(Stall::since(side, tick)));
+            }
+            handle.signal.poll(ending | Signals::STALLED, cx).map(Err)
+        }
+    })
+    .await
+}
+
+impl<R: Runtime> Context<R> {
+    /// Raises what is over. To be called once a second.
+    pub fn every_second(&self) {
+        let now = self.tick.get().wrapping_add(1);
+        self.tick.set(now);
+        let live = self.live();
+        let maintenance = &self.topology.get().maintenance;
+        let drain = maintenance.drain.filter(|_| maintenance.cordoned);
+        let idle = live.timeouts.idle.min(drain.unwrap_or(Duration::MAX));
+        for handle in self.handles() {
+            let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
+            let login = handle.login.borrow().is_none();
+            if self.drain.get() != Drain::No && quiet > Drain::SILENCE && (login || !handle.busy.get()) {
+                handle.signal.raise(Signals::LEAVE);
+            }
+            if login {
+                if quiet > live.timeouts.login {
+                    handle.signal.raise(Signals::LOGIN);
+                }
+                continue;
+            }
+            if handle.stall.get().is_some_and(|stall| stall.is_over(now, &live.timeouts)) {
+                handle.signal.raise(Signals::STALLED);
+            }
+            if handle.busy.get() {
+                handle.signal.raise(Signals::LOOK);
+            } else if quiet > idle {
+                handle.signal.raise(Signals::IDLE);
+            }
+        }
+    }
+}
