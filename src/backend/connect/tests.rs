@@ -98,7 +98,7 @@ async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
         tls_names: Arc::default(),
         generation: 0,
     };
-    let login = Login { user: "app".into(), password: Secret::new("app") };
+    let login = Login { user: "app".into(), password: Secret::new("app"), generation: 0 };
     let class = Class { capabilities: Capabilities::QUERY_ATTRIBUTES, read_only: false };
     let server = async {
         let mut stream = listener.accept().await;
