@@ -7,7 +7,7 @@
 //! everything with one SELECT over `performance_schema`; MariaDB needs two statements in one COM_QUERY, since
 //! nothing but `SHOW ALL SLAVES STATUS` knows the source. The answer becomes
 //! [`Facts`](crate::topology::Facts): flavour, version, capabilities, read-only, replication, GTID position,
-//! identity. If the account may not see replication, a smaller statement goes on alone, the log says which
+//! identity, and how the server reads texts ([`TextModes`](crate::topology::TextModes)). If the account may not see replication, a smaller statement goes on alone, the log says which
 //! GRANT is missing, and the connection is renewed each minute, because privileges bind new connections only.
 //!
 //! - No answer within the interval, or within two round trips if that is longer, is a missed probe. (A round trip: the

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
-use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication};
+use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication, TextModes};
 
 /// MySQL 8.0 and later: one SELECT sees everything, a row per replication channel, or one row with
 /// NULLs without any. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
@@ -16,6 +16,7 @@ use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication};
 const MYSQL: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset, \
 c.HOST AS host, c.PORT AS port, s.SERVICE_STATE AS receiving, a.SERVICE_STATE AS applying, \
 CASE WHEN s.SERVICE_STATE <> 'ON' THEN NULL \
 WHEN s.LAST_QUEUED_TRANSACTION NOT IN ('', 'ANONYMOUS') \
@@ -42,7 +43,8 @@ LEFT JOIN performance_schema.replication_applier_status a ON a.CHANNEL_NAME = c.
 const MYSQL_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, \
-LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout";
+LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset";
 
 /// MariaDB 10.11 has no table with the state of replication (the status variables know neither
 /// the source nor the lag), so this is two statements in one COM_QUERY, which is one round trip
@@ -51,12 +53,14 @@ LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout";
 const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
-LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout; SHOW ALL SLAVES STATUS";
+LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset; SHOW ALL SLAVES STATUS";
 
 const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
-LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout";
+LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset";
 
 /// ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR,
 /// ER_DBACCESS_DENIED_ERROR.
@@ -180,6 +184,11 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
         gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
         identity: Arc::from(value(first, row, "identity").unwrap_or_default()),
+        modes: TextModes::of_server(
+            value(first, row, "sql_mode"),
+            value(first, row, "init_connect"),
+            value(first, row, "charset"),
+        ),
         round_trip,
     })
 }

@@ -7,6 +7,7 @@ mod gone;
 mod gtid;
 mod heard;
 mod lag;
+mod modes;
 mod outside;
 mod reads;
 mod reduce;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use gtid::{Gtid, GtidError, GtidSet};
 pub use heard::HeardWrites;
+pub use modes::{TextModes, is_unsafe_charset};
 pub use reduce::reduce;
 pub use trail::Trail;
 pub use types::*;

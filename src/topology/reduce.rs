@@ -25,6 +25,9 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         }
         Event::Probe { server, outcome } => {
             probe = probed(&mut servers, *server, outcome, &mut next.next_id, now_ms);
+            if let Some(facts) = answer(event) {
+                next.modes |= facts.modes;
+            }
         }
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
         Event::Grace(grace) => next.grace = *grace,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gtid::GtidSet;
+use super::modes::TextModes;
 use super::trail::Trail;
 
 /// Identifies a server for the life of the process; never reused.
@@ -53,6 +54,8 @@ pub struct Snapshot {
     pub gone: Arc<[(Arc<str>, ServerId)]>,
     /// The id of the next new server.
     pub next_id: u32,
+    /// In which ways the servers have read texts since the proxy began: a connection of then may still read so.
+    pub modes: TextModes,
 }
 
 /// One server as last probed.
@@ -214,6 +217,8 @@ pub struct Facts {
     pub wait_timeout: Option<Duration>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), to tell a replaced server.
     pub identity: Arc<str>,
+    /// How it reads the texts of sessions that set nothing.
+    pub modes: TextModes,
     /// Round trip of the probe. The reducer keeps the old value while the new one is within a
     /// factor of two, so that noise makes no new snapshot.
     pub round_trip: Duration,
@@ -374,6 +379,7 @@ impl Snapshot {
             maintenance: Maintenance::default(),
             gone: Arc::default(),
             next_id: 0,
+            modes: TextModes::empty(),
         }
     }
 

@@ -124,6 +124,7 @@ impl Story {
                     gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
                     gtid_on: true,
                     wait_timeout: None,
+                    modes: crate::topology::TextModes::empty(),
                     identity: server.name.clone(),
                     round_trip: Duration::from_millis(1),
                 };

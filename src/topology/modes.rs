@@ -1,0 +1,101 @@
+//! How servers read the text of a session that set nothing: by their global settings, which an administrator may
+//! change at any time and each server may have differently.
+
+bitflags::bitflags! {
+    /// The ways in which a text may be read.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct TextModes: u8 {
+        /// `sql_mode` has ANSI_QUOTES.
+        const ANSI_QUOTES = 1;
+        /// `sql_mode` does not have it.
+        const DOUBLE_QUOTED_STRINGS = 2;
+        /// `sql_mode` has NO_BACKSLASH_ESCAPES.
+        const NO_BACKSLASH_ESCAPES = 4;
+        /// `sql_mode` does not have it.
+        const BACKSLASH_ESCAPES = 8;
+        /// `character_set_client` is gbk or the like, where a backslash may be the second byte of a character.
+        const UNSAFE_CHARSET = 16;
+    }
+}
+
+/// Character sets in which the second byte of a character may be a backslash or a backtick.
+const UNSAFE_CHARSETS: [&[u8]; 5] = [b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"];
+
+/// Whether the bytes of a text in this character set tell its quotes for sure only with the character set in mind.
+pub fn is_unsafe_charset(name: &[u8]) -> bool {
+    UNSAFE_CHARSETS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+impl TextModes {
+    /// Every SQL mode.
+    pub const ANY_SQL_MODE: TextModes = TextModes::ANSI_QUOTES
+        .union(Self::DOUBLE_QUOTED_STRINGS)
+        .union(Self::NO_BACKSLASH_ESCAPES)
+        .union(Self::BACKSLASH_ESCAPES);
+
+    /// By a server's global `sql_mode`, `init_connect` and `character_set_client`; None is unknown.
+    pub fn of_server(sql_mode: Option<&str>, init_connect: Option<&str>, charset: Option<&str>) -> Self {
+        let charset = match charset {
+            Some(name) if !is_unsafe_charset(name.as_bytes()) => Self::empty(),
+            _ => Self::UNSAFE_CHARSET,
+        };
+        let mode = sql_mode.map_or(Self::ANY_SQL_MODE, Self::of_sql_mode);
+        if init_connect.is_none_or(may_set_sql_mode) {
+            // Not all accounts and connections run it.
+            return charset | Self::ANY_SQL_MODE;
+        }
+        charset | mode
+    }
+
+    /// By a value of `sql_mode`.
+    pub fn of_sql_mode(value: &str) -> Self {
+        let has = |mode: &str| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(mode));
+        // Servers report what these stand for, too; a statement may name them alone.
+        let ansi = ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL", "POSTGRESQL", "DB2", "MAXDB"];
+        let quotes =
+            if ansi.iter().any(|mode| has(mode)) { Self::ANSI_QUOTES } else { Self::DOUBLE_QUOTED_STRINGS };
+        let escapes =
+            if has("NO_BACKSLASH_ESCAPES") { Self::NO_BACKSLASH_ESCAPES } else { Self::BACKSLASH_ESCAPES };
+        quotes | escapes
+    }
+}
+
+/// Whether statements that a server runs at a login may set `sql_mode`: by name, or where nobody sees it.
+fn may_set_sql_mode(init_connect: &str) -> bool {
+    let text = init_connect.to_ascii_lowercase();
+    ["sql_mode", "call", "execute", "(", "@@"].iter().any(|part| text.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_read_from_global_settings() {
+        let plain = TextModes::DOUBLE_QUOTED_STRINGS | TextModes::BACKSLASH_ESCAPES;
+        let of = |mode, init| TextModes::of_server(Some(mode), Some(init), Some("utf8mb4"));
+        assert_eq!(of("STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION", ""), plain);
+        assert_eq!(of("", "SET NAMES utf8mb4; SET autocommit = 1"), plain);
+        assert_eq!(
+            of("REAL_AS_FLOAT,ANSI_QUOTES,ANSI", ""),
+            TextModes::ANSI_QUOTES | TextModes::BACKSLASH_ESCAPES
+        );
+        assert_eq!(
+            of("no_backslash_escapes", ""),
+            TextModes::NO_BACKSLASH_ESCAPES | TextModes::DOUBLE_QUOTED_STRINGS
+        );
+        for hidden in ["SET SQL_MODE = 'ANSI'", "CALL p()", "DO f()", "EXECUTE p", "SET @@session.x = 1"] {
+            assert_eq!(of("", hidden), TextModes::ANY_SQL_MODE, "{hidden}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_may_be_anything() {
+        assert_eq!(TextModes::of_server(None, None, None), TextModes::all());
+        assert_eq!(TextModes::of_server(None, Some(""), Some("latin1")), TextModes::ANY_SQL_MODE);
+        for charset in ["gbk", "SJIS", "big5", "cp932", "gb18030"] {
+            let modes = TextModes::of_server(Some(""), Some(""), Some(charset));
+            assert!(modes.contains(TextModes::UNSAFE_CHARSET), "{charset}");
+        }
+    }
+}
