@@ -3,9 +3,9 @@
 
 use super::class::StatementClass;
 use super::classify::{ClassCache, classify};
-use super::read_only::{Reason, Verdict, check};
+use super::read_only::{Calls, Reason, Verdict, check, check_calls, first_statement};
 use super::steps::taken;
-use super::{Effects, Kind, Lexer, Options, StatementKind, body, kill, own, parts, set_names};
+use super::{Effects, Kind, Lexer, Options, Readings, StatementKind, body, kill, own, parts, set_names};
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
 type Shape<'a> = (&'a str, &'a str, &'a str);
@@ -212,6 +212,25 @@ fn the_guard_of_replica_ports_is_linear() {
             linear("check", 8, &text(*shape, 4 << 10), |sql| _ = check(sql, options));
         }
     }
+}
+
+#[test]
+fn the_guard_is_linear_in_every_way_to_read_a_text() {
+    let readings = Readings { either_quotes: true, either_escapes: true, ..Readings::default() };
+    let calls = Calls { schema: b"test", routines: &() };
+    at_growing_sizes("check_calls", 32, |sql| {
+        check_calls(sql, readings, &calls);
+    });
+}
+
+#[test]
+fn texts_are_cut_in_linear_time() {
+    at_growing_sizes("first_statement", 1, |sql| {
+        let mut rest = Some(sql);
+        while let Some(left) = rest {
+            rest = first_statement(left, Options::default()).1;
+        }
+    });
 }
 
 #[test]

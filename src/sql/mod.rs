@@ -15,6 +15,7 @@ mod linear_tests;
 pub mod own;
 pub mod parts;
 pub mod read_only;
+mod readings;
 pub mod set_names;
 pub mod steps;
 
@@ -22,6 +23,7 @@ pub use catalogue::RoutineCatalogue;
 pub use class::{ClassReason, Effects, StatementClass, StatementKind};
 pub use classify::{ClassCache, Context, RoutineFacts, Routines, classify};
 pub use lexer::{Kind, Lexer, Options, Token};
+pub use readings::Readings;
 
 /// Texts up to this long, in bytes, are read for what a session must remember of them ([`parts`], [`own`], [`kill`]). Of a
 /// longer one that is not known, and what its class says that it may leave pins the session.

@@ -21,7 +21,7 @@ mod statement;
 mod tests;
 pub(in crate::sql) mod tokens;
 mod transaction;
-mod words;
+pub(in crate::sql) mod words;
 
 use super::read_only::{Verdict, check};
 use super::{ClassReason, Effects, Kind, Options, StatementClass, StatementKind};
@@ -29,6 +29,7 @@ use found::Found;
 use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 
 pub use cache::ClassCache;
+pub(in crate::sql) use routines::lookup;
 pub use routines::{RoutineFacts, Routines};
 
 /// What a session's settings say about its texts.

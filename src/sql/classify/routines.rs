@@ -52,7 +52,7 @@ impl Routines for () {
 const MAX_NAME: usize = 256;
 
 /// Asks by the name in lower case.
-pub(super) fn lookup(name: &[u8], ask: impl FnOnce(&[u8]) -> RoutineFacts) -> RoutineFacts {
+pub(in crate::sql) fn lookup(name: &[u8], ask: impl FnOnce(&[u8]) -> RoutineFacts) -> RoutineFacts {
     let mut lower = [0u8; MAX_NAME];
     match lower.get_mut(..name.len()) {
         Some(lower) => {

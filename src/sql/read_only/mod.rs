@@ -3,6 +3,9 @@
 //! connections of these ports run, so it also refuses whatever could leave that mode.
 
 mod budget;
+#[cfg(test)]
+mod function_tests;
+mod functions;
 mod query;
 mod set;
 mod statement;
@@ -10,8 +13,9 @@ mod statement;
 mod tests;
 mod text;
 
-use super::{Kind, Lexer, Options, steps};
+use super::{Kind, Lexer, Options, Readings, steps};
 use budget::Budget;
+pub use functions::Calls;
 use statement::Statement;
 pub(super) use text::unescape;
 
@@ -43,6 +47,8 @@ pub enum Reason {
     WritesFile,
     /// A function or expression that writes: sequences, group replication's management.
     WritingFunction,
+    /// A function that is neither built in nor known to only read.
+    UnknownFunction,
     /// A quote or comment does not end, or servers would disagree where it does.
     Unreadable,
     /// To read it in all the ways in which servers may read it would be too much work.
@@ -61,6 +67,7 @@ impl Reason {
             Self::HiddenText => "runs text that it does not contain",
             Self::WritesFile => "writes a file on the server",
             Self::WritingFunction => "uses a function that writes",
+            Self::UnknownFunction => "calls a function that is not known to only read",
             Self::Unreadable => "cannot be read with certainty",
             Self::TooMuchWork => "has too many versioned comments to be checked",
         }
@@ -74,14 +81,45 @@ const MAX_NESTING: u8 = 2;
 const MAX_VERSIONS: usize = 4;
 
 /// Looks at each statement of a text, as a client may send it in COM_QUERY or COM_STMT_PREPARE.
+/// Stored and loadable functions are left to the server; [`check_calls`] leaves none.
 pub fn check(sql: &[u8], options: Options) -> Verdict {
-    match check_text(sql, options, 0, &Budget::of(sql.len())) {
+    verdict(check_text(sql, options, 0, &Budget::of(sql.len()), None))
+}
+
+/// The same in every way in which servers may read the text. Functions must be known to only read.
+pub fn check_calls(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Verdict {
+    let mut ways = readings.of(sql);
+    verdict(ways.try_for_each(|options| check_text(sql, options, 0, &Budget::of(sql.len()), Some(calls))))
+}
+
+fn verdict(checked: Result<(), Reason>) -> Verdict {
+    match checked {
         Ok(()) => Verdict::Allowed,
         Err(reason) => Verdict::Refused(reason),
     }
 }
 
-fn check_text(sql: &[u8], options: Options, nesting: u8, budget: &Budget) -> Result<(), Reason> {
+/// The first statement of a text, and what stands behind its semicolon, if it has one.
+pub fn first_statement(sql: &[u8], options: Options) -> (&[u8], Option<&[u8]>) {
+    let semicolon = Lexer::new(sql, options).find(|token| token.kind == Kind::Semicolon);
+    match semicolon.and_then(|token| sql.split_at_checked(token.start)) {
+        Some((first, rest)) => (first, rest.get(1..)),
+        None => (sql, None),
+    }
+}
+
+/// Whether nothing but white space and comments stands in a statement.
+pub fn is_blank(sql: &[u8], options: Options) -> bool {
+    Lexer::new(sql, options).all(|token| token.is_trivia())
+}
+
+fn check_text(
+    sql: &[u8],
+    options: Options,
+    nesting: u8,
+    budget: &Budget,
+    calls: Option<&Calls<'_>>,
+) -> Result<(), Reason> {
     if nesting > MAX_NESTING {
         return Err(Reason::HiddenText);
     }
@@ -93,8 +131,11 @@ fn check_text(sql: &[u8], options: Options, nesting: u8, budget: &Budget) -> Res
     loop {
         let start = lexer;
         let versions = walk_statement(&mut lexer, budget)?;
+        let mut changes_reading = false;
         for skipped in versions.combinations() {
-            let checked = check_statement(Statement::new(start, &skipped, budget), options, nesting);
+            let statement = Statement::new(start, &skipped, budget, calls);
+            let checked = check_statement(statement, options, nesting);
+            changes_reading |= statement.changes_reading();
             // What was found up to there counts for nothing.
             if budget.is_spent() {
                 return Err(Reason::TooMuchWork);
@@ -105,9 +146,7 @@ fn check_text(sql: &[u8], options: Options, nesting: u8, budget: &Budget) -> Res
         if behind >= sql.len() {
             return Ok(());
         }
-        if Statement::new(start, &[], budget).changes_reading()
-            && modes.get_or_insert_with(|| Modes::of(sql)).matter_behind(behind)
-        {
+        if changes_reading && modes.get_or_insert_with(|| Modes::of(sql)).matter_behind(behind) {
             return Err(Reason::Unreadable);
         }
     }
@@ -198,7 +237,9 @@ fn check_statement(statement: Statement<'_>, options: Options, nesting: u8) -> R
         b"DESC" | b"DESCRIBE" | b"EXPLAIN" => query::explain(rest),
         b"ANALYZE" => query::analyze(rest),
         b"SET" => set::set(rest),
-        b"USE" | b"HELP" | b"KILL" | b"CHECKSUM" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" => Ok(()),
+        b"USE" | b"HELP" | b"KILL" | b"CHECKSUM" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" => {
+            query::expressions(rest)
+        }
         b"BEGIN" => only(rest, &["WORK"]),
         b"START" => start_transaction(rest),
         b"RELEASE" => followed_by(rest, &["SAVEPOINT"]),
@@ -255,7 +296,7 @@ fn lock_tables(mut rest: Statement<'_>) -> Result<(), Reason> {
 
 fn only_diagnostics(mut rest: Statement<'_>) -> Result<(), Reason> {
     match rest.find(|token| !token.is_any(&["CURRENT", "STACKED"])) {
-        Some(token) if token.is("DIAGNOSTICS") => Ok(()),
+        Some(token) if token.is("DIAGNOSTICS") => query::expressions(rest),
         _ => Err(Reason::Writes),
     }
 }

@@ -1,56 +1,54 @@
 //! Queries and what explains them: which verb rules, and what in the expressions writes.
 
 use super::statement::{Statement, outside};
-use super::{Kind, Reason};
+use super::{Kind, Reason, functions};
 use crate::sql::Token;
 
 const READS: [&str; 3] = ["SELECT", "TABLE", "VALUES"];
 const WRITES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
 
-/// Functions of MariaDB's sequences, and of what applications build in their place.
-const SEQUENCE_FUNCTIONS: [&str; 2] = ["NEXTVAL", "SETVAL"];
-/// Functions that reconfigure the servers begin with these (group_replication_set_as_primary, …).
-const MANAGEMENT: [&[u8]; 4] = [
-    b"group_replication_set_",
-    b"group_replication_switch_",
-    b"group_replication_enable_",
-    b"asynchronous_connection_failover_",
-];
-
-/// No INTO a file, no sequence that moves on, no function that manages servers. Stored
-/// functions are left to the server, which runs them in a read-only transaction.
+/// No INTO a file, no sequence that moves on, no function that may write, no verb of a write in parentheses.
 pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
+    let mut functions = functions::Scan::new(tokens.calls());
     let mut before: [Option<Token<'_>>; 2] = [None, None];
     for token in tokens {
         let [older, last] = before;
         let last_is = |word| last.is_some_and(|last| last.is(word));
         // `t.into`, `@nextval`; but `@` alone is a variable, too, on MySQL: `SELECT @ INTO OUTFILE …`.
         let named = older.is_some_and(|older| older.kind == Kind::Dot);
-        let variable = older.is_some_and(|older| older.kind == Kind::At);
         if !named && last_is("INTO") && token.is_any(&["OUTFILE", "DUMPFILE"]) {
             return Err(Reason::WritesFile);
         }
         if token.is("FOR") && last_is("VALUE") && older.is_some_and(|older| older.is("NEXT")) {
             return Err(Reason::WritingFunction);
         }
-        if token.kind == Kind::Open && !variable && last.is_some_and(writes_when_called) {
+        // `sequence.NEXTVAL` of the Oracle mode.
+        if last.is_some_and(|last| last.kind == Kind::Dot) && functions::is_sequence_function(bare(token)) {
             return Err(Reason::WritingFunction);
         }
+        if token.kind != Kind::Open && begins_write(before) {
+            return Err(Reason::Writes);
+        }
+        functions.token(token)?;
         before = [last, Some(token)];
     }
-    Ok(())
+    if begins_write(before) {
+        return Err(Reason::Writes);
+    }
+    functions.end()
 }
 
-fn writes_when_called(name: Token<'_>) -> bool {
-    let bare = match name.kind {
-        Kind::Word => name.text,
-        Kind::QuotedIdentifier => super::text::inside_quotes(name.text),
-        _ => return false,
-    };
-    let sequence = SEQUENCE_FUNCTIONS.iter().any(|word| bare.eq_ignore_ascii_case(word.as_bytes()));
-    let starts =
-        |prefix: &&[u8]| bare.get(..prefix.len()).is_some_and(|part| part.eq_ignore_ascii_case(prefix));
-    sequence || MANAGEMENT.iter().any(starts)
+/// `(DELETE`: these verbs are reserved words on all servers, and only queries stand in parentheses.
+fn begins_write([older, last]: [Option<Token<'_>>; 2]) -> bool {
+    older.is_some_and(|older| older.kind == Kind::Open) && last.is_some_and(|last| last.is_any(&WRITES))
+}
+
+/// A name without its quotes.
+fn bare(token: Token<'_>) -> &[u8] {
+    match token.kind {
+        Kind::QuotedIdentifier => super::text::inside_quotes(token.text),
+        _ => token.text,
+    }
 }
 
 /// `(SELECT …) UNION (SELECT …)`: the first word behind the parentheses must begin a query.

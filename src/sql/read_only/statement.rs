@@ -1,6 +1,7 @@
 //! One statement of a text as an iterator over its tokens; a copy is a bookmark.
 
 use super::budget::Budget;
+use super::functions::Calls;
 use crate::sql::{Kind, Lexer, Token};
 
 /// The tokens that mean something, up to the `;`, as a server sees them that skips the
@@ -9,7 +10,7 @@ use crate::sql::{Kind, Lexer, Token};
 /// In words, 0xa0 and 0xff separate: in latin1, cp850 and others they are white space (tried on
 /// both servers). UTF-8 has 0xa0 inside characters, but there it is no word's end: a byte over
 /// 0x7f stands before it, so no keyword of the allow list comes out of a name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Statement<'a> {
     lexer: Lexer<'a>,
     skipped: &'a [&'a [u8]],
@@ -20,12 +21,24 @@ pub(super) struct Statement<'a> {
     ended: bool,
     /// Once it is spent, every statement of the text seems to end.
     budget: &'a Budget,
+    /// What is known of functions.
+    calls: Option<&'a Calls<'a>>,
 }
 
 impl<'a> Statement<'a> {
     /// From where the lexer stands.
-    pub(super) fn new(lexer: Lexer<'a>, skipped: &'a [&'a [u8]], budget: &'a Budget) -> Self {
-        Self { lexer, skipped, word: &[], start: 0, ended: false, budget }
+    pub(super) fn new(
+        lexer: Lexer<'a>,
+        skipped: &'a [&'a [u8]],
+        budget: &'a Budget,
+        calls: Option<&'a Calls<'a>>,
+    ) -> Self {
+        Self { lexer, skipped, word: &[], start: 0, ended: false, budget, calls }
+    }
+
+    /// What is known of functions; None: any may be called.
+    pub(super) fn calls(&self) -> Option<&'a Calls<'a>> {
+        self.calls
     }
 
     /// What the text that it stands in may cost.

@@ -1,6 +1,6 @@
 //! Statements in string literals: PREPARE and EXECUTE IMMEDIATE.
 
-use super::budget::Budget;
+use super::query::expressions;
 use super::statement::Statement;
 use super::{Kind, Options, Reason, check_text};
 use crate::sql::Token;
@@ -15,24 +15,28 @@ pub(super) fn prepare(mut rest: Statement<'_>, options: Options, nesting: u8) ->
     }
     let literal = rest.next();
     match rest.next() {
-        None => check_literal(literal, options, nesting, rest.budget()),
+        None => check_literal(literal, options, nesting, rest),
         Some(_) => Err(Reason::HiddenText),
     }
 }
 
 /// `name USING …` runs what PREPARE checked. `IMMEDIATE 'text' USING …` is MariaDB's.
 pub(super) fn execute(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
+    let using = rest;
     let name = rest.next();
     if !name.is_some_and(|name| name.is("IMMEDIATE")) {
-        return Ok(());
+        return expressions(using);
     }
     match rest.next() {
         // A statement that was prepared under the name "immediate".
         None => Ok(()),
-        Some(using) if using.is("USING") => Ok(()),
+        Some(word) if word.is("USING") => expressions(using),
         literal => match rest.next() {
             Some(next) if !next.is("USING") => Err(Reason::HiddenText),
-            _ => check_literal(literal, options, nesting, rest.budget()),
+            _ => {
+                check_literal(literal, options, nesting, rest)?;
+                expressions(using)
+            }
         },
     }
 }
@@ -41,11 +45,11 @@ fn check_literal(
     literal: Option<Token<'_>>,
     options: Options,
     nesting: u8,
-    budget: &Budget,
+    of: Statement<'_>,
 ) -> Result<(), Reason> {
     match literal {
         Some(token) if token.kind == Kind::String => {
-            check_text(&unescape(token.text, options), options, nesting + 1, budget)
+            check_text(&unescape(token.text, options), options, nesting + 1, of.budget(), of.calls())
         }
         _ => Err(Reason::HiddenText),
     }
