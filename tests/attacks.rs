@@ -11,6 +11,8 @@ mod credentials;
 #[path = "attacks/cursors.rs"]
 mod cursors;
 mod dialogue;
+#[path = "attacks/functions.rs"]
+mod functions;
 #[path = "attacks/globals.rs"]
 mod globals;
 #[path = "attacks/impostor.rs"]
@@ -27,6 +29,8 @@ mod own_statements;
 mod passwords;
 #[path = "attacks/raw_access.rs"]
 mod raw_access;
+#[path = "attacks/readings.rs"]
+mod readings;
 #[path = "attacks/resets.rs"]
 mod resets;
 #[path = "attacks/stalled.rs"]

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::collations;
-use crate::topology::Flavor;
+use crate::topology::{Flavor, is_unsafe_charset};
 
 /// Variables that make up the character set.
 const CHARSET: [&[u8]; 4] =
@@ -55,7 +55,38 @@ pub enum Charset {
     },
 }
 
+/// Whether the bytes of a client's text tell where its quotes end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCharset {
+    /// They do.
+    Safe,
+    /// gbk and the like: a backslash may be the second byte of a character.
+    Unsafe,
+    /// It is the server's default, which no tracker reports.
+    ServersOwn,
+}
+
 impl Charset {
+    /// The character set of the client's texts.
+    pub fn of_client(&self) -> ClientCharset {
+        let name = match self {
+            // An id means the same on both servers, or is unknown to one of them.
+            Charset::Handshake(id) => {
+                collations::names(*id, Flavor::MySql).map(|(charset, _)| charset.as_bytes())
+            }
+            Charset::Set { client, .. } => Some(&**client).filter(|name| **name != *DEFAULT.as_bytes()),
+        };
+        match name {
+            None => ClientCharset::ServersOwn,
+            Some(name) if is_unsafe_charset(name) => ClientCharset::Unsafe,
+            // Ids that MariaDB lacks are none of the unsafe ones there, but its default may be.
+            Some(_) if matches!(self, Charset::Handshake(id) if collations::names(*id, Flavor::MariaDb).is_none()) => {
+                ClientCharset::ServersOwn
+            }
+            Some(_) => ClientCharset::Safe,
+        }
+    }
+
     /// A string that was written under this character set, so that it means the same under any. None: it cannot be
     /// said.
     pub fn introduce(&self, literal: &[u8], flavor: Flavor) -> Option<Vec<u8>> {

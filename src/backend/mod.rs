@@ -25,7 +25,7 @@ mod query;
 mod shelf;
 mod statements;
 
-pub use carried::{Carried, Charset};
+pub use carried::{Carried, Charset, ClientCharset};
 pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{

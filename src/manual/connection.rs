@@ -35,7 +35,8 @@
 //! Some commands the proxy answers itself: COM_PING, COM_RESET_CONNECTION (the server connections go back to
 //! the pool and the state begins anew), COM_CHANGE_USER (a login), COM_PROCESS_KILL (see
 //! [`kill`](super::kill)), COM_STMT_CLOSE (see [`prepared`](super::prepared)). COM_SET_OPTION only changes
-//! which [`Class`](crate::backend::Class) of connections the session goes on with. COM_BINLOG_DUMP and
+//! which [`Class`](crate::backend::Class) of connections the session goes on with, on replica ports
+//! nothing but whether texts of several statements are cut. COM_BINLOG_DUMP and
 //! COM_BINLOG_DUMP_GTID go to a server alone, without what the client sent behind them. If the server answers with an
 //! ERR packet, the session goes on. If it answers with an event, the session is a [`tunnel`](crate::net::tunnel) until
 //! it ends: events pass up to an EOF or ERR packet, and of the client only acknowledgements of semi-synchronous
@@ -50,6 +51,29 @@
 //! [`wire::query_text`](crate::wire::query_text) finds the text behind query attributes as the server does. What the
 //! server reads in a way of its own (types that no library sends, lengths with a first byte of 0xfb or 0xff) is
 //! refused, since a client could hide a write there; so is a server without query attributes for a client with them.
+//!
+//! # Replica ports
+//!
+//! The guard must read a text as the server will. What decides that is known of the session as far as trackers and
+//! status flags reported it (`session/state/reading.rs`). Where they did not, all
+//! [`TextModes`](crate::topology::TextModes) count that the probes have seen on any server since the proxy began: the global
+//! `sql_mode`, what `init_connect` may set, and for a session with the server's default character set the global
+//! `character_set_client`. [`Readings`](crate::sql::Readings) are at most four ways to read a text, and one if it has neither
+//! a backslash nor a double quote. A text must pass in all of them; a class that differs between them is
+//! [`UNKNOWN`](crate::sql::StatementClass). A server that is probed for the first time while a statement waits has the text
+//! judged again (`judge_again`), and so is a prepared text before it is prepared on another connection.
+//!
+//! Should the guard misread a text all the same, its connections do not take several statements in a text
+//! ([`Class`](crate::backend::Class) without CLIENT_MULTI_STATEMENTS): `session/pieces.rs` cuts the text, judges each statement by
+//! the modes that hold then, and sends it alone. Sequence ids go on, all answers but the last carry SERVER_MORE_RESULTS_EXISTS,
+//! an error ends the text. `transaction_read_only = OFF`, as reported by a tracker, ends the connection before the next
+//! statement. Two things differ from the server's own answer: the text that a syntax error quotes ends with its
+//! statement, and query attributes belong to the first statement.
+//!
+//! Functions are an allow list (`sql/read_only/functions.rs`): built in (`sql/classify/names.rs` and a few more words), or in
+//! the [catalogue](super::probes#stored-routines) as one that only reads. `tests/attacks/functions.rs` holds the list against
+//! what the servers document and load, `tests/attacks/readings.rs` tries texts, and the fuzz target `guard` compares with
+//! another parser.
 //!
 //! # One statement
 //!

@@ -204,8 +204,7 @@ impl Walk {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Passes the answer to the client. A request that is whole stays in `buf` for as long as it may have
-    /// to be sent again.
+    /// Passes the answer to the client. A whole request stays in `buf` while it may have to be sent again.
     pub(super) async fn answer(
         &mut self,
         mut walker: ResponseWalker,
@@ -306,6 +305,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.context.buffers.give(chunk);
+        self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
             self.prepared(ok, request.arguments(buf), request.class);
         }

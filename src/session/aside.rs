@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::client::ended_by;
+use super::pieces::has_several;
 use super::{Session, Signals};
 use crate::net::{Buf, Runtime, or_raised};
-use crate::sql::read_only::{Verdict, check};
+use crate::sql::read_only::{Calls, Verdict, check_calls};
 use crate::sql::{Context, MAX_READ, StatementClass, classify};
 use crate::telemetry::{Close, Port};
 
@@ -23,18 +24,19 @@ pub(super) struct Look {
     pub verdict: Verdict,
     /// What the text is and does.
     pub class: StatementClass,
+    /// It was read aside, on a replica port, and has more than one statement.
+    pub several: bool,
 }
 
 impl<R: Runtime> Session<R> {
     /// Looks at a whole text.
     pub(super) fn look(&self, text: &[u8]) -> Look {
-        let options = self.state.sql_options();
-        let verdict = if self.port == Port::Replica { check(text, options) } else { Verdict::Allowed };
+        let verdict = if self.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };
         let class = match verdict {
-            Verdict::Allowed => self.context.classify(text, options, self.state.carried.schema.as_deref()),
+            Verdict::Allowed => self.class_of_text(text),
             Verdict::Refused(_) => StatementClass::UNKNOWN,
         };
-        Look { verdict, class }
+        Look { verdict, class, several: false }
     }
 
     /// Whether a text of this length is for another thread.
@@ -45,20 +47,21 @@ impl<R: Runtime> Session<R> {
     /// The same as [`Self::look`] for a long text, which stands at this place of the buffer. One of a worker's long texts
     /// is read at a time, in the order in which they came.
     pub(super) async fn look_aside(&mut self, buf: &mut Buf, place: Range<usize>) -> Result<Look, Close> {
-        let (context, options) = (self.context.clone(), self.state.sql_options());
+        let (context, readings) = (self.context.clone(), self.readings());
         let schema = self.state.carried.schema.as_deref().unwrap_or_default().to_vec();
         let (routines, guarded) = (context.routines.borrow().clone(), self.port == Port::Replica);
         let whole = std::mem::take(buf);
         let work = move || {
             let text = whole.filled().get(place).unwrap_or_default();
-            let verdict = if guarded { check(text, options) } else { Verdict::Allowed };
+            let calls = Calls { schema: &schema, routines: &*routines };
+            let verdict = if guarded { check_calls(text, readings, &calls) } else { Verdict::Allowed };
+            let of = |options| classify(text, Context { options, schema: &schema }, &*routines);
             let class = match verdict {
-                Verdict::Allowed if text.len() <= MAX_CLASSIFIED => {
-                    classify(text, Context { options, schema: &schema }, &*routines)
-                }
+                Verdict::Allowed if text.len() <= MAX_CLASSIFIED => one_class(readings.of(text).map(of)),
                 _ => StatementClass::UNKNOWN,
             };
-            (Look { verdict, class }, whole)
+            let several = guarded && has_several(text, readings.options);
+            (Look { verdict, class, several }, whole)
         };
         let reading = async {
             let _turn = context.reading.acquire().await.ok()?;
@@ -74,4 +77,10 @@ impl<R: Runtime> Session<R> {
             Err(raised) => Err(ended_by(raised)),
         }
     }
+}
+
+/// The class of a text by the ways to read it. One that is something else by another way is not understood.
+pub(super) fn one_class(mut ways: impl Iterator<Item = StatementClass>) -> StatementClass {
+    let class = ways.next().unwrap_or(StatementClass::UNKNOWN);
+    if ways.all(|other| other == class) { class } else { StatementClass::UNKNOWN }
 }

@@ -4,7 +4,7 @@ use super::timeouts::{Side, Stall, or_stalled};
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::Close;
-use crate::wire::{OkPacket, StatusFlags, frame_with};
+use crate::wire::{Capabilities, EofPacket, OkPacket, StatusFlags, frame_with};
 
 impl<R: Runtime> Session<R> {
     /// Writes one packet.
@@ -53,9 +53,22 @@ impl<R: Runtime> Session<R> {
 
     /// An OK packet of the proxy's own.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
-        let status = self.state.status & StatusFlags::OF_THE_SESSION;
+        let status = self.shown_status();
         let track = self.legs_track();
+        self.state.answer.next_seq = Some(seq.wrapping_add(1));
         self.send(seq, |out| OkPacket { status, ..OkPacket::default() }.encode(out, 0, track)).await
+    }
+
+    /// The packet that ends rows, alone: an EOF packet or what stands in its place.
+    pub(super) async fn send_end(&mut self, seq: u8) -> Result<(), Close> {
+        let status = self.shown_status();
+        let track = self.legs_track();
+        let deprecate_eof = self.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        self.send(seq, |out| match deprecate_eof {
+            true => OkPacket { status, ..OkPacket::default() }.encode(out, 0xfe, track),
+            false => EofPacket { warnings: 0, status }.encode(out),
+        })
+        .await
     }
 
     /// The answer to COM_PING, with the warnings of the last statement, as MySQL has it.
@@ -66,8 +79,14 @@ impl<R: Runtime> Session<R> {
         self.send(seq, |out| OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0, track)).await
     }
 
+    /// The status flags of an answer that the proxy makes.
+    pub(super) fn shown_status(&self) -> StatusFlags {
+        let status = self.state.status & StatusFlags::OF_THE_SESSION;
+        if self.handle.piece.get().more { status | StatusFlags::MORE_RESULTS_EXISTS } else { status }
+    }
+
     fn legs_track(&self) -> bool {
-        self.capabilities.contains(crate::wire::Capabilities::SESSION_TRACK)
+        self.capabilities.contains(Capabilities::SESSION_TRACK)
     }
 
     /// An ERR packet of the proxy's own.

@@ -281,6 +281,11 @@ impl<R: Runtime> Session<R> {
                     self.skip(buf, *request).await?;
                     return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
                 }
+                if self.port == Port::Replica {
+                    // Its servers take one statement at a time in any case.
+                    self.skip(buf, *request).await?;
+                    return self.send_end(request.answer_seq()).await;
+                }
             }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
                 if self.port == Port::Replica =>
@@ -321,7 +326,7 @@ impl<R: Runtime> Session<R> {
 
     /// Throws a request away, reading what of it is still to come.
     pub(super) async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
-        let mut run = super::request::PacketRun::command(request.header.seq);
+        let mut run = super::request::PacketRun::command(0);
         loop {
             let Some(used) = run.feed(buf.filled_mut()) else {
                 let failure = Failure::OutOfOrder;
@@ -329,7 +334,7 @@ impl<R: Runtime> Session<R> {
             };
             buf.consume(used);
             if run.has_ended() {
-                return Ok(run.seq);
+                return Ok(run.seq.wrapping_add(request.header.seq));
             }
             if self.fill(buf, run.seq).await? == 0 {
                 return Err(Close::ClientLost);

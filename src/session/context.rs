@@ -22,7 +22,7 @@ use crate::net::{BufferPool, Runtime};
 use crate::routing::{Role, Want};
 use crate::sql::{self, ClassCache, StatementClass};
 use crate::telemetry::{Disruption, Port, WorkerMetrics, cell_of};
-use crate::topology::{HeardWrites, ServerId, Snapshot};
+use crate::topology::{HeardWrites, ServerId, Snapshot, TextModes};
 use crate::wire::Edits;
 
 /// An account and a schema that it was let into.
@@ -107,6 +107,11 @@ impl TopologyCell {
         let current = self.current.borrow();
         let writer = current.last_writer.and_then(|id| current.server(id));
         writer.and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
+    }
+
+    /// In which ways the servers may read texts.
+    pub fn modes(&self) -> TextModes {
+        self.current.borrow().modes
     }
 
     /// Replaces it and wakes who waits for that.

@@ -20,7 +20,7 @@ use crate::routing::{Role, Why};
 use crate::sql::Effects;
 use crate::telemetry::{Close, Disruption, Pin, Port, cell_of};
 use crate::topology::ServerId;
-use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker};
+use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
 
 /// Tries of one statement that was never executed, before the client hears of it. Pooled connections to a server that
 /// died are found out one by one, some only when they have taken the statement.
@@ -242,7 +242,7 @@ impl<R: Runtime> Session<R> {
         // Who waits for one connection must not keep the other for diagnostics that this statement ends.
         self.let_diagnostics_go(role);
         match self.attach(role).await {
-            Ok(()) => Ok(None),
+            Ok(()) => self.judge_again(buf, request).map(|()| None),
             Err(Stop::Tell(failure))
                 if role == Role::Reader && self.port == Port::Split && is_of_the_replicas(&failure) =>
             {
@@ -322,9 +322,9 @@ impl<R: Runtime> Session<R> {
         let shape = request.command.response_to(request.payload(buf));
         self.handle.deed.set(Deed::of(self.role, request));
         let (seq, sent) = if request.whole {
-            (request.answer_seq(), self.send_whole(buf, *request).await)
+            (1, self.send_whole(buf, *request).await)
         } else {
-            Box::pin(self.send_large(buf, *request)).await?
+            Box::pin(self.send_large(buf)).await?
         };
         if shape == ResponseShape::None {
             if !sent {
@@ -340,7 +340,11 @@ impl<R: Runtime> Session<R> {
         let mut legs = Legs::new(server, self.capabilities);
         legs.client_tracks_all = self.state.tracks_all;
         legs.also = self.state.transaction_elsewhere(self.role);
+        if self.handle.piece.get().more {
+            legs.also |= StatusFlags::MORE_RESULTS_EXISTS;
+        }
         let mut walker = ResponseWalker::new(shape, legs, seq, self.state.status);
+        walker.goes_on(request.header.seq);
         if request.command == Command::StmtPrepare {
             walker.names_statement(self.state.statements.next_id());
         }

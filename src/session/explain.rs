@@ -7,7 +7,7 @@ use crate::config::Choice;
 use crate::net::Runtime;
 use crate::routing::{Role, Why};
 use crate::telemetry::Close;
-use crate::wire::{Capabilities, EofPacket, OkPacket, StatusFlags, Writer, frame_with};
+use crate::wire::{Capabilities, EofPacket, OkPacket, Writer, frame_with};
 
 /// `Protocol::ColumnType` of a VAR_STRING.
 const VAR_STRING: u8 = 0xfd;
@@ -83,7 +83,7 @@ impl<R: Runtime> Session<R> {
         let deprecate_eof = self.capabilities.contains(Capabilities::DEPRECATE_EOF);
         let track = self.capabilities.contains(Capabilities::SESSION_TRACK);
         let metadata_ext = self.capabilities.contains(Capabilities::MARIADB_EXTENDED_METADATA);
-        let status = self.state.status & StatusFlags::OF_THE_SESSION;
+        let status = self.shown_status();
         out.replace_with(|out| {
             let mut packet = |write: &mut dyn FnMut(&mut Vec<u8>)| {
                 frame_with(out, seq, |out| write(out));
@@ -113,6 +113,7 @@ impl<R: Runtime> Session<R> {
                 }
             });
         });
+        self.state.answer.next_seq = Some(seq);
         let out = self.write(out).await?;
         self.context.buffers.give(out);
         Ok(())

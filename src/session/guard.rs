@@ -1,15 +1,18 @@
 //! A look at statement texts before they go: what they are, what a replica port refuses,
 //! and KILL, which means sessions of this proxy.
 
-use super::aside::Look;
+use super::aside::{Look, one_class};
 use super::attach::Stop;
+use super::pieces::Piece;
 use super::request::Request;
+use super::state::readings_under;
 use super::statements::MOST;
 use super::{Failure, Session};
+use crate::backend::Carried;
 use crate::net::{Buf, Claim, Runtime};
 use crate::sql::parts::asks_query_cost;
-use crate::sql::read_only::Verdict;
-use crate::sql::{self, ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
+use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
+use crate::sql::{self, ClassReason, Effects, MAX_READ, Readings, StatementClass, StatementKind};
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
@@ -19,6 +22,9 @@ const QUERY_COST: StatementClass = StatementClass {
     effects: Effects::READS_FOUND_ROWS,
     reason: ClassReason::LooksBack,
 };
+
+/// Longer texts than [`MAX_READ`] are not cut into statements: the statement …
+const LONG_AND_SEVERAL: &str = "stands among others in a text of more than 128 KiB";
 
 impl<R: Runtime> Session<R> {
     /// What is wrong with a text before it is looked at, if anything is.
@@ -43,7 +49,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The same of a text that PREPARE keeps.
-    fn may_keep_text(&self, bytes: usize) -> bool {
+    pub(super) fn may_keep_text(&self, bytes: usize) -> bool {
         let known = &self.state.text_statements;
         let kept: usize = known.iter().map(|known| known.text.len()).sum();
         self.state.statements.has_room(bytes + kept)
@@ -79,7 +85,7 @@ impl<R: Runtime> Session<R> {
         let look = match request.whole {
             true if self.reads_aside(text.len()) => Box::pin(self.look_aside(buf, place.clone())).await?,
             true => self.look(text),
-            false => Look { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN },
+            false => Look { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false },
         };
         let text = buf.filled().get(place).unwrap_or_default();
         if let Verdict::Refused(reason) = look.verdict {
@@ -92,7 +98,13 @@ impl<R: Runtime> Session<R> {
             return self.decline(buf, *request, Failure::ReadOnlyPort(reason.as_str())).await;
         }
         request.class = look.class;
+        if self.port == Port::Replica {
+            self.handle.piece.set(Piece { more: false, judged: self.context.topology.modes() });
+        }
         if !short {
+            if look.several && self.takes_several(request) {
+                return self.decline(buf, *request, Failure::ReadOnlyPort(LONG_AND_SEVERAL)).await;
+            }
             return self.forward(buf, request).await;
         }
         if request.command == Command::Query
@@ -101,14 +113,7 @@ impl<R: Runtime> Session<R> {
         {
             return self.decline(buf, *request, Failure::TooManyStatements(MOST)).await;
         }
-        if request.class.effects.contains(Effects::EXECUTES) {
-            request.class = self.executed(text, request.class);
-        } else if request.class.reason == ClassReason::OneServer
-            && asks_query_cost(text, self.state.sql_options())
-        {
-            // The shape of the text does not say what is asked for.
-            request.class = QUERY_COST;
-        }
+        request.class = self.class_looked_into(text, request.class);
         if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
             return Box::pin(self.explain(buf, *request)).await;
         }
@@ -118,7 +123,72 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::Query && begins_like_kill(text) {
             return Box::pin(self.kill_text(buf, *request)).await;
         }
+        if self.goes_in_pieces(buf, request) {
+            return Box::pin(self.one_at_a_time(buf, *request)).await;
+        }
         self.forward(buf, request).await
+    }
+
+    /// Every way in which the servers that are known may read a text of the session.
+    #[inline]
+    pub(super) fn readings(&self) -> Readings {
+        self.state.readings(self.context.topology.modes())
+    }
+
+    /// What the guard of replica ports says of a text, read in every way in which servers may read it.
+    pub(super) fn judge(&self, text: &[u8]) -> Verdict {
+        self.judge_as(text, self.readings(), &self.state.carried)
+    }
+
+    /// The same of a text that was prepared under this state, if there is more than the one way to read it that it
+    /// was judged in then.
+    pub(super) fn judge_prepared(&self, text: &[u8], under: &Carried) -> Verdict {
+        let readings = readings_under(under, self.context.topology.modes());
+        match readings.of(text).nth(1) {
+            None => Verdict::Allowed,
+            Some(_) if self.reads_aside(text.len()) => Verdict::Refused(Reason::Unreadable),
+            Some(_) => self.judge_as(text, readings, under),
+        }
+    }
+
+    fn judge_as(&self, text: &[u8], readings: Readings, state: &Carried) -> Verdict {
+        let routines = self.context.routines.borrow();
+        let schema = state.schema.as_deref().unwrap_or_default();
+        check_calls(text, readings, &Calls { schema, routines: &**routines })
+    }
+
+    /// Judges a text again if a server came meanwhile that may read it in another way.
+    pub(super) fn judge_again(&self, buf: &Buf, request: &Request) -> Result<(), Stop> {
+        let (piece, modes) = (self.handle.piece.get(), self.context.topology.modes());
+        let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
+        if !has_text || self.port != Port::Replica || piece.judged == modes {
+            return Ok(());
+        }
+        self.handle.piece.set(Piece { judged: modes, ..piece });
+        let text = match request.command {
+            Command::StmtPrepare => Some(request.arguments(buf)),
+            _ => self.text_of(buf, *request),
+        };
+        match text.map(|text| self.judge(text)) {
+            Some(Verdict::Allowed) => Ok(()),
+            Some(Verdict::Refused(reason)) => Err(Stop::Tell(Failure::ReadOnlyPort(reason.as_str()))),
+            None => Err(Stop::Tell(Failure::TooLongToCheck(MAX_PAYLOAD))),
+        }
+    }
+
+    /// What a text is and does. One that is something else by another way to read it is not understood.
+    pub(super) fn class_of_text(&self, text: &[u8]) -> StatementClass {
+        let schema = self.state.carried.schema.as_deref();
+        one_class(self.readings().of(text).map(|options| self.context.classify(text, options, schema)))
+    }
+
+    /// The same where the shape of the text does not say it.
+    pub(super) fn class_looked_into(&self, text: &[u8], class: StatementClass) -> StatementClass {
+        if class.effects.contains(Effects::EXECUTES) {
+            return self.executed(text, class);
+        }
+        let asks = class.reason == ClassReason::OneServer && asks_query_cost(text, self.state.sql_options());
+        if asks { QUERY_COST } else { class }
     }
 
     /// EXECUTE is what the statement is that was prepared as text under that name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::level::Levels;
+use super::pieces::Piece;
 use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::Level;
@@ -94,6 +95,8 @@ pub struct Handle {
     kept: PerRole<Cell<Option<Attached>>>,
     /// Whose it is, once logged in.
     pub login: RefCell<Option<Rc<Login>>>,
+    /// Which part of its text the statement under way is.
+    pub(super) piece: Cell<Piece>,
     /// A command is under way.
     pub busy: Cell<bool>,
     /// The server that was lost with it.
@@ -136,6 +139,7 @@ impl Handle {
             attached: Cell::new(None),
             kept: Default::default(),
             login: RefCell::new(None),
+            piece: Cell::default(),
             busy: Cell::new(true),
             lost_on: Cell::new(None),
             began: Cell::new(Instant::now()),

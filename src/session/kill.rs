@@ -35,7 +35,7 @@ impl<R: Runtime> Session<R> {
         let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
         let (Some(kill), Some(id)) = (kill, id) else {
-            return self.forward(buf, &mut request).await;
+            return self.forward_text(buf, &mut request).await;
         };
         self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
     }

@@ -116,7 +116,7 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn own_variable(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         let prepares = request.command == Command::StmtPrepare;
         let Some(own) = self.own(buf, request) else {
-            return self.forward(buf, &mut request).await;
+            return self.forward_text(buf, &mut request).await;
         };
         let failure = match own {
             _ if prepares => Failure::OwnVariable(Misuse::Prepared),

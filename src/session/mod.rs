@@ -36,6 +36,7 @@ mod level;
 mod links;
 mod login;
 mod outcome;
+mod pieces;
 mod pins;
 mod place;
 mod prepared;
@@ -202,7 +203,12 @@ impl<R: Runtime> Session<R> {
 
     /// The class of server connections that this session needs for a role.
     fn class(&self, role: Role) -> Class {
-        Class { capabilities: self.capabilities & Capabilities::CLASS, read_only: role == Role::Reader }
+        let mut capabilities = self.capabilities & Capabilities::CLASS;
+        if self.port == Port::Replica {
+            // Statements go there one at a time (see `pieces`): what one of them hides, the server does not run.
+            capabilities -= Capabilities::MULTI_STATEMENTS;
+        }
+        Class { capabilities, read_only: role == Role::Reader }
     }
 
     fn buffer(&self) -> Buf {

@@ -12,6 +12,7 @@ use super::{Failure, Session};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
 use crate::net::{Buf, Runtime};
 use crate::routing::Role;
+use crate::sql::read_only::Verdict;
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::{Close, Pin, Port};
 use crate::topology::Flavor;
@@ -291,6 +292,12 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn prepare_text(&mut self, text: &PreparedText) -> Result<Brought, Stop> {
+        if self.port == Port::Replica
+            && let Verdict::Refused(reason) = self.judge_prepared(&text.text, &text.under)
+        {
+            // Some server reads it in another way than those that were known when it was prepared first.
+            return Err(Stop::Tell(Failure::ReadOnlyPort(reason.as_str())));
+        }
         let under_others = !text.under.parses_like(&self.state.carried);
         if under_others {
             let then = Rc::new(self.state.carried.parsing_like(&text.under));

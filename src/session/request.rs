@@ -7,7 +7,8 @@ use crate::wire::{Command, PacketHeader};
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    /// The first packet's header.
+    /// The first packet's header. In the buffer its sequence id is 0. Here it is that of the packet before the
+    /// answer as the client counts, which goes on in a text of several statements.
     pub header: PacketHeader,
     /// The first payload byte.
     pub command: Command,
@@ -48,7 +49,7 @@ impl Request {
         buf.filled().get(PacketHeader::LEN..end).unwrap_or_default()
     }
 
-    /// The sequence id of the answer's first packet.
+    /// The sequence id of the answer's first packet, as the client counts.
     pub fn answer_seq(&self) -> u8 {
         self.header.seq.wrapping_add(1)
     }

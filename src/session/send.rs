@@ -103,8 +103,8 @@ impl<R: Runtime> Session<R> {
 
     /// Streams a request that is larger than the buffer. The client is read to the request's end even if
     /// the server is lost on the way: only then does it listen. Returns the answer's sequence id.
-    pub(super) async fn send_large(&mut self, buf: &mut Buf, request: Request) -> Result<(u8, bool), Close> {
-        let mut run = PacketRun::command(request.header.seq);
+    pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<(u8, bool), Close> {
+        let mut run = PacketRun::command(0);
         let (mut broken, mut any) = (false, false);
         if let Some(connection) = &mut self.backend {
             connection.begins();

@@ -4,6 +4,7 @@
 
 mod answered;
 mod leaves;
+mod reading;
 mod variables;
 
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use super::pins::{PinSet, Pins, words};
 use super::reader::Written;
 use super::statements::ClientStatements;
 use super::untold::{UntoldVariables, Whose};
-use crate::backend::{Carried, Charset, InsertId, InsertIdCell, TextStatements};
+use crate::backend::{Carried, InsertId, InsertIdCell, TextStatements};
 use crate::routing::{Role, SessionFacts};
 use crate::sql;
 use crate::sql::{ClassReason, Effects, StatementClass};
@@ -32,6 +33,8 @@ struct TemporaryTables(HashSet<Qualified>);
 use answered::{Over, mentions};
 
 pub use answered::{Answered, is_rollback};
+use reading::Reading;
+pub use reading::readings_under;
 pub use variables::INSERT_ID;
 
 /// As an error spells it, without its schema.
@@ -74,6 +77,8 @@ pub struct SessionState {
     temporary_tables: Option<Box<TemporaryTables>>,
     /// How its texts are to be read, as follows from the rest.
     options: sql::Options,
+    /// What leaves that open.
+    reading: Reading,
     /// The servers are MariaDB.
     pub(super) of_mariadb: bool,
     /// HANDLERs that were opened and not closed.
@@ -151,6 +156,7 @@ impl SessionState {
             written: Written::default(),
             temporary_tables: None,
             options: sql::Options::default(),
+            reading: Reading::default(),
             of_mariadb: false,
             handlers: 0,
             named_locks: None,
@@ -449,31 +455,6 @@ impl SessionState {
         self.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
     }
 
-    /// How the session's texts are to be read.
-    #[inline]
-    pub fn sql_options(&self) -> sql::Options {
-        self.options
-    }
-
-    fn options_of_now(&self) -> sql::Options {
-        let charset = match &self.carried.charset {
-            Charset::Set { client, .. } => {
-                [&b"gbk"[..], b"gb18030", b"sjis", b"cp932", b"big5"].contains(&&**client)
-            }
-            // Handshake ids of big5 (1, 84), sjis (13, 88), gbk (28, 87), cp932 (95, 96), gb18030 (248 to 250).
-            Charset::Handshake(id) => matches!(id, 1 | 84 | 13 | 88 | 28 | 87 | 95 | 96 | 248..=250),
-        };
-        let mode = self.carried.variables.iter().find(|(name, _)| **name == *b"sql_mode");
-        let mode_has = |word: &[u8]| {
-            mode.is_some_and(|(_, value)| value.split(|b| *b == b',').any(|w| w.eq_ignore_ascii_case(word)))
-        };
-        sql::Options {
-            ansi_quotes: self.status.contains(StatusFlags::ANSI_QUOTES) || mode_has(b"ANSI_QUOTES"),
-            no_backslash_escapes: self.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
-            unsafe_charset: charset,
-        }
-    }
-
     /// An OK packet, or the end of a result set.
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard) {
@@ -516,6 +497,7 @@ impl SessionState {
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
+                self.reading.told(name, value);
                 parts += u8::from(name.starts_with(b"character_set_"));
                 charset |= name == b"character_set_connection";
                 collation |= name == b"collation_connection";

@@ -34,6 +34,8 @@ pub struct Answered {
     pub charset_told: bool,
     /// By the end of its connection.
     pub ended: bool,
+    /// The client has all of it: the sequence id of what it gets next, if that belongs to the same text.
+    pub next_seq: Option<u8>,
 }
 
 impl Answered {

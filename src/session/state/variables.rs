@@ -25,12 +25,14 @@ impl SessionState {
         Rc::make_mut(&mut self.carried).forget_variable(name);
         self.untold.on(role, Whose::System).add(name);
         self.pin(role, Pin::Variable);
+        self.reading_untold(Some(name));
     }
 
     /// The same of variables whose names nobody knows.
     pub(super) fn untold_somehow(&mut self, role: Role) {
         self.untold.on(role, Whose::System).add_nameless();
         self.pin(role, Pin::Variable);
+        self.reading_untold(None);
     }
 
     /// Whether the connection for this role gathers profiles of the session's statements, or did: everything that is
@@ -143,6 +145,9 @@ impl SessionState {
     }
 
     fn given(&mut self, role: Role, name: &[u8], given: Given) {
+        if name == b"sql_mode" {
+            self.mode_given();
+        }
         let is_clock = name == b"timestamp";
         let is_zero = |value: &[u8]| value.iter().all(|b| matches!(b, b'0' | b'.'));
         let is_number = |value: &[u8]| value.iter().all(|b| b.is_ascii_digit() || *b == b'.');

@@ -50,9 +50,9 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
         db.expect_query("select a from t").await;
         db.reply(&one());
         client.expect(&one()).await;
-        // A function that writes is found out by the server: its answer is what a read-only server says.
-        client.query("select f()");
-        db.expect_query("select f()").await;
+        // What writes all the same is found out by the server: its answer is what a read-only server says.
+        client.query("select a from t for update");
+        db.expect_query("select a from t for update").await;
         db.reply(&[err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")]);
         let text = client.expect_err(1290, "HY000").await;
         assert!(text.contains("--read-only"), "{text}");
@@ -132,18 +132,18 @@ fn any_statement_without_an_answer_runs_on_another_replica() {
         let world = World::new();
         let servers = [world.server("db-1"), world.server("db-2")];
         let mut client = world.login(&login()).await;
-        client.query("select f(a) from t");
+        client.query("select load_file(a) from t");
         let (first, mut db) = tokio::select! {
             db = servers[0].accept() => (0, db),
             db = servers[1].accept() => (1, db),
         };
         db.expect_read_only_set("").await;
-        db.expect_query("select f(a) from t").await;
+        db.expect_query("select load_file(a) from t").await;
         db.die();
         world.down(["db-1", "db-2"][first]);
         let mut db = servers[1 - first].accept().await;
         db.expect_read_only_set("").await;
-        db.expect_query("select f(a) from t").await;
+        db.expect_query("select load_file(a) from t").await;
         db.reply(&one());
         client.expect(&one()).await;
     });
@@ -252,9 +252,10 @@ fn a_transaction_begun_in_a_text_that_breaks_off_is_not_open() {
         client.query("begin; select a from t");
         let mut db = db1.accept().await;
         db.expect_read_only_set("").await;
-        db.expect_query("begin; select a from t").await;
-        db.reply(&[ok_with(IN_TRANS | MORE)]);
+        db.expect_query("begin").await;
+        db.reply(&[ok_with(IN_TRANS)]);
         client.expect(&[ok_with(IN_TRANS | MORE)]).await;
+        db.expect_query(" select a from t").await;
         db.die();
         client.peer.packet().await;
         client.send(vec![0x0e]);
@@ -285,5 +286,74 @@ fn a_killed_rollback_leaves_nothing_open() {
         db.expect_read_only_set("").await;
         db.answer_one("select a from t").await;
         client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn each_statement_of_a_text_goes_alone_and_the_answers_go_on_counting() {
+    play(async {
+        let world = world(Settings { chunk: 1, ..Settings::default() });
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("do 1; do 2 ; select a from t;");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        for (seq, text) in [(1, "do 1"), (2, " do 2 ")] {
+            db.expect_query(text).await;
+            db.reply(&[ok()]);
+            client.peer.expect_bytes(&frames(seq, &[ok_with(MORE | AUTOCOMMIT)])).await;
+        }
+        db.expect_query(" select a from t").await;
+        db.reply(&one());
+        client.peer.expect_bytes(&frames(3, &one())).await;
+        // An error ends the text.
+        client.query("do 1; do 2; do 3");
+        db.expect_query("do 1").await;
+        db.reply(&[ok()]);
+        db.expect_query(" do 2").await;
+        db.reply(&[err(1064, "42000", "no")]);
+        client.expect(&[ok_with(MORE | AUTOCOMMIT), err(1064, "42000", "no")]).await;
+        client.query("do 4");
+        db.expect_query("do 4").await;
+        db.reply(&[ok()]);
+        client.expect_ok().await;
+    });
+}
+
+#[test]
+fn a_statement_that_lifts_the_second_lock_ends_its_connection_before_the_next_one() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("do 1; do 2");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("do 1").await;
+        db.reply(&[ok_state(db.style(), AUTOCOMMIT, &variable("tx_read_only", "OFF"))]);
+        let mut other = db1.accept().await;
+        other.expect_read_only_set("").await;
+        other.expect_query(" do 2").await;
+        other.reply(&[ok()]);
+        client.expect(&[ok_state(MODERN, MORE | AUTOCOMMIT, &[]), ok()]).await;
+    });
+}
+
+#[test]
+fn a_session_switches_several_statements_off_and_on_without_its_servers() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.send(vec![0x1b, 1, 0]);
+        client.expect(&[end(MODERN, AUTOCOMMIT)]).await;
+        client.query("do 1; do 2");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.expect_query("do 1; do 2").await;
+        db.reply(&[err(1064, "42000", "no")]);
+        client.expect_err(1064, "42000").await;
+        client.send(vec![0x1b, 2, 0]);
+        client.expect_err(1047, "08S01").await;
     });
 }

@@ -136,6 +136,11 @@ impl ResponseWalker {
         self.local_files = Some(Box::new(LocalFiles(names)));
     }
 
+    /// The client has this many packets already, of answers to statements before this one in its text.
+    pub fn goes_on(&mut self, ahead: u8) {
+        self.shift = ahead;
+    }
+
     /// The id that the client gets in the answer to COM_STMT_PREPARE, in place of the server's.
     pub fn names_statement(&mut self, id: u32) {
         self.statement_id = NonZeroU32::new(id);
@@ -411,6 +416,7 @@ impl ResponseWalker {
         if byte == 0xfe {
             observer.rows_end();
         }
+        let more = ok.status.contains(StatusFlags::MORE_RESULTS_EXISTS) && self.phase.may_have_more();
         let ok = OkPacket { status: ok.status | self.legs.also, ..ok };
         self.status = ok.status;
         if cursor {
@@ -418,7 +424,6 @@ impl ResponseWalker {
         } else {
             self.columns_eof(edits);
         }
-        let more = ok.status.contains(StatusFlags::MORE_RESULTS_EXISTS) && self.phase.may_have_more();
         if self.legs.passes_ok(byte, &ok) {
             self.phase = if more { Phase::FirstNext } else { Phase::LastPacket };
             return Ok(true);
@@ -494,7 +499,8 @@ impl ResponseWalker {
 
     /// The EOF packet behind metadata, for a client that waits for it.
     fn insert_eof(&mut self, edits: &mut Edits) {
-        let status = self.status & StatusFlags::OF_THE_SESSION;
+        let more = self.legs.also & StatusFlags::MORE_RESULTS_EXISTS;
+        let status = (self.status & StatusFlags::OF_THE_SESSION) | more;
         let seq = self.client_seq();
         edits.put_with(|out| frame_with(out, seq, |out| EofPacket { warnings: 0, status }.encode(out)));
         self.shift = self.shift.wrapping_add(1);

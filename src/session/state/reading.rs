@@ -1,0 +1,143 @@
+//! How the servers read a session's texts: by what they reported of the session, else by their own settings.
+
+use super::SessionState;
+use crate::backend::{Carried, ClientCharset};
+use crate::sql::{Options, Readings};
+use crate::topology::TextModes;
+use crate::wire::StatusFlags;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reading {
+    /// What `sql_mode` is, by a tracker; empty: none reported it.
+    mode: TextModes,
+    open: Open,
+}
+
+bitflags::bitflags! {
+    /// What is not known of the session.
+    #[derive(Debug, Clone, Copy, Default)]
+    struct Open: u8 {
+        /// The character set is what a server has by default.
+        const SERVERS_CHARSET = 1;
+        /// Something set the character set, and no tracker reported to which.
+        const CHARSET = 2;
+        /// The same of `sql_mode`.
+        const MODE = 4;
+    }
+}
+
+impl Reading {
+    /// A tracker reported this variable.
+    pub(super) fn told(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"sql_mode" => {
+                self.mode = std::str::from_utf8(value).map_or(TextModes::empty(), TextModes::of_sql_mode);
+                self.open.set(Open::MODE, self.mode.is_empty());
+            }
+            b"character_set_client" => self.open -= Open::CHARSET,
+            _ => {}
+        }
+    }
+}
+
+/// Every way in which the servers may read a text under this state.
+pub fn readings_under(state: &Carried, servers: TextModes) -> Readings {
+    let mode = state.variables.iter().find(|(name, _)| **name == *b"sql_mode");
+    let mode = mode
+        .map(|(_, value)| std::str::from_utf8(value).map_or(TextModes::ANY_SQL_MODE, TextModes::of_sql_mode));
+    let unsafe_charset = match state.charset.of_client() {
+        ClientCharset::Unsafe => true,
+        ClientCharset::ServersOwn => servers.contains(TextModes::UNSAFE_CHARSET),
+        ClientCharset::Safe => false,
+    };
+    readings_of(mode.unwrap_or(servers), unsafe_charset)
+}
+
+fn readings_of(open: TextModes, unsafe_charset: bool) -> Readings {
+    let either = |one, other| open.contains(one) && open.contains(other);
+    Readings {
+        options: Options {
+            ansi_quotes: open.contains(TextModes::ANSI_QUOTES),
+            no_backslash_escapes: open.contains(TextModes::NO_BACKSLASH_ESCAPES),
+            unsafe_charset,
+        },
+        either_quotes: either(TextModes::ANSI_QUOTES, TextModes::DOUBLE_QUOTED_STRINGS),
+        either_escapes: either(TextModes::NO_BACKSLASH_ESCAPES, TextModes::BACKSLASH_ESCAPES),
+    }
+}
+
+impl SessionState {
+    /// How the session's texts are to be read, as far as the session is known.
+    #[inline]
+    pub fn sql_options(&self) -> Options {
+        self.options
+    }
+
+    /// Every way in which the servers may read the session's texts. `servers` is how they read those of a session
+    /// that set nothing.
+    #[inline]
+    pub fn readings(&self, servers: TextModes) -> Readings {
+        let servers_charset =
+            self.reading.open.contains(Open::SERVERS_CHARSET) && servers.contains(TextModes::UNSAFE_CHARSET);
+        let unsafe_charset = self.options.unsafe_charset || servers_charset;
+        if !self.reading.mode.is_empty() {
+            return Readings::from(Options { unsafe_charset, ..self.options });
+        }
+        let open = if self.reading.open.contains(Open::MODE) {
+            TextModes::ANY_SQL_MODE
+        } else {
+            servers | self.modes_of_now()
+        };
+        readings_of(open, unsafe_charset)
+    }
+
+    /// What was heard of the session itself; nothing before its first answer.
+    fn modes_of_now(&self) -> TextModes {
+        let Options { ansi_quotes, no_backslash_escapes, .. } = self.options;
+        let off = |modes| if self.is_new { TextModes::empty() } else { modes };
+        let quotes = if ansi_quotes { TextModes::ANSI_QUOTES } else { off(TextModes::DOUBLE_QUOTED_STRINGS) };
+        let escapes = if no_backslash_escapes {
+            TextModes::NO_BACKSLASH_ESCAPES
+        } else {
+            off(TextModes::BACKSLASH_ESCAPES)
+        };
+        quotes | escapes
+    }
+
+    /// A statement set this variable, or one of any name, and nobody knows to what.
+    pub(super) fn reading_untold(&mut self, name: Option<&[u8]>) {
+        if name.is_none_or(|name| name == b"sql_mode") && self.of_mariadb {
+            // MySQL's tracker reports it even where it cannot be carried.
+            self.reading.mode = TextModes::empty();
+            self.reading.open |= Open::MODE;
+        }
+        if name.is_none_or(|name| name == b"character_set_client") {
+            self.reading.open |= Open::CHARSET;
+        }
+        self.options = self.options_of_now();
+    }
+
+    /// MariaDB: `SET @@sql_mode = value`, which no tracker reports; the status flags do.
+    pub(super) fn mode_given(&mut self) {
+        self.reading.mode = TextModes::empty();
+        self.reading.open -= Open::MODE;
+    }
+
+    pub(super) fn options_of_now(&mut self) -> Options {
+        let charset = self.carried.charset.of_client();
+        self.reading.open.set(Open::SERVERS_CHARSET, charset == ClientCharset::ServersOwn);
+        let mode = self.carried.variables.iter().find(|(name, _)| **name == *b"sql_mode");
+        let mode_has = |word: &[u8]| {
+            mode.is_some_and(|(_, value)| value.split(|b| *b == b',').any(|w| w.eq_ignore_ascii_case(word)))
+        };
+        let told = self.reading.mode;
+        Options {
+            ansi_quotes: self.status.contains(StatusFlags::ANSI_QUOTES)
+                || mode_has(b"ANSI_QUOTES")
+                || told.contains(TextModes::ANSI_QUOTES),
+            no_backslash_escapes: self.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
+            unsafe_charset: charset == ClientCharset::Unsafe || self.reading.open.contains(Open::CHARSET),
+        }
+    }
+}
