@@ -90,7 +90,7 @@ fn half_of_a_command_holds_nothing_for_long() {
     // A header's half, a header, a statement that is read whole before it goes, and one that is thrown away.
     let long = frames(0, &[query(&"x".repeat(300_000))]);
     let whole = frames(0, &[query(&"x".repeat(100_000))]);
-    let unknown = frames(0, &[command(0x77, &[0; 300_000])]);
+    let unknown = frames(0, &[command(0x77, [0; 300_000])]);
     for part in [&long[..2], &long[..4], &whole[..50_000], &unknown[..200_000]] {
         play(async {
             let world = World::new();
