@@ -168,6 +168,8 @@ fn what_nobody_knows_is_refused_wherever_it_is_called() {
         Reason::Writes,
         &[
             "WITH c AS (DELETE FROM t) SELECT 1",
+            "(WITH c (a) AS (SELECT 1) DELETE FROM t)",
+            "SELECT 1 + (WITH c AS (SELECT 1) UPDATE t SET a = 1)",
             "SELECT (UPDATE t SET a = 1)",
             "SELECT (INSERT",
             "SELECT 1 IN (REPLACE t)",

@@ -11,6 +11,7 @@ const WRITES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
 pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
     let mut functions = functions::Scan::new(tokens.calls());
     let mut before: [Option<Token<'_>>; 2] = [None, None];
+    let mut depth = 0usize;
     for token in tokens {
         let [older, last] = before;
         let last_is = |word| last.is_some_and(|last| last.is(word));
@@ -26,21 +27,28 @@ pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
         if last.is_some_and(|last| last.kind == Kind::Dot) && functions::is_sequence_function(bare(token)) {
             return Err(Reason::WritingFunction);
         }
-        if token.kind != Kind::Open && begins_write(before) {
+        if token.kind != Kind::Open && begins_write(before, depth) {
             return Err(Reason::Writes);
+        }
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            _ => {}
         }
         functions.token(token)?;
         before = [last, Some(token)];
     }
-    if begins_write(before) {
+    if begins_write(before, depth) {
         return Err(Reason::Writes);
     }
     functions.end()
 }
 
-/// `(DELETE`: these verbs are reserved words on all servers, and only queries stand in parentheses.
-fn begins_write([older, last]: [Option<Token<'_>>; 2]) -> bool {
-    older.is_some_and(|older| older.kind == Kind::Open) && last.is_some_and(|last| last.is_any(&WRITES))
+/// `(DELETE`, `(WITH … (…) DELETE`: these verbs are reserved words on all servers, and only queries stand in
+/// parentheses.
+fn begins_write([older, last]: [Option<Token<'_>>; 2], depth: usize) -> bool {
+    let begins = |kind| kind == Kind::Open || (kind == Kind::Close && depth > 0);
+    older.is_some_and(|older| begins(older.kind)) && last.is_some_and(|last| last.is_any(&WRITES))
 }
 
 /// A name without its quotes.
