@@ -19,6 +19,8 @@ mod globals;
 mod impostor;
 #[path = "attacks/local_files.rs"]
 mod local_files;
+#[path = "attacks/logins.rs"]
+mod logins;
 #[path = "attacks/memory.rs"]
 mod memory;
 #[path = "attacks/operator.rs"]

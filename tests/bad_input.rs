@@ -27,6 +27,12 @@ impl Scene {
         let cluster = Cluster::mariadb(0).await;
         cluster.primary().sql("CREATE TABLE test.t (v INT); INSERT INTO test.t VALUES (1)").await;
         let config = dialogue::patient(&proxy_config(&cluster));
+        // All of it comes from one address, which is not to be blocked for it.
+        let unblocked = "[limits]\nmax_login_errors = 0";
+        let addition = match addition.contains("[limits]") {
+            true => addition.replace("[limits]", unblocked),
+            false => format!("{addition}\n{unblocked}\n"),
+        };
         let proxy = Proxy::start(&format!("workers = 2\n{config}\n{addition}")).await;
         for port in [proxy.rw, proxy.ro, proxy.rw, proxy.ro] {
             serves(port).await;

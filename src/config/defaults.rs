@@ -60,6 +60,10 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_connections: 10_000,
+            max_connections_per_address: 0,
+            max_user_connections: 0,
+            max_login_errors: 100,
+            block_time: Duration::from_secs(10),
             memory: None,
             max_server_connections: const { NonZeroUsize::new(1_000).unwrap() },
             queue_timeout: Duration::from_secs(10),

@@ -151,6 +151,10 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "replay_limit = {}", quoted(&format_size(failover.replay_limit)))?;
     writeln!(f, "commit = {}", word(failover.commit))?;
     writeln!(f, "\n[limits]\nmax_connections = {}", limits.max_connections)?;
+    writeln!(f, "max_connections_per_address = {}", limits.max_connections_per_address)?;
+    writeln!(f, "max_user_connections = {}", limits.max_user_connections)?;
+    writeln!(f, "max_login_errors = {}", limits.max_login_errors)?;
+    writeln!(f, "block_time = {}", duration(limits.block_time))?;
     if let Some(memory) = limits.memory {
         writeln!(f, "memory = {}", quoted(&format_size(memory)))?;
     }

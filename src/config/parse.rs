@@ -253,6 +253,12 @@ fn limits(s: &Section<'_>) -> Limits {
     let default = Limits::default();
     Limits {
         max_connections: s.count("max_connections", 1).unwrap_or(default.max_connections),
+        max_connections_per_address: s
+            .count("max_connections_per_address", 0)
+            .unwrap_or(default.max_connections_per_address),
+        max_user_connections: s.count("max_user_connections", 0).unwrap_or(default.max_user_connections),
+        max_login_errors: s.count("max_login_errors", 0).unwrap_or(default.max_login_errors),
+        block_time: s.duration("block_time", default.block_time, SOME),
         memory: s.memory("memory"),
         max_server_connections: s.nonzero("max_server_connections").unwrap_or(default.max_server_connections),
         queue_timeout: s.duration("queue_timeout", default.queue_timeout, Duration::ZERO),

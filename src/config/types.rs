@@ -350,6 +350,14 @@ pub enum Replay {
 pub struct Limits {
     /// Clients of all ports together; beyond it ERROR 1040. Default 10,000.
     pub max_connections: usize,
+    /// Clients of one address (an IPv4 address or a /64 network of IPv6); 0, the default: no limit of its own.
+    pub max_connections_per_address: usize,
+    /// Sessions of one user; 0, the default: no limit of its own.
+    pub max_user_connections: usize,
+    /// Failed logins a minute, of a user name from one address or of an address, until it is blocked; 0: never. Default 100.
+    pub max_login_errors: usize,
+    /// How long a block lasts; default 10 s.
+    pub block_time: Duration,
     /// Memory that the process may use, in bytes, beyond which what is new is refused; None: three quarters of what
     /// its cgroup, or the machine, has.
     pub memory: Option<usize>,

@@ -24,6 +24,14 @@
 //! schema, a server is asked (for at most a second), because "Unknown database" belongs into the answer to
 //! the login.
 //!
+//! # Who may come in
+//!
+//! `session/admission.rs`, one for all workers, counts connections of an address and sessions of a user, and failed
+//! logins: a client has a `Pass` from accept to close. Wrong passwords count for the pair of address and name, and
+//! one name counts once for its address, however often it fails: others may stand behind the address. Who has a session
+//! from a blocked address logs in again. What is remembered of failures alone is bounded. Log lines about refused logins
+//! are ten a second at most, and what a client calls itself is cut and escaped (`admission/lines.rs`).
+//!
 //! # The command loop
 //!
 //! `session/commands.rs`. An idle session owns no buffer: it waits for readability and for its signal (drain,

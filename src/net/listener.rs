@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::tokio_driver::tune;
-use super::{Endpoint, TokioStream};
+use super::{Endpoint, Peer, TokioStream};
 
 /// Connections that may wait for an accept; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -83,11 +83,14 @@ impl Listener {
         Ok(Listener::Tcp(TcpListener::from_std(socket.into())?))
     }
 
-    /// Waits for a connection.
-    pub async fn accept(&self) -> io::Result<TokioStream> {
+    /// Waits for a connection; whose it is comes with it.
+    pub async fn accept(&self) -> io::Result<(TokioStream, Peer)> {
         match self {
-            Listener::Tcp(listener) => Ok(TokioStream::Tcp(listener.accept().await?.0)),
-            Listener::Unix(listener) => Ok(TokioStream::Unix(listener.accept().await?.0)),
+            Listener::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((TokioStream::Tcp(stream), Peer::from(address)))
+            }
+            Listener::Unix(listener) => Ok((TokioStream::Unix(listener.accept().await?.0), Peer::Unix)),
         }
     }
 }

@@ -23,6 +23,14 @@ pub enum Origin {
 }
 
 impl Peer {
+    /// The address without the port, as errors name it.
+    pub fn host(self) -> Box<str> {
+        match self {
+            Peer::Tcp(address) => address.ip().to_string().into(),
+            Peer::Unix => "localhost".into(),
+        }
+    }
+
     /// The address that limits count; a unix socket has none.
     pub fn origin(self) -> Option<Origin> {
         match self {

@@ -9,9 +9,9 @@ use tokio::sync::{Notify, watch};
 
 use super::control::Control;
 use super::worker::Worker;
-use crate::net::{Accepted, Buf, Claim, Listener, SESSION_BYTES, Stream, TokioStream};
-use crate::session::{Drain, Entrance, Failure, in_place_of_greeting};
-use crate::telemetry::{Close, cell_of};
+use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, TokioStream};
+use crate::session::{Drain, Entrance, Failure, Pass, block_seconds, in_place_of_greeting};
+use crate::telemetry::{Close, Refused, cell_of};
 
 /// Without descriptors or memory, accept would fail again at once: wait for some to come back.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -62,14 +62,14 @@ pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
 
 async fn one(
     worker: &Rc<Worker>,
-    result: std::io::Result<TokioStream>,
+    result: std::io::Result<(TokioStream, Peer)>,
     entrance: &Entrance,
     told: &mut bool,
 ) {
     match result {
-        Ok(stream) => {
+        Ok((stream, peer)) => {
             *told = false;
-            accepted(worker, stream, entrance);
+            accepted(worker, stream, peer, entrance);
         }
         Err(error) if is_passing(&error) => {}
         Err(error) => {
@@ -89,55 +89,74 @@ fn is_passing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
 }
 
-fn accepted(worker: &Rc<Worker>, stream: TokioStream, entrance: &Entrance) {
-    if let Some((failure, close)) = no_entry(worker) {
-        let metrics = worker.context.metrics.clone();
-        cell_of(&metrics.accepted, entrance.port as usize).add(1);
-        cell_of(&metrics.closed, close as usize).add(1);
-        tokio::task::spawn_local(turn_away(stream, failure));
-        return;
-    }
+fn accepted(worker: &Rc<Worker>, stream: TokioStream, peer: Peer, entrance: &Entrance) {
+    let pass = match admit(worker, peer) {
+        Ok(pass) => pass,
+        Err((failure, close)) => {
+            let metrics = worker.context.metrics.clone();
+            cell_of(&metrics.accepted, entrance.port as usize).add(1);
+            cell_of(&metrics.closed, close as usize).add(1);
+            tokio::task::spawn_local(turn_away(stream, failure));
+            return;
+        }
+    };
     // Who ends may have ended before it looks.
     let better = match worker.context.drain.get() {
         Drain::No => worker.loads.better_than(worker.index),
         _ => None,
     };
     match better {
-        None => keep(worker, stream, entrance.clone()),
-        Some(other) => hand_over(worker, other, stream, entrance.clone()),
+        None => keep(worker, stream, entrance.clone(), pass),
+        Some(other) => hand_over(worker, other, stream, entrance.clone(), pass),
     }
 }
 
-fn keep(worker: &Rc<Worker>, stream: TokioStream, entrance: Entrance) {
+fn keep(worker: &Rc<Worker>, stream: TokioStream, entrance: Entrance, pass: Pass) {
     worker.loads.add(worker.index);
-    worker.begin(stream, entrance);
+    worker.begin(stream, entrance, pass);
 }
 
-fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: Entrance) {
+fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: Entrance, pass: Pass) {
     let Ok(accepted) = Accepted::from_stream(stream) else { return };
     worker.loads.add(other);
-    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, entrance)));
+    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, entrance, pass)));
     let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };
     // It has ended: so shall we, soon, but not without this one.
     worker.loads.sub(other);
-    if let Control::Adopt(accepted, entrance) = back.0
+    if let Control::Adopt(accepted, entrance, pass) = back.0
         && let Ok(stream) = accepted.into_stream()
     {
-        keep(worker, stream, entrance);
+        keep(worker, stream, entrance, pass);
     }
 }
 
-fn no_entry(worker: &Worker) -> Option<(Failure, Close)> {
+/// Lets a client in; the error is what to tell it.
+fn admit(worker: &Worker, peer: Peer) -> Result<Pass, (Failure, Close)> {
     let context = &worker.context;
     if context.topology.get().maintenance.cordoned {
-        return Some((Failure::Cordoned, Close::Cordoned));
+        return Err((Failure::Cordoned, Close::Cordoned));
     }
-    let limit = context.live.borrow().limits.max_connections;
-    if worker.loads.total() >= limit {
-        return Some((Failure::TooManyConnections, Close::TooManyConnections));
+    let limits = context.live().limits.clone();
+    if worker.loads.total() >= limits.max_connections {
+        return Err((Failure::TooManyConnections, Close::TooManyConnections));
     }
-    let granted = context.buffers.memory.grant(Claim::Connection, SESSION_BYTES);
-    (!granted).then_some((Failure::NoMemoryForClients, Close::OutOfMemory))
+    let admission = &worker.shared.admission;
+    let pass = admission.enter(peer, &limits).map_err(|refused: Refused| {
+        cell_of(&context.metrics.refused, refused as usize).add(1);
+        if let Some(left_out) = admission.line() {
+            tracing::info!(%peer, reason = refused.as_str(), left_out, "login refused");
+        }
+        match refused {
+            Refused::AddressConnections => {
+                (Failure::TooManyOfAddress(peer.host()), Close::TooManyConnections)
+            }
+            _ => (Failure::Blocked(peer.host(), block_seconds(&limits)), Close::LoginFailed),
+        }
+    })?;
+    match context.buffers.memory.grant(Claim::Connection, SESSION_BYTES) {
+        true => Ok(pass),
+        false => Err((Failure::NoMemoryForClients, Close::OutOfMemory)),
+    }
 }
 
 /// Says why in place of the greeting. Who does not read is not waited for.

@@ -14,7 +14,7 @@ use super::worker::{self, Loads, WorkerParts};
 use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
-use crate::session::{Entrance, KillRequest};
+use crate::session::{Entrance, KillRequest, Pass};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
@@ -33,7 +33,7 @@ pub enum Kick {
 /// What a worker is told.
 pub enum Control {
     /// A socket that another worker accepted.
-    Adopt(Accepted, Entrance),
+    Adopt(Accepted, Entrance, Pass),
     /// Find this session, and kill it.
     Kill {
         /// Which.
@@ -188,6 +188,10 @@ impl Server {
     /// To be called once a second: timeouts of sessions and pools are counted in these. A worker without a
     /// timer of its own does not ask for the time at every turn of its loop.
     pub fn tick(&self) {
+        let left_out = self.shared.admission.left_out();
+        if left_out > 0 {
+            tracing::info!(left_out, "more logins were refused than the log takes");
+        }
         self.tell(|| Control::Tick);
     }
 

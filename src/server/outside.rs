@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Control, Kick};
-use crate::session::{KillRequest, Outside};
+use crate::session::{Admission, KillRequest, Outside};
 use crate::topology::ServerId;
 
 /// Connection ids begin here: well above what servers count from 1, so that a number given to KILL
@@ -19,12 +19,14 @@ const FIRST_CONNECTION_ID: u32 = 0x4000_0000;
 pub(super) struct Shared {
     pub workers: Vec<mpsc::UnboundedSender<Control>>,
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
+    /// Who may come in.
+    pub admission: Arc<Admission>,
     ids: AtomicU32,
 }
 
 impl Shared {
     pub fn new(workers: Vec<mpsc::UnboundedSender<Control>>, kick: Arc<dyn Fn(Kick) + Send + Sync>) -> Self {
-        Shared { workers, kick, ids: AtomicU32::new(0) }
+        Shared { workers, kick, admission: Arc::default(), ids: AtomicU32::new(0) }
     }
 }
 

@@ -15,7 +15,7 @@ use super::outside::{Shared, WorkerOutside};
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, MemoryBudget, TokioRuntime};
-use crate::session::{Context, Drain, Entrance, Session, Signals, kill_here};
+use crate::session::{Context, Drain, Entrance, Pass, Session, Signals, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
@@ -89,10 +89,10 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Begins a session for a socket that is counted already.
-    pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, entrance: Entrance) {
+    pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, entrance: Entrance, pass: Pass) {
         let worker = self.clone();
         // Boxed: a future keeps its arguments beside what it makes of them.
-        let mut session = Box::new(Session::new(self.context.clone(), stream, entrance));
+        let mut session = Box::new(Session::new(self.context.clone(), stream, entrance, pass));
         tokio::task::spawn_local(async move {
             session.run().await;
             worker.loads.sub(worker.index);
@@ -171,8 +171,8 @@ async fn work(parts: WorkerParts) {
         };
         match told {
             None => return no_sessions(&worker, &accepting).await,
-            Some(Control::Adopt(accepted, entrance)) => match accepted.into_stream() {
-                Ok(stream) => worker.begin(stream, entrance),
+            Some(Control::Adopt(accepted, entrance, pass)) => match accepted.into_stream() {
+                Ok(stream) => worker.begin(stream, entrance, pass),
                 Err(_) => worker.loads.sub(index),
             },
             Some(Control::Kill { request, reply }) => {

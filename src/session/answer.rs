@@ -255,7 +255,7 @@ impl<R: Runtime> Session<R> {
                     self.context.buffers.give(chunk);
                     Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
-                    tracing::warn!(id = self.handle.id, error = %e, "a server broke the protocol");
+                    tracing::warn!(id = self.handle.id, peer = %self.handle.peer, error = %e, "a server broke the protocol");
                     let stop = Stop::TellAndClose(failure, Close::ServerProtocol);
                     return self.broken_off(stop, &walker, buf, *request);
                 }
@@ -438,7 +438,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Stop(walker.client_seq(), Stop::Tell(Failure::Server(e)))
             }
             error => {
-                tracing::warn!(id = self.handle.id, %error, "a server refuses the state of a session");
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
                 if may_leave && request.whole {
                     return Outcome::NotHere;
                 }

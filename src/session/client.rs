@@ -92,7 +92,7 @@ impl<R: Runtime> Session<R> {
     /// An ERR packet of the proxy's own.
     pub(super) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         self.context.metrics.proxy_errors.add(1);
-        tracing::debug!(id = self.handle.id, ?failure, "error to client");
+        tracing::debug!(id = self.handle.id, peer = %self.handle.peer, ?failure, "error to client");
         self.send(seq, |out| failure.encode(out)).await
     }
 

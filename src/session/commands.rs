@@ -249,7 +249,7 @@ impl<R: Runtime> Session<R> {
             // COM_SLEEP is no command of clients: this is the header of a compressed packet, from one that
             // compresses although it was not offered. Nothing that is said here would be understood.
             Command::Unknown(0) => {
-                tracing::info!(id = self.handle.id, "a client compresses, which was not offered");
+                tracing::info!(id = self.handle.id, peer = %self.handle.peer, "a client compresses, which was not offered");
                 Err(Close::ClientProtocol)
             }
             Command::Unknown(_) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::admission::Pass;
 use super::asking::Asking;
 use super::barrier::Diversions;
 use super::commits::Commits;
@@ -233,8 +234,8 @@ impl<R: Runtime> Context<R> {
         context
     }
 
-    pub(super) fn register(&self, entrance: Entrance) -> Rc<Handle> {
-        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get(), entrance));
+    pub(super) fn register(&self, entrance: Entrance, pass: Pass) -> Rc<Handle> {
+        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get(), entrance, pass));
         self.sessions.borrow_mut().insert(handle.id, handle.clone());
         handle
     }

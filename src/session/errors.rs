@@ -38,6 +38,12 @@ pub enum Failure {
     Handshake(String),
     /// `limits.max_connections`.
     TooManyConnections,
+    /// `limits.max_connections_per_address`; of whom.
+    TooManyOfAddress(Box<str>),
+    /// `limits.max_user_connections`; of whom.
+    TooManyOfUser(String),
+    /// Too many failed logins from this address; for how long at most, in seconds.
+    Blocked(Box<str>, u32),
     /// `limits.memory`, told to a new client.
     NoMemoryForClients,
     /// `limits.memory`, told to a statement or login that needs more than a usual buffer.
@@ -147,6 +153,29 @@ impl Failure {
                 1041,
                 b"HY000",
                 "Out of memory: pointsman: limits.memory is used up; nothing was executed, try again later".into(),
+            ),
+            TooManyOfAddress(host) => (
+                1040,
+                b"08004",
+                format!(
+                    "Too many connections: pointsman: limits.max_connections_per_address is reached by {host}"
+                ),
+            ),
+            TooManyOfUser(user) => (
+                1203,
+                b"42000",
+                format!(
+                    "User {user} already has more than 'max_user_connections' active connections (pointsman: \
+                     limits.max_user_connections)"
+                ),
+            ),
+            Blocked(host, seconds) => (
+                1129,
+                b"HY000",
+                format!(
+                    "Host '{host}' is blocked because of many connection errors (pointsman: limits.max_login_errors is \
+                     reached; it ends by itself within {seconds} s)"
+                ),
             ),
             TooManyStatements(most) => (
                 1461,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::admission::Pass;
 use super::level::Levels;
 use super::pieces::Piece;
 use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::Level;
-use crate::net::Signal;
+use crate::net::{Peer, Signal};
 use crate::routing::{PerRole, Role};
 use crate::telemetry::Port;
 use crate::topology::ServerId;
@@ -83,6 +84,10 @@ pub struct Handle {
     pub id: u32,
     /// Where it came in.
     pub entrance: Entrance,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// Its right to be here.
+    pub(super) pass: RefCell<Pass>,
     /// The levels that it chose itself,
     pub(super) levels: Cell<Levels>,
     /// and the one that its reads have, as follows from these, its user, its listener and the settings of now.
@@ -129,10 +134,12 @@ impl Handle {
         [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
     }
 
-    pub(super) fn new(id: u32, now: u32, entrance: Entrance) -> Self {
+    pub(super) fn new(id: u32, now: u32, entrance: Entrance, pass: Pass) -> Self {
         Handle {
             id,
             entrance,
+            peer: pass.peer(),
+            pass: RefCell::new(pass),
             levels: Cell::default(),
             level: Cell::new(Level::Strong),
             signal: Signal::default(),

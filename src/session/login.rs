@@ -2,8 +2,10 @@
 //! it never waits for a server to greet, and a login costs no server connection.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::admission::{Fault, block_seconds, shown};
 use super::attach::Stop;
 use super::client::ended_by;
 use super::level::{self, Levels};
@@ -16,7 +18,7 @@ use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::routing::Role;
 use crate::sql::own::CONSISTENCY;
-use crate::telemetry::{Close, Port};
+use crate::telemetry::{Close, Port, Refused, cell_of};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
@@ -118,6 +120,10 @@ impl<R: Runtime> Session<R> {
 
     /// Checks who it is. `seq` is that of the next packet to the client.
     async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
+        if self.handle.pass.borrow().is_blocked(&claim.user) {
+            let failure = self.refusal(Refused::Blocked, &claim.user);
+            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+        }
         let login = self.context.login_of(&claim.user);
         let password = login.as_ref().map(|l| l.password.clone());
         let password = password.as_ref().map(|p| p.expose().as_bytes());
@@ -149,15 +155,17 @@ impl<R: Runtime> Session<R> {
         // The exchange takes as long as the client likes: the password may have changed meanwhile.
         let login = login.filter(|login| self.context.standing(login) == Standing::Current);
         let (true, Some(login)) = (accepted, login) else {
-            let user = String::from_utf8_lossy(&claim.user).into_owned();
-            tracing::info!(id = self.handle.id, user, "login refused");
-            let failure = Failure::AccessDenied { user, password: gave_password };
+            self.note_wrong_password(&claim.user);
+            let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
             return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
         };
         let level = match claim.level.as_deref().map(level::read).transpose() {
             Ok(level) => level,
             Err(failure) => return Err(self.refuse(seq, &failure, Close::LoginFailed).await),
         };
+        if let Err(failure) = self.pass_as(&login.user) {
+            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+        }
         self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await
@@ -166,6 +174,53 @@ impl<R: Runtime> Session<R> {
         }
         self.send_ok(seq).await?;
         Ok(buf)
+    }
+
+    /// The client is this user from now on, unless the user has as many sessions as may be.
+    fn pass_as(&self, user: &Arc<str>) -> Result<(), Failure> {
+        let live = self.context.live();
+        let passed = self.handle.pass.borrow_mut().log_in(user, &live.limits);
+        passed.map_err(|refused| self.refusal(refused, user.as_bytes()))
+    }
+
+    fn note_wrong_password(&self, user: &[u8]) {
+        self.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
+        self.note_refusal(Refused::Password, user);
+    }
+
+    /// Counts and logs why a client is not let in, as often as the log takes it.
+    fn note_refusal(&self, refused: Refused, user: &[u8]) {
+        cell_of(&self.context.metrics.refused, refused as usize).add(1);
+        if let Some(left_out) = self.handle.pass.borrow().line() {
+            let (id, peer, user, reason) = (self.handle.id, self.handle.peer, shown(user), refused.as_str());
+            tracing::info!(id, %peer, user, reason, left_out, "login refused");
+        }
+    }
+
+    /// The same, and what the client is told.
+    fn refusal(&self, refused: Refused, user: &[u8]) -> Failure {
+        self.note_refusal(refused, user);
+        match refused {
+            Refused::UserConnections => Failure::TooManyOfUser(shown(user)),
+            _ => Failure::Blocked(self.handle.peer.host(), block_seconds(&self.context.live().limits)),
+        }
+    }
+
+    /// A login ended without a session: a handshake that was broken off, or was none, counts against its address.
+    pub(super) fn login_ended(&self, close: Close) {
+        let refused = match close {
+            Close::ClientLost => Refused::Aborted,
+            Close::ClientProtocol => Refused::Handshake,
+            Close::LoginTimeout => Refused::Timeout,
+            _ => return,
+        };
+        self.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
+        if refused == Refused::Aborted {
+            // As load balancers do it that only look whether the port is open.
+            cell_of(&self.context.metrics.refused, refused as usize).add(1);
+        } else {
+            self.note_refusal(refused, b"");
+        }
     }
 
     /// A login with a schema that is not there, or not for this account, fails as it would on a server. Only

@@ -11,6 +11,7 @@
     )
 )]
 
+mod admission;
 mod ahead;
 mod answer;
 mod aside;
@@ -57,6 +58,7 @@ mod timeouts;
 mod transfer;
 mod untold;
 
+pub use admission::{Admission, Pass, block_seconds};
 pub use context::{Context, Outside, TopologyCell};
 pub use drain::Drain;
 pub use errors::{Failure, in_place_of_greeting};
@@ -133,9 +135,9 @@ pub struct Session<R: Runtime> {
 
 impl<R: Runtime> Session<R> {
     /// For an accepted socket.
-    pub fn new(context: Rc<Context<R>>, client: R::Stream, entrance: Entrance) -> Self {
+    pub fn new(context: Rc<Context<R>>, client: R::Stream, entrance: Entrance, pass: Pass) -> Self {
         let port = entrance.port;
-        let handle = context.register(entrance);
+        let handle = context.register(entrance, pass);
         Session {
             context,
             client,
@@ -174,7 +176,10 @@ impl<R: Runtime> Session<R> {
         // Boxed: what a login needs should not make every idle session larger.
         let close = match Box::pin(self.login()).await {
             Ok(buf) => self.serve(buf).await,
-            Err(close) => close,
+            Err(close) => {
+                self.login_ended(close);
+                close
+            }
         };
         self.end(close).await;
         cell_of(&self.context.metrics.clients, port).sub(1);
@@ -187,15 +192,18 @@ impl<R: Runtime> Session<R> {
         match close {
             Close::ClientReadTimeout => tracing::info!(
                 id = self.handle.id,
+                peer = %self.handle.peer,
                 reason = close.as_str(),
                 "a client sent a part of a command, and no more of it within timeouts.client_read"
             ),
             Close::ClientWriteTimeout => tracing::info!(
                 id = self.handle.id,
+                peer = %self.handle.peer,
                 reason = close.as_str(),
                 "a client read nothing more of its answer within timeouts.client_write"
             ),
-            _ => tracing::debug!(id = self.handle.id, reason = close.as_str(), "session ends"),
+            _ => tracing::debug!(id = self.handle.id,
+                peer = %self.handle.peer, reason = close.as_str(), "session ends"),
         }
         let fit = !matches!(close, Close::ServerProtocol);
         self.release(fit).await;

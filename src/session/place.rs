@@ -233,7 +233,7 @@ impl<R: Runtime> Session<R> {
             Some(sent) => sent,
             None => {
                 let failure = ConnectError::Timeout(limit);
-                tracing::warn!(id = self.handle.id, %failure, "a server does not take a session's state");
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %failure, "a server does not take a session's state");
                 Err(SwallowError::Io(std::io::ErrorKind::TimedOut.into()))
             }
         };
@@ -243,7 +243,7 @@ impl<R: Runtime> Session<R> {
             error if is_ending(&error) => Ok(Brought::Broken),
             SwallowError::Schema(e) if !self.may_leave() => Err(Stop::Tell(Failure::Server(e))),
             SwallowError::Schema(error) | SwallowError::State(error) => {
-                tracing::warn!(id = self.handle.id, %error, "a server refuses the state of a session");
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
                 self.state_refused = Some(Box::new(error));
                 Ok(Brought::Broken)
             }

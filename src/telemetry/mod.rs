@@ -19,7 +19,7 @@ pub use process::ProcessFamilies;
 pub use pulse::Pulse;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use worker::{
-    Close, Disruption, Fresh, Handshake, Kind, Pin, PlacedCells, Port, Question, Reason, Target,
+    Close, Disruption, Fresh, Handshake, Kind, Pin, PlacedCells, Port, Question, Reason, Refused, Target,
     WorkerMetrics, cell_of,
 };
 pub use worker_families::WorkerFamilies;

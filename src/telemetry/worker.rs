@@ -61,6 +61,26 @@ label! {
 }
 
 label! {
+    /// Why a client was not let in.
+    Refused {
+        /// A wrong password, or no such user.
+        Password = "password",
+        /// The address, or this user name from it, failed too often.
+        Blocked = "blocked",
+        /// `limits.max_connections_per_address`
+        AddressConnections = "address_connections",
+        /// `limits.max_user_connections`
+        UserConnections = "user_connections",
+        /// The handshake was no handshake.
+        Handshake = "handshake",
+        /// The client went away before it was logged in.
+        Aborted = "aborted",
+        /// `timeouts.login`
+        Timeout = "timeout",
+    }
+}
+
+label! {
     /// What a change of writer, or a lost server, meant for a session's statement.
     Disruption {
         /// The session moved silently.
@@ -324,6 +344,8 @@ pub struct WorkerMetrics {
     pub clients: [Cell; Port::ALL.len()],
     /// Clients ended, by reason.
     pub closed: [Cell; Close::ALL.len()],
+    /// Logins that were refused, by `Refused`.
+    pub refused: [Cell; Refused::ALL.len()],
     /// Commands that went to a server, by port.
     pub statements: [Cell; Port::ALL.len()],
     /// The same on ports that split, by kind, target and reason.

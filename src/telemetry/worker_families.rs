@@ -10,7 +10,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::cells::Cell;
 use super::families::{Families, Label};
 use super::worker::{
-    Close, Disruption, Fresh, FreshCells, Handshake, Kind, Pin, Port, Question, Reason, Target,
+    Close, Disruption, Fresh, FreshCells, Handshake, Kind, Pin, Port, Question, Reason, Refused, Target,
     WorkerMetrics, cell_of,
 };
 
@@ -69,6 +69,14 @@ impl WorkerFamilies {
             "Clients gone, by reason: who ended the connection, and why.",
             Close::ALL.iter().map(|&reason| {
                 let total = self.sum(|worker| cell_of(&worker.closed, reason as usize));
+                ([("reason", reason.as_str())], total)
+            }),
+        )?;
+        families.counters(
+            "pointsman_logins_refused",
+            "Clients that were not let in, by reason.",
+            Refused::ALL.iter().map(|&reason| {
+                let total = self.sum(|worker| cell_of(&worker.refused, reason as usize));
                 ([("reason", reason.as_str())], total)
             }),
         )?;

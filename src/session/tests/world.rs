@@ -315,7 +315,9 @@ impl World {
     pub fn socket(&self, login: &Login) -> Peer {
         let (ours, theirs) = pair(self.settings.chunk);
         let entrance = Entrance { port: login.port, listener: login.port.as_str().into() };
-        let mut session = Session::new(self.context.clone(), theirs, entrance);
+        let pass = std::sync::Arc::new(crate::session::Admission::default());
+        let pass = pass.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
+        let mut session = Session::new(self.context.clone(), theirs, entrance, pass);
         tokio::task::spawn_local(async move { session.run().await });
         Peer::new(ours)
     }

@@ -1,0 +1,302 @@
+//! Who may come in: connections of an address and of a user, and addresses whose logins fail. Shared by all workers and
+//! touched when a client connects, logs in and leaves; never by a statement.
+//!
+//! Many clients may stand behind one address (NAT, a node of a Kubernetes cluster), so what one of them does wrong must
+//! not lock the others out: wrong passwords count for the pair of address and user name, and an address as a whole is
+//! blocked only for broken handshakes and for many different names. Whoever has a session from there logs in again.
+//! Memory is bounded: an entry stays while it has connections, and of those that only failed the latest are kept.
+
+mod failures;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+pub use lines::shown;
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::failures::Failures;
+use self::lines::Lines;
+use crate::config::Limits;
+use crate::net::{Origin, Peer};
+use crate::telemetry::Refused;
+
+/// Addresses, and pairs of address and user name, that are remembered for their failures alone.
+const MOST_FAILING: usize = 16_384;
+
+/// A user name by its hash, since a client may say any.
+type Name = u64;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Admission {
+    /// As a lock: nobody waits for changes.
+    table: watch::Sender<Table>,
+    lines: watch::Sender<Lines>,
+    names: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    addresses: HashMap<Origin, Entry>,
+    pairs: HashMap<(Origin, Name), Entry>,
+    /// Sessions that are logged in, by user.
+    users: HashMap<Arc<str>, usize>,
+    /// Those with failures, the oldest first. May name some that have none any more.
+    failing: VecDeque<(Origin, Option<Name>)>,
+}
+
+/// An address, or a pair of address and user name.
+#[derive(Debug, Default)]
+struct Entry {
+    /// Connections, logged in or not; none are counted for a pair.
+    connections: usize,
+    /// Sessions that are logged in.
+    sessions: usize,
+    failures: Option<Failures>,
+}
+
+impl Entry {
+    fn is_blocked(&self, now: Instant) -> bool {
+        self.failures.as_ref().is_some_and(|failures| failures.is_blocked(now))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.connections == 0 && self.sessions == 0 && self.failures.is_none()
+    }
+}
+
+/// A login that failed: what for.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault<'a> {
+    /// A wrong password, or no such user.
+    Password(&'a [u8]),
+    /// The handshake was broken off, took too long, or was none.
+    Handshake,
+}
+
+/// One client's right to be here, from its accept to its end.
+#[derive(Debug)]
+pub struct Pass {
+    admission: Arc<Admission>,
+    peer: Peer,
+    /// Whom it logged in as.
+    user: Option<Arc<str>>,
+}
+
+impl Admission {
+    /// A client connected. The error says why it is to be turned away.
+    pub fn enter(self: &Arc<Self>, peer: Peer, limits: &Limits) -> Result<Pass, Refused> {
+        let refused = peer.origin().and_then(|origin| {
+            self.locked(|table| {
+                let now = Instant::now();
+                let address = table.addresses.entry(origin).or_default();
+                let most = limits.max_connections_per_address;
+                // Who has a session from there may log in again: that is decided when the user is known.
+                let refused = if address.sessions == 0 && address.is_blocked(now) {
+                    Some(Refused::Blocked)
+                } else if most > 0 && address.connections >= most {
+                    Some(Refused::AddressConnections)
+                } else {
+                    address.connections += 1;
+                    None
+                };
+                table.forget_if_empty(origin, None);
+                refused
+            })
+        });
+        match refused {
+            Some(refused) => Err(refused),
+            None => Ok(Pass { admission: self.clone(), peer, user: None }),
+        }
+    }
+
+    /// Whether a line about a login may be written now; if so, how many were left out before it.
+    pub fn line(&self) -> Option<u64> {
+        let mut allowed = None;
+        self.lines.send_if_modified(|lines| {
+            allowed = lines.one(Instant::now());
+            false
+        });
+        allowed
+    }
+
+    /// Lines that were left out in a second that is over; to be told each second.
+    pub fn left_out(&self) -> u64 {
+        let mut left_out = 0;
+        self.lines.send_if_modified(|lines| {
+            left_out = lines.left_out(Instant::now());
+            false
+        });
+        left_out
+    }
+
+    fn locked<T: Default>(&self, work: impl FnOnce(&mut Table) -> T) -> T {
+        let mut result = T::default();
+        self.table.send_if_modified(|table| {
+            result = work(table);
+            false
+        });
+        result
+    }
+
+    fn name(&self, user: &[u8]) -> Name {
+        self.names.hash_one(user)
+    }
+}
+
+impl Table {
+    fn forget_if_empty(&mut self, origin: Origin, name: Option<Name>) {
+        match name {
+            None if self.addresses.get(&origin).is_some_and(Entry::is_empty) => {
+                self.addresses.remove(&origin);
+            }
+            Some(name) if self.pairs.get(&(origin, name)).is_some_and(Entry::is_empty) => {
+                self.pairs.remove(&(origin, name));
+            }
+            _ => {}
+        }
+    }
+
+    fn entry(&mut self, origin: Origin, name: Option<Name>) -> &mut Entry {
+        match name {
+            None => self.addresses.entry(origin).or_default(),
+            Some(name) => self.pairs.entry((origin, name)).or_default(),
+        }
+    }
+
+    /// Counts a failure. True if it is the first one that is remembered.
+    fn failed(&mut self, origin: Origin, name: Option<Name>, limits: &Limits, now: Instant) -> bool {
+        let entry = self.entry(origin, name);
+        let first = entry.failures.is_none();
+        entry.failures.get_or_insert_with(|| Failures::begin(now)).add(limits, now);
+        if first {
+            self.failing.push_back((origin, name));
+            if self.failing.len() > MOST_FAILING
+                && let Some((origin, name)) = self.failing.pop_front()
+            {
+                self.entry(origin, name).failures = None;
+                self.forget_if_empty(origin, name);
+            }
+        }
+        first
+    }
+
+    fn leave(&mut self, origin: Option<Origin>, user: Option<(&Arc<str>, Name)>) {
+        if let Some((user, _)) = user
+            && let Some(sessions) = self.users.get_mut(user)
+        {
+            *sessions = sessions.saturating_sub(1);
+            if *sessions == 0 {
+                self.users.remove(user);
+            }
+        }
+        if let (Some(origin), Some((_, name))) = (origin, user) {
+            for name in [None, Some(name)] {
+                let entry = self.entry(origin, name);
+                entry.sessions = entry.sessions.saturating_sub(1);
+                self.forget_if_empty(origin, name);
+            }
+        }
+    }
+}
+
+impl Pass {
+    /// The client's address.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// True if nobody may log in by this name from this address now.
+    pub fn is_blocked(&self, user: &[u8]) -> bool {
+        let Some(origin) = self.peer.origin() else { return false };
+        let (now, name) = (Instant::now(), self.admission.name(user));
+        self.admission.locked(|table| {
+            let pair = table.pairs.get(&(origin, name));
+            let address = table.addresses.get(&origin);
+            pair.is_some_and(|pair| pair.is_blocked(now))
+                || (address.is_some_and(|address| address.is_blocked(now))
+                    && pair.is_none_or(|pair| pair.sessions == 0))
+        })
+    }
+
+    /// A login failed.
+    pub fn failed(&self, fault: Fault<'_>, limits: &Limits) {
+        let Some(origin) = self.peer.origin().filter(|_| limits.max_login_errors > 0) else { return };
+        let now = Instant::now();
+        self.admission.locked(|table| {
+            let of_address = match fault {
+                Fault::Handshake => true,
+                // However often one name fails, it counts once for the address: others may stand behind it.
+                Fault::Password(user) => table.failed(origin, Some(self.admission.name(user)), limits, now),
+            };
+            if of_address {
+                table.failed(origin, None, limits, now);
+            }
+        });
+    }
+
+    /// The client is this user now, in place of whom it was. An error: the user has as many sessions as may be.
+    pub fn log_in(&mut self, user: &Arc<str>, limits: &Limits) -> Result<(), Refused> {
+        self.log_out();
+        let (origin, name) = (self.peer.origin(), self.admission.name(user.as_bytes()));
+        let most = Some(limits.max_user_connections).filter(|most| *most > 0);
+        let full = self.admission.locked(|table| {
+            let sessions = table.users.entry(user.clone()).or_default();
+            if most.is_some_and(|most| *sessions >= most) {
+                return true;
+            }
+            *sessions += 1;
+            let Some(origin) = origin else { return false };
+            for name in [None, Some(name)] {
+                let entry = table.entry(origin, name);
+                entry.sessions += 1;
+                entry.failures = None;
+            }
+            false
+        });
+        if full {
+            return Err(Refused::UserConnections);
+        }
+        self.user = Some(user.clone());
+        Ok(())
+    }
+
+    fn log_out(&mut self) {
+        if let Some(user) = self.user.take() {
+            let name = self.admission.name(user.as_bytes());
+            let origin = self.peer.origin();
+            self.admission.locked(|table| table.leave(origin, Some((&user, name))));
+        }
+    }
+
+    /// What is written of logins in the log goes by this.
+    pub fn line(&self) -> Option<u64> {
+        self.admission.line()
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.log_out();
+        if let Some(origin) = self.peer.origin() {
+            self.admission.locked(|table| {
+                let address = table.entry(origin, None);
+                address.connections = address.connections.saturating_sub(1);
+                table.forget_if_empty(origin, None);
+            });
+        }
+    }
+}
+
+/// How long a block that begins now lasts at most, for who is told of it.
+pub fn block_seconds(limits: &Limits) -> u32 {
+    u32::try_from(limits.block_time.max(Duration::from_secs(1)).as_secs()).unwrap_or(u32::MAX)
+}

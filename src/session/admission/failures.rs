@@ -1,0 +1,44 @@
+//! Failed logins of one address, or of one user name from there: so many a minute, then a block that ends by itself.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Limits;
+
+/// `limits.max_login_errors` is of this time.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// A bucket that every failure fills and that empties steadily.
+#[derive(Debug)]
+pub(super) struct Failures {
+    level: f64,
+    /// When `level` was right.
+    at: Instant,
+    blocked_until: Option<Instant>,
+}
+
+impl Failures {
+    /// An empty one.
+    pub fn begin(now: Instant) -> Self {
+        Failures { level: 0.0, at: now, blocked_until: None }
+    }
+
+    /// One more failure. The one that fills the bucket begins a block; a bucket that is still nearly full behind a
+    /// block is filled by few.
+    pub fn add(&mut self, limits: &Limits, now: Instant) {
+        let most = u32::try_from(limits.max_login_errors).map_or(f64::from(u32::MAX), f64::from);
+        let emptied = most * now.saturating_duration_since(self.at).as_secs_f64() / WINDOW.as_secs_f64();
+        self.level = (self.level - emptied).max(0.0) + 1.0;
+        self.at = now;
+        if self.level >= most && !self.is_blocked(now) {
+            self.level = most;
+            self.blocked_until = Some(now + limits.block_time);
+        }
+    }
+
+    /// True until the block is over.
+    pub fn is_blocked(&self, now: Instant) -> bool {
+        self.blocked_until.is_some_and(|until| now < until)
+    }
+}
