@@ -10,9 +10,15 @@ use crate::net::Origin;
 /// Kubelet, Prometheus and a few people need a handful. What this bounds is what others can hold.
 pub(super) const SEATS: usize = 256;
 
-/// The connections that may be open, the oldest first.
+/// The connections that may be open.
 #[derive(Default)]
-pub(super) struct Seats(VecDeque<Seat>);
+pub(super) struct Seats {
+    /// The oldest first.
+    taken: VecDeque<Seat>,
+    /// How many of these an address has. Kept, and not counted when it is needed: a crowd comes in one turn, and a
+    /// probe waits behind it.
+    held: HashMap<Origin, usize>,
+}
 
 struct Seat {
     of: Origin,
@@ -22,29 +28,41 @@ struct Seat {
 impl Seats {
     /// Makes room for one more connection: ends another one if all seats are taken. Returns the address that lost one.
     pub fn make_room(&mut self) -> Option<Origin> {
-        if self.0.len() < SEATS {
+        if self.taken.len() < SEATS {
             return None;
         }
-        self.0.retain(|seat| !seat.task.is_finished());
-        if self.0.len() < SEATS { None } else { self.evict() }
+        if let Some(ended) = self.taken.iter().position(|seat| seat.task.is_finished()) {
+            self.free(ended);
+            return None;
+        }
+        self.evict()
     }
 
     /// Gives a seat to a connection.
     pub fn take(&mut self, of: Origin, task: AbortHandle) {
-        self.0.push_back(Seat { of, task });
+        *self.held.entry(of).or_default() += 1;
+        self.taken.push_back(Seat { of, task });
     }
 
     /// Ends the oldest connection of the address that has the most. A connection that is new lives until the whole
     /// table was filled again, which is longer than an answer to a probe takes, however many come.
     pub fn evict(&mut self) -> Option<Origin> {
-        self.0.retain(|seat| !seat.task.is_finished());
-        let mut held: HashMap<Origin, usize> = HashMap::new();
-        self.0.iter().for_each(|seat| *held.entry(seat.of).or_default() += 1);
-        let most = held.values().copied().max()?;
-        let oldest = self.0.iter().position(|seat| held.get(&seat.of) == Some(&most))?;
-        let seat = self.0.remove(oldest)?;
+        let most = self.held.values().copied().max()?;
+        let oldest = self.taken.iter().position(|seat| self.held.get(&seat.of) == Some(&most))?;
+        let seat = self.free(oldest)?;
         seat.task.abort();
         Some(seat.of)
+    }
+
+    fn free(&mut self, at: usize) -> Option<Seat> {
+        let seat = self.taken.remove(at)?;
+        if let Some(held) = self.held.get_mut(&seat.of) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&seat.of);
+            }
+        }
+        Some(seat)
     }
 }
 
@@ -75,8 +93,8 @@ mod tests {
         }
         assert_eq!(sit(&mut seats, 3), Some(of(2)), "a third address gets one of them");
         tokio::task::yield_now().await;
-        assert!(seats.0.iter().any(|seat| seat.of == of(1)), "the single connection stays");
-        assert_eq!(seats.0.len(), SEATS);
+        assert!(seats.taken.iter().any(|seat| seat.of == of(1)), "the single connection stays");
+        assert_eq!((seats.taken.len(), seats.held[&of(2)]), (SEATS, SEATS - 2));
     }
 
     #[tokio::test]
@@ -96,7 +114,9 @@ mod tests {
             seats.take(of(1), tokio::spawn(async {}).abort_handle());
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        assert_eq!(seats.make_room(), None);
-        assert!(seats.0.is_empty());
+        for _ in 0..SEATS {
+            assert_eq!(sit(&mut seats, 2), None);
+        }
+        assert_eq!((seats.taken.len(), seats.held.len()), (SEATS, 1));
     }
 }
