@@ -48,13 +48,9 @@ impl<R: Runtime> Session<R> {
         self.state.statements.has_room(bytes) && self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
-    /// The same of a text that PREPARE keeps.
+    /// The same of a text that PREPARE keeps; how many of them a session keeps is `leaves`' to say.
     pub(super) fn may_keep_text(&self, bytes: usize) -> bool {
-        let known = &self.state.text_statements;
-        let kept: usize = known.iter().map(|known| known.text.len()).sum();
-        self.state.statements.has_room(bytes + kept)
-            && known.len() < MOST
-            && self.context.buffers.memory.grant(Claim::Prepared, bytes)
+        self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
     /// COM_QUERY and COM_STMT_PREPARE.

@@ -217,7 +217,7 @@ fn disguised_writes() -> Vec<Vec<u8>> {
 async fn no_attribute_hides_a_write_from_a_read_only_port() {
     let Some(cluster) = Cluster::mysql(0).await else { return };
     cluster.primary().sql("CREATE TABLE test.t (v INT)").await;
-    let proxy = Proxy::start(&proxy_config(&cluster)).await;
+    let proxy = Proxy::start(&crate::dialogue::patient(&proxy_config(&cluster))).await;
     for payload in disguised_writes() {
         let mut client = with_attributes(proxy.ro, "super").await;
         let answer = rows(&mut client, COM_QUERY, &payload).await;
@@ -257,7 +257,7 @@ const EFGH: [&[u8]; 1] = [b"\0\0\x04efgh"];
 
 /// Two clients in front of one server connection.
 async fn sharing(cluster: &Cluster) -> (Proxy, Raw, Raw) {
-    let config = proxy_config(cluster);
+    let config = crate::dialogue::patient(&proxy_config(cluster));
     let config = format!("workers = 1\n{config}\n[limits]\nmax_server_connections = 1\n");
     let proxy = Proxy::start(&config).await;
     let (first, second) = (Raw::app(proxy.rw).await, Raw::app(proxy.rw).await);

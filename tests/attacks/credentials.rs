@@ -9,7 +9,7 @@ use std::path::Path;
 /// A proxy whose user `app` has its password in this file.
 fn with_file(cluster: &Cluster, file: &Path) -> String {
     let password = "name = \"app\"\npassword = \"app\"";
-    let config = proxy_config(cluster);
+    let config = crate::dialogue::patient(&proxy_config(cluster));
     assert!(config.contains(password), "{config}");
     config.replace(password, &format!("name = \"app\"\npassword_file = \"{}\"", file.display()))
 }
@@ -69,7 +69,7 @@ async fn an_empty_password_file_lets_nobody_in() {
 #[tokio::test]
 async fn an_empty_environment_variable_ends_the_start() {
     let cluster = Cluster::mariadb(0).await;
-    let config = proxy_config(&cluster)
+    let config = crate::dialogue::patient(&proxy_config(&cluster))
         .replace("name = \"app\"\npassword = \"app\"", "name = \"app\"\npassword_env = \"APP_PASSWORD\"");
     for empty in ["", "\n"] {
         let mut proxy = Proxy::start_with(&config, &[("APP_PASSWORD", empty)]);
@@ -85,7 +85,7 @@ async fn an_account_without_a_password_must_be_allowed() {
     let cluster = Cluster::mariadb(0).await;
     cluster.primary().sql("CREATE USER open@'%' IDENTIFIED BY ''; GRANT ALL ON test.* TO open@'%'").await;
     let open = "[[users]]\nname = \"open\"\npassword = \"\"\nallow_empty_password = true\n";
-    let proxy = Proxy::start(&format!("{}\n{open}", proxy_config(&cluster))).await;
+    let proxy = Proxy::start(&format!("{}\n{open}", crate::dialogue::patient(&proxy_config(&cluster)))).await;
     let mut client = connect(proxy.rw, "open", "", "test").await.expect("login");
     assert_eq!(value(&mut client, "SELECT SUBSTRING_INDEX(USER(), '@', 1)").await.expect("a value"), "open");
 }
@@ -153,7 +153,10 @@ async fn rotates(cluster: Cluster) {
 async fn a_session_whose_former_password_the_server_refuses_is_ended() {
     let cluster = Cluster::mariadb(0).await;
     // The one place is needed for another session, which does not get the connection that is there.
-    let config = format!("workers = 1\n{}\n[limits]\nmax_server_connections = 1\n", proxy_config(&cluster));
+    let config = format!(
+        "workers = 1\n{}\n[limits]\nmax_server_connections = 1\n",
+        crate::dialogue::patient(&proxy_config(&cluster))
+    );
     let proxy = Proxy::start(&config).await;
     let mut open = connect(proxy.rw, "app", "app", "test").await.expect("login");
     cluster.primary().sql("ALTER USER app IDENTIFIED BY 'rotated'").await;
@@ -172,7 +175,7 @@ async fn a_session_whose_former_password_the_server_refuses_is_ended() {
 #[tokio::test]
 async fn an_account_that_is_removed_gets_no_connection_any_more() {
     let cluster = Cluster::mariadb(0).await;
-    let config = format!("workers = 2\n{}", proxy_config(&cluster));
+    let config = format!("workers = 2\n{}", crate::dialogue::patient(&proxy_config(&cluster)));
     let proxy = Proxy::start(&config).await;
     let mut idle = connect(proxy.rw, "app", "app", "test").await.expect("login");
     idle.query_drop("CREATE TABLE removed (v INT)").await.expect("a table");

@@ -1,13 +1,13 @@
 //! Server-wide settings that are changed through the proxy: no new session gets a server connection that began with
 //! the former ones.
 
-use crate::dialogue::{eventually, refusal, value};
+use crate::dialogue::{eventually, patient, refusal, value};
 use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 async fn started(cluster: &Cluster) -> Proxy {
-    Proxy::start(&format!("workers = 2\n{}", proxy_config(cluster))).await
+    Proxy::start(&format!("workers = 2\n{}", patient(&proxy_config(cluster)))).await
 }
 
 /// So many sessions use connections at the same time and leave them, on all workers.

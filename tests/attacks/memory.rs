@@ -149,7 +149,8 @@ async fn prepared_statements_stay_within_the_budget() {
                 break;
             }
         }
-        assert_eq!(last, 1461, "prepared as text: {prepares}");
+        // Of what is prepared as text only a part is kept; more of it pins the session, and is the server's.
+        assert_eq!(last, if prepares { 0 } else { 1461 }, "prepared as text: {prepares}");
     }
     scene.holds("prepared_statement").await;
     drop(both);

@@ -286,7 +286,9 @@ async fn mysql_a_session_finds_nothing_of_the_one_before() {
 
 async fn finds_nothing(cluster: Cluster) {
     prepare(&cluster).await;
-    let proxy = Proxy::start(&format!("workers = 1\n{}\n{ONE}", proxy_config(&cluster))).await;
+    let proxy =
+        Proxy::start(&format!("workers = 1\n{}\n{ONE}", crate::dialogue::patient(&proxy_config(&cluster))))
+            .await;
     let connect = async |user: &str| connect(proxy.rw, user, user, "test").await.expect("login");
     let before = variables(&mut connect("super").await).await;
     let (mut settable, mut found) = (0, Vec::new());
@@ -340,7 +342,11 @@ async fn role_is_its_own(cluster: Cluster) {
     prepare(&cluster).await;
     cluster.wait_caught_up().await;
     let more = "[[users]]\nname = \"roled\"\npassword = \"roled\"\n";
-    let config = proxy_config(&cluster).replacen("mode = \"primary\"", "mode = \"split\"", 1);
+    let config = crate::dialogue::patient(&proxy_config(&cluster)).replacen(
+        "mode = \"primary\"",
+        "mode = \"split\"",
+        1,
+    );
     let proxy = Proxy::start(&format!("workers = 1\n{config}\n{more}")).await;
     crate::dialogue::readers_are(&proxy, 1).await;
     let none =

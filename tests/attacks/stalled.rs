@@ -16,7 +16,8 @@ async fn scene() -> (Cluster, Proxy) {
     cluster.primary().sql("CREATE TABLE test.t (v LONGTEXT)").await;
     let timeouts = "[timeouts]\nlogin = \"2s\"\nclient_read = \"2s\"\nclient_write = \"2s\"";
     let limits = format!("[limits]\nmax_server_connections = {CLIENTS}\nqueue_timeout = \"60s\"");
-    let config = format!("workers = 1\n{}\n{timeouts}\n{limits}\n", proxy_config(&cluster));
+    let config =
+        format!("workers = 1\n{}\n{timeouts}\n{limits}\n", crate::dialogue::patient(&proxy_config(&cluster)));
     let proxy = Proxy::start(&config).await;
     (cluster, proxy)
 }
