@@ -20,6 +20,15 @@ pub enum Standing {
     Removed,
 }
 
+/// What a new configuration changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// Accounts that are new, or have another password.
+    pub accounts: Vec<Arc<str>>,
+    /// A password that was one counts no more.
+    pub has_ended_one: bool,
+}
+
 /// See the module. One for each worker.
 #[derive(Debug, Default)]
 pub struct Credentials {
@@ -29,22 +38,22 @@ pub struct Credentials {
 
 impl Credentials {
     /// Takes over the users of a configuration: new ones, and those with another password, get a new generation.
-    /// Returns true if a password changed or an account is gone.
-    pub fn update(&self, users: &HashMap<Arc<str>, User>) -> bool {
+    pub fn update(&self, users: &HashMap<Arc<str>, User>) -> Renewal {
         let mut current = self.current.borrow_mut();
         let before = current.len();
         current.retain(|name, _| users.contains_key(name));
-        let mut changed = current.len() < before;
+        let mut renewal = Renewal { accounts: Vec::new(), has_ended_one: current.len() < before };
         for (name, user) in users {
             let known = current.get(name);
             if known.is_some_and(|(password, _)| *password == user.password) {
                 continue;
             }
-            changed |= known.is_some();
+            renewal.has_ended_one |= known.is_some();
+            renewal.accounts.push(name.clone());
             self.generations.set(self.generations.get() + 1);
             current.insert(name.clone(), (user.password.clone(), self.generations.get()));
         }
-        changed
+        renewal
     }
 
     /// What a client that says this name must prove to know. None: there is no such account.
@@ -80,21 +89,28 @@ mod tests {
     #[test]
     fn a_password_that_comes_back_is_another_credential() {
         let credentials = Credentials::default();
-        assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])));
+        credentials.update(&users(&[("app", "one"), ("other", "x")]));
         let first = credentials.login("app").unwrap();
         let other = credentials.login("other").unwrap();
-        assert!(!credentials.update(&users(&[("app", "one"), ("other", "x"), ("new", "y")])));
+        let came = Renewal { accounts: vec!["new".into()], has_ended_one: false };
+        assert_eq!(credentials.update(&users(&[("app", "one"), ("other", "x"), ("new", "y")])), came);
         assert_eq!(credentials.standing("app", first.generation), Standing::Current);
 
-        assert!(credentials.update(&users(&[("app", "two"), ("other", "x")])), "and `new` is gone");
+        let changed = Renewal { accounts: vec!["app".into()], has_ended_one: true };
+        assert_eq!(
+            credentials.update(&users(&[("app", "two"), ("other", "x")])),
+            changed,
+            "and `new` is gone"
+        );
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);
         assert_eq!(credentials.standing("other", other.generation), Standing::Current);
         assert_eq!(credentials.login("app").unwrap().password.expose(), "two");
         assert!(credentials.login("new").is_none());
 
-        assert!(credentials.update(&users(&[("other", "x")])));
+        let gone = Renewal { accounts: Vec::new(), has_ended_one: true };
+        assert_eq!(credentials.update(&users(&[("other", "x")])), gone);
         assert_eq!(credentials.standing("app", first.generation), Standing::Removed);
-        assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])));
+        assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])).has_ended_one);
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);
     }
 }

@@ -29,8 +29,10 @@
 //! `session/admission.rs`, one for all workers, counts connections of an address and sessions of a user, and failed
 //! logins: a client has a `Pass` from accept to close. Wrong passwords count for the pair of address and name, and
 //! one name counts once for its address, however often it fails: others may stand behind the address. Who has a session
-//! from a blocked address logs in again. What is remembered of failures alone is bounded. Log lines about refused logins
-//! are ten a second at most, and what a client calls itself is cut and escaped (`admission/lines.rs`).
+//! from a blocked address logs in again. A client that leaves without a word, as a load balancer's check does, counts
+//! for nothing; and an account that gets another password starts anew. What is remembered of failures alone is
+//! bounded. Log lines about refused logins are ten a second at most, and what a client calls itself is cut and escaped
+//! (`admission/lines.rs`).
 //!
 //! # The command loop
 //!

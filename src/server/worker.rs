@@ -153,7 +153,7 @@ async fn work(parts: WorkerParts) {
         })
         .collect();
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
-    tokio::task::spawn_local(follow_settings(context.clone(), live));
+    tokio::task::spawn_local(follow_settings(context.clone(), worker.shared.clone(), live));
     tokio::task::spawn_local(follow_routines(context.clone(), routines));
     let mut draining = false;
     loop {
@@ -235,10 +235,15 @@ async fn follow_routines(
     }
 }
 
-async fn follow_settings(context: Rc<Context<TokioRuntime>>, mut live: watch::Receiver<Arc<Live>>) {
+async fn follow_settings(
+    context: Rc<Context<TokioRuntime>>,
+    shared: Arc<Shared>,
+    mut live: watch::Receiver<Arc<Live>>,
+) {
     while live.changed().await.is_ok() {
         let now = live.borrow_and_update().clone();
-        context.new_settings(now);
+        let renewed = context.new_settings(now);
+        shared.admission.forgive(&renewed);
     }
 }
 

@@ -14,7 +14,7 @@ mod tests;
 pub use lines::shown;
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +116,22 @@ impl Admission {
             Some(refused) => Err(refused),
             None => Ok(Pass { admission: self.clone(), peer, user: None }),
         }
+    }
+
+    /// These accounts are new, or have another password: what was wrong before may be right now.
+    pub fn forgive(&self, accounts: &[Arc<str>]) {
+        if accounts.is_empty() {
+            return;
+        }
+        let names: HashSet<Name> = accounts.iter().map(|user| self.name(user.as_bytes())).collect();
+        self.locked(|table| {
+            table.pairs.retain(|(_, name), pair| {
+                if names.contains(name) {
+                    pair.failures = None;
+                }
+                !pair.is_empty()
+            });
+        });
     }
 
     /// Whether a line about a login may be written now; if so, how many were left out before it.

@@ -259,10 +259,11 @@ impl<R: Runtime> Context<R> {
         self.live.borrow().clone()
     }
 
-    /// Takes new settings.
-    pub fn new_settings(&self, live: Arc<Live>) {
+    /// Takes new settings. Returns the accounts that are new, or have another password.
+    pub fn new_settings(&self, live: Arc<Live>) -> Vec<Arc<str>> {
         let before = self.live.replace(live.clone());
-        if self.pool.credentials().update(&live.users) {
+        let renewal = self.pool.credentials().update(&live.users);
+        if renewal.has_ended_one {
             self.pool.credentials_changed();
             // Under a name that is used again the account may be another one.
             self.schemas.borrow_mut().retain(|(user, _)| {
@@ -273,6 +274,7 @@ impl<R: Runtime> Context<R> {
         for handle in self.handles() {
             handle.level.set(self.level_for(&handle).0);
         }
+        renewal.accounts
     }
 
     /// What a statement for this role wants, by the settings of now.

@@ -57,9 +57,9 @@ impl<R: Runtime> Session<R> {
         self.plugin = Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
         self.send(0, |out| greeting.encode(out)).await?;
         // A small buffer, and only once the client may have said something: a fresh socket can look readable.
-        self.wait_for_client().await?;
+        self.wait_for_client().await.map_err(|close| without_a_word(close, &Buf::default()))?;
         let mut buf = Buf::with_room(512);
-        let header = self.login_packet(&mut buf, 1).await?;
+        let header = self.login_packet(&mut buf, 1).await.map_err(|close| without_a_word(close, &buf))?;
         let claim = {
             let payload = payload(&buf, header);
             match HandshakeResponse::parse(payload) {
@@ -215,12 +215,7 @@ impl<R: Runtime> Session<R> {
             _ => return,
         };
         self.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
-        if refused == Refused::Aborted {
-            // As load balancers do it that only look whether the port is open.
-            cell_of(&self.context.metrics.refused, refused as usize).add(1);
-        } else {
-            self.note_refusal(refused, b"");
-        }
+        self.note_refusal(refused, b"");
     }
 
     /// A login with a schema that is not there, or not for this account, fails as it would on a server. Only
@@ -335,6 +330,12 @@ impl<R: Runtime> Session<R> {
             auth_plugin: plugin.name().as_bytes().to_vec(),
         }
     }
+}
+
+/// A load balancer's check connects, may read the greeting, and leaves: that is no failed login, however often it
+/// comes, or the balancer's address would be blocked for its clients.
+fn without_a_word(close: Close, said: &Buf) -> Close {
+    if close == Close::ClientLost && said.is_empty() { Close::Quit } else { close }
 }
 
 /// The primary's; without one, those of any server.

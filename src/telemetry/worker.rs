@@ -73,7 +73,7 @@ label! {
         UserConnections = "user_connections",
         /// The handshake was no handshake.
         Handshake = "handshake",
-        /// The client went away before it was logged in.
+        /// The client went away in the middle of its login.
         Aborted = "aborted",
         /// `timeouts.login`
         Timeout = "timeout",

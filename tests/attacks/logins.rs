@@ -88,3 +88,20 @@ async fn connections_of_an_address_and_of_a_user_are_limited() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn looking_whether_the_port_is_open_blocks_nobody() {
+    let cluster = Cluster::mariadb(0).await;
+    let proxy = proxy(&cluster, "max_login_errors = 20").await;
+    for _ in 0..30 {
+        let mut raw = Raw::connect(proxy.rw).await.expect("connect");
+        raw.greeting().await.expect("a greeting");
+    }
+    eventually("they are gone", async || {
+        let metrics = proxy.get("/metrics").await.ok()?.1;
+        let reason = "pointsman_client_disconnects_total{reason=\"quit\"} 30";
+        metrics.contains(reason).then_some(())
+    })
+    .await;
+    assert_eq!(login(proxy.rw, "super", "super").await, 0);
+}

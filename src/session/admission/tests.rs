@@ -43,6 +43,16 @@ async fn a_name_that_fails_is_blocked_alone_and_not_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_with_a_new_password_is_not_blocked_for_its_former_one() {
+    let admission = Arc::new(Admission::default());
+    fail(&admission, "10.0.0.1", "report", 10);
+    fail(&admission, "10.0.0.1", "other", 10);
+    admission.forgive(&["report".into()]);
+    assert!(logs_in(&admission, "10.0.0.1", &"report".into()).is_some());
+    assert!(logs_in(&admission, "10.0.0.1", &"other".into()).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn guesses_are_as_many_as_the_limit_says_a_minute() {
     let admission = Arc::new(Admission::default());
     let mut guesses = 0;
