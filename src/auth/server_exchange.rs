@@ -11,6 +11,7 @@ const NOBODY: &[u8] = b"no such user";
 #[derive(Clone, Copy)]
 pub struct ServerExchange<'a> {
     greeted: Plugin,
+    native: bool,
     secret: Secret<'a>,
 }
 
@@ -36,6 +37,8 @@ pub enum Step<'a> {
     Accept,
     /// Wrong password or no such user, which look alike: send ERROR 1045.
     Reject,
+    /// The client speaks no other plugin than mysql_native_password, which is not allowed here: send ERROR 1251.
+    NotSupported,
 }
 
 /// After an auth switch request: the client's second answer is due.
@@ -54,7 +57,13 @@ impl<'a> ServerExchange<'a> {
     /// connection's greeting). `password` is None for a user that does not exist: the
     /// exchange then takes the same course as with a wrong password.
     pub fn new(greeted: Plugin, nonce: Nonce, password: Option<&'a [u8]>) -> Self {
-        Self { greeted, secret: Secret { nonce, password } }
+        Self { greeted, native: true, secret: Secret { nonce, password } }
+    }
+
+    /// Without mysql_native_password: who begins with it is asked to switch.
+    pub fn without_native(mut self) -> Self {
+        self.native = false;
+        self
     }
 
     /// The plugin and answer of a handshake response or COM_CHANGE_USER. `plugin` is None
@@ -66,10 +75,16 @@ impl<'a> ServerExchange<'a> {
     pub fn respond(self, plugin: Option<&[u8]>, response: &[u8]) -> Step<'a> {
         let secret = self.secret;
         let Some(name) = plugin else {
-            return secret.check(Plugin::NativePassword, response);
+            return match self.native {
+                true => secret.check(Plugin::NativePassword, response),
+                false => Step::NotSupported,
+            };
         };
         match Plugin::from_name(name) {
             None => Step::AuthSwitch(Switched { plugin: self.greeted, secret }),
+            Some(Plugin::NativePassword) if !self.native => {
+                Step::AuthSwitch(Switched { plugin: Plugin::CachingSha2, secret })
+            }
             Some(plugin) if response.is_empty() => Step::AuthSwitch(Switched { plugin, secret }),
             Some(plugin) => secret.check(plugin, response),
         }
@@ -126,6 +141,7 @@ impl std::fmt::Debug for Step<'_> {
             Self::MoreData { data, .. } => write!(f, "MoreData({data:?})"),
             Self::Accept => f.write_str("Accept"),
             Self::Reject => f.write_str("Reject"),
+            Self::NotSupported => f.write_str("NotSupported"),
         }
     }
 }

@@ -55,6 +55,21 @@ mod primitives {
     use super::*;
 
     #[test]
+    fn who_begins_with_native_passwords_must_switch_where_they_are_not_allowed() {
+        let exchange = || ServerExchange::new(Plugin::CachingSha2, NONCE, Some(b"secret")).without_native();
+        assert!(matches!(exchange().respond(None, b"12345678901234567890"), Step::NotSupported));
+        let native = native_password::scramble(b"secret", &NONCE);
+        for answer in [&native[..], &b""[..]] {
+            let Step::AuthSwitch(switched) = exchange().respond(Some(b"mysql_native_password"), answer)
+            else {
+                panic!("it was believed")
+            };
+            assert_eq!(switched.plugin(), Plugin::CachingSha2);
+            assert!(matches!(switched.respond(&native), Step::Reject));
+        }
+    }
+
+    #[test]
     fn double_sha1_is_what_the_servers_store() {
         // SELECT PASSWORD('mypass') on MariaDB; also in the manual's page on password hashing.
         let stored = hex(b"6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4");
@@ -250,7 +265,7 @@ mod towards_clients {
             step = match step {
                 Step::AuthSwitch(switched) => switched.respond(second),
                 Step::MoreData { then, .. } => then.finish(),
-                Step::Accept | Step::Reject => return said.trim_end().to_owned(),
+                Step::Accept | Step::Reject | Step::NotSupported => return said.trim_end().to_owned(),
             };
         }
         panic!("the exchange does not end: {said}");

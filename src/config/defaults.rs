@@ -21,8 +21,12 @@ pub(super) fn workers() -> NonZeroUsize {
 
 /// The ports of a file without `[[listeners]]`.
 pub(super) fn listeners() -> Vec<Listener> {
-    let listener =
-        |name, address: &str, mode| Listener { name: Arc::from(name), address: address.to_owned(), mode };
+    let listener = |name, address: &str, mode| Listener {
+        name: Arc::from(name),
+        address: address.to_owned(),
+        mode,
+        native_password: true,
+    };
     vec![listener("rw", "0.0.0.0:3306", Mode::Split), listener("ro", "0.0.0.0:6447", Mode::Replica)]
 }
 

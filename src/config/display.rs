@@ -50,6 +50,9 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result
     for listener in &fixed.listeners {
         writeln!(f, "\n[[listeners]]\nname = {}", quoted(&listener.name))?;
         writeln!(f, "address = {}\nmode = {}", quoted(&listener.address), word(listener.mode))?;
+        if !listener.native_password {
+            writeln!(f, "allow_native_password = false")?;
+        }
         write_level(f, live.listener_levels.get(&listener.name).copied())?;
     }
     writeln!(f, "\n[admin]\nhttp = {}", quoted(fixed.admin_http.as_deref().unwrap_or("off")))?;

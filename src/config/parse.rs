@@ -99,7 +99,8 @@ fn listeners(root: &Section<'_>) -> (Vec<Listener>, Levels) {
             s.problem(s.line, "mode", "is missing; write mode = \"split\", \"primary\" or \"replica\"");
         }
         let mode = s.choice("mode", Mode::Primary);
-        (Listener { name, address, mode }, level_of_listener(s, mode), name_line, line)
+        let native_password = s.flag("allow_native_password").unwrap_or(true);
+        (Listener { name, address, mode, native_password }, level_of_listener(s, mode), name_line, line)
     });
     let Some(read) = read else { return (defaults::listeners(), Levels::new()) };
     if read.is_empty() {

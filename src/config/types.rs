@@ -124,6 +124,8 @@ pub struct Listener {
     pub address: String,
     /// What this port does with statements.
     pub mode: Mode,
+    /// `allow_native_password`; default true.
+    pub native_password: bool,
 }
 
 /// `listeners.mode`

@@ -274,7 +274,8 @@ fn open_ports(
         tracing::info!(%name, %address, mode = port.as_str(), taken_over, "listens");
         let spread = Listener::spread(&sockets, workers).map_err(refused)?;
         for (share, sockets) in ports.shares.iter_mut().zip(spread) {
-            let entrance = || Entrance { port, listener: name.clone() };
+            let entrance =
+                || Entrance { port, listener: name.clone(), native_password: listener.native_password };
             share.extend(sockets.into_iter().map(|socket| (socket, entrance())));
         }
         ports.sockets.append(&mut sockets);

@@ -30,6 +30,8 @@ pub enum Failure {
         /// Whether the client gave a password.
         password: bool,
     },
+    /// It speaks mysql_native_password only, and the listener does not allow that.
+    OldClient,
     /// The account of the session is not in the configuration any more.
     AccountRemoved(Arc<str>),
     /// The password of the account changed behind the login, and a server refuses the former one.
@@ -123,6 +125,14 @@ impl Failure {
                 let using = if *password { "YES" } else { "NO" };
                 (1045, b"28000", format!("Access denied for user '{user}' (using password: {using})"))
             }
+            // ER_NOT_SUPPORTED_AUTH_MODE, in the server's words.
+            OldClient => (
+                1251,
+                b"08004",
+                "Client does not support authentication protocol requested by server; consider upgrading MySQL client \
+                 (pointsman: listeners.allow_native_password is false)"
+                    .into(),
+            ),
             AccountRemoved(user) => (
                 1045,
                 b"28000",

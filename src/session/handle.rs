@@ -61,6 +61,8 @@ pub struct Entrance {
     pub port: Port,
     /// The listener's name.
     pub listener: Arc<str>,
+    /// Whether clients may log in by mysql_native_password.
+    pub native_password: bool,
 }
 
 /// What a statement under way can do to the primary's data.

@@ -128,12 +128,17 @@ impl<R: Runtime> Session<R> {
         let password = login.as_ref().map(|l| l.password.clone());
         let password = password.as_ref().map(|p| p.expose().as_bytes());
         let exchange = ServerExchange::new(self.plugin, self.nonce, password);
+        let native = self.handle.entrance.native_password;
+        let exchange = if native { exchange } else { exchange.without_native() };
         let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
         let mut gave_password = !claim.response.is_empty();
         let accepted = loop {
             step = match step {
                 Step::Accept => break true,
                 Step::Reject => break false,
+                Step::NotSupported => {
+                    return Err(self.refuse(seq, &Failure::OldClient, Close::LoginFailed).await);
+                }
                 Step::MoreData { data, then } => {
                     self.send(seq, |out| auth_more_data(out, &data)).await?;
                     seq = seq.wrapping_add(1);
@@ -313,13 +318,16 @@ impl<R: Runtime> Session<R> {
         // What one server lacks cannot be promised: a session may come to any of them.
         let servers =
             known.fold(Capabilities::OFFERED, |all, f| all & Capabilities::from_bits_retain(f.capabilities));
-        let (version, plugin, collation, capabilities) = match facts {
+        let (version, mut plugin, collation, capabilities) = match facts {
             Some(f) => (f.version.as_bytes(), greeted_plugin(f), f.collation, servers),
             None => {
                 let plain = Capabilities::OFFERED - Capabilities::MARIADB - Capabilities::QUERY_ATTRIBUTES;
                 (UNKNOWN_VERSION.as_bytes(), Plugin::NativePassword, 45, plain)
             }
         };
+        if !self.handle.entrance.native_password {
+            plugin = Plugin::CachingSha2;
+        }
         Greeting {
             version: version.to_vec(),
             connection_id: self.handle.id,

@@ -1,8 +1,8 @@
 //! Logins that fail, or never end: who does that is blocked, told by 1129, and others from the same address are served.
 
 use super::dialogue::eventually;
-use super::dialogue::raw::{Raw, error_code, response};
-use super::support::{Cluster, Proxy, proxy_config};
+use super::dialogue::raw::{Greeted, Raw, error_code, response};
+use super::support::{Cluster, Proxy, connect, proxy_config};
 
 async fn proxy(cluster: &Cluster, limits: &str) -> Proxy {
     let config = super::dialogue::patient(&proxy_config(cluster));
@@ -104,4 +104,43 @@ async fn looking_whether_the_port_is_open_blocks_nobody() {
     })
     .await;
     assert_eq!(login(proxy.rw, "super", "super").await, 0);
+}
+
+/// CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION: a client that knows no plugins.
+const WITHOUT_PLUGINS: u32 = 0x8200;
+
+async fn modern_logins_only(cluster: Cluster) {
+    let config = super::dialogue::patient(&proxy_config(&cluster));
+    let forbidden = config.replace("mode = \"primary\"", "mode = \"primary\"\nallow_native_password = false");
+    let proxy = Proxy::start(&format!("{forbidden}\n[replicas]\nfallback = \"primary\"\n")).await;
+    connect(proxy.rw, "app", "app", "test").await.expect("a client that can switch");
+    let mut raw = Raw::connect(proxy.rw).await.unwrap();
+    let greeted = raw.greeting().await.unwrap();
+    assert_eq!(greeted.plugin, "caching_sha2_password");
+    // It begins with the old plugin, and is asked to switch.
+    let old = Greeted { plugin: "mysql_native_password".to_owned(), ..greeted };
+    raw.send(1, &response("app", "app", &old)).await.unwrap();
+    let (_, asked) = raw.read().await.unwrap();
+    assert!(asked.starts_with(b"\xfecaching_sha2_password\0"), "{asked:?}");
+    // One that cannot, on either port.
+    for (port, code) in [(proxy.rw, 1251), (proxy.ro, 0)] {
+        let mut raw = Raw::connect(port).await.unwrap();
+        let greeted = raw.greeting().await.unwrap();
+        let native = Greeted { plugin: "mysql_native_password".to_owned(), ..greeted };
+        let mut login = response("app", "app", &native);
+        login[..4].copy_from_slice(&WITHOUT_PLUGINS.to_le_bytes());
+        raw.send(1, &login).await.unwrap();
+        assert_eq!(error_code(&raw.read().await.unwrap().1), code);
+    }
+}
+
+#[tokio::test]
+async fn native_passwords_can_be_switched_off_in_front_of_mariadb() {
+    modern_logins_only(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn native_passwords_can_be_switched_off_in_front_of_mysql() {
+    let Some(cluster) = Cluster::mysql(0).await else { return };
+    modern_logins_only(cluster).await;
 }

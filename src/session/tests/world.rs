@@ -314,7 +314,8 @@ impl World {
     /// A client's socket, accepted.
     pub fn socket(&self, login: &Login) -> Peer {
         let (ours, theirs) = pair(self.settings.chunk);
-        let entrance = Entrance { port: login.port, listener: login.port.as_str().into() };
+        let entrance =
+            Entrance { port: login.port, listener: login.port.as_str().into(), native_password: true };
         let pass = std::sync::Arc::new(crate::session::Admission::default());
         let pass = pass.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
         let mut session = Session::new(self.context.clone(), theirs, entrance, pass);
