@@ -2,6 +2,7 @@
 //! discovery, workers, admin.
 
 mod admin_port;
+mod check;
 mod defect;
 mod events;
 mod explain;
@@ -61,6 +62,10 @@ enum Command {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Log in to the servers as the monitor and as each user, too, and say who cannot, and whose privileges pass
+        /// read_only. Without an address: to the servers of the file.
+        #[arg(long, value_name = "ADDRESS", num_args = 0..)]
+        connect: Option<Vec<String>>,
     },
     /// Show the servers and the traffic of a running proxy.
     Status {
@@ -175,14 +180,7 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
             }
             ended
         }
-        Command::Check { config } => {
-            let loaded = load(&config)?;
-            say(&format!("# SHA-256 of the file: {}\n{loaded}", loaded.fingerprint.shown()))?;
-            for warning in loaded.warnings() {
-                complain(format!("{}: warning: {warning}", config.display()));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Check { config, connect } => check::check(&config, connect.as_deref()),
         Command::Status { place, watch, note } => {
             let target = status::Target::of(&place)?;
             let note = note.map(std::fs::read_to_string).transpose()?.unwrap_or_default();

@@ -29,6 +29,8 @@ mod operator;
 mod own_statements;
 #[path = "attacks/passwords.rs"]
 mod passwords;
+#[path = "attacks/privileges.rs"]
+mod privileges;
 #[path = "attacks/raw_access.rs"]
 mod raw_access;
 #[path = "attacks/readings.rs"]

@@ -1,6 +1,7 @@
 //! The HTTP endpoints: `/livez`, `/readyz`, `/metrics`, `/topology`. They read the
 //! snapshot and the workers' counts and change nothing. They have a thread of their own.
 
+mod account_families;
 mod config_families;
 mod http;
 mod kubernetes_families;
@@ -29,10 +30,12 @@ use std::time::SystemTime;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+use self::account_families::AccountFamilies;
 use self::config_families::ConfigFamilies;
 use self::kubernetes_families::KubernetesFamilies;
 use crate::config::{Live, Mode};
 use crate::discovery::WatchState;
+use crate::monitor::Passing;
 use crate::net::MemoryBudget;
 use crate::telemetry::{
     Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
@@ -53,6 +56,8 @@ pub struct AdminState {
     kubernetes: Vec<watch::Receiver<WatchState>>,
     /// What changes of the writer were for the sessions.
     costs: watch::Receiver<ChangeCosts>,
+    /// Accounts that pass `read_only`.
+    passing: watch::Receiver<Passing>,
     /// Of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
@@ -92,6 +97,7 @@ impl AdminState {
             workers,
             kubernetes: Vec::new(),
             costs: watch::channel(ChangeCosts::default()).1,
+            passing: watch::channel(Passing::default()).1,
             modes: each_once,
             started,
             pulse: Pulse::default(),
@@ -126,6 +132,15 @@ impl AdminState {
             registry.register_collector(Box::new(ConfigFamilies(config.clone())));
         }
         self.config = config;
+        self
+    }
+
+    /// With the accounts that pass `read_only`, as they become known; before the first clone.
+    pub fn with_passing(mut self, passing: watch::Receiver<Passing>) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            registry.register_collector(Box::new(AccountFamilies(passing.clone())));
+        }
+        self.passing = passing;
         self
     }
 

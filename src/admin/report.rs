@@ -29,6 +29,10 @@ pub struct Report {
     pub writer: Option<String>,
     /// `several_candidates` or `no_candidate`: why there is no writer.
     pub alarm: Option<String>,
+    /// Users of the configuration that pass `read_only` by their privileges, as asked at the primary; empty where no other
+    /// server can become one.
+    #[serde(default)]
+    pub users_passing_read_only: Vec<String>,
     /// `cordoned`, `draining`, `read_only`: what the operator's resource asks for.
     #[serde(default)]
     pub maintenance: Vec<String>,
@@ -234,6 +238,7 @@ impl AdminState {
             generation: snapshot.generation,
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
+            users_passing_read_only: self.passing.borrow().iter().map(|user| user.to_string()).collect(),
             maintenance: asked_for(snapshot.maintenance),
             config: self.config.borrow().clone(),
             servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),

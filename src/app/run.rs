@@ -29,7 +29,7 @@ use super::webhook::{Webhooks, host_name};
 use crate::admin::{AdminState, ChangeCosts};
 use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
-use crate::monitor::{BackendConnector, Kicker, Routines};
+use crate::monitor::{BackendConnector, Kicker, Routines, passing_accounts};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
@@ -120,6 +120,7 @@ async fn control(
     let discovery::Started { snapshot, kicker, acknowledged } =
         discovery::start_with(source, live.clone(), BackendConnector(runtime.clone()));
     let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
+    let passing = passing_accounts(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
@@ -149,6 +150,7 @@ async fn control(
         .with_costs(costs_seen)
         .with_memory(memory.clone())
         .with_pulse(pulse)
+        .with_passing(passing.clone())
         .with_config(served.watched())
         .with_kubernetes(kubernetes);
         let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);

@@ -25,6 +25,10 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         traffic.waiting_for_connection
     );
     page += &configuration(now, unix_ms);
+    if !now.users_passing_read_only.is_empty() {
+        let users: Vec<_> = now.users_passing_read_only.iter().map(|user| plain(user)).collect();
+        let _ = writeln!(page, "users that pass read_only: {}", users.join(", "));
+    }
     for watch in now.kubernetes.iter().filter(|watch| !watch.connected) {
         let (age, error) =
             (unix_ms.saturating_sub(watch.since_ms), watch.error.as_deref().unwrap_or("no answer yet"));

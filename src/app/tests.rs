@@ -66,7 +66,7 @@ fn explain_answers_and_bad_configurations_end_with_2() {
     let folder = Folder::new("exit");
     folder.write("pw", "x");
     let bad = folder.write("bad.toml", "worker = 1\nworkers = -1\n");
-    let error = execute(Command::Check { config: bad.clone() }).unwrap_err();
+    let error = execute(Command::Check { config: bad.clone(), connect: None }).unwrap_err();
     let text = error.to_string();
     let at = bad.display();
     assert!(text.starts_with(&format!("{at}: ")), "{text}");
@@ -300,6 +300,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         generation: 2,
         writer: Some("db-1".to_owned()),
         alarm: None,
+        users_passing_read_only: vec!["root\x1b".to_owned()],
         maintenance: Vec::new(),
         config: Default::default(),
         servers: vec![
@@ -347,6 +348,7 @@ fn the_table_is_aligned_and_shows_rates() {
          primary  8        1500          1750\n\
          replica  8        0             7\n\
          server connections 12 (4 idle) · waiting for a primary 1 · waiting for a connection 0\n\
+         users that pass read_only: root?\n\
          db-0: connection refused?[2J\n\
          \n\
          Changes of the primary, newest first:\n\

@@ -145,6 +145,9 @@
 //! - A statement that would write or commit on a connection that is kept there, as that of an open transaction, is not sent
 //!   if the account is known to pass `read_only`: as if the server had refused it.
 //!
+//! `monitor/accounts.rs` asks for the grants of each user of the configuration before anything moves, and the log, `/topology`, a
+//! metric and `pointsman check --connect` name those that pass.
+//!
 //! What remains: a primary that becomes read-only without a lock is noticed with the next probe. What an account that passes
 //! `read_only` is told to be written in between may be on the former primary alone.
 //!

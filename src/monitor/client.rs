@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::config::Secret;
+use crate::topology::Server;
 
 /// Where and as whom to log in.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,14 @@ pub struct Target {
     pub user: Arc<str>,
     /// `monitor.password`
     pub password: Secret,
+}
+
+impl Target {
+    /// This server, for this account.
+    pub fn at(server: &Server, user: Arc<str>, password: Secret) -> Self {
+        let (name, address) = (server.name.clone(), server.address.clone());
+        Target { name, address, tls_names: server.tls_names.clone(), user, password }
+    }
 }
 
 /// Opens connections. Futures need not be `Send`: probes live on one thread.

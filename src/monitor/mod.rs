@@ -1,7 +1,9 @@
 //! Probes of the servers; each outcome is an event for the topology's reducer.
 //! One task per server on the control thread, one statement and one round trip a
-//! probe, on a kept connection. [`Routines`] reads the primary's stored routines.
+//! probe, on a kept connection. [`Routines`] reads the primary's stored routines,
+//! [`passing_accounts`] asks who passes `read_only`.
 
+mod accounts;
 mod backend;
 mod client;
 mod kick;
@@ -13,6 +15,7 @@ mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use accounts::{PASSES, Passing, passes, passing_accounts};
 pub use backend::BackendConnector;
 pub use client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks};

@@ -155,11 +155,8 @@ impl<C: Connector> Reader<C> {
 
     fn target(&self, server: ServerId) -> Option<Target> {
         let snapshot = self.snapshot.borrow();
-        let server = snapshot.server(server)?;
         let monitor = self.live.borrow().monitor.clone();
-        let (name, address) = (server.name.clone(), server.address.clone());
-        let tls_names = server.tls_names.clone();
-        Some(Target { name, address, tls_names, user: monitor.user, password: monitor.password })
+        Some(Target::at(snapshot.server(server)?, monitor.user, monitor.password))
     }
 
     /// What was read before stays: whom it misses goes to the primary, and a primary that is down is

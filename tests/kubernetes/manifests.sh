@@ -49,13 +49,17 @@ template() { # values…
 }
 rendered() { template "${@:2}" >"$1"; } # file, values…
 
-# The two lines that an operator's user writes; where there is no Secret of a known name, the accounts too.
+# What an operator's user writes: whose pods, and the accounts where the operator makes none, or none of a known Secret.
 values_of() { # preset
   values=(--set "preset=$1" --set cluster=my-cluster)
   case $1 in
     bitpoke) values+=(--set monitor.secret=my-cluster-secret --set monitor.key=ROOT_PASSWORD) ;;
     bitnami) values+=(--set monitor.secret=my-cluster-mysql --set monitor.key=mysql-root-password) ;;
     canonical | custom) values+=(--values "tests/kubernetes/$1.yaml") ;;
+  esac
+  case $1 in
+    radondb | moco | canonical | custom) ;;
+    *) values+=(--set "users[0].name=app,users[0].secret=my-cluster-app") ;;
   esac
 }
 
@@ -77,6 +81,11 @@ chart_checks() {
   check "helm asks for the preset" refuses "set preset" template --set cluster=a
   check "helm asks for the cluster" refuses "set cluster" template --set preset=moco
   check "helm asks for accounts it cannot know" refuses "set monitor.user" template --set preset=bitnami,cluster=a
+  for preset in mariadb-operator percona-ps kubeblocks; do
+    check "no administrator for the applications of $preset" refuses "users is empty" template --set "preset=$preset,cluster=a"
+  done
+  check "no password of an unknown account" refuses "users: app needs secret" template --set 'preset=moco,cluster=a,users[0].name=app'
+  check "an administrator by its name" administrator_by_name
   check "the resource of mariadb-operator is read" reads_resource mariadb-operator mariadbs
   check "the resource of MOCO is read" reads_resource moco mysqlclusters
   check "no other has one to read" refuses "rbac.resource" template --set preset=radondb,cluster=a,rbac.resource=true
@@ -95,12 +104,24 @@ chart_checks() {
   check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
 }
 
+# Who writes it gets it, with the operator's Secret.
+administrator_by_name() {
+  named_root mariadb-operator shop-root/password && named_root percona-ps shop-secrets/root \
+    && named_root kubeblocks shop-mysql-account-root/password \
+    && named_root mariadb-operator mine/password --set monitor.secret=mine \
+    && named_root mariadb-operator shop-root/password --set monitor.user=pointsman,monitor.secret=mine
+}
+named_root() { # preset, Secret/key, further values…
+  rendered "$work/administrator.yaml" --set "preset=$1,cluster=shop,users[0].name=root" "${@:3}" \
+    && grep -A2 'name = "root"' "$work/administrator.yaml" | grep -qF "secrets/$2"
+}
+
 # The Secret of root's password is what the resource says; helm asks the server with --dry-run=server.
 mariadb_says() { # Secret, key, further values…
   local secret=$1 key=$2
   shift 2
   KUBECONFIG=$work/server/admin.kubeconfig "$programs/helm" install shop-proxy "$chart" --namespace databases --dry-run=server \
-    --set preset=mariadb-operator,cluster=shop "$@" >"$work/root.yaml" || return 1
+    --set 'preset=mariadb-operator,cluster=shop,users[0].name=root' "$@" >"$work/root.yaml" || return 1
   grep -qF "name: \"$secret\", items: [{key: \"$key\"" "$work/root.yaml"
 }
 mariadb_resource() { # Secret, key
@@ -121,7 +142,7 @@ roots_secret() {
 }
 
 reads_resource() { # preset, resource
-  rendered "$work/resource.yaml" --set "preset=$1,cluster=my-cluster,rbac.resource=true" && accepted "$work/resource.yaml" \
+  rendered "$work/resource.yaml" --set "preset=$1,cluster=my-cluster,rbac.resource=true,users[0].name=app,users[0].secret=own" && accepted "$work/resource.yaml" \
     && config_is_valid "$work/resource.yaml" "$work/volume-$1-resource" && grep -q 'read_resource = true' "$work/resource.yaml" \
     && grep -A2 "resources: \[$2\]" "$work/resource.yaml" | grep -q 'resourceNames: \["my-cluster"\]'
 }
@@ -148,13 +169,13 @@ http_is_protected() {
 }
 
 ca_is_mounted() {
-  rendered "$work/ca.yaml" --set preset=mariadb-operator,cluster=shop,serversTls.caSecret=operator,serversTls.clientSecret=own \
+  rendered "$work/ca.yaml" --set 'preset=mariadb-operator,cluster=shop,serversTls.caSecret=operator,serversTls.clientSecret=own,users[0].name=root' \
     && accepted "$work/ca.yaml" && config_is_valid "$work/ca.yaml" "$work/volume-ca" \
     && grep -q '"shop-ca-bundle"' "$work/ca.yaml" && ! grep -q 'resources: \[secrets\]' "$work/ca.yaml"
 }
 
 ca_is_watched() {
-  rendered "$work/ca.yaml" --set preset=percona-pxc,cluster=shop,serversTls.caSecret=operator,passwords=watched \
+  rendered "$work/ca.yaml" --set 'preset=percona-pxc,cluster=shop,serversTls.caSecret=operator,passwords=watched,users[0].name=root' \
     && accepted "$work/ca.yaml" && config_is_valid "$work/ca.yaml" "$work/volume-ca-watched" \
     && grep -q 'ca_secret = "shop-ssl/ca.crt"' "$work/ca.yaml" && grep -q 'resourceNames: .*"shop-ssl"' "$work/ca.yaml"
 }

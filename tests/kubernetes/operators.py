@@ -41,8 +41,10 @@ class Operator:
     pods: str = CLUSTER
     # Whether the labels are first or follow when the primary is moved; "": it is not moved, or not by labels.
     moves: str = "labels follow"
-    # What its user has to write besides the two lines, where the Secret's name is not known.
+    # What its user has to write besides, where the Secret's name is not known.
     values: tuple = field(default=())
+    # Whether its user names the account of applications; else the operator makes it, or the values name it.
+    names_users: bool = True
 
     def secret_of(self, account):
         return account.secret or self.secret
@@ -67,10 +69,12 @@ def made_by(preset, servers, accounts, variant="", secret=None, **more):
 
     if isinstance(accounts[0], str):
         named = [filled(fact[who]) for who in ("monitor", "application") if who in fact]
-        accounts = tuple(
+        secret = secret or named[0]["secret"]
+        given = tuple(
             Account(who["user"], who["key"], rights, who["secret"]) for who, rights in zip(named, accounts, strict=True)
         )
-        secret = secret or named[0]["secret"]
+        # Where the operator makes none, its user makes the one that the README's command names.
+        accounts = given if "application" in fact else (*given, Account("app", "password", APPLICATION, f"{CLUSTER}-app"))
     return Operator(
         servers, filled(fact["common"]), filled(fact["primary"]), filled(fact["replica"]), secret, accounts,
         port=fact["port"] or None, pods=filled(fact["pods"]), **more,
@@ -83,17 +87,17 @@ OPERATORS = {
     "mariadb-operator": made_by("mariadb-operator", "mariadb", (ALL,)),
     "mariadb-operator-galera": made_by("mariadb-operator-galera", "galera", (ALL,)),
     "oracle-innodbcluster": made_by("oracle-innodbcluster", "mysql", (ALL,)),
-    "radondb": made_by("radondb", "mysql", ("SELECT, PROCESS, REPLICATION CLIENT", APPLICATION)),
+    "radondb": made_by("radondb", "mysql", ("SELECT, PROCESS, REPLICATION CLIENT", APPLICATION), names_users=False),
     "bitpoke": made_by(
         "bitpoke", "mysql", (ALL,), secret=f"{CLUSTER}-secret", moves="labels first", values=(f"--set=monitor.secret={CLUSTER}-secret", "--set=monitor.key=ROOT_PASSWORD"),
     ),
-    "percona-ps": made_by("percona-ps", "mysql", (MONITOR, ALL), moves="labels first"),
-    "percona-pxc": made_by("percona-pxc", "galera", (MONITOR, ALL), moves=""),
-    "moco": made_by("moco", "mysql", (MONITOR + ", SHOW DATABASES, SHOW VIEW", APPLICATION), moves="labels first"),
-    "kubeblocks": made_by("kubeblocks", "mysql", (PROBE, ALL)),
-    "kubedb": made_by("kubedb", "mariadb", (Account("root", "password", ALL),), variant="MariaDB", secret=f"{CLUSTER}-auth"),
+    "percona-ps": made_by("percona-ps", "mysql", (MONITOR,), moves="labels first"),
+    "percona-pxc": made_by("percona-pxc", "galera", (MONITOR,), moves=""),
+    "moco": made_by("moco", "mysql", (MONITOR + ", SHOW DATABASES, SHOW VIEW", APPLICATION), moves="labels first", names_users=False),
+    "kubeblocks": made_by("kubeblocks", "mysql", (PROBE,)),
+    "kubedb": made_by("kubedb", "mariadb", (Account("root", "password", ALL),), variant="MariaDB", secret=f"{CLUSTER}-auth", values=("--set=users[0].name=root",), names_users=False),
     "canonical": made_by(
-        "canonical", "mysql", OWN_ACCOUNTS, secret="pointsman-accounts", values=("--values=tests/kubernetes/canonical.yaml",),
+        "canonical", "mysql", OWN_ACCOUNTS, secret="pointsman-accounts", values=("--values=tests/kubernetes/canonical.yaml",), names_users=False,
     ),
     "bitnami": made_by(
         "bitnami", "mariadb", (ALL,), variant="MariaDB", secret=f"{CLUSTER}-mariadb", moves="",
@@ -102,6 +106,6 @@ OPERATORS = {
     "custom": Operator(
         "mariadb", {"app": "slightshift-mysql", "mysql-node": "true"}, {}, {},
         "pointsman-accounts", OWN_ACCOUNTS, pods="slightshift-mysql",
-        values=("--values=tests/kubernetes/custom.yaml",),
+        values=("--values=tests/kubernetes/custom.yaml",), names_users=False,
     ),
 }

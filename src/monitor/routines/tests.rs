@@ -8,9 +8,9 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::config::Config;
+use crate::monitor::tests::snapshots::{unseen, with_primary};
 use crate::monitor::{Encryption, Greeting, ResultSet};
 use crate::sql::{RoutineFacts, Routines as _};
-use crate::topology::{Discovered, Event, Facts, GtidSet, ProbeOutcome, reduce};
 
 /// The names of a server's functions; None: it answers with error 1142.
 type Functions = Option<Vec<&'static str>>;
@@ -95,10 +95,7 @@ impl Story {
         // The sender may go: the settings stay.
         let live = watch::channel(Arc::new(config.live)).1;
         let servers = Servers::default();
-        let list =
-            ["db-0", "db-1"].map(|name| Discovered::from((name.into(), format!("{name}:3306").into())));
-        let known = reduce(&Snapshot::empty(), &Event::Servers(list.to_vec()), 0);
-        let (snapshot, seen) = watch::channel(Arc::new(known));
+        let (snapshot, seen) = watch::channel(Arc::new(unseen(&["db-0", "db-1"])));
         let routines = Routines::start(servers.clone(), live, seen);
         Story { servers, snapshot, routines, began: Instant::now() }
     }
@@ -109,29 +106,7 @@ impl Story {
 
     /// The probes find this one writable, the other one not.
     fn primary(&self, name: &str) {
-        self.snapshot.send_modify(|snapshot| {
-            for server in snapshot.clone().servers.iter() {
-                let facts = Facts {
-                    flavor: Flavor::MariaDb,
-                    version: "11.4".into(),
-                    capabilities: 0,
-                    collation: 45,
-                    tls: None,
-                    read_only: *server.name != *name,
-                    super_read_only: false,
-                    replication: None,
-                    tells_replication: true,
-                    gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
-                    gtid_on: true,
-                    wait_timeout: None,
-                    modes: crate::topology::TextModes::empty(),
-                    identity: server.name.clone(),
-                    round_trip: Duration::from_millis(1),
-                };
-                let outcome = ProbeOutcome::Facts(facts);
-                *snapshot = Arc::new(reduce(snapshot, &Event::Probe { server: server.id, outcome }, 0));
-            }
-        });
+        self.snapshot.send_modify(|snapshot| *snapshot = Arc::new(with_primary(snapshot, name)));
     }
 
     /// Lets time pass; who was asked meanwhile, and after how many milliseconds.

@@ -3,6 +3,7 @@
 mod answers;
 mod members;
 mod probing;
+pub mod snapshots;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

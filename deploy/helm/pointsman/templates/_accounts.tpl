@@ -1,6 +1,7 @@
 {{- /*
 The accounts that each operator makes, with the Secret and the key of their passwords: user, Secret, key. The Secret's name
-may hold the cluster's name. An operator that is not here leaves the Secret's name to its user.
+may hold the cluster's name. An operator that is not here leaves the Secret's name to its user. `user` is an account for
+applications; `administrator` is the monitor, if it is not named and the monitor is root.
 */ -}}
 {{- define "pointsman.operatorAccounts" -}}
 {{- $c := .Values.cluster -}}
@@ -15,21 +16,21 @@ may hold the cluster's name. An operator that is not here leaves the Secret's na
     "user" (dict "user" "radondb_usr" "secret" (printf "%s-secret" $c) "key" "mysql-password"))
   "percona-ps" (dict
     "monitor" (dict "user" "monitor" "secret" (printf "%s-secrets" $c) "key" "monitor")
-    "user" (dict "user" "root" "secret" (printf "%s-secrets" $c) "key" "root"))
+    "administrator" (dict "user" "root" "secret" (printf "%s-secrets" $c) "key" "root"))
   "percona-pxc" (dict
     "monitor" (dict "user" "monitor" "secret" (printf "%s-secrets" $c) "key" "monitor")
-    "user" (dict "user" "root" "secret" (printf "%s-secrets" $c) "key" "root"))
+    "administrator" (dict "user" "root" "secret" (printf "%s-secrets" $c) "key" "root"))
   "moco" (dict
     "monitor" (dict "user" "moco-readonly" "secret" (printf "moco-%s" $c) "key" "READONLY_PASSWORD")
     "user" (dict "user" "moco-writable" "secret" (printf "moco-%s" $c) "key" "WRITABLE_PASSWORD"))
   "kubeblocks" (dict
     "monitor" (dict "user" "kbprobe" "secret" (printf "%s-%s-account-kbprobe" $c $component) "key" "password")
-    "user" (merge (dict "secret" (printf "%s-%s-account-root" $c $component)) $root))
+    "administrator" (merge (dict "secret" (printf "%s-%s-account-root" $c $component)) $root))
   "kubedb" (dict "monitor" (merge (dict "secret" (printf "%s-auth" $c)) $root))
 -}}
 {{- $known := get $accounts .Values.preset | default dict -}}
 {{- /* Its add-on for MariaDB makes no account for probes. */ -}}
-{{- if and (eq .Values.preset "kubeblocks") (hasPrefix "mariadb" $component) -}}{{- $_ := set $known "monitor" $known.user -}}{{- end -}}
+{{- if and (eq .Values.preset "kubeblocks") (hasPrefix "mariadb" $component) -}}{{- $_ := set $known "monitor" $known.administrator -}}{{- end -}}
 {{- with include "pointsman.mariadbRoot" . | fromJson -}}
 {{- $_ := set $known "monitor" (mustMergeOverwrite (dict) $known.monitor .) -}}
 {{- end -}}
@@ -63,10 +64,12 @@ Where mariadb-operator's resource of the cluster says that root's password is: J
 {{- $known := include "pointsman.operatorAccounts" . | fromJson -}}
 {{- $secret := .Values.monitor.secret -}}
 {{- $monitor := $known.monitor -}}
-{{- $user := default $known.monitor $known.user -}}
+{{- $user := $known.user -}}
+{{- $administrator := $known.administrator -}}
 {{- if .Values.monitor.user -}}
 {{- if not $secret -}}{{- fail "monitor.user needs monitor.secret: the Secret with its password" -}}{{- end -}}
 {{- $monitor = dict "user" .Values.monitor.user "secret" $secret "key" (default "password" .Values.monitor.key) -}}
+{{- if not $administrator -}}{{- $administrator = $known.monitor -}}{{- end -}}
 {{- else if or $secret (and $monitor .Values.monitor.key) -}}
 {{- /* The operator's Secret, under a name or with a key that its user chose. */ -}}
 {{- $own := default dict $known.monitor -}}
@@ -74,20 +77,33 @@ Where mariadb-operator's resource of the cluster says that root's password is: J
 {{- with $secret -}}{{- $_ := set $given "secret" . -}}{{- end -}}
 {{- with .Values.monitor.key -}}{{- $_ := set $given "key" . -}}{{- end -}}
 {{- $monitor = mustMergeOverwrite (dict "user" "root" "key" "password") $own $given -}}
-{{- if not $known.user -}}
-{{- $user = $monitor -}}
-{{- else if and $secret (eq $known.user.secret $own.secret) -}}
-{{- $user = mustMergeOverwrite (dict) $known.user (dict "secret" $secret) -}}
+{{- if and $secret $user (eq $user.secret (default "" $own.secret)) -}}
+{{- $user = mustMergeOverwrite (dict) $user (dict "secret" $secret) -}}
+{{- end -}}
+{{- if and $secret $administrator (eq $administrator.secret (default "" $own.secret)) -}}
+{{- $administrator = mustMergeOverwrite (dict) $administrator (dict "secret" $secret) -}}
 {{- end -}}
 {{- end -}}
 {{- if not $monitor -}}
 {{- fail "it is not known where this preset's passwords are: set monitor.user, monitor.secret and monitor.key" -}}
 {{- end -}}
+{{- if and (not $administrator) (eq $monitor.user "root") -}}{{- $administrator = $monitor -}}{{- end -}}
 {{- $users := list -}}
-{{- range .Values.users -}}
-{{- $users = append $users (dict "user" .name "secret" .secret "key" (default "password" .key) "maxConnections" .maxConnections "consistency" .consistency) -}}
+{{- range $given := .Values.users -}}
+{{- $its := dict "secret" $given.secret "key" "password" -}}
+{{- if not $given.secret -}}
+{{- /* Of an account that the operator makes, the name is enough. */ -}}
+{{- range $made := list $user $administrator -}}
+{{- if $made -}}{{- if eq $made.user $given.name -}}{{- $its = $made -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- if not $its.secret -}}{{- fail (printf "users: %s needs secret: the Secret with its password" $given.name) -}}{{- end -}}
+{{- end -}}
+{{- $users = append $users (dict "user" $given.name "secret" $its.secret "key" (default $its.key $given.key) "maxConnections" $given.maxConnections "consistency" $given.consistency) -}}
 {{- end -}}
 {{- if not (or $users $user) -}}
+{{- if $administrator -}}
+{{- fail (printf "users is empty, and this operator makes no account for applications: name yours, each with the Secret of its password. Its administrator is used only if you write so: users[0].name=%s" $administrator.user) -}}
+{{- end -}}
 {{- fail "users is empty: name at least one, with the Secret that holds the password" -}}
 {{- end -}}
 {{- dict "monitor" $monitor "users" (default (list $user) $users) | toJson -}}

@@ -34,8 +34,10 @@ struct Fact {
     replica: Carried,
     left_out: Vec<Carried>,
     monitor: Option<Account>,
-    /// None: the monitor's.
+    /// None: the operator makes none for applications.
     application: Option<Account>,
+    /// None: the monitor, if it is root.
+    administrator: Option<Account>,
     #[serde(default)]
     other_secrets: Vec<InSecret>,
 }
@@ -163,7 +165,8 @@ fn what_operators_make_is_understood() {
     }
 }
 
-/// Whoever installs without naming an account gets these, by the chart and by the overlays, which `manifests.sh` compares.
+/// The probes' account and, where the operator makes one, that of applications, by the chart and by the overlays, which
+/// `manifests.sh` compares. An administrator is nobody's account by default.
 #[test]
 fn overlays_use_the_accounts_that_there_are() {
     for fact in table().into_iter().filter(|fact| fact.variant.is_empty()) {
@@ -172,7 +175,8 @@ fn overlays_use_the_accounts_that_there_are() {
         let config: toml::Table = read(format!("{folder}/pointsman.toml")).parse().unwrap();
         let mounted = read(format!("{folder}/kustomization.yaml"));
         let users = config["users"].as_array().expect("users");
-        let application = fact.application.as_ref().unwrap_or(monitor);
+        let own = Account { user: "app".into(), secret: "<c>-app".into(), key: "password".into() };
+        let application = fact.application.as_ref().unwrap_or(&own);
         for (account, used, name) in [(monitor, &config["monitor"], "user"), (application, &users[0], "name")]
         {
             assert_eq!(used[name].as_str(), Some(&*account.user), "{folder}");
@@ -218,7 +222,7 @@ fn documented(table: &[Fact]) -> String {
             labels(&fact.replica),
         );
     }
-    text.push_str("\n| preset | probes log in as | Secret, key | the same Secret elsewhere | users |\n|---|---|---|---|---|\n");
+    text.push_str("\n| preset | probes log in as | Secret, key | the same Secret elsewhere | for applications | administrator |\n|---|---|---|---|---|---|\n");
     for fact in table {
         let Some(monitor) = &fact.monitor else { continue };
         let variant = if fact.variant.is_empty() { String::new() } else { format!(", {}", fact.variant) };
@@ -228,18 +232,20 @@ fn documented(table: &[Fact]) -> String {
         };
         let others: Vec<_> =
             fact.other_secrets.iter().map(|other| place(&other.secret, &other.key)).collect();
-        let users = fact
-            .application
-            .as_ref()
-            .map(|user| format!("{}, {}", code(&user.user), place(&user.secret, &user.key)));
+        let account = |of: &Option<Account>| {
+            of.as_ref().map(|user| format!("{}, {}", code(&user.user), place(&user.secret, &user.key)))
+        };
+        let monitor_is_root = (monitor.user == "root").then(|| code("root"));
+        let none = || "–".to_owned();
         let _ = writeln!(
             text,
-            "| `{}`{variant} | {} | {} | {} | {} |",
+            "| `{}`{variant} | {} | {} | {} | {} | {} |",
             fact.name,
             code(&monitor.user),
             place(&monitor.secret, &monitor.key),
-            if others.is_empty() { "–".to_owned() } else { others.join("; ") },
-            users.unwrap_or_else(|| "the same".to_owned()),
+            if others.is_empty() { none() } else { others.join("; ") },
+            account(&fact.application).unwrap_or_else(none),
+            account(&fact.administrator).or(monitor_is_root).unwrap_or_else(none),
         );
     }
     text

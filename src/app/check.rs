@@ -1,0 +1,140 @@
+//! `pointsman check`: what is in effect with a file, what is questionable about it, and with `--connect` what the servers
+//! say of its accounts.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::task::LocalSet;
+
+use super::{AppError, complain, load, say};
+use crate::config::{Account, Config, Discovery, Secret};
+use crate::monitor::{BackendConnector, Error, PASSES, Target, passes};
+use crate::net::{TlsClient, TokioRuntime};
+
+/// `connect`: the servers to ask, those of the file if it is empty; None: nobody is asked.
+pub(super) fn check(path: &Path, connect: Option<&[String]>) -> Result<ExitCode, AppError> {
+    let loaded = load(path)?;
+    say(&format!("# SHA-256 of the file: {}\n{loaded}", loaded.fingerprint.shown()))?;
+    for warning in loaded.warnings() {
+        warn(path, &warning);
+    }
+    let Some(addresses) = connect else { return Ok(ExitCode::SUCCESS) };
+    let servers = servers(&loaded, addresses)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let found = runtime.block_on(LocalSet::new().run_until(ask(&loaded, &servers)))?;
+    for failure in &found.failures {
+        complain(format!("{}: error: {failure}", path.display()));
+    }
+    for warning in &found.warnings {
+        warn(path, warning);
+    }
+    Ok(if found.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn warn(path: &Path, text: &str) {
+    complain(format!("{}: warning: {text}", path.display()));
+}
+
+/// A server to ask.
+struct Server {
+    name: Arc<str>,
+    address: Arc<str>,
+    tls_names: Arc<[Arc<str>]>,
+}
+
+impl Server {
+    fn shown(&self) -> String {
+        match self.name == self.address {
+            true => self.name.to_string(),
+            false => format!("{} ({})", self.name, self.address),
+        }
+    }
+}
+
+fn servers(config: &Config, addresses: &[String]) -> Result<Vec<Server>, AppError> {
+    if !addresses.is_empty() {
+        let named = |address: &String| {
+            let address: Arc<str> = address.as_str().into();
+            Server { name: address.clone(), address, tls_names: Arc::default() }
+        };
+        return Ok(addresses.iter().map(named).collect());
+    }
+    if let Discovery::Kubernetes(_) = config.fixed.discovery {
+        let text =
+            "--connect: the servers come from Kubernetes; write whom to ask, as in --connect db-0.db:3306";
+        return Err(AppError::Target(text.to_owned()));
+    }
+    let configured = config.live.servers.iter().map(|server| Server {
+        name: server.name.clone(),
+        address: server.address.clone(),
+        tls_names: server.tls_name.iter().cloned().collect(),
+    });
+    Ok(configured.collect())
+}
+
+/// What the servers said.
+#[derive(Default)]
+struct Found {
+    failures: Vec<String>,
+    warnings: Vec<String>,
+}
+
+async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
+    let runtime = TokioRuntime::default();
+    let tls = TlsClient::new(&config.live.servers_tls);
+    runtime.servers_tls.set(tls.map_err(|error| AppError::Target(format!("servers_tls: {error}")))?);
+    let connector = BackendConnector(runtime);
+    let mut found = Found::default();
+    let mut passing = Vec::new();
+    let mut accounts = Vec::new();
+    for (what, account, name, password) in all_accounts(config) {
+        if config.secrets.iter().any(|used| used.account == account) {
+            found.warnings.push(format!("{what}: its password is in a Secret, so it was not asked"));
+        } else {
+            accounts.push((what, account, name, password));
+        }
+    }
+    for server in servers {
+        for (what, account, name, password) in &accounts {
+            let target = Target {
+                name: server.name.clone(),
+                address: server.address.clone(),
+                tls_names: server.tls_names.clone(),
+                user: name.clone(),
+                password: password.clone(),
+            };
+            let at = server.shown();
+            match passes(&connector, &target).await {
+                // The monitor writes nothing.
+                Ok(true) if *account != Account::Monitor && !passing.contains(what) => {
+                    passing.push(what.clone())
+                }
+                Ok(_) => {}
+                Err(error @ Error::Lost(_)) => {
+                    found.failures.push(format!("{at} does not answer: {error}"));
+                    break;
+                }
+                Err(error) => found.failures.push(format!("{what} cannot log in to {at}: {error}")),
+            }
+        }
+    }
+    if !passing.is_empty() {
+        found.warnings.push(format!("{}: {PASSES}", passing.join(", ")));
+    }
+    Ok(found)
+}
+
+/// What each is called in the output, whose it is, its name and password; the monitor first, then by name.
+fn all_accounts(config: &Config) -> Vec<(String, Account, Arc<str>, Secret)> {
+    let monitor = &config.live.monitor;
+    let mut all =
+        vec![("monitor.user".to_owned(), Account::Monitor, monitor.user.clone(), monitor.password.clone())];
+    let mut users: Vec<_> = config.live.users.values().collect();
+    users.sort_by(|one, other| one.name.cmp(&other.name));
+    for user in users {
+        let of = Account::User(user.name.clone());
+        all.push((format!("users \"{}\"", user.name), of, user.name.clone(), user.password.clone()));
+    }
+    all
+}

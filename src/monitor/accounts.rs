@@ -1,0 +1,197 @@
+//! Which accounts of the configuration pass `read_only`, by their own grants: asked at the primary at start, of each new
+//! primary, when the accounts change, and every ten minutes. Such an account writes to a demoted primary without an
+//! error, so an operator who swaps the primary cannot keep it from writing by `read_only`.
+//!
+//! Only where there is another server that can become the primary. Each account logs in for itself: the monitor account
+//! need not see what others are granted, and a wrong password is told before a client meets it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::client::{Connection, Connector, Error, Target};
+use super::statement;
+use crate::backend::passes_read_only;
+use crate::config::{Live, Secret};
+use crate::topology::{ServerId, Snapshot};
+
+/// Grants change seldom.
+const PERIOD: Duration = Duration::from_secs(600);
+/// A login that the server refused is not repeated for so long: servers can lock accounts for failed logins
+/// (`FAILED_LOGIN_ATTEMPTS`, `max_password_errors`).
+const REFUSED: Duration = Duration::from_secs(3600);
+/// After a lost connection.
+const RETRY: Duration = Duration::from_secs(5);
+/// For one account.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The names of accounts that pass `read_only`.
+pub type Passing = Arc<BTreeSet<Arc<str>>>;
+
+/// Starts the task on the current thread, which must be inside a `LocalSet`. It ends when the last receiver is dropped.
+pub fn passing_accounts<C: Connector>(
+    connector: C,
+    live: watch::Receiver<Arc<Live>>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+) -> watch::Receiver<Passing> {
+    let (publish, current) = watch::channel(Passing::default());
+    let asker = Asker { connector: Rc::new(connector), live, snapshot, publish, answers: HashMap::new() };
+    spawn_local(asker.run());
+    current
+}
+
+/// Logs in and asks for the grants of the account.
+pub async fn passes<C: Connector>(connector: &C, target: &Target) -> Result<bool, Error> {
+    let asking = async {
+        let mut connection = connector.connect(target).await?;
+        let flavor = statement::flavor(connection.greeting());
+        let version = connection.greeting().version.clone();
+        let ask = async |sql: String| first_column(&mut connection, &sql).await;
+        let passes = passes_read_only(flavor, &version, ask).await?;
+        connection.quit().await;
+        Ok(passes)
+    };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(Error::Lost("no answer in time".to_owned())))
+}
+
+async fn first_column<C: Connection>(connection: &mut C, sql: &str) -> Result<Vec<Vec<u8>>, Error> {
+    let sets = connection.query(sql).await?;
+    let rows = sets.into_iter().next().map(|set| set.rows).unwrap_or_default();
+    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+}
+
+/// Whom was asked: another primary may have other grants, and so may this one as a new generation.
+type Primary = (ServerId, u64);
+
+/// What an account was found to be.
+struct Answer {
+    /// None: its login was refused.
+    passes: Option<bool>,
+    /// With this password,
+    password: Secret,
+    /// at this server,
+    primary: Primary,
+    at: Instant,
+}
+
+impl Answer {
+    fn still_counts(&self, password: &Secret, primary: Primary) -> bool {
+        let lasts = if self.passes.is_some() { PERIOD } else { REFUSED };
+        self.password == *password && self.primary == primary && self.at.elapsed() < lasts
+    }
+}
+
+struct Asker<C> {
+    connector: Rc<C>,
+    live: watch::Receiver<Arc<Live>>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    publish: watch::Sender<Passing>,
+    answers: HashMap<Arc<str>, Answer>,
+}
+
+impl<C: Connector> Asker<C> {
+    async fn run(mut self) {
+        loop {
+            let Some(primary) = self.primary().await else { return };
+            let live = self.live.borrow_and_update().clone();
+            self.answers.retain(|user, _| live.users.contains_key(user));
+            let asked = self.ask_all(&live, primary).await;
+            self.tell();
+            let pause = if asked.is_ok() { PERIOD } else { RETRY };
+            if !self.wait(primary, &live, pause).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is a primary that another server can follow; None when nobody wants to know any more.
+    async fn primary(&mut self) -> Option<Primary> {
+        let found = tokio::select! {
+            found = self.snapshot.wait_for(|s| s.writer.is_some() && s.servers.len() > 1) => found.ok()?,
+            () = self.publish.closed() => return None,
+        };
+        Some((found.writer?, found.generation))
+    }
+
+    /// An error ends the round: the server is away.
+    async fn ask_all(&mut self, live: &Live, primary: Primary) -> Result<(), Error> {
+        let mut users: Vec<_> = live.users.values().collect();
+        users.sort_by(|one, other| one.name.cmp(&other.name));
+        for user in users {
+            let known = self.answers.get(&user.name);
+            if known.is_some_and(|answer| answer.still_counts(&user.password, primary)) {
+                continue;
+            }
+            let Some(target) = self.target(primary.0, &user.name, &user.password) else { return Ok(()) };
+            let passes = match passes(&*self.connector, &target).await {
+                Ok(passes) => Some(passes),
+                Err(error @ Error::Lost(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(user = %user.name, server = %target.name, %error,
+                        "a user of the configuration cannot log in to the primary");
+                    None
+                }
+            };
+            let (password, at) = (user.password.clone(), Instant::now());
+            self.answers.insert(user.name.clone(), Answer { passes, password, primary, at });
+        }
+        Ok(())
+    }
+
+    fn target(&self, server: ServerId, user: &Arc<str>, password: &Secret) -> Option<Target> {
+        let snapshot = self.snapshot.borrow();
+        Some(Target::at(snapshot.server(server)?, user.clone(), password.clone()))
+    }
+
+    /// Publishes who passes; the log says it when it changes.
+    fn tell(&self) {
+        let passing = self.answers.iter().filter(|(_, answer)| answer.passes == Some(true));
+        let passing: BTreeSet<_> = passing.map(|(user, _)| user.clone()).collect();
+        if **self.publish.borrow() == passing {
+            return;
+        }
+        if passing.is_empty() {
+            tracing::info!("no user of the configuration passes read_only any more");
+        } else {
+            let users = passing.iter().map(|user| &**user).collect::<Vec<_>>().join(", ");
+            tracing::warn!(users, "{PASSES}");
+        }
+        self.publish.send_replace(Arc::new(passing));
+    }
+
+    /// Until the accounts are to be asked again; false when nobody wants to know any more.
+    async fn wait(&mut self, of: Primary, asked: &Live, pause: Duration) -> bool {
+        let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
+        let accounts_change = async {
+            loop {
+                self.live.changed().await?;
+                let now = self.live.borrow_and_update();
+                let same = |(name, user): (&Arc<str>, &crate::config::User)| {
+                    asked.users.get(name).is_some_and(|before| before.password == user.password)
+                };
+                if now.users.len() != asked.users.len() || !now.users.iter().all(same) {
+                    return Ok::<(), watch::error::RecvError>(());
+                }
+            }
+        };
+        tokio::select! {
+            () = sleep(pause) => true,
+            changed = another => changed.is_ok(),
+            changed = accounts_change => changed.is_ok(),
+            () = self.publish.closed() => false,
+        }
+    }
+}
+
+/// What is wrong with such an account, for the log and for `check`.
+pub const PASSES: &str = "these users pass read_only (by SUPER, READ ONLY ADMIN or CONNECTION_ADMIN): at a planned change of \
+the primary nothing but this proxy keeps their writes from the former one; give applications accounts without these \
+privileges";
+
+#[cfg(test)]
+mod tests;

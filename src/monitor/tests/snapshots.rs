@@ -1,0 +1,38 @@
+//! What the probes would say of servers, for those who only follow the snapshot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::topology::{Discovered, Event, Facts, Flavor, GtidSet, ProbeOutcome, Snapshot, TextModes, reduce};
+
+/// These servers at `NAME:3306`; nobody has seen them yet.
+pub fn unseen(names: &[&str]) -> Snapshot {
+    let list = names.iter().map(|name| Discovered::from(((*name).into(), format!("{name}:3306").into())));
+    reduce(&Snapshot::empty(), &Event::Servers(list.collect()), 0)
+}
+
+/// The probes find this one writable, the others not.
+pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
+    let mut now = before.clone();
+    for server in before.servers.iter() {
+        let facts = Facts {
+            flavor: Flavor::MariaDb,
+            version: "11.4".into(),
+            capabilities: 0,
+            collation: 45,
+            tls: None,
+            read_only: *server.name != *name,
+            super_read_only: false,
+            replication: None,
+            tells_replication: true,
+            gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
+            gtid_on: true,
+            wait_timeout: None,
+            modes: TextModes::empty(),
+            identity: server.name.clone(),
+            round_trip: Duration::from_millis(1),
+        };
+        now = reduce(&now, &Event::Probe { server: server.id, outcome: ProbeOutcome::Facts(facts) }, 0);
+    }
+    now
+}
