@@ -1,8 +1,10 @@
-//! How long a text keeps a worker from its other sessions: `stall RW_PORT RO_PORT [ROUNDS]`, standard library only, against
-//! a proxy with `workers = 1`, a `split` port and a `replica` port.
+//! How long a text keeps a worker from its other sessions: `stall RW_PORT RO_PORT [ROUNDS [PID]]`, standard library only,
+//! against a proxy (its process id is PID) with `workers = 1`, a `split` port and a `replica` port.
 //! One client sends COM_PING without a pause, which the proxy answers itself; another sends texts of up to 16 MiB. Prints the
-//! longest wait for a ping during each text (the least of all rounds: whatever else runs on the machine only makes a wait
-//! longer), the same with nobody else there, and the longest of all.
+//! longest wait for a ping during each text and, with PID, the most processor time that the worker took between a ping and
+//! its answer: while client, proxy and servers share two cores, a wait is longer than that by the time in which the worker
+//! had no core. Each is the least of all rounds, since whatever else runs on the machine only makes it longer. The last line
+//! is the longest of all.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::print_stdout)] // no runtime here
 
 #[allow(dead_code)]
@@ -10,7 +12,7 @@ mod client;
 
 use client::Client;
 use std::io::Result;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const PING: u8 = 0x0e;
@@ -45,31 +47,60 @@ fn text((head, part, tail): (&str, &str, &str), bytes: usize) -> Vec<u8> {
     [head, &part.repeat(times), tail].concat().into_bytes()
 }
 
-/// The longest wait for a ping while `work` runs.
-fn longest_wait(port: u16, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
-    let (ends, longest) = (AtomicBool::new(false), AtomicU64::new(0));
+/// Between a ping and its answer: the time, and how much of it the worker's thread ran.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wait {
+    time: Duration,
+    ran: Duration,
+}
+
+/// The longest wait for a ping while `work` runs. `worker` is the thread's `schedstat`.
+fn longest_wait(port: u16, worker: Option<&str>, work: impl FnOnce() -> Result<()>) -> Result<Wait> {
+    let (ends, begins) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let pings = scope.spawn(|| -> Result<()> {
+        let pings = scope.spawn(|| -> Result<Wait> {
             let mut client = Client::login(port, "", 1024)?;
+            let mut longest = Wait::default();
             while !ends.load(Ordering::Relaxed) {
-                let begun = Instant::now();
+                let (begun, ran) = (Instant::now(), ran(worker)?);
                 client.command(&[PING])?;
                 client.read()?;
-                let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-                longest.fetch_max(waited, Ordering::Relaxed);
+                let wait = Wait { time: begun.elapsed(), ran: self::ran(worker)?.saturating_sub(ran) };
+                if begins.load(Ordering::Relaxed) {
+                    longest.time = longest.time.max(wait.time);
+                    longest.ran = longest.ran.max(wait.ran);
+                }
             }
-            Ok(())
+            Ok(longest)
         });
         std::thread::sleep(Duration::from_millis(20));
-        longest.store(0, Ordering::Relaxed);
+        begins.store(true, Ordering::Relaxed);
         let done = work();
         // A wait that has begun is counted, too.
         std::thread::sleep(Duration::from_millis(10));
         ends.store(true, Ordering::Relaxed);
-        pings.join().map_err(|_| client::other("the thread of the pings panicked"))??;
-        done
-    })?;
-    Ok(Duration::from_micros(longest.load(Ordering::Relaxed)))
+        let longest = pings.join().map_err(|_| client::other("the thread of the pings panicked"))??;
+        done.map(|()| longest)
+    })
+}
+
+/// How long the thread ran, as the kernel counts it: the first number, in nanoseconds.
+fn ran(schedstat: Option<&str>) -> Result<Duration> {
+    let Some(path) = schedstat else { return Ok(Duration::ZERO) };
+    let text = std::fs::read_to_string(path)?;
+    let first = text.split(' ').next().and_then(|first| first.parse().ok());
+    first.map(Duration::from_nanos).ok_or_else(|| client::other("no schedstat"))
+}
+
+/// The `schedstat` of the worker of this process.
+fn worker_of(pid: u32) -> Result<String> {
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        if std::fs::read_to_string(task.join("comm"))?.trim() == "worker-0" {
+            return Ok(task.join("schedstat").to_string_lossy().into_owned());
+        }
+    }
+    Err(client::other("this process has no thread `worker-0`"))
 }
 
 /// Sends a text and waits until its answer begins, or until the connection ends.
@@ -82,17 +113,30 @@ fn send(port: u16, command: u8, text: &[u8]) -> Result<()> {
     Ok(())
 }
 
+fn shown(wait: Wait, worker: Option<&str>) -> String {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    match worker {
+        Some(_) => format!("{:8.3} ms, the worker ran {:7.3} ms ", ms(wait.time), ms(wait.ran)),
+        None => format!("{:8.3} ms ", ms(wait.time)),
+    }
+}
+
 fn main() -> Result<()> {
-    let ports: Vec<u16> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let (rw, ro, rounds) = match ports.as_slice() {
-        [rw, ro] => (*rw, *ro, 3),
-        [rw, ro, rounds] => (*rw, *ro, *rounds),
+    let arguments: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let (rw, ro, rounds, pid) = match arguments.as_slice() {
+        [rw, ro] => (*rw, *ro, 3, None),
+        [rw, ro, rounds] => (*rw, *ro, *rounds, None),
+        [rw, ro, rounds, pid] => (*rw, *ro, *rounds, Some(*pid)),
         // `cargo test` and `cargo bench` run it without arguments.
         _ => {
-            eprintln!("usage: stall RW_PORT RO_PORT [ROUNDS]");
+            eprintln!("usage: stall RW_PORT RO_PORT [ROUNDS [PID]]");
             return Ok(());
         }
     };
+    let port = |port| u16::try_from(port).map_err(|_| client::other("no port"));
+    let (rw, ro) = (port(rw)?, port(ro)?);
+    let worker = pid.map(worker_of).transpose()?;
+    let worker = worker.as_deref();
     let (kib, largest) = (1024, (16 << 20) - 64);
     let ways = [
         ("split, query", rw, QUERY, vec![127 * kib, largest]),
@@ -100,27 +144,39 @@ fn main() -> Result<()> {
         ("replica, query", ro, QUERY, vec![31 * kib, 127 * kib, 1024 * kib, largest]),
         ("replica, prepare", ro, PREPARE, vec![31 * kib, 1024 * kib, largest]),
     ];
-    let best = |work: &dyn Fn() -> Result<()>| -> Result<Duration> {
-        let waits: Result<Vec<_>> = (0..rounds).map(|_| longest_wait(rw, work)).collect();
-        Ok(waits?.into_iter().min().unwrap_or_default())
+    let best = |work: &dyn Fn() -> Result<()>| -> Result<Wait> {
+        let mut least = Wait { time: Duration::MAX, ran: Duration::MAX };
+        for _ in 0..rounds {
+            let wait = longest_wait(rw, worker, work)?;
+            least = Wait { time: least.time.min(wait.time), ran: least.ran.min(wait.ran) };
+        }
+        Ok(least)
     };
     let nobody = best(&|| {
         std::thread::sleep(Duration::from_millis(200));
         Ok(())
     })?;
-    println!("{:8.3} ms  nobody else", nobody.as_secs_f64() * 1e3);
-    let mut worst = (Duration::ZERO, String::new());
+    println!("{}nobody else", shown(nobody, worker));
+    let (mut longest, mut hardest) = ((Wait::default(), String::new()), (Wait::default(), String::new()));
     for (name, port, command, sizes) in &ways {
         for size in sizes {
             for shape in SHAPES {
                 let text = text(shape, *size);
                 let wait = best(&|| send(*port, *command, &text))?;
                 let what = format!("{name}, {} KiB: {}{}…", size / kib, shape.0, shape.1);
-                println!("{:8.3} ms  {what}", wait.as_secs_f64() * 1e3);
-                worst = worst.max((wait, what));
+                println!("{}{what}", shown(wait, worker));
+                if wait.time > longest.0.time {
+                    longest = (wait, what.clone());
+                }
+                if wait.ran > hardest.0.ran {
+                    hardest = (wait, what);
+                }
             }
         }
     }
-    println!("{:8.3} ms  is the longest: {}", worst.0.as_secs_f64() * 1e3, worst.1);
+    println!("{}is the longest wait: {}", shown(longest.0, worker), longest.1);
+    if worker.is_some() {
+        println!("{}is the most that the worker ran: {}", shown(hardest.0, worker), hardest.1);
+    }
     Ok(())
 }

@@ -232,6 +232,7 @@ async fn topology_tells_servers_history_and_traffic() {
         "generation": 1,
         "writer": "db-0",
         "alarm": null,
+        "users_passing_read_only": [],
         "maintenance": [],
         "config": {"sha256": "", "since_ms": 0, "awaited": null},
         "servers": [

@@ -61,7 +61,7 @@ pub struct TextStatement {
     /// In lower case.
     pub name: Rc<[u8]>,
     /// Without quotes around it.
-    pub text: Rc<[u8]>,
+    pub text: Arc<[u8]>,
     /// Schema, character set and SQL mode were these.
     pub under: Rc<Carried>,
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Connection, ServerError};
-use crate::net::{Buf, PacketError, Stream};
+use crate::net::{Buf, LARGE_BUFFER, PacketError, Stream};
 use crate::wire::{
     Capabilities, Edits, ErrPacket, Legs, Observer, OnErr, PacketHeader, PrepareOk, ProtocolError, Reader,
     ResponseShape, ResponseWalker, Walked, frame_with,
@@ -127,12 +127,18 @@ impl<S: Stream> Connection<S> {
     /// COM_STMT_PREPARE; the answer's column definitions are dropped.
     pub async fn prepare(&mut self, text: &[u8]) -> Result<PrepareOk, QueryError> {
         let mut out = Buf::default();
-        out.replace_with(|out| {
-            frame_with(out, 0, |out| {
-                out.push(0x16);
-                out.extend_from_slice(text);
-            });
-        });
+        out.extend_from_slice(&PacketHeader { len: 1 + text.len(), seq: 0 }.to_bytes());
+        out.extend_from_slice(&[0x16]);
+        // No copy of a long text is made.
+        let mut parts = text.chunks(LARGE_BUFFER);
+        out.extend_from_slice(parts.next().unwrap_or_default());
+        for part in parts {
+            let (written, mut back) = self.stream.write_all(out).await;
+            written?;
+            back.clear();
+            back.extend_from_slice(part);
+            out = back;
+        }
         match self.ask(out, ResponseShape::Prepare).await?.1 {
             Refusal(Some(err), _) => Err(err.into()),
             Refusal(None, Some(ok)) => Ok(ok),

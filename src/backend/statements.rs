@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Carried;
 
@@ -12,7 +13,7 @@ pub struct PreparedText {
     /// Tells it apart from all others of the worker, now and later.
     pub id: u64,
     /// The statement.
-    pub text: Rc<[u8]>,
+    pub text: Arc<[u8]>,
     /// Schema, character set and SQL mode were these.
     pub under: Rc<Carried>,
 }

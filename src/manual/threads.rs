@@ -43,7 +43,9 @@
 //! 16 KiB for a command and its answer, 256 KiB while a large answer or file passes, kept by the worker when
 //! nobody needs them. An idle session owns none. Nothing is collected but control packets, commands up to 128
 //! KiB, and two kinds of texts up to 16 MiB: those on replica ports, which can be judged only as a whole, and
-//! those that are prepared, which are kept. A client that does not read stops the reading from its server:
+//! those that are prepared, which are kept. To get such a text a worker never copies the whole of it: behind the first
+//! mebibyte the buffer gets memory for all that is announced, the text goes to the server in pieces, and what is kept of
+//! it is copied on the other thread (`benches/stall.rs` measures what others wait). A client that does not read stops the reading from its server:
 //! memory stays bounded whatever passes.
 //!
 //! # Memory

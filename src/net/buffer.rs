@@ -23,6 +23,10 @@ const BUSY: usize = 8;
 /// A buffer grows to this size, in bytes, without asking the memory budget.
 const UNASKED: usize = 2 * 1024;
 
+/// A buffer that holds so much, in bytes, gets the memory for all that is announced: to move it from one place to a
+/// larger one again and again would take a worker milliseconds each time.
+const BELIEVED: usize = 1024 * 1024;
+
 /// Bytes in a row with room behind them.
 #[derive(Debug, Default)]
 pub struct Buf {
@@ -114,14 +118,20 @@ impl Buf {
         }
     }
 
-    /// Makes room for some of `missing` bytes that are announced: as much as is there already, so that a
-    /// header alone does not take memory for what may never come. False: the memory budget has none left, and the
-    /// buffer stays as it is. The first 2 KiB, which a usual login needs, are never refused.
-    pub fn make_some_room(&mut self, missing: usize, memory: &MemoryBudget) -> bool {
-        let room = missing.min(self.len().max(SMALL_BUFFER / 4));
-        let grows = (self.len() + room).saturating_sub(self.capacity());
-        let granted = grows == 0 || self.len() + room <= UNASKED || memory.grant(Claim::Statement, grows);
+    /// Makes room for some of `missing` bytes that are announced: as much as is there already, and `most` at most, so that
+    /// a header alone does not take memory for what may never come. Behind the first 1 MiB there is memory for all of it,
+    /// which becomes room step by step. False: the memory budget has none left, and the buffer stays as it is. The first
+    /// 2 KiB, which a usual login needs, are never refused.
+    pub fn make_some_room(&mut self, missing: usize, most: usize, memory: &MemoryBudget) -> bool {
+        let room = missing.min(most).min(self.len().max(SMALL_BUFFER / 4));
+        let all = self.len() + if self.len() < BELIEVED { room } else { missing };
+        let grows = all.saturating_sub(self.data.capacity());
+        let granted = grows == 0 || all <= UNASKED || memory.grant(Claim::Statement, grows);
         if granted {
+            if grows > 0 {
+                // No more than that: `Vec` would double it.
+                self.data.reserve_exact(all.saturating_sub(self.data.len()));
+            }
             self.make_room(room);
         }
         granted
@@ -286,6 +296,25 @@ mod tests {
         assert!(b.is_empty());
         b.replace_with(|v| v.extend_from_slice(b"xy"));
         assert_eq!(b.filled(), b"xy");
+    }
+
+    #[test]
+    fn memory_for_all_that_is_announced_comes_behind_the_first_mebibyte() {
+        let memory = MemoryBudget::default();
+        let announced = 16 << 20;
+        let mut b = Buf::with_room(SMALL_BUFFER);
+        let mut places = 0;
+        while b.len() < announced {
+            let missing = announced - b.len();
+            assert!(b.make_some_room(missing, 1 << 20, &memory));
+            let room = b.room_mut().len();
+            assert!(room > 0 && room <= 1 << 20);
+            let place = b.data.as_ptr();
+            assert!(b.data.capacity() <= if b.len() < BELIEVED { 4 * BELIEVED } else { announced });
+            b.grew(room);
+            places += usize::from(b.len() > 2 * BELIEVED && b.data.as_ptr() != place);
+        }
+        assert_eq!((b.len(), b.data.capacity(), places), (announced, announced, 0));
     }
 
     #[test]

@@ -53,7 +53,7 @@ async fn fill<S: Stream>(
     wanted: usize,
     memory: &MemoryBudget,
 ) -> Result<(), io::Error> {
-    if !buf.make_some_room(wanted.saturating_sub(buf.len()).max(1), memory) {
+    if !buf.make_some_room(wanted.saturating_sub(buf.len()).max(1), usize::MAX, memory) {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
     let (result, back) = stream.read(std::mem::take(buf)).await;

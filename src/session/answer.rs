@@ -23,7 +23,7 @@ use super::{Failure, Session};
 use crate::backend::{InsertId, Settled, SwallowError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, StatementKind};
+use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
 use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
 use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
@@ -307,7 +307,11 @@ impl<R: Runtime> Session<R> {
         self.context.buffers.give(chunk);
         self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
-            self.prepared(ok, request.arguments(buf), request.class);
+            let text = match request.arguments(buf).len() {
+                0..=MAX_READ => self.context.texts.get(request.arguments(buf), &self.state.carried),
+                _ => Box::pin(self.long_text(buf, *request)).await?,
+            };
+            self.prepared(ok, text, request.class);
         }
         self.state.answer.cursor = walker.opened_cursor();
         self.answered(buf, *request);

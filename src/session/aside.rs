@@ -2,10 +2,14 @@
 //! and does, and on replica ports whether it may run there.
 
 use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use super::client::ended_by;
 use super::pieces::has_several;
+use super::request::Request;
 use super::{Session, Signals};
+use crate::backend::PreparedText;
 use crate::net::{Buf, Runtime, or_raised};
 use crate::sql::read_only::{Calls, Verdict, check_calls};
 use crate::sql::{Context, MAX_READ, StatementClass, classify};
@@ -76,6 +80,18 @@ impl<R: Runtime> Session<R> {
             Ok(None) => Err(Close::Drained),
             Err(raised) => Err(ended_by(raised)),
         }
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// What a long text of COM_STMT_PREPARE is kept as: copied on the other thread, too.
+    pub(super) async fn long_text(&self, buf: &mut Buf, request: Request) -> Result<Rc<PreparedText>, Close> {
+        let whole = std::mem::take(buf);
+        let copy = move || (Arc::<[u8]>::from(request.arguments(&whole)), whole);
+        // The other thread ended: the process does, too.
+        let (text, back) = self.context.runtime.aside(copy).await.ok_or(Close::Drained)?;
+        *buf = back;
+        Ok(self.context.texts.new_text(text, &self.state.carried))
     }
 }
 

@@ -193,8 +193,8 @@ impl<R: Runtime> Session<R> {
         }
         let mut turn = TURN;
         while buf.len() < request.header.total() {
-            let missing = (request.header.total() - buf.len()).min(TURN);
-            if !buf.make_some_room(missing, &self.context.buffers.memory) {
+            let missing = request.header.total() - buf.len();
+            if !buf.make_some_room(missing, TURN, &self.context.buffers.memory) {
                 return Ok(false);
             }
             if self.fill(buf, request.answer_seq()).await? == 0 {

@@ -10,7 +10,7 @@ use crate::net::{Runtime, Stream};
 use crate::routing::{PerRole, Role};
 use crate::sql::Effects;
 use crate::telemetry::Pin;
-use crate::topology::{Flavor, ServerId};
+use crate::topology::ServerId;
 
 /// See the module.
 pub struct Links<S: Stream> {
@@ -292,11 +292,7 @@ impl<R: Runtime> Session<R> {
     async fn give(&mut self, connection: Box<Connection<R::Stream>>, seat: Seat<R::Stream>, fit: bool) {
         let about = &connection.about;
         let doubted = |of: Attached| (of.server, of.thread_id) == (about.server, about.thread_id);
-        let role = if about.class.read_only { Role::Reader } else { Role::Writer };
-        // MariaDB's COM_RESET_CONNECTION keeps them, with the texts of the session's statements.
-        let profiles = about.flavor == Flavor::MariaDb && self.state.has_profiles(role);
         if fit
-            && !profiles
             && !self.handle.killing.get()
             && !self.handle.doubted.get().is_some_and(doubted)
             && connection.is_between_exchanges()

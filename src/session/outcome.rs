@@ -353,7 +353,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The text that a statement runs: its own, or the one that was prepared.
-    pub(super) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::rc::Rc<[u8]>> {
+    pub(super) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::sync::Arc<[u8]>> {
         if request.statement != 0 {
             let prepared = self.state.statements.peek(request.statement)?;
             let text = Some(&prepared.text.text).filter(|text| text.len() <= MAX_READ)?;
@@ -366,7 +366,7 @@ impl<R: Runtime> Session<R> {
                 .flatten()
                 .and_then(|execute| execute.only_string(prepared.types.as_deref()))
                 .and_then(|value| with_string(text, value));
-            return Some(named.map_or_else(|| text.clone(), std::rc::Rc::from));
+            return Some(named.map_or_else(|| text.clone(), std::sync::Arc::from));
         }
         let text = (request.command == Command::Query).then(|| self.text_of(buf, request))??;
         if request.class.effects.contains(Effects::EXECUTES)

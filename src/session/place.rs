@@ -296,7 +296,7 @@ fn without_texts(
     let stand_in = |known: &TextStatement| match () {
         () if is_there(known) => Some(known.clone()),
         () if effects.contains(Effects::PREPARES) => None,
-        () => Some(TextStatement { text: std::rc::Rc::from(&b"DO 0"[..]), ..known.clone() }),
+        () => Some(TextStatement { text: std::sync::Arc::from(&b"DO 0"[..]), ..known.clone() }),
     };
     wish.iter().filter_map(stand_in).collect()
 }

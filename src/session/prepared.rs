@@ -171,7 +171,7 @@ impl<R: Runtime> Session<R> {
     /// Reads until so many bytes are in the buffer. False: the memory budget is used up.
     async fn read_up_to(&mut self, buf: &mut Buf, len: usize) -> Result<bool, Close> {
         while buf.len() < len {
-            if !buf.make_some_room(len - buf.len(), &self.context.buffers.memory) {
+            if !buf.make_some_room(len - buf.len(), usize::MAX, &self.context.buffers.memory) {
                 return Ok(false);
             }
             if self.fill(buf, 1).await? == 0 {
@@ -359,9 +359,8 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The server prepared a text for the client.
-    pub(super) fn prepared(&mut self, ok: PrepareOk, text: &[u8], class: StatementClass) {
+    pub(super) fn prepared(&mut self, ok: PrepareOk, mut text: Rc<PreparedText>, class: StatementClass) {
         let max = self.max_statements();
-        let mut text = self.context.texts.get(text, &self.state.carried);
         if self.state.statements.is_busy(text.id) {
             text = self.context.texts.alone(&text);
         }

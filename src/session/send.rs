@@ -7,8 +7,11 @@ use std::task::Poll;
 
 use super::request::{PacketRun, Request};
 use super::{Context, Failure, Handle, Session, Signals};
-use crate::net::{Buf, Runtime, Stream};
+use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
 use crate::telemetry::Close;
+
+/// A session that sends a long command lets the others go on after so many pieces, which is 1 MiB.
+const PIECES_OF_A_TURN: usize = 4;
 
 /// What a write without waiting came to.
 enum Sent {
@@ -77,6 +80,9 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.backend else { return false };
         connection.begins();
         let total = request.header.total();
+        if total > LARGE_BUFFER {
+            return Box::pin(self.send_in_pieces(buf.filled().get(..total).unwrap_or_default())).await;
+        }
         let alone = self.prelude.is_empty() && buf.len() == total;
         let mut out = if alone { std::mem::take(buf) } else { self.context.buffers.small() };
         if !alone {
@@ -99,6 +105,34 @@ impl<R: Runtime> Session<R> {
             self.context.buffers.give(out);
         }
         sent
+    }
+
+    /// The same for a long request: no copy of it is made, and the worker's other sessions have their turns.
+    async fn send_in_pieces(&mut self, request: &[u8]) -> bool {
+        let mut any = false;
+        let mut piece = self.context.buffers.large();
+        if let Some(connection) = self.backend.as_ref().filter(|_| !self.prelude.is_empty()) {
+            self.context.metrics.replays.add(u64::from(!connection.only_marks()));
+            piece.extend_from_slice(&std::mem::take(&mut self.prelude));
+        }
+        for (number, part) in request.chunks(LARGE_BUFFER).enumerate() {
+            piece.extend_from_slice(part);
+            let all = piece.len();
+            let Some(connection) = &mut self.backend else { return any };
+            let writing = connection.stream.write_all(piece);
+            match or_ended(&self.context, &self.handle, writing).await {
+                Ok((Ok(()), back)) => piece = back,
+                Ok((Err(_), rest)) => return any || rest.len() < all,
+                Err(()) => return true,
+            }
+            any = true;
+            piece.clear();
+            if number % PIECES_OF_A_TURN == PIECES_OF_A_TURN - 1 {
+                self.context.runtime.give_way().await;
+            }
+        }
+        self.context.buffers.give(piece);
+        any
     }
 
     /// Streams a request that is larger than the buffer. The client is read to the request's end even if

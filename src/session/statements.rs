@@ -5,11 +5,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
 use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
+use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::wire::{
     Command, Execute, MAX_PAYLOAD, PacketHeader, ProtocolError, Types, bulk_types, flag_types,
 };
@@ -177,20 +178,15 @@ const MOST_FRESH: usize = 16 << 20;
 /// The texts that are prepared in a worker, each once.
 #[derive(Debug, Default)]
 pub struct Texts {
-    by_text: RefCell<HashMap<Rc<[u8]>, Known>>,
+    by_text: RefCell<HashMap<Arc<[u8]>, Known>>,
     ids: std::cell::Cell<u64>,
     /// Bytes of the texts that came since those were let go that nobody has any more.
     fresh: std::cell::Cell<usize>,
 }
 
 impl Texts {
-    /// The one for this text, read as a session of this state has it read.
+    /// The one for this text of up to `MAX_READ` bytes, read as a session of this state has it read.
     pub fn get(&self, text: &[u8], under: &Rc<Carried>) -> Rc<PreparedText> {
-        if text.len() > MAX_READ {
-            // To compare it with others would take the worker too long.
-            self.ids.set(self.ids.get() + 1);
-            return Rc::new(PreparedText { id: self.ids.get(), text: text.into(), under: under.clone() });
-        }
         let mut all = self.by_text.borrow_mut();
         let alike = all.get(text).and_then(|list| {
             list.iter().filter_map(Weak::upgrade).find(|known| known.under.parses_like(under))
@@ -198,9 +194,8 @@ impl Texts {
         if let Some(known) = alike {
             return known;
         }
-        self.ids.set(self.ids.get() + 1);
-        let text: Rc<[u8]> = text.into();
-        let new = Rc::new(PreparedText { id: self.ids.get(), text: text.clone(), under: under.clone() });
+        let text: Arc<[u8]> = text.into();
+        let new = self.new_text(text.clone(), under);
         // Those that nobody has any more go now and then, all at once.
         self.fresh.set(self.fresh.get().saturating_add(text.len()));
         if self.ids.get().is_multiple_of(1024) || self.fresh.get() > MOST_FRESH {
@@ -215,7 +210,7 @@ impl Texts {
 }
 
 /// Drops the texts that nobody has any more.
-fn retain_used(all: &mut HashMap<Rc<[u8]>, Known>) {
+fn retain_used(all: &mut HashMap<Arc<[u8]>, Known>) {
     all.retain(|_, list| {
         list.retain(|known| known.strong_count() > 0);
         !list.is_empty()
@@ -231,8 +226,13 @@ impl Texts {
 
     /// The same text, shared with nobody.
     pub fn alone(&self, text: &PreparedText) -> Rc<PreparedText> {
+        self.new_text(text.text.clone(), &text.under)
+    }
+
+    /// A text that is shared with nobody: to compare a long one with others would take the worker too long.
+    pub fn new_text(&self, text: Arc<[u8]>, under: &Rc<Carried>) -> Rc<PreparedText> {
         self.ids.set(self.ids.get() + 1);
-        Rc::new(PreparedText { id: self.ids.get(), text: text.text.clone(), under: text.under.clone() })
+        Rc::new(PreparedText { id: self.ids.get(), text, under: under.clone() })
     }
 }
 

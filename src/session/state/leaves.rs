@@ -236,7 +236,7 @@ impl SessionState {
         let others = self.text_statements.iter().filter(|known| known.name != name).cloned();
         let new = statement.map(|statement| TextStatement {
             name: name.clone(),
-            text: Rc::from(statement),
+            text: std::sync::Arc::from(statement),
             under: self.carried.clone(),
         });
         self.text_statements = others.chain(new).collect();

@@ -197,3 +197,33 @@ fn a_session_keeps_so_many_bytes_of_prepared_statements() {
         client.expect(&prepared(MODERN, 5, 0..0, &[])).await;
     });
 }
+
+#[test]
+fn a_long_text_is_prepared_behind_the_state_and_again_on_another_server() {
+    play(async {
+        let world = World::with(Settings { chunk: 50_000, ..Settings::default() });
+        let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+        let mut client = world.client().await;
+        let text = command(0x16, [b"select ", &[b' '; 900_000][..], b"1"].concat());
+        let said = [frames(0, &[text.clone()]), frames(0, &[query("do 1")])].concat();
+        client.peer.say(&said);
+        let mut db = db0.accept().await;
+        db.expect_set("").await;
+        db.expect(&text).await;
+        db.reply(&prepared(MODERN, 1, 0..0, &[]));
+        client.expect(&prepared(MODERN, 1, 0..0, &[])).await;
+        // What came behind it is there still.
+        db.expect_query("do 1").await;
+        db.reply_ok();
+        client.expect_ok().await;
+        failover::switch(&world);
+        client.send(command(0x17, [&1u32.to_le_bytes()[..], &[0, 1, 0, 0, 0]].concat()));
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        db.expect(&text).await;
+        db.reply(&prepared(MODERN, 7, 0..0, &[]));
+        db.expect(command(0x17, [&7u32.to_le_bytes()[..], &[0, 1, 0, 0, 0]].concat())).await;
+        db.reply_ok();
+        client.expect_ok().await;
+    });
+}
