@@ -205,7 +205,7 @@ fn a_long_text_is_prepared_behind_the_state_and_again_on_another_server() {
         let (db0, db1) = (world.server("db-0"), world.server("db-1"));
         let mut client = world.client().await;
         let text = command(0x16, [b"select ", &[b' '; 900_000][..], b"1"].concat());
-        let said = [frames(0, &[text.clone()]), frames(0, &[query("do 1")])].concat();
+        let said = [frames(0, std::slice::from_ref(&text)), frames(0, &[query("do 1")])].concat();
         client.peer.say(&said);
         let mut db = db0.accept().await;
         db.expect_set("").await;
