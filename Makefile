@@ -1,5 +1,5 @@
 # What one types here; each target is a script that says what it does.
-.PHONY: demo demo-failover test e2e bench lint
+.PHONY: demo demo-failover unit test e2e bench lint
 
 # A primary, two replicas and the proxy on this machine, with a live table; Ctrl-C ends it all.
 demo:
@@ -9,6 +9,10 @@ demo:
 demo-failover:
 	@KILL=$(KILL) deploy/demo/failover.sh
 
+# What needs no server: unit tests, the layers, the documentation.
+unit:
+	@cargo test --locked --lib --test architecture --test docs
+
 # Installs what the tests need, then runs all of them.
 test:
 	@tests/run.sh all
@@ -17,7 +21,7 @@ test:
 e2e:
 	@tests/run.sh e2e
 
-# Direct, HAProxy and Pointsman side by side; writes the tables into README.md. ROUNDS=3 SECS=8 PARTS="pressure idle"
+# Direct, HAProxy and Pointsman side by side; writes the tables into docs/benchmarks.md. ROUNDS=3 SECS=8 PARTS="pressure idle"
 bench:
 	@benches/run.sh $(PARTS)
 

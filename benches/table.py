@@ -1,4 +1,4 @@
-"""The results as Markdown, on standard output and between the markers in README.md."""
+"""The results as Markdown, on standard output and between the markers in docs/benchmarks.md."""
 import os
 import platform
 import re
@@ -204,7 +204,7 @@ def publish(part, results, s):
     head = f"`benches/run.sh {part}`: {versions()}. {about(part, s)}".strip()
     text = "\n".join([head, "", *TABLES[part](results, s)])
     print(text + "\n", flush=True)
-    path = os.environ.get("README", "README.md")
+    path = os.environ.get("PAGE", "docs/benchmarks.md")
     if not path or not os.path.exists(path):
         return
     with open(path, encoding="utf-8") as f:

@@ -8,7 +8,6 @@ pub mod auth;
 pub mod backend;
 pub mod config;
 pub mod discovery;
-pub mod manual;
 pub mod monitor;
 pub mod net;
 pub mod routing;

@@ -9,7 +9,7 @@ use source::{Source, edges, sources};
 
 /// Each module and what it may use. What those may use is allowed too.
 /// `app` and `main` stand above all and may use everything.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     // Layer 0: values and pure functions.
     ("wire", &[]),
     ("auth", &["wire"]),
@@ -33,7 +33,6 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("server", &["session", "discovery", "config", "topology", "telemetry"]),
     ("admin", &["session", "discovery", "config", "topology", "telemetry"]),
     // Doc comments only; their links are no edges.
-    ("manual", &[]),
 ];
 const TOP: [&str; 3] = ["app", "main", "lib"];
 

@@ -1,4 +1,4 @@
-//! How fresh reads are, on real servers and by real clients: the examples of README's "What reads see" with a
+//! How fresh reads are, on real servers and by real clients: the examples of docs/consistency.md with a
 //! replica that applies nothing, and the ways for a client to choose.
 
 mod support;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use support::{Cluster, Node, Proxy, connect, proxy_config};
 use tokio::time::{Instant, sleep};
 
-const README: &str = include_str!("../README.md");
+const PAGE: &str = include_str!("../docs/consistency.md");
 
 /// Beyond it a replica gets no reads; servers report whole seconds.
 const MAX_LAG: &str = "\n[replicas]\nmax_lag = \"3s\"\n";
@@ -50,9 +50,7 @@ type Line = (char, &'static str, Answers);
 
 /// The examples by the level that their first line sets.
 fn examples() -> HashMap<&'static str, Vec<Line>> {
-    let (_, section) = README.split_once("### What reads see").unwrap();
-    let (section, _) = section.split_once("\n### ").unwrap();
-    let blocks = section.split("```sql\n").skip(1).map(|block| block.split_once("\n```").unwrap().0);
+    let blocks = PAGE.split("```sql\n").skip(1).map(|block| block.split_once("\n```").unwrap().0);
     let examples = blocks.map(|block| {
         let lines: Vec<_> = block.lines().map(line).collect();
         let level = lines[0].1.split('\'').nth(1).expect("an example begins with its level");
@@ -90,7 +88,7 @@ async fn examples_are_true(cluster: Cluster) {
     cluster.primary().sql("CREATE TABLE test.orders (id INT PRIMARY KEY)").await;
     let examples = examples();
     for level in ["strong", "session", "bounded", "eventual"] {
-        assert!(examples.contains_key(level), "README has an example of {level}");
+        assert!(examples.contains_key(level), "the page has an example of {level}");
     }
     for (level, lines) in examples {
         cluster.primary().sql("DELETE FROM test.orders").await;

@@ -6,6 +6,8 @@ mod config_families;
 mod http;
 mod kubernetes_families;
 mod memory_families;
+#[cfg(test)]
+mod page_tests;
 mod pages;
 mod port;
 mod readiness;

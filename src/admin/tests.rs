@@ -100,7 +100,7 @@ fn server(id: u32, name: &str, facts: Option<Facts>, serves_reads: bool) -> Arc<
 }
 
 /// db-0 writes, db-1 replicates 250 ms behind, db-2 is down.
-fn three() -> Snapshot {
+pub(super) fn three() -> Snapshot {
     let replication = Replication {
         receiving: true,
         applying: true,

@@ -1,6 +1,6 @@
 //! How a drain ends a session: where its client notices before it sends a statement. A pool looks at a connection
 //! before it lends it out, and each has its own way: most ask by COM_PING, but not for a connection that was used a
-//! moment ago; Go's driver looks whether the socket has ended. See `manual/drain.rs`.
+//! moment ago; Go's driver looks whether the socket has ended. See docs/internals/drain.md.
 
 use std::time::Duration;
 

@@ -1,0 +1,101 @@
+//! docs/metrics.md is made from what `/metrics` answers. `UPDATE_DOCS=1 cargo test --lib metrics_page` writes it anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+
+use super::*;
+use crate::config::Config;
+use crate::discovery::WatchState;
+use crate::telemetry::exposition;
+
+/// An endpoint with all that can be registered.
+fn everything() -> AdminState {
+    let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
+    let passing: Passing = Arc::new(["root".into()].into());
+    let watched = watch::channel(WatchState {
+        resource: "pods",
+        connected: true,
+        since_ms: 0,
+        error: None,
+        lists: 0,
+        events: 0,
+        failures: 0,
+    })
+    .1;
+    AdminState::new(
+        [Mode::Split],
+        vec![Arc::default()],
+        watch::channel(Arc::new(super::tests::three())).1,
+        watch::channel(Lifecycle::Starting).1,
+        watch::channel(Arc::new(config.live)).1,
+        Arc::default(),
+    )
+    .with_memory(Arc::default())
+    .with_config(watch::channel(ServedConfig::default()).1)
+    .with_passing(watch::channel(passing).1)
+    .with_kubernetes(vec![watched])
+}
+
+/// A family, as its lines in the exposition say.
+#[derive(Default)]
+struct Family {
+    kind: String,
+    help: String,
+    labels: BTreeSet<String>,
+}
+
+fn families(text: &str) -> BTreeMap<String, Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let mut name = String::new();
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("HELP"), Some(of), Some(help)) => {
+                name = of.to_owned();
+                families.entry(name.clone()).or_default().help = help.to_owned();
+            }
+            (Some("#"), Some("TYPE"), Some(of), Some(kind)) => {
+                name = of.to_owned();
+                families.entry(name.clone()).or_default().kind = kind.to_owned();
+            }
+            (Some(sample), ..) if sample.starts_with(&name) => {
+                let labels = sample.split_once('{').map(|(_, labels)| labels).unwrap_or_default();
+                let keys = labels.split("=\"").filter_map(|part| part.rsplit([',', '"']).next());
+                let keys = keys.map(str::to_owned).filter(|key| !key.is_empty() && key != "le" && key != "}");
+                families.entry(name.clone()).or_default().labels.extend(keys);
+            }
+            _ => {}
+        }
+    }
+    families
+}
+
+fn metrics_page() -> String {
+    let mut page = "# Every metric\n\n<!-- Made by `UPDATE_DOCS=1 cargo test --lib metrics_page`; a test compares it. -->\n\n\
+                    What `/metrics` has, in the OpenMetrics format, by the names that Prometheus shows.\n\n\
+                    | metric | kind | labels | |\n|---|---|---|---|\n"
+        .to_owned();
+    for (name, family) in families(&exposition(&everything().registry).unwrap()) {
+        let ending = match family.kind.as_str() {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        let labels: Vec<_> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let help = family.help.replace('|', "\\|");
+        let _ = writeln!(page, "| `{name}{ending}` | {} | {} | {help} |", family.kind, labels.join(", "));
+    }
+    page
+}
+
+#[test]
+fn the_metrics_page_is_what_is_served() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let wanted = metrics_page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let page = std::fs::read_to_string(&path).unwrap();
+    assert!(page == wanted, "docs/metrics.md is out of date: UPDATE_DOCS=1 cargo test --lib metrics_page");
+}
