@@ -10,6 +10,7 @@ pub mod config;
 pub mod discovery;
 pub mod monitor;
 pub mod net;
+pub mod policy;
 pub mod routing;
 pub mod server;
 pub mod session;

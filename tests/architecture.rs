@@ -9,7 +9,7 @@ use source::{Source, edges, sources};
 
 /// Each module and what it may use. What those may use is allowed too.
 /// `app` and `main` stand above all and may use everything.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     // Layer 0: values and pure functions.
     ("wire", &[]),
     ("auth", &["wire"]),
@@ -18,6 +18,8 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("config", &[]),
     // Layer 1
     ("routing", &["sql", "topology"]),
+    // Decisions of sessions, as pure functions.
+    ("policy", &["routing"]),
     ("telemetry", &["wire"]),
     // The settings of TLS say what a connection has to be.
     ("net", &["wire", "telemetry", "config"]),
@@ -28,7 +30,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("monitor", &["backend", "topology", "config", "telemetry", "sql"]),
     // The owner of the snapshot starts the probes and takes their events.
     ("discovery", &["monitor", "backend", "topology", "config", "telemetry"]),
-    ("session", &["backend", "routing", "sql", "auth", "net", "config", "topology", "telemetry"]),
+    ("session", &["backend", "policy", "routing", "sql", "auth", "net", "config", "topology", "telemetry"]),
     // Layer 4
     ("server", &["session", "discovery", "config", "topology", "telemetry"]),
     ("admin", &["session", "discovery", "config", "topology", "telemetry"]),

@@ -15,11 +15,22 @@ use super::statements::with_string;
 use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::net::{Buf, Runtime};
+use crate::policy::{Error, Fate, Loss};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
 use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Command, Execute, Legs, ResponseWalker, query_text};
+
+/// The error that a client gets for a lost server.
+fn told(error: Error) -> Failure {
+    match error {
+        Error::RolledBack => Failure::RolledBack,
+        Error::OutcomeUnknown => Failure::OutcomeUnknown,
+        Error::AnswerCut => Failure::AnswerCut,
+        Error::LostTwice => Failure::LostTwice,
+    }
+}
 
 /// What comes of reading from a server.
 pub(super) enum Came {
@@ -52,7 +63,6 @@ impl<R: Runtime> Session<R> {
             }
         }
         let role = self.role;
-        let read_only = role == Role::Reader;
         let open = self.has_open(role);
         let commits = sent && (may_end_transaction(request) || self.state.is_perhaps_over());
         let mark = self.backend.as_mut().and_then(|connection| connection.mark.take());
@@ -61,58 +71,63 @@ impl<R: Runtime> Session<R> {
         let leaves = !self.sent.is_empty();
         self.state.unpin(role, std::mem::take(&mut self.sent));
         let held = self.state.held(role);
-        if !forwarded && request.whole && held.is_none() && role == Role::Writer {
-            if open && self.only_rolls_back(buf, &request) {
+        let first = if sent { self.handle.lost_on.replace(server) } else { self.handle.lost_on.get() };
+        let unanswered = mark.zip(server).map(|(mark, server)| Unanswered { mark, server });
+        let loss = Loss {
+            role,
+            sent,
+            forwarded,
+            between_packets: walker.between_packets(),
+            whole: request.whole,
+            open,
+            commits,
+            held: held.is_some(),
+            leaves,
+            only_rolls_back: self.only_rolls_back(buf, &request),
+            can_replay: self.can_replay(sent, request),
+            begins: request.class.effects.contains(Effects::BEGINS),
+            repeatable: self.is_repeatable(request),
+            second: first.is_some() && first != server,
+            marked: unanswered.is_some(),
+        };
+        let (error, stop) = match loss.fate() {
+            Fate::ForgetTransaction => {
                 self.forget_lost_transaction();
                 return Outcome::Again;
             }
-            let again = self.can_replay(sent, request);
-            if again && open && !(sent && self.is_second_lost(server)) {
+            Fate::Again => return Outcome::Again,
+            Fate::Replay => {
                 self.lost.writer = false;
                 return Outcome::Replay;
             }
-            if again && request.class.effects.contains(Effects::BEGINS) {
-                // Nothing was in it yet.
-                return Outcome::Again;
-            }
-        }
-        if let (Some(mark), Some(server), None) = (mark, server, held)
-            && sent
-            && !forwarded
-            && !leaves
-        {
-            self.lost.writer = false;
-            request.consume_from(buf);
-            return Outcome::LookUp(walker.client_seq(), Box::new(Unanswered { mark, server }));
-        }
-        if !open && !forwarded && request.whole && held.is_none() {
-            // Never sent, or nothing that it could have changed.
-            if !sent || read_only || self.is_repeatable(request) {
-                if !(sent && self.is_second_lost(server)) {
-                    return Outcome::Again;
+            Fate::LookUp => match unanswered {
+                Some(unanswered) => {
+                    self.lost.writer = false;
+                    request.consume_from(buf);
+                    return Outcome::LookUp(walker.client_seq(), Box::new(unanswered));
                 }
-                // Perhaps it is the statement that ends servers: no third one gets it.
-                self.count(Disruption::AnswerCut);
-                request.consume_from(buf);
-                return Outcome::Stop(walker.client_seq(), Stop::Tell(Failure::LostTwice));
+                None => (Error::OutcomeUnknown, Stop::Tell(Failure::OutcomeUnknown)),
+            },
+            Fate::Tell(error) => (error, Stop::Tell(told(error))),
+            Fate::TellAndClose(error) => (error, Stop::TellAndClose(told(error), Close::ServerLost)),
+            Fate::TellStateLost(error) => {
+                let failure = Failure::StateLost(held.unwrap_or_default());
+                (error, Stop::TellAndClose(failure, Close::ServerLost))
             }
-        }
-        *self.lost.of_mut(role) = false;
-        self.connection_gone(role);
-        let failure = self.told(role, open, commits, forwarded, request);
-        request.consume_from(buf);
-        if forwarded && !walker.between_packets() {
-            return Outcome::Stop(0, Stop::Close(Close::ServerLost));
-        }
-        let stop = match (held, failure) {
-            // What it held is gone: a client that goes on here would work without it.
-            (_, failure @ Failure::OutcomeUnknown) if held.is_some() || leaves => {
-                Stop::TellAndClose(failure, Close::ServerLost)
-            }
-            (Some(held), _) => Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost),
-            (None, failure) => Stop::Tell(failure),
+            Fate::Close(error) => (error, Stop::Close(Close::ServerLost)),
         };
-        Outcome::Stop(walker.client_seq(), stop)
+        if error != Error::LostTwice {
+            *self.lost.of_mut(role) = false;
+            self.connection_gone(role);
+        }
+        self.count(match error {
+            Error::RolledBack => Disruption::RolledBack,
+            Error::OutcomeUnknown => Disruption::OutcomeUnknown,
+            Error::AnswerCut | Error::LostTwice => Disruption::AnswerCut,
+        });
+        request.consume_from(buf);
+        let seq = if matches!(stop, Stop::Close(_)) { 0 } else { walker.client_seq() };
+        Outcome::Stop(seq, stop)
     }
 
     /// The server says that it ends the connection. If it goes away, that is as if it had said nothing: what was under way
@@ -252,13 +267,6 @@ impl<R: Runtime> Session<R> {
         self.send_ok(seq).await
     }
 
-    /// Notes the server that was lost with a statement. True: it was another one before, and perhaps it is the statement
-    /// that ends them.
-    fn is_second_lost(&mut self, server: Option<ServerId>) -> bool {
-        let first = self.handle.lost_on.replace(server);
-        first.is_some() && first != server
-    }
-
     /// Whether the transaction can be run again on another primary, and this statement behind it.
     fn can_replay(&self, sent: bool, request: Request) -> bool {
         let Some(journal) = &self.state.journal else { return false };
@@ -277,22 +285,6 @@ impl<R: Runtime> Session<R> {
         self.lost.writer = false;
         self.connection_gone(Role::Writer);
         self.count(Disruption::Moved);
-    }
-
-    /// Which error is true. `open`: a transaction was open; `commits`: this statement may have committed it.
-    fn told(&self, role: Role, open: bool, commits: bool, forwarded: bool, request: Request) -> Failure {
-        let reads = role == Role::Reader || (request.whole && self.is_repeatable(request));
-        let (failure, disruption) = if open && (reads || !commits) {
-            (Failure::RolledBack, Disruption::RolledBack)
-        } else if !reads {
-            (Failure::OutcomeUnknown, Disruption::OutcomeUnknown)
-        } else if forwarded {
-            (Failure::AnswerCut, Disruption::AnswerCut)
-        } else {
-            (Failure::RolledBack, Disruption::RolledBack)
-        };
-        self.count(disruption);
-        failure
     }
 
     /// Whether there is a transaction that is lost with this server.

@@ -1,0 +1,6 @@
+//! Decisions apart from deeds: each is a pure function from a small struct of facts to a verdict, with a test that goes
+//! through every combination of the facts. Who acts on a verdict is [`session`](crate::session).
+
+mod loss;
+
+pub use loss::{Error, Fate, Loss};
