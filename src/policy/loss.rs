@@ -74,7 +74,8 @@ pub enum Fate {
 /// Which error is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
-    /// The transaction is lost, and nothing of it was committed. Of a read without one: it may begin anew.
+    /// The transaction is lost, and nothing of it was committed. Of a statement without one: nothing of it counts, it may
+    /// begin anew.
     RolledBack,
     /// Nobody can tell whether a write was executed.
     OutcomeUnknown,
@@ -131,7 +132,7 @@ impl Loss {
     fn error(self) -> Error {
         if self.open && (self.only_reads() || !self.commits) {
             Error::RolledBack
-        } else if !self.only_reads() {
+        } else if self.sent && !self.only_reads() {
             Error::OutcomeUnknown
         } else if self.forwarded {
             Error::AnswerCut
@@ -235,6 +236,9 @@ mod tests {
             let may_have_written = loss.sent && ended && !loss.only_reads();
             if may_have_written {
                 assert_eq!(told, Error::OutcomeUnknown, "{loss:?}");
+            }
+            if !loss.sent {
+                assert_eq!(told, Error::RolledBack, "nothing was executed: {loss:?}");
             }
         }
     }

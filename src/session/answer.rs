@@ -291,7 +291,7 @@ impl<R: Runtime> Session<R> {
             prepared = prepared.or(named);
             forwarded |= used > 0;
             if used > 0 && request.class.effects.contains(Effects::RENEWS) {
-                self.renews(request);
+                self.renews_so_far(buf, *request, matches!(walked, Walked::Done));
             }
             chunk = self.pass(chunk, used, output).await?;
             match walked {

@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
         mut request: Request,
     ) -> Outcome {
         if request.class.effects.contains(Effects::RENEWS) {
-            self.renews(&request);
+            self.renews(request);
         }
         let server = self.backend.as_ref().map(|connection| connection.about.server);
         if let Some(server) = server {

@@ -464,7 +464,9 @@ impl SessionState {
         if heard.role == Role::Writer {
             self.over = Over::No;
         }
-        self.answer = Answered { warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
+        let results = self.answer.results.saturating_add(1);
+        self.answer =
+            Answered { results, warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
         self.of_mariadb = heard.flavor == Flavor::MariaDb;
         let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
         if self.carried.autocommit != autocommit {

@@ -21,7 +21,7 @@ pub mod steps;
 
 pub use catalogue::RoutineCatalogue;
 pub use class::{ClassReason, Effects, StatementClass, StatementKind};
-pub use classify::{ClassCache, Context, RoutineFacts, Routines, classify};
+pub use classify::{ClassCache, Context, RoutineFacts, Routines, before_renewal, classify};
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;
 

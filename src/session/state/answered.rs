@@ -20,6 +20,8 @@ pub struct Answered {
     pub wrong_parameters: bool,
     /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.
     pub interrupted: bool,
+    /// So many of its results are there, or more.
+    pub results: u16,
     /// So many rows its last result changed.
     pub affected: u64,
     /// Its last result had rows.

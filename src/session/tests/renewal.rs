@@ -110,6 +110,46 @@ fn what_was_refused_or_changes_a_session_closes_nothing() {
     });
 }
 
+/// Whose answer comes in parts: what was executed counts from its own part on, and what was refused not at all.
+#[test]
+fn in_a_text_of_several_only_what_was_executed_counts() {
+    play(async {
+        let denied = || err(1227, "42000", "Access denied");
+        // Text, first part of the answer, the rest, and behind which of them what is unclaimed is closed.
+        let all = [
+            ("do 1; set global a = 1", vec![ok_with(MORE)], denied(), None),
+            ("do 1; do 2; grant all on *.* to a", vec![ok_with(MORE), ok_with(MORE)], denied(), None),
+            ("do 1; set global a = 1", vec![ok_with(MORE)], ok(), Some(1)),
+            ("set global a = 1; do 1", vec![ok_with(MORE)], ok(), Some(0)),
+            ("set global a = 1; do 1", vec![ok_with(MORE)], denied(), Some(0)),
+            ("do 1; set global a = 1; do 2", vec![ok_with(MORE), ok_with(MORE)], denied(), Some(0)),
+            ("begin not atomic do 1; set global a = 1; do 2; end", vec![ok_with(MORE)], ok(), Some(1)),
+        ];
+        for (sql, first, second, closed) in all {
+            let world = World::new();
+            let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+            let mut left = idle(&world, &db0).await;
+            client.query(sql);
+            db.expect_query(sql).await;
+            db.reply(&first);
+            client.expect(&first).await;
+            if closed == Some(0) {
+                left.peer.expect_end().await;
+            } else {
+                left.peer.expect_silence().await;
+            }
+            let seq = u8::try_from(first.len() + 1).unwrap();
+            db.peer.say(&frames(seq, std::slice::from_ref(&second)));
+            client.peer.expect_bytes(&frames(seq, &[second])).await;
+            match closed {
+                Some(0) => {}
+                Some(_) => left.peer.expect_end().await,
+                None => left.peer.expect_silence().await,
+            }
+        }
+    });
+}
+
 #[test]
 fn accounts_change_on_all_servers() {
     play(async {

@@ -72,6 +72,18 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
     }
 }
 
+/// How many statements of a text stand before the first that changes what new connections begin with.
+pub fn before_renewal<'a>(sql: &[u8], context: impl Into<Context<'a>>) -> usize {
+    let context = context.into();
+    let env = Env { schema: context.schema, routines: &() };
+    let (mut before, mut found) = (0, false);
+    let split = statements(sql, context.options, Lists::Short, |raw| {
+        found = found || one(raw, env).effects().contains(Effects::RENEWS);
+        before += usize::from(!found);
+    });
+    if found && split.is_ok() { before } else { 0 }
+}
+
 /// Two statements in one text. What a SET gives to user variables is only read from a text of its own.
 fn several(before: Found, found: Found) -> Found {
     let mut both = before.and(found);
