@@ -42,7 +42,9 @@ impl Admin {
             live.subscribe(),
             Arc::default(),
         );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // As the program binds it: the standard library lets 128 wait, and the crowd's others would be reset.
+        let listener = crate::net::Listener::bind_alone("127.0.0.1:0").unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, state));
         Admin { address, snapshot, lifecycle, live, workers }
