@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::carried::write_quoted;
-use super::{Carried, Legacy, Permit, ServerError, Statements};
+use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
 use crate::net::{Buf, Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
@@ -139,7 +139,7 @@ pub struct Connection<S> {
     /// What `LAST_INSERT_ID()` answers here, if that is known.
     insert_id: Option<u64>,
     /// While it waits: whom to tell before the insert id is gone.
-    pub legacy: Option<Legacy>,
+    pub legacy: Option<PendingInsertId>,
     /// Prepared here.
     pub statements: Statements,
     /// Prepared here as text, by name: what EXECUTE knows.
@@ -226,7 +226,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Its answer is complete.
-    pub fn is_done(&mut self) {
+    pub fn end_exchange(&mut self) {
         self.mark = None;
         self.mid_exchange = false;
     }
@@ -271,7 +271,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// What `LAST_INSERT_ID()` answers here now; None: nobody knows.
-    pub fn insert_id_is(&mut self, id: Option<u64>) {
+    pub fn set_insert_id(&mut self, id: Option<u64>) {
         self.insert_id = id;
     }
 

@@ -38,16 +38,16 @@ impl InsertIdCell {
     }
 
     /// For the connection that knows it, while it waits.
-    pub fn bequeath(&self) -> Legacy {
-        Legacy(Some(self.clone()))
+    pub fn bequeath(&self) -> PendingInsertId {
+        PendingInsertId(Some(self.clone()))
     }
 }
 
 /// With a waiting connection: the session that must be told before the value is gone.
 #[derive(Debug)]
-pub struct Legacy(Option<InsertIdCell>);
+pub struct PendingInsertId(Option<InsertIdCell>);
 
-impl Legacy {
+impl PendingInsertId {
     /// The session has its connection back.
     pub fn revoke(mut self) {
         self.0 = None;
@@ -61,7 +61,7 @@ impl Legacy {
     }
 }
 
-impl Drop for Legacy {
+impl Drop for PendingInsertId {
     fn drop(&mut self) {
         if let Some(cell) = self.0.take() {
             cell.set(InsertId::Lost);

@@ -33,7 +33,7 @@ pub use connection::{
 };
 pub use credentials::{Credentials, Standing};
 pub use grants::passes_read_only;
-pub use insert_id::{InsertId, InsertIdCell, Legacy};
+pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};
 pub use shelf::Seat;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::shelf::{Claims, Seat, Shelf};
-use super::{Carried, Ceilings, Class, ConnectError, Connection, Credentials, Legacy, Standing};
+use super::{Carried, Ceilings, Class, ConnectError, Connection, Credentials, PendingInsertId, Standing};
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
@@ -236,7 +236,7 @@ impl<R: Runtime> Pool<R> {
     pub async fn learn_insert_id(
         &self,
         connection: &mut Connection<R::Stream>,
-        legacy: Option<Legacy>,
+        legacy: Option<PendingInsertId>,
         limit: Duration,
     ) -> bool {
         learn_insert_id(&self.runtime, connection, legacy, limit).await
@@ -435,7 +435,7 @@ impl<R: Runtime> Pool<R> {
 async fn learn_insert_id<R: Runtime>(
     runtime: &R,
     connection: &mut Connection<R::Stream>,
-    legacy: Option<Legacy>,
+    legacy: Option<PendingInsertId>,
     limit: Duration,
 ) -> bool {
     let asked = async {
@@ -450,7 +450,7 @@ async fn learn_insert_id<R: Runtime>(
         if let Some(legacy) = legacy {
             legacy.tell(id);
         }
-        connection.insert_id_is(Some(id));
+        connection.set_insert_id(Some(id));
     }
     id.is_some()
 }

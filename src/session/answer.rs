@@ -3,20 +3,20 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::attach::Stop;
+use super::acquire::StatementError;
 use super::barrier::Freshness;
 use super::demoted::{BeforeLate, Late, NotKept};
 use super::exchange::Outcome;
 use super::handle::Deed;
-use super::outcome::Came;
 use super::pins::PinSet;
-use super::reader::{Written, positions};
 use super::refusals::{
     DEMOTED, INTERRUPTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, is_cut_off,
     is_ending, is_farewell, is_no_primary, may_be_behind, may_be_committed, read_only_transaction,
     refuses_as_read_only,
 };
+use super::replica_choice::{Written, positions};
 use super::request::Request;
+use super::server_loss::ServerRead;
 use super::state::{Answered, Heard, SessionState};
 use super::statements::PREPARED;
 use super::{Failure, Session};
@@ -41,7 +41,7 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
     .union(Effects::LEAVES_UNKNOWN);
 
 /// Hears the walker on the session's behalf.
-struct Ear<'a> {
+struct AnswerObserver<'a> {
     state: &'a mut SessionState,
     heard: Heard,
     /// The client has nothing of an answer.
@@ -76,7 +76,7 @@ struct Ear<'a> {
     prepared: Option<PrepareOk>,
 }
 
-impl Observer for Ear<'_> {
+impl Observer for AnswerObserver<'_> {
     fn ok(&mut self, ok: &OkPacket<'_>) {
         if let Some(journal) = &mut self.state.journal {
             journal.summary.ok(ok);
@@ -103,14 +103,14 @@ impl Observer for Ear<'_> {
         if let Some(journal) = &mut self.state.journal {
             journal.summary.err(err);
         }
-        self.state.answer.has_failed(err.code);
+        self.state.answer.note_failure(err.code);
         self.state.answer.ended = ends_connection(err.code);
         // 1243: EXECUTE of a name that is not there.
         self.state.answer.not_parsed = first && matches!(err.code, 1064 | 1243);
         if first && err.code == 1305 {
             self.state.lacks_routine(err.message);
         }
-        self.state.may_roll_back(err.code);
+        self.state.note_error(err.code);
         if may_be_committed(err) && !self.heard.read_only {
             self.state.rolled_back();
             self.unknown.add(1);
@@ -222,14 +222,14 @@ impl<R: Runtime> Session<R> {
         let mut prepared = None;
         loop {
             chunk = match self.read_server(chunk).await {
-                Ok(Came::Bytes(chunk)) => chunk,
-                Ok(Came::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
-                Ok(Came::GivenUp) => return Ok(self.left(forwarded, &walker, buf, *request)),
+                Ok(ServerRead::Bytes(chunk)) => chunk,
+                Ok(ServerRead::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
+                Ok(ServerRead::GivenUp) => return Ok(self.server_given_up(forwarded, &walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
             if !forwarded && is_farewell(chunk.filled()) {
                 self.context.buffers.give(chunk);
-                return Ok(self.left(forwarded, &walker, buf, *request));
+                return Ok(self.server_given_up(forwarded, &walker, buf, *request));
             }
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
                 match self.swallow(&mut chunk) {
@@ -240,9 +240,9 @@ impl<R: Runtime> Session<R> {
                     Err(unready) => {
                         self.context.buffers.give(chunk);
                         if is_ending(&unready) {
-                            return Ok(self.left(forwarded, &walker, buf, *request));
+                            return Ok(self.server_given_up(forwarded, &walker, buf, *request));
                         }
-                        return Ok(self.not_taken(unready, &walker, buf, *request));
+                        return Ok(self.state_refused_by_server(unready, &walker, buf, *request));
                     }
                 }
             }
@@ -256,7 +256,7 @@ impl<R: Runtime> Session<R> {
                     Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
                     tracing::warn!(id = self.handle.id, peer = %self.handle.peer, error = %e, "a server broke the protocol");
-                    let stop = Stop::TellAndClose(failure, Close::ServerProtocol);
+                    let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
                     return self.broken_off(stop, &walker, buf, *request);
                 }
             };
@@ -273,7 +273,7 @@ impl<R: Runtime> Session<R> {
                 }
                 Some(refusal) => {
                     self.context.buffers.give(chunk);
-                    return Ok(self.not_executed(refusal, *request));
+                    return Ok(self.reroute_refused(refusal, *request));
                 }
             }
             // Taken apart: all of it would be kept while the client is written to.
@@ -283,7 +283,7 @@ impl<R: Runtime> Session<R> {
                     Ok(walk) => walk.take_apart(),
                     Err(NotKept::Doubt { seq, between }) => {
                         self.context.buffers.give(chunk);
-                        return Ok(self.is_doubtful(seq, forwarded && !between, buf, *request));
+                        return Ok(self.tell_doubt(seq, forwarded && !between, buf, *request));
                     }
                     Err(NotKept::Stop(stop)) => return self.broken_off(stop, &walker, buf, *request),
                 },
@@ -348,7 +348,7 @@ impl<R: Runtime> Session<R> {
         }
         let Some(connection) = &mut self.backend else { return };
         self.context.commits.answered(connection);
-        connection.is_done();
+        connection.end_exchange();
         let here = Some((connection.about.server, connection.about.thread_id));
         self.state.last_connection = here;
         if !self.state.kept_diagnostics {
@@ -384,10 +384,10 @@ impl<R: Runtime> Session<R> {
             }
             match self.state.insert_id.get() {
                 InsertId::OnConnection => {
-                    connection.insert_id_is(None);
+                    connection.set_insert_id(None);
                     self.state.insert_connection = here;
                 }
-                InsertId::Known(id) => connection.insert_id_is(Some(id)),
+                InsertId::Known(id) => connection.set_insert_id(Some(id)),
                 InsertId::Lost => {}
             }
         }
@@ -397,11 +397,11 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The server executed nothing, but perhaps one that is ending: where the statement goes now.
-    fn not_executed(&mut self, refusal: Refusal, request: Request) -> Outcome {
+    fn reroute_refused(&mut self, refusal: Refusal, request: Request) -> Outcome {
         let server = self.backend.as_ref().map(|c| c.about.server);
         if !matches!(refusal, Refusal::Ending(_)) {
             if let Some(connection) = &mut self.backend {
-                connection.is_done();
+                connection.end_exchange();
             }
             self.state.answer = Answered::default();
             self.state.unpin(self.role, std::mem::take(&mut self.sent));
@@ -411,20 +411,20 @@ impl<R: Runtime> Session<R> {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
             Refusal::NotHere | Refusal::CutOff => {
-                self.rest();
+                self.release_after_statement();
                 Outcome::NotHere
             }
             Refusal::Commit => Outcome::NotCommitted,
             Refusal::Statement(unknown) => {
                 self.forget_statement(request, unknown);
-                self.rest();
+                self.release_after_statement();
                 Outcome::PrepareAgain
             }
         }
     }
 
     /// What went in front of the statement was refused: nothing of it may count.
-    pub(super) fn not_taken(
+    pub(super) fn state_refused_by_server(
         &mut self,
         error: SwallowError,
         walker: &ResponseWalker,
@@ -439,7 +439,7 @@ impl<R: Runtime> Session<R> {
             SwallowError::Schema(_) if may_leave && request.whole => Outcome::NotHere,
             SwallowError::Schema(e) => {
                 request.consume_from(buf);
-                Outcome::Stop(walker.client_seq(), Stop::Tell(Failure::Server(e)))
+                Outcome::Stop(walker.client_seq(), StatementError::Tell(Failure::Server(e)))
             }
             error => {
                 tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
@@ -452,7 +452,10 @@ impl<R: Runtime> Session<R> {
                 // It may have been executed behind what was refused.
                 request.consume_from(buf);
                 let failure = Failure::BadServer(error.to_string());
-                Outcome::Stop(walker.client_seq(), Stop::TellAndClose(failure, Close::ServerProtocol))
+                Outcome::Stop(
+                    walker.client_seq(),
+                    StatementError::TellAndClose(failure, Close::ServerProtocol),
+                )
             }
         }
     }
@@ -460,7 +463,7 @@ impl<R: Runtime> Session<R> {
     /// The answer ends here, by the proxy's word: the client hears it where a packet may stand.
     pub(super) fn broken_off(
         &mut self,
-        stop: Stop,
+        stop: StatementError,
         walker: &ResponseWalker,
         buf: &mut Buf,
         mut request: Request,
@@ -468,7 +471,7 @@ impl<R: Runtime> Session<R> {
         self.server_lost();
         request.consume_from(buf);
         match stop {
-            Stop::TellAndClose(_, close) if !walker.between_packets() => Err(close),
+            StatementError::TellAndClose(_, close) if !walker.between_packets() => Err(close),
             stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
         }
     }
@@ -504,7 +507,7 @@ impl<R: Runtime> Session<R> {
         let before =
             self.is_late().then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
         let interrupted = self.was_interrupted().then(|| self.handle.deed.get() == Deed::Writes);
-        let mut ear = Ear {
+        let mut ear = AnswerObserver {
             state: &mut self.state,
             heard,
             untold,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::client::ended_by;
+use super::client_write::ended_by;
 use super::pieces::has_several;
 use super::request::Request;
 use super::{Session, Signals};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::asking::{Answer, Batch, is_galera, tells_positions};
-use super::attach::Stop;
-use super::reader::Written;
+use super::acquire::StatementError;
+use super::position_queries::{Answer, Batch, is_galera, tells_positions};
+use super::replica_choice::Written;
 use super::request::Request;
 use super::{Context, Failure, Session};
 use crate::config::{Fallback, Level};
@@ -119,7 +119,7 @@ impl<R: Runtime> Session<R> {
 
     /// A statement was answered: it saw what its server had.
     #[inline]
-    pub(super) fn has_seen(&mut self) {
+    pub(super) fn note_seen_position(&mut self) {
         let Some(attached) = self.handle.attached.get() else { return };
         let on_primary = self.context.topology.writer() == Some(attached.server);
         if on_primary && matches!(self.freshness, Freshness::Diverted(_)) {
@@ -144,7 +144,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Asks, and chooses who reads: some reason, if that is the primary.
-    pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, Stop> {
+    pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, StatementError> {
         let began = Instant::now();
         let only_wrote = self.level_now == Level::Session && !self.could_go_back();
         self.reads = self.reads.wrapping_add(1);
@@ -173,7 +173,7 @@ impl<R: Runtime> Session<R> {
             let snapshot = self.context.topology.get();
             let fallback = self.context.live.borrow().replicas.fallback;
             if fallback == Fallback::None {
-                return Err(Stop::Tell(Failure::NoReplica));
+                return Err(StatementError::Tell(Failure::NoReplica));
             }
             (self.reader, self.reader_at) = (snapshot.writer, snapshot.roles_version);
         }
@@ -184,7 +184,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         request: &Request,
-    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+    ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         if matches!(self.state.written, Written::Unknown) {
             return self.divert(began, None).await;
         }
@@ -257,7 +257,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         request: &Request,
-    ) -> Result<Option<(Freshness, Option<Fresh>)>, Stop> {
+    ) -> Result<Option<(Freshness, Option<Fresh>)>, StatementError> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
         self.forget_writes(&snapshot);
@@ -323,7 +323,7 @@ impl<R: Runtime> Session<R> {
         began: Instant,
         position: Rc<GtidSet>,
         request: &Request,
-    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+    ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         if let Written::These(written) = &self.state.written
             && !position.contains(written)
         {
@@ -343,7 +343,7 @@ impl<R: Runtime> Session<R> {
                 return self.find_kept(began, position, kept, request).await;
             }
         }
-        if self.takes_fresh(&snapshot) {
+        if self.choose_fresh_replica(&snapshot) {
             return there;
         }
         if snapshot.replicas().next().is_none() {
@@ -366,7 +366,7 @@ impl<R: Runtime> Session<R> {
         position: Rc<GtidSet>,
         kept: &Server,
         request: &Request,
-    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+    ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
         let may_leave = self.is_free(request);
         let queue = context.live.borrow().limits.queue_timeout;
@@ -384,7 +384,7 @@ impl<R: Runtime> Session<R> {
             }
             // Nobody else can answer it.
             if began.elapsed() >= queue {
-                return Err(Stop::Tell(Failure::AllBehind(began.elapsed())));
+                return Err(StatementError::Tell(Failure::AllBehind(began.elapsed())));
             }
             // A server that refuses the question is not asked in a loop.
             self.pause_for_change(Duration::from_millis(20), snapshot.version).await?;
@@ -394,7 +394,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Chooses a replica that has the position.
-    pub(super) fn takes_fresh(&mut self, snapshot: &Snapshot) -> bool {
+    pub(super) fn choose_fresh_replica(&mut self, snapshot: &Snapshot) -> bool {
         if let Some(reader) = self.reader
             && self.reader_at == snapshot.roles_version
             && !self.looks_around(reader)
@@ -442,7 +442,7 @@ impl<R: Runtime> Session<R> {
         began: Instant,
         snapshot: &Snapshot,
         request: &Request,
-    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+    ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
         let kept = self.links.kept_on(Role::Reader);
         let node = kept.or_else(|| self.worth_waiting_for(snapshot, None));
@@ -459,7 +459,7 @@ impl<R: Runtime> Session<R> {
                 in_step = self.unless_ended(context.is_in_step(node)).await?;
             }
             if !in_step {
-                return Err(Stop::Tell(Failure::AllBehind(began.elapsed())));
+                return Err(StatementError::Tell(Failure::AllBehind(began.elapsed())));
             }
         }
         if in_step {
@@ -475,7 +475,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         position: Option<Rc<GtidSet>>,
-    ) -> Result<(Freshness, Option<Fresh>), Stop> {
+    ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
         loop {
             if let Some(diverted) = context.divert() {
@@ -486,7 +486,7 @@ impl<R: Runtime> Session<R> {
                 (live.limits.queue_timeout, live.consistency.max_wait)
             };
             if began.elapsed() > queue {
-                return Err(Stop::Tell(Failure::AllBehind(began.elapsed())));
+                return Err(StatementError::Tell(Failure::AllBehind(began.elapsed())));
             }
             let waiting = Counted::on(&context.metrics.waiting_for_replica);
             let one_less = context.diversions.one_less.notified();
@@ -495,7 +495,7 @@ impl<R: Runtime> Session<R> {
             drop(waiting);
             if let Some(position) = &position {
                 self.freshness = Freshness::Position(position.clone());
-                if self.takes_fresh(&context.topology.get()) {
+                if self.choose_fresh_replica(&context.topology.get()) {
                     return Ok((Freshness::Position(position.clone()), Some(Fresh::Waited)));
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::barrier::Freshness;
-use super::client::ended_by;
+use super::client_write::ended_by;
 use super::level::Levels;
 use super::request::Request;
 use super::timeouts::{Side, or_stalled};
@@ -56,7 +56,7 @@ impl<R: Runtime> Session<R> {
                 }
                 Err(close) => Err(close),
             };
-            self.rest();
+            self.release_after_statement();
             self.freshness = Freshness::Unasked;
             self.handle.busy.set(false);
             self.handle.active.set(self.context.tick.get());
@@ -104,7 +104,7 @@ impl<R: Runtime> Session<R> {
                 Err(Signals::LOST) => self.kept_lost(),
                 Err(raised) => {
                     let raised = raised & !Signals::LOST;
-                    if raised & (Signals::END | Signals::LEAVE) != 0 && !self.is_silent() {
+                    if raised & (Signals::END | Signals::LEAVE) != 0 && !self.stop_if_silent() {
                         return Ok(());
                     }
                     if raised & Signals::END != 0 {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 pub use asked::Commits;
 use seen::{Seen, read};
 
-use super::attach::Stop;
+use super::acquire::StatementError;
 use super::request::Request;
 use super::{Failure, Session};
 use crate::backend::Mark;
@@ -126,7 +126,7 @@ impl<R: Runtime> Session<R> {
             }
             Err(stop) => return self.stop(seq, stop).await,
         };
-        self.stop(seq, Stop::Tell(failure)).await
+        self.stop(seq, StatementError::Tell(failure)).await
     }
 
     /// What the session wrote, its reads must see; and who is to be the next primary has to have it.
@@ -142,7 +142,7 @@ impl<R: Runtime> Session<R> {
         self.state.wrote(text.unwrap_or(b"?"), Flavor::MySql);
     }
 
-    async fn fate(&mut self, unanswered: &Unanswered) -> Result<Fate, Stop> {
+    async fn fate(&mut self, unanswered: &Unanswered) -> Result<Fate, StatementError> {
         let context = self.context.clone();
         let (hold, interval) = {
             let live = context.live.borrow();

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::admission::Pass;
-use super::asking::Asking;
 use super::barrier::Diversions;
 use super::commits::Commits;
 use super::drain::Drain;
 use super::handle::{Attached, Entrance, Handle, Signals};
 use super::kill::KillRequest;
+use super::position_queries::Asking;
 use super::statements::Texts;
 use crate::backend::{Login, Pool, Standing};
 use crate::config::{Fallback, Live};

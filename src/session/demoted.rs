@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
+use super::acquire::StatementError;
 use super::answer::Walk;
-use super::attach::Stop;
 use super::commits::UNSETTLED;
 use super::exchange::Outcome;
 use super::handle::Deed;
 use super::kill::UnderWay;
-use super::place::Brought;
-use super::reader::Written;
+use super::replica_choice::Written;
 use super::request::Request;
+use super::restore::Brought;
 use super::{Attached, Context, Failure, Handle, Session};
 use crate::backend::{
     Connection, Login, QueryError, ServerError, Target, connect, own_class, passes_read_only,
@@ -72,7 +72,7 @@ pub(super) enum NotKept {
         between: bool,
     },
     /// The session ends, or its client left.
-    Stop(Stop),
+    Stop(StatementError),
 }
 
 impl Deed {
@@ -153,7 +153,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Whether what a late answer acknowledges is on the next primary, which is waited for.
-    async fn is_kept(&mut self, late: Option<Box<Late>>, request: &Request) -> Result<bool, Stop> {
+    async fn is_kept(&mut self, late: Option<Box<Late>>, request: &Request) -> Result<bool, StatementError> {
         let Some(here) = self.handle.attached.get() else { return Ok(true) };
         let late = late.map(|late| *late).unwrap_or_default();
         let deed = Deed::of(self.role, request);
@@ -238,7 +238,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Takes the place of an OK packet whose write the next primary lacks, or may lack.
-    pub(super) fn is_doubtful(
+    pub(super) fn tell_doubt(
         &mut self,
         seq: u8,
         in_packet: bool,
@@ -259,9 +259,9 @@ impl<R: Runtime> Session<R> {
         self.count(Disruption::OutcomeUnknown);
         request.consume_from(buf);
         let stop = match () {
-            () if in_packet => Stop::Close(Close::ServerLost),
-            () if held || leaves => Stop::TellAndClose(Failure::OutcomeUnknown, Close::ServerLost),
-            () => Stop::Tell(Failure::OutcomeUnknown),
+            () if in_packet => StatementError::Close(Close::ServerLost),
+            () if held || leaves => StatementError::TellAndClose(Failure::OutcomeUnknown, Close::ServerLost),
+            () => StatementError::Tell(Failure::OutcomeUnknown),
         };
         Outcome::Stop(seq, stop)
     }
@@ -269,7 +269,7 @@ impl<R: Runtime> Session<R> {
     /// Waits for a primary, and makes sure that a statement that was ended on this server left nothing behind: it may have
     /// been in the middle of tables that know no rollback. A server that is read-only had not let it begin, if `read_only`
     /// binds the account.
-    pub(super) async fn can_run_again(&mut self, server: ServerId) -> Result<(), Stop> {
+    pub(super) async fn check_rerun(&mut self, server: ServerId) -> Result<(), StatementError> {
         if self.is_bound(server) {
             return Ok(());
         }
@@ -283,7 +283,7 @@ impl<R: Runtime> Session<R> {
             match if ready { self.not_all_is_transactional().await } else { Some(super::replay::Again::Lost) }
             {
                 None => {
-                    self.rest();
+                    self.release_after_statement();
                     return Ok(());
                 }
                 Some(super::replay::Again::Lost) => {
@@ -297,7 +297,7 @@ impl<R: Runtime> Session<R> {
         self.lost.writer = false;
         self.connection_gone(Role::Writer);
         self.count(Disruption::OutcomeUnknown);
-        Err(Stop::Tell(Failure::OutcomeUnknown))
+        Err(StatementError::Tell(Failure::OutcomeUnknown))
     }
 }
 

@@ -66,7 +66,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The client was silent, and the session is to end. False: its next command is there already.
-    pub(super) fn is_silent(&mut self) -> bool {
+    pub(super) fn stop_if_silent(&mut self) -> bool {
         self.handle.signal.lower(Signals::LEAVE);
         !self.client.has_bytes()
     }

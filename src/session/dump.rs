@@ -4,11 +4,11 @@
 use std::cell::Cell;
 use std::io;
 
-use super::attach::Stop;
-use super::client::ended_by;
-use super::outcome::Came;
-use super::place::Brought;
+use super::acquire::StatementError;
+use super::client_write::ended_by;
 use super::request::Request;
+use super::restore::Brought;
+use super::server_loss::ServerRead;
 use super::timeouts::{Side, Stall};
 use super::{Failure, Handle, Session, Signals};
 use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};
@@ -93,7 +93,7 @@ impl<R: Runtime> Session<R> {
                 if chunk.len() > len {
                     self.server_lost();
                 } else if let Some(connection) = &mut self.backend {
-                    connection.is_done();
+                    connection.end_exchange();
                 }
                 chunk.truncate(len);
                 let chunk = self.write(chunk).await?;
@@ -108,12 +108,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A connection for a stream, with the session's state: the answers to that must be in before it begins.
-    async fn for_stream(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<(), Stop> {
+    async fn for_stream(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<(), StatementError> {
         if !self.take_for(role) {
             self.tell_of_loss()?;
             self.attach(role).await?;
         }
-        for brought in [self.bring(buf, request).await?, self.send_prelude().await?] {
+        for brought in [self.restore_session(buf, request).await?, self.send_prelude().await?] {
             if let Brought::Broken = brought {
                 return Err(self.cut_stream());
             }
@@ -121,17 +121,17 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    fn cut_stream(&self) -> Stop {
-        Stop::TellAndClose(Failure::AnswerCut, Close::ServerLost)
+    fn cut_stream(&self) -> StatementError {
+        StatementError::TellAndClose(Failure::AnswerCut, Close::ServerLost)
     }
 
     /// Waits for the server's first packet, as far as it tells what follows.
-    async fn first_of_stream(&mut self, seq: u8) -> Result<(Begun, Buf), Stop> {
+    async fn first_of_stream(&mut self, seq: u8) -> Result<(Begun, Buf), StatementError> {
         let mut chunk = self.buffer();
         loop {
             chunk = match self.read_server(chunk).await? {
-                Came::Bytes(chunk) => chunk,
-                Came::Broken | Came::GivenUp => return Err(self.cut_stream()),
+                ServerRead::Bytes(chunk) => chunk,
+                ServerRead::Broken | ServerRead::GivenUp => return Err(self.cut_stream()),
             };
             let Some(header) = PacketHeader::parse(chunk.filled()) else { continue };
             if header.seq != seq {
@@ -196,6 +196,6 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-fn bad_server(error: ProtocolError) -> Stop {
-    Stop::TellAndClose(Failure::BadServer(error.to_string()), Close::ServerProtocol)
+fn bad_server(error: ProtocolError) -> StatementError {
+    StatementError::TellAndClose(Failure::BadServer(error.to_string()), Close::ServerProtocol)
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attach::{Stop, is_passing};
+use super::acquire::{StatementError, is_passing};
 use super::barrier::Freshness;
 use super::commits::Unanswered;
 use super::handle::Deed;
 use super::pins::PinSet;
-use super::place::Brought;
 use super::request::Request;
+use super::restore::Brought;
 use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::config::Fallback;
@@ -55,7 +55,7 @@ pub(super) enum Outcome {
     /// A COMMIT without an answer, of which another server will know. The sequence id of the answer.
     LookUp(u8, Box<Unanswered>),
     /// The client gets an ERR packet with this sequence id, or none, and stays or not.
-    Stop(u8, Stop),
+    Stop(u8, StatementError),
 }
 
 impl<R: Runtime> Session<R> {
@@ -90,7 +90,7 @@ impl<R: Runtime> Session<R> {
             if role == Role::Reader
                 && not_reader.is_none()
                 && self.must_ask(why, request)
-                && !self.goes_ahead(buf, request)
+                && !self.start_speculative_read(buf, request)
                 && let Some(told) = Box::pin(self.barrier_first(buf, *request, &mut not_reader)).await
             {
                 return told;
@@ -119,7 +119,7 @@ impl<R: Runtime> Session<R> {
                     Ok(None) => {}
                     Ok(Some(_)) if matches!(self.freshness, Freshness::Ahead(_)) => {
                         // Who may answer in its place, the primary's answer tells.
-                        self.context.asking.is_not_quiet();
+                        self.context.asking.note_activity();
                         self.freshness = Freshness::Unasked;
                         continue;
                     }
@@ -133,7 +133,7 @@ impl<R: Runtime> Session<R> {
             let ready = self.is_in_line(request)
                 && (request.statement == 0 || matches!(self.name_statement(buf, request), Ok(true)));
             if !ready {
-                match Box::pin(self.line_up(buf, request)).await {
+                match Box::pin(self.prepare_connection(buf, request)).await {
                     // Meanwhile its server may have been deposed, and have come back.
                     Ok(Brought::Ready)
                         if self.handle.attached.get().is_some_and(|a| self.context.is_good(a)) => {}
@@ -144,7 +144,7 @@ impl<R: Runtime> Session<R> {
                             // A replica that does not take the session's state; the primary did.
                             not_reader = Some(Why::Refused);
                         }
-                        match Box::pin(self.may_try_again(tries)).await {
+                        match Box::pin(self.pause_before_retry(tries)).await {
                             Ok(()) => continue,
                             Err(stop) => return Box::pin(self.skip_and_stop(buf, *request, stop)).await,
                         }
@@ -168,7 +168,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Again => {
                     tries += 1;
                     self.count(Disruption::Retried);
-                    if let Err(stop) = Box::pin(self.may_try_again(tries)).await {
+                    if let Err(stop) = Box::pin(self.pause_before_retry(tries)).await {
                         return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
                     }
                 }
@@ -192,7 +192,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Stop(seq, stop) => return Box::pin(self.stop(seq, stop)).await,
             }
         };
-        self.has_seen();
+        self.note_seen_position();
         if request.class.effects.contains(Effects::SETS_STATE)
             && self.state.pins.on(Role::Writer).has(Pin::Variable)
         {
@@ -211,7 +211,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A connection that broke before anything was executed leaves nothing to tell but what it held.
-    pub(super) async fn may_try_again(&mut self, tries: u32) -> Result<(), Stop> {
+    pub(super) async fn pause_before_retry(&mut self, tries: u32) -> Result<(), StatementError> {
         self.settle_losses().await?;
         let most = if self.state_refused.is_some() { MAX_REFUSALS } else { MAX_TRIES };
         if tries > 1 && tries <= most {
@@ -219,7 +219,7 @@ impl<R: Runtime> Session<R> {
             self.pause_for_change(PAUSE * (tries - 1), version).await?;
         }
         if tries > most {
-            return Err(Stop::Tell(match self.state_refused.take() {
+            return Err(StatementError::Tell(match self.state_refused.take() {
                 Some(error) => Failure::StateRefused(*error),
                 None => Failure::Unreachable("every connection broke".into()),
             }));
@@ -228,7 +228,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A connection from the pool. Some: no replica can be had, for this reason.
-    async fn connect(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<Option<Why>, Stop> {
+    async fn connect(
+        &mut self,
+        role: Role,
+        buf: &Buf,
+        request: &Request,
+    ) -> Result<Option<Why>, StatementError> {
         // What was run again on the next primary may be lost with that one, before it is used.
         while self.lost.writer || self.lost.reader {
             if self.lost.writer && self.only_rolls_back(buf, request) {
@@ -243,13 +248,13 @@ impl<R: Runtime> Session<R> {
         self.let_diagnostics_go(role);
         match self.attach(role).await {
             Ok(()) => self.judge_again(buf, request).map(|()| None),
-            Err(Stop::Tell(failure))
+            Err(StatementError::Tell(failure))
                 if role == Role::Reader && self.port == Port::Split && is_of_the_replicas(&failure) =>
             {
                 let why = self.why_no_reader();
                 let fallback = self.context.live.borrow().replicas.fallback;
                 if why == Why::NoReplica && fallback == Fallback::None {
-                    return Err(Stop::Tell(match failure {
+                    return Err(StatementError::Tell(match failure {
                         Failure::Unreachable(_) => Failure::NoReplica,
                         failure => failure,
                     }));
@@ -261,9 +266,13 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Brings the session to the connection, and its prepared statement.
-    async fn line_up(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Brought, Stop> {
+    async fn prepare_connection(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Brought, StatementError> {
         if !self.is_in_line(request)
-            && let Brought::Broken = self.bring(buf, request).await?
+            && let Brought::Broken = self.restore_session(buf, request).await?
         {
             return Ok(Brought::Broken);
         }
@@ -278,30 +287,30 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         request: Request,
-        stop: Stop,
+        stop: StatementError,
     ) -> Result<(), Close> {
         let seq = self.skip(buf, request).await?;
         match stop {
             // A part of a parameter (COM_STMT_SEND_LONG_DATA) that does not arrive must not be missing where the
             // statement runs: this is the answer to whatever the client says next, and the last one.
-            Stop::Tell(failure) | Stop::TellAndClose(failure, _)
+            StatementError::Tell(failure) | StatementError::TellAndClose(failure, _)
                 if request.command.response() == ResponseShape::None && request.statement != 0 =>
             {
                 Err(self.refuse(seq, &failure, Close::ServerLost).await)
             }
-            Stop::Close(close) => Err(close),
+            StatementError::Close(close) => Err(close),
             _ if request.command.response() == ResponseShape::None => Ok(()),
             stop => self.stop(seq, stop).await,
         }
     }
 
     /// Tells the client, or closes.
-    pub(super) async fn stop(&mut self, seq: u8, stop: Stop) -> Result<(), Close> {
+    pub(super) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
         match stop {
-            Stop::RowCount => Box::pin(self.answer_row_count(seq)).await,
-            Stop::Tell(failure) => self.send_failure(seq, &failure).await,
-            Stop::TellAndClose(failure, close) => Err(self.refuse(seq, &failure, close).await),
-            Stop::Close(close) => Err(close),
+            StatementError::RowCount => Box::pin(self.answer_row_count(seq)).await,
+            StatementError::Tell(failure) => self.send_failure(seq, &failure).await,
+            StatementError::TellAndClose(failure, close) => Err(self.refuse(seq, &failure, close).await),
+            StatementError::Close(close) => Err(close),
         }
     }
 
@@ -331,7 +340,7 @@ impl<R: Runtime> Session<R> {
                 self.server_lost();
             }
             if let Some(connection) = &mut self.backend {
-                connection.is_done();
+                connection.end_exchange();
             }
             request.consume_from(buf);
             return Ok(Outcome::Done);

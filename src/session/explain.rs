@@ -54,7 +54,7 @@ impl<R: Runtime> Session<R> {
             Some(request.class.kind.as_str().to_owned()),
             Some(if own { "proxy" } else { target }.to_owned()),
             name.filter(|_| !own),
-            Some(super::place::reason_of(why).as_str().to_owned()),
+            Some(super::restore::reason_of(why).as_str().to_owned()),
             Some(because),
             (!held.is_empty()).then(|| held.join(", ")),
             Some(format!("{} (by {})", level.word(), source.words())),

@@ -2,7 +2,7 @@
 //! SET or at its login, else its user, its listener, the configuration. And the proxy's own
 //! variable, by which sessions choose: no server ever hears of it.
 
-use super::attach::Stop;
+use super::acquire::StatementError;
 use super::errors::Misuse;
 use super::explain::Column;
 use super::request::Request;
@@ -10,7 +10,7 @@ use super::{Context, Failure, Handle, Session};
 use crate::config::{Choice, Level};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
-use crate::sql::own::{CONSISTENCY, Own, parse};
+use crate::sql::proxy_variable::{CONSISTENCY, Own, parse};
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, query_text};
 
@@ -144,7 +144,7 @@ impl<R: Runtime> Session<R> {
                 return self.send_row(seq, &columns, &row).await;
             }
         };
-        self.skip_and_stop(buf, request, Stop::Tell(failure)).await
+        self.skip_and_stop(buf, request, StatementError::Tell(failure)).await
     }
 
     fn own<'a>(&self, buf: &'a Buf, request: Request) -> Option<Own<'a>> {

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::acquire::StatementError;
 use super::admission::{Fault, block_seconds, shown};
-use super::attach::Stop;
-use super::client::ended_by;
+use super::client_write::ended_by;
 use super::level::{self, Levels};
-use super::place::Brought;
+use super::restore::Brought;
 use super::state::SessionState;
 use super::{Failure, Session, Signals};
 use crate::auth::{self, Plugin, ServerExchange, Step};
@@ -17,7 +17,7 @@ use crate::backend::{Login, Standing};
 use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::routing::Role;
-use crate::sql::own::CONSISTENCY;
+use crate::sql::proxy_variable::CONSISTENCY;
 use crate::telemetry::{Close, Port, Refused, cell_of};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
@@ -235,7 +235,7 @@ impl<R: Runtime> Session<R> {
         let context = self.context.clone();
         let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
         let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.try_schema(role)).await;
-        self.rest();
+        self.release_after_statement();
         match asked {
             Some(Ok(())) => {
                 let mut schemas = context.schemas.borrow_mut();
@@ -244,13 +244,13 @@ impl<R: Runtime> Session<R> {
                 }
                 Ok(())
             }
-            Some(Err(Stop::Tell(failure @ Failure::Server(_)))) => Err(failure),
+            Some(Err(StatementError::Tell(failure @ Failure::Server(_)))) => Err(failure),
             _ => Ok(()),
         }
     }
 
     /// Takes a connection for this role and brings the session there.
-    async fn try_schema(&mut self, role: Role) -> Result<(), Stop> {
+    async fn try_schema(&mut self, role: Role) -> Result<(), StatementError> {
         self.attach(role).await?;
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
         if let Some(connection) = &mut self.backend {
@@ -264,7 +264,7 @@ impl<R: Runtime> Session<R> {
                 }
                 Ok(())
             }
-            Brought::Broken => Err(Stop::Close(Close::ServerLost)),
+            Brought::Broken => Err(StatementError::Close(Close::ServerLost)),
         }
     }
 

@@ -11,16 +11,15 @@
     )
 )]
 
+mod acquire;
 mod admission;
-mod ahead;
 mod answer;
 mod aside;
-mod asking;
-mod attach;
 mod barrier;
-mod client;
+mod client_write;
 mod commands;
 mod commits;
+mod connections;
 mod context;
 mod demoted;
 mod drain;
@@ -28,35 +27,36 @@ mod dump;
 mod errors;
 mod exchange;
 mod explain;
-mod guard;
+mod fetch_variables;
 mod handle;
 mod infile;
 mod journal;
 mod kill;
 mod level;
-mod links;
 mod login;
-mod outcome;
 mod pieces;
 mod pins;
-mod place;
+mod position_queries;
 mod prepared;
-mod reader;
 mod receive;
 mod refusals;
 mod renewal;
 mod replay;
+mod replica_choice;
 mod request;
+mod restore;
 mod send;
+mod server_loss;
 #[cfg(test)]
 mod size_tests;
+mod speculative_read;
 mod state;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod text_command;
 mod timeouts;
-mod transfer;
-mod untold;
+mod unreported_variables;
 
 pub use admission::{Admission, Pass, block_seconds};
 pub use context::{Context, Outside, TopologyCell};
@@ -76,7 +76,7 @@ use crate::telemetry::{Close, Port, cell_of};
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 use barrier::{Freshness, Seen};
-use links::Links;
+use connections::Links;
 use pins::PinSet;
 use state::SessionState;
 

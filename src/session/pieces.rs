@@ -98,7 +98,7 @@ impl<R: Runtime> Session<R> {
             if self.state.answer.failed {
                 return Ok(());
             }
-            self.rest();
+            self.release_after_statement();
             ahead = next.wrapping_sub(1);
             attributes = if attributed { &[0, 1] } else { &[] };
             rest = behind;

@@ -3,10 +3,10 @@
 
 use std::rc::Rc;
 
-use super::attach::Stop;
-use super::place::Brought;
+use super::acquire::StatementError;
 use super::refusals::ends_connection;
 use super::request::Request;
+use super::restore::Brought;
 use super::statements::{Prepared, types_in, with_types};
 use super::{Failure, Session};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
@@ -67,13 +67,13 @@ impl<R: Runtime> Session<R> {
         }
         let reading = self.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
-            let stop = Stop::Tell(Failure::NoStatement(id, what));
+            let stop = StatementError::Tell(Failure::NoStatement(id, what));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         };
         request.statement = id;
         match request.command {
             Command::StmtFetch if prepared.cursor.is_none() => {
-                let stop = Stop::Tell(Failure::NoCursor(id));
+                let stop = StatementError::Tell(Failure::NoCursor(id));
                 return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
             }
             Command::StmtReset if prepared.cursor.is_none() && prepared.long_data.is_none() => {
@@ -122,9 +122,9 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.settle_cursors(Role::Writer);
-        self.rest();
+        self.release_after_statement();
         let refusal = super::refusals::read_only_transaction(self.state.of_mariadb);
-        self.skip_and_stop(buf, request, Stop::Tell(Failure::Server((&refusal).into()))).await
+        self.skip_and_stop(buf, request, StatementError::Tell(Failure::Server((&refusal).into()))).await
     }
 
     /// COM_STMT_CLOSE, which has no answer.
@@ -147,7 +147,11 @@ impl<R: Runtime> Session<R> {
 
     /// Reads a long execute as far as its parameter types, so that nobody can leave types on the server that are not
     /// known here. An execute without types is read whole: it may have to be given some. Some: it cannot be read.
-    async fn read_types(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Option<Stop>, Close> {
+    async fn read_types(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Option<StatementError>, Close> {
         let params = self.state.statements.peek(request.statement).map_or(0, |p| p.params);
         loop {
             match types_in(request.payload(buf), request.command, params, self.has_attributes()) {
@@ -160,7 +164,7 @@ impl<R: Runtime> Session<R> {
                     // Twice as much each time: what is there is read again.
                     let len = (buf.len() * 2).min(request.header.total()).min(MOST_TYPES);
                     if !self.read_up_to(buf, len).await? {
-                        return Ok(Some(Stop::Tell(Failure::OutOfMemory)));
+                        return Ok(Some(StatementError::Tell(Failure::OutOfMemory)));
                     }
                 }
                 Err(_) => return Ok(Some(malformed_parameters())),
@@ -192,7 +196,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         request: &mut Request,
-    ) -> Result<Brought, Stop> {
+    ) -> Result<Brought, StatementError> {
         if !self.name_statement(buf, request)? {
             if let Brought::Broken = Box::pin(self.prepare_here(request)).await? {
                 return Ok(Brought::Broken);
@@ -207,7 +211,11 @@ impl<R: Runtime> Session<R> {
     /// Writes the server's id into the request, and the types if the server does not have them. False: it is not
     /// prepared there.
     #[inline]
-    pub(super) fn name_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<bool, Stop> {
+    pub(super) fn name_statement(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<bool, StatementError> {
         let Some(prepared) = self.state.statements.get(request.statement) else { return Ok(false) };
         let Some(connection) = &mut self.backend else { return Ok(false) };
         let Some(on_server) = connection.statements.get(prepared.text.id) else { return Ok(false) };
@@ -240,14 +248,14 @@ impl<R: Runtime> Session<R> {
                 let Some(types) = &prepared.types else {
                     // Parameters that were sent in advance need no types.
                     let needs = prepared.long_data.is_none();
-                    return if needs { Err(Stop::Tell(Failure::NoTypes)) } else { Ok(true) };
+                    return if needs { Err(StatementError::Tell(Failure::NoTypes)) } else { Ok(true) };
                 };
                 if on_server.types.as_ref() == Some(types) {
                     return Ok(true);
                 }
                 if !request.whole {
                     let why = "an execute without types that is too long to be given them";
-                    return Err(Stop::Tell(Failure::Malformed(why)));
+                    return Err(StatementError::Tell(Failure::Malformed(why)));
                 }
                 // The types of before may have been those of query attributes, too.
                 let needed = first_types(types, usize::from(prepared.params), attributes);
@@ -255,7 +263,7 @@ impl<R: Runtime> Session<R> {
                 let bulk = request.command == Command::StmtBulkExecute;
                 let packet = needed.and_then(|types| with_types(buf.filled(), at, types, bulk));
                 let failure = Failure::Malformed("an execute that is too long");
-                let packet = packet.ok_or(Stop::Tell(failure))?;
+                let packet = packet.ok_or(StatementError::Tell(failure))?;
                 let behind = buf.filled().get(request.header.total()..).unwrap_or_default().to_vec();
                 buf.clear();
                 buf.extend_from_slice(&packet);
@@ -268,7 +276,7 @@ impl<R: Runtime> Session<R> {
 
     /// Prepares the statement on the connection in use, as it was prepared first: under the schema, the
     /// character set and the SQL mode of then.
-    async fn prepare_here(&mut self, request: &Request) -> Result<Brought, Stop> {
+    async fn prepare_here(&mut self, request: &Request) -> Result<Brought, StatementError> {
         match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
             Some(text) => self.prepare_text(&text).await,
             None => Ok(Brought::Broken),
@@ -276,7 +284,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The server's id of a text on the connection in use, where it is prepared now if it was not. None: that broke.
-    pub(super) async fn prepared_here(&mut self, text: &PreparedText) -> Result<Option<u32>, Stop> {
+    pub(super) async fn prepared_here(&mut self, text: &PreparedText) -> Result<Option<u32>, StatementError> {
         for _ in 0..2 {
             let known = self.backend.as_mut().and_then(|connection| connection.statements.get(text.id));
             if let Some(known) = known {
@@ -291,12 +299,12 @@ impl<R: Runtime> Session<R> {
         Ok(None)
     }
 
-    async fn prepare_text(&mut self, text: &PreparedText) -> Result<Brought, Stop> {
+    async fn prepare_text(&mut self, text: &PreparedText) -> Result<Brought, StatementError> {
         if self.port == Port::Replica
             && let Verdict::Refused(reason) = self.judge_prepared(&text.text, &text.under)
         {
             // Some server reads it in another way than those that were known when it was prepared first.
-            return Err(Stop::Tell(Failure::ReadOnlyPort(reason.as_str())));
+            return Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())));
         }
         let under_others = !text.under.parses_like(&self.state.carried);
         if under_others {
@@ -332,7 +340,7 @@ impl<R: Runtime> Session<R> {
         match prepared {
             Some(Ok(ok)) => connection.statements.insert(text.id, ok.statement_id, max),
             Some(Err(QueryError::Refused(e))) if !ends_connection(e.code) => {
-                return Err(Stop::Tell(Failure::Server(e)));
+                return Err(StatementError::Tell(Failure::Server(e)));
             }
             _ => {
                 self.server_lost();
@@ -437,8 +445,8 @@ impl<R: Runtime> Session<R> {
 }
 
 /// An execute whose parameters the server reads in another way than the proxy, or not at all.
-fn malformed_parameters() -> Stop {
-    Stop::Tell(Failure::Malformed("the parameters of an execute"))
+fn malformed_parameters() -> StatementError {
+    StatementError::Tell(Failure::Malformed("the parameters of an execute"))
 }
 
 /// Whether a statement was executed there with parameters of other kinds, by another client. MySQL gives a parameter its

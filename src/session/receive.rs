@@ -2,8 +2,8 @@
 
 use std::task::Poll;
 
-use super::attach::Stop;
-use super::outcome::Came;
+use super::acquire::StatementError;
+use super::server_loss::ServerRead;
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::Close;
@@ -14,9 +14,9 @@ const FRONT: usize = 32;
 
 impl<R: Runtime> Session<R> {
     /// Reads from the server; what has no room yet gets a buffer then.
-    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<Came, Stop> {
+    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<ServerRead, StatementError> {
         const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
-        let Some(connection) = &mut self.backend else { return Ok(Came::Broken) };
+        let Some(connection) = &mut self.backend else { return Ok(ServerRead::Broken) };
         let (signal, client) = (&self.handle.signal, &mut self.client);
         let (context, attached) = (&self.context, self.handle.attached.get());
         let stream = &mut connection.stream;
@@ -53,19 +53,19 @@ impl<R: Runtime> Session<R> {
             Poll::Pending
         });
         match read.await {
-            Ok((Ok(n), chunk)) if n > 0 => Ok(Came::Bytes(chunk)),
+            Ok((Ok(n), chunk)) if n > 0 => Ok(ServerRead::Bytes(chunk)),
             Ok((_, chunk)) => {
                 self.context.buffers.give(chunk);
-                Ok(Came::Broken)
+                Ok(ServerRead::Broken)
             }
-            Err(0) => Err(Stop::Close(Close::ClientLost)),
+            Err(0) => Err(StatementError::Close(Close::ClientLost)),
             Err(raised) if raised & Signals::KILLED != 0 => {
-                Err(Stop::TellAndClose(Failure::Interrupted, Close::Killed))
+                Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
             }
             Err(raised) if raised & Signals::END != 0 => {
-                Err(Stop::TellAndClose(Failure::ShuttingDown, Close::Drained))
+                Err(StatementError::TellAndClose(Failure::ShuttingDown, Close::Drained))
             }
-            Err(_) => Ok(Came::GivenUp),
+            Err(_) => Ok(ServerRead::GivenUp),
         }
     }
 }

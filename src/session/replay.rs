@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::attach::Stop;
+use super::acquire::StatementError;
 use super::journal::{Answer, Journal, Witness};
-use super::outcome::Came;
-use super::place::Brought;
 use super::refusals::ends_connection;
 use super::request::Request;
+use super::restore::Brought;
+use super::server_loss::ServerRead;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, QueryError};
 use crate::net::{Buf, Runtime};
@@ -54,7 +54,7 @@ pub(super) enum Again {
 
 impl<R: Runtime> Session<R> {
     /// Losses that the session has not been told of. A transaction that can be run again is, and the rest is told.
-    pub(super) async fn settle_losses(&mut self) -> Result<(), Stop> {
+    pub(super) async fn settle_losses(&mut self) -> Result<(), StatementError> {
         let open = self.state.pins.on(Role::Writer).has(Pin::Transaction);
         let journal = open && self.state.journal.is_some();
         if self.lost.writer && journal && self.state.held(Role::Writer).is_none() {
@@ -95,15 +95,15 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Runs the open transaction again on the primary of now, which it waits for. `writes`: what follows writes.
-    pub(super) async fn replay(&mut self, writes: bool) -> Result<(), Stop> {
+    pub(super) async fn replay(&mut self, writes: bool) -> Result<(), StatementError> {
         let Some(journal) = self.state.journal.take() else { return Err(self.rolled_back()) };
-        if journal.names_one_server() || !self.has_lost_primary(&journal).await? {
+        if journal.names_one_server() || !self.confirm_primary_lost(&journal).await? {
             return Err(self.rolled_back());
         }
         for _ in 0..MAX_PRIMARIES {
             match self.run_on_primary(&journal, writes).await {
                 Ok(Again::Same) => {
-                    self.goes_on(journal);
+                    self.resume_transaction(journal);
                     return Ok(());
                 }
                 Ok(Again::Differs(why)) => {
@@ -118,7 +118,7 @@ impl<R: Runtime> Session<R> {
                     self.lost.writer = false;
                 }
                 // Whatever stands in its way there: half a transaction is none.
-                Err(Stop::Tell(_)) => break,
+                Err(StatementError::Tell(_)) => break,
                 Err(stop) => return Err(stop),
             }
         }
@@ -126,17 +126,17 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The transaction is over, and the client is to be told.
-    fn rolled_back(&mut self) -> Stop {
+    fn rolled_back(&mut self) -> StatementError {
         self.server_lost();
         self.lost.writer = false;
         self.connection_gone(Role::Writer);
         self.count(Disruption::RolledBack);
-        Stop::Tell(Failure::RolledBack)
+        StatementError::Tell(Failure::RolledBack)
     }
 
     /// Whether it was the server that was lost, not the connection alone: somebody who kills a transaction does not
     /// want it run again. Probes need a moment to tell.
-    async fn has_lost_primary(&mut self, journal: &Journal) -> Result<bool, Stop> {
+    async fn confirm_primary_lost(&mut self, journal: &Journal) -> Result<bool, StatementError> {
         let (server, generation) = (journal.connection.0, journal.generation);
         if journal.lost {
             return Ok(true);
@@ -145,13 +145,13 @@ impl<R: Runtime> Session<R> {
         self.probes_say(|snapshot| snapshot.writer != Some(server) || snapshot.generation != generation).await
     }
 
-    async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, Stop> {
+    async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {
         self.attach(Role::Writer).await?;
         self.run_again(journal, writes).await
     }
 
     /// All of the journal, on the connection that was just taken.
-    async fn run_again(&mut self, journal: &Journal, writes: bool) -> Result<Again, Stop> {
+    async fn run_again(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {
         // Where nobody knows what it was, 0 says that the transaction made none itself.
         let insert_id = match journal.insert_id {
             InsertId::Known(id) => id,
@@ -180,7 +180,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// One statement. Where the server chose another insert id, it is given the one that the client knows.
-    async fn run_entry(&mut self, journal: &Journal, at: usize) -> Result<Again, Stop> {
+    async fn run_entry(&mut self, journal: &Journal, at: usize) -> Result<Again, StatementError> {
         let Some(entry) = journal.entries.get(at) else { return Ok(Again::Same) };
         let known = matches!(journal.insert_id, InsertId::Known(_));
         if entry.class.effects.contains(Effects::READS_INSERT_ID) && !known {
@@ -265,7 +265,7 @@ impl<R: Runtime> Session<R> {
             },
         };
         let Some(connection) = &mut self.backend else { return Again::Lost };
-        connection.insert_id_is(None);
+        connection.set_insert_id(None);
         if made {
             self.state.insert_connection = Some((connection.about.server, connection.about.thread_id));
         } else {
@@ -280,7 +280,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         journal: &Journal,
         at: usize,
-    ) -> Result<Option<(Answer, Option<u16>)>, Stop> {
+    ) -> Result<Option<(Answer, Option<u16>)>, StatementError> {
         let Some(entry) = journal.entries.get(at) else { return Ok(None) };
         let mut packet = journal.packet(at).to_vec();
         if let Some(text) = &entry.statement {
@@ -308,12 +308,15 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Takes an answer that the client does not get.
-    async fn witness(&mut self, mut walker: ResponseWalker) -> Result<Option<(Answer, Option<u16>)>, Stop> {
+    async fn witness(
+        &mut self,
+        mut walker: ResponseWalker,
+    ) -> Result<Option<(Answer, Option<u16>)>, StatementError> {
         let (mut chunk, mut edits, mut witness) = (Buf::default(), Edits::default(), Witness::default());
         loop {
             chunk = match self.read_server(chunk).await? {
-                Came::Bytes(chunk) => chunk,
-                Came::Broken | Came::GivenUp => return Ok(None),
+                ServerRead::Bytes(chunk) => chunk,
+                ServerRead::Broken | ServerRead::GivenUp => return Ok(None),
             };
             let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut witness);
             edits.clear();
@@ -327,7 +330,7 @@ impl<R: Runtime> Session<R> {
         }
         self.context.buffers.give(chunk);
         if let Some(connection) = &mut self.backend {
-            connection.is_done();
+            connection.end_exchange();
             connection.has_past = false;
         }
         Ok(Some((witness.summary.finish(), witness.refused)))
@@ -386,7 +389,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The transaction is open on the new connection as it was on the old one.
-    fn goes_on(&mut self, mut journal: Box<Journal>) {
+    fn resume_transaction(&mut self, mut journal: Box<Journal>) {
         let Some(connection) = &mut self.backend else { return };
         let here = (connection.about.server, connection.about.thread_id);
         let before = Some(journal.connection);
@@ -402,7 +405,7 @@ impl<R: Runtime> Session<R> {
         self.state.journal = Some(journal);
         self.count(Disruption::Replayed);
         tracing::debug!(id = self.handle.id, "a transaction was run again on another primary");
-        self.rest();
+        self.release_after_statement();
     }
 }
 

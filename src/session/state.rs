@@ -3,8 +3,8 @@
 //! the class of each statement; the only owner of these facts.
 
 mod answered;
-mod leaves;
 mod reading;
+mod statement_effects;
 mod variables;
 
 use std::collections::HashSet;
@@ -12,9 +12,9 @@ use std::rc::Rc;
 
 use super::journal::Journal;
 use super::pins::{PinSet, Pins, words};
-use super::reader::Written;
+use super::replica_choice::Written;
 use super::statements::ClientStatements;
-use super::untold::{UntoldVariables, Whose};
+use super::unreported_variables::{UntoldVariables, Whose};
 use crate::backend::{Carried, InsertId, InsertIdCell, TextStatements};
 use crate::routing::{Role, SessionFacts};
 use crate::sql;
@@ -30,7 +30,7 @@ type Qualified = (Vec<u8>, Vec<u8>);
 #[derive(Debug, Default)]
 struct TemporaryTables(HashSet<Qualified>);
 
-use answered::{Over, mentions};
+use answered::{TransactionDoubt, mentions};
 
 pub use answered::{Answered, is_rollback};
 use reading::Reading;
@@ -125,7 +125,7 @@ pub struct SessionState {
     /// The routine that the answer under way said is not there.
     missing_routine: Option<Box<RoutineName>>,
     /// Whether the transaction that `status` tells of is open indeed.
-    over: Over,
+    over: TransactionDoubt,
     /// What the answer under way has said so far.
     pub answer: Answered,
     /// Where pins are counted.
@@ -180,7 +180,7 @@ impl SessionState {
             timestamp_untold: false,
             untold: UntoldVariables::default(),
             missing_routine: None,
-            over: Over::No,
+            over: TransactionDoubt::No,
             answer: Answered::default(),
             metrics,
         };
@@ -286,7 +286,7 @@ impl SessionState {
         }
         self.end_pins(role);
         if role == Role::Writer {
-            self.over = Over::No;
+            self.over = TransactionDoubt::No;
             self.journal = None;
         } else {
             self.read_only_lost = false;
@@ -383,7 +383,11 @@ impl SessionState {
                 // Without a name it is never seen to go: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
                 let TemporaryTables(names) = &mut **self.temporary_tables.get_or_insert_default();
-                names.insert(if names.len() < leaves::MOST_NAMES { name } else { Qualified::default() });
+                names.insert(if names.len() < statement_effects::MOST_NAMES {
+                    name
+                } else {
+                    Qualified::default()
+                });
             }
         }
         self.pins.on(role).without(before)
@@ -435,7 +439,7 @@ impl SessionState {
         let sets = sets || (prepares && self.of_mariadb);
         self.kept_diagnostics = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
         if self.kept_diagnostics {
-            return self.left(role, class, text);
+            return self.note_effects(role, class, text);
         }
         self.forget_diagnostics(role);
         self.diagnostics = role;
@@ -445,7 +449,7 @@ impl SessionState {
         } else if self.looks_back {
             self.pin(role, Pin::FoundRows);
         }
-        self.left(role, class, text);
+        self.note_effects(role, class, text);
     }
 
     /// The answer is ER_SP_DOES_NOT_EXIST with this text: `FUNCTION schema.name does not exist`.
@@ -462,7 +466,7 @@ impl SessionState {
         let same_modes = self.status & modes == ok.status & modes;
         self.status = ok.status;
         if heard.role == Role::Writer {
-            self.over = Over::No;
+            self.over = TransactionDoubt::No;
         }
         let results = self.answer.results.saturating_add(1);
         self.answer =

@@ -5,7 +5,9 @@ use super::class::StatementClass;
 use super::classify::{ClassCache, classify};
 use super::read_only::{Calls, Reason, Verdict, check, check_calls, first_statement};
 use super::steps::taken;
-use super::{Effects, Kind, Lexer, Options, Readings, StatementKind, body, kill, own, parts, set_names};
+use super::{
+    Effects, Kind, Lexer, Options, Readings, StatementKind, body, kill, parts, proxy_variable, set_names,
+};
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
 type Shape<'a> = (&'a str, &'a str, &'a str);
@@ -274,7 +276,7 @@ fn what_the_session_remembers_is_read_in_linear_time() {
         ("sets_charset_too", |sql, options| _ = parts::sets_charset_too(sql, options)),
         ("local_files", |sql, options| _ = parts::local_files(sql, options)),
         ("asks_query_cost", |sql, options| _ = parts::asks_query_cost(sql, options)),
-        ("own", |sql, options| _ = own::parse(sql, options)),
+        ("own", |sql, options| _ = proxy_variable::parse(sql, options)),
         ("kill", |sql, options| _ = kill::parse(sql, options)),
         ("collation", |sql, options| _ = set_names::collation(sql, options)),
     ];

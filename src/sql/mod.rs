@@ -12,8 +12,8 @@ pub mod kill;
 pub mod lexer;
 #[cfg(test)]
 mod linear_tests;
-pub mod own;
 pub mod parts;
+pub mod proxy_variable;
 pub mod read_only;
 mod readings;
 pub mod set_names;

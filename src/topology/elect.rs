@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::gone;
+use super::departed_pods;
 use super::outside::replicates_from_outside;
 use super::types::*;
 
@@ -50,7 +50,7 @@ fn remember(history: &mut VecDeque<WriterChange>, change: WriterChange) {
 fn depose(next: &mut Snapshot, servers: &mut [Server], old: ServerId, new: ServerId) {
     let server = match servers.iter().position(|s| s.id == old) {
         Some(at) => servers.get_mut(at),
-        None => gone::successor(next, servers, old, new),
+        None => departed_pods::successor(next, servers, old, new),
     };
     if let Some(server) = server {
         server.deposed = !(server.health == Health::Up && server.facts.as_ref().is_some_and(gives_up));
@@ -96,7 +96,7 @@ fn elect(
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
     let is_last = |s: &Server| {
-        Some(s.id) == last || gone::last_writer(before, servers).is_some_and(|back| back.id == s.id)
+        Some(s.id) == last || departed_pods::last_writer(before, servers).is_some_and(|back| back.id == s.id)
     };
     if let [only] = eligible.as_slice()
         && is_last(only)
@@ -144,7 +144,7 @@ fn among_members(
 /// last one has.
 fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
     let last = before.last_writer.and_then(|id| find(servers, id));
-    let last = last.or_else(|| gone::last_writer(before, servers));
+    let last = last.or_else(|| departed_pods::last_writer(before, servers));
     if server.label.is_none() {
         return last.map_or(server.uid.is_empty(), Server::is_up_read_only);
     }

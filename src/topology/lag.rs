@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trail::{Age, Until};
+use super::position_history::{Age, Until};
 use super::types::*;
 
 /// A server that is out comes back when its lag is at most this share of `replicas.max_lag`, in percent. The

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::trail::Until;
+use super::position_history::Until;
 use super::types::*;
-use super::{elect, gone, lag, reads};
+use super::{departed_pods, elect, lag, reads};
 
 /// The snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
@@ -18,9 +18,9 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     match event {
         Event::Servers(list) => {
             servers = discovered(&servers, list, &mut next.next_id);
-            gone::remember(snapshot, &mut next, &mut servers);
+            departed_pods::remember(snapshot, &mut next, &mut servers);
             let now = (snapshot.generation, snapshot.version);
-            let back = gone::last_writer(&next, &servers).map(|server| server.id);
+            let back = departed_pods::last_writer(&next, &servers).map(|server| server.id);
             servers.iter_mut().for_each(|s| labelled(s, snapshot, Some(s.id) == back, now));
         }
         Event::Probe { server, outcome } => {

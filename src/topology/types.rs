@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::gtid::GtidSet;
 use super::modes::TextModes;
-use super::trail::Trail;
+use super::position_history::Trail;
 
 /// Identifies a server for the life of the process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::super::Context;
-use super::super::asking::open;
+use super::super::position_queries::open;
 use crate::backend::{QueryError, read_mark};
 use crate::net::Runtime;
 use crate::topology::{Flavor, Gtid, GtidSet, Server, Snapshot};

@@ -42,7 +42,7 @@ pub struct Answered {
 
 impl Answered {
     /// It ended with an ERR packet of this code.
-    pub fn has_failed(&mut self, code: u16) {
+    pub fn note_failure(&mut self, code: u16) {
         self.failed = true;
         self.interrupted = code == 1317;
         self.denied = matches!(code, 1044 | 1142 | 1227);
@@ -52,7 +52,7 @@ impl Answered {
 
 /// An ERR packet has no status flags: what became of the transaction that was open, only the next answer tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum TransactionDoubt {
     /// It is as the status says.
     #[default]
     No,
@@ -105,23 +105,23 @@ pub(super) fn mentions(text: &[u8], name: &[u8]) -> bool {
 impl SessionState {
     /// Whether the transaction may be over, and the next statement commit by itself.
     pub fn is_perhaps_over(&self) -> bool {
-        self.over != Over::No
+        self.over != TransactionDoubt::No
     }
 
     /// An ERR packet: it has no status flags to say what became of the transaction.
-    pub fn may_roll_back(&mut self, code: u16) {
+    pub fn note_error(&mut self, code: u16) {
         if code == 1213 {
             // A deadlock rolls it back as a whole.
             self.rolled_back();
         } else if may_undo(code) {
-            self.may_be_undone();
+            self.doubt_transaction();
         }
     }
 
     /// The transaction may have been rolled back as a whole.
-    pub fn may_be_undone(&mut self) {
-        if self.over == Over::No {
-            self.over = Over::Undone;
+    pub fn doubt_transaction(&mut self) {
+        if self.over == TransactionDoubt::No {
+            self.over = TransactionDoubt::Undone;
         }
     }
 
@@ -146,15 +146,15 @@ impl SessionState {
             return self.rolled_back();
         }
         if effects.contains(Effects::COMMITS_IMPLICITLY) || ended {
-            self.over = Over::Committed;
+            self.over = TransactionDoubt::Committed;
         } else if effects.contains(Effects::ENDS) {
-            self.may_be_undone();
+            self.doubt_transaction();
         }
     }
 
     /// What is lost with the primary beside its pins, if the transaction may have been committed.
     pub(super) fn held_by_doubt(&self, role: Role) -> Option<&'static str> {
-        (role == Role::Writer && self.over == Over::Committed)
+        (role == Role::Writer && self.over == TransactionDoubt::Committed)
             .then_some("a transaction that a statement which failed may have committed")
     }
 }

@@ -8,7 +8,7 @@ use super::SessionState;
 use crate::backend::{Carried, Charset, InsertId};
 use crate::routing::Role;
 use crate::session::pins::PinSet;
-use crate::session::untold::Whose;
+use crate::session::unreported_variables::Whose;
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
 use crate::telemetry::Pin;
 use crate::topology::Flavor;

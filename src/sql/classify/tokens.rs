@@ -228,7 +228,7 @@ pub(in crate::sql) fn statements<'a>(
 }
 
 fn own_variable(tok: &Tok<'_>) -> Effects {
-    if crate::sql::own::is_name(tok) { Effects::MAY_BE_OWN } else { Effects::empty() }
+    if crate::sql::proxy_variable::is_name(tok) { Effects::MAY_BE_OWN } else { Effects::empty() }
 }
 
 fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) -> Result<(), Unreadable> {

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::topology::trail::{Age, Until};
+use crate::topology::position_history::{Age, Until};
 
 /// db-0 writes, db-1 and db-2 replicate from it.
 struct Race(Story);

@@ -84,7 +84,7 @@ proptest::proptest! {
         words in proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..9),
     ) {
         let sql = words.join(" ").replace("@@ ", "@@").replace("@@session. ", "@@session.");
-        let own = crate::sql::own::parse(sql.as_bytes(), Options::default());
+        let own = crate::sql::proxy_variable::parse(sql.as_bytes(), Options::default());
         let marked = class(&sql).effects.contains(E::MAY_BE_OWN);
         proptest::prop_assert!(marked || own.is_none(), "{}: {:?}", sql, own);
     }

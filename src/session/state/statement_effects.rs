@@ -8,7 +8,7 @@ use super::{Qualified, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::routing::Role;
 use crate::session::pins::PinSet;
-use crate::session::untold::Whose;
+use crate::session::unreported_variables::Whose;
 use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::Pin;
 
@@ -50,7 +50,7 @@ impl SessionState {
         }
     }
 
-    pub(super) fn left(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
+    pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         // What a statement leaves that needs no second look is most of them.
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
         if !plain.contains(class.effects) || !self.pins.on(role).is_empty() {

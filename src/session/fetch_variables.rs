@@ -67,7 +67,7 @@ impl<R: Runtime> Session<R> {
         if let Some(connection) = &mut self.backend {
             connection.now_has(&self.state.carried);
         }
-        self.rest();
+        self.release_after_statement();
     }
 }
 

@@ -113,7 +113,7 @@ impl<R: Runtime> Session<R> {
 
     /// The statement is done: its connection is kept, or left in the pool.
     #[inline]
-    pub(super) fn rest(&mut self) {
+    pub(super) fn release_after_statement(&mut self) {
         let ended = std::mem::take(&mut self.state.answer.ended);
         let attached = self.handle.attached.take();
         let (Some(connection), Some(seat)) = (self.backend.take(), self.seat.take()) else { return };

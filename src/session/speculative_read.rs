@@ -7,12 +7,12 @@ use std::mem;
 use tokio::time::Instant;
 
 use super::Session;
-use super::asking::{Answer, tells_positions};
 use super::barrier::Freshness;
 use super::exchange::Outcome;
-use super::outcome::Came;
-use super::reader::Written;
+use super::position_queries::{Answer, tells_positions};
+use super::replica_choice::Written;
 use super::request::Request;
+use super::server_loss::ServerRead;
 use super::state::Answered;
 use crate::config::Level;
 use crate::net::{Buf, LARGE_BUFFER, Runtime};
@@ -30,7 +30,7 @@ const EXECUTE_FLAGS: usize = 4;
 
 impl<R: Runtime> Session<R> {
     /// Whether this read goes to a replica at once, and the question for the primary's position beside it.
-    pub(super) fn goes_ahead(&mut self, buf: &Buf, request: &Request) -> bool {
+    pub(super) fn start_speculative_read(&mut self, buf: &Buf, request: &Request) -> bool {
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES;
         let effects = request.class.effects;
         if self.level_now != Level::Strong
@@ -65,7 +65,7 @@ impl<R: Runtime> Session<R> {
         self.reads = reads.wrapping_add(1);
         // Now and then another choice, which is made at leisure.
         if self.reads != 0
-            && self.takes_fresh(&snapshot)
+            && self.choose_fresh_replica(&snapshot)
             && let Some(batch) = self.context.primary_position_expecting(primary.id, &position)
         {
             self.freshness = Freshness::Ahead(batch);
@@ -100,7 +100,7 @@ impl<R: Runtime> Session<R> {
             return None;
         }
         metrics.overtaken.add(1);
-        self.context.asking.is_not_quiet();
+        self.context.asking.note_activity();
         Some(self.drop_answer(walker, buf, request).await)
     }
 
@@ -114,9 +114,9 @@ impl<R: Runtime> Session<R> {
         let (mut chunk, mut dropped) = (Buf::default(), 0);
         loop {
             chunk = match self.read_server(chunk).await {
-                Ok(Came::Bytes(chunk)) => chunk,
-                Ok(Came::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
-                Ok(Came::GivenUp) => return Ok(self.left(false, walker, buf, *request)),
+                Ok(ServerRead::Bytes(chunk)) => chunk,
+                Ok(ServerRead::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
+                Ok(ServerRead::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, walker, buf, *request),
             };
             if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
@@ -125,7 +125,7 @@ impl<R: Runtime> Session<R> {
                         continue;
                     }
                     Ok(()) => {}
-                    Err(unready) => return Ok(self.not_taken(unready, walker, buf, *request)),
+                    Err(unready) => return Ok(self.state_refused_by_server(unready, walker, buf, *request)),
                 }
             }
             let full = chunk.is_full();
@@ -151,12 +151,12 @@ impl<R: Runtime> Session<R> {
         self.state.answer = Answered::default();
         self.state.unpin(self.role, mem::take(&mut self.sent));
         if let Some(connection) = &mut self.backend {
-            connection.is_done();
+            connection.end_exchange();
             // Warnings, row counts: they are of a statement that never was.
             connection.has_past = true;
             connection.leaves_diagnostics = true;
             connection.stale_diagnostics = connection.about.flavor == Flavor::MariaDb;
-            self.rest();
+            self.release_after_statement();
         }
         if let Err(stop) = self.settle_losses().await {
             request.consume_from(buf);

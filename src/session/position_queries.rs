@@ -17,7 +17,7 @@ pub use batch::{Answer, Batch};
 use known::{Known, without_threads};
 
 use super::Context;
-use super::attach::first_of;
+use super::acquire::first_of;
 use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
 use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::{Question, cell_of};
@@ -97,8 +97,8 @@ impl<S: Stream> Asking<S> {
     }
 
     /// It was not, or could not be asked.
-    pub fn is_not_quiet(&self) {
-        self.known.borrow_mut().is_not_quiet();
+    pub fn note_activity(&self) {
+        self.known.borrow_mut().note_activity();
     }
 
     /// Whether it is not worth a wait: the last one was in vain, and the server has not come that far since.

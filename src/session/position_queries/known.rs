@@ -49,7 +49,7 @@ impl Known {
     }
 
     /// The primary did not say the same, or nothing.
-    pub fn is_not_quiet(&mut self) {
+    pub fn note_activity(&mut self) {
         self.same = 0;
     }
 

@@ -1,8 +1,8 @@
 //! A look at statement texts before they go: what they are, what a replica port refuses,
 //! and KILL, which means sessions of this proxy.
 
+use super::acquire::StatementError;
 use super::aside::{Look, one_class};
-use super::attach::Stop;
 use super::pieces::Piece;
 use super::request::Request;
 use super::state::readings_under;
@@ -154,7 +154,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Judges a text again if a server came meanwhile that may read it in another way.
-    pub(super) fn judge_again(&self, buf: &Buf, request: &Request) -> Result<(), Stop> {
+    pub(super) fn judge_again(&self, buf: &Buf, request: &Request) -> Result<(), StatementError> {
         let (piece, modes) = (self.handle.piece.get(), self.context.topology.modes());
         let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
         if !has_text || self.port != Port::Replica || piece.judged == modes {
@@ -167,8 +167,10 @@ impl<R: Runtime> Session<R> {
         };
         match text.map(|text| self.judge(text)) {
             Some(Verdict::Allowed) => Ok(()),
-            Some(Verdict::Refused(reason)) => Err(Stop::Tell(Failure::ReadOnlyPort(reason.as_str()))),
-            None => Err(Stop::Tell(Failure::TooLongToCheck(MAX_PAYLOAD))),
+            Some(Verdict::Refused(reason)) => {
+                Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())))
+            }
+            None => Err(StatementError::Tell(Failure::TooLongToCheck(MAX_PAYLOAD))),
         }
     }
 
@@ -209,7 +211,7 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn decline(&mut self, buf: &mut Buf, request: Request, failure: Failure) -> Result<(), Close> {
-        Box::pin(self.skip_and_stop(buf, request, Stop::Tell(failure))).await
+        Box::pin(self.skip_and_stop(buf, request, StatementError::Tell(failure))).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where the session's next statement goes, and what of the session must be brought there
 //! before it can run.
 
-use super::attach::Stop;
+use super::acquire::StatementError;
 use super::refusals::{ends_connection, is_ending};
 use super::request::Request;
 use super::{Failure, Session};
@@ -81,7 +81,11 @@ impl<R: Runtime> Session<R> {
 
     /// Puts in front of the statement what the connection in use must be told of the session. What a server could
     /// refuse is waited for before anything that is not a mere read.
-    pub(super) async fn bring(&mut self, buf: &Buf, request: &Request) -> Result<Brought, Stop> {
+    pub(super) async fn restore_session(
+        &mut self,
+        buf: &Buf,
+        request: &Request,
+    ) -> Result<Brought, StatementError> {
         let named = self.statement_name(buf, request);
         self.insert_id_is_there(request).await?;
         let insert_id = self.insert_id_for(request);
@@ -99,9 +103,9 @@ impl<R: Runtime> Session<R> {
             || (effects.contains(Effects::READS_DIAGNOSTICS) && self.state.left_diagnostics);
         if elsewhere && lost && !self.state.is_new {
             if self.asks_row_count(buf, request) {
-                return Err(Stop::RowCount);
+                return Err(StatementError::RowCount);
             }
-            return Err(Stop::Tell(Failure::Forgotten));
+            return Err(StatementError::Tell(Failure::Forgotten));
         }
         let another = std::mem::take(&mut connection.has_past) && effects.intersects(counts);
         let stale = connection.stale_diagnostics && effects.contains(Effects::READS_DIAGNOSTICS);
@@ -146,7 +150,7 @@ impl<R: Runtime> Session<R> {
                 Ok(Brought::Broken)
             }
             // As EXECUTE would have it, had the statement been prepared here at the time.
-            Some(error) => Err(Stop::Tell(Failure::Server(error))),
+            Some(error) => Err(StatementError::Tell(Failure::Server(error))),
             None => Ok(brought),
         }
     }
@@ -177,7 +181,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The insert id is asked of the connection that had it by whoever took that over: a moment.
-    async fn insert_id_is_there(&mut self, request: &Request) -> Result<(), Stop> {
+    async fn insert_id_is_there(&mut self, request: &Request) -> Result<(), StatementError> {
         let here = self.backend.as_ref().map(|c| (c.about.server, c.about.thread_id));
         let asks = request.class.effects.contains(Effects::READS_INSERT_ID);
         let is_here = here == self.state.insert_connection || (self.role == Role::Reader && !asks);
@@ -206,7 +210,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         if asks && self.state.insert_id.get() == InsertId::Lost {
-            return Err(Stop::TellAndClose(
+            return Err(StatementError::TellAndClose(
                 Failure::StateLost("an insert id"),
                 crate::telemetry::Close::ServerLost,
             ));
@@ -215,7 +219,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Sends the prelude alone and waits for its answers.
-    pub(super) async fn send_prelude(&mut self) -> Result<Brought, Stop> {
+    pub(super) async fn send_prelude(&mut self) -> Result<Brought, StatementError> {
         let prelude = std::mem::take(&mut self.prelude);
         let context = self.context.clone();
         let limit = context.live.borrow().timeouts.connect;
@@ -241,7 +245,7 @@ impl<R: Runtime> Session<R> {
         self.server_lost();
         match error {
             error if is_ending(&error) => Ok(Brought::Broken),
-            SwallowError::Schema(e) if !self.may_leave() => Err(Stop::Tell(Failure::Server(e))),
+            SwallowError::Schema(e) if !self.may_leave() => Err(StatementError::Tell(Failure::Server(e))),
             SwallowError::Schema(error) | SwallowError::State(error) => {
                 tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
                 self.state_refused = Some(Box::new(error));
@@ -276,7 +280,7 @@ impl<R: Runtime> Session<R> {
         }
         self.state.rolled_back();
         self.state.unpin(Role::Reader, super::pins::PinSet::of(&[Pin::Transaction]));
-        self.rest();
+        self.release_after_statement();
     }
 
     /// Counts a statement of a port that splits.

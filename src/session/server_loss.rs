@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attach::Stop;
+use super::acquire::StatementError;
 use super::commits::Unanswered;
 use super::exchange::{MAX_TRIES, Outcome};
-use super::place::Brought;
 use super::refusals::{INTERRUPTED, ends_connection};
 use super::request::Request;
+use super::restore::Brought;
 use super::state::{Answered, is_rollback};
 use super::statements::with_string;
 use super::{Failure, Session};
@@ -23,7 +23,7 @@ use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Command, Execute, Legs, ResponseWalker, query_text};
 
 /// The error that a client gets for a lost server.
-fn told(error: Error) -> Failure {
+fn loss_error(error: Error) -> Failure {
     match error {
         Error::RolledBack => Failure::RolledBack,
         Error::OutcomeUnknown => Failure::OutcomeUnknown,
@@ -33,7 +33,7 @@ fn told(error: Error) -> Failure {
 }
 
 /// What comes of reading from a server.
-pub(super) enum Came {
+pub(super) enum ServerRead {
     Bytes(Buf),
     /// The connection ended.
     Broken,
@@ -106,15 +106,17 @@ impl<R: Runtime> Session<R> {
                     request.consume_from(buf);
                     return Outcome::LookUp(walker.client_seq(), Box::new(unanswered));
                 }
-                None => (Error::OutcomeUnknown, Stop::Tell(Failure::OutcomeUnknown)),
+                None => (Error::OutcomeUnknown, StatementError::Tell(Failure::OutcomeUnknown)),
             },
-            Fate::Tell(error) => (error, Stop::Tell(told(error))),
-            Fate::TellAndClose(error) => (error, Stop::TellAndClose(told(error), Close::ServerLost)),
+            Fate::Tell(error) => (error, StatementError::Tell(loss_error(error))),
+            Fate::TellAndClose(error) => {
+                (error, StatementError::TellAndClose(loss_error(error), Close::ServerLost))
+            }
             Fate::TellStateLost(error) => {
                 let failure = Failure::StateLost(held.unwrap_or_default());
-                (error, Stop::TellAndClose(failure, Close::ServerLost))
+                (error, StatementError::TellAndClose(failure, Close::ServerLost))
             }
-            Fate::Close(error) => (error, Stop::Close(Close::ServerLost)),
+            Fate::Close(error) => (error, StatementError::Close(Close::ServerLost)),
         };
         if error != Error::LostTwice {
             *self.lost.of_mut(role) = false;
@@ -126,7 +128,7 @@ impl<R: Runtime> Session<R> {
             Error::AnswerCut | Error::LostTwice => Disruption::AnswerCut,
         });
         request.consume_from(buf);
-        let seq = if matches!(stop, Stop::Close(_)) { 0 } else { walker.client_seq() };
+        let seq = if matches!(stop, StatementError::Close(_)) { 0 } else { walker.client_seq() };
         Outcome::Stop(seq, stop)
     }
 
@@ -152,13 +154,13 @@ impl<R: Runtime> Session<R> {
             left || snapshot.has_lost(here.server, here.generation, here.read_only)
         };
         let stop = match self.probes_say(goes).await {
-            Ok(true) => match self.left(false, &nothing_yet, buf, request) {
+            Ok(true) => match self.server_given_up(false, &nothing_yet, buf, request) {
                 Outcome::Stop(_, stop) => stop,
                 Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
                 Outcome::LookUp(_, lost) => return Some(self.tell_fate(request, seq, lost).await),
                 _ => {
                     self.count(Disruption::Retried);
-                    let stop = self.may_try_again(tries).await.err()?;
+                    let stop = self.pause_before_retry(tries).await.err()?;
                     return Some(self.skip_and_stop(buf, request, stop).await);
                 }
             },
@@ -177,14 +179,17 @@ impl<R: Runtime> Session<R> {
                     self.server_lost();
                 }
                 request.consume_from(buf);
-                told.err().unwrap_or(Stop::Tell(Failure::Server(error)))
+                told.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
             }
         };
         Some(self.stop(seq, stop).await)
     }
 
     /// Waits until the probes say something, as long as they need to see what the servers are now.
-    pub(super) async fn probes_say(&mut self, what: impl Fn(&Snapshot) -> bool) -> Result<bool, Stop> {
+    pub(super) async fn probes_say(
+        &mut self,
+        what: impl Fn(&Snapshot) -> bool,
+    ) -> Result<bool, StatementError> {
         let interval = self.context.live.borrow().monitor.interval;
         let until = Instant::now() + (interval * 3).max(Duration::from_millis(300));
         loop {
@@ -201,7 +206,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The same of a server that did not fall over this statement, which may go to as many others as it takes.
-    pub(super) fn left(
+    pub(super) fn server_given_up(
         &mut self,
         forwarded: bool,
         walker: &ResponseWalker,
@@ -224,7 +229,7 @@ impl<R: Runtime> Session<R> {
             let seq = request.answer_seq();
             request.consume_from(buf);
             let told = self.tell_of_loss().err();
-            return Ok(Outcome::Stop(seq, told.unwrap_or(Stop::Tell(Failure::RolledBack))));
+            return Ok(Outcome::Stop(seq, told.unwrap_or(StatementError::Tell(Failure::RolledBack))));
         }
         let effects = request.class.effects;
         if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)
@@ -258,7 +263,7 @@ impl<R: Runtime> Session<R> {
             self.server_lost();
             *self.lost.of_mut(self.role) = false;
             self.connection_gone(self.role);
-            return self.stop(seq, Stop::Tell(Failure::RolledBack)).await;
+            return self.stop(seq, StatementError::Tell(Failure::RolledBack)).await;
         }
         if !chains {
             self.state.rolled_back();
@@ -387,7 +392,7 @@ impl<R: Runtime> Session<R> {
 
     /// The server that was taken for the primary says it is read-only, and executed nothing: the statement
     /// waits for the new primary. If the server goes on being the primary, its word goes to the client.
-    async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), Stop> {
+    async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), StatementError> {
         self.context.outside.kick(server);
         let role = self.role;
         self.state.unpin(role, std::mem::take(&mut self.sent));
@@ -400,9 +405,9 @@ impl<R: Runtime> Session<R> {
             // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
             // COMMIT the server has rolled all of it back.
             self.state.journal = None;
-            self.state.may_be_undone();
-            self.rest();
-            return Err(Stop::Tell(if maintained {
+            self.state.doubt_transaction();
+            self.release_after_statement();
+            return Err(StatementError::Tell(if maintained {
                 Failure::ReadOnlyMaintenance
             } else {
                 Failure::Server(error)
@@ -418,15 +423,15 @@ impl<R: Runtime> Session<R> {
         self.connection_gone(role);
         // The transaction cannot go on there, nor the session.
         if let Some(held) = held {
-            return Err(Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost));
+            return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
         }
         if open {
             self.count(Disruption::RolledBack);
-            return Err(Stop::Tell(Failure::RolledBack));
+            return Err(StatementError::Tell(Failure::RolledBack));
         }
         if interrupted {
             self.count(Disruption::Retried);
-            return self.can_run_again(server).await;
+            return self.check_rerun(server).await;
         }
         Ok(())
     }

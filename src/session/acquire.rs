@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::client::ended_by;
+use super::client_write::ended_by;
 use super::{Context, Failure, Session, Signals};
 use crate::backend::{
     Applicant, ConnectError, Login, PoolKey, ServerError, Standing, TakeError, Target, Terms,
@@ -27,7 +27,7 @@ enum Taken<E> {
 }
 
 /// Why a statement does not go.
-pub(super) enum Stop {
+pub(super) enum StatementError {
     /// The client gets this; the connection stays.
     Tell(Failure),
     /// The client gets this, and the connection ends.
@@ -86,7 +86,7 @@ impl<R: Runtime> Session<R> {
 
     /// What was on connections that were lost is told now, before anything else: to go on without it would be
     /// to go on as another session.
-    pub(super) fn tell_of_loss(&mut self) -> Result<(), Stop> {
+    pub(super) fn tell_of_loss(&mut self) -> Result<(), StatementError> {
         let mut told = Ok(());
         for role in Role::BOTH {
             if !std::mem::take(self.lost.of_mut(role)) {
@@ -97,11 +97,11 @@ impl<R: Runtime> Session<R> {
             self.connection_gone(role);
             if let Some(held) = held {
                 self.count(Disruption::StateLost);
-                return Err(Stop::TellAndClose(Failure::StateLost(held), Close::ServerLost));
+                return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
             }
             if was_open {
                 self.count(Disruption::RolledBack);
-                told = Err(Stop::Tell(Failure::RolledBack));
+                told = Err(StatementError::Tell(Failure::RolledBack));
             } else {
                 self.count(Disruption::Moved);
             }
@@ -110,7 +110,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
-    pub(super) async fn attach(&mut self, role: Role) -> Result<(), Stop> {
+    pub(super) async fn attach(&mut self, role: Role) -> Result<(), StatementError> {
         let began = Instant::now();
         let mut tried = Vec::new();
         let mut last: Option<Failure> = None;
@@ -153,9 +153,9 @@ impl<R: Runtime> Session<R> {
                         }
                     }
                 }
-                Decision::NoReplica => return Err(Stop::Tell(last.unwrap_or(Failure::NoReplica))),
+                Decision::NoReplica => return Err(StatementError::Tell(last.unwrap_or(Failure::NoReplica))),
                 Decision::WaitForWriter if snapshot.maintenance.read_only => {
-                    return Err(Stop::Tell(Failure::ReadOnlyMaintenance));
+                    return Err(StatementError::Tell(Failure::ReadOnlyMaintenance));
                 }
                 Decision::WaitForWriter => {
                     if !std::mem::replace(&mut held, true) {
@@ -183,7 +183,7 @@ impl<R: Runtime> Session<R> {
         server: ServerId,
         generation: u64,
         tried: &[ServerId],
-    ) -> Result<Taken<ConnectError>, Stop> {
+    ) -> Result<Taken<ConnectError>, StatementError> {
         if self.take_own(role, server) {
             return Ok(Taken::Connection);
         }
@@ -191,10 +191,10 @@ impl<R: Runtime> Session<R> {
         let snapshot = context.topology.get();
         let target = match snapshot.server(server).map(|found| Target::new(found, generation)) {
             Some(Ok(target)) => target,
-            Some(Err(error)) => return Err(Stop::Tell(Failure::Unreachable(error.to_string()))),
+            Some(Err(error)) => return Err(StatementError::Tell(Failure::Unreachable(error.to_string()))),
             None => return Ok(Taken::Moved),
         };
-        let Some(login) = self.login.clone() else { return Err(Stop::Close(Close::LoginFailed)) };
+        let Some(login) = self.login.clone() else { return Err(StatementError::Close(Close::LoginFailed)) };
         if context.standing(&login) == Standing::Removed {
             return Err(account_removed(&login));
         }
@@ -211,7 +211,7 @@ impl<R: Runtime> Session<R> {
             None => return Ok(Taken::Moved),
             Some(Ok(taken)) => taken,
             Some(Err(TakeError::Queue(waited, limit))) => {
-                return Err(Stop::Tell(Failure::Queue(waited, limit)));
+                return Err(StatementError::Tell(Failure::Queue(waited, limit)));
             }
             Some(Err(TakeError::Connect(e))) => return Ok(Taken::Failed(e)),
         };
@@ -237,21 +237,21 @@ impl<R: Runtime> Session<R> {
 
     /// A server could not be reached, or refused. What it said of this account is the client's to hear;
     /// for the rest there may be a better server, or a better moment.
-    fn after_failed_take(&self, error: ConnectError) -> Result<Failure, Stop> {
+    fn after_failed_take(&self, error: ConnectError) -> Result<Failure, StatementError> {
         let former = |login: &Rc<Login>| self.context.standing(login) == Standing::Former;
         match error {
             ConnectError::Refused(e) if e.code == 1045 && self.login.as_ref().is_some_and(former) => {
-                Err(Stop::TellAndClose(Failure::PasswordChanged, Close::CredentialGone))
+                Err(StatementError::TellAndClose(Failure::PasswordChanged, Close::CredentialGone))
             }
-            ConnectError::Refused(e) if !is_passing(&e) => Err(Stop::Tell(Failure::Server(e))),
+            ConnectError::Refused(e) if !is_passing(&e) => Err(StatementError::Tell(Failure::Server(e))),
             ConnectError::Refused(e) => Ok(Failure::Server(e)),
-            ConnectError::Auth(e) => Err(Stop::Tell(Failure::Unreachable(e.to_string()))),
+            ConnectError::Auth(e) => Err(StatementError::Tell(Failure::Unreachable(e.to_string()))),
             e => Ok(Failure::Unreachable(e.to_string())),
         }
     }
 
     /// Between two tries with the primary: the probe that was just kicked tells whether there is another.
-    async fn pause(&mut self, began: Instant, version: u64, failure: &Failure) -> Result<(), Stop> {
+    async fn pause(&mut self, began: Instant, version: u64, failure: &Failure) -> Result<(), StatementError> {
         let (hold, queue) = {
             let live = self.context.live.borrow();
             (live.failover.hold, live.limits.queue_timeout)
@@ -262,7 +262,7 @@ impl<R: Runtime> Session<R> {
         let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
         if waited + pause >= limit {
             self.count(Disruption::HoldExpired);
-            return Err(Stop::Tell(match failure {
+            return Err(StatementError::Tell(match failure {
                 Failure::Unreachable(why) => {
                     Failure::Unreachable(format!("{why}, for {:.1} s (failover.hold)", waited.as_secs_f64()))
                 }
@@ -273,14 +273,22 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Waits this long for another snapshot; none is fine too.
-    pub(super) async fn pause_for_change(&mut self, time: Duration, version: u64) -> Result<(), Stop> {
+    pub(super) async fn pause_for_change(
+        &mut self,
+        time: Duration,
+        version: u64,
+    ) -> Result<(), StatementError> {
         let context = self.context.clone();
         let changed = context.topology.changed_from(version);
         self.unless_ended(context.runtime.timeout(time, changed)).await.map(|_| ())
     }
 
     /// Waits for another snapshot, as long as `failover.hold` allows.
-    pub(super) async fn wait_for_change(&mut self, began: Instant, version: u64) -> Result<(), Stop> {
+    pub(super) async fn wait_for_change(
+        &mut self,
+        began: Instant,
+        version: u64,
+    ) -> Result<(), StatementError> {
         let hold = self.context.live.borrow().failover.hold;
         let left = hold.saturating_sub(began.elapsed());
         if left.is_zero() {
@@ -297,23 +305,23 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    fn hold_expired(&self, began: Instant) -> Stop {
+    fn hold_expired(&self, began: Instant) -> StatementError {
         self.count(Disruption::HoldExpired);
-        Stop::Tell(Failure::NoWriter(began.elapsed(), self.context.topology.get().why_no_writer()))
+        StatementError::Tell(Failure::NoWriter(began.elapsed(), self.context.topology.get().why_no_writer()))
     }
 
     /// Runs a wait on the session's behalf, unless the client leaves or the session must end.
-    pub(super) async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, Stop> {
+    pub(super) async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, StatementError> {
         let ending = Signals::KILLED | Signals::END;
         let gone = self.client.peer_closed();
         let either = first_of(future, gone);
         match or_raised(&self.handle.signal, ending, either).await {
             Ok(Some(output)) => Ok(output),
-            Ok(None) => Err(Stop::Close(Close::ClientLost)),
+            Ok(None) => Err(StatementError::Close(Close::ClientLost)),
             Err(raised) if raised & Signals::KILLED != 0 => {
-                Err(Stop::TellAndClose(Failure::Interrupted, Close::Killed))
+                Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
             }
-            Err(raised) => Err(Stop::TellAndClose(Failure::ShuttingDown, ended_by(raised))),
+            Err(raised) => Err(StatementError::TellAndClose(Failure::ShuttingDown, ended_by(raised))),
         }
     }
 
@@ -323,8 +331,8 @@ impl<R: Runtime> Session<R> {
 }
 
 /// A session of an account that is gone gets no server connection.
-fn account_removed(login: &Login) -> Stop {
-    Stop::TellAndClose(Failure::AccountRemoved(login.user.clone()), Close::CredentialGone)
+fn account_removed(login: &Login) -> StatementError {
+    StatementError::TellAndClose(Failure::AccountRemoved(login.user.clone()), Close::CredentialGone)
 }
 
 /// Ends when a session with this want must not stay with the server any more.
