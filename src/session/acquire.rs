@@ -111,7 +111,7 @@ impl<R: Runtime> Session<R> {
 
     /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
     pub(super) async fn attach(&mut self, role: Role) -> Result<(), StatementError> {
-        let began = Instant::now();
+        let began = self.handle.budget.began();
         let mut tried = Vec::new();
         let mut last: Option<Failure> = None;
         let mut held = false;
@@ -141,6 +141,7 @@ impl<R: Runtime> Session<R> {
                             context.runtime.sleep(Duration::from_millis(1)).await;
                         }
                         Taken::Failed(error) => {
+                            self.handle.budget.spend(began);
                             self.context.outside.kick(server);
                             let failure = self.after_failed_take(error)?;
                             if role == Role::Reader {
@@ -162,7 +163,7 @@ impl<R: Runtime> Session<R> {
                         self.count(Disruption::Held);
                         self.context.outside.kick_all();
                     }
-                    self.wait_for_change(began, snapshot.version).await?;
+                    self.wait_for_change(snapshot.version).await?;
                 }
             }
         }
@@ -269,7 +270,9 @@ impl<R: Runtime> Session<R> {
                 failure => failure.clone(),
             }));
         }
-        self.pause_for_change(pause, version).await
+        let paused = self.pause_for_change(pause, version).await;
+        self.handle.budget.spend(began);
+        paused
     }
 
     /// Waits this long for another snapshot; none is fine too.
@@ -283,12 +286,9 @@ impl<R: Runtime> Session<R> {
         self.unless_ended(context.runtime.timeout(time, changed)).await.map(|_| ())
     }
 
-    /// Waits for another snapshot, as long as `failover.hold` allows.
-    pub(super) async fn wait_for_change(
-        &mut self,
-        began: Instant,
-        version: u64,
-    ) -> Result<(), StatementError> {
+    /// Waits for another snapshot, as long as `failover.hold` allows the statement to wait in all.
+    pub(super) async fn wait_for_change(&mut self, version: u64) -> Result<(), StatementError> {
+        let began = self.handle.budget.began();
         let hold = self.context.live.borrow().failover.hold;
         let left = hold.saturating_sub(began.elapsed());
         if left.is_zero() {
@@ -299,6 +299,7 @@ impl<R: Runtime> Session<R> {
         let changed = context.topology.changed_from(version);
         let waited = self.unless_ended(context.runtime.timeout(left, changed)).await;
         drop(waiting);
+        self.handle.budget.spend(began);
         match waited? {
             Some(()) => Ok(()),
             None => Err(self.hold_expired(began)),

@@ -210,7 +210,7 @@ impl<R: Runtime> Session<R> {
                         self.count(Disruption::Held);
                         context.outside.kick_all();
                     }
-                    self.wait_for_change(began, snapshot.version).await?;
+                    self.wait_for_change(snapshot.version).await?;
                     continue;
                 }
             };

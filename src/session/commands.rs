@@ -48,6 +48,7 @@ impl<R: Runtime> Session<R> {
                 Ok(mut request) => {
                     self.handle.busy.set(true);
                     self.handle.active.set(self.context.tick.get());
+                    self.handle.budget.begin();
                     if self.how_pressed() == Drain::Pressed {
                         Box::pin(self.dispatch_last(&mut buf, &mut request)).await
                     } else {

@@ -149,6 +149,7 @@ impl<R: Runtime> Session<R> {
             (live.failover.hold, live.monitor.interval)
         };
         let (lost_at, mut unsettled_since) = (Instant::now(), None);
+        let began = self.handle.budget.began();
         // Its pod may go.
         let lost = context.topology.get().server(unanswered.server).cloned();
         let patience = (interval * 3).max(Duration::from_millis(300));
@@ -159,7 +160,7 @@ impl<R: Runtime> Session<R> {
         };
         loop {
             let snapshot = context.topology.get();
-            let left = hold.saturating_sub(lost_at.elapsed());
+            let left = hold.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return Ok(Fate::Unknown("there was no new primary to ask"));
             }

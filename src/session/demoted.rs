@@ -172,7 +172,7 @@ impl<R: Runtime> Session<R> {
             None => None,
         };
         let context = self.context.clone();
-        let (began, hold) = (Instant::now(), context.live.borrow().failover.hold);
+        let (began, hold) = (self.handle.budget.began(), context.live.borrow().failover.hold);
         let mut successor_since = None;
         context.outside.kick_all();
         loop {
@@ -199,6 +199,7 @@ impl<R: Runtime> Session<R> {
                 return Ok(false);
             }
             self.pause_for_change(left, snapshot.version).await?;
+            self.handle.budget.spend(began);
         }
     }
 

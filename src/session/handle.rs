@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::admission::Pass;
+use super::budget::Budget;
 use super::level::Levels;
 use super::pieces::Piece;
 use super::timeouts::Stall;
@@ -110,6 +111,8 @@ pub struct Handle {
     pub(super) lost_on: Cell<Option<ServerId>>,
     /// When that came.
     pub(super) began: Cell<Instant>,
+    /// How long it has waited for servers.
+    pub(super) budget: Budget,
     /// What that does, as far as it was sent.
     pub(super) deed: Cell<Deed>,
     /// The proxy itself ended, or tries to end, what is under way on this connection: its server lost the primary's role.
@@ -152,6 +155,7 @@ impl Handle {
             busy: Cell::new(true),
             lost_on: Cell::new(None),
             began: Cell::new(Instant::now()),
+            budget: Budget::default(),
             deed: Cell::default(),
             demoted: Cell::new(None),
             killing: Cell::new(false),

@@ -16,6 +16,7 @@ mod admission;
 mod answer;
 mod aside;
 mod barrier;
+mod budget;
 mod client_write;
 mod commands;
 mod commits;

@@ -10,6 +10,7 @@ mod world;
 
 mod apart;
 mod barrier;
+mod budget;
 mod command_phase;
 mod commands;
 mod commits;
