@@ -7,13 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client_write::ended_by;
+use super::request::Request;
 use super::{Context, Failure, Session, Signals};
 use crate::backend::{
     Applicant, ConnectError, Login, PoolKey, ServerError, Standing, TakeError, Target, Terms,
 };
-use crate::net::{Runtime, Stream, or_raised};
-use crate::routing::{Decision, Role, Want, may_stay, route};
-use crate::telemetry::{Close, Counted, Disruption, Pin, cell_of};
+use crate::config::Fallback;
+use crate::net::{Buf, Runtime, Stream, or_raised};
+use crate::routing::{Decision, Role, Want, Why, may_stay, route};
+use crate::telemetry::{Close, Counted, Disruption, Pin, Port, cell_of};
 use crate::topology::ServerId;
 
 /// What came of taking a connection.
@@ -107,6 +109,44 @@ impl<R: Runtime> Session<R> {
             }
         }
         told
+    }
+
+    /// A connection from the pool. Some: no replica can be had, for this reason.
+    pub(super) async fn connect(
+        &mut self,
+        role: Role,
+        buf: &Buf,
+        request: &Request,
+    ) -> Result<Option<Why>, StatementError> {
+        // What was run again on the next primary may be lost with that one, before it is used.
+        while self.lost.writer || self.lost.reader {
+            if self.lost.writer && self.only_rolls_back(buf, request) {
+                self.forget_lost_transaction();
+            }
+            self.settle_losses().await?;
+            if self.keeps(role) && self.take_for(role) {
+                return Ok(None);
+            }
+        }
+        // Who waits for one connection must not keep the other for diagnostics that this statement ends.
+        self.let_diagnostics_go(role);
+        match self.attach(role).await {
+            Ok(()) => self.judge_again(buf, request).map(|()| None),
+            Err(StatementError::Tell(failure))
+                if role == Role::Reader && self.port == Port::Split && is_of_the_replicas(&failure) =>
+            {
+                let why = self.why_no_reader();
+                let fallback = self.context.live.borrow().replicas.fallback;
+                if why == Why::NoReplica && fallback == Fallback::None {
+                    return Err(StatementError::Tell(match failure {
+                        Failure::Unreachable(_) => Failure::NoReplica,
+                        failure => failure,
+                    }));
+                }
+                Ok(Some(why))
+            }
+            Err(stop) => Err(stop),
+        }
     }
 
     /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
@@ -328,6 +368,15 @@ impl<R: Runtime> Session<R> {
 
     pub(super) fn count(&self, disruption: Disruption) {
         cell_of(&self.context.metrics.disruptions, disruption as usize).add(1);
+    }
+}
+
+/// Whether no replica could be had, for reasons that say nothing of the primary. One that is full refuses with an ERR packet.
+fn is_of_the_replicas(failure: &Failure) -> bool {
+    match failure {
+        Failure::NoReplica | Failure::Unreachable(_) => true,
+        Failure::Server(error) => is_passing(error),
+        _ => false,
     }
 }
 

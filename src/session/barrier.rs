@@ -11,12 +11,13 @@ use super::acquire::StatementError;
 use super::position_queries::{Answer, Batch, is_galera, tells_positions};
 use super::replica_choice::Written;
 use super::request::Request;
+use super::statement::Ended;
 use super::{Context, Failure, Session};
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
 use crate::routing::{Role, Why, choose_replica};
 use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Close, Counted, Disruption, Fresh, Pin, Port};
+use crate::telemetry::{Counted, Disruption, Fresh, Pin, Port};
 use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 use crate::wire::Command;
 
@@ -288,22 +289,22 @@ impl<R: Runtime> Session<R> {
     }
 
     /// A replica had the position of this read, but could not answer, so the primary does: what it is committing must
-    /// show there first, as for reads that go there at once. Some is the end of the statement.
+    /// show there first, as for reads that go there at once.
     pub(super) async fn comes_from_a_replica(
         &mut self,
         buf: &mut crate::net::Buf,
         request: Request,
-    ) -> Option<Result<(), Close>> {
+    ) -> Result<(), Ended> {
         let Freshness::Position(position) = std::mem::replace(&mut self.freshness, Freshness::Primary) else {
-            return None;
+            return Ok(());
         };
         let context = self.context.clone();
         let snapshot = context.topology.get();
         // MariaDB does not say what it is committing.
-        let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql)?;
-        if context.asking.is_behind(primary, &snapshot) {
-            return None;
-        }
+        let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql);
+        let Some(primary) = primary.filter(|primary| !context.asking.is_behind(primary, &snapshot)) else {
+            return Ok(());
+        };
         let shows = async {
             if let Answer::Position { position, pending: Some(pending) } =
                 context.primary_position(primary.id).await
@@ -312,8 +313,8 @@ impl<R: Runtime> Session<R> {
             }
         };
         match self.unless_ended(shows).await {
-            Ok(()) => None,
-            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+            Ok(()) => Ok(()),
+            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
         }
     }
 
@@ -502,19 +503,15 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// As `forward` needs it: Some is the end of the statement.
+    /// The same for a statement that ends where the barrier cannot be passed.
     pub(super) async fn barrier_first(
         &mut self,
         buf: &mut crate::net::Buf,
         request: Request,
-        not_reader: &mut Option<Why>,
-    ) -> Option<Result<(), Close>> {
+    ) -> Result<Option<Why>, Ended> {
         match self.pass_barrier(&request).await {
-            Ok(why) => {
-                *not_reader = why;
-                None
-            }
-            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+            Ok(why) => Ok(why),
+            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
         }
     }
 }

@@ -46,12 +46,14 @@ mod replay;
 mod replica_choice;
 mod request;
 mod restore;
+mod retry;
 mod send;
 mod server_loss;
 #[cfg(test)]
 mod size_tests;
 mod speculative_read;
 mod state;
+mod statement;
 mod statements;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::acquire::StatementError;
 use super::refusals::ends_connection;
 use super::request::Request;
 use super::restore::Brought;
+use super::statement::Ended;
 use super::statements::{Prepared, types_in, with_types};
 use super::{Failure, Session};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
@@ -61,7 +62,7 @@ impl<R: Runtime> Session<R> {
         {
             // Nothing was sent in advance yet, that could be lost.
             request.statement = id;
-            if let Some(told) = Box::pin(self.settle_losses_first(buf, *request)).await {
+            if let Err(Ended(told)) = Box::pin(self.settle_losses_first(buf, *request)).await {
                 return told;
             }
         }

@@ -14,12 +14,13 @@ use super::refusals::ends_connection;
 use super::request::Request;
 use super::restore::Brought;
 use super::server_loss::ServerRead;
+use super::statement::Ended;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, QueryError};
 use crate::net::{Buf, Runtime};
 use crate::routing::Role;
 use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Close, Disruption, Pin};
+use crate::telemetry::{Disruption, Pin};
 use crate::topology::Group;
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 
@@ -64,33 +65,29 @@ impl<R: Runtime> Session<R> {
         self.tell_of_loss()
     }
 
-    /// The same, before this statement. Some: the client was told.
-    pub(super) async fn settle_losses_first(
-        &mut self,
-        buf: &mut Buf,
-        request: Request,
-    ) -> Option<Result<(), Close>> {
+    /// The same, before this statement.
+    pub(super) async fn settle_losses_first(&mut self, buf: &mut Buf, request: Request) -> Result<(), Ended> {
         if self.lost.writer && self.only_rolls_back(buf, &request) {
             self.forget_lost_transaction();
         }
         match self.settle_losses().await {
-            Ok(()) => None,
-            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+            Ok(()) => Ok(()),
+            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
         }
     }
 
-    /// Brings the open transaction to the primary of now, before this statement of it. Some: the client was told.
+    /// Runs the open transaction again on the primary of now, before this statement of it.
     pub(super) async fn replay_first(
         &mut self,
         buf: &mut Buf,
         request: Request,
         too_often: bool,
-    ) -> Option<Result<(), Close>> {
+    ) -> Result<(), Ended> {
         let writes = request.class.kind >= StatementKind::Write;
         let ran = if too_often { Err(self.rolled_back()) } else { self.replay(writes).await };
         match ran {
-            Ok(()) => None,
-            Err(stop) => Some(self.skip_and_stop(buf, request, stop).await),
+            Ok(()) => Ok(()),
+            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
         }
     }
 

@@ -79,6 +79,23 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Brings the session to the connection, and its prepared statement.
+    pub(super) async fn prepare_connection(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Brought, StatementError> {
+        if !self.is_in_line(request)
+            && let Brought::Broken = self.restore_session(buf, request).await?
+        {
+            return Ok(Brought::Broken);
+        }
+        if request.statement == 0 {
+            return Ok(Brought::Ready);
+        }
+        self.bring_statement(buf, request).await
+    }
+
     /// Puts in front of the statement what the connection in use must be told of the session. What a server could
     /// refuse is waited for before anything that is not a mere read.
     pub(super) async fn restore_session(

@@ -6,11 +6,13 @@ use tokio::time::Instant;
 
 use super::acquire::StatementError;
 use super::commits::Unanswered;
-use super::exchange::{MAX_TRIES, Outcome};
+use super::exchange::Outcome;
 use super::refusals::{INTERRUPTED, ends_connection};
 use super::request::Request;
 use super::restore::Brought;
+use super::retry::MAX_TRIES;
 use super::state::{Answered, is_rollback};
+use super::statement::Ended;
 use super::statements::with_string;
 use super::{Failure, Session};
 use crate::backend::ServerError;
@@ -133,7 +135,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// The server says that it ends the connection. If it goes away, that is as if it had said nothing: what was under way
-    /// may have been done. If it stays, somebody killed the connection, and that is the client's to hear. None: the
+    /// may have been done. If it stays, somebody killed the connection, and that is the client's to hear. Ok: the
     /// statement can be tried again.
     async fn ending(
         &mut self,
@@ -141,13 +143,13 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         mut request: Request,
         tries: u32,
-    ) -> Option<Result<(), Close>> {
+    ) -> Result<(), Ended> {
         self.state.answer = Answered::default();
         // The client has nothing of the packet.
         let seq = request.answer_seq();
         let legs = Legs::new(Capabilities::empty(), self.capabilities);
         let nothing_yet = ResponseWalker::new(request.command.response(), legs, seq, self.state.status);
-        let here = self.handle.attached.get()?;
+        let Some(here) = self.handle.attached.get() else { return Ok(()) };
         self.context.outside.kick(here.server);
         let goes = move |snapshot: &Snapshot| {
             let left = !here.read_only && snapshot.writer != Some(here.server);
@@ -157,11 +159,13 @@ impl<R: Runtime> Session<R> {
             Ok(true) => match self.server_given_up(false, &nothing_yet, buf, request) {
                 Outcome::Stop(_, stop) => stop,
                 Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
-                Outcome::LookUp(_, lost) => return Some(self.tell_fate(request, seq, lost).await),
+                Outcome::LookUp(_, lost) => return Err(Ended(self.tell_fate(request, seq, lost).await)),
                 _ => {
                     self.count(Disruption::Retried);
-                    let stop = self.pause_before_retry(tries).await.err()?;
-                    return Some(self.skip_and_stop(buf, request, stop).await);
+                    return match self.pause_before_retry(tries).await {
+                        Ok(()) => Ok(()),
+                        Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+                    };
                 }
             },
             told => {
@@ -182,7 +186,7 @@ impl<R: Runtime> Session<R> {
                 told.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
             }
         };
-        Some(self.stop(seq, stop).await)
+        Err(Ended(self.stop(seq, stop).await))
     }
 
     /// Waits until the probes say something, as long as they need to see what the servers are now.
@@ -375,19 +379,21 @@ impl<R: Runtime> Session<R> {
         Some(text.into())
     }
 
-    /// A server refused this statement, or ends. Some: the client was told.
+    /// A server refused this statement, or ends. Ok: the statement can be tried again.
     pub(super) async fn refused_first(
         &mut self,
         buf: &mut Buf,
         request: Request,
         (error, server): (ServerError, ServerId),
         tries: u32,
-    ) -> Option<Result<(), Close>> {
+    ) -> Result<(), Ended> {
         if ends_connection(error.code) {
             return self.ending(error, buf, request, tries).await;
         }
-        let stop = self.refused(error, server).await.err()?;
-        Some(self.skip_and_stop(buf, request, stop).await)
+        match self.refused(error, server).await {
+            Ok(()) => Ok(()),
+            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+        }
     }
 
     /// The server that was taken for the primary says it is read-only, and executed nothing: the statement

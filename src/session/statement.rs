@@ -1,0 +1,186 @@
+//! The way of one statement, from top to bottom: where it goes, a connection there, what the session must restore on it,
+//! the request and its answer, what is counted.
+//!
+//! What is rare leaves this line. It ends the statement ([`Ended`]), or another try begins at the top, where nothing was
+//! executed.
+
+use tokio::time::Instant;
+
+use super::Session;
+use super::barrier::Freshness;
+use super::exchange::Outcome;
+use super::request::Request;
+use super::restore::Brought;
+use crate::net::{Buf, Runtime};
+use crate::routing::{Role, Why};
+use crate::sql::Effects;
+use crate::telemetry::{Close, Pin, Port, cell_of};
+
+/// The end of a statement whose answer was not passed on: the client was told and the session goes on, or it does not.
+pub(super) struct Ended(pub Result<(), Close>);
+
+impl From<Close> for Ended {
+    fn from(close: Close) -> Self {
+        Ended(Err(close))
+    }
+}
+
+/// What became of the tries of a statement so far.
+#[derive(Default)]
+pub(super) struct Tries {
+    /// Tries after which nothing was executed.
+    pub failed: u32,
+    /// Why no replica gets the statement any more.
+    pub not_reader: Option<Why>,
+}
+
+impl<R: Runtime> Session<R> {
+    /// A command that a server answers.
+    pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        match self.run_statement(buf, request).await {
+            Ok((role, why)) => {
+                self.note_seen_position();
+                if request.class.effects.contains(Effects::SETS_STATE)
+                    && self.state.pins.on(Role::Writer).has(Pin::Variable)
+                {
+                    Box::pin(self.learn_variables()).await;
+                }
+                self.count_statement(request, role, why);
+                Ok(())
+            }
+            Err(Ended(told)) => told,
+        }
+    }
+
+    /// Tries until a server has executed the statement. Returns where that was, and why there.
+    async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
+        self.handle.began.set(Instant::now());
+        self.handle.lost_on.set(None);
+        self.level_now = self.level(request);
+        self.freshness = Freshness::Unasked;
+        self.state.begins(&request.class);
+        if self.lost.writer || self.lost.reader {
+            Box::pin(self.settle_losses_first(buf, *request)).await?;
+        }
+        if self.has_values_to_move(request.class.effects) {
+            Box::pin(self.move_values()).await;
+        }
+        let mut tries = Tries::default();
+        loop {
+            let (role, why) = self.choose_role(buf, request, &mut tries).await?;
+            let looks_back = why == Why::LooksBack && self.take_last(role, request);
+            let has_connection = looks_back || self.take_for(role);
+            if !has_connection && !Box::pin(self.connect_or_replace(role, buf, request, &mut tries)).await? {
+                continue;
+            }
+            let is_ready = self.is_in_line(request)
+                && (request.statement == 0 || matches!(self.name_statement(buf, request), Ok(true)));
+            if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
+                continue;
+            }
+            let outcome = if self.state.must_not_commit(role, request.class.effects) {
+                Box::pin(self.roll_back_first(buf, request)).await?
+            } else if self.passes_read_only(buf, request) {
+                self.refused_unsent()
+            } else {
+                self.exchange(buf, request).await?
+            };
+            if matches!(outcome, Outcome::Done) {
+                return Ok((role, why));
+            }
+            Box::pin(self.follow_up(outcome, buf, request, &mut tries)).await?;
+        }
+    }
+
+    /// Decides where the statement goes. A read that must see what was written before passes the barrier first.
+    async fn choose_role(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+        tries: &mut Tries,
+    ) -> Result<(Role, Why), Ended> {
+        let (mut role, mut why) = self.place(request);
+        if role == Role::Reader
+            && tries.not_reader.is_none()
+            && self.must_ask(why, request)
+            && !self.start_speculative_read(buf, request)
+        {
+            tries.not_reader = Box::pin(self.barrier_first(buf, *request)).await?;
+        }
+        if role == Role::Reader && tries.not_reader.is_none() && self.keeps_behind(request) {
+            tries.not_reader = Some(Why::NotFresh);
+        }
+        if let (Role::Reader, Port::Split, Some(instead)) = (role, self.port, tries.not_reader) {
+            (role, why) = (Role::Writer, instead);
+            if matches!(self.freshness, Freshness::Position(_)) {
+                Box::pin(self.comes_from_a_replica(buf, *request)).await?;
+            }
+        }
+        let ends = Effects::BEGINS | Effects::BEGINS_READ_ONLY | Effects::LOCKS_TABLES;
+        if role == Role::Writer
+            && request.class.effects.intersects(ends)
+            && self.state.pins.on(Role::Reader).has(Pin::Transaction)
+        {
+            Box::pin(self.end_reading_transaction()).await;
+        }
+        Ok((role, why))
+    }
+
+    /// Gets a connection from the pool. False if the statement must be placed anew, since no replica can be had.
+    async fn connect_or_replace(
+        &mut self,
+        role: Role,
+        buf: &mut Buf,
+        request: &Request,
+        tries: &mut Tries,
+    ) -> Result<bool, Ended> {
+        match self.connect(role, buf, request).await {
+            Ok(None) => return Ok(true),
+            Ok(Some(_)) if matches!(self.freshness, Freshness::Ahead(_)) => {
+                // Who may answer in its place, the primary's answer tells.
+                self.context.asking.note_activity();
+                self.freshness = Freshness::Unasked;
+            }
+            Ok(Some(instead)) => tries.not_reader = Some(instead),
+            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
+        }
+        Ok(false)
+    }
+
+    /// Restores the session on its connection. False if the statement must be placed anew, since the connection broke.
+    async fn prepare_or_retry(
+        &mut self,
+        role: Role,
+        buf: &mut Buf,
+        request: &mut Request,
+        tries: &mut Tries,
+    ) -> Result<bool, Ended> {
+        match self.prepare_connection(buf, request).await {
+            // Meanwhile its server may have been deposed, and have come back.
+            Ok(Brought::Ready) if self.handle.attached.get().is_some_and(|a| self.context.is_good(a)) => {
+                return Ok(true);
+            }
+            Ok(Brought::Ready | Brought::Broken) => {}
+            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
+        }
+        self.server_lost();
+        if role == Role::Reader && self.state_refused.take().is_some() {
+            // A replica that does not take the session's state; the primary did.
+            tries.not_reader = Some(Why::Refused);
+        }
+        self.retry(buf, *request, tries).await?;
+        Ok(false)
+    }
+
+    fn count_statement(&self, request: &Request, role: Role, why: Why) {
+        let port = self.port as usize;
+        cell_of(&self.context.metrics.statements, port).add(1);
+        if self.port == Port::Split {
+            self.count_placed(&request.class, role, why);
+        }
+        if let Some(latency) = self.context.metrics.latency.get(port) {
+            latency
+                .observe_us(u64::try_from(self.handle.began.get().elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+}
