@@ -9,18 +9,17 @@ use super::demoted::{BeforeLate, Late, NotKept};
 use super::exchange::Outcome;
 use super::handle::Deed;
 use super::pins::PinSet;
+use super::pump::Pumped;
 use super::refusals::{
     DEMOTED, INTERRUPTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, is_cut_off,
-    is_ending, is_farewell, is_no_primary, may_be_behind, may_be_committed, read_only_transaction,
-    refuses_as_read_only,
+    is_no_primary, may_be_behind, may_be_committed, read_only_transaction, refuses_as_read_only,
 };
 use super::replica_choice::{Written, positions};
 use super::request::Request;
-use super::server_loss::ServerRead;
 use super::state::{Answered, Heard, SessionState};
 use super::statements::PREPARED;
 use super::{Failure, Session};
-use crate::backend::{InsertId, Settled, SwallowError};
+use crate::backend::{InsertId, SwallowError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
@@ -221,31 +220,13 @@ impl<R: Runtime> Session<R> {
         let mut forwarded = false;
         let mut prepared = None;
         loop {
-            chunk = match self.read_server(chunk).await {
-                Ok(ServerRead::Bytes(chunk)) => chunk,
-                Ok(ServerRead::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
-                Ok(ServerRead::GivenUp) => return Ok(self.server_given_up(forwarded, &walker, buf, *request)),
+            chunk = match self.pump(chunk, forwarded).await {
+                Ok(Pumped::Answer(chunk)) => chunk,
+                Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
+                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, &walker, buf, *request)),
+                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, &walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
-            if !forwarded && is_farewell(chunk.filled()) {
-                self.context.buffers.give(chunk);
-                return Ok(self.server_given_up(forwarded, &walker, buf, *request));
-            }
-            if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
-                match self.swallow(&mut chunk) {
-                    Ok(()) if chunk.is_empty() || self.backend.as_ref().is_none_or(|c| c.is_expecting()) => {
-                        continue;
-                    }
-                    Ok(()) => {}
-                    Err(unready) => {
-                        self.context.buffers.give(chunk);
-                        if is_ending(&unready) {
-                            return Ok(self.server_given_up(forwarded, &walker, buf, *request));
-                        }
-                        return Ok(self.state_refused_by_server(unready, &walker, buf, *request));
-                    }
-                }
-            }
             let full = chunk.is_full();
             let untold = !(forwarded || request.header.is_continued());
             let mut walk = match self.walk(&mut walker, &mut chunk, untold, request) {
@@ -474,15 +455,6 @@ impl<R: Runtime> Session<R> {
             StatementError::TellAndClose(_, close) if !walker.between_packets() => Err(close),
             stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
         }
-    }
-
-    /// Takes the answers to what went in front of the statement.
-    pub(super) fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
-        let Some(connection) = &mut self.backend else { return Ok(()) };
-        if connection.swallow(chunk)? == Settled::Waiting {
-            chunk.make_room(1);
-        }
-        Ok(())
     }
 
     /// Walks over what came. No await in here: the list of edits is the worker's.

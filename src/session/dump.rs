@@ -6,9 +6,9 @@ use std::io;
 
 use super::acquire::StatementError;
 use super::client_write::ended_by;
+use super::pump::ServerRead;
 use super::request::Request;
 use super::restore::Brought;
-use super::server_loss::ServerRead;
 use super::timeouts::{Side, Stall};
 use super::{Failure, Handle, Session, Signals};
 use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};

@@ -1,5 +1,4 @@
-//! One statement: its place, a connection there, what the session must bring, the
-//! request, the answer, and another try where nothing was executed.
+//! One try of a statement: the request, its answer, and how the try ended.
 
 use super::Session;
 use super::acquire::StatementError;

@@ -39,7 +39,7 @@ mod pieces;
 mod pins;
 mod position_queries;
 mod prepared;
-mod receive;
+mod pump;
 mod refusals;
 mod renewal;
 mod replay;

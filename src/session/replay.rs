@@ -10,10 +10,10 @@ use tokio::sync::OnceCell;
 
 use super::acquire::StatementError;
 use super::journal::{Answer, Journal, Witness};
+use super::pump::Pumped;
 use super::refusals::ends_connection;
 use super::request::Request;
 use super::restore::Brought;
-use super::server_loss::ServerRead;
 use super::statement::Ended;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, QueryError};
@@ -310,14 +310,19 @@ impl<R: Runtime> Session<R> {
         mut walker: ResponseWalker,
     ) -> Result<Option<(Answer, Option<u16>)>, StatementError> {
         let (mut chunk, mut edits, mut witness) = (Buf::default(), Edits::default(), Witness::default());
+        let mut begun = false;
         loop {
-            chunk = match self.read_server(chunk).await? {
-                ServerRead::Bytes(chunk) => chunk,
-                ServerRead::Broken | ServerRead::GivenUp => return Ok(None),
+            chunk = match self.pump(chunk, begun).await? {
+                Pumped::Answer(chunk) => chunk,
+                Pumped::Broken | Pumped::GivenUp | Pumped::Refused(_) => return Ok(None),
             };
             let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut witness);
             edits.clear();
-            let Ok((used, walked)) = walked else { return Ok(None) };
+            let Ok((used, walked)) = walked else {
+                self.context.buffers.give(chunk);
+                return Ok(None);
+            };
+            begun |= used > 0;
             chunk.consume(used);
             match walked {
                 Walked::Done => break,

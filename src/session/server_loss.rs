@@ -34,15 +34,6 @@ fn loss_error(error: Error) -> Failure {
     }
 }
 
-/// What comes of reading from a server.
-pub(super) enum ServerRead {
-    Bytes(Buf),
-    /// The connection ended.
-    Broken,
-    /// The probes hear nothing of the server any more, or it lost its role.
-    GivenUp,
-}
-
 impl<R: Runtime> Session<R> {
     /// The connection broke, or its server was given up. `sent`: any byte of the request was taken;
     /// `forwarded`: the client has a part of the answer.

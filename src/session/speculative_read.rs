@@ -10,9 +10,9 @@ use super::Session;
 use super::barrier::Freshness;
 use super::exchange::Outcome;
 use super::position_queries::{Answer, tells_positions};
+use super::pump::Pumped;
 use super::replica_choice::Written;
 use super::request::Request;
-use super::server_loss::ServerRead;
 use super::state::Answered;
 use crate::config::Level;
 use crate::net::{Buf, LARGE_BUFFER, Runtime};
@@ -113,21 +113,13 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Outcome, Close> {
         let (mut chunk, mut dropped) = (Buf::default(), 0);
         loop {
-            chunk = match self.read_server(chunk).await {
-                Ok(ServerRead::Bytes(chunk)) => chunk,
-                Ok(ServerRead::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
-                Ok(ServerRead::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
+            chunk = match self.pump(chunk, dropped > 0).await {
+                Ok(Pumped::Answer(chunk)) => chunk,
+                Ok(Pumped::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
+                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
+                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, walker, buf, *request),
             };
-            if self.backend.as_ref().is_some_and(|c| c.is_expecting()) {
-                match self.swallow(&mut chunk) {
-                    Ok(()) if chunk.is_empty() || self.backend.as_ref().is_none_or(|c| c.is_expecting()) => {
-                        continue;
-                    }
-                    Ok(()) => {}
-                    Err(unready) => return Ok(self.state_refused_by_server(unready, walker, buf, *request)),
-                }
-            }
             let full = chunk.is_full();
             let walked = {
                 let mut edits = self.context.edits.borrow_mut();

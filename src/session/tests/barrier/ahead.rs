@@ -171,6 +171,24 @@ fn a_replica_that_breaks_meanwhile_is_replaced() {
     });
 }
 
+/// Its server said goodbye when the read arrived: that is no answer, and nobody gets the connection after this.
+#[test]
+fn a_replica_that_says_goodbye_meanwhile_is_replaced() {
+    play(async {
+        let mut s = quiet().await;
+        s.client.query(READ);
+        s.db1.expect_query(READ).await;
+        let farewell = err(4031, "HY000", "The client was disconnected by the server because of inactivity.");
+        s.db1.peer.say(&frames(0, &[farewell]));
+        s.asked.tells(5).await;
+        s.db1.peer.expect_end().await;
+        let mut again = s.replica.accept().await;
+        again.expect_read_only_set("").await;
+        again.answer_one(READ).await;
+        s.client.expect(&one()).await;
+    });
+}
+
 #[test]
 fn a_client_that_leaves_leaves_nothing_behind() {
     play(async {

@@ -1,10 +1,12 @@
-//! Bytes from the server, as long as it lives, the client listens and the session may go on.
+//! The pump of answers: bytes from the server, as long as it lives, the client listens and the session may go on.
+//! Answers to statements, to reads that run ahead and to statements of a transaction that runs again all come through it.
 
 use std::task::Poll;
 
 use super::acquire::StatementError;
-use super::server_loss::ServerRead;
+use super::refusals::{is_ending, is_farewell};
 use super::{Failure, Session, Signals};
+use crate::backend::{Settled, SwallowError};
 use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::Close;
 
@@ -12,7 +14,70 @@ use crate::telemetry::Close;
 /// columns has nine.
 const FRONT: usize = 32;
 
+/// What comes of reading from a server.
+pub(super) enum ServerRead {
+    Bytes(Buf),
+    /// The connection ended.
+    Broken,
+    /// The probes hear nothing of the server any more, or it lost its role.
+    GivenUp,
+}
+
+/// What the pump returns.
+pub(super) enum Pumped {
+    /// Bytes of the statement's own answer.
+    Answer(Buf),
+    /// The connection ended.
+    Broken,
+    /// The server lost its role, does not answer probes any more, or says that it ends the connection.
+    GivenUp,
+    /// The server refused what the proxy sent in front of the statement.
+    Refused(SwallowError),
+}
+
 impl<R: Runtime> Session<R> {
+    /// Reads more of the answer to the statement under way, and removes the answers to what the proxy sent in front of it.
+    /// `begun` is true if packets of the answer were taken out of the chunk before: then no farewell can stand at its
+    /// begin. The buffer goes back to the pool unless it is returned.
+    pub(super) async fn pump(&mut self, mut chunk: Buf, begun: bool) -> Result<Pumped, StatementError> {
+        loop {
+            chunk = match self.read_server(chunk).await? {
+                ServerRead::Bytes(chunk) => chunk,
+                ServerRead::Broken => return Ok(Pumped::Broken),
+                ServerRead::GivenUp => return Ok(Pumped::GivenUp),
+            };
+            if !begun && is_farewell(chunk.filled()) {
+                self.context.buffers.give(chunk);
+                return Ok(Pumped::GivenUp);
+            }
+            if !self.is_expecting() {
+                return Ok(Pumped::Answer(chunk));
+            }
+            match self.swallow(&mut chunk) {
+                Ok(()) if chunk.is_empty() || self.is_expecting() => {}
+                Ok(()) => return Ok(Pumped::Answer(chunk)),
+                Err(refused) => {
+                    self.context.buffers.give(chunk);
+                    return Ok(if is_ending(&refused) { Pumped::GivenUp } else { Pumped::Refused(refused) });
+                }
+            }
+        }
+    }
+
+    /// True if the proxy's own statements in front of the client's are not all answered.
+    fn is_expecting(&self) -> bool {
+        self.backend.as_ref().is_some_and(|connection| connection.is_expecting())
+    }
+
+    /// Takes the answers to what went in front of the statement.
+    fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
+        let Some(connection) = &mut self.backend else { return Ok(()) };
+        if connection.swallow(chunk)? == Settled::Waiting {
+            chunk.make_room(1);
+        }
+        Ok(())
+    }
+
     /// Reads from the server; what has no room yet gets a buffer then.
     pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<ServerRead, StatementError> {
         const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
