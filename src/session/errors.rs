@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::backend::{Limit, ServerError};
 use crate::wire::ErrPacket;
 
+#[cfg(test)]
+mod tests;
+
 /// What cannot be done with the proxy's own variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misuse {
