@@ -1,36 +1,36 @@
-//! What of a session can be carried to another server connection, and the statements
-//! that bring a connection there.
+//! The part of a session's state that can be replayed on another server connection, and the assignments that
+//! do so.
 
 use std::rc::Rc;
 
 use super::collations;
 use crate::topology::{Flavor, is_unsafe_charset};
 
-/// Variables that make up the character set.
+/// The variables that make up the character set.
 const CHARSET: [&[u8]; 4] =
     [b"character_set_client", b"character_set_results", b"character_set_connection", b"collation_connection"];
 
-/// Reported by the servers of their own accord, and nothing that a session set: MySQL counts statements,
-/// MariaDB reports the GTID of each write.
+/// Variables that servers report unasked, without a session setting them: MySQL counts statements, MariaDB
+/// reports the GTID of each write.
 const NOISE: [&[u8]; 3] = [b"statement_id", b"last_gtid", b"gtid_executed"];
 
-/// They hold for the next statement or event only.
+/// Variables that affect only the next statement or event.
 const ONE_SHOT: [&[u8]; 5] = [b"insert_id", b"gtid_next", b"gtid_seq_no", b"rand_seed1", b"rand_seed2"];
 
-/// They have the server write down what the session does. The session must find that where it asks for it, and
-/// COM_RESET_CONNECTION leaves it for the next session: profiles on MariaDB, traces on MySQL.
+/// Variables that make the server record what the session does. The records stay on the connection, where the
+/// session must find them. COM_RESET_CONNECTION does not clear them: profiles on MariaDB, traces on MySQL.
 const RECORDING: [&[u8]; 2] = [b"profiling", b"optimizer_trace"];
 
 /// A session that sets more variables than this cannot be carried.
 const MAX_VARIABLES: usize = 64;
 
-/// A character set that only the server knows: its own.
+/// Stands for the server's default character set, whose name only the server knows.
 const DEFAULT: &str = "DEFAULT";
 
 /// The longest literal of a user variable that is carried, in bytes.
 const MAX_LITERAL: usize = 1024;
 
-/// What the proxy needs to be told, on every server.
+/// The session trackers that the proxy needs on every server.
 const TRACKERS: &[u8] =
     b"session_track_schema=1,session_track_state_change=1,session_track_system_variables='*'";
 
@@ -49,25 +49,25 @@ pub enum Charset {
         connection: Rc<[u8]>,
         /// `collation_connection`; empty is the default of `connection`.
         collation: Rc<[u8]>,
-        /// Set as a whole by SET NAMES, with this collation (empty: the default), which the columns of results have
-        /// too, whatever `collation_connection` is set to later.
+        /// The collation of SET NAMES (empty: the default); None if the variables were set one by one. Result
+        /// columns keep this collation even if `collation_connection` is set later.
         names: Option<Rc<[u8]>>,
     },
 }
 
-/// Whether the bytes of a client's text tell where its quotes end.
+/// Whether the proxy can find the ends of quoted strings in a client's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCharset {
-    /// They do.
+    /// It can.
     Safe,
-    /// gbk and the like: a backslash may be the second byte of a character.
+    /// It cannot, as in gbk: a backslash may be the second byte of a character.
     Unsafe,
-    /// It is the server's default, which no tracker reports.
+    /// Unknown: the server's default character set, which no tracker reports.
     ServersOwn,
 }
 
 impl Charset {
-    /// The character set of the client's texts.
+    /// Returns whether the character set of the client's text is safe to parse.
     pub fn of_client(&self) -> ClientCharset {
         let name = match self {
             // An id means the same on both servers, or is unknown to one of them.
@@ -79,7 +79,7 @@ impl Charset {
         match name {
             None => ClientCharset::ServersOwn,
             Some(name) if is_unsafe_charset(name) => ClientCharset::Unsafe,
-            // Ids that MariaDB lacks are none of the unsafe ones there, but its default may be.
+            // MariaDB lacks this id and uses its default instead, which may be unsafe.
             Some(_) if matches!(self, Charset::Handshake(id) if collations::names(*id, Flavor::MariaDb).is_none()) => {
                 ClientCharset::ServersOwn
             }
@@ -87,27 +87,27 @@ impl Charset {
         }
     }
 
-    /// A string that was written under this character set, so that it means the same under any. None: it cannot be
-    /// said.
+    /// Rewrites a string literal of this character set so that it means the same under any other: adds a
+    /// character set introducer and a collation. None: the literal cannot be written that way.
     pub fn introduce(&self, literal: &[u8], flavor: Flavor) -> Option<Vec<u8>> {
         let (connection, collation) = match self {
             Charset::Handshake(id) => {
                 let (charset, collation) = collations::names(*id, flavor)?;
                 (charset.as_bytes(), collation.as_bytes())
             }
-            // A collation that is set brings its character set along, which is not always reported.
+            // Setting a collation also sets its character set, which is not always reported.
             Charset::Set { connection, collation, .. } => match collation.split(|b| *b == b'_').next() {
                 Some(charset) if !charset.is_empty() => (charset, &**collation),
                 _ => (&**connection, &**collation),
             },
         };
         let plain = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
-        // Letters outside ASCII are in the client's character set, and are not to be read as another's.
+        // Letters outside ASCII are in the client's character set; an introducer would misread them.
         let sayable = literal.is_ascii() && plain(connection) && plain(collation);
         if !sayable || connection.is_empty() || connection == DEFAULT.as_bytes() || literal.contains(&b'\\') {
             return None;
         }
-        // MySQL would want `binary` quoted there; it is the only collation of its character set.
+        // MySQL requires quotes around `binary` in COLLATE; it is the only collation of its character set.
         if collation.is_empty() || collation == b"binary" {
             return Some([b"_", connection, literal].concat());
         }
@@ -129,12 +129,13 @@ pub struct Carried {
     pub autocommit: bool,
     /// Other system variables that the session set, with the values that the trackers reported.
     pub variables: Vec<Variable>,
-    /// User variables that got literals: the names in lower case, the literals as they were written.
+    /// User variables that were assigned literals: names in lower case, literals as they were written. An
+    /// empty literal: the value is unknown.
     pub user_variables: Vec<Variable>,
 }
 
 impl Carried {
-    /// The state of a new session.
+    /// Returns the state of a new session.
     pub fn new(schema: Option<&[u8]>, collation: u16) -> Self {
         Carried {
             schema: schema.map(Rc::from),
@@ -145,7 +146,8 @@ impl Carried {
         }
     }
 
-    /// A user variable got a literal. False: that cannot be carried.
+    /// Records that a user variable was assigned a literal. Returns false if that cannot be replayed
+    /// elsewhere.
     pub fn set_user_variable(&mut self, name: &[u8], literal: &[u8]) -> bool {
         if literal.len() > MAX_LITERAL {
             return false;
@@ -161,15 +163,15 @@ impl Carried {
         fits
     }
 
-    /// Nobody knows the value of a user variable any more. It is still there, though: whoever gets the connection
-    /// must not find it, and its next literal is news.
+    /// Records that a user variable's value is unknown. Its name stays: the connection must be reset before
+    /// another session gets it, and the next literal counts as a change.
     pub fn forget_user_variable(&mut self, name: &[u8]) {
         if let Some((_, old)) = self.user_variables.iter_mut().find(|(n, _)| **n == *name) {
             *old = Rc::from(&b""[..]);
         }
     }
 
-    /// A system variable has this value. False: it cannot be carried.
+    /// Records the value of a system variable. Returns false if it cannot be replayed elsewhere.
     pub fn set_variable(&mut self, name: &[u8], value: &[u8]) -> bool {
         let never = CHARSET.contains(&name) || Self::is_one_shot(name) || name.starts_with(b"session_track_");
         if never || value.contains(&b'\\') {
@@ -185,26 +187,27 @@ impl Carried {
         true
     }
 
-    /// A system variable is as a new connection has it, or nobody knows. False: that is not carried in this way.
+    /// Forgets a system variable whose value is the default again, or unknown. Returns false for those of the
+    /// character set, which are not kept in this list.
     pub fn forget_variable(&mut self, name: &[u8]) -> bool {
         self.variables.retain(|(known, _)| **known != *name);
         !CHARSET.contains(&name)
     }
 
-    /// Whether the session's transactions only read.
+    /// True if the session's transactions are read-only.
     pub fn only_reads(&self) -> bool {
         let is_on = |value: &[u8]| value.eq_ignore_ascii_case(b"ON") || value == b"1";
         self.variables.iter().any(|(name, value)| is_access_mode(name) && is_on(value))
     }
 
-    /// Whether a statement's text means the same under both: schema, character set and SQL mode are alike.
+    /// True if a statement means the same in both states: schema, character set and SQL mode are equal.
     pub fn parses_like(&self, other: &Carried) -> bool {
         let mode =
             |c: &Carried| c.variables.iter().find(|(n, _)| **n == *b"sql_mode").map(|(_, v)| v.clone());
         self.schema == other.schema && self.charset == other.charset && mode(self) == mode(other)
     }
 
-    /// This state, but with the other's schema, character set and SQL mode.
+    /// Returns this state with the other's schema, character set and SQL mode.
     pub fn parsing_like(&self, other: &Carried) -> Carried {
         let is_mode = |(name, _): &&Variable| **name == *b"sql_mode";
         let mut like = self.clone();
@@ -215,38 +218,39 @@ impl Carried {
         like
     }
 
-    /// Whether this variable is none that another connection can be given, whatever its value is.
+    /// True if this variable can never be replayed on another connection, whatever its value.
     pub fn is_one_shot(name: &[u8]) -> bool {
         ONE_SHOT.contains(&name) || Self::records(name)
     }
 
-    /// True if a connection on which this variable was set keeps what its session did, whatever resets it.
+    /// True if setting this variable makes the connection record what its session does, even after a reset.
     pub fn records(name: &[u8]) -> bool {
         RECORDING.contains(&name)
     }
 
-    /// Whether the servers report this variable of their own accord.
+    /// True if servers report this variable unasked.
     pub fn is_noise(name: &[u8]) -> bool {
         NOISE.contains(&name)
     }
 
-    /// Notes a system variable that a tracker reported. False: it cannot be carried.
+    /// Records a system variable that a tracker reported. Returns false if it cannot be replayed elsewhere.
     pub fn note(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
         if CHARSET.contains(&name) {
             return self.note_charset(name, value, flavor);
         }
         if name == b"autocommit" {
-            // The status flags tell.
+            // The status flags report it too.
             return true;
         }
         if name == b"gtid_next" && value.eq_ignore_ascii_case(b"AUTOMATIC") {
-            // As it was.
+            // Back to the default.
             return self.forget_variable(name);
         }
         self.set_variable(name, value)
     }
 
-    /// `character_set_connection` was set: the collation is the one given, else the character set's own.
+    /// Records the collation after `character_set_connection` was set; empty: the default of that character
+    /// set.
     pub fn set_collation(&mut self, name: &[u8]) {
         if let Charset::Set { collation, names, .. } = &mut self.charset {
             *collation = Rc::from(name);
@@ -256,18 +260,18 @@ impl Carried {
         }
     }
 
-    /// Whether the character set was set as a whole, by SET NAMES.
+    /// Records whether SET NAMES set the character set as a whole.
     pub fn set_names(&mut self, whole: bool) {
         if let Charset::Set { names, .. } = &mut self.charset {
             *names = whole.then(|| Rc::from(&b""[..]));
         }
     }
 
-    /// One of the four variables of the character set: the other three stay as they were.
+    /// Records one of the four variables of the character set; the other three keep their values.
     fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
         if let Charset::Handshake(id) = self.charset {
-            // An id that the server does not know means its default, which nobody told us. SET NAMES reports
-            // all but the collation (see `set_collation`).
+            // For an unknown id the server uses its default, which it does not report. SET NAMES reports
+            // everything but the collation (see `set_collation`).
             let (charset, collation) = collations::names(id, flavor).unwrap_or((DEFAULT, ""));
             let part = |text: &str| Rc::from(text.as_bytes());
             self.charset = Charset::Set {
@@ -290,8 +294,8 @@ impl Carried {
         true
     }
 
-    /// Appends the assignments that bring a connection from `from` (None: as a reset left it) to this, with
-    /// commas between them: nothing if there is nothing to change. `read_only` is for connections that only read.
+    /// Appends the assignments, separated by commas, that change a connection from the state `from` (None:
+    /// just reset) to this state; nothing if they are equal. `read_only` is for connections that only read.
     pub fn write_set(&self, from: Option<&Carried>, flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
         let begin = out.len();
         if from.is_none_or(|from| from.charset != self.charset) {
@@ -312,7 +316,7 @@ impl Carried {
             out.push(b'=');
             match value {
                 Some(value) => write_value(value, out),
-                // MySQL takes their DEFAULT for the opposite of what it is.
+                // On MySQL, DEFAULT sets these two to the opposite of their default.
                 None if matches!(name, b"foreign_key_checks" | b"unique_checks") => {
                     out.extend_from_slice(b"@@global.");
                     out.extend_from_slice(name);
@@ -326,8 +330,8 @@ impl Carried {
         }
     }
 
-    /// The same for user variables. They stand in a statement of their own: a literal means what it means under
-    /// the character set and SQL mode that are in force when its statement is read.
+    /// Appends the assignments for user variables. They need a statement of their own: a literal is read
+    /// under the character set and SQL mode in force when its statement is parsed.
     pub fn write_user_variables(&self, from: Option<&Carried>, out: &mut Vec<u8>) {
         let begin = out.len();
         let before = from.map_or(&[][..], |from| &from.user_variables);
@@ -352,7 +356,8 @@ impl Carried {
                 Some((charset, collation)) => {
                     out.extend_from_slice(format!("NAMES {charset} COLLATE {collation},").as_bytes());
                 }
-                // As the server does with an id that it does not know. A pooled connection may come from another.
+                // As the server does with an unknown id. The default must be set: a pooled connection may
+                // have another character set.
                 None => out.extend_from_slice(b"NAMES DEFAULT,"),
             },
             Charset::Set { client, connection, collation, names: Some(names), .. }
@@ -399,7 +404,7 @@ impl Carried {
     }
 }
 
-/// What must be set to come from one list to the other; None: it is not in the new one.
+/// Returns the variables whose values differ between the lists; None: the variable is not in the new list.
 fn changed<'a>(
     before: &'a [Variable],
     after: &'a [Variable],
@@ -410,7 +415,7 @@ fn changed<'a>(
     gone.chain(new)
 }
 
-/// The access mode of transactions, under both servers' names.
+/// True for the access mode of transactions, by MySQL's or MariaDB's name.
 fn is_access_mode(name: &[u8]) -> bool {
     matches!(name, b"tx_read_only" | b"transaction_read_only")
 }
@@ -426,7 +431,7 @@ fn write_trackers(flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
     });
 }
 
-/// Numbers stay bare, since numeric variables refuse strings; all else is quoted.
+/// Appends a value. Numbers stay unquoted, since numeric variables reject strings.
 fn write_value(value: &[u8], out: &mut Vec<u8>) {
     let digits = value.strip_prefix(b"-").unwrap_or(value);
     let number = digits.iter().all(|b| b.is_ascii_digit() || *b == b'.')
@@ -435,8 +440,8 @@ fn write_value(value: &[u8], out: &mut Vec<u8>) {
     if number { out.extend_from_slice(value) } else { write_quoted(value, out) }
 }
 
-/// As a hexadecimal string would lose its character set, quotes are doubled. A backslash would mean two
-/// things by SQL mode, which the caller therefore does not carry (see `session::state`).
+/// Appends a quoted string. Quotes are doubled: a hexadecimal literal would lose the character set. Values
+/// with a backslash, whose meaning depends on the SQL mode, never get here (see `session::state`).
 pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
     for byte in value {

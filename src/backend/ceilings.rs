@@ -1,5 +1,5 @@
-//! How many connections the whole process may hold to a server, and of a user there.
-//! Shared by the workers, but only touched when a connection is opened or closed.
+//! The limits on the connections of the whole process to a server, and of a user there. Shared by the
+//! workers, but only touched when a connection is opened or closed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,25 +18,26 @@ use crate::topology::ServerId;
 struct Ceiling {
     permits: Arc<Semaphore>,
     limit: AtomicUsize,
-    /// Permits to take away as they come back: the limit was lowered below what is open.
+    /// Permits to remove as they are returned: the limit was lowered below the number of open connections.
     debt: AtomicUsize,
-    /// Sessions that wait for a place that another worker has.
+    /// Sessions that wait for a place that another worker holds.
     waiting: AtomicUsize,
-    /// How many of those were given one that they have not taken yet.
+    /// For how many of those sessions a connection is being closed already.
     given: AtomicUsize,
     freed: Notify,
-    /// Taken away because the server itself refused more (1226); given back by `restore`.
+    /// Permits removed because the server itself refused more connections (1226, 1203); `restore` returns
+    /// them.
     withheld: AtomicUsize,
 }
 
 /// Which limit: a server's, or a user's on a server.
 type Key = (ServerId, Option<Arc<str>>);
 
-/// Servers share counters beyond this many, which only closes more connections.
+/// With more servers than this, several share a counter; then more connections are closed than necessary.
 const COUNTERS: usize = 64;
 
-/// Counts for each server how often what its new connections begin with has changed: global variables, accounts. A
-/// connection that began before the last change is not for a session that begins now.
+/// Counts, for each server, the changes to what its new connections begin with: global variables, accounts. A
+/// session that begins now may not have a connection that was opened before the last change.
 #[derive(Debug)]
 pub struct Renewals([AtomicU64; COUNTERS]);
 
@@ -47,13 +48,13 @@ impl Default for Renewals {
 }
 
 impl Renewals {
-    /// The count of a server, for a connection that is begun now.
+    /// Returns the current count of a server, for a connection that is about to be opened.
     pub fn of(&self, server: ServerId) -> u64 {
         let at = server.0 as usize % COUNTERS;
         self.0.get(at).map_or(0, |count| count.load(SeqCst))
     }
 
-    /// A statement changed it, on this server or (None) on all of them.
+    /// Counts a change on this server, or (None) on all of them.
     pub fn renew(&self, server: Option<ServerId>) {
         let is_meant = |at: usize| server.is_none_or(|server| server.0 as usize % COUNTERS == at);
         for (_, count) in self.0.iter().enumerate().filter(|(at, _)| is_meant(*at)) {
@@ -62,7 +63,7 @@ impl Renewals {
     }
 }
 
-/// All limits of the process, and what else its workers must know of each other's connections.
+/// All limits of the process, and what else the workers must know about each other's connections.
 #[derive(Debug, Default)]
 pub struct Ceilings {
     /// See `Renewals`.
@@ -70,7 +71,7 @@ pub struct Ceilings {
     all: Mutex<HashMap<Key, Arc<Ceiling>>>,
 }
 
-/// The right to one connection; dropping it lets the next one in.
+/// The right to hold one connection. Dropping it lets another connection be opened.
 #[derive(Debug)]
 pub struct Permit {
     server: Option<OwnedSemaphorePermit>,
@@ -79,14 +80,14 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Whether a session in another worker waits for this one, which nobody else gives up for it: then it is
-    /// better closed than pooled.
+    /// True if a session in another worker waits for a place and no other connection is being closed for it:
+    /// this connection should then be closed, not pooled. Each waiting session is claimed for only once.
     pub fn claim(&self) -> bool {
         self.ceilings.iter().flatten().any(|c| c.claim())
     }
 
-    /// The server refused a connection beyond those it has (1226, 1203): the user's ceiling comes down
-    /// to what is open, but never to nothing.
+    /// Lowers the user's ceiling to the number of open connections, but at least one: the server refused more
+    /// (1226, 1203).
     pub fn server_refused(mut self) {
         let (Some(mine), [_, Some(ceiling)]) = (self.user.take(), &self.ceilings) else { return };
         let taken = ceiling.permits.forget_permits(Semaphore::MAX_PERMITS);
@@ -119,7 +120,7 @@ impl Drop for WaitingMark {
 }
 
 impl Ceiling {
-    /// A reload changed the limit. What is open stays; the difference is made up as connections close.
+    /// Changes the limit after a reload. Open connections stay; a lower limit takes effect as they close.
     fn set_limit(&self, limit: usize) {
         let old = self.limit.swap(limit, Relaxed);
         if limit > old {
@@ -132,7 +133,7 @@ impl Ceiling {
         }
     }
 
-    /// A permit comes back, or pays a debt.
+    /// Returns a permit, or removes it if too many are out.
     fn take_back(&self, permit: Option<OwnedSemaphorePermit>) {
         let pay = |debt: usize| debt.checked_sub(1);
         if permit.is_some() && self.debt.fetch_update(Relaxed, Relaxed, pay).is_ok() {
@@ -157,8 +158,8 @@ impl Ceiling {
 }
 
 impl Ceilings {
-    /// The right to one more connection, or which limit is reached. `None` for `user_limit` means that only the
-    /// server's limit and the server's own refusals count.
+    /// Acquires the right to one more connection, or returns the limit that is reached. `None` for
+    /// `user_limit` means that only the server's limit and the server's own refusals count.
     pub async fn acquire(
         &self,
         server: ServerId,
@@ -183,15 +184,16 @@ impl Ceilings {
         })
     }
 
-    /// Shows the other workers that somebody waits here for a place at this server (of this user: at the user's
-    /// own limit there), as long as the mark lives. None: a lock is taken just now, or nothing was ever opened.
+    /// Announces to the other workers, until the mark is dropped, that a session waits for a place at this
+    /// server (with `user`: at the user's own limit there). None: the lock is busy, or no connection was ever
+    /// opened.
     pub fn mark_waiting(&self, server: ServerId, user: Option<&Arc<str>>) -> Option<WaitingMark> {
         let ceiling = self.all.try_lock().ok()?.get(&(server, user.cloned()))?.clone();
         ceiling.waiting.fetch_add(1, Relaxed);
         Some(WaitingMark(ceiling))
     }
 
-    /// Gives back what servers refused earlier, so that a raised limit there is found out.
+    /// Returns the withheld permits, so that the proxy notices if the server's own limit was raised.
     pub async fn restore(&self) {
         for ceiling in self.all.lock().await.values() {
             let withheld = ceiling.withheld.swap(0, Relaxed);
@@ -221,7 +223,7 @@ impl Ceilings {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // The server's first: whoever waits for it holds a user's permit already.
+        // The server's permit first: a session that waits for it already holds a user's permit.
         let (server, user) = (self.server.take(), self.user.take());
         if let [Some(of_server), Some(of_user)] = &self.ceilings {
             of_server.take_back(server);

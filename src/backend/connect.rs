@@ -1,4 +1,4 @@
-//! From nothing to an authenticated connection.
+//! Opens and authenticates server connections.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::wire::{
     ProtocolError, StatusFlags, Writer, encode_ssl_request, frame_with,
 };
 
-/// The longest packet of a login that is taken, in bytes: a public key is the longest there is.
+/// The longest packet that is accepted during a login, in bytes; the longest one expected is a public key.
 const MAX_LOGIN_PACKET: usize = 64 * 1024;
 
-/// The longest packet that is taken; servers ignore it.
+/// The maximum packet size that the proxy announces; servers ignore it.
 const MAX_PACKET: u32 = 1 << 30;
 
-/// Which server.
+/// The server to connect to.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its identity in the snapshot.
@@ -33,14 +33,14 @@ pub struct Target {
     pub name: Arc<str>,
     /// Where it listens.
     pub endpoint: Endpoint,
-    /// What its certificate may be for; empty: the host of its address.
+    /// The names that its certificate may have; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,
-    /// The generation of the snapshot that it was chosen by.
+    /// The generation of the snapshot that the server was chosen from.
     pub generation: u64,
 }
 
 impl Target {
-    /// A server of the snapshot of this generation.
+    /// Returns the target for a server of the snapshot of this generation.
     pub fn new(server: &Server, generation: u64) -> Result<Self, EndpointError> {
         let endpoint = server.address.parse()?;
         let (name, tls_names) = (server.name.clone(), server.tls_names.clone());
@@ -48,7 +48,7 @@ impl Target {
     }
 }
 
-/// As whom.
+/// The account to log in with.
 #[derive(Debug, Clone)]
 pub struct Login {
     /// The account.
@@ -59,30 +59,30 @@ pub struct Login {
     pub generation: u64,
 }
 
-/// Why there is no connection.
+/// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Refused, reset, closed.
+    /// The connection was refused, reset or closed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// Not within `timeouts.connect`.
+    /// It took longer than `timeouts.connect`.
     #[error("no answer within {0:?}")]
     Timeout(std::time::Duration),
-    /// It does not speak as it should.
+    /// The server violated the protocol.
     #[error("protocol error: {0}")]
     Protocol(#[from] ProtocolError),
     /// An ERR packet.
     #[error("{0}")]
     Refused(#[from] ServerError),
-    /// It is not encrypted as it should be, or the server is not who it should be.
+    /// TLS is required but failed, or the server's certificate is not accepted.
     #[error("server {server}: {error}")]
     Tls {
-        /// Its name.
+        /// The server's name.
         server: Arc<str>,
-        /// Why.
+        /// The cause.
         error: TlsError,
     },
-    /// The authentication cannot be done.
+    /// Authentication is not possible.
     #[error("{0}")]
     Auth(#[from] AuthError),
 }
@@ -96,8 +96,8 @@ impl From<PacketError> for ConnectError {
     }
 }
 
-/// Connects, encrypts the connection as `servers_tls` wants it, and logs in, without a time limit. Returns what the
-/// server greeted with, too.
+/// Connects, encrypts the connection according to `servers_tls`, and logs in, without a time limit. Also
+/// returns the server's greeting.
 pub async fn connect<R: Runtime>(
     runtime: &R,
     target: &Target,
@@ -110,7 +110,7 @@ pub async fn connect<R: Runtime>(
     let mut used = tls;
     loop {
         match log_in(runtime, target, login, class, collation, &used).await {
-            // A server that speaks no version of TLS that is safe, or has a broken certificate.
+            // The server supports no safe version of TLS, or has a broken certificate.
             Err(ConnectError::Tls { server, error }) if used.is_optional() => {
                 tracing::debug!(%server, %error, "connecting without TLS");
                 used = Arc::new(used.without());
@@ -137,7 +137,7 @@ async fn log_in<R: Runtime>(
     let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
     let mut capabilities = agreed(greeting.capabilities, class);
     if (class.capabilities - capabilities).contains(Capabilities::QUERY_ATTRIBUTES) {
-        // It would take the attributes for the beginning of the text.
+        // The server would read the attributes as the beginning of the text.
         return Err(ProtocolError::Unsupported("query attributes, which the client sends").into());
     }
     let collation = u8::try_from(collation).unwrap_or(greeting.collation);
@@ -147,7 +147,7 @@ async fn log_in<R: Runtime>(
     let mut encrypted = None;
     if !local && tls.wants(greeting.capabilities.contains(Capabilities::SSL)).map_err(of_tls)? {
         if let Some(&byte) = buf.filled().first() {
-            // Whoever wrote it, it is not protected.
+            // Unprotected bytes: anybody on the path may have written them.
             return Err(ProtocolError::Unexpected { expected: "nothing before TLS", byte }.into());
         }
         capabilities |= Capabilities::SSL;
@@ -206,7 +206,7 @@ async fn greeting<S: Stream>(stream: &mut S, buf: &mut Buf) -> Result<(Greeting,
     Ok((greeting, header.seq))
 }
 
-/// What is known of the server before it gets anything of the password.
+/// Returns how far the connection can be trusted with the password.
 fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
     match encrypted {
         Some(encrypted) if encrypted.verified => Channel::Verified,
@@ -216,7 +216,7 @@ fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
     }
 }
 
-/// The connection attributes: what the server's administrator sees of the proxy.
+/// Returns the connection attributes, by which the server's administrator recognises the proxy.
 fn attributes() -> Vec<u8> {
     let mut attributes = Vec::new();
     for (name, value) in [("_client_name", "pointsman"), ("program_name", "pointsman")] {
@@ -226,18 +226,18 @@ fn attributes() -> Vec<u8> {
     attributes
 }
 
-/// A login whose handshake response is sent.
+/// A login whose handshake response has been sent.
 struct Asked<'a> {
     target: &'a Target,
     login: &'a Login,
     tls: &'a TlsClient,
-    /// Of the packet that was sent last.
+    /// The sequence id of the last packet.
     seq: u8,
     capabilities: Capabilities,
 }
 
 impl Asked<'_> {
-    /// Answers the server until its OK packet, whose status flags it returns.
+    /// Answers the server until it sends an OK packet. Returns the status flags of that packet.
     async fn authenticate<S: Stream>(
         &mut self,
         stream: &mut S,
@@ -283,7 +283,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Says in the log, once in an hour for each server, that a server got a password without proving who it is.
+    /// Logs, at most once an hour for each server, that a server got a password without proving its identity.
     fn warn_of_exposure(&self, how: Exposure) {
         if !self.tls.exposure_is_news(&self.target.name) {
             return;
@@ -306,12 +306,13 @@ async fn send<S: Stream>(stream: &mut S, seq: u8, write: impl FnOnce(&mut Vec<u8
     let mut out = Buf::default();
     out.replace_with(|out| frame_with(out, seq, write));
     let (sent, mut out) = stream.write_all(out).await;
-    // It may have been the password.
+    // The packet may contain the password.
     out.replace_with(|out| out.zeroize());
     sent
 }
 
-/// What to ask of a server: what the proxy needs, what the client's class needs, if the server has it.
+/// Returns the capability flags to ask for: those that the proxy and the client's class need, as far as the
+/// server has them.
 fn agreed(server: Capabilities, class: Class) -> Capabilities {
     let mut agreed = server & (Capabilities::ALWAYS | class.capabilities);
     if flavor(server) == Flavor::MySql {

@@ -1,5 +1,5 @@
-//! One authenticated server connection: what it is, what the server knows on it of the
-//! session, and which answers to the proxy's own commands are still to come.
+//! One authenticated server connection: its properties, the session state that was set on it, and the
+//! outstanding answers to the proxy's own commands.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -14,21 +14,21 @@ use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
 
-/// What tells connections apart that cannot stand in for each other.
+/// The properties in which connections must agree to be interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Class {
     /// The flags of `Capabilities::CLASS` that the client asked for.
     pub capabilities: Capabilities,
-    /// Under `SET SESSION TRANSACTION READ ONLY`, as replica ports need it.
+    /// True for a connection under `SET SESSION TRANSACTION READ ONLY`, as replica ports need it.
     pub read_only: bool,
 }
 
-/// What never changes on a connection.
+/// The properties of a connection that never change.
 #[derive(Debug)]
 pub struct About {
-    /// Whose it is.
+    /// The server.
     pub server: ServerId,
-    /// The snapshot's generation when it was opened.
+    /// The generation of the snapshot that the server was chosen from.
     pub generation: u64,
     /// The account.
     pub user: Arc<str>,
@@ -36,13 +36,13 @@ pub struct About {
     pub class: Class,
     /// MySQL or MariaDB.
     pub flavor: Flavor,
-    /// Agreed with the server.
+    /// The capability flags agreed with the server.
     pub capabilities: Capabilities,
-    /// What `CONNECTION_ID()` answers on it.
+    /// What `CONNECTION_ID()` returns on the connection.
     pub thread_id: u32,
 }
 
-/// Counts an open connection of the pool.
+/// Counts an open connection in the metrics, until dropped.
 #[derive(Debug)]
 struct Open(Arc<WorkerMetrics>);
 
@@ -52,58 +52,59 @@ impl Drop for Open {
     }
 }
 
-/// Statements that were prepared as text: their names, and the statements, which have no backslashes.
+/// The statements that a session prepared with PREPARE.
 pub type TextStatements = Rc<[TextStatement]>;
 
-/// One of them.
+/// A statement prepared with PREPARE. Its text has no backslashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextStatement {
-    /// In lower case.
+    /// The name, in lower case.
     pub name: Rc<[u8]>,
-    /// Without quotes around it.
+    /// The text, without quotes around it.
     pub text: Arc<[u8]>,
-    /// Schema, character set and SQL mode were these.
+    /// The state at PREPARE: its schema, character set and SQL mode count.
     pub under: Rc<Carried>,
 }
 
-/// The statements of `list`, only that under this name those of `from` count.
+/// Returns `list`, but with the statement of this name as in `from`.
 fn with_name(list: &TextStatements, name: &[u8], from: &TextStatements) -> TextStatements {
     let others = list.iter().filter(|known| *known.name != *name);
     others.chain(from.iter().filter(|known| *known.name == *name)).cloned().collect()
 }
 
-/// What a transaction is known by in every binary log.
+/// The savepoint that identifies a transaction in every binary log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Its savepoint's name, which nobody else ever has.
+    /// The savepoint's name, which is globally unique.
     pub name: u128,
-    /// Its COMMIT was not sent before that.
+    /// When the savepoint was written. The COMMIT is sent later.
     pub at: Instant,
-    /// The server gave it a GTID.
+    /// True if the server reported a GTID for the transaction.
     pub told: bool,
 }
 
-/// The statement that marks a transaction, as the binary log has it, too.
+/// Returns the statement that marks a transaction, as it also stands in the binary log.
 fn mark_text(name: u128) -> Vec<u8> {
     format!("SAVEPOINT `pointsman {name:032x}`").into_bytes()
 }
 
-/// The mark that a statement of a binary log is. None: it is another. Some(None): one that cannot be read.
+/// Returns the name of the mark if a statement of a binary log is one. None: it is another statement.
+/// Some(None): a mark whose name cannot be parsed.
 pub fn read_mark(text: &[u8]) -> Option<Option<u128>> {
     let name = text.strip_prefix(b"SAVEPOINT `pointsman ")?;
     let name = name.strip_suffix(b"`").and_then(|name| std::str::from_utf8(name).ok());
     Some(name.filter(|name| name.len() == 32).and_then(|name| u128::from_str_radix(name, 16).ok()))
 }
 
-/// An answer to swallow.
+/// The proxy's own command whose answer is to be swallowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Reset,
     Set,
     InitDb,
-    /// PREPARE of the statement that is to be executed next: an error is the session's to hear.
+    /// PREPARE of the statement that the session executes next: an error is for the session.
     Prepare,
-    /// The savepoint that marks a transaction: without it nobody finds it, that is all.
+    /// The savepoint that marks a transaction. If it fails, the transaction only goes unmarked.
     Mark,
 }
 
@@ -112,65 +113,67 @@ enum Expect {
 pub struct Connection<S> {
     /// The socket.
     pub stream: S,
-    /// Its last session was another: the diagnostics of that session's last statement are still there.
+    /// True if row counts and diagnostics on the connection are not from this session's last statement.
     pub has_past: bool,
-    /// Warnings that are there are not of its session's last statement.
+    /// True if the warnings on the connection are not from its session's last statement.
     pub stale_diagnostics: bool,
-    /// It has some, and nothing has run since that surely took them away.
+    /// True if the connection may have warnings: no later statement has certainly cleared them.
     pub leaves_diagnostics: bool,
-    /// Something was said on it that COM_RESET_CONNECTION does not take back: it is never another session's.
+    /// True if something was sent that COM_RESET_CONNECTION does not undo: no other session may get the
+    /// connection.
     pub closes_after_session: bool,
-    /// What it is.
+    /// The properties that never change.
     pub about: About,
-    /// The status of the last OK or EOF packet.
+    /// The status flags of the last OK or EOF packet.
     pub status: StatusFlags,
-    /// The count of its server (see `Renewals`) when it was begun.
+    /// The renewal count of its server (see `Renewals`) when it was opened.
     pub begun: u64,
-    /// The savepoint that marks the transaction which is being committed, see `Connection::mark`.
+    /// The mark of the transaction that is being committed, see `Connection::mark`.
     pub mark: Option<Mark>,
-    /// How it is encrypted.
+    /// How the connection is encrypted; None: it is not.
     pub encrypted: Option<Encrypted>,
-    /// It is not, although it should be where that can be had.
+    /// True if the connection is unencrypted although TLS is wanted where possible.
     pub fell_back: bool,
-    /// The server's default schema. It outlives a reset, on MySQL and on MariaDB; nothing else does.
+    /// The connection's default schema. On MySQL and on MariaDB it is the only state that survives a reset.
     schema: Option<Rc<[u8]>>,
-    /// What the server was told of a session; None before the first SET and after a reset.
+    /// The session state that was set on the connection; None before the first SET and after a reset.
     applied: Option<Rc<Carried>>,
-    /// What `LAST_INSERT_ID()` answers here, if that is known.
+    /// What `LAST_INSERT_ID()` returns here, if known.
     insert_id: Option<u64>,
-    /// While it waits: whom to tell before the insert id is gone.
+    /// While the connection is parked: the session that must learn the insert id before it is lost.
     pub legacy: Option<PendingInsertId>,
-    /// Prepared here.
+    /// The statements prepared here with COM_STMT_PREPARE.
     pub statements: Statements,
-    /// Prepared here as text, by name: what EXECUTE knows.
+    /// The statements prepared here with PREPARE, which EXECUTE finds.
     text_statements: TextStatements,
-    /// The name that is being prepared for the session's EXECUTE, and what the server said against it.
+    /// The name that is being prepared for the session's EXECUTE.
     preparing: Option<Rc<[u8]>>,
+    /// The server's error for that PREPARE.
     unprepared: Option<ServerError>,
-    /// Answers to swallow, in order, before the answer to the session's own command.
+    /// The outstanding answers to swallow, in order, before the answer to the session's own command.
     expecting: VecDeque<Expect>,
-    /// A request was begun, and its answer is not complete: the next bytes would not be understood.
+    /// True while a request has no complete answer: another command cannot be sent.
     mid_exchange: bool,
-    /// Dropped with the connection.
+    /// The place in the pool's limits and metrics, released when the connection is dropped.
     permit: Option<(Permit, Open)>,
 }
 
-/// Swallowing went this far.
+/// The progress of swallowing.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Nothing is expected any more; the rest of the buffer is the session's.
+    /// No answers are outstanding; the rest of the buffer belongs to the session.
     Yes,
     /// More bytes are needed.
     Waiting,
 }
 
-/// An answer that was to be swallowed was an error.
+/// Why swallowing failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SwallowError {
-    /// The session's schema is not there, or not for this account: the session must hear of it.
+    /// The server rejected the session's schema: the session must get this error.
     #[error("{0}")]
     Schema(ServerError),
-    /// This connection cannot be brought to the session's state.
+    /// The server rejected the session's state on this connection.
     #[error("{0}")]
     State(ServerError),
     /// The server broke the protocol.
@@ -209,50 +212,50 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Whether it should be closed for a session in another worker, see `Permit::claim`.
+    /// True if it should be closed for a session in another worker, see `Permit::claim`.
     pub fn claim(&self) -> bool {
         self.permit.as_ref().is_some_and(|(permit, _)| permit.claim())
     }
 
-    /// It is the pool's, and counts.
+    /// Makes the connection count in the pool's limits and metrics.
     pub(super) fn hold(&mut self, permit: Permit, metrics: &Arc<WorkerMetrics>) {
         metrics.server_connections.add(1);
         self.permit = Some((permit, Open(metrics.clone())));
     }
 
-    /// A request is about to be sent.
+    /// Records that a request is about to be sent.
     pub fn begins(&mut self) {
         self.mid_exchange = true;
     }
 
-    /// Its answer is complete.
+    /// Records that the answer is complete.
     pub fn end_exchange(&mut self) {
         self.mark = None;
         self.mid_exchange = false;
     }
 
-    /// Whether a command may follow.
+    /// True if a command may be sent.
     pub fn is_between_exchanges(&self) -> bool {
         !self.mid_exchange
     }
 
-    /// Whether answers must be swallowed before the session's.
+    /// True if answers must be swallowed before the session's.
     pub fn is_expecting(&self) -> bool {
         !self.expecting.is_empty()
     }
 
-    /// Whether the only one of these is to the mark of a transaction.
+    /// True if the only outstanding answer is to the mark of a transaction.
     pub fn only_marks(&self) -> bool {
         self.mark.is_some() && self.expecting.len() == 1
     }
 
-    /// Whether this connection can serve a session with this state: a schema can be changed, but not
-    /// taken away.
+    /// True if this connection can serve a session with this state: a default schema can be changed, but not
+    /// removed.
     pub fn can_become(&self, wish: &Carried) -> bool {
         wish.schema.is_some() || self.schema.is_none()
     }
 
-    /// The session's state changed on the connection itself.
+    /// Records that the connection now has this state.
     pub fn now_has(&mut self, carried: &Rc<Carried>) {
         if self.schema != carried.schema {
             self.schema = carried.schema.clone();
@@ -260,22 +263,22 @@ impl<S: Stream> Connection<S> {
         self.applied = Some(carried.clone());
     }
 
-    /// The trackers that the proxy needs were changed: what is set from now on may not be reported.
+    /// Forgets the state of the connection: its trackers were changed, so later changes may not be reported.
     pub fn forget_applied(&mut self) {
         self.applied = None;
     }
 
-    /// Whether it was told of any session.
+    /// True if the state set on the connection is known.
     pub fn is_told(&self) -> bool {
         self.applied.is_some()
     }
 
-    /// What `LAST_INSERT_ID()` answers here now; None: nobody knows.
+    /// Records what `LAST_INSERT_ID()` returns here; None: unknown.
     pub fn set_insert_id(&mut self, id: Option<u64>) {
         self.insert_id = id;
     }
 
-    /// What was prepared here as text: all that the session has, or as far as this name goes.
+    /// Records the statements prepared here with PREPARE: the whole list, or only the entry of this name.
     pub fn now_has_text_statements(&mut self, list: &TextStatements, only: Option<&[u8]>) {
         self.text_statements = match only {
             None => list.clone(),
@@ -283,12 +286,13 @@ impl<S: Stream> Connection<S> {
         };
     }
 
-    /// What the server said against the statement that EXECUTE names.
+    /// Takes the server's error for the statement that EXECUTE names.
     pub fn take_unprepared(&mut self) -> Option<ServerError> {
         self.unprepared.take()
     }
 
-    /// Whether nothing has to be sent before a session with this state can use it. `insert_id` if that counts.
+    /// True if a session with this state can use the connection without a prelude. `insert_id` is None if it
+    /// does not matter.
     #[inline]
     pub fn is_in_line(&self, wish: &Rc<Carried>, insert_id: Option<u64>) -> bool {
         self.applied.as_ref().is_some_and(|applied| Rc::ptr_eq(applied, wish))
@@ -308,8 +312,8 @@ impl<S: Stream> Connection<S> {
         self.text_statements = TextStatements::default();
     }
 
-    /// Appends what brings the connection to this state, if anything does. False: a server could refuse
-    /// some of it, and a statement that must not run then has to wait for the answers.
+    /// Appends the commands that set this session state on the connection, if any are needed. Returns false
+    /// if a server could reject one: a statement that must not run then has to wait for the answers.
     pub fn become_session(&mut self, wish: &Rc<Carried>, insert_id: Option<u64>, out: &mut Vec<u8>) -> bool {
         let read_only = self.about.class.read_only;
         let gone = |applied: &Rc<Carried>| {
@@ -317,7 +321,7 @@ impl<S: Stream> Connection<S> {
             !applied.user_variables.iter().all(|(name, _)| has(name))
         };
         if self.applied.as_ref().is_some_and(gone) {
-            // A user variable that is NULL is not the same as one that was never set.
+            // Assigning NULL is not enough: it differs from a variable that was never set.
             self.reset(out);
         }
         let from = self.applied.as_deref().filter(|from| *from != &**wish || from.schema != self.schema);
@@ -356,22 +360,22 @@ impl<S: Stream> Connection<S> {
         sure
     }
 
-    /// Appends what takes away the warnings that a SET in front may leave on MySQL (3135 of an sql_mode, for one);
-    /// MariaDB's SET has none.
+    /// Appends a statement that clears the warnings that a SET in the prelude may leave on MySQL (3135 for an
+    /// sql_mode, for example). MariaDB's SET leaves none.
     pub fn forget_set(&mut self, out: &mut Vec<u8>) {
         if self.about.flavor == Flavor::MySql {
             self.query_in_front(b"DO 0", Expect::Set, out);
         }
     }
 
-    /// Appends the savepoint of this name: in the binary logs of all servers it stands in the transaction, if that
-    /// wrote anything.
+    /// Appends a savepoint of this name. If the transaction wrote anything, the savepoint is part of it in
+    /// the binary logs of all servers.
     pub fn mark(&mut self, name: u128, out: &mut Vec<u8>) {
         self.query_in_front(&mark_text(name), Expect::Mark, out);
         self.mark = Some(Mark { name, at: Instant::now(), told: false });
     }
 
-    /// The answer under way has a GTID.
+    /// Records that the current answer contains a GTID.
     pub fn tells_gtid(&mut self) {
         if let Some(mark) = &mut self.mark {
             mark.told = true;
@@ -388,8 +392,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Appends what gives EXECUTE the statements that the session prepared as text, and no others; `only` this one
-    /// where no other is named. (A server refuses to prepare some under LOCK TABLES.)
+    /// Appends commands so that EXECUTE finds exactly the session's prepared statements, or, with `only`, the
+    /// session's statement of this one name. (A server refuses to prepare some statements under LOCK TABLES.)
     pub fn become_text_statements(&mut self, wish: &TextStatements, only: Option<&[u8]>, out: &mut Vec<u8>) {
         if Rc::ptr_eq(&self.text_statements, wish) {
             return;
@@ -420,24 +424,24 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Appends what takes away the statements prepared as text that are not these.
+    /// Appends commands that deallocate the statements prepared with PREPARE that are not in `own`.
     pub fn drop_text_statements_but(&mut self, own: &TextStatements, out: &mut Vec<u8>) {
         let kept: TextStatements =
             self.text_statements.iter().filter(|known| own.contains(known)).cloned().collect();
         self.become_text_statements(&kept, None, out);
     }
 
-    /// Whether this one is prepared here.
+    /// True if this statement is prepared here.
     pub fn has_text_statement(&self, statement: &TextStatement) -> bool {
         self.text_statements.contains(statement)
     }
 
-    /// Whether there are any.
+    /// True if statements are prepared here with PREPARE.
     pub fn has_text_statements(&self) -> bool {
         !self.text_statements.is_empty()
     }
 
-    /// Appends COM_STMT_CLOSE for statements that are not wanted any more.
+    /// Appends COM_STMT_CLOSE for the statements that are to be closed.
     pub fn close_statements(&mut self, out: &mut Vec<u8>) {
         for id in self.statements.take_closing() {
             frame_with(out, 0, |out| {
@@ -459,7 +463,7 @@ impl<S: Stream> Connection<S> {
         self.expecting.push_back(expect);
     }
 
-    /// Consumes expected answers from the front of `buf`.
+    /// Consumes outstanding answers from the front of `buf`.
     pub fn swallow(&mut self, buf: &mut Buf) -> Result<Settled, SwallowError> {
         while let Some(expect) = self.expecting.front().copied() {
             let Some(header) = PacketHeader::parse(buf.filled()) else { return Ok(Settled::Waiting) };
@@ -495,7 +499,7 @@ impl<S: Stream> Connection<S> {
         Ok(Settled::Yes)
     }
 
-    /// A PREPARE that fails has dropped the statement that had its name.
+    /// Records a failed PREPARE, which also dropped the previous statement of that name.
     fn not_prepared(&mut self, error: ServerError) {
         if let Some(name) = self.preparing.take() {
             self.text_statements = with_name(&self.text_statements, &name, &TextStatements::default());
@@ -503,7 +507,7 @@ impl<S: Stream> Connection<S> {
         self.unprepared = Some(error);
     }
 
-    /// Waits for the expected answers: before a statement that must not run if one of them is an error.
+    /// Waits for the outstanding answers: before a statement that must not run if one of them is an error.
     pub async fn settle(&mut self) -> Result<(), SwallowError> {
         let mut buf = Buf::with_room(512);
         while self.swallow(&mut buf)? == Settled::Waiting {
@@ -519,8 +523,8 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
-    /// Whether the connection still lives, as far as is known here: swallows what already came. A server
-    /// that says something unasked is about to close.
+    /// True if the connection seems alive. Swallows what has already arrived. A server that sends anything
+    /// unasked is about to close.
     pub fn is_alive(&mut self, spare: &mut Buf) -> bool {
         if !self.stream.has_news() {
             return true;
@@ -532,8 +536,8 @@ impl<S: Stream> Connection<S> {
                 Ok(Some(0)) | Err(_) => break false,
                 Ok(Some(_)) => match self.swallow(spare) {
                     Ok(_) if !self.is_expecting() && !spare.is_empty() => break false,
-                    // An answer that is not whole yet: wait for it in the ordinary way would lose these
-                    // bytes, and such short answers come whole. Rather another connection.
+                    // An incomplete answer ends in `false`: waiting for the rest elsewhere would lose these
+                    // bytes, and answers this short normally arrive whole.
                     Ok(_) => {}
                     Err(_) => break false,
                 },

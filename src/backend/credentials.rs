@@ -1,6 +1,6 @@
-//! Which passwords the accounts have, as of now. Each password of an account is a credential with a
-//! generation: a server connection belongs to the credential that it was opened with, and no session of
-//! another credential ever gets it.
+//! The current passwords of the accounts. Each password of an account is a credential with a generation. A
+//! server connection belongs to the credential that it was opened with, and no session of another credential
+//! ever gets it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use super::Login;
 use crate::config::{Secret, User};
 
-/// Whether a credential still counts.
+/// Whether a credential is still valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is the password of its account.
+    /// The account's current password.
     Current,
-    /// The account has another password now. Sessions that logged in before go on.
+    /// A former password of the account. Sessions that logged in with it continue.
     Former,
-    /// The account is not there any more.
+    /// The account was removed.
     Removed,
 }
 
@@ -25,11 +25,11 @@ pub enum Standing {
 pub struct Renewal {
     /// Accounts that are new, or have another password.
     pub accounts: Vec<Arc<str>>,
-    /// A password that was one counts no more.
+    /// True if a password was replaced or removed.
     pub has_ended_one: bool,
 }
 
-/// See the module. One for each worker.
+/// The passwords of the accounts. Each worker has its own copy.
 #[derive(Debug, Default)]
 pub struct Credentials {
     current: RefCell<HashMap<Arc<str>, (Secret, u64)>>,
@@ -37,7 +37,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes over the users of a configuration: new ones, and those with another password, get a new generation.
+    /// Applies the users of a configuration: new users, and those with another password, get a new
+    /// generation.
     pub fn update(&self, users: &HashMap<Arc<str>, User>) -> Renewal {
         let mut current = self.current.borrow_mut();
         let before = current.len();
@@ -56,14 +57,14 @@ impl Credentials {
         renewal
     }
 
-    /// What a client that says this name must prove to know. None: there is no such account.
+    /// Returns the credential that a client of this name must prove to know. None: there is no such account.
     pub fn login(&self, user: &str) -> Option<Login> {
         let current = self.current.borrow();
         let (user, (password, generation)) = current.get_key_value(user)?;
         Some(Login { user: user.clone(), password: password.clone(), generation: *generation })
     }
 
-    /// Whether this generation of an account's password still counts.
+    /// Returns whether this generation of an account's password is still valid.
     pub fn standing(&self, user: &str, generation: u64) -> Standing {
         match self.current.borrow().get(user) {
             Some((_, current)) if *current == generation => Standing::Current,

@@ -1,4 +1,4 @@
-//! COM_BINLOG_DUMP_GTID: reads a MySQL server's binary log to its end of now.
+//! COM_BINLOG_DUMP_GTID: reads a MySQL server's binary log up to its current end.
 
 use super::{Connection, QueryError, ServerError};
 use crate::net::{Buf, Stream};
@@ -8,16 +8,17 @@ use crate::wire::{BinlogEvent, ErrPacket, MAX_PAYLOAD, PacketHeader, frame_with}
 /// BINLOG_DUMP_NON_BLOCK and BINLOG_THROUGH_GTID.
 const FLAGS: u16 = 0x01 | 0x04;
 
-/// Where the first file's events begin, behind its magic number.
+/// Where the events begin in a file: behind its magic number.
 const FIRST: u64 = 4;
 
-/// Else the server refuses who does not know its checksums; by the name of before 8.0.26, too. It does not take them
-/// off whatever is asked for.
+/// Declares that the proxy understands the server's checksums, which a dump requires; under the name from
+/// before 8.0.26, too. Whatever is declared, the server does not strip the checksums.
 const CHECKSUMS: &str = "SET @source_binlog_checksum = @@global.binlog_checksum, @master_binlog_checksum = @@global.binlog_checksum";
 
 impl<S: Stream> Connection<S> {
-    /// Calls `each` with all events of the server's binary log but those of the transactions in `excluded`. It needs
-    /// REPLICATION SLAVE. False: there were more than `most` bytes, or they cannot be read. The connection is of no use afterwards.
+    /// Calls `each` with the events of the server's binary log, except those of the transactions in
+    /// `excluded`. Needs REPLICATION SLAVE. Returns false if there were more than `most` bytes, or unreadable
+    /// ones. The connection cannot be used afterwards.
     pub async fn binlog(
         &mut self,
         excluded: &GtidSet,
@@ -31,9 +32,10 @@ impl<S: Stream> Connection<S> {
             frame_with(out, 0, |out| {
                 out.push(0x1e);
                 out.extend_from_slice(&FLAGS.to_le_bytes());
-                // No server id: as with mysqlbinlog, no replica's dump is ended for this one.
+                // Server id 0, as mysqlbinlog sends: with a replica's id, the server would end that replica's
+                // dump.
                 out.extend_from_slice(&0u32.to_le_bytes());
-                // From the first file that is needed.
+                // No file name: the server begins with the first file that is needed.
                 out.extend_from_slice(&0u32.to_le_bytes());
                 out.extend_from_slice(&FIRST.to_le_bytes());
                 out.extend_from_slice(&u32::try_from(set.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -51,7 +53,7 @@ impl<S: Stream> Connection<S> {
             all += header.total();
             let head = buf.filled().get(PacketHeader::LEN..header.total().min(need)).unwrap_or_default();
             match head.split_first() {
-                // The rest of an event that needs several packets.
+                // The rest of an event that spans several packets.
                 _ if goes_on => {}
                 Some((0, event)) => {
                     let whole = header.total() - PacketHeader::LEN - 1;
@@ -91,7 +93,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Reads until `buf` holds so many bytes.
+    /// Reads until `buf` holds this many bytes.
     async fn fill(&mut self, buf: &mut Buf, bytes: usize) -> Result<(), QueryError> {
         while buf.len() < bytes {
             buf.make_room((bytes - buf.len()).max(1));

@@ -1,23 +1,23 @@
-//! Whether an account passes `read_only`, as SHOW GRANTS says it: such an account writes to a demoted primary without an
-//! error. The privileges are SUPER (on MariaDB until 10.10), READ ONLY ADMIN (MariaDB), CONNECTION_ADMIN (MySQL); the
-//! account may have them by a role.
+//! Whether an account is exempt from `read_only`, according to SHOW GRANTS: such an account can write to a
+//! demoted primary without an error. The privileges are SUPER (on MariaDB until 10.10), READ ONLY ADMIN
+//! (MariaDB) and CONNECTION_ADMIN (MySQL), granted directly or through a role.
 
 use crate::topology::Flavor;
 
-/// With more roles than these an account counts as one that passes.
+/// An account with more roles than this is assumed to be exempt.
 const MOST_ROLES: usize = 32;
 
 /// One answer to SHOW GRANTS.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Grants {
-    /// A privilege for everything that lets the account pass.
+    /// True if a global privilege exempts the account.
     passes: bool,
     /// The granted roles, quoted as the server quotes them.
     roles: Vec<String>,
 }
 
-/// Asks whether the account of a connection passes `read_only`, by a role that it may take too. `ask` runs a statement and
-/// returns the first column. `version` is the greeting's.
+/// Returns whether the connection's account is exempt from `read_only`, also through a role that it may
+/// activate. `ask` runs a statement and returns the first column. `version` is the greeting's.
 pub async fn passes_read_only<E>(
     flavor: Flavor,
     version: &str,
@@ -51,7 +51,7 @@ fn read(lines: &[Vec<u8>], flavor: Flavor, version: &str) -> Grants {
         let line = String::from_utf8_lossy(line);
         let Some(granted) = line.strip_prefix("GRANT ") else { continue };
         if granted.starts_with(['`', '\'', '"']) {
-            // Roles; MySQL names several in a line.
+            // A grant of roles; MySQL lists several in a line.
             let names = granted.rsplit_once(" TO ").map_or(granted, |(names, _)| names);
             all.roles.extend(separate(names));
         } else if let Some((privileges, _)) = granted.split_once(" ON *.* TO ") {
@@ -61,7 +61,7 @@ fn read(lines: &[Vec<u8>], flavor: Flavor, version: &str) -> Grants {
     all
 }
 
-/// Names between commas; a comma in quotes belongs to a name.
+/// Splits names at commas; a comma in quotes belongs to a name.
 fn separate(names: &str) -> Vec<String> {
     let (mut found, mut quote) = (vec![String::new()], None);
     for c in names.chars() {
@@ -88,7 +88,7 @@ fn passes(privilege: &str, flavor: Flavor, version: &str) -> bool {
     }
 }
 
-/// From 10.11 on, MariaDB's SUPER does not include READ ONLY ADMIN. What cannot be read counts as earlier.
+/// From 10.11 on, MariaDB's SUPER does not include READ ONLY ADMIN. An unreadable version counts as earlier.
 fn is_before_10_11(version: &str) -> bool {
     let version = version.strip_prefix("5.5.5-").unwrap_or(version);
     let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
@@ -103,7 +103,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    /// The answers in their order; what was asked.
+    /// Returns the verdict and the statements asked, given these answers in order.
     fn asked(flavor: Flavor, version: &str, answers: &[&[&str]]) -> (bool, Vec<String>) {
         let (asked, answers) = (RefCell::new(Vec::new()), RefCell::new(answers.iter()));
         let told = async {

@@ -1,22 +1,22 @@
-//! What `LAST_INSERT_ID()` answers to a session. After an INSERT only the server knows: the
-//! id in an OK packet is also a value that the statement gave itself, which does not count.
-//! So the connection is asked before another session gets it.
+//! What `LAST_INSERT_ID()` returns to a session. After an INSERT only the server knows: the id in an OK
+//! packet may also be a value that the statement itself supplied, which `LAST_INSERT_ID()` ignores. So the
+//! proxy queries the connection before another session gets it.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// Where the value is.
+/// Where the session's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsertId {
-    /// Here.
+    /// In the proxy.
     Known(u64),
     /// On the session's connection to the primary.
     OnConnection,
-    /// It went with that connection.
+    /// Lost with that connection.
     Lost,
 }
 
-/// The session's own, which a connection can be given a share of.
+/// The session's insert id. A parked connection can share the cell.
 #[derive(Debug, Clone)]
 pub struct InsertIdCell(Rc<Cell<InsertId>>);
 
@@ -27,33 +27,34 @@ impl Default for InsertIdCell {
 }
 
 impl InsertIdCell {
-    /// As of now.
+    /// Returns where the value is.
     pub fn get(&self) -> InsertId {
         self.0.get()
     }
 
-    /// Something else from now on.
+    /// Sets where the value is.
     pub fn set(&self, value: InsertId) {
         self.0.set(value);
     }
 
-    /// For the connection that knows it, while it waits.
+    /// Returns the link that the connection with the value keeps while it is parked.
     pub fn bequeath(&self) -> PendingInsertId {
         PendingInsertId(Some(self.clone()))
     }
 }
 
-/// With a waiting connection: the session that must be told before the value is gone.
+/// A parked connection's link to the session that must learn the value before it is lost. Dropping it marks
+/// the value as lost.
 #[derive(Debug)]
 pub struct PendingInsertId(Option<InsertIdCell>);
 
 impl PendingInsertId {
-    /// The session has its connection back.
+    /// Removes the link: the session has reclaimed its connection.
     pub fn revoke(mut self) {
         self.0 = None;
     }
 
-    /// The value.
+    /// Passes the value to the session.
     pub fn tell(mut self, id: u64) {
         if let Some(cell) = self.0.take() {
             cell.set(InsertId::Known(id));

@@ -1,5 +1,5 @@
-//! The server side: connect, log in, bring a connection to a session's state, pool,
-//! reset. A connection belongs to one worker; only the ceilings are shared.
+//! Server connections: opens, authenticates, pools and resets them, and sets a session's state on them. A
+//! connection belongs to one worker; the workers share only the limits in `Ceilings`.
 #![cfg_attr(
     not(test),
     deny(
@@ -39,15 +39,15 @@ pub use query::{QueryError, ResultSet, Values};
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};
 
-/// A server's refusal, kept beyond the packet that it came in.
+/// The contents of an ERR packet, owned, so that they outlive the packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("error {code} ({}): {}", String::from_utf8_lossy(sqlstate), String::from_utf8_lossy(message))]
 pub struct ServerError {
     /// The error code.
     pub code: u16,
-    /// Five characters.
+    /// The SQLSTATE: five characters.
     pub sqlstate: [u8; 5],
-    /// The server's words.
+    /// The server's error message.
     pub message: Vec<u8>,
 }
 

@@ -1,6 +1,7 @@
-//! One worker's pool. A connection stays parked with the session that used it last until
-//! another session needs it; one whose session is gone is anybody's. What the next
-//! session needs differently is sent in front of its first statement (see `Connection`).
+//! One worker's pool of server connections. A connection stays parked with the session that used it last
+//! until another session needs the connection. If that session has ended, any session may take the
+//! connection. Where the next session's state differs, the difference is sent ahead of its first statement
+//! (see `Connection`).
 
 mod lease;
 
@@ -19,27 +20,27 @@ use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
-/// Error codes by which a server refuses one more connection: of this user (1226 `MAX_USER_CONNECTIONS`,
-/// 1203 `max_user_connections`).
+/// ERR codes by which a server refuses another connection of this user: 1226 (`MAX_USER_CONNECTIONS`) and
+/// 1203 (`max_user_connections`).
 const USER_LIMITS: [u16; 2] = [1226, 1203];
 
-/// For a COM_QUIT.
+/// How long to wait for a COM_QUIT to be sent.
 const QUIT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Connections that can stand in for each other.
+/// Identifies connections that are interchangeable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PoolKey {
-    /// On this server,
+    /// The server that the connections lead to.
     pub server: ServerId,
-    /// of this account,
+    /// The account that they are logged in with.
     pub user: Arc<str>,
-    /// opened with this generation of its password,
+    /// The generation of the account's password that they were opened with (see `Credentials`).
     pub credential: u64,
-    /// of this class.
+    /// Their class.
     pub class: Class,
 }
 
-/// Limits and timeouts at the moment of asking.
+/// The limits and timeouts in force when a session asks for a connection.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// `limits.max_server_connections`
@@ -52,16 +53,17 @@ pub struct Terms {
     pub connect: Duration,
 }
 
-/// The session that asks.
+/// The session that asks for a connection.
 #[derive(Debug)]
 pub struct Applicant<'a> {
     /// Its connection id.
     pub id: u32,
-    /// Its state.
+    /// The state that the connection must have for this session.
     pub wish: &'a Carried,
     /// The collation id of its handshake.
     pub collation: u16,
-    /// Its home is elsewhere: it has one statement here, or a few.
+    /// True if the session needs this server for only one statement, or a few: it usually uses another
+    /// server.
     pub passing: bool,
 }
 
@@ -74,17 +76,17 @@ pub enum Limit {
     User,
     /// The server itself refuses more connections of this account.
     Account,
-    /// None: others are being opened.
+    /// No limit: enough connections are being opened already (see `Shelf::may_open`).
     Opening,
 }
 
-/// Why the pool gave nothing.
+/// Why the pool returned no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
-    /// A limit stayed reached for `limits.queue_timeout`.
+    /// No connection became free within `limits.queue_timeout`.
     #[error("no server connection became free within {0:?}")]
     Queue(Duration, Limit),
-    /// Opening one failed.
+    /// Opening a connection failed.
     #[error("{0}")]
     Connect(#[from] ConnectError),
 }
@@ -96,23 +98,23 @@ pub type Leased<S> = (Box<Connection<S>>, Seat<S>);
 pub struct Pool<R: Runtime> {
     runtime: R,
     shelves: RefCell<HashMap<PoolKey, Rc<Shelf<R::Stream>>>>,
-    /// In order.
+    /// The sessions that wait for a connection, in order.
     waiters: RefCell<VecDeque<Rc<lease::Waiter>>>,
-    /// Counts parkings: the order in which connections were left.
+    /// Counts parkings, which orders the parked connections by age.
     clock: Rc<Cell<u64>>,
-    /// Seconds since the worker began, set from outside.
+    /// Seconds since the worker began; `set_second` updates it.
     second: Cell<u32>,
     ceilings: Arc<Ceilings>,
-    /// Which of the connections' credentials still count.
+    /// The accounts' current passwords.
     credentials: Rc<Credentials>,
-    /// Which worker of how many: each has its share of a limit.
+    /// This worker's index and the number of workers: each worker has a share of every limit.
     share: (usize, usize),
     buffers: Rc<BufferPool>,
     metrics: Arc<WorkerMetrics>,
 }
 
 impl<R: Runtime> Pool<R> {
-    /// An empty pool of one worker, the `share.0`th of `share.1`.
+    /// Returns an empty pool for worker `share.0` of `share.1`.
     pub fn new(
         runtime: R,
         ceilings: Arc<Ceilings>,
@@ -134,13 +136,13 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// The accounts' passwords, for logins and for `credentials_changed`.
+    /// Returns the accounts' passwords. After changing them, call `credentials_changed`.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Closes what waits and was opened with a password that does not count any more: all connections of an account
-    /// that is gone; those of a former password that no session comes back to.
+    /// Closes parked connections whose password is no longer valid: all connections of a removed account, and
+    /// those of a former password that no session claims.
     pub fn credentials_changed(&self) {
         for (key, shelf) in self.shelves.borrow().iter() {
             shelf.standing.set(self.credentials.standing(&key.user, key.credential));
@@ -152,7 +154,7 @@ impl<R: Runtime> Pool<R> {
         });
     }
 
-    /// One that waits and lives.
+    /// Takes a parked connection that is alive.
     async fn take_parked(
         &self,
         key: &PoolKey,
@@ -174,9 +176,9 @@ impl<R: Runtime> Pool<R> {
         None
     }
 
-    /// One that only read, while its server was a replica, for a session that writes there: a reset costs the server
-    /// far less than a login. Of those that sessions left only what is of an earlier generation than this one: who reads
-    /// from the primary comes back.
+    /// Takes a parked read-only connection of this server for a session that writes there: a reset costs the
+    /// server far less than a login. Steals only connections from before this generation, when the server was
+    /// a replica: a session that reads from the primary now will reclaim its connection.
     async fn take_turned(
         &self,
         key: &PoolKey,
@@ -193,10 +195,11 @@ impl<R: Runtime> Pool<R> {
             let seat = self.shelf(key).seat_open(session.id, connection.about.thread_id);
             old.give_up();
             connection.about.class = key.class;
-            // Its answer is swallowed in front of that to the session's statement.
+            // The answer to the reset is swallowed before the answer to the session's statement.
             let mut out = self.buffers.small();
             out.replace_with(|out| connection.reset(out));
-            // Under the same id as before, and yet nothing of its last session is there.
+            // Its thread id is unchanged, but the reset cleared the row counts and warnings of its last
+            // session.
             connection.has_past = true;
             let (sent, out) = connection.stream.write_all(out).await;
             self.buffers.give(out);
@@ -207,32 +210,34 @@ impl<R: Runtime> Pool<R> {
         None
     }
 
-    /// Before a connection changes hands it must be settled and alive, and the session that had it gets what only
-    /// the connection knows.
+    /// Prepares a parked connection for another session: waits for the expected answers, checks that the
+    /// connection is alive, and passes its insert id to the session that parked it. None: the connection is
+    /// unusable.
     async fn take_over(
         &self,
         mut connection: Box<Connection<R::Stream>>,
         limit: Duration,
     ) -> Option<Box<Connection<R::Stream>>> {
         let Some(legacy) = connection.legacy.take() else {
-            // Most often settled long ago.
+            // Usually no answers are outstanding.
             let settled = !connection.is_expecting()
                 || matches!(self.runtime.timeout(limit, connection.settle()).await, Some(Ok(())));
             return (settled && self.is_alive(&mut connection)).then_some(connection);
         };
-        // In a task of its own: who wants the connection may end meanwhile, and its former session must still
-        // be told.
+        // A separate task: the session that wants the connection may end meanwhile, and the former session
+        // still needs its insert id.
         let (reply, answer) = oneshot::channel();
         let runtime = self.runtime.clone();
         self.runtime.spawn(async move {
             let known = learn_insert_id(&runtime, &mut connection, Some(legacy), limit).await;
-            // Nobody wants it any more: it is closed.
+            // If the receiver is gone, the connection is closed here.
             let _ = reply.send(known.then_some(connection));
         });
         answer.await.ok().flatten()
     }
 
-    /// Asks the connection for its insert id, for the session that waits for it and for the connection itself.
+    /// Queries `LAST_INSERT_ID()` and stores the result in the connection and, through `legacy`, in the
+    /// session that waits for it. Returns false if the query failed.
     pub async fn learn_insert_id(
         &self,
         connection: &mut Connection<R::Stream>,
@@ -242,7 +247,7 @@ impl<R: Runtime> Pool<R> {
         learn_insert_id(&self.runtime, connection, legacy, limit).await
     }
 
-    /// Whether a connection that waited still lives, as far as can be seen without asking.
+    /// True if a parked connection seems alive, as far as that shows without a query.
     pub fn is_alive(&self, connection: &mut Connection<R::Stream>) -> bool {
         if !connection.stream.has_news() {
             return true;
@@ -264,7 +269,8 @@ impl<R: Runtime> Pool<R> {
         shelf
     }
 
-    /// True if a session that begins now may have this connection: its password counts, and what it began with.
+    /// True if a new session may have this connection: its password is current, and the server's settings for
+    /// new connections have not changed since it was opened.
     fn is_of_now(&self, connection: &Connection<R::Stream>, seat: &Seat<R::Stream>) -> bool {
         seat.standing() == Standing::Current && self.began_as_now(connection)
     }
@@ -273,16 +279,17 @@ impl<R: Runtime> Pool<R> {
         connection.begun == self.ceilings.renewals.of(connection.about.server)
     }
 
-    /// A statement changed what new connections to this server (None: to all of them) begin with. Those that wait are
-    /// closed unless their sessions come back to them; the other workers do so within a second, and none of them gives
-    /// one to another session meanwhile.
+    /// Handles a statement that changed what new connections to this server (None: to any server) begin with.
+    /// Closes parked connections that no session claims. The other workers do so within a second, and until
+    /// then give none of these connections to another session.
     pub fn renew(&self, server: Option<ServerId>) {
         self.ceilings.renewals.renew(server);
         self.retain(|_, _, _| true);
     }
 
-    /// A session's statement is done and nothing keeps its connection: it waits in its seat, unless others
-    /// wait for it or its place. `asked_for`: the session may yet ask it what the statement did.
+    /// Parks the connection after a statement if nothing pins it. The session keeps its claim, unless others
+    /// wait for the connection or its place. `asked_for`: the session may still ask the connection about its
+    /// last statement.
     #[inline]
     pub fn park(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
         let key = seat.key();
@@ -292,7 +299,7 @@ impl<R: Runtime> Pool<R> {
             return self.vacate(connection, seat);
         }
         if !wanted && connection.legacy.is_none() && connection.claim() {
-            // In another worker, which only a closed connection helps.
+            // A session of another worker waits: only a closed connection frees a place for that worker.
             drop(connection);
             seat.give_up();
             return;
@@ -304,7 +311,8 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// A session ends that leaves nothing on the connection that a next one could see.
+    /// Parks the connection of a session that has ended, without a claim. The next session must not be able
+    /// to see anything that this session left on it.
     pub fn park_for_others(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
         if !self.is_of_now(&connection, seat) || (!self.someone_waits(seat.key()) && connection.claim()) {
             self.vacate(connection, seat);
@@ -315,7 +323,7 @@ impl<R: Runtime> Pool<R> {
         self.wake_for(seat);
     }
 
-    /// The connection of this seat, if it was not taken by another session and still lives.
+    /// Returns the connection parked in this seat if no other session took it and it is alive.
     #[inline]
     pub fn reclaim(&self, seat: &Seat<R::Stream>) -> Option<Box<Connection<R::Stream>>> {
         let mut connection = seat.reclaim()?;
@@ -328,13 +336,13 @@ impl<R: Runtime> Pool<R> {
         None
     }
 
-    /// A session's connection broke or must not be used again: its place is free.
+    /// Closes a connection that broke or must not be used again, and frees its place.
     pub fn vacate(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
         drop(connection);
         self.leave(seat);
     }
 
-    /// A session ends that has left its connection in this seat, or had it taken.
+    /// Gives up the seat of a session that does not come back to it, whether or not its connection was taken.
     pub fn leave(&self, seat: &Seat<R::Stream>) {
         seat.give_up();
         self.wake_for(seat);
@@ -345,7 +353,8 @@ impl<R: Runtime> Pool<R> {
         self.wake(key.server, &key.user);
     }
 
-    /// A session ends with something on its connection that only a reset takes away; it is for others then.
+    /// Resets the connection of a session that has ended, where only a reset removes what the session left
+    /// there, and parks it for other sessions.
     pub async fn reset(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
         if !self.is_of_now(&connection, seat) {
             return self.vacate(connection, seat);
@@ -363,12 +372,13 @@ impl<R: Runtime> Pool<R> {
 
     /// Closes a connection that cannot be used again.
     pub async fn discard(&self, connection: Connection<R::Stream>) {
-        // A server that does not read is not waited for.
+        // Does not wait for a server that does not read.
         let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
-    /// Drops waiting connections that nobody may have any more, or that `keep` does not want; `keep` hears the connection, how long it waited, and
-    /// whether a session may come back to it.
+    /// Drops the parked connections that `keep` rejects, and those without a claim that are too old for a new
+    /// session (see `renew`). `keep` gets the connection, how long it has been parked, and whether a session
+    /// claims it.
     pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration, bool) -> bool) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
@@ -392,8 +402,8 @@ impl<R: Runtime> Pool<R> {
         self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
     }
 
-    /// Closes those that sessions in other workers wait for, and that must be asked for their insert id before.
-    /// `limit` bounds each question.
+    /// Closes connections that sessions of other workers wait for and whose insert id must be queried first.
+    /// `limit` bounds each query.
     pub async fn give_way(&self, limit: Duration) {
         let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
         for shelf in shelves {
@@ -407,24 +417,26 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// Connections to this server in the whole process, as far as this worker can tell: each has its share.
+    /// Estimates the connections to this server of the whole process: this worker's number times the number
+    /// of workers.
     pub fn connections_to(&self, server: ServerId) -> usize {
         let shelves = self.shelves.borrow();
         let here: usize = shelves.iter().filter(|(k, _)| k.server == server).map(|(_, s)| s.open()).sum();
         here * self.share.1
     }
 
-    /// The server has too many prepared statements: closes waiting connections that have some.
+    /// Closes parked connections that have prepared statements, because the server has too many of them.
+    /// Keeps those whose insert id is still needed.
     pub fn shed_statements(&self, server: ServerId) {
         self.retain(|c, _, _| c.about.server != server || c.statements.is_empty() || c.legacy.is_some());
     }
 
-    /// The time, in seconds since the worker began.
+    /// Sets the time, in seconds since the worker began.
     pub fn set_second(&self, second: u32) {
         self.second.set(second);
     }
 
-    /// The session whose connection to this server (None: any) has this id there.
+    /// Returns the session whose connection to this server (None: to any server) has this thread id.
     pub fn owner_of(&self, server: Option<ServerId>, thread_id: u32) -> Option<u32> {
         let shelves = self.shelves.borrow();
         let mut of_server = shelves.iter().filter(|(k, _)| server.is_none_or(|server| k.server == server));
@@ -455,7 +467,7 @@ async fn learn_insert_id<R: Runtime>(
     id.is_some()
 }
 
-/// A class for the proxy's own connections.
+/// The class of the proxy's own connections.
 pub fn own_class() -> Class {
     Class { capabilities: Capabilities::MULTI_STATEMENTS | Capabilities::MULTI_RESULTS, read_only: false }
 }

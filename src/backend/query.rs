@@ -1,4 +1,4 @@
-//! A small question of the proxy's own: probes, KILL. Answers are collected, not passed.
+//! The proxy's own small queries: probes, KILL. Their answers are collected, not forwarded.
 
 use std::ops::Range;
 
@@ -17,17 +17,17 @@ const MAX_ANSWER: usize = 16 << 20;
 pub struct ResultSet {
     /// The columns' names (aliases).
     pub columns: Vec<String>,
-    /// As many values as columns; None is NULL.
+    /// The rows, each with one value per column; None is NULL.
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
 }
 
-/// Why there is no answer.
+/// Why a query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The connection broke.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     #[error("protocol error: {0}")]
     Protocol(#[from] ProtocolError),
     /// An ERR packet.
@@ -80,7 +80,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// The request of a text that `row` is to ask, framed.
+    /// Returns the framed request for a query that `row` sends.
     pub fn question(&self, sql: &str) -> Vec<u8> {
         let attributes = self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let mut out = Vec::with_capacity(sql.len() + 8);
@@ -94,8 +94,8 @@ impl<S: Stream> Connection<S> {
         out
     }
 
-    /// Asks for one small row, many times a second: as `query`, without what that allocates. `buf` gets the answer;
-    /// what comes back is where the row's values are in it. No row: an empty range.
+    /// Sends a query for one small row. For frequent use: unlike `query`, it hardly allocates. The answer
+    /// goes to `buf`; returns the range of the row's payload there, empty if there is no row.
     pub async fn row(&mut self, question: &[u8], buf: &mut Buf) -> Result<Range<usize>, QueryError> {
         buf.clear();
         let sent = self.stream.write_now(question)?;
@@ -124,12 +124,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// COM_STMT_PREPARE; the answer's column definitions are dropped.
+    /// Sends COM_STMT_PREPARE and drops the answer's column definitions.
     pub async fn prepare(&mut self, text: &[u8]) -> Result<PrepareOk, QueryError> {
         let mut out = Buf::default();
         out.extend_from_slice(&PacketHeader { len: 1 + text.len(), seq: 0 }.to_bytes());
         out.extend_from_slice(&[0x16]);
-        // No copy of a long text is made.
+        // Sends in parts, so that a long text is not copied whole.
         let mut parts = text.chunks(LARGE_BUFFER);
         out.extend_from_slice(parts.next().unwrap_or_default());
         for part in parts {
@@ -175,14 +175,15 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Says COM_QUIT and closes; a server that does not take it is not waited for.
+    /// Sends COM_QUIT and closes, without waiting for an answer.
     pub async fn quit(mut self) {
         let mut out = Buf::default();
         out.replace_with(|out| frame_with(out, 0, |out| out.push(0x01)));
         let _ = self.stream.write_all(out).await;
     }
 
-    /// Ends when the server says something unasked or closes. It may be dropped and a query follow.
+    /// Returns when the server sends something unasked or closes. The future may be dropped; a query may then
+    /// follow.
     pub async fn closed(&mut self) {
         let mut buf = Buf::with_room(256);
         while self.stream.readable().await.is_ok() {
@@ -193,7 +194,7 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-/// The payload of the row of a result set, once all of the set is there.
+/// Returns the range of the result set's row once the whole set has arrived; an empty range if it has none.
 fn only_row(answer: &[u8], ends_columns: bool) -> Result<Option<Range<usize>>, QueryError> {
     let mut at = 0;
     let mut next = || {
@@ -223,7 +224,7 @@ fn only_row(answer: &[u8], ends_columns: bool) -> Result<Option<Range<usize>>, Q
     loop {
         let Some((range, payload)) = next() else { return Ok(None) };
         refused(payload)?;
-        // A value that begins so is longer than any packet.
+        // The end of the set: as a length prefix, 0xfe would mean a value longer than a packet.
         if payload.first() == Some(&0xfe) {
             return Ok(Some(row));
         }
@@ -235,7 +236,7 @@ fn only_row(answer: &[u8], ends_columns: bool) -> Result<Option<Range<usize>>, Q
 pub struct Values<'a>(Reader<'a>);
 
 impl<'a> Values<'a> {
-    /// Of a text row's payload.
+    /// Reads the payload of a text row.
     pub fn of(row: &'a [u8]) -> Self {
         Values(Reader::new(row))
     }

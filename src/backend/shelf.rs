@@ -1,5 +1,5 @@
-//! Where server connections of one kind wait. A connection stays with the session that
-//! used it last, in its seat, until that session comes back or another one needs it.
+//! The places of server connections that share a `PoolKey`. A connection stays parked in the seat of the
+//! session that used it last, until that session reclaims it or another session takes it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,25 +10,26 @@ use tokio::time::Instant;
 use super::{Carried, Connection, PoolKey, Standing};
 use crate::net::Stream;
 
-/// So many connections of a kind are opened at the same time. A server that is asked for all at once has none ready
-/// before it has nearly all of them: logins cost it milliseconds of computing each. While the first few are opened
-/// nobody waits longer, most sessions are served by these, and the rest can go on from what the first brought (a
-/// password in the cache of caching_sha2_password, TLS sessions to resume).
+/// How many connections of a shelf are opened at the same time. Asked for all connections at once, a server
+/// finishes none until nearly all are done: each login costs it milliseconds of computing. Opening a few at a
+/// time delays nobody: most sessions are then served by these first connections, and the rest benefit from
+/// what the first logins left (a password in the cache of caching_sha2_password, TLS sessions to resume).
 const OPENING: usize = 8;
 
-/// The same for sessions that only pass: a read takes less time than a login, so they had better share.
+/// The same limit for passing sessions: a read takes less time than a login, so sharing a connection is
+/// better.
 const OPENING_TO_PASS: usize = 2;
 
-/// Where no connection was opened for so long, the server is slow in another way, or does not answer: then it
-/// helps nobody to wait for others.
+/// If opening has made no progress for this long, the server is slow for another reason or does not answer:
+/// waiting for other opens is then pointless.
 pub const STALLED: Duration = Duration::from_millis(200);
 
-/// Which connections are taken that their sessions left to come back to.
+/// Which parked connections may be taken although a session claims them.
 #[derive(Debug, Clone, Copy)]
 pub enum Claims {
     /// None of them.
     Count,
-    /// Those that were taken in an earlier generation than this one.
+    /// Those opened in an earlier generation than this one.
     OfBefore(u64),
     /// All.
     None,
@@ -42,47 +43,48 @@ pub struct Seat<S: Stream> {
     epoch: u64,
 }
 
-/// One place: a connection that waits, or one that is in use, or nothing.
+/// One place: for a parked connection, one in use, or none.
 #[derive(Debug)]
 struct Slot<S> {
-    /// The session that may come back has this number.
+    /// The number of the seat that this place belongs to; 0 if to none.
     epoch: u64,
-    /// The id of the session that has it, or had it last.
+    /// The id of the session that has the connection, or had it last.
     owner: u32,
-    /// What `CONNECTION_ID()` answers on it.
+    /// What `CONNECTION_ID()` returns on the connection.
     thread_id: u32,
-    /// Its session is still there.
+    /// True if a session claims the connection.
     owned: bool,
-    /// The session may ask it what its last statement did: it is taken last.
+    /// True if the session may ask the connection about its last statement: such a connection is taken last.
     asked_for: bool,
     connection: Option<Box<Connection<S>>>,
-    /// The connection is being opened.
+    /// True while the connection is being opened.
     opening: bool,
-    /// When it was parked last: by the pool's clock, and in seconds.
+    /// When the connection was last parked, by the pool's clock.
     parked: u64,
+    /// The same in seconds since the worker began.
     second: u32,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Shelf<S: Stream> {
-    /// What its connections have in common.
+    /// What the shelf's connections have in common.
     pub key: PoolKey,
-    /// Whether the password that they were opened with still counts.
+    /// Whether the password that the shelf's connections were opened with is still valid.
     pub standing: Cell<Standing>,
     slots: RefCell<Vec<Slot<S>>>,
-    /// Slots without a connection, waiting or in use.
+    /// Indexes of slots that have no connection, parked or in use.
     free: RefCell<Vec<usize>>,
-    /// How many are being opened,
+    /// How many connections are being opened.
     opening: Cell<usize>,
-    /// and when the last one was ready, or the first of these was begun.
+    /// When the last of them was ready, or, before that, when the first was begun.
     progress: Cell<Option<Instant>>,
     epochs: Cell<u64>,
     clock: Rc<Cell<u64>>,
 }
 
 impl<S: Stream> Shelf<S> {
-    /// An empty one. `clock` is shared by all shelves of a pool.
+    /// Returns an empty shelf. `clock` is shared by all shelves of a pool.
     pub fn new(key: PoolKey, standing: Standing, clock: Rc<Cell<u64>>) -> Self {
         Shelf {
             key,
@@ -96,7 +98,8 @@ impl<S: Stream> Shelf<S> {
         }
     }
 
-    /// Whether one more may be opened now; else it is better to wait for one of those that are.
+    /// True if another connection may be opened now. Otherwise it is better to wait for one that is being
+    /// opened.
     pub fn may_open(&self, passing: bool) -> bool {
         let most = if passing { OPENING_TO_PASS } else { OPENING };
         self.opening.get() < most || self.progress.get().is_none_or(|last| last.elapsed() >= STALLED)
@@ -113,12 +116,12 @@ impl<S: Stream> Shelf<S> {
         self.epochs.get()
     }
 
-    /// Whether one is being opened.
+    /// True if a connection is being opened.
     pub fn is_opening(&self) -> bool {
         self.opening.get() > 0
     }
 
-    /// A place for a connection that is opened now.
+    /// Returns a place for a connection that is about to be opened.
     pub fn seat(self: &Rc<Self>, owner: u32) -> Seat<S> {
         if self.opening.replace(self.opening.get() + 1) == 0 {
             self.progress.set(Some(Instant::now()));
@@ -126,7 +129,7 @@ impl<S: Stream> Shelf<S> {
         self.place(owner, 0, true)
     }
 
-    /// A place for a connection that was open before, with this id at the server.
+    /// Returns a place for a connection that is already open, with this thread id.
     pub fn seat_open(self: &Rc<Self>, owner: u32, thread_id: u32) -> Seat<S> {
         self.place(owner, thread_id, false)
     }
@@ -160,9 +163,9 @@ impl<S: Stream> Shelf<S> {
         Seat { shelf: self.clone(), index, epoch }
     }
 
-    /// Takes a waiting connection that can serve a session with this state: one that no session claims, the
-    /// youngest of them, else, of those whose claims do not count, the one parked longest ago. Only those count that
-    /// were begun at this count of their server's renewals.
+    /// Takes a parked connection that can serve a session with this state. Prefers the most recently parked
+    /// without a claim; otherwise takes the one parked longest ago whose claim may be ignored. Considers only
+    /// connections with this renewal count.
     pub fn take(
         self: &Rc<Self>,
         owner: u32,
@@ -196,21 +199,22 @@ impl<S: Stream> Shelf<S> {
         Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
     }
 
-    /// The session that has the connection with this id at the server, or had it last.
+    /// Returns the session that has the connection with this thread id, or had it last.
     pub fn owner_of(&self, thread_id: u32) -> Option<u32> {
         let slots = self.slots.borrow();
-        // One that is being opened has no id yet.
+        // A connection that is being opened has no thread id yet.
         let mut open = slots.iter().filter(|s| s.epoch != 0 && !s.opening);
         open.find(|s| s.thread_id == thread_id).map(|s| s.owner)
     }
 
-    /// When the connection that waits longest was parked, and whether a session claims it.
+    /// Returns whether a session claims the next connection to close, and when it was parked. Connections
+    /// without a claim come before claimed ones, older before younger.
     pub fn oldest(&self) -> Option<(bool, u64)> {
         let slots = self.slots.borrow();
         slots.iter().filter(|s| s.connection.is_some()).map(|s| (s.owned, s.parked)).min()
     }
 
-    /// Takes the connection that `oldest` spoke of.
+    /// Takes the connection that `oldest` describes.
     pub fn take_oldest(self: &Rc<Self>) -> Option<(Box<Connection<S>>, Seat<S>)> {
         let oldest = self.oldest();
         let mut slots = self.slots.borrow_mut();
@@ -222,7 +226,7 @@ impl<S: Stream> Shelf<S> {
         Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
     }
 
-    /// Takes one that waits and of which this is true.
+    /// Takes the first parked connection that satisfies `wanted`.
     pub fn take_where(
         self: &Rc<Self>,
         mut wanted: impl FnMut(&Connection<S>) -> bool,
@@ -235,8 +239,8 @@ impl<S: Stream> Shelf<S> {
         Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
     }
 
-    /// Drops waiting connections that `keep` does not want; it hears how many seconds they waited, and whether a session
-    /// claims them. Returns how many are gone.
+    /// Drops the parked connections that `keep` rejects. `keep` gets how many seconds a connection was
+    /// parked, and whether a session claims it. Returns how many were dropped.
     pub fn retain(&self, now: u32, mut keep: impl FnMut(&Connection<S>, u32, bool) -> bool) -> u64 {
         let mut gone = 0;
         for (index, slot) in self.slots.borrow_mut().iter_mut().enumerate() {
@@ -251,13 +255,13 @@ impl<S: Stream> Shelf<S> {
         gone
     }
 
-    /// Connections of this shelf: waiting, or in use.
+    /// Returns the number of places that are taken: by parked connections or those in use.
     pub fn open(&self) -> usize {
         self.slots.borrow().len() - self.free.borrow().len()
     }
 }
 
-/// A seat that nobody has is free, also when a future that held it is dropped.
+/// A dropped seat frees its place, also if the future that held the seat is cancelled.
 impl<S: Stream> Drop for Seat<S> {
     fn drop(&mut self) {
         self.give_up();
@@ -265,7 +269,7 @@ impl<S: Stream> Drop for Seat<S> {
 }
 
 impl<S: Stream> Seat<S> {
-    /// The connection is open now; the server calls it so.
+    /// Records that the connection is open, with this thread id.
     pub fn opened(&self, thread_id: u32) {
         let mut slots = self.shelf.slots.borrow_mut();
         if let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) {
@@ -275,18 +279,18 @@ impl<S: Stream> Seat<S> {
         }
     }
 
-    /// Whose connections.
+    /// Returns the key of the seat's shelf.
     pub fn key(&self) -> &PoolKey {
         &self.shelf.key
     }
 
-    /// Whether the password that the connection was opened with still counts.
+    /// Returns whether the password that the connection was opened with is still valid.
     #[inline]
     pub fn standing(&self) -> Standing {
         self.shelf.standing.get()
     }
 
-    /// The connection that was parked here, unless another session took it.
+    /// Takes the connection parked here, unless another session took it.
     #[inline]
     pub fn reclaim(&self) -> Option<Box<Connection<S>>> {
         let mut slots = self.shelf.slots.borrow_mut();
@@ -294,7 +298,7 @@ impl<S: Stream> Seat<S> {
         slot.connection.take()
     }
 
-    /// Leaves the connection here, for this session or, without `claim`, for whoever comes.
+    /// Parks the connection here: for this session, or, without `claim`, for any session.
     #[inline]
     pub fn park(&self, connection: Box<Connection<S>>, claim: bool, asked_for: bool, second: u32) {
         let clock = &self.shelf.clock;
@@ -312,7 +316,7 @@ impl<S: Stream> Seat<S> {
         }
     }
 
-    /// Nobody will come back: the session is gone, or its connection is.
+    /// Gives up the claim on this place: the session has ended, or its connection is gone.
     pub fn give_up(&self) {
         let mut slots = self.shelf.slots.borrow_mut();
         let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) else { return };

@@ -1,5 +1,5 @@
-//! The prepared statements that one server connection has: prepared when a session first
-//! needs them there, shared by the sessions that come to it, the least used closed first.
+//! The statements prepared on one server connection. A statement is prepared when a session first needs it
+//! there, and shared by later sessions. Beyond a limit, the least recently used is closed.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -7,25 +7,26 @@ use std::sync::Arc;
 
 use super::Carried;
 
-/// A text and what it was prepared under, alike for all sessions of a worker that prepared the same.
+/// A statement's text and the state it was prepared in, shared by all sessions of a worker that prepared the
+/// same.
 #[derive(Debug)]
 pub struct PreparedText {
-    /// Tells it apart from all others of the worker, now and later.
+    /// An id that is unique in the worker for its whole life.
     pub id: u64,
     /// The statement.
     pub text: Arc<[u8]>,
-    /// Schema, character set and SQL mode were these.
+    /// The state at the time: its schema, character set and SQL mode count.
     pub under: Rc<Carried>,
 }
 
 /// One statement on a server.
 #[derive(Debug, Clone)]
 pub struct ServerStatement {
-    /// The server's id of it.
+    /// The server's statement id.
     pub id: u32,
-    /// The parameter types that the server was told last; an execute without types means these.
+    /// The parameter types that were last sent to the server; an execute without types reuses them.
     pub types: Option<Rc<[u8]>>,
-    /// True if it was executed with types that are not known.
+    /// True if it was executed with unknown types.
     pub mixed: bool,
     used: u64,
 }
@@ -35,12 +36,12 @@ pub struct ServerStatement {
 pub struct Statements {
     open: HashMap<u64, ServerStatement>,
     uses: u64,
-    /// To be closed with the next write.
+    /// Statement ids to close with the next write.
     closing: Vec<u32>,
 }
 
 impl Statements {
-    /// The statement of this text, if it is prepared here.
+    /// Returns the statement of this text, if it is prepared here.
     pub fn get(&mut self, text: u64) -> Option<&mut ServerStatement> {
         self.uses += 1;
         let uses = self.uses;
@@ -49,7 +50,8 @@ impl Statements {
         Some(statement)
     }
 
-    /// The server prepared it. What it had under the same text before is closed, and the least used beyond `max`.
+    /// Adds a statement that the server prepared. Closes the previous one of the same text, and the least
+    /// recently used beyond `max`.
     pub fn insert(&mut self, text: u64, id: u32, max: usize) {
         self.uses += 1;
         let statement = ServerStatement { id, types: None, mixed: false, used: self.uses };
@@ -62,43 +64,43 @@ impl Statements {
         }
     }
 
-    /// It is not wanted here any more.
+    /// Closes the statement of this text.
     pub fn close(&mut self, text: u64) {
         self.closing.extend(self.open.remove(&text).map(|s| s.id));
     }
 
-    /// The server says that it does not know it.
+    /// Removes a statement that the server does not know.
     pub fn forget(&mut self, text: u64) {
         self.open.remove(&text);
     }
 
-    /// Closes all: the server has too many.
+    /// Closes all statements, because the server has too many.
     pub fn close_all(&mut self) {
         self.closing.extend(self.open.drain().map(|(_, s)| s.id));
     }
 
-    /// COM_RESET_CONNECTION closed all of them.
+    /// Forgets all statements: COM_RESET_CONNECTION closed them.
     pub fn clear(&mut self) {
         self.open.clear();
         self.closing.clear();
     }
 
-    /// Whether COM_STMT_CLOSE is owed.
+    /// True if COM_STMT_CLOSE must be sent.
     pub fn owes_closing(&self) -> bool {
         !self.closing.is_empty()
     }
 
-    /// Those to close now: COM_STMT_CLOSE has no answer.
+    /// Takes the ids to close. COM_STMT_CLOSE has no answer.
     pub fn take_closing(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.closing)
     }
 
-    /// How many are open.
+    /// Returns how many statements are open.
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// Whether none is open.
+    /// True if no statement is open.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

@@ -66,7 +66,7 @@ async fn a_handshake_that_fails_is_followed_by_a_login_without_it_where_that_may
     let (result, heard) = log_in_with(TlsMode::Preferred).await;
     assert_eq!(result, Ok((false, true)));
     let [(1, request), (1, response)] = &heard[..] else { panic!("{heard:?}") };
-    // The request is the front of a handshake response, with the flag.
+    // The SSL request is the beginning of a handshake response, with the SSL flag.
     assert_eq!(request.len(), 32);
     assert_eq!(request[1] & 0x08, 0x08, "CLIENT_SSL");
     assert_eq!(response[1] & 0x08, 0, "no CLIENT_SSL");

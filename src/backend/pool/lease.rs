@@ -1,5 +1,6 @@
-//! Taking a connection: in which order sessions get what is there, may open, take over from
-//! others, or wait; and what the workers tell each other about a limit that they share.
+//! Leasing a connection: the order in which sessions are served, and whether a session takes a parked
+//! connection, opens one, steals one or waits. Also what the workers tell each other about a limit that they
+//! share.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,8 +17,8 @@ use crate::net::Runtime;
 use crate::telemetry::{Counted, Handshake, cell_of};
 use crate::topology::ServerId;
 
-/// Who waits looks again after this time, whatever happens: a server that refuses by a limit of its own does
-/// not say when there is room.
+/// A waiting session looks again after this time in any case: a server that refuses by a limit of its own
+/// does not announce when there is room.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A session that waits.
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Waiter {
     server: ServerId,
     user: Arc<str>,
-    /// For what, when it looked last.
+    /// The limit that it waited for when it last looked.
     limit: Cell<Limit>,
     /// See `Applicant`.
     passing: bool,
@@ -33,19 +34,20 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// Whether one of this user who came later must not be served before it: who waits for the limit of its
-    /// account holds up nobody else's.
+    /// True if a later session of `user` must not be served before this one. A session that waits for the
+    /// limit of its own account blocks only sessions of that account.
     fn is_before(&self, server: ServerId, user: &str) -> bool {
         self.server == server && (self.limit.get() == Limit::Server || *self.user == *user)
     }
 
-    /// Whether it waits for what others open, while more may be opened for who stays.
+    /// True if it is blocked only by the limit on concurrent opens for passing sessions: other sessions may
+    /// open more.
     fn lets_others_open(&self) -> bool {
         self.passing && self.limit.get() == Limit::Opening
     }
 }
 
-/// Leaves the queue when dropped, also when the wait was given up, and lets the next one look.
+/// Removes the waiter from the queue when dropped, also if its wait was cancelled, and wakes the next one.
 struct Queued<'a, R: Runtime>(&'a Pool<R>, Rc<Waiter>);
 
 impl<R: Runtime> Drop for Queued<'_, R> {
@@ -55,7 +57,7 @@ impl<R: Runtime> Drop for Queued<'_, R> {
     }
 }
 
-/// Who asks for what.
+/// One request for a connection.
 struct Ask<'a> {
     key: &'a PoolKey,
     target: &'a Target,
@@ -65,21 +67,22 @@ struct Ask<'a> {
     deadline: Instant,
 }
 
-/// What one look came to.
+/// The result of one look.
 enum Look<S: crate::net::Stream> {
-    /// There is one.
+    /// A connection for the session.
     Leased(Leased<S>),
     /// Look again at once: a place became free.
     Again,
-    /// This limit is reached. `entitled`: by others, who have more of it than their share.
+    /// This limit is reached. `entitled`: this worker has used less than its share, so other workers have
+    /// more than theirs.
     Wait { limit: Limit, entitled: bool },
 }
 
 impl<R: Runtime> Pool<R> {
-    /// A connection for a session with this state: one that nobody claims, else one that only read while its server was
-    /// a replica, else a new one while there is room and not many are being opened, else the one that its session left
-    /// longest ago; else waits, in order. A session that only passes takes over what others left while one is being
-    /// opened.
+    /// Leases a connection for a session, by the first of these that succeeds: a parked connection that no
+    /// session claims; a read-only one from when the server was a replica; a new one, if the limits permit
+    /// and few are being opened; stealing the connection that was parked longest ago; waiting in the queue. A
+    /// passing session steals as soon as a connection is being opened.
     pub async fn lease(
         &self,
         key: &PoolKey,
@@ -92,7 +95,7 @@ impl<R: Runtime> Pool<R> {
         let mut queued: Option<Queued<'_, R>> = None;
         let mut reached = Limit::Server;
         let mut mark = Mark::default();
-        // Nothing was parked here during a whole pause: what this worker has is kept by its sessions.
+        // True if no connection was parked here during a whole pause: sessions hold all that this worker has.
         let mut stuck = false;
         loop {
             let first = match &queued {
@@ -106,7 +109,7 @@ impl<R: Runtime> Pool<R> {
                     Look::Again => continue,
                     Look::Wait { limit, entitled } => {
                         reached = limit;
-                        // No other worker can help to open one.
+                        // Another worker cannot speed up an open.
                         wanted = (limit != Limit::Opening && (entitled || stuck)).then_some(limit);
                     }
                 }
@@ -116,7 +119,7 @@ impl<R: Runtime> Pool<R> {
                 let let_others_open = me.lets_others_open();
                 me.limit.set(reached);
                 if me.lets_others_open() && !let_others_open {
-                    // The wake may have been for a place.
+                    // The wake-up may have been for a free place, which a session further back can use.
                     self.wake_who_stays(key);
                 }
             }
@@ -132,7 +135,7 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// What there is for the first in the queue.
+    /// Tries each way once to get a connection for the first session in the queue.
     async fn look<'a>(
         &'a self,
         ask: &Ask<'_>,
@@ -154,7 +157,7 @@ impl<R: Runtime> Pool<R> {
         }
         let quota = self.room(key, terms);
         let mut reached = quota.err();
-        // For ever it does not let others go first.
+        // A passing session lets others open first, but only for so long.
         let began = ask.deadline.checked_sub(terms.queue);
         let passing = session.passing && began.is_none_or(|began| began.elapsed() < STALLED);
         if reached.is_none() && !self.shelf(key).may_open(passing) {
@@ -174,12 +177,12 @@ impl<R: Runtime> Pool<R> {
         if matches!(limit, Limit::Account | Limit::Opening) {
             return Ok(Look::Wait { limit, entitled: false });
         }
-        // What waited there may have been dead, and left its place.
+        // A parked connection may have been dead: its place is free now.
         let place_left = quota.is_err() && self.room(key, terms).is_ok();
         if place_left || self.make_way(key, limit, terms).await {
             return Ok(Look::Again);
         }
-        // Other workers do not use all of theirs.
+        // Other workers may not use all of their share.
         if quota.is_err() {
             match self.open(ask, queued).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
@@ -190,15 +193,15 @@ impl<R: Runtime> Pool<R> {
         Ok(Look::Wait { limit, entitled: quota.is_ok() })
     }
 
-    /// A new connection, unless a limit of the process or of the server is reached. While it is opened, others in
-    /// the queue may look for what is parked meanwhile.
+    /// Opens a connection, unless a limit of the process or of the server is reached. Meanwhile others in the
+    /// queue may look for parked connections.
     async fn open<'a>(
         &'a self,
         ask: &Ask<'_>,
         queued: &mut Option<Queued<'a, R>>,
     ) -> Result<Result<Leased<R::Stream>, Limit>, TakeError> {
         let Ask { key, target, terms, .. } = *ask;
-        // Its place is taken before the first await, so that others who come meanwhile see it.
+        // Takes the place before the first await, so that sessions that ask meanwhile see it taken.
         let seat = self.shelf(key).seat(ask.session.id);
         let acquire = self.ceilings.acquire(key.server, terms.server_limit, &key.user, terms.user_limit);
         let permit = match acquire.await {
@@ -245,10 +248,10 @@ impl<R: Runtime> Pool<R> {
         cell_of(&self.metrics.server_handshakes, result as usize).add(1);
     }
 
-    /// Joins the queue, at its end or, `again`, at its head.
+    /// Joins the queue at its end, or at its head if `again`.
     fn queue(&self, key: &PoolKey, passing: bool, again: bool) -> Queued<'_, R> {
         let (server, user) = (key.server, key.user.clone());
-        // Until it has looked, this is what it is held up by for all that the others know.
+        // Until it has looked, the other waiters assume that this limit blocks it.
         let limit = Cell::new(if passing { Limit::Opening } else { Limit::User });
         let waiter = Rc::new(Waiter { server, user, limit, passing, wake: Notify::new() });
         let mut waiters = self.waiters.borrow_mut();
@@ -267,28 +270,29 @@ impl<R: Runtime> Pool<R> {
         before.find(|w| me.passing || !w.lets_others_open()).is_some_and(|w| Rc::ptr_eq(w, me))
     }
 
-    /// Whether somebody must be served before one of this user who comes now.
+    /// True if another session must be served before a session of this user that asks now.
     fn someone_is_before(&self, key: &PoolKey, passing: bool) -> bool {
         let waiters = self.waiters.borrow();
         let mut before = waiters.iter().filter(|w| w.is_before(key.server, &key.user));
         before.any(|w| passing || !w.lets_others_open())
     }
 
-    /// Whether somebody waits who could use this connection or its place.
+    /// True if a waiting session could use this connection or its place.
     #[inline]
     pub(super) fn someone_waits(&self, key: &PoolKey) -> bool {
         let waiters = self.waiters.borrow();
         !waiters.is_empty() && waiters.iter().any(|w| w.is_before(key.server, &key.user))
     }
 
-    /// A connection of this user was parked or closed: the first who waits for it or its place looks.
+    /// Wakes the first session that waits for a connection of this user or for its place, after one was
+    /// parked or closed.
     #[inline]
     pub(super) fn wake(&self, server: ServerId, user: &str) {
         let waiters = self.waiters.borrow();
         let mut waiting = waiters.iter().filter(|w| w.is_before(server, user));
         let Some(first) = waiting.next() else { return };
         first.wake.notify_one();
-        // It may have no use for a place.
+        // A session that waits for others to open may be unable to use the place: wakes the next one too.
         if first.lets_others_open()
             && let Some(stays) = waiting.find(|w| !w.lets_others_open())
         {
@@ -304,8 +308,8 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// This worker's share of a limit; never nothing. (Where that makes more than the limit in all, the ceilings
-    /// that the workers share hold it.)
+    /// Returns this worker's share of a limit, at least one. If the shares add up to more than the limit, the
+    /// ceilings that the workers share still enforce it.
     fn quota(&self, limit: usize) -> usize {
         let (index, workers) = self.share;
         (limit / workers + usize::from(index < limit % workers)).max(1)
@@ -323,7 +327,7 @@ impl<R: Runtime> Pool<R> {
         if open(false) >= self.quota(terms.server_limit) { Err(Limit::Server) } else { Ok(()) }
     }
 
-    /// Drops the connection that waits longest among those whose place could be the one that is missing.
+    /// Closes the connection that has been parked longest among those whose place would satisfy this limit.
     async fn make_way(&self, key: &PoolKey, limit: Limit, terms: &Terms) -> bool {
         let oldest = {
             let shelves = self.shelves.borrow();
@@ -345,12 +349,12 @@ impl<R: Runtime> Pool<R> {
     }
 }
 
-/// What a session that waits shows the other workers.
+/// What a waiting session announces to the other workers.
 #[derive(Default)]
 struct Mark(Option<(Limit, WaitingMark)>);
 
 impl Mark {
-    /// Shows that a place at this limit is wanted, or nothing.
+    /// Announces that a place at this limit is wanted, or withdraws the announcement.
     fn show<R: Runtime>(&mut self, pool: &Pool<R>, key: &PoolKey, wanted: Option<Limit>) {
         if wanted != self.0.as_ref().map(|(shown, _)| *shown) {
             self.0 = wanted.and_then(|limit| {
@@ -360,7 +364,7 @@ impl Mark {
         }
     }
 
-    /// Waits for this, or for a place that another worker gives back.
+    /// Waits until `woken` is ready or another worker frees a place.
     async fn or_freed(&self, woken: impl Future<Output = ()>) {
         match &self.0 {
             Some((_, mark)) => tokio::select! {
