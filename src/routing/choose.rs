@@ -1,14 +1,15 @@
-//! Which replica gets a read: of two drawn at random by weight the less loaded one, in the
-//! proxy's own zone as long as one serves there. Pure, one pass, no allocation.
+//! Chooses the replica for a read: of two drawn at random by weight, the less loaded one. Replicas in the
+//! proxy's own zone take precedence. Pure, one pass, no allocation.
 
 use crate::topology::{Server, ServerId, Snapshot};
 
-/// The replica for a read, None if none is eligible.
+/// Returns the replica for a read; None if none is eligible.
 ///
-/// Eligible is who serves reads, does not stand in `avoid` (tried just now in vain) and `fits` (has
-/// applied what the read must see). With a `zone`, those in it shut the others out. Two are drawn by
-/// `weight` and compared by `load` (statements in flight) per weight; on a tie the first one drawn wins,
-/// so that without load each gets its share by weight. `random` is any number, new for each call.
+/// A replica is eligible if it serves reads, is not in `avoid` (servers that have just failed) and satisfies
+/// `fits` (has applied what the read must see). If one in `zone` is eligible, replicas elsewhere are ignored.
+/// Two replicas are drawn by `weight` and compared by `load` (statements in flight) per weight. On a tie the
+/// first one drawn is chosen, so that without load each replica gets its share by weight. `random` is any
+/// number, new for each call.
 pub fn choose_replica(
     snapshot: &Snapshot,
     random: u64,
@@ -21,7 +22,7 @@ pub fn choose_replica(
     let mut far = Draw::default();
     for server in snapshot.replicas().filter(|s| s.weight > 0 && !avoid.contains(&s.id)) {
         let is_near = zone.is_some() && server.zone.as_deref() == zone;
-        // One that is near makes what is far irrelevant, so it need not be asked.
+        // Once a near replica fits, far ones are irrelevant and need no check.
         if (is_near || near.first.is_none()) && fits(server) {
             let draw = if is_near { &mut near } else { &mut far };
             draw.add(ticket(random, server), server);
@@ -54,10 +55,11 @@ impl<'a> Draw<'a> {
     }
 }
 
-/// An exponentially distributed number with the weight as its rate: the lowest of several is each one's
-/// with a probability in proportion to its weight, and so is the next of the rest (Efraimidis and Spirakis).
+/// Returns an exponentially distributed number with the weight as its rate. Each server's ticket is the
+/// lowest with a probability in proportion to its weight, and the same holds for the next lowest among the
+/// rest (Efraimidis and Spirakis).
 fn ticket(random: u64, server: &Server) -> f64 {
-    // SplitMix64's finalizer makes one number as many independent ones as there are servers.
+    // SplitMix64's finalizer derives an independent number for each server from the one random number.
     let mut z =
         random.wrapping_add(u64::from(server.id.0).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,5 +1,5 @@
-//! Where a statement goes: [`place`] says to the primary or to a replica, by the class of
-//! the statement; [`route`] finds the server, by the snapshot and the load.
+//! Where a statement runs: [`place`] chooses the primary or a replica by the class of the statement;
+//! [`route`] chooses the server by the snapshot and the load.
 
 mod split;
 
@@ -11,35 +11,35 @@ pub use choose::choose_replica;
 
 use crate::topology::{ServerId, Snapshot};
 
-/// What the port wants.
+/// The role that a port asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// The primary.
     Writer,
     /// A replica.
     Reader {
-        /// Without any, the primary, read-only (`replicas.fallback`).
+        /// True if the primary serves reads while no replica does, read-only (`replicas.fallback`).
         or_writer: bool,
     },
 }
 
-/// The answer.
+/// The server chosen, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// To this server.
+    /// Use this server.
     Go {
-        /// Which one.
+        /// The server.
         server: ServerId,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
-    /// Nowhere yet: there is no primary.
+    /// There is no primary; wait for one.
     WaitForWriter,
-    /// Nowhere: no replica serves reads, and the primary must not stand in.
+    /// No replica serves reads, and the primary may not stand in.
     NoReplica,
 }
 
-/// Why a statement goes where it goes.
+/// Why a server was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The port is for the primary.
@@ -50,8 +50,9 @@ pub enum Reason {
     NoReplicaServes,
 }
 
-/// Decides. `random` is any number, `load` the statements or sessions on a server now; of two replicas
-/// picked at random the less loaded one wins. `avoid` was tried just now in vain.
+/// Chooses a server. `random` is any number, `load` the current number of statements or sessions on a server:
+/// of two replicas picked at random, the less loaded one is chosen. Servers in `avoid` have just failed and
+/// are skipped.
 pub fn route(
     want: Want,
     snapshot: &Snapshot,
@@ -89,8 +90,8 @@ fn writer(snapshot: &Snapshot, reason: Reason) -> Decision {
     }
 }
 
-/// Whether a session may stay where it is. Replicas in `avoid` were tried just now in vain: as for `route`, they
-/// do not count, so that what `route` chose from a snapshot may stay there.
+/// True if a session may stay on this server. Replicas in `avoid` have just failed and do not count, as for
+/// `route`: a server that `route` chose from a snapshot may stay chosen under that snapshot.
 pub fn may_stay(
     want: Want,
     snapshot: &Snapshot,

@@ -1,9 +1,9 @@
-//! Which of a session's servers a statement goes to: a pure function of the statement's
-//! class and of what the session holds, with its reason.
+//! Which of a session's two servers a statement runs on: a pure function of the statement's class and the
+//! session's state, with its reason.
 
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 
-/// One of the two servers that a session speaks to.
+/// The role of one of the two servers that a session uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The primary.
@@ -12,7 +12,7 @@ pub enum Role {
     Reader,
 }
 
-/// One of something for each role.
+/// A value for each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PerRole<T> {
     /// For the primary.
@@ -22,7 +22,7 @@ pub struct PerRole<T> {
 }
 
 impl<T> PerRole<T> {
-    /// That of this role.
+    /// Returns the value for this role.
     pub fn of(&self, role: Role) -> &T {
         match role {
             Role::Writer => &self.writer,
@@ -30,7 +30,7 @@ impl<T> PerRole<T> {
         }
     }
 
-    /// That of this role.
+    /// Returns the value for this role, mutably.
     pub fn of_mut(&mut self, role: Role) -> &mut T {
         match role {
             Role::Writer => &mut self.writer,
@@ -40,30 +40,30 @@ impl<T> PerRole<T> {
 }
 
 impl Role {
-    /// Both.
+    /// Both roles.
     pub const BOTH: [Role; 2] = [Role::Writer, Role::Reader];
 }
 
-/// What counts of a session.
+/// The part of a session's state that decides where a statement runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionFacts {
-    /// Where a transaction is open.
+    /// The server with an open transaction.
     pub transaction: Option<Role>,
-    /// What it holds that its reads must see too is there.
+    /// The server where the session holds something that its reads must see.
     pub pinned: Option<Role>,
     /// `@@autocommit`
     pub autocommit: bool,
-    /// Its transactions only read: SET SESSION TRANSACTION READ ONLY.
+    /// True if its transactions only read: SET SESSION TRANSACTION READ ONLY.
     pub only_reads: bool,
-    /// A transaction that begins within another has its access mode, as on MySQL.
+    /// True if a transaction that begins while another is open keeps its access mode, as on MySQL.
     pub keeps_access_mode: bool,
-    /// Where its last statement ran.
+    /// The server of its last statement.
     pub last: Role,
-    /// Where its warnings are.
+    /// The server that has its warnings.
     pub diagnostics: Role,
 }
 
-/// Why a statement goes where it goes.
+/// Why a statement runs where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// The port does not split.
@@ -74,9 +74,9 @@ pub enum Why {
     Pinned,
     /// With autocommit off every statement is part of a transaction.
     AutocommitOff,
-    /// It asks what the session's last statement did.
+    /// It asks about the session's last statement.
     LooksBack,
-    /// Its class.
+    /// The class of the statement.
     Class(ClassReason),
     /// It is a read, but no replica serves.
     NoReplica,
@@ -87,7 +87,7 @@ pub enum Why {
 }
 
 impl Why {
-    /// For people, a sentence without its end.
+    /// Returns the reason for people, as a sentence without its end.
     pub const fn words(self) -> &'static str {
         match self {
             Why::Port => "the port decides",
@@ -103,13 +103,13 @@ impl Why {
     }
 }
 
-/// Places a statement on a port that splits.
+/// Chooses the server for a statement on a port that splits.
 pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
-    // A named lock on a replica would exclude nobody; it is no matter of transactions.
+    // A named lock on a replica excludes nobody. It does not depend on transactions.
     let locks = class.reason == ClassReason::NamedLock && !class.effects.contains(Effects::SEVERAL);
     if let Some(role) = facts.transaction.filter(|role| !(locks && *role == Role::Reader)) {
-        // A transaction that may write cannot begin on a replica: the one that is open there ends by it. One that
-        // is chained is as the one before it.
+        // A transaction that may write cannot begin on a replica; its BEGIN ends the one that is open there.
+        // A chained transaction has the access mode of the one before it.
         let chains = class.effects.contains(Effects::ENDS) && !class.effects.contains(Effects::SEVERAL);
         let keeps = chains || facts.only_reads || facts.keeps_access_mode;
         let begins = class.effects.contains(Effects::BEGINS) && !keeps
@@ -143,7 +143,7 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     (Role::Reader, Why::Class(class.reason))
 }
 
-/// Whether a statement may run on a replica, the session aside.
+/// True if a statement may run on a replica, regardless of the session.
 fn reads(class: &StatementClass) -> bool {
     if class.effects.contains(Effects::HINT_PRIMARY) {
         return false;
@@ -206,7 +206,7 @@ mod tests {
         let reading = SessionFacts { autocommit: false, only_reads: true, ..FREE };
         assert_eq!(place(&READ, &reading).0, Role::Reader);
         assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &reading).0, Role::Writer);
-        // A cursor on a replica keeps nobody from writing, and reads stay where it is.
+        // A cursor on a replica does not hold back writes, and reads stay with it.
         let cursor = SessionFacts { pinned: Some(Role::Reader), ..FREE };
         assert_eq!(place(&READ, &cursor).0, Role::Reader);
         assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &cursor).0, Role::Writer);

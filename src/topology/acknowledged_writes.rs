@@ -1,29 +1,30 @@
-//! What clients of one worker were told to be written. Rule 4 of the election asks for it once the
+//! The writes that this worker's clients were told were done. Rule 4 of the election needs them once the
 //! writer is lost.
 
 use super::gtid::GtidSet;
 use super::types::Flavor;
 
-/// More numbers of a source than this are one interval with its gaps: writes of other proxies lie in
-/// them, which a server that replicates in order has, too.
+/// When a source has more intervals than this, they are joined, including the gaps. The gaps are writes of
+/// other proxies' clients, which a server that replicates in order has, too.
 const MAX_INTERVALS: usize = 64;
 
-/// The writes of the generation that was heard of last.
+/// The acknowledged writes of the latest generation.
 #[derive(Debug, Default)]
 pub struct HeardWrites {
     generation: u64,
     set: Option<GtidSet>,
-    /// A write was acknowledged without its position: nobody can tell who has it.
+    /// True if a write was acknowledged without its position: nobody can tell which servers have it.
     incomplete: bool,
 }
 
 impl HeardWrites {
-    /// A connection of this generation told of a write. None, or what cannot be read: without its position.
+    /// Adds a write that a connection of this generation reported. `gtid` is None, or unreadable, if its
+    /// position is unknown.
     pub fn add(&mut self, generation: u64, flavor: Flavor, gtid: Option<&[u8]>) {
         if generation > self.generation {
             *self = HeardWrites { generation, ..HeardWrites::default() };
         }
-        // Nobody asks any more for what is over.
+        // An older generation does not matter any more.
         if generation < self.generation {
             return;
         }
@@ -33,11 +34,11 @@ impl HeardWrites {
         self.incomplete |= !known;
     }
 
-    /// All that was heard of a generation. None: not every write has a position.
+    /// Returns the acknowledged writes of a generation. None: the position of a write is unknown.
     pub fn of(&self, generation: u64) -> Option<GtidSet> {
         match &self.set {
             Some(set) if self.generation == generation => (!self.incomplete).then(|| set.clone()),
-            // An empty set is a part of any other, whatever its flavour.
+            // Every set contains the empty set, whatever its flavour.
             _ => Some(GtidSet::empty(Flavor::MySql)),
         }
     }
@@ -49,7 +50,7 @@ mod tests {
 
     const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
-    /// None: not complete.
+    /// Returns None if the set is incomplete.
     fn text(heard: &HeardWrites, generation: u64) -> Option<String> {
         heard.of(generation).map(|set| set.to_string())
     }

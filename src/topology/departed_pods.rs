@@ -1,15 +1,16 @@
-//! Pods that left the list and come back as other servers. Without a label nothing but its name tells who comes back: a
-//! StatefulSet's pod that is made anew has another uid and address, and keeps its volume. With one the label counts, unless
-//! it is the same pod, which its node's restart gave another address.
+//! Pods that left the list and come back as other servers. Without labels a pod is recognised by its name: a
+//! StatefulSet's recreated pod has another uid and address, and keeps its volume. With labels only a pod with
+//! the same uid is recognised, to which a restart of its node gave another address; otherwise the label
+//! counts.
 
 use std::sync::Arc;
 
 use super::types::*;
 
-/// More than this many are not kept: the pods of a Deployment never come back.
+/// The maximum number of pods that are remembered: the pods of a Deployment never come back.
 const MAX: usize = 32;
 
-/// Behind a new list of servers.
+/// Updates the remembered pods after a new list of servers. Marks pods that are back as deposed.
 pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server]) {
     let is_gone = |s: &Server| !servers.iter().any(|now| now.id == s.id);
     let matters = |s: &Server| is_pod(s) && (s.deposed || before.last_writer == Some(s.id));
@@ -17,7 +18,7 @@ pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Se
     let mut gone: Vec<_> = before.gone.to_vec();
     gone.extend(left.map(|s| (known_as(s), s.id)));
     for server in servers.iter_mut().filter(|s| is_pod(s) && before.server(s.id).is_none()) {
-        // Nobody took over from the last writer: it may go on.
+        // No server has taken over from the last writer: the last writer may go on.
         server.deposed = gone.iter().any(|(what, id)| is(server, what) && before.last_writer != Some(*id));
         gone.retain(|(what, id)| !is(server, what) || before.last_writer == Some(*id));
     }
@@ -27,13 +28,14 @@ pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Se
     }
 }
 
-/// The last writer, which left the list and is back.
+/// Returns the last writer if it left the list and is back.
 pub(super) fn last_writer<'a>(before: &Snapshot, servers: &'a [Server]) -> Option<&'a Server> {
     let (what, _) = before.gone.iter().find(|(_, id)| Some(*id) == before.last_writer)?;
     servers.iter().find(|s| is(s, what))
 }
 
-/// Another server takes over from a writer that left the list: whoever came back in its place meanwhile.
+/// Handles that another server takes over from a writer that left the list. Returns the server that came back
+/// in the old writer's place, unless that is the new writer.
 pub(super) fn successor<'a>(
     next: &mut Snapshot,
     servers: &'a mut [Server],
@@ -46,12 +48,12 @@ pub(super) fn successor<'a>(
     (back.id != new).then_some(back)
 }
 
-/// Static servers have no uid; what becomes of them is in the configuration.
+/// True if the server is a pod. Static servers have no uid; only the configuration changes them.
 fn is_pod(server: &Server) -> bool {
     !server.uid.is_empty()
 }
 
-/// What is remembered of a pod.
+/// Returns what a pod is remembered by: its uid, or, if it has no label, its name.
 fn known_as(server: &Server) -> Arc<str> {
     if server.label.is_none() { server.name.clone() } else { server.uid.clone() }
 }

@@ -1,5 +1,5 @@
-//! Who is the writer: the rules of "Failover" in the design, and nothing else.
-//! One function decides, one keeps the books (generation, history).
+//! Elects the writer: the rules of "Failover" in the design, and nothing else. `elect` decides, `settle`
+//! updates generation and history.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::types::*;
 
 const HISTORY_MAX: usize = 32;
 
-/// Decides on the writer of `next` and keeps generation, history and the deposed in step.
+/// Decides on the writer of `next` and updates its generation, history and deposed servers.
 pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server], now_ms: u64) {
     let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref());
-    // That the primary is read-only is what was asked for.
+    // A read-only primary is what the operator asked for.
     let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_writer);
     let in_order = as_asked || (writer.is_none() && replicates_from_outside(|| servers.iter(), before));
     next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !in_order);
@@ -45,8 +45,8 @@ fn remember(history: &mut VecDeque<WriterChange>, change: WriterChange) {
     history.push_back(change);
 }
 
-/// The old writer lost its role to another. If it was not seen to give it up, it may come back
-/// writable and without the writes that its successor acknowledged.
+/// Marks the old writer as deposed, because another server took over its role. If it was not seen to give up
+/// the role, it may come back writable and lack writes that its successor acknowledged.
 fn depose(next: &mut Snapshot, servers: &mut [Server], old: ServerId, new: ServerId) {
     let server = match servers.iter().position(|s| s.id == old) {
         Some(at) => servers.get_mut(at),
@@ -57,19 +57,19 @@ fn depose(next: &mut Snapshot, servers: &mut [Server], old: ServerId, new: Serve
     }
 }
 
-/// What a former writer says that was seen to give up its role.
+/// True if an answer shows that a former writer gave up its role.
 pub(super) fn gives_up(facts: &Facts) -> bool {
     facts.is_read_only() || facts.replication.as_ref().is_some_and(|r| r.applying)
 }
 
-/// The rules, in order. `before` says who is the writer now, and who was the last one.
+/// Applies the rules in order. `before` contains the current and the last writer.
 fn elect(
     servers: &[Server],
     before: &Snapshot,
     acknowledged: Option<&Acknowledged>,
 ) -> (Option<ServerId>, Option<Alarm>) {
     let (current, last) = (before.writer, before.last_writer);
-    // Where there is a group, who is in none is no candidate: it is being set up, or was thrown out.
+    // If there is a group, a server outside it is no candidate: it is being set up, or was expelled.
     let group = servers.iter().any(|s| s.member.is_some());
     let candidates: Vec<&Server> =
         servers.iter().filter(|s| s.is_candidate() && (!group || s.member.is_some())).collect();
@@ -82,7 +82,7 @@ fn elect(
     if let Some(writer) = candidates.iter().find(|s| Some(s.id) == current) {
         return (Some(writer.id), several);
     }
-    // At start the first answer must not win over one that is still on its way.
+    // At start the first server to answer must not win while others have not been reached yet.
     if last.is_none() && servers.iter().any(|s| s.health == Health::Unknown) {
         return (None, None);
     }
@@ -116,17 +116,18 @@ fn elect(
     }
 }
 
-/// Rule 2, and Galera's. What a fit member takes is certified by the majority, so none of them lacks an
-/// acknowledged write, and several are no alarm. A replication group names its primary itself, and
-/// the labels follow late; a Galera cluster names none, so that only the label makes several proxies
-/// agree.
+/// Applies rule 2, and the rule for Galera. The majority certifies every write that a fit member accepts, so
+/// no fit member lacks an acknowledged write, and several candidates are no alarm. A replication group names
+/// its primary itself, and the labels follow late. A Galera cluster names none: only the label makes several
+/// proxies agree.
 fn among_members(
     servers: &[Server],
     candidates: &[&Server],
     before: &Snapshot,
 ) -> (Option<ServerId>, Option<Alarm>) {
     let mut labelled = candidates.iter().filter(|s| s.label == Some(Label::Primary));
-    // Some operators label every member: then the label says nothing, and the first of them to answer must not win.
+    // Some operators label every member as primary. Then the label says nothing, and the first member to
+    // answer must not win.
     let unheard = servers.iter().any(|s| s.health == Health::Unknown && s.label == Some(Label::Primary));
     let labelled = labelled.next().filter(|_| labelled.next().is_none() && !unheard);
     let current = candidates.iter().find(|s| Some(s.id) == before.writer);
@@ -138,10 +139,10 @@ fn among_members(
     (writer.or_else(only).or_else(lowest).map(|s| s.id), None)
 }
 
-/// Someone moved the role to `server`, a former writer: the last one is no longer configured, or answers that it
-/// is read-only. A pod that is gone has given nothing up: it may be on its way back. Among labelled pods to be
-/// read-only proves little, since a former primary that nobody fenced keeps its label: it must have all that the
-/// last one has.
+/// True if the role was moved to `server`, a former writer, on purpose: the last writer is no longer
+/// configured, or answers that it is read-only. A pod that is gone has not given up the role: it may be on
+/// its way back. With labels, a read-only last writer proves little, since a former primary that nobody
+/// fenced keeps its label: `server` must also have all writes of the last writer.
 fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
     let last = before.last_writer.and_then(|id| find(servers, id));
     let last = last.or_else(|| departed_pods::last_writer(before, servers));
@@ -153,9 +154,9 @@ fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
     positions.is_some_and(|(old, new)| !old.gtid.is_empty() && new.gtid.contains(&old.gtid))
 }
 
-/// The last writer was lost and is back, but there are signs that another server, which is out of sight, took over
-/// meanwhile: since this generation began it got the label, later than this one, or a replica follows it now. Who
-/// answers that it is read-only did not take over.
+/// True if there are signs that another server, now unreachable, took over from `back`, the last writer,
+/// while that was lost. The signs: since this generation began, the other server got the label, later than
+/// `back`, or a replica switched to it. A server that answers that it is read-only did not take over.
 fn was_succeeded(servers: &[Server], back: &Server, generation: u64) -> bool {
     let labelled = |s: &Server| {
         let label = s.labelled.filter(|(of, _)| *of == generation);
@@ -170,7 +171,7 @@ fn was_succeeded(servers: &[Server], back: &Server, generation: u64) -> bool {
     others.any(|s| labelled(s) || followed(s))
 }
 
-/// Rules 3 and 4.
+/// Applies rules 3 and 4.
 fn single_with_labels<'a>(
     servers: &[Server],
     only: &'a Server,
@@ -179,15 +180,15 @@ fn single_with_labels<'a>(
 ) -> Option<&'a Server> {
     let labelled_is_fit = servers.iter().any(|s| s.label == Some(Label::Primary) && s.is_candidate());
     let elected = only.label == Some(Label::Primary)
-        // Of this server nobody ever says a role.
+        // No operator labels this server.
         || only.label.is_none()
         || (!labelled_is_fit && holds_all_writes(servers, only, before, acknowledged));
     elected.then_some(only)
 }
 
-/// Rule 4's condition: it was a replica of this generation, and its position contains every write that
-/// was acknowledged. These are known if the last writer answers that it is read-only, by its position,
-/// else by what the sessions heard.
+/// Checks rule 4's condition: the server was a replica in this generation, and its position contains every
+/// acknowledged write. If the last writer answers that it is read-only, its position says which writes these
+/// are; otherwise the sessions' record of them does.
 fn holds_all_writes(
     servers: &[Server],
     server: &Server,
@@ -208,9 +209,9 @@ fn holds_all_writes(
     }
 }
 
-/// Rule 5, second half. At start: the one that others replicate from. Later only one that all the
-/// others replicate from, which is no choice but a fact (replicas that were never made read-only,
-/// and their primary is back).
+/// Applies the second half of rule 5. At start, returns the server that others replicate from. Later, returns
+/// only a server that all other candidates replicate from, which leaves no choice (replicas that were never
+/// made read-only, and their primary is back).
 fn among_several<'a>(
     servers: &[Server],
     eligible: &[&'a Server],
@@ -230,8 +231,9 @@ fn among_several<'a>(
     if sources.next().is_some() { None } else { first }
 }
 
-/// Compares texts only: a source under another name for the same host is not recognised, and then
-/// there is no writer but an alarm. A pod's name in DNS begins with its own.
+/// True if `replica` replicates from `source`. Compares texts only: a source under another name for the same
+/// host is not recognised, and the result is no writer and an alarm. A pod's name in DNS begins with the name
+/// of the pod.
 pub(super) fn replicates_from(replica: &Server, source: &Server) -> bool {
     let is_source = |at: &str| {
         let of_pod = || {
@@ -246,7 +248,7 @@ pub(super) fn replicates_from(replica: &Server, source: &Server) -> bool {
         && replica.replication().and_then(|r| r.source.as_deref()).is_some_and(is_source)
 }
 
-/// The last writer, or at start who carries the label.
+/// True if the primary is read-only: the last writer or, at start, the labelled server.
 fn primary_is_read_only(servers: &[Server], last: Option<ServerId>) -> bool {
     let is_it = |s: &&Server| last.map_or(s.label == Some(Label::Primary), |last| s.id == last);
     servers.iter().find(is_it).is_some_and(Server::is_up_read_only)
@@ -256,7 +258,7 @@ fn find(servers: &[Server], id: ServerId) -> Option<&Server> {
     servers.iter().find(|s| s.id == id)
 }
 
-/// "db-0 is down", for the history.
+/// Returns the reason of a loss for the history: "db-0 is down".
 fn lost(before: &Snapshot, servers: &[Server]) -> String {
     match before.writer() {
         Some(old) => fate(old, servers),
@@ -264,7 +266,7 @@ fn lost(before: &Snapshot, servers: &[Server]) -> String {
     }
 }
 
-/// "db-0 is down, db-1 became writable", for the history.
+/// Returns the reason of a change for the history: "db-0 is down, db-1 became writable".
 fn gained(before: &Snapshot, servers: &[Server], id: ServerId) -> String {
     let Some(new) = find(servers, id) else { return String::new() };
     let how = match before.server(id) {
@@ -284,7 +286,7 @@ fn gained(before: &Snapshot, servers: &[Server], id: ServerId) -> String {
     }
 }
 
-/// What became of the old writer.
+/// Describes what happened to the old writer.
 fn fate(old: &Server, servers: &[Server]) -> String {
     let name = &old.name;
     match find(servers, old.id) {

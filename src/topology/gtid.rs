@@ -1,6 +1,6 @@
-//! Positions in the history of writes, exactly: sets of GTIDs of MySQL, GTID positions of MariaDB.
-//! What a replica has applied, what a session has written, and whether the one covers the other.
-//! `contains` stands on the path of reads: it never allocates.
+//! Exact positions in the history of writes: GTID sets of MySQL, GTID positions of MariaDB. They say what a
+//! replica has applied, what a session has written, and whether the former covers the latter. `contains` is
+//! on the path of reads: it never allocates.
 
 mod mariadb;
 mod mysql;
@@ -15,16 +15,16 @@ pub use source::Gtid;
 
 use super::types::Flavor;
 
-/// A position: every write that it contains was applied.
+/// A position. A server at this position has applied every write that it contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GtidSet {
-    /// Sequence numbers by source and tag, as `gtid_executed` has them.
+    /// Sequence numbers by source and tag, as in `gtid_executed`.
     MySql(mysql::Intervals),
-    /// The last GTID of each domain, as `gtid_current_pos` has them.
+    /// The last GTID of each domain, as in `gtid_current_pos`.
     MariaDb(mariadb::Position),
 }
 
-/// A text that is no position. Carries the part that could not be read, cut short.
+/// The error for a text that is no position. Carries the part that could not be parsed, truncated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no GTID")]
 pub struct GtidError(String);
@@ -37,7 +37,7 @@ impl GtidError {
 }
 
 impl GtidSet {
-    /// Contains nothing.
+    /// Returns the set that contains nothing.
     pub const fn empty(flavor: Flavor) -> Self {
         match flavor {
             Flavor::MySql => GtidSet::MySql(mysql::Intervals::EMPTY),
@@ -45,21 +45,21 @@ impl GtidSet {
         }
     }
 
-    /// Reads a server's own notation: MySQL's `uuid:1-5:8,uuid:tag:1-3` with newlines wherever,
-    /// MariaDB's `0-1-7,1-1-9`. An empty text is the empty set.
+    /// Parses a server's own notation: MySQL's `uuid:1-5:8,uuid:tag:1-3` with newlines anywhere, MariaDB's
+    /// `0-1-7,1-1-9`. An empty text is the empty set.
     pub fn parse(flavor: Flavor, text: impl AsRef<[u8]>) -> Result<Self, GtidError> {
         let mut set = GtidSet::empty(flavor);
         set.add(text.as_ref())?;
         Ok(set)
     }
 
-    /// What a MariaDB server has applied. `slave_pos` is `@@gtid_slave_pos`, `current_pos` is
-    /// `@@gtid_current_pos`, `server` its `@@server_id`.
+    /// Returns what a MariaDB server has applied. `slave_pos` is `@@gtid_slave_pos`, `current_pos` is
+    /// `@@gtid_current_pos`, `server` is its `@@server_id`.
     ///
-    /// The server's own writes (it was a primary once, or someone wrote to a replica) stand in the
-    /// same line of sequence numbers as the source's, but prove nothing about them: a former primary
-    /// at `0-2-100` whose last writes were lost lacks its successor's `0-1-99`. So they contain only
-    /// GTIDs with the server's own id; what came by replication counts by domain and sequence.
+    /// The server's own writes (it was a primary once, or someone wrote to a replica) share the sequence
+    /// numbers with the source's writes, but prove nothing about those: a former primary at `0-2-100` whose
+    /// last writes were lost lacks its successor's `0-1-99`. So an own write covers only GTIDs with the
+    /// server's own id; replicated writes count by domain and sequence number.
     pub fn applied_by_mariadb(slave_pos: &str, current_pos: &str, server: u32) -> Result<Self, GtidError> {
         let mut position = mariadb::Position::EMPTY;
         for text in [slave_pos, current_pos] {
@@ -68,8 +68,8 @@ impl GtidSet {
         Ok(GtidSet::MariaDb(position))
     }
 
-    /// Adds what a session tracker reported: one GTID or any other text that `parse` takes. On an
-    /// error nothing was added.
+    /// Adds what a session tracker reported: one GTID, or any other text that `parse` accepts. On an error
+    /// nothing is added.
     pub fn insert(&mut self, text: impl AsRef<[u8]>) -> Result<(), GtidError> {
         let text = text.as_ref();
         match self {
@@ -79,7 +79,7 @@ impl GtidSet {
         self.add(text)
     }
 
-    /// As `insert`, but on an error what stands before it was added.
+    /// Adds a text as `insert` does, but on an error the part before it has been added.
     fn add(&mut self, text: &[u8]) -> Result<(), GtidError> {
         match self {
             GtidSet::MySql(set) => mysql::each(text, |source, interval| set.add(source, interval)),
@@ -87,8 +87,8 @@ impl GtidSet {
         }
     }
 
-    /// Adds all that `other` contains. An empty set takes the other's flavour; sets of different
-    /// flavours have nothing in common, and then the newer one, `other`, replaces this one.
+    /// Adds everything that `other` contains. An empty set takes the other's flavour. Sets of different
+    /// flavours have nothing in common: then `other`, the newer one, replaces this one.
     pub fn union(&mut self, other: &GtidSet) {
         match (&mut *self, other) {
             (_, other) if other.is_empty() => {}
@@ -98,15 +98,16 @@ impl GtidSet {
         }
     }
 
-    /// Where a source's numbers lie in more than so many intervals, it has all between the first and the
-    /// last. MariaDB's positions have no gaps.
+    /// Joins the intervals of every source that has more than `most` of them, including the gaps. MariaDB's
+    /// positions have no gaps.
     pub fn close_gaps(&mut self, most: usize) {
         if let GtidSet::MySql(set) = self {
             set.close_gaps(most);
         }
     }
 
-    /// What this one contains and `other` does not. MariaDB: the domains in which this one is ahead.
+    /// Returns what this set contains and `other` does not. MariaDB: the domains in which this position is
+    /// ahead.
     pub fn subtract(&self, other: &GtidSet) -> GtidSet {
         match (self, other) {
             (GtidSet::MySql(set), GtidSet::MySql(other)) => GtidSet::MySql(set.subtract(other)),
@@ -117,8 +118,8 @@ impl GtidSet {
         }
     }
 
-    /// Whether every write in `other` is in this one. MariaDB: whether each of `other`'s domains is
-    /// here with at least its sequence number. The empty set is contained in all.
+    /// True if this set contains every write in `other`. MariaDB: if each of `other`'s domains is here with
+    /// at least its sequence number. Every set contains the empty set.
     pub fn contains(&self, other: &GtidSet) -> bool {
         match (self, other) {
             (GtidSet::MySql(set), GtidSet::MySql(other)) => set.contains(other),
@@ -127,7 +128,8 @@ impl GtidSet {
         }
     }
 
-    /// Whether a server of this identity (see `Facts::identity`) wrote any of it. MariaDB: the last of a domain.
+    /// True if a server of this identity (see `Facts::identity`) made any of the writes. MariaDB: the last
+    /// write of a domain.
     pub fn has_writes_of(&self, identity: &str) -> bool {
         match self {
             GtidSet::MySql(set) => set.has_writes_of(identity),
@@ -135,13 +137,13 @@ impl GtidSet {
         }
     }
 
-    /// Whether a MariaDB server with this `@@gtid_binlog_state` has all of it: there each server that ever wrote stands with
-    /// its last number. Of MySQL's GTIDs it says nothing.
+    /// True if a MariaDB server with this `@@gtid_binlog_state` has everything in this position: the state
+    /// lists the last number of each server that ever wrote. Always false for MySQL's GTIDs.
     pub fn is_in_binlog_state(&self, state: &[u8]) -> bool {
         matches!(self, GtidSet::MariaDb(position) if position.is_in_state(state))
     }
 
-    /// Whether it contains nothing.
+    /// True if the set contains nothing.
     pub fn is_empty(&self) -> bool {
         match self {
             GtidSet::MySql(set) => set.is_empty(),
@@ -149,7 +151,7 @@ impl GtidSet {
         }
     }
 
-    /// The memory that it takes, roughly.
+    /// Returns the approximate memory use, in bytes.
     pub fn bytes(&self) -> usize {
         let heap = match self {
             GtidSet::MySql(set) => set.heap(),
@@ -158,7 +160,7 @@ impl GtidSet {
         size_of::<GtidSet>() + heap
     }
 
-    /// Whose notation it is.
+    /// Returns the flavour of the servers that the set belongs to.
     pub const fn flavor(&self) -> Flavor {
         match self {
             GtidSet::MySql(_) => Flavor::MySql,
@@ -167,7 +169,7 @@ impl GtidSet {
     }
 }
 
-/// The server's notation, on one line; `WAIT_FOR_EXECUTED_GTID_SET` and `MASTER_GTID_WAIT` take it.
+/// Writes the server's notation, on one line; `WAIT_FOR_EXECUTED_GTID_SET` and `MASTER_GTID_WAIT` accept it.
 impl fmt::Display for GtidSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -177,7 +179,7 @@ impl fmt::Display for GtidSet {
     }
 }
 
-/// A decimal number with nothing else but blanks around it.
+/// Parses a decimal number; only blanks may surround it.
 fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     let text = text.trim_ascii();
     if text.is_empty() {

@@ -1,31 +1,31 @@
-//! How far a server is behind the primary, and whether that is fresh enough for reads.
+//! How far a server lags behind the primary, and whether it is fresh enough for reads.
 
 use std::time::Duration;
 
 use super::position_history::{Age, Until};
 use super::types::*;
 
-/// A server that is out comes back when its lag is at most this share of `replicas.max_lag`, in percent. The
-/// rest is its way to go out again: one that hovers about the limit would else move its sessions
-/// with every probe. With 10 s these are 2 s, 20 probes.
+/// A late server serves reads again when its lag is at most this percentage of `replicas.max_lag`. The margin
+/// is for hysteresis: a server that hovers about the limit would otherwise move its sessions with every
+/// probe. With 10 s the margin is 2 s, 20 probes.
 const BACK_PERCENT: u32 = 80;
 
-/// What is known of it.
+/// A server's lag, and how it is known.
 enum Behind {
-    /// By its position.
+    /// Measured by its position.
     Known(Duration),
-    /// It lacks all positions that are known of the primary. The time is more than `max_lag`, or the
-    /// server's own word, if that may be true.
+    /// It lacks every position known of the primary. The lag is more than `max_lag`, or what the server
+    /// reports, if that is possible.
     Lost(Option<Duration>),
-    /// By its own word, since its position cannot be compared.
+    /// As the server reports it, since its position cannot be compared.
     Said(Option<Duration>),
 }
 
-/// Sets `lag` and `freshness` of a server: after each of its probes, and when what they are
-/// measured by changes.
+/// Sets `lag` and `freshness` of a server: after each of its probes, and when the primary or `max_lag`
+/// changes.
 pub(super) fn measure(server: &mut Server, snapshot: &Snapshot, until: Until, now_ms: u64) {
     let Some(facts) = server.facts.as_ref().filter(|_| server.health == Health::Up) else {
-        // Nobody knows what it does meanwhile.
+        // What it applies meanwhile is unknown.
         server.lag = None;
         return;
     };
@@ -35,7 +35,8 @@ pub(super) fn measure(server: &mut Server, snapshot: &Snapshot, until: Until, no
         |lag: Duration, back: bool| lag <= if back { max.saturating_mul(BACK_PERCENT) / 100 } else { max };
     let (lag, fresh, kind) = match behind(server, facts, snapshot, until) {
         Behind::Known(lag) => (Some(lag), within(lag, before != Freshness::Seen), Freshness::Seen),
-        // One that was fresh may lack the first writes of a new primary; one that comes is being restored.
+        // A server that was fresh may only lack the first writes of a new primary; a server that is new here
+        // is being restored.
         Behind::Lost(lag) => {
             (lag, before == Freshness::Seen && lag.is_none_or(|lag| within(lag, false)), Freshness::Seen)
         }
@@ -48,7 +49,7 @@ pub(super) fn measure(server: &mut Server, snapshot: &Snapshot, until: Until, no
 
 fn behind(server: &Server, facts: &Facts, snapshot: &Snapshot, until: Until) -> Behind {
     let said = facts.replication.as_ref().and_then(|r| r.lag);
-    // The members of a Galera cluster number their writes each for itself, unless wsrep_gtid_mode is on.
+    // Galera members each number their own writes, unless wsrep_gtid_mode is on.
     let comparable = facts.gtid_on
         && snapshot.writer != Some(server.id)
         && server.member.is_none_or(|member| member.group != Group::Galera);
@@ -62,7 +63,7 @@ fn behind(server: &Server, facts: &Facts, snapshot: &Snapshot, until: Until) -> 
     }
 }
 
-/// How long it has received nothing while there was something to receive.
+/// Returns how long a server has received nothing while there was a writer.
 fn stalled_for(server: &Server, snapshot: &Snapshot, now_ms: u64) -> Duration {
     let written_since = snapshot.writer.and(snapshot.history.back()).map(|change| change.at_ms);
     match (server.stalled_since_ms, written_since) {

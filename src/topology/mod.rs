@@ -1,6 +1,6 @@
-//! What is known of the servers, as one immutable snapshot, and the pure function
-//! that makes the next one from an event. All that routes or reports reads the
-//! same snapshot: there is never a second copy of "who is the primary".
+//! The known state of the servers as one immutable snapshot, and the pure function that computes the next
+//! snapshot from an event. All routing and reporting reads the same snapshot: there is never a second copy of
+//! "who is the primary".
 
 mod acknowledged_writes;
 mod departed_pods;

@@ -1,17 +1,17 @@
-//! How servers read the text of a session that set nothing: by their global settings, which an administrator may
-//! change at any time and each server may have differently.
+//! How servers parse the text of a session that has set nothing: by their global settings, which an
+//! administrator may change at any time, and which may differ between servers.
 
 bitflags::bitflags! {
-    /// The ways in which a text may be read.
+    /// The ways in which a text may be parsed.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub struct TextModes: u8 {
         /// `sql_mode` has ANSI_QUOTES.
         const ANSI_QUOTES = 1;
-        /// `sql_mode` does not have it.
+        /// `sql_mode` lacks ANSI_QUOTES.
         const DOUBLE_QUOTED_STRINGS = 2;
         /// `sql_mode` has NO_BACKSLASH_ESCAPES.
         const NO_BACKSLASH_ESCAPES = 4;
-        /// `sql_mode` does not have it.
+        /// `sql_mode` lacks NO_BACKSLASH_ESCAPES.
         const BACKSLASH_ESCAPES = 8;
         /// `character_set_client` is gbk or the like, where a backslash may be the second byte of a character.
         const UNSAFE_CHARSET = 16;
@@ -21,7 +21,7 @@ bitflags::bitflags! {
 /// Character sets in which the second byte of a character may be a backslash or a backtick.
 const UNSAFE_CHARSETS: [&[u8]; 5] = [b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"];
 
-/// Whether the bytes of a text in this character set tell its quotes for sure only with the character set in mind.
+/// True if quotes in a text of this character set can be found reliably only by decoding its characters.
 pub fn is_unsafe_charset(name: &[u8]) -> bool {
     UNSAFE_CHARSETS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
@@ -33,7 +33,8 @@ impl TextModes {
         .union(Self::NO_BACKSLASH_ESCAPES)
         .union(Self::BACKSLASH_ESCAPES);
 
-    /// By a server's global `sql_mode`, `init_connect` and `character_set_client`; None is unknown.
+    /// Returns the modes for a server's global `sql_mode`, `init_connect` and `character_set_client`; None is
+    /// unknown.
     pub fn of_server(sql_mode: Option<&str>, init_connect: Option<&str>, charset: Option<&str>) -> Self {
         let charset = match charset {
             Some(name) if !is_unsafe_charset(name.as_bytes()) => Self::empty(),
@@ -41,16 +42,16 @@ impl TextModes {
         };
         let mode = sql_mode.map_or(Self::ANY_SQL_MODE, Self::of_sql_mode);
         if init_connect.is_none_or(may_set_sql_mode) {
-            // Not all accounts and connections run it.
+            // Some accounts and connections do not run it.
             return charset | Self::ANY_SQL_MODE;
         }
         charset | mode
     }
 
-    /// By a value of `sql_mode`.
+    /// Returns the modes for a value of `sql_mode`.
     pub fn of_sql_mode(value: &str) -> Self {
         let has = |mode: &str| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(mode));
-        // Servers report what these stand for, too; a statement may name them alone.
+        // Servers also report the modes that these combine; a statement may name a combination alone.
         let ansi = ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL", "POSTGRESQL", "DB2", "MAXDB"];
         let quotes =
             if ansi.iter().any(|mode| has(mode)) { Self::ANSI_QUOTES } else { Self::DOUBLE_QUOTED_STRINGS };
@@ -60,7 +61,7 @@ impl TextModes {
     }
 }
 
-/// Whether statements that a server runs at a login may set `sql_mode`: by name, or where nobody sees it.
+/// True if the statements of `init_connect` may set `sql_mode`: by name, or in a way that cannot be seen.
 fn may_set_sql_mode(init_connect: &str) -> bool {
     let text = init_connect.to_ascii_lowercase();
     ["sql_mode", "call", "execute", "(", "@@"].iter().any(|part| text.contains(part))

@@ -1,5 +1,5 @@
-//! Replica clusters: all servers are read-only and replicate from a primary that is none of them (another site's).
-//! Such a cluster has no writer, and nothing is wrong with that.
+//! Replica clusters: all servers are read-only and replicate from a primary that is not among them (another
+//! site's). Such a cluster has no writer, and that is not a fault.
 
 use super::elect::replicates_from;
 use super::types::*;
@@ -11,8 +11,8 @@ impl Snapshot {
     }
 }
 
-/// True if every server that answers is read-only, and one of them receives and applies what a server writes that is
-/// not in the list. `before` says who was the writer: a pod that is gone from the list is no primary of another site.
+/// True if every server that answers is read-only, and one of them replicates from a source that is not in
+/// the list. A writer of `before` that has left the list does not count as a primary of another site.
 pub(super) fn replicates_from_outside<'a, I: Iterator<Item = &'a Server>>(
     servers: impl Fn() -> I,
     before: &Snapshot,

@@ -1,5 +1,6 @@
-//! The primary's positions of the last minutes, and when it had them: a replica's position is as old
-//! as the time since the primary had no more than that. No clock and no table of heartbeats is needed.
+//! The primary's positions of the last minutes, and when it had them. A replica's position is as old as the
+//! time since the primary last had nothing beyond that position. Needs no synchronised clocks and no table of
+//! heartbeats.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,39 +8,39 @@ use std::time::Duration;
 use super::gtid::GtidSet;
 use super::types::ServerId;
 
-/// It reaches back this far, or twice `replicas.max_lag` if that is more.
+/// The trail reaches back this far, or twice `replicas.max_lag` if that is more.
 const REACH: Duration = Duration::from_secs(600);
-/// At most so many positions. Then the older half is thinned: of a primary that writes all the time, and is probed
-/// every 100 ms, the last 100 s stay as fine as the probes.
+/// The maximum number of positions. Beyond it the older half is thinned: if the primary writes all the time
+/// and is probed every 100 ms, the last 100 s keep every probe's position.
 const MOST: usize = 2048;
-/// A thinned trail is as fine as this part of the age.
+/// Thinning leaves gaps of at most the age divided by this.
 const FINENESS: u64 = 128;
-/// At most so many bytes of positions: then every second one of the older half goes. Only sets of thousands of
-/// intervals come near it.
+/// The maximum size of the positions, in bytes. Beyond it every second position of the older half is dropped.
+/// Only sets of thousands of intervals come near it.
 const MOST_BYTES: usize = 1 << 20;
-/// Never fewer than this, however long they are.
+/// The minimum number of positions that are kept, however long they are.
 const FEWEST: usize = 4;
-/// Positions that lie in one allocation: a new snapshot copies one of these, and shares the others.
+/// The number of positions in one allocation: a new snapshot copies one allocation and shares the others.
 const CHUNK: usize = 64;
 
-/// Each position contains the ones before it. Cheap to clone.
+/// A list of positions, each of which contains the earlier ones. Cheap to clone.
 ///
-/// Two of them are equal if they know the same positions: that the primary still has the newest one
+/// Two trails are equal if they contain the same positions: a primary that still has the newest position
 /// makes no new snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct Trail {
     newest: Option<Newest>,
     older: Arc<Older>,
-    /// Unix time in milliseconds: the primary was seen with the newest position until then.
+    /// When the primary was last seen with the newest position (Unix time in milliseconds).
     seen_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Newest {
     position: Arc<GtidSet>,
-    /// Whose it is.
+    /// The primary that has it.
     of: ServerId,
-    /// Unix time in milliseconds when it was first seen.
+    /// When it was first seen (Unix time in milliseconds).
     since_ms: u64,
 }
 
@@ -54,26 +55,27 @@ struct Older {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
     position: Arc<GtidSet>,
-    /// Unix time in milliseconds when the primary was first seen with it, and last.
+    /// When the primary was first seen with it (Unix time in milliseconds).
     first_ms: u64,
+    /// When it was last seen with it.
     last_ms: u64,
 }
 
-/// Until when ages are counted.
+/// The moment up to which ages are counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Until {
-    /// Unix time in milliseconds; this server is the primary.
+    /// Now (Unix time in milliseconds), with the current primary.
     Now(u64, ServerId),
-    /// There is no primary: nothing gets older by what is not written.
+    /// When the primary was last seen: without a primary no position gets older.
     End,
 }
 
 /// How old a position is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Age {
-    /// So old, and at most one probe interval less.
+    /// This old, or younger by at most one probe interval.
     Of(Duration),
-    /// The primary had more than this already when the trail began: at least so old.
+    /// At least this old: the primary was already beyond this position when the trail began.
     Beyond(Duration),
 }
 
@@ -84,8 +86,8 @@ impl PartialEq for Trail {
 }
 
 impl Trail {
-    /// The primary `of` had this position at some moment from `begun_ms` (the probe was sent) to `now_ms`
-    /// (its answer is here).
+    /// Records that the primary `of` had this position at some moment between `begun_ms` (when the probe was
+    /// sent) and `now_ms` (when its answer arrived).
     pub(super) fn note(
         &mut self,
         of: ServerId,
@@ -106,13 +108,14 @@ impl Trail {
                 self.newest = Some(Newest { position: position.clone(), of, since_ms: now_ms });
             }
         }
-        // What was written after the probe was sent may be missing in its answer.
+        // The answer may lack what was written after the probe was sent.
         self.seen_ms = self.seen_ms.max(begun_ms);
     }
 
-    /// Server `of` becomes the primary, and had this position when it was last probed, an interval ago. If that is
-    /// all that its predecessor was seen with, what somebody lacks was not written before: else everybody
-    /// who lacks its first write would be as old as the time without a primary.
+    /// Records that server `of` becomes the primary. `position` is from its last probe, an interval ago. If
+    /// it contains all that the predecessor was seen with, a write that a replica lacks is not older than
+    /// now. Otherwise every replica that lacks the new primary's first write would count as old as the time
+    /// without a primary.
     pub(super) fn take_over(
         &mut self,
         of: ServerId,
@@ -125,18 +128,17 @@ impl Trail {
         }
     }
 
-    /// Nothing of it can be compared with what comes.
+    /// Clears the trail: its positions cannot be compared with later ones.
     pub(super) fn forget(&mut self) {
         *self = Trail::default();
     }
 
-    /// How old this position is; None: there is nothing to compare it with.
+    /// Returns the age of this position; None: there is nothing to compare it with.
     ///
-    /// The first write that it lacks was made after the primary was last seen with a position that it
-    /// contains, and before the primary was first seen with the next one. The earlier end counts: an age
-    /// is never too small once a write is known to be missing, and too great by less than the time
-    /// between two probes of the primary. Before that it is 0, while a write that no probe has seen yet may
-    /// be missing for as long.
+    /// The first write that the position lacks was made after the primary was last seen with a position that
+    /// it contains, and before the primary was first seen with the next one. The earlier moment counts: once
+    /// a write is known to be missing, the age is never too low, and too high by less than the time between
+    /// two probes of the primary. Until a probe has seen the missing write, the age is 0.
     pub(super) fn age(&self, position: &GtidSet, until: Until) -> Option<Age> {
         let newest = self.newest.as_ref().filter(|n| n.position.flavor() == position.flavor())?;
         let end_ms = match until {
@@ -147,7 +149,7 @@ impl Trail {
         if position.contains(&newest.position) {
             return Some(Age::Of(match until {
                 Until::Now(_, primary) if primary == newest.of => Duration::ZERO,
-                // Its predecessor's: nobody knows yet what it wrote itself.
+                // The newest position is the predecessor's: the new primary's own writes are unknown yet.
                 _ => since(self.seen_ms),
             }));
         }
@@ -161,7 +163,7 @@ impl Trail {
 
 #[cfg(test)]
 impl Trail {
-    /// How many older positions it has, and their bytes.
+    /// Returns the number of older positions and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.older.count, self.older.bytes)
     }
@@ -181,7 +183,7 @@ impl Older {
         self.chunks.first()?.first()
     }
 
-    /// The newest one that `position` contains.
+    /// Returns the newest entry that `position` contains.
     fn newest_in(&self, position: &GtidSet) -> Option<&Mark> {
         let within = |mark: &Mark| position.contains(&mark.position);
         let chunks = self.chunks.partition_point(|chunk| chunk.first().is_some_and(within));
@@ -189,8 +191,8 @@ impl Older {
         chunk.get(chunk.partition_point(within).checked_sub(1)?)
     }
 
-    /// What is not a part of `position` is not a part of the primary's past: another server took over without
-    /// it, or its binary log was reset.
+    /// Drops the entries that `position` does not contain. They are not part of the primary's past: another
+    /// server took over without them, or the primary's binary log was reset.
     fn drop_foreign(&mut self, position: &GtidSet) {
         while let Some(chunk) = self.chunks.last_mut() {
             if chunk.last().is_some_and(|mark| position.contains(&mark.position)) {
@@ -207,7 +209,7 @@ impl Older {
         }
     }
 
-    /// Drops what was over before `from_ms`, and thins the rest until it is within its bounds.
+    /// Drops entries older than `reach`, and thins the rest until it is within its bounds.
     fn shrink(&mut self, now_ms: u64, reach: Duration) {
         let from_ms = now_ms.saturating_sub(millis(reach));
         let is_over = |chunk: &Arc<Vec<Mark>>| chunk.last().is_some_and(|mark| mark.last_ms < from_ms);
@@ -235,7 +237,8 @@ impl Older {
         self.count > FEWEST && (self.count > MOST || self.bytes > MOST_BYTES)
     }
 
-    /// Without those of the older half for which `spare` says so, of the one before and the one after it.
+    /// Drops each entry of the older half for which `spare` returns true, given the entries before and after
+    /// it.
     fn thin(&mut self, mut spare: impl FnMut(&Mark, &Mark) -> bool) {
         let half = self.count / 2;
         let marks: Vec<&Mark> = self.chunks.iter().flat_map(|chunk| chunk.iter()).collect();

@@ -4,14 +4,15 @@ use super::GtidSet;
 use super::elect::replicates_from;
 use super::types::*;
 
-/// Up, read-only, a running replica or a fit member of a group, within `max_lag`, and with a weight; never the writer.
+/// True if a server may serve reads: it is up, read-only, a running replica or a fit member of a group,
+/// within `max_lag`, has a weight, and is not the writer.
 ///
-/// A replica whose source died still serves, although it receives nothing: otherwise the loss of the
-/// primary would take all replicas with it, and without a writer nothing is written that it could lack.
-/// With a new one its position tells. Where positions do not tell, it is as old as the time that
-/// there has been a writer from which it did not receive.
+/// A replica whose source died still serves reads although it receives nothing. Otherwise the loss of the
+/// primary would take all replicas with it; and without a writer there are no new writes to miss. Under a new
+/// writer its position decides. Where positions cannot be compared, its lag is the time during which there
+/// was a writer that it did not receive from.
 ///
-/// `primary`: where the writer is, if its writes have GTIDs.
+/// `primary`: the writer's position, if its writes have GTIDs.
 pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&GtidSet>) -> bool {
     let Some(facts) = &server.facts else { return false };
     if server.health != Health::Up
@@ -23,20 +24,22 @@ pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&Gtid
         return false;
     }
     if server.member.is_some_and(|member| member.group == Group::Galera) {
-        // Writable and in order: it certifies every write before that is acknowledged.
+        // Writable, and still consistent: it certifies every write before the write is acknowledged.
         return true;
     }
     let in_order = match &facts.replication {
-        // Not a replica, or not allowed to know: what is read-only does not go its own way, but may have.
+        // No replica, or replication is not visible: a read-only server is not diverging, but may have
+        // diverged.
         None => facts.is_read_only(),
         Some(replication) => replication.applying,
     };
     in_order && !went_its_own_way(server, facts, primary) && server.freshness != Freshness::Late
 }
 
-/// It follows nobody and has what the primary has not, such as a former primary that came back with what no replica got.
-/// Its position stands still and the primary's grows: at the next probe of that one it is known. Without a primary nobody
-/// can tell: its last probe may be older than what replicas have.
+/// True if a server has no source and has writes that the primary lacks, such as a former primary that came
+/// back with writes that no replica received. The server's position stands still and the primary's grows, so
+/// the result is right from the primary's next probe on. Without a primary nobody can tell: its last probe
+/// may be older than what replicas have.
 fn went_its_own_way(server: &Server, facts: &Facts, primary: Option<&GtidSet>) -> bool {
     facts.replication.is_none()
         && facts.tells_replication
@@ -46,8 +49,9 @@ fn went_its_own_way(server: &Server, facts: &Facts, primary: Option<&GtidSet>) -
 }
 
 impl Snapshot {
-    /// Whether it would be in vain to wait until a replica has this: it lacks what the primary itself wrote, and when
-    /// it was last probed it followed somebody else, or nobody, as all do for a moment when the primary is a new one.
+    /// True if waiting until a replica has this position would be in vain: it lacks writes that the primary
+    /// itself made, and when last probed it did not follow the primary. For a moment this holds for all
+    /// replicas of a new primary.
     pub fn is_out_of_reach(&self, replica: &Server, position: &GtidSet) -> bool {
         let Some(primary) = self.writer().filter(|primary| !self.follows(replica, primary)) else {
             return false;
@@ -56,11 +60,12 @@ impl Snapshot {
         of_both.is_some_and(|(here, there)| position.subtract(&here.gtid).has_writes_of(&there.identity))
     }
 
-    /// Whether another server than the primary and a lost one has writes of the lost one that are not in `executed`. None:
-    /// not known. Who is not up, or was not seen to follow the primary yet, may have received more than it said; what a
-    /// replica has not applied when it turns to another source, it drops.
+    /// True if a server other than the primary and `lost` has writes of `lost` that are not in `executed`.
+    /// None: unknown. A server that is not up, or was not yet seen to follow the primary, may have received
+    /// more than it reported. A replica that switches to another source drops what it has not applied.
     ///
-    /// `lost` as it was then: its pod may be gone by now, or be made anew under its name, and still is the lost one.
+    /// `lost` is the server's state at the time: its pod may be gone by now, or recreated under the same
+    /// name, which still counts as `lost`.
     pub fn has_more_of(&self, lost: &Server, executed: &GtidSet) -> Option<bool> {
         let (primary, identity) = (self.writer()?, &lost.facts.as_ref()?.identity);
         let mut all_known = true;
@@ -75,9 +80,9 @@ impl Snapshot {
         all_known.then_some(false)
     }
 
-    /// Whether what the primary writes may come to a server, perhaps by way of others. In doubt it does: one that is not
-    /// up may know more than it said, one with several sources may have it from any of them, and a source that is not
-    /// one of the servers by its text may be the primary.
+    /// True if the primary's writes may reach a server, perhaps through others. In doubt it returns true: a
+    /// server that is not up may have more than it reported; one with several sources may get the writes from
+    /// any of them; and a source that matches no known server by its text may be the primary.
     fn follows(&self, server: &Server, primary: &Server) -> bool {
         let mut at = server;
         for _ in 0..self.servers.len() {

@@ -1,5 +1,5 @@
-//! The reducer: one event in, the next snapshot out. No clock, no I/O, no log:
-//! the same events give the same snapshots, so every failover can be a test.
+//! The reducer: computes the next snapshot from one event. No clock, no I/O, no log: the same events give the
+//! same snapshots, so every failover can be a test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::position_history::Until;
 use super::types::*;
 use super::{departed_pods, elect, lag, reads};
 
-/// The snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
+/// Returns the snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
-/// An event that says nothing new gives an equal snapshot with the same version.
+/// An event without news gives an equal snapshot with the same version.
 pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     let mut next = snapshot.clone();
     let mut servers: Vec<Server> = snapshot.servers.iter().map(|s| Server::clone(s)).collect();
@@ -37,7 +37,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
     wait_for_writer(&mut next, &servers, now_ms);
     if next.writer.is_some() {
-        // There will be more of them.
+        // Clients will be told of more writes.
         next.acknowledged = None;
     }
     let of_writer = answer(event).filter(|_| probe.is_some() && probe == next.writer);
@@ -67,7 +67,8 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     next
 }
 
-/// Counts the time since the writer gave its role up, unless nobody is to wait for another one.
+/// Sets since when there is no writer because the last one gave up its role, if another one is to be
+/// expected.
 fn wait_for_writer(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
     let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
     let gave_up = last.is_some_and(|s| s.is_up_read_only() || (s.health == Health::Up && s.deleting));
@@ -77,7 +78,7 @@ fn wait_for_writer(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
     next.grace_over = next.lost_at_ms.is_some_and(|since| waited(since) >= next.grace);
 }
 
-/// Keeps the trail of the writer. `answer` is what it said just now, if it did.
+/// Updates the trail of the writer. `answer` is the writer's answer, if this event is one.
 fn follow(before: &Snapshot, next: &mut Snapshot, servers: &[Server], answer: Option<&Facts>, now_ms: u64) {
     let Some(writer) = next.writer.and_then(|id| servers.iter().find(|s| s.id == id)) else { return };
     if next.writer != before.writer
@@ -106,7 +107,7 @@ fn answer(event: &Event) -> Option<&Facts> {
     }
 }
 
-/// Whether nothing differs but what `Snapshot::roles_version` leaves out.
+/// True if the snapshots differ only in what `Snapshot::roles_version` ignores.
 fn same_roles(before: &Snapshot, after: &Snapshot) -> bool {
     let still = Snapshot {
         version: before.version,
@@ -140,7 +141,7 @@ fn same_role(old: &Server, new: &Server) -> bool {
     still == *old
 }
 
-/// Keeps the old allocation of a server that did not change, so that equality is a pointer away.
+/// Reuses the old allocation of a server that did not change, so that comparing is cheap.
 fn reuse(snapshot: &Snapshot, server: Server) -> Arc<Server> {
     match snapshot.server(server.id) {
         Some(old) if **old == server => old.clone(),
@@ -148,8 +149,8 @@ fn reuse(snapshot: &Snapshot, server: Server) -> Arc<Server> {
     }
 }
 
-/// The list is complete and its order is kept. Name and address make the server: what is known of
-/// one must not be believed of another.
+/// Applies a complete list of servers in its order. A server is identified by name, address and uid: what is
+/// known about one server must not be assumed of another.
 fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec<Server> {
     let mut next: Vec<Server> = Vec::with_capacity(list.len());
     for found in list {
@@ -173,8 +174,8 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
     next
 }
 
-/// Remembers when the label became `Primary`. The same pod at another address has had it since then, and the last writer,
-/// if it left the list meanwhile, for longer than who got it since.
+/// Records when the label became `Primary`. A pod that got another address keeps its time. If the last writer
+/// left the list and is back, it counts as labelled before all others.
 fn labelled(server: &mut Server, before: &Snapshot, is_back: bool, now: (u64, u64)) {
     let same_pod = |old: &&Arc<Server>| !old.uid.is_empty() && old.uid == server.uid;
     let old = before.server(server.id).or_else(|| before.servers.iter().find(same_pod));
@@ -192,7 +193,8 @@ fn new_id(next_id: &mut u32) -> ServerId {
     id
 }
 
-/// Whose probe it was; it may be another server by it.
+/// Applies the outcome of a probe. Returns the id of the server, which is a new one if another server
+/// answered.
 fn probed(
     servers: &mut [Server],
     id: ServerId,
@@ -200,7 +202,7 @@ fn probed(
     next_id: &mut u32,
     now_ms: u64,
 ) -> Option<ServerId> {
-    // A probe that outlived its server (removed, or replaced) says nothing.
+    // A probe of a server that has since been removed or replaced is ignored.
     let server = servers.iter_mut().find(|s| s.id == id)?;
     match outcome {
         ProbeOutcome::Facts(facts) => answered(server, facts, None, next_id, now_ms),
@@ -218,7 +220,8 @@ fn probed(
 
 fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id: &mut u32, now_ms: u64) {
     if server.facts.as_ref().is_some_and(|old| is_other_server(old, facts)) {
-        // Same address, other data: it gets a new identity, and nothing of the old one is believed.
+        // Same address, other data: it gets a new identity and keeps nothing that was known of the old
+        // server.
         let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
         let Server { label, labelled, deleting, weight, .. } = *server;
         let (zone, uid, tls_names) = (server.zone.take(), server.uid.clone(), server.tls_names.clone());
@@ -253,7 +256,7 @@ fn missed(server: &mut Server, error: &str) {
     }
 }
 
-/// An unknown identity (empty) proves nothing.
+/// True if two answers come from different servers. An unknown (empty) identity proves nothing.
 fn is_other_server(old: &Facts, new: &Facts) -> bool {
     !old.identity.is_empty() && !new.identity.is_empty() && old.identity != new.identity
 }

@@ -12,49 +12,50 @@ use super::position_history::Trail;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerId(pub u32);
 
-/// All that is known at one moment. Replaced whole.
+/// Everything that is known at one moment. Always replaced as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// Counts every change of anything.
+    /// Counts every change.
     pub version: u64,
     /// Counts the changes that can move a session or a connection: of servers, health, roles, eligibility,
-    /// weights, generation. Not those of what moves with every write or probe: positions, lags, round
-    /// trips, missed probes and their errors. While it is the same, nobody has to look anew at what is
-    /// attached where.
+    /// weights, generation. Changes with every write or probe do not count: positions, lags, round trips,
+    /// missed probes and their errors. While it is unchanged, no session has to check its servers again.
     pub roles_version: u64,
     /// Counts changes of the writer to *another* server (A, none, A again is one generation).
     pub generation: u64,
-    /// In the order of discovery.
+    /// The servers, in the order of discovery.
     pub servers: Arc<[Arc<Server>]>,
-    /// Where statements that need a writer go. None: they wait.
+    /// The server for statements that need a writer. None: they wait.
     pub writer: Option<ServerId>,
-    /// What a person should look at; there may be a writer all the same.
+    /// A problem for people to look at; there may be a writer nevertheless.
     pub alarm: Option<Alarm>,
-    /// The last changes of writer, newest last, at most 32.
+    /// The last changes of the writer, newest last, at most 32.
     pub history: Arc<VecDeque<WriterChange>>,
-    /// The writer, or the last one while there is none: tells a return from a change.
+    /// The writer, or the last one while there is none: distinguishes a writer's return from a change of
+    /// writer.
     pub last_writer: Option<ServerId>,
-    /// Unix time in milliseconds since when there is none because the last one, which lives, is read-only or being
-    /// deleted, and another is to be expected.
+    /// Since when there is no writer (Unix time in milliseconds), if the last one lives and is read-only or
+    /// being deleted, so that another one is to be expected.
     pub lost_at_ms: Option<u64>,
-    /// `failover.grace`: so long open transactions may go on at the last writer, if that lives.
+    /// `failover.grace`: how long open transactions may continue on the last writer, if that server lives.
     pub grace: Duration,
-    /// That is over.
+    /// True if the grace is over.
     pub grace_over: bool,
-    /// What the sessions heard of writes, once the writer was lost.
+    /// The writes that were acknowledged to clients, once the writer is lost.
     pub acknowledged: Option<Acknowledged>,
-    /// Where the writer was when; the lag of the others is measured by it.
+    /// The writer's positions over time, by which the lag of the others is measured.
     pub trail: Trail,
     /// `replicas.max_lag`; decides `serves_reads`.
     pub max_lag: Duration,
     /// What the operator's resource asks for.
     pub maintenance: Maintenance,
-    /// Pods that were deposed, or the last writer, when they went: what comes back by one of these uids, or without a
-    /// label by one of these names, may be the same data.
+    /// Pods that left the list while deposed or as the last writer: their uids or, for pods without a label,
+    /// their names. A pod that is back with one of these may have the same data.
     pub gone: Arc<[(Arc<str>, ServerId)]>,
     /// The id of the next new server.
     pub next_id: u32,
-    /// In which ways the servers have read texts since the proxy began: a connection of then may still read so.
+    /// All ways in which the servers have parsed texts since the proxy began: an older connection may still
+    /// do so.
     pub modes: TextModes,
 }
 
@@ -63,65 +64,65 @@ pub struct Snapshot {
 pub struct Server {
     /// Its identity.
     pub id: ServerId,
-    /// As configured.
+    /// Its name, as configured.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: Arc<str>,
-    /// Whether it answers.
+    /// Whether the server answers.
     pub health: Health,
-    /// What its greeting and last good probe said; None before the first.
+    /// What its greeting and its last successful probe reported; None before the first.
     pub facts: Option<Facts>,
     /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
     pub missed: u32,
-    /// How far it was behind the writer when it was last probed: the age of its position in the
-    /// writer's history, right to within one probe interval; without GTIDs, and of the writer itself, what the
-    /// server says. While there is no writer: as far as it is behind where the last one was seen. None:
-    /// unknown.
+    /// Its lag behind the writer at its last probe: the age of its position in the writer's history, accurate
+    /// to one probe interval. Without GTIDs, and for the writer itself: what the server reports. While there
+    /// is no writer: its lag behind the last position seen of the last writer. None: unknown.
     pub lag: Option<Duration>,
-    /// Whether that is fresh enough for reads, with hysteresis.
+    /// Whether the lag is low enough for reads, with hysteresis.
     pub freshness: Freshness,
     /// Eligible for reads: up, replicating, lag within `max_lag`, not the writer, with a weight.
     pub serves_reads: bool,
     /// The last error of a probe, for people.
     pub last_error: Option<Arc<str>>,
-    /// What the operator's label says; None where discovery knows no labels.
+    /// The role of the operator's label; None where discovery knows no labels.
     pub label: Option<Label>,
-    /// When the label became `Primary`: the generation and the snapshot's version of then.
+    /// When the label became `Primary`: the generation and the snapshot's version at that time.
     pub labelled: Option<(u64, u64)>,
-    /// Its pod is being deleted: no candidate, no new reads.
+    /// True if its pod is being deleted: it is no candidate and gets no new reads.
     pub deleting: bool,
-    /// Its share of the reads, in relation to the others'; 0: none.
+    /// Its share of the reads, relative to the others' shares; 0: none.
     pub weight: u16,
-    /// Where it stands, if that is known; compared with `replicas.zone`.
+    /// Its zone, if known; compared with `replicas.zone`.
     pub zone: Option<Arc<str>>,
-    /// Of its pod; empty without one.
+    /// The uid of its pod; empty without one.
     pub uid: Arc<str>,
-    /// What its certificate may be for, any of them; empty: the host of its address.
+    /// The names that its certificate may have, any of them; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,
-    /// Its place in its group; None if it is in none, as far as it said.
+    /// Its state in its group; None if it reported none.
     pub member: Option<Member>,
-    /// The last generation of which it was seen as a working replica.
+    /// The last generation in which it was seen as a working replica.
     pub replicated: Option<u64>,
-    /// Whom it replicated from when the writer last answered.
+    /// Its source when the writer last answered.
     pub last_source: Option<Arc<str>>,
-    /// It was the writer until another server took over, and has not been seen read-only or
+    /// True if another server took over from it as the writer, and it has not been seen read-only or
     /// replicating since: it may lack writes that the successor acknowledged.
     pub deposed: bool,
-    /// Unix time in milliseconds since when its receiver is disconnected.
+    /// Since when its receiver has been disconnected (Unix time in milliseconds).
     pub stalled_since_ms: Option<u64>,
 }
 
-/// So many probes without an answer make a server `Down`.
+/// After this many consecutive probes without an answer a server is `Down`.
 pub const MISSED_UNTIL_DOWN: u32 = 3;
 
-/// Whether a server is within `max_lag`, as far as it is known.
+/// Whether a server is within `max_lag`, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Freshness {
-    /// It is not, or was not and is not yet back by enough, or is new and was not seen to have caught up.
+    /// It is not; or it was not and has not recovered enough yet; or it is new and has not been seen to catch
+    /// up.
     Late,
-    /// It is, by its own word.
+    /// It is, as the server reports.
     Said,
-    /// It is, by its position.
+    /// It is, by its measured position.
     Seen,
 }
 
@@ -136,10 +137,11 @@ pub enum Label {
     Absent,
 }
 
-/// One server as discovery names it.
+/// One server as discovery reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovered {
-    /// Unique; with the address it makes the server: the same name elsewhere is another server.
+    /// Its unique name. Name and address identify the server: the same name at another address is another
+    /// server.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: Arc<str>,
@@ -151,13 +153,13 @@ pub struct Discovered {
     pub weight: u16,
     /// `discovery.servers.zone`
     pub zone: Option<Arc<str>>,
-    /// Of its pod: another pod of the same name and address is another server. Empty without pods.
+    /// The uid of its pod: another pod of the same name and address is another server. Empty without pods.
     pub uid: Arc<str>,
-    /// What its certificate may be for; empty: the host of its address.
+    /// The names that its certificate may have; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,
 }
 
-/// `discovery.servers.weight` where nobody says otherwise.
+/// The default of `discovery.servers.weight`.
 const DEFAULT_WEIGHT: u16 = 1;
 
 impl From<(Arc<str>, Arc<str>)> for Discovered {
@@ -186,7 +188,7 @@ pub enum Health {
     Down,
 }
 
-/// What a server's greeting and probe say.
+/// What a server's greeting and probe report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// MySQL or MariaDB.
@@ -199,28 +201,29 @@ pub struct Facts {
     pub collation: u8,
     /// The TLS version of the probes' connection; None: it is not encrypted.
     pub tls: Option<&'static str>,
-    /// `read_only`, and on MySQL `super_read_only` counts too.
+    /// True for `read_only`; on MySQL `super_read_only` counts too.
     pub read_only: bool,
-    /// `super_read_only` (MySQL), or MariaDB's `read_only` values that bind SUPER too.
+    /// True for `super_read_only` (MySQL), or the values of MariaDB's `read_only` that also bind SUPER.
     pub super_read_only: bool,
-    /// Replication threads, if it is configured as a replica.
+    /// The state of replication, if it is configured as a replica.
     pub replication: Option<Replication>,
-    /// Without them: that it is none. Else the monitor's account may not know.
+    /// True if `replication: None` means that it is no replica. False: the monitor's account may not see
+    /// replication.
     pub tells_replication: bool,
-    /// What is applied and visible here; on a former primary its own writes too. Empty if unknown.
+    /// What is applied and visible on this server; on a former primary its own writes too. Empty if unknown.
     pub gtid: Arc<GtidSet>,
-    /// Writes get GTIDs here, so `gtid` tells which of them a server has: `gtid_mode` is `ON` (MySQL; in
-    /// the other modes there may be writes without one), always (MariaDB).
+    /// True if all writes get GTIDs here, so that `gtid` says which writes a server has: with `gtid_mode`
+    /// `ON` (MySQL; its other modes allow writes without one), always on MariaDB.
     pub gtid_on: bool,
-    /// After this long without a command it closes a connection; the shorter of `wait_timeout` and
+    /// The server closes a connection after this long without a command; the shorter of `wait_timeout` and
     /// `interactive_timeout`.
     pub wait_timeout: Option<Duration>,
-    /// `server_uuid` (MySQL) or `server_id` (MariaDB), to tell a replaced server.
+    /// `server_uuid` (MySQL) or `server_id` (MariaDB), which reveals that the server was replaced.
     pub identity: Arc<str>,
-    /// How it reads the texts of sessions that set nothing.
+    /// How it parses the texts of sessions that have set nothing.
     pub modes: TextModes,
-    /// Round trip of the probe. The reducer keeps the old value while the new one is within a
-    /// factor of two, so that noise makes no new snapshot.
+    /// The round trip of the probe. The reducer keeps the old value while the new one is within a factor of
+    /// two, so that noise makes no new snapshot.
     pub round_trip: Duration,
 }
 
@@ -236,39 +239,40 @@ pub enum Flavor {
 /// The state of a configured replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replication {
-    /// The receiver (IO) thread is connected.
+    /// True if the receiver (IO) thread is connected.
     pub receiving: bool,
-    /// The applier (SQL) thread runs.
+    /// True if the applier (SQL) thread runs.
     pub applying: bool,
-    /// As the server says it, on MariaDB in whole seconds; None if unknown. See `Server::lag`.
+    /// The lag as the server reports it, on MariaDB in whole seconds; None if unknown. See `Server::lag`.
     pub lag: Option<Duration>,
     /// `host:port` of its source, of the first one if there are several.
     pub source: Option<Arc<str>>,
-    /// There are.
+    /// True if there are several sources.
     pub several: bool,
 }
 
-/// What a member of a group says of its place in it.
+/// What a member of a group reports about its state in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Which kind of group.
     pub group: Group,
-    /// It is in the part of the group that has the majority, and not behind.
+    /// True if it is in the part of the group that has the majority, and not behind.
     pub fit: bool,
-    /// It is not in the part that has the majority: what it was asked to commit may never be answered.
+    /// True if it is outside the majority: its commits may never be answered.
     pub apart: bool,
-    /// It may take writes: the primary of a replication group, every fit member of a Galera cluster.
+    /// True if it may accept writes: the primary of a replication group, every fit member of a Galera
+    /// cluster.
     pub writes: bool,
 }
 
-/// What the people who run the cluster ask for while they work on it.
+/// What the operators of the cluster ask for during maintenance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Maintenance {
-    /// Nobody new comes in.
+    /// True if no new clients are admitted.
     pub cordoned: bool,
-    /// While it is cordoned: a client that says nothing for so long ends.
+    /// While cordoned: the session of a client that is idle for this long ends.
     pub drain: Option<Duration>,
-    /// The primary is read-only on purpose: nobody has to wait for another one.
+    /// True if the primary is read-only on purpose: nobody waits for another one.
     pub read_only: bool,
 }
 
@@ -281,18 +285,18 @@ pub enum Group {
     Galera,
 }
 
-/// What a person should look at.
+/// A problem for people to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alarm {
-    /// Two or more writable servers: either none of them can be told to be the writer, or
-    /// another one is writable beside the writer (which stays).
+    /// Two or more servers are writable: either none of them can be identified as the writer, or another one
+    /// is writable beside the writer (which stays).
     SeveralCandidates,
-    /// Servers answer, but none is fit to be the writer: read-only, or not labelled.
+    /// Servers answer, but none can be the writer: they are read-only, or not labelled.
     NoCandidate,
-    /// The only writable server is a former primary whose successor has not been seen to give
-    /// the role up: it may lack acknowledged writes. It is taken as soon as it has been
-    /// read-only or a replica, or the successor is read-only or no longer configured. The same of
-    /// a primary that comes back while labels or replicas say that another one took over unseen.
+    /// The only writable server is a former primary whose successor has not been seen to give up the role: it
+    /// may lack acknowledged writes. It becomes the writer once it has been read-only or a replica, or once
+    /// the successor is read-only or no longer configured. Also raised for a primary that is back while
+    /// labels or replicas indicate that another server took over unseen.
     FormerPrimary,
 }
 
@@ -301,43 +305,43 @@ pub enum Alarm {
 pub struct WriterChange {
     /// Unix time in milliseconds.
     pub at_ms: u64,
-    /// Names, for people.
+    /// The name of the old writer, for people.
     pub from: Option<Arc<str>>,
-    /// Names, for people.
+    /// The name of the new writer, for people.
     pub to: Option<Arc<str>>,
-    /// Why, from the reducer.
+    /// The reason, from the reducer.
     pub reason: Arc<str>,
-    /// The generation that it began.
+    /// The generation after the change.
     pub generation: u64,
 }
 
-/// What the reducer takes.
+/// An input of the reducer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The discovered servers, complete: who is not in it is gone.
+    /// The complete list of discovered servers: a server that is not in it is gone.
     Servers(Vec<Discovered>),
     /// A probe of a server ended.
     Probe {
-        /// Whose.
+        /// The server.
         server: ServerId,
-        /// How.
+        /// The outcome.
         outcome: ProbeOutcome,
     },
     /// `replicas.max_lag` was (re)configured.
     MaxLag(Duration),
-    /// `failover.grace` was.
+    /// `failover.grace` was (re)configured.
     Grace(Duration),
-    /// The operator's resource asks for this from now on.
+    /// The operator's resource now asks for this.
     Maintenance(Maintenance),
-    /// The writer is lost, and these are all the writes of its generation that clients were told to
-    /// be done, as far as they were heard of until now.
+    /// The writer is lost, and these are all writes of its generation that clients were told were done, as
+    /// far as is known now.
     Acknowledged(Acknowledged),
 }
 
 /// Acknowledged writes of one generation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acknowledged {
-    /// Whose.
+    /// The generation of the writes.
     pub generation: u64,
     /// Their GTIDs.
     pub set: Arc<GtidSet>,
@@ -354,12 +358,13 @@ pub enum ProbeOutcome {
     Timeout,
     /// Connection refused or reset: down at once.
     Unreachable(Arc<str>),
-    /// It answered with an error (bad password, too many connections …): reachable, not usable; counts as missed.
+    /// It answered with an error (bad password, too many connections …): it is reachable, but not usable.
+    /// Counts as a missed probe.
     Refused(Arc<str>),
 }
 
 impl Snapshot {
-    /// Nothing known.
+    /// Returns the snapshot in which nothing is known.
     pub fn empty() -> Self {
         Snapshot {
             version: 0,
@@ -383,18 +388,18 @@ impl Snapshot {
         }
     }
 
-    /// The server with this id, unless it is gone.
+    /// Returns the server with this id, unless it is gone.
     pub fn server(&self, id: ServerId) -> Option<&Arc<Server>> {
         self.servers.iter().find(|s| s.id == id)
     }
 
-    /// The writer, if there is one.
+    /// Returns the writer, if there is one.
     pub fn writer(&self) -> Option<&Arc<Server>> {
         self.writer.and_then(|id| self.server(id))
     }
 
-    /// Whether nothing more is to be expected on a connection to this server, opened in this generation: it does not
-    /// answer, or it is cut off from its group, which has another writer.
+    /// True if nothing more can be expected on a connection to this server that was opened in this
+    /// generation: the server does not answer, or it is cut off from its group, which has another writer.
     pub fn has_lost(&self, server: ServerId, generation: u64, read_only: bool) -> bool {
         self.server(server).is_none_or(|server| {
             let deposed = !read_only && generation != self.generation;
@@ -402,16 +407,16 @@ impl Snapshot {
         })
     }
 
-    /// Whether this server is the last writer, read-only as the operator's resource asks, and so goes on with what is
-    /// open there.
+    /// True if this server is the last writer and read-only as the operator's resource asks: open work on it
+    /// continues.
     pub fn is_maintained(&self, server: ServerId) -> bool {
         let last = self.writer.is_none() && self.last_writer == Some(server);
         last && self.maintenance.read_only && !self.has_lost(server, self.generation, false)
     }
 
-    /// Whether this server, the primary of that generation, must acknowledge no more writes although it may live: another
-    /// one has the role, or it says that it is read-only and another is to be expected. Never a member of a group: what it
-    /// takes, the majority has.
+    /// True if this server, the primary of that generation, must acknowledge no more writes although it may
+    /// live: another server has the role, or this one reports that it is read-only and another one is to be
+    /// expected. Never true for a member of a group: the majority has what it accepts.
     pub fn has_demoted(&self, server: ServerId, generation: u64) -> bool {
         let found = self.server(server);
         let of_group = found.is_some_and(|found| found.member.is_some());
@@ -420,22 +425,22 @@ impl Snapshot {
         !is_writer && !of_group && (self.writer.is_some() || (gave_up() && !self.maintenance.read_only))
     }
 
-    /// While there is no writer: the generation of the last one, and its servers' flavour.
+    /// Returns, while there is no writer, the last one's generation and the servers' flavour.
     pub fn lost(&self) -> Option<(u64, Flavor)> {
         let lost = self.writer.is_none() && self.last_writer.is_some();
-        // The last one itself may be gone from the list.
+        // The last writer may be gone from the list.
         let facts = self.servers.iter().find_map(|s| s.facts.as_ref()).filter(|_| lost)?;
         Some((self.generation, facts.flavor))
     }
 
-    /// The servers that may serve reads.
+    /// Returns the servers that may serve reads.
     pub fn replicas(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.servers.iter().filter(|s| s.serves_reads)
     }
 }
 
 impl Server {
-    /// A server of which nothing is known but how to reach it.
+    /// Returns a server of which only name and address are known.
     pub fn new(id: ServerId, name: Arc<str>, address: Arc<str>) -> Self {
         Server {
             id,
@@ -463,8 +468,8 @@ impl Server {
         }
     }
 
-    /// Reachable and writable by its last probe: what can be the writer. A member of a group must
-    /// also be one that may write: ONLINE and PRIMARY in a view with a majority (group replication),
+    /// True if the server could be the writer: reachable and writable by its last probe. A member of a group
+    /// must also be allowed to write: ONLINE and PRIMARY in a view with a majority (group replication),
     /// Synced in the Primary component (Galera).
     pub fn is_candidate(&self) -> bool {
         self.health == Health::Up
@@ -473,36 +478,36 @@ impl Server {
             && self.facts.as_ref().is_some_and(|f| !f.is_read_only())
     }
 
-    /// It answers and says that it takes no writes.
+    /// True if it answers and is read-only.
     pub fn is_up_read_only(&self) -> bool {
         self.health == Health::Up && self.facts.as_ref().is_some_and(Facts::is_read_only)
     }
 
-    /// It answers, but it is not with the majority of its group.
+    /// True if it is a member of a group, but not with its majority.
     pub fn is_cut_off(&self) -> bool {
         self.member.is_some_and(|member| member.apart)
     }
 
-    /// It is a replica at work: it receives and applies.
+    /// True if it is a working replica: it receives and applies.
     pub fn replicates(&self) -> bool {
         self.health == Health::Up && self.replication().is_some_and(|r| r.receiving && r.applying)
     }
 
-    /// Its replication, if it is a configured replica.
+    /// Returns its replication, if it is a configured replica.
     pub fn replication(&self) -> Option<&Replication> {
         self.facts.as_ref().and_then(|f| f.replication.as_ref())
     }
 }
 
 impl Facts {
-    /// Either kind of read-only.
+    /// True for either kind of read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only || self.super_read_only
     }
 }
 
 impl Label {
-    /// As `/topology` and logs spell it.
+    /// Returns the spelling of `/topology` and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Label::Primary => "primary",
@@ -513,7 +518,7 @@ impl Label {
 }
 
 impl Health {
-    /// As `/topology`, metrics and logs spell it.
+    /// Returns the spelling of `/topology`, metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Health::Unknown => "unknown",
@@ -524,7 +529,7 @@ impl Health {
 }
 
 impl Alarm {
-    /// As `/topology`, metrics and logs spell it.
+    /// Returns the spelling of `/topology`, metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Alarm::SeveralCandidates => "several_candidates",
@@ -535,7 +540,7 @@ impl Alarm {
 }
 
 impl Maintenance {
-    /// What is asked for, as `/topology`, metrics and logs spell it.
+    /// Returns what is asked for, as spelled in `/topology`, metrics and logs.
     pub fn words(self) -> [(&'static str, bool); 3] {
         [
             ("cordoned", self.cordoned),
@@ -546,7 +551,7 @@ impl Maintenance {
 }
 
 impl Flavor {
-    /// As `/topology`, metrics and logs spell it.
+    /// Returns the spelling of `/topology`, metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Flavor::MySql => "mysql",

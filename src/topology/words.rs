@@ -1,12 +1,13 @@
-//! What is known, in words for a client that waited in vain.
+//! Describes the servers to a client that waited in vain for a primary.
 
 use super::types::*;
 
-/// An ERR packet has room for 512 bytes with its code; names can be long.
+/// The maximum number of servers that are listed: an ERR packet has room for 512 bytes, and names can be
+/// long.
 const MAX_SERVERS: usize = 5;
 
 impl Snapshot {
-    /// Why nobody is the primary: what each server is.
+    /// Returns why there is no primary: the state of each server.
     pub fn why_no_writer(&self) -> String {
         if self.servers.is_empty() {
             return "no server is known".to_owned();

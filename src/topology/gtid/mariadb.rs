@@ -1,5 +1,5 @@
-//! MariaDB: the last GTID of each domain. Within a domain sequence numbers only grow, whoever
-//! writes, so a later one contains all the earlier ones.
+//! MariaDB's GTID positions: the last GTID of each domain. Within a domain sequence numbers only grow,
+//! whichever server writes, so a later GTID covers all earlier ones.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{GtidError, number};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gtid {
     pub(super) domain: u32,
-    /// Who wrote it.
+    /// The id of the server that wrote it.
     pub(super) server: u32,
     pub(super) sequence: u64,
 }
@@ -17,8 +17,8 @@ pub(super) struct Gtid {
 /// A GTID position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// Sorted by domain; at most one of a domain that counts by sequence, and at most one that is the
-    /// server's own.
+    /// Sorted by domain. A domain has at most one entry that counts by sequence number and at most one of the
+    /// server's own writes.
     last: Vec<Last>,
 }
 
@@ -26,7 +26,7 @@ pub struct Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
     gtid: Gtid,
-    /// Contains only GTIDs of the same server, see `GtidSet::applied_by_mariadb`.
+    /// True if it covers only GTIDs of the same server, see `GtidSet::applied_by_mariadb`.
     own: bool,
 }
 
@@ -75,7 +75,7 @@ impl Position {
         other.last.iter().all(|wanted| self.has(&wanted.gtid))
     }
 
-    /// See `GtidSet::is_in_binlog_state`. What cannot be read has nothing.
+    /// See `GtidSet::is_in_binlog_state`. An unreadable state contains nothing.
     pub(super) fn is_in_state(&self, state: &[u8]) -> bool {
         let mut found = vec![false; self.last.len()];
         let read = each(state, |gtid| {
@@ -105,7 +105,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Calls `found` for each GTID of a text, in its order.
+/// Calls `found` for each GTID of a text, in order.
 pub(super) fn each(text: &[u8], mut found: impl FnMut(Gtid)) -> Result<(), GtidError> {
     for part in text.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()) {
         found(gtid(part).ok_or_else(|| GtidError::of(part))?);

@@ -1,14 +1,14 @@
-//! MySQL: sequence numbers of each source, as disjoint intervals. A source is a server's UUID
-//! and, since 8.3, an optional tag; each of them counts by itself.
+//! MySQL's GTID sets: sequence numbers of each source, as disjoint intervals. A source is a server's UUID
+//! and, since 8.3, an optional tag; each source counts by itself.
 
 use std::fmt;
 
 use super::{GtidError, number};
 
-/// The greatest sequence number that the server knows (2^63 - 2) plus one.
+/// The greatest sequence number that the server allows (2^63 - 2), plus one.
 const LIMIT: u64 = i64::MAX as u64;
 
-/// Who numbered a transaction.
+/// The source that numbered a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
     pub(super) uuid: u128,
@@ -26,7 +26,8 @@ pub(super) struct Interval {
 /// A set of GTIDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intervals {
-    /// Sorted; no source without intervals. Those of a source are sorted, disjoint and not adjacent.
+    /// Sorted by source; no source is without intervals. The intervals of a source are sorted, disjoint and
+    /// not adjacent.
     pub(super) sources: Vec<(Source, Vec<Interval>)>,
 }
 
@@ -88,7 +89,7 @@ impl Intervals {
         other.sources.iter().all(|(source, intervals)| {
             let own = self.of(source);
             intervals.iter().all(|wanted| {
-                // Intervals never touch, so a contiguous run lies within one of them or is not there.
+                // Intervals never touch, so one interval contains the whole run or the run is incomplete.
                 let at = own.partition_point(|i| i.last < wanted.last);
                 own.get(at).is_some_and(|i| i.first <= wanted.first)
             })
@@ -96,7 +97,7 @@ impl Intervals {
     }
 }
 
-/// Puts one interval in, joined with those that it overlaps or touches. The usual one comes at the end.
+/// Inserts one interval and merges it with those that it overlaps or touches. Usually it belongs at the end.
 fn join(intervals: &mut Vec<Interval>, new: Interval) {
     let from = intervals.partition_point(|i| i.last + 1 < new.first);
     let until = from + intervals.iter().skip(from).take_while(|i| i.first <= new.last + 1).count();
@@ -152,7 +153,7 @@ fn write_uuid(f: &mut fmt::Formatter<'_>, uuid: u128) -> fmt::Result {
     write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
 }
 
-/// Calls `found` for each interval of a text, in its order.
+/// Calls `found` for each interval of a text, in order.
 pub(super) fn each(text: &[u8], mut found: impl FnMut(Source, Interval)) -> Result<(), GtidError> {
     for part in text.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()) {
         let mut pieces = part.split(|b| *b == b':').map(<[u8]>::trim_ascii);
@@ -180,7 +181,7 @@ pub(super) fn each(text: &[u8], mut found: impl FnMut(Source, Interval)) -> Resu
     Ok(())
 }
 
-/// 32 hexadecimal digits, in groups of 8-4-4-4-12 or without hyphens.
+/// Parses 32 hexadecimal digits, in groups of 8-4-4-4-12 or without hyphens.
 fn uuid(text: &[u8]) -> Option<u128> {
     let mut groups = [text, b"", b"", b"", b""];
     if text.len() == 36 {
@@ -214,7 +215,7 @@ fn hexadecimal(before: u128, digits: &[u8]) -> Option<u128> {
     Some(all)
 }
 
-/// A letter or an underscore, then letters, digits and underscores; at most 32.
+/// Parses a tag: a letter or an underscore, then letters, digits and underscores; at most 32 characters.
 fn tag(text: &[u8]) -> Option<[u8; 32]> {
     let first = text.first()?;
     let fits = first.is_ascii_alphabetic() || *first == b'_';
@@ -227,7 +228,8 @@ fn tag(text: &[u8]) -> Option<[u8; 32]> {
     Some(tag)
 }
 
-/// `7` or `7-9`; `Some(None)` for one that ends before it begins, which the server takes for empty.
+/// Parses `7` or `7-9`. Returns `Some(None)` for an interval that ends before it begins, which the server
+/// treats as empty.
 fn interval(text: &[u8]) -> Option<Option<Interval>> {
     let mut ends = text.splitn(2, |b| *b == b'-');
     let first = number::<u64>(ends.next()?)?;

@@ -1,5 +1,5 @@
-//! MySQL's sets as a binary log has them: one transaction after the other, and the form in which it is
-//! asked for all but a set.
+//! MySQL's GTID sets for reading a binary log: adding one transaction after another, and the form in which
+//! COM_BINLOG_DUMP_GTID excludes a set.
 
 use super::GtidSet;
 use super::mysql::{Interval, Source};
@@ -7,22 +7,23 @@ use super::mysql::{Interval, Source};
 /// One transaction on MySQL, whose GTID has no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gtid {
-    /// The UUID that it is numbered under.
+    /// The UUID of the server that numbered it.
     pub source: u128,
     /// Its number.
     pub number: u64,
 }
 
 impl GtidSet {
-    /// One more transaction.
+    /// Adds one transaction.
     pub fn add_one(&mut self, Gtid { source, number }: Gtid) {
         if let GtidSet::MySql(set) = self {
             set.add(Source::of(source), Interval { first: number, last: number });
         }
     }
 
-    /// As COM_BINLOG_DUMP_GTID has it, without those that have a tag: the number of sources, of each its UUID, the
-    /// number of its intervals, and of these the first number and the one behind the last.
+    /// Encodes the set for COM_BINLOG_DUMP_GTID, without GTIDs that have a tag: the number of sources; for
+    /// each source its UUID and the number of its intervals; for each interval its first number and its last
+    /// number plus one.
     pub fn dump_form(&self) -> Vec<u8> {
         let GtidSet::MySql(set) = self else { return vec![0; 8] };
         let untagged = || set.sources.iter().filter(|(source, _)| source.untagged().is_some());
