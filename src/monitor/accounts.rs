@@ -1,9 +1,10 @@
-//! Which accounts of the configuration pass `read_only`, by their own grants: asked at the primary at start, of each new
-//! primary, when the accounts change, and every ten minutes. Such an account writes to a demoted primary without an
-//! error, so an operator who swaps the primary cannot keep it from writing by `read_only`.
+//! Finds the configured accounts that are exempt from `read_only` by their own grants. Asks the primary at
+//! start, each new primary, when the accounts change, and every ten minutes. An exempt account can write to a
+//! demoted primary without an error, so an operator who switches the primary cannot stop its writes with
+//! `read_only`.
 //!
-//! Only where there is another server that can become the primary. Each account logs in for itself: the monitor account
-//! need not see what others are granted, and a wrong password is told before a client meets it.
+//! Runs only if another server can become the primary. Each account logs in itself: the monitor account need
+//! not see other accounts' grants, and a wrong password is reported before a client meets it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -20,17 +21,17 @@ use crate::backend::passes_read_only;
 use crate::config::{Live, Secret};
 use crate::topology::{ServerId, Snapshot};
 
-/// Grants change seldom.
+/// How long an answer is valid: grants change seldom.
 const PERIOD: Duration = Duration::from_secs(600);
-/// A login that the server refused is not repeated for so long: servers can lock accounts for failed logins
-/// (`FAILED_LOGIN_ATTEMPTS`, `max_password_errors`).
+/// A login that the server refused is not repeated for this long: servers can lock accounts after failed
+/// logins (`FAILED_LOGIN_ATTEMPTS`, `max_password_errors`).
 const REFUSED: Duration = Duration::from_secs(3600);
-/// After a lost connection.
+/// The pause after a lost connection.
 const RETRY: Duration = Duration::from_secs(5);
-/// For one account.
+/// The time limit for one account.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The names of accounts that pass `read_only`.
+/// The names of the accounts that are exempt from `read_only`.
 pub type Passing = Arc<BTreeSet<Arc<str>>>;
 
 /// Starts the task on the current thread, which must be inside a `LocalSet`. It ends when the last receiver is dropped.
@@ -45,7 +46,7 @@ pub fn passing_accounts<C: Connector>(
     current
 }
 
-/// Logs in and asks for the grants of the account.
+/// Logs in as the account and returns whether its grants exempt it from `read_only`.
 pub async fn passes<C: Connector>(connector: &C, target: &Target) -> Result<bool, Error> {
     let asking = async {
         let mut connection = connector.connect(target).await?;
@@ -65,16 +66,17 @@ async fn first_column<C: Connection>(connection: &mut C, sql: &str) -> Result<Ve
     Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
 }
 
-/// Whom was asked: another primary may have other grants, and so may this one as a new generation.
+/// The primary that was asked, with its generation: another primary may have other grants, and so may the
+/// same server as a new generation.
 type Primary = (ServerId, u64);
 
-/// What an account was found to be.
+/// The result for one account.
 struct Answer {
     /// None: its login was refused.
     passes: Option<bool>,
-    /// With this password,
+    /// The password that was used.
     password: Secret,
-    /// at this server,
+    /// The primary that was asked.
     primary: Primary,
     at: Instant,
 }
@@ -109,7 +111,8 @@ impl<C: Connector> Asker<C> {
         }
     }
 
-    /// Waits until there is a primary that another server can follow; None when nobody wants to know any more.
+    /// Waits until there is a primary and another server that could replace it. Returns None when the last
+    /// receiver is gone.
     async fn primary(&mut self) -> Option<Primary> {
         let found = tokio::select! {
             found = self.snapshot.wait_for(|s| s.writer.is_some() && s.servers.len() > 1) => found.ok()?,
@@ -118,7 +121,8 @@ impl<C: Connector> Asker<C> {
         Some((found.writer?, found.generation))
     }
 
-    /// An error ends the round: the server is away.
+    /// Asks about all accounts whose answer is missing or too old. An error ends the round: the server is
+    /// unreachable.
     async fn ask_all(&mut self, live: &Live, primary: Primary) -> Result<(), Error> {
         let mut users: Vec<_> = live.users.values().collect();
         users.sort_by(|one, other| one.name.cmp(&other.name));
@@ -148,7 +152,7 @@ impl<C: Connector> Asker<C> {
         Some(Target::at(snapshot.server(server)?, user.clone(), password.clone()))
     }
 
-    /// Publishes who passes; the log says it when it changes.
+    /// Publishes the exempt accounts, and logs changes.
     fn tell(&self) {
         let passing = self.answers.iter().filter(|(_, answer)| answer.passes == Some(true));
         let passing: BTreeSet<_> = passing.map(|(user, _)| user.clone()).collect();
@@ -164,7 +168,7 @@ impl<C: Connector> Asker<C> {
         self.publish.send_replace(Arc::new(passing));
     }
 
-    /// Until the accounts are to be asked again; false when nobody wants to know any more.
+    /// Waits until the accounts must be asked again. Returns false when the last receiver is gone.
     async fn wait(&mut self, of: Primary, asked: &Live, pause: Duration) -> bool {
         let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
         let accounts_change = async {
@@ -188,7 +192,7 @@ impl<C: Connector> Asker<C> {
     }
 }
 
-/// What is wrong with such an account, for the log and for `check`.
+/// The warning about exempt accounts, for the log and for `check`.
 pub const PASSES: &str = "these users pass read_only (by SUPER, READ ONLY ADMIN or CONNECTION_ADMIN): at a planned change of \
 the primary nothing but this proxy keeps their writes from the former one; give applications accounts without these \
 privileges";

@@ -1,4 +1,4 @@
-//! The probes' connection over `backend`'s: one account, one small class of its own.
+//! Implements the probes' connection with `backend`'s: one account, and a small class of its own.
 
 use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
 use crate::backend::{self, ConnectError, Login, QueryError, connect, own_class};
@@ -12,7 +12,7 @@ const COLLATION: u16 = 45;
 #[derive(Debug, Clone)]
 pub struct BackendConnector<R: Runtime>(pub R);
 
-/// One of them.
+/// A connection for probes.
 pub struct BackendConnection<S> {
     connection: backend::Connection<S>,
     greeting: Greeting,
@@ -23,7 +23,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
 
     async fn connect(&self, target: &Target) -> Result<Self::Connection, Error> {
         let endpoint: Endpoint = target.address.parse().map_err(|e| Error::Protocol(format!("{e}")))?;
-        // The probes' connections are in no pool: what tells servers apart there does not matter.
+        // The probes' connections are in no pool, so the server id and generation do not matter.
         let to = backend::Target {
             server: ServerId(0),
             name: target.name.clone(),

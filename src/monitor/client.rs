@@ -1,5 +1,5 @@
-//! What a probe needs of a server connection, as two small traits: the real one is
-//! `backend`'s, tests script theirs.
+//! What a probe needs from a server connection, as two small traits. `backend` implements them; tests script
+//! their own.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 use crate::config::Secret;
 use crate::topology::Server;
 
-/// Where and as whom to log in.
+/// The server to connect to and the account to log in with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// The server's name, for errors.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: Arc<str>,
-    /// What its certificate may be for; empty: the host of its address.
+    /// The names that its certificate may have; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,
     /// `monitor.user`
     pub user: Arc<str>,
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// This server, for this account.
+    /// Returns the target for this server and this account.
     pub fn at(server: &Server, user: Arc<str>, password: Secret) -> Self {
         let (name, address) = (server.name.clone(), server.address.clone());
         Target { name, address, tls_names: server.tls_names.clone(), user, password }
@@ -35,29 +35,29 @@ pub trait Connector: 'static {
     /// One open, authenticated connection.
     type Connection: Connection;
 
-    /// Connects and logs in, with CLIENT_MULTI_STATEMENTS asked for and no schema. It should not
-    /// time out by itself: the probe drops the future when its patience ends.
+    /// Connects and logs in, with CLIENT_MULTI_STATEMENTS and without a schema. Has no time limit of its own:
+    /// the probe drops the future when its patience ends.
     fn connect(&self, target: &Target) -> impl Future<Output = Result<Self::Connection, Error>>;
 }
 
 /// One open connection. Dropping it closes it.
 pub trait Connection {
-    /// What the server said first.
+    /// Returns the server's greeting.
     fn greeting(&self) -> &Greeting;
 
-    /// Runs the statement as one COM_QUERY and collects all result sets of it (OK packets give
-    /// none). An ERR packet in any of them is the answer. If the future is dropped before its
-    /// end, the connection is not used again.
+    /// Runs the statement as one COM_QUERY and collects all its result sets (OK packets give none). An ERR
+    /// packet in any of them fails the query. If the future is dropped before its end, the connection is not
+    /// used again.
     fn query(&mut self, sql: &str) -> impl Future<Output = Result<Vec<ResultSet>, Error>>;
 
-    /// Ends when the idle connection was closed or reset by the server, so that a crash is seen
-    /// between two probes. It must be possible to drop it and to query afterwards. Where it cannot
-    /// be known, it never ends.
+    /// Returns when the server has closed or reset the idle connection, so that a crash is noticed between
+    /// two probes. The future may be dropped, and a query may follow. If a close cannot be detected, it never
+    /// returns.
     fn closed(&mut self) -> impl Future<Output = ()> {
         std::future::pending()
     }
 
-    /// Says goodbye before it closes, so that the server does not log a client that vanished.
+    /// Sends COM_QUIT before closing, so that the server does not log an aborted client.
     fn quit(self) -> impl Future<Output = ()>
     where
         Self: Sized,
@@ -69,9 +69,9 @@ pub trait Connection {
 /// The facts of the initial handshake packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
-    /// Byte for byte.
+    /// The version string, byte for byte.
     pub version: Arc<str>,
-    /// 32 bits of MySQL's, MariaDB's extension above.
+    /// The capability flags: MySQL's 32 bits, and MariaDB's extension above them.
     pub capabilities: u64,
     /// The default collation's id.
     pub collation: u8,
@@ -82,16 +82,16 @@ pub struct Greeting {
 /// Whether a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// By this version of TLS.
+    /// Yes, with this version of TLS.
     Tls(&'static str),
-    /// No, as it should be: it need not be, or is a socket's in the file system.
+    /// No, as configured: TLS is not asked for, or the connection is a Unix socket's.
     Plain,
-    /// No, although it should be where that can be had.
+    /// No, although TLS is wanted where possible.
     NotOffered,
 }
 
 impl Encryption {
-    /// The version of TLS.
+    /// Returns the version of TLS.
     pub fn version(self) -> Option<&'static str> {
         match self {
             Encryption::Tls(version) => Some(version),
@@ -100,7 +100,7 @@ impl Encryption {
     }
 }
 
-/// Values of one text row.
+/// The values of one text row.
 pub type Row = Vec<Option<Vec<u8>>>;
 
 /// One text result set, small.
@@ -108,14 +108,15 @@ pub type Row = Vec<Option<Vec<u8>>>;
 pub struct ResultSet {
     /// The columns' names (aliases).
     pub columns: Vec<String>,
-    /// As many values as columns.
+    /// The rows, each with one value per column.
     pub rows: Vec<Row>,
 }
 
-/// Why connecting or asking failed.
+/// Why connecting or a query failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Refused, reset, closed, unresolvable: whatever the operating system says.
+    /// The connection was refused, reset or closed, or the host could not be resolved, as the operating
+    /// system reports it.
     #[error("{0}")]
     Lost(String),
     /// An ERR packet.
@@ -123,10 +124,10 @@ pub enum Error {
     Server {
         /// The server's error code.
         code: u16,
-        /// Its text.
+        /// The server's error message.
         message: String,
     },
-    /// It talks, but not as expected.
+    /// The server answered, but not as expected.
     #[error("{0}")]
     Protocol(String),
 }

@@ -1,27 +1,28 @@
-//! What a probe asks for a server's place in its group, and what the answer means.
+//! What a probe asks about a server's state in its group, and what the answer means.
 
 use super::client::ResultSet;
 use crate::topology::{Group, Member};
 
-/// Asked once on each connection: whether the server is a node of a Galera cluster. It becomes one, or none, by a
-/// restart only. Every account may ask; a server without Galera's code does not know the names and gives no rows.
+/// Asked once on each connection: whether the server is a node of a Galera cluster, which only a restart can
+/// change. Needs no privilege. A server without Galera's code does not know the names and returns no rows.
 pub(super) const WSREP: &str = "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_provider')";
 
-/// The place of a node in its Galera cluster. Every account may ask.
+/// Asks for a node's state in its Galera cluster. Needs no privilege.
 pub(super) const GALERA: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN \
 ('wsrep_cluster_status', 'wsrep_local_state', 'wsrep_ready'); SHOW GLOBAL VARIABLES WHERE Variable_name IN \
 ('pxc_maint_mode', 'wsrep_reject_queries')";
 
-/// `wsrep_local_state` of a member that has everything.
+/// The `wsrep_local_state` of a member that is up to date.
 const SYNCED: &str = "4";
 
-/// The member of a group that answered so, if it is one.
+/// Returns the state of the group member that gave this answer; None if the server is in no group.
 pub(super) fn member(sets: &[ResultSet]) -> Option<Member> {
     replication_group(sets).or_else(|| galera(sets))
 }
 
-/// `group_view`: of this server's own row how many there are, are ONLINE, are PRIMARY; then the
-/// members that can be reached, and all. A member in a minority sees the others as UNREACHABLE.
+/// Parses `group_view`: the number of rows of this server itself, how many of these are ONLINE, and how many
+/// are PRIMARY; then the number of reachable members, and of all. A member in a minority sees the others as
+/// UNREACHABLE.
 fn replication_group(sets: &[ResultSet]) -> Option<Member> {
     let first = sets.first()?;
     let at = first.columns.iter().position(|name| name == "group_view")?;
@@ -33,12 +34,12 @@ fn replication_group(sets: &[ResultSet]) -> Option<Member> {
     }
     let majority = reachable.saturating_mul(2) > all;
     let fit = online == own && majority;
-    // Who left, or was thrown out, sees itself alone, and says so to whoever waits.
+    // A member that left or was expelled sees only itself and still answers waiting commits: it is not apart.
     let apart = all > 1 && !majority;
     Some(Member { group: Group::Replication, fit, apart, writes: fit && primary == own })
 }
 
-/// True if the answer to `WSREP` is that of a node of a Galera cluster.
+/// True if the answer to `WSREP` comes from a node of a Galera cluster.
 pub(super) fn is_galera(sets: &[ResultSet]) -> bool {
     let value = |name: &str| sets.iter().find_map(|set| variable(set, name)).unwrap_or_default();
     let provider = value("wsrep_provider");
@@ -61,7 +62,7 @@ fn galera(sets: &[ResultSet]) -> Option<Member> {
     Some(Member { group: Group::Galera, fit, apart, writes: fit })
 }
 
-/// A row of SHOW STATUS or SHOW VARIABLES.
+/// Returns the value of a row of SHOW STATUS or SHOW VARIABLES.
 fn variable<'a>(set: &'a ResultSet, name: &str) -> Option<&'a str> {
     if !set.columns.first()?.eq_ignore_ascii_case("Variable_name") {
         return None;

@@ -1,7 +1,7 @@
-//! Probes of the servers; each outcome is an event for the topology's reducer.
-//! One task per server on the control thread, one statement and one round trip a
-//! probe, on a kept connection. [`Routines`] reads the primary's stored routines,
-//! [`passing_accounts`] asks who passes `read_only`.
+//! Probes of the servers; each outcome is an event for the topology's reducer. One task per server on the
+//! control thread; a probe is one statement and one round trip on a connection that stays open. [`Routines`]
+//! reads the primary's stored routines, [`passing_accounts`] finds the accounts that are exempt from
+//! `read_only`.
 
 mod accounts;
 mod backend;

@@ -1,7 +1,8 @@
-//! One server's probes: a task that connects, asks, waits, and reports each outcome.
+//! One server's probes: a task that connects, queries, waits, and reports each outcome.
 //!
-//! A probe without an answer within `interval`, or on a long line within two round trips, counts as missed. The next
-//! one is not sent behind it: its answer still counts when it comes late; after three missed the connection is dropped.
+//! A probe counts as missed if it gets no answer within `interval`, or within two round trips if those take
+//! longer. No second probe is sent meanwhile, since a late answer still counts. After three missed probes the
+//! connection is dropped.
 
 use std::future::Future;
 use std::pin::pin;
@@ -17,29 +18,30 @@ use super::statement::{self, Wsrep};
 use crate::config;
 use crate::topology::{Event, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
 
-/// Kicks start at most one probe in this time.
+/// Kicks start at most one probe in this period.
 const KICK_FLOOR: Duration = Duration::from_millis(5);
-/// Without a writer probes come at least this often, so that a promotion is seen soon.
+/// The longest interval while there is no writer, so that a promotion is noticed soon.
 const URGENT_INTERVAL: Duration = Duration::from_millis(20);
-/// A server that answers with errors (a bad password) is asked this seldom after three of them.
+/// The interval for a server that has answered with errors (a bad password) three times in a row.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// A connect to a server that is down is given this long, doubled each time: a frozen server
-/// answers it when it wakes, and it must not find hundreds of abandoned ones, for which MySQL
-/// would block this host (`max_connect_errors`).
+/// The time limit for connecting to a server that is down, doubled each time up to the second value. A frozen
+/// server answers these connections when it wakes. It must not find hundreds of abandoned ones then, because
+/// MySQL would block this host (`max_connect_errors`).
 const CONNECT_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
-/// A login has at least three round trips: TCP's, the greeting with its response, and what follows.
+/// A login takes at least three round trips: TCP's, the greeting with its response, and the rest.
 const LOGIN_TRIPS: u32 = 3;
-/// However long a login took, a round trip is taken to be no longer than this.
+/// The longest round trip that is assumed after a slow login.
 const LONGEST_TRIP: Duration = Duration::from_secs(1);
-/// Privileges bind new connections only, so without them the connection is renewed this often.
+/// New privileges affect only new connections. While a privilege is missing, the connection is renewed this
+/// often.
 const PRIVILEGE_RETRY: Duration = Duration::from_secs(60);
 
-/// What all probes obey; changes take effect at once.
+/// Settings for all probes; changes take effect at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Orders {
     /// `[monitor]`
     pub monitor: config::Monitor,
-    /// There is no writer: probe faster.
+    /// True while there is no writer: probes run faster.
     pub urgent: bool,
 }
 
@@ -50,43 +52,44 @@ impl Orders {
     }
 }
 
-/// The task's state.
+/// The state of one server's probing task.
 pub struct Prober<C: Connector> {
-    /// Whose probes these are.
+    /// The server that is probed.
     server: ServerId,
     target: Target,
     connector: Rc<C>,
     orders: watch::Receiver<Orders>,
     kick: Arc<Notify>,
     events: mpsc::Sender<Event>,
-    /// When the last probe or attempt to connect began; the next is due a period later.
+    /// When the last probe or attempt to connect began; the next one is due one period later.
     started: Instant,
-    /// Consecutive answers that were errors.
+    /// The number of consecutive answers that were errors.
     refused: u32,
-    /// The connection in use may not see replication: since when.
+    /// Since when the current connection may not see replication.
     degraded: Option<Instant>,
-    /// The connection before this one was lost after one answer.
+    /// True if the previous connection was lost after one answer.
     fleeting: bool,
-    /// The missing privilege was logged already.
+    /// True if the missing privilege was already logged.
     told: bool,
-    /// That connections are not encrypted was logged already.
+    /// True if it was already logged that connections are not encrypted.
     told_plain: bool,
 }
 
-/// The reducer's side is gone: the task ends.
+/// The receiver of the events is gone: the task ends.
 struct Over;
 
-/// Why a connection's time ended.
+/// Why probing on a connection ended.
 enum End {
-    /// Lost after it had answered: that alone proves nothing, so reconnect.
+    /// The connection was lost after it had answered. That alone does not prove that the server is down:
+    /// reconnect.
     Lost(Error),
-    /// Three probes without an answer; reported.
+    /// Three probes got no answer; reported.
     Silent,
-    /// It answered with errors, reported: try anew when the next probe is due.
+    /// The server answered with errors; reported. Try again when the next probe is due.
     Errors,
 }
 
-/// What the wait between two probes ended with.
+/// How the wait between two probes ended.
 enum Next {
     Probe,
     Closed,
@@ -94,7 +97,7 @@ enum Next {
 }
 
 impl<C: Connector> Prober<C> {
-    /// `run` does the work.
+    /// Creates the task's state; `run` does the work.
     pub fn new(
         server: ServerId,
         (name, address, tls_names): (Arc<str>, Arc<str>, Arc<[Arc<str>]>),
@@ -122,12 +125,12 @@ impl<C: Connector> Prober<C> {
         }
     }
 
-    /// Probes until the events' receiver is gone.
+    /// Probes until the receiver of the events is gone.
     pub async fn run(mut self) {
         while self.rounds().await.is_ok() {}
     }
 
-    /// From one failure to connect to the next.
+    /// Connects and probes until connecting fails or the server answers with errors.
     async fn rounds(&mut self) -> Result<(), Over> {
         let mut patience = CONNECT_PATIENCE.0;
         let mut lost: Option<Error> = None;
@@ -164,7 +167,7 @@ impl<C: Connector> Prober<C> {
     /// Probes on one connection until it ends.
     async fn serve(&mut self, mut connection: C::Connection) -> Result<End, Over> {
         let mut answers: u32 = 0;
-        // The quickest answer, or as long as none came a part of the login.
+        // The quickest answer so far, or, before the first answer, a fraction of the login's time.
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.tell_of_encryption(connection.greeting().encryption);
         let mut wsrep = Wsrep::Unknown;
@@ -173,7 +176,7 @@ impl<C: Connector> Prober<C> {
             let flavor = statement::flavor(connection.greeting());
             let sql = statement::text(flavor, self.degraded.is_none(), wsrep);
             let missed = self.interval().max(trip * 2);
-            // At least three, also when the interval is reloaded meanwhile.
+            // The time of three missed probes, even if the interval is reloaded meanwhile.
             let patience = missed * MISSED_UNTIL_DOWN;
             match self.watch(connection.query(&sql), missed, patience, None).await? {
                 None => return Ok(End::Silent),
@@ -183,7 +186,7 @@ impl<C: Connector> Prober<C> {
                     let asked = wsrep;
                     wsrep = Wsrep::of(asked, &sets);
                     if (asked, wsrep) == (Wsrep::Unknown, Wsrep::Node) {
-                        // Without its place in the cluster the server would be taken for one that stands alone.
+                        // Without its state in the cluster the server would be taken for a standalone one.
                         continue;
                     }
                     match statement::outcome(connection.greeting(), &sets, self.started.elapsed()) {
@@ -221,7 +224,8 @@ impl<C: Connector> Prober<C> {
         }
     }
 
-    /// Reconnect at once, but not in a storm to a server that ends one connection after the other after an answer.
+    /// Waits before a reconnect after a loss. Reconnects at once, unless the server repeatedly closes
+    /// connections after one answer.
     async fn lost(&mut self, error: Error, answers: u32) -> End {
         let again = std::mem::replace(&mut self.fleeting, answers <= 1);
         let pause = if again && self.fleeting { self.interval() } else { KICK_FLOOR };
@@ -229,8 +233,9 @@ impl<C: Connector> Prober<C> {
         End::Lost(error)
     }
 
-    /// Waits for `work` and reports a missed probe each time that `after` goes by without its end; None when
-    /// `patience` is over. After a loss (`lost`) the first one is proof enough.
+    /// Waits for `work` and reports a missed probe whenever `after` has passed without a result. Returns None
+    /// when `patience` is over. If the previous connection was lost (`lost`), the first missed probe proves
+    /// that the server is unreachable.
     async fn watch<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
@@ -256,7 +261,7 @@ impl<C: Connector> Prober<C> {
         }
     }
 
-    /// Until the next probe is due, by time or by a kick.
+    /// Waits until the next probe is due, by time or by a kick.
     async fn wait(&mut self, connection: &mut C::Connection) -> Next {
         loop {
             if self.credentials_changed() || self.degraded.is_some_and(|at| at.elapsed() >= PRIVILEGE_RETRY) {
@@ -275,7 +280,7 @@ impl<C: Connector> Prober<C> {
         }
     }
 
-    /// Until the next attempt to connect is due. New credentials are tried at once.
+    /// Waits until the next attempt to connect is due. New credentials are tried at once.
     async fn pause(&mut self) -> Result<(), Over> {
         loop {
             let mut period = self.orders.borrow().period();
@@ -296,8 +301,8 @@ impl<C: Connector> Prober<C> {
         }
     }
 
-    /// A new login beside the old connection, which is only given up for one that works: a wrong
-    /// password in a reloaded file must not make a running cluster look dead.
+    /// Logs in again, and keeps the old connection until a new one works: a wrong password in a reloaded file
+    /// must not make a running cluster look dead.
     async fn renew(&mut self, connection: &mut C::Connection) {
         let changed = self.credentials_changed();
         self.adopt_credentials();

@@ -1,5 +1,5 @@
-//! The primary's stored routines, read at start, from each new primary, every minute, and when a
-//! session has changed one. Who calls a function needs to know whether it only reads.
+//! Reads the primary's stored routines: at start, from each new primary, every minute, and when a session has
+//! changed one. Routing needs to know whether a function that a statement calls only reads.
 
 mod rows;
 
@@ -17,19 +17,20 @@ use crate::config::Live;
 use crate::sql::RoutineCatalogue;
 use crate::topology::{Flavor, ServerId, Snapshot};
 
-/// Others change routines, too.
+/// How often the routines are read: clients that bypass the proxy change routines, too.
 const PERIOD: Duration = Duration::from_secs(60);
-/// Migrations change many routines in a row; a read of all of them is not free.
+/// The least time between two reads: migrations change many routines in a row, and reading all of them is not
+/// free.
 const FLOOR: Duration = Duration::from_secs(1);
-/// After a lost connection; what was refused, or is too much, would be so again.
+/// The pause after a lost connection. Other errors would occur again at once.
 const RETRY: Duration = Duration::from_secs(5);
-/// `information_schema.routines` opens every routine; thousands take seconds.
+/// The time limit for a read: `information_schema.routines` opens every routine, and thousands take seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The catalogue as of now, and the means to have it read anew. Cheap to clone, for every thread.
+/// The current catalogue, and a way to have it read again. Cheap to clone, for every thread.
 #[derive(Debug, Clone)]
 pub struct Routines {
-    /// Begins with one that knows nothing.
+    /// The catalogue. The first one is empty.
     pub current: watch::Receiver<Arc<RoutineCatalogue>>,
     again: Arc<Notify>,
 }
@@ -56,12 +57,12 @@ impl Routines {
         Routines { current, again }
     }
 
-    /// Reads nothing, knows nothing; for tests of what holds one.
+    /// Returns an empty catalogue that is never read, for tests.
     pub fn none() -> Self {
         Routines { current: watch::channel(Arc::default()).1, again: Arc::default() }
     }
 
-    /// Routines were created, changed or dropped: read them soon. Many calls are one read.
+    /// Asks for a read soon, because routines were created, changed or dropped. Many calls cause one read.
     pub fn changed(&self) {
         self.again.notify_one();
     }
@@ -76,14 +77,15 @@ struct Reader<C> {
     told: Told,
 }
 
-/// What the log need not say again.
+/// What has been logged and need not be logged again.
 #[derive(Default)]
 struct Told {
     incomplete: bool,
     failed: bool,
 }
 
-/// Whose routines: another primary may have others, and so may this one as a new generation.
+/// The primary that was read, with its generation: another primary may have other routines, and so may the
+/// same server as a new generation.
 type Primary = (ServerId, u64);
 
 impl<C: Connector> Reader<C> {
@@ -104,7 +106,7 @@ impl<C: Connector> Reader<C> {
         }
     }
 
-    /// Waits until there is a primary; None when nobody wants to know any more.
+    /// Waits until there is a primary. Returns None when the last receiver is gone.
     async fn primary(&mut self) -> Option<Primary> {
         let found = tokio::select! {
             found = self.snapshot.wait_for(|snapshot| snapshot.writer.is_some()) => found.ok()?,
@@ -113,7 +115,7 @@ impl<C: Connector> Reader<C> {
         Some((found.writer?, found.generation))
     }
 
-    /// Until the next read is due; false when nobody wants to know any more.
+    /// Waits until the next read is due. Returns false when the last receiver is gone.
     async fn wait(&mut self, of: Primary, began: Instant, pause: Duration) -> bool {
         let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
         tokio::select! {
@@ -159,8 +161,8 @@ impl<C: Connector> Reader<C> {
         Some(Target::at(snapshot.server(server)?, monitor.user, monitor.password))
     }
 
-    /// What was read before stays: whom it misses goes to the primary, and a primary that is down is
-    /// the probes' news.
+    /// Logs a failed read. The previous catalogue stays: a statement that calls a routine missing there goes
+    /// to the primary. That a primary is down is for the probes to report.
     fn failed(&mut self, error: &Error) {
         if std::mem::replace(&mut self.told.failed, true) {
             tracing::debug!(%error, "the stored routines cannot be read");
@@ -170,7 +172,7 @@ impl<C: Connector> Reader<C> {
     }
 }
 
-/// What an administrator has to type.
+/// Returns the statement that grants the missing privilege.
 fn grant(flavor: Flavor, user: &str) -> String {
     match flavor {
         Flavor::MySql => format!("GRANT SHOW_ROUTINE ON *.* TO '{user}'@'%'"),

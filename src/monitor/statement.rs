@@ -1,4 +1,4 @@
-//! The probe's one statement for MySQL and for MariaDB, and what its answer means.
+//! The probe's statement for MySQL and for MariaDB, and what its answer means.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
 use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication, TextModes};
 
-/// MySQL 8.0 and later: one SELECT sees everything, a row per replication channel, or one row with
-/// NULLs without any. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
-/// nothing. The lag is the age of the transaction that is being applied, by the clocks of the
-/// source and this server; 0 when all that was received is applied; unknown (NULL), as with SHOW
-/// REPLICA STATUS, while nothing is received.
+/// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with
+/// NULLs if there is no channel. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
+/// no privilege. The lag is the age of the transaction that is being applied, by the clocks of the source and
+/// this server. The lag is 0 if everything received is applied, and unknown (NULL), as with SHOW REPLICA
+/// STATUS, while the server does not receive.
 const MYSQL: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
@@ -46,10 +46,10 @@ const MYSQL_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.super
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
 @@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset";
 
-/// MariaDB 10.11 has no table with the state of replication (the status variables know neither
-/// the source nor the lag), so this is two statements in one COM_QUERY, which is one round trip
-/// all the same. It needs `GRANT SLAVE MONITOR`. `gtid_slave_pos` moves when a replicated transaction is
-/// committed, `gtid_current_pos` also knows the server's own writes; see `GtidSet::applied_by_mariadb`.
+/// MariaDB 10.11 has no table with the state of replication (the status variables show neither the source nor
+/// the lag), so these are two statements in one COM_QUERY: still one round trip. It needs `GRANT SLAVE
+/// MONITOR`. `gtid_slave_pos` advances when a replicated transaction is committed; `gtid_current_pos` also
+/// covers the server's own writes; see `GtidSet::applied_by_mariadb`.
 const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
@@ -88,19 +88,19 @@ pub(super) fn flavor(greeting: &Greeting) -> Flavor {
     if is_mariadb { Flavor::MariaDb } else { Flavor::MySql }
 }
 
-/// What else a probe has to ask.
+/// What else a probe asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wsrep {
-    /// Whether the server is a node of a Galera cluster: it is not known yet.
+    /// Whether the server is a node of a Galera cluster, which is not known yet.
     Unknown,
-    /// Its place in the cluster.
+    /// The node's state in its cluster.
     Node,
-    /// Nothing.
+    /// Nothing: the server is no Galera node.
     None,
 }
 
 impl Wsrep {
-    /// What to ask next after this answer.
+    /// Returns what the next probe asks after this answer.
     pub fn of(asked: Self, sets: &[ResultSet]) -> Self {
         match asked {
             Wsrep::Unknown if member::is_galera(sets) => Wsrep::Node,
@@ -110,7 +110,7 @@ impl Wsrep {
     }
 }
 
-/// The statement; without replication's state where the account may not see it.
+/// Returns the statement, without the state of replication if the account may not see it.
 pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep) -> Cow<'static, str> {
     let text = match (flavor, with_replication) {
         (Flavor::MySql, true) => MYSQL,
@@ -125,12 +125,13 @@ pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep) -> Cow<
     }
 }
 
-/// The columns that tell of a replica's channel: its source's host and port, whether it receives and applies, its lag.
+/// The columns that describe a replica's channel: its source's host and port, whether it receives and
+/// applies, its lag.
 const MYSQL_CHANNEL: [&str; 5] = ["host", "port", "receiving", "applying", "lag_ms"];
 const MARIADB_CHANNEL: [&str; 5] =
     ["Master_Host", "Master_Port", "Slave_IO_Running", "Slave_SQL_Running", "Seconds_Behind_Master"];
 
-/// What an administrator has to type.
+/// Returns the statement that grants the missing privilege.
 pub(super) fn grant(flavor: Flavor, user: &str) -> String {
     match flavor {
         Flavor::MySql => format!("GRANT SELECT ON performance_schema.* TO '{user}'@'%'"),
@@ -138,7 +139,7 @@ pub(super) fn grant(flavor: Flavor, user: &str) -> String {
     }
 }
 
-/// The answer as an outcome.
+/// Converts the answer to an outcome.
 pub(super) fn outcome(
     greeting: &Greeting,
     sets: &[ResultSet],
@@ -151,14 +152,14 @@ pub(super) fn outcome(
     })
 }
 
-/// The answer as facts.
+/// Converts the answer to facts.
 pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duration) -> Result<Facts, Error> {
     let flavor = flavor(greeting);
     let first = sets.first().ok_or_else(|| Error::Protocol("the probe got no result set".to_owned()))?;
     let row = first.rows.first().ok_or_else(|| Error::Protocol("the probe got no row".to_owned()))?;
     let read_only = value(first, row, "read_only")
         .ok_or_else(|| Error::Protocol("the probe's answer lacks read_only".to_owned()))?;
-    // MariaDB 12 knows NO_LOCK and NO_LOCK_NO_ADMIN besides ON and OFF.
+    // In MariaDB 12 `read_only` can also be NO_LOCK and NO_LOCK_NO_ADMIN, besides ON and OFF.
     let binds_super = is_on(value(first, row, "super_read_only"))
         || is_on(value(first, row, "innodb_read_only"))
         || read_only.eq_ignore_ascii_case("NO_LOCK_NO_ADMIN");
@@ -193,7 +194,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
     })
 }
 
-/// None for what no version so far says: better no position than a wrong one.
+/// Parses the position. Returns None for a format that is unknown: no position is better than a wrong one.
 fn position(flavor: Flavor, set: &ResultSet, row: &Row) -> Option<GtidSet> {
     let gtid = value(set, row, "gtid")?;
     let position = match flavor {
@@ -206,7 +207,8 @@ fn position(flavor: Flavor, set: &ResultSet, row: &Row) -> Option<GtidSet> {
     position.inspect_err(|error| tracing::debug!(%error, "an unreadable position")).ok()
 }
 
-/// The state over all channels: each must run, the slowest counts, the first one's source shows.
+/// Combines the state of all channels: all must run, the largest lag counts, the first channel's source is
+/// shown.
 fn channels(set: &ResultSet, names: [&str; 5], lag_unit_ms: u64) -> Option<Replication> {
     let [host, port, receiving, applying, lag] = names;
     let mut all: Option<Replication> = None;
@@ -234,7 +236,7 @@ fn channels(set: &ResultSet, names: [&str; 5], lag_unit_ms: u64) -> Option<Repli
     all
 }
 
-/// As addresses are written in the configuration: IPv6 in brackets.
+/// Formats an address as in the configuration: IPv6 in brackets.
 fn endpoint(host: &str, port: Option<&str>) -> Arc<str> {
     let port = port.unwrap_or("3306");
     if host.contains(':') { format!("[{host}]:{port}").into() } else { format!("{host}:{port}").into() }

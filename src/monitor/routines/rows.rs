@@ -1,4 +1,4 @@
-//! The servers' tables of routines, and what their rows mean.
+//! Queries the servers' tables of routines and interprets their rows.
 
 use super::super::client::{Connection, Error, ResultSet, Row};
 use super::super::statement;
@@ -6,8 +6,8 @@ use crate::sql::Options;
 use crate::sql::catalogue::{Body, DataAccess, Definition, RoutineKind};
 use crate::topology::Flavor;
 
-/// Rows are what an account may see, bodies (else NULL) what it may read. A body too long to be looked
-/// into is sent as an empty one, as are those of `sys`, which are about the server.
+/// Returns the routines that the account may see, with NULL for a body that it may not read. The body is
+/// empty if it is too long to be examined, or if the schema is `sys`, whose routines are about the server.
 macro_rules! standard {
     () => {
         "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, SQL_DATA_ACCESS, SQL_MODE, ROUTINE_BODY, \
@@ -17,17 +17,17 @@ IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEF
 
 const STANDARD: &str = standard!();
 
-/// SHOW GRANTS counts what comes by active roles, which no table shows to the account itself.
+/// SHOW GRANTS includes grants through active roles, which no table shows to the account itself.
 const MYSQL: &str = concat!(standard!(), "; SHOW GRANTS");
 
-/// MariaDB's own table: who may read it sees all.
+/// MariaDB's own table: an account that may read it sees all routines.
 const MARIADB: &str = "SELECT db, name, type, sql_data_access, sql_mode, language, \
 IF(LENGTH(body_utf8) > 65536 OR db = 'sys', '', body_utf8) FROM mysql.proc WHERE type IN ('FUNCTION', 'PROCEDURE')";
 
 /// ER_NO_SUCH_TABLE
 const NO_SUCH_TABLE: u16 = 1146;
 
-/// The routines that can be seen, and whether these are all.
+/// Returns the visible routines, and whether they are all.
 pub(super) async fn read<C: Connection>(
     connection: &mut C,
     flavor: Flavor,
@@ -52,7 +52,8 @@ fn is_denied(error: &Error) -> bool {
     statement::is_missing_privilege(error) || matches!(error, Error::Server { code: NO_SUCH_TABLE, .. })
 }
 
-/// MySQL shows every routine to who has SHOW_ROUTINE or SELECT on everything.
+/// True if the account sees all routines: MySQL shows them to accounts with SHOW_ROUTINE or SELECT on
+/// everything.
 fn sees_all(grants: &ResultSet) -> bool {
     let rows = || grants.rows.iter().filter_map(|row| text(row, 0)).map(String::from_utf8_lossy);
     let granted = |wanted: &[&str]| {
@@ -61,7 +62,7 @@ fn sees_all(grants: &ResultSet) -> bool {
             privileges.is_some_and(|(list, _)| list.split(',').any(|one| wanted.contains(&one.trim())))
         })
     };
-    // Partial revokes take single schemas from what is granted on everything, dynamic privileges aside.
+    // Partial revokes exclude single schemas from a grant on everything, except from dynamic privileges.
     let revoked = rows().any(|row| row.starts_with("REVOKE"));
     granted(&["SHOW_ROUTINE"]) || (granted(&["SELECT", "ALL PRIVILEGES"]) && !revoked)
 }
@@ -70,7 +71,7 @@ fn definitions(set: &ResultSet) -> Vec<Definition> {
     set.rows.iter().filter_map(definition).collect()
 }
 
-/// None for what is neither function nor procedure (LIBRARY, …).
+/// Parses a row. Returns None for anything but a function or a procedure (LIBRARY, …).
 fn definition(row: &Row) -> Option<Definition> {
     let kind = match text(row, 2)? {
         b"FUNCTION" => RoutineKind::Function,
@@ -86,14 +87,14 @@ fn definition(row: &Row) -> Option<Definition> {
     let has = |name: &str| mode.split(',').any(|part| part == name);
     let body = match text(row, 6) {
         None => Body::Hidden,
-        // Oracle's syntax, JavaScript.
+        // A body in Oracle's syntax or in JavaScript.
         Some(text)
             if text.is_empty() || has("ORACLE") || !self::text(row, 5)?.eq_ignore_ascii_case(b"SQL") =>
         {
             Body::Opaque
         }
         Some(text) => {
-            // The text is in UTF-8, whatever the character set was.
+            // The text is in UTF-8, whatever character set the routine was created with.
             let ansi_quotes = has("ANSI_QUOTES");
             let no_backslash_escapes = has("NO_BACKSLASH_ESCAPES");
             Body::Text(text.into(), Options { ansi_quotes, no_backslash_escapes, unsafe_charset: false })
