@@ -1,5 +1,4 @@
-//! What an operator reads of it: each change of writer, and changes of health and of
-//! labels as long as they are few.
+//! What discovery logs: each change of writer, and a limited number of changes of health and labels.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,11 +7,11 @@ use tokio::time::Instant;
 
 use crate::topology::{Health, Label, Server, ServerId, Snapshot};
 
-/// So many lines about one server at once; then one for each `REFILL`.
+/// How many lines about one server may be logged at once; another one is allowed per `REFILL`.
 const BURST: u32 = 5;
 const REFILL: Duration = Duration::from_secs(10);
 
-/// Remembers what was said.
+/// Counts what was logged about each server.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     budgets: HashMap<ServerId, Budget>,
@@ -26,7 +25,7 @@ struct Budget {
 }
 
 impl Log {
-    /// Says what changed.
+    /// Logs what changed.
     pub fn changed(&mut self, before: &Snapshot, after: &Snapshot) {
         if before.writer != after.writer {
             writer_changed(after);
@@ -94,7 +93,8 @@ impl Log {
 }
 
 impl Budget {
-    /// Whether to speak, and how often it was silent before.
+    /// Returns None if the line must be suppressed; otherwise the number of lines suppressed since the last
+    /// one.
     fn take(&mut self, now: Instant) -> Option<u32> {
         while self.left < BURST && now.duration_since(self.refilled) >= REFILL {
             self.left += 1;

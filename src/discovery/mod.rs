@@ -1,6 +1,5 @@
-//! Who the servers are; discovery and probes meet in one watched snapshot.
-//! One task owns it: every event goes through the reducer, and who is interested
-//! watches.
+//! Discovers the servers; discovery and probes meet in one watched snapshot. One task owns the snapshot:
+//! every event goes through the reducer, and all readers watch the result.
 
 mod kubernetes;
 mod log;

@@ -15,24 +15,24 @@ use crate::config::Live;
 use crate::monitor::{Connector, Kicker, Kicks, Orders, Prober};
 use crate::topology::{Acknowledged, Discovered, Event, Maintenance, Server, ServerId, Snapshot, reduce};
 
-/// Probes hurry this long when there is no writer; a set of replicas alone has none for ever.
+/// How long probes are urgent while there is no writer; a replica cluster never has one.
 const HURRY: Duration = Duration::from_secs(60);
 
-/// Who names the servers.
+/// Where the list of servers comes from.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// The configuration.
     Configured,
     /// The pods.
     Pods {
-        /// As they are found.
+        /// The servers that the pods form.
         servers: PodServers,
         /// What the operator's resource asks for.
         maintenance: watch::Receiver<Maintenance>,
     },
 }
 
-/// As `start_with`, over the configured servers.
+/// Starts as `start_with` does, with the configured servers.
 pub fn start<C: Connector>(
     live: watch::Receiver<Arc<Live>>,
     connector: C,
@@ -41,32 +41,31 @@ pub fn start<C: Connector>(
     (snapshot, kicker)
 }
 
-/// The owner at work.
+/// The handles of a running owner.
 pub struct Started {
-    /// What is known.
+    /// The current snapshot.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
-    /// Starts probes.
+    /// Asks for immediate probes.
     pub kicker: Kicker,
-    /// Takes what clients were told to be written, while there is no writer.
+    /// Takes the writes that were acknowledged to clients, while there is no writer.
     pub acknowledged: Acknowledgements,
 }
 
-/// The way to the owner for who hears of writes.
+/// Sends acknowledged writes to the owner.
 pub struct Acknowledgements(mpsc::Sender<Event>);
 
 impl Acknowledgements {
-    /// Heard until now.
+    /// Sends the writes that are known now.
     pub async fn tell(&self, heard: Acknowledged) {
-        // Without an owner nobody decides on anything.
+        // Without an owner there is no election that needs them.
         let _ = self.0.send(Event::Acknowledged(heard)).await;
     }
 }
 
-/// Starts the owner and a monitor for each server, on the current thread: it must run inside a
-/// `LocalSet`. The snapshot's first value already names the configured servers; pods come later.
-/// Everything ends
-/// when the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers,
-/// `monitor`, `replicas.max_lag` and `failover.grace`.
+/// Starts the owner and a monitor for each server, on the current thread: it must run inside a `LocalSet`.
+/// The snapshot's first value already contains the configured servers; pods come later. Everything ends when
+/// the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers, `monitor`,
+/// `replicas.max_lag` and `failover.grace`.
 pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>, connector: C) -> Started {
     let first = live.borrow().clone();
     let (events_in, events) = mpsc::channel(256);
@@ -100,15 +99,15 @@ struct Owner<C: Connector> {
     snapshots: watch::Sender<Arc<Snapshot>>,
     kicks: watch::Sender<Kicks>,
     monitors: HashMap<ServerId, Monitor>,
-    /// Cloned for each monitor.
+    /// The sender that each monitor gets a clone of.
     events_in: mpsc::Sender<Event>,
     clock: Clock,
     log: Log,
-    /// While there is no writer: until when probes hurry.
+    /// Until when probes are urgent, while there is no writer.
     hurry_until: Option<Instant>,
 }
 
-/// A running monitor; ends with its handle.
+/// A running monitor. Dropping it ends the task.
 struct Monitor {
     task: JoinHandle<()>,
     kick: Arc<Notify>,
@@ -148,7 +147,7 @@ impl<C: Connector> Owner<C> {
         }
     }
 
-    /// Takes what the configuration says, at start and after a reload.
+    /// Applies the configuration, at start and after a reload.
     fn configure(&mut self, live: &Live) {
         self.orders.send_if_modified(|orders| {
             let changed = orders.monitor != live.monitor;
@@ -169,8 +168,8 @@ impl<C: Connector> Owner<C> {
         self.apply(&Event::Servers(servers.collect()));
     }
 
-    /// Takes what the pods make. A label that moved or a pod that goes is a hint: who is meant and
-    /// who is the writer now are probed at once.
+    /// Applies the servers that the pods form. A label that moved or a pod that is being deleted hints at a
+    /// failover: those servers and the writer are probed at once.
     fn pods(&mut self, servers: &[Discovered]) {
         let before = self.snapshots.borrow().clone();
         self.apply(&Event::Servers(servers.to_vec()));
@@ -191,7 +190,8 @@ impl<C: Connector> Owner<C> {
         let before = self.snapshots.borrow().clone();
         let after = reduce(&before, event, self.clock.now_ms());
         if after.version == before.version {
-            // Nobody is woken, but it may know better until when the primary had its position.
+            // Wakes no watcher. The new value may contain a later time until which the primary was seen at
+            // its position.
             self.snapshots.send_if_modified(|snapshot| {
                 *snapshot = Arc::new(after);
                 false
@@ -211,11 +211,11 @@ impl<C: Connector> Owner<C> {
         self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.urgent, urgent) != urgent);
     }
 
-    /// One monitor per server of the snapshot. A replaced server has a new id, so it gets a new
-    /// connection too.
+    /// Keeps one monitor per server of the snapshot. A replaced server has a new id, so it also gets a new
+    /// connection.
     fn keep_monitors(&mut self, snapshot: &Snapshot) {
         let count = self.monitors.len();
-        // Whose certificate is for another name is connected to anew.
+        // If the names of a server's certificate change, its monitor starts again with a new connection.
         let as_before =
             |id: &ServerId, m: &mut Monitor| snapshot.server(*id).is_some_and(|s| s.tls_names == m.tls_names);
         self.monitors.retain(as_before);
@@ -251,18 +251,18 @@ impl<C: Connector> Owner<C> {
     }
 }
 
-/// What the API says next.
+/// The next change from the Kubernetes API.
 enum Word {
     Pods(Arc<Vec<Discovered>>),
     Maintenance(Maintenance),
 }
 
-/// Never comes when there will be none.
+/// Waits for the next change. Never returns if there can be none.
 async fn next_word(source: &mut Source) -> Word {
     let Source::Pods { servers, maintenance, .. } = source else { return std::future::pending().await };
     tokio::select! {
         servers = next_pods(servers) => Word::Pods(servers),
-        // Where the resource is not read there is no sender.
+        // If the resource is not read, there is no sender.
         Ok(()) = maintenance.changed() => Word::Maintenance(*maintenance.borrow_and_update()),
     }
 }
@@ -279,7 +279,7 @@ async fn next_pods(servers: &mut PodServers) -> Arc<Vec<Discovered>> {
     }
 }
 
-/// Unix time that follows tokio's clock, so that tests can pause it.
+/// Unix time derived from tokio's clock, so that tests can pause it.
 struct Clock {
     at_start: Duration,
     started: Instant,

@@ -1,5 +1,5 @@
-//! Accepting: limits, evening out between workers, and what to do when the system has no
-//! more file descriptors.
+//! Accepts clients: limits, balancing between workers, and what to do when the system has no more file
+//! descriptors.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, To
 use crate::session::{Drain, Entrance, Failure, Pass, block_seconds, in_place_of_greeting};
 use crate::telemetry::{Close, Refused, cell_of};
 
-/// Without descriptors or memory, accept would fail again at once: wait for some to come back.
+/// The pause when descriptors or memory run out: accept would fail again at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Nobody connected for this long: the port can be closed without cutting somebody off.
+/// If no client has connected for this long, the port can be closed without cutting one off.
 const CALM: Duration = Duration::from_millis(10);
 
-/// And no longer than this: the kernel goes on connecting clients as long as the port is open.
+/// The longest time to wait for that: the kernel keeps connecting clients while the port is open.
 const LAST: Duration = Duration::from_millis(200);
 
-/// A socket of a worker, and for how long it accepts there.
+/// A socket of a worker, and when the worker accepts there.
 pub(super) struct OpenPort {
     pub socket: Socket,
     pub entrance: Entrance,
-    /// From when it turns true,
+    /// Accepting begins when this turns true.
     pub open: watch::Receiver<bool>,
-    /// until this says so.
+    /// Accepting stops when this is notified.
     pub stop: Rc<Notify>,
 }
 
-/// Accepts for as long as the port is open, and then those whom the kernel has connected already.
+/// Accepts clients while the port is open, and then those that the kernel has already connected.
 pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
     let OpenPort { socket, entrance, mut open, stop } = port;
     let listener = match Listener::from_socket(socket) {
@@ -42,10 +42,10 @@ pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
             std::process::exit(70);
         }
     };
-    // Its sender goes with the process only.
+    // The sender lives as long as the process.
     let _ = open.wait_for(|open| *open).await;
     let mut told = false;
-    // The word may come in a pause.
+    // The drain may begin during a pause.
     while worker.context.drain.get() == Drain::No {
         tokio::select! {
             result = listener.accept() => one(&worker, result, &entrance, &mut told).await,
@@ -83,7 +83,7 @@ async fn one(
     }
 }
 
-/// Errors of the one connection that was to be accepted.
+/// True for errors that concern only the connection that was to be accepted.
 fn is_passing(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::*;
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
@@ -100,7 +100,7 @@ fn accepted(worker: &Rc<Worker>, stream: TokioStream, peer: Peer, entrance: &Ent
             return;
         }
     };
-    // Who ends may have ended before it looks.
+    // While draining, the other worker may have ended before it adopts the client.
     let better = match worker.context.drain.get() {
         Drain::No => worker.loads.better_than(worker.index),
         _ => None,
@@ -121,7 +121,8 @@ fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: E
     worker.loads.add(other);
     let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, entrance, pass)));
     let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };
-    // It has ended: so shall we, soon, but not without this one.
+    // The other worker has ended because of a drain. This one will end soon too, but serves this client
+    // first.
     worker.loads.sub(other);
     if let Control::Adopt(accepted, entrance, pass) = back.0
         && let Ok(stream) = accepted.into_stream()
@@ -130,7 +131,7 @@ fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: E
     }
 }
 
-/// Lets a client in; the error is what to tell it.
+/// Admits a client. The error is the one to send to the client.
 fn admit(worker: &Worker, peer: Peer) -> Result<Pass, (Failure, Close)> {
     let context = &worker.context;
     if context.topology.get().maintenance.cordoned {
@@ -159,7 +160,7 @@ fn admit(worker: &Worker, peer: Peer) -> Result<Pass, (Failure, Close)> {
     }
 }
 
-/// Says why in place of the greeting. Who does not read is not waited for.
+/// Sends the error in place of the greeting. Does not wait long for a client that does not read.
 async fn turn_away(mut stream: TokioStream, failure: Failure) {
     let mut buf = Buf::default();
     buf.extend_from_slice(&in_place_of_greeting(&failure));

@@ -1,4 +1,4 @@
-//! Starting the workers, and speaking to them.
+//! Starts the workers, and sends them commands.
 
 use std::cell::RefCell;
 use std::io;
@@ -19,93 +19,95 @@ use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Port, WorkerMetrics};
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
 
-/// Whom to probe now.
+/// What to probe or read now.
 #[derive(Debug, Clone, Copy)]
 pub enum Kick {
     /// This server.
     One(ServerId),
-    /// All of them.
+    /// All servers.
     All,
-    /// None, but read the catalogue of routines: a session changed one.
+    /// No server, but the catalogue of routines must be read again: a session changed a routine.
     Routines,
 }
 
-/// What a worker is told.
+/// A command for a worker.
 pub enum Control {
     /// A socket that another worker accepted.
     Adopt(Accepted, Entrance, Pass),
-    /// Find this session, and kill it.
+    /// Kill a session, if this worker has it.
     Kill {
-        /// Which.
+        /// The session, and what to kill.
         request: KillRequest,
-        /// Whether it was here.
+        /// True if the session was found here.
         reply: oneshot::Sender<bool>,
     },
-    /// Say what was written in this generation, as far as clients were told.
+    /// Report the writes of this generation that were acknowledged to clients.
     Heard {
-        /// Which.
+        /// The generation.
         generation: u64,
-        /// None: not every write has a position.
+        /// The writes; None: the position of a write is unknown.
         reply: oneshot::Sender<Option<GtidSet>>,
     },
-    /// A second is over: look for timeouts.
+    /// A second has passed: check the timeouts.
     Tick,
-    /// Stop accepting; sessions end where their clients notice.
+    /// Stop accepting. Each session ends at a moment when its client notices it before sending another
+    /// statement.
     Drain,
     /// The drain's time is nearly over: sessions end at their next transaction boundary.
     Press,
-    /// The drain's time is over: what is left ends now.
+    /// The drain's time is over: all remaining sessions end now.
     End,
 }
 
-/// How much of a drain's time is for ending sessions behind an answer: a client that says nothing for so long is
-/// silent enough to be ended without.
+/// How much of a drain's time is used for ending sessions after an answer. A client that is silent for this
+/// long can be disconnected without that.
 const MOST_PRESSED: Duration = Duration::from_secs(5);
 
-/// What the workers are given.
+/// What the server is started with.
 pub struct ServerParts {
     /// `[[listeners]]`
     pub listeners: Vec<config::Listener>,
-    /// The settings; changes on reload.
+    /// The settings, which change on a reload.
     pub live: watch::Receiver<Arc<Live>>,
-    /// Listeners with an address of these take the sockets over; the others of them are closed.
+    /// The sockets of the previous process. A listener with the same address takes its sockets over; the
+    /// others are closed.
     pub inherited: Inherited,
-    /// From discovery.
+    /// The snapshots from discovery.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// What the servers' stored routines do.
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
-    /// One for each worker.
+    /// The metrics, one entry for each worker.
     pub metrics: Vec<Arc<WorkerMetrics>>,
-    /// What sessions may make the process keep.
+    /// The limit on the memory that sessions may use.
     pub memory: Arc<MemoryBudget>,
-    /// Where servers are connected to.
+    /// The runtime that connects to servers.
     pub runtime: TokioRuntime,
-    /// How sessions have servers probed.
+    /// How sessions ask for probes.
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
 }
 
-/// Why the ports are not open.
+/// Why the ports could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Not an address.
+    /// The address is invalid.
     #[error("listeners.{name}: {source}")]
     Address {
         /// The listener.
         name: Arc<str>,
-        /// What is wrong.
+        /// The cause.
         source: EndpointError,
     },
-    /// The system's reason.
+    /// The operating system does not allow to listen there.
     #[error("listeners.{name}: cannot listen on {address}: {source}")]
     Bind {
         /// The listener.
         name: Arc<str>,
-        /// As configured.
+        /// The address, as configured.
         address: String,
         /// The reason.
         source: io::Error,
     },
-    /// No thread.
+    /// A thread could not be started.
     #[error("cannot start a worker: {0}")]
     Thread(io::Error),
 }
@@ -114,24 +116,24 @@ pub enum StartError {
 pub struct Server {
     shared: Arc<Shared>,
     loads: Arc<Loads>,
-    /// Disconnects when every worker ended.
+    /// The channel disconnects when every worker has ended.
     ended: Mutex<mpsc::UnboundedReceiver<()>>,
     ceilings: Arc<Ceilings>,
-    /// Workers accept when it turns true.
+    /// The workers accept clients once this is true.
     open: watch::Sender<bool>,
-    /// Every listening socket once, for the process that takes them over. Clients can connect as long as
-    /// one copy of a socket is open: not longer than the workers have theirs.
+    /// One copy of every listening socket, for the process that takes them over. Clients can connect as long
+    /// as a copy of a socket is open, so these copies are closed no later than the workers' copies.
     sockets: RefCell<Vec<Socket>>,
 }
 
-/// The sockets of all listeners: what each worker accepts from, and each socket once.
+/// The sockets of all listeners: those that each worker accepts from, and a list with each socket once.
 struct Ports {
     shares: Vec<Vec<(Socket, Entrance)>>,
     sockets: Vec<Socket>,
 }
 
 impl Server {
-    /// Opens the ports and starts a thread for each of `metrics`. Clients can connect, but nobody is accepted
+    /// Opens the ports and starts a thread for each of `metrics`. Clients can connect, but none is accepted
     /// before `open`.
     pub fn start(mut parts: ServerParts) -> Result<Self, StartError> {
         let count = parts.metrics.len();
@@ -170,23 +172,23 @@ impl Server {
         Ok(Server { shared, loads, ended, ceilings, open, sockets })
     }
 
-    /// From now on clients are accepted.
+    /// Starts accepting clients.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 
-    /// The listening sockets, for another process to accept from.
+    /// Returns the listening sockets, for another process to accept from.
     pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
         self.sockets.borrow().iter().map(|socket| socket.as_fd().try_clone_to_owned()).collect()
     }
 
-    /// Clients connected now.
+    /// Returns the number of connected clients.
     pub fn sessions(&self) -> usize {
         self.loads.total()
     }
 
-    /// To be called once a second: timeouts of sessions and pools are counted in these. A worker without a
-    /// timer of its own does not ask for the time at every turn of its loop.
+    /// Must be called once a second: timeouts of sessions and pools are counted in seconds. A worker without
+    /// its own timer does not read the clock in every turn of its loop.
     pub fn tick(&self) {
         let left_out = self.shared.admission.left_out();
         if left_out > 0 {
@@ -195,14 +197,14 @@ impl Server {
         self.tell(|| Control::Tick);
     }
 
-    /// All writes of a generation, the writer of which was of this flavour, that clients were told of. None:
-    /// not every one has a position.
+    /// Returns all writes of a generation that were acknowledged to clients; `flavor` is its writer's. None:
+    /// the position of a write is unknown.
     pub async fn heard(&self, generation: u64, flavor: Flavor) -> Option<Acknowledged> {
         let asked = self.shared.workers.iter().map(|worker| {
             let (reply, answer) = oneshot::channel();
             worker.send(Control::Heard { generation, reply }).map(|()| answer)
         });
-        // All of them first, so that they answer at once.
+        // Asks all workers first, so that they answer concurrently.
         let asked: Vec<_> = asked.collect();
         let mut all = GtidSet::empty(flavor);
         for answer in asked {
@@ -211,13 +213,14 @@ impl Server {
         Some(Acknowledged { generation, set: all.into() })
     }
 
-    /// Gives raised limits of the servers a chance; to be called once a minute or so.
+    /// Lets the workers notice if a server's own limit was raised; to be called about once a minute.
     pub async fn restore_ceilings(&self) {
         self.ceilings.restore().await;
     }
 
-    /// Ends every session where its client notices, then at a transaction boundary, and what is left after `limit`
-    /// at once. Returns how many were left. `tick` has to be called meanwhile, too.
+    /// Ends all sessions: each where its client notices it before sending another statement; near the end of
+    /// `limit` at a transaction boundary; the remaining ones at once. Returns how many remained. `tick` must
+    /// still be called meanwhile.
     pub async fn drain(&self, limit: Duration) -> usize {
         let pressed = (limit / 4).min(MOST_PRESSED);
         self.sockets.take();
@@ -232,7 +235,7 @@ impl Server {
         }
         let left = self.sessions();
         self.tell(|| Control::End);
-        // Long enough for an ERR packet to every client that reads.
+        // Enough time to send an ERR packet to every client that reads.
         self.ended_within(Duration::from_secs(1)).await;
         left
     }
@@ -243,13 +246,13 @@ impl Server {
 
     fn tell(&self, control: impl Fn() -> Control) {
         for worker in &self.shared.workers {
-            // A worker that ended needs no word.
+            // A worker that has ended needs no command.
             let _ = worker.send(control());
         }
     }
 }
 
-/// Takes over or binds what the listeners need, all of it before anybody is accepted.
+/// Takes over or binds the sockets of all listeners, before any client is accepted.
 fn open_ports(
     listeners: &[config::Listener],
     inherited: &mut Inherited,

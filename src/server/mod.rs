@@ -1,5 +1,5 @@
-//! Workers: one thread each, with its own runtime, listeners, pool and sessions. Nothing
-//! is shared between them on the path of a statement.
+//! Workers: each is one thread with its own runtime, listeners, pool and sessions. Nothing is shared between
+//! them on the path of a statement.
 
 mod accept;
 mod control;

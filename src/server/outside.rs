@@ -1,4 +1,4 @@
-//! What sessions ask of the other threads.
+//! The requests that sessions send to other threads.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,15 +11,16 @@ use super::control::{Control, Kick};
 use crate::session::{Admission, KillRequest, Outside};
 use crate::topology::ServerId;
 
-/// Connection ids begin here: well above what servers count from 1, so that a number given to KILL
-/// means a client of this proxy or a connection of a server, and below 2^31 for clients that keep it signed.
+/// The first connection id. It is well above a server's ids, which count from 1: so a number given to KILL
+/// identifies either a client of this proxy or a server's connection. It is below 2^31 for clients that store
+/// it in a signed integer.
 const FIRST_CONNECTION_ID: u32 = 0x4000_0000;
 
-/// Shared by all workers; touched when clients connect, kill, or meet a failure.
+/// State shared by all workers; touched only when clients connect, kill, or meet a failure.
 pub(super) struct Shared {
     pub workers: Vec<mpsc::UnboundedSender<Control>>,
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
-    /// Who may come in.
+    /// Decides which clients are admitted.
     pub admission: Arc<Admission>,
     ids: AtomicU32,
 }
@@ -30,7 +31,7 @@ impl Shared {
     }
 }
 
-/// One worker's access to it.
+/// One worker's access to the shared state.
 pub(super) struct WorkerOutside(pub Arc<Shared>);
 
 impl Outside for WorkerOutside {

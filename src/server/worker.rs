@@ -1,4 +1,4 @@
-//! One data thread.
+//! A worker: one data thread.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
 
-/// Clients of each worker, for max_connections and for evening out: read and written at accept only.
+/// The number of clients of each worker, for max_connections and for balancing. Not touched while a session
+/// runs.
 pub(super) struct Loads(Vec<AtomicUsize>);
 
 impl Loads {
@@ -32,12 +33,12 @@ impl Loads {
         self.0.iter().map(|n| n.load(Relaxed)).sum()
     }
 
-    /// How many workers there are.
+    /// Returns the number of workers.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Of one worker, with those that are on their way to it.
+    /// Returns the clients of one worker, including those that are being handed over to it.
     fn of(&self, worker: usize) -> usize {
         self.0[worker].load(Relaxed)
     }
@@ -50,21 +51,22 @@ impl Loads {
         self.0[worker].fetch_sub(1, Relaxed);
     }
 
-    /// The worker that should have the next client instead of `worker`, if that one has clearly more.
+    /// Returns the worker that should get the next client instead of `worker`, if `worker` has clearly more
+    /// clients.
     pub fn better_than(&self, worker: usize) -> Option<usize> {
         let load = |i: usize| self.0[i].load(Relaxed);
         let least = (0..self.0.len()).min_by_key(|i| load(*i))?;
         let (mine, theirs) = (load(worker), load(least));
-        // Handing over costs more than a difference of one or two.
+        // A difference of one or two is not worth a handover.
         (least != worker && mine > theirs + 1 + theirs / 8).then_some(least)
     }
 }
 
-/// What a worker begins with.
+/// What a worker is started with.
 pub(super) struct WorkerParts {
     pub index: usize,
     pub sockets: Vec<(Socket, Entrance)>,
-    /// Clients are accepted when it turns true.
+    /// Clients are accepted once this is true.
     pub open: watch::Receiver<bool>,
     pub control: mpsc::UnboundedReceiver<Control>,
     pub metrics: Arc<WorkerMetrics>,
@@ -75,11 +77,11 @@ pub(super) struct WorkerParts {
     pub shared: Arc<Shared>,
     pub loads: Arc<Loads>,
     pub ceilings: Arc<Ceilings>,
-    /// Of the process.
+    /// The memory budget of the process.
     pub memory: Arc<MemoryBudget>,
 }
 
-/// A worker, as its tasks see it.
+/// The state of a worker that its tasks share.
 pub(super) struct Worker {
     pub index: usize,
     pub context: Rc<Context<TokioRuntime>>,
@@ -88,10 +90,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Begins a session for a socket that is counted already.
+    /// Begins a session for a socket that is already counted.
     pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, entrance: Entrance, pass: Pass) {
         let worker = self.clone();
-        // Boxed: a future keeps its arguments beside what it makes of them.
+        // Boxed, because a future stores both its arguments and the values made from them.
         let mut session = Box::new(Session::new(self.context.clone(), stream, entrance, pass));
         tokio::task::spawn_local(async move {
             session.run().await;
@@ -100,8 +102,8 @@ impl Worker {
     }
 }
 
-/// The thread's main function. `alive` is dropped at its end. (A panic anywhere ends the process, by the
-/// hook that `app` sets: half a proxy, with one worker's connections hanging, is worse than a restart.)
+/// The thread's main function. Drops `alive` at its end. (A panic anywhere ends the process, through the hook
+/// that `app` sets: half a proxy, with one worker's connections hanging, is worse than a restart.)
 pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -112,8 +114,8 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
         }
     };
     let local = LocalSet::new();
-    // As a task among the others, and nothing beside the set: what `block_on` is given is polled at every turn
-    // of the loop. The set itself never ends (its tasks wait for snapshots); the process does.
+    // The work is a task in the set, because the future given to `block_on` is polled at every turn of the
+    // loop. The set itself never ends (its tasks wait for snapshots); the process does.
     local.spawn_local(async move {
         work(parts).await;
         drop(alive);
@@ -161,7 +163,7 @@ async fn work(parts: WorkerParts) {
             tokio::select! {
                 told = control.recv() => told,
                 () = no_sessions(&worker, &accepting) => {
-                    // Who was handed over just now is still received, and nobody after.
+                    // A client that was just handed over is still received, but none after it.
                     control.close();
                     control.recv().await
                 }
@@ -178,11 +180,11 @@ async fn work(parts: WorkerParts) {
             Some(Control::Kill { request, reply }) => {
                 let context = context.clone();
                 tokio::task::spawn_local(async move {
-                    // The asker may have given up.
+                    // The requester may have given up.
                     let _ = reply.send(kill_here(context, request).await);
                 });
             }
-            // The asker may be gone.
+            // The requester may be gone.
             Some(Control::Heard { generation, reply }) => {
                 drop(reply.send(context.heard.borrow().of(generation)));
             }
@@ -208,7 +210,7 @@ async fn work(parts: WorkerParts) {
     }
 }
 
-/// Ends when the ports are closed and the last session ended.
+/// Waits until the ports are closed and the last session has ended.
 async fn no_sessions(worker: &Worker, accepting: &[JoinHandle<()>]) {
     while worker.loads.of(worker.index) > 0 || !accepting.iter().all(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -247,7 +249,8 @@ async fn follow_settings(
     }
 }
 
-/// Timeouts of sessions and pooled connections: to the second is fine, and none of them needs a timer of its own.
+/// Checks the timeouts of sessions and pooled connections: a precision of one second suffices, and none of
+/// them needs its own timer.
 fn every_second(context: &Context<TokioRuntime>) {
     context.every_second();
     let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
@@ -256,13 +259,13 @@ fn every_second(context: &Context<TokioRuntime>) {
     context.close_idle_questions(live.pool.idle_timeout);
     let pool = &context.pool;
     pool.set_second(now);
-    // What a session's LAST_INSERT_ID() answers may be known to its connection alone.
+    // A connection may be the only place that knows its session's LAST_INSERT_ID().
     pool.retain(|c, idle, _| {
         let facts = snapshot.server(c.about.server).and_then(|s| s.facts.as_ref());
-        // The server must not be the first to close: a statement may be on its way to it then.
+        // The server must not close first: a statement may be on its way to it at that moment.
         let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);
         let limit = live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX));
-        // Others wait for what nobody here uses.
+        // Sessions of other workers may wait for connections that no session here uses.
         c.legacy.is_some() || (idle < limit && !c.claim())
     });
 }

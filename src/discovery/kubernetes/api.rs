@@ -1,5 +1,5 @@
-//! Requests to the API server: who we are and how to get there is `kube`'s work
-//! (ServiceAccount or kubeconfig, TLS, the token's renewal), and nothing else of it.
+//! Requests to the API server. Only the access is `kube`'s work: the address and the identity (ServiceAccount
+//! or kubeconfig), TLS, and renewing the token.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -14,18 +14,19 @@ use tokio::time::timeout;
 use super::objects::Refusal;
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// For the head of an answer, and for a whole page of a list.
+/// The time limit for the head of an answer, and for a whole page of a list.
 const ANSWER: Duration = Duration::from_secs(15);
-/// An object has 1.5 MiB in etcd, and more as JSON.
+/// The longest line: an object has up to 1.5 MiB in etcd, and more as JSON.
 const LONGEST_LINE: usize = 16 << 20;
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ApiError {
-    /// Nobody says where the API server is, or who we are.
+    /// The API server's address or the credentials are unknown.
     #[error("no access to a Kubernetes API: {0}")]
     NoAccess(String),
-    /// Refused, reset, closed, no name, no trust.
+    /// The connection was refused, reset or closed, the name could not be resolved, or the certificate is not
+    /// trusted.
     #[error("the Kubernetes API cannot be reached: {0}")]
     Unreachable(String),
     /// It took too long.
@@ -34,29 +35,29 @@ pub(super) enum ApiError {
     /// It answered with an error.
     #[error("the Kubernetes API says {code}: {message}")]
     Refused {
-        /// HTTP's.
+        /// The HTTP status code.
         code: u16,
-        /// Its words.
+        /// The API server's message.
         message: String,
     },
-    /// An answer that makes no sense.
+    /// The answer cannot be parsed.
     #[error("the Kubernetes API's answer cannot be read: {0}")]
     Malformed(String),
 }
 
-/// Where the API server is and who asks.
+/// The API server's address, and the credentials for it.
 #[derive(Debug, Clone)]
 pub enum Access {
     /// KUBECONFIG or ~/.kube/config if there is one, else the pod's own ServiceAccount.
     Infer,
-    /// As given; for tests.
+    /// The given configuration; for tests.
     Given(Box<kube::Config>),
 }
 
-/// One way to the API server, shared by the watches.
+/// A client of the API server, shared by the watches.
 pub(super) struct Api {
     access: Access,
-    /// None at first and after a failure, so that no pooled connection outlives its server.
+    /// The client. None at first and after a failure, so that no pooled connection outlives its server.
     client: RefCell<Option<Client>>,
 }
 
@@ -71,12 +72,12 @@ impl Api {
         Api { access, client: RefCell::new(None) }
     }
 
-    /// The namespace that this process runs in.
+    /// Returns the namespace that this process runs in.
     pub async fn own_namespace(&self) -> Result<String, ApiError> {
         Ok(self.client().await?.namespace)
     }
 
-    /// The whole answer to a GET.
+    /// Sends a GET and returns the whole answer.
     pub async fn get(&self, uri: &str, accept: &'static str) -> Result<Bytes, ApiError> {
         let answer = async {
             let response = self.send(reading(uri, accept)).await?;
@@ -86,32 +87,32 @@ impl Api {
         self.judged(timeout(ANSWER, answer).await.unwrap_or(Err(ApiError::Silent)))
     }
 
-    /// The lines of an answer that goes on.
+    /// Sends a GET and returns the lines of an answer that does not end.
     pub async fn lines(&self, uri: &str, accept: &'static str) -> Result<Lines, ApiError> {
         let head = self.send(reading(uri, accept));
         let head = timeout(ANSWER, head).await.unwrap_or(Err(ApiError::Silent));
         Ok(Lines { body: self.judged(head)?.into_body(), buffer: Vec::new(), seen: 0 })
     }
 
-    /// A POST of JSON, which may take so long; of its answer only the success matters.
+    /// Sends a POST of JSON, with the time limit `patience`; only its success matters.
     pub async fn post(&self, uri: &str, json: Vec<u8>, patience: Duration) -> Result<(), ApiError> {
         let answer = async {
             let request = Request::post(uri).header(CONTENT_TYPE, "application/json").body(Body::from(json));
             let response = self.send(request).await?;
-            // Only a connection whose answer was read is used again.
+            // A connection is reused only if its answer was read.
             response.into_body().collect().await.map_err(unreachable)?;
             Ok(())
         };
         self.judged(timeout(patience, answer).await.unwrap_or(Err(ApiError::Silent)))
     }
 
-    /// The next request opens a new connection.
+    /// Drops the client: the next request opens a new connection.
     pub fn forget(&self) {
         self.client.replace(None);
     }
 
     fn judged<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
-        // 401: the token was replaced, and the new one is in the file already.
+        // 401: the token was replaced, and the file already contains the new one.
         if let Err(ApiError::Unreachable(_) | ApiError::Silent | ApiError::Refused { code: 401, .. }) = result
         {
             self.forget();
@@ -142,7 +143,7 @@ impl Api {
             Access::Given(config) => kube::Config::clone(config),
         };
         config.connect_timeout = Some(CONNECT);
-        // Whoever asks here waits and asks again by himself, and says so.
+        // The callers retry themselves, and log it.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let client = kube::Client::try_from(config).map_err(|e| ApiError::NoAccess(causes(&e)))?;
@@ -155,7 +156,7 @@ impl Api {
 fn reading(uri: &str, accept: &'static str) -> hyper::http::Result<Request<Body>> {
     Request::get(uri)
         .header(ACCEPT, accept)
-        // One gzip member for each event is what not every reader understands.
+        // Compressed watches have one gzip member for each event, which not every decoder supports.
         .header(ACCEPT_ENCODING, "identity")
         .body(Body::empty())
 }
@@ -164,7 +165,7 @@ fn unreachable(error: impl std::error::Error) -> ApiError {
     ApiError::Unreachable(causes(&error))
 }
 
-/// "client error (Connect)" alone helps nobody.
+/// Returns the error with its causes: "client error (Connect)" alone does not help.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -178,16 +179,16 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// An answer, line by line.
+/// An answer that is read line by line.
 pub(super) struct Lines {
     body: Body,
     buffer: Vec<u8>,
-    /// So much of the buffer has no line end.
+    /// How much of the buffer is known to contain no line end.
     seen: usize,
 }
 
 impl Lines {
-    /// The next line; None at the end. It can be dropped and called again.
+    /// Returns the next line; None at the end. The future may be dropped and `next` called again.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ApiError> {
         loop {
             let unseen = self.buffer.get(self.seen..).unwrap_or_default();
@@ -211,7 +212,7 @@ impl Lines {
     }
 }
 
-/// A value of a URI's query.
+/// Escapes a value for a URI's query.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,6 +1,6 @@
-//! Events of pods, for `kubectl describe pod` and `kubectl get events`. Whoever tells one does not
-//! wait: they are posted one after the other, and what the API server does not take in a few tries
-//! is dropped, and the log says so.
+//! Events of pods, for `kubectl describe pod` and `kubectl get events`. The caller does not wait: Events are
+//! posted one after the other. An Event that the API server does not accept in a few tries is dropped and
+//! logged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,45 +15,46 @@ use tokio::time::sleep;
 use super::api::{Access, Api, ApiError};
 use super::watcher::{Resource, forbidden, random};
 
-/// Events that may wait.
+/// The maximum number of Events that wait.
 const QUEUE: usize = 64;
-/// With the pauses that is a quarter of a minute: an API server that restarts is away for seconds.
+/// How often an Event is tried. With the pauses this takes a quarter of a minute: an API server that restarts
+/// is away for seconds.
 const TRIES: u32 = 5;
-/// The API server takes no longer message, in bytes.
+/// The longest message that the API server accepts, in bytes.
 const LONGEST_MESSAGE: usize = 1024;
-/// Who tells.
+/// The component that reports the Events.
 const COMPONENT: &str = "pointsman";
-/// The API server asks for one where there is an exact time; nobody shows it.
+/// The action. The API server requires it with an exact time; no command shows it.
 const ACTION: &str = "FollowPrimary";
 
 /// Something that happened to a pod.
 #[derive(Debug, Clone)]
 pub struct PodEvent {
-    /// Its name.
+    /// The pod's name.
     pub pod: Arc<str>,
-    /// Of the pod, by which `kubectl describe` tells it from another of its name; empty: not known.
+    /// The pod's uid, by which `kubectl describe` distinguishes pods of the same name; empty: unknown.
     pub uid: Arc<str>,
-    /// Something is wrong.
+    /// True for a warning.
     pub warning: bool,
-    /// One word for machines.
+    /// The reason: one word for machines.
     pub reason: &'static str,
-    /// For people.
+    /// The message for people.
     pub message: String,
-    /// Unix time in milliseconds.
+    /// When it happened (Unix time in milliseconds).
     pub at_ms: u64,
 }
 
-/// Where to put them.
+/// The queue of Events to post.
 pub struct PodEvents {
     queue: mpsc::Sender<PodEvent>,
 }
 
-/// How long things may take.
+/// The time limit and pause of posting.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// One request.
+    /// The time limit of one request.
     pub patience: Duration,
-    /// After the first failure; each pause is twice as long as the one before.
+    /// The pause after the first failure; each further pause is twice as long.
     pub first_pause: Duration,
 }
 
@@ -64,8 +65,8 @@ impl Default for Pace {
 }
 
 impl PodEvents {
-    /// Posts on the current thread, inside its `LocalSet`, until it is dropped. The pods are in `namespace`, or in
-    /// the process's own; `proxy` is the name of who tells.
+    /// Starts posting on the current thread, inside its `LocalSet`, until dropped. The pods are in
+    /// `namespace`, or in the process's own; `proxy` is the name of the reporting instance.
     pub fn start(namespace: Option<Arc<str>>, access: Access, proxy: String) -> Self {
         Self::start_at(namespace, access, proxy, Pace::default())
     }
@@ -90,7 +91,7 @@ impl PodEvents {
         PodEvents { queue }
     }
 
-    /// Does not wait.
+    /// Queues an Event without waiting; drops it if the queue is full.
     pub fn tell(&self, event: PodEvent) {
         if self.queue.try_send(event).is_err() {
             tracing::warn!("the Kubernetes API does not keep up: an Event of a pod is dropped");
@@ -103,13 +104,13 @@ struct Poster {
     resource: Resource,
     proxy: String,
     pace: Pace,
-    /// The missing right was said.
+    /// True if a missing permission was already logged.
     refused: bool,
 }
 
 impl Poster {
     async fn deliver(&mut self, event: PodEvent) {
-        // The same in each try: one that came through, and its answer did not, is not doubled.
+        // The name is the same in each try, so that an Event whose answer was lost is not posted twice.
         let name = format!("{:.200}.{:016x}", event.pod, random());
         let mut pause = self.pace.first_pause;
         for tries in 1.. {
@@ -138,8 +139,9 @@ impl Poster {
         self.api.post(&format!("/api/v1/namespaces/{namespace}/events"), object, self.pace.patience).await
     }
 
-    /// Of the core group, which both commands read. By `events.k8s.io/v1` it would be the same object, but without
-    /// what they show: that takes neither `source`, which names the proxy, nor the first and last time.
+    /// Builds an Event of the core group, which both commands read. As `events.k8s.io/v1` it would be the
+    /// same object, but without fields that they show: that version accepts neither `source`, which names the
+    /// proxy, nor the first and last time.
     fn object(&self, name: &str, namespace: &str, event: &PodEvent) -> Event {
         let at = i64::try_from(event.at_ms).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
         Event {
@@ -162,7 +164,7 @@ impl Poster {
             count: Some(1),
             first_timestamp: at.map(Time),
             last_timestamp: at.map(Time),
-            // These are in whole seconds.
+            // The two times above are in whole seconds.
             event_time: at.map(MicroTime),
             action: Some(ACTION.to_owned()),
             source: Some(EventSource {
@@ -175,7 +177,8 @@ impl Poster {
         }
     }
 
-    /// A right that is missing is missing for the next one, too: it is said once.
+    /// Logs that an Event was dropped. A missing permission will be missing for the next Event too, so it is
+    /// logged once.
     fn gives_up(&mut self, event: &PodEvent, error: &ApiError) {
         let PodEvent { pod, reason, .. } = event;
         let ApiError::Refused { code: 403, message } = error else {
@@ -189,7 +192,7 @@ impl Poster {
     }
 }
 
-/// It would be refused again.
+/// True if another try would be refused, too.
 fn is_final(error: &ApiError) -> bool {
     matches!(error, ApiError::Refused { code: 400..=499, .. })
         && !matches!(error, ApiError::Refused { code: 401 | 408 | 429, .. })

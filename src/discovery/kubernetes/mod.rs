@@ -1,6 +1,5 @@
-//! The servers as pods: lists and watches them through the API, and tells the owner
-//! of the snapshot which servers they make. While the API is away, what it said last
-//! stays.
+//! Servers as pods: lists and watches the pods through the API, and tells the owner of the snapshot which
+//! servers they form. While the API is unavailable, the last known state stays.
 
 mod api;
 mod events;
@@ -35,26 +34,26 @@ use self::watcher::{Resource, Times, Watcher};
 use crate::config::Kubernetes;
 use crate::topology::{Discovered, Maintenance};
 
-/// The servers by the pods; None until there was a complete list.
+/// The servers that the pods form; None until there was a complete list.
 pub type PodServers = watch::Receiver<Option<Arc<Vec<Discovered>>>>;
 
-/// What the watches tell.
+/// The results of the watches.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// For the owner of the snapshot.
+    /// The servers, for the owner of the snapshot.
     pub servers: PodServers,
-    /// For the owner, too: what the operator's resource asks for, where that is read.
+    /// What the operator's resource asks for, if it is read; also for the owner.
     pub maintenance: watch::Receiver<Maintenance>,
-    /// For the reports, one for each resource.
+    /// The state of each resource's watch, for the reports.
     pub states: Vec<watch::Receiver<WatchState>>,
-    /// The zone of the node that this process runs on, where nodes may be read.
+    /// The zone of the node that this process runs on, if nodes may be read.
     pub own_zone: watch::Receiver<Option<Arc<str>>>,
 }
 
-/// Starts the watches on the current thread: it must run inside a `LocalSet`. They end when the
-/// last receiver of the servers is dropped.
+/// Starts the watches on the current thread, which must be inside a `LocalSet`. They end when the last
+/// receiver of the servers is dropped.
 ///
-/// `own_node` is the name of the node that this process runs on, if that is known.
+/// `own_node` is the name of the node that this process runs on, if known.
 pub fn watch_pods(settings: &Kubernetes, access: Access, own_node: Option<String>) -> Watched {
     watch_in(settings, access, own_node, Times::default())
 }
@@ -115,7 +114,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
             }
             let zone = own_node.as_ref().and_then(|node| cluster.borrow().zone_of(node));
             publish_zone.send_if_modified(|told| std::mem::replace(told, zone.clone()) != zone);
-            // Without a list of the pods an empty one would be told.
+            // Before the first list of pods, this would publish an empty list of servers.
             if sender.borrow().is_some() {
                 tell(&sender, &cluster.borrow());
             }

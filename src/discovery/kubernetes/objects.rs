@@ -1,5 +1,5 @@
-//! What is kept of the API's objects: a pod has a hundred fields, and of most
-//! nothing is read here. Unknown fields are skipped without an allocation.
+//! The fields of the API's objects that are used here: a pod has a hundred fields, of which few are read.
+//! Unknown fields are skipped without an allocation.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// Labels by key.
 pub(super) type LabelMap = BTreeMap<Box<str>, Box<str>>;
 
-/// What every object has.
+/// The metadata of every object.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Meta {
@@ -16,7 +16,7 @@ pub(super) struct Meta {
     pub namespace: Option<Box<str>>,
     pub uid: String,
     pub resource_version: String,
-    /// When it was told to go; it may serve for a while yet.
+    /// When deletion was requested; the object may serve for a while yet.
     pub deletion_timestamp: Option<String>,
     pub labels: LabelMap,
 }
@@ -39,7 +39,7 @@ pub(super) struct Pod {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PodSpec {
     pub node_name: Option<String>,
-    /// Where it is not the pod's name.
+    /// The host name if it differs from the pod's name.
     pub hostname: Option<Box<str>>,
     /// The headless Service that gives the pod a DNS name.
     pub subdomain: Option<Box<str>>,
@@ -76,7 +76,7 @@ pub(super) struct Condition {
     pub status: String,
 }
 
-/// Anything of which the metadata is enough.
+/// An object of which only the metadata is used.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Bare {
@@ -96,12 +96,12 @@ impl Object for Bare {
 }
 
 impl Pod {
-    /// Its `Ready` condition.
+    /// True if its `Ready` condition is true.
     pub fn is_ready(&self) -> bool {
         self.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True")
     }
 
-    /// All its containers have ended and will not start again.
+    /// True if all its containers have ended and will not start again.
     pub fn is_over(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
@@ -112,7 +112,7 @@ impl Pod {
 pub(super) struct List<T> {
     #[serde(default)]
     pub metadata: ListMeta,
-    /// Go writes null for an empty one.
+    /// The objects. Go encodes an empty list as null.
     pub items: Option<Vec<T>>,
 }
 
@@ -136,7 +136,7 @@ pub(super) enum Line<T> {
     Error(Refusal),
 }
 
-/// `v1.Status` of a request that failed.
+/// The `v1.Status` of a failed request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Refusal {

@@ -1,5 +1,5 @@
-//! The pods as last seen, and what servers they make. Pure but for its memory: the
-//! same changes give the same servers.
+//! The pods as last seen, and the servers that they form. Pure apart from its state: the same changes give
+//! the same servers.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -11,22 +11,22 @@ use super::watcher::Change;
 use crate::config::{Kubernetes, NoRole};
 use crate::topology::{Discovered, Label};
 
-/// Newer clusters put it on pods, every cluster on nodes.
+/// The label with the zone. Newer clusters set it on pods, every cluster sets it on nodes.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// Where a pod's search domains are, of which one tells the cluster's own.
+/// The file with a pod's search domains, one of which contains the cluster's own domain.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// The cluster's DNS domain where nothing tells another.
+/// The cluster's DNS domain if the file shows none.
 const DNS_DOMAIN: &str = "cluster.local";
 
-/// What is kept of a pod.
+/// The stored facts about a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     uid: Arc<str>,
     /// None: it has no address yet, or no such port.
     address: Option<Arc<str>>,
     role: Role,
-    /// It had a role once, so that it is not being set up.
+    /// True if it has had a role, so it is not being set up.
     had_role: bool,
     ready: bool,
     deleting: bool,
@@ -38,17 +38,17 @@ struct Seen {
 /// The pods of one cluster.
 pub(super) struct Pods {
     rules: Rules,
-    /// By the pod's name.
+    /// The pods, by name.
     seen: BTreeMap<Arc<str>, Seen>,
-    /// Some pod was seen as primary, so labels mean something here.
+    /// True if a pod was seen as primary, which shows that labels are in use here.
     primary_seen: bool,
-    /// Whom the operator's resource calls the primary.
+    /// The pod that the operator's resource names as the primary.
     named: Option<Arc<str>>,
-    /// By the pod's name, from the configuration.
+    /// The zones from the configuration, by pod name.
     zones: HashMap<Arc<str>, Arc<str>>,
-    /// By the node's name.
+    /// The nodes' zones, by node name.
     nodes: HashMap<String, Arc<str>>,
-    /// The missing port was said.
+    /// True if a missing port was already logged.
     told: bool,
     /// The cluster's DNS domain.
     domain: String,
@@ -69,7 +69,7 @@ impl Pods {
         }
     }
 
-    /// Takes a change; false if it makes no difference.
+    /// Applies a change of pods. Returns false if it makes no difference.
     pub fn pods(&mut self, change: Change<Pod>) -> bool {
         match change {
             Change::Put(pod) => self.put(&pod),
@@ -79,13 +79,13 @@ impl Pods {
                 let count = self.seen.len();
                 self.seen.retain(|name, _| !gone(name));
                 let fewer = self.seen.len() < count;
-                // Every pod must be taken, so no `any`.
+                // Every pod must be processed, so `any` would not do.
                 pods.iter().fold(fewer, |changed, pod| self.put(pod) || changed)
             }
         }
     }
 
-    /// The nodes' zones, likewise.
+    /// Applies a change of nodes. Returns false if it makes no difference to their zones.
     pub fn nodes(&mut self, change: Change<Bare>) -> bool {
         let zone = |node: &Bare| node.metadata.labels.get(ZONE).map(|zone| Arc::<str>::from(&**zone));
         match change {
@@ -104,14 +104,14 @@ impl Pods {
         }
     }
 
-    /// The operator's resource calls this pod the primary; false if that is nothing new.
+    /// Records the pod that the operator's resource names as the primary. Returns false if that is not new.
     pub fn primary_is(&mut self, name: Option<Arc<str>>) -> bool {
         let differs = self.named != name;
         self.named = name;
         differs
     }
 
-    /// A node's zone.
+    /// Returns a node's zone.
     pub fn zone_of(&self, node: &str) -> Option<Arc<str>> {
         self.nodes.get(node).cloned()
     }
@@ -158,7 +158,7 @@ impl Pods {
         Some(if ip.contains(':') { format!("[{ip}]:{port}").into() } else { format!("{ip}:{port}").into() })
     }
 
-    /// The servers, by name and number.
+    /// Returns the servers, sorted by name, numbers in numerical order.
     pub fn servers(&self) -> Vec<Discovered> {
         let writer = match self.rules.roles {
             Roles::Ordinal => self.lowest_ready(),
@@ -186,7 +186,8 @@ impl Pods {
         servers
     }
 
-    /// None: it is no server. `Some(None)`: nobody has a label, the probes decide.
+    /// Returns the label of a pod. None: the pod is no server. `Some(None)`: no pod was ever labelled as
+    /// primary, so the probes decide.
     fn label(&self, seen: &Seen) -> Option<Option<Label>> {
         match seen.role {
             Role::Primary => Some(Some(Label::Primary)),
@@ -197,14 +198,15 @@ impl Pods {
                 NoRole::Replica => Some(Some(Label::Replica)),
                 NoRole::Probe if self.primary_seen => Some(Some(Label::Replica)),
                 NoRole::Probe => Some(None),
-                // Who takes a label away from a pod at work does not mean that it vanishes.
+                // Removing the label of a pod that works does not make the pod disappear.
                 NoRole::LeaveOut => seen.had_role.then_some(Some(Label::Absent)),
             },
         }
     }
 
-    /// Whom the resource names is the primary as much as who is labelled so: either may be the first to say it.
-    /// Where both say the same of a pod, another one's label is left over.
+    /// Corrects a label by the operator's resource. The pod that the resource names counts as primary, like
+    /// the labelled pod: either source may be the first to change. If both agree on a pod, another pod's
+    /// primary label is outdated.
     fn heeding_resource(&self, name: &Arc<str>, label: Label) -> Label {
         let Some(named) = &self.named else { return label };
         let agreed = || self.seen.get(named).is_some_and(|seen| seen.role == Role::Primary);
@@ -221,8 +223,8 @@ impl Pods {
     }
 }
 
-/// The names that a pod's certificate may be for: those that its headless Service gives it, the longest first. Without
-/// one it has none, and its certificate must be for its address.
+/// Returns the names that a pod's certificate may have: those that its headless Service gives the pod, the
+/// longest first. Without such a Service there are none, and the certificate must be for the pod's address.
 fn tls_names(pod: &Pod, certificate_for_service: bool, domain: &str) -> Arc<[Arc<str>]> {
     let (meta, spec) = (&pod.metadata, &pod.spec);
     let Some(service) = spec.subdomain.as_deref().filter(|service| !service.is_empty()) else {
@@ -243,14 +245,14 @@ fn tls_names(pod: &Pod, certificate_for_service: bool, domain: &str) -> Arc<[Arc
     names.into_iter().map(Arc::from).collect()
 }
 
-/// The cluster's DNS domain: behind `svc` in the search list that every pod gets.
+/// Returns the cluster's DNS domain: the part after `svc.` in the search list that every pod gets.
 pub(super) fn dns_domain(resolv_conf: &str) -> String {
     let lists = resolv_conf.lines().filter_map(|line| line.trim_start().strip_prefix("search"));
     let found = lists.flat_map(str::split_whitespace).find_map(|domain| domain.strip_prefix("svc."));
     found.map_or(DNS_DOMAIN, |domain| domain.trim_end_matches('.')).to_owned()
 }
 
-/// `db-10` comes after `db-9`.
+/// Returns a sort key by which `db-10` comes after `db-9`.
 fn numbered(name: &str) -> (&str, u64, &str) {
     match name.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse().ok()?))) {
         Some((base, number)) => (base, number, ""),

@@ -1,5 +1,5 @@
-//! What each operator's labels say, as one table; a custom cluster says the same by
-//! its configuration. Values compare without regard to case.
+//! The labels of each operator's pods and their meaning, as one table. For a custom cluster the configuration
+//! describes them. Values are compared case-insensitively.
 
 use super::objects::LabelMap;
 use crate::config::{Kubernetes, NoRole, PodPort, Preset};
@@ -9,28 +9,28 @@ struct Row {
     preset: Preset,
     selector: &'static str,
     roles: RowRoles,
-    /// `key=value` without which a role proves nothing; "" if there is none.
+    /// `key=value` without which a role is not trusted; "" if there is none.
     health: &'static str,
-    /// Names of the container port; the first one that a pod has.
+    /// The names of the container port; the first one that a pod has is used.
     ports: &'static [&'static str],
     no_role: NoRole,
-    /// `key=value` that makes a pod without a role a replica all the same.
+    /// `key=value` that makes a pod without a role a replica nevertheless.
     replica_mark: &'static str,
-    /// The operator's certificate is for the pods' headless Service and for `*.` in front of its name, which is no
-    /// wildcard that rustls takes: it asks for two labels behind it.
+    /// True if the operator's certificate is for the pods' headless Service and for `*.` before its name.
+    /// rustls does not accept that wildcard: it requires two labels after `*.`.
     certificate_for_service: bool,
 }
 
 enum RowRoles {
-    /// The label, its values for primary, its values for replica.
+    /// The label, its values for the primary, and its values for a replica.
     Label(&'static str, &'static [&'static str], &'static [&'static str]),
-    /// The writer is the ready pod with the lowest number behind its name.
+    /// The writer is the ready pod with the lowest number at the end of its name.
     Ordinal,
 }
 
 use RowRoles::{Label, Ordinal};
 
-/// For those that differ in a thing or two.
+/// The defaults, for operators that differ in a few fields.
 const USUAL: Row = Row {
     preset: Preset::Custom,
     selector: "",
@@ -136,56 +136,56 @@ const TABLE: [Row; 12] = [
     },
 ];
 
-/// Pods of jobs carry one of these.
+/// The labels of pods that belong to jobs: each has one of them.
 const JOBS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
-/// MySQL's.
+/// MySQL's default port.
 pub(super) const MYSQL_PORT: u16 = 3306;
 
-/// How the pods of one cluster are read.
+/// How the labels and ports of one cluster's pods are interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rules {
-    /// For the API.
+    /// The label selector for the API.
     pub selector: String,
     pub roles: Roles,
     health: Option<(String, String)>,
-    /// Names of the container port in order of preference.
+    /// The names of the container port, in order of preference.
     pub port_names: Vec<String>,
-    /// Where no name is found; None: the pod is no server.
+    /// The port if no name is found; None: the pod is then no server.
     pub port: Option<u16>,
     pub no_role: NoRole,
     replica_mark: Option<(String, String)>,
-    /// Keys, some with the value that they must have.
+    /// Labels that exclude a pod: keys, some with the value that they must have.
     leave_out: Vec<(String, Option<String>)>,
     /// See `Row`.
     pub certificate_for_service: bool,
 }
 
-/// Where a pod's role is from.
+/// What determines a pod's role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Roles {
-    /// Its label.
+    /// The pod's label.
     Label { key: String, primary: Vec<String>, replica: Vec<String> },
-    /// Its number.
+    /// The number in the pod's name.
     Ordinal,
-    /// Nobody says it: the probes decide.
+    /// Nothing: the probes decide.
     Unsaid,
 }
 
-/// What the labels of a pod make of it.
+/// The role that a pod's labels give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Primary,
     Replica,
-    /// It has a role, but nothing vouches for it.
+    /// It has a role, but not the label that vouches for it.
     Doubtful,
-    /// It has none.
+    /// It has no role.
     None,
-    /// It has one in which nobody should use it.
+    /// It has a role in which it must not be used.
     Other,
 }
 
 impl Rules {
-    /// Those of a configuration.
+    /// Returns the rules for a configuration.
     pub fn of(pods: &Kubernetes) -> Self {
         let mut rules = match TABLE.iter().find(|row| row.preset == pods.preset) {
             Some(row) => Rules::of_row(row, pods),
@@ -253,7 +253,7 @@ impl Rules {
         }
     }
 
-    /// Whether a pod is none of the servers, whatever its role.
+    /// True if a pod is excluded from the servers, whatever its role.
     pub fn leaves_out(&self, labels: &LabelMap) -> bool {
         self.leave_out.iter().any(|(key, wanted)| match (labels.get(key.as_str()), wanted) {
             (Some(value), Some(wanted)) => value.eq_ignore_ascii_case(wanted),
@@ -261,7 +261,7 @@ impl Rules {
         })
     }
 
-    /// A pod's role by its labels.
+    /// Returns a pod's role by its labels.
     pub fn role(&self, labels: &LabelMap) -> Role {
         let Roles::Label { key, primary, replica } = &self.roles else { return Role::None };
         let is = |values: &[String], value: &str| values.iter().any(|v| v.eq_ignore_ascii_case(value));

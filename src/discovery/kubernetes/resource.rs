@@ -1,5 +1,5 @@
-//! The operator's resource of the cluster, for those that read it (`read_resource`): whom it
-//! calls the primary, and what is asked for while people work on the cluster.
+//! The operator's resource of the cluster, for the operators where it is read (`read_resource`): the pod that
+//! it names as the primary, and the maintenance that it asks for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::watcher::Change;
 use crate::config::{Kubernetes, Preset};
 use crate::topology::Maintenance;
 
-/// `MariaDB` of mariadb-operator, `MySQLCluster` of MOCO; each has other fields of these.
+/// `MariaDB` of mariadb-operator or `MySQLCluster` of MOCO; each has only some of these fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ClusterResource {
@@ -40,9 +40,9 @@ struct Asked {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
-    /// A pod's name.
+    /// The name of the primary's pod.
     current_primary: Option<String>,
-    /// The number behind a pod's name.
+    /// The number at the end of the primary's pod name.
     current_primary_index: Option<u32>,
 }
 
@@ -55,27 +55,27 @@ impl Object for ClusterResource {
 /// mariadb-operator's own default of `drainGracePeriodSeconds`.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Which resource that is.
+/// Identifies the resource to watch.
 #[derive(Debug, Clone)]
 pub(super) struct Kind {
     pub group: (&'static str, &'static str),
     pub plural: &'static str,
-    /// Its name.
+    /// The resource's name.
     pub name: Arc<str>,
-    /// What its pods' names begin with.
+    /// The prefix of its pods' names.
     base: String,
 }
 
-/// What it says.
+/// What the resource says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    /// The name of a pod.
+    /// The name of the primary's pod.
     pub primary: Option<Arc<str>>,
     pub maintenance: Maintenance,
 }
 
 impl Kind {
-    /// None where it is not to be read.
+    /// Returns the resource of a configuration; None if it is not to be read.
     pub fn of(settings: &Kubernetes) -> Option<Self> {
         let (group, plural, base) = match settings.preset {
             _ if !settings.read_resource => return None,
@@ -90,7 +90,7 @@ impl Kind {
         Some(Kind { group, plural, name: settings.cluster.clone(), base })
     }
 
-    /// What a change makes of it; None: it is about another one.
+    /// Returns what the resource says after a change; None: the change is about another resource.
     pub fn said(&self, change: Change<ClusterResource>) -> Option<Said> {
         let is_it = |resource: &ClusterResource| *resource.metadata.name == *self.name;
         let resource = match change {

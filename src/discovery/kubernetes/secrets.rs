@@ -1,5 +1,5 @@
-//! Secrets by name, watched: a password that is rotated is a change like another. What
-//! they hold is never shown, not even in an error.
+//! Watches Secrets by name: a rotated password is a change like any other. Their contents are never shown,
+//! not even in an error.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use super::state::WatchState;
 use super::watcher::{Change, Resource, Times, Watcher};
 use crate::config::{Secret, SecretRef};
 
-/// The values by the Secret's name and its key.
+/// The values, by the Secret's name and the key in it.
 pub type SecretValues = Arc<HashMap<SecretRef, Secret>>;
 
 /// `v1.Secret`
@@ -34,17 +34,17 @@ impl Object for Held {
     }
 }
 
-/// What the watches tell.
+/// The results of the watches.
 #[derive(Debug, Clone)]
 pub struct WatchedSecrets {
-    /// Those that exist.
+    /// The values of the Secrets that exist.
     pub values: watch::Receiver<SecretValues>,
-    /// For the reports: the worst of them.
+    /// The combined state of the watches, for the reports.
     pub state: watch::Receiver<WatchState>,
 }
 
-/// Watches the Secrets that `wanted` names, one watch each, on the current thread: it must run inside a
-/// `LocalSet`. It ends with the last receiver of the values.
+/// Watches the Secrets that `wanted` names, each with its own watch, on the current thread, which must be
+/// inside a `LocalSet`. Ends when the last receiver of the values is dropped.
 pub fn watch_secrets(
     namespace: Option<Arc<str>>,
     access: Access,
@@ -85,7 +85,7 @@ struct Manager {
     publish: Rc<watch::Sender<SecretValues>>,
 }
 
-/// One Secret's watch; ends with its handle.
+/// The watch of one Secret. Dropping it ends the task.
 struct Running {
     task: JoinHandle<()>,
     state: watch::Receiver<WatchState>,
@@ -134,7 +134,7 @@ impl Manager {
                 Change::All(all) => all.into_iter().find(is_it),
                 Change::Gone(_) => None,
             };
-            // A Secret that is gone for a moment, while somebody replaces it, takes nobody's password away.
+            // A Secret that is briefly missing while it is being replaced must not remove anybody's password.
             match held {
                 Some(held) => replace(&publish, &name, held),
                 None => tracing::warn!(secret = %name, "there is no such Secret: what it held last stays"),
@@ -147,7 +147,7 @@ impl Manager {
 fn replace(publish: &watch::Sender<SecretValues>, name: &Arc<str>, held: Held) {
     let mut new = HashMap::new();
     for (key, value) in held.data {
-        // One newline at the end is an editor's, as in a password_file.
+        // A single newline at the end comes from an editor, as in a password_file.
         let bytes = Zeroizing::new(value.0);
         let text = std::str::from_utf8(&bytes).ok().map(|text| text.strip_suffix('\n').unwrap_or(text));
         match text.filter(|text| !text.contains('\0')) {
@@ -180,7 +180,7 @@ async fn any_changed(running: &mut HashMap<Arc<str>, Running>) {
     .await;
 }
 
-/// Connected when all of them are; the counts are sums.
+/// Publishes the combined state: connected if all watches are; the counts are sums.
 fn tell_worst(tell: &watch::Sender<WatchState>, running: &HashMap<Arc<str>, Running>) {
     let mut sum: Option<WatchState> = None;
     for one in running.values() {

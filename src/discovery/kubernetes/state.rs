@@ -1,4 +1,4 @@
-//! Whether a watch hears from the API server, for `/topology`, the metrics and the log.
+//! Whether a watch is connected to the API server, for `/topology`, the metrics and the log.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,32 +6,32 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The same trouble is said again this seldom.
+/// The least time before the same error is logged again.
 const REMINDER: Duration = Duration::from_secs(300);
-/// And another one not sooner than this: an API server that starts says many things.
+/// The least time before a different error is logged: an API server that starts fails in many ways.
 const AT_MOST: Duration = Duration::from_secs(5);
 
-/// What is known of one watch.
+/// The state of one watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchState {
     /// `pods`, `nodes` or `secrets`.
     pub resource: &'static str,
-    /// Whether what it says is what is.
+    /// True if the watch is up to date.
     pub connected: bool,
-    /// Unix time in milliseconds since when `connected` is what it is.
+    /// Since when `connected` has its value (Unix time in milliseconds).
     pub since_ms: u64,
     /// Why it is not connected.
     pub error: Option<Arc<str>>,
-    /// Complete lists, the first one included.
+    /// The number of complete lists, including the first one.
     pub lists: u64,
-    /// Objects that came by the watch.
+    /// The number of objects that the watch delivered.
     pub events: u64,
-    /// Requests that failed.
+    /// The number of failed requests.
     pub failures: u64,
 }
 
 impl WatchState {
-    /// Of a watch that begins.
+    /// Returns the state of a watch that begins.
     pub(super) fn new(resource: &'static str) -> Self {
         WatchState {
             resource,
@@ -45,7 +45,7 @@ impl WatchState {
     }
 }
 
-/// Its only writer.
+/// The only writer of a watch's state.
 pub(super) struct Reporter {
     state: watch::Sender<WatchState>,
     spoke: Option<Instant>,
@@ -60,17 +60,17 @@ impl Reporter {
         self.state.subscribe()
     }
 
-    /// A complete list came.
+    /// Counts a complete list.
     pub fn listed(&mut self) {
         self.state.send_modify(|state| state.lists += 1);
     }
 
-    /// An object came.
+    /// Counts an object.
     pub fn event(&mut self) {
         self.state.send_modify(|state| state.events += 1);
     }
 
-    /// It answers.
+    /// Records that the API server answers.
     pub fn connected(&mut self) {
         let before = self.state.borrow().clone();
         if before.connected {
@@ -87,7 +87,7 @@ impl Reporter {
         });
     }
 
-    /// It does not, and what is known stays.
+    /// Records that the API server does not answer; the known objects stay.
     pub fn away(&mut self, error: &str) {
         let known = self.state.borrow().error.as_deref() == Some(error);
         let patience = if known { REMINDER } else { AT_MOST };

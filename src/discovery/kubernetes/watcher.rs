@@ -1,5 +1,5 @@
-//! Lists a resource and follows its changes: pages, bookmarks, resume after a loss,
-//! a new list when the API server has forgotten our place, pauses that grow.
+//! Lists a resource and watches its changes: pages, bookmarks, resuming after a loss, a new list when the API
+//! server has forgotten the watch's version, growing pauses.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
@@ -13,22 +13,22 @@ use super::api::{Api, ApiError, escaped};
 use super::objects::{Line, List, Object};
 use super::state::{Reporter, WatchState};
 
-/// Objects of a page.
+/// The number of objects on a page.
 const PAGE: usize = 500;
 
-/// How long things may take.
+/// The watcher's time limits and pauses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    /// A watch ends after this and up to a fifth more, and the next one goes on where it ended. So
-    /// short, because a connection that hangs is not seen before: nobody speaks on a quiet watch.
+    /// The duration of a watch; up to a fifth is added. The next watch continues where it ended. The duration
+    /// is short because a connection that hangs is not noticed before: a quiet watch has no traffic.
     pub watch: Duration,
-    /// After that a watch that did not end hangs.
+    /// The time after which a watch that has not ended counts as hanging.
     pub grace: Duration,
-    /// The first pause after a failure; each one is twice as long as the one before.
+    /// The first pause after a failure; each further pause is twice as long.
     pub first_pause: Duration,
     /// The longest pause.
     pub last_pause: Duration,
-    /// A watch that lived so long was none of the failures.
+    /// A watch that lasted this long does not count as a failure.
     pub healthy: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Default for Times {
     }
 }
 
-/// What a watch needs.
+/// The permissions that a watch needs.
 const VERBS: [&str; 3] = ["get", "list", "watch"];
 
 const JSON: &str = "application/json";
@@ -57,58 +57,58 @@ const METADATA_LIST: &str =
 pub(super) struct Resource {
     /// The group, and its version; None: the core group.
     pub group: Option<(&'static str, &'static str)>,
-    /// The plural, as RBAC and paths have it.
+    /// The plural, as used in RBAC and in paths.
     pub plural: &'static str,
-    /// None: the process's own. Of no meaning for cluster-wide ones.
+    /// The namespace; None: the process's own. Not used for cluster-wide resources.
     pub namespace: Option<String>,
-    /// It belongs to no namespace.
+    /// True if the resource belongs to no namespace.
     pub cluster_wide: bool,
-    /// The metadata is enough.
+    /// True if only the metadata is needed.
     pub metadata_only: bool,
     /// `labelSelector=…` or `fieldSelector=…`, escaped; may be empty.
     pub selector: String,
-    /// The only object of it that is asked for, if it is one.
+    /// The name of the only object that is asked for, if there is just one.
     pub name: Option<String>,
 }
 
 impl Resource {
-    /// A selector of labels as the API takes it.
+    /// Returns a label selector as the API expects it.
     pub fn by_labels(selector: &str) -> String {
         format!("labelSelector={}", escaped(selector))
     }
 
-    /// One object.
+    /// Returns a selector for one object.
     pub fn by_name(name: &str) -> String {
         format!("fieldSelector={}", escaped(&format!("metadata.name={name}")))
     }
 }
 
-/// What happened to the objects.
+/// A change of the objects.
 pub(super) enum Change<T> {
-    /// These are all.
+    /// The complete list.
     All(Vec<T>),
-    /// It is new or changed.
+    /// A new or changed object.
     Put(T),
-    /// It is gone.
+    /// A deleted object.
     Gone(T),
 }
 
-/// One list and watch.
+/// Lists and watches one resource.
 pub(super) struct Watcher<T> {
     api: Rc<Api>,
     resource: Resource,
     reporter: Reporter,
     times: Times,
-    /// The next one.
+    /// The next pause.
     pause: Duration,
     of: PhantomData<T>,
 }
 
 /// How a watch ended.
 enum End {
-    /// It came to its end, or broke: go on where it was.
+    /// It ended or broke: continue at the same version.
     Over,
-    /// Its place is forgotten: list anew.
+    /// The API server has forgotten the version: list again.
     Forgotten,
 }
 
@@ -118,12 +118,12 @@ impl<T: Object> Watcher<T> {
         Watcher { api, resource, reporter, times, pause: times.first_pause, of: PhantomData }
     }
 
-    /// What the reports say of it.
+    /// Returns the state of the watch, for the reports.
     pub fn state(&self) -> watch::Receiver<WatchState> {
         self.reporter.subscribe()
     }
 
-    /// Never ends. Every change goes to `sink`, a list as one.
+    /// Lists and watches for ever. Passes every change to `sink`, a list as one change.
     pub async fn run(mut self, mut sink: impl FnMut(Change<T>)) {
         loop {
             match self.list().await {
@@ -139,7 +139,7 @@ impl<T: Object> Watcher<T> {
         }
     }
 
-    /// Watches, one watch after the other, until the place is forgotten.
+    /// Runs one watch after the other until the API server has forgotten the version.
     async fn follow(&mut self, mut version: String, sink: &mut impl FnMut(Change<T>)) {
         loop {
             let opened = Instant::now();
@@ -157,7 +157,7 @@ impl<T: Object> Watcher<T> {
         }
     }
 
-    /// All pages of a list, and the place in history that it shows.
+    /// Returns all pages of a list, and the version that it shows.
     async fn list(&self) -> Result<(Vec<T>, String), ApiError> {
         let accept = if self.resource.metadata_only { METADATA_LIST } else { JSON };
         let mut items = Vec::new();
@@ -177,7 +177,7 @@ impl<T: Object> Watcher<T> {
         }
     }
 
-    /// One watch. An error before it began is one; a break in it is its end.
+    /// Runs one watch. A failure to begin is an error; a later break is just the watch's end.
     async fn watch(
         &mut self,
         version: &mut String,
@@ -256,7 +256,7 @@ impl<T: Object> Watcher<T> {
         self.reporter.away(&text);
     }
 
-    /// Half the pause and a random part of it, and the next one is twice as long.
+    /// Waits half the pause plus a random part of the other half, then doubles the pause.
     async fn wait(&mut self) {
         let half = self.pause / 2;
         let spread = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -265,7 +265,8 @@ impl<T: Object> Watcher<T> {
     }
 }
 
-/// What an administrator has to write: `verb` was refused, and all of `verbs` are needed.
+/// Returns the error for a refused `verb`, with the rule that an administrator must add; all of `verbs` are
+/// needed.
 pub(super) fn forbidden(resource: &Resource, verb: &str, verbs: &[&str], message: &str) -> String {
     let Resource { group, plural, namespace, cluster_wide, name, .. } = resource;
     let group = group.map_or("", |(group, _)| group);
@@ -282,7 +283,7 @@ pub(super) fn forbidden(resource: &Resource, verb: &str, verbs: &[&str], message
     )
 }
 
-/// The API server answers 404 for a kind that nobody defined there.
+/// Returns the error for a kind that the cluster does not define (404).
 fn unknown(resource: &Resource) -> String {
     let (group, version) = resource.group.unwrap_or_default();
     format!(
@@ -292,7 +293,7 @@ fn unknown(resource: &Resource) -> String {
 }
 
 fn malformed(error: serde_json::Error) -> ApiError {
-    // Without the text: it may hold a secret.
+    // The text itself is left out: it may contain a secret.
     ApiError::Malformed(format!("{:?} error at column {}", error.classify(), error.column()))
 }
 
