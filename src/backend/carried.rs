@@ -118,7 +118,7 @@ impl Charset {
 /// A system variable's name and value.
 pub type Variable = (Rc<[u8]>, Rc<[u8]>);
 
-/// The part of a session's state that another server connection can be given.
+/// The part of a session's state that can be replayed on another server connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
     /// The default schema.

@@ -5,7 +5,7 @@
 
 use crate::topology::Flavor;
 
-/// Character set and collation of an id, where this kind of server has it.
+/// Returns the character set and collation of an id, if servers of this flavour have it.
 pub fn names(id: u16, flavor: Flavor) -> Option<(&'static str, &'static str)> {
     if flavor == Flavor::MariaDb && MYSQL_ONLY.contains(&id) {
         return None;

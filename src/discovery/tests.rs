@@ -1,4 +1,4 @@
-//! The whole of it on scripted servers, in paused time.
+//! Discovery, probes and reducer together, on scripted servers in paused time.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -65,7 +65,7 @@ impl Play {
         Play { cluster, config, snapshots, kicker }
     }
 
-    /// Waits for a snapshot; how long it took in ms.
+    /// Waits for a snapshot. Returns how long that took in ms.
     async fn until(&mut self, what: impl Fn(&Snapshot) -> bool) -> u128 {
         let began = Instant::now();
         let seen = timeout(Duration::from_secs(30), self.snapshots.wait_for(|s| what(s))).await;
@@ -150,7 +150,7 @@ async fn a_kick_sees_a_switchover_before_the_interval() {
         sleep(Duration::from_millis(50)).await;
         p.cluster.host("db-0", |h| h.read_only = true);
         p.cluster.promote("db-1");
-        // From another thread, as sessions do.
+        // The kick comes from another thread, as sessions' kicks do.
         let kicker = p.kicker.clone();
         std::thread::spawn(move || kicker.kick(old)).join().unwrap();
         assert!(p.writer_is("db-1").await <= 30, "and then probes hurry");
@@ -380,7 +380,7 @@ async fn pods_are_the_servers_and_their_labels_start_probes_at_once() {
             p.until(|s| s.replicas().count() == 2).await;
             let before = p.cluster.host("db-2", |h| h.probes.len());
 
-            // A switchover between two probes: the label is the first to tell.
+            // A switchover between two probes: the label shows it first.
             sleep(Duration::from_millis(50)).await;
             p.cluster.host("db-0", |h| h.read_only = true);
             p.cluster.promote("db-1");
@@ -391,13 +391,13 @@ async fn pods_are_the_servers_and_their_labels_start_probes_at_once() {
             assert_eq!(p.now().generation, 2);
             assert_eq!(p.cluster.host("db-2", |h| h.probes.len()), before, "nobody spoke of it");
 
-            // A reload says nothing of pods, and a pod that goes takes its probes with it.
+            // A reload does not change the pods; a pod that leaves ends its probes.
             p.reload(|live| live.replicas.max_lag = Duration::from_secs(1));
             p.until(|s| s.max_lag == Duration::from_secs(1)).await;
             assert_eq!(p.now().servers.len(), 3);
             api.send_replace(pods(&["db-0", "db-1*"]));
             p.until(|s| s.servers.len() == 2).await;
-            // The API goes for good: what is known stays.
+            // The API is gone for good: the known servers stay.
             drop(api);
             sleep(Duration::from_secs(60)).await;
             assert_eq!((p.now().servers.len(), p.now().generation), (2, 2));

@@ -68,9 +68,9 @@ pub struct SessionFacts {
 pub enum Why {
     /// The port does not split.
     Port,
-    /// A transaction is open there.
+    /// A transaction is open on the chosen server.
     Transaction,
-    /// The session holds something there.
+    /// The session holds something on the chosen server.
     Pinned,
     /// With autocommit off every statement is part of a transaction.
     AutocommitOff,
@@ -78,7 +78,7 @@ pub enum Why {
     LooksBack,
     /// The class of the statement.
     Class(ClassReason),
-    /// It is a read, but no replica serves.
+    /// It is a read, but no replica serves reads.
     NoReplica,
     /// It is a read, but no replica has the session's own writes yet.
     NotFresh,

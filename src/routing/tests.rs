@@ -1,4 +1,4 @@
-//! Snapshots by the reducer, as in life.
+//! Routing with snapshots made by the reducer, as in operation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn facts(read_only: bool) -> Facts {
     }
 }
 
-/// Servers 0.. with these states: Some(read_only) is up.
+/// Returns a snapshot of servers with these states: None is down, Some(read_only) is up.
 fn snapshot(states: &[Option<bool>]) -> Snapshot {
     let named = |i: usize| (Arc::from(format!("db-{i}")), Arc::from(format!("h{i}:3306")));
     let servers = (0..states.len()).map(|i| named(i).into()).collect();
@@ -78,7 +78,7 @@ fn the_replica_port_spreads_by_load_and_falls_back() {
     }
     assert_eq!(seen[0], 0);
     assert!(seen[1] > 200 && seen[2] > 200, "{seen:?}");
-    // Always the idle one once both are picked.
+    // The idle server is chosen whenever both are picked.
     let busy = s.servers[1].id;
     let to_busy = (0..1000u64)
         .map(|r| r.wrapping_mul(0x9e37_79b9_7f4a_7c15))
@@ -106,7 +106,7 @@ fn a_session_stays_while_its_server_keeps_its_role() {
     assert!(may_stay(reader, &alone, alone.servers[0].id, alone.generation, &[]));
 }
 
-/// Else a session that looks again after it was attached would go round for ever.
+/// Otherwise a session that checks again after it was attached would loop for ever.
 #[test]
 fn what_is_chosen_may_stay() {
     for states in [

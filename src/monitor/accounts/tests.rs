@@ -1,4 +1,4 @@
-//! Who is asked and when, on scripted servers in paused time.
+//! Which accounts are asked and when, on scripted servers in paused time.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::monitor::tests::snapshots::{unseen, with_primary};
 use crate::monitor::{Encryption, Greeting, ResultSet};
 
-/// One privilege of each account, `None` if its login is refused; who logged in where, and after how many seconds.
+/// Scripted servers: one privilege of each account, `None` if its login is refused; and who logged in where,
+/// after how many seconds.
 #[derive(Clone)]
 struct Servers {
     grants: Rc<RefCell<HashMap<&'static str, Option<&'static str>>>>,
@@ -92,7 +93,7 @@ impl Story {
         self.snapshot.send_modify(|snapshot| *snapshot = Arc::new(with_primary(snapshot, name)));
     }
 
-    /// Lets time pass; who was asked meanwhile.
+    /// Lets time pass. Returns the logins of that time.
     async fn pass(&self, seconds: u64) -> String {
         sleep(Duration::from_secs(seconds)).await;
         std::mem::take(&mut *self.servers.asked.borrow_mut()).join(", ")

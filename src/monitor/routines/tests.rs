@@ -12,7 +12,7 @@ use crate::monitor::tests::snapshots::{unseen, with_primary};
 use crate::monitor::{Encryption, Greeting, ResultSet};
 use crate::sql::{RoutineFacts, Routines as _};
 
-/// The names of a server's functions; None: it answers with error 1142.
+/// The names of a server's functions; None: the server answers with error 1142.
 type Functions = Option<Vec<&'static str>>;
 
 /// What each server answers, and when it was asked.
@@ -20,7 +20,7 @@ type Functions = Option<Vec<&'static str>>;
 struct Servers {
     functions: Rc<RefCell<HashMap<String, Functions>>>,
     asked: Rc<RefCell<Vec<(String, Instant)>>>,
-    /// Connections that ended without a goodbye.
+    /// The number of connections that ended without COM_QUIT.
     vanished: Rc<RefCell<u32>>,
 }
 
@@ -92,7 +92,7 @@ impl Story {
         let text = "[monitor]\nuser = \"m\"\npassword = \"m\"\n[[users]]\nname = \"a\"\npassword = \"a\"\n\
                     [[discovery.servers]]\nname = \"x\"\naddress = \"x:1\"\n";
         let config = Config::parse(text, std::path::Path::new("")).unwrap();
-        // The sender may go: the settings stay.
+        // The sender may be dropped: the settings stay.
         let live = watch::channel(Arc::new(config.live)).1;
         let servers = Servers::default();
         let (snapshot, seen) = watch::channel(Arc::new(unseen(&["db-0", "db-1"])));
@@ -104,12 +104,12 @@ impl Story {
         self.servers.functions.borrow_mut().insert(format!("{name}:3306"), functions);
     }
 
-    /// The probes find this one writable, the other one not.
+    /// Makes the probes find this server writable and the other one read-only.
     fn primary(&self, name: &str) {
         self.snapshot.send_modify(|snapshot| *snapshot = Arc::new(with_primary(snapshot, name)));
     }
 
-    /// Lets time pass; who was asked meanwhile, and after how many milliseconds.
+    /// Lets time pass. Returns which servers were asked, and after how many milliseconds.
     async fn pass(&mut self, time: Duration) -> Vec<(String, u128)> {
         sleep(time).await;
         let asked = std::mem::take(&mut *self.servers.asked.borrow_mut());
@@ -147,7 +147,7 @@ async fn at_start_every_minute_and_from_a_new_primary() {
             assert_eq!(s.pass(SECOND).await, [at("db-1", 0)]);
             assert!(s.knows("g"));
             assert_eq!(*s.servers.vanished.borrow(), 0);
-            // Nobody wants to know: the task ends.
+            // Without a receiver the task ends.
             let Story { routines, servers, .. } = s;
             drop(routines);
             servers.asked.borrow_mut().clear();
@@ -193,7 +193,7 @@ async fn what_cannot_be_read_is_tried_again_and_what_was_read_stays() {
             s.servers.functions.borrow_mut().clear();
             s.pass(SECOND * 120).await;
             assert!(s.knows("f"));
-            // The privilege was taken away.
+            // The privilege is revoked.
             s.has("db-0", None);
             s.pass(SECOND * 10).await;
             assert!(!s.knows("f") && !s.routines.current.borrow().is_complete());

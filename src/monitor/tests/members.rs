@@ -1,4 +1,4 @@
-//! A server's place in its group.
+//! A server's state in its group.
 
 use super::*;
 use crate::monitor::member::{is_galera, member};

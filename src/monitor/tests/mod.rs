@@ -17,10 +17,10 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::config::{Monitor, Secret};
 
-/// What a scripted server does now.
+/// The state of a scripted server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Power {
-    /// Answers.
+    /// It answers.
     On,
     /// Connections are reset, new ones refused.
     Off,
@@ -40,15 +40,15 @@ pub(crate) struct Host {
     pub password: String,
     pub latency: Duration,
     pub may_see_replication: bool,
-    /// A node of a Galera cluster.
+    /// True for a node of a Galera cluster.
     pub galera: bool,
-    /// When each statement came, and which.
+    /// Each statement, and when it came.
     pub probes: Vec<(Instant, String)>,
-    /// When each connection was asked for.
+    /// When each connection was requested.
     pub connects: Vec<Instant>,
-    /// Statements under way, and the most there ever were.
+    /// The number of statements in flight, and its maximum.
     pub in_flight: (u32, u32),
-    /// Connections of an older life are reset.
+    /// The number of the server's life: connections of an earlier life are reset.
     life: u32,
 }
 
@@ -84,7 +84,7 @@ impl Cluster {
         cluster
     }
 
-    /// Changes a server; its connections see it at once.
+    /// Changes a server; its connections notice at once.
     pub fn host<T>(&self, name: &str, change: impl FnOnce(&mut Host) -> T) -> T {
         let mut hosts = self.hosts.borrow_mut();
         let host = hosts.get_mut(&format!("{name}:3306")).expect("a scripted server");
@@ -97,7 +97,7 @@ impl Cluster {
         self.host(name, |h| (h.power, h.life) = (Power::Off, h.life + 1));
     }
 
-    /// Ends the connections, but the server stays.
+    /// Resets the connections; the server stays up.
     pub fn reset_connections(&self, name: &str) {
         self.host(name, |h| h.life += 1);
     }
@@ -110,7 +110,7 @@ impl Cluster {
         self.host(name, |h| (h.read_only, h.source) = (false, None));
     }
 
-    /// Waits as long as the server is frozen; then what it does.
+    /// Waits while the server is frozen, then returns its state.
     async fn thawed(&self, address: &str) -> Host {
         let mut changes = self.changes.subscribe();
         loop {

@@ -32,7 +32,7 @@ impl Watch {
         Watch { cluster, orders, kick, events, began: Instant::now() }
     }
 
-    /// The next outcome, by its name, and when it came.
+    /// Returns the next outcome: its name, and when it came in ms.
     async fn next(&mut self) -> (&'static str, u128) {
         let Some(Event::Probe { outcome, .. }) = self.events.recv().await else { panic!("no probe") };
         let name = match outcome {
@@ -45,7 +45,7 @@ impl Watch {
         (name, self.began.elapsed().as_millis())
     }
 
-    /// Lets time pass and forgets what was reported.
+    /// Lets time pass and drops what was reported.
     async fn pass(&mut self, ms: u64) {
         sleep(Duration::from_millis(ms)).await;
         while self.events.try_recv().is_ok() {}
@@ -83,7 +83,7 @@ async fn a_frozen_server_misses_three_probes_and_is_found_when_it_thaws() {
     play(async |mut w| {
         w.pass(150).await;
         w.cluster.power("db-0", Power::Frozen);
-        // The next probe is due 51 ms later, and has 100 ms.
+        // The next probe is due 51 ms later, and times out after 100 ms.
         for at in [151, 251, 351] {
             assert_eq!(w.next().await, ("timeout", at));
         }
@@ -117,12 +117,12 @@ async fn a_long_line_is_no_dead_server() {
         for at in [151, 251, 351] {
             assert_eq!(w.next().await, ("timeout", at));
         }
-        // It is found behind its longer line, and stays.
+        // The server is reconnected despite the longer round trip, and stays connected.
         w.pass(2000).await;
         for _ in 0..10 {
             assert_eq!(w.next().await.0, "facts");
         }
-        // Silence is still noticed, after two round trips each.
+        // Silence is still noticed: each missed probe now takes two round trips.
         w.cluster.power("db-0", Power::Frozen);
         w.pass(1).await;
         let (first, second) = (w.next().await, w.next().await);
@@ -213,7 +213,7 @@ async fn a_kick_during_a_probe_starts_another_after_it() {
     play(async |mut w| {
         w.cluster.host("db-0", |h| h.latency = Duration::from_millis(30));
         w.pass(135).await;
-        // In flight since 130 ms.
+        // The current probe has been in flight since 130 ms.
         w.kick.notify_one();
         assert_eq!(w.next().await, ("facts", 25));
         assert_eq!(w.next().await, ("facts", 55));
@@ -337,7 +337,7 @@ async fn a_node_of_galera_is_known_before_its_first_report() {
             (1, probes - 1),
             "asked once on a connection"
         );
-        // A restart may have made it another kind of server.
+        // After a restart the server may be of another kind.
         w.cluster.host("db-0", |h| h.galera = false);
         w.cluster.reset_connections("db-0");
         assert_eq!(w.next().await.0, "facts");

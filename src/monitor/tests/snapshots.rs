@@ -1,17 +1,17 @@
-//! What the probes would say of servers, for those who only follow the snapshot.
+//! Snapshots as probes would make them, for tests that only follow the snapshot.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::topology::{Discovered, Event, Facts, Flavor, GtidSet, ProbeOutcome, Snapshot, TextModes, reduce};
 
-/// These servers at `NAME:3306`; nobody has seen them yet.
+/// Returns a snapshot of these servers at `NAME:3306`, not probed yet.
 pub fn unseen(names: &[&str]) -> Snapshot {
     let list = names.iter().map(|name| Discovered::from(((*name).into(), format!("{name}:3306").into())));
     reduce(&Snapshot::empty(), &Event::Servers(list.collect()), 0)
 }
 
-/// The probes find this one writable, the others not.
+/// Returns the snapshot after probes that found this server writable and the others read-only.
 pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
     let mut now = before.clone();
     for server in before.servers.iter() {

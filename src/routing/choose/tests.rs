@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::topology::{Health, ServerId};
 
-/// Replicas that serve reads: weight and zone of each.
+/// Returns a snapshot of replicas that serve reads, with these weights and zones.
 fn snapshot(servers: &[(u16, Option<&str>)]) -> Snapshot {
     let server = |(i, (weight, zone)): (usize, &(u16, Option<&str>))| {
         let id = ServerId(u32::try_from(i).unwrap());
@@ -18,7 +18,7 @@ fn snapshot(servers: &[(u16, Option<&str>)]) -> Snapshot {
     Snapshot { servers: servers.iter().enumerate().map(server).collect(), ..Snapshot::empty() }
 }
 
-/// As a worker's generator makes them.
+/// Random numbers as a worker's generator makes them.
 fn numbers() -> impl Iterator<Item = u64> {
     std::iter::successors(Some(0x9e37_79b9_7f4a_7c15_u64), |x| {
         let x = x ^ (x << 13);
@@ -29,7 +29,7 @@ fn numbers() -> impl Iterator<Item = u64> {
 
 const ROUNDS: usize = 40_000;
 
-/// Per mille of the reads that each server gets, without load.
+/// Returns the per mille of the reads that each server gets, without load.
 fn shares(snapshot: &Snapshot, zone: Option<&str>, fits: impl Fn(&Server) -> bool) -> Vec<usize> {
     let mut counts = vec![0; snapshot.servers.len()];
     for random in numbers().take(ROUNDS) {
@@ -88,7 +88,7 @@ fn the_less_loaded_of_two_wins_whatever_the_draw() {
     }
 }
 
-/// Each read stays for a while: the loads settle in proportion to the weights, and nobody is far off.
+/// Each read takes a while: the loads settle in proportion to the weights, and no server is far off.
 #[test]
 fn under_load_statements_in_flight_follow_the_weights() {
     let s = snapshot(&[(2, None), (1, None), (1, None), (4, None)]);

@@ -1,4 +1,4 @@
-//! Examples from the servers' manuals, then the sets against naive ones.
+//! Examples from the servers' manuals, then comparisons with naive sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,7 +117,8 @@ fn mariadb_compares_by_domain_and_sequence() {
     assert_eq!(replica.subtract(&mariadb("0-1-100,1-1-6")).to_string(), "1-1-7");
 }
 
-/// Server 2 was the primary up to 0-2-100, of which only 0-2-98 left it; server 1 took over.
+/// Server 2 was the primary until 0-2-100, but only its writes until 0-2-98 were replicated; server 1 took
+/// over.
 #[test]
 fn own_writes_prove_nothing_about_those_of_a_successor() {
     let applied = |slave_pos, current_pos| GtidSet::applied_by_mariadb(slave_pos, current_pos, 2).unwrap();
@@ -125,13 +126,14 @@ fn own_writes_prove_nothing_about_those_of_a_successor() {
     assert!(former.contains(&mariadb("0-2-100")) && former.contains(&mariadb("0-1-90")));
     assert!(!former.contains(&mariadb("0-1-99")), "written by the successor");
     assert_eq!(former.to_string(), "0-2-100");
-    // What the successor sent counts again by its sequence number, and covers its own writes too.
+    // Writes received from the successor count by sequence number again, and cover the server's own writes
+    // too.
     let following = applied("0-1-101", "0-1-101");
     assert!(following.contains(&mariadb("0-1-99,0-2-100")) && following.contains(&mariadb("0-3-101")));
-    // Told to begin where it ended: what it begins with is still its own.
+    // Configured to replicate from its own last position: the position is still its own writes.
     let rejoined = applied("0-2-100", "0-2-100");
     assert!(rejoined.contains(&mariadb("0-2-100")) && !rejoined.contains(&mariadb("0-1-99")));
-    // Written to a replica by mistake.
+    // A write to a replica by mistake.
     let stray = applied("0-1-90", "0-2-91");
     assert!(!stray.contains(&mariadb("0-1-91")) && stray.contains(&mariadb("0-1-90")));
 }
@@ -148,7 +150,7 @@ fn flavours_have_nothing_in_common() {
     assert_eq!(both, maria);
 }
 
-/// A set as a text of GTIDs and ranges, and as what it means.
+/// A set, as the pairs of source and number that it contains.
 type Model = BTreeSet<(usize, u64)>;
 
 const SOURCES: [&str; 4] =
@@ -175,7 +177,7 @@ fn of(model: &Model) -> GtidSet {
     mysql(&text(&singles))
 }
 
-/// Domain to sequence.
+/// The sequence number of each domain.
 fn mariadb_model(gtids: &[(u32, u32, u64)]) -> BTreeMap<u32, u64> {
     let mut model = BTreeMap::new();
     for (domain, _, sequence) in gtids {
@@ -196,7 +198,8 @@ proptest! {
     fn mysql_sets_are_sets(a in pieces(), b in pieces()) {
         let (set_a, set_b) = (mysql(&text(&a)), mysql(&text(&b)));
         let (model_a, model_b) = (model(&a), model(&b));
-        // One form for one set, whatever the order and the overlaps; it is what it says.
+        // Equal sets have one form, whatever the order and the overlaps of the text; the form parses to the
+        // same set.
         prop_assert_eq!(&set_a, &of(&model_a));
         prop_assert_eq!(&mysql(&set_a.to_string()), &set_a);
         prop_assert_eq!(set_a.is_empty(), model_a.is_empty());
@@ -240,7 +243,7 @@ proptest! {
         prop_assert_eq!(mariadb_model(&read_back(&rest)), ahead.map(|(d, n)| (*d, *n)).collect());
     }
 
-    /// What the one has and the other has not, and what both have, is the whole, whoever is asked.
+    /// The laws of union and difference.
     #[test]
     fn the_laws_of_sets(a in pieces(), b in pieces(), c in pieces()) {
         let (a, b, c) = (mysql(&text(&a)), mysql(&text(&b)), mysql(&text(&c)));
@@ -253,7 +256,7 @@ proptest! {
         prop_assert!(a.contains(&a.subtract(&b)));
     }
 
-    /// Near the greatest number there is, where a sum could run over.
+    /// Intervals near the greatest number, where a sum could overflow.
     #[test]
     fn the_greatest_numbers(a in 0u64..6, more_a in 0u64..6, b in 0u64..6, more_b in 0u64..6) {
         let last = u64::try_from(i64::MAX).unwrap() - 1;
@@ -270,7 +273,7 @@ proptest! {
         prop_assert_eq!(set_a.contains(&set_b), model_a.is_superset(&model_b));
     }
 
-    /// A gap that is closed adds what lies in it, and nothing else.
+    /// Closing gaps adds the numbers in them and nothing else.
     #[test]
     fn closed_gaps_lie_between_the_ends(a in pieces(), most in 0usize..4) {
         let (model_a, mut closed) = (model(&a), mysql(&text(&a)));
@@ -286,7 +289,7 @@ proptest! {
         prop_assert_eq!(closed, of(&expected));
     }
 
-    /// What came by replication contains by domain and number, own writes contain their own only.
+    /// A replicated GTID covers others by domain and number; an own write covers only own writes.
     #[test]
     fn what_a_mariadb_has_applied(
         slave in vec((0u32..3, 1u32..4, 1u64..9), 0..4),
@@ -338,7 +341,7 @@ fn a_binlog_state_has_what_each_server_wrote_up_to_its_last_number() {
     };
     let state = b"0-1-100,0-2-105,7-1-3";
     assert!(has("0-1-100", state) && has("0-1-99", state) && has("0-2-105,7-1-3", state));
-    // The number alone says nothing: another server wrote on from 100.
+    // The number alone is not enough: another server continued from 100.
     assert!(!has("0-1-101", state) && !has("0-3-1", state) && !has("7-2-1", state));
     assert!(!has("0-1-100", b"") && !has("0-1-100", b"0-1") && has("", b""));
     let mysql = GtidSet::parse(Flavor::MySql, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:1").unwrap();

@@ -1,9 +1,10 @@
-//! Pods without a label that go and come back under their names, as a StatefulSet's do, with their volumes.
+//! Pods without a label that leave and come back under their names with their volumes, as a StatefulSet's
+//! pods do.
 
 use super::labels::at;
 use super::*;
 
-/// Of each pod its name and how many times it was made.
+/// Lists these pods: each by its name and how many times it was created.
 fn pods(s: &mut Story, made: &[(&str, u32)]) {
     let mut list = discovered(&made.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     for (server, (name, times)) in list.iter_mut().zip(made) {
@@ -12,7 +13,7 @@ fn pods(s: &mut Story, made: &[(&str, u32)]) {
     s.event(Event::Servers(list));
 }
 
-/// `db-1` took over from `db-0`, which is down.
+/// A cluster in which `db-1` took over from `db-0`, which is down.
 fn taken_over() -> Story {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     pods(&mut s, &[("db-0", 1), ("db-1", 1)]);
@@ -30,7 +31,7 @@ fn a_successor_whose_pod_is_made_anew_has_not_given_up() {
     pods(&mut s, &[("db-0", 1), ("db-1", 2)]);
     s.says("db-1", writable());
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 3));
-    // It follows in the end, and is a server like others.
+    // Once db-0 replicates, it is a server like any other.
     s.says("db-0", replica_of("db-1")).refuses("db-1").says("db-0", writable());
     assert_eq!(s.writer(), Some("db-0"));
 }
@@ -59,7 +60,7 @@ fn a_former_primary_whose_pod_is_made_anew_is_not_believed() {
         pods(&mut s, &[("db-0", 3), ("db-1", 1)]);
         s.says("db-0", writable());
         assert_eq!(s.writer(), None, "once more");
-        // A restored one begins as a replica.
+        // A restored server begins as a replica.
         s.says("db-0", replica_of("db-1")).says("db-0", writable());
         assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 3), "{at_once}");
     }
@@ -113,7 +114,7 @@ fn names_that_never_come_back_do_not_pile_up() {
     assert!(s.snapshot.gone.len() <= 32, "{}", s.snapshot.gone.len());
 }
 
-/// The same pods, labelled, at addresses of their own.
+/// Lists pods with labels, at these addresses and each always with the same uid.
 fn labelled_pods(s: &mut Story, at: &[(&str, Label, &str)]) {
     let mut list = discovered(&at.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
     for (server, (name, label, address)) in list.iter_mut().zip(at) {
@@ -134,14 +135,14 @@ fn a_former_primary_is_the_same_pod_at_another_address() {
         s.says("db-1", writable());
         assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
         if !at_once {
-            // It has no address while its node restarts.
+            // The pod has no address while its node restarts.
             labelled_pods(&mut s, &[("db-1", Primary, "10.0.0.2:3306")]);
         }
         labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.9:3306"), ("db-1", Primary, "10.0.0.2:3306")]);
         s.says("db-0", writable()).refuses("db-1");
         assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
         if !at_once {
-            // Its label may be news, of which only it can tell.
+            // The list cannot show that its label is old; only the server itself can end the doubt.
             s.says("db-0", replica_of("db-1"));
         }
         s.says("db-1", writable());

@@ -1,9 +1,9 @@
-//! Who is the writer where pods carry labels: the orders of events that operators produce.
+//! Which server is the writer if pods carry labels: the orders of events that operators produce.
 
 use super::*;
 use Label::{Absent, Primary, Replica};
 
-/// A cluster of labelled pods, in order, `db-0` the primary of the others.
+/// A healthy cluster of labelled pods; `db-0` is the primary.
 fn cluster() -> Story {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
@@ -16,7 +16,7 @@ pub(super) fn at(facts: Facts, position: &str) -> Facts {
     Facts { gtid: gtid(position), ..facts }
 }
 
-/// A list in which this pod is being deleted.
+/// Lists the pods, with this one being deleted.
 fn deleting(s: &mut Story, labels: &[(&str, Label)], name: &str) {
     let mut list = discovered(&labels.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     for (server, (_, label)) in list.iter_mut().zip(labels) {
@@ -80,8 +80,8 @@ fn a_primary_that_is_read_only_on_purpose_is_no_alarm() {
 
 #[test]
 fn a_crash_with_the_label_after_writability() {
-    // mariadb-operator, RadonDB: the new primary is writable before its label moves, and the dead
-    // one keeps its own.
+    // mariadb-operator, RadonDB: the new primary is writable before its label moves, and the dead primary
+    // keeps its own label.
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable());
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "it may lack writes");
@@ -103,7 +103,7 @@ fn a_crash_with_the_label_before_writability() {
 
 #[test]
 fn a_crash_with_no_label_for_a_moment() {
-    // Percona takes the old label away first.
+    // Percona removes the old label first.
     let mut s = cluster();
     s.labelled(&NOBODY);
     assert_eq!(s.writer(), Some("db-0"), "it is writable still, and nobody else is");
@@ -123,7 +123,7 @@ fn a_planned_switchover_needs_no_label_when_positions_tell() {
     s.says("db-1", at(writable(), "0-1-70"));
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
     assert_eq!(s.last_reason(), "db-0 is read-only, db-1 is writable");
-    // The label comes when it comes.
+    // The label may arrive at any time.
     s.labelled(&MOVED);
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
 }
@@ -146,7 +146,7 @@ fn a_writable_pod_that_is_being_set_up_is_not_taken_for_want_of_another() {
         gone(&mut s);
         s.says("db-3", writable());
         assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
-        // Even with every GTID of the old one it was never its replica.
+        // db-3 was never a replica of the old primary, even if it has every GTID.
         s.says("db-3", at(writable(), "0-1-99"));
         assert_eq!(s.writer(), None);
         s.says("db-3", read_only()).says("db-0", writable());
@@ -181,7 +181,7 @@ fn the_labelled_server_answers_again_before_anyone_is_chosen() {
     assert_eq!(s.writer(), None, "never two");
     s.says("db-0", replica_of("db-1"));
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
-    // And the other way round: the operator gives it up.
+    // The other way round: the operator abandons the promotion.
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).says("db-0", writable()).says("db-1", replica_of("db-0"));
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
@@ -189,13 +189,13 @@ fn the_labelled_server_answers_again_before_anyone_is_chosen() {
 
 #[test]
 fn the_old_primary_returns_writable_and_labelled() {
-    // mariadb-operator does not fence it.
+    // mariadb-operator does not fence the old primary.
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).labelled(&BOTH);
     s.says("db-0", writable());
     assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
     assert!(!s.server("db-0").serves_reads);
-    // Not even while the new one blinks.
+    // The old primary does not take over while the new one fails briefly, either.
     s.refuses("db-1");
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     s.says("db-1", writable());
@@ -213,11 +213,11 @@ fn the_old_primary_returns_before_its_successor_is_seen() {
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "the newer label");
     s.says("db-1", writable()).says("db-0", read_only());
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
-    // The label of before means nothing when db-1 blinks.
+    // The earlier label means nothing when db-1 fails briefly.
     s.refuses("db-0").refuses("db-1").says("db-1", writable());
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
 
-    // It did not take over: it says so itself, or the label is taken back.
+    // db-1 did not take over: it answers that it is read-only, or its label is removed.
     let mut s = cluster();
     s.refuses("db-0").refuses("db-1").labelled(&BOTH).says("db-0", writable()).says("db-1", read_only());
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
@@ -234,7 +234,7 @@ fn a_replica_knows_that_another_took_over() {
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     s.says("db-1", read_only());
     assert_eq!(s.writer(), Some("db-0"), "it follows a replica");
-    // One that always followed another says nothing.
+    // A replica that always followed another server proves nothing.
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-1"));
@@ -247,7 +247,7 @@ fn a_former_primary_that_nobody_fenced_is_not_taken_in_a_switchover() {
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).labelled(&BOTH);
     s.says("db-0", at(writable(), "0-1-1"));
-    // db-1 hands over to db-2, of which nothing is heard yet.
+    // db-1 hands over to db-2, which has not answered yet.
     s.says("db-1", at(read_only(), "0-1-2"));
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "it lacks a write");
     s.labelled(&[("db-0", Primary), ("db-2", Replica)]);
@@ -261,7 +261,7 @@ fn two_pods_carry_the_label_and_both_are_writable() {
     let mut s = cluster();
     s.says("db-1", writable()).labelled(&BOTH);
     assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
-    // A proxy that starts now cannot tell, unless someone replicates.
+    // A proxy that starts now cannot decide, unless a server replicates from one of them.
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&BOTH).says("db-0", writable()).says("db-1", writable()).says("db-2", read_only());
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
@@ -337,7 +337,7 @@ fn without_any_label_yet_the_probes_decide() {
     assert_eq!(s.writer(), Some("db-1"));
 }
 
-/// A member that answers.
+/// Lets a member of a group answer.
 fn member(s: &mut Story, name: &str, facts: Facts, member: Member) {
     let facts = Facts { identity: format!("uuid-of-{name}").into(), ..facts };
     s.probe(name, ProbeOutcome::Member(facts, member));
@@ -358,14 +358,14 @@ fn a_replication_group_names_its_primary_itself() {
     member(&mut s, "db-1", read_only(), GROUP_SECONDARY);
     member(&mut s, "db-2", read_only(), GROUP_SECONDARY);
     assert_eq!(s.replicas(), ["db-1", "db-2"]);
-    // It crashes; the labels are minutes late.
+    // db-0 crashes; the labels are minutes late.
     s.refuses("db-0");
     assert_eq!(s.writer(), None);
     member(&mut s, "db-1", read_only(), GROUP_PRIMARY);
     assert_eq!(s.writer(), None, "it applies its backlog");
     member(&mut s, "db-1", writable(), GROUP_PRIMARY);
     assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
-    // The old one comes back, cut off, labelled, writable.
+    // The old primary comes back cut off, labelled and writable.
     member(&mut s, "db-0", writable(), GROUP_MINORITY);
     assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), None));
     assert!(!s.server("db-0").serves_reads);
@@ -404,12 +404,12 @@ fn a_galera_cluster_has_one_writer_and_it_follows_the_label() {
     }
     assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None), "several writable ones are usual");
     assert_eq!(s.replicas(), ["db-1", "db-2"]);
-    // It stops; its label is late.
+    // db-0 stops; the label moves late.
     s.refuses("db-0");
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
     s.labelled(&labels("db-2"));
     assert_eq!((s.writer(), s.snapshot.generation), (Some("db-2"), 3), "so that all proxies agree");
-    // A donor takes no writes, whatever its label.
+    // A donor accepts no writes, whatever its label.
     member(&mut s, "db-0", writable(), DONOR);
     s.labelled(&labels("db-0"));
     assert_eq!((s.writer(), s.server("db-0").serves_reads), (Some("db-2"), false));
@@ -439,7 +439,7 @@ fn a_galera_cluster_of_primaries_has_one_writer() {
     assert_eq!(s.replicas(), ["db-1", "db-2"]);
     s.refuses("db-0");
     assert_eq!((s.writer(), s.replicas()), (Some("db-1"), vec!["db-2"]));
-    // It is back, takes over what it missed as a replica does, and is a primary again: the writer stays.
+    // db-0 is back, catches up while labelled as a replica, and is labelled primary again: the writer stays.
     s.labelled(&[("db-0", Replica), ("db-1", Primary), ("db-2", Primary)]);
     member(&mut s, "db-0", writable(), DONOR);
     assert_eq!(s.writer(), Some("db-1"));

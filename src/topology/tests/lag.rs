@@ -1,4 +1,4 @@
-//! How far a replica is behind, as stories in milliseconds, then against the truth.
+//! A replica's lag, as stories in milliseconds, then compared with the true lag.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use crate::topology::position_history::{Age, Until};
 struct Race(Story);
 
 impl Race {
-    /// All are at `0-1-1` at 0 ms; what comes then is `0-1-2` and so on.
+    /// Starts with all servers at `0-1-1` at 0 ms; the next writes are `0-1-2` and so on.
     fn start() -> Self {
         let mut race = Race(Story::of(&["db-0", "db-1", "db-2"]));
         race.0.now_ms = 1_000_000;
@@ -29,7 +29,7 @@ impl Race {
         self
     }
 
-    /// The primary's probe took 1 ms.
+    /// The primary answers a probe that took 1 ms.
     fn primary(&mut self, at_ms: u64, sequence: u64) -> &mut Self {
         self.answers(at_ms, "db-0", writable_at(&format!("0-1-{sequence}")))
     }
@@ -38,7 +38,7 @@ impl Race {
         self.answers(at_ms, "db-1", replica_at(sequence))
     }
 
-    /// Of db-1, in milliseconds.
+    /// The lag of db-1, in milliseconds.
     fn lag(&self) -> Option<u128> {
         self.0.server("db-1").lag.map(|lag| lag.as_millis())
     }
@@ -52,7 +52,7 @@ fn writable_at(position: &str) -> Facts {
     Facts { gtid: gtid(position), round_trip: Duration::from_micros(900), ..writable() }
 }
 
-/// By its own word it is never behind, as MariaDB's is while the receiver lags.
+/// A replica that always reports a lag of 0, as MariaDB does while its receiver lags.
 fn replica_at(sequence: u64) -> Facts {
     Facts { gtid: gtid(&format!("0-1-{sequence}")), ..replica_of("db-0") }
 }
@@ -81,7 +81,7 @@ fn an_idle_primary_makes_nobody_old() {
         assert_eq!((race.lag(), race.serves()), (Some(0), true));
     }
     assert_eq!(race.0.snapshot.version, version, "nothing new");
-    // What comes now is not as old as the silence.
+    // A write after the silence is not as old as the silence.
     race.primary(60_100, 2);
     assert_eq!(race.replica(60_150, 1).lag(), Some(60_150 - 59_899));
     assert_eq!(race.replica(60_250, 2).lag(), Some(0));
@@ -119,7 +119,7 @@ fn one_that_is_out_comes_back_when_it_is_well_within_the_limit() {
         let lag = race.replica(29_999, 31 - behind).lag();
         assert_eq!((lag, race.serves()), (Some(u128::from(behind) * 1000), serves), "{behind} s");
     }
-    // The same by its own word.
+    // The same with the lag that the server reports.
     for (behind, serves) in [(9, true), (11, false), (9, false), (8, true), (10, true)] {
         race.answers(30_000, "db-1", says_behind("db-0", behind));
         assert_eq!(
@@ -134,7 +134,7 @@ fn one_that_is_out_comes_back_when_it_is_well_within_the_limit() {
 fn one_that_is_restored_serves_when_it_has_caught_up() {
     let mut race = Race::start();
     race.primary(20_000, 100);
-    // In the place of db-1; it says that it is not behind.
+    // A new server in the place of db-1; it reports a lag of 0.
     let fresh = |sequence| Facts { identity: "new".into(), ..replica_at(sequence) };
     let empty = || Facts { gtid: gtid(""), ..fresh(1) };
     assert_eq!(race.answers(20_010, "db-1", empty()).lag(), Some(20_010), "at least so old");
@@ -143,7 +143,7 @@ fn one_that_is_restored_serves_when_it_has_caught_up() {
     assert!(!race.serves());
     assert_eq!(race.answers(20_030, "db-1", fresh(100)).lag(), Some(0));
     assert!(race.serves());
-    // The same server, its data set back.
+    // The same server with its data reset to an earlier state.
     assert_eq!(race.answers(20_040, "db-1", fresh(2)).lag(), Some(20_040));
     assert!(!race.serves());
 }
@@ -154,7 +154,7 @@ fn a_replica_that_was_never_seen_with_a_known_position_does_not_serve() {
     s.says("db-0", writable_at("0-1-100"));
     s.says("db-1", Facts { gtid: gtid("0-1-7"), ..replica_of("db-0") });
     assert_eq!((s.writer(), s.server("db-1").lag, s.replicas().len()), (Some("db-0"), None, 0));
-    // By its own word it is further behind than the time that the primary is known.
+    // It reports a lag that is longer than the time since the primary is known.
     let word = with(Facts { gtid: gtid("0-1-7"), ..replica_of("db-0") }, |r| {
         r.lag = Some(Duration::from_secs(7));
     });
@@ -186,7 +186,7 @@ fn a_new_primary_goes_on_where_the_old_one_ended() {
     race.answers(1_010, "db-2", replica_at(2)).at(1_020).refuses("db-0");
     race.answers(30_000, "db-2", replica_at(2)).answers(30_020, "db-2", writable_at("0-1-2,0-3-4"));
     assert_eq!(race.0.writer(), Some("db-2"));
-    // It had 0-1-2 until its last probe before that, and nobody wrote in those 30 s.
+    // db-2 was still at 0-1-2 at its previous probe, and nobody wrote during the 30 s before.
     assert_eq!(race.answers(30_050, "db-1", follows("0-1-2")).lag(), Some(30));
     assert!(race.serves());
     assert_eq!(race.answers(30_060, "db-1", follows("0-1-1")).lag(), Some(30_060), "the old primary's past");
@@ -203,7 +203,7 @@ fn writes_that_were_lost_with_a_primary_make_nobody_old() {
     for (at_ms, last) in [(0, 1), (1_000, 2), (2_000, 3)] {
         trail.note(ServerId(0), &mysql(&format!("{a}:1-{last}")), (at_ms, at_ms), Duration::ZERO);
     }
-    // Nobody else got the third; the new one goes on from the second.
+    // No other server got the third write; the new primary continues after the second.
     let replica = mysql(&format!("{a}:1-2"));
     let new = Until::Now(9_000, ServerId(1));
     assert_eq!(trail.age(&replica, new), Some(Age::Of(Duration::from_secs(8))));
@@ -238,7 +238,7 @@ fn what_is_read_only_and_does_not_follow_grows_old() {
     assert!(race.serves());
     race.primary(1_000, 2).primary(11_000, 2).answers(11_010, "db-1", alone());
     assert_eq!((race.lag(), race.serves()), (Some(11_010), false));
-    // Also as a member of a group, which reports no replication; Galera's members are never behind.
+    // The same for a member of a group, which reports no replication; Galera members are never late.
     for (group, lag, serves) in [(Group::Replication, Some(11_020), false), (Group::Galera, None, true)] {
         let member = Member { group, fit: true, apart: false, writes: false };
         let primary = Facts { identity: "uuid-of-db-0".into(), ..writable_at("0-1-2") };
@@ -293,12 +293,12 @@ fn a_trail_is_bounded_and_reaches_back() {
 
 #[derive(Debug, Clone)]
 struct Way {
-    /// Milliseconds between the primary's writes.
+    /// The milliseconds between the primary's writes.
     writes: Vec<u64>,
-    /// When the primary and the replica are probed first.
+    /// When the primary and the replica are first probed.
     offsets: (u64, u64),
     delay: u64,
-    /// The applier stands still from then, for so long.
+    /// When the applier stops, and for how long.
     stopped: (u64, u64),
 }
 
@@ -311,7 +311,7 @@ fn ways() -> impl Strategy<Value = Way> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Against the truth: when the first write was made that the replica does not have.
+    /// Compares with the true lag: the time since the first write that the replica lacks.
     #[test]
     fn a_lag_is_right_to_within_one_probe_interval(way in ways()) {
         const INTERVAL: u64 = 100;
@@ -333,7 +333,7 @@ proptest! {
                 let missing = at.get(applied(now)).filter(|at| **at <= now);
                 let truth = missing.map_or(0, |at| now - at);
                 let lag = u64::try_from(race.lag().unwrap()).unwrap();
-                // A probe of 1 ms, and the millisecond that is rounded.
+                // The probe takes 1 ms, and rounding adds another.
                 let error = INTERVAL + 2;
                 prop_assert!(lag + error >= truth && lag <= truth + error, "{now}: {lag}, truly {truth}");
                 prop_assert!(lag == 0 || lag >= truth, "{now}: {lag}, truly {truth}");

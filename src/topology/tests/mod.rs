@@ -1,4 +1,4 @@
-//! The rules as stories: servers say things, the snapshot follows.
+//! The rules as stories: servers answer, and the snapshot changes.
 
 mod gone;
 mod labels;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// A snapshot that is told what the servers say, a second after each other.
+/// A snapshot that gets the servers' answers one second apart.
 pub struct Story {
     pub snapshot: Snapshot,
     pub now_ms: u64,
@@ -118,7 +118,7 @@ pub fn read_only() -> Facts {
     Facts { read_only: true, ..writable() }
 }
 
-/// A replica in good order.
+/// A working replica.
 pub fn replica_of(source: &str) -> Facts {
     let replication = Replication {
         receiving: true,
@@ -130,12 +130,12 @@ pub fn replica_of(source: &str) -> Facts {
     Facts { replication: Some(replication), ..read_only() }
 }
 
-/// A replica that nobody made read-only.
+/// A replica that was never made read-only.
 pub fn writable_replica_of(source: &str) -> Facts {
     Facts { read_only: false, ..replica_of(source) }
 }
 
-/// A replica whose position tells nothing: it is as far behind as it says itself.
+/// A replica whose position cannot be compared: the lag that it reports counts.
 pub fn says_behind(source: &str, seconds: u64) -> Facts {
     let facts = with(replica_of(source), |r| r.lag = Some(Duration::from_secs(seconds)));
     Facts { gtid_on: false, ..facts }

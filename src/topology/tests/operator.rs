@@ -1,6 +1,6 @@
-//! A replicated cluster under an operator, in all orders: servers die and return, labels are late
-//! or the API is away, probes see what they see. Whoever is the writer has every write that was
-//! acknowledged before.
+//! A replicated cluster managed by an operator, with events in all orders: servers die and return, labels are
+//! late or the API is unavailable, and probes see only part of it. Whichever server becomes the writer has
+//! every write that was acknowledged before.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,35 +8,35 @@ use proptest::prelude::*;
 use super::*;
 
 const NAMES: [&str; 4] = ["db-0", "db-1", "db-2", "db-3"];
-/// Joins late, empty and writable, as a pod that is being set up.
+/// The server that joins late, empty and writable, like a pod that is being set up.
 const FRESH: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Step {
     /// A probe of a server answers, or does not.
     Probe(usize),
-    /// A client writes, if the proxy knows where.
+    /// A client writes, if the proxy has a writer.
     Write,
-    /// Replicas catch up.
+    /// A replica catches up.
     Replicate(usize),
     Crash(usize),
     Restart(usize),
-    /// The network between the proxy and a server.
+    /// The network fails between the proxy and a server.
     Partition(usize),
     Heal(usize),
     /// The operator makes the best replica the primary; the label comes at once or late.
     Promote {
         label_first: bool,
     },
-    /// The planned way: read-only first.
+    /// A planned switchover: the old primary becomes read-only first.
     Switchover,
-    /// The operator makes who returned a replica.
+    /// The operator makes a server that returned a replica.
     Rejoin(usize),
-    /// What the operator wanted to label arrives.
+    /// The labels that the operator set reach the proxy.
     Labels,
-    /// The fresh pod is there.
+    /// The fresh pod joins.
     Join,
-    /// A pod of the same name, empty, on another address.
+    /// A pod is replaced by an empty one of the same name at another address.
     Replace(usize),
 }
 
@@ -52,10 +52,10 @@ struct Machine {
 
 struct World {
     machines: Vec<Machine>,
-    /// By the operator.
+    /// The primary, according to the operator.
     primary: usize,
     joined: bool,
-    /// As the API has them, and as the proxy heard.
+    /// The labels in the API, and below as the proxy last saw them.
     labels: [Label; 4],
     heard: [Label; 4],
     acknowledged: Vec<u32>,
@@ -129,7 +129,8 @@ impl World {
         }
     }
 
-    /// A write counts when a replica has it, as with semi-synchronous replication.
+    /// Writes on the writer. The write is acknowledged if a replica receives it, as with semi-synchronous
+    /// replication.
     fn write(&mut self) {
         let Some(at) = self.story.writer().and_then(|w| NAMES.iter().position(|name| *name == w)) else {
             return;
@@ -146,14 +147,14 @@ impl World {
                 receiver.data = data;
                 self.acknowledged.push(self.next);
             }
-            // It waits for one, and is not committed.
+            // No replica receives the write, so it is not committed.
             None => _ = self.machines[at].data.pop(),
         }
         self.next += 1;
     }
 
-    /// The replica with the most. One that lacks an acknowledged write the operator does not take: who
-    /// has it is away, and without a server nobody can help that.
+    /// Returns the replica with the most writes. The operator promotes none that lacks an acknowledged write:
+    /// a server that has the write is unreachable then, and nothing helps until it is back.
     fn best(&self) -> Option<usize> {
         let replicas = (0..4).filter(|at| {
             let machine = &self.machines[*at];
@@ -175,13 +176,13 @@ impl World {
         let followers = self.machines.iter_mut().filter(|m| m.source == Some(at));
         followers.for_each(|m| m.data.clone_from(&data));
         self.machines[at].read_only = false;
-        // The dead one keeps its label for the time being.
+        // The dead primary keeps its label for now.
         self.labels[at] = Label::Primary;
     }
 
-    /// Writable, and with the label that it died with: nobody fenced it. But if its time as the primary
-    /// began and ended without a probe, its label was put right meanwhile: a proxy that missed all of that and
-    /// cannot reach the real primary has nothing to tell the two apart by.
+    /// Restarts a server. A former primary that nobody fenced is writable and still has its label. Exception:
+    /// if no probe saw it as the primary, its label has been corrected meanwhile. A proxy that missed all
+    /// that and cannot reach the real primary could not distinguish the two.
     fn restart(&mut self, at: usize) {
         self.machines[at].up = true;
         if at != self.primary && at != FRESH && !self.story.server(NAMES[at]).deposed {
@@ -256,8 +257,8 @@ impl World {
         }
     }
 
-    /// The writer has all that was acknowledged, unless it is dead and was not probed since: then no write to
-    /// it is acknowledged, and the next probe ends its time.
+    /// Checks that a new writer has all acknowledged writes, unless it is dead and was not probed since: then
+    /// no write to it is acknowledged, and the next probe ends its role.
     fn check(&self, before: u64) -> Result<(), TestCaseError> {
         let Some(writer) = self.story.writer() else { return Ok(()) };
         if self.story.snapshot.generation == before {
@@ -305,7 +306,7 @@ proptest! {
     }
 }
 
-/// The property would hold for a proxy that never takes a new writer, too.
+/// Checks that new writers do occur: the property would also hold for a proxy that never accepts one.
 #[test]
 fn the_walk_does_find_new_writers() {
     let mut world = World::new();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Three servers of which one replicates from another site and the others from that one.
+/// Three servers: one replicates from another site, the others from that server.
 fn of_another_site() -> Story {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.says("db-0", replica_of("shop-primary.site-a")).says("db-1", replica_of("db-0"));
@@ -17,11 +17,11 @@ fn a_replica_cluster_is_in_order_without_a_writer() {
     assert_eq!((s.writer(), s.snapshot.alarm), (None, None));
     assert!(s.snapshot.is_replica_cluster());
     assert_eq!(s.replicas(), ["db-0", "db-1", "db-2"]);
-    // One of them less is still one, also the one that the others replicate from.
+    // With a server down it is still a replica cluster, even if the others replicate from that server.
     s.refuses("db-2");
     assert!(s.snapshot.is_replica_cluster());
     assert_eq!(s.replicas(), ["db-0", "db-1"]);
-    // All of them directly, as operators do it without a primary of their own.
+    // All replicate from the other site directly, as with operators that give such a cluster no primary.
     s.says("db-1", replica_of("shop-primary.site-a")).refuses("db-0");
     assert!(s.snapshot.is_replica_cluster());
 }
@@ -31,7 +31,7 @@ fn whoever_may_be_written_to_makes_it_a_cluster_of_its_own() {
     let mut s = of_another_site();
     s.says("db-0", writable());
     assert_eq!((s.writer(), s.snapshot.is_replica_cluster()), (Some("db-0"), false));
-    // Demoted again: the role goes to the other site.
+    // db-0 is demoted again: the other site takes the role.
     s.says("db-0", read_only());
     assert_eq!(
         (s.writer(), s.snapshot.alarm),
@@ -54,11 +54,11 @@ fn replicas_of_a_lost_primary_are_no_replica_cluster() {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
     assert_eq!(s.writer(), Some("db-0"));
-    // Its host is gone: for a minute its replicas believe that they are connected.
+    // The host of db-0 is gone: for a minute its replicas believe that they are connected.
     s.refuses("db-0");
     assert!(!s.snapshot.is_replica_cluster());
     assert_eq!(s.snapshot.alarm, Some(Alarm::NoCandidate));
-    // The pod is gone from the list, and its name in DNS is longer.
+    // The pod has left the list, and the replicas know it by a longer DNS name.
     s.configured(&["db-1", "db-2"]);
     s.says("db-1", replica_of("db-0.shop-internal.databases.svc")).says("db-2", replica_of("db-0"));
     assert!(!s.snapshot.is_replica_cluster());

@@ -1,4 +1,4 @@
-//! What holds whatever the servers say, in whatever order.
+//! Properties that hold whatever the servers answer, in whatever order.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -67,9 +67,9 @@ fn event(snapshot: &Snapshot, step: &Step) -> Option<Event> {
     })
 }
 
-/// What every transition keeps.
+/// Checks the invariants of every transition.
 fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Result<(), TestCaseError> {
-    // One writer, of this snapshot, and it is up and writable.
+    // The writer is a server of this snapshot, up and writable.
     if let Some(id) = after.writer {
         let writer = after.server(id).expect("the writer is a server of the snapshot");
         prop_assert!(writer.health == Health::Up && writer.is_candidate());
@@ -79,7 +79,7 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
         let old = before.writer.and_then(|old| after.server(old));
         prop_assert!(old.is_none_or(|old| !old.is_candidate() || old.id == id));
     }
-    // Counting.
+    // The versions, the generation and the history.
     prop_assert_eq!(after.version > before.version, after != before);
     prop_assert!(after.version - before.version <= 1);
     prop_assert!(after.roles_version >= before.roles_version);
@@ -95,7 +95,7 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
     let grown = after.history.len() - before.history.len();
     prop_assert!(after.history.len() <= 32 && (grown == usize::from(changed) || before.history.len() == 32));
     prop_assert!(!changed || !after.history.back().expect("a change").reason.is_empty());
-    // Health.
+    // The servers' health.
     for server in after.servers.iter() {
         prop_assert!(server.missed < MISSED_UNTIL_DOWN || server.health == Health::Down);
         prop_assert!(server.health != Health::Up || server.facts.is_some());
@@ -103,7 +103,7 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
         let old = before.server(server.id);
         prop_assert!(old.is_some() || server.id.0 >= before.next_id, "ids are never used again");
     }
-    // The same once more says nothing new, except that a missed probe is one more missed probe.
+    // Repeating the event changes nothing, unless it is a missed probe: those are counted.
     let again = reduce(after, event, now_ms);
     let counts =
         matches!(event, Event::Probe { outcome: ProbeOutcome::Timeout | ProbeOutcome::Refused(_), .. });
@@ -126,8 +126,8 @@ proptest! {
         }
     }
 
-    /// Two servers that say nothing but "writable", and blink as they like: once one of them took
-    /// over, the other one never gets the role back.
+    /// Two servers that only answer "writable" and fail at random: once one of them took over, the other
+    /// never gets the role back.
     #[test]
     fn two_writable_servers_never_alternate(
         steps in vec((0..2usize, prop_oneof![

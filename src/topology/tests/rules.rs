@@ -1,4 +1,4 @@
-//! Who is the writer.
+//! Which server is the writer.
 
 use super::*;
 
@@ -152,7 +152,7 @@ fn an_old_primary_that_returns_writable_is_not_believed() {
     s.says("db-0", writable());
     assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
     assert!(s.replicas().is_empty(), "it went its own way");
-    // The new primary blinks: the old one lacks its writes and must not fill in.
+    // The new primary fails briefly: the old one lacks its writes and must not take over.
     s.refuses("db-1");
     assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     s.says("db-1", writable());

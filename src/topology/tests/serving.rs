@@ -1,4 +1,4 @@
-//! Who serves reads, and what makes a new snapshot.
+//! Which servers serve reads, and which events make a new snapshot.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn which_servers_serve_reads() {
 
 #[test]
 fn a_former_primary_with_writes_of_its_own_serves_once_it_replicates() {
-    // Its own writes are told apart by who wrote them.
+    // A server's own writes are distinguished by the server id.
     let own = |sequence| Arc::new(GtidSet::applied_by_mariadb("", &format!("0-1-{sequence}"), 1).unwrap());
     for (beyond, serves) in [(50, true), (51, false)] {
         let mut s = Story::of(&["db-0", "db-1"]);
@@ -58,7 +58,7 @@ fn the_primary_is_lost(gtid_on: bool) {
         s.says("db-1", orphan()).says("db-2", orphan());
     }
     assert_eq!(s.replicas(), ["db-1", "db-2"], "two minutes later they are still all there is");
-    // But with a new primary, one that follows nobody grows old.
+    // But under a new primary, a replica that follows nobody becomes too old.
     let written = || Facts { gtid: gtid("0-2-2"), ..of(writable()) };
     s.says("db-1", written()).says("db-2", orphan());
     assert_eq!((s.writer(), s.replicas()), (Some("db-1"), vec!["db-2"]));
@@ -133,7 +133,7 @@ fn what_moves_with_every_write_changes_no_roles() {
     s.says("db-1", replica("0-1-1", 1)).silent("db-1").says("db-1", replica("0-1-2", 0));
     assert_eq!((s.snapshot.version, s.snapshot.roles_version), (version + 4, roles));
 
-    // What it leads to does.
+    // What such a change leads to does change roles.
     s.says("db-1", says_behind("db-0", 11));
     assert_eq!((s.replicas().len(), s.snapshot.roles_version), (0, roles + 1));
     s.says("db-0", read_only());

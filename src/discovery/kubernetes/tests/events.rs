@@ -1,4 +1,4 @@
-//! Events of pods: what is posted, and what the API server can do to it.
+//! Events of pods: what is posted, and how an API server can fail.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ struct Log(mpsc::Sender<String>);
 impl std::io::Write for Log {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(line).into_owned();
-        // The client has words of its own, which the process's log leaves out.
+        // The Kubernetes client logs too; the process's log leaves those lines out.
         if text.contains("pointsman") {
             let _ = self.0.send(text);
         }
@@ -64,7 +64,7 @@ impl Play {
         });
     }
 
-    /// The pods of the posted ones, when there are so many.
+    /// Waits until this many Events are posted. Returns their pods.
     async fn posted(&self, count: usize) -> Vec<String> {
         let enough = async {
             while self.api.store.borrow().posted.len() < count {
@@ -88,7 +88,7 @@ impl Play {
         timeout(Duration::from_secs(30), enough).await.expect("requests");
     }
 
-    /// The next line of the log.
+    /// Returns the next line of the log.
     async fn said(&self) -> String {
         let line = async {
             loop {
@@ -175,7 +175,7 @@ async fn a_missing_right_is_said_once_with_the_role_that_would_give_it() {
         assert_eq!(p.posted(1).await, ["db-3"], "the refused ones are not tried again");
         assert_eq!(p.api.asked("/events"), 4, "one request each");
         assert!(p.log.try_recv().is_err(), "said once");
-        // Taken away again, it is news.
+        // When the permission is revoked again, that is logged again.
         p.api.mood(Mood::Forbids);
         p.tell("db-4");
         assert!(p.said().await.contains("may not create"));
@@ -213,10 +213,10 @@ async fn an_api_server_that_hangs_holds_nobody_up_and_doubles_nothing() {
         p.api.mood(Mood::Hangs);
         p.tell("db-0");
         p.tried(1).await;
-        // `tell` cannot wait; what the queue has no room for is dropped.
+        // `tell` cannot wait: Events beyond the queue's size are dropped.
         (0..70).for_each(|_| p.tell("db-1"));
         assert!(p.said().await.contains("an Event of a pod is dropped"));
-        // The first try comes through late, and nobody reads its answer: the next one finds it there.
+        // The first try succeeds late and its answer is lost: the next try finds the Event there.
         p.tried(2).await;
         p.api.mood(Mood::Well);
         let pods = p.posted(65).await;

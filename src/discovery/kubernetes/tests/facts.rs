@@ -1,4 +1,5 @@
-//! `deploy/presets.toml`, the table of what operators make, against the presets, the overlays and the chart's README.
+//! Compares `deploy/presets.toml`, the table of what operators create, with the presets, the overlays and the
+//! chart's README.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -34,9 +35,9 @@ struct Fact {
     replica: Carried,
     left_out: Vec<Carried>,
     monitor: Option<Account>,
-    /// None: the operator makes none for applications.
+    /// None: the operator creates no account for applications.
     application: Option<Account>,
-    /// None: the monitor, if it is root.
+    /// None: the monitor's account, if that is root.
     administrator: Option<Account>,
     #[serde(default)]
     other_secrets: Vec<InSecret>,
@@ -46,7 +47,7 @@ struct Fact {
 #[serde(deny_unknown_fields)]
 struct Account {
     user: String,
-    /// Empty: its name is the user's choice.
+    /// Empty: the user chooses the name.
     secret: String,
     key: String,
 }
@@ -76,7 +77,8 @@ impl Fact {
         settings(Preset::from_word(&self.name).unwrap_or_else(|| panic!("no preset {}", self.name)))
     }
 
-    /// A pod with these labels besides those of all, and a port of the name that this operator gives it.
+    /// Returns a pod with these labels in addition to the common ones, and a port with the name that this
+    /// operator uses.
     fn pod(&self, labels: &Carried) -> Value {
         let carried = self.common.iter().chain(labels).map(|(key, value)| (key.clone(), filled(value)));
         let carried: Vec<_> = carried.collect();
@@ -95,12 +97,12 @@ impl Fact {
     }
 }
 
-/// With the names of `settings`.
+/// Fills in the names of `settings`.
 fn filled(text: &str) -> String {
     text.replace("<c>", "c").replace("<component>", "comp")
 }
 
-/// Whether the API would choose these labels: equality and `in` is all that presets use.
+/// True if the API would select these labels: presets use only equality and `in`.
 fn selects(selector: &str, labels: &Carried) -> bool {
     let mut rest = selector;
     while !rest.is_empty() {
@@ -165,8 +167,8 @@ fn what_operators_make_is_understood() {
     }
 }
 
-/// The probes' account and, where the operator makes one, that of applications, by the chart and by the overlays, which
-/// `manifests.sh` compares. An administrator is nobody's account by default.
+/// Checks the probes' account and, if the operator creates one, the applications' account, in the chart and
+/// in the overlays, which `manifests.sh` compares. By default no account is an administrator's.
 #[test]
 fn overlays_use_the_accounts_that_there_are() {
     for fact in table().into_iter().filter(|fact| fact.variant.is_empty()) {
@@ -198,7 +200,7 @@ fn overlays_use_the_accounts_that_there_are() {
     }
 }
 
-/// The table as the chart's README has it.
+/// Returns the table as in the chart's README.
 fn documented(table: &[Fact]) -> String {
     let code = |text: &str| format!("`{}`", text.replace("<c>", "<cluster>"));
     let labels = |carried: &Carried| {

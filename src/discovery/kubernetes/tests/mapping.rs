@@ -1,4 +1,4 @@
-//! From pods to servers, apart from their labels.
+//! How pods become servers, apart from their labels.
 
 use super::*;
 use crate::config::{NoRole, PodPort, PodZone};
@@ -45,7 +45,7 @@ fn a_pod_without_an_address_or_at_its_end_is_no_server() {
     }
 }
 
-/// The names that a pod's certificate may be for.
+/// Returns the names that a pod's certificate may have.
 fn tls_names(settings: &Kubernetes, pod: &Value) -> Vec<String> {
     let found = servers(settings, std::slice::from_ref(pod));
     found[0].tls_names.iter().map(ToString::to_string).collect()

@@ -1,4 +1,4 @@
-//! Against a scripted API server, and without one.
+//! Tests against a scripted API server, and without one.
 
 mod events;
 mod facts;
@@ -63,14 +63,14 @@ fn parsed(pod: &Value) -> Pod {
     serde_json::from_value(pod.clone()).expect("a pod")
 }
 
-/// The servers that these pods make, all at once.
+/// Returns the servers that these pods form, listed at once.
 fn servers(settings: &Kubernetes, pods: &[Value]) -> Vec<Discovered> {
     let mut known = Pods::new(settings);
     known.pods(Change::All(pods.iter().map(parsed).collect()));
     known.servers()
 }
 
-/// Names and labels.
+/// Returns the servers' names and labels.
 fn labels(servers: &[Discovered]) -> Vec<(&str, Option<Label>)> {
     servers.iter().map(|server| (&*server.name, server.label)).collect()
 }

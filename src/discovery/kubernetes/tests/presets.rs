@@ -1,4 +1,4 @@
-//! Each row of the table: what the API is asked for, and what the labels mean.
+//! Each row of the table: the selector, and the meaning of the labels.
 
 use super::super::presets::Rules;
 use super::*;
@@ -8,7 +8,7 @@ const REPLICA: Option<Option<Label>> = Some(Some(Label::Replica));
 const ABSENT: Option<Option<Label>> = Some(Some(Label::Absent));
 const LEFT_OUT: Option<Option<Label>> = None;
 
-/// One pod with these labels beside a primary: its label and port.
+/// Returns the label and port of a single pod with these labels.
 fn alone(settings: &Kubernetes, carried: &[(&str, &str)]) -> Option<(Option<Label>, String)> {
     let found = servers(settings, &[pod("db-0", carried)]);
     let server = found.first()?;
@@ -19,10 +19,10 @@ fn means(settings: &Kubernetes, carried: &[(&str, &str)]) -> Option<Option<Label
     alone(settings, carried).map(|(label, _)| label)
 }
 
-/// Labels that a pod carries, and what they mean.
+/// The labels of a pod, and their meaning.
 type Case<'a> = (&'a [(&'a str, &'a str)], Option<Option<Label>>);
 
-/// Checks the selector, the port, and for each set of labels what it means.
+/// Checks the selector, the port, and the meaning of each set of labels.
 fn row(preset: Preset, selector: &str, port: &str, cases: &[Case<'_>]) {
     let settings = settings(preset);
     assert_eq!(Rules::of(&settings).selector, selector, "{preset:?}");
@@ -31,7 +31,7 @@ fn row(preset: Preset, selector: &str, port: &str, cases: &[Case<'_>]) {
         if let Some((_, found)) = alone(&settings, carried) {
             assert_eq!(found, port, "{preset:?}");
         }
-        // Whatever else it carries, a job's pod is no server.
+        // A job's pod is no server, whatever its other labels.
         for job in ["job-name", "batch.kubernetes.io/job-name"] {
             let carried: Vec<_> = carried.iter().copied().chain([(job, "backup")]).collect();
             assert_eq!(means(&settings, &carried), LEFT_OUT, "{preset:?} {carried:?}");
@@ -125,7 +125,7 @@ fn percona_ps() {
         &[
             (&[("mysql.percona.com/primary", "true")], PRIMARY),
             (&[("mysql.percona.com/primary", "false")], REPLICA),
-            // Nobody has the label before the first failover.
+            // No pod has the label before the first failover.
             (&[], Some(None)),
         ],
     );
@@ -135,7 +135,7 @@ fn percona_ps() {
     assert_eq!(labels(&pods.servers()), [("db-0", None), ("db-1", None)]);
     pods.pods(Change::Put(parsed(&pod("db-1", &[("mysql.percona.com/primary", "true")]))));
     assert_eq!(labels(&pods.servers()), [("db-0", Some(Label::Replica)), ("db-1", Some(Label::Primary))]);
-    // The old label goes first: that is no reason to believe the probes alone again.
+    // The old label is removed first: still, the probes alone do not decide again.
     pods.pods(Change::Put(parsed(&pod("db-1", &[]))));
     assert_eq!(labels(&pods.servers()), [("db-0", Some(Label::Replica)), ("db-1", Some(Label::Replica))]);
 }

@@ -1,4 +1,4 @@
-//! The operator's resource: what is read of it, and what that makes of the pods.
+//! The operator's resource: what is read from it, and how it changes the pods' roles.
 
 use std::time::Duration;
 
@@ -107,19 +107,19 @@ fn the_named_pod_is_the_primary_as_much_as_the_labelled_one() {
     assert!(pods.primary_is(Some("c-0".into())));
     assert!(!pods.primary_is(Some("c-0".into())), "nothing new");
     is(&pods, &[Primary, Replica, Replica]);
-    // The resource is the first to say it: the label that is still there may be right, too.
+    // The resource changes first: the label that is still there may be right, too.
     pods.primary_is(Some("c-1".into()));
     is(&pods, &[Primary, Primary, Replica]);
-    // Both say it: the dead one's label is left over.
+    // Both agree: the dead pod's label is outdated.
     pods.pods(Change::Put(with("c-1", "primary")));
     is(&pods, &[Absent, Primary, Replica]);
     pods.pods(Change::Put(with("c-0", "replica")));
     is(&pods, &[Replica, Primary, Replica]);
-    // The label is the first.
+    // The label changes first.
     pods.pods(Change::Put(with("c-2", "primary")));
     pods.pods(Change::Put(with("c-1", "replica")));
     is(&pods, &[Replica, Primary, Primary]);
-    // Who carries no label is being set up, whatever the resource says.
+    // A pod without a label is being set up, whatever the resource says.
     pods.primary_is(Some("c-3".into()));
     is(&pods, &[Replica, Replica, Primary]);
 }

@@ -68,7 +68,7 @@ async fn a_rotated_password_is_heard() {
         p.api.put(secret("ops", &[("monitor", "dHdv")]));
         p.is("ops", "monitor", Some("two")).await;
         assert_eq!(p.value("ops", "newline"), None);
-        // Deleted and made anew: nobody is locked out in between.
+        // Deleted and created again: nobody is locked out in between.
         p.api.delete("ops");
         p.api.put(secret("apps", &[]));
         p.api.put(secret("ops", &[("monitor", "b25l")]));

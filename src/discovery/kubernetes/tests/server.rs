@@ -11,37 +11,37 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_local};
 
-/// How it answers.
+/// How the server answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mood {
     Well,
-    /// 403 to everything new.
+    /// 403 to every new request.
     Forbids,
-    /// It accepts and says nothing, also on open watches.
+    /// It accepts connections and sends nothing, also on open watches.
     Hangs,
 }
 
-/// What it holds.
+/// The state of the server.
 pub(super) struct Store {
     objects: BTreeMap<String, Value>,
     version: u64,
     history: Vec<(u64, &'static str, Value)>,
-    /// Watches from before this get 410.
+    /// Watches that resume from before this version get 410.
     forgotten: u64,
     pub mood: Mood,
     pub page: usize,
-    /// Paths with their queries.
+    /// The requests: paths with their queries.
     pub requests: Vec<String>,
-    /// What was posted, with its path.
+    /// The posted objects, each with its path.
     pub posted: Vec<(String, Value)>,
 }
 
-/// The server; a clone is the same one.
+/// The server; a clone refers to the same server.
 #[derive(Clone)]
 pub(super) struct ApiServer {
     pub store: Rc<RefCell<Store>>,
     port: u16,
-    /// Bound as well and never listening, so that nobody else is given the port while the server is down.
+    /// A second socket bound to the port, never listening: it reserves the port while the server is down.
     _reserved: Rc<TcpSocket>,
     changed: Rc<watch::Sender<()>>,
     tasks: Rc<RefCell<Vec<AbortHandle>>>,
@@ -90,7 +90,7 @@ impl ApiServer {
         self.tasks.take().iter().for_each(AbortHandle::abort);
     }
 
-    /// Opens it again, on the same port.
+    /// Opens the port again, the same one.
     pub async fn restart(&self) {
         // The tasks that hold the port end when they are polled.
         tokio::task::yield_now().await;
@@ -108,7 +108,7 @@ impl ApiServer {
         self.change("DELETED", name.to_owned(), object);
     }
 
-    /// A change of something that the selector leaves out.
+    /// Sends a bookmark, as after a change of an object that the selector excludes.
     pub fn bookmark(&self) {
         self.change(
             "BOOKMARK",
@@ -117,7 +117,7 @@ impl ApiServer {
         );
     }
 
-    /// Compaction: only watches from now on can be resumed.
+    /// Compacts the history: only watches from now on can be resumed.
     pub fn forget(&self) {
         let mut store = self.store.borrow_mut();
         store.version += 1;
@@ -153,7 +153,7 @@ impl ApiServer {
         self.tasks.borrow_mut().push(accepting.abort_handle());
     }
 
-    /// One request a connection.
+    /// Answers one request; a connection serves one.
     async fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -193,7 +193,7 @@ impl ApiServer {
         }
     }
 
-    /// Names are unique.
+    /// Stores a posted object; names are unique.
     fn take(&self, uri: String, object: Value) -> &'static str {
         let posted = &mut self.store.borrow_mut().posted;
         if posted.iter().any(|(_, known)| known["metadata"]["name"] == object["metadata"]["name"]) {
@@ -230,7 +230,7 @@ impl ApiServer {
             for (at, kind, object) in new {
                 from = at;
                 let line = format!("{}\n", json!({"type": kind, "object": object}));
-                // In two parts, as a network does.
+                // In two parts, as a network may deliver it.
                 let (first, second) = line.split_at(line.len() / 2);
                 stream.write_all(first.as_bytes()).await?;
                 tokio::task::yield_now().await;
@@ -252,7 +252,7 @@ impl ApiServer {
         self.changed.send_replace(());
     }
 
-    /// Requests with this in them.
+    /// Returns the number of requests that contain this text.
     pub fn asked(&self, part: &str) -> usize {
         self.store.borrow().requests.iter().filter(|uri| uri.contains(part)).count()
     }

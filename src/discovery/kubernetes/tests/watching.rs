@@ -1,4 +1,4 @@
-//! Lists and watches, and what the API server can do to them.
+//! Lists and watches, and how an API server can fail.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn watches_end_and_go_on_where_they_were() {
         p.servers_are(&["db-0*"]).await;
         p.api.bookmark();
         let watches = p.api.asked("watch=1");
-        // Its time is over, and the next one begins behind the bookmark.
+        // The watch's time is over, and the next one begins after the bookmark.
         while p.api.asked("watch=1") < watches + 2 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
