@@ -74,7 +74,7 @@ pub enum ConnectError {
     /// An ERR packet.
     #[error("{0}")]
     Refused(#[from] ServerError),
-    /// TLS is required but failed, or the server's certificate is not accepted.
+    /// TLS could not be established, or the server's certificate is not accepted.
     #[error("server {server}: {error}")]
     Tls {
         /// The server's name.

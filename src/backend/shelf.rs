@@ -24,14 +24,14 @@ const OPENING_TO_PASS: usize = 2;
 /// waiting for other opens is then pointless.
 pub const STALLED: Duration = Duration::from_millis(200);
 
-/// Which parked connections may be taken although a session claims them.
+/// Which parked connections a session may take, given other sessions' claims.
 #[derive(Debug, Clone, Copy)]
 pub enum Claims {
-    /// None of them.
+    /// Every claim counts: only connections that no session claims.
     Count,
-    /// Those opened in an earlier generation than this one.
+    /// Also claimed connections that were opened in an earlier generation than this one.
     OfBefore(u64),
-    /// All.
+    /// No claim counts: any connection.
     None,
 }
 
