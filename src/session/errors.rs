@@ -1,6 +1,7 @@
 //! Every ERR packet that a client can get from the proxy itself. Codes are the server's
 //! own where one fits; the text says what to do.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::wire::ErrPacket;
 
 #[cfg(test)]
 mod tests;
+mod texts;
 
 /// What cannot be done with the proxy's own variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +69,6 @@ pub enum Failure {
     TooLongToCheck(usize),
     /// A replica port refused a statement; why it did.
     ReadOnlyPort(&'static str),
-    /// A server said that it is read-only.
-    ReadOnlyServer,
     /// There was no primary for this long; what is known of the servers.
     NoWriter(Duration, String),
     /// The primary is read-only for maintenance.
@@ -120,274 +120,110 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Code, SQLSTATE and text.
-    pub fn parts(&self) -> (u16, &'static [u8; 5], String) {
+    /// Returns code, SQLSTATE and text.
+    pub fn parts(&self) -> (u16, [u8; 5], Cow<'_, str>) {
+        let (code, sqlstate) = self.code();
+        (code, sqlstate, self.text())
+    }
+
+    /// Returns the server's own code and SQLSTATE for such an error if it has one.
+    fn code(&self) -> (u16, [u8; 5]) {
         use Failure::*;
         match self {
-            AccessDenied { user, password } => {
-                let using = if *password { "YES" } else { "NO" };
-                (1045, b"28000", format!("Access denied for user '{user}' (using password: {using})"))
+            Server(e) => (e.code, e.sqlstate),
+            TooManyConnections | NoMemoryForClients | TooManyOfAddress(_) | Queue(..) | AllBehind(_) => {
+                (1040, *b"08004")
             }
-            // ER_NOT_SUPPORTED_AUTH_MODE, in the server's words.
-            OldClient => (
-                1251,
-                b"08004",
-                "Client does not support authentication protocol requested by server; consider upgrading MySQL client \
-                 (pointsman: listeners.allow_native_password is false)"
-                    .into(),
-            ),
-            AccountRemoved(user) => (
-                1045,
-                b"28000",
-                format!(
-                    "pointsman: Access denied for user '{user}': the account is not in the proxy's configuration any \
-                     more; nothing was executed"
-                ),
-            ),
-            PasswordChanged => (
-                1045,
-                b"28000",
-                "pointsman: the password of this account changed since this session logged in, and the server \
-                 refuses the former one; nothing was executed, connect again"
-                    .into(),
-            ),
-            Handshake(why) => (1043, b"08S01", format!("pointsman: bad handshake: {why}")),
-            TooManyConnections => (
-                1040,
-                b"08004",
-                "Too many connections: pointsman: limits.max_connections is reached; try again later".into(),
-            ),
-            NoMemoryForClients => (
-                1040,
-                b"08004",
-                "Too many connections: pointsman: limits.memory is used up; try again later".into(),
-            ),
-            OutOfMemory => (
-                1041,
-                b"HY000",
-                "Out of memory: pointsman: limits.memory is used up; nothing was executed, try again later".into(),
-            ),
-            TooManyOfAddress(host) => (
-                1040,
-                b"08004",
-                format!(
-                    "Too many connections: pointsman: limits.max_connections_per_address is reached by {host}"
-                ),
-            ),
-            TooManyOfUser(user) => (
-                1203,
-                b"42000",
-                format!(
-                    "User {user} already has more than 'max_user_connections' active connections (pointsman: \
-                     limits.max_user_connections)"
-                ),
-            ),
-            Blocked(host, seconds) => (
-                1129,
-                b"HY000",
-                format!(
-                    "Host '{host}' is blocked because of many connection errors (pointsman: limits.max_login_errors is \
-                     reached; it ends by itself within {seconds} s)"
-                ),
-            ),
-            TooManyStatements(most) => (
-                1461,
-                b"42000",
-                format!(
-                    "Can't create more than max_prepared_stmt_count statements (pointsman: a session can have {most} \
-                     open, and 64 MiB of their texts, as long as limits.memory is not used up; close some)"
-                ),
-            ),
-            ReadTimeout => (
-                1159,
-                b"08S01",
-                "Got timeout reading communication packets (pointsman: timeouts.client_read); connect again".into(),
-            ),
-            OutOfOrder => (1156, b"08S01", "pointsman: got packets out of order; connect again".into()),
-            UnknownCommand => (1047, b"08S01", "pointsman: unknown command".into()),
-            Malformed(what) => (1835, b"HY000", format!("pointsman: malformed packet: {what}")),
-            TooLongToCheck(limit) => (
-                1153,
-                b"08S01",
-                format!(
-                    "pointsman: a statement on a read-only port can be at most {limit} bytes long; use the read-write port"
-                ),
-            ),
-            ReadOnlyPort(why) => (
-                1290,
-                b"HY000",
-                format!(
-                    "The MySQL server is running with the --read-only option so it cannot execute this statement \
-                     (pointsman: this is a read-only port, and the statement {why}; use the read-write port)"
-                ),
-            ),
-            ReadOnlyServer => (
-                1290,
-                b"HY000",
-                "The MySQL server is running with the --read-only option so it cannot execute this statement \
-                 (pointsman: this is a read-only port; use the read-write port)"
-                    .into(),
-            ),
-            NoWriter(waited, known) => (
-                1290,
-                b"HY000",
-                format!(
-                    "pointsman: there is no primary, and none appeared within {:.1} s (failover.hold): {known}; \
-                     nothing was executed, try again",
-                    waited.as_secs_f64()
-                ),
-            ),
-            ReadOnlyMaintenance => (
-                1290,
-                b"HY000",
-                "The MariaDB server is running with the --read-only option so it cannot execute this statement \
-                 (pointsman: the cluster is in maintenance, by spec.maintenance.readOnly of its resource)"
-                    .into(),
-            ),
-            Cordoned => (
-                3032,
-                b"HY000",
-                "The server is currently in offline mode (pointsman: the cluster is cordoned, by \
-                 spec.maintenance.cordon of its resource, and takes no new connections; try again later)"
-                    .into(),
-            ),
-            NoReplica => (
-                1105,
-                b"HY000",
-                "pointsman: no replica serves reads, and replicas.fallback is \"none\"; try again later".into(),
-            ),
-            Queue(waited, limit) => {
-                let limit = match limit {
-                    Limit::Server => "limits.max_server_connections is reached",
-                    Limit::User => "max_connections of the user is reached",
-                    Limit::Account => "the server's own limit of connections for this account is reached",
-                    Limit::Opening => "many sessions wait for it to let connections in",
-                };
-                (
-                    1040,
-                    b"08004",
-                    format!(
-                        "pointsman: no server connection became free within {:.1} s (limits.queue_timeout): {limit}; \
-                         try again later",
-                        waited.as_secs_f64()
-                    ),
-                )
-            }
-            AllBehind(waited) => (
-                1040,
-                b"08004",
-                format!(
-                    "pointsman: for {:.1} s no replica was fresh enough for this read, and the primary had as many of \
-                     them as consistency.primary_share allows; try again later",
-                    waited.as_secs_f64()
-                ),
-            ),
-            Forgotten => (
-                1105,
-                b"HY000",
-                "pointsman: what the last statement did is not known any more: its server connection is gone, or \
-                 another session has had it since; this session keeps its connection from now on"
-                    .into(),
-            ),
-            StateRefused(e) => (
-                1105,
-                b"08S01",
-                format!(
-                    "pointsman: the servers refuse the state of this session (error {}: {}); the statement was not \
-                     executed; connect again",
-                    e.code,
-                    String::from_utf8_lossy(&e.message)
-                ),
-            ),
+            OutOfMemory => (1041, *b"HY000"),
+            Handshake(_) => (1043, *b"08S01"),
+            AccessDenied { .. } | AccountRemoved(_) | PasswordChanged => (1045, *b"28000"),
+            UnknownCommand => (1047, *b"08S01"),
+            StateLost(_) | ShuttingDown => (1053, *b"08S01"),
+            OutcomeUnknown => (1105, *b"08007"),
+            StateRefused(_) | Unreachable(_) | LostTwice | AnswerCut | BadServer(_) => (1105, *b"08S01"),
+            NoReplica | Forgotten => (1105, *b"HY000"),
+            Blocked(..) => (1129, *b"HY000"),
+            TooLongToCheck(_) | TooLongToPrepare(_) => (1153, *b"08S01"),
+            OutOfOrder => (1156, *b"08S01"),
+            ReadTimeout => (1159, *b"08S01"),
+            TooManyOfUser(_) => (1203, *b"42000"),
+            NoTypes => (1210, *b"HY000"),
+            RolledBack => (1213, *b"40001"),
+            OwnVariable(Misuse::SetGlobal) => (1228, *b"HY000"),
+            UnknownLevel(_) => (1231, *b"42000"),
+            OwnVariable(Misuse::NotAlone) => (1235, *b"42000"),
+            OwnVariable(Misuse::ReadGlobal) => (1238, *b"HY000"),
+            NoStatement(..) => (1243, *b"HY000"),
+            OldClient => (1251, *b"08004"),
+            ReadOnlyPort(_) | NoWriter(..) | ReadOnlyMaintenance => (1290, *b"HY000"),
+            OwnVariable(Misuse::Prepared) => (1295, *b"HY000"),
+            Interrupted => (1317, *b"70100"),
+            NoCursor(_) => (1421, *b"HY000"),
+            TooManyStatements(_) => (1461, *b"42000"),
+            Malformed(_) => (1835, *b"HY000"),
+            Cordoned => (3032, *b"HY000"),
+        }
+    }
+
+    /// Returns what happened and what to do.
+    fn text(&self) -> Cow<'_, str> {
+        use Failure::*;
+        match self {
+            AccessDenied { user, password } => texts::access_denied(user, *password).into(),
+            OldClient => texts::OLD_CLIENT.into(),
+            AccountRemoved(user) => texts::account_removed(user).into(),
+            PasswordChanged => texts::PASSWORD_CHANGED.into(),
+            Handshake(why) => format!("pointsman: bad handshake: {why}").into(),
+            TooManyConnections => texts::TOO_MANY_CONNECTIONS.into(),
+            NoMemoryForClients => texts::NO_MEMORY_FOR_CLIENTS.into(),
+            OutOfMemory => texts::OUT_OF_MEMORY.into(),
+            TooManyOfAddress(host) => texts::too_many_of_address(host).into(),
+            TooManyOfUser(user) => texts::too_many_of_user(user).into(),
+            Blocked(host, seconds) => texts::blocked(host, *seconds).into(),
+            TooManyStatements(most) => texts::too_many_statements(*most).into(),
+            ReadTimeout => texts::READ_TIMEOUT.into(),
+            OutOfOrder => "pointsman: got packets out of order; connect again".into(),
+            UnknownCommand => "pointsman: unknown command".into(),
+            Malformed(what) => format!("pointsman: malformed packet: {what}").into(),
+            TooLongToCheck(limit) => texts::too_long_to_check(*limit).into(),
+            ReadOnlyPort(why) => texts::read_only_port(why).into(),
+            NoWriter(waited, known) => texts::no_writer(*waited, known).into(),
+            ReadOnlyMaintenance => texts::READ_ONLY_MAINTENANCE.into(),
+            Cordoned => texts::CORDONED.into(),
+            NoReplica => texts::NO_REPLICA.into(),
+            Queue(waited, limit) => texts::queue(*waited, *limit).into(),
+            AllBehind(waited) => texts::all_behind(*waited).into(),
+            Forgotten => texts::FORGOTTEN.into(),
+            StateRefused(e) => texts::state_refused(e).into(),
             NoStatement(id, what) => {
-                (1243, b"HY000", format!("Unknown prepared statement handler ({id}) given to {what}"))
+                format!("Unknown prepared statement handler ({id}) given to {what}").into()
             }
-            NoTypes => (1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute".into()),
-            NoCursor(id) => (1421, b"HY000", format!("The statement ({id}) has no open cursor.")),
-            TooLongToPrepare(limit) => (
-                1153,
-                b"08S01",
-                format!("pointsman: a statement that is prepared can be at most {limit} bytes long"),
-            ),
-            UnknownLevel(word) => (
-                1231,
-                b"42000",
-                format!(
-                    "pointsman: Variable 'pointsman_consistency' can't be set to the value of '{}'; it takes \
-                     'strong', 'session', 'bounded' or 'eventual'",
-                    String::from_utf8_lossy(word.get(..64).unwrap_or(word))
-                ),
-            ),
-            OwnVariable(Misuse::Prepared) => (
-                1295,
-                b"HY000",
-                "pointsman: This command is not supported in the prepared statement protocol yet: send statements \
-                 about pointsman_consistency as text"
-                    .into(),
-            ),
-            OwnVariable(Misuse::SetGlobal) => (
-                1228,
-                b"HY000",
-                "pointsman: Variable 'pointsman_consistency' is a SESSION variable and can't be used with SET \
-                 GLOBAL; what sessions begin with is set in the proxy's configuration"
-                    .into(),
-            ),
+            NoTypes => "Incorrect arguments to mysqld_stmt_execute".into(),
+            NoCursor(id) => format!("The statement ({id}) has no open cursor.").into(),
+            TooLongToPrepare(limit) => texts::too_long_to_prepare(*limit).into(),
+            UnknownLevel(word) => texts::unknown_level(word).into(),
+            OwnVariable(Misuse::Prepared) => texts::OWN_VARIABLE_PREPARED.into(),
+            OwnVariable(Misuse::SetGlobal) => texts::OWN_VARIABLE_SET_GLOBAL.into(),
             OwnVariable(Misuse::ReadGlobal) => {
-                (1238, b"HY000", "pointsman: Variable 'pointsman_consistency' is a SESSION variable".into())
+                "pointsman: Variable 'pointsman_consistency' is a SESSION variable".into()
             }
-            OwnVariable(Misuse::NotAlone) => (
-                1235,
-                b"42000",
-                "pointsman: pointsman_consistency is the proxy's own variable, which no server knows: a SET or SELECT \
-                 of it must be alone in its text; nothing was executed"
-                    .into(),
-            ),
-            Unreachable(why) => {
-                (1105, b"08S01", format!("pointsman: no server could be reached: {why}; nothing was executed, try again"))
-            }
-            Server(e) => (e.code, b"HY000", String::from_utf8_lossy(&e.message).into_owned()),
-            RolledBack => (
-                1213,
-                b"40001",
-                "pointsman: the server was lost or demoted and the transaction rolled back; try restarting transaction"
-                    .into(),
-            ),
-            OutcomeUnknown => (
-                1105,
-                b"08007",
-                "pointsman: the server was lost before it answered; the statement may or may not have been executed"
-                    .into(),
-            ),
-            LostTwice => (
-                1105,
-                b"08S01",
-                "pointsman: two servers were lost while they ran this statement, and no third one gets it; nothing \
-                 was changed by it"
-                    .into(),
-            ),
-            AnswerCut => (
-                1105,
-                b"08S01",
-                "pointsman: the server was lost in the middle of the answer; run the statement again".into(),
-            ),
-            StateLost(what) => (
-                1053,
-                b"08S01",
-                format!(
-                    "pointsman: the server was lost or demoted, and the session held {what}, which cannot move to \
-                     another; connect again"
-                ),
-            ),
-            Interrupted => (1317, b"70100", "Query execution was interrupted".into()),
-            ShuttingDown => (1053, b"08S01", "pointsman: the proxy is shutting down; connect again".into()),
-            BadServer(why) => (1105, b"08S01", format!("pointsman: the server broke the protocol: {why}")),
+            OwnVariable(Misuse::NotAlone) => texts::OWN_VARIABLE_NOT_ALONE.into(),
+            Unreachable(why) => texts::unreachable(why).into(),
+            Server(e) => String::from_utf8_lossy(&e.message),
+            RolledBack => texts::ROLLED_BACK.into(),
+            OutcomeUnknown => texts::OUTCOME_UNKNOWN.into(),
+            LostTwice => texts::LOST_TWICE.into(),
+            AnswerCut => texts::ANSWER_CUT.into(),
+            StateLost(what) => texts::state_lost(what).into(),
+            Interrupted => "Query execution was interrupted".into(),
+            ShuttingDown => "pointsman: the proxy is shutting down; connect again".into(),
+            BadServer(why) => format!("pointsman: the server broke the protocol: {why}").into(),
         }
     }
 
     /// Appends the payload of the ERR packet.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let (code, sqlstate, text) = self.parts();
-        let sqlstate = if let Failure::Server(e) = self { e.sqlstate } else { *sqlstate };
         ErrPacket { code, sqlstate, message: text.as_bytes() }.encode(out);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::session::refusals::{DEMOTED, MAY_BE_COMMITTED, ended, read_only_transaction};
+use crate::session::refusals::{DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, ended, read_only_transaction};
 use crate::telemetry::Cell;
 
 /// The kinds of failure, with capitals in place of what a real one names.
@@ -18,7 +18,7 @@ fn failures() -> Vec<Failure> {
     all.extend([PasswordChanged, Handshake("REASON".into()), TooManyConnections, TooManyOfAddress(host())]);
     all.extend([TooManyOfUser(user()), Blocked(host(), 10), NoMemoryForClients, OutOfMemory]);
     all.extend([TooManyStatements(16_382), ReadTimeout, OutOfOrder, UnknownCommand, Malformed("REASON")]);
-    all.extend([TooLongToCheck(16_777_215), ReadOnlyPort("REASON"), ReadOnlyServer, ReadOnlyMaintenance]);
+    all.extend([TooLongToCheck(16_777_215), ReadOnlyPort("REASON"), ReadOnlyMaintenance]);
     all.extend([NoWriter(waited, "SERVERS".into()), Cordoned, NoReplica, AllBehind(waited), Forgotten]);
     all.extend(
         [Limit::Server, Limit::User, Limit::Account, Limit::Opening].map(|limit| Queue(waited, limit)),
@@ -38,6 +38,7 @@ fn wanted() -> BTreeSet<String> {
     let packets = [
         DEMOTED,
         MAY_BE_COMMITTED,
+        READ_ONLY_SERVER,
         read_only_transaction(false),
         ended(true, &unknown),
         ended(false, &unknown),
@@ -49,7 +50,7 @@ fn wanted() -> BTreeSet<String> {
     let own = failures().into_iter().filter(|failure| !matches!(failure, Failure::Server(_)));
     let own = own.map(|failure| {
         let (code, sqlstate, text) = failure.parts();
-        row(code, sqlstate, &text)
+        row(code, &sqlstate, &text)
     });
     own.chain(packets.iter().map(of_packet)).collect()
 }
