@@ -1,29 +1,29 @@
-//! Events of MySQL's binary log, as far as they tell which transactions there are and what text stands
-//! in them. Formats: libs/mysql/binlog/event/ of MySQL's source.
+//! Events of MySQL's binary log. The proxy reads only which transactions the log has, and the statement texts in
+//! them. Formats: libs/mysql/binlog/event/ of MySQL's source.
 
 use super::{ProtocolError, Reader};
 
-/// What an event says.
+/// One event of the binary log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinlogEvent<'a> {
     /// GTID_LOG_EVENT: a transaction begins.
     Gtid {
-        /// The UUID that it is numbered under.
+        /// The UUID part of the transaction's GTID.
         source: u128,
-        /// Its number.
+        /// The number part of the transaction's GTID.
         number: u64,
     },
-    /// QUERY_EVENT: `BEGIN`, `SAVEPOINT`, a DDL statement, or with `binlog_format = STATEMENT` any.
+    /// QUERY_EVENT: `BEGIN`, `SAVEPOINT`, a DDL statement, or any statement with `binlog_format = STATEMENT`.
     Query {
-        /// The statement; cut off where the event was.
+        /// The statement; incomplete if the bytes that were given to `parse` end inside it.
         text: &'a [u8],
     },
-    /// What begins a transaction with a tagged GTID, or without one; or TRANSACTION_PAYLOAD_EVENT: the events of the
-    /// transaction are in it, compressed.
+    /// An event whose content is not read: the beginning of a transaction with a tagged GTID or without a GTID, or
+    /// TRANSACTION_PAYLOAD_EVENT, which holds the compressed events of a transaction.
     Unread,
-    /// FORMAT_DESCRIPTION_EVENT: how the events behind it end.
+    /// FORMAT_DESCRIPTION_EVENT: describes the events behind it.
     Format {
-        /// With so many bytes of checksum; None: of a kind that is not known.
+        /// The bytes of checksum at the end of each event; None if the kind of checksum is unknown.
         checksum: Option<usize>,
     },
     /// Anything else.
@@ -31,10 +31,10 @@ pub enum BinlogEvent<'a> {
 }
 
 impl<'a> BinlogEvent<'a> {
-    /// So many bytes of an event tell what is told here, but for the end of long texts.
+    /// The first bytes of an event that `parse` needs. Only a longer statement text is incomplete then.
     pub const HEAD: usize = 1024;
 
-    /// Reads an event, of which the first `HEAD` bytes are enough, without its checksum; but that of a
+    /// Reads an event; its first `HEAD` bytes are enough. `event` must not include the checksum, except for a
     /// FORMAT_DESCRIPTION_EVENT, which always has one.
     pub fn parse(event: &'a [u8]) -> Result<Self, ProtocolError> {
         const WHAT: &str = "an event of the binary log";
@@ -44,7 +44,7 @@ impl<'a> BinlogEvent<'a> {
         r.bytes(14, WHAT)?;
         Ok(match kind {
             2 => {
-                // The connection's number: of the applier on a replica.
+                // The connection id (on a replica, that of its applier thread) and the execution time.
                 r.bytes(4 + 4, WHAT)?;
                 let schema = r.u8(WHAT)?;
                 r.u16(WHAT)?;
@@ -78,8 +78,8 @@ impl<'a> BinlogEvent<'a> {
 mod tests {
     use super::*;
 
-    /// From the binary log of a MySQL 9.7.4 replica: `INSERT INTO t VALUES (20)`, `SAVEPOINT` and `COMMIT` of a
-    /// connection of its source, by way of `binlog_format = ROW`. Four bytes of each are a checksum.
+    /// Part of the binary log of a MySQL 9.7.4 replica: `INSERT INTO t VALUES (20)`, `SAVEPOINT` and `COMMIT`, which a
+    /// client ran on the replica's source with `binlog_format = ROW`. The last four bytes of each event are a checksum.
     const LOG: &str = "
         90a5016b210100000056000000140800000000009add684ae5b411f1ab5002fc000000010800000000000000020200000000
         00000008000000000000004ee293e0c960860acf93e0c96006fc7a015062010035505cbf90a5016b0201000000460000005a

@@ -4,15 +4,15 @@ bitflags::bitflags! {
     /// Source: `mysql_com.h` of both servers; the names are theirs.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Capabilities: u64 {
-        /// MySQL's LONG_PASSWORD; MariaDB reads its absence as "MariaDB's extension is there".
+        /// MySQL's LONG_PASSWORD. A peer that does not set it has MariaDB's extension.
         const LONG_PASSWORD = 1;
-        /// Affected rows are found rows.
+        /// The affected rows of an UPDATE count all rows found, also those that did not change.
         const FOUND_ROWS = 1 << 1;
         /// More flags in column definitions.
         const LONG_FLAG = 1 << 2;
         /// A schema in the handshake response.
         const CONNECT_WITH_DB = 1 << 3;
-        /// No `schema.table.column`.
+        /// Names of the form `schema.table.column` are not allowed.
         const NO_SCHEMA = 1 << 4;
         /// zlib compression.
         const COMPRESS = 1 << 5;
@@ -20,7 +20,7 @@ bitflags::bitflags! {
         const ODBC = 1 << 6;
         /// LOAD DATA LOCAL.
         const LOCAL_FILES = 1 << 7;
-        /// Spaces before `(`.
+        /// Spaces are allowed between a function's name and `(`.
         const IGNORE_SPACE = 1 << 8;
         /// The 4.1 protocol.
         const PROTOCOL_41 = 1 << 9;
@@ -28,7 +28,7 @@ bitflags::bitflags! {
         const INTERACTIVE = 1 << 10;
         /// TLS.
         const SSL = 1 << 11;
-        /// No SIGPIPE; of no meaning on the wire.
+        /// The client ignores SIGPIPE; has no meaning on the wire.
         const IGNORE_SIGPIPE = 1 << 12;
         /// Status flags in EOF packets.
         const TRANSACTIONS = 1 << 13;
@@ -66,7 +66,7 @@ bitflags::bitflags! {
         const PROGRESS = 1 << 29;
         /// The client verifies the server's certificate.
         const SSL_VERIFY_SERVER_CERT = 1 << 30;
-        /// Of no meaning on the wire.
+        /// Has no meaning on the wire.
         const REMEMBER_OPTIONS = 1 << 31;
         /// Progress reports (MariaDB).
         const MARIADB_PROGRESS = 1 << 32;
@@ -83,7 +83,7 @@ bitflags::bitflags! {
 }
 
 impl Capabilities {
-    /// What this proxy can offer to clients, if the servers have it.
+    /// Flags that this proxy can offer to clients if the servers have them.
     pub const OFFERED: Capabilities = Capabilities::LONG_PASSWORD
         .union(Self::FOUND_ROWS)
         .union(Self::LONG_FLAG)
@@ -112,7 +112,7 @@ impl Capabilities {
         .union(Self::MARIADB_EXTENDED_METADATA)
         .union(Self::MARIADB_BULK_UNIT_RESULTS);
 
-    /// What changes a server's answers, and so must be alike on both legs and stand in the pool's key.
+    /// Flags that change a server's answers. They must be the same on both legs, and are part of the pool's key.
     pub const CLASS: Capabilities = Capabilities::FOUND_ROWS
         .union(Self::NO_SCHEMA)
         .union(Self::ODBC)
@@ -127,7 +127,7 @@ impl Capabilities {
         .union(Self::MARIADB_EXTENDED_METADATA)
         .union(Self::MARIADB_BULK_UNIT_RESULTS);
 
-    /// What the proxy always asks of a server that has it, whatever the client asked.
+    /// Flags that the proxy always sets if the server has them, whatever the client asked for.
     pub const ALWAYS: Capabilities = Capabilities::LONG_FLAG
         .union(Self::PROTOCOL_41)
         .union(Self::TRANSACTIONS)
@@ -139,7 +139,7 @@ impl Capabilities {
         .union(Self::SESSION_TRACK)
         .union(Self::DEPRECATE_EOF);
 
-    /// MariaDB's 32 bits.
+    /// The 32 bits of MariaDB's extension.
     pub const MARIADB: Capabilities = Capabilities::from_bits_retain(0xffff_ffff_0000_0000);
 
     /// The flags as the four bytes of a handshake packet.
@@ -154,7 +154,7 @@ impl Capabilities {
         [a, b, c, d]
     }
 
-    /// From the two halves.
+    /// Joins MySQL's 32 bits (`low`) and MariaDB's 32 bits (`high`).
     pub fn from_halves(low: u32, high: u32) -> Self {
         Capabilities::from_bits_retain(u64::from(low) | u64::from(high) << 32)
     }

@@ -10,9 +10,9 @@ pub struct ChangeUser<'a> {
     pub user: &'a [u8],
     /// An answer to the nonce of the connection's greeting.
     pub auth_response: &'a [u8],
-    /// The schema; None where the client names none.
+    /// The schema; None if the client names none.
     pub schema: Option<&'a [u8]>,
-    /// The collation that its character set settings begin with; None keeps the server's default.
+    /// The collation that sets the session's initial character set; None keeps the server's default.
     pub collation: Option<u16>,
     /// The plugin that the answer is for; empty if the client does not say.
     pub auth_plugin: &'a [u8],
@@ -36,7 +36,7 @@ impl<'a> ChangeUser<'a> {
         let auth_plugin =
             if capabilities.contains(Capabilities::PLUGIN_AUTH) { r.nul_or_rest() } else { &[] };
         let attributes = if capabilities.contains(Capabilities::CONNECT_ATTRS) && !r.is_empty() {
-            // Nothing depends on the rest of the packet.
+            // Attributes that are cut off are ignored: nothing depends on them.
             r.lenenc_bytes("the connection attributes").unwrap_or_default()
         } else {
             &[]
@@ -44,7 +44,7 @@ impl<'a> ChangeUser<'a> {
         Ok(ChangeUser { user, auth_response, schema, collation, auth_plugin, attributes })
     }
 
-    /// The value of a connection attribute.
+    /// Returns the value of a connection attribute.
     pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
         attribute(self.attributes, name)
     }

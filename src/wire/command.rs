@@ -31,9 +31,8 @@ pub enum Command {
     ResetConnection,
     /// MariaDB's bulk execute.
     StmtBulkExecute,
-    /// Anything else: the server says 1047 itself, and this proxy says it in its place. COM_TABLE_DUMP (0x13) and
-    /// COM_CLONE (0x20) are among them: servers send them to servers, and what follows them is no answer that can be
-    /// followed.
+    /// Any other byte. The proxy answers error 1047, as a server would. COM_TABLE_DUMP (0x13) and COM_CLONE (0x20) are
+    /// among them: only servers send them, and the response walker cannot follow the answers.
     Unknown(u8),
 }
 
@@ -44,19 +43,19 @@ pub enum ResponseShape {
     None,
     /// One OK, EOF or ERR packet.
     Ok,
-    /// Result sets, OK or ERR; more than one of them; or a request for a local file.
+    /// One or more results, each a result set, an OK or an ERR packet; or a request for a local file.
     Results,
-    /// The same, or columns alone: COM_STMT_EXECUTE that asked for a cursor.
+    /// As `Results`, or only column definitions: the answer to a COM_STMT_EXECUTE that asked for a cursor.
     Cursor,
-    /// COM_STMT_PREPARE's own.
+    /// The answer to COM_STMT_PREPARE.
     Prepare,
-    /// Rows without columns in front, as COM_STMT_FETCH has them.
+    /// Rows without column definitions: the answer to COM_STMT_FETCH.
     Rows,
-    /// Column definitions up to an EOF, as COM_FIELD_LIST has them.
+    /// Column definitions up to an EOF packet: the answer to COM_FIELD_LIST.
     Fields,
     /// One packet of text.
     Text,
-    /// An ERR packet, or a stream of a binary log's events, of which more may come at any time.
+    /// An ERR packet, or a stream of binary log events without a fixed end.
     Stream,
 }
 
@@ -96,7 +95,7 @@ impl From<u8> for Command {
 }
 
 impl Command {
-    /// The shape of the answer.
+    /// Returns the shape of the answer to this command.
     pub fn response(self) -> ResponseShape {
         use Command::*;
         match self {
@@ -111,9 +110,10 @@ impl Command {
         }
     }
 
-    /// The same for a command with this payload, of which the first `Self::HEAD` bytes are enough.
+    /// Returns the shape of the answer to this command with this payload. The first `Self::HEAD` bytes are enough.
     pub fn response_to(self, payload: &[u8]) -> ResponseShape {
-        /// CURSOR_TYPE_READ_ONLY, in the flags behind the statement's id. No other type opens one, on either server.
+        /// CURSOR_TYPE_READ_ONLY, in the flags behind the statement's id. Neither MySQL nor MariaDB opens a cursor of
+        /// another type.
         const READ_ONLY: u8 = 1;
         match (self, payload.get(5)) {
             (Command::StmtExecute, Some(flags)) if flags & READ_ONLY != 0 => ResponseShape::Cursor,
@@ -121,6 +121,6 @@ impl Command {
         }
     }
 
-    /// So many bytes of a payload tell the shape of its answer.
+    /// The first bytes of a payload that `response_to` needs.
     pub const HEAD: usize = 6;
 }

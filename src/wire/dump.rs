@@ -1,18 +1,21 @@
-//! What may pass once a server has begun to answer COM_BINLOG_DUMP: its packets up to an EOF or ERR packet, and from
-//! the client only the acknowledgements of semi-synchronous replication, which no server takes for a command.
+//! The packets that may pass once a server has begun to answer COM_BINLOG_DUMP: from the server, events up to an EOF or
+//! ERR packet; from the client, only the acknowledgements of semi-synchronous replication and COM_QUIT. No server
+//! mistakes an acknowledgement for a command.
 
 use super::{EofPacket, MAX_PAYLOAD, PacketHeader, ProtocolError};
 
 /// The first byte of an acknowledgement: `kPacketMagicNum` of both servers' semi-synchronous replication.
 const ACKNOWLEDGEMENT: u8 = 0xef;
 
-/// An acknowledgement is that byte, a position (8 bytes), and the name of a file (`FN_REFLEN` is 512 on both servers).
+/// The longest acknowledgement, in bytes: `ACKNOWLEDGEMENT`, a position (8 bytes), and a file's name (`FN_REFLEN` is
+/// 512 on both servers).
 const MAX_ACKNOWLEDGEMENT: usize = 1 + 8 + 512;
 
-/// Follows packets through stretches of any size. No sequence id is checked: acknowledgements begin anew at 0.
+/// Finds the packets in bytes that come in pieces of any size. Sequence ids are not checked: those of acknowledgements
+/// begin at 0 each time.
 #[derive(Debug, Default)]
 struct Packets {
-    /// The header under way, as far as it was read.
+    /// The header of the next packet, of which `read` bytes have come.
     header: [u8; PacketHeader::LEN],
     read: usize,
     /// Bytes of the payload that are still to come.
@@ -22,9 +25,10 @@ struct Packets {
 }
 
 impl Packets {
-    /// Calls `begins` with the header and the first byte of each packet, before the byte counts as read; a packet that
-    /// continues another, or is empty, has no such byte. `Ok(false)` from there: that packet is the last one. Returns the number of
-    /// bytes up to its end, and whether that was reached.
+    /// Calls `begins` with the header and the first byte of each packet; the byte is None if the packet is empty. A
+    /// packet that continues another is not passed to `begins`. If `begins` returns `Ok(false)`, that packet is the
+    /// last. Returns how many bytes were followed, at most up to the end of the last packet, and whether that end was
+    /// reached.
     fn follow(
         &mut self,
         bytes: &[u8],
@@ -64,7 +68,7 @@ impl Packets {
     }
 }
 
-/// The server's half of a stream.
+/// Follows the bytes that the server sends.
 #[derive(Debug, Default)]
 pub struct DumpEvents {
     packets: Packets,
@@ -72,8 +76,8 @@ pub struct DumpEvents {
 }
 
 impl DumpEvents {
-    /// How many of these bytes pass, and whether the stream ended with them: after an EOF or ERR packet the server
-    /// may take commands again.
+    /// Returns how many of these bytes pass, and whether the stream ended with them. An EOF or ERR packet ends the
+    /// stream: the server may accept commands behind it.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
         self.packets.follow(bytes, &mut self.last, |header, first| match first {
             Some(0) => Ok(true),
@@ -87,7 +91,7 @@ impl DumpEvents {
     }
 }
 
-/// The client's half of a stream.
+/// Follows the bytes that the client sends.
 #[derive(Debug, Default)]
 pub struct DumpReplies {
     packets: Packets,
@@ -95,7 +99,7 @@ pub struct DumpReplies {
 }
 
 impl DumpReplies {
-    /// How many of these bytes pass, and whether the client ended the stream: COM_QUIT passes nothing on.
+    /// Returns how many of these bytes pass, and whether the client ended the stream with COM_QUIT.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
         self.packets.follow(bytes, &mut self.last, |header, first| match first {
             Some(ACKNOWLEDGEMENT) if header.len <= MAX_ACKNOWLEDGEMENT => Ok(true),
@@ -123,7 +127,7 @@ mod tests {
         out
     }
 
-    /// Feeds `bytes` in stretches of this size, as far as they pass.
+    /// Feeds `bytes` in pieces of this size, as long as they pass.
     fn fed(
         bytes: &[u8],
         chunk: usize,

@@ -1,5 +1,5 @@
-//! How a stretch of bytes leaves for the client: ranges of the input kept as they
-//! are, and bytes put between them.
+//! How input bytes become output for the client: ranges of the input are kept as they
+//! are, and new bytes are put between them.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use std::ops::Range;
 pub enum Piece {
     /// Input bytes from..to.
     Keep(usize, usize),
-    /// Bytes from..to of what was put.
+    /// Bytes from..to of the new bytes (`Edits::put`).
     Put(usize, usize),
 }
 
@@ -20,7 +20,7 @@ impl Piece {
     }
 }
 
-/// A list of pieces, reused from one response to the next.
+/// A list of pieces that make up the output. Reused from one response to the next.
 #[derive(Debug, Default)]
 pub struct Edits {
     pieces: Vec<Piece>,
@@ -28,13 +28,13 @@ pub struct Edits {
 }
 
 impl Edits {
-    /// Forgets everything, keeps the memory.
+    /// Empties the list, and keeps its memory.
     pub fn clear(&mut self) {
         self.pieces.clear();
         self.put.clear();
     }
 
-    /// Keeps a range of the input; runs that touch become one.
+    /// Appends a range of the input. Adjacent ranges become one piece.
     #[inline]
     pub fn keep(&mut self, from: usize, to: usize) {
         if let Some(Piece::Keep(_, end)) = self.pieces.last_mut()
@@ -46,7 +46,7 @@ impl Edits {
         }
     }
 
-    /// Puts what `write` appends in this place.
+    /// Appends the bytes that `write` writes.
     pub fn put_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let from = self.put.len();
         write(&mut self.put);
@@ -60,12 +60,12 @@ impl Edits {
         }
     }
 
-    /// Whether nothing leaves.
+    /// True if the output is empty.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// The one range, if the output is just that.
+    /// Returns the range of the input that is the whole output, if the output is a single range.
     pub fn single(&self) -> Option<(usize, usize)> {
         match self.pieces.as_slice() {
             [Piece::Keep(from, to)] => Some((*from, *to)),
@@ -73,7 +73,7 @@ impl Edits {
         }
     }
 
-    /// Hands the output to `each`, piece by piece.
+    /// Calls `each` with the bytes of each piece, in order.
     pub fn apply(&self, input: &[u8], mut each: impl FnMut(&[u8])) {
         for piece in &self.pieces {
             let bytes = match *piece {
@@ -84,9 +84,9 @@ impl Edits {
         }
     }
 
-    /// Makes the output of the input where that is: `data` holds it from `from` on, `used` bytes of it, with room in
-    /// front. The last range that is kept stays where it is; what comes before it moves forward, to make place for
-    /// what was put. Returns where the output is; None, and nothing happened: it does not fit.
+    /// Builds the output in the memory of the input, which is `used` bytes of `data` from `from` on. The last range
+    /// that is kept stays in place; pieces before it move towards the front, into the free bytes before the input if
+    /// needed. Returns where in `data` the output is, or None, with `data` unchanged, if the output does not fit.
     pub fn in_place(&self, data: &mut [u8], from: usize, used: usize) -> Option<Range<usize>> {
         let lens = self.pieces.iter().map(Piece::len);
         let last = self.pieces.iter().rposition(|piece| matches!(piece, Piece::Keep(..)));
@@ -94,7 +94,7 @@ impl Edits {
             Some((last, Piece::Keep(kept, _))) => (from + kept).checked_sub(lens.clone().take(last).sum())?,
             _ => from,
         };
-        // What moves must move forward, so that nothing is written over before it was moved itself.
+        // Kept ranges may move only towards the front, so that no byte is overwritten before it was moved itself.
         let mut at = begin;
         for piece in &self.pieces {
             if matches!(piece, Piece::Keep(kept, to) if at > from + kept || *to > used) {
@@ -120,7 +120,7 @@ impl Edits {
         Some(begin..at)
     }
 
-    /// How many bytes the output has.
+    /// Returns the length of the output in bytes.
     pub fn len(&self) -> usize {
         self.pieces.iter().map(Piece::len).sum()
     }
@@ -130,7 +130,8 @@ impl Edits {
 mod tests {
     use super::*;
 
-    /// The output in place, with this much room in front and `tail` behind, must be the output.
+    /// Checks that `in_place`, with `front` free bytes before the input, gives the same output as `apply` and does not
+    /// change the bytes behind the input. True if the output fitted.
     fn check(edits: &Edits, input: &[u8], front: usize) -> bool {
         let mut expected = Vec::new();
         edits.apply(input, |bytes| expected.extend_from_slice(bytes));

@@ -1,6 +1,6 @@
-//! How a peer can break the protocol: what was expected and what came.
+//! The ways a peer can break the protocol: what was expected, and what came instead.
 
-/// A peer's fault; it costs that peer its connection.
+/// A fault of the peer. The peer's connection is closed for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// A packet ends in the middle of a field.
@@ -9,33 +9,33 @@ pub enum ProtocolError {
     /// A sequence id out of order.
     #[error("sequence id {got} instead of {expected}")]
     Sequence {
-        /// What the peer should have sent.
+        /// The sequence id that the peer should have sent.
         expected: u8,
-        /// What it sent.
+        /// The sequence id that the peer sent.
         got: u8,
     },
-    /// A first byte that no packet has in this place.
+    /// A first byte that no packet can have at this point.
     #[error("byte {byte:#04x} where {expected} should begin")]
     Unexpected {
-        /// What could have come.
+        /// What is allowed at this point.
         expected: &'static str,
-        /// What came.
+        /// The byte that came.
         byte: u8,
     },
     /// A packet larger than its kind can be.
     #[error("{what} of {len} bytes, more than {limit}")]
     TooLarge {
-        /// The packet.
+        /// The kind of packet.
         what: &'static str,
-        /// Its payload's length in bytes.
+        /// The length of the packet's payload, in bytes.
         len: usize,
-        /// The most this proxy takes.
+        /// The longest payload that this proxy accepts, in bytes.
         limit: usize,
     },
-    /// A file of the client that the client did not offer.
+    /// The server asked the client for a file that the statement does not name.
     #[error("a request for a local file that the statement does not name")]
     LocalFile,
-    /// The peer cannot do without something that this proxy needs.
+    /// The peer does not support what this proxy needs, or uses what this proxy does not support.
     #[error("the peer does not support {0}")]
     Unsupported(&'static str),
 }

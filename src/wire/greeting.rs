@@ -7,7 +7,7 @@ use super::{Capabilities, ProtocolError, Reader, StatusFlags, Writer};
 pub struct Greeting {
     /// The version string, byte for byte; MariaDB's may begin with `5.5.5-`.
     pub version: Vec<u8>,
-    /// What `CONNECTION_ID()` answers there.
+    /// The value of `CONNECTION_ID()` in this session.
     pub connection_id: u32,
     /// The challenge of the authentication plugin.
     pub nonce: [u8; 20],
@@ -15,14 +15,14 @@ pub struct Greeting {
     pub capabilities: Capabilities,
     /// The default collation's id.
     pub collation: u8,
-    /// The status to begin with.
+    /// The initial status flags.
     pub status: StatusFlags,
     /// The plugin that the nonce is for.
     pub auth_plugin: Vec<u8>,
 }
 
 impl Greeting {
-    /// Reads the payload. An ERR packet in its place (1040, host blocked) is the caller's to look for.
+    /// Reads the payload. The caller must first check for an ERR packet instead of a greeting (1040, host blocked).
     pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);
         let protocol = r.u8("the protocol version")?;

@@ -7,13 +7,13 @@ use super::{Capabilities, ProtocolError, Reader, Writer};
 pub struct HandshakeResponse<'a> {
     /// What the client can do and asks for.
     pub capabilities: Capabilities,
-    /// The longest packet it takes, in bytes; servers ignore it.
+    /// The longest packet that the client accepts, in bytes; servers ignore it.
     pub max_packet: u32,
-    /// The collation that its character set settings begin with.
+    /// The collation that sets the session's initial character set.
     pub collation: u8,
     /// The account's name.
     pub user: &'a [u8],
-    /// The plugin's first answer.
+    /// The authentication plugin's first answer.
     pub auth_response: &'a [u8],
     /// The schema, if one was named.
     pub schema: Option<&'a [u8]>,
@@ -74,13 +74,13 @@ impl<'a> HandshakeResponse<'a> {
         })
     }
 
-    /// The value of a connection attribute.
+    /// Returns the value of a connection attribute.
     pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
         attribute(self.attributes, name)
     }
 
-    /// Appends the payload; `capabilities` must contain PLUGIN_AUTH_LENENC_CLIENT_DATA and
-    /// PLUGIN_AUTH, CONNECT_WITH_DB if and only if there is a schema, CONNECT_ATTRS.
+    /// Appends the payload. `capabilities` must contain PLUGIN_AUTH_LENENC_CLIENT_DATA, PLUGIN_AUTH and CONNECT_ATTRS,
+    /// and CONNECT_WITH_DB if and only if there is a schema.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.capabilities.low());
         out.extend_from_slice(&self.max_packet.to_le_bytes());
@@ -97,7 +97,7 @@ impl<'a> HandshakeResponse<'a> {
     }
 }
 
-/// The value of a connection attribute, of encoded ones.
+/// Returns the value of a connection attribute from the encoded attributes.
 pub(super) fn attribute<'a>(attributes: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut r = Reader::new(attributes);
     while let (Ok(key), Ok(value)) = (r.lenenc_bytes("a name"), r.lenenc_bytes("a value")) {
@@ -108,7 +108,7 @@ pub(super) fn attribute<'a>(attributes: &'a [u8], name: &str) -> Option<&'a [u8]
     None
 }
 
-/// "Protocol::SSLRequest": the beginning of a handshake response; the rest follows encrypted.
+/// Appends "Protocol::SSLRequest": the beginning of a handshake response. The whole response follows, encrypted.
 pub fn encode_ssl_request(capabilities: Capabilities, max_packet: u32, collation: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&(capabilities | Capabilities::SSL).low());
     out.extend_from_slice(&max_packet.to_le_bytes());

@@ -1,7 +1,7 @@
 //! The four bytes in front of every payload: three of length (little endian), one
-//! sequence id. A payload of 16 MiB - 1 goes on in the next packet.
+//! sequence id. A payload of 16 MiB - 1 continues in the next packet.
 
-/// The longest payload of one packet; a packet of this length is continued.
+/// The longest payload of one packet, in bytes. A payload of this length continues in the next packet.
 pub const MAX_PAYLOAD: usize = 0xff_ffff;
 
 /// A packet header as it stands on the wire.
@@ -9,15 +9,15 @@ pub const MAX_PAYLOAD: usize = 0xff_ffff;
 pub struct PacketHeader {
     /// Payload length in bytes, at most `MAX_PAYLOAD`.
     pub len: usize,
-    /// Sequence id; wraps.
+    /// Sequence id; wraps from 255 to 0.
     pub seq: u8,
 }
 
 impl PacketHeader {
-    /// Bytes of a header.
+    /// Length of a header, in bytes.
     pub const LEN: usize = 4;
 
-    /// The header at the start of `bytes`, if all four bytes are there.
+    /// Returns the header at the start of `bytes`, if all four bytes are there.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (&[a, b, c, seq], _) = bytes.split_first_chunk::<4>()?;
@@ -35,13 +35,13 @@ impl PacketHeader {
         self.len + Self::LEN
     }
 
-    /// Whether the payload goes on in the next packet.
+    /// True if the payload continues in the next packet.
     pub fn is_continued(self) -> bool {
         self.len == MAX_PAYLOAD
     }
 }
 
-/// Appends a packet whose payload `write` appends. For payloads under 16 MiB - 1.
+/// Appends a packet whose payload is what `write` appends. The payload must be under 16 MiB - 1.
 pub fn frame_with(out: &mut Vec<u8>, seq: u8, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0, 0, 0, seq]);

@@ -2,25 +2,25 @@
 
 use super::{ProtocolError, Reader, StatusFlags, Writer};
 
-/// An OK packet, with 0x00 in front, or 0xfe where it stands for an EOF.
+/// An OK packet. Its first byte is 0x00, or 0xfe if it replaces an EOF packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OkPacket<'a> {
     /// Rows changed (or found, with CLIENT_FOUND_ROWS).
     pub affected_rows: u64,
-    /// The first AUTO_INCREMENT value made.
+    /// The first AUTO_INCREMENT value that the statement generated.
     pub last_insert_id: u64,
-    /// The status after the statement.
+    /// The status flags after the statement.
     pub status: StatusFlags,
-    /// How many warnings.
+    /// The number of warnings.
     pub warnings: u16,
-    /// For people.
+    /// A text for people.
     pub info: &'a [u8],
     /// Session state changes, encoded; see `StateChanges`.
     pub state: &'a [u8],
 }
 
 impl<'a> OkPacket<'a> {
-    /// Reads a payload (its first byte is not looked at). `session_track` as on this leg.
+    /// Reads a payload; its first byte is not checked. `session_track`: CLIENT_SESSION_TRACK is on for this leg.
     pub fn parse(payload: &'a [u8], session_track: bool) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);
         r.u8("an OK packet")?;
@@ -30,8 +30,8 @@ impl<'a> OkPacket<'a> {
         let warnings = r.u16("the warnings")?;
         let (mut info, mut state): (&[u8], &[u8]) = (&[], &[]);
         if !r.is_empty() {
-            // MySQL's page says "up to the end" without trackers; both servers send a length here, too, and
-            // clients read one.
+            // MySQL's documentation says that without CLIENT_SESSION_TRACK this text goes up to the end of the packet.
+            // But both servers send a length here also then, and clients read it.
             info = r.lenenc_bytes("the info text")?;
             if session_track && status.contains(StatusFlags::SESSION_STATE_CHANGED) {
                 state = r.lenenc_bytes("the session state changes")?;
@@ -40,7 +40,8 @@ impl<'a> OkPacket<'a> {
         Ok(OkPacket { affected_rows, last_insert_id, status, warnings, info, state })
     }
 
-    /// Appends the payload. SESSION_STATE_CHANGED is set if and only if `state` is there and may go.
+    /// Appends the payload, with the first byte `header`. SESSION_STATE_CHANGED is set if and only if `state` is
+    /// written.
     pub fn encode(&self, out: &mut Vec<u8>, header: u8, session_track: bool) {
         let with_state = session_track && !self.state.is_empty();
         let mut status = self.status - StatusFlags::SESSION_STATE_CHANGED;
@@ -64,14 +65,14 @@ impl<'a> OkPacket<'a> {
 /// An EOF packet of the 4.1 protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EofPacket {
-    /// How many warnings.
+    /// The number of warnings.
     pub warnings: u16,
-    /// The status.
+    /// The status flags.
     pub status: StatusFlags,
 }
 
 impl EofPacket {
-    /// A payload of 0xfe is an EOF packet (or an OK in its place) only if it is shorter than this.
+    /// A packet that begins with 0xfe is an EOF packet only if its payload is shorter than this, in bytes.
     pub const MAX_LEN: usize = 9;
 
     /// Reads a payload.
@@ -97,12 +98,12 @@ pub struct ErrPacket<'a> {
     pub code: u16,
     /// Five characters.
     pub sqlstate: [u8; 5],
-    /// For people.
+    /// A text for people.
     pub message: &'a [u8],
 }
 
 impl<'a> ErrPacket<'a> {
-    /// Reads a payload. Before the handshake response errors come without an SQLSTATE.
+    /// Reads a payload. An error before the handshake response has no SQLSTATE; it is read as HY000.
     pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);
         r.u8("an ERR packet")?;
@@ -130,16 +131,16 @@ impl<'a> ErrPacket<'a> {
 /// The first packet of the answer to COM_STMT_PREPARE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrepareOk {
-    /// What the statement is called from here on.
+    /// The id of the statement in later commands.
     pub statement_id: u32,
-    /// Column definitions that follow.
+    /// The number of column definitions that follow.
     pub columns: u16,
-    /// Parameter definitions that follow, in front of the columns.
+    /// The number of parameter definitions that follow, before the column definitions.
     pub params: u16,
 }
 
 impl PrepareOk {
-    /// Its length in bytes, at least: status, id, columns, parameters, a filler, warnings.
+    /// The least length of the payload, in bytes: status, id, columns, parameters, a filler, warnings.
     pub const LEN: usize = 12;
 
     /// Reads a payload.
@@ -157,14 +158,14 @@ impl PrepareOk {
 /// "Protocol::AuthSwitchRequest".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthSwitchRequest<'a> {
-    /// The plugin to go on with.
+    /// The plugin to continue with.
     pub plugin: &'a [u8],
-    /// Its challenge, without the NUL at its end.
+    /// The plugin's challenge, without the NUL at the end.
     pub data: &'a [u8],
 }
 
 impl<'a> AuthSwitchRequest<'a> {
-    /// Reads a payload. A payload of one byte asks for the password hash of before 4.1.
+    /// Reads a payload. A payload of one byte, which asks for the password hash of servers before 4.1, is an error.
     pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);
         r.u8("an auth switch request")?;

@@ -1,38 +1,38 @@
-//! Parameters in the binary protocol: the types that clients may send, how long their values are, and where they stand
-//! in COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE. All of it as the server that gets the packet reads it.
+//! Parameters in the binary protocol: the types that clients may send, how long the values are, and where types and
+//! values are in COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE. The packets are read exactly as the server reads them.
 //! Source: "COM_STMT_EXECUTE" in MySQL's internals, "COM_STMT_BULK_EXECUTE" in MariaDB's, `field_types.h`.
 
 use super::{ProtocolError, Reader};
 
-/// A server takes no more in one packet.
+/// The most parameters that a server accepts in one packet.
 pub const MAX_PARAMETERS: usize = 65_535;
 
-/// The flag of a parameter's type that its value is unsigned; all other bits are of the type.
+/// The bit of a parameter's type that says that the value is unsigned; all other bits are the type.
 const UNSIGNED: u16 = 0x8000;
 
-/// COM_STMT_EXECUTE's flag that parameters are counted (CLIENT_QUERY_ATTRIBUTES).
+/// COM_STMT_EXECUTE's flag that the packet has the number of parameters (CLIENT_QUERY_ATTRIBUTES).
 const PARAMETER_COUNT_AVAILABLE: u8 = 8;
 
-/// COM_STMT_BULK_EXECUTE's flag that types are there.
+/// COM_STMT_BULK_EXECUTE's flag that the packet has the parameter types.
 const SEND_TYPES: u16 = 128;
 
 const EXECUTE: &str = "COM_STMT_EXECUTE";
 const BULK_EXECUTE: &str = "COM_STMT_BULK_EXECUTE";
 
-/// How long the value of a parameter is.
+/// How the length of a parameter's value is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterType {
-    /// MYSQL_TYPE_NULL: only with its bit in the null bitmap, and so without a value.
+    /// MYSQL_TYPE_NULL: has no value, and must be set in the null bitmap.
     Null,
-    /// So many bytes.
+    /// A value of this many bytes.
     Fixed(usize),
-    /// A length-encoded string; temporal values are one, too.
+    /// A length-encoded string. Temporal values are encoded like this, too.
     Lenenc,
 }
 
 impl ParameterType {
-    /// Reads a type as clients may send it. None: no client library sends this type. The server takes the value of such
-    /// a type for a length-encoded string, whatever the type's name says.
+    /// Reads the type of a parameter. Returns None for types that no client library sends: the server reads their
+    /// values as length-encoded strings, whatever the type's name says.
     pub fn read(kind: u16) -> Option<Self> {
         Some(match kind & !UNSIGNED {
             0x06 => ParameterType::Null,
@@ -49,7 +49,7 @@ impl ParameterType {
         })
     }
 
-    /// Takes the value of a parameter that is not NULL off the reader.
+    /// Skips the value of a parameter that is not NULL.
     pub fn skip_value(self, r: &mut Reader<'_>, what: &'static str) -> Result<(), ProtocolError> {
         match self {
             ParameterType::Null => Err(ProtocolError::Unsupported("a value of type NULL")),
@@ -59,7 +59,7 @@ impl ParameterType {
     }
 }
 
-/// Returns the bit of a parameter in a null bitmap.
+/// True if the null bitmap says that this parameter is NULL.
 pub fn is_null(nulls: &[u8], parameter: usize) -> bool {
     nulls.get(parameter / 8).is_some_and(|bits| bits >> (parameter % 8) & 1 == 1)
 }
@@ -69,37 +69,37 @@ pub fn is_null(nulls: &[u8], parameter: usize) -> bool {
 pub enum Types<'a> {
     /// The packet has no parameters.
     None,
-    /// These, with the parameters' names where CLIENT_QUERY_ATTRIBUTES is on.
+    /// The packet has these types, with the parameters' names if CLIENT_QUERY_ATTRIBUTES is on.
     Given(&'a [u8]),
-    /// Those of the execute before: they would stand at this offset of the payload.
+    /// The packet has no types: those of the previous execute apply. Types would be at this offset of the payload.
     AsBefore(usize),
 }
 
 /// The parameters of one COM_STMT_EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execute<'a> {
-    /// How many: those of the statement, and the query attributes behind them.
+    /// The number of parameters: those of the statement, and the query attributes behind them.
     pub count: usize,
-    /// The bits of parameters that are NULL.
+    /// The null bitmap.
     pub nulls: &'a [u8],
-    /// Their types.
+    /// The types of the parameters.
     pub types: Types<'a>,
-    /// Their values, and whatever stands behind these.
+    /// The values of the parameters, and whatever follows them in the payload.
     pub values: &'a [u8],
 }
 
 impl<'a> Execute<'a> {
-    /// Reads the payload of COM_STMT_EXECUTE, the command byte included, as far as the values. `params`: the
+    /// Reads the payload of COM_STMT_EXECUTE, including the command byte, up to the values. `params`: the number of the
     /// statement's own parameters; `attributes`: CLIENT_QUERY_ATTRIBUTES is on.
     ///
-    /// `ProtocolError::Truncated` may mean that a payload is not all there yet; any other error is the client's fault.
+    /// `ProtocolError::Truncated` may mean that the payload is not complete yet; any other error is the client's fault.
     pub fn parse(payload: &'a [u8], params: u16, attributes: bool) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);
         r.bytes(5, EXECUTE)?;
         let flags = r.u8(EXECUTE)?;
         r.u32(EXECUTE)?;
         let mut count = usize::from(params);
-        // The server looks at the flag only where the statement itself has no parameters.
+        // The server checks the flag only if the statement itself has no parameters.
         if attributes && (params > 0 || flags & PARAMETER_COUNT_AVAILABLE != 0) {
             let given = usize::try_from(r.lenenc(EXECUTE)?).ok().filter(|n| *n <= MAX_PARAMETERS);
             count = given.ok_or(ProtocolError::Unsupported("more than 65,535 parameters"))?;
@@ -114,7 +114,7 @@ impl<'a> Execute<'a> {
         let given = match r.u8(EXECUTE)? {
             0 => false,
             1 => true,
-            // MySQL takes any other for 1, MariaDB refuses the packet.
+            // MySQL reads any other byte as 1, MariaDB refuses the packet.
             byte => return Err(ProtocolError::Unexpected { expected: "parameter types", byte }),
         };
         let begin = payload.len() - r.rest().len();
@@ -134,7 +134,7 @@ impl<'a> Execute<'a> {
         Ok(Execute { count, nulls, types: Types::Given(types), values: r.rest() })
     }
 
-    /// Returns the value of the packet's only parameter, if that is a string. `before`: the types of the execute before.
+    /// Returns the value of the packet's only parameter if it is a string. `before`: the types of the previous execute.
     pub fn only_string(&self, before: Option<&[u8]>) -> Option<&'a [u8]> {
         let types = match self.types {
             Types::Given(types) => types,
@@ -151,7 +151,8 @@ impl<'a> Execute<'a> {
     }
 }
 
-/// Returns the part of `types` that is of the first `count` parameters. `attributes`: names stand among the types.
+/// Returns the part of `types` that belongs to the first `count` parameters. `attributes`: each type is followed by the
+/// parameter's name.
 pub fn first_types(types: &[u8], count: usize, attributes: bool) -> Option<&[u8]> {
     let mut r = Reader::new(types);
     for _ in 0..count {
@@ -163,8 +164,8 @@ pub fn first_types(types: &[u8], count: usize, attributes: bool) -> Option<&[u8]
     types.get(..types.len() - r.rest().len())
 }
 
-/// Returns what MySQL takes the first `count` parameters of these types for, which is less than the types tell apart.
-/// `attributes`: names stand among the types.
+/// Returns the types of the first `count` parameters, with types that MySQL treats alike mapped to one of them.
+/// `attributes`: each type is followed by the parameter's name.
 pub fn kinds_of_types(types: &[u8], count: usize, attributes: bool) -> impl Iterator<Item = u16> {
     let mut r = Reader::new(types);
     (0..count).map_while(move |_| {
@@ -187,7 +188,7 @@ pub fn kinds_of_types(types: &[u8], count: usize, attributes: bool) -> impl Iter
     })
 }
 
-/// Reads where the types stand in the payload of COM_STMT_BULK_EXECUTE, the command byte included.
+/// Returns the types in the payload of COM_STMT_BULK_EXECUTE, which includes the command byte.
 pub fn bulk_types(payload: &[u8], params: u16) -> Result<Types<'_>, ProtocolError> {
     let mut r = Reader::new(payload);
     r.bytes(5, BULK_EXECUTE)?;
@@ -198,7 +199,7 @@ pub fn bulk_types(payload: &[u8], params: u16) -> Result<Types<'_>, ProtocolErro
     r.bytes(usize::from(params) * 2, BULK_EXECUTE).map(Types::Given)
 }
 
-/// Sets the flag of a packet's payload that says that types are there, which are put in at this offset.
+/// Sets the flag in a packet's payload that says that the packet has types. `at`: the offset of the types.
 pub fn flag_types(payload: &mut [u8], at: usize, bulk: bool) -> Option<()> {
     let place = if bulk { 5 } else { at.checked_sub(1)? };
     *payload.get_mut(place)? |= if bulk { SEND_TYPES.to_le_bytes()[0] } else { 1 };
@@ -240,7 +241,7 @@ mod tests {
         let named = b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\x00\x01\x03\0\x01n\x07\0\0\0";
         assert_eq!(types(named, 0, true), Ok(Types::Given(b"\x03\0\x01n")));
         assert_eq!(types(named, 1, true), Ok(Types::Given(b"\x03\0\x01n")));
-        // MySQL reads a count here, too.
+        // MySQL reads a number of parameters here even without PARAMETER_COUNT_AVAILABLE.
         let unflagged = b"\x17\x01\0\0\0\0\x01\0\0\0\x01\x00\x01\x03\0\x01n\x07\0\0\0";
         assert_eq!(types(unflagged, 1, true), Ok(Types::Given(b"\x03\0\x01n")));
         assert_eq!(types(unflagged, 0, true), Ok(Types::None));

@@ -13,17 +13,17 @@ impl<'a> Reader<'a> {
         Reader(bytes)
     }
 
-    /// What is left.
+    /// Returns the bytes that are not read yet.
     pub fn rest(self) -> &'a [u8] {
         self.0
     }
 
-    /// Whether nothing is left.
+    /// True if all bytes were read.
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next `n` bytes.
+    /// Reads the next `n` bytes. Here and below, `what` names the field in the error.
     pub fn bytes(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], ProtocolError> {
         let (head, rest) = self.0.split_at_checked(n).ok_or(ProtocolError::Truncated(what))?;
         self.0 = rest;
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         self.chunk(what).map(u32::from_le_bytes)
     }
 
-    /// A length-encoded integer. 0xfb (NULL) and 0xff are no integers.
+    /// A length-encoded integer. A first byte of 0xfb (NULL) or 0xff is an error.
     pub fn lenenc(&mut self, what: &'static str) -> Result<u64, ProtocolError> {
         match self.u8(what)? {
             0xfc => self.u16(what).map(u64::from),
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         self.bytes(len, what)
     }
 
-    /// A string up to the next NUL, which is taken but not returned.
+    /// A string up to the next NUL, which is read but not returned.
     pub fn nul_bytes(&mut self, what: &'static str) -> Result<&'a [u8], ProtocolError> {
         let end = self.0.iter().position(|&b| b == 0).ok_or(ProtocolError::Truncated(what))?;
         let head = self.bytes(end, what)?;
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    /// A string up to the next NUL or, where peers leave the NUL out, to the end.
+    /// A string up to the next NUL, or up to the end if the peer left out the NUL.
     pub fn nul_or_rest(&mut self) -> &'a [u8] {
         let end = self.0.iter().position(|&b| b == 0);
         let (head, rest) = self.0.split_at_checked(end.unwrap_or(self.0.len())).unwrap_or((self.0, &[]));

@@ -1,17 +1,17 @@
 //! The statement text of a COM_QUERY, behind the query attributes if there are any.
 //!
-//! The server decides where the text begins, so this reads attributes as the server does, and refuses whatever the
-//! server reads in a way of its own: a client must never make the proxy look at another text than the server runs.
+//! The server decides where the text begins, so this module reads attributes as the server does, and refuses those that
+//! the server reads in an unusual way: a client must never make the proxy classify another text than the server runs.
 
 use super::parameters::{MAX_PARAMETERS, ParameterType, is_null};
 use super::{ProtocolError, Reader};
 
 const WHAT: &str = "the query attributes";
 
-/// Returns the text in a COM_QUERY's payload after the command byte. `attributes`: CLIENT_QUERY_ATTRIBUTES is on, and
-/// parameters stand in front of the text.
+/// Returns the statement text in the payload of a COM_QUERY. `payload` begins after the command byte. `attributes`:
+/// CLIENT_QUERY_ATTRIBUTES is on, so query attributes precede the text.
 ///
-/// `ProtocolError::Truncated` may mean that a payload is not all there yet; any other error is the client's fault.
+/// `ProtocolError::Truncated` may mean that the payload is not complete yet; any other error is the client's fault.
 ///
 /// Source: "COM_QUERY" in MySQL's internals, and MySQL 9.7 itself (`tests/attacks/attributes.rs`).
 #[inline]
@@ -27,7 +27,7 @@ pub fn query_text(payload: &[u8], attributes: bool) -> Result<&[u8], ProtocolErr
     if count == 0 { Ok(r.rest()) } else { behind_attributes(r, count) }
 }
 
-/// Walks over the null bitmap, the types and names, and the values.
+/// Skips the null bitmap, the types and names, and the values, and returns the text behind them.
 fn behind_attributes(mut r: Reader<'_>, count: u64) -> Result<&[u8], ProtocolError> {
     let count = usize::try_from(count).ok().filter(|count| *count <= MAX_PARAMETERS);
     let count = count.ok_or(ProtocolError::Unsupported("more than 65,535 query attributes"))?;
@@ -35,7 +35,7 @@ fn behind_attributes(mut r: Reader<'_>, count: u64) -> Result<&[u8], ProtocolErr
     if r.u8(WHAT)? != 1 {
         return Err(ProtocolError::Unsupported("query attributes without types"));
     }
-    // The types stand in front of the values: one reader for each.
+    // All types come before all values, so each has its own reader.
     let mut types = r;
     for _ in 0..count {
         r.u16(WHAT)?;

@@ -3,27 +3,27 @@
 
 use super::{ProtocolError, Reader, Writer};
 
-/// One change.
+/// One session state change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateChange<'a> {
     /// A system variable and its new value.
     SystemVariable {
         /// In lower case.
         name: &'a [u8],
-        /// As `SELECT @@name` would print it.
+        /// The value as `SELECT @@name` would show it.
         value: &'a [u8],
     },
     /// The default schema.
     Schema(&'a [u8]),
-    /// Something changed; what it was may or may not be told beside.
+    /// Some part of the session state changed. Another entry may or may not say which.
     Something,
     /// The GTIDs of the session's own writes (MySQL).
     Gtids(&'a [u8]),
-    /// Statements that would begin a transaction alike.
+    /// Statements that would begin a transaction with the same characteristics.
     TransactionCharacteristics(&'a [u8]),
-    /// Eight letters on the open transaction.
+    /// The state of the open transaction, as eight letters.
     TransactionState(&'a [u8]),
-    /// Of a type that this proxy does not know.
+    /// A change of a type that this proxy does not know.
     Unknown(u8),
 }
 
@@ -32,7 +32,7 @@ pub enum StateChange<'a> {
 pub struct StateChanges<'a>(Reader<'a>);
 
 impl<'a> StateChanges<'a> {
-    /// `state` is the length-encoded string's content.
+    /// `state` is the content of the OK packet's length-encoded string (`OkPacket::state`).
     pub fn new(state: &'a [u8]) -> Self {
         StateChanges(Reader::new(state))
     }
@@ -46,7 +46,7 @@ impl<'a> StateChanges<'a> {
 fn decode(kind: u8, data: &[u8], mut each: impl FnMut(StateChange<'_>)) -> Result<(), ProtocolError> {
     let mut r = Reader::new(data);
     match kind {
-        // MariaDB puts several variables into one entry, MySQL one.
+        // An entry of MariaDB may have several variables, an entry of MySQL has one.
         0 => {
             while !r.is_empty() {
                 let name = r.lenenc_bytes("a variable's name")?;
@@ -54,7 +54,7 @@ fn decode(kind: u8, data: &[u8], mut each: impl FnMut(StateChange<'_>)) -> Resul
             }
         }
         1 => each(StateChange::Schema(r.lenenc_bytes("a schema's name")?)),
-        // Unlike the others the flag has no length of its own inside the entry, on either server.
+        // Unlike the values of other entries, the flag has no length in front of it, on either server.
         2 => {
             if r.u8("a state change")? == b'1' {
                 each(StateChange::Something);
@@ -82,8 +82,8 @@ impl StateChanges<'_> {
     }
 }
 
-/// Appends those entries of `state` that a client sees by the servers' defaults: schema changes, and
-/// the variables in `session_track_system_variables`' default list. The proxy itself asked for more.
+/// Appends the entries of `state` that a client gets with the servers' default settings: schema changes, and the
+/// variables in the default of `session_track_system_variables`. Servers send more, because the proxy tracks more.
 pub fn keep_changes(state: &[u8], out: &mut Vec<u8>) -> Result<(), ProtocolError> {
     const SHOWN: [&[u8]; 5] = [
         b"autocommit",

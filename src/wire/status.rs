@@ -10,7 +10,7 @@ bitflags::bitflags! {
         const AUTOCOMMIT = 0x0002;
         /// Another result follows.
         const MORE_RESULTS_EXISTS = 0x0008;
-        /// A cursor was opened: the rows come by COM_STMT_FETCH.
+        /// A cursor was opened: the client gets the rows with COM_STMT_FETCH.
         const CURSOR_EXISTS = 0x0040;
         /// A COM_STMT_FETCH reached the end.
         const LAST_ROW_SENT = 0x0080;
@@ -28,7 +28,7 @@ bitflags::bitflags! {
 }
 
 impl StatusFlags {
-    /// What speaks of the session, not of the statement before.
+    /// Flags that describe the session, not the last statement.
     pub const OF_THE_SESSION: StatusFlags = StatusFlags::IN_TRANS
         .union(Self::AUTOCOMMIT)
         .union(Self::NO_BACKSLASH_ESCAPES)

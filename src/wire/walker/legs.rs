@@ -1,28 +1,29 @@
-//! How the two legs differ, and the OK packets that follow from it.
+//! How the server's leg and the client's leg differ, and how OK packets are translated between them.
 
 use crate::wire::{
     Capabilities, Edits, EofPacket, OkPacket, ProtocolError, StatusFlags, frame_with, keep_changes,
 };
 
-/// What matters of the capabilities that were agreed on with the server and with the client.
+/// What the response walker needs to know of the capabilities agreed on with the server and with the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Legs {
-    /// The server puts OK packets in the place of EOF packets.
+    /// The server sends OK packets instead of EOF packets.
     pub server_deprecate_eof: bool,
     /// The server's OK packets carry session state changes.
     pub server_session_track: bool,
-    /// The client takes OK packets in the place of EOF packets.
+    /// The client expects OK packets instead of EOF packets.
     pub client_deprecate_eof: bool,
-    /// The client takes session state changes.
+    /// The client accepts session state changes.
     pub client_session_track: bool,
-    /// The session itself changed what is tracked: it gets everything.
+    /// The client changed which state changes are tracked, so it gets all of them.
     pub client_tracks_all: bool,
-    /// Status flags that the client sees beside the server's: of a transaction that is open on another.
+    /// Status flags that are added to the server's for the client: those of a transaction that is open on another
+    /// server, and MORE_RESULTS_EXISTS if the proxy appends the answers of further statements.
     pub also: StatusFlags,
 }
 
 impl Legs {
-    /// From the agreed capabilities.
+    /// Compares the capabilities agreed on with the server and with the client.
     pub fn new(server: Capabilities, client: Capabilities) -> Self {
         Legs {
             server_deprecate_eof: server.contains(Capabilities::DEPRECATE_EOF),
@@ -34,7 +35,7 @@ impl Legs {
         }
     }
 
-    /// Whether the server's packet is the client's, byte for byte.
+    /// True if the client gets the server's packet unchanged.
     pub(super) fn passes_ok(&self, byte: u8, ok: &OkPacket<'_>) -> bool {
         if !self.also.is_empty() {
             return false;
@@ -47,12 +48,13 @@ impl Legs {
         same_eof && same_track && !(ok.state.is_empty() && self.says_changed(ok))
     }
 
-    /// The flag without anything behind it: MySQL sets it so at times, and it must not go on.
+    /// True if the packet has SESSION_STATE_CHANGED and the client does not accept state changes. MySQL sometimes sets
+    /// the flag without sending any; such a flag must not reach the client.
     fn says_changed(&self, ok: &OkPacket<'_>) -> bool {
         !self.client_session_track && ok.status.contains(StatusFlags::SESSION_STATE_CHANGED)
     }
 
-    /// Puts the packet as the client's leg has it.
+    /// Appends the packet in the client's format.
     pub(super) fn write_ok(
         &self,
         byte: u8,

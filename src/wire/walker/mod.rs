@@ -1,10 +1,10 @@
-//! The response walker: finds where the answer to a command ends by headers and
-//! first bytes only, and translates what the two legs say differently: EOF packets,
+//! The response walker: finds where the answer to a command ends from packet headers and
+//! first bytes only, and translates what differs between the two legs: EOF packets,
 //! session trackers, sequence ids. Rows are never decoded; memory does not grow.
 //!
-//! It takes the answer in stretches of any size. What it has not consumed (a packet of up to
-//! 16 KiB that is not whole yet, less than a header of a longer one) is given again with more
-//! bytes behind it; so the same bytes, cut anywhere, give the same output.
+//! The answer is fed in pieces of any size. Bytes that the walker did not consume (an incomplete
+//! packet of up to 16 KiB, or an incomplete header) are fed again with more bytes behind them. So
+//! the output does not depend on where the input is cut.
 
 mod legs;
 mod phase;
@@ -21,93 +21,92 @@ use super::{
     ResponseShape, StatusFlags, frame_with,
 };
 
-/// The longest OK, EOF or ERR packet that is taken; servers send a few hundred bytes.
+/// The longest OK, EOF or ERR packet that is accepted, in bytes; servers send a few hundred.
 const MAX_CONTROL: usize = 1 << 20;
 
-/// The longest packet that goes to the client only once it is there as a whole, in bytes: most rows are shorter, and
-/// little is copied to wait for the end of one.
+/// The longest packet, in bytes, that is sent to the client only once it is complete. Most rows are shorter, and few
+/// bytes are copied while the proxy waits for the rest.
 const MAX_HELD_BACK: usize = 16 << 10;
 
 /// What to do with an ERR packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnErr {
-    /// It goes to the client as it is.
+    /// Forward it to the client unchanged.
     Forward,
-    /// This one goes in its place.
+    /// Send this packet to the client instead.
     Replace(ErrPacket<'static>),
-    /// Nothing goes: the caller answers the client in another way.
+    /// Send nothing: the caller answers the client in another way.
     Swallow,
 }
 
-/// Hears what the walker reads.
+/// Is called with the packets that the walker reads.
 pub trait Observer {
     /// An OK packet, or the end of a result set.
     fn ok(&mut self, _ok: &OkPacket<'_>) {}
-    /// The OK packet of just now ended rows.
+    /// The packet of the preceding call of `ok` ended the rows of a result set.
     fn rows_end(&mut self) {}
-    /// An ERR packet; `first` says that nothing of the answer was there before it.
+    /// An ERR packet; `first`: it is the first packet of the answer.
     fn err(&mut self, _err: &ErrPacket<'_>, _first: bool) -> OnErr {
         OnErr::Forward
     }
-    /// The head of the answer to COM_STMT_PREPARE.
+    /// The first packet of the answer to COM_STMT_PREPARE.
     fn prepared(&mut self, _ok: &PrepareOk) {}
-    /// A stretch of what goes to the client unread: columns and rows, with their headers.
+    /// Bytes that go to the client without being read: column definitions and rows, with their packet headers.
     #[inline]
     fn unread(&mut self, _bytes: &[u8]) {}
 }
 
 impl Observer for () {}
 
-/// How far a stretch went.
+/// How far `feed` came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walked {
-    /// The answer goes on. The input from the consumed byte on must be given again, at least
-    /// `need` bytes long.
+    /// The answer is not complete. The bytes that were not consumed must be fed again, with more bytes behind them.
     More {
-        /// Bytes, counted from the first that was not consumed.
+        /// How many bytes the next call of `feed` needs, counted from the first that was not consumed.
         need: usize,
     },
     /// The answer is complete.
     Done,
-    /// The server asks for a local file: the client sends packets now, up to an empty one. Then
-    /// `resume` says where the sequence ids stand.
+    /// The server asks for a local file: the client now sends packets, the last of which is empty. Then the caller
+    /// continues with `resume`.
     LocalInfile,
 }
 
-/// See the module.
+/// The state of the walk through one answer; see the module.
 #[derive(Debug)]
 pub struct ResponseWalker {
     legs: Legs,
     phase: Phase,
     /// The sequence id that the server's next packet must have.
     seq: u8,
-    /// What is added to the server's sequence ids for the client.
+    /// The number that is added to the server's sequence ids for the client.
     shift: u8,
-    /// An opaque packet is under way,
+    /// True if a packet is being forwarded and its payload did not pass completely yet.
     open: bool,
-    /// and so many bytes of it are still to come.
+    /// The bytes of the open packet's payload that did not pass yet.
     left: usize,
-    /// The packet before was 16 MiB - 1 long: the next one goes on with it and is not looked at.
+    /// True if the previous packet was 16 MiB - 1 long: the next one continues it and is forwarded unread.
     continued: bool,
-    /// Whether any packet was seen.
+    /// True if any packet was seen.
     begun: bool,
-    /// The open packet was read, and the observer told of it.
+    /// True if the open packet was already passed to the observer.
     told: bool,
-    /// The last status seen: what an EOF packet says that the server did not send.
+    /// The last status flags seen. An EOF packet that the walker inserts gets its flags from them.
     status: StatusFlags,
-    /// What the client is to call the statement that is being prepared.
+    /// The client's id for the statement that is being prepared.
     statement_id: Option<NonZeroU32>,
     /// The command asked for a cursor.
     cursor: bool,
-    /// The answer ended behind its columns: there is one.
+    /// The server opened a cursor: the answer ended behind the columns.
     opened_cursor: bool,
     /// The files that the server may ask the client for.
     local_files: Option<Box<LocalFiles>>,
 }
 
 impl ResponseWalker {
-    /// For the answer to a command whose last packet had the sequence id `seq - 1`. `status` is the
-    /// session's status before it.
+    /// Begins the answer to a command whose last packet had the sequence id `seq - 1`. `status` has the
+    /// session's status flags before the command.
     pub fn new(shape: ResponseShape, legs: Legs, seq: u8, status: StatusFlags) -> Self {
         let phase = Phase::start(shape);
         let cursor = shape == ResponseShape::Cursor;
@@ -130,23 +129,23 @@ impl ResponseWalker {
         }
     }
 
-    /// Lets the server ask the client for files of these names, which the statement has. Without this call it may ask
-    /// for none.
+    /// Allows the server to ask the client for the files of these names, which are in the statement. Without this call
+    /// the server may ask for none.
     pub fn allows_local_files(&mut self, names: Vec<Vec<u8>>) {
         self.local_files = Some(Box::new(LocalFiles(names)));
     }
 
-    /// The client has this many packets already, of answers to statements before this one in its text.
+    /// Sets how many packets the client already got, in answers to earlier statements of the same text.
     pub fn goes_on(&mut self, ahead: u8) {
         self.shift = ahead;
     }
 
-    /// The id that the client gets in the answer to COM_STMT_PREPARE, in place of the server's.
+    /// Sets the statement id that the client gets in the answer to COM_STMT_PREPARE, instead of the server's.
     pub fn names_statement(&mut self, id: u32) {
         self.statement_id = NonZeroU32::new(id);
     }
 
-    /// Whether the answer ended behind its columns, since a cursor was opened.
+    /// True if the server opened a cursor, so that the answer ended behind the columns.
     pub fn opened_cursor(&self) -> bool {
         self.opened_cursor
     }
@@ -156,30 +155,30 @@ impl ResponseWalker {
         self.status
     }
 
-    /// What is added to the server's sequence ids for the client; the client's packets of a local file
-    /// need the opposite.
+    /// Returns the number that is added to the server's sequence ids for the client. It must be subtracted from the
+    /// sequence ids of a local file's packets, which the client sends.
     pub fn shift(&self) -> u8 {
         self.shift
     }
 
-    /// The sequence id, as the client counts, that a packet made by the proxy has at this place.
+    /// Returns the sequence id that the client expects of the next packet.
     pub fn client_seq(&self) -> u8 {
         self.seq.wrapping_add(self.shift)
     }
 
-    /// Whether the client is between two packets, so that one made by the proxy may follow.
+    /// True if no packet was forwarded only in part, so that the proxy may send one of its own.
     pub fn between_packets(&self) -> bool {
         !self.open && !self.continued
     }
 
-    /// Goes on after a local file, whose last packet had the sequence id `seq - 1` on the server's leg.
+    /// Continues after a local file, whose last packet had the sequence id `seq - 1` on the server's leg.
     pub fn resume(&mut self, seq: u8) {
         self.seq = seq;
         self.phase = Phase::First;
     }
 
-    /// Walks over `input`, appends what the client gets to `edits`, and tells how many bytes were
-    /// consumed. Sequence ids are rewritten in place, in consumed bytes only.
+    /// Walks over `input`, appends what the client gets to `edits`, and returns how many bytes were
+    /// consumed. Sequence ids are rewritten in `input`, only in consumed bytes.
     pub fn feed(
         &mut self,
         input: &mut [u8],
@@ -223,7 +222,7 @@ impl ResponseWalker {
                 return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
             }
             match self.look(header, rest)? {
-                // A client that has none of a packet can be told why the rest does not come.
+                // If the server is lost now, the client can still get an ERR packet: no part of this packet was sent.
                 Next::Opaque if header.total() > rest.len() && header.total() <= MAX_HELD_BACK => {
                     return Ok((at, Walked::More { need: header.total() }));
                 }
@@ -257,7 +256,7 @@ impl ResponseWalker {
         }
     }
 
-    /// Writes the client's statement id into the head of a COM_STMT_PREPARE's answer, which is whole.
+    /// Writes the client's statement id into the first packet of the answer to COM_STMT_PREPARE, which is complete.
     fn name_statement(&self, input: &mut [u8], at: usize) {
         let place = at + PacketHeader::LEN + 1;
         if let (Some(id), Some(bytes)) = (self.statement_id, input.get_mut(place..place + 4)) {
@@ -265,8 +264,8 @@ impl ResponseWalker {
         }
     }
 
-    /// Where the run of whole, ordinary rows from `at` on ends: most of most answers, so it has a loop of its
-    /// own. What is left to `feed` is whatever is special in any way.
+    /// Returns where the run of complete, ordinary rows that begins at `at` ends. Such rows are most of most answers,
+    /// so they have a loop of their own. Every other packet is left to `feed`.
     fn whole_rows(&mut self, input: &mut [u8], mut at: usize) -> usize {
         while let Some(&[a, b, c, seq, first]) = input.get(at..).and_then(|rest| rest.first_chunk::<5>()) {
             let len = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
@@ -287,7 +286,8 @@ impl ResponseWalker {
         at
     }
 
-    /// Begins to forward a packet: its header with the client's sequence id; the payload follows.
+    /// Begins to forward a packet: forwards its header, with the client's sequence id. `feed` forwards the payload.
+    /// Returns the offset of the payload.
     fn pass(&mut self, header: PacketHeader, input: &mut [u8], at: usize, edits: &mut Edits) -> usize {
         if self.shift != 0
             && let Some(seq) = input.get_mut(at + 3)
@@ -302,13 +302,13 @@ impl ResponseWalker {
         at + PacketHeader::LEN
     }
 
-    /// What to do with the packet that begins `rest`.
+    /// Decides what to do with the packet at the beginning of `rest`.
     fn look(&mut self, header: PacketHeader, rest: &[u8]) -> Result<Next, ProtocolError> {
         if self.continued || matches!(self.phase, Phase::Text | Phase::Columns(_) | Phase::Params { .. }) {
             return Ok(Next::Opaque);
         }
         if header.len == 0 {
-            // No packet of the protocol is empty here, but a row or a text may be all that a server says.
+            // Only a row or a text may be empty here, and texts were handled above.
             return match self.phase {
                 Phase::Rows { .. } => Ok(Next::Opaque),
                 _ => Err(ProtocolError::Truncated("the first byte of an answer")),
@@ -328,8 +328,8 @@ impl ResponseWalker {
         Ok(next)
     }
 
-    /// Handles a whole control packet. True: it goes to the client as it is, and the phase is set
-    /// for what follows it. False: it was replaced or dropped.
+    /// Handles a complete control packet, and sets the next phase. Returns true if the client gets the packet unchanged,
+    /// and false if the packet was replaced or dropped.
     fn control(
         &mut self,
         header: PacketHeader,
@@ -339,7 +339,7 @@ impl ResponseWalker {
     ) -> Result<bool, ProtocolError> {
         match (payload.first().copied().unwrap_or_default(), self.phase) {
             (0xff, _) => self.error(payload, edits, observer),
-            // MySQL answers a plain OK packet to some statements that it neither prepares nor refuses.
+            // MySQL answers with a plain OK packet to some statements that it neither prepares nor refuses.
             (0x00, Phase::Prepare) if payload.len() < PrepareOk::LEN => {
                 self.phase = Phase::LastPacket;
                 Ok(true)
@@ -396,7 +396,7 @@ impl ResponseWalker {
         }
     }
 
-    /// An OK packet, or the packet that ends rows: told to the observer, then as the client's leg has it.
+    /// Handles an OK packet, or the packet that ends rows: passes it to the observer, and translates it for the client.
     fn ok(
         &mut self,
         byte: u8,
@@ -434,16 +434,16 @@ impl ResponseWalker {
         Ok(false)
     }
 
-    /// Whether these flags of the packet behind the columns say that the rows come by COM_STMT_FETCH. A cursor of a
-    /// routine or of a compound statement sets SERVER_STATUS_CURSOR_EXISTS for all results while it is open: those are
-    /// followed by another result, and their rows come at once.
+    /// True if these flags of the packet behind the columns say that the client must get the rows with COM_STMT_FETCH.
+    /// An open cursor of a routine or of a compound statement sets SERVER_STATUS_CURSOR_EXISTS in all results, too: but
+    /// then another result follows, and the rows come at once.
     fn opens_cursor(&self, status: StatusFlags) -> bool {
         self.cursor
             && status.contains(StatusFlags::CURSOR_EXISTS)
             && !status.contains(StatusFlags::MORE_RESULTS_EXISTS)
     }
 
-    /// The EOF packet behind column or parameter definitions, from a server that still sends it.
+    /// Handles the EOF packet behind column or parameter definitions, from a server that still sends it.
     fn metadata_eof(
         &mut self,
         payload: &[u8],
@@ -474,7 +474,7 @@ impl ResponseWalker {
         Ok(keep)
     }
 
-    /// A packet went to the client whole: what comes now.
+    /// Sets the phase after a packet was forwarded completely.
     fn packet_ended(&mut self, edits: &mut Edits) -> Option<Walked> {
         let (next, eof) = self.phase.packet_ended(&self.legs);
         self.phase = next;
@@ -488,7 +488,7 @@ impl ResponseWalker {
         }
     }
 
-    /// In front of the first packet behind the columns.
+    /// Inserts the EOF packet behind the columns if the client still waits for it.
     #[inline]
     fn columns_eof(&mut self, edits: &mut Edits) {
         if self.phase == (Phase::Rows { columns_eof_due: true }) {
@@ -497,7 +497,7 @@ impl ResponseWalker {
         }
     }
 
-    /// The EOF packet behind metadata, for a client that waits for it.
+    /// Inserts the EOF packet behind metadata, for a client that expects it.
     fn insert_eof(&mut self, edits: &mut Edits) {
         let more = self.legs.also & StatusFlags::MORE_RESULTS_EXISTS;
         let status = (self.status & StatusFlags::OF_THE_SESSION) | more;
@@ -507,7 +507,7 @@ impl ResponseWalker {
     }
 }
 
-/// The names of a client's files that a statement has.
+/// The names of the client's files in a statement.
 #[derive(Debug)]
 struct LocalFiles(Vec<Vec<u8>>);
 
@@ -517,8 +517,8 @@ impl LocalFiles {
     }
 }
 
-/// Whether the server asks for the file that the statement named. `character_set_filesystem` can change the bytes of
-/// characters beyond ASCII, so those are not compared.
+/// True if the server asks for the file that the statement named. `character_set_filesystem` can change the bytes of
+/// characters outside ASCII, so these bytes are not compared.
 fn is_same_file(named: &[u8], asked: &[u8]) -> bool {
     let ascii = |name: &[u8]| -> Vec<u8> { name.iter().copied().filter(u8::is_ascii).collect() };
     named == asked || (!named.is_ascii() && !asked.is_ascii() && ascii(named) == ascii(asked))

@@ -1,9 +1,9 @@
-//! Where in an answer the walker stands, and what follows what.
+//! The walker's position in an answer, and the transitions between positions.
 
 use super::Legs;
 use crate::wire::{EofPacket, MAX_PAYLOAD, ProtocolError, ResponseShape};
 
-/// The place of the next packet.
+/// What the next packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The first packet of a result.
@@ -12,32 +12,32 @@ pub(super) enum Phase {
     FirstNext,
     /// The number of columns is being forwarded.
     Head(u64),
-    /// Column definitions still to come.
+    /// The number of column definitions still to come.
     Columns(u64),
-    /// The EOF packet behind them.
+    /// The EOF packet behind the column definitions.
     ColumnsEof,
     /// Rows, up to the packet that ends them.
     Rows {
-        /// The client waits for an EOF packet that this server does not send. It is put in front of the
-        /// first row, not behind the last column: an answer that opens a cursor has just one EOF packet.
+        /// The client waits for an EOF packet that this server does not send. The walker inserts it before the next
+        /// packet, not right behind the last column: an answer that opens a cursor has just one EOF packet.
         columns_eof_due: bool,
     },
     /// One OK, EOF or ERR packet.
     Single,
-    /// The head of the answer to COM_STMT_PREPARE.
+    /// The first packet of the answer to COM_STMT_PREPARE.
     Prepare,
-    /// That head is being forwarded.
+    /// The first packet of the answer to COM_STMT_PREPARE is being forwarded.
     PrepareHead { params: u16, columns: u16 },
     /// Parameter or column definitions of a prepared statement.
     Params {
-        /// Still to come of this block.
+        /// The number of definitions of this block still to come.
         left: u16,
-        /// The size of the block behind it.
+        /// The number of definitions in the block behind it.
         then: u16,
     },
-    /// The EOF packet behind such a block.
+    /// The EOF packet behind a block of definitions of a prepared statement.
     ParamsEof { then: u16 },
-    /// That EOF packet is being forwarded.
+    /// The EOF packet behind a block of definitions is being forwarded.
     ParamsEofPassing { then: u16 },
     /// Column definitions up to an EOF packet.
     Fields,
@@ -49,18 +49,18 @@ pub(super) enum Phase {
     Infile,
     /// The last packet is being forwarded.
     LastPacket,
-    /// Nothing more.
+    /// No packet: the answer is complete.
     Done,
 }
 
 /// What to do with the packet at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Forward it without looking further.
+    /// Forward it without reading it.
     Opaque,
-    /// It must be whole, and is read.
+    /// Wait until it is complete, and read it.
     Control,
-    /// This many bytes are needed to tell.
+    /// Wait for this many bytes to decide.
     Wait(usize),
 }
 
@@ -77,13 +77,13 @@ impl Phase {
         }
     }
 
-    /// By the first byte of a packet of `len` bytes.
+    /// Decides by the first byte of a packet with a payload of `len` bytes.
     pub(super) fn look(self, first: u8, len: usize, legs: &Legs) -> Result<Next, ProtocolError> {
         let unexpected = |expected| Err(ProtocolError::Unexpected { expected, byte: first });
         match (self, first) {
             (_, 0xff) => Ok(Next::Control),
             (Phase::Rows { .. } | Phase::Fields, 0xfe) => {
-                // A row whose first value is 16 MiB or longer begins with 0xfe too, but fills its packet.
+                // A row whose first value is 16 MiB or longer begins with 0xfe, too, but its packet has `MAX_PAYLOAD`.
                 let limit = if legs.server_deprecate_eof { MAX_PAYLOAD } else { EofPacket::MAX_LEN };
                 Ok(if len < limit { Next::Control } else { Next::Opaque })
             }
@@ -100,12 +100,12 @@ impl Phase {
         }
     }
 
-    /// Whether MORE_RESULTS_EXISTS means something here.
+    /// True if MORE_RESULTS_EXISTS has a meaning in this phase.
     pub(super) fn may_have_more(self) -> bool {
         matches!(self, Phase::First | Phase::Rows { .. } | Phase::ColumnsEof)
     }
 
-    /// After a metadata EOF packet that the client gets (`kept`) or not.
+    /// Returns the phase after an EOF packet behind metadata. `kept`: the client gets the packet.
     pub(super) fn after_eof(self, kept: bool) -> Phase {
         match self {
             Phase::ParamsEof { then } if kept => Phase::ParamsEofPassing { then },
@@ -122,7 +122,8 @@ impl Phase {
         }
     }
 
-    /// After a packet that was forwarded whole. True: the client waits for an EOF packet here.
+    /// Returns the phase after a packet that was forwarded completely, and whether the client waits for an EOF packet
+    /// now.
     pub(super) fn packet_ended(self, legs: &Legs) -> (Phase, bool) {
         let server_eof = !legs.server_deprecate_eof;
         let eof_due = !server_eof && !legs.client_deprecate_eof;

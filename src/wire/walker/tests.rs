@@ -10,7 +10,7 @@ use proptest::prelude::*;
 enum P {
     /// The same on both legs.
     Raw(Vec<u8>),
-    /// Behind metadata; not sent with DEPRECATE_EOF.
+    /// The EOF packet behind metadata; not sent with DEPRECATE_EOF.
     MetaEof,
     /// The end of rows.
     End(u16),
@@ -131,7 +131,7 @@ fn leg_product() -> Vec<(Capabilities, Capabilities)> {
 fn check(answer: &[P], shape: ResponseShape) {
     for (server, client) in leg_product() {
         let from = encode(answer, server, false);
-        // What a server without trackers does not say cannot reach the client.
+        // Without SESSION_TRACK on the server's leg there are no state changes to forward.
         let track = Capabilities::SESSION_TRACK;
         let told: Vec<P> = answer
             .iter()
@@ -201,13 +201,13 @@ fn a_cursor_ends_after_the_columns() {
     check(&[P::End(AUTO | 0x80)], ResponseShape::Rows);
 }
 
-/// A compound statement or a procedure has one open: SERVER_STATUS_CURSOR_EXISTS stands in all that it answers.
+/// A compound statement or a procedure has a cursor open: all its results have SERVER_STATUS_CURSOR_EXISTS.
 #[test]
 fn a_cursor_of_the_server_ends_nothing() {
     for shape in [ResponseShape::Results, ResponseShape::Cursor] {
         let mut p = result_set(&[], AUTO | MORE | CURSOR);
         p.extend(result_set(&[b"\x01a\x01b"], AUTO | MORE | CURSOR));
-        // MySQL says so to the end.
+        // MySQL sets the flag in the last packet, too.
         p.push(P::Ok(AUTO | CURSOR, b""));
         check(&p, shape);
         // The EOF packet behind the columns has the flag, too, and rows follow it.
@@ -226,13 +226,13 @@ fn a_cursor_of_the_server_ends_nothing() {
             assert!(got == bytes && left == 0);
             let dep = Capabilities::DEPRECATE_EOF;
             let (got, _, left) = walk(&bytes, shape, Legs::new(empty, dep), &[cuts]);
-            // What a server cannot say in an EOF packet stays unsaid.
+            // The bytes can differ: an EOF packet lacks fields that an OK packet has.
             assert!(left == 0 && got.len() == encode(&p, dep, false).len());
         }
     }
 }
 
-/// The flag alone, in an answer to a command that did not ask for a cursor.
+/// SERVER_STATUS_CURSOR_EXISTS in an answer to a command that did not ask for a cursor.
 #[test]
 fn only_who_asks_for_a_cursor_gets_one() {
     check(&result_set(&[], AUTO | CURSOR), ResponseShape::Results);
@@ -260,7 +260,7 @@ fn field_list_statistics_and_nothing() {
 
 #[test]
 fn rows_that_look_like_something_else() {
-    // A text row whose first value is empty, NULL, or 0xfe by its length prefix.
+    // Text rows whose first value is empty, or NULL, or has a length prefix of 0xfe.
     let mut fe_row = vec![0xfe];
     fe_row.extend_from_slice(&(MAX_PAYLOAD as u64 + 5).to_le_bytes());
     fe_row.resize(MAX_PAYLOAD + 14, 0xfe);
@@ -313,7 +313,7 @@ fn a_server_gets_no_file_that_the_statement_does_not_name() {
         ("/tmp/x", b"/tmp/x\xc3\xa4", false),
         ("/tmp/x", b"/tmp/x", true),
         ("a b", b"b", true),
-        // As `character_set_filesystem` has it.
+        // The name in latin1, as `character_set_filesystem` can change it.
         ("/tmp/\u{e4}", b"/tmp/\xe4", true),
         ("/tmp/\u{e4}", b"/etc/\xe4", false),
     ] {
