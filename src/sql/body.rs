@@ -1,16 +1,17 @@
-//! What a stored routine's body does: split into its statements and expressions, each of which
-//! [`classify`] judges. In doubt it may do anything. Servers do not check what a routine declares
-//! about itself, so a body that can be seen counts more.
+//! What the body of a stored routine does: the body is split into its statements and expressions,
+//! and [`classify`] judges each of them. A body that is not fully understood may do anything.
+//! Servers do not check what a routine declares about itself, so a visible body counts more than
+//! the declaration.
 
 use std::collections::HashSet;
 
 use super::classify::{Context, RoutineFacts, Routines, classify};
 use super::{Effects, Kind, Lexer, Options, StatementKind, Token, steps};
 
-/// Longer bodies are not looked into.
+/// Bodies with more tokens are not judged, and may do anything.
 const MAX_TOKENS: usize = 50_000;
 
-/// Judges a body. `schema` is the routine's own, in which the names of its calls are looked up by `routines`.
+/// Judges a body. `schema` is the schema of the routine: unqualified calls in the body refer to routines in it.
 pub fn judge(body: &[u8], options: Options, schema: &[u8], routines: &dyn Routines) -> RoutineFacts {
     let Some(tokens) = tokens(body, options) else { return RoutineFacts::Other };
     let context = Context { options, schema };
@@ -25,7 +26,8 @@ pub fn judge(body: &[u8], options: Options, schema: &[u8], routines: &dyn Routin
     }
 }
 
-/// The tokens that mean something; None if servers may read them in several ways.
+/// Returns the tokens except white space and comments; None if servers may read the body in several ways, or if it is
+/// too long.
 fn tokens(body: &[u8], options: Options) -> Option<Vec<Token<'_>>> {
     let mut tokens = Vec::new();
     for token in Lexer::new(body, options).filter(|token| !token.is_trivia()) {
@@ -41,11 +43,11 @@ struct Judge<'a> {
     body: &'a [u8],
     context: Context<'a>,
     routines: &'a dyn Routines,
-    /// Declared so far, in lower case; a SET of any other name may be one of a parameter or of a system variable.
+    /// The local variables declared so far, in lower case. A SET of any other name may set a system variable.
     variables: HashSet<Vec<u8>>,
-    /// It only reads.
+    /// True as long as everything judged only reads.
     reads: bool,
-    /// It leaves nothing behind in the session.
+    /// True as long as nothing judged leaves anything behind in the session.
     clean: bool,
 }
 
@@ -54,7 +56,7 @@ impl<'a> Judge<'a> {
         self.clean = false;
     }
 
-    /// What stands between two semicolons: control words, then a statement.
+    /// Judges the tokens between two semicolons: control words, then a statement.
     fn piece(&mut self, mut toks: &[Token<'a>]) {
         while let [first, rest @ ..] = toks {
             toks = match rest {
@@ -72,7 +74,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Judges the expression up to the keyword; returns what stands behind that.
+    /// Judges the expression up to the keyword; returns the tokens behind the keyword.
     fn until<'t>(&mut self, keyword: &str, toks: &'t [Token<'a>]) -> &'t [Token<'a>] {
         let Some(at) = outside(toks, |token| token.is(keyword)) else {
             self.other();
@@ -83,7 +85,8 @@ impl<'a> Judge<'a> {
         rest.get(1..).unwrap_or_default()
     }
 
-    /// Behind DECLARE; returns the statement that belongs to it.
+    /// Judges the tokens behind DECLARE; returns the query of a cursor or the statement of a handler, which is judged
+    /// next.
     fn declare<'t>(&mut self, toks: &'t [Token<'a>]) -> &'t [Token<'a>] {
         match toks {
             [_, kind, ..] if kind.is("CURSOR") => match outside(toks, |token| token.is("FOR")) {
@@ -120,7 +123,7 @@ impl<'a> Judge<'a> {
                 self.assignment(assignment);
             }
         } else if verb(&["END", "LEAVE", "ITERATE", "OPEN", "CLOSE"]) {
-            // END LOOP label
+            // `END LOOP label` is the longest that is understood.
             if rest.len() > 2 {
                 self.other();
             }
@@ -133,7 +136,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// `name = expression` of a declared variable.
+    /// Judges `name = expression`, where the name must be that of a declared variable.
     fn assignment(&mut self, toks: &[Token<'a>]) {
         match toks {
             [name, sign, value @ ..]
@@ -147,14 +150,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A query, with or without INTO variables, which a routine's local ones only are without `@`.
+    /// Judges a query, with or without INTO. INTO only local variables (names without `@`) is left out.
     fn query(&mut self, toks: &[Token<'a>]) {
         let Some(at) = outside(toks, |token| token.is("INTO")) else {
             return self.classify(self.text(toks));
         };
         let (before, into) = toks.split_at(at);
         let local = local_variables(into.get(1..).unwrap_or_default());
-        // A user variable, a file: left to be judged with the INTO.
+        // INTO user variables or a file stays in the text, so that `classify` judges it.
         let from = local.map_or(0, |count| count + 1);
         let mut text = self.text(before).to_vec();
         text.push(b' ');
@@ -170,7 +173,7 @@ impl<'a> Judge<'a> {
 
     fn classify(&mut self, sql: &[u8]) {
         let class = classify(sql, self.context, self.routines);
-        // What it looks at in the session is the caller's business: every call counts as looking.
+        // What the body reads of the session does not count here: the classification of every call assumes it anyway.
         let looks = Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
         let harmless = Effects::REPEATABLE | Effects::LOCKS_ROWS | Effects::CALLS | looks;
         let kinds = [StatementKind::Read, StatementKind::Admin, StatementKind::Write];
@@ -178,7 +181,7 @@ impl<'a> Judge<'a> {
         self.reads &= class.is_read() && !class.effects.contains(Effects::LOCKS_ROWS);
     }
 
-    /// From the first to the last token.
+    /// Returns the text from the first to the last token.
     fn text(&self, toks: &[Token<'a>]) -> &'a [u8] {
         match (toks.first(), toks.last()) {
             (Some(first), Some(last)) => {
@@ -189,7 +192,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// How many tokens a list of names has that stands first; None if something else stands in it.
+/// Returns how many tokens the list of names at the beginning has; None if it contains anything but names.
 fn local_variables(toks: &[Token<'_>]) -> Option<usize> {
     let mut count = 0;
     loop {
@@ -216,7 +219,7 @@ fn unquoted<'a>(token: &Token<'a>) -> &'a [u8] {
     }
 }
 
-/// The place of the first token outside parentheses of which this holds.
+/// Returns the position of the first token outside parentheses for which `wanted` is true.
 fn outside(toks: &[Token<'_>], wanted: impl Fn(&Token<'_>) -> bool) -> Option<usize> {
     let mut depth = 0usize;
     toks.iter().inspect(|_| steps::count(1)).position(|token| {
@@ -241,7 +244,7 @@ fn split_outside<'t, 'a>(mut toks: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     parts
 }
 
-/// Behind HANDLER: `FOR condition, condition` …; the handler's statement follows.
+/// Skips `FOR condition, condition …` behind HANDLER; returns the handler's statement.
 fn behind_conditions<'t, 'a>(toks: &'t [Token<'a>]) -> Option<&'t [Token<'a>]> {
     let [keyword, toks @ ..] = toks else { return None };
     if !keyword.is("FOR") {

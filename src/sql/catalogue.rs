@@ -1,5 +1,6 @@
-//! The servers' stored routines, as far as it matters here: which of them only read, which leave
-//! nothing behind in the session that calls them. Immutable; read anew, it is replaced whole.
+//! The servers' stored routines: which of them only read, and which leave nothing behind in the
+//! session that calls them. A catalogue is immutable; when the routines are read again, a new one
+//! replaces it.
 
 use std::collections::HashMap;
 
@@ -7,12 +8,13 @@ use super::body;
 use super::classify::{RoutineFacts, Routines};
 use super::lexer::Options;
 
-/// Routines that call others are judged after those; deeper chains of calls than this may do anything.
+/// How many times all routines are judged. A routine needs one more round than the routines that it calls; if a chain of
+/// calls is deeper than this, the routines at its top may do anything.
 const MAX_ROUNDS: usize = 8;
-/// Names have 64 characters of at most 4 bytes.
+/// The longest name, in bytes: 64 characters of at most 4 bytes each.
 const MAX_NAME: usize = 256;
 
-/// A function or a procedure: each has its own names.
+/// A function or a procedure. A function and a procedure may have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RoutineKind {
     /// CREATE FUNCTION
@@ -21,53 +23,53 @@ pub enum RoutineKind {
     Procedure,
 }
 
-/// SQL_DATA_ACCESS: what the routine says of itself.
+/// SQL_DATA_ACCESS: what the routine declares about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataAccess {
     /// NO SQL, READS SQL DATA
     Reads,
-    /// CONTAINS SQL, which is what stands there when nobody said anything.
+    /// CONTAINS SQL, the default if nothing was declared
     Contains,
     /// MODIFIES SQL DATA
     Modifies,
 }
 
-/// What can be seen of a body.
+/// The body of a routine, as far as the proxy can see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// The account may not see it.
+    /// The proxy's account may not see the body.
     Hidden,
-    /// It is there, but too long, or in another language than SQL.
+    /// The body is too long, or in a language other than SQL.
     Opaque,
-    /// Its text in UTF-8, and how it was read when it was created.
+    /// The text of the body in UTF-8, and the lexer options of the session that created the routine.
     Text(Box<[u8]>, Options),
 }
 
-/// A routine as the servers' tables have it.
+/// A routine as it is in the servers' tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// Where it belongs.
+    /// The schema of the routine.
     pub schema: Box<[u8]>,
-    /// Its name.
+    /// The name of the routine.
     pub name: Box<[u8]>,
-    /// What it is.
+    /// Function or procedure.
     pub kind: RoutineKind,
-    /// What it says of itself.
+    /// What the routine declares about itself.
     pub access: DataAccess,
-    /// What it is made of.
+    /// The body of the routine.
     pub body: Body,
 }
 
-/// By name in lower case.
+/// Routines by name in lower case.
 type Places = HashMap<Box<[u8]>, Named>;
 
-/// The routines of one name. Schemas without number may have one, and a text may name it without end: neither may
-/// make a lookup longer.
+/// The routines of one name. Any number of schemas may have a routine of that name, and a text may call it any number
+/// of times; so every lookup must take constant time.
 #[derive(Debug, Clone)]
 struct Named {
-    /// Their places in `definitions`, by schema in lower case.
+    /// The indexes of the routines in `definitions`, by schema in lower case.
     in_schema: HashMap<Box<[u8]>, Vec<usize>>,
-    /// What is true of all of them.
+    /// The worst of the facts of all these routines: the answer if the schema is unknown.
     worst: RoutineFacts,
 }
 
@@ -77,7 +79,7 @@ impl Default for Named {
     }
 }
 
-/// See the module.
+/// The catalogue of stored routines; see the module.
 #[derive(Debug, Clone, Default)]
 pub struct RoutineCatalogue {
     version: u64,
@@ -85,12 +87,13 @@ pub struct RoutineCatalogue {
     definitions: Vec<Definition>,
     functions: Places,
     procedures: Places,
-    /// What is known of each of `definitions`.
+    /// What is known of each routine, in the order of `definitions`.
     facts: Vec<RoutineFacts>,
 }
 
 impl RoutineCatalogue {
-    /// The next catalogue, None if it says the same. `complete`: these are all there are.
+    /// Returns the catalogue that replaces this one, or None if nothing changed. `complete`: `definitions` has all
+    /// routines of the servers.
     pub fn replaced_by(&self, mut definitions: Vec<Definition>, complete: bool) -> Option<Self> {
         definitions.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         if self.version > 0 && self.complete == complete && self.definitions == definitions {
@@ -112,12 +115,13 @@ impl RoutineCatalogue {
         Some(next)
     }
 
-    /// How many routines there are, and how many of them only read.
+    /// Returns how many routines there are, and how many of them only read.
     pub fn counts(&self) -> (usize, usize) {
         (self.facts.len(), self.facts.iter().filter(|facts| **facts == RoutineFacts::ReadsOnly).count())
     }
 
-    /// From "each may do anything" upwards: what calls others gets better when they do.
+    /// Judges all routines. Each begins as "may do anything"; the facts of a routine can improve in the round after the
+    /// facts of the routines that it calls improved.
     fn judge(&mut self) {
         for _ in 0..MAX_ROUNDS {
             let judged = self.definitions.iter().zip(&self.facts);
@@ -148,7 +152,7 @@ impl RoutineCatalogue {
         }
     }
 
-    /// The worst of those that the name may mean.
+    /// Returns the worst facts of the routines that the name may mean.
     fn find(&self, places: &Places, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
         let mut lower = [0; MAX_NAME];
         let Some(lower) = lower.get_mut(..name.len()) else { return RoutineFacts::Unknown };
@@ -164,7 +168,7 @@ impl RoutineCatalogue {
     }
 }
 
-/// The worst of what is known of the routines at these places.
+/// Returns the worst facts of the routines at these indexes.
 fn worst<'a>(facts: &[RoutineFacts], places: impl IntoIterator<Item = &'a usize>) -> RoutineFacts {
     let known = places.into_iter().filter_map(|at| facts.get(*at)).copied();
     known.max_by_key(|facts| severity(*facts)).unwrap_or(RoutineFacts::Unknown)

@@ -1,12 +1,12 @@
-//! What a statement is and does, as the split needs to know it: the answer of
-//! [`super::classify()`]. Small, `Copy`, and decided without the network.
+//! What a statement is and does, as far as the read/write split needs it: the result of
+//! [`super::classify()`]. Small, `Copy`, and decided without asking a server.
 
-/// The kind of a statement; of several in one text, the strictest.
+/// The kind of a statement. A text of several statements has the strictest of their kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatementKind {
-    /// Changes nothing that outlives it, and any server can answer it.
+    /// Changes nothing that outlives the statement, and any server can answer it.
     Read,
-    /// What a session is, or what its last statement did: USE, SET, SHOW WARNINGS, PREPARE, …
+    /// About the state of the session, or about its last statement: USE, SET, SHOW WARNINGS, PREPARE, …
     Session,
     /// BEGIN, COMMIT, SAVEPOINT, SET TRANSACTION, XA, …
     Transaction,
@@ -14,7 +14,7 @@ pub enum StatementKind {
     Admin,
     /// Changes rows, or may.
     Write,
-    /// Changes definitions; commits by itself.
+    /// Changes definitions; commits implicitly.
     Ddl,
     /// Not understood.
     Unknown,
@@ -24,29 +24,31 @@ bitflags::bitflags! {
     /// What a statement needs of its session's server connection, and what it leaves there.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Effects: u64 {
-        /// It can be run twice without harm, as long as its first answer was not seen: a read without side effects.
+        /// The statement can be run twice without harm, as long as the client did not see its first answer: a read
+        /// without side effects.
         const REPEATABLE = 1;
         /// Several statements in the text.
         const SEVERAL = 1 << 1;
         /// Rows are locked to the transaction's end: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE.
         const LOCKS_ROWS = 1 << 2;
 
-        // What it asks of the statement before it, or of the session.
+        // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.
         const READS_DIAGNOSTICS = 1 << 8;
         /// `ROW_COUNT()`
         const READS_ROW_COUNT = 1 << 9;
         /// `FOUND_ROWS()`
         const READS_FOUND_ROWS = 1 << 10;
-        /// `LAST_INSERT_ID()`, `@@last_insert_id`, `@@identity`, or what may ask for it unseen (CALL, unknown functions).
+        /// `LAST_INSERT_ID()`, `@@last_insert_id`, `@@identity`, or what may read them out of sight (CALL, unknown
+        /// functions).
         const READS_INSERT_ID = 1 << 11;
         /// A user variable is named: `@x`.
         const READS_USER_VARIABLES = 1 << 12;
         /// `LASTVAL()`, PREVIOUS VALUE FOR.
         const READS_SEQUENCE = 1 << 13;
 
-        // What it leaves on the connection.
-        /// A SET that gives user variables literals only: `super::parts::user_variables` reads them.
+        // What the statement leaves on the connection.
+        /// A SET that assigns only literals to user variables: `super::parts::user_variables` reads them.
         const SETS_LITERALS = 1 << 16;
         /// User variables get, or may get, values that only the server knows: `:=`, INTO @x, SET @x = expression.
         const SETS_USER_VARIABLES = 1 << 17;
@@ -62,7 +64,7 @@ bitflags::bitflags! {
         const UNLOCKS = 1 << 22;
         /// GET_LOCK().
         const GET_LOCK = 1 << 23;
-        /// RELEASE_ALL_LOCKS() stands alone in its statement.
+        /// RELEASE_ALL_LOCKS() alone in its statement.
         const RELEASES_LOCKS = 1 << 24;
         /// HANDLER … OPEN.
         const HANDLER_OPEN = 1 << 25;
@@ -76,9 +78,9 @@ bitflags::bitflags! {
         const DEALLOCATES = 1 << 29;
         /// SQL_CALC_FOUND_ROWS.
         const CALC_FOUND_ROWS = 1 << 30;
-        /// NEXTVAL, NEXT VALUE FOR, SETVAL: LASTVAL answers by it later.
+        /// NEXTVAL, NEXT VALUE FOR, SETVAL: they set what LASTVAL returns later.
         const USES_SEQUENCE = 1 << 31;
-        /// Leaves, or may leave, something that none of these names: CALL of a procedure that is not known to be
+        /// Leaves, or may leave, something that has no flag of its own: CALL of a procedure that is not known to be
         /// harmless, BINLOG, XA, unknown statements, …
         const LEAVES_UNKNOWN = 1 << 32;
 
@@ -93,30 +95,30 @@ bitflags::bitflags! {
         const COMMITS_IMPLICITLY = 1 << 43;
         /// SET TRANSACTION for the next transaction only.
         const SETS_NEXT_TRANSACTION = 1 << 44;
-        /// A SET of any kind, USE: the session trackers tell what came of it.
+        /// A SET of any kind, or USE: the session trackers report the result.
         const SETS_STATE = 1 << 45;
         /// CALL.
         const CALLS = 1 << 46;
-        /// Routines may have been created, changed or dropped: the catalogue is to be read again.
+        /// Routines may be created, changed or dropped: the catalogue must be read again.
         const CHANGES_ROUTINES = 1 << 47;
         /// START TRANSACTION READ WRITE: may write, whatever the session's access mode is.
         const BEGINS_READ_WRITE = 1 << 48;
 
-        /// SET ROLE: another role of the account is active.
+        /// SET ROLE: changes the active role.
         const SETS_ROLE = 1 << 50;
 
-        /// What new connections begin with may be another from now on: SET GLOBAL, SET PERSIST, RESET PERSIST; on all
-        /// servers if it is about accounts, their privileges and roles.
+        /// Changes the initial state of new connections. SET GLOBAL, SET PERSIST and RESET PERSIST do so on one server;
+        /// statements about accounts, privileges and roles on all servers.
         const RENEWS = 1 << 51;
 
-        /// May be about the proxy's own variable: `super::own::parse` tells.
+        /// May be about the proxy's own variable: `super::own::parse` decides.
         const MAY_BE_OWN = 1 << 49;
 
         /// LOAD DATA LOCAL, LOAD XML LOCAL: the server asks the client for a file, which
         /// `super::parts::local_files` names.
         const LOADS_LOCAL_FILE = 1 << 50;
 
-        // Comments that overrule.
+        // Comments that override the classification or the read level.
         /// `/* pointsman: primary */`
         const HINT_PRIMARY = 1 << 56;
         /// `/* pointsman: replica */`
@@ -137,7 +139,7 @@ bitflags::bitflags! {
 /// Why a statement has its class: a metric label, and the answer of `explain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClassReason {
-    /// SELECT and the like of tables and harmless functions.
+    /// SELECT, TABLE, VALUES, … that use only tables and harmless functions.
     PlainRead,
     /// SHOW and DESCRIBE of definitions, EXPLAIN of a read.
     Definitions,
@@ -155,7 +157,7 @@ pub enum ClassReason {
     ServerFile,
     /// User variables are set by an expression.
     UserVariable,
-    /// It asks what the statement before it did.
+    /// It asks what the previous statement did.
     LooksBack,
     /// `LAST_INSERT_ID()`
     InsertId,
@@ -185,23 +187,23 @@ pub enum ClassReason {
     NotUnderstood,
     /// A quote or comment without end, or bytes that could be read in two ways.
     Ambiguous,
-    /// A comment says so.
+    /// A comment overrides the class.
     Hint,
 }
 
-/// See the module.
+/// The result of the classification; see the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementClass {
-    /// What it is.
+    /// The kind of the statement.
     pub kind: StatementKind,
-    /// What it needs and leaves.
+    /// What the statement needs of its connection, and what it leaves there.
     pub effects: Effects,
-    /// Why it is so.
+    /// Why the statement has this class.
     pub reason: ClassReason,
 }
 
 impl StatementKind {
-    /// As metrics and `explain` spell it.
+    /// Returns the name in metrics and in the answer of `explain`.
     pub const fn as_str(self) -> &'static str {
         match self {
             StatementKind::Read => "read",
@@ -216,7 +218,7 @@ impl StatementKind {
 }
 
 impl ClassReason {
-    /// For people: "it …".
+    /// Returns words for people that complete the sentence "it …".
     pub const fn words(self) -> &'static str {
         match self {
             ClassReason::PlainRead => "only reads, by functions that are known to be harmless",
@@ -251,19 +253,19 @@ impl ClassReason {
 }
 
 impl Effects {
-    /// All comments that overrule.
+    /// All hints, which are comments that override the classification or the read level.
     pub const HINTS: Effects = Effects::HINT_PRIMARY
         .union(Effects::HINT_REPLICA)
         .union(Effects::HINT_EXPLAIN)
         .union(Effects::HINT_LEVELS);
 
-    /// Those that say how fresh the statement's reads must be.
+    /// The hints that say how fresh the statement's reads must be.
     pub const HINT_LEVELS: Effects = Effects::HINT_STRONG
         .union(Effects::HINT_SESSION)
         .union(Effects::HINT_BOUNDED)
         .union(Effects::HINT_EVENTUAL);
 
-    /// What of it keeps a session on its connection, in words.
+    /// Returns words for those of the effects that keep a session on its connection.
     pub fn leaves(self) -> impl Iterator<Item = &'static str> {
         const WORDS: [(Effects, &str); 12] = [
             (Effects::SETS_USER_VARIABLES, "user variables"),
@@ -284,12 +286,12 @@ impl Effects {
 }
 
 impl StatementClass {
-    /// Whether a replica may answer it, the session's state aside.
+    /// True if a replica may answer the statement, unless the session's state forbids it.
     pub fn is_read(&self) -> bool {
         self.kind == StatementKind::Read
     }
 
-    /// What is known of a text that nobody looked at.
+    /// The class of a text that was not examined.
     pub const UNKNOWN: StatementClass = StatementClass {
         kind: StatementKind::Unknown,
         effects: Effects::LEAVES_UNKNOWN.union(Effects::READS_INSERT_ID),

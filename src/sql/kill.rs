@@ -1,4 +1,4 @@
-//! `KILL` of a connection, whose id is the proxy's: [`parse`] finds the id and the kind.
+//! `KILL` of a connection, with a connection id that the proxy assigned: [`parse`] returns the id and the kind.
 
 use super::{Kind, Lexer, Options, Token};
 
@@ -14,14 +14,14 @@ pub enum Target {
 /// A `KILL` statement with a literal id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kill {
-    /// The connection id as the client wrote it: the proxy's.
+    /// The connection id as the client wrote it, which is one that the proxy assigned.
     pub id: u64,
-    /// What it ends.
+    /// What the statement ends.
     pub target: Target,
 }
 
-/// Reads `KILL [HARD|SOFT] [CONNECTION|QUERY] n` standing alone, with or without a `;`.
-/// None for everything else: MariaDB's `QUERY ID n` and `USER name`, an id that is an
+/// Reads a text that is only `KILL [HARD|SOFT] [CONNECTION|QUERY] n`, with or without a `;`.
+/// Returns None for everything else: MariaDB's `QUERY ID n` and `USER name`, an id that is an
 /// expression, versioned comments, several statements.
 pub fn parse(sql: &[u8], options: Options) -> Option<Kill> {
     if options.is_ambiguous(sql) {

@@ -1,6 +1,6 @@
 //! The parts of a statement that the session remembers: values of user variables, names of temporary tables,
-//! prepared statements and locks. Each answers for a text of one statement without versioned comments; None means
-//! that the text does not tell, and what it does is then not known.
+//! prepared statements and locks. Most functions read a text of one statement without versioned comments; None means
+//! that the text is not such a statement or does not say, so its effect is unknown.
 
 use super::classify::session::items;
 use super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
@@ -13,19 +13,19 @@ pub use variables::{
     Given, SystemVariable, named_user_variables, sets_charset_too, system_variables, user_variables,
 };
 
-/// A name as it is compared: without quotes, in lower case.
+/// A name in the form in which names are compared: without quotes, in lower case.
 pub type Name = Vec<u8>;
 
-/// A table's name as it is written, without quotes.
+/// A table's name without quotes, in its original case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableName {
-    /// The schema, if one is written.
+    /// The schema, if the text names one.
     pub schema: Option<Vec<u8>>,
     /// The table.
     pub table: Vec<u8>,
 }
 
-/// Runs `read` over the text's only statement.
+/// Calls `read` with the only statement of a text. Returns None for several statements or versioned comments.
 fn single<T>(sql: &[u8], options: Options, read: impl Fn(Statement<'_, '_>) -> Option<T>) -> Option<T> {
     let mut found = None;
     let mut count = 0usize;
@@ -36,7 +36,7 @@ fn single<T>(sql: &[u8], options: Options, read: impl Fn(Statement<'_, '_>) -> O
     found.filter(|_| split.is_ok() && count == 1)
 }
 
-/// The value between a name's or string's quotes, doubled quotes made single.
+/// Returns a name or string without its quotes, and with doubled quotes inside replaced by single ones.
 fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
     let Some((quote, name)) = tok.text.first().zip(match tok.kind {
         Kind::QuotedIdentifier | Kind::String => Some(tok.name()),
@@ -55,15 +55,16 @@ fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
     value
 }
 
-/// A name of which the servers do not ask how letters outside ASCII compare, in lower case.
+/// Returns a name in lower case; None if it has characters outside ASCII, whose comparison depends on the server.
 fn plain_name(tok: &Tok<'_>) -> Option<Name> {
     let name = unquoted(tok).to_ascii_lowercase();
     let kind = matches!(tok.kind, Kind::Word | Kind::QuotedIdentifier | Kind::String | Kind::Number);
     (kind && !name.is_empty() && name.is_ascii()).then_some(name)
 }
 
-/// Whether a SET changes what the session trackers report, and nothing that they would have to report but autocommit,
-/// which every answer tells: `Some(true)`. `Some(false)`: it changes other things, too. None: it is no such SET.
+/// Checks for a SET that changes what the session trackers report. `Some(true)`: the SET changes nothing else, except
+/// perhaps autocommit, which is in the status flags of every answer. `Some(false)`: it changes other variables, too.
+/// None: it is no such SET.
 pub fn changes_trackers(sql: &[u8], options: Options) -> Option<bool> {
     let named = |item: &Statement<'_, '_>, names: &[&str]| {
         let at = item.iter().position(Tok::is_assignment).unwrap_or(0);
@@ -86,7 +87,7 @@ pub fn changes_trackers(sql: &[u8], options: Options) -> Option<bool> {
     })
 }
 
-/// The table that a CREATE TEMPORARY TABLE makes.
+/// Returns the table that a CREATE TEMPORARY TABLE creates.
 pub fn temporary_table(sql: &[u8], options: Options) -> Option<TableName> {
     single(sql, options, |statement| {
         let words = ["CREATE", "OR", "REPLACE", "TEMPORARY", "TABLE", "SEQUENCE", "IF", "NOT", "EXISTS"];
@@ -97,7 +98,7 @@ pub fn temporary_table(sql: &[u8], options: Options) -> Option<TableName> {
     })
 }
 
-/// The tables that a `DROP [TEMPORARY] TABLE` drops.
+/// Returns the tables that a `DROP [TEMPORARY] TABLE` drops.
 pub fn dropped_tables(sql: &[u8], options: Options) -> Option<Vec<TableName>> {
     single(sql, options, |statement| {
         let words = ["DROP", "TEMPORARY", "TABLE", "TABLES", "SEQUENCE", "IF", "EXISTS"];
@@ -121,7 +122,7 @@ pub fn dropped_tables(sql: &[u8], options: Options) -> Option<Vec<TableName>> {
     })
 }
 
-/// A table's name at the start, and how many tokens it takes.
+/// Returns the table's name at the start, and how many tokens it has.
 fn table(rest: Statement<'_, '_>) -> Option<(TableName, usize)> {
     let (first, second) = (rest.at(0), rest.at(2));
     if !first.is_name() {
@@ -136,7 +137,7 @@ fn table(rest: Statement<'_, '_>) -> Option<(TableName, usize)> {
     }
 }
 
-/// Of `PREPARE name FROM 'text'` the name and the text that is prepared, None when it comes from elsewhere.
+/// Returns the name and the text of `PREPARE name FROM 'text'`; None if the text is not a literal.
 pub fn prepared(sql: &[u8], options: Options) -> Option<(Name, Vec<u8>)> {
     single(sql, options, |statement| {
         let (name, literal) = (statement.at(1), statement.at(3));
@@ -146,7 +147,7 @@ pub fn prepared(sql: &[u8], options: Options) -> Option<(Name, Vec<u8>)> {
     })
 }
 
-/// Of `EXECUTE name [USING …]` the name. None for EXECUTE IMMEDIATE.
+/// Returns the name in `EXECUTE name [USING …]`; None for EXECUTE IMMEDIATE.
 pub fn executed(sql: &[u8], options: Options) -> Option<Name> {
     single(sql, options, |statement| {
         let fits = statement.is(0, "EXECUTE")
@@ -156,7 +157,7 @@ pub fn executed(sql: &[u8], options: Options) -> Option<Name> {
     })
 }
 
-/// Of `DEALLOCATE PREPARE name` and `DROP PREPARE name` the name.
+/// Returns the name in `DEALLOCATE PREPARE name` or `DROP PREPARE name`.
 pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
     single(sql, options, |statement| {
         let fits = statement.at(0).is_any(&["DEALLOCATE", "DROP"])
@@ -166,8 +167,8 @@ pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
     })
 }
 
-/// The names that stand behind `LOCAL INFILE` in a text of any number of statements, also in versioned comments that a
-/// server may skip. Empty for a text that cannot be read with certainty.
+/// Returns the names behind `LOCAL INFILE` in a text of any number of statements, including versioned comments that a
+/// server may skip. Returns none for a text that cannot be read with certainty.
 pub fn local_files(sql: &[u8], options: Options) -> Vec<Vec<u8>> {
     let mut names = Vec::new();
     if options.is_ambiguous(sql) {
@@ -180,7 +181,7 @@ pub fn local_files(sql: &[u8], options: Options) -> Vec<Vec<u8>> {
             Kind::Space | Kind::Comment | Kind::CodeOpen | Kind::CodeClose => {}
             Kind::String if infile => {
                 let mut name = unescape(token.text, options);
-                // As a C string ends.
+                // The server reads the name as a C string, which ends at the first NUL.
                 name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
                 names.push(name);
             }
@@ -193,7 +194,7 @@ pub fn local_files(sql: &[u8], options: Options) -> Vec<Vec<u8>> {
     names
 }
 
-/// Whether all that the text does is to ask what the statement before it cost: `SHOW STATUS LIKE 'last_query_cost'`.
+/// True if the text only asks for the cost of the previous statement: `SHOW STATUS LIKE 'last_query_cost'`.
 pub fn asks_query_cost(sql: &[u8], options: Options) -> bool {
     let asks = single(sql, options, |statement| {
         let scoped = usize::from(statement.at(1).is_any(&["SESSION", "LOCAL"]));
@@ -205,17 +206,17 @@ pub fn asks_query_cost(sql: &[u8], options: Options) -> bool {
     asks.is_some()
 }
 
-/// The locks that a statement takes and gives back by name.
+/// The named locks that a statement acquires and releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamedLocks {
-    /// `GET_LOCK('name', …)`, one for each call. The servers count: a lock taken twice is held twice.
+    /// `GET_LOCK('name', …)`, once for each call. The servers count: a lock acquired twice must be released twice.
     pub taken: Vec<Name>,
     /// `RELEASE_LOCK('name')`
     pub released: Vec<Name>,
 }
 
-/// None when a name is not a literal, or a call may run more than once or not at all: only
-/// `SELECT` and `DO` of such calls and literals tell.
+/// Returns the named locks of a `SELECT` or `DO` that has only calls of GET_LOCK and RELEASE_LOCK. Returns None if a
+/// name is not a literal, or if a call may run more than once or not at all.
 pub fn named_locks(sql: &[u8], options: Options) -> Option<NamedLocks> {
     single(sql, options, |statement| {
         if !statement.at(0).is_any(&["SELECT", "DO"]) {

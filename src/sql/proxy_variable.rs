@@ -1,4 +1,4 @@
-//! The one variable that is the proxy's own, `pointsman_consistency`: no server knows it.
+//! The proxy's own variable, `pointsman_consistency`, which no server knows.
 //! [`parse`] finds the statements about it, which the proxy answers itself.
 
 use super::classify::session::items;
@@ -8,40 +8,40 @@ use super::{Kind, Options};
 /// The variable's name.
 pub const CONSISTENCY: &str = "pointsman_consistency";
 
-/// What `SHOW VARIABLES LIKE` must begin with to mean the proxy's, in any case.
+/// The beginning (in any case) of a `SHOW VARIABLES LIKE` pattern that means the proxy's variable.
 const PREFIX: &[u8] = b"pointsman";
 
 /// A statement about the proxy's variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Own<'a> {
-    /// `SET [SESSION] pointsman_consistency = 'value'`; the value without its quotes, None is DEFAULT.
+    /// `SET [SESSION] pointsman_consistency = 'value'`, with the value without its quotes; None means DEFAULT.
     Set(Option<&'a [u8]>),
-    /// `SELECT @@[session.]pointsman_consistency [AS name]`; the name of the column.
+    /// `SELECT @@[session.]pointsman_consistency [AS name]`, with the name of the column.
     Select(&'a [u8]),
     /// `SHOW [SESSION] VARIABLES LIKE 'pointsman%'`.
     Show,
-    /// SET GLOBAL, PERSIST.
+    /// SET GLOBAL or SET PERSIST of the variable.
     SetGlobal,
     /// `@@global.pointsman_consistency`
     SelectGlobal,
-    /// It is named among other things.
+    /// The variable is used together with other things, which the proxy does not answer.
     NotAlone,
 }
 
-/// None: the text does not mean that variable, whatever else is in it.
+/// Returns what the text does with the variable, or None if the text does not use it.
 pub fn parse(sql: &[u8], options: Options) -> Option<Own<'_>> {
     let (mut found, mut count) = (None, 0usize);
     let split = statements(sql, options, Lists::Whole, |raw: &Raw<'_>| {
         count += 1;
         let own = statement(Statement(&raw.toks), sql);
-        // Some server would read it in another way.
+        // With a versioned comment some server would read the statement in another way.
         found = found.or(if raw.versioned { own.map(|_| Own::NotAlone) } else { own });
     });
     let found = found.filter(|_| split.is_ok())?;
     Some(if count == 1 { found } else { Own::NotAlone })
 }
 
-/// Whether a token is the variable's name; what stands before it decides whether it means the variable.
+/// True if a token is the variable's name. Whether it means the variable depends on the tokens before it.
 pub(super) fn is_name(tok: &Tok<'_>) -> bool {
     tok.names(CONSISTENCY)
 }
@@ -57,7 +57,7 @@ fn statement<'a>(statement: Statement<'_, 'a>, sql: &'a [u8]) -> Option<Own<'a>>
     reads(statement).map(|at| select(statement, at, sql))
 }
 
-/// The place of `@@` before the variable's name.
+/// Returns the position of the `@@` before the variable's name.
 fn reads(statement: Statement<'_, '_>) -> Option<usize> {
     (0..statement.len()).find(|at| {
         statement.at(*at).kind == Kind::AtAt
@@ -66,14 +66,14 @@ fn reads(statement: Statement<'_, '_>) -> Option<usize> {
     })
 }
 
-/// The place of `=` behind the variable's name.
+/// Returns the position of the `=` behind the variable's name.
 fn sets(item: Statement<'_, '_>) -> Option<usize> {
     let assigned = item.iter().position(Tok::is_assignment)?;
     let user_variable = item.at(0).kind == Kind::At;
     (is_name(&item.before(assigned, 1)) && !user_variable).then_some(assigned)
 }
 
-/// What follows SET.
+/// Reads what follows SET.
 fn set<'a>(rest: Statement<'_, 'a>) -> Option<Own<'a>> {
     if items(rest).count() > 1 {
         return Some(Own::NotAlone);
@@ -95,7 +95,7 @@ fn set<'a>(rest: Statement<'_, 'a>) -> Option<Own<'a>> {
     Some(match value.0 {
         [one] if one.is("DEFAULT") => Own::Set(None),
         [one] => Own::Set(Some(one.name())),
-        // An expression: no value that it takes.
+        // An expression is never a valid value; its first token is reported as the wrong value.
         [first, ..] => Own::Set(Some(first.text)),
         [] => Own::NotAlone,
     })
@@ -109,7 +109,7 @@ fn is_local(scope: &Tok<'_>) -> bool {
     ["session", "local"].iter().any(|name| scope.names(name))
 }
 
-/// A statement that reads the variable, at the `@@` here.
+/// Reads a statement that reads the variable; `at` is the position of the `@@`.
 fn select<'a>(statement: Statement<'_, 'a>, at: usize, sql: &'a [u8]) -> Own<'a> {
     let scoped = statement.at(at + 2).kind == Kind::Dot;
     if scoped && is_global(&statement.at(at + 1)) {
@@ -129,8 +129,8 @@ fn select<'a>(statement: Statement<'_, 'a>, at: usize, sql: &'a [u8]) -> Own<'a>
     }
 }
 
-/// What follows SHOW: `[SESSION] VARIABLES LIKE 'pattern'`, or `WHERE Variable_name = 'name'`. A pattern that other
-/// variables can have, too, is the server's.
+/// Reads what follows SHOW: `[SESSION] VARIABLES LIKE 'pattern'`, or `VARIABLES WHERE Variable_name = 'name'`. A
+/// pattern that also fits variables of the servers is left to the server.
 fn show<'a>(rest: Statement<'_, 'a>) -> Option<Own<'a>> {
     let rest = rest.from(usize::from(rest.at(0).is_any(&["SESSION", "LOCAL"])));
     let (pattern, is_like) = match rest.0 {
@@ -150,7 +150,7 @@ fn show<'a>(rest: Statement<'_, 'a>) -> Option<Own<'a>> {
     (pattern.kind == Kind::String && text.starts_with(PREFIX) && fits).then_some(Own::Show)
 }
 
-/// LIKE with its usual escape. Only the last `%` is ever gone back to, so that no pattern takes long.
+/// Matches LIKE with the usual escape character. Backtracks only to the last `%`, so that no pattern takes long.
 fn like(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     let mut last: Option<(&[u8], &[u8])> = None;

@@ -1,15 +1,15 @@
-//! The ways in which servers may read one text, where the session's settings leave it open.
+//! The ways in which servers may read one text, if the session's settings are not known for certain.
 
 use super::Options;
 
-/// How a text may be read: in one way, or in up to four.
+/// The possible settings under which a text may be read: one combination, or up to four.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Readings {
-    /// One of the ways.
+    /// One of the possible combinations.
     pub options: Options,
-    /// ANSI_QUOTES may also be the other way round.
+    /// True if ANSI_QUOTES may also have the opposite value.
     pub either_quotes: bool,
-    /// NO_BACKSLASH_ESCAPES may also be the other way round.
+    /// True if NO_BACKSLASH_ESCAPES may also have the opposite value.
     pub either_escapes: bool,
 }
 
@@ -20,8 +20,8 @@ impl From<Options> for Readings {
 }
 
 impl Readings {
-    /// Every way that matters for this text: without a double quote, or without a backslash, both values of a setting
-    /// read it alike.
+    /// Returns every combination that matters for this text. ANSI_QUOTES does not matter for a text without a double
+    /// quote, nor NO_BACKSLASH_ESCAPES for a text without a backslash.
     #[inline]
     pub fn of(self, sql: &[u8]) -> impl Iterator<Item = Options> {
         let quotes = self.either_quotes && sql.contains(&b'"');

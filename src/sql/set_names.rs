@@ -1,19 +1,19 @@
-//! Which collation a SET chose: `SET NAMES latin1 COLLATE latin1_bin` is reported by the
-//! session trackers of both servers as character sets alone.
+//! Finds which collation a SET chose. The session trackers of both servers report only the character
+//! sets of `SET NAMES latin1 COLLATE latin1_bin`, not the collation.
 
 use super::lexer::{Kind, Lexer, Options};
 
 /// The collation of a text that changed `character_set_connection`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collation<'a> {
-    /// The character set's own.
+    /// The default collation of the character set.
     Default,
-    /// This one.
+    /// The collation of this name.
     Named(&'a [u8]),
 }
 
-/// Reads a single SET. None: the text does not tell (`SET NAMES DEFAULT`, `SET CHARACTER SET`, several
-/// statements, a CALL, …).
+/// Returns the collation that a single SET chooses. None if the text does not say (`SET NAMES DEFAULT`,
+/// `SET CHARACTER SET`, several statements, a CALL, …).
 pub fn collation(sql: &[u8], options: Options) -> Option<Collation<'_>> {
     if options.is_ambiguous(sql) {
         return None;
@@ -44,7 +44,7 @@ pub fn collation(sql: &[u8], options: Options) -> Option<Collation<'_>> {
     (!follows_collate).then_some(found)
 }
 
-/// A name, bare or quoted, of the letters that names of collations are made of.
+/// Returns a name, with or without quotes, if it has only characters that names of collations have.
 fn plain_name(kind: Kind, text: &[u8]) -> Option<&[u8]> {
     let name = match (kind, text) {
         (Kind::Word, name) => name,

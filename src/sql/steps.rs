@@ -1,5 +1,5 @@
-//! Counts the work of reading a text: one step for each token and each byte that a reader passes. The tests of
-//! linearity compare these counts, never times. A build for users counts nothing.
+//! Counts the work of reading a text: one step for each token and each byte that a reader passes. The tests that
+//! reading takes linear time compare these counts, not clock times. A release build counts nothing.
 
 #[cfg(any(test, fuzzing))]
 mod counted {

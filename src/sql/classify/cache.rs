@@ -1,16 +1,16 @@
-//! Classes by shape. A key is the whole shape, never only its hash, so that no two texts of different
-//! shapes can be taken for each other, whoever wrote them.
+//! A cache of classes by shape. The key is the whole shape, not only its hash, so that texts of
+//! different shapes can never be confused, even if a client tries to make their hashes collide.
 
 use super::shape::{MAX_SHAPE, shape};
 use super::{Context, Routines, StatementClass, classify};
 use std::hash::{BuildHasher, RandomState};
 
-/// Shapes in a cache.
+/// The number of shapes in a cache.
 const SHAPES: usize = 4096;
-/// Places that a shape may have: a bad hash costs some of these, not time.
+/// The number of slots that a shape may be in. Colliding hashes evict each other, but do not make lookups slower.
 const WAYS: usize = 4;
 
-/// A text longer than this is not looked at: it would keep its worker from its other sessions.
+/// The longest text that is classified, in bytes. A longer one would block the other sessions of its worker.
 pub const MAX_TEXT: usize = 1 << 20;
 
 struct Entry {
@@ -19,14 +19,14 @@ struct Entry {
     class: StatementClass,
 }
 
-/// A bounded memory of [`classify`], for one thread.
+/// A bounded cache of the results of [`classify`], for one thread.
 pub struct ClassCache {
     entries: Vec<Option<Entry>>,
-    /// The last shape, to be used again.
+    /// The buffer for shapes, reused for every text.
     shape: Vec<u8>,
     seed: u64,
     version: u64,
-    /// Which of a shape's places goes next.
+    /// Decides which of a shape's slots is replaced next.
     turn: usize,
 }
 
@@ -43,7 +43,7 @@ impl Default for ClassCache {
 }
 
 impl ClassCache {
-    /// An empty one of 4,096 shapes.
+    /// Makes an empty cache for 4,096 shapes.
     pub fn new() -> Self {
         let mut entries = Vec::new();
         entries.resize_with(SHAPES, || None);
@@ -51,17 +51,17 @@ impl ClassCache {
         Self { entries, shape: Vec::with_capacity(MAX_SHAPE), seed, version: 0, turn: 0 }
     }
 
-    /// How many shapes it has.
+    /// Returns the number of cached shapes.
     pub fn len(&self) -> usize {
         self.entries.iter().flatten().count()
     }
 
-    /// Whether it has none.
+    /// True if no shape is cached.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What [`classify`] says; [`StatementClass::UNKNOWN`] for a text over 1 MiB.
+    /// Returns what [`classify`] returns, or [`StatementClass::UNKNOWN`] for a text over 1 MiB.
     pub fn classify<'a>(
         &mut self,
         sql: &[u8],
@@ -97,11 +97,11 @@ impl ClassCache {
     }
 }
 
-/// A quick hash for choosing places; the seed keeps outsiders from aiming at one.
+/// A quick hash that chooses the slots; the seed keeps clients from aiming at one slot.
 fn hash(bytes: &[u8], seed: u64) -> u64 {
     let mix = |state: u64, word: u64| {
         let product = u128::from(state ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ seed);
-        // Both halves.
+        // Mixes both halves of the product.
         (product as u64) ^ ((product >> 64) as u64)
     };
     let mut chunks = bytes.chunks_exact(8);

@@ -1,14 +1,14 @@
-//! Definitions and administration: CREATE, ALTER, DROP, GRANT, FLUSH, KILL, … and what is none of all.
+//! Definitions and administration: CREATE, ALTER, DROP, GRANT, FLUSH, KILL, … and statements that are not understood.
 
 use super::expression::{Place, scan};
 use super::found::Found;
 use super::tokens::Statement;
 use super::{ClassReason, Effects, Env, Kind, StatementKind};
 
-/// So far into a statement stands what it creates: `CREATE OR REPLACE DEFINER = a@b AGGREGATE FUNCTION IF …`
+/// The kind of the created object is among this many first tokens: `CREATE OR REPLACE DEFINER = a@b AGGREGATE FUNCTION`
 const HEAD: usize = 16;
 
-/// By the first word, in lower case.
+/// Classifies a statement by its first word, which is `keyword` in lower case.
 pub(super) fn ddl(statement: Statement<'_, '_>, keyword: &[u8], env: Env<'_>) -> Found {
     match keyword {
         b"create" => create(statement, env),
@@ -43,7 +43,7 @@ fn definition(effects: Effects) -> Found {
     Found::of(StatementKind::Ddl, ClassReason::Definition, effects)
 }
 
-/// A routine, or a schema with the routines in it.
+/// CHANGES_ROUTINES if the statement is about a routine, or about a schema, which has routines in it.
 fn routines(statement: Statement<'_, '_>) -> Effects {
     let of = ["FUNCTION", "PROCEDURE", "PACKAGE", "LIBRARY", "DATABASE", "SCHEMA"];
     match statement.until(HEAD).iter().any(|tok| tok.is_any(&of)) {
@@ -52,7 +52,7 @@ fn routines(statement: Statement<'_, '_>) -> Effects {
     }
 }
 
-/// An account or a role: connections of its own begin with what it has at their login.
+/// RENEWS if the statement is about an account or a role: a connection gets the account's settings at login.
 fn accounts(statement: Statement<'_, '_>) -> Effects {
     let replaces = statement.is(1, "OR") && statement.is(2, "REPLACE");
     match statement.at(if replaces { 3 } else { 1 }).is_any(&["USER", "ROLE"]) {
@@ -96,7 +96,7 @@ fn drop(statement: Statement<'_, '_>) -> Found {
     }
 }
 
-/// `FLUSH TABLES … WITH READ LOCK`, `FOR EXPORT` hold locks until UNLOCK TABLES.
+/// FLUSH. `FLUSH TABLES … WITH READ LOCK` and `FOR EXPORT` hold locks until UNLOCK TABLES.
 fn flush(statement: Statement<'_, '_>) -> Found {
     let locks = statement.has("LOCK") || statement.has("EXPORT");
     match statement.iter().any(|tok| tok.is_any(&["TABLE", "TABLES"])) && locks {

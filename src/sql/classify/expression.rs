@@ -1,4 +1,4 @@
-//! The scan of a statement's expressions: functions, variables, clauses that lock or store.
+//! Scans a statement's expressions for functions, variables, and clauses that lock or store.
 
 use super::found::Found;
 use super::routines::lookup;
@@ -7,16 +7,16 @@ use super::tokens::{Statement, Tok};
 use super::words::Meaning;
 use super::{ClassReason, Effects, Env, Kind, RoutineFacts, StatementKind};
 
-/// Whose expressions.
+/// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A query: words that begin what writes have no business there.
+    /// A query: words that begin a write must not appear in it.
     Query,
-    /// INSERT, UPDATE, …: it writes anyway, only what it leaves and needs counts.
+    /// INSERT, UPDATE, …: the statement writes anyway; only the effects of its expressions count.
     Writing,
 }
 
-/// What the expressions make of a statement that is a read without them.
+/// Returns the class of a statement that would be a read without its expressions.
 pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> Found {
     let mut scan = Scan { statement, place, env, found: Found::read(), tables: SystemTables::default() };
     for at in 0..statement.len() {
@@ -56,13 +56,13 @@ impl<'a> Scan<'_, 'a, '_> {
         let last = self.statement.before(at, 1);
         let next = self.statement.at(at + 1);
         if matches!(last.kind, Kind::Dot) {
-            // Oracle mode's sequence.NEXTVAL.
+            // `sequence.NEXTVAL` of MariaDB's Oracle mode.
             if matches!(tok.meaning, Meaning::UsesSequence | Meaning::ReadsSequence) {
                 self.sequence(tok.meaning);
             }
             return;
         }
-        // `@` alone is a variable on MySQL, without a name: what follows it may be the statement's own word.
+        // On MySQL `@` alone is a variable with an empty name: the word behind it may be a keyword of the statement.
         let own = match tok.meaning {
             Meaning::Into | Meaning::For => true,
             Meaning::Lock => next.is("IN"),
@@ -130,7 +130,8 @@ impl<'a> Scan<'_, 'a, '_> {
         }
     }
 
-    /// A reserved word of a write in what should only read. Behind FOR it was seen as a lock.
+    /// A reserved word of a write. A query with such a word is not understood, except for FOR UPDATE, which was already
+    /// handled as a lock.
     fn write_verb(&mut self, last: Tok<'a>, verb: Tok<'a>) {
         let locks = last.is("FOR") && verb.is("UPDATE");
         if self.place == Place::Query && !locks {
@@ -143,7 +144,7 @@ impl<'a> Scan<'_, 'a, '_> {
         self.found.raise(StatementKind::Unknown, ClassReason::NotUnderstood, effects);
     }
 
-    /// `@@x`, `@@session.x`
+    /// A system variable that is read: `@@x`, `@@session.x`.
     fn system_variable(&mut self, at: usize) {
         let (first, second) = (self.statement.at(at + 1), self.statement.at(at + 3));
         let name = if self.statement.at(at + 2).kind == Kind::Dot { second } else { first };
@@ -158,7 +159,7 @@ impl<'a> Scan<'_, 'a, '_> {
         self.found.raise(kind, reason, effects);
     }
 
-    /// What stands before the parenthesis at `open`: perhaps a function.
+    /// Handles the token before the parenthesis at `open`, which may be the name of a function.
     fn call(&mut self, open: usize) {
         let name = self.statement.before(open, 1);
         let before = self.statement.before(open, 2);
@@ -177,7 +178,7 @@ impl<'a> Scan<'_, 'a, '_> {
             Meaning::Callable | Meaning::Source | Meaning::For | Meaning::Into => {}
             Meaning::WriteVerbOrFunction => {}
             Meaning::Tight if name.start + name.text.len() == self.statement.at(open).start => {}
-            // `COUNT (*)` is a function under IGNORE_SPACE and an error else.
+            // `COUNT (*)` is a function under IGNORE_SPACE, and an error otherwise.
             Meaning::Tight if first.text == b"*" => {}
             Meaning::Somewhere => self.somewhere(open, name),
             Meaning::BeforeQuery
@@ -190,7 +191,7 @@ impl<'a> Scan<'_, 'a, '_> {
         }
     }
 
-    /// Functions that are no plain reads.
+    /// Handles functions that do more than a plain read.
     fn special(&mut self, open: usize, name: Tok<'a>) {
         use ClassReason as R;
         use StatementKind as K;
@@ -212,7 +213,7 @@ impl<'a> Scan<'_, 'a, '_> {
         self.found.raise(kind, reason, effects);
     }
 
-    /// `SELECT RELEASE_ALL_LOCKS()` and nothing else.
+    /// RELEASES_LOCKS if the statement is `SELECT RELEASE_ALL_LOCKS()` and nothing else.
     fn releases_all(&self, open: usize) -> Effects {
         match self.statement.before(open, 1).is("RELEASE_ALL_LOCKS") && open == 2 && self.statement.len() == 4
         {
@@ -221,7 +222,7 @@ impl<'a> Scan<'_, 'a, '_> {
         }
     }
 
-    /// Built in here and free for stored functions there.
+    /// Handles a name that is a built-in function on some servers, and on others may be a stored function.
     fn somewhere(&mut self, open: usize, name: Tok<'a>) {
         let schema = (!self.env.schema.is_empty()).then_some(self.env.schema);
         let routines = self.env.routines;
@@ -232,14 +233,14 @@ impl<'a> Scan<'_, 'a, '_> {
         }
     }
 
-    /// A stored or loadable function, unless it is a list of columns.
+    /// Handles a stored or loadable function, unless the parentheses are a list of columns.
     fn stored(&mut self, open: usize, schema: Option<&[u8]>, name: Tok<'a>) {
         if schema.is_none() && self.is_column_list(open) {
             return;
         }
         let default = (!self.env.schema.is_empty()).then_some(self.env.schema);
         let facts = lookup(name.name(), |name| self.env.routines.function(schema.or(default), name));
-        // It may look at what the session has.
+        // The function may read the session's insert id and user variables.
         self.found.add(Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES);
         let effects = match facts {
             RoutineFacts::ReadsOnly => return,
@@ -249,8 +250,9 @@ impl<'a> Scan<'_, 'a, '_> {
         self.found.raise(StatementKind::Write, ClassReason::UnknownFunction, effects);
     }
 
-    /// `WITH t (a, b) AS (…)`, `(SELECT …) AS t (a, b)`: a call stands neither behind AS nor before `AS (`. Only names
-    /// and commas stand in such a list, so that no token is looked at for more than one parenthesis.
+    /// True for the lists in `WITH t (a, b) AS (…)` and `(SELECT …) AS t (a, b)`: a call never follows AS, and is never
+    /// followed by `AS (`. Such a list has only names and commas, so no token is examined for more than one
+    /// parenthesis.
     fn is_column_list(&self, open: usize) -> bool {
         if self.statement.before(open, 2).is("AS") {
             return true;

@@ -1,18 +1,18 @@
-//! What was found about a statement so far: the strictest kind and its reason, the effects of all.
+//! What was found about a statement so far: the strictest kind with its reason, and all effects.
 
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 
-/// Grows stricter only.
+/// An intermediate result; its kind only ever becomes stricter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     kind: StatementKind,
     reason: ClassReason,
     effects: Effects,
-    /// All of it is what a hint can send to a replica.
+    /// True if a hint may send the statement to a replica.
     hintable: bool,
 }
 
-/// What only differs between servers, or calls a function that is not known.
+/// True for a read, for a statement whose answer differs between servers, and for a call of an unknown function.
 fn is_hintable(kind: StatementKind, reason: ClassReason) -> bool {
     use ClassReason::{OneServer, SystemVariable, UnknownFunction};
     use StatementKind::{Admin, Read, Write};
@@ -20,7 +20,7 @@ fn is_hintable(kind: StatementKind, reason: ClassReason) -> bool {
 }
 
 impl Found {
-    /// A read of which nothing is known yet.
+    /// A plain read: the result before anything else was found.
     pub(super) fn read() -> Self {
         Self {
             kind: StatementKind::Read,
@@ -30,42 +30,42 @@ impl Found {
         }
     }
 
-    /// A statement of this sort, which is none to repeat.
+    /// A statement of this kind, which must not be repeated.
     pub(super) fn of(kind: StatementKind, reason: ClassReason, effects: Effects) -> Self {
         Self { kind, reason, effects, hintable: false }
     }
 
-    /// Not understood; `why` it is so.
+    /// A statement that is not understood, for this reason.
     pub(super) fn unknown(why: ClassReason) -> Self {
         Self { reason: why, ..Self::from(StatementClass::UNKNOWN) }
     }
 
-    /// At least this.
+    /// Makes the kind at least this strict, and adds the effects.
     pub(super) fn raise(&mut self, kind: StatementKind, reason: ClassReason, effects: Effects) {
         if kind > self.kind {
             self.kind = kind;
             self.reason = reason;
         }
         self.hintable &= is_hintable(kind, reason);
-        // Asking a server about itself can be repeated, even if the answer then is another one's.
+        // A question about a server can be repeated, even if another server answers then.
         if !matches!(reason, ClassReason::OneServer | ClassReason::SystemVariable) {
             self.effects.remove(Effects::REPEATABLE);
         }
         self.effects |= effects;
     }
 
-    /// This too, whatever the kind.
+    /// Adds effects without changing the kind.
     pub(super) fn add(&mut self, effects: Effects) {
         self.effects |= effects;
     }
 
-    /// Another reason for the same kind.
+    /// Replaces the reason.
     pub(super) fn because(mut self, reason: ClassReason) -> Self {
         self.reason = reason;
         self
     }
 
-    /// Both of them: two readings of a statement, or two statements.
+    /// Combines two results: of two readings of a statement, or of two statements.
     pub(super) fn and(mut self, other: Self) -> Self {
         let repeatable = self.effects & other.effects & Effects::REPEATABLE;
         if other.kind > self.kind {
@@ -76,7 +76,7 @@ impl Found {
         self
     }
 
-    /// What a part of the statement does, its kind only if that is stricter than what a session's own settings are.
+    /// Adds the effects of a value in the statement. The value's kind counts only if it is `Write` or stricter.
     pub(super) fn with_value(&mut self, value: Self) {
         self.effects |= value.effects - Effects::REPEATABLE;
         if value.kind >= StatementKind::Write {
@@ -100,13 +100,13 @@ impl Found {
         self.effects
     }
 
-    /// Takes an effect back.
+    /// Removes effects.
     pub(super) fn without(mut self, effects: Effects) -> Self {
         self.effects.remove(effects);
         self
     }
 
-    /// The answer.
+    /// Returns the final class.
     pub(super) fn class(self) -> StatementClass {
         StatementClass { kind: self.kind, effects: self.effects, reason: self.reason }
     }

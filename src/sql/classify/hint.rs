@@ -1,10 +1,10 @@
-//! `/* pointsman: primary */`: comments that overrule.
+//! Hints: comments such as `/* pointsman: primary */` that override the classification or the read level.
 
 use crate::sql::Effects;
 
 const MARK: &[u8] = b"pointsman:";
 
-/// What a comment asks for; nothing, nearly always.
+/// Returns the hint in a comment; empty for an ordinary comment.
 pub(super) fn read(comment: &[u8]) -> Effects {
     let content = match comment {
         [b'/', b'*', content @ .., b'*', b'/'] => content,
@@ -26,7 +26,7 @@ pub(super) fn read(comment: &[u8]) -> Effects {
     }
 }
 
-/// `consistency=session`, with spaces around the `=` or without.
+/// Reads `consistency=session` and the like, with or without spaces around the `=`.
 fn level(word: &[u8]) -> Effects {
     let mut parts = word.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
     if !parts.next().is_some_and(|key| key.eq_ignore_ascii_case(b"consistency")) {

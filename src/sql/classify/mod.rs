@@ -1,9 +1,9 @@
-//! What a text is and does: the first words of each statement decide, and a scan of its expressions for
-//! what matters. A statement is a read only if all of it is known to be harmless; in doubt it is the primary's.
+//! Classifies a text by the first words of each statement and by a scan of its expressions. A statement is a read only
+//! if everything in it is known to be harmless; in doubt the statement goes to the primary.
 //!
-//! No parser helps. A parser's tree would have to be searched for the same functions and clauses, it knows other
-//! dialects than the servers' lexers (versioned comments, character sets, sql_mode), and what it understands in
-//! addition is rare: such statements go to the primary, which is right for all of them.
+//! There is deliberately no parser. Its tree would have to be searched for the same functions and clauses, and parsers
+//! do not follow the servers' lexers (versioned comments, character sets, sql_mode). The statements that only a parser
+//! would understand are rare; they go to the primary, which is correct for every statement.
 
 mod cache;
 mod ddl;
@@ -32,12 +32,12 @@ pub use cache::ClassCache;
 pub(in crate::sql) use routines::lookup;
 pub use routines::{RoutineFacts, Routines};
 
-/// What a session's settings say about its texts.
+/// The session's settings that decide what its texts mean.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
-    /// How they are read.
+    /// How the lexer reads the texts.
     pub options: Options,
-    /// The default schema; empty when there is none, or none is known.
+    /// The default schema; empty if there is none or it is unknown.
     pub schema: &'a [u8],
 }
 
@@ -47,14 +47,14 @@ impl From<Options> for Context<'_> {
     }
 }
 
-/// What decides besides the tokens.
+/// What the class depends on besides the tokens.
 #[derive(Clone, Copy)]
 struct Env<'e> {
     schema: &'e [u8],
     routines: &'e dyn Routines,
 }
 
-/// See the module. Total, and without memory between calls; [`ClassCache`] has one.
+/// Classifies a text; see the module. Returns a class for any bytes. Does not cache: [`ClassCache`] does.
 pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn Routines) -> StatementClass {
     let context = context.into();
     let env = Env { schema: context.schema, routines };
@@ -72,7 +72,7 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
     }
 }
 
-/// How many statements of a text stand before the first that changes what new connections begin with.
+/// Returns how many statements of a text precede the first one with `RENEWS`; 0 if there is none.
 pub fn before_renewal<'a>(sql: &[u8], context: impl Into<Context<'a>>) -> usize {
     let context = context.into();
     let env = Env { schema: context.schema, routines: &() };
@@ -84,7 +84,8 @@ pub fn before_renewal<'a>(sql: &[u8], context: impl Into<Context<'a>>) -> usize 
     if found && split.is_ok() { before } else { 0 }
 }
 
-/// Two statements in one text. What a SET gives to user variables is only read from a text of its own.
+/// Combines two statements of one text. The literals that a SET assigns to user variables are read only if the SET is
+/// alone in its text.
 fn several(before: Found, found: Found) -> Found {
     let mut both = before.and(found);
     both.add(Effects::SEVERAL);
@@ -99,7 +100,7 @@ fn opaque_values(mut found: Found) -> Found {
     found
 }
 
-/// A statement, in all the ways in which servers may read its versioned comments.
+/// Classifies a statement, with every way in which servers may read its versioned comments.
 fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
     if !raw.versioned {
         return statement::statement(Statement(&raw.toks), env);
@@ -130,8 +131,8 @@ fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {
     toks
 }
 
-/// Comments that overrule. A hint makes a read of what differs between servers and of what calls a function that
-/// is not known; never of what locks, writes or belongs to the session.
+/// Applies the hints. A hint can turn a statement into a read if its answer differs between servers, or if it calls an
+/// unknown function; never if the statement locks, writes, or is about the session.
 fn hinted(mut found: Found, hints: Effects, guard: impl FnOnce() -> Verdict) -> Found {
     found.add(hints);
     if hints.contains(Effects::HINT_PRIMARY) {
@@ -140,7 +141,7 @@ fn hinted(mut found: Found, hints: Effects, guard: impl FnOnce() -> Verdict) -> 
     if !hints.contains(Effects::HINT_REPLICA) {
         return found;
     }
-    // No more than the guard of replica ports lets through.
+    // The hint must not allow more than the guard of replica ports does.
     if !found.hintable() || guard() != Verdict::Allowed {
         return found;
     }

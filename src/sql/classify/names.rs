@@ -1,9 +1,10 @@
-//! The words that classes depend on: what MySQL 9.7 and MariaDB 10.11 themselves take for functions (each name was tried
-//! on both), less what looks at one server or session, and the reserved words that stand before parentheses.
+//! The words that classes depend on: the built-in functions of MySQL 9.7 and MariaDB 10.11 (each name was tried on both
+//! servers), without those about one server or session, and the reserved words that can precede parentheses.
 
 use super::words::Meaning;
 
-/// Functions of MySQL 8.0 and later and of MariaDB 10.6 and later, which no stored function can hide, and reserved words.
+/// Functions that both MySQL 8.0 and later and MariaDB 10.6 and later have, so that no stored function can hide them,
+/// and reserved words.
 #[rustfmt::skip]
 pub const CALLABLE: [&str; 321] = [
     "abs", "acos", "addtime", "aes_decrypt", "aes_encrypt", "all", "and", "as", "ascii", "asin", "atan",
@@ -54,7 +55,8 @@ pub const CALLABLE: [&str; 321] = [
     "year", "yearweek",
 ];
 
-/// Functions that are none when a space follows (without IGNORE_SPACE), on one of the servers at least.
+/// Names that, on at least one of the servers, are functions only without a space before `(` (unless IGNORE_SPACE is
+/// set).
 /// <https://dev.mysql.com/doc/refman/9.0/en/function-resolution.html>
 #[rustfmt::skip]
 pub const TIGHT: [&str; 41] = [
@@ -65,7 +67,8 @@ pub const TIGHT: [&str; 41] = [
     "sum", "sysdate", "trim", "var_pop", "var_samp", "variance",
 ];
 
-/// Functions of one of the servers, or of some versions: elsewhere a stored function may have the name.
+/// Functions of only one of the servers, or of only some versions: on other servers a stored function may have the
+/// name.
 #[rustfmt::skip]
 pub(super) const SOMEWHERE: [&str; 175] = [
     "add_months", "any_value", "area", "asbinary", "astext", "aswkb", "aswkt", "bin_to_uuid",
@@ -100,13 +103,13 @@ pub(super) const SOMEWHERE: [&str; 175] = [
     "vec_totext", "vector_dim", "vector_to_string", "within", "x", "y",
 ];
 
-/// Words in front of `(SELECT …)` that are not reserved everywhere.
+/// Words that can precede `(SELECT …)` and are not reserved on every server.
 #[rustfmt::skip]
 pub(super) const BEFORE_QUERY: [&str; 5] = [
     "any", "array", "lateral", "minus", "some",
 ];
 
-/// Words that need a look of their own.
+/// Words with a meaning of their own.
 pub(super) const SPECIAL: [(&str, Meaning); 66] = [
     ("null", Meaning::Literal),
     ("true", Meaning::Literal),

@@ -1,33 +1,33 @@
-//! What the servers' catalogue says of stored routines.
+//! What the servers' catalogue says about stored routines.
 
 /// What is known of a stored routine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoutineFacts {
-    /// The catalogue does not have it, or was not read.
+    /// The catalogue does not have the routine, or was not read.
     Unknown,
-    /// It reads only and leaves nothing (READS SQL DATA, NO SQL, …, and what it calls, too).
+    /// The routine, including what it calls, only reads and leaves no session state.
     ReadsOnly,
-    /// It may write, and leaves no session state.
+    /// The routine may write, and leaves no session state.
     Harmless,
-    /// It may do anything.
+    /// The routine may do anything.
     Other,
 }
 
-/// The catalogue of stored routines. Names of routines come without quotes, their ASCII letters in lower case, for the
-/// servers compare them without regard to case; names of schemas come without quotes as they are written.
+/// The catalogue of stored routines. Names of routines are passed without quotes and with ASCII letters in lower case,
+/// because the servers ignore their case. Names of schemas are passed without quotes, in their original case.
 pub trait Routines {
-    /// A stored or loadable function. Without a schema: of no default schema, or one that is not known;
-    /// the answer then must hold for all functions of that name.
+    /// Returns what is known of a stored or loadable function. `schema` is None if there is no default schema or it is
+    /// unknown: then the answer must hold for all functions of that name.
     fn function(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts;
 
-    /// A stored procedure; else as [`Routines::function`].
+    /// Returns what is known of a stored procedure; otherwise as [`Routines::function`].
     fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts;
 
-    /// Changes whenever an answer may have changed: what was concluded before no longer holds.
+    /// Returns a number that changes whenever an answer may have changed. Cached classes are invalid then.
     fn version(&self) -> u64;
 
-    /// Whether what is [`RoutineFacts::Unknown`] surely does not exist. Only then a call such as `JSON_QUERY(…)` or
-    /// `MD5(…)`, built in here and free for a stored function there, is taken for the built-in one.
+    /// True if every routine that is [`RoutineFacts::Unknown`] certainly does not exist. Only then a call such as
+    /// `JSON_QUERY(…)` or `MD5(…)`, a built-in function on some servers only, is taken for the built-in function.
     fn is_complete(&self) -> bool {
         false
     }
@@ -48,10 +48,10 @@ impl Routines for () {
     }
 }
 
-/// Longer names (in bytes) exist nowhere.
+/// The longest name that a routine can have, in bytes.
 const MAX_NAME: usize = 256;
 
-/// Asks by the name in lower case.
+/// Calls `ask` with the name in lower case; returns `Other` for a name that is too long.
 pub(in crate::sql) fn lookup(name: &[u8], ask: impl FnOnce(&[u8]) -> RoutineFacts) -> RoutineFacts {
     let mut lower = [0u8; MAX_NAME];
     match lower.get_mut(..name.len()) {

@@ -1,4 +1,4 @@
-//! Queries of the servers' own schemas: which of them every server answers alike.
+//! Queries of the system schemas: which of them get the same answer from every server.
 
 use super::found::Found;
 use super::tokens::{Statement, Tok};
@@ -35,10 +35,10 @@ const DEFINITIONS: [&str; 26] = [
     "statistics",
 ];
 
-/// Those of them with columns that each server has its own values for.
+/// The tables of `DEFINITIONS` with columns whose values differ between servers.
 const MIXED: [&str; 2] = ["tables", "statistics"];
 
-/// These columns.
+/// The columns whose values differ between servers.
 const OWN_COLUMNS: [&str; 12] = [
     "auto_increment",
     "avg_row_length",
@@ -54,19 +54,19 @@ const OWN_COLUMNS: [&str; 12] = [
     "update_time",
 ];
 
-/// What a scan saw of them.
+/// The kinds of system tables that a scan found.
 #[derive(Debug, Default)]
 pub(super) struct SystemTables {
-    /// information_schema's.
+    /// True if one of `DEFINITIONS` was found.
     definitions: bool,
-    /// Tables with columns of one server.
+    /// True if one of `MIXED` was found.
     mixed: bool,
-    /// Anything else.
+    /// True if any other system table was found.
     one_server: bool,
 }
 
 impl SystemTables {
-    /// A system schema's name with a dot, and what follows.
+    /// Notes a table of a system schema, which was found as `schema.table`.
     pub(super) fn schema(&mut self, schema: Meaning, table: Tok<'_>) {
         let is_one = |names: &[&str]| names.iter().any(|name| table.names(name));
         if schema == Meaning::InformationSchema && is_one(&DEFINITIONS) {
@@ -77,7 +77,7 @@ impl SystemTables {
         }
     }
 
-    /// What that means for the query.
+    /// Raises the class of the query according to the tables that were found.
     pub(super) fn judge(&self, query: Statement<'_, '_>, env: Env<'_>, found: &mut Found) {
         let own = self.one_server
             || (self.mixed && query.iter().enumerate().any(|(at, tok)| is_own(query, at, tok)))
@@ -90,7 +90,7 @@ impl SystemTables {
     }
 }
 
-/// Whether a schema is one of the servers' own.
+/// True if a schema is a system schema.
 pub(super) fn is_system(schema: &[u8]) -> bool {
     matches!(meaning(schema), Meaning::ServerSchema | Meaning::InformationSchema)
 }
@@ -99,7 +99,7 @@ fn has_source(query: Statement<'_, '_>) -> bool {
     query.iter().any(|tok| tok.meaning == Meaning::Source)
 }
 
-/// A column of one server, or a `*` that stands for all columns.
+/// True for one of `OWN_COLUMNS`, or for a `*` or `TABLE` that means all columns.
 fn is_own(query: Statement<'_, '_>, at: usize, tok: &Tok<'_>) -> bool {
     match tok.kind {
         Kind::Word | Kind::QuotedIdentifier => {

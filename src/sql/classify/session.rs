@@ -1,4 +1,4 @@
-//! What belongs to the session: SET, USE, statements prepared as text, HANDLER, diagnostics.
+//! Statements about the session: SET, USE, statements prepared as text, HANDLER, diagnostics.
 
 use super::expression::{Place, scan};
 use super::found::Found;
@@ -6,7 +6,7 @@ use super::statement::statement as classified;
 use super::tokens::{Statement, Tok};
 use super::{ClassReason, Effects, Env, Kind, StatementKind};
 
-/// By the first word.
+/// Classifies a statement by its first word.
 pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let (first, rest) = (statement.at(0), statement.from(1));
     let prepared = |effects| Found::of(StatementKind::Session, ClassReason::TextPrepared, effects);
@@ -18,7 +18,7 @@ pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
             found.add(scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE);
             found
         }
-        // What it runs stands elsewhere.
+        // The text that EXECUTE runs is not in this statement.
         () if first.is("EXECUTE") => Found::of(
             StatementKind::Unknown,
             ClassReason::TextPrepared,
@@ -42,7 +42,7 @@ fn of_session(effects: Effects) -> Found {
     Found::of(StatementKind::Session, ClassReason::SessionState, effects)
 }
 
-/// `t OPEN [AS u]`, `t READ …`, `t CLOSE`
+/// Classifies what follows HANDLER: `t OPEN [AS u]`, `t READ …`, `t CLOSE`.
 fn handler(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let verb = rest.at(super::statement::name_length(rest));
     let effects = match () {
@@ -54,7 +54,7 @@ fn handler(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     Found::of(StatementKind::Session, ClassReason::TableLock, effects)
 }
 
-/// What follows the word SET.
+/// Classifies what follows SET.
 fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let (first, second) = (rest.at(0), rest.at(1));
     let scoped = first.is_any(&["SESSION", "LOCAL", "GLOBAL"]);
@@ -88,10 +88,10 @@ fn server_wide() -> Found {
     Found::of(StatementKind::Admin, ClassReason::Administration, Effects::SETS_STATE | Effects::RENEWS)
 }
 
-/// MariaDB's `SET STATEMENT name = value, … FOR statement`: the values are back afterwards.
+/// MariaDB's `SET STATEMENT name = value, … FOR statement`: the old values are restored afterwards.
 fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let at = rest.outside(|tok| tok.is("FOR"));
-    // One in another: nobody writes that, and the depth of calls must not follow the text.
+    // A SET STATEMENT inside another is not understood: otherwise a text could make the recursion arbitrarily deep.
     let nested = at.is_some_and(|at| rest.is(at + 1, "SET") && rest.is(at + 2, "STATEMENT"));
     let Some(at) = at.filter(|_| !nested) else {
         return Found::unknown(ClassReason::NotUnderstood);
@@ -103,7 +103,7 @@ fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     found
 }
 
-/// `[scope] name = value, …`, NAMES and CHARACTER SET among them.
+/// Classifies `[scope] name = value, …`, which may include NAMES and CHARACTER SET.
 fn assignments(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let mut found = of_session(Effects::SETS_STATE);
     let (mut literals, mut values) = (false, false);
@@ -117,7 +117,7 @@ fn assignments(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
             None => system_variable(item, &mut found, env),
         }
     }
-    // The value of a system variable can assign, too.
+    // The value of a system variable can assign to user variables, too.
     values |= found.effects().contains(Effects::SETS_USER_VARIABLES);
     values |= found.kind() == StatementKind::Unknown && literals;
     found.add(match (literals, values) {
@@ -131,7 +131,7 @@ fn assignments(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     }
 }
 
-/// The parts between the commas that stand in no parentheses.
+/// Returns the parts between commas outside parentheses.
 pub(in crate::sql) fn items<'t, 'a>(rest: Statement<'t, 'a>) -> impl Iterator<Item = Statement<'t, 'a>> {
     let mut left = Some(rest);
     std::iter::from_fn(move || {
@@ -150,8 +150,8 @@ pub(in crate::sql) fn items<'t, 'a>(rest: Statement<'t, 'a>) -> impl Iterator<It
     })
 }
 
-/// `@name = value`: the name's token and the value. Only names that are the same for the servers when they are so
-/// in lower case: letters outside ASCII and spaces at the end compare in ways of their own.
+/// Returns the name's token and the value of `@name = value`. Only for names of plain ASCII characters, which the
+/// servers compare without regard to case; other letters and trailing spaces follow more complex rules.
 pub(in crate::sql) fn user_variable<'t, 'a>(item: Statement<'t, 'a>) -> Option<(Tok<'a>, Statement<'t, 'a>)> {
     let name = item.at(1).name();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.');
@@ -160,7 +160,7 @@ pub(in crate::sql) fn user_variable<'t, 'a>(item: Statement<'t, 'a>) -> Option<(
     assigns.then(|| (item.at(1), item.from(3)))
 }
 
-/// A value that means the same wherever and whenever it is said: a number with or without a sign, NULL, TRUE,
+/// True for a value that means the same on every server and at any time: a number with or without a sign, NULL, TRUE,
 /// FALSE, a string without a backslash, `x'…'`, `b'…'`.
 pub(in crate::sql) fn is_literal(value: Statement<'_, '_>) -> bool {
     let plain = |tok: &Tok<'_>| tok.kind == Kind::String && !tok.text.contains(&b'\\');
@@ -175,11 +175,11 @@ pub(in crate::sql) fn is_literal(value: Statement<'_, '_>) -> bool {
     }
 }
 
-/// Variables that also are something else.
+/// Variables that `SET @@name` sets for the next transaction only.
 const ISOLATION: [&str; 4] =
     ["tx_isolation", "transaction_isolation", "tx_read_only", "transaction_read_only"];
 
-/// `[@@][scope.]name = value`, `GLOBAL name = value`, `NAMES x`, `CHARACTER SET x`.
+/// Classifies one assignment: `[@@][scope.]name = value`, `GLOBAL name = value`, `NAMES x`, `CHARACTER SET x`.
 fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
     if item.at(0).is_any(&["NAMES", "CHARACTER", "CHARSET", "CHAR"]) && !item.at(1).is_assignment() {
         return;
@@ -210,7 +210,7 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
     } else if is(&["last_insert_id", "identity"]) {
         found.add(Effects::READS_INSERT_ID);
     } else if is(&ISOLATION) && head.at(0).kind == Kind::AtAt && assigned == 2 {
-        // `SET @@tx_isolation = …` is for the next transaction, without the `@@` it is the session's.
+        // `SET @@tx_isolation = …` is for the next transaction; without the `@@` it is for the session.
         found.add(Effects::SETS_NEXT_TRANSACTION);
     }
     found.with_value(scan(value, Place::Query, env));

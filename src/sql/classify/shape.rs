@@ -1,20 +1,20 @@
-//! The shape of a text: what its class depends on. Literals, numbers, white space and ordinary comments are
-//! left out in one pass over the bytes. It keeps strictly to the lexer's rules; where it would have to know
-//! more than they say at a glance, it keeps the bytes as they are, and a text of no sure shape has none.
+//! The shape of a text: the part of it that its class depends on. One pass over the bytes replaces literals, and drops
+//! white space and ordinary comments. The pass follows the lexer's rules; where a quick look does not suffice, it keeps
+//! the bytes unchanged, and a text whose shape would not be certain has none.
 
 use super::{Context, hint};
 use crate::sql::steps;
 
-/// Shapes are kept up to this length in bytes.
+/// The longest shape, in bytes.
 pub(super) const MAX_SHAPE: usize = 4096;
 
-// What stands for a literal. Texts with such bytes outside literals have no shape.
+// The placeholders for literals. A text that has these bytes outside literals has no shape.
 const NUMBER: u8 = 1;
 const STRING: u8 = 2;
-/// A string with a backslash: it is not taken as the literal value of a user variable.
+/// A string with a backslash, which does not count as a literal value of a user variable.
 const ESCAPED: u8 = 3;
 
-/// Sorts of bytes.
+// The sorts of bytes.
 const WORD: u8 = 0;
 const DIGIT: u8 = 1;
 const SPACE: u8 = 2;
@@ -26,7 +26,7 @@ const SLASH: u8 = 7;
 const MINUS: u8 = 8;
 const HASH: u8 = 9;
 const CLOSE: u8 = 10;
-/// White space but the space itself.
+/// White space other than the space itself.
 const BREAK: u8 = 11;
 const CONTROL: u8 = 12;
 
@@ -55,8 +55,9 @@ const SORTS: [u8; 256] = {
     table
 };
 
-/// Whether a byte of the second sort, behind one of the first, needs a look. As a table, since
-/// no branch could foresee where words end.
+/// True if a byte of one sort, behind a byte of another sort, needs special treatment. The index is the sort of the
+/// earlier byte times 16, plus the sort of the later byte. A table is faster than branches, which would be mispredicted
+/// at the end of every word.
 const STOPS: [bool; 256] = {
     let mut table = [true; 256];
     let mut at = 0;
@@ -81,7 +82,7 @@ fn is_word(byte: u8) -> bool {
     sort(byte) <= DIGIT
 }
 
-/// Writes the shape into `out`. False: it has none, or a long one.
+/// Writes the shape into `out`. Returns false if the text has no shape, or one that is too long.
 pub(super) fn shape(sql: &[u8], context: Context<'_>, out: &mut Vec<u8>) -> bool {
     out.clear();
     let options = context.options;
@@ -132,7 +133,8 @@ pub(super) fn shape(sql: &[u8], context: Context<'_>, out: &mut Vec<u8>) -> bool
     out.len() <= MAX_SHAPE
 }
 
-/// How many bytes stay as they are: words, single bytes and single spaces, up to what needs a look.
+/// Returns how many bytes stay unchanged: words, single bytes and single spaces, up to a byte that needs special
+/// treatment.
 fn run(rest: &[u8], shape: &[u8]) -> usize {
     let mut last = shape.last().map_or(SINGLE, |byte| sort(*byte));
     let stop = rest.iter().position(|byte| {
@@ -154,12 +156,12 @@ fn keep_run(rest: &[u8], out: &mut Vec<u8>) -> usize {
     keep(rest, length, out)
 }
 
-/// The whole rest as it stands.
+/// Appends the whole rest unchanged. Returns false if the shape becomes too long.
 fn all_of_it(rest: &[u8], out: &mut Vec<u8>) -> bool {
     if rest.len() > MAX_SHAPE {
         return false;
     }
-    // What was left out before must not be taken for what stands here.
+    // Separates the rest from the shortened part, so that the two cannot be confused.
     out.push(0);
     out.extend_from_slice(rest);
     out.len() <= MAX_SHAPE
@@ -171,8 +173,8 @@ fn separate(out: &mut Vec<u8>) {
     }
 }
 
-/// Digits, and a fraction, if they are a token of their own whatever surrounds them. Names can begin
-/// with digits behind a dot.
+/// Replaces digits, with a fraction if there is one, by a placeholder if they are certainly a token of their own. If
+/// not, keeps them: a name can begin with digits, for example behind a dot.
 fn number(rest: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
     let digits = |from: usize| {
         let tail = rest.get(from..).unwrap_or_default();
@@ -190,7 +192,7 @@ fn number(rest: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
     end
 }
 
-/// A placeholder; one for a whole list of the same sort of literals, if it is in parentheses.
+/// Appends a placeholder. A list of literals of the same sort in parentheses gets only one.
 fn literal(mark: u8, start: usize, out: &mut Vec<u8>) {
     let shape = out.get(start..).unwrap_or_default();
     let back = match shape {
@@ -204,13 +206,14 @@ fn literal(mark: u8, start: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// A list of literals that follows one like it, `(1, 2), (1, 2)`, is left out: bulk inserts have one shape.
+/// Handles `)`. A list of literals that follows an equal one, as in `(1, 2), (1, 2)`, is dropped, so that bulk inserts
+/// of any number of rows have the same shape.
 fn close(start: usize, out: &mut Vec<u8>) -> usize {
     out.push(b')');
     let shape = out.get(start..).unwrap_or_default();
     let is_literal = |byte: &u8| matches!(*byte, NUMBER | STRING | ESCAPED);
     let inside = |byte: &&u8| is_literal(byte) || matches!(**byte, b',' | b' ');
-    // Back to the parenthesis that opens it; not over a list before it, or each look would be longer than the last.
+    // Searches back to the opening parenthesis, but not over an earlier list: the work would be quadratic.
     let length = shape.iter().rev().skip(1).take_while(inside).count() + 2;
     steps::count(length);
     let (before, list) = shape.split_at_checked(shape.len().saturating_sub(length)).unwrap_or((shape, b""));
@@ -224,7 +227,7 @@ fn close(start: usize, out: &mut Vec<u8>) -> usize {
     1
 }
 
-/// The length up to and with the closing quote, and whether a backslash is in it.
+/// Returns the length up to and including the closing quote, and whether there is a backslash before it.
 fn quoted(body: &[u8], quote: u8, escapes: bool) -> Option<(usize, bool)> {
     let (mut at, mut backslash) = (0, false);
     loop {
@@ -252,11 +255,11 @@ fn string(rest: &[u8], escapes: bool, out: &mut Vec<u8>) -> usize {
     let Some((quote, body)) = rest.split_first() else { return 0 };
     let Some((length, backslash)) = quoted(body, *quote, escapes) else { return 0 };
     out.push(if backslash { ESCAPED } else { STRING });
-    // x'…' and the like: the letter is a word, and must stay next to its string.
+    // No space is added: in x'…' and the like the letter is a word that must stay next to its string.
     length + 1
 }
 
-/// The length of what begins with a slash; None: a versioned comment, whose content is code.
+/// Handles a slash. Returns how many bytes were handled, or None for a versioned comment, whose content is code.
 fn comment(rest: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let body = match rest {
         [b'/', b'*', body @ ..] => body,
@@ -266,7 +269,7 @@ fn comment(rest: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let whole = rest.get(..end + 4).unwrap_or(rest);
     match body {
         [b'!', ..] | [b'M', b'!', ..] => return None,
-        // An optimizer's hint.
+        // An optimizer hint.
         [b'+', ..] => {
             out.extend_from_slice(whole);
         }
@@ -275,7 +278,7 @@ fn comment(rest: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     Some(end + 4)
 }
 
-/// A comment that means nothing, or overrules.
+/// Handles an ordinary comment: keeps it only if it is a hint.
 fn plain(whole: &[u8], out: &mut Vec<u8>) {
     if !hint::read(whole).is_empty() {
         out.push(0);
@@ -291,7 +294,7 @@ fn line(rest: &[u8], out: &mut Vec<u8>) -> usize {
     length
 }
 
-/// `--` begins a comment before white space, and is two operators else.
+/// Handles `-`. `--` before white space begins a comment; otherwise each `-` is an operator.
 fn dash(rest: &[u8], out: &mut Vec<u8>) -> usize {
     match rest {
         [b'-', b'-'] | [b'-', b'-', 1..=b' ', ..] => line(rest, out),

@@ -1,4 +1,4 @@
-//! SHOW, DESCRIBE, EXPLAIN and ANALYZE: about definitions, which all servers share, or about one server.
+//! SHOW, DESCRIBE, EXPLAIN and ANALYZE: either about definitions, which all servers share, or about one server.
 
 use super::expression::{Place, scan};
 use super::found::Found;
@@ -9,7 +9,7 @@ use super::{ClassReason, Effects, Env, Kind, StatementKind};
 
 const VERBS: [&str; 8] = ["SELECT", "TABLE", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"];
 
-/// `SHOW …`
+/// Classifies `SHOW …`.
 pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if looks_back(statement) {
         let effects = Effects::READS_DIAGNOSTICS;
@@ -20,14 +20,14 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         return Found::unknown(ClassReason::NotUnderstood);
     }
     let of_definitions = shows_definitions(statement);
-    // WHERE has expressions. CREATE and PROCEDURE behind SHOW are no commands.
+    // The rest is scanned, since WHERE has expressions. CREATE PROCEDURE behind SHOW is not a write.
     let named = statement.is(1, "CREATE") && statement.is(2, "PROCEDURE");
     let mut found = scan(statement.from(if named { 3 } else { 2 }), Place::Query, env);
     match of_definitions {
         true if found.kind() == StatementKind::Read => found.because(ClassReason::Definitions),
         true => found,
         false => {
-            // The proxy has one, too. Which ones are asked for, the shape of the text does not say.
+            // May ask for the proxy's own variable. The cache's key does not say: a shape lacks the pattern.
             let own = match statement.at(1).is("VARIABLES") || statement.at(2).is("VARIABLES") {
                 true => Effects::MAY_BE_OWN,
                 false => Effects::empty(),
@@ -38,15 +38,15 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     }
 }
 
-/// WARNINGS, ERRORS, COUNT(*) WARNINGS.
+/// True for SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) WARNINGS and SHOW COUNT(*) ERRORS.
 fn looks_back(statement: Statement<'_, '_>) -> bool {
     let diagnostics = ["WARNINGS", "ERRORS"];
     statement.at(1).is_any(&diagnostics)
         || (statement.is(1, "COUNT") && statement.iter().any(|tok| tok.is_any(&diagnostics)))
 }
 
-/// What every server answers alike. Not SHOW INDEX (cardinality), TABLE STATUS, SHOW CREATE TABLE (the next
-/// AUTO_INCREMENT differs after a rollback), EVENTS (disabled on replicas).
+/// True if every server gives the same answer. False for SHOW INDEX (cardinality), SHOW TABLE STATUS, SHOW CREATE TABLE
+/// (the next AUTO_INCREMENT differs after a rollback) and SHOW EVENTS (events are disabled on replicas).
 fn shows_definitions(statement: Statement<'_, '_>) -> bool {
     let modifiers = ["FULL", "EXTENDED"];
     let at = (1..3).find(|at| !statement.at(*at).is_any(&modifiers)).unwrap_or(3);
@@ -63,7 +63,7 @@ fn shows_definitions(statement: Statement<'_, '_>) -> bool {
     }
 }
 
-/// `DESCRIBE t [column]`, or a plan, which depends on one server's statistics.
+/// Classifies `DESCRIBE t [column]`, or an EXPLAIN of a plan, which depends on one server's statistics.
 pub(super) fn explain(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let rest = statement.from(1);
     if describes(rest) {
@@ -81,7 +81,7 @@ fn is_server_schema(tok: &Tok<'_>) -> bool {
     super::words::meaning(tok.name()) == Meaning::ServerSchema
 }
 
-/// A table, and perhaps a column or a pattern.
+/// True for a table, optionally followed by a column or a pattern.
 fn describes(rest: Statement<'_, '_>) -> bool {
     let length = name_length(rest);
     let words = ["ANALYZE", "FORMAT", "EXTENDED", "PARTITIONS", "FOR"];
@@ -93,7 +93,7 @@ fn describes(rest: Statement<'_, '_>) -> bool {
     length > 0 && plain(&first) && !first.is_any(&VERBS) && (alone || (column && !first.is_any(&words)))
 }
 
-/// What runs or would run, after FORMAT, ANALYZE, FOR SCHEMA and so on.
+/// Classifies the statement that is explained, which follows FORMAT, ANALYZE, FOR SCHEMA and the like.
 fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let verb = rest.iter().position(|tok| tok.is_any(&VERBS) || tok.kind == Kind::Open);
     let mut found = match verb {
@@ -108,7 +108,7 @@ fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     found.and(head)
 }
 
-/// MariaDB's `ANALYZE [FORMAT = JSON] SELECT …` runs it; ANALYZE TABLE is administration.
+/// Classifies ANALYZE: MariaDB's `ANALYZE [FORMAT = JSON] SELECT …` runs the query; ANALYZE TABLE is administration.
 pub(super) fn analyze(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let rest = statement.from(1);
     let verb = rest.outside(|tok| tok.is_any(&VERBS)).map(|at| rest.at(at));

@@ -1,4 +1,4 @@
-//! One statement: its first words decide who reads the rest.
+//! Classifies one statement: its first word decides which function classifies the rest.
 
 use super::expression::{Place, scan};
 use super::found::Found;
@@ -8,7 +8,7 @@ use super::words::Meaning;
 use super::{ClassReason, Effects, Env, Kind, RoutineFacts, StatementKind};
 use super::{ddl, session, show, transaction};
 
-/// The class of a statement, whose versioned comments were already read or skipped.
+/// Classifies a statement whose versioned comments were already resolved.
 pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let first = statement.at(0);
     match first.kind {
@@ -41,7 +41,7 @@ pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     }
 }
 
-/// `SELECT`, `(SELECT …) UNION …`, `WITH … SELECT`, `TABLE`, `VALUES`. In parentheses only queries can stand.
+/// Classifies `SELECT`, `(SELECT …) UNION …`, `WITH … SELECT`, `TABLE`, `VALUES`. Only queries can be in parentheses.
 pub(super) fn query(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let inner = statement.iter().find(|tok| tok.kind != Kind::Open);
     let Some(verb) = inner.filter(|tok| tok.is_any(&["SELECT", "VALUES", "TABLE", "WITH"])) else {
@@ -62,7 +62,7 @@ fn is_verb(tok: &Tok<'_>) -> bool {
     tok.is_any(&["SELECT", "VALUES", "TABLE", "INSERT", "REPLACE", "UPDATE", "DELETE", "MERGE"])
 }
 
-/// What changes rows; its expressions begin at `at`, or with the WITH before it.
+/// Classifies a statement that changes rows. Its expressions begin at `at`, or at the start if it begins with WITH.
 fn writing(statement: Statement<'_, '_>, at: usize, env: Env<'_>) -> Found {
     let rest = if at > 1 { statement } else { statement.from(at) };
     let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
@@ -71,7 +71,7 @@ fn writing(statement: Statement<'_, '_>, at: usize, env: Env<'_>) -> Found {
     found
 }
 
-/// `INSERT [INTO] t [(columns)] VALUES …`: what stands before the first parenthesis is a table, no function.
+/// Classifies `INSERT [INTO] t [(columns)] VALUES …`: the name before the first parenthesis is a table, not a function.
 fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let head = statement.iter().position(|tok| {
         tok.kind == Kind::Open || tok.is_any(&["VALUES", "VALUE", "SELECT", "SET", "TABLE", "WITH"])
@@ -87,7 +87,7 @@ fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     found
 }
 
-/// `LOAD DATA … INTO TABLE t (a, @b) SET c = @b`, LOAD XML; LOAD INDEX INTO CACHE is administration.
+/// Classifies `LOAD DATA … INTO TABLE t (a, @b) SET c = @b` and LOAD XML; LOAD INDEX INTO CACHE is administration.
 fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if !statement.at(1).is_any(&["DATA", "XML"]) {
         let effects = Effects::COMMITS_IMPLICITLY;
@@ -109,7 +109,7 @@ fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     found
 }
 
-/// DO gives no rows: a read if all of it is pure, else like a write.
+/// Classifies DO, which returns no rows: a read if its expressions are, otherwise at least a write.
 fn do_expression(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let mut found = scan(statement, Place::Query, env);
     if found.kind() != StatementKind::Read {
@@ -118,7 +118,7 @@ fn do_expression(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     found
 }
 
-/// `CALL [schema.]name[(arguments)]`; a user variable as an argument may be an OUT parameter.
+/// Classifies `CALL [schema.]name[(arguments)]`. A user variable as an argument may be an OUT parameter.
 fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let (first, second) = (statement.at(1), statement.at(3));
     let qualified = statement.at(2).kind == Kind::Dot;
@@ -130,7 +130,8 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     }
     let effects = Effects::CALLS | Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
     let mut found = Found::of(StatementKind::Write, ClassReason::Procedure, effects);
-    // Parameters are expressions: without the first parenthesis, or the name would be a function.
+    // The arguments are expressions. Scanned from behind the `(`, so that the procedure's name is not taken for a
+    // function.
     let inner = scan(statement.from(arguments + 1), Place::Writing, env);
     found.add(inner.effects() - Effects::REPEATABLE);
     if statement.iter().any(|tok| tok.kind == Kind::At) {
@@ -143,7 +144,7 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     found
 }
 
-/// Whether the scan of something that should be a name finds nothing but one: `t`, `s.t`, `` `s`.`t` ``.
+/// Returns how many tokens the name at the beginning has (`t`, `s.t`, `` `s`.`t` ``); 0 if there is none.
 pub(super) fn name_length(statement: Statement<'_, '_>) -> usize {
     let is_name = |place| {
         let tok: Tok<'_> = statement.at(place);

@@ -1,10 +1,10 @@
-//! A text as statements, each a list of the tokens that mean something.
+//! Splits a text into statements. Each is a list of tokens without white space and comments.
 
 use super::hint;
 use super::words::{Meaning, meaning};
 use crate::sql::{Effects, Kind, Lexer, Options, steps};
 
-/// A token that means something.
+/// A token that is neither white space nor a comment.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sql) struct Tok<'a> {
     pub(in crate::sql) kind: Kind,
@@ -13,33 +13,33 @@ pub(in crate::sql) struct Tok<'a> {
     pub(in crate::sql) start: usize,
 }
 
-/// What stands behind the last token.
+/// The token that is returned beyond the last one.
 const END: Tok<'static> = Tok { kind: Kind::Semicolon, meaning: Meaning::Name, text: b"", start: usize::MAX };
 
-/// The budget of a text: more tokens than this (after shortening), over all its statements and all the ways in which
-/// servers may read their versioned comments, are not looked at, and the text counts as not understood.
+/// The most tokens (after shortening) that are examined in a text, over all its statements and all the ways in which
+/// servers may read their versioned comments. A text with more counts as not understood.
 const MAX_TOKENS: usize = 100_000;
 
-/// Different versioned comments in one statement, each of which a server may read or skip.
+/// The most different versioned comments in one statement, each of which a server may read or skip.
 const MAX_VERSIONS: usize = 4;
 
 impl<'a> Tok<'a> {
-    /// Whether it is this keyword, in any case.
+    /// True if the token is this keyword, in any case.
     pub(in crate::sql) fn is(&self, keyword: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
     }
 
-    /// Whether it is one of these keywords.
+    /// True if the token is one of these keywords.
     pub(in crate::sql) fn is_any(&self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.is(keyword))
     }
 
-    /// A name, quoted or not.
+    /// True for a name, quoted or not.
     pub(in crate::sql) fn is_name(&self) -> bool {
         matches!(self.kind, Kind::Word | Kind::QuotedIdentifier)
     }
 
-    /// The name without its quotes. A doubled quote inside stays doubled.
+    /// Returns the name without its quotes. A doubled quote inside stays doubled.
     pub(in crate::sql) fn name(&self) -> &'a [u8] {
         match (self.kind, self.text) {
             (Kind::QuotedIdentifier | Kind::String, [_, name @ .., _]) => name,
@@ -47,7 +47,7 @@ impl<'a> Tok<'a> {
         }
     }
 
-    /// Whether a name is this one, quoted or not, in any case.
+    /// True if the token is this name, quoted or not, in any case.
     pub(in crate::sql) fn names(&self, name: &str) -> bool {
         self.is_name() && self.name().eq_ignore_ascii_case(name.as_bytes())
     }
@@ -63,18 +63,18 @@ impl<'a> Tok<'a> {
     }
 }
 
-/// The tokens of a statement, or of its rest; a copy is a bookmark.
+/// The tokens of a statement, or of a part of it. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sql) struct Statement<'t, 'a>(pub(in crate::sql) &'t [Tok<'a>]);
 
 impl<'t, 'a> Statement<'t, 'a> {
-    /// The token at this place, or one that is nothing.
+    /// Returns the token at this position, or `END` if there is none.
     pub(in crate::sql) fn at(&self, place: usize) -> Tok<'a> {
         steps::count(1);
         self.0.get(place).copied().unwrap_or(END)
     }
 
-    /// The token so many places before.
+    /// Returns the token `back` positions before `place`.
     pub(in crate::sql) fn before(&self, place: usize, back: usize) -> Tok<'a> {
         place.checked_sub(back).map_or(END, |place| self.at(place))
     }
@@ -83,12 +83,12 @@ impl<'t, 'a> Statement<'t, 'a> {
         self.at(place).is(keyword)
     }
 
-    /// From this place on.
+    /// Returns the tokens from this position on.
     pub(in crate::sql) fn from(&self, place: usize) -> Statement<'t, 'a> {
         Statement(self.0.get(place..).unwrap_or_default())
     }
 
-    /// Up to this place.
+    /// Returns the tokens before this position.
     pub(in crate::sql) fn until(&self, place: usize) -> Statement<'t, 'a> {
         Statement(self.0.get(..place).unwrap_or(self.0))
     }
@@ -106,7 +106,7 @@ impl<'t, 'a> Statement<'t, 'a> {
         self.iter().any(|tok| tok.is(keyword))
     }
 
-    /// The place of the first token outside parentheses of which this holds.
+    /// Returns the position of the first token outside parentheses for which `wanted` is true.
     pub(in crate::sql) fn outside(&self, wanted: impl Fn(&Tok<'a>) -> bool) -> Option<usize> {
         let mut depth = 0usize;
         self.iter().position(|tok| {
@@ -119,7 +119,7 @@ impl<'t, 'a> Statement<'t, 'a> {
         })
     }
 
-    /// The place behind the parenthesis that closes the one at `open`.
+    /// Returns the position behind the parenthesis that closes the one at `open`.
     pub(in crate::sql) fn behind(&self, open: usize) -> usize {
         let mut depth = 0usize;
         for place in open..self.len() {
@@ -136,32 +136,32 @@ impl<'t, 'a> Statement<'t, 'a> {
     }
 }
 
-/// A text that cannot be read with certainty.
+/// The error for a text that cannot be read with certainty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sql) struct Unreadable;
 
-/// A statement as it stands, versioned comments' marks included.
+/// A statement before its versioned comments are resolved: their marks are among the tokens.
 pub(in crate::sql) struct Raw<'a> {
     pub(in crate::sql) toks: Vec<Tok<'a>>,
-    /// The marks of versioned comments that some server skips, each once.
+    /// The marks of versioned comments that a server may skip, each once.
     pub(in crate::sql) marks: Vec<&'a [u8]>,
-    /// A versioned comment stands in it.
+    /// True if the statement has a versioned comment.
     pub(in crate::sql) versioned: bool,
-    /// How many tokens may still be judged.
+    /// How many tokens of the text may still be examined.
     left: usize,
 }
 
-/// What becomes of lists of literals in parentheses.
+/// What happens to lists of literals in parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sql) enum Lists {
-    /// They stay.
+    /// They are kept.
     Whole,
-    /// `(1, 2, 3), (4, 5, 6)` is `(3)`, so that the largest INSERT costs little memory.
+    /// They are shortened: `(1, 2, 3), (4, 5, 6)` becomes `(6)`, so that even the largest INSERT costs little memory.
     Short,
 }
 
-/// Splits a text: each statement that is not empty is given to `each`. Returns the hints in its comments, and
-/// whether it names the proxy's own variable.
+/// Splits a text, and calls `each` with every statement that is not empty. Returns the hints in the comments, and
+/// `MAY_BE_OWN` if the text contains the name of the proxy's own variable.
 pub(in crate::sql) fn statements<'a>(
     sql: &'a [u8],
     options: Options,
@@ -186,7 +186,7 @@ pub(in crate::sql) fn statements<'a>(
                 continue;
             }
             Kind::Incomplete => return Err(Unreadable),
-            // Who skips the comment sees one statement, who reads it two.
+            // A server that skips the comment sees one statement, a server that reads it sees two.
             Kind::Semicolon if lexer.in_code_comment() => return Err(Unreadable),
             Kind::Semicolon => {
                 finish(&mut raw, &mut each)?;
@@ -232,7 +232,7 @@ fn own_variable(tok: &Tok<'_>) -> Effects {
 }
 
 fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) -> Result<(), Unreadable> {
-    // Each reading costs as much as all tokens.
+    // Every combination of read and skipped versioned comments costs as much as all tokens.
     let cost = raw.toks.len() << raw.marks.len();
     raw.left = raw.left.checked_sub(cost).ok_or(Unreadable)?;
     if !raw.toks.is_empty() {
@@ -244,8 +244,8 @@ fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) -> Result<(), 
     Ok(())
 }
 
-/// 0xa0 and 0xff are white space in latin1, cp850 and others, and parts of letters in UTF-8. A word that would fall
-/// into parts there of which one is known cannot be read with certainty.
+/// True if a word cannot be read with certainty. 0xa0 and 0xff are white space in latin1, cp850 and others, and parts
+/// of characters in UTF-8; the word is uncertain if one of the parts between these bytes is a word with a meaning.
 fn hides_a_word(word: &[u8]) -> bool {
     let is_separator = |byte: &u8| matches!(byte, 0xa0 | 0xff);
     word.iter().any(is_separator)
@@ -258,11 +258,11 @@ fn is_verb(part: &[u8]) -> bool {
     words.iter().any(|word| part.eq_ignore_ascii_case(word))
 }
 
-/// Makes place for a token that goes on with a list of literals, or with a list of such lists.
+/// Drops the tokens that the next token makes superfluous, if it continues a list of literals or a list of such lists.
 fn shorten(toks: &mut Vec<Tok<'_>>, tok: Tok<'_>) {
     let drop = match toks.as_slice() {
         [.., value, comma] if tok.is_literal() && comma.kind == Kind::Comma && value.is_literal() => 2,
-        // Behind a name the first list would be arguments.
+        // Only behind a comma or VALUES: behind a name the first list would be arguments of a function.
         [.., before, open, value, close, comma]
             if tok.kind == Kind::Open
                 && (before.kind == Kind::Comma || before.is_any(&["VALUES", "VALUE"]))

@@ -4,7 +4,7 @@ use super::found::Found;
 use super::tokens::Statement;
 use super::{ClassReason, Effects, Kind, StatementKind};
 
-/// By the first word, which is one of those.
+/// Classifies a statement that begins with one of the words above.
 pub(super) fn transaction(statement: Statement<'_, '_>) -> Found {
     let first = statement.at(0);
     let rest = statement.from(1);
@@ -32,7 +32,8 @@ fn control(effects: Effects) -> Found {
     Found::of(StatementKind::Transaction, ClassReason::TransactionControl, effects)
 }
 
-/// `BEGIN [WORK]`. `BEGIN NOT ATOMIC`, or any BEGIN with more in Oracle mode, is a block of statements.
+/// Classifies what follows BEGIN: nothing, or WORK. `BEGIN NOT ATOMIC` and, in Oracle mode, BEGIN with anything else
+/// behind it are blocks of statements, which are not understood.
 fn begin(rest: Statement<'_, '_>) -> Found {
     match rest.0 {
         [] => control(Effects::BEGINS | Effects::COMMITS_IMPLICITLY),
@@ -41,7 +42,7 @@ fn begin(rest: Statement<'_, '_>) -> Found {
     }
 }
 
-/// `START TRANSACTION [options]`; of START REPLICA and the like knows the caller.
+/// Classifies what follows START: `TRANSACTION [options]`, or REPLICA and the like, which is administration.
 fn start(rest: Statement<'_, '_>) -> Found {
     if rest.at(0).is_any(&["SLAVE", "REPLICA", "ALL", "GROUP_REPLICATION"]) {
         let effects = Effects::COMMITS_IMPLICITLY;
@@ -64,7 +65,8 @@ fn start(rest: Statement<'_, '_>) -> Found {
     }
 }
 
-/// `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`: CHAIN begins the next one, RELEASE closes the connection.
+/// Classifies what follows COMMIT or ROLLBACK: `[WORK] [AND [NO] CHAIN] [[NO] RELEASE]`. CHAIN begins the next
+/// transaction, RELEASE closes the connection.
 fn end(rest: Statement<'_, '_>) -> Found {
     if !rest.iter().all(|tok| tok.is_any(&["WORK", "AND", "NO", "CHAIN", "RELEASE"])) {
         return Found::unknown(ClassReason::NotUnderstood);

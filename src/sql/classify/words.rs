@@ -1,19 +1,19 @@
-//! What words mean where expressions stand: one lookup a word, in a table made at compile time.
+//! The meanings of words in expressions: one lookup for each word, in a table made at compile time.
 
 use super::names::{BEFORE_QUERY, CALLABLE, SOMEWHERE, SPECIAL, TIGHT};
 
-/// What a word means, quoted or not being the caller's business.
+/// What a word means. The caller must check whether the word is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::sql) enum Meaning {
     /// Any name.
     Name,
-    /// A pure function of every server, or a reserved word that stands before `(`.
+    /// A pure function of every server, or a reserved word that can precede `(`.
     Callable,
-    /// A pure function only while nothing stands between it and its `(`; else it may be a stored one.
+    /// A pure function only if `(` follows immediately; otherwise it may be a stored function.
     Tight,
-    /// A pure function of some servers or versions; on others the name is free for stored functions.
+    /// A pure function of some servers or versions; on others a stored function may have the name.
     Somewhere,
-    /// A word before `(` if a query follows: ANY, LATERAL, …
+    /// A word that can precede `(` if a query follows: ANY, LATERAL, …
     BeforeQuery,
     /// NULL, TRUE, FALSE.
     Literal,
@@ -53,15 +53,15 @@ pub(in crate::sql) enum Meaning {
     Procedure,
     /// SQL_CALC_FOUND_ROWS
     CalcFoundRows,
-    /// The system schemas but the next one.
+    /// The system schemas except information_schema.
     ServerSchema,
     /// information_schema
     InformationSchema,
-    /// A reserved word that begins what writes.
+    /// A reserved word that begins a write.
     WriteVerb,
-    /// INSERT, REPLACE: such a word too, unless `(` follows.
+    /// INSERT, REPLACE: a function if `(` follows, otherwise a reserved word that begins a write.
     WriteVerbOrFunction,
-    /// FROM, JOIN, TABLE: a table follows.
+    /// FROM, JOIN, STRAIGHT_JOIN, TABLE: a table follows.
     Source,
 }
 
@@ -74,7 +74,8 @@ struct Slot {
 const SLOTS: usize = 4096;
 static TABLE: [Slot; SLOTS] = table();
 
-/// By length and four of its bytes: enough to tell some hundred words apart.
+/// Returns the first slot of a word, computed from its length and five of its bytes: enough to spread several hundred
+/// words.
 const fn slot(word: &[u8]) -> usize {
     let n = word.len();
     if n == 0 {
@@ -122,7 +123,7 @@ const fn table() -> [Slot; SLOTS] {
     table
 }
 
-/// The meaning of a word, in any case.
+/// Returns the meaning of a word, in any case.
 pub(in crate::sql) fn meaning(word: &[u8]) -> Meaning {
     let mut at = slot(word);
     while let Some(slot) = TABLE.get(at) {

@@ -1,5 +1,6 @@
-//! SQL text to tokens, by the servers' own lexical rules, without allocation. Total: any
-//! bytes give tokens that cover them, and what has no end or no sure end is [`Kind::Incomplete`].
+//! Splits SQL text into tokens, by the servers' own lexical rules, without allocation. Any bytes
+//! give tokens that cover them; a token without an end, or without a certain end, is
+//! [`Kind::Incomplete`].
 
 mod scan;
 #[cfg(test)]
@@ -7,7 +8,7 @@ mod tests;
 
 use super::steps;
 
-/// What the session's settings say about reading its text.
+/// The session's settings that decide how its texts are split into tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
     /// sql_mode ANSI_QUOTES: `"` quotes identifiers.
@@ -20,16 +21,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether a text may split in another way than the lexer, which reads bytes, thinks:
-    /// the character set has two-byte characters that end in `\` or a backtick, and such bytes
-    /// are there. The caller then knows nothing of the statement.
+    /// True if a server may split a text in another way than the lexer, which reads bytes: the
+    /// character set has two-byte characters that end in `\` or a backtick, and the text has such
+    /// bytes. Then the caller must treat the statement as unknown.
     pub fn is_ambiguous(&self, sql: &[u8]) -> bool {
         crate::sql::steps::count(if self.unsafe_charset { sql.len() } else { 0 });
         self.unsafe_charset && sql.windows(2).any(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`']))
     }
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// White space.
@@ -44,7 +45,7 @@ pub enum Kind {
     Word,
     /// A decimal, hexadecimal or binary number without its sign.
     Number,
-    /// A quoted string, quotes included; an introducer or N, X, B in front is a word.
+    /// A quoted string, quotes included; an introducer or N, X, B in front is a separate word.
     String,
     /// A quoted identifier, quotes included.
     QuotedIdentifier,
@@ -69,81 +70,82 @@ pub enum Kind {
     /// Any other single byte.
     Operator,
     /// A quote or comment without end, or one that servers of different versions end at
-    /// different places. It takes all the rest of the text.
+    /// different points. The token is the whole rest of the text.
     Incomplete,
 }
 
-/// A token and where it stands.
+/// A token and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token<'a> {
-    /// What it is.
+    /// The kind of the token.
     pub kind: Kind,
-    /// Its bytes as they stand, never empty.
+    /// The bytes of the token, unchanged; never empty.
     pub text: &'a [u8],
-    /// The offset of its first byte.
+    /// The offset of the first byte in the text.
     pub start: usize,
 }
 
 impl Token<'_> {
-    /// Whether it means nothing: space or comment.
+    /// True for white space and comments.
     pub fn is_trivia(&self) -> bool {
         matches!(self.kind, Kind::Space | Kind::Comment)
     }
 
-    /// Whether it is this keyword, in any case. Quoted identifiers are no keywords.
+    /// True if the token is this keyword, in any case. Quoted identifiers are never keywords.
     pub fn is(&self, keyword: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(keyword.as_bytes())
     }
 
-    /// Whether it is one of these keywords.
+    /// True if the token is one of these keywords.
     pub fn is_any(&self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.is(keyword))
     }
 }
 
-/// An iterator over the tokens of a text; a copy is a bookmark.
+/// An iterator over the tokens of a text. A copy continues at the same position.
 #[derive(Debug, Clone, Copy)]
 pub struct Lexer<'a> {
     sql: &'a [u8],
     options: Options,
     at: usize,
-    /// Where the `*/` of the versioned comment stands that we are in.
+    /// The offset of the `*/` of the versioned comment that the lexer is in.
     code_end: Option<usize>,
-    /// The last token can stand before `.name`.
+    /// True if the last token can precede `.name`.
     after_name: bool,
-    /// The last token was the `.` of a qualified name: a name follows even if it begins with a digit.
+    /// True if the last token was the `.` of a qualified name: a name follows even if it begins with a digit.
     after_dot: bool,
 }
 
 impl<'a> Lexer<'a> {
-    /// A lexer at the start of `sql`.
+    /// Makes a lexer at the start of `sql`.
     pub fn new(sql: &'a [u8], options: Options) -> Self {
         Self { sql, options, at: 0, code_end: None, after_name: false, after_dot: false }
     }
 
-    /// The offset of the next token.
+    /// Returns the offset of the next token.
     pub fn offset(&self) -> usize {
         self.at
     }
 
-    /// Whether the next token stands in a versioned comment.
+    /// True if the next token is in a versioned comment.
     pub fn in_code_comment(&self) -> bool {
         self.code_end.is_some()
     }
 
-    /// After a [`Kind::CodeOpen`]: goes to its end, as a server does for which the comment is none of its business.
+    /// Skips to the end of the versioned comment, as a server of another version does. Call it after a
+    /// [`Kind::CodeOpen`].
     pub fn skip_code_comment(&mut self) {
         if let Some(end) = self.code_end {
             self.at = end;
         }
     }
 
-    /// The next token that means something.
+    /// Returns the next token that is neither white space nor a comment.
     pub fn next_significant(&mut self) -> Option<Token<'a>> {
         self.find(|token| !token.is_trivia())
     }
 
-    /// Where the readable text ends for now: the versioned comment's end, or the text's.
+    /// Returns where the current token must end: at the end of the versioned comment, or of the text.
     fn limit(&self) -> usize {
         self.code_end.unwrap_or(self.sql.len())
     }
@@ -182,7 +184,7 @@ impl<'a> Iterator for Lexer<'a> {
         let token = self.take(kind, length);
         if kind == Kind::CodeOpen {
             let rest = self.sql.get(self.at..).unwrap_or_default();
-            // Found already by `scan::token`: the bytes up to there are passed once more.
+            // `scan::token` found this end before; searching again passes these bytes only once more.
             self.code_end = scan::find(rest, b"*/").map(|offset| self.at + offset);
         }
         self.after_dot = kind == Kind::Dot && self.after_name;

@@ -1,9 +1,9 @@
-//! One function per sort of token: how many bytes of the rest belong to it.
+//! One function for each sort of token. Each returns how many bytes of the rest belong to the token.
 
 use super::{Kind, Lexer};
 use crate::sql::steps;
 
-/// The kind and length of the token at the start of the lexer's rest, which is not empty.
+/// Returns the kind and length of the token at the start of the lexer's rest, which must not be empty.
 pub(super) fn token(lexer: &Lexer<'_>) -> (Kind, usize) {
     let rest = lexer.rest();
     match rest {
@@ -43,7 +43,7 @@ fn single(byte: u8) -> Kind {
     }
 }
 
-/// White space of the servers' `my_isspace`; a NUL is none.
+/// True for the white space of the servers' `my_isspace`, which does not include NUL.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
@@ -56,7 +56,7 @@ fn run(bytes: &[u8], member: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|byte| !member(*byte)).unwrap_or(bytes.len())
 }
 
-/// The offset of the first `mark`.
+/// Returns the offset of the first `mark`.
 pub(super) fn find(bytes: &[u8], mark: &[u8; 2]) -> Option<usize> {
     let found = bytes.windows(2).position(|pair| pair == mark);
     steps::count(found.unwrap_or(bytes.len()));
@@ -67,8 +67,8 @@ fn after(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(length..).unwrap_or_default()
 }
 
-/// To the end of the line, without it. In a versioned comment the line must end before the
-/// comment does: a server that reads the content as code would read on over its `*/`.
+/// A comment up to the end of the line, without the line break. In a versioned comment the line must
+/// end before the comment does: a server that reads the content as code would read on beyond `*/`.
 fn line_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
     match rest.iter().position(|byte| *byte == b'\n') {
         Some(length) => (Kind::Comment, length),
@@ -77,8 +77,8 @@ fn line_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
     }
 }
 
-/// `/* … */`, a hint, or the start of a versioned comment. In a versioned comment none of them
-/// is taken: whether and how they nest depends on the server.
+/// `/* … */`, an optimizer hint, or the start of a versioned comment. Inside a versioned comment
+/// each of these is `Incomplete`: whether and how they nest depends on the server.
 fn block_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
     let body = after(rest, 2);
     let Some(end) = find(body, b"*/").filter(|_| !lexer.in_code_comment()) else {
@@ -91,15 +91,15 @@ fn block_comment(lexer: &Lexer<'_>, rest: &[u8]) -> (Kind, usize) {
         [b'+', hint @ ..] if !hint_quotes_close(hint) => return (Kind::Incomplete, 0),
         _ => return (Kind::Comment, end + 4),
     };
-    // A server that skips the content counts nested comments, one that reads it does not. The nested
-    // one may share the star with our end: `/*! /*/`.
+    // A server that skips the content counts nested comments; a server that reads it does not. The
+    // nested comment may share its star with the end of this one: `/*! /*/`.
     if find(content, b"/*").is_some() || content.ends_with(b"/") {
         return (Kind::Incomplete, 0);
     }
     (Kind::CodeOpen, 2 + mark + version_digits(after(content, mark)))
 }
 
-/// Five or six digits right after the mark are a version (50001, 100100), fewer are content.
+/// Returns how many digits right behind the mark are a version: five or six (50001, 100100). Fewer are content.
 fn version_digits(content: &[u8]) -> usize {
     match run(content, |byte| byte.is_ascii_digit()) {
         0..=4 => 0,
@@ -107,8 +107,8 @@ fn version_digits(content: &[u8]) -> usize {
     }
 }
 
-/// The servers read the inside of an optimizer hint with lexers of their own, which know quotes.
-/// Where a hint ends is only sure when no quote is open there.
+/// True if every quote in an optimizer hint is closed. The servers read hints with separate lexers,
+/// which know quotes; so the end of the hint is certain only if no quote is open there.
 fn hint_quotes_close(hint: &[u8]) -> bool {
     let mut open = None;
     for byte in hint.iter().filter(|byte| matches!(byte, b'\'' | b'"' | b'`')) {
@@ -121,8 +121,8 @@ fn hint_quotes_close(hint: &[u8]) -> bool {
     open.is_none()
 }
 
-/// A quoted token up to its closing quote; a doubled quote, or one behind a backslash where
-/// that escapes, is content.
+/// A quoted token up to its closing quote. A doubled quote is content, and so is a quote behind a
+/// backslash if `backslash` is true.
 fn quoted(kind: Kind, rest: &[u8], backslash: bool) -> (Kind, usize) {
     let Some((quote, mut body)) = rest.split_first() else { return (Kind::Incomplete, 0) };
     loop {
@@ -136,8 +136,8 @@ fn quoted(kind: Kind, rest: &[u8], backslash: bool) -> (Kind, usize) {
     }
 }
 
-/// What begins with a digit: a number, or a name such as `2fa`. An exponent and a fraction
-/// end a number even with letters behind them (`1.5INTO` is two tokens), digits alone do not.
+/// A token that begins with a digit: a number, or a name such as `2fa`. A number with an exponent or
+/// a fraction ends there even if letters follow (`1.5INTO` is two tokens); digits alone do not.
 fn number(rest: &[u8]) -> (Kind, usize) {
     let digits = run(rest, |byte| byte.is_ascii_digit());
     match after(rest, digits) {
@@ -159,13 +159,13 @@ fn number(rest: &[u8]) -> (Kind, usize) {
     }
 }
 
-/// The point, its digits and an exponent.
+/// Returns the length of a decimal point, its digits and an exponent.
 fn fraction(rest: &[u8]) -> usize {
     let length = 1 + run(after(rest, 1), |byte| byte.is_ascii_digit());
     length + exponent(after(rest, length))
 }
 
-/// `e5`, `E-5`; 0 when it is none.
+/// Returns the length of an exponent (`e5`, `E-5`); 0 if there is none.
 fn exponent(rest: &[u8]) -> usize {
     let sign = match rest {
         [b'e' | b'E', b'+' | b'-', ..] => 2,

@@ -1,4 +1,4 @@
-//! The variables that a text sets: which, and to what, where that can be said again elsewhere.
+//! The variables that a text sets, and their values if they can be set again on another connection.
 
 use std::collections::HashSet;
 
@@ -6,9 +6,9 @@ use super::super::classify::session::{is_literal, items, user_variable};
 use super::super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::{Kind, Name, Options, plain_name, single, unquoted};
 
-/// What a SET gives to user variables, in its order, as literals: `(name, text of the literal)`. Empty when it sets
-/// none. None when it is no single SET or one of the values is no literal. System variables may be set beside
-/// them, to anything.
+/// Returns what a SET assigns to user variables, in order: `(name, text of the literal)`. Empty if it sets none. None
+/// if the text is not a single SET, or one of the values is not a literal. The SET may also set system variables,
+/// unless their values can assign to user variables.
 pub fn user_variables(sql: &[u8], options: Options) -> Option<Vec<(Name, Vec<u8>)>> {
     single(sql, options, |statement| {
         if !statement.is(0, "SET") {
@@ -31,8 +31,8 @@ pub fn user_variables(sql: &[u8], options: Options) -> Option<Vec<(Name, Vec<u8>
     })
 }
 
-/// The user variables that a text names, whatever it does with them: all that it can set. Several statements are
-/// fine. None: it names none, or some that cannot be read.
+/// Returns all user variables that a text names, and so all that it can set. The text may have several statements. None
+/// if the text names no user variable, or one whose name cannot be read.
 pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
     let mut names: Vec<Name> = Vec::new();
     let mut known = HashSet::new();
@@ -40,8 +40,8 @@ pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
     let split = statements(sql, options, Lists::Whole, |raw: &Raw<'_>| {
         let all = Statement(&raw.toks);
         for at in (0..all.len()).filter(|at| all.at(*at).kind == Kind::At) {
-            // `'a'@'b'` is an account, which has no place in what sets variables.
-            // `@a.b` is one name.
+            // `'a'@'b'` is an account, which does not appear in statements that set variables.
+            // `@a.b` is a single name, which is not read.
             let whole = all.at(at + 2).kind != Kind::Dot;
             match plain_name(&all.at(at + 1)).filter(|_| whole) {
                 Some(name) if known.contains(&name) => {}
@@ -56,30 +56,30 @@ pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
     Some(names).filter(|names| readable && split.is_ok() && !names.is_empty())
 }
 
-/// What a SET gives to a system variable.
+/// The value that a SET assigns to a system variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
-    /// A literal: a number as it is written, a string or a word without quotes.
+    /// A literal: a number as written, a string without its quotes, or a word.
     Literal(Vec<u8>),
     /// DEFAULT
     Default,
-    /// Something that only the server knows.
+    /// A value that only the server knows.
     Unknown,
 }
 
 /// One assignment of a SET.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemVariable {
-    /// In lower case.
+    /// The name in lower case.
     pub name: Name,
-    /// `@@name`, without a scope: MariaDB's session trackers do not report it.
+    /// True for `@@name` without a scope, which MariaDB's session trackers do not report.
     pub unscoped: bool,
     /// The value.
     pub given: Given,
 }
 
-/// The session's system variables that a SET sets, in its order; NAMES and the like are none. None: it is no single
-/// SET, or sets one twice, or cannot be read.
+/// Returns the session's system variables that a SET sets, in order, without NAMES and the like. None if the text is
+/// not a single SET, sets a variable twice, or cannot be read.
 pub fn system_variables(sql: &[u8], options: Options) -> Option<Vec<SystemVariable>> {
     single(sql, options, |statement| {
         if !statement.is(0, "SET") || statement.is(1, "STATEMENT") {
@@ -101,7 +101,7 @@ pub fn system_variables(sql: &[u8], options: Options) -> Option<Vec<SystemVariab
     })
 }
 
-/// Whether a SET, among other things, sets the character set as `SET NAMES` does.
+/// True if a SET, among other things, sets the character set as `SET NAMES` does, or if the text cannot be read.
 pub fn sets_charset_too(sql: &[u8], options: Options) -> bool {
     let some = single(sql, options, |statement| Some(items(statement.from(1)).any(sets_charset)));
     some.unwrap_or(true)
@@ -111,7 +111,8 @@ fn sets_charset(item: Statement<'_, '_>) -> bool {
     item.at(0).is_any(&["NAMES", "CHARACTER", "CHARSET", "CHAR"]) && !item.at(1).is_assignment()
 }
 
-/// None: not understood. Some(None): the server's, not the session's.
+/// Reads one assignment. Returns None if it is not understood, and `Some(None)` if it sets the server's variable, not
+/// the session's.
 fn system_variable(item: Statement<'_, '_>) -> Option<Option<SystemVariable>> {
     let assigned = item.iter().position(Tok::is_assignment)?;
     let head = item.until(assigned);
@@ -147,7 +148,7 @@ fn given(value: Statement<'_, '_>) -> Given {
     }
 }
 
-/// A word that stands for itself, and for no function without parentheses.
+/// True for a word that is its own value, and not a function without parentheses such as CURRENT_DATE.
 fn is_plain_word(tok: &Tok<'_>) -> bool {
     let functions: [&[u8]; 3] = [b"current_", b"localtime", b"utc_"];
     let begins = |start: &&[u8]| tok.text.get(..start.len()).is_some_and(|t| t.eq_ignore_ascii_case(start));
@@ -158,14 +159,14 @@ fn plain_number(tok: &Tok<'_>) -> bool {
     tok.kind == Kind::Number && tok.text.iter().all(|b| b.is_ascii_digit() || *b == b'.')
 }
 
-/// Whether a value assigns to user variables, as `(SELECT @a := 1)` does, or may: a stored function can.
+/// True if the value of an assignment itself assigns to user variables, as `(SELECT @a := 1)` does.
 fn assigns_inside(item: Statement<'_, '_>) -> bool {
     let value = item.iter().position(Tok::is_assignment).map_or(0, |at| at + 1);
     let value = item.from(value);
     value.iter().any(|tok| tok.kind == Kind::Assign || tok.is("INTO"))
 }
 
-/// A literal as it can be said again: a string under double quotes gets single ones, whatever sql_mode is then.
+/// Returns a literal in a form that means the same under any sql_mode: a string in double quotes gets single quotes.
 fn literal(value: Statement<'_, '_>) -> Vec<u8> {
     match value.0 {
         [one] if one.kind == Kind::String && one.text.starts_with(b"\"") => {

@@ -1,12 +1,13 @@
-//! Function calls on replica ports: an allow list. A call is let through if the servers have the function built in and
-//! it only reads, or if the servers' catalogue says so of a stored function. Loadable functions are in neither list.
+//! Function calls on replica ports: an allow list. A call is allowed if it is of a built-in function that only reads,
+//! or of a stored function that only reads according to the servers' catalogue. Loadable functions are never allowed.
 
 use super::{Kind, Reason};
 use crate::sql::Token;
 use crate::sql::classify::words::{Meaning, meaning};
 use crate::sql::classify::{RoutineFacts, Routines, lookup};
 
-/// Functions and words in front of parentheses that the classification leaves to the primary.
+/// More functions, and words that can precede parentheses. The classification does not know them, and sends statements
+/// with them to the primary.
 #[rustfmt::skip]
 const ALSO: [&str; 43] = [
     "analyse", "bernoulli", "bit", "blob", "both", "cube", "datetime", "enum", "group", "high_priority",
@@ -17,9 +18,9 @@ const ALSO: [&str; 43] = [
     "tinyint", "trailing", "vector",
 ];
 
-/// What is known of functions.
+/// What is known of stored functions.
 pub struct Calls<'a> {
-    /// The default schema; empty when there is none, or none is known.
+    /// The default schema; empty if there is none or it is unknown.
     pub schema: &'a [u8],
     /// The servers' catalogue.
     pub routines: &'a dyn Routines,
@@ -34,8 +35,7 @@ impl std::fmt::Debug for Calls<'_> {
 }
 
 impl Calls<'_> {
-    /// Whether a function is stored and only reads, or is not known to the catalogue and has a name that servers have
-    /// built in.
+    /// True if a stored function of this name only reads, or if the catalogue has none and `built_in` is true.
     fn allows(&self, schema: Option<&[u8]>, name: &[u8], built_in: bool) -> bool {
         let default = (!self.schema.is_empty()).then_some(self.schema);
         match lookup(name, |name| self.routines.function(schema.or(default), name)) {
@@ -46,7 +46,7 @@ impl Calls<'_> {
     }
 }
 
-/// `name (a, b) AS (`, which is a list of columns, as far as it was seen.
+/// How much of `name (a, b) AS (` was seen, in which the first parentheses are a list of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Columns {
     Elsewhere,
@@ -55,16 +55,16 @@ enum Columns {
     BehindAs,
 }
 
-/// Looks at the tokens of one statement in their order.
+/// Checks the tokens of one statement, in order.
 pub(super) struct Scan<'c, 'a> {
     calls: Option<&'c Calls<'c>>,
-    /// The last tokens, the latest first.
+    /// The last four tokens, the latest first.
     before: [Option<Token<'a>>; 4],
     columns: Columns,
 }
 
 impl<'c, 'a> Scan<'c, 'a> {
-    /// Without `calls` any function may be called whose name is not that of one that writes.
+    /// Begins a statement. Without `calls` all functions are allowed, except those that are known to write.
     pub(super) fn new(calls: Option<&'c Calls<'c>>) -> Self {
         Scan { calls, before: [None; 4], columns: Columns::Elsewhere }
     }
@@ -88,12 +88,12 @@ impl<'c, 'a> Scan<'c, 'a> {
         Ok(())
     }
 
-    /// Nothing follows.
+    /// Ends the statement.
     pub(super) fn end(self) -> Result<(), Reason> {
         if self.columns == Columns::Elsewhere { Ok(()) } else { Err(Reason::UnknownFunction) }
     }
 
-    /// What stands before the parenthesis `open`: perhaps a function.
+    /// Checks the token before the parenthesis `open`, which may be the name of a function.
     fn call(&mut self, open: Token<'a>) -> Result<(), Reason> {
         let [Some(name), before, older, oldest] = self.before else { return Ok(()) };
         let bare = match name.kind {
@@ -102,7 +102,7 @@ impl<'c, 'a> Scan<'c, 'a> {
             _ => return Ok(()),
         };
         let before_is = |kind| before.is_some_and(|token| token.kind == kind);
-        // `@name`; but `@` alone is a variable, too, on MySQL.
+        // `@name` is a variable. Only if nothing separates them: on MySQL `@` alone is a variable, too.
         let adjacent = before.is_some_and(|token| token.start + token.text.len() == name.start);
         if adjacent && (before_is(Kind::At) || before_is(Kind::AtAt)) {
             return Ok(());
@@ -126,7 +126,7 @@ impl<'c, 'a> Scan<'c, 'a> {
         if calls.allows(None, bare, is_built_in(bare)) {
             return Ok(());
         }
-        // A call stands neither behind a name or a parenthesis, nor behind AS.
+        // A call never directly follows a name, a parenthesis or AS: these are lists of columns.
         let of_columns = before.is_some_and(|token| {
             token.is_any(&["AS", "INTO", "INSERT", "REPLACE"]) || token.kind == Kind::Close
         });
@@ -147,7 +147,7 @@ fn allowed(allowed: bool) -> Result<(), Reason> {
     if allowed { Ok(()) } else { Err(Reason::UnknownFunction) }
 }
 
-/// Whether a word in front of `(` cannot be the name of a stored function, and what it stands for only reads.
+/// True if a word before `(` only reads, and cannot be the name of a stored function.
 fn is_never_stored(meaning: Meaning, name: Token<'_>, open: Token<'_>) -> bool {
     match meaning {
         Meaning::Callable | Meaning::Source | Meaning::For | Meaning::Into => true,
@@ -157,12 +157,13 @@ fn is_never_stored(meaning: Meaning, name: Token<'_>, open: Token<'_>) -> bool {
     }
 }
 
-/// Whether one of the servers has a function of this name that only reads, or takes it for a word of its grammar there.
+/// True if one of the servers has a built-in function of this name that only reads, or a word of its grammar that can
+/// precede `(`.
 fn is_built_in(name: &[u8]) -> bool {
     match meaning(name) {
         Meaning::Callable | Meaning::Tight | Meaning::Somewhere | Meaning::BeforeQuery => true,
         Meaning::Against | Meaning::Columns | Meaning::Of | Meaning::WriteVerbOrFunction => true,
-        // They concern the connection, or the server that runs them, and change no data.
+        // These functions are about the connection or the server, and change no data.
         Meaning::GetLock | Meaning::ReleaseLock | Meaning::AsksLock => true,
         Meaning::InsertId | Meaning::FoundRows | Meaning::RowCount | Meaning::OneServer => true,
         Meaning::LoadFile | Meaning::ReadsSequence => true,
@@ -171,9 +172,9 @@ fn is_built_in(name: &[u8]) -> bool {
     }
 }
 
-/// Functions of MariaDB's sequences, and of what applications build in their place.
+/// Functions of MariaDB's sequences. Applications on MySQL often have stored functions of the same names.
 const SEQUENCE_FUNCTIONS: [&str; 2] = ["NEXTVAL", "SETVAL"];
-/// Functions that reconfigure the servers begin with these (group_replication_set_as_primary, …).
+/// The first parts of the names of functions that reconfigure servers (group_replication_set_as_primary, …).
 const MANAGEMENT: [&[u8]; 4] = [
     b"group_replication_set_",
     b"group_replication_switch_",
@@ -187,7 +188,7 @@ fn writes_when_called(name: &[u8]) -> bool {
     is_sequence_function(name) || MANAGEMENT.iter().any(starts)
 }
 
-/// NEXTVAL, SETVAL; behind a dot, too: `sequence.NEXTVAL` in MariaDB's Oracle mode.
+/// True for NEXTVAL and SETVAL. Also used for names behind a dot: `sequence.NEXTVAL` in MariaDB's Oracle mode.
 pub(super) fn is_sequence_function(name: &[u8]) -> bool {
     SEQUENCE_FUNCTIONS.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
 }

@@ -1,6 +1,6 @@
 //! The guard of replica ports: an allow list by the first keyword of each statement of a text.
-//! In doubt it refuses. It complements `SET SESSION TRANSACTION READ ONLY`, under which server
-//! connections of these ports run, so it also refuses whatever could leave that mode.
+//! In doubt the guard refuses. It complements `SET SESSION TRANSACTION READ ONLY`, which is set on
+//! the server connections of these ports, so it also refuses statements that could leave that mode.
 
 mod budget;
 #[cfg(test)]
@@ -31,17 +31,17 @@ pub enum Verdict {
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// The first keyword is none that only reads.
+    /// The first keyword is not one of a statement that only reads.
     Writes,
     /// `CALL`: a procedure may write.
     Procedure,
-    /// It could make the session or a transaction writable.
+    /// The statement could make the session or a transaction writable.
     ReadWriteTransaction,
-    /// It sets something for the whole server (GLOBAL, PERSIST) or for its accounts.
+    /// The statement sets something for the whole server (GLOBAL, PERSIST) or for accounts.
     ServerWide,
     /// `XA`: a transaction that outlives the connection.
     Xa,
-    /// It runs text that is not in the statement (`PREPARE … FROM @variable`).
+    /// The statement runs text that is not in it (`PREPARE … FROM @variable`).
     HiddenText,
     /// `INTO OUTFILE`, `INTO DUMPFILE`: writes a file on the server.
     WritesFile,
@@ -49,14 +49,14 @@ pub enum Reason {
     WritingFunction,
     /// A function that is neither built in nor known to only read.
     UnknownFunction,
-    /// A quote or comment does not end, or servers would disagree where it does.
+    /// A quote or comment does not end, or servers disagree about where it ends.
     Unreadable,
-    /// To read it in all the ways in which servers may read it would be too much work.
+    /// Checking the text in all the ways in which servers may read it would be too much work.
     TooMuchWork,
 }
 
 impl Reason {
-    /// For messages: the statement … .
+    /// Returns words for messages that complete the sentence "the statement …".
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Writes => "writes or may write",
@@ -74,19 +74,19 @@ impl Reason {
     }
 }
 
-/// PREPARE of a PREPARE is refused by the servers anyway; this bounds what we look into.
+/// How deep texts in PREPAREs are checked. The servers refuse PREPARE of a PREPARE anyway.
 const MAX_NESTING: u8 = 2;
 
-/// Different versioned comments in one statement, each of which a server may read or skip.
+/// The most different versioned comments in one statement, each of which a server may read or skip.
 const MAX_VERSIONS: usize = 4;
 
-/// Looks at each statement of a text, as a client may send it in COM_QUERY or COM_STMT_PREPARE.
-/// Stored and loadable functions are left to the server; [`check_calls`] leaves none.
+/// Checks each statement of a text from COM_QUERY or COM_STMT_PREPARE. Stored and loadable
+/// functions are not checked here; [`check_calls`] checks them, too.
 pub fn check(sql: &[u8], options: Options) -> Verdict {
     verdict(check_text(sql, options, 0, &Budget::of(sql.len()), None))
 }
 
-/// The same in every way in which servers may read the text. Functions must be known to only read.
+/// Checks a text as [`check`] does, in every way in which servers may read it. Functions must be known to only read.
 pub fn check_calls(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Verdict {
     let mut ways = readings.of(sql);
     verdict(ways.try_for_each(|options| check_text(sql, options, 0, &Budget::of(sql.len()), Some(calls))))
@@ -99,7 +99,7 @@ fn verdict(checked: Result<(), Reason>) -> Verdict {
     }
 }
 
-/// The first statement of a text, and what stands behind its semicolon, if it has one.
+/// Returns the first statement of a text, and the text behind its semicolon, if it has one.
 pub fn first_statement(sql: &[u8], options: Options) -> (&[u8], Option<&[u8]>) {
     let semicolon = Lexer::new(sql, options).find(|token| token.kind == Kind::Semicolon);
     match semicolon.and_then(|token| sql.split_at_checked(token.start)) {
@@ -108,7 +108,7 @@ pub fn first_statement(sql: &[u8], options: Options) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Whether nothing but white space and comments stands in a statement.
+/// True if a statement has only white space and comments.
 pub fn is_blank(sql: &[u8], options: Options) -> bool {
     Lexer::new(sql, options).all(|token| token.is_trivia())
 }
@@ -136,7 +136,7 @@ fn check_text(
             let statement = Statement::new(start, &skipped, budget, calls);
             let checked = check_statement(statement, options, nesting);
             changes_reading |= statement.changes_reading();
-            // What was found up to there counts for nothing.
+            // The result is incomplete then, so it does not count.
             if budget.is_spent() {
                 return Err(Reason::TooMuchWork);
             }
@@ -152,19 +152,19 @@ fn check_text(
     }
 }
 
-/// Where a text has bytes by which sql_mode or the character set decide how it splits. All their differences
-/// hang on a backslash, or on a backtick as the second byte of a character.
+/// The last positions of the bytes that sql_mode or the character set give a different meaning. All such differences
+/// are about a backslash, or about a backtick as the second byte of a character.
 struct Modes {
-    /// Behind the last backslash.
+    /// The offset behind the last backslash.
     backslash: usize,
-    /// Behind the last backtick.
+    /// The offset behind the last backtick.
     backtick: usize,
-    /// Behind the last byte outside ASCII.
+    /// The offset behind the last byte outside ASCII.
     other: usize,
 }
 
 impl Modes {
-    /// Looks through the text once, whatever the number of its statements.
+    /// Searches the text. Called only once for each text, whatever the number of its statements.
     fn of(sql: &[u8]) -> Self {
         steps::count(sql.len());
         let behind_last = |wanted: fn(&u8) -> bool| sql.iter().rposition(wanted).map_or(0, |at| at + 1);
@@ -175,7 +175,7 @@ impl Modes {
         }
     }
 
-    /// Whether they decide how the text splits from this offset on.
+    /// True if sql_mode or the character set decide how the text splits from this offset on.
     fn matter_behind(&self, offset: usize) -> bool {
         self.backslash > offset || (self.backtick > offset && self.other > offset)
     }
@@ -188,7 +188,7 @@ struct Versions<'a> {
 }
 
 impl<'a> Versions<'a> {
-    /// Every set of them that a server could skip. Nearly always there is just the empty one.
+    /// Returns every set of them that a server could skip. Nearly always this is only the empty set.
     fn combinations(&self) -> impl Iterator<Item = Vec<&'a [u8]>> {
         let sets = 1u32 << self.marks.len();
         (0..sets).map(|set| {
@@ -198,7 +198,7 @@ impl<'a> Versions<'a> {
     }
 }
 
-/// Moves the lexer behind the next `;` or to the end, and notes the versioned comments passed.
+/// Moves the lexer behind the next `;` or to the end, and returns the versioned comments on the way.
 fn walk_statement<'a>(lexer: &mut Lexer<'a>, budget: &Budget) -> Result<Versions<'a>, Reason> {
     let mut versions = Versions::default();
     while let Some(token) = lexer.next() {
@@ -207,7 +207,7 @@ fn walk_statement<'a>(lexer: &mut Lexer<'a>, budget: &Budget) -> Result<Versions
         }
         match token.kind {
             Kind::Incomplete => return Err(Reason::Unreadable),
-            // Who skips the comment sees one statement, who reads it two.
+            // A server that skips the comment sees one statement, a server that reads it sees two.
             Kind::Semicolon if lexer.in_code_comment() => return Err(Reason::Unreadable),
             Kind::Semicolon => break,
             // A bare /*! is code for every server.
@@ -262,7 +262,7 @@ fn followed_by(mut rest: Statement<'_>, words: &[&str]) -> Result<(), Reason> {
     }
 }
 
-/// Nothing but these words. `BEGIN NOT ATOMIC …` is a block of any statements on MariaDB,
+/// Allows nothing but these words. On MariaDB `BEGIN NOT ATOMIC …` is a block of any statements,
 /// and so is any `BEGIN …` in its Oracle mode.
 fn only(mut rest: Statement<'_>, words: &[&str]) -> Result<(), Reason> {
     match rest.all(|token| token.is_any(words)) {
@@ -285,7 +285,7 @@ fn start_transaction(rest: Statement<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
-/// `LOCK TABLES t READ, …`: a dump does this. Not LOCK INSTANCE, not write locks.
+/// Allows `LOCK TABLES t READ, …`, which dumps use; not LOCK INSTANCE, and not write locks.
 fn lock_tables(mut rest: Statement<'_>) -> Result<(), Reason> {
     followed_by(rest, &["TABLES", "TABLE"])?;
     match rest.any(|token| token.is("WRITE")) {

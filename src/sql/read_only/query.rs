@@ -1,4 +1,4 @@
-//! Queries and what explains them: which verb rules, and what in the expressions writes.
+//! Queries, EXPLAIN and ANALYZE: finds the verb that decides, and refuses expressions that write.
 
 use super::statement::{Statement, outside};
 use super::{Kind, Reason, functions};
@@ -7,7 +7,8 @@ use crate::sql::Token;
 const READS: [&str; 3] = ["SELECT", "TABLE", "VALUES"];
 const WRITES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
 
-/// No INTO a file, no sequence that moves on, no function that may write, no verb of a write in parentheses.
+/// Refuses INTO a file, functions that advance a sequence, functions that may write, and verbs of writes in
+/// parentheses.
 pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
     let mut functions = functions::Scan::new(tokens.calls());
     let mut before: [Option<Token<'_>>; 2] = [None, None];
@@ -15,7 +16,8 @@ pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
     for token in tokens {
         let [older, last] = before;
         let last_is = |word| last.is_some_and(|last| last.is(word));
-        // `t.into`, `@nextval`; but `@` alone is a variable, too, on MySQL: `SELECT @ INTO OUTFILE …`.
+        // `t.into` is a name. `@into` is not treated as one: on MySQL `@` alone is a variable, as in
+        // `SELECT @ INTO OUTFILE …`.
         let named = older.is_some_and(|older| older.kind == Kind::Dot);
         if !named && last_is("INTO") && token.is_any(&["OUTFILE", "DUMPFILE"]) {
             return Err(Reason::WritesFile);
@@ -23,7 +25,7 @@ pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
         if token.is("FOR") && last_is("VALUE") && older.is_some_and(|older| older.is("NEXT")) {
             return Err(Reason::WritingFunction);
         }
-        // `sequence.NEXTVAL` of the Oracle mode.
+        // `sequence.NEXTVAL` of MariaDB's Oracle mode.
         if last.is_some_and(|last| last.kind == Kind::Dot) && functions::is_sequence_function(bare(token)) {
             return Err(Reason::WritingFunction);
         }
@@ -44,14 +46,14 @@ pub(super) fn expressions(tokens: Statement<'_>) -> Result<(), Reason> {
     functions.end()
 }
 
-/// `(DELETE`, `(WITH … (…) DELETE`: these verbs are reserved words on all servers, and only queries stand in
-/// parentheses.
+/// True for `(DELETE` and `(WITH … (…) DELETE`. These verbs are reserved words on all servers, so they cannot be names,
+/// and only queries are allowed in parentheses.
 fn begins_write([older, last]: [Option<Token<'_>>; 2], depth: usize) -> bool {
     let begins = |kind| kind == Kind::Open || (kind == Kind::Close && depth > 0);
     older.is_some_and(|older| begins(older.kind)) && last.is_some_and(|last| last.is_any(&WRITES))
 }
 
-/// A name without its quotes.
+/// Returns a name without its quotes.
 fn bare(token: Token<'_>) -> &[u8] {
     match token.kind {
         Kind::QuotedIdentifier => super::text::inside_quotes(token.text),
@@ -59,7 +61,7 @@ fn bare(token: Token<'_>) -> &[u8] {
     }
 }
 
-/// `(SELECT …) UNION (SELECT …)`: the first word behind the parentheses must begin a query.
+/// Checks `(SELECT …) UNION (SELECT …)`: the first word behind the opening parentheses must begin a query.
 pub(super) fn parenthesised(statement: Statement<'_>) -> Result<(), Reason> {
     let mut inner = statement;
     match inner.find(|token| token.kind != Kind::Open) {
@@ -68,9 +70,9 @@ pub(super) fn parenthesised(statement: Statement<'_>) -> Result<(), Reason> {
     }
 }
 
-/// `WITH name AS (…), … SELECT`: the first verb outside parentheses rules. Without one all
-/// verbs are in parentheses, where only queries can stand. These verbs are reserved
-/// words on all servers, so none can be a name.
+/// Checks `WITH name AS (…), … SELECT`: the first verb outside parentheses decides. If there is none,
+/// all verbs are in parentheses, where only queries are allowed. These verbs are reserved words on
+/// all servers, so none can be a name.
 pub(super) fn with(rest: Statement<'_>) -> Result<(), Reason> {
     match outside(rest).find(is_verb) {
         Some(verb) if verb.is_any(&WRITES) => Err(Reason::Writes),
@@ -78,7 +80,7 @@ pub(super) fn with(rest: Statement<'_>) -> Result<(), Reason> {
     }
 }
 
-/// EXPLAIN shows and does not run, except EXPLAIN ANALYZE.
+/// Checks EXPLAIN, which does not run the statement, except for EXPLAIN ANALYZE.
 pub(super) fn explain(rest: Statement<'_>) -> Result<(), Reason> {
     let mut words = outside(rest);
     let runs = words.find(|token| is_verb(token) || token.is("ANALYZE"));
@@ -88,7 +90,7 @@ pub(super) fn explain(rest: Statement<'_>) -> Result<(), Reason> {
     }
 }
 
-/// MariaDB's `ANALYZE [FORMAT=JSON] SELECT …` runs it; `ANALYZE TABLE` writes statistics.
+/// Checks ANALYZE: MariaDB's `ANALYZE [FORMAT=JSON] SELECT …` runs the query; `ANALYZE TABLE` writes statistics.
 pub(super) fn analyze(rest: Statement<'_>) -> Result<(), Reason> {
     match outside(rest).find(is_verb) {
         Some(verb) if verb.is("SELECT") => expressions(rest),

@@ -1,5 +1,5 @@
-//! SET: what it sets decides. Session variables and user variables are the session's own;
-//! the transaction's access mode, the server's variables and the accounts are not.
+//! SET: allowed for session variables and user variables; refused for a writable access mode, for
+//! the server's variables and for accounts.
 
 use super::query::expressions;
 use super::statement::Statement;
@@ -8,12 +8,12 @@ use super::{Kind, Reason};
 use crate::sql::Token;
 
 const ACCESS_MODE: [&str; 2] = ["tx_read_only", "transaction_read_only"];
-/// An empty transaction under a chosen GTID still adds it to the replica's history.
+/// These are refused because even an empty transaction with a chosen GTID adds the GTID to the replica's history.
 const GTID: [&str; 4] = ["gtid_next", "gtid_purged", "gtid_slave_pos", "gtid_binlog_state"];
-/// `PASSWORD = '…'` looks like a variable and can stand anywhere in MariaDB's lists.
+/// Scopes of the whole server, and `PASSWORD = '…'`, which on MariaDB can appear anywhere among the assignments.
 const SERVER_WIDE: [&str; 4] = ["global", "persist", "persist_only", "password"];
 
-/// What follows the word SET.
+/// Checks what follows SET.
 pub(super) fn set(rest: Statement<'_>) -> Result<(), Reason> {
     let mut words = rest;
     let first = words.next().ok_or(Reason::Writes)?;
@@ -35,7 +35,7 @@ pub(super) fn set(rest: Statement<'_>) -> Result<(), Reason> {
     }
 }
 
-/// `[SESSION] TRANSACTION ISOLATION LEVEL …, READ ONLY`, and no other word.
+/// Allows `[SESSION] TRANSACTION ISOLATION LEVEL …, READ ONLY`, and no other words.
 fn characteristics(rest: Statement<'_>) -> Result<(), Reason> {
     let scope = ["SESSION", "LOCAL", "TRANSACTION"];
     let level =
@@ -55,7 +55,7 @@ fn is_assignment(token: Token<'_>) -> bool {
     matches!(token.kind, Kind::Equals | Kind::Assign)
 }
 
-/// `[scope] name = value, …`, NAMES and CHARACTER SET among them.
+/// Checks `[scope] name = value, …`, which may include NAMES and CHARACTER SET.
 fn assignments(rest: Statement<'_>) -> Result<(), Reason> {
     let mut item = Item::default();
     let mut depth = 0usize;
@@ -105,8 +105,8 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A part of a system variable's name, or its scope. The servers compare these names
-    /// without regard to case, accents or trailing spaces, so only plain ones are sure.
+    /// Checks a part of a system variable's name, or its scope. The servers compare these names
+    /// without regard to case, accents or trailing spaces, so only plain ASCII names are certain.
     fn name(&mut self, token: Token<'a>) -> Result<(), Reason> {
         let name = match token.kind {
             Kind::AtAt | Kind::Dot => return Ok(()),

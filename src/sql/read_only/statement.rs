@@ -1,32 +1,32 @@
-//! One statement of a text as an iterator over its tokens; a copy is a bookmark.
+//! One statement of a text, as an iterator over its tokens. A copy continues at the same position.
 
 use super::budget::Budget;
 use super::functions::Calls;
 use crate::sql::{Kind, Lexer, Token};
 
-/// The tokens that mean something, up to the `;`, as a server sees them that skips the
-/// versioned comments of the given marks and reads the others.
+/// The tokens of a statement up to the `;`, without white space and comments, as seen by a server
+/// that skips the versioned comments of the given marks and reads the others.
 ///
-/// In words, 0xa0 and 0xff separate: in latin1, cp850 and others they are white space (tried on
-/// both servers). UTF-8 has 0xa0 inside characters, but there it is no word's end: a byte over
-/// 0x7f stands before it, so no keyword of the allow list comes out of a name.
+/// Words are split at 0xa0 and 0xff: in latin1, cp850 and others these bytes are white space (tried
+/// on both servers). UTF-8 has 0xa0 inside characters, but always behind another byte over 0x7f, so
+/// the split never makes a keyword of the allow list out of the beginning of a name.
 #[derive(Clone, Copy)]
 pub(super) struct Statement<'a> {
     lexer: Lexer<'a>,
     skipped: &'a [&'a [u8]],
-    /// What is left of a word behind a separator.
+    /// The rest of the current word that was not returned yet, behind a separator.
     word: &'a [u8],
-    /// Its offset.
+    /// The offset of `word`.
     start: usize,
     ended: bool,
-    /// Once it is spent, every statement of the text seems to end.
+    /// Once this budget is spent, the iterator ends.
     budget: &'a Budget,
-    /// What is known of functions.
+    /// What is known of stored functions.
     calls: Option<&'a Calls<'a>>,
 }
 
 impl<'a> Statement<'a> {
-    /// From where the lexer stands.
+    /// Begins at the position of the lexer.
     pub(super) fn new(
         lexer: Lexer<'a>,
         skipped: &'a [&'a [u8]],
@@ -36,18 +36,18 @@ impl<'a> Statement<'a> {
         Self { lexer, skipped, word: &[], start: 0, ended: false, budget, calls }
     }
 
-    /// What is known of functions; None: any may be called.
+    /// Returns what is known of stored functions. None: calls are not checked.
     pub(super) fn calls(&self) -> Option<&'a Calls<'a>> {
         self.calls
     }
 
-    /// What the text that it stands in may cost.
+    /// Returns the budget of the whole text.
     pub(super) fn budget(&self) -> &'a Budget {
         self.budget
     }
 
-    /// Whether it may change how the servers split the text behind it: sql_mode, character sets.
-    /// What EXECUTE does was decided elsewhere.
+    /// True if the statement may change how the servers split the text behind it: it may set sql_mode
+    /// or a character set. EXECUTE may do anything that a prepared text does.
     pub(super) fn changes_reading(mut self) -> bool {
         match self.next() {
             Some(first) if first.is("EXECUTE") => true,
@@ -59,13 +59,13 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// Whether these few letters stand in the text, in any case.
+/// True if the text contains `part`, in any case.
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
 
 impl<'a> Statement<'a> {
-    /// The next part of the word that was begun.
+    /// Returns the next part of the current word.
     fn part(&mut self) -> Option<Token<'a>> {
         let is_separator = |byte: &u8| matches!(byte, 0xa0 | 0xff);
         let skip = self.word.iter().position(|byte| !is_separator(byte))?;
@@ -112,7 +112,7 @@ impl<'a> Iterator for Statement<'a> {
     }
 }
 
-/// The tokens that stand in no parentheses, parentheses left out.
+/// Returns the tokens outside parentheses, without the parentheses.
 pub(super) fn outside<'a>(tokens: impl Iterator<Item = Token<'a>>) -> impl Iterator<Item = Token<'a>> {
     let mut depth = 0usize;
     tokens.filter(move |token| {

@@ -5,8 +5,8 @@ use super::statement::Statement;
 use super::{Kind, Options, Reason, check_text};
 use crate::sql::Token;
 
-/// `name FROM 'text'`: the text is checked as if it came alone. From a variable, or (MariaDB)
-/// from an expression, it is refused.
+/// Checks `name FROM 'text'` of a PREPARE: the text is checked as if the client had sent it. A text
+/// from a variable or (on MariaDB) from an expression is refused.
 pub(super) fn prepare(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
     let _name = rest.next();
     match rest.next() {
@@ -20,7 +20,8 @@ pub(super) fn prepare(mut rest: Statement<'_>, options: Options, nesting: u8) ->
     }
 }
 
-/// `name USING …` runs what PREPARE checked. `IMMEDIATE 'text' USING …` is MariaDB's.
+/// Checks what follows EXECUTE. `name USING …` runs a text that was checked when it was prepared;
+/// `IMMEDIATE 'text' USING …` is MariaDB's.
 pub(super) fn execute(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
     let using = rest;
     let name = rest.next();
@@ -55,7 +56,7 @@ fn check_literal(
     }
 }
 
-/// What stands between the quotes, unchanged.
+/// Returns the bytes between the quotes, unchanged.
 pub(super) fn inside_quotes(quoted: &[u8]) -> &[u8] {
     match quoted {
         [_, inside @ .., _] => inside,
@@ -63,17 +64,17 @@ pub(super) fn inside_quotes(quoted: &[u8]) -> &[u8] {
     }
 }
 
-/// The value of a string literal. <https://dev.mysql.com/doc/refman/8.4/en/string-literals.html>
+/// Returns the value of a string literal. <https://dev.mysql.com/doc/refman/8.4/en/string-literals.html>
 pub(in crate::sql) fn unescape(literal: &[u8], options: Options) -> Vec<u8> {
     let quote = literal.first().copied().unwrap_or(b'\'');
     let mut bytes = inside_quotes(literal).iter().copied();
     let mut value = Vec::with_capacity(literal.len());
     while let Some(byte) = bytes.next() {
         match byte {
-            // The second of a pair; a single one would have ended the literal.
+            // A doubled quote: keeps the second. A single one would have ended the literal.
             _ if byte == quote => value.extend(bytes.next()),
             b'\\' if !options.no_backslash_escapes => match bytes.next() {
-                // These two keep the backslash, for LIKE.
+                // `\%` and `\_` keep the backslash, for LIKE.
                 Some(wildcard @ (b'%' | b'_')) => value.extend([b'\\', wildcard]),
                 Some(escaped) => value.push(escape(escaped)),
                 None => {}

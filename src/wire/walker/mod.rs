@@ -328,8 +328,8 @@ impl ResponseWalker {
         Ok(next)
     }
 
-    /// Handles a complete control packet, and sets the next phase. Returns true if the client gets the packet unchanged,
-    /// and false if the packet was replaced or dropped.
+    /// Handles a complete control packet, and sets the next phase. Returns true if the client gets the packet
+    /// unchanged, and false if the packet was replaced or dropped.
     fn control(
         &mut self,
         header: PacketHeader,
