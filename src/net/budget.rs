@@ -1,21 +1,21 @@
-//! The memory budget of the process (`limits.memory`). What clients can make the proxy keep
-//! asks here first, and is refused while the budget is used up: the proxy never grows over it.
+//! The memory budget of the process (`limits.memory`). Whatever clients can make the proxy keep is
+//! claimed here first, and refused while the budget is used up: the proxy never grows over it.
 //!
-//! Nobody adds up what sessions own. The allocator says how much memory is in use; between two of
-//! its answers the budget counts what was claimed since. So nothing is forgotten and nothing counted
-//! twice. A statement of a usual size claims nothing: its buffers are used again and again.
+//! The memory of sessions is not added up. The allocator says how much memory is in use; between two
+//! of its answers the budget counts what was claimed since. So nothing is forgotten and nothing
+//! counted twice. A statement of a usual size claims nothing, since its buffers are reused.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// What memory is claimed for. The earlier ones are refused while later ones still get memory, so
-/// that sessions that are there can end what they do.
+/// What memory is claimed for. As the budget is used up, claims are refused in this order, so that
+/// existing sessions can complete what they began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// A new client.
     Connection,
     /// A larger buffer for a large answer, statement or file.
     LargeBuffer,
-    /// A statement of a transaction that may have to be run again.
+    /// A statement of a transaction, kept so that the transaction can be replayed.
     Replay,
     /// The text of a prepared statement.
     Prepared,
@@ -36,7 +36,7 @@ impl Claim {
         Claim::Buffer,
     ];
 
-    /// The label's value in `/metrics`.
+    /// Returns the label's value in `/metrics`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Claim::Connection => "connection",
@@ -48,7 +48,7 @@ impl Claim {
         }
     }
 
-    /// How much of the budget may be in use when this is granted, in sixteenths.
+    /// Returns how much of the budget may be in use after the claim is granted, in sixteenths.
     const fn sixteenths(self) -> u64 {
         match self {
             Claim::Connection => 11,
@@ -60,39 +60,39 @@ impl Claim {
     }
 }
 
-/// The memory that a new session takes until it borrows a buffer, in bytes: its task, its handle and what
-/// the login leaves.
+/// The memory of a new session until it borrows a buffer, in bytes: its task, its handle and what is kept
+/// of the login.
 pub const SESSION_BYTES: usize = 4 * 1024;
 
-/// After claims of this share of the budget the allocator is asked again.
+/// The allocator is asked again after claims of one part in this many of the budget.
 const ASK_AFTER: u64 = 64;
 
-/// See the module. One for the process; only what is rare touches it.
+/// The memory budget; see the module. One for the process. Only rare operations use it.
 #[derive(Debug)]
 pub struct MemoryBudget {
     /// `limits.memory`, in bytes.
     limit: AtomicU64,
-    /// What the allocator said last, in bytes.
+    /// The memory in use at the last measurement, in bytes.
     measured: AtomicU64,
-    /// What was claimed since, in bytes.
+    /// The memory claimed since the last measurement, in bytes.
     claimed: AtomicU64,
-    /// Asks the allocator.
+    /// Asks the allocator how much memory is in use, in bytes.
     measure: fn() -> usize,
     refused: [AtomicUsize; Claim::ALL.len()],
 }
 
-/// For packets of servers, which are bounded and few.
+/// A budget without a limit, for packets of servers, which are bounded and few.
 pub static WITHOUT_LIMIT: MemoryBudget = MemoryBudget::new(|| 0);
 
 impl Default for MemoryBudget {
-    /// Without a limit.
+    /// Makes a budget without a limit.
     fn default() -> Self {
         MemoryBudget::new(|| 0)
     }
 }
 
 impl MemoryBudget {
-    /// Without a limit yet. `measure` returns the bytes of the process that are in use.
+    /// Makes a budget, at first without a limit. `measure` returns the memory of the process in use, in bytes.
     pub const fn new(measure: fn() -> usize) -> Self {
         MemoryBudget {
             limit: AtomicU64::new(u64::MAX),
@@ -109,34 +109,34 @@ impl MemoryBudget {
         self.refresh();
     }
 
-    /// The limit, in bytes.
+    /// Returns the limit, in bytes.
     pub fn limit(&self) -> u64 {
         self.limit.load(Relaxed)
     }
 
-    /// Memory in use as of the last measurement, with what was claimed since, in bytes.
+    /// Returns the memory in use at the last measurement plus what was claimed since, in bytes.
     pub fn in_use(&self) -> u64 {
         self.measured.load(Relaxed).saturating_add(self.claimed.load(Relaxed))
     }
 
-    /// How often something was refused.
+    /// Returns how often a claim of this kind was refused.
     pub fn refused(&self, claim: Claim) -> usize {
         self.refused.get(claim as usize).map_or(0, |count| count.load(Relaxed))
     }
 
-    /// Asks the allocator: freed memory can be claimed again.
+    /// Asks the allocator again, so that freed memory can be claimed.
     pub fn refresh(&self) {
         self.claimed.store(0, Relaxed);
         self.measured.store((self.measure)() as u64, Relaxed);
     }
 
-    /// True if new clients are refused: what can be had again should go.
+    /// True if new clients are refused. Then memory that can be recovered later should be freed.
     pub fn is_tight(&self) -> bool {
         self.in_use() > self.limit() / 16 * Claim::Connection.sixteenths()
     }
 
-    /// True if so many more bytes may be taken now. What is granted is counted as in use until the allocator says
-    /// what was taken indeed.
+    /// Returns true if this many more bytes may be allocated now. Granted bytes count as in use until the next
+    /// measurement.
     pub fn grant(&self, claim: Claim, bytes: usize) -> bool {
         let (limit, bytes) = (self.limit(), bytes as u64);
         if limit == u64::MAX {
@@ -145,7 +145,7 @@ impl MemoryBudget {
         let most = limit / 16 * claim.sixteenths();
         let claimed = self.claimed.fetch_add(bytes, Relaxed).saturating_add(bytes);
         if claimed > limit / ASK_AFTER || self.in_use() > most {
-            // What this claim adds is not taken yet.
+            // The bytes of this claim are not allocated yet, so the measurement does not include them.
             self.refresh();
             self.claimed.fetch_add(bytes, Relaxed);
         }

@@ -1,5 +1,5 @@
-//! Buffers that move into an operation and come back, and a worker's store of them.
-//! Only a session that is doing something owns one.
+//! Buffers that are moved into an operation and returned with its result, and a worker's pool of
+//! buffers. Only an active session owns a buffer.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -10,24 +10,24 @@ use tokio::sync::Notify;
 use super::{Claim, MemoryBudget};
 use crate::wire::Edits;
 
-/// What a session borrows for a command and its answer, in bytes.
+/// The size of the buffer that a session borrows for a command and its answer, in bytes.
 pub const SMALL_BUFFER: usize = 16 * 1024;
-/// What it borrows while a large answer or file passes, in bytes.
+/// The size of the buffer that a session borrows while a large answer or file passes, in bytes.
 pub const LARGE_BUFFER: usize = 256 * 1024;
-/// Buffers of each size that a worker keeps, even if nobody needs them for long.
+/// The sizes of buffers, and how many unused ones a worker always keeps of each.
 const KEPT: [(usize, usize); 2] = [(SMALL_BUFFER, 64), (LARGE_BUFFER, 2)];
-/// How many more it keeps as long as they are needed again and again: zeroing a new one costs more than many a
-/// statement.
+/// A worker keeps this many times as many unused buffers while they are needed again and again: zeroing a new buffer
+/// costs more than many statements do.
 const BUSY: usize = 8;
 
-/// A buffer grows to this size, in bytes, without asking the memory budget.
+/// A buffer can grow to this size, in bytes, without asking the memory budget.
 const UNASKED: usize = 2 * 1024;
 
-/// A buffer that holds so much, in bytes, gets the memory for all that is announced: to move it from one place to a
-/// larger one again and again would take a worker milliseconds each time.
+/// Once a buffer holds this much, in bytes, it gets memory for the whole announced length at once: moving so much
+/// content each time the buffer grows would block the worker for milliseconds.
 const BELIEVED: usize = 1024 * 1024;
 
-/// Bytes in a row with room behind them.
+/// A buffer: its content, and room behind the content.
 #[derive(Debug, Default)]
 pub struct Buf {
     data: Vec<u8>,
@@ -36,52 +36,52 @@ pub struct Buf {
 }
 
 impl Buf {
-    /// An empty buffer with this much room, in bytes.
+    /// Makes an empty buffer with this much room, in bytes.
     pub fn with_room(room: usize) -> Self {
         Buf { data: vec![0; room], start: 0, end: 0 }
     }
 
-    /// What it holds.
+    /// Returns the content.
     #[inline]
     pub fn filled(&self) -> &[u8] {
         self.data.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// What it holds, to change in place.
+    /// Returns the content, to change it in place.
     #[inline]
     pub fn filled_mut(&mut self) -> &mut [u8] {
         self.data.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    /// The room behind it.
+    /// Returns the room behind the content.
     #[inline]
     pub fn room_mut(&mut self) -> &mut [u8] {
         self.data.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// How much it holds.
+    /// Returns the length of the content, in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.end - self.start
     }
 
-    /// Whether it holds nothing.
+    /// True if there is no content.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// How much it could hold.
+    /// Returns the size of the buffer's memory, in bytes.
     pub fn capacity(&self) -> usize {
         self.data.len()
     }
 
-    /// Whether there is no room behind what it holds.
+    /// True if there is no room behind the content.
     pub fn is_full(&self) -> bool {
         self.end == self.data.len()
     }
 
-    /// While it is empty: leaves room in front of what comes.
+    /// Leaves `n` free bytes before the content to come. Only if the buffer is empty.
     #[inline]
     pub fn leave_front(&mut self, n: usize) {
         if self.is_empty() && n <= self.data.len() {
@@ -90,26 +90,26 @@ impl Buf {
         }
     }
 
-    /// Edits the first `used` bytes where they are. Returns the output's place, for `keep`; None: it does not fit.
+    /// Edits the first `used` bytes in place. Returns where the output is, for `keep`; None if it does not fit.
     #[inline]
     pub fn edit(&mut self, edits: &Edits, used: usize) -> Option<Range<usize>> {
         edits.in_place(&mut self.data, self.start, used)
     }
 
-    /// Holds these bytes of its memory.
+    /// Makes this range of the memory the content.
     #[inline]
     pub fn keep(&mut self, place: Range<usize>) {
         self.end = place.end.min(self.data.len());
         self.start = place.start.min(self.end);
     }
 
-    /// `n` bytes of the room were filled.
+    /// Adds the first `n` bytes of the room, which were filled, to the content.
     #[inline]
     pub fn grew(&mut self, n: usize) {
         self.end = (self.end + n).min(self.data.len());
     }
 
-    /// The first `n` bytes are done with.
+    /// Removes the first `n` bytes of the content.
     #[inline]
     pub fn consume(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
@@ -118,10 +118,11 @@ impl Buf {
         }
     }
 
-    /// Makes room for some of `missing` bytes that are announced: as much as is there already, and `most` at most, so that
-    /// a header alone does not take memory for what may never come. Behind the first 1 MiB there is memory for all of it,
-    /// which becomes room step by step. False: the memory budget has none left, and the buffer stays as it is. The first
-    /// 2 KiB, which a usual login needs, are never refused.
+    /// Makes room for some of the `missing` bytes that are announced: at most as much as the content has already (or
+    /// 4 KiB), and at most `most`, so that a header alone does not allocate memory for bytes that may never come. Once
+    /// the content has 1 MiB, memory for all announced bytes is reserved, which still becomes room step by step.
+    /// Returns false, with the buffer unchanged, if the memory budget refuses. The first 2 KiB, which a usual login
+    /// needs, are never refused.
     pub fn make_some_room(&mut self, missing: usize, most: usize, memory: &MemoryBudget) -> bool {
         let room = missing.min(most).min(self.len().max(SMALL_BUFFER / 4));
         let all = self.len() + if self.len() < BELIEVED { room } else { missing };
@@ -129,7 +130,7 @@ impl Buf {
         let granted = grows == 0 || all <= UNASKED || memory.grant(Claim::Statement, grows);
         if granted {
             if grows > 0 {
-                // No more than that: `Vec` would double it.
+                // Exactly this much: `Vec` would double its capacity otherwise.
                 self.data.reserve_exact(all.saturating_sub(self.data.len()));
             }
             self.make_room(room);
@@ -137,18 +138,18 @@ impl Buf {
         granted
     }
 
-    /// Keeps only the first `n` bytes of what it holds.
+    /// Keeps only the first `n` bytes of the content.
     pub fn truncate(&mut self, n: usize) {
         self.end = self.end.min(self.start + n);
     }
 
-    /// Holds nothing.
+    /// Removes the content.
     pub fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
     }
 
-    /// Appends, and grows where there is no room.
+    /// Appends bytes. Grows the buffer if there is not enough room.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
         if let Some(room) = self.room_mut().get_mut(..bytes.len()) {
@@ -157,7 +158,7 @@ impl Buf {
         }
     }
 
-    /// Moves what it holds to the front, and grows, until there is room for `n` more bytes.
+    /// Makes room for `n` more bytes: moves the content to the front, and then grows the buffer, as far as needed.
     pub fn make_room(&mut self, n: usize) {
         if self.data.len() - self.end >= n {
             return;
@@ -172,7 +173,7 @@ impl Buf {
         }
     }
 
-    /// What it holds becomes what `bytes` holds; its memory is reused.
+    /// Replaces the content by what `write` writes. Reuses the memory.
     pub fn replace_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let room = self.data.len();
         self.data.clear();
@@ -185,28 +186,28 @@ impl Buf {
     }
 }
 
-/// Buffers of one size that nobody uses.
+/// The unused buffers of one size.
 #[derive(Debug, Default)]
 struct Store {
     free: Vec<Vec<u8>>,
-    /// The fewest that were free since the last `trim`: so many were not needed.
+    /// The smallest number of unused buffers since the last `trim`: this many were not needed.
     spare: usize,
 }
 
-/// One worker's buffers that nobody uses.
+/// The unused buffers of one worker.
 #[derive(Debug, Default)]
 pub struct BufferPool {
     kept: [RefCell<Store>; KEPT.len()],
-    /// What new buffers, and all else that clients can make a session keep, are taken from.
+    /// The budget for new buffers, and for everything else that clients can make a session keep.
     pub memory: Arc<MemoryBudget>,
-    /// Sessions that wait for a buffer,
+    /// The number of sessions that wait for a buffer.
     waiting: Cell<usize>,
-    /// and how they learn that there is one.
+    /// Wakes a session that waits for a buffer.
     returned: Notify,
 }
 
 impl BufferPool {
-    /// A store without buffers; new ones are taken from this budget.
+    /// Makes a pool without buffers. New buffers are claimed from this budget.
     pub fn new(memory: Arc<MemoryBudget>) -> Self {
         BufferPool { memory, ..BufferPool::default() }
     }
@@ -218,7 +219,8 @@ impl BufferPool {
         data.map(|data| Buf { data, start: 0, end: 0 })
     }
 
-    /// Frees what was not needed since the last call, beyond a few. Once a second.
+    /// Frees buffers that were not needed since the last call, except for the few that are always kept. Call it once a
+    /// second.
     pub fn trim(&self) {
         for (kept, (_, most)) in self.kept.iter().zip(KEPT) {
             let mut kept = kept.borrow_mut();
@@ -229,19 +231,19 @@ impl BufferPool {
         }
     }
 
-    /// An empty buffer of `SMALL_BUFFER` bytes, whatever the memory budget says: for what was begun.
+    /// Returns an empty buffer of `SMALL_BUFFER` bytes without asking the memory budget: for work that was begun.
     pub fn small(&self) -> Buf {
         self.kept(0).unwrap_or_else(|| Buf::with_room(SMALL_BUFFER))
     }
 
-    /// An empty buffer of `SMALL_BUFFER` bytes for what begins; None while the memory budget is used up.
+    /// Returns an empty buffer of `SMALL_BUFFER` bytes for new work; None while the memory budget is used up.
     #[inline]
     pub fn small_to_begin(&self) -> Option<Buf> {
         let kept = self.kept(0);
         kept.or_else(|| self.memory.grant(Claim::Buffer, SMALL_BUFFER).then(|| Buf::with_room(SMALL_BUFFER)))
     }
 
-    /// Waits until a buffer was given back. (Memory of other workers may become free without a word.)
+    /// Waits until a buffer of this worker is returned. (Memory that other workers free is not reported.)
     pub async fn given_back(&self) {
         struct Waiting<'a>(&'a Cell<usize>);
         impl Drop for Waiting<'_> {
@@ -254,7 +256,8 @@ impl BufferPool {
         self.returned.notified().await;
     }
 
-    /// An empty buffer of `LARGE_BUFFER` bytes; of `SMALL_BUFFER` bytes while the memory budget is nearly used up.
+    /// Returns an empty buffer of `LARGE_BUFFER` bytes, or of `SMALL_BUFFER` bytes while the memory budget is nearly
+    /// used up.
     pub fn large(&self) -> Buf {
         self.kept(1).unwrap_or_else(|| {
             let granted = self.memory.grant(Claim::LargeBuffer, LARGE_BUFFER);
@@ -262,7 +265,7 @@ impl BufferPool {
         })
     }
 
-    /// Gives a buffer back. One that grew, or was lost to an operation, is dropped.
+    /// Returns a buffer to the pool. A buffer that grew, or whose memory was lost to an operation, is dropped.
     pub fn give(&self, buf: Buf) {
         if self.waiting.get() > 0 {
             self.returned.notify_one();

@@ -11,7 +11,7 @@ use std::str::FromStr;
 pub enum Endpoint {
     /// TCP; the host may be a name.
     Tcp {
-        /// Without the brackets of an IPv6 address.
+        /// The host, without the brackets of an IPv6 address.
         host: String,
         /// The port.
         port: u16,
@@ -26,7 +26,7 @@ pub enum Endpoint {
 pub struct EndpointError(String);
 
 impl Endpoint {
-    /// The addresses of a TCP host. Blocks while a name server is asked; a path has none.
+    /// Returns the addresses of a TCP host; a path has none. Blocks while a name server is asked.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Endpoint::Tcp { host, port } => Ok((host.as_str(), *port).to_socket_addrs()?.collect()),
@@ -34,8 +34,8 @@ impl Endpoint {
         }
     }
 
-    /// The addresses to listen at, best first: `[::]` takes IPv4 as well, and stands for `0.0.0.0` where there is no
-    /// IPv6. Blocks as `resolve` does.
+    /// Returns the addresses to listen at, best first. `[::]` accepts IPv4 as well, and is followed by `0.0.0.0` for
+    /// systems without IPv6. Blocks as `resolve` does.
     pub fn to_listen(&self) -> io::Result<Vec<SocketAddr>> {
         let mut all = self.resolve()?;
         if let Some(port) = all.iter().find(|at| at.ip() == Ipv6Addr::UNSPECIFIED).map(SocketAddr::port) {
@@ -44,7 +44,7 @@ impl Endpoint {
         Ok(all)
     }
 
-    /// The host, as it was written; a path has none.
+    /// Returns the host as it was written; empty for a path.
     pub fn host(&self) -> &str {
         match self {
             Endpoint::Tcp { host, .. } => host,
@@ -52,7 +52,7 @@ impl Endpoint {
         }
     }
 
-    /// The port; 0 for a path.
+    /// Returns the port; 0 for a path.
     pub fn port(&self) -> u16 {
         match self {
             Endpoint::Tcp { port, .. } => *port,

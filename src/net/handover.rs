@@ -1,5 +1,5 @@
-//! Listening sockets on their way from a process to its successor: the sockets themselves, not copies of their
-//! addresses, so that clients whom the kernel has connected to one already are accepted by whoever holds it.
+//! Passes listening sockets from a process to its successor. The sockets themselves are passed, not only their
+//! addresses, so that the successor can accept clients that the kernel has already connected.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -14,18 +14,18 @@ use socket2::Socket;
 
 use super::Endpoint;
 
-/// In one message; the kernel takes 253 (SCM_MAX_FD).
+/// The most sockets in one message; the kernel's limit is 253 (SCM_MAX_FD).
 const BATCH: usize = 200;
 
-/// The byte that goes with a batch when another follows, and with the last one.
+// The byte that is sent with a batch: `MORE` if another batch follows, `LAST` if not.
 const MORE: u8 = b'+';
 const LAST: u8 = b'.';
 
-/// What the process before this one listened on, as far as nobody took it yet. Empty at an ordinary start.
+/// The listening sockets of the predecessor process that were not taken yet. Empty at an ordinary start.
 #[derive(Debug, Default)]
 pub struct Inherited(Vec<Socket>);
 
-/// Hands these over. The peer need not read yet.
+/// Sends these sockets. Does not wait for the peer to read.
 pub fn send_sockets(to: impl AsFd, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut batches = sockets.chunks(BATCH).peekable();
     while let Some(batch) = batches.next() {
@@ -41,14 +41,14 @@ pub fn send_sockets(to: impl AsFd, sockets: &[BorrowedFd<'_>]) -> io::Result<()>
 }
 
 impl Inherited {
-    /// Takes what `send_sockets` sent; waits for it.
+    /// Waits for the sockets that `send_sockets` sends.
     pub fn receive(from: impl AsFd) -> io::Result<Self> {
         let mut all = Vec::new();
         loop {
             let mut word = [0];
             let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(BATCH))];
             let mut rights = RecvAncillaryBuffer::new(&mut space);
-            // A byte at a time: descriptors come with the byte that they were sent with.
+            // Reads one byte at a time: descriptors are received together with the byte that they were sent with.
             let got =
                 recvmsg(&from, &mut [IoSliceMut::new(&mut word)], &mut rights, RecvFlags::CMSG_CLOEXEC)?;
             for message in rights.drain() {
@@ -67,7 +67,7 @@ impl Inherited {
         }
     }
 
-    /// Those that listen at this address; they are no longer here then. None if nobody did.
+    /// Removes and returns the sockets that listen at this address. Empty if there are none.
     pub fn take(&mut self, at: &Endpoint) -> io::Result<Vec<Socket>> {
         if self.0.is_empty() {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Listening sockets: one per worker and port by SO_REUSEPORT, so that the kernel
+//! Listening sockets: one for each worker and port, with SO_REUSEPORT, so that the kernel
 //! spreads connections and no accept lock is needed.
 
 use std::io;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::tokio_driver::tune;
 use super::{Endpoint, Peer, TokioStream};
 
-/// Connections that may wait for an accept; the kernel caps it at `net.core.somaxconn`.
+/// How many connections may wait to be accepted; the kernel's limit is `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
 /// A listening socket of one worker.
@@ -35,13 +35,13 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds `count` sockets to the address, or the one that a path can have. Fails if anybody else listens
-    /// there, which SO_REUSEPORT alone would allow silently.
+    /// Binds `count` sockets to the address, or one to a path. Fails if another process listens there, which
+    /// SO_REUSEPORT alone would silently allow.
     pub fn bind(at: &Endpoint, count: usize) -> io::Result<Vec<Socket>> {
         match at {
             Endpoint::Tcp { .. } => {
                 let (probe, address) = first_that_binds(&at.to_listen()?, |at| tcp_socket(at, false))?;
-                // Port 0 is whichever the kernel picks: the same for all workers.
+                // For port 0 the kernel picked a port: all workers must use the same.
                 let address = probe.local_addr()?.as_socket().unwrap_or(address);
                 drop(probe);
                 (0..count.max(1)).map(|_| tcp_socket(address, true)).collect()
@@ -50,7 +50,7 @@ impl Listener {
         }
     }
 
-    /// Binds one socket that nobody else shares, at `host:port`.
+    /// Binds one socket at `host:port`, which no other socket shares.
     pub fn bind_alone(at: &str) -> io::Result<std::net::TcpListener> {
         let wrong = |e| io::Error::new(io::ErrorKind::InvalidInput, e);
         let (socket, _) = first_that_binds(&at.parse::<Endpoint>().map_err(wrong)?.to_listen()?, |at| {
@@ -61,8 +61,9 @@ impl Listener {
         Ok(socket.into())
     }
 
-    /// Each worker's share, of which none is empty: with fewer sockets than workers some share one, with fewer
-    /// workers some have several, since a socket that nobody accepts from would keep its clients waiting.
+    /// Returns each worker's share of the sockets. If there are fewer sockets than workers, some workers share a
+    /// socket; if there are more, some workers have several: the clients of a socket without a worker would wait for
+    /// ever.
     pub fn spread(sockets: &[Socket], workers: usize) -> io::Result<Vec<Vec<Socket>>> {
         let mut shares: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
         let turns = if sockets.is_empty() { 0 } else { workers.max(sockets.len()) };
@@ -74,7 +75,7 @@ impl Listener {
         Ok(shares)
     }
 
-    /// Hands a bound socket to the runtime of the calling worker.
+    /// Registers a bound socket with the runtime of the calling worker.
     pub fn from_socket(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         if socket.local_addr()?.is_unix() {
@@ -83,7 +84,7 @@ impl Listener {
         Ok(Listener::Tcp(TcpListener::from_std(socket.into())?))
     }
 
-    /// Waits for a connection; whose it is comes with it.
+    /// Waits for a connection, and returns it with the client's address.
     pub async fn accept(&self) -> io::Result<(TokioStream, Peer)> {
         match self {
             Listener::Tcp(listener) => {
@@ -96,17 +97,17 @@ impl Listener {
 }
 
 impl Accepted {
-    /// Takes a socket away from its worker's runtime.
+    /// Removes a socket from its worker's runtime.
     pub fn from_stream(stream: TokioStream) -> io::Result<Self> {
         match stream {
             TokioStream::Tcp(s) => Ok(Accepted::Tcp(s.into_std()?)),
             TokioStream::Unix(s) => Ok(Accepted::Unix(s.into_std()?)),
-            // Its keys would have to go with it.
+            // The TLS keys would have to be moved, too.
             TokioStream::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// Hands it to the runtime of the calling worker.
+    /// Registers the socket with the runtime of the calling worker.
     pub fn into_stream(self) -> io::Result<TokioStream> {
         match self {
             Accepted::Tcp(s) => Ok(TokioStream::Tcp(tokio::net::TcpStream::from_std(s)?)),
@@ -115,7 +116,8 @@ impl Accepted {
     }
 }
 
-/// The first address, or where this system has no IPv6 the one behind `[::]`, with what `bind` made there.
+/// Calls `bind` with the first address. If that is `[::]` and this system has no IPv6, calls it with `0.0.0.0` from the
+/// list. Returns the result of `bind`, and the address.
 fn first_that_binds<T>(
     addresses: &[SocketAddr],
     bind: impl Fn(SocketAddr) -> io::Result<T>,
@@ -140,7 +142,7 @@ fn first_that_binds<T>(
 fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.ip() == Ipv6Addr::UNSPECIFIED {
-        // IPv4 clients, too, whatever net.ipv6.bindv6only says.
+        // Accepts IPv4 clients, too, whatever net.ipv6.bindv6only says.
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
@@ -153,7 +155,7 @@ fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket file that nobody listens on any more is in the way: it is removed, and nothing else is.
+/// Binds a socket to a path. Removes a socket file on which no process listens any more, but no other file.
 fn unix_socket(path: &Path) -> io::Result<Socket> {
     if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket())
         && std::os::unix::net::UnixStream::connect(path).is_err()
@@ -201,7 +203,7 @@ mod tests {
         assert_eq!(bound("[::]:3306").unwrap(), "0.0.0.0:3306");
         assert_eq!(bound("0.0.0.0:3306").unwrap(), "0.0.0.0:3306");
         assert!(bound("[::1]:3306").is_err(), "this one only was asked for");
-        // What is wrong with the port is wrong with it on IPv4, too.
+        // An error about the port itself would be the same on IPv4.
         let taken = |_| Err::<(), _>(io::Error::from(Errno::ADDRINUSE));
         let addresses = "[::]:3306".parse::<Endpoint>().unwrap().to_listen().unwrap();
         assert_eq!(first_that_binds(&addresses, taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);

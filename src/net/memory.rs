@@ -1,4 +1,4 @@
-//! Sockets in memory for scripted peers: as many bytes at a time as the test likes.
+//! Sockets in memory for scripted peers in tests. A test sets how many bytes a read returns at most.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -15,7 +15,7 @@ use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsClient, TlsError};
 struct Pipe {
     bytes: VecDeque<u8>,
     closed: bool,
-    /// So many bytes are still taken; None: all.
+    /// How many more bytes the pipe accepts; None: any number.
     room: Option<usize>,
     wakers: Vec<Waker>,
 }
@@ -31,11 +31,11 @@ impl Pipe {
 pub struct MemoryStream {
     incoming: Rc<RefCell<Pipe>>,
     outgoing: Rc<RefCell<Pipe>>,
-    /// The most that one read returns.
+    /// The most bytes that one read returns.
     chunk: usize,
 }
 
-/// Both ends of a connection; each read returns at most `chunk` bytes.
+/// Returns both ends of a connection; each read returns at most `chunk` bytes.
 pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
     let (a, b) = (Rc::<RefCell<Pipe>>::default(), Rc::<RefCell<Pipe>>::default());
     (
@@ -45,12 +45,12 @@ pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
 }
 
 impl MemoryStream {
-    /// While it is full, what is written to this end waits.
+    /// While the stream is full, writes to this end wait.
     pub fn set_full(&self, full: bool) {
         self.set_room(full.then_some(0));
     }
 
-    /// Of what is written to this end, so many bytes are taken, and the rest waits.
+    /// Sets how many more bytes this end accepts. Further writes to this end wait.
     pub fn set_room(&self, room: Option<usize>) {
         let mut pipe = self.incoming.borrow_mut();
         pipe.room = room;
@@ -184,35 +184,35 @@ type Accepting = Rc<RefCell<VecDeque<MemoryStream>>>;
 pub struct MemoryRuntime {
     listening: Rc<RefCell<HashMap<String, Accepting>>>,
     chunk: Option<usize>,
-    /// How connections should be encrypted, which they cannot be here: every handshake fails.
+    /// The TLS settings. Streams in memory cannot be encrypted: every handshake fails.
     pub tls: Arc<TlsClient>,
 }
 
 impl MemoryRuntime {
-    /// Streams of this network return at most `chunk` bytes a read.
+    /// Makes a network whose streams return at most `chunk` bytes per read.
     pub fn with_chunk(chunk: usize) -> Self {
         MemoryRuntime { chunk: Some(chunk), ..Self::default() }
     }
 
-    /// Listens at an address; connections queue up in what is returned.
+    /// Listens at an address; connections queue up in the returned listener.
     pub fn listen(&self, at: &str) -> MemoryListener {
         let queue = Accepting::default();
         self.listening.borrow_mut().insert(at.to_owned(), queue.clone());
         MemoryListener(queue)
     }
 
-    /// Connections are refused there from now on.
+    /// Stops listening at an address: connections to it are refused from now on.
     pub fn unlisten(&self, at: &str) {
         self.listening.borrow_mut().remove(at);
     }
 }
 
-/// See `MemoryRuntime::listen`.
+/// The queue of connections to an address; see `MemoryRuntime::listen`.
 #[derive(Debug, Clone)]
 pub struct MemoryListener(Accepting);
 
 impl MemoryListener {
-    /// The next connection.
+    /// Waits for the next connection.
     pub async fn accept(&self) -> MemoryStream {
         loop {
             if let Some(stream) = self.0.borrow_mut().pop_front() {
@@ -222,7 +222,7 @@ impl MemoryListener {
         }
     }
 
-    /// The next connection, if there is one.
+    /// Returns the next connection, if there is one.
     pub fn try_accept(&self) -> Option<MemoryStream> {
         self.0.borrow_mut().pop_front()
     }

@@ -1,6 +1,6 @@
-//! Bytes on sockets. I/O is shaped for completion: a buffer goes in and comes back with
-//! the result, behind `Stream`; connecting, timers and spawning stand behind `Runtime`.
-//! Sessions name neither tokio nor epoll, so that a driver on io_uring can follow.
+//! Bytes on sockets. The I/O interface suits completion-based drivers: an operation of `Stream`
+//! takes a buffer and returns it with the result. Connecting, timers and spawning are behind
+//! `Runtime`. Sessions use neither tokio nor epoll directly, so that a driver on io_uring can be added.
 #![cfg_attr(
     not(test),
     deny(
@@ -45,67 +45,67 @@ use std::time::Duration;
 
 /// One connected socket.
 ///
-/// Dropping a future of `read` or `write_all` cancels the operation and loses its buffer; whoever
-/// does that closes the stream.
+/// Dropping a future of `read` or `write_all` cancels the operation and loses its buffer; the stream
+/// must be closed then.
 pub trait Stream: 'static {
-    /// Reads at least one byte behind what `buf` has, which must have room. 0 is the end.
+    /// Reads at least one byte and appends it to `buf`, which must have room. Returns 0 at the end of the stream.
     fn read(&mut self, buf: Buf) -> impl Future<Output = (io::Result<usize>, Buf)>;
 
-    /// Writes all that `buf` has. It comes back unchanged; after an error it has only what was not taken,
-    /// so that its length tells whether anything was sent.
+    /// Writes the content of `buf`. Returns `buf` unchanged on success. After an error `buf` has only the bytes that
+    /// were not taken, so that its length shows whether anything was sent.
     fn write_all(&mut self, buf: Buf) -> impl Future<Output = (io::Result<()>, Buf)>;
 
-    /// The same, and calls `took` whenever a part was taken, as far as the driver can tell.
+    /// Writes as `write_all` does, and calls `took` whenever a part was taken, as far as the driver knows.
     fn write_all_noting(&mut self, buf: Buf, took: &dyn Fn()) -> impl Future<Output = (io::Result<()>, Buf)>;
 
-    /// Waits, without a buffer, until a read would return. May be dropped at any time.
+    /// Waits, without a buffer, until a read would return at once. The future may be dropped at any time.
     fn readable(&mut self) -> impl Future<Output = io::Result<()>>;
 
-    /// Waits until the peer has closed its end, or the connection broke. May be dropped at any time.
+    /// Waits until the peer has closed its end, or the connection broke. The future may be dropped at any time.
     fn peer_closed(&mut self) -> impl Future<Output = ()>;
 
-    /// Writes as much as is taken without waiting; 0 is nothing. A driver that cannot tell says 0, and all
-    /// goes through `write_all`.
+    /// Writes as much as possible without waiting, and returns how many bytes were taken. A driver that cannot do this
+    /// returns 0; the caller then uses `write_all`.
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Whether the peer has closed its end, or the connection broke, as far as is known here. Costs no
+    /// True if the peer is known to have closed its end, or the connection is known to be broken. Costs no
     /// system call.
     fn has_ended(&mut self) -> bool;
 
-    /// Reads what is there, without waiting: `None` if nothing is.
+    /// Reads without waiting. Returns `None` if there is nothing to read.
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>>;
 
-    /// Whether anything (bytes, an end, an error) came since the last read drained the socket. Costs no
+    /// True if anything (bytes, an end, an error) came since the last read drained the socket. Costs no
     /// system call; may be late by one turn of the event loop.
     fn has_news(&mut self) -> bool;
 
-    /// Whether a read would return at once. Asks the system, and so is never late.
+    /// True if a read would return at once. Asks the system, and so is never late.
     fn has_bytes(&mut self) -> bool;
 
-    /// Holds what is written back until there is a whole packet of it, or lets it go. Only where packets are.
+    /// Sets whether written bytes are held back until they fill a TCP segment (TCP_CORK). No effect on other sockets.
     fn cork(&mut self, on: bool);
 
-    /// Nothing is written any more: the peer reads an end behind what was. What was held back goes with it.
+    /// Ends writing: the peer reads an end behind the bytes that were written. Bytes that were held back are sent, too.
     fn shut(&mut self);
 
-    /// What was written and is still on its way here is not sent any more, also not after the stream is dropped: a
-    /// peer that cannot be reached now must not get it later.
+    /// Discards written bytes that this host has not sent yet; they are not sent after the stream is dropped, either.
+    /// A peer that cannot be reached now must not get them later.
     fn abort(&mut self);
 }
 
 /// Connecting, time and tasks of one worker.
 pub trait Runtime: Clone + 'static {
-    /// Its sockets.
+    /// The sockets of this runtime.
     type Stream: Stream;
 
     /// Connects, without a time limit.
     fn connect(&self, to: &Endpoint) -> impl Future<Output = io::Result<Self::Stream>>;
 
-    /// How connections to servers are encrypted as of now.
+    /// Returns the current TLS settings for connections to servers.
     fn tls(&self) -> Arc<TlsClient>;
 
-    /// Encrypts a connection to a server that waits for that: it may have any of these names, or that of its
-    /// address if there are none. Without a time limit.
+    /// Encrypts a connection to a server that waits for the TLS handshake. The server's certificate may be for any of
+    /// these names, or, if there are none, for the host of its address. Without a time limit.
     fn secure(
         &self,
         stream: Self::Stream,
@@ -114,21 +114,21 @@ pub trait Runtime: Clone + 'static {
         to: &Endpoint,
     ) -> impl Future<Output = Result<(Self::Stream, Encrypted), TlsError>>;
 
-    /// Runs `future` at most this long.
+    /// Runs `future` at most this long. Returns None if the time is over.
     fn timeout<F: Future>(&self, limit: Duration, future: F) -> impl Future<Output = Option<F::Output>>;
 
-    /// Waits.
+    /// Waits this long.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
 
-    /// Runs work that takes long on another thread, and hands its result back. None: that thread panicked.
+    /// Runs long work on another thread, and returns its result. None if that thread panicked.
     fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = Option<T>>;
 
-    /// Lets everything else on this thread go on first.
+    /// Lets all other tasks of this thread run first.
     fn give_way(&self) -> impl Future<Output = ()>;
 
-    /// Runs beside the caller, on the same thread.
+    /// Runs a task concurrently with the caller, on the same thread.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);
 }

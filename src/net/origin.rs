@@ -1,4 +1,4 @@
-//! Where connections come from: the peer of a socket, and what counts as one address for limits.
+//! Where connections come from: the peer of a socket, and what limits count as one address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,18 +12,18 @@ pub enum Peer {
     Unix,
 }
 
-/// What counts as one address: an IPv4 address, or a /64 network of IPv6, which is the least that one host is given
-/// and of which it can use every address.
+/// What limits count as one address: an IPv4 address, or a /64 network of IPv6. A single host is given at least a /64
+/// network, and can use every address in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Origin {
-    /// Also that of an IPv6 address that maps it.
+    /// An IPv4 address, also one that is mapped to IPv6.
     V4(Ipv4Addr),
-    /// The first 64 bits.
+    /// The first 64 bits of an IPv6 address.
     V6([u16; 4]),
 }
 
 impl Peer {
-    /// The address without the port, as errors name it.
+    /// Returns the address without the port, as error texts show it.
     pub fn host(self) -> Box<str> {
         match self {
             Peer::Tcp(address) => address.ip().to_string().into(),
@@ -31,7 +31,7 @@ impl Peer {
         }
     }
 
-    /// The address that limits count; a unix socket has none.
+    /// Returns the address that limits count; None for a unix socket.
     pub fn origin(self) -> Option<Origin> {
         match self {
             Peer::Tcp(address) => Some(Origin::of(address.ip())),
@@ -41,7 +41,7 @@ impl Peer {
 }
 
 impl Origin {
-    /// Of an address.
+    /// Returns the origin of an address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Origin::V4(address),

@@ -1,15 +1,15 @@
-//! Whole packets, for the connection phase and other small exchanges. The command
-//! phase does not come through here: it passes bytes.
+//! Reads whole packets, for the connection phase and other small exchanges. The command
+//! phase does not use this module: it forwards bytes.
 
 use std::io;
 
 use super::{Buf, MemoryBudget, Stream};
 use crate::wire::{PacketHeader, ProtocolError};
 
-/// Why there is no packet.
+/// Why no packet could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PacketError {
-    /// The stream ended or broke; `OutOfMemory`: the packet is longer than the memory budget allows now.
+    /// The stream ended or broke. `OutOfMemory` means that the memory budget refused the packet's length.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The peer broke the protocol.
@@ -17,8 +17,8 @@ pub enum PacketError {
     Protocol(#[from] ProtocolError),
 }
 
-/// Reads until the packet at the front of `buf` is whole, and checks its sequence id. Its payload is
-/// `buf.filled()[4..4 + len]`; the caller consumes it. Longer than `limit` bytes is an error.
+/// Reads until the packet at the front of `buf` is complete, and checks its sequence id. Its payload is
+/// `buf.filled()[4..4 + len]`; the caller consumes it. A payload longer than `limit` bytes is an error.
 pub async fn read_packet<S: Stream>(
     stream: &mut S,
     buf: &mut Buf,
@@ -46,7 +46,7 @@ pub async fn read_packet<S: Stream>(
     }
 }
 
-/// Reads once, after making room for `wanted` bytes in all.
+/// Reads once, after making room for content of `wanted` bytes in all.
 async fn fill<S: Stream>(
     stream: &mut S,
     buf: &mut Buf,

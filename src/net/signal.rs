@@ -1,12 +1,12 @@
-//! A word from the worker to one of its sessions: drain, kill, your server is gone.
-//! Both are on the same thread, so it is a cell and a waker.
+//! Signals from the worker to one of its sessions: drain, kill, server lost.
+//! Both are on the same thread, so a signal is a cell and a waker.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Bits that are raised by others and looked at by one task.
+/// Bits that other tasks raise, and on which one task waits.
 #[derive(Debug, Default)]
 pub struct Signal {
     bits: Cell<u16>,
@@ -22,17 +22,17 @@ impl Signal {
         }
     }
 
-    /// The raised bits.
+    /// Returns the raised bits.
     pub fn get(&self) -> u16 {
         self.bits.get()
     }
 
-    /// Takes bits back.
+    /// Clears bits.
     pub fn lower(&self, bits: u16) {
         self.bits.set(self.bits.get() & !bits);
     }
 
-    /// Ready with the raised bits among `mask`, once there are any.
+    /// Returns the raised bits among `mask` once there are any; registers the task to be woken then.
     pub fn poll(&self, mask: u16, cx: &mut Context<'_>) -> Poll<u16> {
         let raised = self.bits.get() & mask;
         if raised != 0 {
@@ -46,7 +46,7 @@ impl Signal {
     }
 }
 
-/// Runs `future` until one of the bits in `mask` is raised; then it is dropped, and the bits returned.
+/// Runs `future` until one of the bits in `mask` is raised. Then drops `future`, and returns the bits as the error.
 pub async fn or_raised<F: Future>(signal: &Signal, mask: u16, future: F) -> Result<F::Output, u16> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {

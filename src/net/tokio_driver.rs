@@ -1,4 +1,4 @@
-//! The driver that runs everywhere: readiness by tokio, on a current-thread runtime.
+//! The portable driver: tokio's readiness, on a current-thread runtime.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,7 +23,7 @@ pub enum TokioStream {
     Tcp(TcpStream),
     /// Unix.
     Unix(UnixStream),
-    /// TCP, encrypted. Boxed: the others should not carry what it takes.
+    /// TCP, encrypted. Boxed, so that the other variants stay small.
     Tls(Box<TlsStream>),
 }
 
@@ -70,17 +70,18 @@ impl Io for AtOnce<'_> {
 }
 
 impl TlsStream {
-    /// The state machine, and the socket for a call that waits.
+    /// Returns the state machine, and the socket for a call that waits.
     fn waiting<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut Tls, Waiting<'a, 'c>) {
         (&mut self.tls, Waiting(&mut self.socket, cx))
     }
 
-    /// The state machine, and the socket for a call that does not wait.
+    /// Returns the state machine, and the socket for a call that does not wait.
     fn at_once(&mut self) -> (&mut Tls, AtOnce<'_>) {
         (&mut self.tls, AtOnce(&self.socket))
     }
 
-    /// As `TokioStream::poll_ended`, for what is known behind records without data.
+    /// Waits for the end as `TokioStream::poll_ended` does. Processes records first: they may have no data, or announce
+    /// the end.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (tls, mut io) = self.waiting(cx);
         if ready!(tls.poll_readable(&mut io)).is_err() || tls.has_ended() {
@@ -94,8 +95,8 @@ fn poll_ended(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
     ended(std::pin::pin!(socket.ready(Interest::READABLE | Interest::ERROR)).poll(cx))
 }
 
-/// Readable: because of an end, or because of bytes? Bytes of a next command wait their turn, and an
-/// end behind them is found when they are read.
+/// Decides whether a readable socket has an end or an error, or only bytes. Bytes of the next command
+/// do not count; an end behind them is found when they are read.
 fn ended(ready: Poll<io::Result<Ready>>) -> Poll<()> {
     match ready {
         Poll::Ready(Ok(ready)) if !ready.is_read_closed() && !ready.is_error() => Poll::Pending,
@@ -104,8 +105,8 @@ fn ended(ready: Poll<io::Result<Ready>>) -> Poll<()> {
     }
 }
 
-/// TCP_NODELAY, and keepalive: a peer that vanished is noticed after 60 + 3 × 10 s. On Linux an accepted
-/// socket has what its listening socket has.
+/// Sets TCP_NODELAY and keepalive: a peer that vanished is noticed after 60 + 3 × 10 s. On Linux an accepted
+/// socket inherits these options from its listening socket.
 pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -124,7 +125,7 @@ impl TokioStream {
         }
     }
 
-    /// Fills a part of the room; 0 is the end.
+    /// Reads into the room of `buf`; 0 is the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(buf.room_mut());
         match self {
@@ -140,7 +141,7 @@ impl TokioStream {
         Poll::Ready(Ok(n))
     }
 
-    /// Writes what `bytes` has behind `written`; after an error that is what was taken.
+    /// Writes the bytes behind `written`, and advances it. After an error `written` is how many bytes were taken.
     fn poll_write_all(
         &mut self,
         cx: &mut Context<'_>,
@@ -273,7 +274,7 @@ impl Stream for TokioStream {
     }
 
     fn has_news(&mut self) -> bool {
-        // Only looks at what the event loop knows; nobody is registered to be woken.
+        // Only checks what the event loop knows; registers no task to be woken.
         let looked = match self {
             TokioStream::Tcp(s) => s.try_io(Interest::READABLE, || Ok(())),
             TokioStream::Unix(s) => s.try_io(Interest::READABLE, || Ok(())),
@@ -285,7 +286,7 @@ impl Stream for TokioStream {
 
     fn has_bytes(&mut self) -> bool {
         if let TokioStream::Tls(s) = self {
-            // What there is may be records without data.
+            // Bytes on the socket may be records without data.
             let (tls, mut io) = s.at_once();
             return tls.poll_readable(&mut io).is_ready();
         }
@@ -295,7 +296,7 @@ impl Stream for TokioStream {
 
     fn cork(&mut self, on: bool) {
         if !matches!(self, TokioStream::Unix(_)) {
-            // Without it the end comes in a packet of its own.
+            // Best effort: without the cork the end is sent in a separate packet.
             let _ = self.socket().set_tcp_cork(on);
         }
     }
@@ -305,15 +306,15 @@ impl Stream for TokioStream {
             let (tls, mut io) = s.at_once();
             tls.close(&mut io);
         }
-        // Whatever is wrong with it, it is closed next.
+        // An error does not matter: the socket is closed next.
         let _ = self.socket().shutdown(Shutdown::Write);
     }
 
     fn abort(&mut self) {
         match self {
-            // Without it the kernel would go on trying to deliver for minutes after the close.
+            // Without this option the kernel would try to deliver for minutes after the close.
             TokioStream::Tcp(s) => drop(s.set_zero_linger()),
-            // A Unix socket has delivered what it took.
+            // A Unix socket has already delivered all bytes that it took.
             TokioStream::Unix(_) => {}
             TokioStream::Tls(s) => {
                 s.tls.abandon();
@@ -326,7 +327,7 @@ impl Stream for TokioStream {
 /// tokio's current-thread runtime with a `LocalSet`.
 #[derive(Debug, Clone, Default)]
 pub struct TokioRuntime {
-    /// How connections to servers are encrypted; the same for every worker.
+    /// The TLS settings for connections to servers; shared by all workers.
     pub servers_tls: TlsCell,
 }
 
@@ -395,7 +396,8 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
-    /// Writes as much as is taken to a peer that does not read; how much that was, and the peer's end.
+    /// Writes to a peer that does not read until no more is taken. Returns the stream, how many bytes were taken, and
+    /// the peer's end.
     async fn stuffed() -> (TokioStream, usize, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
@@ -408,7 +410,7 @@ mod tests {
                 0 => return (stream, written, peer),
                 n => written += n,
             }
-            // The driver looks at the socket again.
+            // Lets the driver check the socket again.
             tokio::task::yield_now().await;
         }
     }
@@ -472,7 +474,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_held_back_leaves_with_the_end() {
         let mut held = false;
-        // The kernel holds it for 200 ms at most, and this process may stand still for longer.
+        // The kernel holds a corked byte back for 200 ms at most, and this process may be paused for longer.
         for _ in 0..20 {
             let (mut stream, mut peer) = connected().await;
             stream.cork(true);
@@ -481,7 +483,7 @@ mod tests {
             held |= tokio::time::timeout(Duration::from_millis(5), peer.peek(&mut room)).await.is_err();
             stream.shut();
             assert_eq!(peer.read(&mut room).await.unwrap(), 6);
-            // In the same packet: nothing is waited for.
+            // The end came in the same packet, so this read need not wait for it.
             assert_eq!(peer.try_read(&mut room).unwrap(), 0);
         }
         assert!(held);

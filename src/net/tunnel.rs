@@ -1,5 +1,5 @@
-//! Bytes both ways until one side ends: for replication streams, where neither side waits for the other. What passes
-//! is decided by whoever opens the tunnel.
+//! Forwards bytes in both directions until one side ends: for replication streams, in which neither side waits for the
+//! other. The caller decides which bytes pass.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -8,18 +8,20 @@ use std::task::Poll;
 
 use super::{Buf, Stream};
 
-/// What passes through a tunnel.
+/// Decides what passes through a tunnel.
 pub trait Passing {
-    /// How many of these bytes of the first side pass, and whether the tunnel ends behind them. An error ends it at once.
+    /// Returns how many of these bytes from the first side pass, and whether the tunnel ends behind them. An error ends
+    /// the tunnel at once.
     fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
-    /// The same for bytes of the second side.
+    /// Returns for bytes from the second side what `pass_first` returns for the first.
     fn pass_second(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
-    /// The first side does not read, so that the tunnel waits for it; or it read again.
+    /// Is called with true when the tunnel begins to wait because the first side does not read, and with false when the
+    /// first side reads again.
     fn first_is_full(&mut self, full: bool);
 }
 
-/// Copies both ways until either side ends or breaks, or `passing` ends it. `from_first` and `from_second` were read
-/// already.
+/// Forwards bytes in both directions until either side ends or breaks, or `passing` ends the tunnel. `from_first` and
+/// `from_second` have bytes that were already read.
 pub async fn tunnel<S: Stream>(
     first: &mut S,
     second: &mut S,
@@ -27,7 +29,7 @@ pub async fn tunnel<S: Stream>(
     mut from_second: Buf,
     passing: &mut impl Passing,
 ) -> io::Result<()> {
-    // A client sees the beginning of a stream before what it sent ahead of that is judged.
+    // The client gets the beginning of the stream before the bytes that it sent early are checked.
     if !from_second.is_empty() {
         let pass = passing.pass_second(from_second.filled())?;
         if write_first(first, &mut from_second, pass, passing).await? {
@@ -41,7 +43,7 @@ pub async fn tunnel<S: Stream>(
         }
     }
     loop {
-        // Wait for either without holding an operation open, then move what is there.
+        // Waits for either side without starting a read, then forwards what is there.
         let first_ready = {
             let mut first_readable = pin!(first.readable());
             let mut second_readable = pin!(second.readable());
@@ -78,13 +80,13 @@ pub async fn tunnel<S: Stream>(
     }
 }
 
-/// Readiness may be stale, so nothing here waits for bytes: the other side may have some.
+/// Reads without waiting: the readiness may be stale, and the other side may have bytes meanwhile.
 fn read<S: Stream>(from: &mut S, buf: &mut Buf) -> io::Result<Option<usize>> {
     buf.clear();
     from.read_now(buf)
 }
 
-/// The same as `write`, for the first side.
+/// Writes to the first side as `write` does, and reports when it is full.
 async fn write_first<S: Stream>(
     to: &mut S,
     buf: &mut Buf,
@@ -104,7 +106,7 @@ async fn write_first<S: Stream>(
     .await
 }
 
-/// Writes what passes. True: the tunnel ends here.
+/// Writes the bytes that pass. Returns true if the tunnel ends behind them.
 async fn write<S: Stream>(to: &mut S, buf: &mut Buf, (pass, ends): (usize, bool)) -> io::Result<bool> {
     buf.truncate(pass);
     let (result, back) = to.write_all(std::mem::take(buf)).await;

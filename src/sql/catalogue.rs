@@ -8,8 +8,8 @@ use super::body;
 use super::classify::{RoutineFacts, Routines};
 use super::lexer::Options;
 
-/// How many times all routines are judged. A routine needs one more round than the routines that it calls; if a chain of
-/// calls is deeper than this, the routines at its top may do anything.
+/// How many times all routines are judged. A routine needs one more round than the routines that it calls; if a chain
+/// of calls is deeper than this, the routines at its top may do anything.
 const MAX_ROUNDS: usize = 8;
 /// The longest name, in bytes: 64 characters of at most 4 bytes each.
 const MAX_NAME: usize = 256;

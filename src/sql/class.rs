@@ -111,7 +111,7 @@ bitflags::bitflags! {
         /// statements about accounts, privileges and roles on all servers.
         const RENEWS = 1 << 51;
 
-        /// May be about the proxy's own variable: `super::own::parse` decides.
+        /// May be about the proxy's own variable: `super::proxy_variable::parse` decides.
         const MAY_BE_OWN = 1 << 49;
 
         /// LOAD DATA LOCAL, LOAD XML LOCAL: the server asks the client for a file, which

@@ -1,8 +1,8 @@
-//! Statement text to class and effects: what it reads, writes, sets, pins.
-//! [`lexer`] splits any bytes into tokens, [`mod@classify`] says what a text is and does, [`parts`] what of it the session
-//! remembers. [`read_only`] guards replica ports,
-//! [`own`] finds what is about the proxy's own variable, [`kill`] the connection ids that the proxy must translate, [`set_names`] the
-//! collation that no tracker reports, [`catalogue`] knows what stored routines do.
+//! Reads statement texts: what a text reads, writes, sets and pins.
+//! [`lexer`] splits any bytes into tokens, [`mod@classify`] returns the class of a text, and [`parts`] reads what the
+//! session must remember. [`read_only`] guards replica ports, [`proxy_variable`] finds statements about the proxy's own
+//! variable, [`kill`] finds the connection ids that the proxy must translate, [`set_names`] finds the collation that no
+//! session tracker reports, and [`catalogue`] knows what stored routines do.
 
 mod body;
 pub mod catalogue;
@@ -25,6 +25,6 @@ pub use classify::{ClassCache, Context, RoutineFacts, Routines, before_renewal, 
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;
 
-/// Texts up to this long, in bytes, are read for what a session must remember of them ([`parts`], [`own`], [`kill`]). Of a
-/// longer one that is not known, and what its class says that it may leave pins the session.
+/// The longest text, in bytes, that is read for what a session must remember ([`parts`], [`proxy_variable`], [`kill`]).
+/// If a longer text may leave something on the connection, according to its class, it pins the session.
 pub const MAX_READ: usize = 128 * 1024;

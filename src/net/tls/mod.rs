@@ -1,5 +1,5 @@
-//! TLS towards the servers: what the settings come to, once for all workers, and the
-//! handshake's outcome. The bytes are the business of `state`.
+//! TLS towards the servers: the settings, prepared once for all workers, and the result of the
+//! handshake. Module `state` handles the bytes.
 
 mod reminders;
 mod sessions;
@@ -21,14 +21,14 @@ use reminders::Reminders;
 use sessions::AllSessions;
 pub(super) use state::{Io, Tls};
 
-/// The settings, ready for use: one for all workers, so that they share the sessions that can be resumed.
+/// The prepared settings. All workers use one instance, so that they share the TLS sessions that can be resumed.
 #[derive(Debug, Clone)]
 pub struct TlsClient {
     mode: TlsMode,
-    /// None: there should be a CA, but it is not known yet.
+    /// None if TLS is disabled, or if the CA that the mode needs is not known yet.
     config: Option<Arc<ClientConfig>>,
     sessions: AllSessions,
-    /// Servers that the log has named because they got a password without being verified.
+    /// Servers that the log has named because they got a password although they were not verified.
     exposed: Reminders,
 }
 
@@ -41,7 +41,7 @@ impl Default for TlsClient {
 /// Why a connection to a server is not encrypted as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The mode asks for it, and the server's greeting does not have CLIENT_SSL.
+    /// The mode requires TLS, and the server's greeting does not have CLIENT_SSL.
     #[error(
         "the server offers no TLS, and servers_tls.mode = \"{0}\" wants it: give the server a certificate (ssl_cert, \
          ssl_key), or write mode = \"preferred\""
@@ -55,15 +55,15 @@ pub enum TlsError {
     /// The handshake failed.
     #[error("TLS handshake: {0}")]
     Handshake(String),
-    /// The certificate leads to the CA, but is for others.
+    /// The CA issued the certificate, but for other names.
     #[error(
         "the server's certificate is not for {expected}, but for {presented}: issue one for that name, set the \
          server's tls_name to one that it has, or write servers_tls.mode = \"verify_ca\""
     )]
     Name {
-        /// The names that would have done.
+        /// The names that would be accepted.
         expected: String,
-        /// Those in the certificate.
+        /// The names in the certificate.
         presented: String,
     },
     /// The connection broke.
@@ -71,19 +71,19 @@ pub enum TlsError {
     Io(#[from] std::io::Error),
 }
 
-/// What a handshake came to.
+/// The result of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encrypted {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
-    /// An earlier session went on, without certificates.
+    /// True if an earlier TLS session was resumed, without certificates.
     pub resumed: bool,
-    /// The certificate leads to the CA and, where the mode asks for it, is for the server's name.
+    /// True if the CA issued the certificate and, if the mode requires it, the certificate is for the server's name.
     pub verified: bool,
 }
 
 impl TlsClient {
-    /// What the settings come to. The error says what is wrong with the certificates.
+    /// Prepares the settings. The error says what is wrong with the certificates.
     pub fn new(settings: &ServersTls) -> Result<Self, String> {
         let mode = settings.mode;
         if mode == TlsMode::Disabled || (mode.verifies() && settings.ca.is_none()) {
@@ -107,12 +107,12 @@ impl TlsClient {
         Ok(TlsClient { config: Some(Arc::new(config)), ..TlsClient::unready(mode) })
     }
 
-    /// Before its certificates are known: nobody gets a connection that has to be encrypted.
+    /// Makes settings without certificates: no connection that must be encrypted can be opened.
     pub fn unready(mode: TlsMode) -> Self {
         TlsClient { mode, config: None, sessions: AllSessions::default(), exposed: Reminders::default() }
     }
 
-    /// Whether to encrypt a connection to a server that does, or does not, offer it.
+    /// Returns whether to encrypt a connection. `offered`: the server offers TLS.
     pub fn wants(&self, offered: bool) -> Result<bool, TlsError> {
         use crate::config::Choice;
         match self.mode {
@@ -123,31 +123,32 @@ impl TlsClient {
         }
     }
 
-    /// The same settings for a connection that was tried with TLS in vain: without TLS.
+    /// Returns these settings with TLS disabled, for a second try after a connection with TLS failed.
     pub fn without(&self) -> Self {
         TlsClient { mode: TlsMode::Disabled, ..self.clone() }
     }
 
-    /// Whether a connection that cannot be encrypted is better than none.
+    /// True if a connection that cannot be encrypted is better than none.
     pub fn is_optional(&self) -> bool {
         self.mode == TlsMode::Preferred
     }
 
-    /// True if nobody but a verified server may get a password.
+    /// True if only a verified server may get a password.
     pub fn verifies(&self) -> bool {
         self.mode.verifies()
     }
 
-    /// True if a password that went to this unverified server is worth a line of the log: once in an hour for each server.
+    /// True if the log should say that a password went to this unverified server: at most once an hour for each
+    /// server.
     pub fn exposure_is_news(&self, server: &Arc<str>) -> bool {
         self.exposed.is_due(server)
     }
 
-    /// Begins a connection to a server that may have any of these names; `host` and `port` are what its address says.
+    /// Begins a connection to a server that may have any of these names; `host` and `port` are those of its address.
     pub(super) fn begin(&self, names: &[Arc<str>], host: &str, port: u16) -> Result<Tls, TlsError> {
         let config = self.config.as_deref().ok_or(TlsError::NoCa)?;
         let first = names.first().map_or(host, |name| name);
-        // A name that cannot be one was refused with the configuration.
+        // Names from the configuration are valid: invalid ones were refused when it was loaded.
         let name =
             parsed(first).ok_or_else(|| TlsError::Handshake(format!("{first:?} is no server's name")))?;
         let mut config = config.clone();
@@ -155,7 +156,7 @@ impl TlsClient {
         Tls::new(Arc::new(config), name).map_err(|e| TlsError::Handshake(explained(&e)))
     }
 
-    /// After the handshake: whether the server is who it should be.
+    /// Checks, after the handshake, whether the certificate is for one of the names, if the mode requires it.
     pub(super) fn finish(&self, tls: &Tls, names: &[Arc<str>], host: &str) -> Result<Encrypted, TlsError> {
         if self.mode == TlsMode::VerifyIdentity {
             let certificate = tls.certificate();
@@ -169,7 +170,7 @@ impl TlsClient {
     }
 }
 
-/// A DNS name, or an IP address.
+/// Parses a DNS name or an IP address.
 fn parsed(name: &str) -> Option<ServerName<'static>> {
     match name.parse::<IpAddr>() {
         Ok(address) => Some(address.into()),
@@ -178,7 +179,7 @@ fn parsed(name: &str) -> Option<ServerName<'static>> {
 }
 
 impl TlsError {
-    /// What went wrong in a handshake.
+    /// Converts an error of a handshake.
     pub(super) fn of_handshake(error: std::io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(of_tls) => TlsError::Handshake(explained(of_tls)),
@@ -187,7 +188,7 @@ impl TlsError {
     }
 }
 
-/// With what to do about it.
+/// Returns the text of an error with what to do about it.
 fn explained(error: &rustls::Error) -> String {
     use CertificateError::{Expired, ExpiredContext, UnknownIssuer};
     match error {
@@ -211,7 +212,7 @@ fn explained(error: &rustls::Error) -> String {
     }
 }
 
-/// The settings of now, for those who connect; set from outside.
+/// The current settings, shared with all who connect to servers. Set by the control thread.
 #[derive(Debug, Clone)]
 pub struct TlsCell(Arc<watch::Sender<Arc<TlsClient>>>);
 
@@ -222,12 +223,12 @@ impl Default for TlsCell {
 }
 
 impl TlsCell {
-    /// The settings as of now.
+    /// Returns the current settings.
     pub fn get(&self) -> Arc<TlsClient> {
         self.0.borrow().clone()
     }
 
-    /// Connections are opened by these from now on.
+    /// Sets the settings for connections that are opened from now on.
     pub fn set(&self, client: TlsClient) {
         self.0.send_replace(Arc::new(client));
     }

@@ -1,5 +1,5 @@
-//! Which servers the log has named lately: a pool opens hundreds of connections, and each of them would repeat the
-//! same warning.
+//! Remembers which servers a warning has named lately. A pool opens hundreds of connections, and each of them would
+//! repeat the warning.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A warning about a server is repeated after this long at the earliest.
+/// The shortest time after which a warning about a server is repeated.
 const PERIOD: Duration = Duration::from_secs(3600);
-/// Servers that are remembered at a time; pods come and go under new names.
+/// The most servers that are remembered at a time: pods come and go under new names.
 const SERVERS: usize = 1024;
 
-/// When each server was named last. Shared by its copies.
+/// When each server was named last. Clones share the same data.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reminders(Arc<watch::Sender<HashMap<Arc<str>, Instant>>>);
 
 impl Reminders {
-    /// True if the log has to name this server now; then it counts as named.
+    /// Returns true if the log should name this server now, and counts the server as named then.
     pub fn is_due(&self, server: &Arc<str>) -> bool {
         let now = Instant::now();
         let mut due = false;

@@ -1,6 +1,7 @@
-//! Sessions to resume. A ticket of TLS 1.3 is used once, and after a failover a whole pool
-//! connects to one server in a moment: rustls' own store keeps 8 for each server. It goes by the server's name, of
-//! which servers on several ports have the same, and a ticket of another server costs a full handshake.
+//! TLS sessions that can be resumed. A ticket of TLS 1.3 can be used only once, and after a failover a whole pool
+//! connects to one server at the same time. The store of rustls does not suffice: it keeps only 8 tickets for each
+//! server, and its key is the server's name alone. Servers on several ports of one host have the same name, and a
+//! ticket of another server costs a full handshake.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,20 +14,20 @@ use rustls::client::{
 use rustls::pki_types::ServerName;
 use tokio::sync::watch;
 
-/// So many of rustls' stores, with 8 tickets each.
+/// The number of rustls' stores for each server, with 8 tickets each.
 const STORES: usize = 32;
-/// Servers that are remembered at a time.
+/// The most servers that are remembered at a time.
 const SERVERS: usize = 64;
 
-/// By the server's name and port.
+/// Sessions by the server's name and port.
 type ByServer = HashMap<(ServerName<'static>, u16), Arc<Sessions>>;
 
-/// The sessions with each server. Shared by its copies.
+/// The sessions with each server. Clones share the same data.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AllSessions(Arc<watch::Sender<ByServer>>);
 
 impl AllSessions {
-    /// Those with this server.
+    /// Returns the sessions with this server.
     pub fn with(&self, name: &ServerName<'static>, port: u16) -> Arc<Sessions> {
         let key = (name.clone(), port);
         if let Some(known) = self.0.borrow().get(&key) {
@@ -35,7 +36,7 @@ impl AllSessions {
         let mut sessions = Arc::default();
         self.0.send_if_modified(|all| {
             if all.len() >= SERVERS {
-                // Pods come and go under new names. Those that are there have new tickets soon.
+                // Pods come and go under new names. Existing servers soon send new tickets.
                 all.clear();
             }
             sessions = all.entry(key).or_default().clone();
@@ -49,7 +50,7 @@ impl AllSessions {
 #[derive(Debug)]
 pub(super) struct Sessions {
     stores: Vec<ClientSessionMemoryCache>,
-    /// Where the next ticket goes: each store has about as many.
+    /// The number of tickets stored so far: selects the store for the next ticket, so that tickets are spread evenly.
     next: AtomicUsize,
 }
 
@@ -91,7 +92,7 @@ impl ClientSessionStore for Sessions {
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        // The newest first: those before it are the likeliest to be over.
+        // The newest first: older tickets are more likely to have expired.
         let newest = self.next.load(Relaxed).wrapping_add(STORES - 1);
         let order = (0..STORES).map(|back| newest.wrapping_sub(back) % STORES);
         order.filter_map(|at| self.stores.get(at)).find_map(|store| store.take_tls13_ticket(name))

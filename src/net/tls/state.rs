@@ -1,6 +1,7 @@
-//! TLS as a state machine between two sets of buffers: rustls' own, without a socket. A
-//! driver lends it one, for a call that waits or for one that does not. What waits owns no
-//! buffer: those of records are lent by the thread, and given back when they are empty.
+//! TLS as a state machine between two sets of buffers: rustls without a socket. The driver
+//! passes a socket to each call, for calls that wait and for calls that do not. An idle
+//! connection owns no buffers: those for records are borrowed from the thread, and returned when
+//! they are empty.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,15 +15,15 @@ use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 
 use crate::net::Buf;
 
-/// Plaintext that is encrypted at once, in bytes: four records.
+/// The plaintext that is encrypted in one step, in bytes: four records.
 const CHUNK: usize = 64 * 1024;
-/// A buffer of records, in bytes: `CHUNK` encrypted, with an alert or a key update in front.
+/// The size of a buffer for records, in bytes: `CHUNK` encrypted, with an alert or a key update in front.
 const RECORDS: usize = CHUNK + 1024;
-/// A record, in bytes, at most: 16 KiB, 256 of overhead, and the header (RFC 5246, 6.2.3).
+/// The longest record, in bytes: 16 KiB, 256 of overhead, and the header (RFC 5246, 6.2.3).
 const RECORD: usize = 16 * 1024 + 256 + 5;
 /// A handshake message may take several records, but not more than this, in bytes.
 const MOST: usize = 4 * RECORDS;
-/// Buffers of records that a thread keeps for later.
+/// The most unused buffers for records that a thread keeps.
 const SPARE: usize = 4;
 
 thread_local! {
@@ -36,7 +37,7 @@ fn lend(buf: &mut Buf) {
     }
 }
 
-/// Takes a buffer back that holds nothing.
+/// Returns an empty buffer to the thread.
 fn take_back(buf: &mut Buf) {
     if buf.is_empty() && buf.capacity() > 0 {
         let mut buf = std::mem::take(buf);
@@ -50,28 +51,28 @@ fn take_back(buf: &mut Buf) {
     }
 }
 
-/// A socket for the length of a call. Pending: nothing now, and whoever waits will be woken.
+/// A socket that is lent for one call. `Pending`: nothing is possible now; a call that waits is woken later.
 pub trait Io {
-    /// Reads into a part of `room`; 0 is the end.
+    /// Reads into the beginning of `room`; 0 is the end.
     fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>>;
     /// Writes a part of `bytes`.
     fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>>;
 }
 
-/// The client's side of one connection.
+/// The client side of one TLS connection.
 pub struct Tls {
     connection: UnbufferedClientConnection,
-    /// Records that came, not yet looked at.
+    /// Received records that were not processed yet.
     incoming: Buf,
     /// Records that are to be sent.
     outgoing: Buf,
-    /// Plaintext of the current write that is in `outgoing`, of which nothing was sent; in bytes.
+    /// Plaintext of the current write that is in `outgoing` while no byte of its records was sent; in bytes.
     unsent: usize,
-    /// Decrypted, and not yet read: what the reader had no room for.
+    /// Decrypted bytes that the reader had no room for.
     plain: Buf,
-    /// The peer said that nothing more comes, or closed.
+    /// True if the peer announced the end, or closed the connection.
     ended: bool,
-    /// What it failed with: it is of no use any more.
+    /// The error that made the connection unusable.
     broken: Option<io::Error>,
 }
 
@@ -81,29 +82,29 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// What to do when the state machine lets data pass.
+/// What to do when the state machine allows application data.
 enum Work<'a> {
-    /// Decrypt, until there is something to read.
+    /// Decrypt until there is something to read.
     Read,
-    /// Encrypt this.
+    /// Encrypt these bytes.
     Write(&'a [u8]),
-    /// Say that nothing more comes.
+    /// Announce the end to the peer.
     Close,
 }
 
-/// How far it went.
+/// Why `advance` stopped.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
-    /// It needs more of the peer.
+    /// It needs more bytes from the peer.
     Starved,
-    /// The handshake is over, and what came is looked at; or the work is done.
+    /// The handshake is complete and all received records were processed; or the work is done.
     Traffic,
     /// Something was decrypted.
     Data,
 }
 
 impl Tls {
-    /// Begins with the handshake. `name` goes to the server (SNI) and is what sessions are kept under.
+    /// Makes a connection before its handshake. `name` is sent to the server (SNI), and is a key of stored sessions.
     pub fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, rustls::Error> {
         Ok(Tls {
             connection: UnbufferedClientConnection::new(config, name)?,
@@ -116,13 +117,13 @@ impl Tls {
         })
     }
 
-    /// Goes through the handshake to its end. A server that ends it is `UnexpectedEof`.
+    /// Completes the handshake. If the server closes the connection meanwhile, the error is `UnexpectedEof`.
     pub fn poll_handshake(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
         loop {
             let stop = match self.advance(None, Work::Read) {
                 Ok(stop) => stop,
                 Err(error) => {
-                    // The server should hear why, if that goes out at once.
+                    // Sends the alert with the reason to the server, if that is possible without waiting.
                     let _ = self.advance(None, Work::Read);
                     let _ = self.flush(io);
                     return Poll::Ready(Err(self.breaks(error)));
@@ -138,12 +139,12 @@ impl Tls {
         }
     }
 
-    /// The server's certificate, after the handshake; also that of a resumed session.
+    /// Returns the server's certificate after the handshake, also for a resumed session.
     pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
         self.connection.peer_certificates()?.first()
     }
 
-    /// The protocol's version, as OpenSSL and the servers write it.
+    /// Returns the TLS version in the spelling of OpenSSL and the servers.
     pub fn version(&self) -> &'static str {
         match self.connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -152,12 +153,12 @@ impl Tls {
         }
     }
 
-    /// Whether an earlier session went on, without certificates.
+    /// True if an earlier session was resumed, without certificates.
     pub fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Reads at least one byte behind what `room` has, which must have some; 0 is the end, announced or not.
+    /// Reads at least one byte and appends it to `room`, which must have room. 0 is the end, announced or not.
     pub fn poll_read(&mut self, io: &mut impl Io, room: &mut Buf) -> Poll<io::Result<usize>> {
         let before = room.len();
         loop {
@@ -175,7 +176,7 @@ impl Tls {
         }
     }
 
-    /// Until `poll_read` would return. Records without data (session tickets, key updates) are not worth a word.
+    /// Waits until `poll_read` would return. Records without data (session tickets, key updates) do not count.
     pub fn poll_readable(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
         loop {
             self.check()?;
@@ -190,8 +191,8 @@ impl Tls {
         }
     }
 
-    /// Writes `bytes`, of which `written` are taken already. After an error that is how many were: a record of
-    /// which the socket took nothing is not counted, and will never be sent.
+    /// Writes `bytes`, of which `written` were taken by earlier calls. After an error `written` includes every chunk
+    /// (`CHUNK`) of which the socket took at least one byte; the bytes behind it will never be sent.
     pub fn poll_write(
         &mut self,
         io: &mut impl Io,
@@ -216,10 +217,10 @@ impl Tls {
         }
     }
 
-    /// Takes what goes without waiting. Of what was taken a part may stay here: every later call sends it.
+    /// Takes as many bytes as possible without waiting. A part of them may stay in `outgoing`; later calls send it.
     pub fn write_now(&mut self, io: &mut impl Io, bytes: &[u8]) -> io::Result<usize> {
         self.check()?;
-        // What was taken before goes first.
+        // Bytes that were taken before are sent first.
         match self.flush(io) {
             Poll::Pending => return Ok(0),
             Poll::Ready(flushed) => flushed.map_err(|e| self.breaks(e))?,
@@ -234,31 +235,31 @@ impl Tls {
         }
     }
 
-    /// Whether there is something to read, or to find out, that the socket does not tell of.
+    /// True if there may be something to read of which the socket's readiness says nothing.
     pub fn has_news(&self) -> bool {
         !self.plain.is_empty() || !self.incoming.is_empty() || self.has_ended()
     }
 
-    /// Whether the peer is known to have ended.
+    /// True if the connection is known to have ended or failed.
     pub fn has_ended(&self) -> bool {
         self.ended || self.broken.is_some()
     }
 
-    /// Tells the peer that nothing more comes, as far as that goes out at once.
+    /// Announces the end to the peer, if that is possible without waiting.
     pub fn close(&mut self, io: &mut impl Io) {
         if self.broken.is_none() && self.advance(None, Work::Close).is_ok() {
             let _ = self.flush(io);
         }
     }
 
-    /// Sends nothing any more, also not what was taken.
+    /// Makes the connection unusable: nothing is sent any more, not even bytes that were taken.
     pub fn abandon(&mut self) {
         let _ = self.breaks(io::Error::from(io::ErrorKind::ConnectionAborted));
     }
 
-    /// What still has to go out, and the next records that come. 0 bytes are the end.
+    /// Sends what is in `outgoing`, and waits for the next records. Sets `ended` at the end of the stream.
     fn next_records(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
-        // The answer may wait for what is still here; whoever cannot send may yet receive.
+        // The peer may answer only after it gets the unsent bytes. If they cannot be sent now, reading still can go on.
         if let Poll::Ready(Err(error)) = self.flush(io) {
             return Poll::Ready(Err(self.breaks(error)));
         }
@@ -294,7 +295,7 @@ impl Tls {
         Poll::Ready(Ok(()))
     }
 
-    /// Lets the state machine go as far as it can, or as it must for the work.
+    /// Runs the state machine as far as it can go, or until the work is done.
     fn advance(&mut self, mut room: Option<&mut Buf>, work: Work<'_>) -> Result<Stop, rustls::Error> {
         loop {
             let UnbufferedStatus { mut discard, state } =
@@ -323,7 +324,7 @@ impl Tls {
                         Err(error) => failed = Some(rustls::Error::General(error.to_string())),
                     }
                 }
-                // It is in `outgoing`, which goes out before anything else.
+                // The data is in `outgoing`, which is sent before anything else.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     match encrypt(&mut traffic, &work, &mut self.outgoing) {
@@ -336,7 +337,7 @@ impl Tls {
                     self.ended = true;
                     stop = Some(Stop::Starved);
                 }
-                // A handshake; early data is for servers.
+                // The handshake needs bytes from the peer. (Early data exists only on the server side.)
                 Ok(_) => stop = Some(Stop::Starved),
             }
             self.incoming.consume(discard);
@@ -352,7 +353,7 @@ impl Tls {
         self.broken.as_ref().map_or(Ok(()), |error| Err(again(error)))
     }
 
-    /// It is of no use any more: what was not sent never will be.
+    /// Makes the connection unusable, and discards what was not sent. Returns the error.
     fn breaks(&mut self, error: impl Into<Broken>) -> io::Error {
         let Broken(error) = error.into();
         let said = again(&error);
@@ -363,7 +364,7 @@ impl Tls {
         said
     }
 
-    /// Of its own buffers, in bytes.
+    /// Returns the size of the connection's own buffers, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {
         self.incoming.capacity() + self.outgoing.capacity() + self.plain.capacity()
@@ -378,7 +379,7 @@ impl Tls {
     }
 }
 
-/// Does the work, behind what `out` has.
+/// Does the work, and appends the records to `out`.
 fn encrypt<D>(traffic: &mut WriteTraffic<'_, D>, work: &Work<'_>, out: &mut Buf) -> Result<(), EncryptError> {
     let mut encrypt = |out: &mut Buf| match work {
         Work::Read => Ok(0),
@@ -397,7 +398,8 @@ fn encrypt<D>(traffic: &mut WriteTraffic<'_, D>, work: &Work<'_>, out: &mut Buf)
     done.map(|n| out.grew(n))
 }
 
-/// Data goes where the reader wants it, if it has room and nothing waits before it.
+/// Appends decrypted data to the reader's buffer, if it has room and no earlier data waits in `plain`; otherwise to
+/// `plain`.
 fn keep(data: &[u8], room: Option<&mut Buf>, plain: &mut Buf) {
     let mut taken = 0;
     if let Some(room) = room.filter(|_| plain.is_empty()) {
@@ -407,7 +409,7 @@ fn keep(data: &[u8], room: Option<&mut Buf>, plain: &mut Buf) {
     plain.extend_from_slice(data.get(taken..).unwrap_or_default());
 }
 
-/// As much as there is room for.
+/// Moves as much as there is room for.
 fn give(from: &mut Buf, to: &mut Buf) {
     let n = from.len().min(to.room_mut().len());
     to.extend_from_slice(from.filled().get(..n).unwrap_or_default());
@@ -429,7 +431,7 @@ impl From<rustls::Error> for Broken {
     }
 }
 
-/// The same error once more.
+/// Returns a copy of an error.
 fn again(error: &io::Error) -> io::Error {
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (error.raw_os_error(), of_tls) {

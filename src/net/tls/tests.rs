@@ -17,13 +17,13 @@ const CA: &str = include_str!("fixture/ca.pem");
 const CERTIFICATE: &str = include_str!("fixture/server.pem");
 const KEY: &str = include_str!("fixture/server-key.pem");
 
-/// What is on its way between the two, and how much of it moves at a time.
+/// The bytes that are in transit between client and server, and how many of them move at a time.
 struct Wire {
     to_client: VecDeque<u8>,
     to_server: VecDeque<u8>,
-    /// The most that one read returns.
+    /// The most bytes that one read returns.
     chunk: usize,
-    /// How much more the socket takes.
+    /// How many more bytes the socket accepts.
     room: usize,
     closed: bool,
     broken: bool,
@@ -55,9 +55,9 @@ struct Scene {
     tls: Tls,
     wire: Wire,
     server: ServerConnection,
-    /// What the server has read.
+    /// The plaintext that the server has read.
     heard: Vec<u8>,
-    /// What the server was told against its handshake.
+    /// The error with which the server's handshake failed.
     refused: Option<rustls::Error>,
 }
 
@@ -103,14 +103,14 @@ impl Scene {
         }
     }
 
-    /// Connected over TLS 1.3, and nothing on its way but the session tickets.
+    /// Returns a scene connected over TLS 1.3, with nothing but the session tickets in transit.
     fn connected() -> Self {
         let mut scene = Scene::new(&client(TlsMode::VerifyCa), &server_config(rustls::ALL_VERSIONS));
         scene.shake().unwrap();
         scene
     }
 
-    /// The server reads what came, and writes what it has to say.
+    /// Lets the server read the bytes that came, and write its answers.
     fn serve(&mut self) {
         while !self.wire.to_server.is_empty() {
             self.server.read_tls(&mut self.wire.to_server).unwrap();
@@ -214,7 +214,7 @@ fn session_tickets_and_key_updates_are_not_readable() {
     let mut buf = Buf::with_room(9);
     assert!(matches!(scene.read(&mut buf), Poll::Ready(Ok(4))));
     assert!(!scene.tls.has_news());
-    // The keys that were updated on request.
+    // The client now encrypts with new keys: the server had requested a key update.
     let mut written = 0;
     assert!(scene.tls.poll_write(&mut scene.wire, b"question", &mut written).is_ready());
     scene.serve();
@@ -259,7 +259,7 @@ fn what_is_taken_and_not_sent_goes_with_the_next_call() {
     assert_eq!(scene.wire.to_server.len(), 10);
     assert_eq!(scene.tls.write_now(&mut scene.wire, &question[taken..]).unwrap(), 0);
     scene.wire.room = usize::MAX;
-    // Who waits for the answer now must not wait for ever.
+    // A read that waits for the answer must send the rest of the question first, or it would wait for ever.
     assert!(scene.read(&mut Buf::with_room(9)).is_pending());
     scene.serve();
     assert!(scene.heard == question[..taken]);
@@ -271,7 +271,7 @@ fn what_is_taken_and_not_sent_goes_with_the_next_call() {
 #[test]
 fn a_write_that_fails_says_what_was_sent() {
     let question = pattern(100_000);
-    // Nothing, a part of the first 64 KiB, a part of the rest.
+    // The socket takes nothing, a part of the first 64 KiB, and a part of the rest.
     for (room, sent) in [(0, 0), (1, 65_536), (70_000, 100_000)] {
         let mut scene = Scene::connected();
         (scene.wire.room, scene.wire.broken) = (room, true);
@@ -358,7 +358,7 @@ fn sessions_go_on_many_times() {
             resumed += usize::from(how.resumed);
         }
         assert_eq!(resumed, scenes.len(), "{versions:?}");
-        // Who it is counts for a session that goes on, too.
+        // The server's name is checked for a resumed session, too.
         assert!(client.finish(&scenes[0].tls, &names(&["db-1.db.svc"]), "").is_err());
     }
 }

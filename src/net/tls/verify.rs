@@ -1,5 +1,5 @@
-//! Who a server is. The chain is looked at during the handshake; the names after it, because
-//! any of several will do, and an error should tell them all.
+//! Verifies servers. The certificate chain is verified during the handshake. The names are checked
+//! after it, because any of several names is enough, and an error text should list all of them.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use super::{TlsError, parsed};
 use crate::config::ServersTls;
 
-/// Whether certificates lead to the CA, if there is one to lead to.
+/// Verifies that the CA issued the certificate, if the mode requires it.
 #[derive(Debug)]
 pub(super) struct Verifier {
     roots: Option<Roots>,
@@ -25,7 +25,7 @@ pub(super) struct Verifier {
 #[derive(Debug)]
 struct Roots {
     store: RootCertStore,
-    /// As they stand in the file: a server may have one of them itself.
+    /// The certificates of the CA file. A server may use one of them itself.
     certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -51,7 +51,7 @@ impl ServerCertVerifier for Verifier {
         let algorithms = self.algorithms.all;
         match verify_server_cert_signed_by_trust_anchor(&parsed, &roots.store, intermediates, now, algorithms)
         {
-            // A certificate that signed itself says that it is a CA's; it is known in person.
+            // A self-signed server certificate says that it is a CA's. It is accepted if it is in the CA file itself.
             Err(Error::InvalidCertificate(CertificateError::Other(e)))
                 if e.to_string().contains("CaUsedAsEndEntity")
                     && roots.certificates.contains(certificate) => {}
@@ -66,7 +66,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        // Where nobody asks who the server is, a signature proves nothing.
+        // Without verification of the certificate, a signature by its key proves nothing.
         if self.roots.is_none() {
             return Ok(HandshakeSignatureValid::assertion());
         }
@@ -90,7 +90,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a certificate is for one of these names.
+/// Checks that a certificate is for one of these names.
 pub(super) fn is_for_any(certificate: &CertificateDer<'_>, names: &[Arc<str>]) -> Result<(), TlsError> {
     let wrong = |e: Error| TlsError::Handshake(format!("the server's certificate: {e}"));
     let parsed_certificate = ParsedCertificate::try_from(certificate).map_err(wrong)?;
