@@ -1,6 +1,6 @@
-//! The proxy as the client of an exchange: what to answer a server. `ClientExchange`
-//! gives the first answer, `Pending` lives until the server says OK or ERR (which are
-//! the caller's to read), and each of its transitions consumes it.
+//! The proxy as the client of an exchange: computes the answers to a server. `ClientExchange`
+//! gives the first answer. `Pending` is the state until the server sends OK or ERR, which the
+//! caller must read; each transition consumes it.
 
 use zeroize::Zeroizing;
 
@@ -9,26 +9,26 @@ use super::caching_sha2::{
 };
 use super::{AuthError, Nonce, Plugin, nonce_from};
 
-/// MySQL asks to switch once. MariaDB does it for each plugin of `IDENTIFIED VIA a OR b`.
+/// The most auth switch requests in a login. MySQL sends one, MariaDB one for each plugin of `IDENTIFIED VIA a OR b`.
 const MAX_SWITCHES: u8 = 4;
 
-/// What is known of the peer on a connection to a server.
+/// How safe a connection to a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
-    /// No TLS: others can read along, and nobody verified who the server is.
+    /// No TLS: others can read the traffic, and the server is not verified.
     Open,
-    /// TLS with a certificate that nobody verified: whoever stands in between has one, too.
+    /// TLS with a certificate that was not verified: a man in the middle is possible.
     Encrypted,
     /// TLS with a verified certificate, or a unix socket of this machine.
     Verified,
 }
 
-/// How a password left the proxy for a server that nobody verified.
+/// How the proxy sent a password to a server that was not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// Under the RSA key that the server itself sent.
+    /// Encrypted with the RSA key that the server itself sent.
     UnverifiedKey,
-    /// As it is, over TLS with an unverified certificate.
+    /// In clear text over TLS with an unverified certificate.
     UnverifiedTls,
 }
 
@@ -37,11 +37,11 @@ pub enum Exposure {
 pub struct ClientExchange<'a> {
     password: &'a [u8],
     channel: Channel,
-    /// Nobody but a verified server gets the password.
+    /// True if only a verified server may get the password.
     only_verified: bool,
 }
 
-/// The first answer is sent, the server's verdict is not here.
+/// A login whose first answer was sent, and which the server has not accepted or refused yet.
 #[derive(Clone, Copy)]
 pub struct Pending<'a> {
     exchange: ClientExchange<'a>,
@@ -54,40 +54,41 @@ pub struct Pending<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The scramble is sent.
+    /// The scramble was sent.
     Scramble,
-    /// The public key is asked for.
+    /// The server was asked for its public key.
     PublicKey,
-    /// Nothing is left to send: OK or ERR must come.
+    /// Nothing is left to send: OK or ERR must follow.
     Verdict,
 }
 
 /// What to do next.
 pub enum ClientStep<'a> {
-    /// Send these bytes as one packet, then read on. They may be the password.
+    /// Send these bytes as one packet, then read the next packet. The bytes may be the password.
     Send(Zeroizing<Vec<u8>>, Pending<'a>),
-    /// Send one packet of the byte [`REQUEST_PUBLIC_KEY`]; the AuthMoreData that answers is the
-    /// server's key in PEM.
+    /// Send one packet with the byte [`REQUEST_PUBLIC_KEY`]. The server answers with AuthMoreData
+    /// that has its key in PEM.
     RequestPublicKey(Pending<'a>),
     /// Nothing to send: OK or ERR follows.
     WaitForVerdict(Pending<'a>),
 }
 
 impl<'a> ClientExchange<'a> {
-    /// The full exchange of caching_sha2_password sends the password as it is over TLS and unix sockets, else under
-    /// the server's RSA key.
+    /// Begins a login. The full exchange of caching_sha2_password sends the password in clear text over TLS and unix
+    /// sockets, otherwise encrypted with the server's RSA key.
     pub fn new(password: &'a [u8], channel: Channel) -> Self {
         Self { password, channel, only_verified: false }
     }
 
-    /// The same; with `true` the full exchange ends the login on every channel but [`Channel::Verified`].
+    /// Sets whether only a verified server may get the password: if true, the full exchange is an error on every
+    /// channel except [`Channel::Verified`].
     pub fn only_verified(self, only_verified: bool) -> Self {
         Self { only_verified, ..self }
     }
 
-    /// The plugin and answer for the handshake response to a greeting. A greeting for a plugin
-    /// that we do not speak is answered with caching_sha2_password: the account's own plugin
-    /// may be another, and the server then asks to switch.
+    /// Returns the answer for the handshake response to a greeting, and the next state, which has
+    /// the plugin. If the proxy does not support the plugin of the greeting, the answer is for
+    /// caching_sha2_password: the account may use another plugin, and the server asks to switch then.
     pub fn greeted(self, plugin: &[u8], nonce: Nonce) -> (Vec<u8>, Pending<'a>) {
         let plugin = Plugin::from_name(plugin).unwrap_or(Plugin::CachingSha2);
         self.answer(plugin, nonce, 0)
@@ -100,21 +101,22 @@ impl<'a> ClientExchange<'a> {
 }
 
 impl<'a> Pending<'a> {
-    /// The plugin that is spoken now; its name goes into the handshake response.
+    /// Returns the current plugin; its name belongs in the handshake response.
     pub fn plugin(&self) -> Plugin {
         self.plugin
     }
 
-    /// How the password went to a server that nobody verified, if it did.
+    /// Returns how the password was sent to an unverified server, if it was.
     pub fn exposed(&self) -> Option<Exposure> {
         self.exposed
     }
 
-    /// An AuthSwitchRequest: plugin name and data as they came.
+    /// Answers an AuthSwitchRequest with this plugin name and data.
     ///
     /// # Errors
-    /// [`AuthError::Unsupported`] for plugins that we do not speak, mysql_clear_password among
-    /// them; [`AuthError::Unexpected`] for too many of them or one in the middle of an exchange.
+    /// [`AuthError::Unsupported`] for plugins that the proxy does not support, such as
+    /// mysql_clear_password; [`AuthError::Unexpected`] for too many requests, or a request in the
+    /// middle of an exchange.
     pub fn auth_switch(self, plugin: &[u8], data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         if self.switches == MAX_SWITCHES || self.phase == Phase::PublicKey {
             return Err(self.unexpected("an auth switch request"));
@@ -125,12 +127,12 @@ impl<'a> Pending<'a> {
         Ok(ClientStep::Send(response.into(), Pending { exposed: self.exposed, ..pending }))
     }
 
-    /// An AuthMoreData packet, without its 0x01.
+    /// Answers an AuthMoreData packet; `data` is without its 0x01.
     ///
     /// # Errors
-    /// [`AuthError::Unexpected`] for what the plugin does not say here, [`AuthError::Unverified`] for a server that
-    /// must not get the password, [`AuthError::PublicKey`] and [`AuthError::PasswordTooLong`] when the key that came
-    /// cannot be used.
+    /// [`AuthError::Unexpected`] for data that the plugin does not send at this point, [`AuthError::Unverified`] for a
+    /// server that must not get the password, [`AuthError::PublicKey`] and [`AuthError::PasswordTooLong`] if the
+    /// server's key cannot be used.
     pub fn more_data(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         match (self.plugin, self.phase, data) {
             (Plugin::CachingSha2, Phase::Scramble, [FAST_AUTH_SUCCESS]) => {
@@ -169,7 +171,7 @@ impl<'a> Pending<'a> {
 }
 
 impl ClientStep<'_> {
-    /// The packet to send, if there is one.
+    /// Returns the packet to send, if there is one.
     pub fn packet(&self) -> Option<&[u8]> {
         match self {
             Self::Send(bytes, _) => Some(bytes),

@@ -8,26 +8,26 @@ use zeroize::Zeroizing;
 /// A SHA-1 digest.
 pub type Sha1 = [u8; 20];
 
-/// What the server stores of a password (`mysql.user.authentication_string` without `*`, decoded).
+/// Returns what the server stores of a password (`mysql.user.authentication_string` without `*`, decoded).
 pub fn double_sha1(password: &[u8]) -> Sha1 {
     let single = Zeroizing::new(digest::<20>(&SHA1, &[password]));
     digest(&SHA1, &[&*single])
 }
 
-/// The client's answer. An empty password has an empty answer, which is the caller's to make.
+/// Returns the client's answer. The caller must handle an empty password, whose answer is empty.
 pub fn scramble(password: &[u8], nonce: &Nonce) -> Sha1 {
     let single = Zeroizing::new(digest::<20>(&SHA1, &[password]));
     scramble_single(&single, nonce)
 }
 
-/// The client's answer from the single SHA-1 alone: enough to log in with, see [`verify`].
+/// Returns the client's answer, computed from the SHA-1 of the password, which suffices to log in (see [`verify`]).
 pub fn scramble_single(single: &Sha1, nonce: &Nonce) -> Sha1 {
     let double: Sha1 = digest(&SHA1, &[single]);
     xor(digest(&SHA1, &[nonce, &double]), single)
 }
 
-/// Checks an answer against the stored double SHA-1. A right answer reveals the single
-/// SHA-1, with which the proxy can log in to servers in the client's name.
+/// Checks an answer against the stored double SHA-1. A correct answer reveals the single
+/// SHA-1, which is returned: with it the proxy can log in to servers in the client's name.
 pub fn verify(response: &[u8], nonce: &Nonce, stored: &Sha1) -> Option<Sha1> {
     let response: &Sha1 = response.try_into().ok()?;
     let single = xor(digest(&SHA1, &[nonce, stored]), response);
@@ -35,7 +35,7 @@ pub fn verify(response: &[u8], nonce: &Nonce, stored: &Sha1) -> Option<Sha1> {
     same(&double, stored).then_some(single)
 }
 
-/// Checks an answer against the password. Only an empty answer fits an empty password.
+/// Checks an answer against the password. The answer for an empty password must be empty.
 pub fn verify_password(response: &[u8], nonce: &Nonce, password: &[u8]) -> bool {
     if password.is_empty() || response.is_empty() {
         return password.is_empty() && response.is_empty();

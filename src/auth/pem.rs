@@ -5,10 +5,10 @@ use super::AuthError;
 
 const BEGIN: &[u8] = b"-----BEGIN PUBLIC KEY-----";
 const END: &[u8] = b"-----END PUBLIC KEY-----";
-/// A key of 8,192 bits is under 1,500 bytes of PEM; what is longer is no key.
+/// The longest PEM text that is read, in bytes. A key of 8,192 bits is under 1,500 bytes of PEM.
 const MAX_PEM: usize = 16 * 1024;
 
-/// The DER SubjectPublicKeyInfo in a PEM text. Text around the block and a NUL after it are ignored.
+/// Returns the DER SubjectPublicKeyInfo in a PEM text. Text around the block and a NUL after it are ignored.
 ///
 /// # Errors
 /// [`AuthError::PublicKey`] says what is missing or malformed.
@@ -21,13 +21,13 @@ pub fn public_key_der(text: &[u8]) -> Result<Vec<u8>, AuthError> {
     decode_base64(body).ok_or(AuthError::PublicKey("malformed base64"))
 }
 
-/// What stands before and after the first `mark`.
+/// Returns the bytes before and after the first `mark`.
 fn cut<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = text.windows(mark.len()).position(|window| window == mark)?;
     Some((text.get(..at)?, text.get(at + mark.len()..)?))
 }
 
-/// Standard base64 (RFC 4648 section 4), padded, with white space anywhere. Strict
+/// Decodes standard base64 (RFC 4648 section 4), padded, with white space anywhere. Strict
 /// otherwise: no bytes after the padding, no stray bits in the last character.
 pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);

@@ -1,13 +1,13 @@
-//! The proxy as the server of an exchange: what a client's answer leads to. Each state
-//! is a type that its transition consumes, so an answer cannot be checked twice and
-//! the client is asked to switch at most once.
+//! The proxy as the server of an exchange: checks a client's answers. Each state is a type
+//! that its transition consumes, so an answer cannot be checked twice, and the client is
+//! asked to switch at most once.
 
 use super::{Nonce, Plugin, caching_sha2, native_password};
 
-/// Hashed in place of the password of a user that does not exist, so that both take the same work.
+/// Hashed instead of the password of a user that does not exist, so that the check takes as long as for other users.
 const NOBODY: &[u8] = b"no such user";
 
-/// After the greeting: the client's first answer is due.
+/// The state after the greeting: the client's first answer is expected.
 #[derive(Clone, Copy)]
 pub struct ServerExchange<'a> {
     greeted: Plugin,
@@ -24,54 +24,54 @@ struct Secret<'a> {
 
 /// What to do next.
 pub enum Step<'a> {
-    /// Send an auth switch request with `plugin()` and `nonce()`; the client's packet goes to `respond`.
+    /// Send an auth switch request with `plugin()` and `nonce()`, and pass the client's packet to `respond`.
     AuthSwitch(Switched<'a>),
-    /// Send AuthMoreData with these bytes (`wire` puts the 0x01 in front), then go on with `then.finish()`.
+    /// Send AuthMoreData with these bytes (`wire` puts the 0x01 in front), then continue with `then.finish()`.
     MoreData {
         /// The packet's content.
         data: Vec<u8>,
-        /// What follows without waiting for the client.
+        /// The next state, which does not wait for the client.
         then: Finishing,
     },
-    /// The client is who it says: send OK.
+    /// The client is authenticated: send OK.
     Accept,
-    /// Wrong password or no such user, which look alike: send ERROR 1045.
+    /// Wrong password or no such user, between which the client must see no difference: send ERROR 1045.
     Reject,
-    /// The client speaks no other plugin than mysql_native_password, which is not allowed here: send ERROR 1251.
+    /// The client supports only mysql_native_password, which is not allowed here: send ERROR 1251.
     NotSupported,
 }
 
-/// After an auth switch request: the client's second answer is due.
+/// The state after an auth switch request: the client's second answer is expected.
 #[derive(Clone, Copy)]
 pub struct Switched<'a> {
     plugin: Plugin,
     secret: Secret<'a>,
 }
 
-/// After the last AuthMoreData.
+/// The state after the last AuthMoreData.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finishing(());
 
 impl<'a> ServerExchange<'a> {
-    /// `greeted` and `nonce` are those of the greeting (for COM_CHANGE_USER: of this
-    /// connection's greeting). `password` is None for a user that does not exist: the
-    /// exchange then takes the same course as with a wrong password.
+    /// Begins an exchange. `greeted` and `nonce` are those of the greeting (for COM_CHANGE_USER: of
+    /// this connection's greeting). `password` is None for a user that does not exist: the
+    /// exchange then runs as with a wrong password.
     pub fn new(greeted: Plugin, nonce: Nonce, password: Option<&'a [u8]>) -> Self {
         Self { greeted, native: true, secret: Secret { nonce, password } }
     }
 
-    /// Without mysql_native_password: who begins with it is asked to switch.
+    /// Disallows mysql_native_password: a client that begins with it is asked to switch.
     pub fn without_native(mut self) -> Self {
         self.native = false;
         self
     }
 
-    /// The plugin and answer of a handshake response or COM_CHANGE_USER. `plugin` is None
-    /// from a client without CLIENT_PLUGIN_AUTH, which always means native passwords.
+    /// Handles the plugin and answer of a handshake response or COM_CHANGE_USER. `plugin` is None
+    /// for a client without CLIENT_PLUGIN_AUTH, which always uses mysql_native_password.
     ///
     /// An empty answer of a client that names its plugin need not mean an empty password:
-    /// libmysqlclient and libmariadb send one when the greeting was for another plugin, and
-    /// at the start of COM_CHANGE_USER, and wait for a switch request to the plugin named.
+    /// libmysqlclient and libmariadb send an empty answer if the greeting was for another plugin,
+    /// and at the start of COM_CHANGE_USER. Then they wait for a switch request to the named plugin.
     pub fn respond(self, plugin: Option<&[u8]>, response: &[u8]) -> Step<'a> {
         let secret = self.secret;
         let Some(name) = plugin else {
@@ -92,24 +92,24 @@ impl<'a> ServerExchange<'a> {
 }
 
 impl<'a> Switched<'a> {
-    /// The plugin that the client shall speak.
+    /// Returns the plugin that the client must use.
     pub fn plugin(&self) -> Plugin {
         self.plugin
     }
 
-    /// The nonce to answer to; a NUL follows it on the wire.
+    /// Returns the nonce that the client must answer; a NUL follows it on the wire.
     pub fn nonce(&self) -> &Nonce {
         &self.secret.nonce
     }
 
-    /// The client's packet after the auth switch request. Never leads to another switch.
+    /// Handles the client's packet after the auth switch request. Never returns another switch.
     pub fn respond(self, response: &[u8]) -> Step<'a> {
         self.secret.check(self.plugin, response)
     }
 }
 
 impl Finishing {
-    /// What comes after the AuthMoreData.
+    /// Returns the step after the AuthMoreData.
     pub fn finish<'a>(self) -> Step<'a> {
         Step::Accept
     }
@@ -122,11 +122,11 @@ impl<'a> Secret<'a> {
             Plugin::NativePassword => native_password::verify_password(response, &self.nonce, password),
             Plugin::CachingSha2 => caching_sha2::verify_fast(response, &self.nonce, password),
         };
-        // Both are computed before they are combined: a missing user costs the same hashes.
+        // `&` evaluates both sides, so the hashes are computed for a missing user, too.
         if !(right & self.password.is_some()) {
             return Step::Reject;
         }
-        // A server says nothing of the fast path when there was no password to check.
+        // A server does not send FAST_AUTH_SUCCESS for an empty password.
         if plugin == Plugin::CachingSha2 && !password.is_empty() {
             return Step::MoreData { data: vec![caching_sha2::FAST_AUTH_SUCCESS], then: Finishing(()) };
         }

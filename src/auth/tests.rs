@@ -45,7 +45,7 @@ fn decrypt(cipher: &[u8]) -> Vec<u8> {
     key.decrypt(&OAEP_SHA1_MGF1SHA1, cipher, &mut plain, None).unwrap().to_vec()
 }
 
-/// The server's end of the full exchange: the password and its NUL under the mask.
+/// Decodes, as the server does in the full exchange, the password and its NUL, which are XORed with the nonce.
 fn unmask(mut plain: Vec<u8>, nonce: &Nonce) -> Vec<u8> {
     plain.iter_mut().zip(nonce.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
     plain
@@ -257,7 +257,7 @@ mod towards_clients {
 
     const BOTH: [Plugin; 2] = [Plugin::NativePassword, Plugin::CachingSha2];
 
-    /// How an exchange went, as one line.
+    /// Returns the course of an exchange as one line.
     fn dialogue(mut step: Step<'_>, second: &[u8]) -> String {
         let mut said = String::new();
         for _ in 0..4 {
@@ -339,7 +339,7 @@ mod towards_clients {
 
     #[test]
     fn an_empty_first_answer_gets_a_switch_to_the_clients_own_plugin() {
-        // What libmysqlclient does when the greeting was for another plugin than its own.
+        // What libmysqlclient does if the greeting was for another plugin than the client's.
         for greeted in BOTH {
             for plugin in BOTH {
                 for (password, second, end) in [
@@ -467,7 +467,7 @@ mod towards_servers {
                 step => sent(Ok(step)).1,
             };
             assert_eq!(pending.exposed(), expected);
-            // A later switch does not take it back.
+            // A later switch does not reset `exposed`.
             let (_, pending) = sent(pending.auth_switch(b"mysql_native_password", &NONCE));
             assert_eq!(pending.exposed(), expected);
         }
@@ -478,7 +478,7 @@ mod towards_servers {
         for channel in [Open, Encrypted] {
             let (_, pending) = login(channel).only_verified(true).greeted(b"caching_sha2_password", NONCE);
             assert_eq!(pending.more_data(&[4]).unwrap_err(), AuthError::Unverified);
-            // Nor behind a detour over the weaker plugin.
+            // Nor after a switch to the weaker plugin and back.
             let (_, pending) = sent(pending.auth_switch(b"mysql_native_password", &OTHER));
             let (_, pending) = sent(pending.auth_switch(b"caching_sha2_password", &NONCE));
             assert_eq!(pending.more_data(&[4]).unwrap_err(), AuthError::Unverified);
