@@ -37,7 +37,7 @@ use self::takeover::{Predecessor, TakeoverError};
 use crate::config::{Config, ConfigError};
 use crate::telemetry::LogsError;
 
-/// Exit code of a wrong configuration or command line, as clap's own.
+/// Exit code for a wrong configuration or command line; the same as clap's.
 const EXIT_CONFIG: u8 = 2;
 
 /// A MySQL-protocol proxy that sends writes to the primary, reads to replicas,
@@ -89,43 +89,43 @@ enum Command {
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// A file that cannot be used.
+    /// A configuration file that cannot be used.
     #[error("{}", located(path, source))]
     Config {
-        /// As given on the command line.
+        /// The path as given on the command line.
         path: PathBuf,
         /// What is wrong.
         source: ConfigError,
     },
-    /// The URL of `status`.
+    /// A wrong `--url` of `status`.
     #[error("--url {url}: {wrong}; write it like http://127.0.0.1:9090")]
     Url {
-        /// As given.
+        /// The URL as given on the command line.
         url: String,
         /// What is wrong.
         wrong: &'static str,
     },
-    /// How `status` is to ask.
+    /// Another wrong option of `status` or `check`.
     #[error("{0}")]
     Target(String),
-    /// No log.
+    /// The log cannot be set up.
     #[error(transparent)]
     Logs(#[from] LogsError),
     /// The HTTP port cannot be opened.
     #[error("admin.http: cannot listen on {address}: {source}")]
     AdminBind {
-        /// As configured.
+        /// The address as configured.
         address: String,
-        /// The system's reason.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A port cannot be opened.
     #[error(transparent)]
     Start(#[from] crate::server::StartError),
-    /// Another process is to be followed, and cannot be.
+    /// The ports of the running process cannot be taken over.
     #[error(transparent)]
     Takeover(#[from] TakeoverError),
-    /// The system refuses what every process needs.
+    /// Any other error of the system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -145,7 +145,7 @@ impl AppError {
     }
 }
 
-/// Each problem of a file on a line of its own, the file's name in front.
+/// Returns each problem of a file on its own line, with the file's name in front.
 fn located(path: &Path, error: &ConfigError) -> String {
     if let ConfigError::Read { .. } = error {
         return error.to_string();
@@ -155,13 +155,13 @@ fn located(path: &Path, error: &ConfigError) -> String {
     lines.join("\n")
 }
 
-/// What `main` calls: the command line to an exit code.
+/// Runs the command line, and returns the exit code.
 pub fn main() -> ExitCode {
     match execute(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
             match &error {
-                // A list of places in a file, as compilers print them.
+                // A list of positions in a file, as compilers print it.
                 AppError::Config { .. } => complain(&error),
                 _ => complain(format!("pointsman: {error}")),
             }
@@ -197,7 +197,7 @@ fn load(path: &Path) -> Result<Config, AppError> {
     Config::load(path).map_err(|source| AppError::Config { path: path.to_owned(), source })
 }
 
-/// To standard output; a reader that has gone is no error.
+/// Writes to standard output. A closed pipe is not an error.
 fn say(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -206,7 +206,7 @@ fn say(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// To standard error, where nothing can be done about a failure.
+/// Writes to standard error. Failures are ignored.
 fn complain(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The HTTP port: opened as the first one, and handed from process to process with the others.
+//! The HTTP port: opened before all other ports, and handed over with them when another process takes over.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,19 +11,19 @@ use super::AppError;
 use crate::admin::{self, AdminState};
 use crate::net::{Endpoint, Inherited, Listener};
 
-/// The port, and who answers there.
+/// The open HTTP port.
 pub(super) struct AdminPort {
-    /// The same socket as the listener's, for the process that takes it over. Then it must go: where that process does
-    /// not want it, clients are to be refused and not to wait.
+    /// A duplicate of the listening socket, for a process that takes over. Closed after the takeover: if the new
+    /// process does not use the socket, clients must be refused, not left waiting.
     socket: RefCell<Option<OwnedFd>>,
-    /// Until it is served.
+    /// The listener and what it serves, until `serve` is called.
     waiting: Option<(std::net::TcpListener, AdminState)>,
-    /// Tells the thread that answers to accept nobody any more.
+    /// Dropping this sender makes the HTTP thread stop accepting.
     leave: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl AdminPort {
-    /// Takes the socket at this address over, or binds one. Nobody answers there yet.
+    /// Takes over the inherited socket of this address, or binds a new one. Requests are not answered yet.
     pub async fn open(address: &str, inherited: &mut Inherited, state: AdminState) -> Result<Self, AppError> {
         let refused = |source| AppError::AdminBind { address: address.to_owned(), source };
         let taken = match address.parse::<Endpoint>() {
@@ -44,8 +44,8 @@ impl AdminPort {
         Ok(AdminPort { socket, waiting: Some((listener, state)), leave: RefCell::default() })
     }
 
-    /// Answers from now on, on a thread of its own: whatever is asked there, and whoever asks, probes of the servers
-    /// and a change of the primary do not wait for it.
+    /// Answers requests from now on, on a separate thread: so no request can delay the probes of the servers or a
+    /// failover.
     pub fn serve(&mut self) -> Result<(), AppError> {
         if let Some((listener, state)) = self.waiting.take() {
             let (leave, told) = oneshot::channel();
@@ -57,19 +57,19 @@ impl AdminPort {
         Ok(())
     }
 
-    /// The socket, for another process to accept from.
+    /// Returns a duplicate of the socket for the process that takes over; None after `leave`.
     pub fn socket(&self) -> io::Result<Option<OwnedFd>> {
         self.socket.borrow().as_ref().map(OwnedFd::try_clone).transpose()
     }
 
-    /// Takes no new connections: another process does. Those that are open go on.
+    /// Stops accepting, since another process accepts now. Open connections continue.
     pub fn leave(&self) {
         self.socket.take();
         self.leave.take();
     }
 }
 
-/// Accepts until the sender is gone, and answers those whom it accepted until the process ends.
+/// Accepts connections until the sender of `left` is dropped. Answers accepted connections until the process ends.
 async fn answer(listener: std::net::TcpListener, state: AdminState, left: oneshot::Receiver<()>) {
     match TcpListener::from_std(listener) {
         Ok(listener) => {

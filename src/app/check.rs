@@ -1,5 +1,5 @@
-//! `pointsman check`: what is in effect with a file, what is questionable about it, and with `--connect` what the servers
-//! say of its accounts.
+//! `pointsman check`: prints the settings that a file puts in effect and warnings about them, and with `--connect`
+//! tests the accounts on the servers.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +12,8 @@ use crate::config::{Account, Config, Discovery, Secret};
 use crate::monitor::{BackendConnector, Error, PASSES, Target, passes};
 use crate::net::{TlsClient, TokioRuntime};
 
-/// `connect`: the servers to ask, those of the file if it is empty; None: nobody is asked.
+/// Runs the command. `connect`: the addresses to connect to, or, if empty, the servers of the file; None: do not
+/// connect.
 pub(super) fn check(path: &Path, connect: Option<&[String]>) -> Result<ExitCode, AppError> {
     let loaded = load(path)?;
     say(&format!("# SHA-256 of the file: {}\n{loaded}", loaded.fingerprint.shown()))?;
@@ -36,7 +37,7 @@ fn warn(path: &Path, text: &str) {
     complain(format!("{}: warning: {text}", path.display()));
 }
 
-/// A server to ask.
+/// A server to connect to.
 struct Server {
     name: Arc<str>,
     address: Arc<str>,
@@ -73,7 +74,7 @@ fn servers(config: &Config, addresses: &[String]) -> Result<Vec<Server>, AppErro
     Ok(configured.collect())
 }
 
-/// What the servers said.
+/// What was found on the servers.
 #[derive(Default)]
 struct Found {
     failures: Vec<String>,
@@ -106,7 +107,7 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
             };
             let at = server.shown();
             match passes(&connector, &target).await {
-                // The monitor writes nothing.
+                // The monitor never writes, so its privileges do not matter.
                 Ok(true) if *account != Account::Monitor && !passing.contains(what) => {
                     passing.push(what.clone())
                 }
@@ -125,7 +126,8 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
     Ok(found)
 }
 
-/// What each is called in the output, whose it is, its name and password; the monitor first, then by name.
+/// Returns all accounts, the monitor first, then users by name: the name in the output, the account, the user name and
+/// the password.
 fn all_accounts(config: &Config) -> Vec<(String, Account, Arc<str>, Secret)> {
     let monitor = &config.live.monitor;
     let mut all =

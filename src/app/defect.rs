@@ -1,16 +1,16 @@
-//! A panic, anywhere, ends the process: runtimes catch the panics of their tasks, and the rest would go on
-//! without them, as half a proxy.
+//! A panic in any thread ends the process. Otherwise the runtimes would catch the panics of their tasks, and the
+//! proxy would go on without these tasks.
 
 use std::panic::PanicHookInfo;
 
-/// What sysexits.h calls an internal software error.
+/// The exit code for an internal software error (EX_SOFTWARE in sysexits.h).
 pub(super) const EXIT_DEFECT: i32 = 70;
 
-/// From now on, in every thread.
+/// Makes every panic from now on, in any thread, end the process.
 pub(super) fn end_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // The usual text, and with RUST_BACKTRACE the backtrace: even if the log is filtered or broken.
+        // Prints the usual text, and with RUST_BACKTRACE the backtrace, even if the log is filtered or broken.
         report(panic);
         let thread = std::thread::current();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -38,11 +38,11 @@ mod tests {
     use super::*;
     use crate::telemetry::{LogStyle, init_tracing};
 
-    /// Tells this test's second process what is to panic.
+    /// The environment variable that tells this test's second process which part must panic.
     const PART: &str = "POINTSMAN_TEST_DEFECT";
     const NAME: &str = "app::defect::tests::a_panic_in_any_task_ends_the_process";
 
-    /// A control thread as `app::run` has it, and beside it a worker as `server::worker` has it; one task panics.
+    /// Runs a control thread like that of `app::run`, and a worker like that of `server::worker`; one task panics.
     fn run_half_a_proxy(part: &str) {
         init_tracing(LogStyle::Text, "info").unwrap();
         end_on_panic();
@@ -70,7 +70,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(tokio::task::LocalSet::new().run_until(async {
             first.await;
-            // Whoever goes on for so long was not ended.
+            // If this sleep completes, the panic did not end the process.
             tokio::time::sleep(Duration::from_secs(20)).await;
         }));
     }

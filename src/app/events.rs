@@ -1,4 +1,4 @@
-//! `notify.events`: each change of the writer as an Event of the pod that it is about.
+//! `notify.events`: posts each change of the writer as an Event of the pod concerned.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use crate::config::Live;
 use crate::discovery::{PodEvent, PodEvents};
 use crate::topology::{Snapshot, WriterChange};
 
-/// Makes the Events.
+/// Creates the Events.
 pub(super) struct Events {
     posted: PodEvents,
-    /// Says whether they are wanted.
+    /// The settings, which say whether Events are wanted.
     live: watch::Receiver<Arc<Live>>,
-    /// The last one; its pod may be gone when its loss is seen.
+    /// The last writer, kept because its pod may be gone when its loss is seen.
     writer: Option<Writer>,
 }
 
 #[derive(Clone)]
 struct Writer {
-    /// Its pod's name.
+    /// The name of the writer's pod.
     name: Arc<str>,
-    /// Of its pod.
+    /// The uid of the writer's pod.
     uid: Arc<str>,
 }
 
@@ -30,7 +30,7 @@ impl Events {
         Events { posted, live, writer: None }
     }
 
-    /// Does not wait. Whom a proxy that starts finds is told nobody: nothing has changed.
+    /// Posts an Event for a change, without waiting. The first writer that a starting proxy finds is not a change.
     pub fn tell(&mut self, change: &WriterChange, snapshot: &Snapshot) {
         let before = self.writer.clone();
         if let Some(to) = &change.to {
@@ -45,7 +45,7 @@ impl Events {
     }
 }
 
-/// `about` is the new writer, or the one that was lost.
+/// Builds the Event. `about` is the new writer, or the writer that was lost.
 fn event(change: &WriterChange, before: &str, about: &Writer) -> PodEvent {
     let WriterChange { generation, reason, .. } = change;
     let name = &about.name;

@@ -1,11 +1,11 @@
-//! `pointsman explain 'SQL'`: where a split port sends a statement, and why, as far as its
-//! text tells. What a session holds, and what the servers' catalogue knows of stored
-//! functions, only a running proxy can say: `/* pointsman: explain */` asks it.
+//! `pointsman explain 'SQL'`: where a split port sends a statement, and why, judged by the text
+//! alone. Only a running proxy knows the state of a session and the servers' stored functions:
+//! `/* pointsman: explain */` asks it.
 
 use crate::routing::{Role, SessionFacts, Why, place};
 use crate::sql::{Effects, Options, classify};
 
-/// The answer, a line for each thing.
+/// Returns the answer, one line for each fact.
 pub(super) fn explain(sql: &str) -> String {
     let class = classify(sql.as_bytes(), Options::default(), &());
     let fresh = SessionFacts {

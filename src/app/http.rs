@@ -1,4 +1,4 @@
-//! One HTTP request of the program's own, on a connection of its own.
+//! Sends one HTTP request of the proxy itself, on a new connection.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// What a person or a log is told.
+/// An error for a person or the log.
 pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// How to encrypt a connection, and whose certificate the other end must have.
@@ -25,7 +25,8 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// Trusts the CA's certificates of a PEM file; the other end's must be for `name`. The error says what is wrong.
+    /// Trusts the CA certificates of a PEM file. The other end's certificate must be for `name`. The error says what is
+    /// wrong.
     pub fn new(ca_file: &PathBuf, name: &str) -> Result<Self, String> {
         let wrong = |why: String| format!("{}: {why}", ca_file.display());
         let pem = std::fs::read(ca_file).map_err(|e| wrong(e.to_string()))?;
@@ -49,7 +50,7 @@ impl Tls {
     }
 }
 
-/// The status of the answer, and its body, which may have `limit` bytes. Without a time limit.
+/// Sends a request, and returns the status of the answer and its body, of at most `limit` bytes. Has no time limit.
 pub(super) async fn send<B>(
     authority: &str,
     tls: Option<&Tls>,
@@ -89,7 +90,8 @@ where
         Ok((status, body.map(|body| body.to_bytes())))
     };
     let drive = async {
-        // Its end may come with the answer: then the exchange ends, and without one it fails.
+        // The connection may end together with the answer. The result always comes from `exchange`, which fails if the
+        // connection ends without an answer.
         let _ = connection.await;
         std::future::pending().await
     };

@@ -1,5 +1,5 @@
-//! The memory budget: its limit, from the configuration or from what the process may use, and the
-//! allocator's word on what is in use.
+//! The memory budget: its limit, from the configuration or from the memory that the process may
+//! use, and the allocator's measurement of what is in use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,14 @@ const QUARTERS: u64 = 3;
 /// Where cgroups are mounted.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Memory in pages that hold anything of the process's, in bytes; 0 if the allocator is another one. About 10 µs.
+/// Returns the memory in pages with any allocation of the process, in bytes; 0 if the allocator is not jemalloc. Takes
+/// about 10 µs.
 fn in_use() -> usize {
     let active = epoch::advance().and_then(|_| stats::active::read());
     active.unwrap_or(0)
 }
 
-/// The budget of this process. It follows `limits.memory` from a task of its own.
+/// Returns the budget of this process. A task keeps its limit equal to `limits.memory`.
 pub(super) fn budget(live: watch::Receiver<Arc<Live>>) -> Arc<MemoryBudget> {
     let budget = Arc::new(MemoryBudget::new(in_use));
     let available = available();
@@ -52,7 +53,8 @@ async fn follow(
     }
 }
 
-/// What the process may use, in bytes: the smallest limit of its cgroup and those above it, or the machine's memory.
+/// Returns the memory that the process may use, in bytes: the smallest of the limits of its cgroup and the cgroups
+/// above it, and of the machine's memory.
 fn available() -> Option<u64> {
     let of_cgroup = fs::read_to_string("/proc/self/cgroup")
         .map(|text| limit_files(&text, Path::new(CGROUPS)))
@@ -61,11 +63,12 @@ fn available() -> Option<u64> {
         .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok())
         .min();
     let of_machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_memory(&text));
-    // cgroups of version 1 write a very large number for "none".
+    // cgroups of version 1 have a very large number for "no limit", so the machine's memory must be compared, too.
     of_cgroup.into_iter().chain(of_machine).min()
 }
 
-/// Where limits may stand, from `/proc/self/cgroup`: both versions, the process's cgroup and all above it.
+/// Returns the files that may have limits, according to `/proc/self/cgroup`: of both cgroup versions, of the process's
+/// cgroup and all above it.
 fn limit_files(cgroups: &str, mounted: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in cgroups.lines() {
@@ -86,7 +89,7 @@ fn limit_files(cgroups: &str, mounted: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// MemTotal of `/proc/meminfo`, in bytes.
+/// Returns MemTotal of `/proc/meminfo`, in bytes.
 fn total_memory(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)

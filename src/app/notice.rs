@@ -1,5 +1,5 @@
-//! Who has to know of a change of the writer: the log, the history in `/topology`, the
-//! webhook, the pods' Events. None of it is in the way of traffic.
+//! Reports changes of the writer to the log, the history in `/topology`, the webhook and the
+//! pods' Events. None of this delays traffic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,34 +15,34 @@ use crate::admin::{ChangeCost, ChangeCosts};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Snapshot, WriterChange};
 
-/// So long after a change its cost is counted: who moves later had nothing to do meanwhile.
+/// The cost of a change is counted this long after it. A session that moves later was idle meanwhile.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// As many as the history has.
+/// The number of changes whose cost is kept; as many as the history has.
 const KEPT: usize = 32;
 
-/// Follows the changes.
+/// Follows the snapshots, and reports changes of the writer.
 pub(super) struct Notices {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub workers: Vec<Arc<WorkerMetrics>>,
     pub costs: watch::Sender<ChangeCosts>,
     pub webhooks: Webhooks,
-    /// None where the servers are no pods.
+    /// None if the servers are not pods.
     pub events: Option<Events>,
 }
 
 /// A change whose cost is not counted yet.
 struct Open {
-    /// The counts of before.
+    /// The counts before the change.
     before: ChangeCost,
-    /// Since when there was no writer.
+    /// When the writer was lost; None if it was replaced without a gap.
     lost_at_ms: Option<u64>,
-    /// The new writer, and when to count.
+    /// The change to the new writer, and when to count its cost.
     done: Option<(WriterChange, Instant)>,
 }
 
 impl Notices {
-    /// Until nobody tells of the servers any more.
+    /// Runs until the sender of the snapshots is dropped.
     pub async fn run(mut self) {
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,7 +60,7 @@ impl Notices {
                     let new: Vec<_> = after(&now.history, last.as_ref()).cloned().collect();
                     for change in new {
                         if open.as_ref().is_some_and(|open| open.done.is_some()) {
-                            // The next one begins before the last one was counted.
+                            // This change begins before the cost of the last one was counted.
                             self.settled(open.take());
                             quiet = ChangeCost::counted(&self.workers);
                         }
@@ -75,7 +75,8 @@ impl Notices {
                     self.settled(open.take());
                     quiet = ChangeCost::counted(&self.workers);
                 }
-                // What happens before a change is seen here belongs to it, but not what a lost replica cost earlier.
+                // Refreshes the counts every second while no change is open: the cost of a change includes what happens
+                // shortly before it is seen here, but not what the loss of a replica cost earlier.
                 _ = seconds.tick(), if open.is_none() => quiet = ChangeCost::counted(&self.workers),
             }
         }
@@ -90,7 +91,7 @@ impl Notices {
         };
         self.webhooks.tell(notice("writer_changed", change));
         if change.from.is_none() && open.is_none() {
-            // The first one: nobody was there before.
+            // The first writer after the start is not a change.
             return;
         }
         let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
@@ -127,7 +128,7 @@ impl Notices {
     }
 }
 
-/// What came behind `last`.
+/// Returns the changes after `last`.
 fn after<'a>(
     history: &'a VecDeque<WriterChange>,
     last: Option<&WriterChange>,

@@ -1,5 +1,5 @@
-//! Replaces the configuration's live part, on SIGHUP and when the file changes. A
-//! file with a mistake is reported, and what runs stays.
+//! Replaces the live part of the configuration, on SIGHUP and when the file changes. If
+//! the file has a mistake, it is reported, and the running configuration stays.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use crate::config::{Config, Live, Secret, SecretRef, SecretUse};
 use crate::discovery::SecretValues;
 use crate::telemetry::ReloadMetrics;
 
-/// After a refusal the file is tried again this often.
+/// After the file was refused, it is tried again at this interval.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// The running configuration and where it comes from.
+/// The running configuration and its sources.
 pub(super) struct Reloader {
     path: PathBuf,
     running: Config,
@@ -28,47 +28,47 @@ pub(super) struct Reloader {
     secrets: Secrets,
     metrics: Arc<ReloadMetrics>,
     served: Served,
-    /// Why the file was refused last, until it is taken over.
+    /// Why the file was refused last; None once a file was accepted.
     refused: Option<String>,
 }
 
-/// What the configuration leaves to Kubernetes: the Secrets that it names, and the zone of the node.
+/// The settings that come from Kubernetes: the Secrets that the configuration names, and the zone of the node.
 pub(super) struct Secrets {
-    /// Who watches them hears here which ones.
+    /// Sends the names of the Secrets to watch.
     wanted: watch::Sender<BTreeSet<Arc<str>>>,
-    /// What they hold; None without Kubernetes.
+    /// The contents of the Secrets; None without Kubernetes.
     values: Option<watch::Receiver<SecretValues>>,
-    /// Of the node that this process runs on; stands in for `replicas.zone`.
+    /// The zone of the node that this process runs on; the default of `replicas.zone`.
     own_zone: Option<watch::Receiver<Option<Arc<str>>>>,
-    /// The last password of each key that could be used: it stays while the key is empty.
+    /// The last usable password of each key of a Secret: it stays in effect while the key is empty.
     usable: HashMap<SecretRef, Secret>,
-    /// Whose password is empty, as the log says already.
+    /// The uses whose password is empty, which the log has already reported.
     empty: Vec<SecretUse>,
 }
 
 impl Secrets {
-    /// Those of a configuration; nobody watches them yet.
+    /// Makes the settings for a configuration. Nothing is watched yet.
     pub fn of(config: &Config) -> Self {
         let wanted = watch::channel(names(config)).0;
         Secrets { wanted, values: None, own_zone: None, usable: HashMap::new(), empty: Vec::new() }
     }
 
-    /// The names, for who watches them.
+    /// Returns the names of the Secrets to watch.
     pub fn wanted(&self) -> watch::Receiver<BTreeSet<Arc<str>>> {
         self.wanted.subscribe()
     }
 
-    /// What the watches say.
+    /// Sets where the contents of the Secrets come from.
     pub fn watched(&mut self, values: watch::Receiver<SecretValues>) {
         self.values = Some(values);
     }
 
-    /// Where the nodes' zones come from.
+    /// Sets where the zone of the node comes from.
     pub fn zone_is(&mut self, own_zone: watch::Receiver<Option<Arc<str>>>) {
         self.own_zone = Some(own_zone);
     }
 
-    /// The configuration's live part with what the Secrets hold and the nodes say.
+    /// Returns the live part of the configuration, completed from the Secrets and the zone of the node.
     pub fn fill(&mut self, config: &Config) -> Live {
         let values = self.values.as_ref().map(|values| values.borrow().clone()).unwrap_or_default();
         self.usable.retain(|at, _| config.secrets.iter().any(|used| used.at == *at));
@@ -82,14 +82,15 @@ impl Secrets {
         live
     }
 
-    /// The password that counts for an account while its Secret holds this. An empty one lets nobody in: the
+    /// Returns the password of an account whose Secret has the value `held`. An empty password is not accepted: the
     /// running password stays, and without one the account cannot be used.
     fn password(&mut self, used: &SecretUse, held: Option<&Secret>, allow_empty: bool) -> Option<Secret> {
         let is_empty = held.is_some_and(|held| held.is_empty() && !allow_empty);
         if !is_empty {
             self.empty.retain(|empty| empty != used);
             match held {
-                // Another account may name the same key, and must not get an empty one.
+                // An empty password that is allowed for this account is not stored: another account may name the same
+                // key, and must not get an empty password.
                 Some(held) if held.is_empty() => {}
                 Some(held) => _ = self.usable.insert(used.at.clone(), held.clone()),
                 None => _ = self.usable.remove(&used.at),
@@ -110,14 +111,14 @@ impl Secrets {
         running
     }
 
-    /// Waits until each Secret was seen, but not for long: one may not exist.
+    /// Waits until every Secret was seen, at most for `patience`: a Secret may not exist.
     pub async fn complete(&mut self, config: &Config, patience: Duration) {
         let Some(values) = &mut self.values else { return };
         let all = |values: &SecretValues| config.secrets.iter().all(|used| values.contains_key(&used.at));
         let _ = timeout(patience, values.wait_for(all)).await;
     }
 
-    /// Who changed, for the log.
+    /// Waits for a change, and returns what changed, for the log.
     async fn changed(&mut self) -> &'static str {
         tokio::select! {
             () = change(&mut self.values) => "Secrets",
@@ -126,7 +127,7 @@ impl Secrets {
     }
 }
 
-/// Never, if nobody is watched or left to tell.
+/// Waits for a change. Never returns if there is no receiver, or its sender is gone.
 async fn change<T>(of: &mut Option<watch::Receiver<T>>) {
     let heard = match of {
         Some(of) => of.changed().await.is_ok(),
@@ -142,7 +143,7 @@ fn names(config: &Config) -> BTreeSet<Arc<str>> {
 }
 
 impl Reloader {
-    /// `running` was read from `path`; `live` tells everybody else.
+    /// `running` was read from `path`; `live` publishes the settings.
     pub fn new(
         path: PathBuf,
         running: Config,
@@ -151,8 +152,8 @@ impl Reloader {
         metrics: Arc<ReloadMetrics>,
         served: Served,
     ) -> Self {
-        // An empty base makes the first look reload once, silently if nothing changed
-        // since the file was read for the start.
+        // Starts with an empty list of files, so that the first check reloads once; silently if
+        // nothing changed since the file was read at the start.
         let files = FileWatch::new(Vec::new());
         let mut reloader = Reloader { path, running, live, files, secrets, metrics, served, refused: None };
         reloader.watch_sources();
@@ -173,14 +174,14 @@ impl Reloader {
                     self.served.give_up();
                     continue;
                 }
-                // What was refused may name a secret that arrives later than the file.
+                // A refused file may name a secret file that arrives later.
                 () = sleep(RETRY), if self.refused.is_some() => false,
             };
             self.reload(asked);
         }
     }
 
-    /// `asked`: somebody waits for an answer in the log, even if nothing changed.
+    /// Reloads the file. `asked`: an operator asked for it, so the log must have a line even if nothing changed.
     pub fn reload(&mut self, asked: bool) {
         let new = match Config::load(&self.path) {
             Ok(new) => new,
@@ -188,7 +189,7 @@ impl Reloader {
         };
         let kind = |config: &Config| std::mem::discriminant(&config.fixed.discovery);
         if kind(&new) != kind(&self.running) {
-            // It has other servers than this process can watch, and perhaps other secrets.
+            // This process cannot watch the servers of another kind of discovery, and perhaps not its secrets.
             let error =
                 "discovery.kind changed, which needs a restart; nothing of the file is taken over before";
             return self.refuse(error.to_owned(), asked);
@@ -222,7 +223,7 @@ impl Reloader {
         self.watch_sources();
     }
 
-    /// A listener that the file has no more, or under another name, stays as it runs.
+    /// Keeps the running level of listeners that the new file does not have, or has under another name: they still run.
     fn with_running_levels(&self, mut new: Config) -> Config {
         let stays = |name: &str| !new.fixed.listeners.iter().any(|listener| *listener.name == *name);
         let running = self.running.live.listener_levels.iter();
@@ -232,7 +233,8 @@ impl Reloader {
         new
     }
 
-    /// Tells the settings with what Kubernetes says, if that is new; `of` says in the log who changed.
+    /// Publishes the settings, completed from Kubernetes, if they changed. `of` names the source of the change in the
+    /// log; empty for the file.
     fn publish(&mut self, of: &str) {
         let live = self.secrets.fill(&self.running);
         if **self.live.borrow() == live {

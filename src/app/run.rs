@@ -35,45 +35,47 @@ use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
 use crate::topology::{Flavor, Snapshot};
 
-/// The node that this process runs on, as a pod's manifest can say it (`spec.nodeName`).
+/// The environment variable with the node that this process runs on, which a pod's manifest can set (`spec.nodeName`).
 const OWN_NODE: &str = "POINTSMAN_NODE";
 
-/// The first probes wait so long for Secrets at most.
+/// The longest time that the first probes wait for Secrets.
 const FIRST_SECRETS: Duration = Duration::from_secs(2);
 
-/// HTTP connections that were accepted before another process took over are answered within this, and hear that clients
-/// can be sent here: so they can.
+/// After another process took over, HTTP connections that were accepted before get this long to be answered that the
+/// proxy is ready: it is, since the new process accepts on the same ports.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// What the data path is given, and where it reports.
+/// The inputs of the data path, and the channels to which it reports.
 struct DataPath<'a> {
     fixed: Fixed,
     /// The current settings; changes on reload.
     live: watch::Receiver<Arc<Live>>,
-    /// Where servers are connected to.
+    /// Connects to servers.
     runtime: TokioRuntime,
-    /// Discovery and probes publish here.
+    /// The topology that discovery and probes publish.
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    /// How sessions have servers probed at once.
+    /// Lets sessions have servers probed at once.
     kicker: Kicker,
-    /// What the servers' stored routines do.
+    /// The catalogue of the servers' stored routines.
     routines: Routines,
-    /// Where to say what clients were told to be written.
+    /// Receives the positions of writes that were acknowledged to clients.
     acknowledged: Acknowledgements,
-    /// One for each worker.
+    /// The metrics of each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
-    /// What sessions may make the process keep.
+    /// The memory budget of the sessions.
     memory: Arc<MemoryBudget>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
     lifecycle: Arc<watch::Sender<Lifecycle>>,
-    /// Goes with the listeners to the next process.
+    /// The HTTP port, which is handed over to the next process with the listeners.
     admin: Option<AdminPort>,
-    /// The process that this one is to follow, and what is left of its sockets.
+    /// The process from which this one takes over.
     predecessor: Option<&'a Predecessor>,
+    /// The sockets of the predecessor that were not taken yet.
     inherited: Inherited,
 }
 
-/// Runs the proxy until it is told to end. `path` is where `config` was read from; a predecessor is asked for its ports.
+/// Runs the proxy until it is told to end. `config` was read from `path`. If there is a predecessor, its ports are
+/// taken over.
 pub(super) fn run(
     config: Config,
     path: &Path,
@@ -86,7 +88,7 @@ pub(super) fn run(
     telemetry::init_tracing(style, &config.fixed.log.level)?;
     end_on_panic();
     privacy::keep_private();
-    // This thread is for control only: probes, HTTP, reload. Workers have their own.
+    // This thread is for control only: probes, discovery, reload. Workers and HTTP have their own threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(LocalSet::new().run_until(control(config, path, predecessor)))
 }
@@ -96,7 +98,7 @@ async fn control(
     path: &Path,
     predecessor: Option<&Predecessor>,
 ) -> Result<ExitCode, AppError> {
-    // Its default would end the process, which may get it before it can follow it.
+    // The default action of SIGUSR2 would end the process, which may get the signal before it can handle it.
     let _caught = signal(SignalKind::user_defined2())?;
     let mut inherited = predecessor.map(Predecessor::inherited).unwrap_or_default();
     tracing::info!(
@@ -111,7 +113,7 @@ async fn control(
         Discovery::Static => (Source::Configured, Vec::new()),
         Discovery::Kubernetes(pods) => watch_kubernetes(pods, &mut secrets, !config.secrets.is_empty()),
     };
-    // A probe with a password that is not there yet would only be refused.
+    // Waits for the Secrets: a probe without its password would only be refused.
     secrets.complete(&config, FIRST_SECRETS).await;
     let (live_sender, live) = watch::channel(Arc::new(secrets.fill(&config)));
     let memory = memory::budget(live.clone());
@@ -154,7 +156,7 @@ async fn control(
         .with_config(served.watched())
         .with_kubernetes(kubernetes);
         let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);
-        // While a predecessor answers there, nobody should hear that we are starting.
+        // While a predecessor answers on this port, requests must not get the answer "starting" of this process.
         if predecessor.is_none() {
             port.serve()?;
         }
@@ -183,14 +185,15 @@ async fn control(
     Ok(code)
 }
 
-/// The watches of the Kubernetes API: where the servers come from, and what the reports say of them.
-/// Secrets are watched only if the configuration names one: they need rights of their own.
+/// Starts the watches of the Kubernetes API. Returns the source of the servers, and the states of the
+/// watches for reports. Secrets are watched only if the configuration names one, because reading them
+/// needs additional rights.
 fn watch_kubernetes(
     pods: &Kubernetes,
     secrets: &mut Secrets,
     with_secrets: bool,
 ) -> (Source, Vec<watch::Receiver<WatchState>>) {
-    // An empty one is none: a manifest may set it whatever the node.
+    // An empty value counts as none: a manifest may set the variable in any case.
     let own_node = std::env::var(OWN_NODE).ok().filter(|node| !node.is_empty());
     let watched = discovery::watch_pods(pods, Access::Infer, own_node);
     secrets.zone_is(watched.own_zone);
@@ -204,14 +207,15 @@ fn watch_kubernetes(
     (source, states)
 }
 
-/// Ready whether they are wanted or not: a reload may ask for them.
+/// Starts the sender of Events for pods; None without Kubernetes. Started even if Events are not wanted, because a
+/// reload may turn them on.
 fn pod_events(discovery: &Discovery, live: &watch::Receiver<Arc<Live>>) -> Option<Events> {
     let Discovery::Kubernetes(pods) = discovery else { return None };
     let posted = PodEvents::start(pods.namespace.clone(), Access::Infer, host_name());
     Some(Events::new(posted, live.clone()))
 }
 
-/// The first SIGTERM or SIGINT drains; the second ends at once.
+/// Handles SIGTERM and SIGINT: the first drains the proxy, the second ends it at once.
 fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -233,7 +237,7 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
     Ok(())
 }
 
-/// The workers, from opening the ports to the end of the drain.
+/// Runs the workers, from opening the ports to the end of the drain.
 async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     let DataPath { live, mut snapshot, acknowledged, lifecycle, mut admin, predecessor, .. } = parts;
     let phase = lifecycle.subscribe();
@@ -268,7 +272,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     server.open();
     Lifecycle::Listening.enter(&lifecycle);
     match predecessor {
-        // To systemd the process that was there before is still the one to speak.
+        // systemd still expects notifications from the predecessor, so READY=1 is not sent here.
         Some(_) => admin.iter_mut().try_for_each(AdminPort::serve)?,
         None => service_manager::tell("READY=1"),
     }
@@ -296,7 +300,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     }
 }
 
-/// Waits until the process is told to end, or another one has taken over; then drains.
+/// Waits until the process is told to end, or another process has taken over; then drains.
 async fn end(
     server: &Server,
     admin: Option<&AdminPort>,
@@ -311,9 +315,9 @@ async fn end(
     };
     let taken_over = upgraded(signal(SignalKind::user_defined2())?, sockets);
     tokio::select! {
-        // Only the process's end drops the other side.
+        // An error of `wait_for` is ignored: the sender lives as long as the process.
         _ = phase.wait_for(|phase| *phase == Lifecycle::Draining) => {
-            // Load balancers take a moment to see that we are not ready: until then clients still come.
+            // Load balancers take a moment to see that the proxy is not ready: until then they still send clients.
             let delay = live.borrow().drain.delay;
             tokio::time::sleep(delay).await;
             drain(server, live).await;
@@ -330,7 +334,7 @@ async fn end(
     Ok(())
 }
 
-/// From closing the ports to the end of the last session.
+/// Closes the ports, and waits for the end of the last session or the drain timeout.
 async fn drain(server: &Server, live: &watch::Receiver<Arc<Live>>) {
     tracing::info!(
         sessions = server.sessions(),
@@ -343,11 +347,11 @@ async fn drain(server: &Server, live: &watch::Receiver<Arc<Live>>) {
     }
 }
 
-/// How often the workers are asked again while there is no writer: a last answer may have been on its way.
+/// How often the workers are asked again while there is no writer: a last answer of the lost writer may have come.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Ends when there is no writer any more, and the workers were not asked a moment ago what was written: with
-/// the generation and its flavour.
+/// Waits until there is no writer, and the workers were not asked within `ASK_AGAIN` for acknowledged writes. Returns
+/// the generation and flavour of the lost writer.
 async fn writer_is_lost(
     snapshot: &mut watch::Receiver<Arc<Snapshot>>,
     asked: Option<Instant>,
@@ -358,15 +362,15 @@ async fn writer_is_lost(
         match (of, again) {
             (Some(of), None) => return of,
             (Some(_), Some(at)) => tokio::time::sleep_until(at).await,
-            // Without a snapshot to come, the process ends.
+            // The sender of snapshots is gone only if the process ends.
             (None, _) if snapshot.changed().await.is_err() => std::future::pending().await,
             (None, _) => {}
         }
     }
 }
 
-/// The first clients should be greeted with the primary's version: waits a moment for the probes, but a
-/// proxy without servers opens its ports, too, and says what is wrong.
+/// Waits up to a second for a writer, so that the first clients are greeted with the primary's version. A
+/// proxy without servers opens its ports, too, and answers with an error.
 async fn first_look(mut snapshot: watch::Receiver<Arc<Snapshot>>) {
     let known = snapshot.wait_for(|s| s.writer.is_some());
     let _ = tokio::time::timeout(Duration::from_secs(1), known).await;

@@ -1,6 +1,6 @@
-//! Which configuration is served, and whether it is the one that this process was started for. A pod can be started with
-//! a file that is older than its Deployment: the kubelet brings a ConfigMap from its cache, and the new one up to two
-//! minutes later.
+//! Which configuration is served, and whether it is the one that this process was started for. A pod can be started
+//! with a file that is older than its Deployment: the kubelet may mount a ConfigMap from its cache, and update it up to
+//! two minutes later.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,24 +10,24 @@ use tokio::time::Instant;
 use crate::admin::ServedConfig;
 use crate::config::Fingerprint;
 
-/// The SHA-256 of the configuration file that the process is started for, as the chart says it.
+/// The environment variable with the SHA-256 of the expected configuration file, which the chart sets.
 const AWAITED: &str = "POINTSMAN_CONFIG_SHA256";
 
-/// A file that did not come for so long will not come: somebody changed it otherwise, and a proxy that serves what is
-/// there is better than none.
+/// How long to wait for the expected file. After that it will not come, because the file was changed in another way; a
+/// proxy that serves the existing file is better than none.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Tells everybody which configuration is served.
+/// Publishes which configuration is served.
 pub(super) struct Served {
     told: watch::Sender<ServedConfig>,
-    /// The file that is not there yet, and until when it is waited for.
+    /// The SHA-256 of the expected file, and until when to wait for it; None if no file is awaited.
     awaited: Option<(String, Instant)>,
 }
 
 impl Served {
-    /// Of the file that the process begins with, and the one that its environment names.
+    /// Begins with the file that was read at the start. The environment may name another that is awaited.
     pub fn at_start(first: &Fingerprint) -> Self {
-        // An empty one is none: a manifest may set it without knowing.
+        // An empty value counts as none: a manifest may set the variable without a value.
         let awaited = std::env::var(AWAITED).ok().filter(|sum| !sum.is_empty());
         Served::awaiting(awaited, first)
     }
@@ -48,21 +48,21 @@ impl Served {
         served
     }
 
-    /// Who wants to know.
+    /// Returns a receiver of the published configuration.
     pub fn watched(&self) -> watch::Receiver<ServedConfig> {
         self.told.subscribe()
     }
 
-    /// This one is in effect from now on.
+    /// Publishes that this configuration is in effect.
     pub fn now(&mut self, fingerprint: &Fingerprint) {
-        // What comes behind it is newer: it need not be the same again.
+        // Once the expected file came, later files are newer, and need not match.
         if self.awaited.as_ref().is_some_and(|(sum, _)| fingerprint.is(sum)) {
             self.awaited = None;
         }
         self.tell(fingerprint.shown().to_string());
     }
 
-    /// Waits until the awaited file is overdue; never, if none is awaited.
+    /// Waits until the awaited file is overdue. Never returns if none is awaited.
     pub async fn overdue(&self) {
         match &self.awaited {
             Some((_, until)) => tokio::time::sleep_until(*until).await,
@@ -70,7 +70,7 @@ impl Served {
         }
     }
 
-    /// Waits no longer for the awaited file.
+    /// Gives up waiting for the awaited file.
     pub fn give_up(&mut self) {
         if let Some((awaited, _)) = self.awaited.take() {
             let sha256 = self.told.borrow().sha256.clone();

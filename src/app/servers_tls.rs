@@ -1,4 +1,4 @@
-//! What `[servers_tls]` comes to, for those who connect to servers: made anew when it changes.
+//! Prepares the settings of `[servers_tls]` for connections to servers, again whenever they change.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use tokio::sync::watch;
 use crate::config::{Live, ServersTls};
 use crate::net::{TlsCell, TlsClient};
 
-/// Sets the cell now, and whenever the settings change, until nobody can change them any more.
+/// Sets the cell now, and whenever the settings change, until the sender of the settings is dropped.
 pub(super) fn follow(cell: TlsCell, mut live: watch::Receiver<Arc<Live>>) {
     let mut used = live.borrow_and_update().servers_tls.clone();
-    // Whatever is wrong with the certificates, nothing goes out that is less protected than it should be.
+    // If the certificates cannot be used, no connection may be less protected than the mode requires.
     cell.set(TlsClient::unready(used.mode));
     set(&cell, &used);
     tokio::task::spawn_local(async move {
@@ -24,8 +24,8 @@ pub(super) fn follow(cell: TlsCell, mut live: watch::Receiver<Arc<Live>>) {
     });
 }
 
-/// Certificates in files were looked through with the configuration; those in a Secret were not. What cannot be used
-/// changes nothing.
+/// Sets the cell. Certificates in files were checked with the configuration; certificates in a Secret were not. If they
+/// cannot be used, the cell is not changed.
 fn set(cell: &TlsCell, settings: &ServersTls) {
     match TlsClient::new(settings) {
         Ok(client) => cell.set(client),

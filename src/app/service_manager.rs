@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)): a line of text to the socket that `NOTIFY_SOCKET` names.
+//! Notifies systemd (sd_notify(3)): sends a line of text to the socket that `NOTIFY_SOCKET` names.
 
 use std::ffi::OsStr;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Says it if anybody asked to hear it. A failure is only logged: systemd says itself what it then does.
+/// Sends a notification if `NOTIFY_SOCKET` is set. A failure is only logged: systemd reports what it does then.
 pub(super) fn tell(state: &str) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return };
     if let Err(error) = send(&name, state) {

@@ -19,10 +19,10 @@ use crate::admin::Report;
 
 const REFRESH: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Thousands of servers; a larger answer is not from us.
+/// The longest answer that is read: enough for thousands of servers.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
-/// The HTTP port to ask, and the right to ask it.
+/// The HTTP port to ask, and the credentials for it.
 pub(super) struct Target {
     /// `host:port`
     authority: String,
@@ -32,7 +32,7 @@ pub(super) struct Target {
     right: Option<HeaderValue>,
 }
 
-/// What the command line says of the HTTP port.
+/// The options of the command line about the HTTP port.
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
     /// Where its HTTP port is (`admin.http`); https:// where it has a certificate (`admin.tls`).
@@ -53,7 +53,7 @@ pub(super) struct Where {
 }
 
 impl Target {
-    /// The error says what is wrong with the command line.
+    /// Reads the options. The error says what is wrong with the command line.
     pub fn of(place: &Where) -> Result<Self, AppError> {
         let (https, authority) =
             authority(&place.url).map_err(|wrong| AppError::Url { url: place.url.clone(), wrong })?;
@@ -93,7 +93,7 @@ fn token(place: &Where) -> Result<Option<String>, AppError> {
     read.map(|token| Some(token.trim().to_owned())).map_err(AppError::Target)
 }
 
-/// Shows the proxy at `target`; `note` stands below the table that is watched.
+/// Shows the proxy at `target`. With `watch`, `note` is shown below the tables.
 pub(super) fn status(target: &Target, watch: bool, note: &str) -> Result<ExitCode, AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -102,7 +102,7 @@ pub(super) fn status(target: &Target, watch: bool, note: &str) -> Result<ExitCod
                 never = watch_forever(target, note) => never,
                 _ = tokio::signal::ctrl_c() => Ok(()),
             };
-            // The terminal shows ^C behind the last line.
+            // The terminal shows ^C behind the last line, so a new line follows.
             say("\n")?;
             done.map(|()| ExitCode::SUCCESS)
         } else {
@@ -113,7 +113,7 @@ pub(super) fn status(target: &Target, watch: bool, note: &str) -> Result<ExitCod
 
 async fn once(target: &Target) -> Result<ExitCode, AppError> {
     let first = fetch(target).await;
-    // Rates need two looks.
+    // Rates need two reports.
     tokio::time::sleep(REFRESH).await;
     match (first, fetch(target).await) {
         (first, Ok(second)) => {
@@ -150,8 +150,8 @@ async fn watch_forever(target: &Target, note: &str) -> Result<(), AppError> {
     }
 }
 
-/// A page over the one before, without flicker: home, each line to its end, the
-/// rest cleared. Long lines are cut off and not wrapped while it is drawn.
+/// Returns the control sequences that draw a page over the previous page without flicker: cursor
+/// home, each line cleared to its end, the rest of the screen cleared. Long lines are cut off.
 pub(super) fn frame(page: &str) -> String {
     let lines: String = page.lines().map(|line| format!("{line}\x1b[K\n")).collect();
     format!("\x1b[?7l\x1b[H{lines}\x1b[J\x1b[?7h")
@@ -162,7 +162,7 @@ fn unix_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whether a URL is https, and its `host:port`.
+/// Returns whether a URL is https, and its `host:port`.
 pub(super) fn authority(url: &str) -> Result<(bool, String), &'static str> {
     let (https, rest) = match url.split_once("://") {
         Some(("http", rest)) => (false, rest),
@@ -178,7 +178,7 @@ pub(super) fn authority(url: &str) -> Result<(bool, String), &'static str> {
     Ok((https, if has_port { authority.to_owned() } else { format!("{authority}:9090") }))
 }
 
-/// The proxy's report, or why there is none.
+/// Returns the proxy's report, or why there is none.
 pub(super) async fn fetch(target: &Target) -> Result<Report, String> {
     match timeout(PATIENCE, get_report(target)).await {
         Ok(result) => result.map_err(|error| error.to_string()),

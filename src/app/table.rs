@@ -1,4 +1,4 @@
-//! A report as tables for people. Pure: a report in, a page of text out.
+//! Shows a report as tables for people. Pure: takes a report, returns a page of text.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::admin::{Report, ServerReport, WriterChangeReport};
 const HISTORY: usize = 5;
 const NOTHING: &str = "-";
 
-/// The page for `now`; rates need the report `before`.
+/// Returns the page for the report `now`; rates need the earlier report `before`.
 pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> String {
     let mut page = headline(now);
     page.push('\n');
@@ -52,7 +52,7 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
     page
 }
 
-/// Which configuration it serves; nothing of a proxy that does not say it.
+/// Returns which configuration the proxy serves; empty if the report does not say (an older proxy).
 fn configuration(now: &Report, unix_ms: u64) -> String {
     let short = |sum: &str| plain(sum).chars().take(12).collect::<String>();
     let config = &now.config;
@@ -106,7 +106,7 @@ fn servers(now: &Report) -> String {
     table(header, rows)
 }
 
-/// The role, with what is wrong with it.
+/// Returns the server's role, and whether its replication is stopped.
 fn role(server: &ServerReport) -> &'static str {
     match (server.role.as_str(), server.replicating) {
         ("primary", _) => "primary",
@@ -157,7 +157,7 @@ fn counted(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }
 
-/// Columns as wide as their widest cell, two spaces between.
+/// Returns a table whose columns are as wide as their widest cell, with two spaces between them.
 fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let all: Vec<[String; N]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
     let mut widths = [0; N];
@@ -179,7 +179,7 @@ fn lag(ms: u64) -> String {
     if ms < 10_000 { format!("{ms} ms") } else { span(ms) }
 }
 
-/// A length of time in its two largest units.
+/// Returns a duration in its two largest units.
 fn span(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
@@ -190,7 +190,7 @@ fn span(ms: u64) -> String {
     }
 }
 
-/// Texts come from servers: none may steer the terminal.
+/// Replaces control characters: texts from servers must not control the terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

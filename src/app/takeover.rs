@@ -1,5 +1,6 @@
-//! The new process of an upgrade: it takes the listening sockets of the one that started it, gets ready, and accepts
-//! when that one has agreed. Until then it can fail, and nobody notices. The other half is `upgrade`.
+//! The new process of an upgrade. It gets the listening sockets of the old process, which started it, becomes ready,
+//! and accepts clients once the old process agrees. Until then a failure has no effect on clients. The side of the old
+//! process is in `upgrade`.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -17,49 +18,49 @@ use crate::net::Inherited;
 use crate::telemetry::Lifecycle;
 use crate::topology::Snapshot;
 
-/// Tells a new process whose successor it is: the other's process id. It stays in the environment of whatever
-/// that one starts, so it counts only where it names the parent.
+/// The environment variable with the process id of the old process. Programs that the new process starts inherit it, so
+/// it counts only if it names the parent process.
 pub(super) const PREDECESSOR: &str = "POINTSMAN_PREDECESSOR";
 
-/// What the new process says when it could accept at once. Anything else is why it cannot.
+/// The message of the new process when it can accept at once. Any other message is why it cannot.
 pub(super) const READY: &str = "ready\n";
 
-/// The answer: the other one closes its ports.
+/// The answer of the old process, which then closes its ports.
 pub(super) const GO: &[u8] = b"go\n";
 
-/// As at any start it may take a moment until a writer is known; a failover that is under way may end.
+/// How long the new process may take to be ready: long enough for a running failover to end.
 pub(super) const READY_LIMIT: Duration = Duration::from_secs(20);
 
-/// Why another process cannot be followed.
+/// Why the new process cannot take over.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeoverError {
-    /// Its sockets do not come.
+    /// The sockets of the old process could not be received.
     #[error("cannot take over the sockets of process {pid}: {source}")]
     Sockets {
-        /// The other process.
+        /// The id of the old process.
         pid: u32,
-        /// The reason.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Clients could not be served here.
+    /// The new process was not ready to serve clients in time.
     #[error("not ready within {READY_LIMIT:?}: {0}")]
     NotReady(&'static str),
-    /// The other process stays.
+    /// The old process did not agree, and goes on.
     #[error("the running process does not hand over: {0}")]
     Refused(io::Error),
-    /// Told to end, before there was anything to drain.
+    /// The new process was told to end before it took over.
     #[error("told to end before the ports were taken over")]
     Ended,
 }
 
-/// The running process that this one is to follow.
+/// The old process, from which this process takes over.
 pub(super) struct Predecessor {
     link: UnixStream,
     inherited: RefCell<Inherited>,
 }
 
 impl Predecessor {
-    /// None at an ordinary start.
+    /// Receives the sockets of the old process. None at an ordinary start.
     pub fn of_this_process() -> Result<Option<Self>, TakeoverError> {
         let pid = std::os::unix::process::parent_id();
         if std::env::var(PREDECESSOR).ok().and_then(|named| named.parse().ok()) != Some(pid) {
@@ -73,18 +74,19 @@ impl Predecessor {
         receive().map_err(|source| TakeoverError::Sockets { pid, source })
     }
 
-    /// What it listens on; the first to ask gets it.
+    /// Returns the listening sockets of the old process. Only the first call gets them.
     pub fn inherited(&self) -> Inherited {
         self.inherited.take()
     }
 
-    /// Why this process ends, for the other's log.
+    /// Sends why this process ends, for the log of the old process.
     pub fn tell(&self, error: &super::AppError) {
-        // Once it has gone itself, nobody reads that.
+        // A failure is ignored: the old process may have ended.
         let _ = (&self.link).write_all(error.to_string().as_bytes());
     }
 
-    /// Says that clients could be accepted here, and waits until they are to be. An error: they are not.
+    /// Says that this process can accept clients, and waits until the old process agrees. On an error this process must
+    /// not accept clients.
     pub async fn agree(&self, phase: watch::Receiver<Lifecycle>) -> Result<(), TakeoverError> {
         unless_ended(phase, async { self.exchange().await.map_err(TakeoverError::Refused) }).await
     }
@@ -100,7 +102,7 @@ impl Predecessor {
     }
 }
 
-/// Waits until `/readyz` would say so, which is more than an ordinary start waits for.
+/// Waits until `/readyz` would answer "ready". An ordinary start does not wait for this.
 pub(super) async fn ready(
     modes: Vec<Mode>,
     mut snapshot: watch::Receiver<Arc<Snapshot>>,
@@ -118,7 +120,7 @@ pub(super) async fn ready(
     unless_ended(phase, seen).await
 }
 
-/// Whoever is told to end must not make the other process end, too.
+/// Runs a step, unless this process is told to end: then it must not take over, or both processes would end.
 async fn unless_ended(
     mut phase: watch::Receiver<Lifecycle>,
     step: impl Future<Output = Result<(), TakeoverError>>,

@@ -22,7 +22,7 @@ use crate::config::{Secret, SecretRef};
 use crate::telemetry::{Lifecycle, ReloadMetrics};
 use crate::topology::Snapshot;
 
-/// A folder of its own that goes with the value.
+/// A temporary folder that is removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -178,7 +178,7 @@ async fn what_needs_a_restart_leaves_what_runs_as_it_is() {
     assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1));
 }
 
-/// Nothing is awaited.
+/// Returns a `Served` that awaits no file.
 fn served() -> Served {
     Served::awaiting(None, &crate::config::Fingerprint::of(""))
 }
@@ -369,7 +369,7 @@ fn the_table_says_why_there_is_no_primary() {
         render(&none, None, 0)
             .contains("· NO PRIMARY · generation 2 · IN MAINTENANCE: cordoned, read_only\n")
     );
-    // A restarted proxy counts from zero again.
+    // After a restart the proxy counts from zero, so there is no rate.
     assert!(
         render(&report(10, 5), Some(&report(75_000, 1_000)), 0)
             .contains("primary  8        -             5\n")
@@ -446,7 +446,7 @@ fn an_empty_kubernetes_secret_leaves_the_running_password() {
     rotate.send_replace(held("m2", "a2"));
     let now = secrets.fill(&config);
     assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m2", "a2"));
-    // What is gone is gone: an empty value later does not bring it back.
+    // A password that was removed from the Secret is not restored by a later empty value.
     rotate.send_replace(Arc::default());
     assert!(!secrets.fill(&config).users.contains_key("a"));
     rotate.send_replace(held("m3", ""));

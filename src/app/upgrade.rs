@@ -1,6 +1,6 @@
-//! The running process of an upgrade: at SIGUSR2 it starts a new one, hands it the listening sockets, and when that
-//! one could serve, closes its own and drains. Whatever goes wrong before costs nothing but a line in the log. The
-//! other half is `takeover`.
+//! The old process of an upgrade. At SIGUSR2 it starts a new process and hands over the listening sockets. When the new
+//! process is ready, the old process closes its sockets and drains. A failure before that only causes a line in the
+//! log. The side of the new process is in `takeover`.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,30 +15,30 @@ use super::service_manager;
 use super::takeover::{GO, PREDECESSOR, READY, READY_LIMIT};
 use crate::net::send_sockets;
 
-/// The new process gives up by itself before, and says why.
+/// How long to wait for the new process. It normally gives up earlier, and says why.
 const LIMIT: Duration = READY_LIMIT.saturating_add(Duration::from_secs(10));
 
-/// Of what a process says that cannot start.
+/// The longest reason that is read from a new process that cannot start, in bytes.
 const LONGEST_REASON: u64 = 64 * 1024;
 
-/// Why this process goes on.
+/// Why the upgrade failed and this process goes on.
 #[derive(Debug, thiserror::Error)]
 enum UpgradeError {
-    /// The first process of a container is its end.
+    /// This is the first process of a container, and the container would end with it.
     #[error("this is the first process of a container, which ends with it: restart the container instead")]
     FirstProcess,
-    /// No new process.
+    /// The new process could not be started.
     #[error("cannot start a new process: {0}")]
     Start(io::Error),
-    /// It gave up, with its reason.
+    /// The new process gave up, for this reason.
     #[error("it ended with {status}: {reason}")]
     Ended { status: String, reason: String },
-    /// It says nothing.
+    /// The new process did not answer in time.
     #[error("it was not ready within {LIMIT:?}")]
     Silent,
 }
 
-/// A new process that has not taken over yet: it ends with its owner.
+/// A new process that has not taken over yet. Dropping this value ends the process.
 struct Starting(Option<Child>);
 
 impl Starting {
@@ -46,10 +46,10 @@ impl Starting {
         self.0.as_ref().map_or(0, Child::id)
     }
 
-    /// How it ended, or is ended now.
+    /// Ends the process if it still runs, and returns its exit status.
     fn end(&mut self) -> Option<ExitStatus> {
         let mut child = self.0.take()?;
-        // Has no effect on the status of one that is about to exit.
+        // Does not change the exit status of a process that is already exiting.
         let _ = child.kill();
         child.wait().ok()
     }
@@ -61,7 +61,8 @@ impl Drop for Starting {
     }
 }
 
-/// Returns when a new process has taken over what `sockets` returned. Dropped before that, it ends the new process.
+/// Returns when a new process has taken over the sockets that `sockets` returns. If the future is dropped before that,
+/// the new process is ended.
 pub(super) async fn upgraded(mut asked: Signal, sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) {
     loop {
         if asked.recv().await.is_none() {
@@ -77,7 +78,7 @@ pub(super) async fn upgraded(mut asked: Signal, sockets: impl Fn() -> io::Result
         };
         match result {
             Ok(pid) => {
-                // This one is still the main process, whose word counts.
+                // systemd accepts this only from the main process, which this process still is.
                 service_manager::tell(&format!("MAINPID={pid}"));
                 return tracing::info!(pid, "a new process has taken over the ports: draining");
             }
@@ -89,7 +90,7 @@ pub(super) async fn upgraded(mut asked: Signal, sockets: impl Fn() -> io::Result
     }
 }
 
-/// The id of the process that has taken over.
+/// Starts a new process, and returns its id once it has taken over.
 async fn attempt(sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) -> Result<u32, UpgradeError> {
     if std::process::id() == 1 {
         return Err(UpgradeError::FirstProcess);
@@ -111,14 +112,14 @@ async fn attempt(sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) -> Result<u32, 
     Err(UpgradeError::Ended { status, reason })
 }
 
-/// By the path, the arguments and the environment that this process was started with.
+/// Starts a new process with the path, the arguments and the environment that this process was started with.
 fn start(sockets: &[OwnedFd]) -> io::Result<(UnixStream, Starting)> {
     let (mine, theirs) = UnixStream::pair()?;
     let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
     send_sockets(&mine, &sockets)?;
     mine.set_nonblocking(true)?;
     let mut arguments = std::env::args_os();
-    // Not where the file is that runs (`current_exe`): that one was replaced.
+    // Not `current_exe`: that is the old file, which was replaced.
     let program = arguments.next().unwrap_or_default();
     let child = Command::new(program)
         .args(arguments)
@@ -128,14 +129,14 @@ fn start(sockets: &[OwnedFd]) -> io::Result<(UnixStream, Starting)> {
     Ok((mine, Starting(Some(child))))
 }
 
-/// Waits until the new process could serve, and tells it to. An error is what it said instead, at its end.
+/// Waits until the new process is ready, and tells it to go. The error is the reason that the new process gave.
 async fn agree(link: UnixStream) -> Result<(), String> {
     let talk = async move {
         let mut link = tokio::net::UnixStream::from_std(link)?;
         let mut said = Vec::new();
         (&mut link).take(READY.len() as u64).read_to_end(&mut said).await?;
         if said == READY.as_bytes() {
-            // If it is gone, this fails; once this is said, it accepts.
+            // Fails if the new process is gone. Once it reads this, it accepts clients.
             return link.write_all(GO).await.map(|()| None);
         }
         link.take(LONGEST_REASON).read_to_end(&mut said).await?;

@@ -1,5 +1,5 @@
-//! Tells when files have other content. Polled, because a ConfigMap is changed by
-//! swapping a symlink in a parent folder, which no watch on the file itself sees.
+//! Detects when the content of files changes. The files are polled, because a ConfigMap is changed
+//! by swapping a symlink in a parent folder, which a watch on the file itself does not see.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -9,37 +9,37 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The content of some files as last seen.
+/// Some files, and their content as last seen.
 #[derive(Debug)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
     seen: Fingerprint,
 }
 
-/// What files hold.
+/// The content of files, as a hash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Fingerprint {
     hash: u64,
-    /// One of them cannot be read.
+    /// True if one of the files cannot be read.
     lacks: bool,
 }
 
 impl FileWatch {
-    /// What the files hold now is the base. Create it before the files are used,
-    /// so that no change falls in between.
+    /// Begins with the current content of the files. Call this before the files are used, so that
+    /// no change is missed in between.
     pub fn new(files: Vec<PathBuf>) -> Self {
         let seen = fingerprint(&files);
         FileWatch { files, seen }
     }
 
-    /// Watches these from now on. Since they were read before, `changed` reports
-    /// once if they are not the same as before.
+    /// Watches these files from now on. If they are not the same files as before, `changed` reports
+    /// a change once.
     pub fn watch(&mut self, files: Vec<PathBuf>) {
         self.files = files;
     }
 
-    /// Waits until the content of a file differs from what it was when this last
-    /// returned. One that cannot be read is perhaps being replaced: that counts when it lasts.
+    /// Waits until the content of a file differs from its content when this function last returned.
+    /// A file that cannot be read may be being replaced, so it counts only if it stays unreadable.
     pub async fn changed(&mut self) {
         let mut tick = interval_at(Instant::now() + EVERY, EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,5 +1,5 @@
-//! `notify.webhook`: notices as JSON, one POST request each, in their order. Nobody waits
-//! for it: what it does not take in time is dropped, and the log says so.
+//! `notify.webhook`: sends notices as JSON, one POST request each, in order. Nothing waits for the
+//! webhook: notices that it does not accept in time are dropped, with a line in the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,31 +15,32 @@ use tokio::time::{sleep, timeout};
 use super::http;
 use crate::config::{Live, Webhook};
 
-/// Notices that may wait.
+/// How many notices may wait to be sent.
 const QUEUE: usize = 64;
-/// One request, from its connect to its answer.
+/// The time limit of one request, from connect to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 3;
-/// Nobody reads it.
+/// The longest answer that is accepted, in bytes. Its body is ignored.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where to put notices.
+/// The queue of notices to send.
 pub(super) struct Webhooks {
     queue: mpsc::Sender<Value>,
-    /// Who tells: the pod's name, as a rule.
+    /// The name of this proxy in the notices: usually the pod's name.
     proxy: String,
 }
 
 impl Webhooks {
-    /// Delivers on the current thread, inside its `LocalSet`, until it is dropped. `live` names the URL of the moment.
+    /// Starts a task on the current thread's `LocalSet` that delivers notices until the queue is dropped. `live` has
+    /// the current URL.
     pub fn start(live: watch::Receiver<Arc<Live>>) -> Self {
         let (queue, notices) = mpsc::channel(QUEUE);
         tokio::task::spawn_local(deliver(notices, live));
         Webhooks { queue, proxy: host_name() }
     }
 
-    /// Does not wait.
+    /// Queues a notice, without waiting.
     pub fn tell(&self, mut notice: Value) {
         if let Some(fields) = notice.as_object_mut() {
             fields.insert("proxy".to_owned(), Value::from(self.proxy.as_str()));
@@ -50,11 +51,11 @@ impl Webhooks {
     }
 }
 
-/// As others know it: in a pod the pod's name, as a rule.
+/// Returns the host's name as other hosts know it: in a pod usually the pod's name.
 pub(super) fn host_name() -> String {
-    // Not from /proc, of which a service may see its own processes alone.
+    // Not from /proc, which may be restricted for a service.
     let system = rustix::system::uname();
-    // It must not be empty for the API server.
+    // The API server does not accept an empty name.
     let host = system.nodename().to_str().unwrap_or_default();
     if host.is_empty() { "localhost".to_owned() } else { host.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! What is told of a change of the writer, and to whom.
+//! Which notices are sent for a change of the writer, and to which receivers.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +18,7 @@ use crate::topology::{Server, ServerId, WriterChange};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers 503 to the first request, 200 to the others, and tells of all of them.
+/// Answers 503 to the first request and 200 to the others, and forwards all of them to the test.
 async fn receiver() -> (u16, mpsc::UnboundedReceiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -119,7 +119,7 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
                 .clone();
             assert_eq!((costs[0].0.generation, costs[0].1.told(), costs.len()), (2, 2, 1));
 
-            // The next one begins at nothing.
+            // The cost of the next change is counted from zero.
             history.push(change(9_000, Some("db-1"), Some("db-0"), 3));
             publish.send_replace(with(&history));
             assert_eq!(next(&mut heard).await["generation"], 3);
@@ -129,14 +129,14 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
         .await;
 }
 
-/// Where Events go to.
+/// Sends Events to an API server at this port.
 fn pod_events(port: u16, live: watch::Receiver<Arc<Live>>) -> Option<Events> {
     let mut api = kube::Config::new(format!("http://127.0.0.1:{port}").parse().unwrap());
     api.default_namespace = "own".to_owned();
     Some(Events::new(PodEvents::start(None, Access::Given(Box::new(api)), "proxy-0".to_owned()), live))
 }
 
-/// As `with`, and these pods are there.
+/// Returns a snapshot as `with` does, with these pods.
 fn with_pods(history: &[WriterChange], pods: &[(&str, &str)]) -> Arc<Snapshot> {
     let server = |(name, uid): &(&str, &str)| {
         let server = Server::new(ServerId(0), (*name).into(), "10.0.0.1:3306".into());
@@ -152,7 +152,7 @@ struct Told {
     webhook: mpsc::UnboundedReceiver<(String, Value)>,
 }
 
-/// Changes are told a webhook, and the API server on this port.
+/// Sends changes to a webhook and to the API server at this port.
 async fn told(api: u16, events: bool) -> Told {
     let (port, webhook) = receiver().await;
     let mut settings = Live::clone(&settings(port));
@@ -167,7 +167,7 @@ async fn told(api: u16, events: bool) -> Told {
     Told { publish, live, webhook }
 }
 
-/// The next Event: type, reason, pod, uid, message.
+/// Returns the next Event: type, reason, pod, uid, message.
 async fn event(heard: &mut mpsc::UnboundedReceiver<(String, Value)>) -> [String; 5] {
     let (request, body) = timeout(PATIENCE, heard.recv()).await.expect("an Event").unwrap();
     assert_eq!(request, "POST /api/v1/namespaces/own/events HTTP/1.1");
@@ -184,10 +184,10 @@ async fn each_change_is_an_event_of_the_pod_that_it_is_about() {
             let Told { publish, live, .. } = told(api, true).await;
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
             publish.send_replace(with_pods(&history, &[("db-0", "uid-0"), ("db-1", "uid-1")]));
-            // Whom it finds first is no change: the next one is the first Event.
+            // The first writer is not a change: the next change is the first Event.
             tokio::task::yield_now().await;
             history.push(change(5_000, Some("db-0"), None, 1));
-            // Another pod stands under its name already.
+            // Another pod already has this name.
             publish.send_replace(with_pods(&history, &[("db-0", "uid-9"), ("db-1", "uid-1")]));
             let lost = "db-0 is not the primary any more, and there is no other yet (generation 1): why";
             let lost = ["Warning", "WriterLost", "db-0", "uid-0", lost];
@@ -198,7 +198,7 @@ async fn each_change_is_an_event_of_the_pod_that_it_is_about() {
             let changed = "db-1 is the primary now, before it was db-0 (generation 2): why";
             assert_eq!(event(&mut events).await, ["Normal", "WriterChanged", "db-1", "uid-1", changed]);
 
-            // Not wanted for a while, by a reload.
+            // A reload turns Events off for a while.
             live.send_modify(|live| Arc::make_mut(live).notify = Notify::default());
             history.push(change(6_000, Some("db-1"), None, 2));
             publish.send_replace(with_pods(&history, &[]));
@@ -216,7 +216,7 @@ async fn each_change_is_an_event_of_the_pod_that_it_is_about() {
 async fn a_dead_api_server_keeps_no_notice_from_the_webhook() {
     LocalSet::new()
         .run_until(async {
-            // It accepts, and that is all.
+            // An API server that accepts connections and never answers.
             let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let Told { publish, mut webhook, .. } = told(silent.local_addr().unwrap().port(), true).await;
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
@@ -226,7 +226,7 @@ async fn a_dead_api_server_keeps_no_notice_from_the_webhook() {
             history.push(change(2_000, Some("db-0"), Some("db-1"), 2));
             publish.send_replace(with(&history));
             assert_eq!(next(&mut webhook).await["generation"], 2);
-            // The Event is on its way meanwhile, and stays there for longer than `next` is patient.
+            // The request with the Event stays unanswered for longer than `next` waits.
             let _unanswered = timeout(PATIENCE, silent.accept()).await.expect("a request").unwrap();
             for generation in 3..=20 {
                 history.push(change(3_000, Some("db-0"), Some("db-1"), generation));
