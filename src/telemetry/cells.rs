@@ -1,5 +1,5 @@
-//! Numbers with one writer. A worker adds with a plain load and store, no
-//! read-modify-write, and a scrape reads them from the control thread.
+//! Numbers with one writer. A worker adds with a plain load and store, without an atomic
+//! read-modify-write; a scrape reads the numbers from another thread.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Cell(AtomicU64);
 
 impl Cell {
-    /// Zero.
+    /// Makes a count of zero.
     pub const fn zero() -> Self {
         Cell(AtomicU64::new(0))
     }
@@ -23,18 +23,18 @@ impl Cell {
         self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
     }
 
-    /// The value, from any thread.
+    /// Returns the value; may be called on any thread.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Counts one for as long as it lives, also when the future that holds it is dropped.
+/// Adds one to a gauge, and subtracts it when dropped, also if the future that holds this value is dropped.
 #[derive(Debug)]
 pub struct Counted<'a>(&'a Cell);
 
 impl<'a> Counted<'a> {
-    /// Begins to count; for gauges of the calling worker.
+    /// Adds one to a gauge of the calling worker.
     pub fn on(cell: &'a Cell) -> Self {
         cell.add(1);
         Counted(cell)
@@ -47,7 +47,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// Upper bounds in microseconds of the buckets of `Latency`; the last bucket has none.
+/// Upper bounds of the buckets of `Latency`, in microseconds; one more bucket has no bound.
 pub const LATENCY_BOUNDS_US: [u64; 14] =
     [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 102_400, 409_600, 1_638_400, 6_553_600];
 
@@ -68,7 +68,7 @@ impl Latency {
         self.sum_us.add(us);
     }
 
-    /// Counts per bucket (not cumulative) and the sum in microseconds.
+    /// Returns the count of each bucket (not cumulative), and the sum in microseconds.
     pub fn read(&self) -> ([u64; LATENCY_BOUNDS_US.len() + 1], u64) {
         (std::array::from_fn(|i| self.buckets.get(i).map_or(0, Cell::get)), self.sum_us.get())
     }

@@ -1,5 +1,5 @@
-//! Writes metric families in the OpenMetrics text format. Names stand in full
-//! where they are written, so that a search for a metric finds it.
+//! Writes metric families in the OpenMetrics text format. The callers pass full names, so that a
+//! text search for a metric finds its source.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::cells::{LATENCY_BOUNDS_US, Latency};
 /// The media type of `exposition`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All families of a registry, as `/metrics` sends them.
+/// Returns all families of a registry in the format of `/metrics`.
 pub fn exposition(registry: &Registry) -> Result<String, fmt::Error> {
     let mut out = String::with_capacity(16 * 1024);
     text::encode(&mut out, registry)?;
@@ -23,22 +23,22 @@ pub fn exposition(registry: &Registry) -> Result<String, fmt::Error> {
 /// A label's key and value; values are closed enums or configured names.
 pub type Label<'a> = (&'static str, &'a str);
 
-/// Writes families one after the other. Counters are named without `_total`: the
+/// Writes one family after the other. Pass names of counters without `_total`: the
 /// format adds it.
 pub struct Families<'a>(DescriptorEncoder<'a>);
 
 impl<'a> Families<'a> {
-    /// Over what a collector is given.
+    /// Writes to the encoder that a collector gets.
     pub fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Families(encoder)
     }
 
-    /// One number that only grows.
+    /// Writes one number that only grows.
     pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.counters::<0>(name, help, [([], value)])
     }
 
-    /// One such number for each set of labels.
+    /// Writes a counter for each set of labels.
     pub fn counters<'l, const N: usize>(
         &mut self,
         name: &str,
@@ -54,7 +54,7 @@ impl<'a> Families<'a> {
         Ok(())
     }
 
-    /// A counter of seconds for each set of labels.
+    /// Writes a counter of seconds for each set of labels.
     pub fn seconds_counters<'l, const N: usize>(
         &mut self,
         name: &str,
@@ -70,18 +70,18 @@ impl<'a> Families<'a> {
         Ok(())
     }
 
-    /// A counter of seconds.
+    /// Writes a counter of seconds.
     pub fn seconds_counter(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         family.encode_counter::<NoLabelSet, f64, f64>(&seconds, None)
     }
 
-    /// One number that goes up and down.
+    /// Writes one number that goes up and down.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         self.gauges::<0>(name, help, [([], value)])
     }
 
-    /// One such number for each set of labels.
+    /// Writes a gauge for each set of labels.
     pub fn gauges<'l, const N: usize>(
         &mut self,
         name: &str,
@@ -95,13 +95,13 @@ impl<'a> Families<'a> {
         Ok(())
     }
 
-    /// Facts as labels of a metric that is always 1; the format adds `_info`.
+    /// Writes facts as labels of a metric that is always 1. The format adds `_info` to the name.
     pub fn info<const N: usize>(&mut self, name: &str, help: &str, labels: [Label<'_>; N]) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Info)?;
         family.encode_info(&labels)
     }
 
-    /// Durations in seconds: for each set of labels, the sum over some histograms.
+    /// Writes durations in seconds: a histogram for each set of labels, which is the sum of some histograms.
     pub fn latencies<'l, const N: usize>(
         &mut self,
         name: &str,
@@ -120,7 +120,7 @@ impl<'a> Families<'a> {
     }
 }
 
-/// The sum in seconds and the buckets, not cumulative, of some histograms together.
+/// Adds up some histograms. Returns the sum in seconds, and the buckets (not cumulative).
 fn merged(parts: &[&Latency]) -> (f64, Vec<(f64, u64)>) {
     let bounds = LATENCY_BOUNDS_US.iter().map(|&us| seconds(us)).chain([f64::INFINITY]);
     let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
@@ -139,7 +139,7 @@ fn seconds(us: u64) -> f64 {
     us as f64 / 1e6
 }
 
-/// Whole numbers without a fraction, as every reader of metrics expects.
+/// Writes a number; a whole number without a fraction, as readers of metrics expect.
 fn encode_number(metric: &mut MetricEncoder<'_>, value: f64) -> fmt::Result {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         metric.encode_gauge(&(value as i64))
@@ -148,7 +148,7 @@ fn encode_number(metric: &mut MetricEncoder<'_>, value: f64) -> fmt::Result {
     }
 }
 
-/// An empty label set must not open an empty pair of braces.
+/// Writes a value with labels. An empty label set must not become an empty pair of braces.
 fn labelled<const N: usize>(
     family: &mut MetricEncoder<'_>,
     labels: &[Label<'_>; N],

@@ -1,21 +1,21 @@
-//! What phase the process is in; one owner sets it, readiness and status read it.
+//! The phase of the process. Readiness and status read it.
 
 use tokio::sync::watch;
 
-/// Phases, in order.
+/// A phase of the process; the variants are in chronological order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lifecycle {
     /// The ports are not open yet.
     Starting,
     /// Every port accepts.
     Listening,
-    /// Told to end: not ready any more, sessions are ending.
+    /// The process was told to end: it is not ready any more, and sessions are ending.
     Draining,
 }
 
 impl Lifecycle {
-    /// Enters this phase unless it is over already: a SIGTERM during the start is not
-    /// undone by the ports opening. Whether it was entered.
+    /// Enters this phase, unless the process is already in it or in a later one: opening the ports
+    /// must not undo a SIGTERM during the start. Returns whether the phase was entered.
     pub fn enter(self, phase: &watch::Sender<Lifecycle>) -> bool {
         phase.send_if_modified(|now| {
             let forward = self > *now;
@@ -26,7 +26,7 @@ impl Lifecycle {
         })
     }
 
-    /// The word in `/topology`.
+    /// Returns the word in `/topology`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Lifecycle::Starting => "starting",

@@ -12,20 +12,20 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub enum LogStyle {
     /// One line for people, coloured on a terminal.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The target of the Kubernetes client's own lines.
+/// The log target of the Kubernetes client library.
 const API_CLIENT: &str = "kube_client";
 
-/// The log cannot be set up.
+/// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// `log.level`
+    /// `log.level` is wrong.
     #[error("log.level: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Only the first call of a process counts.
+    /// The log was already set up: it can be set up only once in a process.
     #[error("logging is set up already: {0}")]
     Again(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -33,7 +33,7 @@ pub enum LogsError {
 /// Sets up the process's log. `filter` is a level or a list of `target=level`.
 pub fn init_tracing(style: LogStyle, filter: &str) -> Result<(), LogsError> {
     let asked: Targets = filter.replace(' ', "").parse()?;
-    // The Kubernetes client tells of every request that fails, which the watch tells once itself.
+    // The Kubernetes client logs every request that fails. The proxy's watch logs a failure once itself.
     let filter = match filter.contains(API_CLIENT) {
         true => asked,
         false => asked.with_target(API_CLIENT, LevelFilter::OFF),

@@ -1,5 +1,5 @@
-//! Metric families with closed label enums, and the tracing set-up. Workers count
-//! in plain cells; collectors sum them when somebody scrapes.
+//! Metric families with closed label enums, and the set-up of the log. Workers count
+//! in plain cells; collectors sum them up at each scrape.
 
 mod cells;
 mod families;

@@ -1,4 +1,4 @@
-//! The process itself, under the names that every Prometheus dashboard knows.
+//! Metrics of the process, under the names that Prometheus dashboards expect.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -51,7 +51,7 @@ impl Collector for ProcessFamilies {
 
 fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The command name, second of the fields, may contain spaces and parentheses.
+    // The command name, the second field, may contain spaces and parentheses.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
@@ -67,6 +67,6 @@ fn resident_bytes() -> Option<f64> {
 }
 
 fn open_fds() -> Option<f64> {
-    // The listing itself holds one.
+    // Reading the folder itself opens one descriptor.
     Some(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
 }

@@ -1,4 +1,4 @@
-//! Whether the control thread still turns, for `/livez`, which another thread answers.
+//! Whether the control thread still runs, for `/livez`, which another thread answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A control thread that did not turn for so long is stuck for good.
+/// A control thread that did not run for this long counts as stuck.
 const LIMIT: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(1);
 
-/// When the control thread turned last. A clone tells the same.
+/// When the control thread ran last. Clones share the same data.
 #[derive(Debug, Clone)]
 pub struct Pulse {
     started: Instant,
-    /// Milliseconds after `started`, and one; 0: it is not watched yet.
+    /// Milliseconds after `started`, plus one; 0 before the first beat.
     last: Arc<AtomicU64>,
 }
 
@@ -25,7 +25,7 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// Marks the time each second, for as long as the thread of the caller turns.
+    /// Stores the time each second, as long as the calling thread runs.
     pub async fn beat(self) {
         loop {
             self.last.store(self.now(), Relaxed);
@@ -33,7 +33,7 @@ impl Pulse {
         }
     }
 
-    /// True if the thread that beats has not for a minute.
+    /// True if the last beat was more than a minute ago.
     pub fn stands_still(&self) -> bool {
         let last = self.last.load(Relaxed);
         last != 0 && Duration::from_millis(self.now().saturating_sub(last)) > LIMIT

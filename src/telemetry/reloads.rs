@@ -1,4 +1,4 @@
-//! What became of reloads: a broken file must raise an alert, not only a log line.
+//! Metrics of reloads: a broken file must raise an alert, not only a log line.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::cells::Cell;
 use super::families::Families;
 
-/// Counted by the control thread alone.
+/// Counts of reloads; only the control thread changes them.
 #[derive(Debug, Default)]
 pub struct ReloadMetrics {
-    /// Files taken over, changed or not.
+    /// Files accepted, changed or not.
     pub done: Cell,
     /// Files refused.
     pub failed: Cell,
-    /// 1 while the file is one that was refused, else 0.
+    /// 1 while the last file was refused, otherwise 0.
     pub stale: Cell,
 }
 
-/// `ReloadMetrics` as families.
+/// `ReloadMetrics` as metric families.
 #[derive(Debug)]
 pub struct ReloadFamilies(pub Arc<ReloadMetrics>);
 

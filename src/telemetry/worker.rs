@@ -1,9 +1,9 @@
-//! What one worker counts. Label values are closed enums: an index into an array,
-//! so that counting is an add and a scrape needs no map.
+//! The counts of one worker. Label values are closed enums and indexes of arrays, so that
+//! counting is an addition and a scrape needs no map.
 
 use super::cells::{Cell, Latency};
 
-/// Makes an enum whose variants are label values and array indices.
+/// Defines an enum whose variants are label values and array indexes.
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -23,11 +23,11 @@ macro_rules! label {
 }
 
 label! {
-    /// Why a client's connection ended, by who ended it.
+    /// Why a client's connection ended.
     Close {
         /// COM_QUIT or a clean end between statements.
         Quit = "quit",
-        /// The client vanished in the middle of something.
+        /// The client vanished in the middle of a command or an answer.
         ClientLost = "client_lost",
         /// The client broke the protocol.
         ClientProtocol = "client_protocol",
@@ -37,7 +37,7 @@ label! {
         LoginTimeout = "login_timeout",
         /// `timeouts.idle`.
         IdleTimeout = "idle_timeout",
-        /// `timeouts.client_read`: a part of a command came, and no more.
+        /// `timeouts.client_read`: the client sent only a part of a command.
         ClientReadTimeout = "client_read_timeout",
         /// `timeouts.client_write`: the client did not read its answer.
         ClientWriteTimeout = "client_write_timeout",
@@ -49,7 +49,7 @@ label! {
         Cordoned = "cordoned",
         /// The server was lost in the middle of an answer, or held state that cannot move.
         ServerLost = "server_lost",
-        /// The session's account is not configured any more, or the servers refuse its former password.
+        /// The session's account was removed from the configuration, or the servers refuse its old password.
         CredentialGone = "credential_gone",
         /// The server broke the protocol.
         ServerProtocol = "server_protocol",
@@ -61,17 +61,17 @@ label! {
 }
 
 label! {
-    /// Why a client was not let in.
+    /// Why a login was refused.
     Refused {
         /// A wrong password, or no such user.
         Password = "password",
-        /// The address, or this user name from it, failed too often.
+        /// Logins from the address, or of this user name from it, failed too often.
         Blocked = "blocked",
         /// `limits.max_connections_per_address`
         AddressConnections = "address_connections",
         /// `limits.max_user_connections`
         UserConnections = "user_connections",
-        /// The handshake was no handshake.
+        /// The client did not send a valid handshake response.
         Handshake = "handshake",
         /// The client went away in the middle of its login.
         Aborted = "aborted",
@@ -81,7 +81,7 @@ label! {
 }
 
 label! {
-    /// What a change of writer, or a lost server, meant for a session's statement.
+    /// The effect of a change of the writer, or of a lost server, on a session.
     Disruption {
         /// The session moved silently.
         Moved = "moved",
@@ -91,35 +91,35 @@ label! {
         Held = "held",
         /// The wait for a writer ended in an error.
         HoldExpired = "hold_expired",
-        /// Open transaction run again on another primary, with the same answers.
+        /// The open transaction was replayed on another primary, with the same answers.
         Replayed = "replayed",
-        /// Open transaction rolled back: 1213, 40001.
+        /// The open transaction was rolled back: error 1213, SQLSTATE 40001.
         RolledBack = "rolled_back",
-        /// COMMIT sent, no answer, and found on the new primary: OK.
+        /// A COMMIT got no answer, but its transaction was found on the new primary: OK.
         Committed = "committed",
-        /// Sent, no answer: 08007.
+        /// A write got no answer, so its outcome is unknown: SQLSTATE 08007.
         OutcomeUnknown = "outcome_unknown",
-        /// The answer broke off in the middle.
+        /// The answer was cut off in the middle.
         AnswerCut = "answer_cut",
-        /// State that could not move: 1053, 08S01, and the connection ends.
+        /// The session had state that cannot move: error 1053, SQLSTATE 08S01, and the connection ends.
         StateLost = "state_lost",
     }
 }
 
 label! {
-    /// What a TLS handshake with a server came to.
+    /// The result of a TLS handshake with a server.
     Handshake {
-        /// With certificates.
+        /// A full handshake, with certificates.
         Full = "full",
-        /// An earlier session went on.
+        /// An earlier TLS session was resumed.
         Resumed = "resumed",
-        /// It failed, or the server is not who it should be.
+        /// The handshake or the verification of the server failed.
         Failed = "failed",
     }
 }
 
 label! {
-    /// The mode of the port a session came through.
+    /// The mode of the port that the client connected to.
     Port {
         /// `mode = "primary"`
         Primary = "primary",
@@ -141,7 +141,7 @@ label! {
         TemporaryTable = "temporary_table",
         /// LOCK TABLES.
         LockTables = "lock_tables",
-        /// FLUSH TABLES … WITH READ LOCK and its like.
+        /// FLUSH TABLES … WITH READ LOCK and similar statements.
         ReadLock = "read_lock",
         /// GET_LOCK().
         NamedLock = "named_lock",
@@ -151,19 +151,19 @@ label! {
         Cursor = "cursor",
         /// HANDLER … OPEN.
         Handler = "handler",
-        /// COM_STMT_SEND_LONG_DATA without its execute yet.
+        /// COM_STMT_SEND_LONG_DATA whose COM_STMT_EXECUTE did not come yet.
         LongData = "long_data",
-        /// Warnings or an error that were not asked for yet.
+        /// Warnings or an error that the client may still ask for.
         Warnings = "warnings",
         /// SQL_CALC_FOUND_ROWS.
         FoundRows = "found_rows",
-        /// A sequence whose last value may be asked for.
+        /// A sequence whose last value the client may still ask for.
         Sequence = "sequence",
-        /// A variable that cannot be set elsewhere with the same meaning.
+        /// A variable that cannot be set to the same value on another connection.
         Variable = "variable",
         /// SET ROLE.
         Role = "role",
-        /// Something that neither the text nor a tracker named.
+        /// State that neither the text nor a session tracker names.
         Unknown = "unknown",
     }
 }
@@ -189,7 +189,7 @@ label! {
 }
 
 label! {
-    /// Where statements go.
+    /// The kind of server that a statement is sent to.
     Target {
         /// The primary.
         Primary = "primary",
@@ -199,25 +199,25 @@ label! {
 }
 
 label! {
-    /// Why a statement goes where it goes.
+    /// Why a statement is sent to its target.
     Reason {
         /// The port does not split.
         Port = "port",
-        /// In a transaction.
+        /// The session is in a transaction.
         Transaction = "in_transaction",
-        /// The session holds something.
+        /// The session is pinned to its server connection.
         Pinned = "pinned",
         /// `autocommit = 0`
         AutocommitOff = "autocommit_off",
-        /// It asks what the last statement did.
+        /// The statement asks what the last statement did.
         LooksBack = "looks_back",
-        /// No replica serves.
+        /// No replica serves reads.
         NoReplica = "no_replica",
-        /// No replica has the session's own writes yet.
+        /// No replica was fresh enough for the read's level.
         NotFresh = "not_fresh",
-        /// A replica refused it, or failed.
+        /// A replica refused the statement, or failed.
         Refused = "replica_refused",
-        /// A SELECT and its like.
+        /// A SELECT or a similar read.
         PlainRead = "plain_read",
         /// SHOW and DESCRIBE of definitions.
         Definitions = "definitions",
@@ -227,11 +227,11 @@ label! {
         Definition = "definition",
         /// FOR UPDATE, FOR SHARE.
         LockingRead = "locking_read",
-        /// GET_LOCK and its family.
+        /// GET_LOCK and related functions.
         NamedLock = "named_lock",
-        /// NEXTVAL and its family.
+        /// NEXTVAL and related functions.
         Sequence = "sequence",
-        /// The server's files.
+        /// Reads or writes a file of the server.
         ServerFile = "server_file",
         /// User variables set by an expression.
         UserVariable = "user_variable",
@@ -253,7 +253,7 @@ label! {
         SessionState = "session_state",
         /// PREPARE, EXECUTE as text.
         TextPrepared = "text_prepared",
-        /// LOCK TABLES and its like.
+        /// LOCK TABLES and similar statements.
         TableLock = "table_lock",
         /// Temporary tables.
         TemporaryTable = "temporary_table",
@@ -263,33 +263,33 @@ label! {
         NotUnderstood = "not_understood",
         /// A quote without end, or bytes that could be read in two ways.
         Ambiguous = "ambiguous",
-        /// A comment says so.
+        /// A comment overrides the class.
         Hint = "hint",
     }
 }
 
 label! {
-    /// What a worker asks a server for the reads that wait.
+    /// The kinds of questions that a worker asks servers for waiting reads.
     Question {
-        /// The primary: how far it is.
+        /// Asks the primary for its position.
         Position = "position",
-        /// A replica: whether it has come that far, or does soon.
+        /// Asks a replica to wait until it has a position.
         Wait = "wait",
-        /// Another server than the primary: whether it has any of what is being committed there.
+        /// Asks another server than the primary whether it already has writes that are being committed on the primary.
         Seen = "seen",
-        /// A Galera node: whether it has applied all that the cluster agreed on.
+        /// Asks a Galera node whether it has applied everything that the cluster agreed on.
         Step = "step",
     }
 }
 
 label! {
-    /// How a read that asked for freshness got it.
+    /// How a read that needs a certain position was answered.
     Fresh {
-        /// A replica was there already.
+        /// A replica already had the position.
         There = "there",
-        /// A replica was waited for.
+        /// The read waited until a replica had the position.
         Waited = "waited",
-        /// It went to the primary.
+        /// The primary answered the read.
         Primary = "primary",
     }
 }
@@ -305,10 +305,10 @@ impl Default for FreshCells {
 }
 
 impl FreshCells {
-    /// The levels that ask, strictest first.
+    /// The levels whose reads need a certain position, strictest first.
     pub const LEVELS: [&'static str; 2] = ["strong", "session"];
 
-    /// The count of reads at the level of this index with this outcome.
+    /// Returns the count of reads with this index of `LEVELS` and this outcome.
     pub fn at(&self, level: usize, outcome: Fresh) -> &Cell {
         static NOWHERE: Cell = Cell::zero();
         self.0.get(level).and_then(|cells| cells.get(outcome as usize)).unwrap_or(&NOWHERE)
@@ -327,7 +327,7 @@ impl Default for PlacedCells {
 }
 
 impl PlacedCells {
-    /// The count of statements of this kind that went to this target for this reason.
+    /// Returns the count of statements of this kind that were sent to this target for this reason.
     pub fn at(&self, kind: Kind, target: Target, reason: Reason) -> &Cell {
         static NOWHERE: Cell = Cell::zero();
         let cells = self.0.get(kind as usize).and_then(|t| t.get(target as usize));
@@ -335,7 +335,7 @@ impl PlacedCells {
     }
 }
 
-/// One worker's counts.
+/// The counts of one worker.
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
     /// Clients accepted, by port.
@@ -346,63 +346,64 @@ pub struct WorkerMetrics {
     pub closed: [Cell; Close::ALL.len()],
     /// Logins that were refused, by `Refused`.
     pub refused: [Cell; Refused::ALL.len()],
-    /// Commands that went to a server, by port.
+    /// Commands that were sent to a server, by port.
     pub statements: [Cell; Port::ALL.len()],
-    /// The same on ports that split, by kind, target and reason.
+    /// Statements on ports that split, by kind, target and reason.
     pub placed: PlacedCells,
-    /// Times that something began to keep a session on its connection, by what.
+    /// How often something began to keep a session on its connection, by what.
     pub pins: [Cell; Pin::ALL.len()],
-    /// How long it did, in microseconds.
+    /// How long sessions were kept on their connections, by what, in microseconds.
     pub pinned_us: [Cell; Pin::ALL.len()],
-    /// Reads that asked how fresh they are.
+    /// Reads that needed a server at a certain position, by level and outcome.
     pub fresh_reads: FreshCells,
-    /// Of those that went ahead, the ones whose answer was dropped.
+    /// Reads that a replica answered while the primary was asked for its position, and whose answer was dropped because
+    /// the primary had moved.
     pub overtaken: Cell,
-    /// How long they did.
+    /// How long reads waited for the primary's position and for a replica that has it.
     pub consistency_wait: Latency,
-    /// Questions asked for them, by kind,
+    /// Questions that servers were asked for waiting reads, by kind.
     pub questions: [Cell; Question::ALL.len()],
-    /// and the reads that shared these.
+    /// Reads that waited for these questions, by kind.
     pub asked: [Cell; Question::ALL.len()],
-    /// Reads waiting now because all replicas are behind, and the primary has enough of them.
+    /// Reads waiting now because all replicas are behind, and the primary's share of such reads is used up.
     pub waiting_for_replica: Cell,
     /// From the command read to the last byte of the answer written, by port.
     pub latency: [Latency; Port::ALL.len()],
     /// ERR packets that the proxy made itself.
     pub proxy_errors: Cell,
-    /// What failovers did to statements.
+    /// Effects of failovers on sessions.
     pub disruptions: [Cell; Disruption::ALL.len()],
     /// Statements waiting for a writer now.
     pub waiting_for_writer: Cell,
     /// Statements waiting for a server connection now (a limit is reached).
     pub waiting_for_connection: Cell,
-    /// Bytes from and to clients.
+    /// Bytes received from clients.
     pub bytes_in: Cell,
-    /// Bytes to clients.
+    /// Bytes sent to clients.
     pub bytes_out: Cell,
     /// Server connections opened.
     pub server_connects: Cell,
     /// Attempts to open a server connection that failed.
     pub server_connect_errors: Cell,
-    /// TLS handshakes with servers, by what they came to.
+    /// TLS handshakes with servers, by result.
     pub server_handshakes: [Cell; Handshake::ALL.len()],
     /// Server connections open now, in use or pooled.
     pub server_connections: Cell,
-    /// Of these, idle in the pool.
+    /// Server connections that are idle in the pool now.
     pub server_idle: Cell,
-    /// Connections taken over from a session that had left them.
+    /// Parked connections that were stolen from their session.
     pub steals: Cell,
-    /// Times that a session's state, or a prepared statement, went to a server connection.
+    /// How often a session's state, or a prepared statement, was sent to a server connection that did not have it.
     pub replays: Cell,
     /// Statements that had to wait for a connection.
     pub pool_waits: Cell,
-    /// Accepts that failed for want of file descriptors or memory.
+    /// Accepts that failed because of missing file descriptors or memory.
     pub accept_errors: Cell,
-    /// Raw sockets handed to a less loaded worker.
+    /// Accepted sockets handed to a less loaded worker.
     pub handed_over: Cell,
 }
 
-/// `cell_of(&m.closed, Close::Quit as usize)` without a panic path.
+/// Returns the cell at an index, as in `cell_of(&m.closed, Close::Quit as usize)`, without a panic path.
 pub fn cell_of(cells: &[Cell], index: usize) -> &Cell {
     static NOWHERE: Cell = Cell::zero();
     cells.get(index).unwrap_or(&NOWHERE)

@@ -1,5 +1,5 @@
-//! The workers' counts as metric families: summed, except where the difference
-//! between workers is what one wants to see.
+//! The workers' counts as metric families: summed up, except where the difference
+//! between workers matters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl WorkerFamilies {
         )
     }
 
-    /// Of the hundreds of combinations only those that occur.
+    /// Writes only those of the hundreds of combinations that occurred.
     fn placed(&self, families: &mut Families<'_>) -> fmt::Result {
         let mut counts = Vec::new();
         for &kind in Kind::ALL {
