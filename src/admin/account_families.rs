@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::monitor::Passing;
 use crate::telemetry::Families;
 
-/// One series for each of them.
+/// One series for each account that passes `read_only`.
 #[derive(Debug)]
 pub(super) struct AccountFamilies(pub watch::Receiver<Passing>);
 

@@ -1,4 +1,4 @@
-//! Which configuration is served, as a value that others are told and as a metric.
+//! Which configuration is served, as a value for reports and as metric families.
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ use crate::telemetry::Families;
 /// Which configuration a process serves. Field names are a contract: add, never rename.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServedConfig {
-    /// The SHA-256 of the file in hexadecimal, `********` in place of passwords and tokens in it. A file that was
-    /// refused does not count.
+    /// The SHA-256 of the file in hexadecimal, computed with `********` in place of passwords and tokens. A file that
+    /// was refused does not count.
     pub sha256: String,
-    /// Unix time in milliseconds since when.
+    /// Since when this configuration is served: Unix time in milliseconds.
     pub since_ms: u64,
-    /// The sum of the file that the process was started for and that is not there yet: until then it is not ready.
+    /// The SHA-256 of the file that the process was started for, while it waits for this file and is not ready.
     pub awaited: Option<String>,
 }
 
-/// `ServedConfig` as families.
+/// `ServedConfig` as metric families.
 #[derive(Debug)]
 pub(super) struct ConfigFamilies(pub watch::Receiver<ServedConfig>);
 

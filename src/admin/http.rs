@@ -1,4 +1,4 @@
-//! What the HTTP port answers, by path, method and right.
+//! The answers of the HTTP port, by path, method and authorization.
 
 use std::convert::Infallible;
 
@@ -21,18 +21,18 @@ const JSON: &str = "application/json";
 /// The header of `/readyz` with the SHA-256 of the configuration file that is served.
 const CONFIG: HeaderName = HeaderName::from_static("pointsman-config-sha256");
 
-/// How a request came.
+/// How a request was transported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
-    /// In the clear, on a port without a certificate.
+    /// Without TLS, on a port without a certificate.
     Open,
-    /// In the clear, on a port with a certificate: probes alone may.
+    /// Without TLS, on a port with a certificate: only the probes' paths are allowed.
     Plain,
-    /// By TLS.
+    /// With TLS.
     Encrypted,
 }
 
-/// The paths and what stands behind them.
+/// The paths, and the data that they serve.
 #[derive(Clone)]
 pub(super) struct Routes {
     pub state: AdminState,
@@ -40,7 +40,7 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// The answer to a request, whose body nobody reads.
+    /// Returns the answer to a request. The request's body is ignored.
     pub async fn answer<B>(
         &self,
         request: &Request<B>,
@@ -67,7 +67,7 @@ impl Routes {
         })
     }
 
-    /// Why a request is not answered that is none of a probe's.
+    /// Returns the refusal of a request that is not a probe's; None if the request is allowed.
     fn refused<B>(&self, request: &Request<B>, channel: Channel) -> Option<Response<Full<Bytes>>> {
         if channel == Channel::Plain {
             let text = "this port wants HTTPS for everything but /livez and /readyz\n";
@@ -120,13 +120,14 @@ impl Routes {
     }
 }
 
-/// The credential of an Authorization header with the scheme Bearer (RFC 6750).
+/// Returns the credential of an Authorization header with the scheme Bearer (RFC 6750).
 fn bearer(header: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = header.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
 }
 
-/// Compares digests in constant time, so that neither the text nor its length can be guessed byte by byte.
+/// Compares the digests of the tokens in constant time, so that neither the token nor its length can be guessed byte by
+/// byte.
 fn is_token(given: &[u8], token: &Secret) -> bool {
     let digest = |text: &[u8]| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text);
     let (given, token) = (digest(given), digest(token.expose().as_bytes()));

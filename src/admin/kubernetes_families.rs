@@ -1,5 +1,5 @@
-//! The watches of the Kubernetes API as metric families: a proxy that hears nothing
-//! from it works on, and somebody should know.
+//! The watches of the Kubernetes API as metric families. A proxy that cannot reach the API
+//! continues to work, and operators should notice.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::discovery::WatchState;
 use crate::telemetry::Families;
 
-/// One series for each resource.
+/// One series for each watched resource.
 #[derive(Debug)]
 pub(super) struct KubernetesFamilies(pub Vec<watch::Receiver<WatchState>>);
 

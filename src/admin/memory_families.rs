@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use crate::net::{Claim, MemoryBudget};
 use crate::telemetry::Families;
 
-/// See the module.
+/// The memory budget as metric families.
 #[derive(Debug)]
 pub(super) struct MemoryFamilies(pub Arc<MemoryBudget>);
 

@@ -1,5 +1,5 @@
 //! The HTTP endpoints: `/livez`, `/readyz`, `/metrics`, `/topology`. They read the
-//! snapshot and the workers' counts and change nothing. They have a thread of their own.
+//! snapshot and the workers' counts, and change nothing. They run on a separate thread.
 
 mod account_families;
 mod config_families;
@@ -44,26 +44,26 @@ use crate::telemetry::{
 };
 use crate::topology::{Snapshot, WriterChange};
 
-/// Changes of the writer, and what each was for the sessions.
+/// Changes of the writer, and the effects of each on the sessions.
 pub type ChangeCosts = Arc<VecDeque<(WriterChange, ChangeCost)>>;
 
-/// What the endpoints read; a clone reads the same.
+/// The data that the endpoints read. Clones share the same data.
 #[derive(Clone)]
 pub struct AdminState {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     lifecycle: watch::Receiver<Lifecycle>,
     live: watch::Receiver<Arc<Live>>,
     workers: Vec<Arc<WorkerMetrics>>,
-    /// The watches of the Kubernetes API; none without it.
+    /// The watches of the Kubernetes API; empty without Kubernetes.
     kubernetes: Vec<watch::Receiver<WatchState>>,
-    /// What changes of the writer were for the sessions.
+    /// The effects of changes of the writer on the sessions.
     costs: watch::Receiver<ChangeCosts>,
     /// Accounts that pass `read_only`.
     passing: watch::Receiver<Passing>,
-    /// Of the listeners, each once.
+    /// The modes of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
-    /// Of the control thread.
+    /// The pulse of the control thread.
     pulse: Pulse,
     /// Which configuration is served.
     config: watch::Receiver<ServedConfig>,
@@ -71,7 +71,7 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    /// `modes` are those of the configured listeners; the process is taken to begin now.
+    /// `modes` are those of the configured listeners. The start time of the process is set to now.
     pub fn new(
         modes: impl IntoIterator<Item = Mode>,
         workers: Vec<Arc<WorkerMetrics>>,
@@ -108,13 +108,13 @@ impl AdminState {
         }
     }
 
-    /// With what changes of the writer were for the sessions, as it becomes known.
+    /// Sets the effects of changes of the writer.
     pub fn with_costs(mut self, costs: watch::Receiver<ChangeCosts>) -> Self {
         self.costs = costs;
         self
     }
 
-    /// With the memory budget; before the first clone.
+    /// Sets the memory budget. Call it before the first clone.
     pub fn with_memory(mut self, memory: Arc<MemoryBudget>) -> Self {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(memory_families::MemoryFamilies(memory)));
@@ -122,13 +122,13 @@ impl AdminState {
         self
     }
 
-    /// With the pulse of the control thread.
+    /// Sets the pulse of the control thread.
     pub fn with_pulse(mut self, pulse: Pulse) -> Self {
         self.pulse = pulse;
         self
     }
 
-    /// With the configuration that is served; before the first clone.
+    /// Sets the configuration that is served. Call it before the first clone.
     pub fn with_config(mut self, config: watch::Receiver<ServedConfig>) -> Self {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(ConfigFamilies(config.clone())));
@@ -137,7 +137,7 @@ impl AdminState {
         self
     }
 
-    /// With the accounts that pass `read_only`, as they become known; before the first clone.
+    /// Sets the accounts that pass `read_only`. Call it before the first clone.
     pub fn with_passing(mut self, passing: watch::Receiver<Passing>) -> Self {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(AccountFamilies(passing.clone())));
@@ -146,7 +146,7 @@ impl AdminState {
         self
     }
 
-    /// With the watches of the Kubernetes API; before the first clone.
+    /// Sets the watches of the Kubernetes API. Call it before the first clone.
     pub fn with_kubernetes(mut self, watches: Vec<watch::Receiver<WatchState>>) -> Self {
         if let Some(registry) = Arc::get_mut(&mut self.registry)
             && !watches.is_empty()

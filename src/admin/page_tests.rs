@@ -1,4 +1,5 @@
-//! docs/metrics.md is made from what `/metrics` answers. `UPDATE_DOCS=1 cargo test --lib metrics_page` writes it anew.
+//! docs/metrics.md is generated from the answer of `/metrics`. `UPDATE_DOCS=1 cargo test --lib metrics_page` writes it
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,7 +10,7 @@ use crate::config::Config;
 use crate::discovery::WatchState;
 use crate::telemetry::exposition;
 
-/// An endpoint with all that can be registered.
+/// Returns endpoints with everything registered that can be.
 fn everything() -> AdminState {
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
     let passing: Passing = Arc::new(["root".into()].into());
@@ -37,7 +38,7 @@ fn everything() -> AdminState {
     .with_kubernetes(vec![watched])
 }
 
-/// A family, as its lines in the exposition say.
+/// A metric family, as described by its lines in the exposition.
 #[derive(Default)]
 struct Family {
     kind: String,

@@ -1,5 +1,5 @@
-//! `/metrics` and `/topology`: written once for everybody who waits for them, so that a crowd costs no more than one
-//! reader, and a probe waits for one page at most.
+//! `/metrics` and `/topology`: a page is written once for all requests that wait for it, so that many readers cost no
+//! more than one, and a probe waits for one page at most.
 
 use std::time::Duration;
 
@@ -18,31 +18,31 @@ pub(super) enum Page {
     Topology,
 }
 
-/// What a page says, and whether it could be written.
+/// The status and the content of a page.
 pub(super) type Written = (StatusCode, Bytes);
 
-/// Asks for pages.
+/// Requests pages from the task that writes them.
 #[derive(Debug, Clone)]
 pub(super) struct Pages(mpsc::UnboundedSender<(Page, oneshot::Sender<Written>)>);
 
-/// Between two pages the thread is free for this many times what the first one took.
+/// The pause after a page is this many times as long as writing the page took, so that the thread can serve probes.
 const PAUSE: u32 = 4;
-/// And no longer than this.
+/// The longest pause after a page.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 impl Pages {
-    /// Writes pages on the current runtime until nobody can ask any more.
+    /// Starts a task on the current runtime that writes pages until all clones of the returned value are dropped.
     pub fn start(state: AdminState) -> Self {
-        // Each connection asks once, and there are few.
+        // Unbounded is safe: each connection asks once, and the number of connections is limited.
         let (asked, waiting) = mpsc::unbounded_channel();
         tokio::spawn(write(state, waiting));
         Pages(asked)
     }
 
-    /// A page that was written after this was asked.
+    /// Returns a page that was written after this call.
     pub async fn get(&self, page: Page) -> Written {
         let (reply, answer) = oneshot::channel();
-        // Neither fails: the writer waits as long as anybody can ask.
+        // Neither can fail: the writer runs as long as `self` exists.
         let _ = self.0.send((page, reply));
         answer.await.unwrap_or_else(|_| failed("the page was not written\n"))
     }
@@ -62,7 +62,7 @@ async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, on
             let began = Instant::now();
             let written = render(&state, page);
             for (_, reply) in readers {
-                // Its reader may be gone.
+                // Fails if the reader is gone.
                 let _ = reply.send(written.clone());
             }
             sleep((began.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;

@@ -1,4 +1,4 @@
-//! The HTTP port: accepts whoever comes at once, plain or TLS, and closes each connection behind its answer.
+//! The HTTP port: accepts every connection at once, with or without TLS, and closes each connection after its answer.
 
 use std::future::Future;
 use std::io;
@@ -28,35 +28,35 @@ use super::seats::Seats;
 use crate::config::ClientIdentity;
 use crate::net::Peer;
 
-/// From accept to the end of the TLS handshake, and from there to the end of the request's head.
+/// The time limit from accept to the end of the TLS handshake, and again from there to the end of the request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
-/// From accept to the end of the answer, whoever reads slowly.
+/// The time limit from accept to the end of the answer, also for clients that read slowly.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(30);
-/// The longest head of a request; hyper's least.
+/// The longest head of a request, in bytes; the smallest value that hyper allows.
 const HEAD_BYTES: usize = 8192;
-/// Headers of a request.
+/// The most headers of a request.
 const MAX_HEADERS: usize = 64;
 /// The first byte of a TLS handshake (ContentType handshake), with which no HTTP request begins.
 const TLS_HANDSHAKE: u8 = 22;
-/// Without file descriptors accept fails at once, again and again.
+/// The pause after a failed accept: without free file descriptors accept fails at once, again and again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What every connection is served with.
+/// What every connection needs to be served.
 #[derive(Clone)]
 struct Service {
     routes: Routes,
-    /// One TLS handshake is computed at a time, so that probes come in between.
+    /// Lets only one TLS handshake be computed at a time, so that probes are served in between.
     turn: Arc<Semaphore>,
 }
 
-/// The certificate of the moment, as rustls wants it.
+/// The current certificate, prepared for rustls.
 #[derive(Default)]
 struct Certificate {
     of: Option<ClientIdentity>,
     ready: Option<Arc<ServerConfig>>,
 }
 
-/// Answers until the future is dropped. Connections that are open then go on.
+/// Accepts and answers until the future is dropped. Open connections continue then.
 pub async fn serve(listener: TcpListener, state: AdminState) {
     let live = state.live.clone();
     let service = Service {
@@ -77,7 +77,7 @@ pub async fn serve(listener: TcpListener, state: AdminState) {
             }
             Err(error) => {
                 tracing::warn!(%error, "the HTTP port cannot accept");
-                // The descriptor of the oldest may be what the next one needs.
+                // Ending the oldest connection frees a descriptor for the next one.
                 seats.evict();
                 tokio::time::sleep(PAUSE).await;
             }
@@ -86,13 +86,13 @@ pub async fn serve(listener: TcpListener, state: AdminState) {
 }
 
 impl Certificate {
-    /// None without `[admin.tls]`.
+    /// Returns the current certificate; None without `[admin.tls]`.
     fn current(&mut self, wanted: Option<&ClientIdentity>) -> Option<Arc<ServerConfig>> {
         if self.of.as_ref() != wanted {
             self.of = wanted.cloned();
             match wanted.map(server_config).transpose() {
                 Ok(ready) => self.ready = ready,
-                // The configuration was refused if it did not fit; the last one is better than none.
+                // Rare, since certificates are checked with the configuration. The last one is better than none.
                 Err(error) => tracing::error!("admin.tls: {error}; the former certificate stays"),
             }
         }
@@ -126,7 +126,7 @@ async fn connection(stream: TcpStream, tls: Option<Arc<ServerConfig>>, service: 
         match timeout(HEAD_LIMIT, handshake).await {
             Ok(Some(Ok(Ok(stream)))) => http(stream, Channel::Encrypted, service.routes).await,
             Ok(Some(Ok(Err(error)))) => tracing::debug!(%error, "HTTP: a TLS handshake failed"),
-            // Probes need not be encrypted: they say nothing that anybody may not know.
+            // Probes need not be encrypted: their answers are not secret.
             Ok(Some(Err(stream))) => http(stream, Channel::Plain, service.routes).await,
             Ok(None) | Err(_) => {}
         }
@@ -134,7 +134,8 @@ async fn connection(stream: TcpStream, tls: Option<Arc<ServerConfig>>, service: 
     .await;
 }
 
-/// A handshake: first what the client says, which costs nothing, then in turn what costs a signature.
+/// Runs a TLS handshake: first reads the client's hello, which costs little; then waits for its turn to compute the
+/// signature.
 async fn accept(
     stream: TcpStream,
     tls: Arc<ServerConfig>,

@@ -1,12 +1,12 @@
-//! Whether clients should be sent here: pure, so that every case is a test.
+//! Whether the proxy is ready for clients. A pure function, so that every case can be tested.
 
 use crate::config::{Fallback, Mode};
 use crate::telemetry::Lifecycle;
 use crate::topology::{Alarm, Snapshot};
 
-/// Ok, or why not, in one line. A port that writes needs a writer; where all
-/// ports only read, a server for reads is enough. The servers of a replica cluster have no writer and never will:
-/// with a port that only reads, a server for reads is enough there, too.
+/// Returns Ok, or why the proxy is not ready, in one line. A port that writes needs a writer; if all
+/// ports only read, a server for reads is enough. A replica cluster never has a writer: with a port
+/// that only reads, a server for reads is enough there, too.
 pub fn readiness(
     lifecycle: Lifecycle,
     snapshot: &Snapshot,

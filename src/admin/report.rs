@@ -1,4 +1,4 @@
-//! What `/topology` answers, as types that both its writer and `pointsman status`
+//! The answer of `/topology`, as types that both the endpoint and `pointsman status`
 //! use. Field names are a contract: add, never rename.
 
 use std::sync::Arc;
@@ -19,143 +19,143 @@ pub struct Report {
     pub pointsman: String,
     /// `starting`, `listening` or `draining`.
     pub state: String,
-    /// Milliseconds since the process began; rates are differences over this.
+    /// Milliseconds since the process began. A rate is the difference of two counts divided by the difference of this.
     pub uptime_ms: u64,
-    /// Grows with every change of anything in `servers`.
+    /// Grows with every change in `servers`.
     pub version: u64,
     /// Grows with each new writer.
     pub generation: u64,
     /// Name of the server that gets the writes.
     pub writer: Option<String>,
-    /// `several_candidates` or `no_candidate`: why there is no writer.
+    /// `several_candidates`, `no_candidate` or `former_primary`: why there is no writer.
     pub alarm: Option<String>,
-    /// Users of the configuration that pass `read_only` by their privileges, as asked at the primary; empty where no other
-    /// server can become one.
+    /// Users of the configuration that pass `read_only` by their privileges, according to the primary; empty if no
+    /// other server can become the primary.
     #[serde(default)]
     pub users_passing_read_only: Vec<String>,
-    /// `cordoned`, `draining`, `read_only`: what the operator's resource asks for.
+    /// `cordoned`, `draining`, `read_only`: what the operator's resource of the cluster asks for.
     #[serde(default)]
     pub maintenance: Vec<String>,
-    /// Which configuration it serves.
+    /// Which configuration the proxy serves.
     #[serde(default)]
     pub config: ServedConfig,
-    /// In the order of the configuration; pods by name.
+    /// The servers in the order of the configuration; pods by name.
     pub servers: Vec<ServerReport>,
     /// Changes of the writer, newest last.
     pub history: Vec<WriterChangeReport>,
-    /// All workers together.
+    /// The traffic of all workers together.
     pub traffic: Traffic,
-    /// The watches of the Kubernetes API, one for each resource; empty without it.
+    /// The watches of the Kubernetes API, one for each resource; empty without Kubernetes.
     #[serde(default)]
     pub kubernetes: Vec<KubernetesReport>,
 }
 
-/// What one watch of the Kubernetes API says.
+/// The state of one watch of the Kubernetes API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KubernetesReport {
     /// `pods`, `nodes` or `secrets`.
     pub resource: String,
-    /// If not, what is known of it is as old as `since_ms`.
+    /// True if the watch is connected. If not, the known state of the resource is as old as `since_ms`.
     pub connected: bool,
-    /// Unix time in milliseconds since when it is, or is not, connected.
+    /// Since when the watch is connected, or is not: Unix time in milliseconds.
     pub since_ms: u64,
-    /// Why it is not connected.
+    /// Why the watch is not connected.
     pub error: Option<String>,
 }
 
 /// One server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerReport {
-    /// As configured.
+    /// The name as configured; of a pod, its name.
     pub name: String,
-    /// As configured.
+    /// The address that the proxy connects to.
     pub address: String,
     /// `up`, `down` or `unknown`.
     pub health: String,
-    /// `primary` gets the writes, `replica` replicates or is another member of its group, `none` is neither.
+    /// `primary` (gets the writes), `replica` (replicates, or is another member of the primary's group) or `none`.
     pub role: String,
     /// `mysql` or `mariadb`.
     pub flavor: Option<String>,
-    /// Without MariaDB's `5.5.5-` of the greeting.
+    /// The version, without the `5.5.5-` that MariaDB puts in front in its greeting.
     pub version: Option<String>,
-    /// What the server says.
+    /// Whether the server says that it is read-only.
     pub read_only: Option<bool>,
-    /// Whether both replication threads run; null if it is no replica.
+    /// Whether both replication threads run; null if the server is not a replica.
     pub replicating: Option<bool>,
-    /// `host:port` that it replicates from.
+    /// The source that the server replicates from, as `host:port`.
     pub source: Option<String>,
-    /// `TLSv1.3` or `TLSv1.2`, by which the probes' connection is encrypted; null if it is not.
+    /// The TLS version of the probes' connection, `TLSv1.3` or `TLSv1.2`; null if it is not encrypted.
     #[serde(default)]
     pub tls: Option<String>,
     /// Milliseconds behind the primary, by its position; null if that is unknown.
     pub lag_ms: Option<u64>,
     /// Applied GTID position, in the server's notation.
     pub gtid: Option<String>,
-    /// Whether it gets reads.
+    /// Whether the server may get reads as a replica.
     pub serves_reads: bool,
-    /// What its pod's label says: `primary`, `replica` or `none`; null without labels.
+    /// The role in the pod's labels: `primary`, `replica` or `none`; null without labels.
     #[serde(default)]
     pub label: Option<String>,
-    /// Its pod is being deleted: it gets nothing new.
+    /// True if the pod is being deleted: the server gets no new work.
     #[serde(default)]
     pub deleting: bool,
-    /// Where it stands.
+    /// The zone of the server.
     #[serde(default)]
     pub zone: Option<String>,
     /// Probes in a row without an answer.
     pub missed_probes: u32,
     /// Round trip of the last answered probe in microseconds.
     pub probe_us: Option<u64>,
-    /// Of the last probe that failed.
+    /// The error of the last probe that failed.
     pub last_error: Option<String>,
 }
 
 /// One change of the writer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WriterChangeReport {
-    /// Unix time in milliseconds.
+    /// When the change was seen: Unix time in milliseconds.
     pub at_ms: u64,
     /// The old writer's name.
     pub from: Option<String>,
     /// The new writer's name.
     pub to: Option<String>,
-    /// In words.
+    /// The reason in words.
     pub reason: String,
-    /// The generation that it began.
+    /// The generation after the change.
     pub generation: u64,
-    /// Of a new writer, and two seconds later: what the change was for the sessions.
+    /// The effects on the sessions: only for a new writer, and known two seconds after the change.
     #[serde(default)]
     pub cost: Option<ChangeCost>,
 }
 
-/// What a change of the writer was for the sessions, up to two seconds after it.
+/// The effects of a change of the writer on the sessions, up to two seconds after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChangeCost {
     /// Milliseconds without a writer.
     pub without_writer_ms: u64,
-    /// Statements that waited for one.
+    /// Statements that waited for a writer.
     pub held: u64,
-    /// Of these, those whose wait ended in an error.
+    /// Statements whose wait for a writer ended in an error.
     pub hold_expired: u64,
-    /// Sessions that moved, and noticed nothing.
+    /// Sessions that moved to another server without noticing.
     pub moved: u64,
-    /// Reads that ran again elsewhere.
+    /// Reads that were retried on another server.
     pub retried: u64,
-    /// Transactions that ran again on the new primary, unnoticed.
+    /// Transactions that were replayed on the new primary without the client noticing.
     #[serde(default)]
     pub replayed: u64,
-    /// Transactions that were told to begin again.
+    /// Transactions that were rolled back, with an error to the client.
     pub rolled_back: u64,
     /// Writes whose outcome is unknown.
     pub outcome_unknown: u64,
-    /// Answers that broke off.
+    /// Answers that were cut off.
     pub answer_cut: u64,
-    /// Sessions that ended, for what they held.
+    /// Sessions that ended because they held state that cannot move.
     pub state_lost: u64,
 }
 
 impl ChangeCost {
-    /// The workers' counts since they began.
+    /// Returns the workers' counts since the start.
     pub fn counted(workers: &[Arc<WorkerMetrics>]) -> Self {
         let of = |effect: Disruption| {
             let cells = workers.iter().map(|worker| cell_of(&worker.disruptions, effect as usize).get());
@@ -175,7 +175,7 @@ impl ChangeCost {
         }
     }
 
-    /// What came since then.
+    /// Returns the difference to the counts in `before`.
     pub fn since(self, before: Self, without_writer_ms: u64) -> Self {
         ChangeCost {
             without_writer_ms,
@@ -191,20 +191,20 @@ impl ChangeCost {
         }
     }
 
-    /// Clients that were told something.
+    /// Returns how many clients noticed the change by an error or a lost connection.
     pub fn told(self) -> u64 {
         self.hold_expired + self.rolled_back + self.outcome_unknown + self.answer_cut + self.state_lost
     }
 }
 
-/// What passes through.
+/// The traffic of all clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// One for each mode that a listener has.
     pub ports: Vec<PortReport>,
     /// Connections to servers now.
     pub server_connections: u64,
-    /// Of these, idle in the pools.
+    /// Connections to servers that are idle in the pools now.
     pub server_idle: u64,
     /// Statements waiting for a writer now.
     pub waiting_for_writer: u64,
@@ -217,7 +217,7 @@ pub struct Traffic {
 pub struct PortReport {
     /// `primary`, `replica` or `split`.
     pub mode: String,
-    /// Connected now.
+    /// Clients connected now.
     pub clients: u64,
     /// Clients accepted since start.
     pub accepted: u64,
@@ -226,7 +226,7 @@ pub struct PortReport {
 }
 
 impl AdminState {
-    /// The state of this moment.
+    /// Returns the current state.
     pub fn report(&self) -> Report {
         let snapshot = Arc::clone(&self.snapshot.borrow());
         let uptime = SystemTime::now().duration_since(self.started).unwrap_or_default();
@@ -292,7 +292,7 @@ impl ServerReport {
         let role = match replication {
             _ if snapshot.writer == Some(server.id) => "primary",
             Some(_) => "replica",
-            // Of a group that is one.
+            // Another fit member of a replication group or Galera cluster counts as a replica.
             None if server.member.is_some_and(|member| member.fit) => "replica",
             None => "none",
         };
@@ -348,7 +348,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// MariaDB 10 and older put this in front, for old replicas.
+/// Returns the version without the prefix `5.5.5-`, which MariaDB 10 and older send for the sake of old replicas.
 fn plain_version(version: &str) -> &str {
     version.strip_prefix("5.5.5-").unwrap_or(version)
 }

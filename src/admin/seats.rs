@@ -1,5 +1,5 @@
-//! The connections of the HTTP port: so many at most, and the next one never waits. It takes the seat of the oldest
-//! connection of the address that has the most of them.
+//! Limits the connections of the HTTP port. A new connection never waits: if all seats are taken, it replaces the
+//! oldest connection of the address that has the most connections.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,16 +7,16 @@ use tokio::task::AbortHandle;
 
 use crate::net::Origin;
 
-/// Kubelet, Prometheus and a few people need a handful. What this bounds is what others can hold.
+/// The most connections at a time. Kubelet, Prometheus and a few people need only a handful; this limits other clients.
 pub(super) const SEATS: usize = 256;
 
-/// The connections that may be open.
+/// The open connections.
 #[derive(Default)]
 pub(super) struct Seats {
-    /// The oldest first.
+    /// The connections, oldest first.
     taken: VecDeque<Seat>,
-    /// How many of these an address has. Kept, and not counted when it is needed: a crowd comes in one turn, and a
-    /// probe waits behind it.
+    /// How many connections each address has. Stored instead of counted when needed: many connections can be accepted
+    /// in a row, and a probe waits behind them.
     held: HashMap<Origin, usize>,
 }
 
@@ -26,7 +26,8 @@ struct Seat {
 }
 
 impl Seats {
-    /// Makes room for one more connection: ends another one if all seats are taken. Returns the address that lost one.
+    /// Makes room for one more connection: ends another one if all seats are taken. Returns the address of a connection
+    /// that was ended while still in use.
     pub fn make_room(&mut self) -> Option<Origin> {
         if self.taken.len() < SEATS {
             return None;
@@ -44,8 +45,8 @@ impl Seats {
         self.taken.push_back(Seat { of, task });
     }
 
-    /// Ends the oldest connection of the address that has the most. A connection that is new lives until the whole
-    /// table was filled again, which is longer than an answer to a probe takes, however many come.
+    /// Ends the oldest connection of the address that has the most connections, and returns that address. A new
+    /// connection lives at least until all seats were filled again, which takes longer than the answer to a probe.
     pub fn evict(&mut self) -> Option<Origin> {
         let most = self.held.values().copied().max()?;
         let oldest = self.taken.iter().position(|seat| self.held.get(&seat.of) == Some(&most))?;

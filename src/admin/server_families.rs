@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::telemetry::Families;
 use crate::topology::{Health, Server, Snapshot};
 
-/// The servers as last probed.
+/// The servers, with the results of the last probes.
 #[derive(Debug)]
 pub(super) struct ServerFamilies(pub watch::Receiver<Arc<Snapshot>>);
 

@@ -12,7 +12,7 @@ use crate::topology::{
     Alarm, Facts, Flavor, GtidSet, Health, Maintenance, Replication, Server, ServerId, WriterChange,
 };
 
-/// The endpoints on a loopback socket, and the other ends of what they read.
+/// The endpoints on a loopback socket, and the senders of the data that they read.
 struct Admin {
     address: std::net::SocketAddr,
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -42,7 +42,7 @@ impl Admin {
             live.subscribe(),
             Arc::default(),
         );
-        // As the program binds it: the standard library lets 128 wait, and the crowd's others would be reset.
+        // Binds as the program does: with the standard library's backlog of 128, further connections would be reset.
         let listener = crate::net::Listener::bind_alone("127.0.0.1:0").unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
@@ -95,7 +95,7 @@ fn server(id: u32, name: &str, facts: Option<Facts>, serves_reads: bool) -> Arc<
     let missed = if facts.is_some() { 0 } else { 3 };
     let last_error = facts.is_none().then(|| "connection refused".into());
     let fresh = Server::new(ServerId(id), name.into(), format!("{name}:3306").into());
-    // It knows better than the server itself.
+    // `Server::lag` is the lag that the proxy computed; it counts more than what the server reports.
     let behind = facts.as_ref().and_then(|facts| facts.replication.as_ref());
     let lag = behind.map(|_| Duration::from_millis(250));
     Arc::new(Server { health, missed, last_error, facts, lag, serves_reads, ..fresh })
@@ -182,7 +182,7 @@ async fn readyz_of_a_replica_port_follows_the_fallback() {
     assert_eq!(admin.get("/readyz").await.status, 200, "a replica is enough");
 }
 
-/// Its servers replicate from another site's primary: who reads must find the read-only port all the same.
+/// The servers replicate from another site's primary. The proxy must be ready nevertheless if it has a read-only port.
 #[tokio::test]
 async fn readyz_of_a_replica_cluster_needs_a_port_that_only_reads() {
     for (modes, status) in
@@ -320,8 +320,8 @@ async fn metrics_are_whole_families() {
     check_exposition(&answer.body);
 }
 
-/// Every sample belongs to a family that began with HELP and TYPE, families come
-/// once, and every value is a number.
+/// Checks that every sample belongs to a family that began with HELP and TYPE, that every family
+/// occurs once, and that every value is a number.
 fn check_exposition(text: &str) {
     let mut families = HashSet::new();
     let (mut help, mut family, mut kind) = (String::new(), String::new(), String::new());
@@ -405,7 +405,7 @@ async fn more_silent_connections_than_seats_keep_no_probe_waiting() {
 #[tokio::test]
 async fn a_connection_ends_behind_its_answer() {
     let admin = Admin::start(&[Mode::Primary]).await;
-    // Without "Connection: close": `send` reads to the end all the same.
+    // The request does not have "Connection: close". `send` reads to the end, so the server must close the connection.
     let answer = admin.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!((answer.status, answer.headers["connection"].as_str()), (200, "close"));
 }
@@ -448,7 +448,7 @@ async fn every_reader_of_a_crowd_gets_a_page() {
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.len() > 100));
 }
 
-/// Runs them side by side.
+/// Runs the futures concurrently.
 async fn futures_of<F: Future<Output = Answer>>(all: impl Iterator<Item = F>) -> Vec<Answer> {
     let mut waiting: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|cx| {
