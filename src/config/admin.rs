@@ -1,4 +1,4 @@
-//! `[admin]`: the HTTP port, and who may ask it for what.
+//! `[admin]`: the HTTP port, its certificate and its access token.
 
 use super::defaults;
 use super::reader::Section;
@@ -6,16 +6,16 @@ use super::tls::{self, ClientIdentity};
 use super::types::Secret;
 use super::values::{Use, check_address, is_variable};
 
-/// What of `[admin]` a reload replaces.
+/// The part of `[admin]` that a reload replaces.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AdminAccess {
-    /// `token`: what everything but the probes' paths asks for; None: nothing asks for one.
+    /// `token`: required for all paths except the probes'; None: no token is required.
     pub token: Option<Secret>,
-    /// `[admin.tls]`: the port's own certificate; None: plain HTTP.
+    /// `[admin.tls]`: the port's certificate; None: plain HTTP.
     pub tls: Option<ClientIdentity>,
 }
 
-/// Reads the section: the address, or None for "off", and the rest.
+/// Reads the section. Returns the address (None for "off") and the other settings.
 pub(super) fn admin(s: &Section<'_>) -> (Option<String>, AdminAccess) {
     let http = http(s);
     let tls = s.table("tls", |s| tls::identity(s).filter(|identity| tls::is_usable(s, identity)));
@@ -34,7 +34,7 @@ fn http(s: &Section<'_>) -> Option<String> {
     Some(text)
 }
 
-/// At most one of `token`, `token_file` and `token_env`.
+/// Reads the token from at most one of `token`, `token_file` and `token_env`.
 fn token(s: &Section<'_>) -> Option<Secret> {
     let given: Vec<_> = ["token", "token_file", "token_env"]
         .into_iter()
@@ -48,7 +48,7 @@ fn token(s: &Section<'_>) -> Option<Secret> {
     let (key, found) = given.into_iter().next()?;
     let line = found.line;
     let token = match (key, found.value.as_str()) {
-        // Not what stands there: it may be the token all the same.
+        // The message must not show the value: it may be the token.
         (_, None) => Err("is no text; write it in quotes".to_owned()),
         ("token_file", Some(path)) => s.secret_file(path),
         ("token_env", Some(name)) => (s.reader.env)(name).ok_or_else(|| match is_variable(name) {
@@ -58,7 +58,7 @@ fn token(s: &Section<'_>) -> Option<Secret> {
         (_, Some(text)) => Ok(text.to_owned()),
     };
     let wrong = match token {
-        // An empty one would be right for whoever sends none.
+        // An empty token would match a request with an empty token.
         Ok(token) if token.is_empty() => "is empty; write a long random text".to_owned(),
         Ok(token) if !token.bytes().all(|b| b.is_ascii_graphic()) => {
             "has a space, a control character or one outside of ASCII, which no HTTP header can carry; write others"

@@ -1,11 +1,11 @@
-//! What no single key shows: duplicates, and what a reload changes.
+//! Checks that concern more than one key: duplicates, and what a reload changes.
 
 use std::collections::HashMap;
 
 use super::reader::Section;
 use super::types::{Fixed, Live};
 
-/// Notes a problem for each value that stood before; `key` is relative to the section.
+/// Notes a problem for each value that occurred before; `key` is relative to the section.
 pub(super) fn no_duplicates<'v>(
     section: &Section<'_>,
     key: &str,
@@ -26,7 +26,7 @@ pub(super) fn no_duplicates<'v>(
 }
 
 impl Fixed {
-    /// The keys whose change needs a restart.
+    /// Returns the keys that differ in `new`; their change needs a restart.
     pub fn changes(&self, new: &Fixed) -> Vec<String> {
         let compared = [
             ("workers", self.workers != new.workers),
@@ -41,7 +41,7 @@ impl Fixed {
 }
 
 impl Live {
-    /// The parts that a reload changes, for the log.
+    /// Returns the parts that a reload to `new` changes, for the log.
     pub fn changes(&self, new: &Live) -> Vec<String> {
         let compared = [
             ("admin", self.admin != new.admin),

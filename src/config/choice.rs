@@ -1,18 +1,18 @@
-//! Settings with a closed set of words, the same table for reading and writing.
+//! Settings with a closed set of words. One table is used for both reading and writing.
 
 use super::types::{DiscoveryKind, Fallback, Level, LogFormat, LostCommit, Mode, Replay};
 
-/// An enum that a word in the file names.
+/// An enum whose values are words in the file.
 pub trait Choice: Copy + PartialEq + 'static {
-    /// Every word and what it means.
+    /// Every word and its value.
     const WORDS: &'static [(&'static str, Self)];
 
-    /// The word in the file.
+    /// Returns the word in the file.
     fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, value)| *value == self).map_or("?", |(word, _)| word)
     }
 
-    /// What a word means, if it is one of them.
+    /// Returns the value of a word, if it is one of `WORDS`.
     fn from_word(text: &str) -> Option<Self> {
         Self::WORDS.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
     }

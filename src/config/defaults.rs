@@ -1,5 +1,5 @@
-//! The built-in defaults, each in one place. `config/pointsman.toml` states them
-//! too, and a test holds the two together.
+//! The built-in defaults. `config/pointsman.toml` states them, too, and a test checks that
+//! both are the same.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ pub(super) const WEIGHT: u16 = 1;
 /// `admin.http`
 pub(super) const ADMIN_HTTP: &str = "0.0.0.0:9090";
 
-/// Data threads when the file says 0 or nothing: one per core.
+/// Returns the number of data threads if the file says 0 or nothing: one per core.
 pub(super) fn workers() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The ports of a file without `[[listeners]]`.
+/// Returns the listeners of a file without `[[listeners]]`.
 pub(super) fn listeners() -> Vec<Listener> {
     let listener = |name, address: &str, mode| Listener {
         name: Arc::from(name),

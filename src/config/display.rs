@@ -32,7 +32,7 @@ impl Display for Config {
     }
 }
 
-/// A basic TOML string.
+/// Returns a text as a basic TOML string.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
@@ -110,7 +110,7 @@ fn write_servers_tls(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) 
     write_text(f, "key_file", tls.identity.as_ref().map(|identity| &*identity.key_file))
 }
 
-/// Hidden, or where it is.
+/// Writes where a password is, or `********` for one in the file.
 fn write_password(f: &mut Formatter<'_>, of: &Account, secrets: &[SecretUse]) -> fmt::Result {
     match secrets.iter().find(|used| used.account == *of) {
         Some(SecretUse { at, .. }) => writeln!(f, "secret = {}", quoted(&at.to_string())),

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration file, in words for the person who wrote it.
+//! The errors of a configuration file, in words for the person who wrote it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,32 +9,32 @@ pub enum ConfigError {
     /// The file itself cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// As given.
+        /// The path as given.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Not TOML.
+    /// The file is not TOML.
     #[error("line {line}: not valid TOML: {message}")]
     Syntax {
-        /// 1-based.
+        /// The line, counted from 1.
         line: usize,
-        /// The TOML parser's words.
+        /// The message of the TOML parser.
         message: String,
     },
-    /// TOML, but not a configuration: every problem, one a line, in the file's order.
+    /// The file is TOML, but not a valid configuration: all problems, in the order of the file.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<Problem>),
 }
 
-/// One thing that is wrong: where, which key, what, and what to write instead.
+/// One problem in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// 1-based; None if the key is missing altogether.
+    /// The line, counted from 1; None if there is none, as for a missing key.
     pub line: Option<usize>,
-    /// The key's full path, `monitor.interval`.
+    /// The key's full path, for example `monitor.interval`.
     pub key: String,
-    /// What is wrong, and what to write.
+    /// What is wrong, and what to write instead.
     pub text: String,
 }
 

@@ -7,32 +7,32 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use toml::de::{DeTable, DeValue};
 
-/// Keys whose values are secrets when they stand in the file itself.
+/// Keys whose values in the file are secrets.
 const SECRETS: [&str; 2] = ["password", "token"];
-/// In place of such a value, as `check` prints it.
+/// Replaces the value of a secret; the same as in the output of `check`.
 const HIDDEN: &str = "\"********\"";
 
 /// The SHA-256 of a configuration file, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Of the file as it is. Not to be shown: a password in the file could be guessed by it.
+    /// The sum of the unchanged file. Must not be shown: it could be used to guess a password in the file.
     whole: Arc<str>,
-    /// Of the file with `********` in place of passwords and tokens: the same if the file has none.
+    /// The sum of the file with `********` in place of passwords and tokens. Equal to `whole` if the file has none.
     shown: Arc<str>,
 }
 
 impl Fingerprint {
-    /// Of a file with this text.
+    /// Computes the fingerprint of a file with this text.
     pub fn of(text: &str) -> Self {
         Fingerprint { whole: sha256(text), shown: sha256(&without_secrets(text)) }
     }
 
-    /// What anybody may see.
+    /// Returns the sum that may be shown.
     pub fn shown(&self) -> &Arc<str> {
         &self.shown
     }
 
-    /// True if this is the file that somebody names by its SHA-256, with or without the secrets in it.
+    /// True if `named` is the SHA-256 of this file, with or without the secrets in it.
     pub fn is(&self, named: &str) -> bool {
         named.eq_ignore_ascii_case(&self.whole) || named.eq_ignore_ascii_case(&self.shown)
     }
@@ -41,7 +41,7 @@ impl Fingerprint {
 fn sha256(text: &str) -> Arc<str> {
     let mut hex = String::with_capacity(64);
     for byte in digest(&SHA256, text.as_bytes()).as_ref() {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
     hex.into()
@@ -52,7 +52,7 @@ fn without_secrets(text: &str) -> String {
     if let Ok(root) = DeTable::parse(text) {
         collect(root.get_ref(), &mut found);
     }
-    // From behind, so that what is still to be replaced stays where it is.
+    // Replaces from the end to the beginning, so that the remaining positions stay valid.
     found.sort_by_key(|span| std::cmp::Reverse(span.start));
     let mut text = text.to_owned();
     for span in found {
@@ -63,7 +63,7 @@ fn without_secrets(text: &str) -> String {
     text
 }
 
-/// The places of secrets' values, in this table and those in it.
+/// Collects the positions of secrets' values in this table and the tables in it.
 fn collect(table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
     for (key, value) in table.iter() {
         match value.get_ref() {

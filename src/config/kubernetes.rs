@@ -1,5 +1,5 @@
 //! `[discovery]` with kind = "kubernetes": which pods are the servers, and what their
-//! labels mean. What each preset stands for is the business of `discovery`.
+//! labels mean. The module `discovery` defines the presets.
 
 use std::fmt::{self, Formatter};
 use std::num::NonZeroU16;
@@ -12,26 +12,26 @@ use super::choice::Choice;
 use super::display::quoted;
 use super::reader::{Found, Section};
 
-/// Which pods, and how they are read.
+/// Which pods are the servers, and how their labels are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kubernetes {
-    /// None: the namespace that the proxy itself runs in.
+    /// The namespace of the pods; None: the namespace that the proxy itself runs in.
     pub namespace: Option<Arc<str>>,
-    /// Whose labels the pods carry.
+    /// The operator or chart whose labels the pods have.
     pub preset: Preset,
     /// `<c>` in the preset's selector; empty with `custom`.
     pub cluster: Arc<str>,
-    /// `<component>` in the preset's selector, where it has one.
+    /// `<component>` in the preset's selector, if it has one.
     pub component: Arc<str>,
-    /// In place of the preset's.
+    /// The port of the pods; None: the preset's.
     pub port: Option<PodPort>,
-    /// The zone of a pod may be asked of its node, which needs a ClusterRole.
+    /// True if the zone of a pod may be read from its node, which needs a ClusterRole.
     pub read_nodes: bool,
-    /// What the operator's resource of the cluster says is heeded, too.
+    /// True if the operator's resource of the cluster is read, too.
     pub read_resource: bool,
-    /// Zones by the pod's name.
+    /// The zones of pods, by the pod's name.
     pub zones: Vec<PodZone>,
-    /// With `custom` only.
+    /// The meaning of labels; only with `custom`.
     pub labels: Labels,
 }
 
@@ -40,35 +40,35 @@ pub struct Kubernetes {
 pub struct PodZone {
     /// The pod's name.
     pub server: Arc<str>,
-    /// Where it stands.
+    /// The pod's zone.
     pub zone: Arc<str>,
 }
 
 /// `discovery.port`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodPort {
-    /// A container port's name.
+    /// The name of a container port.
     Name(Arc<str>),
-    /// Its number.
+    /// The number of a port.
     Number(NonZeroU16),
 }
 
 /// What a custom cluster's labels mean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Labels {
-    /// A label selector as `kubectl -l` takes it.
+    /// A label selector in the format of `kubectl -l`.
     pub selector: Arc<str>,
-    /// The label that carries the role; empty: there is none, and the probes decide.
+    /// The label with the role; empty: there is none, and the probes decide.
     pub role: Arc<str>,
     /// The role's values that mean primary.
     pub primary: Vec<Arc<str>>,
     /// The role's values that mean replica.
     pub replica: Vec<Arc<str>>,
-    /// `key=value` that a pod must carry for its role to be believed; empty: nothing.
+    /// The label `key=value` that a pod must have for its role to count; empty: none is needed.
     pub health: Arc<str>,
-    /// What a pod without a role is.
+    /// How a pod without a role is treated.
     pub no_role: NoRole,
-    /// Pods with one of these labels (`key` or `key=value`) are left out.
+    /// Pods with one of these labels (`key` or `key=value`) are ignored.
     pub leave_out: Vec<Arc<str>>,
 }
 
@@ -99,24 +99,24 @@ pub enum Preset {
     Canonical,
     /// Bitnami's charts.
     Bitnami,
-    /// As the rest of the section says.
+    /// A custom cluster, which the other keys of the section describe.
     Custom,
 }
 
 /// `discovery.no_role`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NoRole {
-    /// It is no server of ours; it is being set up, perhaps.
+    /// The pod is ignored: it may be being set up.
     #[default]
     LeaveOut,
-    /// A replica.
+    /// The pod is a replica.
     Replica,
-    /// A replica, too; but as long as no pod carries the role the probes decide alone.
+    /// The pod is a replica; but as long as no pod has a role, the probes alone decide.
     Probe,
 }
 
 impl Preset {
-    /// Whether `read_resource` means something here.
+    /// True if `read_resource` is possible with this preset.
     fn has_resource(self) -> bool {
         matches!(self, Preset::MariaDbOperator | Preset::MariaDbOperatorGalera | Preset::Moco)
     }
@@ -152,7 +152,7 @@ const CUSTOM_KEYS: [&str; 7] =
 const KEYS: [&str; 8] =
     ["namespace", "preset", "cluster", "component", "port", "read_nodes", "read_resource", "zones"];
 
-/// Every key of the kind is a known one also where it has no business: then this says so.
+/// Notes a problem for each key that only kind = "kubernetes" has. So the message is not "not a known key".
 pub(super) fn refuse_all(s: &Section<'_>) {
     refuse(s, &KEYS, "belongs to kind = \"kubernetes\"; leave it out");
     refuse(s, &CUSTOM_KEYS, "belongs to kind = \"kubernetes\"; leave it out");
@@ -211,7 +211,7 @@ fn component(s: &Section<'_>, preset: Preset) -> Arc<str> {
         Preset::Canonical => label_text(s, "component", "mysql-k8s"),
         Preset::KubeBlocks if s.get("component").is_none() => "mysql".into(),
         Preset::KubeBlocks => label_text(s, "component", "mysql"),
-        // Said already.
+        // `kubernetes` has already noted the problem.
         Preset::Custom => "".into(),
         _ => {
             refuse(s, &["component"], "goes with the presets \"kubeblocks\" and \"canonical\"; leave it out");
@@ -248,7 +248,7 @@ fn labels(s: &Section<'_>) -> Labels {
     }
 }
 
-/// What goes into a label selector or a path of the API.
+/// Reads a text that is used in a label selector or in a path of the API.
 fn label_text(s: &Section<'_>, key: &'static str, example: &str) -> Arc<str> {
     let (text, line) = s.required_text(key, example);
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) {
@@ -283,7 +283,7 @@ fn zones(s: &Section<'_>) -> Vec<PodZone> {
     zones
 }
 
-/// The section's keys below `kind`.
+/// Writes the section's keys, except `kind`.
 pub(super) fn write(f: &mut Formatter<'_>, kubernetes: &Kubernetes) -> fmt::Result {
     let Kubernetes { namespace, preset, cluster, component, port, read_nodes, read_resource, zones, labels } =
         kubernetes;

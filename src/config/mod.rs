@@ -1,5 +1,5 @@
-//! TOML to parsed types. Every key is documented in `config/pointsman.toml`;
-//! unknown keys are errors that name the key and the nearest known one.
+//! Reads the TOML configuration into types. Every key is documented in `config/pointsman.toml`.
+//! An unknown key is an error that names the key and the nearest known key.
 
 mod admin;
 mod check;

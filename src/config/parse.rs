@@ -1,4 +1,4 @@
-//! Sections of the file to the types, with the defaults.
+//! Reads the sections of the file into the types, with the defaults.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -19,25 +19,25 @@ use super::tls;
 use super::types::*;
 use super::values::{Use, is_log_filter};
 
-/// The least a setting may be where 0 makes no sense.
+/// The shortest duration for settings for which 0 makes no sense.
 const SOME: Duration = Duration::from_millis(1);
-/// Probing more often than this costs more than it tells.
+/// The shortest `monitor.interval`: probing more often costs more than it is worth.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// `discovery.servers.weight` at most.
+/// The largest `discovery.servers.weight`.
 const HEAVIEST: u16 = 1000;
 
 impl Config {
-    /// Reads a file; `password_file` is relative to the folder it stands in.
+    /// Reads a file; a `password_file` is relative to the folder of the file.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        // There may be passwords in it.
+        // Zeroized when dropped: the text may contain passwords.
         let text = Zeroizing::new(text);
         let base_dir = path.parent().unwrap_or(Path::new(""));
         Config::parse(&text, base_dir)
     }
 
-    /// Reads the text of a file that stands in `base_dir`.
+    /// Reads the text of a file in the folder `base_dir`.
     pub fn parse(text: &str, base_dir: &Path) -> Result<Config, ConfigError> {
         read(&Reader::new(text, base_dir, &|name| std::env::var(name).ok()))
     }
@@ -119,7 +119,7 @@ fn listeners(root: &Section<'_>) -> (Vec<Listener>, Levels) {
     (read.into_iter().map(|(listener, ..)| listener).collect(), levels)
 }
 
-/// A port that never reads from a replica has no use for a level: who writes one expects something else.
+/// Reads the level of a listener. A level on a port that never reads from a replica is a problem: it would do nothing.
 fn level_of_listener(s: &Section<'_>, mode: Mode) -> Option<Level> {
     let found = s.get("consistency")?;
     if mode == Mode::Primary && s.get("mode").is_some() {
@@ -129,7 +129,7 @@ fn level_of_listener(s: &Section<'_>, mode: Mode) -> Option<Level> {
     level(s)
 }
 
-/// `consistency`, if it is given.
+/// Reads `consistency`, if it is given.
 fn level(s: &Section<'_>) -> Option<Level> {
     s.get("consistency").map(|_| s.choice("consistency", Level::Strong))
 }
@@ -297,7 +297,7 @@ fn notify(s: &Section<'_>, discovery: &Discovery) -> Notify {
     let webhook = s.text("webhook").and_then(|(url, line)| match Webhook::parse(&url) {
         Ok(webhook) => Some(webhook),
         Err(wrong) => {
-            // A URL may carry a password or a token.
+            // The message does not show the URL, which may contain a password or a token.
             let text = format!("{wrong}; write \"http://alerts.monitoring.svc:8080/pointsman\"");
             s.problem(Some(line), "webhook", text);
             None

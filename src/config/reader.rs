@@ -1,5 +1,5 @@
-//! Reads a parsed TOML document key by key. Each read makes its key known, so that
-//! what was never asked for is an unknown key; every problem is kept, not the first.
+//! Reads a parsed TOML document key by key. Reading a key makes it known; keys of the file that
+//! were never read are unknown keys. All problems are collected, not only the first.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,14 +11,14 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Problem};
 use super::types::SecretUse;
 
-/// Looks an environment variable up; a parameter so that tests need not change the process.
+/// Looks up an environment variable. A parameter, so that tests need not change the environment of the process.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One document being read.
 pub(super) struct Reader<'a> {
     /// The whole file.
     pub text: &'a str,
-    /// What `password_file` is relative to.
+    /// The folder to which `password_file` is relative.
     pub base_dir: &'a Path,
     pub env: Env<'a>,
     problems: RefCell<Vec<Problem>>,
@@ -28,10 +28,10 @@ pub(super) struct Reader<'a> {
     secrets: RefCell<Vec<SecretAt>>,
 }
 
-/// A Kubernetes Secret that the file names: for whom, on which line, by which key.
+/// A Kubernetes Secret that the file names: its use, the line, and the full path of the key.
 type SecretAt = (SecretUse, usize, String);
 
-/// A value and where it stands.
+/// A value and its line.
 pub(super) struct Found<'a> {
     pub value: &'a DeValue<'a>,
     pub line: usize,
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Parses the text; `read` takes the root table apart.
+    /// Parses the text, and calls `read` with the root table.
     pub fn document<T>(&self, read: impl FnOnce(&Section<'_>) -> T) -> Result<T, ConfigError> {
         let root = DeTable::parse(self.text).map_err(|e| ConfigError::Syntax {
             line: e.span().map_or(1, |span| self.line(&span)),
@@ -74,27 +74,27 @@ impl<'a> Reader<'a> {
         self.problems.borrow_mut().push(Problem { line, key: key.into(), text: text.into() });
     }
 
-    /// Notes a file that the configuration was read from besides its own.
+    /// Notes another file that belongs to the configuration, such as a `password_file`.
     pub fn source(&self, path: PathBuf) {
         self.sources.borrow_mut().push(path);
     }
 
-    /// The files noted.
+    /// Returns the noted files.
     pub fn take_sources(&self) -> Vec<PathBuf> {
         self.sources.take()
     }
 
-    /// Notes a Kubernetes Secret that holds a password.
+    /// Notes a Kubernetes Secret that has a password or a CA.
     pub fn secret(&self, used: SecretUse, line: usize, key: String) {
         self.secrets.borrow_mut().push((used, line, key));
     }
 
-    /// The Secrets noted.
+    /// Returns the noted Secrets.
     pub fn take_secrets(&self) -> Vec<SecretUse> {
         self.secrets.take().into_iter().map(|(used, ..)| used).collect()
     }
 
-    /// Says of each Secret why it cannot be used.
+    /// Notes a problem for each Secret, which cannot be used for the reason `why`.
     pub fn refuse_secrets(&self, why: &str) {
         for (_, line, key) in self.secrets.borrow().iter() {
             let instead = if key.ends_with("ca_secret") { "ca_file" } else { "password_file" };
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The full path of every key that was asked for, present or not.
+    /// Returns the full path of every key that was asked for, whether the file has it or not.
     #[cfg(test)]
     pub fn known(&self) -> BTreeSet<String> {
         self.known.borrow().clone()
@@ -117,9 +117,9 @@ impl<'a> Reader<'a> {
 /// One table of the document; a missing table reads as an empty one.
 pub(super) struct Section<'a> {
     pub reader: &'a Reader<'a>,
-    /// Empty for the root.
+    /// The full path of the table; empty for the root.
     path: String,
-    /// Of the table's header.
+    /// The line of the table's header.
     pub line: Option<usize>,
     table: Option<&'a DeTable<'a>>,
     asked: RefCell<Vec<&'static str>>,
@@ -135,12 +135,12 @@ impl<'a> Section<'a> {
         Section { reader, path, line, table, asked: RefCell::default() }
     }
 
-    /// A key's full path.
+    /// Returns the full path of a key.
     pub fn path_of(&self, key: &str) -> String {
         join(&self.path, key)
     }
 
-    /// The value of a key, which is a known one from now on.
+    /// Returns the value of a key, and makes the key known.
     pub fn get(&self, key: &'static str) -> Option<Found<'a>> {
         let mut asked = self.asked.borrow_mut();
         if !asked.contains(&key) {
@@ -156,7 +156,7 @@ impl<'a> Section<'a> {
         self.reader.problem(line, self.path_of(key), text);
     }
 
-    /// Reads the table `key`, or an empty one; refuses what `read` did not ask for.
+    /// Reads the table `key`, or an empty table if the file has none. Refuses keys that `read` did not ask for.
     pub fn table<T>(&self, key: &'static str, read: impl FnOnce(&Section<'_>) -> T) -> T {
         let path = self.path_of(key);
         let (line, table) = match self.get(key) {
@@ -197,7 +197,7 @@ impl<'a> Section<'a> {
         Some(values)
     }
 
-    /// Keeps the keys that nobody asked for; what to say of them is known at the end.
+    /// Notes the keys that were never asked for. Their messages are made at the end, when all known keys are known.
     fn refuse_unknown(&self) {
         let asked = self.asked.take();
         for name in self.table.into_iter().flat_map(|table| table.keys()) {
@@ -214,17 +214,17 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A key that nothing asked for.
+/// A key of the file that was never asked for.
 struct Unknown {
     line: usize,
     section: String,
     name: String,
-    /// The keys of its section.
+    /// The known keys of its section.
     asked: Vec<&'static str>,
 }
 
 impl Unknown {
-    /// A slip of the pen in this section, else a key that stands in the wrong one.
+    /// Makes the message: the key is a misspelt key of this section, or else a key in the wrong section.
     fn into_problem(self, known: &BTreeSet<String>) -> Problem {
         let distance = |key: &&str| strsim::damerau_levenshtein(&self.name, key);
         let near = self.asked.iter().copied().min_by_key(distance);
@@ -244,7 +244,7 @@ impl Unknown {
     }
 }
 
-/// The full path of a key; the root's is empty.
+/// Returns the full path of a key; `section` is empty for the root.
 fn join(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }

@@ -13,7 +13,7 @@ mod servers_tls;
 
 const DOCUMENTED: &str = include_str!("../../config/pointsman.toml");
 
-/// The example of the design.
+/// An example with a port that splits.
 const SPLIT: &str = r#"
 [[listeners]]
 name = "rw"
@@ -59,7 +59,7 @@ max_lag = "10s"
 hold = "30s"                        # how long a write waits for a primary
 "#;
 
-/// The least that runs; nine lines.
+/// The shortest valid configuration: nine lines.
 const LEAST: &str = r#"[monitor]
 user = "m"
 password = "m"
@@ -83,7 +83,7 @@ fn problems(text: &str) -> Vec<String> {
     }
 }
 
-/// `LEAST` with more behind it: what is wrong there.
+/// Returns the problems of `LEAST` with `more` appended.
 fn problems_after_least(more: &str) -> Vec<String> {
     problems(&format!("{LEAST}{more}"))
 }
@@ -105,7 +105,7 @@ fn the_documented_file_states_the_defaults() {
     let built_in = parse(LEAST).unwrap();
     assert_eq!(stated.fixed, built_in.fixed);
     assert_eq!(stated.live.monitor.interval, built_in.live.monitor.interval);
-    // The rest of what has no default stands in these three.
+    // All other keys without a default are in these three parts.
     let without_required = |config: Config| Live {
         servers: Vec::new(),
         users: Default::default(),
@@ -159,7 +159,7 @@ fn what_is_printed_reads_back_but_for_secrets() {
     assert_eq!(again.live.monitor.password.expose(), "********");
     again.live.monitor.password = Secret::new("monitor");
     again.live.users = config.live.users.clone();
-    // It is another file.
+    // The fingerprint differs, because the printed file is not the original file.
     again.fingerprint = config.fingerprint.clone();
     assert_eq!(again, config);
 }
@@ -524,8 +524,8 @@ fn log_filters() {
 }
 
 proptest::proptest! {
-    /// Whatever is cut out or put in: an answer, no panic, and what is accepted
-    /// prints as something that is accepted.
+    /// After any cut or insertion the parser returns a result without a panic, and a file that is
+    /// accepted is printed as a file that is accepted.
     #[test]
     fn any_edit_of_the_documented_file_has_an_answer(
         from in 0..DOCUMENTED.len(),

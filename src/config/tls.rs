@@ -1,6 +1,6 @@
-//! `[servers_tls]`: how connections to the servers are encrypted, and by which certificates.
-//! Files are read, and looked through, with the configuration; what a Kubernetes Secret
-//! holds comes later.
+//! `[servers_tls]`: how connections to the servers are encrypted, and with which certificates.
+//! Files are read and checked with the configuration; the contents of a Kubernetes Secret
+//! come later.
 
 use std::sync::Arc;
 
@@ -17,33 +17,33 @@ use super::types::{Account, Secret};
 /// `[servers_tls]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServersTls {
-    /// Default `preferred`, and `verify_identity` with a CA.
+    /// Default `preferred`, or `verify_identity` if there is a CA.
     pub mode: TlsMode,
-    /// The certificates that servers' must lead to, as PEM; None: nobody named any, or their Secret is not known yet.
+    /// The CA certificates as PEM; None: no CA is configured, or its Secret is not known yet.
     pub ca: Option<Secret>,
     /// `ca_file`, as written.
     pub ca_file: Option<Arc<str>>,
-    /// The client's own certificate.
+    /// The proxy's certificate towards servers.
     pub identity: Option<ClientIdentity>,
 }
 
-/// `servers_tls.mode`, MySQL's ssl-mode.
+/// `servers_tls.mode`; the same modes as MySQL's ssl-mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
-    /// Never.
+    /// Never uses TLS.
     Disabled,
-    /// Where a server offers it; nobody asks who the server is.
+    /// Uses TLS if the server offers it; does not verify the server.
     Preferred,
-    /// Always; nobody asks who the server is.
+    /// Always uses TLS; does not verify the server.
     Required,
-    /// Always, with a certificate that leads to the CA.
+    /// Always uses TLS; the CA must have issued the server's certificate.
     VerifyCa,
-    /// Always, with a certificate that leads to the CA and is for the server's name.
+    /// Always uses TLS; the CA must have issued the server's certificate, and it must be for the server's name.
     VerifyIdentity,
 }
 
 impl TlsMode {
-    /// Whether there must be a CA.
+    /// True if the mode needs a CA.
     pub fn verifies(self) -> bool {
         matches!(self, TlsMode::VerifyCa | TlsMode::VerifyIdentity)
     }
@@ -59,16 +59,16 @@ impl Choice for TlsMode {
     ];
 }
 
-/// `cert_file` and `key_file`: a certificate of the proxy's own, towards servers or of its HTTP port.
+/// `cert_file` and `key_file`: the proxy's certificate towards servers, or that of its HTTP port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientIdentity {
-    /// As written.
+    /// The path of the certificate, as written.
     pub cert_file: Arc<str>,
-    /// As written.
+    /// The path of the key, as written.
     pub key_file: Arc<str>,
-    /// The certificate, and what it leads over, as PEM.
+    /// The certificate and its intermediate certificates, as PEM.
     pub cert: Secret,
-    /// Its private key, as PEM.
+    /// The private key of the certificate, as PEM.
     pub key: Secret,
 }
 
@@ -79,7 +79,8 @@ impl Default for ServersTls {
 }
 
 impl ServersTls {
-    /// The CA's certificates; empty without a CA. The error says what is wrong, in words that follow its name.
+    /// Returns the CA's certificates; empty without a CA. The error says what is wrong, in words that follow the name
+    /// of the CA.
     pub fn roots(&self) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
         let mut roots = RootCertStore::empty();
         let Some(pem) = &self.ca else { return Ok((roots, Vec::new())) };
@@ -94,7 +95,8 @@ impl ServersTls {
 }
 
 impl ClientIdentity {
-    /// The certificate with its key. The error names the key of the configuration that is wrong, and says what is.
+    /// Returns the certificate with its private key. The error is the configuration's key that is wrong, and a text
+    /// that says why.
     pub fn certified(&self, provider: &CryptoProvider) -> Result<CertifiedKey, (&'static str, String)> {
         let chain = certificates(&self.cert).map_err(|text| ("cert_file", text))?;
         let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes()).map_err(|e| {
@@ -153,7 +155,7 @@ pub(super) fn is_usable(s: &Section<'_>, identity: &ClientIdentity) -> bool {
     wrong.is_none()
 }
 
-/// `cert_file` and `key_file`: both or none.
+/// Reads `cert_file` and `key_file`: both or none must be given.
 pub(super) fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
     let (cert_file, key_file) = (s.text("cert_file"), s.text("key_file"));
     let alone = match (&cert_file, &key_file) {
@@ -171,7 +173,7 @@ pub(super) fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
     Some(ClientIdentity { cert_file: cert_file.into(), key_file: key_file.into(), cert, key })
 }
 
-/// `tls_name`: what a server's certificate is for.
+/// Reads `tls_name`: the name in a server's certificate.
 pub(super) fn tls_name(s: &Section<'_>) -> Option<Arc<str>> {
     let (name, line) = s.text("tls_name")?;
     if ServerName::try_from(name.as_str()).is_err() {

@@ -1,5 +1,5 @@
-//! The effective configuration as types. What can be reloaded (`Live`) and what
-//! cannot (`Fixed`) are different types, so that code can only ask the right one.
+//! The effective configuration as types. Settings that a reload replaces (`Live`) and settings that
+//! need a restart (`Fixed`) are different types, so that code cannot confuse them.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -17,50 +17,50 @@ use super::tls::ServersTls;
 /// One whole, validated configuration file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Read once, at start.
+    /// The settings that are read only at the start.
     pub fixed: Fixed,
-    /// Replaced whole by a reload.
+    /// The settings that a reload replaces as a whole.
     pub live: Live,
-    /// The `password_file`s that were read: a change of one is a change of the configuration.
+    /// The other files that were read, such as `password_file`s: a change of one is a change of the configuration.
     pub sources: Vec<PathBuf>,
-    /// What is in Kubernetes Secrets: passwords, which are empty in `live`, and the CA.
+    /// The values in Kubernetes Secrets: passwords, which are empty in `live`, and the CA.
     pub secrets: Vec<SecretUse>,
-    /// Which file this is.
+    /// The SHA-256 of the file.
     pub fingerprint: Fingerprint,
 }
 
 /// A password, or a CA, that is in a Kubernetes Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretUse {
-    /// Whose.
+    /// The account that uses the value.
     pub account: Account,
-    /// Where it is.
+    /// The Secret and the key in it.
     pub at: SecretRef,
 }
 
-/// Whose it is.
+/// What a password or CA in a Secret is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
     /// `[monitor]`
     Monitor,
     /// One of `[[users]]`.
     User(Arc<str>),
-    /// Nobody's: the CA of `[servers_tls]`.
+    /// The CA of `[servers_tls]`, which is not an account.
     ServersCa,
 }
 
 /// A key of a Kubernetes Secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretRef {
-    /// The Secret's.
+    /// The name of the Secret.
     pub name: Arc<str>,
-    /// Of its data.
+    /// The key in the Secret's data.
     pub key: Arc<str>,
 }
 
 impl Config {
-    /// `live` with what Secrets hold. A user whose Secret is not known cannot log in
-    /// and so is not there.
+    /// Returns `live` with the values of the Secrets. A user whose Secret is not known cannot log in,
+    /// and is left out.
     pub fn live_with(&self, mut value: impl FnMut(&SecretUse) -> Option<Secret>) -> Live {
         let mut live = self.live.clone();
         for used in &self.secrets {
@@ -84,7 +84,7 @@ impl Config {
         match account {
             Account::Monitor => self.live.monitor.allow_empty_password,
             Account::User(name) => self.live.users.get(name).is_some_and(|user| user.allow_empty_password),
-            // A CA is not a password: its own check says what is wrong with it.
+            // A CA is not a password; it has its own check.
             Account::ServersCa => true,
         }
     }
@@ -100,7 +100,7 @@ impl std::fmt::Display for Account {
     }
 }
 
-/// What a running process cannot change.
+/// Settings that a running process cannot change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fixed {
     /// Data threads; 0 in the file means one per core.
@@ -109,7 +109,7 @@ pub struct Fixed {
     pub listeners: Vec<Listener>,
     /// `[admin] http`, `host:port`; None (`"off"` in the file) switches HTTP off.
     pub admin_http: Option<String>,
-    /// `[discovery]`; the servers of a static one are in `Live`.
+    /// `[discovery]`; the servers of a static discovery are in `Live`.
     pub discovery: Discovery,
     /// `[log]`
     pub log: Log,
@@ -118,7 +118,7 @@ pub struct Fixed {
 /// `[[listeners]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// Shows in metrics and logs.
+    /// The name in metrics and logs.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: String,
@@ -135,16 +135,16 @@ pub enum Mode {
     Split,
     /// Everything to the primary.
     Primary,
-    /// Everything to replicas; what would write gets ERROR 1290.
+    /// Everything to replicas; statements that would write get ERROR 1290.
     Replica,
 }
 
-/// Who says which servers there are.
+/// Where the list of servers comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Discovery {
-    /// The servers stand in the file; probes find the primary.
+    /// The file names the servers; probes find the primary.
     Static,
-    /// They are pods.
+    /// The servers are pods.
     Kubernetes(Box<Kubernetes>),
 }
 
@@ -158,7 +158,7 @@ pub enum DiscoveryKind {
 }
 
 impl Discovery {
-    /// Its word in the file.
+    /// Returns the kind, which is a word in the file.
     pub fn kind(&self) -> DiscoveryKind {
         match self {
             Discovery::Static => DiscoveryKind::Static,
@@ -181,16 +181,16 @@ pub struct Log {
 pub enum LogFormat {
     /// One line for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What SIGHUP or a change of the file replaces.
+/// Settings that SIGHUP or a change of the file replaces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Live {
     /// `[[discovery.servers]]`
     pub servers: Vec<StaticServer>,
-    /// `[admin]` but for the address.
+    /// `[admin]`, except the address.
     pub admin: AdminAccess,
     /// `[monitor]`
     pub monitor: Monitor,
@@ -221,73 +221,73 @@ pub struct Live {
 /// `[[discovery.servers]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticServer {
-    /// Unique; shows in metrics, logs and `/topology`.
+    /// The unique name in metrics, logs and `/topology`.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
     pub address: Arc<str>,
-    /// Its share of the reads, in relation to the others'; 0: none. Default 1.
+    /// The server's share of the reads, relative to the weights of the other servers; 0: no reads. Default 1.
     pub weight: u16,
-    /// Where it stands; None if nobody says.
+    /// The server's zone; None if the file does not say.
     pub zone: Option<Arc<str>>,
-    /// What its certificate is for; None: the host of its address.
+    /// The name in the server's certificate; None: the host of its address.
     pub tls_name: Option<Arc<str>>,
 }
 
 /// `[monitor]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Monitor {
-    /// The account the probes use.
+    /// The account that the probes use.
     pub user: Arc<str>,
-    /// Its password.
+    /// The account's password.
     pub password: Secret,
-    /// The account has no password, and that is meant so.
+    /// True if the account intentionally has no password.
     pub allow_empty_password: bool,
     /// Time between two probes of a server; default 100 ms.
     pub interval: Duration,
 }
 
-/// `[[users]]`: who may log in, and as whom the proxy logs in to the servers.
+/// `[[users]]`: an account that may log in, and as which the proxy logs in to the servers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// The account's name.
     pub name: Arc<str>,
-    /// Its password, used on both legs.
+    /// The account's password, used on both legs.
     pub password: Secret,
-    /// The account has no password, and that is meant so: anybody can log in by its name.
+    /// True if the account intentionally has no password: anybody can log in with its name.
     pub allow_empty_password: bool,
-    /// `max_connections`: server connections of this user on one server; None: only the server's limit.
+    /// `max_connections`: the most connections of this user to one server; None: only the limit of the server applies.
     pub max_server_connections: Option<NonZeroUsize>,
-    /// `consistency`: the level of its sessions; None: the listener's.
+    /// `consistency`: the level of the user's sessions; None: the listener's.
     pub level: Option<Level>,
 }
 
 /// `[consistency]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Consistency {
-    /// Of listeners with mode `split` that do not say their own; default `strong`.
+    /// The level of listeners with mode `split` that do not have their own; default `strong`.
     pub level: Level,
-    /// Default 50 ms.
+    /// How long a read may wait for a replica before it goes to the primary; default 50 ms.
     pub max_wait: Duration,
-    /// How much of `limits.max_server_connections` reads may use on the primary at once that no replica can answer
-    /// in time, in percent. Default 50.
+    /// The share of `limits.max_server_connections`, in percent, that the primary may use for reads that no replica can
+    /// answer in time. Default 50.
     pub primary_share: u8,
 }
 
-/// `consistency.level`, the strictest first.
+/// `consistency.level`: what a read must see; the strictest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Every write acknowledged before the read began.
+    /// A read sees every write that was acknowledged before the read began.
     Strong,
-    /// The session's own writes.
+    /// A read sees the session's own writes.
     Session,
-    /// At most `replicas.max_lag` old.
+    /// A read sees data that is at most `replicas.max_lag` old.
     Bounded,
-    /// Whatever the replica has.
+    /// A read sees whatever the replica has.
     Eventual,
 }
 
 impl Level {
-    /// A read must see what its session wrote before it.
+    /// True if a read must see the earlier writes of its session.
     pub fn needs_own_writes(self) -> bool {
         self <= Level::Session
     }
@@ -296,9 +296,9 @@ impl Level {
 /// `[replicas]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replicas {
-    /// Default 10 s.
+    /// A replica that is further behind than this gets no reads; default 10 s.
     pub max_lag: Duration,
-    /// Where reads go without any replica; default `primary`.
+    /// Where reads go if there is no replica; default `primary`.
     pub fallback: Fallback,
     /// The proxy's own zone: reads stay in it as long as a replica serves there.
     pub zone: Option<Arc<str>>,
@@ -307,9 +307,9 @@ pub struct Replicas {
 /// `replicas.fallback`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// To the primary; from a replica port read-only.
+    /// Reads go to the primary; those of a replica port over read-only connections.
     Primary,
-    /// Nowhere: an error.
+    /// Reads get an error.
     None,
 }
 
@@ -318,52 +318,52 @@ pub enum Fallback {
 pub struct Failover {
     /// How long a statement waits for a writer; default 30 s.
     pub hold: Duration,
-    /// How long an open transaction may go on at a primary that is read-only or being deleted, while there is no
-    /// other; default 5 s.
+    /// How long an open transaction may continue on a primary that is read-only or being deleted, while there is no
+    /// other primary; default 5 s.
     pub grace: Duration,
-    /// What becomes of a transaction whose server is lost; default `Safe`.
+    /// What happens to a transaction whose server is lost; default `Safe`.
     pub replay: Replay,
-    /// The most that is kept of one transaction, in bytes; default 1 MiB.
+    /// The most that is kept of one transaction for a replay, in bytes; default 1 MiB.
     pub replay_limit: usize,
-    /// What becomes of a COMMIT whose server is lost before it answers; default `Unknown`.
+    /// What happens to a COMMIT whose server is lost before it answers; default `Unknown`.
     pub commit: LostCommit,
 }
 
 /// `failover.commit`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostCommit {
-    /// The client hears that nobody knows.
+    /// The client gets the error that the outcome is unknown.
     Unknown,
-    /// On MySQL transactions are marked, and the mark is looked for on the new primary.
+    /// Transactions are marked (on MySQL), and the new primary is searched for the mark.
     LookedUp,
 }
 
 /// `failover.replay`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replay {
-    /// It is rolled back, and the client told.
+    /// The transaction is rolled back, and the client gets an error.
     Off,
-    /// It is run again on the new primary, and goes on if every answer is the same as before.
+    /// The transaction is replayed on the new primary, and continues if every answer is the same as before.
     Safe,
 }
 
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Clients of all ports together; beyond it ERROR 1040. Default 10,000.
+    /// The most clients of all ports together; further clients get ERROR 1040. Default 10,000.
     pub max_connections: usize,
-    /// Clients of one address (an IPv4 address or a /64 network of IPv6); 0, the default: no limit of its own.
+    /// The most clients of one address (an IPv4 address or a /64 network of IPv6); 0, the default: no such limit.
     pub max_connections_per_address: usize,
-    /// Sessions of one user; 0, the default: no limit of its own.
+    /// The most sessions of one user; 0, the default: no such limit.
     pub max_user_connections: usize,
-    /// Failed logins a minute, of a user name from one address or of an address, until it is blocked; 0: never. Default 100.
+    /// How many failed logins per minute block an address, or a user name from one address; 0: never. Default 100.
     pub max_login_errors: usize,
     /// How long a block lasts; default 10 s.
     pub block_time: Duration,
-    /// Memory that the process may use, in bytes, beyond which what is new is refused; None: three quarters of what
-    /// its cgroup, or the machine, has.
+    /// The memory that the process may use, in bytes; while it is nearly used up, new work is refused. None: three
+    /// quarters of the memory of its cgroup or of the machine.
     pub memory: Option<usize>,
-    /// Server connections to one server, of all users together; default 1,000.
+    /// The most connections to one server, of all users together; default 1,000.
     pub max_server_connections: NonZeroUsize,
     /// How long a statement waits for a server connection when a limit is reached; default 10 s.
     pub queue_timeout: Duration,
@@ -372,9 +372,9 @@ pub struct Limits {
 /// `[pool]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
-    /// A pooled server connection unused this long is closed; default 60 s.
+    /// A pooled server connection that is unused for this long is closed; default 60 s.
     pub idle_timeout: Duration,
-    /// Prepared statements kept open on a server connection; the least used one is closed for another.
+    /// The most prepared statements kept open on a server connection; beyond it the least used one is closed.
     /// Default 256.
     pub max_statements: NonZeroUsize,
 }
@@ -382,34 +382,35 @@ pub struct Pool {
 /// `[timeouts]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeouts {
-    /// TCP connect and login to a server; default 2 s.
+    /// The time limit for TCP connect and login to a server; default 2 s.
     pub connect: Duration,
-    /// A client's login, from accept to the OK packet; default 10 s.
+    /// The time limit for a client's login, from accept to the OK packet; default 10 s.
     pub login: Duration,
-    /// An idle client is closed after this; default 8 h, as `wait_timeout`.
+    /// An idle client is disconnected after this time; default 8 h, as `wait_timeout`.
     pub idle: Duration,
-    /// A client that sends a part of a command and then nothing for this long is closed; default 30 s, as
+    /// A client that sends a part of a command and then nothing for this long is disconnected; default 30 s, as
     /// `net_read_timeout`.
     pub client_read: Duration,
-    /// A client that reads nothing of its answer for this long is closed; default 60 s, as `net_write_timeout`.
+    /// A client that reads nothing of its answer for this long is disconnected; default 60 s, as
+    /// `net_write_timeout`.
     pub client_write: Duration,
 }
 
 /// `[drain]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drain {
-    /// After SIGTERM: not ready, but still accepting, this long; default 0 s.
+    /// How long the proxy still accepts clients after SIGTERM, while it is not ready; default 0 s.
     pub delay: Duration,
-    /// Then sessions end where their clients notice, at most this long; default 20 s.
+    /// How long sessions then have to end at a point where clients can handle it; default 20 s.
     pub timeout: Duration,
 }
 
 /// `[notify]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Notify {
-    /// Where changes of the primary are told.
+    /// The URL to which changes of the primary are posted.
     pub webhook: Option<Webhook>,
-    /// Also as Events of the pods; default false.
+    /// True if changes are also posted as Events of the pods; default false.
     pub events: bool,
 }
 
@@ -418,12 +419,12 @@ pub struct Notify {
 pub struct Webhook {
     /// `host:port`
     pub authority: Arc<str>,
-    /// From the slash on.
+    /// The path, from the slash on.
     pub path: Arc<str>,
 }
 
 impl Webhook {
-    /// What is wrong with it, in words that follow it.
+    /// Parses a URL. The error says what is wrong, in words that follow the URL.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
         let rest = match url.split_once("://") {
             Some(("http", rest)) => rest,
@@ -432,7 +433,7 @@ impl Webhook {
         };
         let at = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at(at);
-        // Behind the bracket of an IPv6 address, if it is one.
+        // A colon before the closing bracket belongs to an IPv6 address.
         let port = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
         let (host, port) =
             port.map_or((authority, Some(80)), |(host, port)| (host, port.parse::<u16>().ok()));
@@ -456,12 +457,12 @@ impl Secret {
         Secret(Arc::new(Zeroizing::new(text.into())))
     }
 
-    /// True if there is nothing in it but ends of lines, as a full disk or an unfinished write leaves.
+    /// True if the text is empty, or has only line ends, as a full disk or an unfinished write may leave.
     pub fn is_empty(&self) -> bool {
         self.0.trim_matches(['\r', '\n']).is_empty()
     }
 
-    /// The password itself, for the authentication exchanges only.
+    /// Returns the secret itself.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,5 +1,5 @@
-//! Single values: texts, counts, durations, addresses, words and secrets. Each
-//! problem says what stands there and what to write.
+//! Reads single values: texts, counts, durations, addresses, words and secrets. Each problem
+//! says what is written in the file (unless it may be a secret), and what to write instead.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -14,22 +14,22 @@ use super::choice::Choice;
 use super::reader::{Found, Section};
 use super::types::{Account, Secret, SecretRef, SecretUse};
 
-/// Longer ones are mistakes, and clocks overflow on them.
+/// The longest duration. Longer ones are mistakes, and could overflow clocks.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What an address may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Port 0 means any free one.
+    /// To listen; port 0 means any free port.
     Bind,
-    /// A port is needed.
+    /// To connect; port 0 is an error.
     Connect,
-    /// As `Bind`, but only TCP.
+    /// To listen with TCP; a unix socket is an error.
     BindTcp,
 }
 
 impl Section<'_> {
-    /// A string; None if absent or, with a problem noted, not a string.
+    /// Reads a string and its line; None if absent, or if the value is not a string, for which a problem is noted.
     pub fn text(&self, key: &'static str) -> Option<(String, usize)> {
         let Found { value, line } = self.get(key)?;
         match value.as_str() {
@@ -42,7 +42,7 @@ impl Section<'_> {
         }
     }
 
-    /// A string that must be there and not be empty; "" after a problem.
+    /// Reads a string that must be present and not empty; returns "" after a problem.
     pub fn required_text(&self, key: &'static str, example: &str) -> (String, Option<usize>) {
         let missing = self.get(key).is_none();
         match self.text(key) {
@@ -60,14 +60,14 @@ impl Section<'_> {
         }
     }
 
-    /// A name that shows in logs, metrics and tables.
+    /// Reads a name that is shown in logs, metrics and tables.
     pub fn name(&self, example: &str) -> (Arc<str>, Option<usize>) {
         let (text, line) = self.required_text("name", example);
         self.check_name("name", &text, line, example);
         (text.into(), line)
     }
 
-    /// `zone`, if it is given.
+    /// Reads `zone`, if it is given.
     pub fn zone(&self) -> Option<Arc<str>> {
         self.get("zone")?;
         let example = "eu-central-1a";
@@ -84,7 +84,7 @@ impl Section<'_> {
         }
     }
 
-    /// One of the words of a setting.
+    /// Reads one of the words of a setting.
     pub fn choice<T: Choice>(&self, key: &'static str, default: T) -> T {
         let Some((text, line)) = self.text(key) else { return default };
         T::from_word(&text).unwrap_or_else(|| {
@@ -94,12 +94,12 @@ impl Section<'_> {
         })
     }
 
-    /// A whole number from `least` up to a million.
+    /// Reads a whole number from `least` to a million.
     pub fn count(&self, key: &'static str, least: usize) -> Option<usize> {
         self.count_up_to(key, least, 1_000_000)
     }
 
-    /// A whole number from `least` to `most`.
+    /// Reads a whole number from `least` to `most`.
     pub fn count_up_to<T>(&self, key: &'static str, least: T, most: T) -> Option<T>
     where
         T: TryFrom<u64> + PartialOrd + Display + Copy,
@@ -118,12 +118,12 @@ impl Section<'_> {
         fits
     }
 
-    /// A whole number from 1 up.
+    /// Reads a whole number from 1 to a million.
     pub fn nonzero(&self, key: &'static str) -> Option<NonZeroUsize> {
         self.count(key, 1).and_then(NonZeroUsize::new)
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub fn flag(&self, key: &'static str) -> Option<bool> {
         let Found { value, line } = self.get(key)?;
         let flag = value.as_bool();
@@ -133,7 +133,7 @@ impl Section<'_> {
         flag
     }
 
-    /// A list of strings, or one alone; none of them empty.
+    /// Reads a list of strings, or a single string; none may be empty.
     pub fn texts(&self, key: &'static str, example: &str) -> Option<Vec<Arc<str>>> {
         let Found { value, line } = self.get(key)?;
         let text = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(Arc::from);
@@ -148,7 +148,7 @@ impl Section<'_> {
         texts
     }
 
-    /// A duration of at least `least`.
+    /// Reads a duration of at least `least`.
     pub fn duration(&self, key: &'static str, default: Duration, least: Duration) -> Duration {
         let Some(Found { value, line }) = self.get(key) else { return default };
         let example = format_duration(default.max(least));
@@ -172,7 +172,7 @@ impl Section<'_> {
         duration
     }
 
-    /// A number of bytes, up to 1 GiB.
+    /// Reads a number of bytes, up to 1 GiB.
     pub fn size(&self, key: &'static str, default: usize) -> usize {
         let Some(Found { value, line }) = self.get(key) else { return default };
         value.as_str().and_then(|text| parse_size(text, 1 << 30)).unwrap_or_else(|| {
@@ -186,7 +186,7 @@ impl Section<'_> {
         })
     }
 
-    /// A number of bytes, at least 32 MiB; None if it is not given.
+    /// Reads a number of bytes, at least 32 MiB; None if it is not given.
     pub fn memory(&self, key: &'static str) -> Option<usize> {
         const LEAST: usize = 32 << 20;
         let Found { value, line } = self.get(key)?;
@@ -202,7 +202,7 @@ impl Section<'_> {
         bytes
     }
 
-    /// An address that must be there; "" after a problem.
+    /// Reads an address that must be present; returns "" if it is missing.
     pub fn address(&self, key: &'static str, example: &str, purpose: Use) -> (String, Option<usize>) {
         let (text, line) = self.required_text(key, example);
         if !text.is_empty()
@@ -213,8 +213,9 @@ impl Section<'_> {
         (text, line)
     }
 
-    /// Exactly one of `password`, `password_file`, `password_env` and `secret`; what is in a Kubernetes
-    /// Secret is empty, and noted for `account`. Any other empty password is a problem unless `allow_empty`.
+    /// Reads a password from exactly one of `password`, `password_file`, `password_env` and `secret`. A
+    /// password in a Kubernetes Secret is returned empty, and the Secret is noted for `account`. Any other
+    /// empty password is a problem, unless `allow_empty` is true.
     pub fn secret(&self, account: Account, allow_empty: bool) -> Secret {
         let given: Vec<_> = ["password", "password_file", "password_env", "secret"]
             .into_iter()
@@ -246,7 +247,7 @@ impl Section<'_> {
                 self.named_secret("secret", account, "my-cluster-root/password");
                 return Secret::default();
             }
-            // No copy of it stays behind.
+            // Takes the text, so that no copy of the password stays in memory.
             _ => Ok(std::mem::take(&mut text)),
         };
         match secret.map(Secret::new) {
@@ -272,11 +273,11 @@ impl Section<'_> {
         Secret::default()
     }
 
-    /// Notes the Kubernetes Secret that this key names, with what it holds for `account`.
+    /// Notes the Kubernetes Secret that this key names, whose value is for `account`.
     pub fn named_secret(&self, key: &'static str, account: Account, example: &str) {
         let Some((text, line)) = self.text(key) else { return };
         match text.split_once('/').filter(|(name, key)| !name.is_empty() && is_key(key)) {
-            // What is neither may be the password itself.
+            // In all other cases the message must not show the text, which may be the password itself.
             Some((name, of)) if name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) => {
                 let at = SecretRef { name: name.into(), key: of.into() };
                 self.reader.secret(SecretUse { account, at }, line, self.path_of(key));
@@ -288,7 +289,7 @@ impl Section<'_> {
         }
     }
 
-    /// What a file holds that this key names; None after a problem. A change of it is one of the configuration.
+    /// Reads the file that this key names; None after a problem. A change of the file is a change of the configuration.
     pub fn file(&self, key: &'static str, path: &str, line: usize) -> Option<Secret> {
         match self.read(path) {
             Ok(text) => Some(Secret::new(text)),
@@ -306,7 +307,7 @@ impl Section<'_> {
             .map_err(|e| format!("cannot read {}: {e}; write the path of a readable file", path.display()))
     }
 
-    /// What a file holds, without a newline at its end. A change of it is one of the configuration.
+    /// Reads a file, without a newline at its end. A change of the file is a change of the configuration.
     pub fn secret_file(&self, path: &str) -> Result<String, String> {
         let text = Zeroizing::new(self.read(path)?);
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -314,20 +315,20 @@ impl Section<'_> {
     }
 }
 
-/// What stands there is never part of a message.
+/// Keys whose values are never shown in a message.
 const SECRET_KEYS: [&str; 4] = ["password", "password_env", "secret", "token"];
 
-/// As people write the names of environment variables; what else stands there may be the password itself.
+/// True for a usual name of an environment variable. Any other text may be the password itself.
 pub(super) fn is_variable(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// A key of a Secret's data.
+/// True for a valid key of a Secret's data.
 fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// A value as it stands in a message.
+/// Returns a value as shown in a message.
 fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),
@@ -338,7 +339,7 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-/// `100ms`, `10s`, `5m`, `8h`.
+/// Parses a duration: `100ms`, `10s`, `5m`, `8h`.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
@@ -353,7 +354,8 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The shortest text that `parse_duration` reads back; whole milliseconds only.
+/// Returns the shortest text that `parse_duration` reads as the same duration. The duration must be in whole
+/// milliseconds.
 pub(super) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -367,7 +369,7 @@ pub(super) fn format_duration(duration: Duration) -> String {
 
 const SIZES: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// `512B`, `64KiB`, `1MiB`, `2GiB`, up to `most` bytes.
+/// Parses a size up to `most` bytes: `512B`, `64KiB`, `1MiB`, `2GiB`.
 pub(super) fn parse_size(text: &str, most: usize) -> Option<usize> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
@@ -375,18 +377,18 @@ pub(super) fn parse_size(text: &str, most: usize) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(*each).filter(|bytes| *bytes <= most)
 }
 
-/// The shortest text that `parse_size` reads back.
+/// Returns the shortest text that `parse_size` reads as the same size.
 pub(super) fn format_size(bytes: usize) -> String {
     let whole = SIZES.iter().find(|(_, each)| bytes != 0 && bytes.is_multiple_of(*each));
     whole.map_or_else(|| "0B".to_owned(), |(name, each)| format!("{}{name}", bytes / each))
 }
 
-/// `host:port`, `[v6]:port`, `unix:/path`.
+/// Checks an address: `host:port`, `[v6]:port`, `unix:/path`.
 pub(super) fn check_address(text: &str, purpose: Use) -> Result<(), &'static str> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match purpose {
             Use::BindTcp => Err("is a unix socket, and this needs TCP"),
-            // The kernel's sockaddr_un holds 108 bytes with the closing NUL.
+            // The kernel's sockaddr_un has 108 bytes, including the NUL at the end.
             _ if path.len() > 107 => Err("has a path of more than 107 bytes"),
             _ if !path.starts_with('/') => Err("has no absolute path after unix:"),
             _ => Ok(()),
@@ -413,7 +415,7 @@ pub(super) fn check_address(text: &str, purpose: Use) -> Result<(), &'static str
     }
 }
 
-/// `info`, or a list like `warn,pointsman::monitor=debug`.
+/// True for a log level, or a list such as `warn,pointsman::monitor=debug`.
 pub(super) fn is_log_filter(text: &str) -> bool {
     let level = |word: &str| matches!(word, "off" | "error" | "warn" | "info" | "debug" | "trace");
     let target = |word: &str| {

@@ -1,11 +1,10 @@
-//! What a valid configuration allows although it should not stay so: for `check`.
+//! Warnings of `check` about settings that are valid but risky.
 
 use super::choice::Choice;
 use super::types::{Config, Discovery};
 
 impl Config {
-    /// Settings that work and still deserve an operator's attention, each in one line: the key, what it allows, what
-    /// to write instead.
+    /// Returns a line for each setting that works but is risky: the key, what it allows, and what to write instead.
     pub fn warnings(&self) -> Vec<String> {
         self.unverified_servers().into_iter().collect()
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The least that runs in a pod.
+/// The shortest valid configuration for servers that are pods.
 const PODS: &str = r#"[monitor]
 user = "m"
 password = "m"

@@ -1,8 +1,8 @@
-//! No message repeats a secret.
+//! No message shows a secret.
 
 use super::*;
 
-/// Whatever is wrong with a secret, or stands in its place, no message repeats it.
+/// No message shows a wrong secret, or what is written in place of one.
 #[test]
 fn no_problem_shows_a_secret() {
     let file = |monitor: &str, rest: &str| {
