@@ -367,7 +367,7 @@ pub struct WorkerMetrics {
     pub asked: [Cell; Question::ALL.len()],
     /// Reads waiting now because all replicas are behind, and the primary's share of such reads is used up.
     pub waiting_for_replica: Cell,
-    /// From the command read to the last byte of the answer written, by port.
+    /// How long statements took, from the command read to the last byte of the answer written, by port.
     pub latency: [Latency; Port::ALL.len()],
     /// ERR packets that the proxy made itself.
     pub proxy_errors: Cell,

@@ -1,4 +1,4 @@
-//! The client's answer to the greeting: who it is and what it can do.
+//! The client's answer to the greeting: its user name, its authentication and its capabilities.
 
 use super::{Capabilities, ProtocolError, Reader, Writer};
 

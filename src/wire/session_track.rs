@@ -8,7 +8,7 @@ use super::{ProtocolError, Reader, Writer};
 pub enum StateChange<'a> {
     /// A system variable and its new value.
     SystemVariable {
-        /// In lower case.
+        /// The name in lower case.
         name: &'a [u8],
         /// The value as `SELECT @@name` would show it.
         value: &'a [u8],
