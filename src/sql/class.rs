@@ -116,7 +116,7 @@ bitflags::bitflags! {
 
         /// LOAD DATA LOCAL, LOAD XML LOCAL: the server asks the client for a file, which
         /// `super::parts::local_files` names.
-        const LOADS_LOCAL_FILE = 1 << 50;
+        const LOADS_LOCAL_FILE = 1 << 52;
 
         // Comments that override the classification or the read level.
         /// `/* pointsman: primary */`
@@ -297,4 +297,20 @@ impl StatementClass {
         effects: Effects::LEAVES_UNKNOWN.union(Effects::READS_INSERT_ID),
         reason: ClassReason::NotUnderstood,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitflags::Flags;
+
+    #[test]
+    fn each_effect_has_a_bit_of_its_own() {
+        let mut seen = Effects::empty();
+        for flag in Effects::FLAGS {
+            assert_eq!(flag.value().bits().count_ones(), 1, "{}", flag.name());
+            assert!(!seen.intersects(*flag.value()), "{} has the bit of another effect", flag.name());
+            seen |= *flag.value();
+        }
+    }
 }
