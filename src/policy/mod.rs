@@ -2,5 +2,7 @@
 //! through every combination of the facts. Who acts on a verdict is [`session`](crate::session).
 
 mod loss;
+mod refusal;
 
 pub use loss::{Error, Fate, Loss};
+pub use refusal::{Before, Expected, Said, Verdict, Way, Words};

@@ -11,8 +11,7 @@ use super::handle::Deed;
 use super::pins::PinSet;
 use super::pump::Pumped;
 use super::refusals::{
-    DEMOTED, INTERRUPTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, is_cut_off,
-    is_no_primary, may_be_behind, may_be_committed, read_only_transaction, refuses_as_read_only,
+    DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
 };
 use super::replica_choice::{Written, positions};
 use super::request::Request;
@@ -21,6 +20,7 @@ use super::statements::PREPARED;
 use super::{Failure, Session};
 use crate::backend::{InsertId, SwallowError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
+use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::routing::Role;
 use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
 use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
@@ -43,25 +43,8 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
 struct AnswerObserver<'a> {
     state: &'a mut SessionState,
     heard: Heard,
-    /// The client has nothing of an answer.
-    untold: bool,
-    may_retry: bool,
-    /// Nothing is in doubt if the answer ends here.
-    no_doubt: bool,
-    /// It is a port for replicas, which says so in its own words.
-    replica_port: bool,
-    /// A read on a port that splits, in no transaction: the primary can have it instead.
-    may_leave: bool,
-    /// In a transaction that only reads, which the client began, on a replica.
-    in_reading_transaction: bool,
-    /// A COMMIT or the like, and nothing else.
-    ends: bool,
-    /// An execute of a prepared statement, not yet prepared anew.
-    executes: bool,
-    /// A procedure, or something like it: the server may refuse a part of it, and have committed what came before.
-    in_steps: bool,
-    /// The proxy ended the statement, since its server lost the primary's role: whether it can be run again.
-    interrupted: Option<bool>,
+    /// What is known of the statement.
+    expected: Expected,
     /// What was written on a server that has lost that role: not acknowledged yet.
     late: Option<Box<Late>>,
     /// Counts writes of unknown outcome.
@@ -73,6 +56,26 @@ struct AnswerObserver<'a> {
     any_ok: bool,
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
+}
+
+impl AnswerObserver<'_> {
+    /// Returns the packet that has these words, and counts what is in doubt.
+    fn packet_instead(&mut self, words: Words) -> ErrPacket<'static> {
+        match words {
+            Words::MayBeCommitted => {
+                self.state.rolled_back();
+                self.unknown.add(1);
+                MAY_BE_COMMITTED
+            }
+            Words::ReadOnlyPort => READ_ONLY_SERVER,
+            Words::ReadOnlyTransaction => read_only_transaction(self.heard.flavor == Flavor::MariaDb),
+            Words::Interrupted => {
+                self.unknown.add(1);
+                DEMOTED
+            }
+            Words::ConnectionEnded => ended(self.expected.no_doubt, self.unknown),
+        }
+    }
 }
 
 impl Observer for AnswerObserver<'_> {
@@ -110,56 +113,15 @@ impl Observer for AnswerObserver<'_> {
             self.state.lacks_routine(err.message);
         }
         self.state.note_error(err.code);
-        if may_be_committed(err) && !self.heard.read_only {
-            self.state.rolled_back();
-            self.unknown.add(1);
-            return OnErr::Replace(MAY_BE_COMMITTED);
-        }
-        if self.replica_port && err.code == 1792 {
-            return OnErr::Replace(READ_ONLY_SERVER);
-        }
-        if self.in_reading_transaction && self.ends && self.may_retry && refuses_as_read_only(err) {
-            self.refusal = Some(Refusal::Commit);
-            return OnErr::Swallow;
-        }
-        if self.in_reading_transaction && refuses_as_read_only(err) {
-            return OnErr::Replace(read_only_transaction(self.heard.flavor == Flavor::MariaDb));
-        }
-        if let (INTERRUPTED, Some(can_be_run_again)) = (err.code, self.interrupted) {
-            if can_be_run_again && self.may_retry && first {
-                self.refusal = Some(Refusal::Interrupted(err.into()));
-                return OnErr::Swallow;
-            }
-            if !self.no_doubt {
-                self.unknown.add(1);
-                return OnErr::Replace(DEMOTED);
+        let before = Before { nothing: first, any_ok: self.any_ok };
+        match self.expected.verdict(said(err), before) {
+            Verdict::Forward => OnErr::Forward,
+            Verdict::Replace(words) => OnErr::Replace(self.packet_instead(words)),
+            Verdict::Elsewhere(way) => {
+                self.refusal = Some(Refusal { way, error: err.into() });
+                OnErr::Swallow
             }
         }
-        // What a statement before it in the same text did, the client has to hear.
-        if ends_connection(err.code) {
-            if self.untold && !self.any_ok {
-                self.refusal = Some(Refusal::Ending(err.into()));
-                return OnErr::Swallow;
-            }
-            return OnErr::Replace(ended(self.no_doubt, self.unknown));
-        }
-        // Columns may be on their way before a function of a row writes: none of that has been forwarded.
-        if !self.may_retry || !(first || self.may_leave) {
-            return OnErr::Forward;
-        }
-        self.refusal = match err.code {
-            1243 if self.executes => Some(Refusal::Statement(true)),
-            1615 if self.executes => Some(Refusal::Statement(false)),
-            1792 if self.may_leave => Some(Refusal::NotHere),
-            code if self.may_leave && may_be_behind(code) => Some(Refusal::NotHere),
-            _ if self.may_leave && is_no_primary(err) => Some(Refusal::NotHere),
-            _ if !self.heard.read_only && is_no_primary(err) => {
-                (!self.in_steps).then(|| Refusal::ReadOnly(err.into()))
-            }
-            _ if is_cut_off(err) => Some(Refusal::CutOff),
-            _ => None,
-        };
-        if self.refusal.is_some() { OnErr::Swallow } else { OnErr::Forward }
     }
 
     fn prepared(&mut self, ok: &PrepareOk) {
@@ -243,7 +205,7 @@ impl<R: Runtime> Session<R> {
             };
             match walk.refused.take() {
                 None => {}
-                Some(Refusal::CutOff) => {
+                Some(Refusal { way: Way::AsIfLost, .. }) => {
                     self.context.buffers.give(chunk);
                     // It executed nothing, as if it had never got it, and the client has nothing of the packet.
                     let seq = request.answer_seq();
@@ -380,23 +342,24 @@ impl<R: Runtime> Session<R> {
     /// The server executed nothing, but perhaps one that is ending: where the statement goes now.
     fn reroute_refused(&mut self, refusal: Refusal, request: Request) -> Outcome {
         let server = self.backend.as_ref().map(|c| c.about.server);
-        if !matches!(refusal, Refusal::Ending(_)) {
+        let Refusal { way, error } = refusal;
+        if way != Way::AskProbes {
             if let Some(connection) = &mut self.backend {
                 connection.end_exchange();
             }
             self.state.answer = Answered::default();
             self.state.unpin(self.role, std::mem::take(&mut self.sent));
         }
-        match refusal {
-            Refusal::ReadOnly(error) | Refusal::Ending(error) | Refusal::Interrupted(error) => {
+        match way {
+            Way::WaitForPrimary | Way::AskProbes | Way::AfterInterrupt => {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
-            Refusal::NotHere | Refusal::CutOff => {
+            Way::ToPrimary | Way::AsIfLost => {
                 self.release_after_statement();
                 Outcome::NotHere
             }
-            Refusal::Commit => Outcome::NotCommitted,
-            Refusal::Statement(unknown) => {
+            Way::RollBack => Outcome::NotCommitted,
+            Way::PrepareAgain(unknown) => {
                 self.forget_statement(request, unknown);
                 self.release_after_statement();
                 Outcome::PrepareAgain
@@ -457,6 +420,26 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Returns what is known of a statement before its answer is read.
+    #[inline]
+    fn expected(&self, request: &Request, on_replica: bool, untold: bool) -> Expected {
+        let may_leave = self.may_leave();
+        let effects = request.class.effects;
+        Expected {
+            on_replica,
+            replica_port: self.port == Port::Replica,
+            untold,
+            can_send_again: untold && request.whole,
+            no_doubt: self.leaves_no_doubt(*request),
+            may_leave,
+            in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,
+            only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
+            executes: request.statement != 0 && !request.prepared_anew,
+            in_steps: self.runs_in_steps(request),
+            interrupted: self.was_interrupted().then(|| self.handle.deed.get() == Deed::Writes),
+        }
+    }
+
     /// Walks over what came. No await in here: the list of edits is the worker's.
     fn walk(
         &mut self,
@@ -474,25 +457,13 @@ impl<R: Runtime> Session<R> {
             read_only: about.class.read_only,
             explained: request.class.effects.intersects(EXPLAINS),
         };
-        let (may_leave, no_doubt) = (self.may_leave(), self.leaves_no_doubt(*request));
-        let in_steps = self.runs_in_steps(request);
+        let expected = self.expected(request, heard.read_only, untold);
         let before =
             self.is_late().then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
-        let interrupted = self.was_interrupted().then(|| self.handle.deed.get() == Deed::Writes);
         let mut ear = AnswerObserver {
             state: &mut self.state,
             heard,
-            untold,
-            may_retry: untold && request.whole,
-            no_doubt,
-            replica_port: self.port == Port::Replica,
-            may_leave,
-            in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,
-            ends: request.class.effects.contains(Effects::ENDS)
-                && !request.class.effects.contains(Effects::SEVERAL),
-            executes: request.statement != 0 && !request.prepared_anew,
-            in_steps,
-            interrupted,
+            expected,
             late: before.as_ref().map(|_| Box::default()),
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),

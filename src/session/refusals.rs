@@ -2,26 +2,32 @@
 //! statement can go elsewhere; or that what it says is not the whole truth.
 
 use crate::backend::{ServerError, SwallowError};
+use crate::policy::{Said, Way};
 use crate::telemetry::Cell;
 use crate::wire::ErrPacket;
 
-/// What a server's error says that is not the client's to hear.
-pub(super) enum Refusal {
-    /// As a primary, it is read-only, or cut off from its group. It executed nothing, as in what follows.
-    ReadOnly(ServerError),
-    /// As a replica, it is cut off from its group.
-    CutOff,
-    /// As a replica.
-    NotHere,
-    /// As a replica, with a transaction that only read.
-    Commit,
-    /// The prepared statement is not known (true), or out of date.
-    Statement(bool),
-    /// It ends the connection.
-    Ending(ServerError),
-    /// The proxy ended the statement, since its server lost the primary's role. It executed nothing, but for tables that
-    /// know no rollback.
-    Interrupted(ServerError),
+/// An ERR packet that the client does not get, since the statement goes on elsewhere.
+pub(super) struct Refusal {
+    /// How it goes on.
+    pub way: Way,
+    /// What the server said.
+    pub error: ServerError,
+}
+
+/// Returns what an ERR packet says.
+pub(super) fn said(err: &ErrPacket<'_>) -> Said {
+    match err.code {
+        1180 if may_be_committed(err) => Said::MayBeCommitted,
+        1792 => Said::ReadOnlyTransaction,
+        INTERRUPTED => Said::Interrupted,
+        1243 => Said::UnknownStatement,
+        1615 => Said::PrepareAgain,
+        code if ends_connection(code) => Said::ConnectionEnds,
+        code if may_be_behind(code) => Said::Missing,
+        _ if refuses_as_read_only(err) => Said::ReadOnly,
+        _ if is_cut_off(err) => Said::CutOff,
+        _ => Said::Other,
+    }
 }
 
 /// ER_QUERY_INTERRUPTED.
@@ -117,11 +123,6 @@ pub(super) fn is_ending(error: &SwallowError) -> bool {
 /// What Galera's members answer to everything while they are not with the majority, or not ready.
 pub(super) fn is_cut_off(err: &ErrPacket<'_>) -> bool {
     err.code == 1047 && err.message.starts_with(b"WSREP ")
-}
-
-/// As a primary it is of no use: another one is to be found, and the statement waits for it.
-pub(super) fn is_no_primary(err: &ErrPacket<'_>) -> bool {
-    refuses_as_read_only(err) || is_cut_off(err)
 }
 
 /// What a member of a Galera cluster says of a commit that it could not bring to the others: that it failed. It is

@@ -1,0 +1,284 @@
+//! What a server's ERR packet means for the client, and for the statement that the packet answers.
+//!
+//! The first row that fits decides. A statement is only taken elsewhere while the client has nothing of its answer, and
+//! if the error says that the server executed nothing.
+//!
+//! | the error says | and | verdict |
+//! |---|---|---|
+//! | the commit failed, but may be in the group | not on a replica | the client is told that the outcome is unknown |
+//! | the transaction only reads | the port is for replicas | the client is told that the port is read-only |
+//! | the server is read-only | a replica has the client's reading transaction, the statement is a COMMIT and can be sent again | roll back instead |
+//! | the server is read-only | a replica has the client's reading transaction | the client is told that the transaction only reads |
+//! | the statement was interrupted | the proxy did so, and the statement can be run again and sent again | elsewhere |
+//! | the statement was interrupted | the proxy did so, and something is in doubt | the client is told that the outcome is unknown |
+//! | the connection ends | the client has nothing of the answer | the probes decide what happened |
+//! | the connection ends | the client has a part of it | the client is told in the proxy's words, with the doubt if there is one |
+//! | the prepared statement is unknown or out of date | it is executed for the first time | prepare again |
+//! | the server is read-only, cut off, or lacks an object, or the transaction only reads | a read that the primary may have instead | to the primary |
+//! | the server is read-only or cut off | it was taken for the primary, and the statement does not run in steps | wait for a primary |
+//! | the server is cut off | a replica, or a statement that runs in steps on a replica | as if the server was lost |
+//! | anything else | | the client gets the packet as it came |
+
+/// What the code and the words of an ERR packet say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// A commit failed, but may be executed all the same: Galera's 1180 of a member that lost its group.
+    MayBeCommitted,
+    /// ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION.
+    ReadOnlyTransaction,
+    /// The server is read-only, and executed nothing.
+    ReadOnly,
+    /// The server has lost its group, and executed nothing.
+    CutOff,
+    /// ER_QUERY_INTERRUPTED.
+    Interrupted,
+    /// The server ends the connection.
+    ConnectionEnds,
+    /// The prepared statement is not known: ER_UNKNOWN_STMT_HANDLER.
+    UnknownStatement,
+    /// The prepared statement is out of date: ER_NEED_REPREPARE.
+    PrepareAgain,
+    /// An object or a right is missing, which a replica may not have received yet.
+    Missing,
+    /// Something that is the client's alone.
+    Other,
+}
+
+/// What is known of a statement before its answer arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// The connection was opened to read from a replica.
+    pub on_replica: bool,
+    /// The port is for replicas, and says so in its own words.
+    pub replica_port: bool,
+    /// The client has no packet of the answer.
+    pub untold: bool,
+    /// The client has no packet of the answer, and the request is whole in the buffer.
+    pub can_send_again: bool,
+    /// Nothing is in doubt if the answer ends here.
+    pub no_doubt: bool,
+    /// A read on a port that splits, in no transaction: the primary can have it instead.
+    pub may_leave: bool,
+    /// A replica has a transaction that only reads, which the client began.
+    pub in_reading_transaction: bool,
+    /// All that the statement does is to end a transaction.
+    pub only_ends: bool,
+    /// The execute of a prepared statement that was not prepared anew for it.
+    pub executes: bool,
+    /// The server may refuse a part of the statement, and have committed what came before: a procedure, for example.
+    pub in_steps: bool,
+    /// The proxy interrupted the statement, since its server lost the primary's role: true if it can be run again.
+    pub interrupted: Option<bool>,
+}
+
+/// What the answer had in front of the ERR packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// The ERR packet is the first packet of the answer.
+    pub nothing: bool,
+    /// There was an OK packet.
+    pub any_ok: bool,
+}
+
+/// The packet that the client gets instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// A write may have been committed.
+    MayBeCommitted,
+    /// The port is read-only.
+    ReadOnlyPort,
+    /// The transaction is read-only.
+    ReadOnlyTransaction,
+    /// The statement was interrupted, and may have done a part of its work.
+    Interrupted,
+    /// The server ended the connection.
+    ConnectionEnded,
+}
+
+/// How the statement goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The reading transaction is rolled back, which is all that its COMMIT has to do.
+    RollBack,
+    /// The statement was interrupted before it did anything, and runs again on the next primary.
+    AfterInterrupt,
+    /// The probes find out whether the server is lost, or somebody killed the connection.
+    AskProbes,
+    /// The statement is prepared again; true if the server does not know it.
+    PrepareAgain(bool),
+    /// The primary gets the read.
+    ToPrimary,
+    /// The statement waits for a primary that is none.
+    WaitForPrimary,
+    /// The statement goes where it would go if the server was lost before it had it.
+    AsIfLost,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The client gets the packet.
+    Forward,
+    /// The client gets another packet.
+    Replace(Words),
+    /// The client gets nothing yet.
+    Elsewhere(Way),
+}
+
+impl Expected {
+    /// See the module's table.
+    pub fn verdict(self, said: Said, before: Before) -> Verdict {
+        match said {
+            Said::MayBeCommitted if !self.on_replica => Verdict::Replace(Words::MayBeCommitted),
+            Said::ReadOnlyTransaction if self.replica_port => Verdict::Replace(Words::ReadOnlyPort),
+            Said::ReadOnly if self.in_reading_transaction => match self.only_ends && self.can_send_again {
+                true => Verdict::Elsewhere(Way::RollBack),
+                false => Verdict::Replace(Words::ReadOnlyTransaction),
+            },
+            Said::Interrupted => self.interrupted(before),
+            Said::ConnectionEnds => match self.untold && !before.any_ok {
+                true => Verdict::Elsewhere(Way::AskProbes),
+                false => Verdict::Replace(Words::ConnectionEnded),
+            },
+            // Columns may be on their way before a function of a row writes: none of that has been forwarded.
+            _ if self.can_send_again && (before.nothing || self.may_leave) => self.unsent(said),
+            _ => Verdict::Forward,
+        }
+    }
+
+    fn interrupted(self, before: Before) -> Verdict {
+        match self.interrupted {
+            Some(true) if self.can_send_again && before.nothing => Verdict::Elsewhere(Way::AfterInterrupt),
+            Some(_) if !self.no_doubt => Verdict::Replace(Words::Interrupted),
+            _ => Verdict::Forward,
+        }
+    }
+
+    /// The client has nothing of the answer, and the statement can be sent again.
+    fn unsent(self, said: Said) -> Verdict {
+        match said {
+            Said::UnknownStatement if self.executes => Verdict::Elsewhere(Way::PrepareAgain(true)),
+            Said::PrepareAgain if self.executes => Verdict::Elsewhere(Way::PrepareAgain(false)),
+            Said::ReadOnlyTransaction | Said::Missing | Said::ReadOnly | Said::CutOff if self.may_leave => {
+                Verdict::Elsewhere(Way::ToPrimary)
+            }
+            Said::ReadOnly | Said::CutOff if !self.on_replica && !self.in_steps => {
+                Verdict::Elsewhere(Way::WaitForPrimary)
+            }
+            Said::CutOff if self.on_replica => Verdict::Elsewhere(Way::AsIfLost),
+            _ => Verdict::Forward,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: [Said; 10] = [
+        Said::MayBeCommitted,
+        Said::ReadOnlyTransaction,
+        Said::ReadOnly,
+        Said::CutOff,
+        Said::Interrupted,
+        Said::ConnectionEnds,
+        Said::UnknownStatement,
+        Said::PrepareAgain,
+        Said::Missing,
+        Said::Other,
+    ];
+
+    /// Every combination that can be, with its verdict.
+    fn all() -> impl Iterator<Item = (Expected, Said, Before, Verdict)> {
+        let facts =
+            (0..1u32 << 12).flat_map(|bits| [None, Some(false), Some(true)].map(|third| (bits, third)));
+        let facts = facts.map(|(bits, interrupted)| {
+            let is = |at: u32| bits >> at & 1 == 1;
+            let expected = Expected {
+                on_replica: is(0),
+                replica_port: is(1),
+                untold: is(2),
+                can_send_again: is(3),
+                no_doubt: is(4),
+                may_leave: is(5),
+                in_reading_transaction: is(6),
+                only_ends: is(7),
+                executes: is(8),
+                in_steps: is(9),
+                interrupted,
+            };
+            (expected, Before { nothing: is(10), any_ok: is(11) })
+        });
+        facts
+            .filter(|(expected, before)| {
+                let again_though_told = expected.can_send_again && !expected.untold;
+                let ok_before_nothing = before.nothing && before.any_ok;
+                // Both are reads on a replica, outside and inside of a transaction.
+                let two_places = expected.may_leave && expected.in_reading_transaction;
+                let reading_on_primary = expected.in_reading_transaction && !expected.on_replica;
+                !(again_though_told || ok_before_nothing || two_places || reading_on_primary)
+            })
+            .flat_map(|(expected, before)| {
+                SAID.map(|said| (expected, said, before, expected.verdict(said, before)))
+            })
+    }
+
+    #[test]
+    fn never_twice() {
+        for (expected, said, before, verdict) in all() {
+            let Verdict::Elsewhere(way) = verdict else { continue };
+            assert!(expected.untold, "the client has a part of it: {expected:?} {said:?} {before:?}");
+            assert!(expected.can_send_again || way == Way::AskProbes, "{expected:?} {said:?} {before:?}");
+            let executed_nothing = match way {
+                Way::RollBack | Way::WaitForPrimary => matches!(said, Said::ReadOnly | Said::CutOff),
+                Way::AsIfLost => said == Said::CutOff,
+                Way::AfterInterrupt => expected.interrupted == Some(true) && before.nothing,
+                Way::PrepareAgain(_) => expected.executes,
+                // A read, which may run twice.
+                Way::ToPrimary => expected.may_leave,
+                // Decides for itself.
+                Way::AskProbes => !before.any_ok,
+            };
+            assert!(executed_nothing, "{way:?}: {expected:?} {said:?} {before:?}");
+            let committed_in_part = expected.in_steps && !expected.on_replica && way == Way::WaitForPrimary;
+            assert!(!committed_in_part, "{expected:?} {said:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn never_silent() {
+        for (expected, said, before, verdict) in all() {
+            let doubt = match said {
+                Said::MayBeCommitted => !expected.on_replica,
+                Said::Interrupted => expected.interrupted.is_some() && !expected.no_doubt,
+                // Drivers take these codes for the end of their own connection.
+                Said::ConnectionEnds => true,
+                _ => false,
+            };
+            assert!(!doubt || verdict != Verdict::Forward, "{expected:?} {said:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_clients_alone_is_forwarded() {
+        for (expected, said, before, verdict) in all() {
+            let own = matches!(said, Said::Other)
+                || (said == Said::Missing && !expected.may_leave)
+                || (said == Said::Interrupted && expected.interrupted.is_none());
+            assert!(!own || verdict == Verdict::Forward, "{expected:?} {said:?} {before:?}");
+        }
+    }
+
+    /// A client of a replica port or of a reading transaction never meets the words of another kind of server.
+    #[test]
+    fn words_fit_the_port() {
+        for (expected, said, before, verdict) in all() {
+            if expected.replica_port && said == Said::ReadOnlyTransaction {
+                assert_eq!(verdict, Verdict::Replace(Words::ReadOnlyPort), "{expected:?} {before:?}");
+            }
+            if expected.in_reading_transaction && said == Said::ReadOnly {
+                assert_ne!(verdict, Verdict::Forward, "{expected:?} {before:?}");
+            }
+        }
+    }
+}
