@@ -25,5 +25,6 @@ e2e:
 bench:
 	@benches/run.sh $(PARTS)
 
+# Formats, lints, and what is large or hangs together in the source, for the eye.
 lint:
 	@tests/run.sh lint

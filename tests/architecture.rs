@@ -5,6 +5,9 @@
 #[path = "architecture/source.rs"]
 mod source;
 
+#[path = "architecture/shape.rs"]
+mod shape;
+
 use source::{Source, edges, sources};
 
 /// Each module and what it may use. What those may use is allowed too.
@@ -43,6 +46,8 @@ const NO_PANIC: [&str; 5] = ["wire", "net", "auth", "session", "backend"];
 const PANICS: [&str; 5] = [".unwrap()", ".expect(", "panic!", "unreachable!", "unwrap_unchecked"];
 
 const MAX_LINES: usize = 600;
+
+const MAX_FUNCTION: usize = 100;
 
 fn may_use(user: &str, used: &str) -> bool {
     let below = LAYERS.iter().find(|(module, _)| *module == user).map_or(&[][..], |(_, below)| below);
@@ -106,8 +111,54 @@ fn files_stay_readable() {
     assert!(found.is_empty(), "files over {MAX_LINES} lines:\n{}", found.join("\n"));
 }
 
+/// How many files of a folder need each other in a circle. A folder that is not here has none. The numbers may only
+/// become smaller.
+const CIRCLES: [(&str, usize); 5] =
+    [("sql", 3), ("topology", 3), ("config", 10), ("session", 11), ("server", 4)];
+
+#[test]
+fn circles_inside_folders_do_not_grow() {
+    let sources = sources();
+    let folders = LAYERS.iter().map(|(folder, _)| *folder).chain(["app"]);
+    let found: Vec<(&str, Vec<String>)> = folders
+        .map(|folder| (folder, shape::largest_circle(&shape::uses(&sources, folder))))
+        .filter(|(_, circle)| circle.len() > 1)
+        .collect();
+    let sizes: Vec<(&str, usize)> = found.iter().map(|(folder, circle)| (*folder, circle.len())).collect();
+    assert_eq!(sizes, CIRCLES, "{found:#?}");
+}
+
+/// For the eye: what is large, and what hangs together. `make lint` shows it.
+#[test]
+#[allow(clippy::print_stdout)] // That is what it is for.
+fn report() {
+    let sources = sources();
+    let mut functions = Vec::new();
+    let mut structs = Vec::new();
+    for source in sources.iter().filter(|source| !source.path.contains("tests")) {
+        functions
+            .extend(shape::functions(source).into_iter().map(|(name, lines)| (lines, name, &source.path)));
+        let all = shape::structs(source).into_iter();
+        structs.extend(all.map(|(name, fields, bools)| (fields, bools, name, &source.path)));
+    }
+    functions.sort_by(|a, b| b.cmp(a));
+    structs.sort_by(|a, b| b.cmp(a));
+    for (lines, name, path) in functions.iter().take(8) {
+        println!("{lines:4} lines  fn {name}  {path}");
+    }
+    for (fields, bools, name, path) in structs.iter().take(8) {
+        println!("{fields:4} fields, {bools} bools  struct {name}  {path}");
+    }
+    let circle = shape::largest_circle(&shape::calls(&sources, "session"));
+    println!("{:4} files of session call each other in a circle", circle.len());
+    assert!(functions.len() > 1000 && structs.len() > 200, "is the reader blind?");
+    let long: Vec<_> = functions.iter().filter(|(lines, ..)| *lines > MAX_FUNCTION).collect();
+    assert!(long.is_empty(), "functions over {MAX_FUNCTION} lines: {long:?}");
+}
+
 mod self_test {
     use super::*;
+    use shape::{calls, functions, largest_circle, structs, uses};
 
     fn source(path: &str, text: &str) -> Source {
         Source::new(path.to_owned(), text)
@@ -177,6 +228,34 @@ mod self_test {
         assert_eq!(panics(&[source("src/config/mod.rs", "x.unwrap()")]), Vec::<String>::new());
         assert_eq!(too_long(&[source("src/wire/mod.rs", &"\n".repeat(601))]).len(), 1);
         assert_eq!(too_long(&[source("src/wire/mod.rs", &"\n".repeat(600))]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn circles_of_files_are_found() {
+        let files = [
+            source("src/net/mod.rs", "pub use a::A; use b::B; use c::C;"),
+            source("src/net/a.rs", "use super::b::B;\nimpl S {\n    fn one(&self) {\n    }\n}"),
+            source(
+                "src/net/b/mod.rs",
+                "use crate::net::{Buf, c::C};\nimpl S {\n    pub fn two(&self) {\n    }\n}",
+            ),
+            source("src/net/b/inner.rs", "use super::super::c::C; fn f(s: &S) { self.one() }"),
+            source("src/net/c.rs", "use crate::net::a::A; use crate::wire::b; fn f(s: &S) { self.two() }"),
+        ];
+        assert_eq!(largest_circle(&uses(&files, "net")), ["a", "b", "c"]);
+        assert_eq!(largest_circle(&uses(&files[..4], "net")), Vec::<String>::new());
+        assert_eq!(calls(&files, "net")["c"], ["b".to_owned()].into());
+        assert_eq!(largest_circle(&calls(&files, "net")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sizes_are_counted() {
+        let text = "impl A {\n    pub async fn f(\n        &self,\n    ) -> u8 {\n        1\n    }\n}\nfn g() {\n}\n";
+        let found = functions(&source("src/net/a.rs", text));
+        assert_eq!(found, [("f".to_owned(), 5), ("g".to_owned(), 2)]);
+        let text =
+            "pub struct S<R> {\n    /// x: y\n    a: u8,\n    pub b: bool,\n}\nstruct T(u8);\nstruct U;\n";
+        assert_eq!(structs(&source("src/net/a.rs", text)), [("S".to_owned(), 2, 1)]);
     }
 
     #[test]

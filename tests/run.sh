@@ -306,6 +306,8 @@ case ${1:-all} in
     ;;
   lint)
     lint
+    # What is large or hangs together, for the eye.
+    stage structure cargo test --locked --quiet --test architecture -- --nocapture report
     ;;
   *) die "usage: run.sh all|e2e|lint" ;;
 esac

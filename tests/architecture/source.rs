@@ -25,6 +25,11 @@ impl Source {
         self.modules().first().copied().unwrap_or("lib")
     }
 
+    /// The module right under [`Source::top`] that the file belongs to; None for the top's own.
+    pub fn inner(&self) -> Option<&str> {
+        self.modules().get(1).copied()
+    }
+
     /// `src/wire/walker/phase.rs` is `[wire, walker, phase]`.
     fn modules(&self) -> Vec<&str> {
         let inner = self.path.trim_start_matches("src/").trim_end_matches(".rs");
@@ -55,8 +60,17 @@ pub fn sources() -> Vec<Source> {
 /// The names that stand right under the crate root in the file's paths: `crate::NAME`,
 /// `crate::{NAME, …}` and as many `super::` as lead to the root.
 pub fn edges(source: &Source) -> Vec<String> {
+    paths(source, source.modules().len(), &[])
+}
+
+/// The same for what stands right under a folder of `src`: `crate::FOLDER::NAME`, or behind fewer `super::`.
+pub fn names_behind(source: &Source, folder: &str) -> Vec<String> {
+    paths(source, source.modules().len() - 1, &[folder, "::"])
+}
+
+/// Names behind `crate::` and these tokens, or behind so many `super::`.
+fn paths(source: &Source, depth: usize, behind: &[&str]) -> Vec<String> {
     let tokens = tokens(&source.code);
-    let depth = source.modules().len();
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -68,7 +82,10 @@ pub fn edges(source: &Source) -> Vec<String> {
             }
         } else if tokens[at..].starts_with(&["crate".to_owned(), "::".to_owned()]) {
             at += 2;
-            names(&tokens[at..], &mut found);
+            if tokens[at..].len() > behind.len() && tokens[at..].iter().zip(behind).all(|(a, b)| a == b) {
+                at += behind.len();
+                names(&tokens[at..], &mut found);
+            }
         } else {
             at += 1;
         }

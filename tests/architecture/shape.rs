@@ -1,0 +1,117 @@
+//! How large functions and structs are, and which files of a folder need each other in a circle: for the eye
+//! (`make lint` prints it), and for what must not grow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::source::{Source, names_behind};
+
+/// Which file of a folder names which others of it.
+pub type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// The name of a function, and its lines from `fn` to the brace that closes it.
+pub fn functions(source: &Source) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = source.code.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let Some((before, behind)) = line.split_once("fn ") else { continue };
+        let head = before.split_whitespace().all(|word| {
+            word.starts_with("pub") || word.starts_with("in") || ["const", "async", "unsafe"].contains(&word)
+        });
+        let name: String = behind.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let end = format!("{indent}}}");
+        let Some(length) = lines[at..].iter().position(|line| *line == end) else { continue };
+        // A function without a body ends before the next brace.
+        let body = lines[at..=at + length].iter().any(|line| line.contains('{'));
+        if head && body && !name.is_empty() {
+            found.push((name, length + 1));
+        }
+    }
+    found
+}
+
+/// The name of a struct, its fields, and how many of them are bools.
+pub fn structs(source: &Source) -> Vec<(String, usize, usize)> {
+    let mut found = Vec::new();
+    let mut rest = source.code.as_str();
+    while let Some(at) = rest.find("struct ") {
+        rest = &rest[at + "struct ".len()..];
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let end = rest.find([';', '(', '{']).unwrap_or(rest.len());
+        if !rest[end..].starts_with('{') {
+            continue;
+        }
+        let body = rest[end + 1..].split("\n}").next().unwrap_or_default();
+        let is_field =
+            |line: &&str| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": ");
+        let fields: Vec<&str> = body.lines().filter(is_field).collect();
+        let bools = fields.iter().filter(|line| line.trim_end().ends_with(": bool,")).count();
+        found.push((name, fields.len(), bools));
+    }
+    found
+}
+
+/// The files of a folder right under `src` and what they name of each other; `mod.rs`, which names them all, is left
+/// out, and the files of a folder in it count as one.
+pub fn uses(sources: &[Source], folder: &str) -> Graph {
+    let mut graph = Graph::new();
+    for source in sources.iter().filter(|source| source.top() == folder && !source.code.is_empty()) {
+        if let Some(node) = source.inner() {
+            graph.entry(node.to_owned()).or_default().extend(names_behind(source, folder));
+        }
+    }
+    prune(graph)
+}
+
+/// The same by calls: a file that calls a method of which only one file has a function needs that file.
+pub fn calls(sources: &[Source], folder: &str) -> Graph {
+    let files: Vec<&Source> = sources.iter().filter(|s| s.top() == folder && !s.code.is_empty()).collect();
+    let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (source, node) in files.iter().filter_map(|source| Some((source, source.inner()?))) {
+        for (name, _) in functions(source) {
+            owners.entry(name).or_default().insert(node.to_owned());
+        }
+    }
+    let mut graph = Graph::new();
+    for (source, node) in files.iter().filter_map(|source| Some((source, source.inner()?))) {
+        let used = graph.entry(node.to_owned()).or_default();
+        for (name, owner) in owners.iter().filter(|(_, owner)| owner.len() == 1) {
+            if source.code.contains(&format!("self.{name}(")) {
+                used.extend(owner.iter().cloned());
+            }
+        }
+    }
+    prune(graph)
+}
+
+fn prune(mut graph: Graph) -> Graph {
+    let nodes: BTreeSet<String> = graph.keys().cloned().collect();
+    for (node, used) in &mut graph {
+        used.retain(|other| other != node && nodes.contains(other));
+    }
+    graph
+}
+
+/// The largest set of files of which each needs all others, directly or through others.
+pub fn largest_circle(graph: &Graph) -> Vec<String> {
+    let reach: BTreeMap<&String, BTreeSet<&String>> =
+        graph.keys().map(|node| (node, reachable(graph, node))).collect();
+    let circle = |node: &String| -> Vec<String> {
+        let both = reach[node].iter().filter(|other| reach[**other].contains(node));
+        both.map(|other| (*other).clone()).collect()
+    };
+    graph.keys().map(circle).max_by_key(Vec::len).unwrap_or_default()
+}
+
+fn reachable<'a>(graph: &'a Graph, from: &str) -> BTreeSet<&'a String> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![from];
+    while let Some(node) = left.pop() {
+        for other in &graph[node] {
+            if found.insert(other) {
+                left.push(other);
+            }
+        }
+    }
+    found
+}
