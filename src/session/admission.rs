@@ -1,10 +1,14 @@
-//! Who may come in: connections of an address and of a user, and addresses whose logins fail. Shared by all workers and
-//! touched when a client connects, logs in and leaves; never by a statement.
+//! Decides which clients may connect and log in. Limits the connections of an address and the sessions of a
+//! user, and blocks addresses whose logins fail. All workers share it. It is used when a client connects,
+//! logs in and leaves, never for a statement.
 //!
-//! Many clients may stand behind one address (NAT, a node of a Kubernetes cluster), so what one of them does wrong must
-//! not lock the others out: wrong passwords count for the pair of address and user name, and an address as a whole is
-//! blocked only for broken handshakes and for many different names. Whoever has a session from there logs in again.
-//! Memory is bounded: an entry stays while it has connections, and of those that only failed the latest are kept.
+//! Many clients may share one address (NAT, a node of a Kubernetes cluster), so one client's mistakes must
+//! not lock the others out. Wrong passwords count for the pair of address and user name. A whole address is
+//! blocked only for broken handshakes and for failed logins of many different names. A user with a session
+//! from a blocked address can log in from there again.
+//!
+//! Memory is bounded: an entry stays while it has connections or sessions. Of the entries that have only
+//! failures, the latest are kept.
 
 mod failures;
 mod lines;
@@ -28,16 +32,16 @@ use crate::config::Limits;
 use crate::net::{Origin, Peer};
 use crate::telemetry::Refused;
 
-/// Addresses, and pairs of address and user name, that are remembered for their failures alone.
+/// At most this many addresses, and pairs of address and user name, have their failures remembered.
 const MOST_FAILING: usize = 16_384;
 
-/// A user name by its hash, since a client may say any.
+/// The hash of a user name, since a client may send any name.
 type Name = u64;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Admission {
-    /// As a lock: nobody waits for changes.
+    /// The channel serves as a lock: nobody waits for its changes.
     table: watch::Sender<Table>,
     lines: watch::Sender<Lines>,
     names: RandomState,
@@ -47,16 +51,16 @@ pub struct Admission {
 struct Table {
     addresses: HashMap<Origin, Entry>,
     pairs: HashMap<(Origin, Name), Entry>,
-    /// Sessions that are logged in, by user.
+    /// The number of logged-in sessions of each user.
     users: HashMap<Arc<str>, usize>,
-    /// Those with failures, the oldest first. May name some that have none any more.
+    /// The entries with failures, the oldest first. Some of these may have no failures any more.
     failing: VecDeque<(Origin, Option<Name>)>,
 }
 
-/// An address, or a pair of address and user name.
+/// The counts of an address, or of a pair of address and user name.
 #[derive(Debug, Default)]
 struct Entry {
-    /// Connections, logged in or not; none are counted for a pair.
+    /// Connections, logged in or not. Always 0 for a pair.
     connections: usize,
     /// Sessions that are logged in.
     sessions: usize,
@@ -73,33 +77,34 @@ impl Entry {
     }
 }
 
-/// A login that failed: what for.
+/// Why a login failed.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault<'a> {
     /// A wrong password, or no such user.
     Password(&'a [u8]),
-    /// The handshake was broken off, took too long, or was none.
+    /// The client broke off the handshake, took too long, or sent something else.
     Handshake,
 }
 
-/// One client's right to be here, from its accept to its end.
+/// The admission of one client, from its accept to its end. Dropping it releases what the client counted for.
 #[derive(Debug)]
 pub struct Pass {
     admission: Arc<Admission>,
     peer: Peer,
-    /// Whom it logged in as.
+    /// The user that the client is logged in as.
     user: Option<Arc<str>>,
 }
 
 impl Admission {
-    /// A client connected. The error says why it is to be turned away.
+    /// Admits a client that has connected. The error says why the client is refused.
     pub fn enter(self: &Arc<Self>, peer: Peer, limits: &Limits) -> Result<Pass, Refused> {
         let refused = peer.origin().and_then(|origin| {
             self.locked(|table| {
                 let now = Instant::now();
                 let address = table.addresses.entry(origin).or_default();
                 let most = limits.max_connections_per_address;
-                // Who has a session from there may log in again: that is decided when the user is known.
+                // If the address has a session, its user may log in again: `is_blocked` decides once the user
+                // is known.
                 let refused = if address.sessions == 0 && address.is_blocked(now) {
                     Some(Refused::Blocked)
                 } else if most > 0 && address.connections >= most {
@@ -118,7 +123,8 @@ impl Admission {
         }
     }
 
-    /// These accounts are new, or have another password: what was wrong before may be right now.
+    /// Forgets the failures of these accounts, which are new or have a new password: a password that was
+    /// wrong before may be right now.
     pub fn forgive(&self, accounts: &[Arc<str>]) {
         if accounts.is_empty() {
             return;
@@ -134,7 +140,8 @@ impl Admission {
         });
     }
 
-    /// Whether a line about a login may be written now; if so, how many were left out before it.
+    /// Returns None if no line about a login may be written now, else how many lines were left out before
+    /// this one.
     pub fn line(&self) -> Option<u64> {
         let mut allowed = None;
         self.lines.send_if_modified(|lines| {
@@ -144,7 +151,8 @@ impl Admission {
         allowed
     }
 
-    /// Lines that were left out in a second that is over; to be told each second.
+    /// Returns how many lines were left out in a second that is over and were not yet reported. Called every
+    /// second.
     pub fn left_out(&self) -> u64 {
         let mut left_out = 0;
         self.lines.send_if_modified(|lines| {
@@ -188,7 +196,7 @@ impl Table {
         }
     }
 
-    /// Counts a failure. True if it is the first one that is remembered.
+    /// Counts a failure. Returns true if no earlier failure of this address or pair was remembered.
     fn failed(&mut self, origin: Origin, name: Option<Name>, limits: &Limits, now: Instant) -> bool {
         let entry = self.entry(origin, name);
         let first = entry.failures.is_none();
@@ -230,7 +238,7 @@ impl Pass {
         self.peer
     }
 
-    /// True if nobody may log in by this name from this address now.
+    /// True if this user name may not log in from this address now.
     pub fn is_blocked(&self, user: &[u8]) -> bool {
         let Some(origin) = self.peer.origin() else { return false };
         let (now, name) = (Instant::now(), self.admission.name(user));
@@ -243,14 +251,15 @@ impl Pass {
         })
     }
 
-    /// A login failed.
+    /// Counts a failed login.
     pub fn failed(&self, fault: Fault<'_>, limits: &Limits) {
         let Some(origin) = self.peer.origin().filter(|_| limits.max_login_errors > 0) else { return };
         let now = Instant::now();
         self.admission.locked(|table| {
             let of_address = match fault {
                 Fault::Handshake => true,
-                // However often one name fails, it counts once for the address: others may stand behind it.
+                // However often one name fails, it counts once for the address: other clients may share the
+                // address.
                 Fault::Password(user) => table.failed(origin, Some(self.admission.name(user)), limits, now),
             };
             if of_address {
@@ -259,7 +268,8 @@ impl Pass {
         });
     }
 
-    /// The client is this user now, in place of whom it was. An error: the user has as many sessions as may be.
+    /// Counts the client as a session of this user, instead of its former user. Returns an error if the user
+    /// has reached `limits.max_user_connections`.
     pub fn log_in(&mut self, user: &Arc<str>, limits: &Limits) -> Result<(), Refused> {
         self.log_out();
         let (origin, name) = (self.peer.origin(), self.admission.name(user.as_bytes()));
@@ -293,7 +303,7 @@ impl Pass {
         }
     }
 
-    /// What is written of logins in the log goes by this.
+    /// See [`Admission::line`].
     pub fn line(&self) -> Option<u64> {
         self.admission.line()
     }
@@ -312,7 +322,7 @@ impl Drop for Pass {
     }
 }
 
-/// How long a block that begins now lasts at most, for who is told of it.
+/// Returns how many seconds a block that begins now lasts at most, for the error text.
 pub fn block_seconds(limits: &Limits) -> u32 {
     u32::try_from(limits.block_time.max(Duration::from_secs(1)).as_secs()).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! One client from accept to close: login, command loop, session state, and what a
-//! failover means for it. The only place that makes ERR packets for clients.
+//! The session of one client, from accept to close: login, command loop, session state, and failover. Only
+//! this module makes ERR packets for clients.
 #![cfg_attr(
     not(test),
     deny(
@@ -83,61 +83,63 @@ use connections::Links;
 use pins::PinSet;
 use state::SessionState;
 
-/// One client.
+/// The session of one client.
 pub struct Session<R: Runtime> {
     context: Rc<Context<R>>,
     client: R::Stream,
-    /// What others may know of this session, and by which they speak to it.
+    /// What the rest of the worker may read of this session, and the signal that wakes its task.
     handle: Rc<Handle>,
-    /// The mode of its port.
+    /// The mode of the port that the client connected to.
     port: Port,
-    /// Agreed with the client.
+    /// The capability flags agreed with the client.
     capabilities: Capabilities,
-    /// Greeted with; COM_CHANGE_USER answers to the same nonce.
+    /// The authentication plugin of the greeting.
     plugin: Plugin,
+    /// The nonce of the greeting. A COM_CHANGE_USER is answered with the same nonce.
     nonce: Nonce,
-    /// Who it is; None until the login is done.
+    /// The account of the client. None until the login is done.
     login: Option<Rc<Login>>,
-    /// The collation id of the handshake.
+    /// The collation id that the client sent at its login.
     collation: u16,
     state: SessionState,
-    /// What the statement under way runs on,
+    /// The server connection of the statement under way.
     backend: Option<Box<Connection<R::Stream>>>,
-    /// its place in the pool,
+    /// The place of that connection in the pool.
     seat: Option<Seat<R::Stream>>,
-    /// and which of the session's two servers that is.
+    /// Whether that connection is the session's writer or its reader.
     role: Role,
-    /// What it holds there only since the statement under way was sent.
+    /// The pins that the statement under way added to that connection.
     sent: PinSet,
-    /// Why a server did not take its state, last time one did not.
+    /// The last error with which a server refused the session's state.
     state_refused: Option<Box<ServerError>>,
-    /// Its connections between two statements.
+    /// The session's server connections between two statements.
     links: Links<R::Stream>,
-    /// The level that the statement under way is read at.
+    /// The consistency level of the statement under way.
     level_now: Level,
-    /// Its driver looks whether the socket has ended before it uses it.
+    /// True if the client's driver checks before each use whether the socket has ended.
     looks: bool,
-    /// Counts its reads, up to 255.
+    /// The number of the session's reads; after 255 it begins again at 0.
     reads: u8,
-    /// The replica of its last read,
+    /// The server chosen for the session's last read. None: the next read chooses anew.
     reader: Option<ServerId>,
-    /// and the snapshot's version at which that was chosen.
+    /// The snapshot's `roles_version` at that choice.
     reader_at: u64,
-    /// What its reads have seen.
+    /// Which servers answered the session's reads.
     seen: Seen,
     /// What the statement under way knows of the primary's position.
     freshness: Freshness,
-    /// The snapshot's version at which the kept connections were last found right.
+    /// The snapshot's version at which the kept connections were last found usable.
     checked: PerRole<u64>,
-    /// The connection that it had for a role broke, or its server lost its role: what was on it is gone.
+    /// True if the connection for that role broke, or its server lost the role: what the session had there is
+    /// gone.
     lost: PerRole<bool>,
-    /// Commands for a server connection that was just taken: they go in front of the next statement, in
-    /// the same write.
+    /// Commands for a server connection that was just acquired. They are sent in front of the next statement,
+    /// in the same write.
     prelude: Vec<u8>,
 }
 
 impl<R: Runtime> Session<R> {
-    /// For an accepted socket.
+    /// Creates the session of an accepted socket and registers it with the worker.
     pub fn new(context: Rc<Context<R>>, client: R::Stream, entrance: Entrance, pass: Pass) -> Self {
         let port = entrance.port;
         let handle = context.register(entrance, pass);
@@ -171,7 +173,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Serves the client to its end.
+    /// Serves the client until the session ends.
     pub async fn run(&mut self) {
         let port = self.port as usize;
         cell_of(&self.context.metrics.accepted, port).add(1);
@@ -190,7 +192,7 @@ impl<R: Runtime> Session<R> {
         self.context.unregister(&self.handle);
     }
 
-    /// Gives the server connection back, if it is in a state to be used again.
+    /// Logs why the session ends, and returns its server connections to the pool if they can be used again.
     async fn end(&mut self, close: Close) {
         match close {
             Close::ClientReadTimeout => tracing::info!(
@@ -212,11 +214,12 @@ impl<R: Runtime> Session<R> {
         self.release(fit).await;
     }
 
-    /// The class of server connections that this session needs for a role.
+    /// Returns the class of server connections that this session needs for a role.
     fn class(&self, role: Role) -> Class {
         let mut capabilities = self.capabilities & Capabilities::CLASS;
         if self.port == Port::Replica {
-            // Statements go there one at a time (see `pieces`): what one of them hides, the server does not run.
+            // Statements are sent there one at a time (see `pieces`): a server does not run a second
+            // statement that a text hides from the proxy.
             capabilities -= Capabilities::MULTI_STATEMENTS;
         }
         Class { capabilities, read_only: role == Role::Reader }

@@ -1,4 +1,5 @@
-//! Failed logins of one address, or of one user name from there: so many a minute, then a block that ends by itself.
+//! The failed logins of one address, or of one user name from an address. Too many a minute begin a block,
+//! which ends by itself.
 
 use std::time::Duration;
 
@@ -6,26 +7,26 @@ use tokio::time::Instant;
 
 use crate::config::Limits;
 
-/// `limits.max_login_errors` is of this time.
+/// The time in which `limits.max_login_errors` failures are allowed.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// A bucket that every failure fills and that empties steadily.
 #[derive(Debug)]
 pub(super) struct Failures {
     level: f64,
-    /// When `level` was right.
+    /// The time at which `level` was computed.
     at: Instant,
     blocked_until: Option<Instant>,
 }
 
 impl Failures {
-    /// An empty one.
+    /// Creates an empty bucket.
     pub fn begin(now: Instant) -> Self {
         Failures { level: 0.0, at: now, blocked_until: None }
     }
 
-    /// One more failure. The one that fills the bucket begins a block; a bucket that is still nearly full behind a
-    /// block is filled by few.
+    /// Adds a failure. The failure that fills the bucket begins a block. After a block the bucket may still
+    /// be nearly full: a few failures then begin the next block.
     pub fn add(&mut self, limits: &Limits, now: Instant) {
         let most = u32::try_from(limits.max_login_errors).map_or(f64::from(u32::MAX), f64::from);
         let emptied = most * now.saturating_duration_since(self.at).as_secs_f64() / WINDOW.as_secs_f64();

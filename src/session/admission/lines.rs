@@ -1,16 +1,17 @@
-//! Log lines about logins: so many a second, and what a client says of itself in a form that fits there.
+//! Log lines about logins: a limited number each second, with names from clients in a form that is safe in a
+//! log.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lines in a second, of all workers.
+/// The most lines in one second, of all workers together.
 const MOST: u32 = 10;
 const SECOND: Duration = Duration::from_secs(1);
-/// Characters of a name: MariaDB's longest; MySQL's is 32.
+/// The most characters of a name: MariaDB's limit. MySQL's is 32.
 const LONGEST_NAME: usize = 128;
 
-/// What was written in the second under way.
+/// The lines of the current second.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     began: Option<Instant>,
@@ -19,7 +20,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Whether one more line may be written; if so, how many were left out before it.
+    /// Returns None if no more lines may be written now, else how many lines were left out before this one.
     pub fn one(&mut self, now: Instant) -> Option<u64> {
         if self.is_over(now) {
             self.began = Some(now);
@@ -33,7 +34,8 @@ impl Lines {
         Some(std::mem::take(&mut self.left_out))
     }
 
-    /// How many were left out in a second that is over and that no line told yet.
+    /// Returns how many lines were left out in a second that is over, unless a later line or call reported
+    /// them.
     pub fn left_out(&mut self, now: Instant) -> u64 {
         if self.is_over(now) { std::mem::take(&mut self.left_out) } else { 0 }
     }
@@ -43,7 +45,7 @@ impl Lines {
     }
 }
 
-/// A name that a client gave, for logs and errors: not longer than names are, on one line, and nothing invisible.
+/// Returns a client's name for logs and errors: shortened, on one line, without invisible characters.
 pub fn shown(name: &[u8]) -> String {
     // A character has four bytes at most.
     let front = name.get(..4 * LONGEST_NAME).unwrap_or(name);

@@ -12,7 +12,7 @@ fn app() -> Arc<str> {
     "app".into()
 }
 
-/// Fails so often with a name, as long as it may come in.
+/// Fails to log in `times` times with a name, and returns how many of the tries were not blocked.
 fn fail(admission: &Arc<Admission>, from: &str, user: &str, times: usize) -> usize {
     let mut failed = 0;
     for _ in 0..times {
@@ -60,7 +60,7 @@ async fn guesses_are_as_many_as_the_limit_says_a_minute() {
         guesses += fail(&admission, "10.0.0.1", "app", 5);
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    // Ten minutes, ten a minute, what came before the first block, and what each block rounds up.
+    // Ten minutes at ten a minute, plus what came before the first block and what each block rounds up.
     assert!((100..=135).contains(&guesses), "{guesses}");
 }
 
