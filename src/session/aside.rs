@@ -1,4 +1,4 @@
-//! Long texts are read on another thread, so that the worker goes on with its other sessions meanwhile: what a text is
+//! Reads long texts on another thread, so that the worker serves its other sessions meanwhile: what a text is
 //! and does, and on replica ports whether it may run there.
 
 use std::ops::Range;
@@ -15,25 +15,26 @@ use crate::sql::read_only::{Calls, Verdict, check_calls};
 use crate::sql::{Context, MAX_READ, StatementClass, classify};
 use crate::telemetry::{Close, Port};
 
-/// Texts up to this long, in bytes, are checked on the worker itself: some milliseconds at the worst.
+/// On replica ports, texts of up to this many bytes are checked on the worker's own thread, which takes some
+/// milliseconds at worst.
 const MAX_CHECKED_HERE: usize = 32 * 1024;
 
-/// Texts longer than this, in bytes, are of no class but unknown.
+/// Texts of more than this many bytes are not classified: their class is unknown.
 const MAX_CLASSIFIED: usize = 1024 * 1024;
 
-/// What a look at a text found.
+/// The result of reading a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
-    /// What the guard of replica ports says. On other ports everything may run.
+    /// The verdict of the replica ports' guard. On other ports every text is allowed.
     pub verdict: Verdict,
-    /// What the text is and does.
+    /// The text's class.
     pub class: StatementClass,
-    /// It was read aside, on a replica port, and has more than one statement.
+    /// True if the text was read on another thread, on a replica port, and has more than one statement.
     pub several: bool,
 }
 
 impl<R: Runtime> Session<R> {
-    /// Looks at a whole text.
+    /// Reads a whole text on this thread.
     pub(super) fn look(&self, text: &[u8]) -> Look {
         let verdict = if self.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };
         let class = match verdict {
@@ -43,13 +44,13 @@ impl<R: Runtime> Session<R> {
         Look { verdict, class, several: false }
     }
 
-    /// Whether a text of this length is for another thread.
+    /// True if a text of this many bytes is read on another thread.
     pub(super) fn reads_aside(&self, length: usize) -> bool {
         length > if self.port == Port::Replica { MAX_CHECKED_HERE } else { MAX_READ }
     }
 
-    /// The same as [`Self::look`] for a long text, which stands at this place of the buffer. One of a worker's long texts
-    /// is read at a time, in the order in which they came.
+    /// Does the same as [`Self::look`] on another thread, for a long text at `place` in the buffer. A worker
+    /// has one text at a time read in this way, in the order of their arrival.
     pub(super) async fn look_aside(&mut self, buf: &mut Buf, place: Range<usize>) -> Result<Look, Close> {
         let (context, readings) = (self.context.clone(), self.readings());
         let schema = self.state.carried.schema.as_deref().unwrap_or_default().to_vec();
@@ -76,7 +77,7 @@ impl<R: Runtime> Session<R> {
                 *buf = back;
                 Ok(look)
             }
-            // The other thread ended: the process does, too.
+            // The other thread has ended, so the process is ending, too.
             Ok(None) => Err(Close::Drained),
             Err(raised) => Err(ended_by(raised)),
         }
@@ -84,18 +85,19 @@ impl<R: Runtime> Session<R> {
 }
 
 impl<R: Runtime> Session<R> {
-    /// What a long text of COM_STMT_PREPARE is kept as: copied on the other thread, too.
+    /// Copies the text of a long COM_STMT_PREPARE on another thread, and returns the text to be kept.
     pub(super) async fn long_text(&self, buf: &mut Buf, request: Request) -> Result<Rc<PreparedText>, Close> {
         let whole = std::mem::take(buf);
         let copy = move || (Arc::<[u8]>::from(request.arguments(&whole)), whole);
-        // The other thread ended: the process does, too.
+        // The other thread has ended, so the process is ending, too.
         let (text, back) = self.context.runtime.aside(copy).await.ok_or(Close::Drained)?;
         *buf = back;
         Ok(self.context.texts.new_text(text, &self.state.carried))
     }
 }
 
-/// The class of a text by the ways to read it. One that is something else by another way is not understood.
+/// Returns the class of a text from its classes under every way to read it. If these differ, the class is
+/// unknown.
 pub(super) fn one_class(mut ways: impl Iterator<Item = StatementClass>) -> StatementClass {
     let class = ways.next().unwrap_or(StatementClass::UNKNOWN);
     if ways.all(|other| other == class) { class } else { StatementClass::UNKNOWN }

@@ -1,6 +1,7 @@
-//! What a read must know before it may go to a replica. At `strong`: how far the primary is,
-//! asked after the read came. At `session` the same, where the session could go back behind what it has seen: after
-//! it read from the primary, or before it reads from another replica than last time.
+//! Decides what a read must know before it may go to a replica. At `strong`, it must know how far the primary
+//! is, asked after the read arrived. At `session` the same, if the session could otherwise see less than
+//! before: after it read from the primary, or if it is about to read from another replica than last time. A
+//! session that only wrote knows the position of its writes, and asks nobody.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,43 +22,46 @@ use crate::telemetry::{Counted, Disruption, Fresh, Pin, Port};
 use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 use crate::wire::Command;
 
-/// What only the connection of the last statement can answer.
+/// The effects of statements that only the connection of the last statement can answer.
 const LOOKS_BACK: Effects =
     Effects::READS_DIAGNOSTICS.union(Effects::READS_ROW_COUNT).union(Effects::READS_FOUND_ROWS);
 
-/// Where the reads of a session have been: what they have seen must not be unseen.
+/// Which servers answered the reads of a session: a later read must not see less than an earlier one.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// The replica of the last one,
+    /// The replica of the last read.
     replica: Option<ServerId>,
-    /// and the version of the servers' roles then, its lower half: a replica that was rebuilt was down meanwhile.
+    /// The lower half of the snapshot's `roles_version` at that read. While it is unchanged, the replica was
+    /// not rebuilt, since a replica that is rebuilt is down meanwhile.
     roles: u32,
-    /// Something was read from the primary since, or at a weaker level from somewhere else.
+    /// True if something was read since then from the primary, or at a weaker level from another replica.
     primary: bool,
 }
 
-/// What the statement under way knows of the primary.
+/// What the statement under way knows of the primary's position.
 #[derive(Default)]
 pub enum Freshness {
-    /// It did not ask.
+    /// The primary was not asked.
     #[default]
     Unasked,
-    /// It may go to a replica that has this.
+    /// The statement may go to a replica that has this position.
     Position(Rc<GtidSet>),
-    /// It may go to a replica that has what is expected, and must not be answered before the primary has said so.
+    /// The statement may go to a replica that has the position that the batch expects. The client must not
+    /// get the answer before the primary has confirmed that position.
     Ahead(Rc<Batch>),
-    /// It is for the primary: no replica serves.
+    /// The statement goes to the primary: no replica can serve it.
     Primary,
-    /// It may go to this replica, which is in step with the others.
+    /// The statement may go to this server, which has all that the statement must see.
     On(ServerId),
-    /// It is for the primary. Others wait until it is done, if there are many.
+    /// The statement goes to the primary, since no replica could answer in time. If there are many such
+    /// statements, the next ones wait until this one is done.
     Diverted(#[expect(dead_code, reason = "counts for as long as it is here")] Diverted),
 }
 
-/// One of the reads on the primary that no replica could answer in time.
+/// A read on the primary that no replica could answer in time. Dropping it lets the next one begin.
 pub struct Diverted(Rc<Diversions>);
 
-/// How many of them there are.
+/// The number of a worker's [`Diverted`] reads.
 #[derive(Default)]
 pub struct Diversions {
     now: std::cell::Cell<usize>,
@@ -72,13 +76,13 @@ impl Drop for Diverted {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Whether this statement, which a replica should run, has to ask first.
+    /// True if this statement, which a replica should run, must pass the barrier first.
     #[inline]
     pub(super) fn must_ask(&self, why: Why, request: &Request) -> bool {
         if self.level_now > Level::Session || !matches!(self.freshness, Freshness::Unasked) {
             return false;
         }
-        // What is prepared, or asked for its fields, must be there, too.
+        // What a statement prepares, or asks the fields of, must have reached the replica, too.
         let may_read = matches!(
             request.command,
             Command::Query | Command::StmtExecute | Command::StmtPrepare | Command::FieldList
@@ -97,7 +101,7 @@ impl<R: Runtime> Session<R> {
         request.class.effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
     }
 
-    /// Whether the replica that it would read from may lack what it has seen.
+    /// True if the replica that the session would read from may lack what its earlier reads have seen.
     #[inline]
     fn could_go_back(&self) -> bool {
         let Some(replica) = self.seen.replica else { return self.seen.primary };
@@ -106,25 +110,26 @@ impl<R: Runtime> Session<R> {
             || self.looks_around_at(self.reads.wrapping_add(1), replica)
     }
 
-    /// Whether replicas may lack what it wrote.
+    /// True if replicas may lack writes of the session whose position is known.
     #[inline]
     fn wrote_of_late(&self) -> bool {
         self.port == Port::Split && matches!(self.state.written, Written::These(_))
     }
 
-    /// Whether a replica may be read from without a question, as far as the session's own reads go.
+    /// True if a read from this server, without the barrier, cannot see less than the session's earlier
+    /// reads.
     pub(super) fn is_behind_nothing(&self, server: ServerId, roles: u64) -> bool {
         !self.seen.primary
             && self.seen.replica.is_none_or(|seen| seen == server && self.seen.roles == half(roles))
     }
 
-    /// A statement was answered: it saw what its server had.
+    /// Records which server's data the session has seen, once a statement was answered.
     #[inline]
     pub(super) fn note_seen_position(&mut self) {
         let Some(attached) = self.handle.attached.get() else { return };
         let on_primary = self.context.topology.writer() == Some(attached.server);
         if on_primary && matches!(self.freshness, Freshness::Diverted(_)) {
-            // The next one looks for a replica again.
+            // The next read looks for a replica again.
             self.reader = None;
         }
         if self.role == Role::Reader && !on_primary {
@@ -133,7 +138,8 @@ impl<R: Runtime> Session<R> {
             let roles = if chosen { self.reader_at } else { roles };
             let seen = Seen { replica: Some(attached.server), roles: half(roles), primary: false };
             if self.level_now > Level::Session && (self.seen.primary || self.seen.replica.is_some()) {
-                // It asked nobody: elsewhere it may have seen more than the reads before it, or less.
+                // A read at a weaker level does not pass the barrier: on another replica it may have seen
+                // more than the reads before it, or less.
                 let same = (self.seen.replica, self.seen.roles) == (seen.replica, seen.roles);
                 self.seen.primary |= !same;
             } else {
@@ -144,13 +150,15 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Asks, and chooses who reads: some reason, if that is the primary.
+    /// Passes the barrier and chooses the server that answers. Returns a reason if the read was diverted to
+    /// the primary.
     pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, StatementError> {
         let began = Instant::now();
         let only_wrote = self.level_now == Level::Session && !self.could_go_back();
         self.reads = self.reads.wrapping_add(1);
         if self.reads == 0 {
-            // As for reads that do not ask: now and then another choice.
+            // As for reads without a barrier: chooses anew now and then, so that long sessions are spread
+            // over the replicas.
             self.reader = None;
         }
         let known = if only_wrote { self.has_own_writes(began, request).await? } else { None };
@@ -170,7 +178,7 @@ impl<R: Runtime> Session<R> {
             return Ok(Some(Why::NotFresh));
         }
         if diverts {
-            // From a port for replicas the primary is read like one of them, if at all.
+            // On a replica port the primary serves like a replica, if `replicas.fallback` allows it.
             let snapshot = self.context.topology.get();
             let fallback = self.context.live.borrow().replicas.fallback;
             if fallback == Fallback::None {
@@ -197,7 +205,8 @@ impl<R: Runtime> Session<R> {
                 Some(_) if snapshot.servers.len() < 2 => return Ok((Freshness::Primary, None)),
                 Some(primary) => primary,
                 None if snapshot.maintenance.read_only => {
-                    // Nobody writes, and nobody will: how far the primary came, its last probe tells.
+                    // While maintenance keeps the servers read-only, nobody writes: the last probe of the
+                    // last primary has the position.
                     let last = snapshot.last_writer.and_then(|last| snapshot.server(last));
                     let last = last.filter(|last| last.is_up_read_only() && tells_positions(last));
                     let position = last.and_then(|last| last.facts.as_ref()).map(|facts| &facts.gtid);
@@ -225,7 +234,8 @@ impl<R: Runtime> Session<R> {
                 Answer::Position { position, pending } => {
                     let known = Instant::now();
                     let found = self.find(began, position.clone(), request).await?;
-                    // Who has waited for a replica in vain has given the primary that time, too.
+                    // A read that has waited in vain for a replica has given the primary that time to finish
+                    // its commits, too.
                     let has_waited = known.elapsed() * 2 > context.live.borrow().consistency.max_wait;
                     if let Some(pending) = pending
                         && !has_waited
@@ -239,7 +249,8 @@ impl<R: Runtime> Session<R> {
                 Answer::Untold => return self.divert(began, None).await,
                 Answer::Reached | Answer::Unseen | Answer::Unknown => {}
             }
-            // Probes see soon what has become of it. If it goes on being the primary, it answers for itself.
+            // The next probes show whether the server is still the primary. If it still is after this time,
+            // the primary answers the read itself.
             let give_up = *patience.get_or_insert_with(|| {
                 let interval = context.live.borrow().monitor.interval;
                 Instant::now() + (interval * 3).max(Duration::from_millis(300))
@@ -252,8 +263,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// At `session`: what it wrote, it knows. The replica that it reads from is waited for until that has come there.
-    /// None: it had better ask.
+    /// Passes the barrier at `session` for a session that only wrote, whose position is known without a
+    /// question: waits until the replica of its last read has its writes. None: the primary must be asked.
     async fn has_own_writes(
         &mut self,
         began: Instant,
@@ -269,7 +280,7 @@ impl<R: Runtime> Session<R> {
         let Some(replica) = self.seen.replica else {
             return self.find(began, position, request).await.map(Some);
         };
-        // Another one may have what it wrote, and still lack what it has seen.
+        // Another replica may have the session's writes, and still lack what its reads have seen.
         let kept = self.links.kept_on(Role::Reader);
         let server = snapshot.server(replica).filter(|server| server.serves_reads && server.weight > 0);
         let Some(server) = server.filter(|_| kept.is_none_or(|kept| kept == replica)) else {
@@ -288,8 +299,9 @@ impl<R: Runtime> Session<R> {
         Ok(Some((Freshness::On(replica), Some(outcome))))
     }
 
-    /// A replica had the position of this read, but could not answer, so the primary does: what it is committing must
-    /// show there first, as for reads that go there at once.
+    /// Prepares a read for the primary because a replica that had its position could not answer. Replicas may
+    /// already show what the primary is still committing, so this waits until the primary shows it, too, as
+    /// for diverted reads.
     pub(super) async fn comes_from_a_replica(
         &mut self,
         buf: &mut crate::net::Buf,
@@ -300,7 +312,7 @@ impl<R: Runtime> Session<R> {
         };
         let context = self.context.clone();
         let snapshot = context.topology.get();
-        // MariaDB does not say what it is committing.
+        // MariaDB does not report what it is committing.
         let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql);
         let Some(primary) = primary.filter(|primary| !context.asking.is_behind(primary, &snapshot)) else {
             return Ok(());
@@ -318,7 +330,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// A replica that has this position, or gets there soon.
+    /// Finds a replica that has this position or reaches it in time, else diverts the read to the primary.
     async fn find(
         &mut self,
         began: Instant,
@@ -328,7 +340,7 @@ impl<R: Runtime> Session<R> {
         if let Written::These(written) = &self.state.written
             && !position.contains(written)
         {
-            // The primary does not know it, so neither can a replica.
+            // The primary does not have the session's writes, so no replica can have them.
             return self.divert(began, None).await;
         }
         let context = self.context.clone();
@@ -360,7 +372,8 @@ impl<R: Runtime> Session<R> {
         self.divert(began, Some(position)).await
     }
 
-    /// Something is open on this replica, which the statement may need.
+    /// Waits for the replica on which the session keeps a connection. A read that can do without that
+    /// connection is diverted to the primary if the replica does not reach the position in time.
     async fn find_kept(
         &mut self,
         began: Instant,
@@ -383,18 +396,18 @@ impl<R: Runtime> Session<R> {
             if may_leave {
                 break;
             }
-            // Nobody else can answer it.
+            // No other server can answer this statement.
             if began.elapsed() >= queue {
                 return Err(StatementError::Tell(Failure::AllBehind(began.elapsed())));
             }
-            // A server that refuses the question is not asked in a loop.
+            // Pauses, so that a server that refuses the question is not asked in a tight loop.
             self.pause_for_change(Duration::from_millis(20), snapshot.version).await?;
         }
         drop(waiting);
         self.divert(began, Some(position)).await
     }
 
-    /// Chooses a replica that has the position.
+    /// Chooses a replica that has the position. Returns false if there is none.
     pub(super) fn choose_fresh_replica(&mut self, snapshot: &Snapshot) -> bool {
         if let Some(reader) = self.reader
             && self.reader_at == snapshot.roles_version
@@ -414,11 +427,13 @@ impl<R: Runtime> Session<R> {
         chosen.is_some()
     }
 
-    /// The replica whose answer is waited for, until it has this; None if all were behind just now, or cannot get there.
+    /// Returns a replica that is worth waiting for. None: a wait for each of them just failed, or would be in
+    /// vain.
     fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
         let context = &self.context;
         let zone = context.live.borrow().replicas.zone.clone();
-        // Where no primary answers instead, there is no need to hurry there.
+        // If the primary may not answer instead, a replica that does not follow the primary yet is waited
+        // for, too.
         let stays = self.port == Port::Replica && context.live.borrow().replicas.fallback == Fallback::None;
         let fits = |server: &Server| match position.filter(|_| !stays) {
             Some(position) => !context.asking.is_in_vain(server, position, snapshot),
@@ -437,7 +452,8 @@ impl<R: Runtime> Session<R> {
         choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
     }
 
-    /// Any node of the cluster that says that it has applied all there was.
+    /// Passes the barrier on a Galera cluster: asks one node whether it has applied all that the cluster
+    /// agreed on. If it has not, the read is diverted to the primary.
     async fn ask_galera(
         &mut self,
         began: Instant,
@@ -453,7 +469,7 @@ impl<R: Runtime> Session<R> {
         };
         let mut in_step = self.unless_ended(context.is_in_step(node)).await?;
         if kept.is_some() && !self.is_free(request) {
-            // Nobody else can answer it.
+            // No other server can answer this statement.
             let queue = context.live.borrow().limits.queue_timeout;
             while !in_step && began.elapsed() < queue {
                 self.pause_for_change(Duration::from_millis(20), context.topology.version()).await?;
@@ -470,8 +486,8 @@ impl<R: Runtime> Session<R> {
         self.divert(began, None).await
     }
 
-    /// The primary answers, unless it has many such reads already: then they wait until one of them is done, or until
-    /// a replica has come that far.
+    /// Lets the primary answer, unless it has many such reads already. Then waits until one of these is done
+    /// or a replica has the position, at most `limits.queue_timeout`.
     async fn divert(
         &mut self,
         began: Instant,
@@ -503,7 +519,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The same for a statement that ends where the barrier cannot be passed.
+    /// Passes the barrier, and ends the statement with an error if that fails.
     pub(super) async fn barrier_first(
         &mut self,
         buf: &mut crate::net::Buf,
@@ -517,7 +533,7 @@ impl<R: Runtime> Session<R> {
 }
 
 impl<R: Runtime> Context<R> {
-    /// Leave for one more read on the primary that no replica could answer in time.
+    /// Permits one more diverted read on the primary. None: its share of the connections is in use.
     fn divert(&self) -> Option<Diverted> {
         let most = {
             let live = self.live.borrow();
@@ -534,7 +550,7 @@ impl<R: Runtime> Context<R> {
     }
 }
 
-/// Sessions are many, and small.
+/// Returns the lower half of a version: enough to detect a change, and sessions stay small.
 fn half(version: u64) -> u32 {
     let [a, b, c, d, ..] = version.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])

@@ -24,14 +24,14 @@ impl<R: Runtime> Session<R> {
             Ok(n) => buf.consume(n),
             Err(_) => return Err(Close::ClientLost),
         }
-        // Boxed: most sessions never wait here, and should not carry what it takes.
+        // Boxed: most sessions never wait here, so their futures should have no room for it.
         Box::pin(self.write_rest(buf)).await
     }
 
     async fn write_rest(&mut self, buf: Buf) -> Result<Buf, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
         let (handle, tick) = (&self.handle, &self.context.tick);
-        // However slowly a client reads, it is not cut off as long as it comes further.
+        // A client that reads slowly is not cut off as long as it makes progress.
         let took = || {
             if handle.stall.get().is_some() {
                 handle.stall.set(Some(Stall::since(Side::Write, tick)));
@@ -43,7 +43,7 @@ impl<R: Runtime> Session<R> {
             Ok((Ok(()), buf)) => Ok(buf),
             Ok((Err(_), _)) => Err(Close::ClientLost),
             Err(raised) if raised & ending == 0 => {
-                // What the client did not read is not kept for it.
+                // Aborts the connection, so that the kernel does not keep what the client did not read.
                 self.client.abort();
                 Err(Close::ClientWriteTimeout)
             }
@@ -51,7 +51,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// An OK packet of the proxy's own.
+    /// Sends an OK packet of the proxy's own.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
@@ -59,7 +59,8 @@ impl<R: Runtime> Session<R> {
         self.send(seq, |out| OkPacket { status, ..OkPacket::default() }.encode(out, 0, track)).await
     }
 
-    /// The packet that ends rows, alone: an EOF packet or what stands in its place.
+    /// Sends the packet that otherwise ends rows: an EOF packet, or an OK packet for clients that do not
+    /// expect EOF.
     pub(super) async fn send_end(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
@@ -71,7 +72,7 @@ impl<R: Runtime> Session<R> {
         .await
     }
 
-    /// The answer to COM_PING, with the warnings of the last statement, as MySQL has it.
+    /// Answers COM_PING, with the number of warnings of the last statement, as MySQL does.
     pub(super) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.state.status & StatusFlags::OF_THE_SESSION;
         let warnings = self.state.warnings_of_mysql();
@@ -79,7 +80,7 @@ impl<R: Runtime> Session<R> {
         self.send(seq, |out| OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0, track)).await
     }
 
-    /// The status flags of an answer that the proxy makes.
+    /// Returns the status flags of an answer that the proxy makes.
     pub(super) fn shown_status(&self) -> StatusFlags {
         let status = self.state.status & StatusFlags::OF_THE_SESSION;
         if self.handle.piece.get().more { status | StatusFlags::MORE_RESULTS_EXISTS } else { status }
@@ -89,21 +90,22 @@ impl<R: Runtime> Session<R> {
         self.capabilities.contains(Capabilities::SESSION_TRACK)
     }
 
-    /// An ERR packet of the proxy's own.
+    /// Sends an ERR packet of the proxy's own.
     pub(super) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         self.context.metrics.proxy_errors.add(1);
         tracing::debug!(id = self.handle.id, peer = %self.handle.peer, ?failure, "error to client");
         self.send(seq, |out| failure.encode(out)).await
     }
 
-    /// Says why, then ends: a peer that does not listen any more is not waited for.
+    /// Sends the error and returns the reason to end the session. A client that does not read any more gets
+    /// no error.
     pub(super) async fn refuse(&mut self, seq: u8, failure: &Failure, close: Close) -> Close {
         let _ = self.send_failure(seq, failure).await;
         close
     }
 }
 
-/// The reason to end that a raised signal stands for.
+/// Returns the reason to end a session for its raised signals.
 pub(super) fn ended_by(raised: u16) -> Close {
     if raised & Signals::KILLED != 0 {
         Close::Killed

@@ -1,4 +1,4 @@
-//! The command loop: waits without a buffer, reads a command, answers it or passes it on.
+//! The command loop: waits without a buffer, reads a command, and answers or forwards it.
 
 use std::time::Duration;
 
@@ -14,20 +14,21 @@ use crate::telemetry::{Close, Port};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
 
-/// A command up to this long, in bytes, is read whole before it goes: it can be looked at, and sent again.
+/// A command of up to this many bytes is read whole before it is sent: it can then be classified, and sent
+/// again.
 const MAX_HELD: usize = MAX_READ;
 
-/// A session that reads a long command lets the others go on after so many bytes.
+/// A session that reads a long command lets other sessions run after each this many bytes.
 const TURN: usize = 1024 * 1024;
 
-/// A command that the proxy reads itself (a login, a KILL) is at most this long, in bytes.
+/// The longest command that the proxy executes itself (COM_CHANGE_USER, COM_PROCESS_KILL), in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
 
-/// How often a session that waits for memory looks for it.
+/// How often a session that waits for memory tries again.
 const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 
 impl<R: Runtime> Session<R> {
-    /// From the login to the end.
+    /// Serves commands from the login until the session ends.
     pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
         self.handle.busy.set(false);
         loop {
@@ -67,13 +68,13 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The memory budget is used up: waits for a buffer, at most `limits.queue_timeout`.
+    /// Waits for a buffer while the memory budget is used up, at most `limits.queue_timeout`.
     async fn wait_for_memory(&mut self) -> Result<Buf, Close> {
         let context = self.context.clone();
         let limit = context.live.borrow().limits.queue_timeout;
         let free = async {
             loop {
-                // Other workers give memory back without a word.
+                // Other workers return memory without waking this one.
                 context.runtime.timeout(MEMORY_PAUSE, context.buffers.given_back()).await;
                 if let Some(buf) = context.buffers.small_to_begin() {
                     return buf;
@@ -88,7 +89,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Waits for a command. Holds no buffer. A server connection that is lost meanwhile is let go at once.
+    /// Waits for a command. Holds no buffer. A server connection that is lost meanwhile is closed at once.
     pub(super) async fn idle(&mut self) -> Result<(), Close> {
         loop {
             let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
@@ -97,7 +98,8 @@ impl<R: Runtime> Session<R> {
             }
             match or_raised(&self.handle.signal, ending, self.client.readable()).await {
                 Ok(Ok(())) => {
-                    // Raised in the same turn of the loop: it is not idle after all.
+                    // The client's bytes arrived in the same turn of the event loop: the client is not idle
+                    // after all.
                     self.handle.signal.lower(Signals::IDLE | Signals::LEAVE);
                     return Ok(());
                 }
@@ -111,7 +113,8 @@ impl<R: Runtime> Session<R> {
                     if raised & Signals::END != 0 {
                         return Err(self.refuse(0, &Failure::ShuttingDown, Close::Drained).await);
                     }
-                    // At once: what is still to be done for the server connection gives a statement time to come.
+                    // Closes at once: releasing the server connections takes time, in which the client might
+                    // send a statement.
                     self.client.shut();
                     return Err(ended_by(raised));
                 }
@@ -119,7 +122,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Reads until the header and the command byte of the next command are there.
+    /// Reads the next command: its header and its command byte, and a command of up to `MAX_HELD` bytes
+    /// whole.
     async fn next_command(&mut self, buf: &mut Buf) -> Result<Request, Close> {
         loop {
             if let Some(header) = PacketHeader::parse(buf.filled()) {
@@ -149,7 +153,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Reads the first bytes of a command, for which an idle client may take its time. 0 is the end.
+    /// Reads the first bytes of a command, for which `timeouts.client_read` does not count. Returns 0 at the
+    /// end of the stream.
     async fn fill_first(&mut self, buf: &mut Buf) -> Result<usize, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::IDLE;
         let read = self.client.read(std::mem::take(buf));
@@ -157,8 +162,8 @@ impl<R: Runtime> Session<R> {
         self.filled(buf, read.map_err(ended_by)?)
     }
 
-    /// Reads more of a command, behind what `buf` has. 0 is the end. `seq` is the sequence id of a packet to the client
-    /// at this point: the client hears it if `timeouts.client_read` is over.
+    /// Reads more of a command, behind what `buf` has. Returns 0 at the end of the stream. `seq` is the
+    /// sequence id of the ERR packet that the client gets if `timeouts.client_read` is over.
     pub(super) async fn fill(&mut self, buf: &mut Buf, seq: u8) -> Result<usize, Close> {
         if buf.is_full() {
             buf.make_room(1);
@@ -181,8 +186,8 @@ impl<R: Runtime> Session<R> {
         Ok(n)
     }
 
-    /// Reads until the request is whole, if it is at most `limit` bytes long and one packet. False: it
-    /// is longer, or the memory budget is used up.
+    /// Reads until the request is whole, if it is a single packet of at most `limit` bytes. Returns false if
+    /// it is longer, or the memory budget is used up.
     pub(super) async fn complete(
         &mut self,
         buf: &mut Buf,
@@ -219,7 +224,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Commands that are not worth room in every session's future.
+    /// Dispatches the rarer commands, whose futures should take no room in every session.
     async fn rarer(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         match request.command {
             Command::Ping => {
@@ -247,8 +252,8 @@ impl<R: Runtime> Session<R> {
                 self.reset_session().await;
                 self.send_ok(request.answer_seq()).await
             }
-            // COM_SLEEP is no command of clients: this is the header of a compressed packet, from one that
-            // compresses although it was not offered. Nothing that is said here would be understood.
+            // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that
+            // compresses although the proxy did not offer it. Such a client would not understand any answer.
             Command::Unknown(0) => {
                 tracing::info!(id = self.handle.id, peer = %self.handle.peer, "a client compresses, which was not offered");
                 Err(Close::ClientProtocol)
@@ -262,7 +267,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Commands that pass, with what they mean for the session.
+    /// Forwards other commands, and records what they mean for the session.
     async fn other(&mut self, command: Command, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         request.class = class_of(command);
         match command {
@@ -283,7 +288,8 @@ impl<R: Runtime> Session<R> {
                     return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
                 }
                 if self.port == Port::Replica {
-                    // Its servers take one statement at a time in any case.
+                    // Servers of a replica port get one statement at a time in any case, so the command is
+                    // not forwarded.
                     self.skip(buf, *request).await?;
                     return self.send_end(request.answer_seq()).await;
                 }
@@ -300,9 +306,9 @@ impl<R: Runtime> Session<R> {
         self.forward(buf, request).await
     }
 
-    /// COM_SET_OPTION switches several statements in a text on (0) or off (1). That is a matter of the
-    /// connection's class: the session goes on with connections that have it so from their login on. False: it is
-    /// something else, which servers read differently.
+    /// Applies COM_SET_OPTION, which permits (0) or forbids (1) several statements in a text. This is part of
+    /// a connection's class: the session continues on connections that logged in with this setting. Returns
+    /// false for any other option, which servers interpret differently.
     fn set_option(&mut self, arguments: &[u8]) -> bool {
         match arguments {
             [0, 0] => self.capabilities |= Capabilities::MULTI_STATEMENTS,
@@ -312,20 +318,21 @@ impl<R: Runtime> Session<R> {
         true
     }
 
-    /// COM_RESET_CONNECTION: the server connection is reset by going back to the pool.
+    /// Executes COM_RESET_CONNECTION: server connections are reset on their way back to the pool.
     async fn reset_session(&mut self) {
         self.release(true).await;
         let snapshot = self.context.topology.get();
         let of_mysql =
             snapshot.servers.iter().filter_map(|s| s.facts.as_ref()).any(|f| f.flavor == Flavor::MySql);
-        // MySQL goes back to the server's default character set, as with an id that it does not know; MariaDB to
-        // the handshake's.
+        // MySQL returns to the server's default character set, as with a collation id that it does not know.
+        // MariaDB returns to the handshake's.
         self.state.reset(if of_mysql { 0 } else { self.collation });
         let levels = Levels { set: None, ..self.handle.levels.get() };
         self.context.choose_levels(&self.handle, levels);
     }
 
-    /// Throws a request away, reading what of it is still to come.
+    /// Discards a request, reading the rest of it from the client. Returns the sequence id of the answer's
+    /// first packet.
     pub(super) async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
         let mut run = super::request::PacketRun::command(0);
         loop {
@@ -344,7 +351,7 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// What commands without a text do.
+/// Returns the class of a command without a text.
 fn class_of(command: Command) -> StatementClass {
     let class = |kind, effects, reason| StatementClass { kind, effects, reason };
     match command {

@@ -1,6 +1,7 @@
-//! A COMMIT whose server was lost before it answered: what became of it, the binary log of the new
-//! primary tells. MySQL keeps there no number of the connection that wrote a transaction, but its
-//! savepoints: so one with a name that nobody else has goes in front of each COMMIT, in the same write.
+//! Finds out what became of a COMMIT whose server was lost before it answered, from the binary log of the new
+//! primary. MySQL's binary log does not say which connection wrote a transaction, but it has the
+//! transaction's savepoints. So the proxy sends a savepoint with a unique name in front of each COMMIT, in
+//! the same write.
 
 mod asked;
 mod seen;
@@ -24,33 +25,33 @@ use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{Flavor, Gtid, GtidSet, ServerId};
 use crate::wire::Command;
 
-/// How long a new primary is waited for that still receives, or has not applied all that it received; and for the others
-/// to follow it.
+/// How long to wait for a new primary that still receives, or has not applied all that it received, and for
+/// the other servers to follow it.
 pub(super) const UNSETTLED: Duration = Duration::from_secs(2);
 
-/// Between two looks.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A COMMIT without an answer.
 pub(super) struct Unanswered {
-    /// What it was marked with.
+    /// The savepoint in front of the COMMIT.
     pub mark: Mark,
-    /// Where it was sent.
+    /// The server that the COMMIT was sent to.
     pub server: ServerId,
 }
 
-/// What became of it.
+/// What became of a COMMIT.
 enum Fate {
-    /// It is done, under this GTID if that has no tag.
+    /// The COMMIT was executed, under this GTID. None if the GTID has a tag.
     Committed(Option<Gtid>),
-    /// It is not on the new primary, and does not come there any more.
+    /// The transaction is not on the new primary, and cannot get there any more.
     Gone,
-    /// Nobody can tell; why.
+    /// The outcome cannot be determined, for this reason.
     Unknown(&'static str),
 }
 
 impl<R: Runtime> Session<R> {
-    /// Marks the transaction that this statement commits, if it is one that can be looked for afterwards.
+    /// Marks the transaction that this statement commits, if its COMMIT can be looked up afterwards.
     pub(super) fn mark_commit(&mut self, buf: &Buf, request: Request) {
         let context = self.context.clone();
         if self.role != Role::Writer
@@ -60,7 +61,7 @@ impl<R: Runtime> Session<R> {
             || !self.only_commits(buf, request)
             || self.chains()
             || !context.topology.writer_has_gtids()
-            // The savepoint would be listed among what the client executed.
+            // The savepoint would be listed in the client's profiles.
             || self.state.has_profiles(Role::Writer)
         {
             return;
@@ -72,20 +73,21 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The session's nonce in front of the worker's next number: unlike any other, of any proxy.
+    /// Returns a globally unique name: the first bytes of the session's nonce, then the worker's next random
+    /// number.
     fn next_mark(&self) -> u128 {
         let nonce = self.nonce.iter().take(8).fold(0, |all, byte| (all << 8) | u128::from(*byte));
         (nonce << 64) | u128::from(self.context.random())
     }
 
-    /// Whether COMMIT may begin the next transaction, or end the session, without saying so.
+    /// True if `completion_type` may make a plain COMMIT begin the next transaction or end the session.
     fn chains(&self) -> bool {
         let mut variables = self.state.carried.variables.iter();
         let kind = variables.find(|(name, _)| **name == *b"completion_type");
         kind.is_some_and(|(_, kind)| !(kind.eq_ignore_ascii_case(b"NO_CHAIN") || **kind == *b"0"))
     }
 
-    /// Whether all that a statement does is to commit: no next transaction, no end of the session.
+    /// True if a statement only commits: it neither begins a next transaction nor ends the session.
     fn only_commits(&self, buf: &Buf, request: Request) -> bool {
         request.command == Command::Query
             && request.class.effects.contains(Effects::ENDS)
@@ -129,7 +131,7 @@ impl<R: Runtime> Session<R> {
         self.stop(seq, StatementError::Tell(failure)).await
     }
 
-    /// What the session wrote, its reads must see; and who is to be the next primary has to have it.
+    /// Records a commit: the session's reads must see it, and the next primary must have it.
     fn committed(&mut self, gtid: Option<Gtid>) {
         let text = gtid.map(|gtid| {
             let mut set = GtidSet::empty(Flavor::MySql);
@@ -150,7 +152,7 @@ impl<R: Runtime> Session<R> {
         };
         let (lost_at, mut unsettled_since) = (Instant::now(), None);
         let began = self.handle.budget.began();
-        // Its pod may go.
+        // A copy, since the server's pod may be deleted meanwhile.
         let lost = context.topology.get().server(unanswered.server).cloned();
         let patience = (interval * 3).max(Duration::from_millis(300));
         let witness = context.commits.witness(unanswered.server);

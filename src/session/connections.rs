@@ -1,5 +1,5 @@
-//! The session's server connections between two statements: those that it must keep, and
-//! the seats in the pool where it left the others.
+//! The session's server connections between two statements: the connections that it must keep, and the seats
+//! in the pool where it parked the others.
 
 use super::handle::Deed;
 use super::pins::PinSet;
@@ -14,9 +14,9 @@ use crate::topology::ServerId;
 
 /// See the module.
 pub struct Links<S: Stream> {
-    /// Pinned, one for each role.
+    /// The pinned connections, at most one for each role.
     kept: Option<Box<PerRole<Option<Leased<S>>>>>,
-    /// Where connections were parked. Another session may have taken them since.
+    /// The seats of parked connections. Another session may have stolen these since.
     seats: Vec<Seat<S>>,
 }
 
@@ -36,13 +36,13 @@ impl<S: Stream> Links<S> {
         *kept.of_mut(role) = Some(leased);
     }
 
-    /// Takes the seat of a parked connection to the primary out, whatever primary that is.
+    /// Removes and returns the seat of a parked connection to the primary, also to a former one.
     pub fn forget_writer_seat(&mut self) -> Option<Seat<S>> {
         let at = self.seats.iter().position(|seat| !seat.key().class.read_only)?;
         Some(self.seats.swap_remove(at))
     }
 
-    /// The server of the connection that is kept for a role.
+    /// Returns the server of the connection that is kept for a role.
     pub fn kept_on(&self, role: Role) -> Option<ServerId> {
         let kept = self.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
         kept.map(|(connection, _)| connection.about.server)
@@ -50,8 +50,8 @@ impl<S: Stream> Links<S> {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Takes the connection that is kept for this role, or the one that was parked at this server, unless it is
-    /// lost. True: it is in use now.
+    /// Takes the connection that is kept for this role, or else one that was parked at this server, unless it
+    /// is lost. Returns true if a connection is in use now.
     #[inline]
     pub(super) fn take_own(&mut self, role: Role, server: ServerId) -> bool {
         if let Some((connection, seat)) = self.links.take_kept(role) {
@@ -75,7 +75,8 @@ impl<R: Runtime> Session<R> {
         false
     }
 
-    /// Takes the connection that the last statement ran on.
+    /// Takes the connection that the last statement ran on, or that has its diagnostics if the request reads
+    /// these. Returns false if it cannot be taken.
     pub(super) fn take_last(&mut self, role: Role, request: &Request) -> bool {
         let last = if request.class.effects.contains(Effects::READS_DIAGNOSTICS) {
             self.state.diagnostics_connection
@@ -88,7 +89,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The statement under way runs on this connection.
+    /// Makes this the connection of the statement under way.
     #[inline]
     pub(super) fn use_connection(
         &mut self,
@@ -111,7 +112,8 @@ impl<R: Runtime> Session<R> {
         self.seat = Some(seat);
     }
 
-    /// The statement is done: its connection is kept, or left in the pool.
+    /// Puts the connection away after a statement: keeps it if something pins it, else parks it in the pool,
+    /// or closes it if it must not be used again.
     #[inline]
     pub(super) fn release_after_statement(&mut self) {
         let ended = std::mem::take(&mut self.state.answer.ended);
@@ -125,10 +127,12 @@ impl<R: Runtime> Session<R> {
         let unsent = !self.prelude.is_empty();
         let about = &connection.about;
         let left = !about.class.read_only && self.context.topology.has_left(about.generation);
-        // A KILL that is on its way must not meet another session's statement: the connection stays until then.
+        // A KILL that is under way must not hit another session's statement: the session keeps the connection
+        // until the KILL is answered.
         let unpinned = self.state.pins.on(self.role).is_empty() && !self.handle.killing.get();
         let doubted = attached.is_some() && self.handle.doubted.get() == attached;
-        // What the server ended behind a part of an answer may break only when another session has it.
+        // A connection that the server ended after a part of an answer may break only after another session
+        // has taken it.
         let holds =
             self.state.pins.on(self.role).has(Pin::Transaction) || self.state.held(self.role).is_some();
         if unsent
@@ -141,7 +145,7 @@ impl<R: Runtime> Session<R> {
             self.prelude.clear();
             self.context.pool.vacate(connection, &seat);
             if self.state.pins.on(self.role).has(Pin::Transaction) {
-                // The client has to hear of it before anything else.
+                // The client must get the error for its transaction before anything else.
                 *self.lost.of_mut(self.role) = true;
             } else {
                 self.connection_gone(self.role);
@@ -157,7 +161,7 @@ impl<R: Runtime> Session<R> {
             self.handle.kept(self.role).set(attached);
             self.links.keep(self.role, (connection, seat));
             if left {
-                // It was not told while the statement was under way.
+                // The signal was not raised while the statement was under way.
                 self.handle.signal.raise(super::Signals::LOST);
             }
             return;
@@ -165,7 +169,7 @@ impl<R: Runtime> Session<R> {
         self.park(self.role, connection, seat);
     }
 
-    /// Nothing keeps this connection: it waits in the pool.
+    /// Parks a connection in the pool, since nothing pins it.
     #[inline]
     fn park(&mut self, role: Role, mut connection: Box<Connection<R::Stream>>, seat: Seat<R::Stream>) {
         if role == Role::Writer && self.state.insert_id.get() == InsertId::OnConnection {
@@ -176,7 +180,8 @@ impl<R: Runtime> Session<R> {
         self.links.seats.push(seat);
     }
 
-    /// The next statement runs on this role's connection: what the other keeps of the last one is not asked for.
+    /// Gives up the diagnostics on the other role's connection, since the next statement runs on this role's.
+    /// Parks the other connection if nothing else pins it.
     pub(super) fn let_diagnostics_go(&mut self, role: Role) {
         let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
         self.state.unpin(other, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
@@ -185,7 +190,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The same for the replica's own, which this statement ends as well. False: something else keeps it.
+    /// Gives up the diagnostics on the reader's connection, and parks it if nothing else pins it. Returns
+    /// false if something else does.
     pub(super) fn let_reader_go(&mut self) -> bool {
         self.state.unpin(Role::Reader, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
         if self.is_kept_for_nothing(Role::Reader) {
@@ -199,7 +205,8 @@ impl<R: Runtime> Session<R> {
         kept && self.state.pins.on(role).is_empty() && !self.handle.killing.get()
     }
 
-    /// What pinned the other connection has ended.
+    /// Parks a kept connection that nothing pins any more, or closes it if it must not be used again.
+    /// `stale`: its diagnostics are not those of the session's last statement.
     fn park_kept(&mut self, role: Role, stale: bool) {
         let kept = self.handle.kept(role).take();
         let Some((mut connection, seat)) = self.links.take_kept(role) else { return };
@@ -214,13 +221,14 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The connection in use is lost or must not be spoken to: lets it go. What that means for the session is
-    /// said to the client at its next statement.
+    /// Closes the connection in use, because it is lost or must not be used any more. The client learns what
+    /// this means for the session at its next statement.
     pub(super) fn server_lost(&mut self) {
         self.handle.attached.set(None);
         self.prelude.clear();
         if let (Some(mut connection), Some(seat)) = (self.backend.take(), self.seat.take()) {
-            // Cut off, it would get the statement when the cut is mended, and its generation is over.
+            // Aborts the connection: a server that is cut off would otherwise receive the statement once the
+            // network is back, although its generation is over.
             connection.stream.abort();
             self.context.count_out(connection.about.server);
             self.context.pool.vacate(connection, &seat);
@@ -228,7 +236,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// While no statement is under way: lets go what is kept on servers that are lost.
+    /// Closes kept connections whose servers are lost. Called while no statement uses them.
     pub(super) fn kept_lost(&mut self) {
         self.handle.signal.lower(super::Signals::LOST);
         for role in Role::BOTH {
@@ -244,7 +252,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// What was on a connection that is gone is gone with it.
+    /// Forgets what the session had on a connection that is gone.
     pub(super) fn connection_gone(&mut self, role: Role) {
         self.state.lost_connection(role);
         self.state.statements.lost_connection(role);
@@ -253,12 +261,13 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether the session keeps a connection for this role.
+    /// True if the session keeps a connection for this role.
     pub(super) fn keeps(&self, role: Role) -> bool {
         self.links.kept_on(role).is_some()
     }
 
-    /// The session ends, or begins anew: its connections are for others. `fit` unless an answer is under way.
+    /// Releases all server connections, since the session ends or begins anew. If `fit` is false, the
+    /// connections that are in use or pinned are closed.
     pub(super) async fn release(&mut self, fit: bool) {
         let unsent = !std::mem::take(&mut self.prelude).is_empty();
         self.handle.attached.set(None);
@@ -276,7 +285,7 @@ impl<R: Runtime> Session<R> {
         }
         for seat in self.links.seats.drain(..) {
             if let Some(mut connection) = self.context.pool.reclaim(&seat) {
-                // Nobody asks for the insert id any more.
+                // The session does not need the insert id any more.
                 connection.legacy.take();
                 self.context.pool.park_for_others(connection, &seat);
             } else {
@@ -287,8 +296,8 @@ impl<R: Runtime> Session<R> {
         Role::BOTH.iter().for_each(|role| self.state.lost_connection(*role));
     }
 
-    /// A connection that may have something on it is reset, and closed where a reset does not help; mid-answer it
-    /// cannot even be told.
+    /// Resets a connection that may have state of the session on it, and parks it for others. Closes the
+    /// connection if a reset would not help, or is impossible in the middle of an answer.
     async fn give(&mut self, connection: Box<Connection<R::Stream>>, seat: Seat<R::Stream>, fit: bool) {
         let about = &connection.about;
         let doubted = |of: Attached| (of.server, of.thread_id) == (about.server, about.thread_id);

@@ -1,4 +1,4 @@
-//! What the sessions of one worker share: pool, buffers, snapshot, metrics, and each other.
+//! What the sessions of one worker share: pool, buffers, snapshot, metrics, and the list of all sessions.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -26,33 +26,34 @@ use crate::telemetry::{Disruption, Port, WorkerMetrics, cell_of};
 use crate::topology::{HeardWrites, ServerId, Snapshot, TextModes};
 use crate::wire::Edits;
 
-/// An account and a schema that it was let into.
+/// An account, and a schema that this account was let into.
 type Entry = (Arc<str>, Box<[u8]>);
 
 /// What sessions ask of the rest of the process.
 pub trait Outside {
-    /// Have this server probed now: it refused or vanished.
+    /// Has this server probed now, because it refused a connection or vanished.
     fn kick(&self, server: ServerId);
-    /// Have all servers probed now: a writer is missing.
+    /// Has all servers probed now, because the writer is missing or has changed.
     fn kick_all(&self);
-    /// A stored routine was created, changed or dropped.
+    /// Reports that a stored routine was created, changed or dropped.
     fn routines_changed(&self);
-    /// A connection id that no other client of this process has.
+    /// Returns a connection id that no other client of this process has.
     fn connection_id(&self) -> u32;
-    /// Asks all workers for the session that a KILL means. True if there was one.
+    /// Asks all workers to kill the session that a KILL names. Returns true if there was one.
     fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>>;
 }
 
-/// A snapshot's counters.
+/// The version counters of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Versions {
-    /// Of anything.
+    /// Changes with anything.
     pub all: u64,
-    /// Of anything but positions and times.
+    /// Changes with anything but positions and times.
     pub roles: u64,
 }
 
-/// The worker's own copy of the current snapshot, so that no statement touches what other threads do.
+/// The worker's own copy of the current snapshot, so that no statement touches memory that other threads
+/// change.
 #[derive(Debug)]
 pub struct TopologyCell {
     current: RefCell<Arc<Snapshot>>,
@@ -60,68 +61,68 @@ pub struct TopologyCell {
 }
 
 impl TopologyCell {
-    /// Begins with this one.
+    /// Creates a cell with this snapshot.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         TopologyCell { current: RefCell::new(snapshot), changed: Notify::new() }
     }
 
-    /// The snapshot as of now.
+    /// Returns the current snapshot.
     pub fn get(&self) -> Arc<Snapshot> {
         self.current.borrow().clone()
     }
 
-    /// Its version, without touching the snapshot's count of references.
+    /// Returns the snapshot's version, without touching its reference count.
     pub fn version(&self) -> u64 {
         self.current.borrow().version
     }
 
-    /// What tells whether anything changed, and whether any role did.
+    /// Returns the counters that show whether anything, or any role, has changed.
     pub fn versions(&self) -> Versions {
         let current = self.current.borrow();
         Versions { all: current.version, roles: current.roles_version }
     }
 
-    /// The primary, or the last one while there is none.
+    /// Returns the primary, or the last one while there is none.
     pub fn last_writer(&self) -> Option<ServerId> {
         self.current.borrow().last_writer
     }
 
-    /// The primary, without touching the snapshot's count of references.
+    /// Returns the primary, without touching the snapshot's reference count.
     pub fn writer(&self) -> Option<ServerId> {
         self.current.borrow().writer
     }
 
-    /// Counts primaries.
+    /// Returns the generation, which counts primaries.
     pub fn generation(&self) -> u64 {
         self.current.borrow().generation
     }
 
-    /// Whether connections to the primary that were opened in this generation are to be left: there is another one,
-    /// or the last one had its time.
+    /// True if connections to the primary that were opened in this generation must be left: there is another
+    /// primary, or the grace of the last one is over.
     pub fn has_left(&self, generation: u64) -> bool {
         let current = self.current.borrow();
         current.generation != generation || current.grace_over
     }
 
-    /// Whether the primary, or the last one while there is none, tells the GTIDs of writes.
+    /// True if the primary, or the last one while there is none, reports the GTIDs of writes.
     pub fn writer_has_gtids(&self) -> bool {
         let current = self.current.borrow();
         let writer = current.last_writer.and_then(|id| current.server(id));
         writer.and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
     }
 
-    /// In which ways the servers may read texts.
+    /// Returns the ways in which the servers may read texts.
     pub fn modes(&self) -> TextModes {
         self.current.borrow().modes
     }
 
-    /// Replaces it and wakes who waits for that.
+    /// Replaces the snapshot and wakes all that wait for a change.
     pub fn set(&self, snapshot: Arc<Snapshot>) {
         self.current.replace(snapshot);
         self.changed.notify_waiters();
     }
 
-    /// Waits until the version is another than `seen`.
+    /// Waits until the version differs from `seen`.
     pub async fn changed_from(&self, seen: u64) {
         loop {
             let changed = self.changed.notified();
@@ -137,59 +138,62 @@ impl TopologyCell {
 pub struct Context<R: Runtime> {
     /// Sockets, time, tasks.
     pub runtime: R,
-    /// Buffers that nobody uses now.
+    /// The free buffers.
     pub buffers: Rc<BufferPool>,
-    /// Server connections that nobody uses now.
+    /// The pool of server connections.
     pub pool: Pool<R>,
-    /// The snapshot.
+    /// The current snapshot of the servers.
     pub topology: TopologyCell,
-    /// The settings as of now.
+    /// The current settings.
     pub live: RefCell<Arc<Live>>,
-    /// What this worker counts.
+    /// The metrics of this worker.
     pub metrics: Arc<WorkerMetrics>,
     /// The rest of the process.
     pub outside: Box<dyn Outside>,
     /// Seconds since the worker began.
     pub tick: Cell<u32>,
-    /// Whether the process is ending.
+    /// How far the drain of the process is.
     pub drain: Cell<Drain>,
     sessions: RefCell<HashMap<u32, Rc<Handle>>>,
-    /// Statements under way on each server, by its id: ids count up from 0 and are never used again.
+    /// The number of statements under way on each server, indexed by server id: ids count up from 0 and are
+    /// never reused.
     loads: RefCell<Vec<usize>>,
     random: Cell<u64>,
-    /// Schemas that an account was let into: a login that names one of these needs no server.
+    /// Schemas that an account was let into: a login with one of these needs no server.
     pub(super) schemas: RefCell<HashSet<Entry>>,
-    /// Borrowed only between two awaits.
+    /// Reused for every chunk of an answer. Never borrowed across an await.
     pub(super) edits: RefCell<Edits>,
-    /// Texts that sessions prepared.
+    /// The texts that sessions have prepared.
     pub(super) texts: Texts,
     classes: RefCell<ClassCache>,
     /// What the servers' stored routines do.
     pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
-    /// Whose turn it is to have a long text read on another thread.
+    /// The permit to have a long text read on another thread, for one session at a time.
     pub(super) reading: tokio::sync::Semaphore,
-    /// What clients were told to be written.
+    /// The writes that were acknowledged to clients.
     pub heard: RefCell<HeardWrites>,
-    /// Replicas that failed a moment ago, and until when they are left alone.
+    /// Replicas that failed a moment ago, and until when reads avoid them.
     pub(super) ejected: RefCell<Vec<(ServerId, tokio::time::Instant)>>,
-    /// Who asks the servers for their positions.
+    /// The questions to the servers about their positions.
     pub(super) asking: Asking<R::Stream>,
-    /// Reads on the primary that no replica could answer in time.
+    /// The number of reads on the primary that no replica could answer in time.
     pub(super) diversions: Rc<Diversions>,
     /// How many workers there are.
     pub workers: Cell<usize>,
     /// Whether what an account writes can be rolled back.
     pub(super) engines: RefCell<super::replay::Engines>,
-    /// What became of COMMITs without an answer.
+    /// What is known about COMMITs without an answer.
     pub(super) commits: Commits,
-    /// Whether accounts pass `read_only`, as far as a change of the primary made the worker ask.
+    /// Whether an account bypasses `read_only`. Has only the accounts that the worker asked for when the
+    /// primary changed.
     pub(super) passing: RefCell<HashMap<Arc<str>, bool>>,
-    /// Accounts whose writes are being ended on a server that lost the primary's role. True: there is news since.
+    /// Accounts whose writes are being ended on a demoted primary. True: something changed meanwhile, so the
+    /// task must look again.
     pub(super) ending: RefCell<HashMap<(Arc<str>, ServerId), bool>>,
 }
 
 impl<R: Runtime> Context<R> {
-    /// A worker without sessions. `seed` must differ between workers.
+    /// Creates the context of a worker without sessions.
     pub fn new(
         runtime: R,
         buffers: Rc<BufferPool>,
@@ -244,28 +248,29 @@ impl<R: Runtime> Context<R> {
         self.sessions.borrow_mut().remove(&handle.id);
     }
 
-    /// How many sessions there are.
+    /// Returns the number of sessions.
     pub fn session_count(&self) -> usize {
         self.sessions.borrow().len()
     }
 
-    /// The sessions, to speak to them.
+    /// Returns the handles of all sessions.
     pub fn handles(&self) -> Vec<Rc<Handle>> {
         self.sessions.borrow().values().cloned().collect()
     }
 
-    /// The settings as of now.
+    /// Returns the current settings.
     pub fn live(&self) -> Arc<Live> {
         self.live.borrow().clone()
     }
 
-    /// Takes new settings. Returns the accounts that are new, or have another password.
+    /// Applies new settings. Returns the accounts that are new or have another password.
     pub fn new_settings(&self, live: Arc<Live>) -> Vec<Arc<str>> {
         let before = self.live.replace(live.clone());
         let renewal = self.pool.credentials().update(&live.users);
         if renewal.has_ended_one {
             self.pool.credentials_changed();
-            // Under a name that is used again the account may be another one.
+            // A name may now stand for another account: only accounts with an unchanged password keep their
+            // schemas.
             self.schemas.borrow_mut().retain(|(user, _)| {
                 before.users.get(user).map(|user| &user.password)
                     == live.users.get(user).map(|user| &user.password)
@@ -277,19 +282,19 @@ impl<R: Runtime> Context<R> {
         renewal.accounts
     }
 
-    /// What a statement for this role wants, by the settings of now.
+    /// Returns what a statement for this role wants under the current settings.
     pub(super) fn want(&self, port: Port, role: Role) -> Want {
         match (role, port) {
             (Role::Writer, _) => Want::Writer,
             (Role::Reader, Port::Replica) => {
                 Want::Reader { or_writer: self.live.borrow().replicas.fallback == Fallback::Primary }
             }
-            // A read that finds no replica goes where writes go, on the session's connection there.
+            // A read that finds no replica goes to the primary, on the session's connection for writes.
             (Role::Reader, _) => Want::Reader { or_writer: false },
         }
     }
 
-    /// What a text is and does.
+    /// Returns the class of a text.
     pub(super) fn classify(
         &self,
         text: &[u8],
@@ -304,7 +309,7 @@ impl<R: Runtime> Context<R> {
         self.pool.credentials().login(std::str::from_utf8(user).ok()?)
     }
 
-    /// Whether the password of this login still counts.
+    /// Returns whether this login's password is the account's current one.
     pub(super) fn standing(&self, login: &Login) -> Standing {
         self.pool.credentials().standing(&login.user, login.generation)
     }
@@ -328,24 +333,24 @@ impl<R: Runtime> Context<R> {
         }
     }
 
-    /// Statements of this worker under way on a server.
+    /// Returns the number of this worker's statements under way on a server.
     pub fn load(&self, server: ServerId) -> usize {
         self.loads.borrow().get(server.0 as usize).copied().unwrap_or(0)
     }
 
-    /// Whether a statement that is under way there may be answered.
+    /// True if a statement that is under way on this connection may still be answered.
     pub(super) fn is_alive(&self, attached: Attached) -> bool {
         !self.topology.get().has_lost(attached.server, attached.generation, attached.read_only)
     }
 
-    /// Whether a connection that a session keeps may go on being used.
+    /// True if a connection that a session keeps may still be used.
     pub(super) fn is_good(&self, kept: Attached) -> bool {
         let snapshot = self.topology.get();
         let lost = snapshot.has_lost(kept.server, kept.generation, kept.read_only);
         !lost && (kept.read_only || (kept.generation == snapshot.generation && !snapshot.grace_over))
     }
 
-    /// xorshift64: spreads choices, hides nothing.
+    /// Returns a random number (xorshift64): good enough to spread choices, useless for secrets.
     pub(super) fn random(&self) -> u64 {
         let mut x = self.random.get();
         x ^= x << 13;
@@ -355,8 +360,9 @@ impl<R: Runtime> Context<R> {
         x
     }
 
-    /// Once a second: while new clients are refused for lack of memory, drops what can be had again. Those are pooled
-    /// server connections without a session, which keep what they prepared, and texts that nobody has any more.
+    /// Frees memory while new clients are refused for lack of it. Drops what can be rebuilt: pooled server
+    /// connections without a session, which keep their prepared statements, and texts that nobody uses any
+    /// more. Called once a second.
     pub fn shed_memory(&self) {
         if self.buffers.memory.is_tight() {
             self.pool.retain(|connection, _, claimed| claimed || connection.legacy.is_some());
@@ -364,12 +370,12 @@ impl<R: Runtime> Context<R> {
         }
     }
 
-    /// Takes a new snapshot: tells the sessions whose server is lost, and drops pooled connections that
+    /// Applies a new snapshot: signals the sessions whose server is lost, and closes pooled connections that
     /// must not be used again.
     pub fn new_snapshot(self: &Rc<Self>, snapshot: Arc<Snapshot>) {
         self.commits.note(&snapshot);
         if self.topology.versions().roles == snapshot.roles_version {
-            // Positions alone moved, as they do ten times a second: nobody loses anything by that.
+            // Only positions have changed, as they do ten times a second: no connection is affected.
             self.topology.set(snapshot);
             return;
         }
@@ -381,7 +387,8 @@ impl<R: Runtime> Context<R> {
             let (generation, read_only) = (c.about.generation, c.about.class.read_only);
             let keep =
                 !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only);
-            // Its session moves without a word at its next statement. Replicas are chosen anew all the time.
+            // The session moves to the new primary at its next statement, and gets no error. Connections to
+            // replicas do not count: replicas are chosen anew all the time.
             moved += u64::from(!keep && claimed && !read_only);
             keep
         });
@@ -392,7 +399,8 @@ impl<R: Runtime> Context<R> {
             .values()
             .filter(|h| {
                 h.bound().any(|a| {
-                    // A statement under way on a demoted but living server may end; the next one moves.
+                    // A statement under way on a demoted server that lives may finish; the session's next one
+                    // moves.
                     snapshot.has_lost(a.server, a.generation, a.read_only) || (!h.busy.get() && left(a))
                 })
             })

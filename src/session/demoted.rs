@@ -1,6 +1,7 @@
-//! A primary that lost its role and lives: what is under way there is ended on the server and runs on the next primary,
-//! and an OK that comes from there all the same is only passed on if the next primary has what was written. An account that
-//! passes `read_only`, and a procedure of such an account, write on a demoted primary without an error.
+//! Handles a primary that lost its role but lives. Statements under way on it are ended there and run again
+//! on the next primary. If an OK arrives from it nevertheless, the client gets that OK only if the next
+//! primary has what was written. An account that bypasses `read_only`, and a procedure of such an account,
+//! can write on a demoted primary without an error.
 
 use std::rc::Rc;
 
@@ -29,15 +30,15 @@ use crate::wire::{Command, ResponseWalker};
 /// utf8mb4_general_ci, which every server has.
 const COLLATION: u16 = 45;
 
-/// Primaries on which a statement is prepared to run again, before the client hears of it.
+/// How many primaries are tried to run a statement again, before the client gets an error.
 const MAX_PRIMARIES: u32 = 4;
 
-/// What was written on a server that had lost the primary's role when its answer came.
+/// The writes that an answer reports although its server had lost the primary's role by then.
 #[derive(Debug, Default)]
 pub(super) struct Late {
-    /// The GTIDs that the answer tells.
+    /// The GTIDs that the answer reports.
     set: Option<GtidSet>,
-    /// One of them cannot be read.
+    /// True if one of these GTIDs could not be parsed.
     incomplete: bool,
 }
 
@@ -48,7 +49,7 @@ impl Late {
     }
 }
 
-/// How the client's answer and the session stood before a stretch of a late answer.
+/// The state of the client's answer and of the session before a part of a late answer.
 pub(super) struct BeforeLate {
     seq: u8,
     between: bool,
@@ -56,27 +57,27 @@ pub(super) struct BeforeLate {
 }
 
 impl BeforeLate {
-    /// `written`: by the session.
+    /// Records the state. `written` is what the session had written by then.
     pub(super) fn of(walker: &ResponseWalker, written: Written) -> Self {
         BeforeLate { seq: walker.client_seq(), between: walker.between_packets(), written }
     }
 }
 
-/// Why the client does not get a stretch of a late answer.
+/// Why the client does not get a part of a late answer.
 pub(super) enum NotKept {
-    /// What it acknowledges is not known to be on the next primary.
+    /// The next primary is not known to have the writes that the part acknowledges.
     Doubt {
-        /// The sequence id of the packet that takes its place.
+        /// The sequence id of the error packet that replaces the part.
         seq: u8,
-        /// The client has a part of no packet.
+        /// True if the client has no incomplete packet.
         between: bool,
     },
-    /// The session ends, or its client left.
+    /// The session ends, or its client has left.
     Stop(StatementError),
 }
 
 impl Deed {
-    /// What a statement can do to the primary's data.
+    /// Returns what a statement can do to the primary's data.
     #[inline]
     pub(super) fn of(role: Role, request: &Request) -> Self {
         let effects = request.class.effects;
@@ -96,7 +97,7 @@ impl Deed {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Whether the server in use is not the primary of now, although the session took it for that.
+    /// True if the server in use is no longer the primary, although the session acquired it as the primary.
     #[inline]
     pub(super) fn is_late(&self) -> bool {
         self.role == Role::Writer
@@ -105,15 +106,15 @@ impl<R: Runtime> Session<R> {
             })
     }
 
-    /// Whether the proxy itself ended what is under way.
+    /// True if the proxy itself ended, or tries to end, the statement under way.
     #[inline]
     pub(super) fn was_interrupted(&self) -> bool {
         let demoted = self.handle.demoted.get();
         demoted.is_some() && demoted == self.handle.attached.get()
     }
 
-    /// Whether the server in use would do what this statement asks for, although it is read-only and no primary any more:
-    /// the account passes `read_only`.
+    /// True if the server in use would execute this write although it is read-only and no longer the primary,
+    /// because the account bypasses `read_only`.
     #[inline]
     pub(super) fn passes_read_only(&self, buf: &Buf, request: &Request) -> bool {
         self.is_late()
@@ -122,7 +123,8 @@ impl<R: Runtime> Session<R> {
             && !self.only_rolls_back(buf, request)
     }
 
-    /// As if the server had refused the statement, as it does where an account does not pass.
+    /// Returns the outcome of a statement that a read-only server refused, without sending it. The server
+    /// itself refuses the statements of accounts that do not bypass `read_only`.
     pub(super) fn refused_unsent(&self) -> Outcome {
         let message =
             b"The server is running with the --read-only option so it cannot execute this statement";
@@ -133,7 +135,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Decides about a stretch of an answer that came late.
+    /// Decides whether the client gets a part of an answer that arrived late.
     pub(super) async fn settle_late(
         &mut self,
         before: Box<BeforeLate>,
@@ -152,13 +154,13 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether what a late answer acknowledges is on the next primary, which is waited for.
+    /// Waits for the next primary, and returns true if it has what a late answer acknowledges.
     async fn is_kept(&mut self, late: Option<Box<Late>>, request: &Request) -> Result<bool, StatementError> {
         let Some(here) = self.handle.attached.get() else { return Ok(true) };
         let late = late.map(|late| *late).unwrap_or_default();
         let deed = Deed::of(self.role, request);
         let told = late.set.filter(|set| !set.is_empty());
-        // Of what runs in steps it need not be all.
+        // If a statement runs in several steps, the reported GTIDs need not be all that it wrote.
         let is_all = match deed {
             Deed::Calls => false,
             Deed::Others => request.class.kind == StatementKind::Ddl,
@@ -167,7 +169,7 @@ impl<R: Runtime> Session<R> {
         let position = match told {
             Some(set) if !is_all || self.is_of_another_history(&set) => return Ok(false),
             Some(set) => Some(set),
-            // Nothing that a binary log has, or nobody was told.
+            // Nothing was written to a binary log, or the answer does not acknowledge a write.
             None if !self.has_written_untold(deed, here) => return Ok(true),
             None => None,
         };
@@ -203,42 +205,43 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// What the client is told to be written, the primary after the next must have.
+    /// Records a write that is acknowledged to the client: the primary after the next one must have it, too.
     fn acknowledge(&self, position: &GtidSet) {
         let generation = self.context.topology.generation();
         let text = position.to_string();
         self.context.heard.borrow_mut().add(generation, position.flavor(), Some(text.as_bytes()));
     }
 
-    /// Whether these GTIDs were there before the statement was sent: the binary log was emptied since (RESET MASTER), and
-    /// the numbers began anew.
+    /// True if the primary had these GTIDs before the statement was sent, or if that is unknown: the binary
+    /// log was emptied since then (RESET MASTER), and the numbers began anew.
     fn is_of_another_history(&self, set: &GtidSet) -> bool {
         let before = self.context.commits.position_before(self.handle.began.get());
         before.is_none_or(|before| before.contains(set))
     }
 
-    /// Whether the statement may have written something whose GTID nobody told the proxy: servers do not tell those of a
-    /// procedure.
+    /// True if the statement may have written something whose GTID was not reported: servers do not report
+    /// the GTIDs of a procedure.
     fn has_written_untold(&self, deed: Deed, here: Attached) -> bool {
         let untold = !self.context.topology.writer_has_gtids() || self.state.tracks_all;
         let writes = match deed {
             Deed::Reads => false,
             Deed::Writes => untold && self.state.answer.affected > 0 && !self.is_bound(here.server),
-            // A procedure may have the rights of whoever defined it; of definitions a server asks for `read_only` only before
-            // they wait for the lock.
+            // A procedure may run with its definer's rights. For DDL, a server checks `read_only` only before
+            // the statement waits for its lock.
             Deed::Calls | Deed::Others => true,
         };
         writes && !self.state.answer.failed && !self.state.in_transaction()
     }
 
-    /// Whether the server is read-only, and the account one that `read_only` binds for sure.
+    /// True if the server is read-only and the account is known not to bypass `read_only`.
     fn is_bound(&self, server: ServerId) -> bool {
         let bound = self.login.as_ref().is_some_and(|login| self.context.passes(&login.user) == Some(false));
         let snapshot = self.context.topology.get();
         bound && snapshot.server(server).is_some_and(|found| found.is_up_read_only())
     }
 
-    /// Takes the place of an OK packet whose write the next primary lacks, or may lack.
+    /// Replaces an OK packet whose write the next primary lacks, or may lack, by an error, and closes the
+    /// connection.
     pub(super) fn tell_doubt(
         &mut self,
         seq: u8,
@@ -267,9 +270,9 @@ impl<R: Runtime> Session<R> {
         Outcome::Stop(seq, stop)
     }
 
-    /// Waits for a primary, and makes sure that a statement that was ended on this server left nothing behind: it may have
-    /// been in the middle of tables that know no rollback. A server that is read-only had not let it begin, if `read_only`
-    /// binds the account.
+    /// Makes sure that a statement that was ended on this server left nothing behind: waits for a primary,
+    /// and checks there that all tables that the account can write can be rolled back. If `read_only` binds the
+    /// account, a read-only server did not let the statement begin, and nothing is checked.
     pub(super) async fn check_rerun(&mut self, server: ServerId) -> Result<(), StatementError> {
         if self.is_bound(server) {
             return Ok(());
@@ -303,17 +306,17 @@ impl<R: Runtime> Session<R> {
 }
 
 impl<R: Runtime> Context<R> {
-    /// Whether the primary that this connection was opened to lost the role, and lives.
+    /// True if the primary that this connection was opened to lost the role but lives.
     pub(super) fn has_demoted(&self, here: Attached) -> bool {
         !here.read_only && self.topology.get().has_demoted(here.server, here.generation)
     }
 
-    /// Whether an account passes `read_only`, if that is known.
+    /// Returns whether an account bypasses `read_only`. None: unknown.
     pub(super) fn passes(&self, user: &str) -> Option<bool> {
         self.passing.borrow().get(user).copied()
     }
 
-    /// A server that lost the primary's role is told to end what writes there: once for each account.
+    /// Ends the writes on a server that lost the primary's role, with one task for each account.
     pub(super) fn end_demoted_writes(self: &Rc<Self>) {
         let snapshot = self.topology.get();
         let mut accounts: Vec<(Rc<Login>, ServerId)> = Vec::new();
@@ -321,7 +324,8 @@ impl<R: Runtime> Context<R> {
             let is_up = |id| snapshot.server(id).is_some_and(|server| server.health == Health::Up);
             let demoted = |at: &Attached| self.has_demoted(*at) && is_up(at.server);
             let user = handle.login.borrow().as_ref().map(|login| login.user.clone()).unwrap_or_default();
-            // Of sessions that only keep a connection, the account's grants are asked for before they go on.
+            // If a session only keeps a connection there, its account's grants are asked for before the
+            // session continues.
             let wanted = |at: &Attached| {
                 let writes = handle.attached.get() == Some(*at) && handle.deed.get() != Deed::Reads;
                 demoted(at) && (writes || self.passes(&user).is_none())
@@ -338,7 +342,8 @@ impl<R: Runtime> Context<R> {
         }
     }
 
-    /// One task for each account and server at a time; news that come meanwhile make it look again.
+    /// Runs one task for each account and server at a time. If something changes meanwhile, the task looks
+    /// again.
     fn end_writes_of(self: &Rc<Self>, login: Rc<Login>, server: ServerId) {
         let key = (login.user.clone(), server);
         if let Some(again) = self.ending.borrow_mut().get_mut(&key) {
@@ -362,8 +367,8 @@ impl<R: Runtime> Context<R> {
         });
     }
 
-    /// An account may kill its own threads, so the connection is its own; where it gets none, the monitor's, which needs
-    /// the right to kill others.
+    /// Kills the statements over a connection of the account, which may kill its own threads. If the account
+    /// gets no connection, uses the monitor's account, which needs the privilege to kill threads of others.
     async fn end_them(&self, login: &Rc<Login>, server: ServerId) {
         let snapshot = self.topology.get();
         let Some(found) = snapshot.server(server) else { return };
@@ -394,7 +399,7 @@ impl<R: Runtime> Context<R> {
         connection.quit().await;
     }
 
-    /// Whether what this session has under way is to be ended on this server.
+    /// True if the statement that this session has under way on this server must be ended.
     fn to_end(&self, handle: &Handle, login: &Login, server: ServerId) -> bool {
         let Some(here) = handle.attached.get().filter(|here| here.server == server) else { return false };
         let writes = handle.deed.get() != Deed::Reads;
@@ -403,7 +408,8 @@ impl<R: Runtime> Context<R> {
         own && writes && !told && handle.busy.get() && self.has_demoted(here)
     }
 
-    /// Whether this server has these writes: by its last probe, or as it says now.
+    /// True if this server has these writes, by its last probe or (MariaDB) by the state of its binary log
+    /// now.
     async fn has_written(&self, primary: &Server, position: &GtidSet, login: Option<Rc<Login>>) -> bool {
         let Some(facts) = &primary.facts else { return false };
         if facts.gtid.contains(position) {
@@ -412,7 +418,8 @@ impl<R: Runtime> Context<R> {
         if position.flavor() == Flavor::MySql {
             return false;
         }
-        // Operators empty gtid_slave_pos; the binary log knows what came from where all the same.
+        // Operators empty gtid_slave_pos, but the state of the binary log still has the last write of each
+        // origin.
         let (Some(login), Ok(target)) = (login, Target::new(primary, self.topology.generation())) else {
             return false;
         };

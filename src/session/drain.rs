@@ -1,6 +1,7 @@
-//! How a drain ends a session: where its client notices before it sends a statement. A pool looks at a connection
-//! before it lends it out, and each has its own way: most ask by COM_PING, but not for a connection that was used a
-//! moment ago; Go's driver looks whether the socket has ended. See docs/internals/drain.md.
+//! Ends a session during a drain at a moment when the client notices before it sends another statement. A
+//! client's pool checks a connection before lending it out, and each in its own way: most by COM_PING, but
+//! not for a connection that was used a moment ago; Go's driver checks whether the socket has ended. See
+//! docs/internals/drain.md.
 
 use std::time::Duration;
 
@@ -13,28 +14,29 @@ use crate::sql::StatementKind;
 use crate::telemetry::{Close, Pin};
 use crate::wire::Command;
 
-/// How far the process is with its end.
+/// How far the drain of the process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Drain {
-    /// It goes on.
+    /// The process is not draining.
     #[default]
     No,
-    /// Sessions end where a pool notices.
+    /// Sessions end where the client's pool notices.
     Gentle,
-    /// Time is short: all end behind an answer, which not every pool notices.
+    /// Time is short: all sessions end after an answer, which not every pool notices.
     Pressed,
 }
 
 impl Drain {
-    /// Who is silent for longer is taken to look before it speaks (HikariCP asks after half a second, Tomcat's pool
-    /// after three), and not to speak at the very moment when its connection is closed.
+    /// A client that is silent for longer is assumed to check its connection before use (HikariCP checks
+    /// after half a second, Tomcat's pool after three), and not to send a statement at the very moment when
+    /// the connection is closed.
     pub const SILENCE: Duration = Duration::from_secs(10);
 }
 
-/// The `_client_name` of a driver that looks at the socket each time it is taken out of the pool.
+/// The `_client_name` of a driver that checks the socket each time its connection is taken out of the pool.
 pub(super) const LOOKS: &[u8] = b"Go-MySQL-Driver";
 
-/// What is gone with the connection: a client with one of these is in the middle of something.
+/// Pins whose state is lost with the connection: a client with one of these is in the middle of something.
 const UNFINISHED: PinSet = PinSet::of(&[
     Pin::Transaction,
     Pin::NextTransaction,
@@ -48,7 +50,8 @@ const UNFINISHED: PinSet = PinSet::of(&[
 ]);
 
 impl<R: Runtime> Session<R> {
-    /// How far the process is for this client: one that looks need not be given time.
+    /// Returns how far the drain is for this client. A client whose driver checks the socket needs no gentle
+    /// phase.
     pub(super) fn how_pressed(&self) -> Drain {
         match self.context.drain.get() {
             Drain::Gentle if self.looks => Drain::Pressed,
@@ -56,8 +59,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// At COM_PING, by which a pool asks whether a connection is good: it is not. A driver that looks has another way
-    /// to know, and there an error would be its user's.
+    /// Refuses a COM_PING or COM_CHANGE_USER during a drain: by these a pool checks whether a connection is
+    /// good. A driver that checks the socket notices by itself, and would pass the error on to its user.
     pub(super) async fn refuse_if_draining(&mut self, seq: u8) -> Result<(), Close> {
         if self.context.drain.get() == Drain::No || self.looks || self.is_unfinished() {
             return Ok(());
@@ -65,17 +68,18 @@ impl<R: Runtime> Session<R> {
         Err(self.refuse(seq, &Failure::ShuttingDown, Close::Drained).await)
     }
 
-    /// The client was silent, and the session is to end. False: its next command is there already.
+    /// Prepares to end the session of a silent client. Returns false if the client's next command has already
+    /// arrived.
     pub(super) fn stop_if_silent(&mut self) -> bool {
         self.handle.signal.lower(Signals::LEAVE);
         !self.client.has_bytes()
     }
 
-    /// A command that may be the last: the end travels in the last packet of its answer. A client that looks at its
-    /// socket before it speaks cannot miss it there.
+    /// Answers a command that may be the session's last: the end of the connection travels in the last packet
+    /// of the answer. A client that checks its socket before use cannot miss it there.
     pub(super) async fn dispatch_last(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         if self.handle.signal.get() & Signals::END != 0 {
-            // It is not executed, and the client may know.
+            // The command is not executed, and the client may know that.
             return Err(self.refuse(request.answer_seq(), &Failure::ShuttingDown, Close::Drained).await);
         }
         self.client.cork(true);
@@ -88,13 +92,13 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    /// Whether something would be gone with the connection.
+    /// True if the client would lose something with the connection.
     pub(super) fn is_unfinished(&self) -> bool {
         Role::BOTH.iter().any(|role| self.state.pins.on(*role).has_any(UNFINISHED))
     }
 }
 
-/// Whether a client may be done with the connection behind this: not where it only prepares something.
+/// True if a client may be done with the connection after this command; false if it only prepares something.
 fn ends_a_unit(request: &Request) -> bool {
     match request.command {
         Command::Query => request.class.kind != StatementKind::Session,

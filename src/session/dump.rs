@@ -1,5 +1,6 @@
-//! COM_BINLOG_DUMP and COM_BINLOG_DUMP_GTID: an ERR packet like any other, or a stream that takes the session to its
-//! end. Until the server has begun the stream, nothing but the command itself reaches it.
+//! COM_BINLOG_DUMP and COM_BINLOG_DUMP_GTID: the server answers with an ERR packet or with a stream that
+//! lasts until the session ends. Until the server has begun the stream, it gets nothing but the command
+//! itself.
 
 use std::cell::Cell;
 use std::io;
@@ -23,16 +24,16 @@ const ERR: u8 = 0xff;
 /// The longest ERR packet that is passed on, in bytes.
 const MAX_ERR: usize = 64 << 10;
 
-/// Both halves of a stream: the client is the first side, the server the second.
+/// Both directions of a stream: the client is the tunnel's first side, the server the second.
 struct Dump<'a> {
     handle: &'a Handle,
-    /// The worker's second.
+    /// The worker's tick, in seconds.
     tick: &'a Cell<u32>,
     replies: DumpReplies,
     events: DumpEvents,
-    /// The client said what a replica never says.
+    /// What the client sent that no replica sends.
     client_at_fault: Option<ProtocolError>,
-    /// The server sent what is no event.
+    /// What the server sent that is no event.
     server_at_fault: Option<ProtocolError>,
 }
 
@@ -57,23 +58,24 @@ impl Passing for Dump<'_> {
     }
 }
 
-/// What the server's first packet is.
+/// The kind of the server's first packet.
 enum Begun {
-    /// An ERR packet, which is whole in the buffer: the server goes on with commands, or ends the connection.
+    /// An ERR packet of this length, which is whole in the buffer. The server then takes commands again, or
+    /// ends the connection.
     Refused(usize),
     /// The first event.
     Stream,
 }
 
 impl<R: Runtime> Session<R> {
-    /// The command, and the stream if the server agrees to it.
+    /// Sends the command, and passes the stream if the server agrees to it.
     pub(super) async fn stream(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         if !self.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
             return Err(Close::ClientProtocol);
         }
         let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
         request.class = StatementClass::UNKNOWN;
-        // Whatever the answer is, the session goes on with this connection, and nobody has it afterwards.
+        // Whatever the answer is, the session keeps this connection, and no other session gets it afterwards.
         self.state.sends(role, &request.class, None);
         if let Err(stop) = self.for_stream(role, buf, &request).await {
             let seq = self.skip(buf, request).await?;
@@ -89,7 +91,7 @@ impl<R: Runtime> Session<R> {
         match begun {
             Ok((Begun::Stream, chunk)) => Err(self.pass_stream(std::mem::take(buf), chunk).await),
             Ok((Begun::Refused(len), mut chunk)) => {
-                // A server says nothing behind an ERR packet.
+                // A server sends nothing after an ERR packet.
                 if chunk.len() > len {
                     self.server_lost();
                 } else if let Some(connection) = &mut self.backend {
@@ -107,7 +109,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// A connection for a stream, with the session's state: the answers to that must be in before it begins.
+    /// Acquires a connection for a stream and restores the session's state on it. The answers to that must
+    /// have arrived before the stream begins.
     async fn for_stream(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<(), StatementError> {
         if !self.take_for(role) {
             self.tell_of_loss()?;
@@ -125,7 +128,7 @@ impl<R: Runtime> Session<R> {
         StatementError::TellAndClose(Failure::AnswerCut, Close::ServerLost)
     }
 
-    /// Waits for the server's first packet, as far as it tells what follows.
+    /// Waits for enough of the server's first packet to know what follows.
     async fn first_of_stream(&mut self, seq: u8) -> Result<(Begun, Buf), StatementError> {
         let mut chunk = self.buffer();
         loop {
@@ -157,7 +160,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Passes the stream to its end. `early` is what the client sent behind the command, `chunk` the stream's beginning.
+    /// Passes the stream until it ends. `early` is what the client sent after the command, `chunk` the
+    /// stream's beginning.
     async fn pass_stream(&mut self, early: Buf, chunk: Buf) -> Close {
         let mut first = self.buffer();
         first.extend_from_slice(early.filled());

@@ -1,5 +1,5 @@
-//! What a worker knows of COMMITs without an answer: where the primary was before they were sent, and
-//! the answers of new primaries, which all sessions share that lost theirs together.
+//! What a worker knows of COMMITs without an answer: where the primary was before these were sent, and the
+//! answers of new primaries. Sessions that lost the same server share an answer.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,15 +14,16 @@ use super::Seen;
 use crate::backend::{Connection, Mark};
 use crate::topology::{Facts, GtidSet, ServerId, Snapshot};
 
-/// At most so many positions; then every second of the older half goes. At ten probes a second the last 6 s stay as
-/// fine as the probes.
+/// The most positions that are kept. Beyond that every second one of the older half is dropped. At ten probes
+/// a second, the last 6 s keep the position of every probe.
 const MOST: usize = 128;
 
-/// As much older a position is taken than it need be, if there is one: the same answer then is everybody's whose
-/// COMMIT was sent not more than this before.
+/// How much older than necessary the chosen position is, if there is one so old. Sessions whose COMMIT was
+/// sent up to this much earlier can then share the answer.
 const SHARED: Duration = Duration::from_secs(1);
 
-/// A position of the primary, and when this worker heard of it: what was sent later is not in it.
+/// A position of the primary, and when this worker received it. Whatever was sent later is not in the
+/// position.
 #[derive(Debug, Clone)]
 pub(super) struct Before {
     at: Instant,
@@ -34,9 +35,9 @@ pub(super) struct Asked {
     generation: u64,
     lost: ServerId,
     before: Before,
-    /// What is not asked for: the position of before.
+    /// The transactions that are not asked for: the position from before the COMMIT.
     pub excluded: Arc<GtidSet>,
-    /// None: it cannot be answered there.
+    /// What the new primary's binary log has. None: the server cannot answer.
     pub answer: OnceCell<Option<Seen>>,
 }
 
@@ -44,16 +45,16 @@ pub(super) struct Asked {
 #[derive(Default)]
 pub struct Commits {
     positions: RefCell<VecDeque<Before>>,
-    /// The last marked COMMIT that each server answered, with a GTID.
+    /// The mark of the last COMMIT that each server answered with a GTID.
     witnesses: RefCell<Vec<(ServerId, Mark)>>,
     asked: RefCell<Vec<Rc<Asked>>>,
 }
 
 impl Commits {
-    /// To be told of every snapshot.
+    /// Records the primary's position. Called with every snapshot.
     pub fn note(&self, snapshot: &Snapshot) {
         let facts = snapshot.writer().and_then(|writer| writer.facts.as_ref());
-        // An empty one may be one that is not known.
+        // An empty position may mean that the position is not known.
         let known = |f: &&Facts| f.gtid_on && !f.gtid.is_empty();
         let Some(facts) = facts.filter(known) else { return };
         let mut positions = self.positions.borrow_mut();
@@ -70,7 +71,7 @@ impl Commits {
         positions.push_back(Before { at: Instant::now(), position: facts.gtid.clone() });
     }
 
-    /// A server answered: perhaps a marked COMMIT, which has a GTID.
+    /// Records the connection's mark if the server answered a marked COMMIT, with a GTID.
     #[inline]
     pub fn answered<S>(&self, connection: &Connection<S>) {
         let Some(mark) = connection.mark.filter(|mark| mark.told) else { return };
@@ -82,12 +83,13 @@ impl Commits {
         }
     }
 
-    /// The last one that this server answered: where its mark is not seen, that another is not seen proves nothing.
+    /// Returns the mark of the last COMMIT that this server answered. If the new primary does not show this
+    /// mark, it proves nothing that another mark is missing there.
     pub(super) fn witness(&self, server: ServerId) -> Option<Mark> {
         self.witnesses.borrow().iter().find(|(known, _)| *known == server).map(|(_, mark)| *mark)
     }
 
-    /// A position of the primary that lacks all that was sent from `sent` on.
+    /// Returns a position of the primary that lacks all that was sent at `sent` or later.
     pub(super) fn before(&self, sent: Instant) -> Option<Before> {
         let positions = self.positions.borrow();
         let older = |least: Duration| move |before: &&Before| before.at + least < sent;
@@ -95,12 +97,13 @@ impl Commits {
         best.or_else(|| positions.front().filter(older(Duration::ZERO))).cloned()
     }
 
-    /// The same, as a position alone.
+    /// Returns the position of [`Self::before`], without its time.
     pub(in crate::session) fn position_before(&self, sent: Instant) -> Option<Arc<GtidSet>> {
         self.before(sent).map(|before| before.position)
     }
 
-    /// The question to the primary of this generation, for a COMMIT that was sent at `sent` at the earliest.
+    /// Returns the question to the primary of this generation, for a COMMIT that was sent at `sent` at the
+    /// earliest. Sessions share a question if its position is old enough for their COMMIT.
     pub(super) fn asked(&self, generation: u64, lost: ServerId, before: &Before, sent: Instant) -> Rc<Asked> {
         let mut asked = self.asked.borrow_mut();
         asked.retain(|asked| asked.generation == generation);
@@ -114,7 +117,7 @@ impl Commits {
         new
     }
 
-    /// This answer was not the last word.
+    /// Drops a question whose answer was not final, so that it is asked again.
     pub(super) fn ask_again(&self, old: &Rc<Asked>) {
         self.asked.borrow_mut().retain(|asked| !Rc::ptr_eq(asked, old));
     }

@@ -1,5 +1,5 @@
-//! What a new primary's binary log has that its predecessor was not seen with, and whether more of that
-//! can come.
+//! Reads from a new primary's binary log which transactions it has beyond a known position of its
+//! predecessor, and whether more of these can still arrive.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -11,10 +11,11 @@ use crate::net::Runtime;
 use crate::topology::{Flavor, Gtid, GtidSet, Server, Snapshot};
 use crate::wire::BinlogEvent;
 
-/// More of a binary log is not read, in bytes.
+/// The most bytes of a binary log that are read.
 const MOST: usize = 64 << 20;
 
-/// Its position, and how many of its channels receive, or have not applied all that they received.
+/// Selects the server's position, and how many of its channels receive, or have not applied all that they
+/// received.
 const POSITION: &str = "SELECT @@global.gtid_executed, (SELECT COUNT(*) FROM \
     performance_schema.replication_connection_status WHERE SERVICE_STATE <> 'OFF' \
     OR NOT GTID_SUBSET(RECEIVED_TRANSACTION_SET, @@global.gtid_executed))";
@@ -22,18 +23,18 @@ const POSITION: &str = "SELECT @@global.gtid_executed, (SELECT COUNT(*) FROM \
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// The marks of the transactions that have one, and their GTIDs.
+    /// The marks in the binary log, and the GTIDs of their transactions.
     pub marks: HashMap<u128, Option<Gtid>>,
-    /// Each transaction that it has was looked at.
+    /// True if the binary log showed every transaction that was asked for.
     all: bool,
-    /// What it has executed.
+    /// All GTIDs that the server has executed.
     pub executed: GtidSet,
-    /// It receives nothing, and has applied all that it received.
+    /// True if the server receives nothing, and has applied all that it received.
     pub settled: bool,
 }
 
 impl Seen {
-    /// Whether it would have been seen; why not.
+    /// Returns why a mark may be missing here although the server has its transaction; Ok if that cannot be.
     pub fn has_all(&self) -> Result<(), &'static str> {
         if !self.all {
             return Err("the new primary's binary log does not show all its transactions");
@@ -46,7 +47,7 @@ impl Seen {
 #[derive(Debug)]
 pub(super) struct Unreachable;
 
-/// Asks the server and reads its binary log. None: it refuses.
+/// Asks the server for its position and reads its binary log. None: the server refuses.
 pub(super) async fn read<R: Runtime>(
     context: &Rc<Context<R>>,
     snapshot: &Snapshot,
