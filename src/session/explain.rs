@@ -1,4 +1,4 @@
-//! `/* pointsman: explain */` in front of a statement: a result set that says where it
+//! Answers a statement with `/* pointsman: explain */` in front by a result set that says where the statement
 //! would go, and why, and what the session holds. The statement itself does not run.
 
 use super::request::Request;
@@ -12,19 +12,19 @@ use crate::wire::{Capabilities, EofPacket, OkPacket, Writer, frame_with};
 /// `Protocol::ColumnType` of a VAR_STRING.
 const VAR_STRING: u8 = 0xfd;
 
-/// The same of a BIGINT.
+/// `Protocol::ColumnType` of a BIGINT.
 const LONGLONG: u8 = 8;
 
-/// utf8mb4_general_ci
+/// The collation id of utf8mb4_general_ci.
 const UTF8MB4: u16 = 45;
 
-/// The collation of numbers.
+/// The collation id of numbers.
 const BINARY: u16 = 63;
 
 const COLUMNS: [&str; 7] = ["kind", "target", "server", "reason", "because", "session_holds", "consistency"];
 
 impl<R: Runtime> Session<R> {
-    /// Answers in the statement's place.
+    /// Explains the statement instead of running it.
     pub(super) async fn explain(&mut self, buf: &mut crate::net::Buf, request: Request) -> Result<(), Close> {
         self.level_now = self.level(&request);
         let (mut role, mut why) = self.place(&request);
@@ -64,7 +64,7 @@ impl<R: Runtime> Session<R> {
         self.send_row(seq, &columns, &row).await
     }
 
-    /// What `SELECT ROW_COUNT()` would have answered on the connection of the statement before it.
+    /// Answers `SELECT ROW_COUNT()` as the connection of the statement before it would have answered.
     pub(super) async fn answer_row_count(&mut self, seq: u8) -> Result<(), Close> {
         let column = Column { name: "ROW_COUNT()", kind: LONGLONG, collation: BINARY, length: 21 };
         let count = self.state.row_count.to_string();
@@ -72,7 +72,7 @@ impl<R: Runtime> Session<R> {
         self.send_row(seq, &[column], &[Some(count)]).await
     }
 
-    /// A result set of one row.
+    /// Sends a result set of one row.
     pub(super) async fn send_row(
         &mut self,
         mut seq: u8,
@@ -130,7 +130,7 @@ pub(super) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// A text of up to so many bytes.
+    /// Returns a text column of up to `length` bytes.
     pub(super) fn text(name: &'a str, length: u32) -> Self {
         Column { name, kind: VAR_STRING, collation: UTF8MB4, length }
     }
@@ -143,9 +143,9 @@ fn sentence(why: Why) -> String {
     }
 }
 
-/// "Protocol::ColumnDefinition41"
+/// Appends a `Protocol::ColumnDefinition41`.
 fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
-    /// BINARY_FLAG, as numbers have it.
+    /// The flag of columns with numbers.
     const BINARY_FLAG: u16 = 128;
     out.put_lenenc_bytes(b"def");
     for part in ["", "", "", column.name, ""] {

@@ -1,5 +1,5 @@
-//! What a transaction on a replica left on its connection alone, user variables and an
-//! insert id, is asked for once the transaction is over, so that the primary can have it.
+//! Asks a connection for values that only this connection knows. What a transaction on a replica left there
+//! (user variables, an insert id) is asked for once the transaction is over, so that the primary can have it.
 
 use super::Session;
 use super::state::INSERT_ID;
@@ -9,7 +9,7 @@ use crate::sql::Effects;
 use crate::telemetry::Pin;
 
 impl<R: Runtime> Session<R> {
-    /// Whether the session has values that only a replica's connection knows, and may ask for them before a
+    /// True if the session has values that only a replica's connection knows, and may ask for these before a
     /// statement with these effects.
     #[inline]
     pub(super) fn has_values_to_move(&self, effects: Effects) -> bool {
@@ -18,8 +18,8 @@ impl<R: Runtime> Session<R> {
         pins.has(Pin::UserVariable) && !pins.has(Pin::Transaction) && !effects.intersects(looks_back)
     }
 
-    /// Asks the primary's connection, which the session has in its hands, for variables that were set to what only
-    /// the server knows, so that they do not keep the session there.
+    /// Asks the primary's connection, which is in use, for variables that were set to a value that only the
+    /// server knows. Once the values are known, these variables do not pin the session to that connection.
     pub(super) async fn learn_variables(&mut self) {
         let Some(names) = self.state.variables_to_ask().filter(|_| self.role == Role::Writer) else { return };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
@@ -36,14 +36,15 @@ impl<R: Runtime> Session<R> {
                 self.state.variable_is(name, &value, flavor);
             }
         }
-        // What the statement before did is not to be asked of it any more.
+        // The connection's last statement is now this question, so it cannot be asked about the client's last
+        // statement.
         self.state.last_connection = None;
         if let Some(connection) = self.backend.as_mut().filter(|c| c.is_told()) {
             connection.now_has(&self.state.carried);
         }
     }
 
-    /// Asks for them. What cannot be said anywhere else stays where it is.
+    /// Asks the replica's connection for these values. A value that has no literal stays there.
     pub(super) async fn move_values(&mut self) {
         let Some(names) = self.state.untold_on_reader() else { return };
         if names.is_empty() || !self.take_for(Role::Reader) {
@@ -55,7 +56,7 @@ impl<R: Runtime> Session<R> {
             None => None,
         };
         let Some(Ok(sets)) = asked else {
-            // It is told at once what went with the connection.
+            // The client is told what was lost with the connection.
             return self.server_lost();
         };
         let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
@@ -82,7 +83,8 @@ fn question(names: &[Vec<u8>]) -> String {
     format!("SELECT {}", names.iter().map(of).collect::<Vec<_>>().join(","))
 }
 
-/// Of a value, its HEX(), its character set and its collation. None: it cannot be said.
+/// Returns a literal for a value, given the value, its HEX(), its character set and its collation. None:
+/// there is no such literal.
 fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
     let [value, hex, charset, collation] = values else { return None };
     let Some(value) = value else { return Some(b"NULL".to_vec()) };
@@ -92,12 +94,13 @@ fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
         return None;
     }
     let bytes: String = value.iter().map(|b| format!("{b:02X}")).collect();
-    // Of a number, HEX() is not that of its digits.
+    // For a number, HEX() is not the hexadecimal form of its digits.
     if *charset == b"binary" && *hex != bytes.as_bytes() {
         let number = value.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'));
         return number.then(|| value.clone());
     }
-    // As a name of a collation MySQL would want it quoted; it is the only one of its character set.
+    // Without COLLATE: MySQL would require the collation's name `binary` to be quoted, and the character set
+    // has only this collation.
     if *charset == b"binary" {
         return Some([b"_binary X'", &**hex, b"'"].concat());
     }
@@ -123,7 +126,7 @@ mod tests {
         assert_eq!(text.as_deref(), Some("_latin1 X'3432' COLLATE latin1_bin"));
         let text = said(Some("42"), "3432", "binary", "binary");
         assert_eq!(text.as_deref(), Some("_binary X'3432'"));
-        // In the client's character set it is other bytes.
+        // The value has other bytes in the client's character set.
         let text = said(Some("\u{e9}"), "E9", "latin1", "latin1_bin");
         assert_eq!(text.as_deref(), Some("_latin1 X'E9' COLLATE latin1_bin"));
         assert_eq!(said(Some("?"), "2A", "binary", "binary"), None);

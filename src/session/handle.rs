@@ -1,4 +1,4 @@
-//! What a worker knows of each of its sessions, and how it speaks to one.
+//! What a worker knows of each of its sessions, and how it wakes a session.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,11 +22,11 @@ use crate::topology::ServerId;
 pub struct Signals;
 
 impl Signals {
-    /// The process is ending: what has no boundary ends now.
+    /// The process is draining: what has no natural end, such as a replication stream, ends now.
     pub const DRAIN: u16 = 1;
-    /// KILL: end now.
+    /// A KILL of the connection: end now.
     pub const KILLED: u16 = 1 << 1;
-    /// The server that the session is attached to is lost, or must not be spoken to any more.
+    /// A server connection that the session has is lost, or must not be used any more.
     pub const LOST: u16 = 1 << 2;
     /// `timeouts.idle` is over.
     pub const IDLE: u16 = 1 << 3;
@@ -34,20 +34,20 @@ impl Signals {
     pub const LOGIN: u16 = 1 << 4;
     /// The drain's time is over: end now.
     pub const END: u16 = 1 << 5;
-    /// A statement has been under way for a while: look whether the client is still there.
+    /// A statement has been under way for a while: check whether the client is still there.
     pub const LOOK: u16 = 1 << 6;
-    /// Silent for a while when the process is ending: end, unless something is unfinished.
+    /// The client was silent for a while during a drain: end, unless something is unfinished.
     pub const LEAVE: u16 = 1 << 7;
-    /// `timeouts.client_read` or `timeouts.client_write` is over: the client came no further for so long.
+    /// `timeouts.client_read` or `timeouts.client_write` is over: the client made no progress for so long.
     pub const STALLED: u16 = 1 << 8;
 }
 
-/// The server connection that a session has now.
+/// A server connection that a session has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attached {
-    /// Whose.
+    /// The server that it leads to.
     pub server: ServerId,
-    /// The generation that it was opened in.
+    /// The generation in which it was opened.
     pub generation: u64,
     /// What `CONNECTION_ID()` answers on it.
     pub thread_id: u32,
@@ -55,28 +55,28 @@ pub struct Attached {
     pub read_only: bool,
 }
 
-/// Where a client came in.
+/// The port to which a client connected.
 #[derive(Debug, Clone)]
 pub struct Entrance {
     /// The mode of the port.
     pub port: Port,
     /// The listener's name.
     pub listener: Arc<str>,
-    /// Whether clients may log in by mysql_native_password.
+    /// True if clients may log in with mysql_native_password.
     pub native_password: bool,
 }
 
 /// What a statement under way can do to the primary's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deed {
-    /// Nothing that another server would lack.
+    /// It changes nothing that another server would lack.
     #[default]
     Reads,
     /// It changes rows, or commits, as a whole or not at all.
     Writes,
-    /// A procedure: several steps, with the rights of whoever defined it.
+    /// It calls a procedure: several steps, perhaps with the rights of the definer.
     Calls,
-    /// Definitions, or something that is not understood: perhaps several steps.
+    /// It is DDL or is not understood: perhaps several steps.
     Others,
 }
 
@@ -85,56 +85,59 @@ pub enum Deed {
 pub struct Handle {
     /// The connection id that the client was greeted with.
     pub id: u32,
-    /// Where it came in.
+    /// The port to which the client connected.
     pub entrance: Entrance,
-    /// Where it comes from.
+    /// The client's address.
     pub peer: Peer,
-    /// Its right to be here.
+    /// The client's admission.
     pub(super) pass: RefCell<Pass>,
-    /// The levels that it chose itself,
+    /// The consistency levels that the session chose itself.
     pub(super) levels: Cell<Levels>,
-    /// and the one that its reads have, as follows from these, its user, its listener and the settings of now.
+    /// The level of the session's reads. Follows from `levels`, the user, the listener and the current
+    /// settings.
     pub(super) level: Cell<Level>,
-    /// How to wake it.
+    /// Wakes the session.
     pub signal: Signal,
-    /// The server connection that a command under way has.
+    /// The server connection of the command under way.
     pub attached: Cell<Option<Attached>>,
-    /// Server connections that it keeps between its statements: to the primary, and to a replica.
+    /// Server connections that the session keeps between statements: to the primary, and to a replica.
     kept: PerRole<Cell<Option<Attached>>>,
-    /// Whose it is, once logged in.
+    /// The account, once the client is logged in.
     pub login: RefCell<Option<Rc<Login>>>,
-    /// Which part of its text the statement under way is.
+    /// Where the statement under way stands in a text of several statements.
     pub(super) piece: Cell<Piece>,
-    /// A command is under way.
+    /// True if a command is under way.
     pub busy: Cell<bool>,
-    /// The server that was lost with it.
+    /// The server that was lost with the statement under way, if one was.
     pub(super) lost_on: Cell<Option<ServerId>>,
-    /// When that came.
+    /// When the statement under way arrived.
     pub(super) began: Cell<Instant>,
-    /// How long it has waited for servers.
+    /// How long the command under way has waited for servers.
     pub(super) budget: Budget,
-    /// What that does, as far as it was sent.
+    /// What the statement under way does to the primary's data; `Reads` until it is sent.
     pub(super) deed: Cell<Deed>,
-    /// The proxy itself ended, or tries to end, what is under way on this connection: its server lost the primary's role.
+    /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
+    /// lost the primary's role.
     pub(super) demoted: Cell<Option<Attached>>,
-    /// A KILL is on its way to the server for the command under way: it may arrive after that, and must not meet
-    /// another session's.
+    /// True if a KILL for the command under way is on its way to the server. It may arrive after the command,
+    /// and must not hit another session's command.
     pub killing: Cell<bool>,
-    /// Of this connection a KILL had no answer in time. It may arrive whenever, so nobody else is to have it.
+    /// The connection for which a KILL got no answer in time. The KILL may still arrive, so no other session
+    /// may get this connection.
     pub doubted: Cell<Option<Attached>>,
-    /// The worker's tick of its last sign of life, in seconds.
+    /// The worker's tick at the session's last activity, in seconds.
     pub active: Cell<u32>,
-    /// What of the client a command waits for now, if it has to wait.
+    /// What the command under way waits for the client to do, if it waits.
     pub(super) stall: Cell<Option<Stall>>,
 }
 
 impl Handle {
-    /// What it keeps for this role.
+    /// Returns the connection that the session keeps for this role.
     pub(super) fn kept(&self, role: Role) -> &Cell<Option<Attached>> {
         self.kept.of(role)
     }
 
-    /// All server connections that are bound to it now.
+    /// Returns all server connections that the session has now.
     pub(super) fn bound(&self) -> impl Iterator<Item = Attached> {
         [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
     }

@@ -1,4 +1,5 @@
-//! A local file for LOAD DATA LOCAL, the only answer in whose middle the client speaks.
+//! Passes the local file of a LOAD DATA LOCAL: the only case in which the client sends in the middle of an
+//! answer.
 
 use super::request::{PacketRun, Request};
 use super::{Failure, Session};
@@ -8,7 +9,7 @@ use crate::telemetry::Close;
 use crate::wire::Capabilities;
 
 impl<R: Runtime> Session<R> {
-    /// The files that a server may ask the client for, because of this LOAD DATA LOCAL: those that it names.
+    /// Returns the files that a server may ask the client for: those that this LOAD DATA LOCAL names.
     pub(super) fn local_files(&self, buf: &Buf, request: Request) -> Vec<Vec<u8>> {
         if !self.capabilities.contains(Capabilities::LOCAL_FILES) {
             return Vec::new();
@@ -17,9 +18,9 @@ impl<R: Runtime> Session<R> {
         local_files(&text, self.state.sql_options())
     }
 
-    /// The client's packets up to the empty one. `buf` may have the first of them already. `seq` is the
-    /// client's next sequence id, `shift` what the server's answer was shifted by. Returns the sequence id of
-    /// the server's next packet.
+    /// Passes the client's packets to the server, up to the empty one. `buf` may have the first of them
+    /// already. `seq` is the client's next sequence id, `shift` what was added to the sequence ids of the
+    /// server's answer. Returns the sequence id of the server's next packet.
     pub(super) async fn local_file(&mut self, buf: &mut Buf, seq: u8, shift: u8) -> Result<u8, Close> {
         let mut run = PacketRun::file(seq, 0u8.wrapping_sub(shift));
         let mut chunk = self.context.buffers.large();
@@ -32,7 +33,8 @@ impl<R: Runtime> Session<R> {
             };
             let tail = chunk.filled().get(used..).unwrap_or_default().to_vec();
             chunk.truncate(used);
-            // The client is read to the file's end all the same: only then does it listen.
+            // Even if the server is lost, the client is read to the file's end: only then does it read an
+            // answer.
             let broken;
             (broken, chunk) = self.write_server(chunk).await;
             if broken {

@@ -1,7 +1,7 @@
-//! KILL. A client knows two numbers of its connection: the id that the proxy greeted it
-//! with, which its library remembers and kills by, and what `SELECT CONNECTION_ID()`
-//! answers, which is the server's. Both mean the session, wherever in this process it is;
-//! any other number goes to the server as it is.
+//! KILL. A client knows two ids of its connection: the id in the proxy's greeting, which client libraries
+//! remember and kill by, and the answer to `SELECT CONNECTION_ID()`, which is the server's thread id. Both
+//! mean the session, whichever worker of this process has it. A KILL of any other id is forwarded to the
+//! server.
 
 use std::rc::Rc;
 
@@ -17,18 +17,19 @@ use crate::wire::{Capabilities, query_text};
 /// A KILL by one of the proxy's clients.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
-    /// The number given.
+    /// The id in the KILL.
     pub id: u32,
-    /// The connection, not just its statement.
+    /// True if the connection is to be killed, not just its statement.
     pub connection: bool,
-    /// Only sessions of the same account are killed by the proxy; others are the server's to judge.
+    /// The account that sent the KILL. The proxy kills only sessions of the same account; the server judges
+    /// about others.
     pub user: String,
-    /// The server whose ids the number most likely is one of: the primary, where CONNECTION_ID() is asked.
+    /// The server whose thread id this most likely is: where the client's CONNECTION_ID() is executed.
     pub server: Option<ServerId>,
 }
 
 impl<R: Runtime> Session<R> {
-    /// `KILL` as text; anything else that only looks like it goes on.
+    /// Executes a `KILL` that was sent as text. Forwards a text that only looks like a KILL.
     pub(super) async fn kill_text(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
@@ -40,7 +41,7 @@ impl<R: Runtime> Session<R> {
         self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
     }
 
-    /// COM_PROCESS_KILL: `buf` begins with the whole command.
+    /// Executes COM_PROCESS_KILL: `buf` begins with the whole command.
     pub(super) async fn process_kill(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
         match id {
@@ -59,7 +60,7 @@ impl<R: Runtime> Session<R> {
         id: u32,
         connection: bool,
     ) -> Result<(), Close> {
-        // Where CONNECTION_ID() was asked.
+        // The server where the client's CONNECTION_ID() was executed.
         let server = match self.port {
             Port::Replica => self.state.last_connection.map(|(server, _)| server),
             _ => self.context.topology.last_writer(),
@@ -80,11 +81,11 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Looks for the session among this worker's, and kills it. False: it is not here.
+/// Kills the session if it is one of this worker's. Returns false if it is not.
 pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest) -> bool {
     let Some(handle) = find(&context, &request) else { return false };
     let login = handle.login.borrow().clone();
-    // The server may refuse the password that the session logged in with.
+    // Uses the account's current password: the server may refuse the one that the session logged in with.
     let login = login.map(|login| context.login_of(login.user.as_bytes()).map_or(login, Rc::new));
     if let (Some(attached), Some(login), true) = (handle.attached.get(), login, handle.busy.get()) {
         kill_on_server(&context, &handle, attached, &login, request.connection).await;
@@ -106,7 +107,7 @@ fn find<R: Runtime>(context: &Context<R>, request: &KillRequest) -> Option<Rc<Ha
     by_id.or_else(by_thread).cloned()
 }
 
-/// A statement under way is ended by its server, over a connection of its own.
+/// Has the server end the statement under way, over a separate connection.
 async fn kill_on_server<R: Runtime>(
     context: &Context<R>,
     handle: &Handle,
@@ -122,10 +123,11 @@ async fn kill_on_server<R: Runtime>(
     let limit = context.live().timeouts.connect;
     let killing = async {
         let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
-        // By now the session may have ended, and its server connection be another's.
+        // By now the session may have ended, and another session may have its server connection.
         if handle.attached.get() == Some(attached) && handle.busy.get() {
             let what = if whole { "CONNECTION" } else { "QUERY" };
-            // Its end is the client's to hear, also where the proxy wanted it ended.
+            // The client must get the error of the killed statement, even if the proxy itself wanted to end
+            // the statement.
             handle.demoted.set(None);
             let under_way = UnderWay::begin(handle, attached);
             let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
@@ -140,7 +142,7 @@ async fn kill_on_server<R: Runtime>(
     let _ = context.runtime.timeout(limit, killing).await;
 }
 
-/// A KILL on its way. Dropped without an answer it leaves its connection in doubt.
+/// A KILL that is on its way. If dropped without an answer, it leaves its connection in doubt.
 pub(super) struct UnderWay<'a>(&'a Handle, Option<Attached>);
 
 impl<'a> UnderWay<'a> {

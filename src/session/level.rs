@@ -1,6 +1,6 @@
-//! How fresh a read must be: what the statement itself says, else what the session chose by
-//! SET or at its login, else its user, its listener, the configuration. And the proxy's own
-//! variable, by which sessions choose: no server ever hears of it.
+//! How fresh a read must be: what the statement itself says, else what the session chose by SET or at its
+//! login, else what its user, its listener or the configuration says. Also answers statements about the
+//! proxy's own variable, by which sessions choose a level: servers never see these.
 
 use super::acquire::StatementError;
 use super::errors::Misuse;
@@ -14,16 +14,16 @@ use crate::sql::proxy_variable::{CONSISTENCY, Own, parse};
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, query_text};
 
-/// What a session itself chose.
+/// The levels that a session chose itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Levels {
-    /// `SET pointsman_consistency`
+    /// Chosen by `SET pointsman_consistency`.
     pub set: Option<Level>,
-    /// The connection attribute of that name.
+    /// Chosen by the connection attribute of that name.
     pub attribute: Option<Level>,
 }
 
-/// Who decided about a level.
+/// What decided about a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Statement,
@@ -31,12 +31,12 @@ pub(super) enum Source {
     Attribute,
     User,
     Listener,
-    /// `[consistency]`, or what replica ports begin with.
+    /// `[consistency]`, or the default of replica ports.
     Configuration,
 }
 
 impl Source {
-    /// As `explain` says it.
+    /// Returns the words for `explain`.
     pub fn words(self) -> &'static str {
         match self {
             Source::Statement => "a comment",
@@ -49,13 +49,13 @@ impl Source {
     }
 }
 
-/// A level by its word, in any case, as the variable and the attribute have it.
+/// Parses a level's word, in any case, as the variable and the attribute have it.
 pub(super) fn read(word: &[u8]) -> Result<Level, Failure> {
     let level = Level::WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known.as_bytes()));
     level.map(|(_, level)| *level).ok_or_else(|| Failure::UnknownLevel(word.into()))
 }
 
-/// What the statement says; the strictest, if it says several.
+/// Returns the level that the statement's comment asks for; the strictest, if it asks for several.
 fn hinted(effects: Effects) -> Option<Level> {
     match effects & Effects::HINT_LEVELS {
         hints if hints.is_empty() => None,
@@ -67,13 +67,13 @@ fn hinted(effects: Effects) -> Option<Level> {
 }
 
 impl<R: Runtime> Context<R> {
-    /// The session has other levels from now on.
+    /// Sets the levels that the session chose itself.
     pub(super) fn choose_levels(&self, handle: &Handle, levels: Levels) {
         handle.levels.set(levels);
         handle.level.set(self.level_for(handle).0);
     }
 
-    /// The level of a session's reads by the settings of now, and who decided.
+    /// Returns the level of a session's reads by the current settings, and what decided about it.
     pub(super) fn level_for(&self, handle: &Handle) -> (Level, Source) {
         let chosen = handle.levels.get();
         let set = chosen.set.map(|level| (level, Source::Set));
@@ -94,25 +94,25 @@ impl<R: Runtime> Context<R> {
 }
 
 impl<R: Runtime> Session<R> {
-    /// The level that this statement is read at. Asked for each read, so without a lookup.
+    /// Returns the level of this statement. Called for each read, so it looks nothing up.
     #[inline]
     pub(super) fn level(&self, request: &Request) -> Level {
         hinted(request.class.effects).unwrap_or_else(|| self.level_of_session())
     }
 
-    /// The level of statements that do not say their own.
+    /// Returns the level of statements that do not ask for one.
     #[inline]
     pub(super) fn level_of_session(&self) -> Level {
         self.handle.level.get()
     }
 
-    /// The same as [`Self::level`], for people.
+    /// Returns the same as [`Self::level`], and what decided about it.
     pub(super) fn explained_level(&self, request: &Request) -> (Level, Source) {
         let statement = hinted(request.class.effects).map(|level| (level, Source::Statement));
         statement.unwrap_or_else(|| self.context.level_for(&self.handle))
     }
 
-    /// A text that may be about the proxy's variable: answered here if it is, else forwarded.
+    /// Answers a text about the proxy's variable. Forwards any other text.
     pub(super) async fn own_variable(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         let prepares = request.command == Command::StmtPrepare;
         let Some(own) = self.own(buf, request) else {
@@ -154,7 +154,7 @@ impl<R: Runtime> Session<R> {
         parse(text, self.state.sql_options()).filter(|_| request.whole)
     }
 
-    /// Whether a statement is one that `own_variable` answers.
+    /// True if `own_variable` answers this statement.
     pub(super) fn is_own(&self, buf: &Buf, request: Request) -> bool {
         request.class.effects.contains(Effects::MAY_BE_OWN) && self.own(buf, request).is_some()
     }

@@ -1,5 +1,5 @@
-//! The connection phase towards a client, and COM_CHANGE_USER. The proxy answers alone:
-//! it never waits for a server to greet, and a login costs no server connection.
+//! The connection phase towards a client, and COM_CHANGE_USER. The proxy authenticates the client alone,
+//! without a server connection. Only a schema that is new to the worker is checked on a server.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,16 +28,16 @@ use crate::wire::{
 /// The longest packet of a login, in bytes; connection attributes take up to 64 KiB.
 const MAX_LOGIN_PACKET: usize = 128 * 1024;
 
-/// What is greeted with before any server was ever seen.
+/// The server version in the greeting before any server was seen.
 const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
 
-/// How long a login waits for a server's word on a schema that is new to this worker.
+/// How long a login waits for a server to check a schema that is new to this worker.
 const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Schemas remembered; beyond it logins ask again.
+/// The most schemas that are remembered; beyond that, logins ask again.
 const MAX_SCHEMAS: usize = 10_000;
 
-/// What a client said of itself.
+/// What a client sent to log in.
 struct Claim {
     user: Vec<u8>,
     response: Vec<u8>,
@@ -45,18 +45,20 @@ struct Claim {
     plugin: Option<Vec<u8>>,
     schema: Option<Vec<u8>>,
     collation: u16,
-    /// The connection attribute.
+    /// The connection attribute for the consistency level.
     level: Option<Vec<u8>>,
 }
 
 impl<R: Runtime> Session<R> {
-    /// From the greeting to the OK packet. Returns what the client said behind it already.
+    /// Logs the client in, from the greeting to the OK packet. Returns what the client has already sent after
+    /// its login.
     pub(super) async fn login(&mut self) -> Result<Buf, Close> {
         self.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let greeting = self.greeting();
         self.plugin = Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
         self.send(0, |out| greeting.encode(out)).await?;
-        // A small buffer, and only once the client may have said something: a fresh socket can look readable.
+        // The buffer is small, and is allocated once the socket looks readable, which a fresh socket may do
+        // without any data.
         self.wait_for_client().await.map_err(|close| without_a_word(close, &Buf::default()))?;
         let mut buf = Buf::with_room(512);
         let header = self.login_packet(&mut buf, 1).await.map_err(|close| without_a_word(close, &buf))?;
@@ -92,7 +94,7 @@ impl<R: Runtime> Session<R> {
         self.authenticate(claim, buf, 2).await
     }
 
-    /// COM_CHANGE_USER: `buf` begins with the whole command.
+    /// Executes COM_CHANGE_USER: `buf` begins with the whole command.
     pub(super) async fn change_user(&mut self, buf: &mut Buf, header: PacketHeader) -> Result<(), Close> {
         let claim = {
             let payload = payload(buf, header).get(1..).unwrap_or_default();
@@ -111,14 +113,14 @@ impl<R: Runtime> Session<R> {
             return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
         };
         self.release(true).await;
-        // It is nobody until it is logged in again, and `timeouts.login` counts.
+        // Until the new login is done, the session has no account, and `timeouts.login` applies.
         self.handle.login.replace(None);
         let rest = std::mem::take(buf);
         *buf = self.authenticate(claim, rest, header.seq.wrapping_add(1)).await?;
         Ok(())
     }
 
-    /// Checks who it is. `seq` is that of the next packet to the client.
+    /// Authenticates the client. `seq` is the sequence id of the next packet to the client.
     async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
         if self.handle.pass.borrow().is_blocked(&claim.user) {
             let failure = self.refusal(Refused::Blocked, &claim.user);
@@ -181,7 +183,7 @@ impl<R: Runtime> Session<R> {
         Ok(buf)
     }
 
-    /// The client is this user from now on, unless the user has as many sessions as may be.
+    /// Counts the client as this user, unless the user has reached the limit of its sessions.
     fn pass_as(&self, user: &Arc<str>) -> Result<(), Failure> {
         let live = self.context.live();
         let passed = self.handle.pass.borrow_mut().log_in(user, &live.limits);
@@ -193,7 +195,7 @@ impl<R: Runtime> Session<R> {
         self.note_refusal(Refused::Password, user);
     }
 
-    /// Counts and logs why a client is not let in, as often as the log takes it.
+    /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
     fn note_refusal(&self, refused: Refused, user: &[u8]) {
         cell_of(&self.context.metrics.refused, refused as usize).add(1);
         if let Some(left_out) = self.handle.pass.borrow().line() {
@@ -202,7 +204,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The same, and what the client is told.
+    /// Counts and logs a refusal, and returns the error for the client.
     fn refusal(&self, refused: Refused, user: &[u8]) -> Failure {
         self.note_refusal(refused, user);
         match refused {
@@ -211,7 +213,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// A login ended without a session: a handshake that was broken off, or was none, counts against its address.
+    /// Records a login that ended without a session. A handshake that was broken off, took too long or was
+    /// malformed counts against the client's address.
     pub(super) fn login_ended(&self, close: Close) {
         let refused = match close {
             Close::ClientLost => Refused::Aborted,
@@ -223,9 +226,9 @@ impl<R: Runtime> Session<R> {
         self.note_refusal(refused, b"");
     }
 
-    /// A login with a schema that is not there, or not for this account, fails as it would on a server. Only
-    /// the first login of an account with a schema asks one; if none can be asked now, the first statement
-    /// will tell.
+    /// Fails, as a server would, if the schema of a login does not exist or is not permitted for the account.
+    /// Only the first login of an account with a schema asks a server. If no server can be asked now, the
+    /// first statement fails instead.
     async fn knows_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
         let Some(user) = self.login.as_ref().map(|l| l.user.clone()) else { return Ok(()) };
         let known = (user, schema.into_boxed_slice());
@@ -249,7 +252,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Takes a connection for this role and brings the session there.
+    /// Acquires a connection for this role and restores the session there, which selects the schema.
     async fn try_schema(&mut self, role: Role) -> Result<(), StatementError> {
         self.attach(role).await?;
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
@@ -279,11 +282,11 @@ impl<R: Runtime> Session<R> {
         self.level_now = self.level_of_session();
         let written = std::mem::take(&mut self.state.written);
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
-        // Under another name it may still ask for what it wrote.
+        // Under another account the session's reads must still see what it wrote.
         self.state.written = written;
     }
 
-    /// A whole packet with this sequence id, consumed by the caller.
+    /// Reads a whole packet with this sequence id. The caller consumes it.
     async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         let memory = &self.context.buffers.memory;
@@ -315,7 +318,7 @@ impl<R: Runtime> Session<R> {
         let snapshot = self.context.topology.get();
         let facts = greeting_facts(&snapshot);
         let known = snapshot.servers.iter().filter_map(|s| s.facts.as_ref());
-        // What one server lacks cannot be promised: a session may come to any of them.
+        // Offers only what all servers have, since the session may use any of them.
         let servers =
             known.fold(Capabilities::OFFERED, |all, f| all & Capabilities::from_bits_retain(f.capabilities));
         let (version, mut plugin, collation, capabilities) = match facts {
@@ -340,13 +343,14 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// A load balancer's check connects, may read the greeting, and leaves: that is no failed login, however often it
-/// comes, or the balancer's address would be blocked for its clients.
+/// Turns the loss of a client that sent nothing into a quit. A load balancer's check connects, may read the
+/// greeting and leaves. If that counted as a failed login, the balancer's address would be blocked for its
+/// clients.
 fn without_a_word(close: Close, said: &Buf) -> Close {
     if close == Close::ClientLost && said.is_empty() { Close::Quit } else { close }
 }
 
-/// The primary's; without one, those of any server.
+/// Returns the primary's facts; without a primary, those of any server.
 fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
     snapshot
         .writer()
@@ -354,8 +358,8 @@ fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
         .or_else(|| snapshot.servers.iter().find_map(|s| s.facts.as_ref()))
 }
 
-/// What the server itself greets with: caching_sha2_password since MySQL 8.0.4, which clients of MySQL 9
-/// alone speak.
+/// Returns the plugin that the server itself would greet with: caching_sha2_password since MySQL 8.0.4, the
+/// only one that clients of MySQL 9 support.
 fn greeted_plugin(facts: &Facts) -> Plugin {
     let old = ["5.", "4."].iter().any(|v| facts.version.starts_with(v));
     match facts.flavor {

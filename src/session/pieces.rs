@@ -1,10 +1,11 @@
-//! A text of several statements on a replica port. Each statement goes to the server alone, on a connection that
-//! takes no text of several, and is judged by what the session is then: whatever the guard may have misread, no
-//! server runs a statement of which the proxy does not know. Between two of them the connection is looked at: one
-//! that could write by now is not used again.
+//! Texts of several statements on a replica port. Each statement is sent to the server alone, on a connection
+//! that does not accept several statements in a text, and is checked under the session's state at that
+//! moment. So whatever the guard may have misread, no server runs a statement that the proxy does not know
+//! of. Between two statements the connection is checked: a connection that could write by now is not used
+//! again.
 //!
-//! The client is answered as by the server: sequence ids go on, each answer but the last says that more follow, an
-//! error ends the text.
+//! The client is answered as by a server: sequence ids continue, each answer but the last says that more
+//! follow, and an error ends the text.
 
 use super::request::Request;
 use super::statements::MOST;
@@ -19,21 +20,22 @@ use crate::wire::{Capabilities, Command, PacketHeader, query_text};
 /// Where the statement under way stands in its text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Piece {
-    /// Others follow, unless it fails.
+    /// True if other statements follow, unless this one fails.
     pub more: bool,
-    /// The ways in which the servers that were known then might read its text; none if it was not judged.
+    /// The ways in which the servers known at that time might read the statement's text. Empty if the text
+    /// was not checked.
     pub judged: TextModes,
 }
 
-/// One statement of a text.
+/// The first statement of a text, and the rest.
 struct Cut<'a> {
     text: &'a [u8],
-    /// What stands behind its semicolon.
+    /// What follows the statement's semicolon.
     rest: Option<&'a [u8]>,
 }
 
 impl<R: Runtime> Session<R> {
-    /// Sends a text that passed the guard: as it is, or one statement at a time.
+    /// Forwards a text that passed the guard: as it is, or one statement at a time.
     pub(super) async fn forward_text(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         if self.goes_in_pieces(buf, request) {
             return self.one_at_a_time(buf, *request).await;
@@ -41,13 +43,14 @@ impl<R: Runtime> Session<R> {
         self.forward(buf, request).await
     }
 
-    /// Whether a text has several statements that go one at a time.
+    /// True if a text has several statements, which are sent one at a time.
     pub(super) fn goes_in_pieces(&self, buf: &Buf, request: &Request) -> bool {
         let text = if self.takes_several(request) { self.text_of(buf, *request) } else { None };
         text.is_some_and(|text| text.contains(&b';') && has_several(text, self.state.sql_options()))
     }
 
-    /// Whether the client may send several statements in this text, and its server does not take them.
+    /// True if the client may send several statements in this text, but its server connection does not accept
+    /// these.
     pub(super) fn takes_several(&self, request: &Request) -> bool {
         self.port == Port::Replica
             && request.command == Command::Query
@@ -65,7 +68,7 @@ impl<R: Runtime> Session<R> {
         let attributed = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let arguments = whole.arguments(buf);
         let text = query_text(arguments, attributed).unwrap_or_default();
-        // Attributes are the first statement's.
+        // Query attributes belong to the first statement.
         let mut attributes = arguments.get(..arguments.len() - text.len()).unwrap_or_default();
         let mut rest = trimmed(text);
         let mut ahead = 0u8;
@@ -105,7 +108,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// A COM_QUERY of its own. None: there is no memory for it.
+    /// Builds the COM_QUERY of one statement. None: there is no memory for it.
     fn request_of(&self, attributes: &[u8], text: &[u8], ahead: u8) -> Option<(Buf, Request)> {
         let header = PacketHeader { len: 1 + attributes.len() + text.len(), seq: 0 };
         let grows = header.total().saturating_sub(SMALL_BUFFER);
@@ -124,8 +127,8 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// The first statement of what is left of a text. One that is empty takes the rest with it: a server does not take
-/// that either.
+/// Splits the first statement off a text. If that statement is empty, the rest is not split off: servers
+/// reject an empty statement in the middle of a text, too.
 fn cut(text: &[u8], options: Options) -> Cut<'_> {
     match first_statement(text, options) {
         (first, Some(_)) if is_blank(first, options) => Cut { text, rest: None },
@@ -133,12 +136,12 @@ fn cut(text: &[u8], options: Options) -> Cut<'_> {
     }
 }
 
-/// Whether a text is cut.
+/// True if a text has several statements.
 pub(super) fn has_several(text: &[u8], options: Options) -> bool {
     cut(trimmed(text), options).rest.is_some()
 }
 
-/// Without the semicolons and the white space behind the last statement, which the servers cut off, too.
+/// Returns a text without the semicolons and white space at its end, which the servers cut off, too.
 fn trimmed(text: &[u8]) -> &[u8] {
     let is_garbage = |byte: &u8| matches!(byte, b';' | b' ' | b'\t'..=b'\r');
     let length = text.iter().rposition(|byte| !is_garbage(byte)).map_or(0, |last| last + 1);

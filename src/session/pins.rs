@@ -1,5 +1,5 @@
-//! What keeps a session on its server connections: a set of named pins for each of its
-//! two servers, and how long each of them held.
+//! What keeps a session on its server connections: a set of named pins for each of its two servers, and how
+//! long each pin was held.
 
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ impl PinSet {
         1 << pin as u16
     }
 
-    /// These pins.
+    /// Returns the set of these pins.
     pub const fn of(mut pins: &[Pin]) -> Self {
         let mut bits = 0;
         while let Some((first, rest)) = pins.split_first() {
@@ -41,25 +41,25 @@ impl PinSet {
         PinSet(self.0 & !other.0)
     }
 
-    /// Its pins, in order of their definition.
+    /// Returns the pins of the set, in the order of their definition.
     pub fn iter(self) -> impl Iterator<Item = Pin> {
         Pin::ALL.iter().copied().filter(move |pin| self.has(*pin))
     }
 }
 
-/// Pins that reads need not follow.
+/// Pins that do not bind the session's reads to their connection.
 const NOT_FOR_READS: PinSet = PinSet::of(&[Pin::Sequence, Pin::FoundRows]);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Pins {
     sets: PerRole<PinSet>,
-    /// When each pin began, on either server; only for sessions that ever had one.
+    /// When each pin began, on either server. None for a session that never had a pin.
     since: Option<Box<[Option<Instant>; Pin::ALL.len()]>>,
 }
 
 impl Pins {
-    /// Those on one of the two servers.
+    /// Returns the pins on one of the two servers.
     #[inline]
     pub fn on(&self, role: Role) -> PinSet {
         *self.sets.of(role)
@@ -69,7 +69,7 @@ impl Pins {
         self.sets.of_mut(role)
     }
 
-    /// Where the session's reads must go for what it holds.
+    /// Returns the role on whose connection the session's reads must run because of its pins. None: on any.
     #[inline]
     pub fn reads_follow(&self) -> Option<Role> {
         Role::BOTH
@@ -77,7 +77,7 @@ impl Pins {
             .find(|role| !self.on(*role).is_empty() && !self.on(*role).without(NOT_FOR_READS).is_empty())
     }
 
-    /// Begins to hold.
+    /// Sets a pin. Counts it in `counts`, unless it was set already.
     pub fn set(&mut self, role: Role, pin: Pin, counts: &[Cell]) {
         if self.on(role).has(pin) {
             return;
@@ -89,7 +89,7 @@ impl Pins {
         }
     }
 
-    /// Ends; `held` counts for how long it was.
+    /// Removes pins. Adds the time that a pin was held to `held_us` once neither server has the pin.
     pub fn end(&mut self, role: Role, pins: PinSet, held_us: &[Cell]) {
         let ending = PinSet(self.on(role).0 & pins.0);
         if ending.is_empty() {
@@ -106,13 +106,13 @@ impl Pins {
         }
     }
 
-    /// All of one server's end.
+    /// Removes all pins of one server.
     pub fn end_all(&mut self, role: Role, held_us: &[Cell]) {
         self.end(role, PinSet(u16::MAX), held_us);
     }
 }
 
-/// What a pin is called towards people.
+/// Returns the words for a pin, for people.
 pub fn words(pin: Pin) -> &'static str {
     match pin {
         Pin::Transaction => "an open transaction",
