@@ -1,83 +1,87 @@
 //! What a lost server means for the statement under way and for its session.
 //!
-//! The first row that fits decides. "Again" is only said where the client has no part of the answer, the request is whole in
-//! the buffer, and nothing else was lost with the connection (a lock, a temporary table, …).
+//! The first row that applies decides. A statement only runs again if the client has no part of the answer,
+//! the request is whole in the buffer, and nothing else was lost with the connection (a lock, a temporary
+//! table, …).
 //!
 //! | what was lost | the statement | verdict |
 //! |---|---|---|
-//! | a transaction on the primary | only rolls it back | forget both: it goes on |
-//! | a transaction on the primary that can be run again, and the statement behind it | has not lost a second server | replay |
-//! | the primary, and a journal that can begin anew | begins a transaction | again |
-//! | the primary that a marked COMMIT was sent to | | look the COMMIT up |
-//! | no transaction | was not sent, only reads, or can be repeated | again, unless it has lost a second server |
-//! | anything | | an error, see [`Error`] |
+//! | a transaction on the primary | only rolls it back | forget the transaction; the ROLLBACK runs elsewhere |
+//! | a transaction on the primary with a journal | can run after a replay, and has not lost a second server | replay |
+//! | the primary | begins a transaction that has a journal | run it again |
+//! | the primary | is a marked COMMIT, and was sent | look the COMMIT up |
+//! | no transaction | was not sent, only reads, or can be repeated | run it again, unless it has lost a second server |
+//! | anything else | any | an error, see [`Error`] |
 
 use crate::routing::Role;
 
 /// What is known when a server is lost with a statement under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// For which role the connection was used.
+    /// The role for which the connection was used.
     pub role: Role,
-    /// The server may have got any part of the request.
+    /// True if the server may have received any part of the request.
     pub sent: bool,
-    /// The client has a part of the answer,
+    /// True if the client has a part of the answer.
     pub forwarded: bool,
-    /// and that part ends between two packets.
+    /// True if what the client has of the answer ends between two packets.
     pub between_packets: bool,
-    /// The request is whole in the buffer: it can be sent again.
+    /// True if the request is whole in the buffer: it can be sent again.
     pub whole: bool,
-    /// A transaction was open on the connection.
+    /// True if a transaction was open on the connection.
     pub open: bool,
-    /// The statement may have ended that transaction.
+    /// True if the statement may have ended that transaction.
     pub commits: bool,
-    /// The connection held something, transaction and diagnostics aside, that no other has.
+    /// True if the connection held something, transaction and diagnostics aside, that no other connection
+    /// has.
     pub held: bool,
-    /// The statement itself would have left something on the connection.
+    /// True if the statement itself would have left something on the connection.
     pub leaves: bool,
-    /// All that the statement does is to roll the transaction back.
+    /// True if the statement only rolls the transaction back.
     pub only_rolls_back: bool,
-    /// There is a journal of the transaction, and the statement can be run behind it.
+    /// True if there is a journal of the transaction, and the statement can run after its replay.
     pub can_replay: bool,
-    /// The statement begins a transaction.
+    /// True if the statement begins a transaction.
     pub begins: bool,
-    /// Running the statement twice is the same as running it once.
+    /// True if running the statement twice has the same effect as running it once.
     pub repeatable: bool,
-    /// Another server was lost with this statement before: perhaps it is the statement that ends servers.
+    /// True if another server was lost with this statement before: perhaps the statement crashes servers.
     pub second: bool,
-    /// A savepoint that can be looked for in a binary log went in front of this COMMIT.
+    /// True if a savepoint that can be looked up in a binary log was sent in front of this COMMIT.
     pub marked: bool,
 }
 
-/// What is to be done.
+/// What to do about the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// The transaction is forgotten, and the ROLLBACK runs elsewhere.
     ForgetTransaction,
-    /// The statement runs elsewhere; nothing of it was executed, or nothing that counts.
+    /// The statement runs again elsewhere: it was not executed, or only with effects that are lost or
+    /// harmless.
     Again,
-    /// The transaction runs again on the next primary, and the statement behind it.
+    /// The transaction is replayed on the next primary, and the statement runs after it.
     Replay,
-    /// The next primary knows whether the COMMIT was executed.
+    /// The next primary's binary log shows whether the COMMIT was executed.
     LookUp,
-    /// The client is told, and stays.
+    /// The client gets an error and stays connected.
     Tell(Error),
-    /// The client is told, and the connection ends: what the statement or the session left there is gone.
+    /// The client gets an error, and its connection ends, because what the statement or the session left on
+    /// the server is gone.
     TellAndClose(Error),
-    /// Nothing is in doubt that the session does not know, but this is gone: the client is told that, and the connection
-    /// ends. The error is what became of the statement.
+    /// The client gets an error that names the lost session state, and its connection ends. Nothing else is
+    /// in doubt. The [`Error`] is what became of the statement.
     TellStateLost(Error),
-    /// The connection ends in the middle of a packet.
+    /// The client's connection ends in the middle of a packet.
     Close(Error),
 }
 
-/// Which error is true.
+/// What became of a statement that does not run again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
-    /// The transaction is lost, and nothing of it was committed. Of a statement without one: nothing of it counts, it may
-    /// begin anew.
+    /// The transaction is lost, and nothing of it was committed. For a statement without a transaction: it
+    /// has had no effect, and the client may send it again.
     RolledBack,
-    /// Nobody can tell whether a write was executed.
+    /// It is unknown whether a write was executed.
     OutcomeUnknown,
     /// The rest of a read's answer is missing.
     AnswerCut,
@@ -86,7 +90,7 @@ pub enum Error {
 }
 
 impl Loss {
-    /// See the module's table.
+    /// Decides by the module's table.
     pub fn fate(self) -> Fate {
         let can_go_again = !self.forwarded && self.whole && !self.held;
         if can_go_again && self.role == Role::Writer {
@@ -112,14 +116,14 @@ impl Loss {
             return Fate::Close(error);
         }
         match error {
-            // A client that went on would work without what is gone.
+            // A client that continued would rely on what is gone.
             Error::OutcomeUnknown if self.held || self.leaves => Fate::TellAndClose(error),
             _ if self.held => Fate::TellStateLost(error),
             _ => Fate::Tell(error),
         }
     }
 
-    /// Only a statement that a server may have run can be the one that ends servers.
+    /// True if a second server was lost. Only a statement that a server may have run can be the cause.
     fn is_second(self) -> bool {
         self.sent && self.second
     }
@@ -148,7 +152,7 @@ mod tests {
 
     const FACTS: u32 = 15;
 
-    /// Every combination that can be: what was forwarded was sent, and only what was sent can have committed.
+    /// Returns every possible combination: only what was sent can be forwarded or have committed.
     fn all() -> impl Iterator<Item = Loss> {
         (0..1u32 << FACTS)
             .map(|bits| {

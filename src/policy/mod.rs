@@ -1,5 +1,6 @@
-//! Decisions apart from deeds: each is a pure function from a small struct of facts to a verdict, with a test that goes
-//! through every combination of the facts. Who acts on a verdict is [`session`](crate::session).
+//! Decisions, separate from the code that acts on them. Each is a pure function from a small struct of facts
+//! to a verdict, with a test that covers every combination of the facts. [`session`](crate::session) acts on
+//! the verdicts.
 
 mod loss;
 mod refusal;

@@ -131,8 +131,8 @@ impl<R: Runtime> Session<R> {
         // until the KILL is answered.
         let unpinned = self.state.pins.on(self.role).is_empty() && !self.handle.killing.get();
         let doubted = attached.is_some() && self.handle.doubted.get() == attached;
-        // A connection that the server ended after a part of an answer may break only after another session
-        // has taken it.
+        // A connection that the server ended after a part of an answer is not parked: it might break only
+        // after another session has taken it.
         let holds =
             self.state.pins.on(self.role).has(Pin::Transaction) || self.state.held(self.role).is_some();
         if unsent

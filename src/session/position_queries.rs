@@ -1,6 +1,7 @@
-//! What a worker asks the servers about their positions, for all reads that wait for it: how far
-//! the primary is, and whether a replica has come as far. One question of a kind is under way to a server;
-//! who comes meanwhile shares the next one, since the answer to the one under way may be older than he is.
+//! What a worker asks the servers about their positions, for all reads that wait for the answer: how far the
+//! primary is, and whether a replica has come as far. Only one question of a kind is under way to a server.
+//! Reads that arrive meanwhile share the next question, since the answer to the one under way may be older
+//! than these reads.
 
 mod batch;
 mod known;
@@ -23,7 +24,7 @@ use crate::net::{Buf, Runtime, Stream};
 use crate::telemetry::{Question, cell_of};
 use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot};
 
-/// What a question's connection says of itself before anybody could ask: utf8mb4_general_ci.
+/// The collation in the handshake of connections for questions: utf8mb4_general_ci.
 const COLLATION: u16 = 45;
 
 /// The questions of one kind to one server.
@@ -31,19 +32,20 @@ struct Line<S> {
     server: ServerId,
     question: Question,
     asker: RefCell<Option<Asker<S>>>,
-    /// What is asked next, once the question under way is answered.
+    /// The reads that share the next question, which is sent once the question under way is answered.
     next: RefCell<Option<Rc<Batch>>>,
-    /// Somebody asks.
+    /// True if a task is asking.
     running: Cell<bool>,
-    /// The worker's second of the last question.
+    /// The worker's tick of the last question, in seconds.
     used: Cell<u32>,
 }
 
 /// A connection for questions.
 struct Asker<S> {
     connection: Connection<S>,
-    /// As it was asked last, and of which kind that was.
+    /// The packet of the last question.
     question: Vec<u8>,
+    /// The kind of the last question. None: nothing was asked yet.
     kind: Option<Question>,
     buf: Buf,
 }
@@ -78,40 +80,43 @@ impl<S: Stream> Asking<S> {
         line
     }
 
-    /// The connection by which a server is asked something else, if nobody asks just now: a new primary was asked
-    /// how far it had come as a replica, for one.
+    /// Takes an idle connection to this server from other kinds of questions. A new primary, for one, has
+    /// such a connection from when it was asked as a replica.
     fn idle_asker(&self, server: ServerId) -> Option<Asker<S>> {
         let lines = self.lines.borrow();
         let mut idle = lines.iter().filter(|line| line.server == server && !line.running.get());
         idle.find_map(|line| line.asker.take())
     }
 
-    /// Whether a server is known to have this position: by its last probe, or by an answer that somebody waited for.
+    /// True if a server is known to have this position, by its last probe or by an answer that a read waited
+    /// for.
     pub fn has(&self, server: &Server, position: &Rc<GtidSet>, snapshot: &Snapshot) -> bool {
         self.known.borrow_mut().has(server, position, snapshot)
     }
 
-    /// Where the primary is, as long as nobody writes; None: somebody does.
+    /// Returns the primary's position while nobody writes. None: somebody does.
     pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
         self.known.borrow().quiet_at()
     }
 
-    /// It was not, or could not be asked.
+    /// Records that the primary was not at the position of [`Self::quiet_at`], or could not be asked.
     pub fn note_activity(&self) {
         self.known.borrow_mut().note_activity();
     }
 
-    /// Whether it is not worth a wait: the last one was in vain, and the server has not come that far since.
+    /// True if a server is not worth a wait: the last wait for it was in vain, and it has not come that far
+    /// since.
     pub fn is_behind(&self, server: &Server, snapshot: &Snapshot) -> bool {
         self.known.borrow_mut().is_behind(server, snapshot)
     }
 
-    /// Whether a wait until a replica has this would be in vain, as far as one can tell.
+    /// True if a wait until a replica has this position would be in vain, as far as is known.
     pub fn is_in_vain(&self, server: &Server, position: &GtidSet, snapshot: &Snapshot) -> bool {
         self.is_behind(server, snapshot) || snapshot.is_out_of_reach(server, position)
     }
 
-    /// Connections that nobody needed for this long, in seconds, or whose server is gone, are closed.
+    /// Removes and returns the connections that were not used for `idle`, or whose server is gone. `now` is
+    /// the worker's tick, in seconds.
     pub fn trim(&self, now: u32, idle: Duration, snapshot: &Snapshot) -> Vec<Connection<S>> {
         let limit = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
         let mut closed = Vec::new();
@@ -131,12 +136,14 @@ impl<S: Stream> Asking<S> {
 }
 
 impl<R: Runtime> Context<R> {
-    /// How far the primary is: every write that was acknowledged before this was called is in it.
+    /// Asks how far the primary is. Every write that was acknowledged before the call is in the answer's
+    /// position.
     pub(super) async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
         self.ask(primary, Question::Position, None).await
     }
 
-    /// The same for a read that goes ahead of the answer, taking the primary to be at this position.
+    /// Asks the same for a read that goes to a replica before the answer arrives, assuming that the primary
+    /// is at this position. None: other reads that share the question assume another position.
     pub(super) fn primary_position_expecting(
         self: &Rc<Self>,
         primary: ServerId,
@@ -146,7 +153,7 @@ impl<R: Runtime> Context<R> {
         batch.expects(position).then_some(batch)
     }
 
-    /// Whether a replica has, or within `consistency.max_wait` gets, this position.
+    /// Returns true if a replica has this position, or reaches it within `consistency.max_wait`.
     pub(super) async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
         let limit = self.live.borrow().consistency.max_wait;
         self.reaches_within(limit, replica, position).await
@@ -167,8 +174,9 @@ impl<R: Runtime> Context<R> {
         reached
     }
 
-    /// A read goes to the primary, which is committing something that somebody may have seen on a replica: waits until
-    /// it shows there, `consistency.max_wait` at most, or until it is known that nobody has. `position` contains it.
+    /// Waits, before a read on the primary, until the primary shows what it is still committing and a replica
+    /// may already have shown. Waits for `consistency.max_wait` at most, and no longer than until it is known
+    /// that no other server has any of it. `position` contains `pending`.
     pub(super) async fn shows(
         self: &Rc<Self>,
         primary: ServerId,
@@ -182,8 +190,8 @@ impl<R: Runtime> Context<R> {
         }
     }
 
-    /// Whether nothing of this has come to another server than the primary: then nobody can have seen it. Those that
-    /// are not known to the proxy do not count; if one is down, nobody knows.
+    /// Returns true if no server but the primary has any of these transactions: then nobody can have seen
+    /// them. Servers that the proxy does not know do not count. If a server is down, returns false.
     async fn nobody_has(self: &Rc<Self>, primary: ServerId, pending: &Rc<GtidSet>) -> bool {
         let snapshot = self.topology.get();
         let others = || snapshot.servers.iter().filter(|server| server.id != primary);
@@ -204,14 +212,14 @@ impl<R: Runtime> Context<R> {
         self.runtime.timeout(limit, all).await == Some(true)
     }
 
-    /// Whether a Galera node has applied all that the cluster agreed on before this was called.
+    /// Returns true if a Galera node has applied, in time, all that the cluster agreed on before the call.
     pub(super) async fn is_in_step(self: &Rc<Self>, node: ServerId) -> bool {
         let limit = self.live.borrow().consistency.max_wait;
         let asked = self.ask(node, Question::Step, None);
         matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached))
     }
 
-    /// To be called every second.
+    /// Closes the connections for questions that were not used for `idle`. Called every second.
     pub fn close_idle_questions(&self, idle: Duration) {
         for connection in self.asking.trim(self.tick.get(), idle, &self.topology.get()) {
             let limit = self.live.borrow().timeouts.connect;
@@ -231,7 +239,8 @@ impl<R: Runtime> Context<R> {
         self.join(server, question, position).answer().await
     }
 
-    /// Those who share the next question of a kind to a server, one more with them.
+    /// Adds a read to the next question of this kind to a server, and starts a task to ask it if there is
+    /// none.
     fn join(
         self: &Rc<Self>,
         server: ServerId,
@@ -242,7 +251,7 @@ impl<R: Runtime> Context<R> {
         let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
         batch.join(position);
         if !line.running.replace(true) {
-            // It runs behind all that is ready now, and these share the question.
+            // The task runs after all tasks that are ready now, so that these share the question.
             self.runtime.spawn(answer_all(self.clone(), line));
         }
         batch
@@ -254,12 +263,12 @@ impl<R: Runtime> Context<R> {
     }
 }
 
-/// One batch after the other, until nobody waits.
+/// Asks for one batch after the other, until no read waits.
 async fn answer_all<R: Runtime>(context: Rc<Context<R>>, line: Rc<Line<R::Stream>>) {
     loop {
         let Some(batch) = line.next.take() else { break };
         if Rc::strong_count(&batch) == 1 {
-            // All of them gave up.
+            // All reads of the batch have given up.
             continue;
         }
         line.used.set(context.tick.get());
@@ -275,7 +284,8 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
     let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
     let mut asked = Err(Failed::Lost);
-    // A connection that waited may have been closed by its server, with an ERR packet or without one.
+    // The server may have closed an idle connection, with or without an ERR packet: the second try uses a new
+    // connection.
     for fresh in [false, true] {
         let is_short = matches!(line.question, Question::Position | Question::Seen);
         if !fresh && is_short && line.asker.borrow().is_none() {
@@ -315,7 +325,7 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
 }
 
 impl<S: Stream> Asker<S> {
-    /// The question as it is now. How far the primary is, is always asked in the same words.
+    /// Builds the packet of a question, unless the last one is the same. Of one kind, only waits differ.
     fn prepare(&mut self, question: Question, server: &Server, batch: &Batch, wait: Duration) {
         if self.kind.replace(question) != Some(question) || question == Question::Wait {
             self.question = self.connection.question(&text(question, server, batch, wait));
@@ -324,11 +334,11 @@ impl<S: Stream> Asker<S> {
 }
 
 enum Failed {
-    /// The connection broke: it may be an old one.
+    /// The connection broke, perhaps because it was idle for long.
     Lost,
-    /// The server is lost, or it has not answered in time.
+    /// The server is no longer the primary, or it has not answered in time.
     Gone,
-    /// An ERR packet, or no answer that one could read.
+    /// The server sent an ERR packet, or an answer that cannot be read.
     Refused(String),
 }
 
@@ -357,7 +367,7 @@ async fn ask_server<R: Runtime>(
     }
 }
 
-/// Ends when the server is not the primary of this generation any more.
+/// Waits until the server is no longer the primary of this generation.
 async fn until_deposed<R: Runtime>(context: &Context<R>, server: ServerId, generation: u64) {
     while context.topology.writer() == Some(server) && context.topology.generation() == generation {
         context.topology.changed_from(context.topology.version()).await;
@@ -387,16 +397,18 @@ pub(super) async fn open<R: Runtime>(
     None
 }
 
-/// A replica's wait is bounded by the server, too, so that nothing is left behind there.
+/// Returns the text of a question. A wait is limited on the server, too, so that none is left behind there.
 fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> String {
     let seconds = wait.as_secs_f64();
     let flavor = server.facts.as_ref().map_or(Flavor::MySql, |facts| facts.flavor);
     match (question, flavor) {
         (Question::Position, Flavor::MySql) => {
-            // What is being committed goes from the former to the latter, so in this order nothing is missed.
+            // A transaction that commits moves from gtid_owned to gtid_executed, so in this order none is
+            // missed.
             "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only".to_owned()
         }
-        // The former has what the primary itself wrote, before it commits it; the latter what it replicated before.
+        // gtid_binlog_pos has what the primary itself wrote, even before it commits; gtid_current_pos what it
+        // replicated before.
         (Question::Position, Flavor::MariaDb) => {
             "SELECT '', CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), NULLIF(@@global.gtid_current_pos, '')), \
              @@global.read_only"
@@ -406,7 +418,8 @@ fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> S
             format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', {seconds:.3})", batch.position())
         }
         (Question::Wait, Flavor::MariaDb) => {
-            // It waits for gtid_slave_pos, where the domain of a former primary's own writes never shows.
+            // MASTER_GTID_WAIT waits for gtid_slave_pos, which never shows the domain of a former primary's
+            // own writes: only what the last probe lacked is waited for.
             let known = server.facts.as_ref().map(|facts| &facts.gtid);
             let missing = batch.target().map(|target| match known {
                 Some(known) => target.subtract(known).to_string(),
@@ -414,7 +427,8 @@ fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> S
             });
             format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", missing.unwrap_or_default())
         }
-        // As of the primary: what an applier commits shows before it goes from the former to the latter.
+        // In the same order as for the primary: what an applier commits is visible before it moves from
+        // gtid_owned to gtid_executed.
         (Question::Seen, _) => "SELECT @@global.gtid_owned, @@global.gtid_executed".to_owned(),
         (Question::Step, _) => "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 0".to_owned(),
     }
@@ -431,7 +445,7 @@ fn understood<R: Runtime>(
     let mut value = || values.next().flatten();
     match line.question {
         Question::Wait | Question::Step => {
-            // 0: it is there; 1 or -1: not in time; NULL: an error.
+            // 0: reached; 1 or -1: not in time; NULL: an error.
             if value() != Some(b"0") {
                 return Answer::Unknown;
             }
@@ -446,7 +460,7 @@ fn understood<R: Runtime>(
             let (owned, position) = (value().unwrap_or_default(), value());
             let writes = value().is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
             if !is_primary || !writes {
-                // A new primary may have acknowledged what this one does not know.
+                // A new primary may have acknowledged writes that this server lacks.
                 context.outside.kick(line.server);
                 return Answer::Unknown;
             }
@@ -466,12 +480,12 @@ fn understood<R: Runtime>(
     }
 }
 
-/// Whether a cluster has means of its own for reads that see everything.
+/// True if the server is in a Galera cluster, which has its own means for reads that see everything.
 pub(super) fn is_galera(server: &Server) -> bool {
     server.member.is_some_and(|member| member.group == Group::Galera)
 }
 
-/// Whether the primary tells positions at all.
+/// True if the primary reports its position at all.
 pub(super) fn tells_positions(server: &Arc<Server>) -> bool {
     server.facts.as_ref().is_some_and(|f| f.gtid_on)
 }

@@ -1,4 +1,4 @@
-//! Those who wait for the answer to one question.
+//! The reads that wait for the answer to one question.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -7,23 +7,23 @@ use std::task::{Poll, Waker};
 
 use crate::topology::GtidSet;
 
-/// What a server said.
+/// What a server answered.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// The primary is this far.
+    /// The primary's position.
     Position {
         /// All that any replica can have by now.
         position: Rc<GtidSet>,
-        /// What of it is still being committed there, while replicas may have it.
+        /// The part of it that the primary is still committing, while replicas may already have it.
         pending: Option<Rc<GtidSet>>,
     },
-    /// The replica is there.
+    /// The server has what was waited for.
     Reached,
-    /// The server has nothing of it.
+    /// The server has none of the transactions that were asked for.
     Unseen,
-    /// The primary answers, but with no position that replicas could be measured by.
+    /// The primary answers, but has no position that replicas could be compared with.
     Untold,
-    /// Not in time, or from a server that is lost, or not the primary any more.
+    /// The answer did not arrive in time, or the server is lost or no longer the primary.
     Unknown,
 }
 
@@ -33,14 +33,14 @@ pub struct Batch {
     answer: RefCell<Option<Answer>>,
     waiting: RefCell<Vec<Waker>>,
     joined: Cell<u64>,
-    /// What all of them wait for.
+    /// All that the reads wait for or ask about, in one set.
     target: RefCell<Option<Rc<GtidSet>>>,
-    /// What some of them, whose reads went ahead, take the primary's position to be.
+    /// The primary's position as assumed by those reads that went to a replica before the answer.
     expected: RefCell<Option<Rc<GtidSet>>>,
 }
 
 impl Batch {
-    /// One more waits, for this position too.
+    /// Adds a read, which waits for this position, too.
     pub fn join(&self, position: Option<&Rc<GtidSet>>) {
         self.joined.set(self.joined.get() + 1);
         let Some(position) = position else { return };
@@ -48,24 +48,25 @@ impl Batch {
         match &mut *target {
             None => *target = Some(position.clone()),
             Some(known) if Rc::ptr_eq(known, position) || known.contains(position) => {}
-            // Who comes later mostly asks for all that those before him asked for.
+            // A later read mostly asks for all that the reads before it asked for.
             Some(known) if position.contains(known) => *known = position.clone(),
             Some(known) => Rc::make_mut(known).union(position),
         }
     }
 
-    /// A read goes ahead, taking the primary to be at this position. False: others take it for another.
+    /// Records that a read goes to a replica before the answer, assuming this position of the primary.
+    /// Returns false if other reads assume another position.
     pub fn expects(&self, position: &Rc<GtidSet>) -> bool {
         let mut expected = self.expected.borrow_mut();
         Rc::ptr_eq(expected.get_or_insert_with(|| position.clone()), position)
     }
 
-    /// What was expected.
+    /// Returns the position that the reads assume.
     pub fn expected(&self) -> Option<Rc<GtidSet>> {
         self.expected.borrow().clone()
     }
 
-    /// Whether a replica that had what was expected has all that there is.
+    /// True if a replica that had the assumed position has all of this position.
     pub fn is_as_expected(&self, position: &Rc<GtidSet>) -> bool {
         let expected = self.expected.borrow();
         expected
@@ -73,22 +74,22 @@ impl Batch {
             .is_some_and(|expected| Rc::ptr_eq(expected, position) || expected.contains(position))
     }
 
-    /// How many waited, at most.
+    /// Returns how many reads have joined. Some of them may have given up.
     pub fn joined(&self) -> u64 {
         self.joined.get()
     }
 
-    /// What they wait for.
+    /// Returns all that the reads wait for or ask about.
     pub fn target(&self) -> Option<Rc<GtidSet>> {
         self.target.borrow().clone()
     }
 
-    /// The same as text.
+    /// Returns the target as text.
     pub fn position(&self) -> String {
         self.target.borrow().as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
-    /// Wakes them all.
+    /// Stores the answer and wakes the reads.
     pub fn tell(&self, answer: Answer) {
         self.answer.replace(Some(answer));
         for waker in self.waiting.take() {
@@ -103,7 +104,7 @@ impl Batch {
             if let Some(answer) = &*self.answer.borrow() {
                 return Poll::Ready(answer.clone());
             }
-            // A session's task has one waker, whatever else it waits for.
+            // Registers once: a session's task has one waker, whatever else the session waits for.
             if !std::mem::replace(&mut registered, true) {
                 self.waiting.borrow_mut().push(cx.waker().clone());
             }

@@ -1,4 +1,4 @@
-//! Positions that a worker heard of since the last probe.
+//! Positions that a worker has received since the last probe.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,14 +10,16 @@ use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// What the primary said last, and what that is.
+    /// The primary's last answer, as text and as a position.
     last: Option<(Vec<u8>, Rc<GtidSet>)>,
-    /// How often in a row it said the same, with nothing being committed.
+    /// How often in a row the primary gave this answer, with nothing being committed.
     same: u32,
-    /// How far replicas have come, as of these roles: who was rebuilt was down meanwhile.
+    /// How far replicas have come since the roles of `roles`: while these are unchanged, no replica was
+    /// rebuilt, since a replica that is rebuilt is down meanwhile.
     reached: Vec<(ServerId, Rc<GtidSet>)>,
+    /// The snapshot's `roles_version` to which `reached` belongs.
     roles: u64,
-    /// Who did not reach what in time.
+    /// The last wait in vain for each server.
     failed: Vec<Missed>,
 }
 
@@ -26,36 +28,40 @@ pub(super) struct Known {
 struct Missed {
     server: ServerId,
     position: Rc<GtidSet>,
-    /// As of these roles: a write that was lost with the primary comes nowhere.
+    /// The snapshot's `roles_version` at that time. After a change the wait does not count: the write may
+    /// have been lost with the primary, and then no server ever has it.
     roles: u64,
     at: Instant,
 }
 
-/// How far a primary is, and what of it is still being committed.
+/// A primary's position, and the part of it that is still being committed.
 type Position = (Rc<GtidSet>, Option<Rc<GtidSet>>);
 
-/// After this long a replica is waited for again, whatever its probes say: what was waited for may have been rolled
-/// back, or may never come there.
+/// After this long a replica is waited for again, whatever its probes report: the write that was waited for
+/// may have been rolled back, or may never get there.
 const FORGOTTEN: Duration = Duration::from_secs(10);
 
-/// A primary that said the same so often in a row is quiet: one read in so many is run twice, at most.
+/// A primary that gave the same answer this often in a row is quiet. So at most one read in this many is run
+/// twice.
 const QUIET: u32 = 8;
 
 impl Known {
-    /// Where the primary is, as far as one can tell without asking: None unless it is quiet.
+    /// Returns the primary's position, as far as it is known without asking. None unless the primary is
+    /// quiet.
     pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
         let last = self.last.as_ref().filter(|_| self.same >= QUIET);
         last.map(|(_, position)| position.clone())
     }
 
-    /// The primary did not say the same, or nothing.
+    /// Records that the primary gave another answer, or none.
     pub fn note_activity(&mut self) {
         self.same = 0;
     }
 
-    /// The position that a text means, with the GTIDs that threads own: `uuid:7#23:8#24`, the thread behind the hash.
-    /// These alone, too, if there are any. None: nobody can read it, or it is empty, as with a primary without a binary
-    /// log: every replica would be there.
+    /// Parses the primary's position. `owned` has the GTIDs that threads own, as `uuid:7#23:8#24` with the
+    /// thread after the hash: these are in the position, too, and are returned on their own if there are any.
+    /// None: the text cannot be parsed or is empty, as for a primary without a binary log. Every replica
+    /// would have an empty position.
     pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Position> {
         let executed = match &self.last {
             Some((known, position)) if known == text => {
@@ -79,7 +85,7 @@ impl Known {
         Some((Rc::new(position), Some(Rc::new(pending))))
     }
 
-    /// A replica has this position.
+    /// Records that a replica has this position.
     pub fn reached(&mut self, server: ServerId, position: Option<Rc<GtidSet>>, asked_at: &Snapshot) {
         let Some(position) = position else { return };
         if self.roles < asked_at.roles_version {
@@ -87,7 +93,7 @@ impl Known {
             self.roles = asked_at.roles_version;
         }
         if self.roles != asked_at.roles_version {
-            // It was asked before the servers changed.
+            // The replica was asked before the roles changed.
             return;
         }
         self.failed.retain(|missed| missed.server != server);
@@ -98,7 +104,7 @@ impl Known {
         }
     }
 
-    /// A replica did not reach this position in time.
+    /// Records that a replica did not reach this position in time.
     pub fn failed(&mut self, server: ServerId, position: &Rc<GtidSet>, roles: u64) {
         self.failed.retain(|missed| missed.server != server);
         self.failed.push(Missed { server, position: position.clone(), roles, at: Instant::now() });
@@ -115,7 +121,7 @@ impl Known {
         if !server.facts.as_ref().is_some_and(|f| f.gtid.contains(position)) {
             return false;
         }
-        // Found out once is enough for all who ask for the same.
+        // Recorded, so that later reads that ask for the same position need no comparison.
         let position = Some(position.clone());
         self.reached(server.id, position, snapshot);
         true
