@@ -233,7 +233,7 @@ impl Table {
 }
 
 impl Pass {
-    /// The client's address.
+    /// Returns the client's address.
     pub fn peer(&self) -> Peer {
         self.peer
     }

@@ -82,7 +82,7 @@ impl<R: Runtime> Session<R> {
         if self.level_now > Level::Session || !matches!(self.freshness, Freshness::Unasked) {
             return false;
         }
-        // What a statement prepares, or asks the fields of, must have reached the replica, too.
+        // The tables of a COM_STMT_PREPARE or a COM_FIELD_LIST must have reached the replica, too.
         let may_read = matches!(
             request.command,
             Command::Query | Command::StmtExecute | Command::StmtPrepare | Command::FieldList
@@ -110,7 +110,7 @@ impl<R: Runtime> Session<R> {
             || self.looks_around_at(self.reads.wrapping_add(1), replica)
     }
 
-    /// True if replicas may lack writes of the session whose position is known.
+    /// True if the session has writes with known GTIDs that replicas may lack.
     #[inline]
     fn wrote_of_late(&self) -> bool {
         self.port == Port::Split && matches!(self.state.written, Written::These(_))
@@ -263,8 +263,9 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Passes the barrier at `session` for a session that only wrote, whose position is known without a
-    /// question: waits until the replica of its last read has its writes. None: the primary must be asked.
+    /// Passes the barrier at `session` for a session that only wrote, since the position of its writes is
+    /// known without a question: waits until a replica has these writes. If the session has read from a
+    /// replica, only that one will do. None: the primary must be asked.
     async fn has_own_writes(
         &mut self,
         began: Instant,

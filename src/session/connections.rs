@@ -75,8 +75,8 @@ impl<R: Runtime> Session<R> {
         false
     }
 
-    /// Takes the connection that the last statement ran on, or that has its diagnostics if the request reads
-    /// these. Returns false if it cannot be taken.
+    /// Takes the connection that the last statement ran on or, for a request that reads diagnostics, the one
+    /// that has these. Returns false if it cannot be taken.
     pub(super) fn take_last(&mut self, role: Role, request: &Request) -> bool {
         let last = if request.class.effects.contains(Effects::READS_DIAGNOSTICS) {
             self.state.diagnostics_connection

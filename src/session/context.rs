@@ -46,9 +46,9 @@ pub trait Outside {
 /// The version counters of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Versions {
-    /// Changes with anything.
+    /// Increases with every change.
     pub all: u64,
-    /// Changes with anything but positions and times.
+    /// Increases with every change of more than positions and times.
     pub roles: u64,
 }
 
@@ -161,7 +161,7 @@ pub struct Context<R: Runtime> {
     random: Cell<u64>,
     /// Schemas that an account was let into: a login with one of these needs no server.
     pub(super) schemas: RefCell<HashSet<Entry>>,
-    /// Reused for every chunk of an answer. Never borrowed across an await.
+    /// The edits to a chunk of an answer, reused for the next chunk. Never borrowed across an await.
     pub(super) edits: RefCell<Edits>,
     /// The texts that sessions have prepared.
     pub(super) texts: Texts,
@@ -180,7 +180,7 @@ pub struct Context<R: Runtime> {
     pub(super) diversions: Rc<Diversions>,
     /// How many workers there are.
     pub workers: Cell<usize>,
-    /// Whether what an account writes can be rolled back.
+    /// For each account, whether everything that it can write can be rolled back.
     pub(super) engines: RefCell<super::replay::Engines>,
     /// What is known about COMMITs without an answer.
     pub(super) commits: Commits,

@@ -205,7 +205,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Records a write that is acknowledged to the client: the primary after the next one must have it, too.
+    /// Records a write that the client is told of and the new primary has: a later primary must have it, too.
     fn acknowledge(&self, position: &GtidSet) {
         let generation = self.context.topology.generation();
         let text = position.to_string();

@@ -44,7 +44,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Asks the replica's connection for these values. A value that has no literal stays there.
+    /// Asks the replica's connection for the values that only it knows. A value that has no literal stays
+    /// there.
     pub(super) async fn move_values(&mut self) {
         let Some(names) = self.state.untold_on_reader() else { return };
         if names.is_empty() || !self.take_for(Role::Reader) {

@@ -51,7 +51,7 @@ pub struct Attached {
     pub generation: u64,
     /// What `CONNECTION_ID()` answers on it.
     pub thread_id: u32,
-    /// Opened for a replica port.
+    /// True if it was opened for reads.
     pub read_only: bool,
 }
 

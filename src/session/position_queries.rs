@@ -325,7 +325,8 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
 }
 
 impl<S: Stream> Asker<S> {
-    /// Builds the packet of a question, unless the last one is the same. Of one kind, only waits differ.
+    /// Builds the packet of a question, unless the last packet can be sent again: only waits differ from one
+    /// another.
     fn prepare(&mut self, question: Question, server: &Server, batch: &Batch, wait: Duration) {
         if self.kind.replace(question) != Some(question) || question == Question::Wait {
             self.question = self.connection.question(&text(question, server, batch, wait));

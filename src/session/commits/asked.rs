@@ -83,8 +83,8 @@ impl Commits {
         }
     }
 
-    /// Returns the mark of the last COMMIT that this server answered. If the new primary does not show this
-    /// mark, it proves nothing that another mark is missing there.
+    /// Returns the mark of the last COMMIT that this server answered. If the new primary's binary log lacks
+    /// this mark, too, the absence of another mark proves nothing.
     pub(super) fn witness(&self, server: ServerId) -> Option<Mark> {
         self.witnesses.borrow().iter().find(|(known, _)| *known == server).map(|(_, mark)| *mark)
     }

@@ -14,8 +14,8 @@ pub(super) struct Known {
     last: Option<(Vec<u8>, Rc<GtidSet>)>,
     /// How often in a row the primary gave this answer, with nothing being committed.
     same: u32,
-    /// How far replicas have come since the roles of `roles`: while these are unchanged, no replica was
-    /// rebuilt, since a replica that is rebuilt is down meanwhile.
+    /// How far replicas have come. Only valid while the snapshot's roles are those of `roles`: a replica that
+    /// is rebuilt is down meanwhile, which changes the roles.
     reached: Vec<(ServerId, Rc<GtidSet>)>,
     /// The snapshot's `roles_version` to which `reached` belongs.
     roles: u64,
@@ -60,8 +60,8 @@ impl Known {
 
     /// Parses the primary's position. `owned` has the GTIDs that threads own, as `uuid:7#23:8#24` with the
     /// thread after the hash: these are in the position, too, and are returned on their own if there are any.
-    /// None: the text cannot be parsed or is empty, as for a primary without a binary log. Every replica
-    /// would have an empty position.
+    /// None: the text cannot be parsed, or it is empty, as for a primary without a binary log, and every
+    /// replica would seem to have it all.
     pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Position> {
         let executed = match &self.last {
             Some((known, position)) if known == text => {
