@@ -21,7 +21,7 @@ pub struct KillRequest {
     pub id: u32,
     /// True if the connection is to be killed, not just its statement.
     pub connection: bool,
-    /// The account that sent the KILL. The proxy kills only sessions of the same account; the server judges
+    /// The account that sent the KILL. The proxy kills only sessions of the same account. The server decides
     /// about others.
     pub user: String,
     /// The server whose thread id this most likely is: where the client's CONNECTION_ID() is executed.

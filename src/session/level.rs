@@ -23,7 +23,7 @@ pub(super) struct Levels {
     pub attribute: Option<Level>,
 }
 
-/// What decided about a level.
+/// What decided a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Statement,
@@ -73,7 +73,7 @@ impl<R: Runtime> Context<R> {
         handle.level.set(self.level_for(handle).0);
     }
 
-    /// Returns the level of a session's reads by the current settings, and what decided about it.
+    /// Returns the level of a session's reads by the current settings, and what decided it.
     pub(super) fn level_for(&self, handle: &Handle) -> (Level, Source) {
         let chosen = handle.levels.get();
         let set = chosen.set.map(|level| (level, Source::Set));
@@ -106,7 +106,7 @@ impl<R: Runtime> Session<R> {
         self.handle.level.get()
     }
 
-    /// Returns the same as [`Self::level`], and what decided about it.
+    /// Returns the same as [`Self::level`], and what decided it.
     pub(super) fn explained_level(&self, request: &Request) -> (Level, Source) {
         let statement = hinted(request.class.effects).map(|level| (level, Source::Statement));
         statement.unwrap_or_else(|| self.context.level_for(&self.handle))
