@@ -65,6 +65,8 @@ struct Entry {
     /// Sessions that are logged in.
     sessions: usize,
     failures: Option<Failures>,
+    /// True if the entry is in `Table::failing`, once.
+    queued: bool,
 }
 
 impl Entry {
@@ -73,7 +75,7 @@ impl Entry {
     }
 
     fn is_empty(&self) -> bool {
-        self.connections == 0 && self.sessions == 0 && self.failures.is_none()
+        self.connections == 0 && self.sessions == 0 && self.failures.is_none() && !self.queued
     }
 }
 
@@ -201,12 +203,13 @@ impl Table {
         let entry = self.entry(origin, name);
         let first = entry.failures.is_none();
         entry.failures.get_or_insert_with(|| Failures::begin(now)).add(limits, now);
-        if first {
+        if !std::mem::replace(&mut entry.queued, true) {
             self.failing.push_back((origin, name));
             if self.failing.len() > MOST_FAILING
                 && let Some((origin, name)) = self.failing.pop_front()
             {
-                self.entry(origin, name).failures = None;
+                let oldest = self.entry(origin, name);
+                (oldest.failures, oldest.queued) = (None, false);
                 self.forget_if_empty(origin, name);
             }
         }

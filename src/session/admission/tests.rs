@@ -112,6 +112,19 @@ async fn who_has_a_session_comes_in_again_from_a_blocked_address() {
     assert_eq!(admission.enter(peer("10.0.0.1"), &limits()).err(), Some(Refused::Blocked));
 }
 
+/// A client that logs in and fails again and again takes one place among those whose failures are remembered: another's
+/// block does not end earlier.
+#[tokio::test(start_paused = true)]
+async fn who_fails_and_logs_in_by_turns_ends_no_other_block() {
+    let admission = Arc::new(Admission::default());
+    fail(&admission, "10.0.0.1", "report", 10);
+    for _ in 0..MOST_FAILING {
+        fail(&admission, "10.0.0.2", "app", 1);
+        drop(logs_in(&admission, "10.0.0.2", &app()).unwrap());
+    }
+    assert!(logs_in(&admission, "10.0.0.1", &"report".into()).is_none());
+}
+
 #[test]
 fn connections_of_an_address_and_sessions_of_a_user_are_limited() {
     let admission = Arc::new(Admission::default());
