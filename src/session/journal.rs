@@ -1,5 +1,5 @@
-//! What a transaction did so far, kept so that it can be run again on another primary if
-//! its server is lost: its statements, and a checksum of what the client was told of each.
+//! Records an open transaction, so that it can be run again on another primary if its server is lost: the
+//! packets of its statements, and a checksum of each answer that the client got.
 
 use std::hash::Hasher;
 use std::rc::Rc;
@@ -22,8 +22,8 @@ use crate::wire::{
     first_types,
 };
 
-/// What ends a transaction's chance to be run again: it leaves, or asks for, something that another server does
-/// not have, or ends the transaction.
+/// Effects of a statement after which a transaction can no longer be replayed: the statement leaves or needs
+/// something that another server does not have, or it ends the transaction.
 const ELSEWHERE: Effects = Effects::READS_SEQUENCE
     .union(Effects::SETS_LITERALS)
     .union(Effects::SETS_USER_VARIABLES)
@@ -48,28 +48,28 @@ const ELSEWHERE: Effects = Effects::READS_SEQUENCE
     .union(Effects::CALLS)
     .union(Effects::CHANGES_ROUTINES);
 
-/// Of the status flags, those that say what came of a statement.
+/// The status flags that belong to a statement's result. The other flags describe the session.
 const TELLING: StatusFlags =
     StatusFlags::IN_TRANS.union(StatusFlags::MORE_RESULTS_EXISTS).union(StatusFlags::CURSOR_EXISTS);
 
-/// What a client was told, in short.
+/// The digest of one answer that the client got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Answer {
-    /// Of all but the insert id.
+    /// Covers the whole answer but the insert id.
     pub checksum: u64,
-    /// The insert id; of a text of several statements something that stands for all of theirs.
+    /// The insert id; for a text of several statements, a mix of all their insert ids.
     pub insert_id: u64,
     /// Rows changed.
     pub rows: u64,
 }
 
-/// Sums up an answer as it passes.
+/// Computes the digest of an answer while the answer passes.
 #[derive(Debug, Clone)]
 pub struct Summary {
     hasher: XxHash64,
     insert_id: u64,
     rows: u64,
-    /// An error that may have rolled back more than its statement.
+    /// True if an error came that may have rolled back more than its own statement.
     undone: bool,
 }
 
@@ -80,13 +80,14 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Columns and rows.
+    /// Adds bytes of columns and rows, which the walker does not decode.
     #[inline]
     pub fn unread(&mut self, bytes: &[u8]) {
         self.hasher.write(bytes);
     }
 
-    /// An OK packet, or the end of rows: what it says of the statement, without what it tells of the session.
+    /// Adds an OK packet, or the packet that ends the rows: what it says about the statement, but not what it
+    /// says about the session.
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>) {
         if ok.last_insert_id != 0 {
@@ -101,7 +102,7 @@ impl Summary {
         self.hasher.write(ok.info);
     }
 
-    /// An ERR packet.
+    /// Adds an ERR packet.
     pub fn err(&mut self, err: &ErrPacket<'_>) {
         self.undone |= may_undo(err.code);
         self.hasher.write_u16(err.code);
@@ -109,18 +110,18 @@ impl Summary {
         self.hasher.write(err.message);
     }
 
-    /// The answer is complete.
+    /// Returns the digest of the complete answer.
     pub fn finish(&self) -> Answer {
         Answer { checksum: self.hasher.finish(), insert_id: self.insert_id, rows: self.rows }
     }
 }
 
-/// Hears the answer to a statement that is run again.
+/// Observes the answer to a replayed statement.
 #[derive(Debug, Default)]
 pub struct Witness {
-    /// As it was the first time.
+    /// The digest of this answer, computed as it was the first time.
     pub summary: Summary,
-    /// It ended with this ERR packet's code.
+    /// The code of the ERR packet, if the answer ended with one.
     pub refused: Option<u16>,
 }
 
@@ -143,53 +144,56 @@ impl Observer for Witness {
 /// One statement of a transaction.
 #[derive(Debug)]
 pub struct Entry {
-    /// Where its packet ends.
+    /// The end of its packet in `Journal::packets`.
     pub end: usize,
     /// Its command.
     pub command: Command,
-    /// What it is and does.
+    /// The class of the statement.
     pub class: StatementClass,
-    /// What the client was told.
+    /// The digest of the answer that the client got.
     pub answer: Answer,
-    /// The prepared statement that it executes.
+    /// The prepared statement that it executes; None for a text.
     pub statement: Option<Rc<PreparedText>>,
 }
 
-/// See the module.
+/// The record of one open transaction.
 #[derive(Debug)]
 pub struct Journal {
-    /// The packets, one behind another.
+    /// The packets, back to back.
     pub packets: Vec<u8>,
     /// The statements.
     pub entries: Vec<Entry>,
-    /// The session's state at its begin, and ever since.
+    /// The session's state at the begin of the transaction. A statement that changes this state ends the
+    /// journal.
     pub carried: Rc<Carried>,
-    /// What `LAST_INSERT_ID()` answered at its begin.
+    /// What `LAST_INSERT_ID()` returned at the begin of the transaction.
     pub insert_id: InsertId,
-    /// The connection that it runs on: its server and its number there,
+    /// The connection on which the transaction runs: the server and the thread id.
     pub connection: (ServerId, u32),
-    /// and the generation.
+    /// The generation of that connection.
     pub generation: u64,
-    /// A snapshot said that the server is lost.
+    /// True if a snapshot showed that the server is lost.
     pub lost: bool,
-    /// Of the answer under way.
+    /// The digest of the answer under way.
     pub summary: Summary,
 }
 
 impl Journal {
-    /// The packet of an entry.
+    /// Returns the packet of an entry.
     pub fn packet(&self, at: usize) -> &[u8] {
         let begin = at.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |e| e.end);
         self.entries.get(at).and_then(|entry| self.packets.get(begin..entry.end)).unwrap_or_default()
     }
 
-    /// Whether any statement changed rows, or may have.
+    /// True if any statement changed rows, or may have.
     pub fn writes(&self) -> bool {
         self.entries.iter().any(|entry| entry.class.kind >= StatementKind::Write)
     }
 
-    /// Whether a statement names what another server would answer otherwise, unseen where it is written: its variables,
-    /// its files, the connection's number there. Comments and strings count too: rather once too often.
+    /// True if a write names something that differs between servers: system variables, files, or the
+    /// connection id. The answer to a write would not show the difference. Names in comments and strings
+    /// count, too, and so does every text that is too long to be searched: a false alarm is better than a
+    /// miss.
     pub fn names_one_server(&self) -> bool {
         const NAMES: [&[u8]; 3] = [b"@@", b"connection_id", b"load_file"];
         let writes = self.entries.iter().enumerate().filter(|(_, e)| e.class.kind >= StatementKind::Write);
@@ -204,17 +208,18 @@ impl Journal {
     }
 }
 
-/// Whether a statement of this class does the same on another server in the same state, as far as its answer tells.
+/// True if a statement of this class does the same on another server in the same state, as far as its answer
+/// shows.
 pub fn can_run_again(command: Command, class: &StatementClass) -> bool {
     use ClassReason::{Ambiguous, InsertId, LooksBack, NamedLock, NotUnderstood, OneServer, ServerFile};
-    // Of several it would not be known what stands in front of it.
+    // In a text of several statements, something may stand in front of the BEGIN.
     let begins = class.effects.contains(Effects::BEGINS) && !class.effects.contains(Effects::SEVERAL);
-    // What the proxy asks in between would be counted.
+    // The proxy's own queries during a replay change these counts.
     let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
     let kind = match class.kind {
         StatementKind::Read | StatementKind::Transaction => true,
         StatementKind::Write => !class.effects.intersects(counts),
-        // Its answer is compared.
+        // The replay compares the answer, so it notices a difference.
         StatementKind::Session => matches!(class.reason, InsertId | LooksBack),
         StatementKind::Admin | StatementKind::Ddl | StatementKind::Unknown => false,
     };
@@ -225,7 +230,8 @@ pub fn can_run_again(command: Command, class: &StatementClass) -> bool {
         && !matches!(class.reason, Ambiguous | NamedLock | NotUnderstood | OneServer | ServerFile)
 }
 
-/// Appends a packet that says its parameters' types itself. None: it cannot be read, or has them from elsewhere.
+/// Appends the packet of an execute with the parameter types in it. Returns None if the packet cannot be
+/// parsed, or if its types are unknown.
 fn append_self_contained(
     out: &mut Vec<u8>,
     packet: &[u8],
@@ -246,8 +252,8 @@ fn append_self_contained(
 }
 
 impl<R: Runtime> Session<R> {
-    /// A statement is about to be sent: where it is of a transaction on the primary, or may begin one, its answer is
-    /// summed up.
+    /// Prepares the journal before a statement is sent: resets the digest if a transaction is open on the
+    /// primary, or starts a journal if this statement may begin a transaction.
     #[inline]
     pub(super) fn journal_begins(&mut self, request: &Request) {
         if self.role != Role::Writer {
@@ -285,18 +291,18 @@ impl<R: Runtime> Session<R> {
         }));
     }
 
-    /// The answer is complete, and the request still in the buffer.
+    /// Records the statement after its complete answer. The request must still be in the buffer.
     #[inline]
     pub(super) fn journal_answered(&mut self, buf: &Buf, request: Request) {
         if self.role != Role::Writer || self.state.journal.is_none() {
             return;
         }
         let Some(mut journal) = self.state.journal.take() else { return };
-        // Over, or never begun.
+        // The transaction is over, or never began.
         if !self.state.in_transaction() {
             return;
         }
-        // These do nothing in the transaction.
+        // These commands do nothing in the transaction, so they need no entry.
         if matches!(request.command, Command::StmtPrepare | Command::StmtReset | Command::Statistics)
             || self.record(&mut journal, buf, request).is_some()
         {
@@ -304,7 +310,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Writes a statement down. None: the transaction cannot be run again.
+    /// Adds the statement to the journal. Returns None if the transaction can no longer be replayed.
     fn record(&self, journal: &mut Journal, buf: &Buf, request: Request) -> Option<()> {
         if !request.whole || journal.summary.undone || !self.can_follow(journal, &request) {
             return None;
@@ -323,7 +329,7 @@ impl<R: Runtime> Session<R> {
         } else {
             let prepared = self.state.statements.peek(request.statement)?;
             let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-            // A cursor, or parameters that were sent in advance: more than this packet.
+            // With a cursor or long data, this packet alone is not enough for a replay.
             let with_cursor = request.command == Command::StmtExecute && *packet.get(9)? & 7 != 0;
             if with_cursor || prepared.long_data.is_some() || prepared.cursor.is_some() {
                 return None;
@@ -341,7 +347,7 @@ impl<R: Runtime> Session<R> {
         Some(())
     }
 
-    /// Asks the memory budget where the journal has to grow for a packet of this length.
+    /// Returns false if the journal must grow for a packet of this length and the memory budget refuses.
     fn has_memory_for(&self, journal: &Journal, packet: usize) -> bool {
         let grows = |used: usize, capacity: usize| {
             if used > capacity { used.max(2 * capacity) - capacity } else { 0 }
@@ -351,8 +357,8 @@ impl<R: Runtime> Session<R> {
         bytes == 0 || self.context.buffers.memory.grant(Claim::Replay, bytes)
     }
 
-    /// Whether a statement may run behind those of the journal on another primary: it does the same there, and the
-    /// session is as it was at the begin.
+    /// True if the statement can be replayed behind the journal's statements on another primary: it does the
+    /// same there, and the session's state is as it was at the begin of the transaction.
     pub(super) fn can_follow(&self, journal: &Journal, request: &Request) -> bool {
         let begins_again = request.class.effects.contains(Effects::BEGINS) && !journal.entries.is_empty();
         can_run_again(request.command, &request.class)

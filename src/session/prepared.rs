@@ -1,5 +1,5 @@
-//! Commands that name a prepared statement: the client's id means a text, and each server
-//! connection has its own id for that, prepared there when it is first needed.
+//! Handles commands that name a prepared statement. The client's id stands for a text. Each server connection
+//! has its own id for that text, and prepares the text there when it is first needed.
 
 use std::rc::Rc;
 
@@ -22,20 +22,22 @@ use crate::wire::{
     first_types, kinds_of_types,
 };
 
-/// So many bytes of a packet that names a statement say which one, and tell the shape of the answer.
+/// The length of the part of a packet that names the statement and determines the shape of the answer.
 const HEAD: usize = PacketHeader::LEN + Command::HEAD;
 
-/// The parameter types of an execute end within so many bytes of its packet: 65,535 types with short names.
+/// The most bytes of an execute that are read to find its parameter types: enough for 65,535 types with short
+/// names.
 const MOST_TYPES: usize = 2 << 20;
 
 /// ER_MAX_PREPARED_STMT_COUNT_REACHED
 const TOO_MANY_STATEMENTS: u16 = 1461;
 
 impl<R: Runtime> Session<R> {
-    /// COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE, COM_STMT_FETCH, COM_STMT_SEND_LONG_DATA, COM_STMT_RESET.
+    /// Handles COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE, COM_STMT_FETCH, COM_STMT_SEND_LONG_DATA and
+    /// COM_STMT_RESET.
     pub(super) async fn statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         if !request.whole && buf.len() < HEAD {
-            // A buffer has room for that.
+            // Every buffer has room for these few bytes.
             let _ = Box::pin(self.read_up_to(buf, HEAD)).await?;
         }
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
@@ -60,7 +62,8 @@ impl<R: Runtime> Session<R> {
             && (self.lost.writer || self.lost.reader)
             && self.state.statements.peek(id).is_some_and(|prepared| prepared.long_data.is_none())
         {
-            // Nothing was sent in advance yet, that could be lost.
+            // This is the first long data of the statement, so no earlier part of it can be lost: settle
+            // other losses first.
             request.statement = id;
             if let Err(Ended(told)) = Box::pin(self.settle_losses_first(buf, *request)).await {
                 return told;
@@ -89,11 +92,12 @@ impl<R: Runtime> Session<R> {
                 request.class = prepared.class;
             }
             Command::StmtSendLongData => {
-                // A write waits where it can be executed once the transaction that only reads is over.
+                // The long data of a write goes to the primary: the write can run there after the read-only
+                // transaction.
                 let writes = prepared.class.kind >= StatementKind::Write;
                 let on_replica = (reading && !writes) || self.port == Port::Replica;
                 let role = if on_replica { Role::Reader } else { Role::Writer };
-                // COM_STMT_RESET ends both at once.
+                // Long data goes to the server that has the cursor, because COM_STMT_RESET ends both at once.
                 let role = *prepared.long_data.get_or_insert(prepared.cursor.unwrap_or(role));
                 request.class = BOUND;
                 self.state.pin(role, Pin::LongData);
@@ -110,8 +114,8 @@ impl<R: Runtime> Session<R> {
         self.forward(buf, request).await
     }
 
-    /// A write in a transaction that only reads, with parameters that wait on the primary: refused as the replica
-    /// would. What was sent in advance is used up by that.
+    /// Refuses a write in a read-only transaction whose long data is on the primary, with the error that the
+    /// replica would return. This uses up the long data, as an execute would.
     async fn refuse_write(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
         if let Some(prepared) = self.state.statements.get(request.statement) {
             prepared.long_data = None;
@@ -128,14 +132,14 @@ impl<R: Runtime> Session<R> {
         self.skip_and_stop(buf, request, StatementError::Tell(Failure::Server((&refusal).into()))).await
     }
 
-    /// COM_STMT_CLOSE, which has no answer.
+    /// Handles COM_STMT_CLOSE, which has no answer.
     pub(super) async fn close_statement(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
         self.skip(buf, request).await?;
         let Some(closed) = id.and_then(|id| self.state.statements.remove(id)) else { return Ok(()) };
         let bound = closed.cursor.or(closed.long_data);
         if let Some(role) = bound {
-            // What it has there must not wait for the next who uses the text.
+            // Its cursor or long data must not remain for the next client that uses the same text.
             if self.take_for(role)
                 && let Some(connection) = &mut self.backend
             {
@@ -146,8 +150,9 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    /// Reads a long execute as far as its parameter types, so that nobody can leave types on the server that are not
-    /// known here. An execute without types is read whole: it may have to be given some. Some: it cannot be read.
+    /// Reads a long execute up to the end of its parameter types, so that no client can leave types on the
+    /// server that the proxy does not know. Reads an execute without types completely, because the proxy may
+    /// have to add them. Returns Some if the parameters cannot be read.
     async fn read_types(
         &mut self,
         buf: &mut Buf,
@@ -162,7 +167,7 @@ impl<R: Runtime> Session<R> {
                 }
                 Ok(Types::None | Types::Given(_)) => return Ok(None),
                 Err(ProtocolError::Truncated(_)) if buf.len() < request.header.total().min(MOST_TYPES) => {
-                    // Twice as much each time: what is there is read again.
+                    // Doubles the length each time, because each round parses from the start.
                     let len = (buf.len() * 2).min(request.header.total()).min(MOST_TYPES);
                     if !self.read_up_to(buf, len).await? {
                         return Ok(Some(StatementError::Tell(Failure::OutOfMemory)));
@@ -173,7 +178,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Reads until so many bytes are in the buffer. False: the memory budget is used up.
+    /// Reads until the buffer has this many bytes. Returns false if the memory budget is used up.
     async fn read_up_to(&mut self, buf: &mut Buf, len: usize) -> Result<bool, Close> {
         while buf.len() < len {
             if !buf.make_some_room(len - buf.len(), usize::MAX, &self.context.buffers.memory) {
@@ -186,13 +191,13 @@ impl<R: Runtime> Session<R> {
         Ok(true)
     }
 
-    /// Whether the client sends query attributes, and names of parameters.
+    /// True if the client sends query attributes, and names of parameters.
     pub(super) fn has_attributes(&self) -> bool {
         self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
     }
 
-    /// The statement is there on the connection in use, prepared now if it was not, and the request names it as
-    /// that server does.
+    /// Prepares the statement on the connection in use if it is not prepared there, and writes the server's
+    /// id of the statement into the request.
     pub(super) async fn bring_statement(
         &mut self,
         buf: &mut Buf,
@@ -209,8 +214,8 @@ impl<R: Runtime> Session<R> {
         Ok(Brought::Ready)
     }
 
-    /// Writes the server's id into the request, and the types if the server does not have them. False: it is not
-    /// prepared there.
+    /// Writes the server's id of the statement into the request, and the types if the server does not have
+    /// them. Returns false if the statement is not prepared on the connection in use.
     #[inline]
     pub(super) fn name_statement(
         &mut self,
@@ -247,7 +252,7 @@ impl<R: Runtime> Session<R> {
             }
             Types::AsBefore(at) => {
                 let Some(types) = &prepared.types else {
-                    // Parameters that were sent in advance need no types.
+                    // Parameters that were sent as long data need no types.
                     let needs = prepared.long_data.is_none();
                     return if needs { Err(StatementError::Tell(Failure::NoTypes)) } else { Ok(true) };
                 };
@@ -258,7 +263,7 @@ impl<R: Runtime> Session<R> {
                     let why = "an execute without types that is too long to be given them";
                     return Err(StatementError::Tell(Failure::Malformed(why)));
                 }
-                // The types of before may have been those of query attributes, too.
+                // The stored types may include those of query attributes: take only the parameters' types.
                 let needed = first_types(types, usize::from(prepared.params), attributes);
                 on_server.types = needed.map(Rc::from);
                 let bulk = request.command == Command::StmtBulkExecute;
@@ -275,8 +280,8 @@ impl<R: Runtime> Session<R> {
         Ok(true)
     }
 
-    /// Prepares the statement on the connection in use, as it was prepared first: under the schema, the
-    /// character set and the SQL mode of then.
+    /// Prepares the statement on the connection in use under the schema, the character set and the SQL mode
+    /// of its first prepare.
     async fn prepare_here(&mut self, request: &Request) -> Result<Brought, StatementError> {
         match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
             Some(text) => self.prepare_text(&text).await,
@@ -284,12 +289,14 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The server's id of a text on the connection in use, where it is prepared now if it was not. None: that broke.
+    /// Returns the server's id of a text on the connection in use, and prepares the text there if needed.
+    /// Returns None if the connection broke.
     pub(super) async fn prepared_here(&mut self, text: &PreparedText) -> Result<Option<u32>, StatementError> {
         for _ in 0..2 {
             let known = self.backend.as_mut().and_then(|connection| connection.statements.get(text.id));
             if let Some(known) = known {
-                // Whoever comes next says the types again.
+                // The caller sends types that are not recorded here, so the next execute must send its types
+                // again.
                 (known.types, known.mixed) = (None, true);
                 return Ok(Some(known.id));
             }
@@ -304,7 +311,7 @@ impl<R: Runtime> Session<R> {
         if self.port == Port::Replica
             && let Verdict::Refused(reason) = self.judge_prepared(&text.text, &text.under)
         {
-            // Some server reads it in another way than those that were known when it was prepared first.
+            // A server that was not known at the first prepare may read the text differently.
             return Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())));
         }
         let under_others = !text.under.parses_like(&self.state.carried);
@@ -356,8 +363,8 @@ impl<R: Runtime> Session<R> {
         Ok(Brought::Ready)
     }
 
-    /// So many statements may be open on the connection in use: all connections together stay well below
-    /// the servers' `max_prepared_stmt_count`, which is 16,382 unless it was changed.
+    /// Returns how many statements may be open on the connection in use. Keeps all connections together well
+    /// below the servers' `max_prepared_stmt_count`, which is 16,382 by default.
     fn max_statements(&self) -> usize {
         const ON_A_SERVER: usize = 12_000;
         const LEAST: usize = 4;
@@ -367,7 +374,7 @@ impl<R: Runtime> Session<R> {
         wanted.min(share.max(LEAST))
     }
 
-    /// The server prepared a text for the client.
+    /// Records a statement that the server prepared for the client.
     pub(super) fn prepared(&mut self, ok: PrepareOk, mut text: Rc<PreparedText>, class: StatementClass) {
         let max = self.max_statements();
         if self.state.statements.is_busy(text.id) {
@@ -386,7 +393,7 @@ impl<R: Runtime> Session<R> {
         });
     }
 
-    /// After a command that named a statement: cursors that opened or ended, parameters that were used.
+    /// Updates cursors and long data after a command that named a statement.
     pub(super) fn statement_done(&mut self, request: Request) {
         let (role, status) = (self.role, self.state.status);
         let failed = self.state.answer.failed;
@@ -411,8 +418,8 @@ impl<R: Runtime> Session<R> {
         let ended = (before.0.is_some() && prepared.cursor.is_none()) || wrong_parameters;
         let text = prepared.text.id;
         if let Some(connection) = self.backend.as_mut().filter(|_| ended) {
-            // MySQL 9.7 answers an execute without a cursor wrongly where there was one with a cursor before. And of
-            // parameters that a server refused it may have kept the types, or those of before.
+            // MySQL 9.7 answers an execute without a cursor wrongly if the statement had a cursor before.
+            // After a server refused parameters, it may have kept their types or the types from before.
             connection.statements.close(text);
         }
         let Some(prepared) = self.state.statements.peek(request.statement) else { return };
@@ -421,7 +428,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Pins for cursors and long data hold as long as there are any.
+    /// Pins the role while it has an open cursor, and removes the pins for cursors and long data when there
+    /// are none.
     fn settle_cursors(&mut self, role: Role) {
         if self.state.statements.has_cursor(role) {
             self.state.pin(role, Pin::Cursor);
@@ -433,7 +441,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The server does not know the statement (1243) or wants it prepared anew (1615).
+    /// Drops the server's id of a statement that the server does not know (1243) or wants prepared anew
+    /// (1615).
     pub(super) fn forget_statement(&mut self, request: Request, unknown: bool) {
         let Some(prepared) = self.state.statements.peek(request.statement) else { return };
         let Some(connection) = &mut self.backend else { return };
@@ -445,14 +454,15 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// An execute whose parameters the server reads in another way than the proxy, or not at all.
+/// Returns the error for an execute whose parameters the proxy cannot parse, or the server would read
+/// differently.
 fn malformed_parameters() -> StatementError {
     StatementError::Tell(Failure::Malformed("the parameters of an execute"))
 }
 
-/// Whether a statement was executed there with parameters of other kinds, by another client. MySQL gives a parameter its
-/// type for good at the first execute: `SELECT ?` answers a number to whoever comes with a string behind one who came
-/// with a number. A client that changes the types itself gets what the server makes of it.
+/// True if another client executed the statement on this connection with parameters of other kinds. MySQL
+/// fixes a parameter's type at the first execute: after an execute with a number, `SELECT ?` answers a number
+/// even for a string. If a client changes its own types, it gets what the server makes of them.
 fn is_of_others(
     on_server: &ServerStatement,
     prepared: &Prepared,
@@ -475,7 +485,7 @@ fn is_of_others(
     })
 }
 
-/// A command on a statement that runs where the statement is already.
+/// The class of a command that runs on the connection where its statement already is.
 const BOUND: StatementClass = StatementClass {
     kind: StatementKind::Session,
     effects: Effects::empty(),

@@ -1,5 +1,6 @@
-//! Statements behind which new server connections begin with something else than those that are open: SET GLOBAL and
-//! its like, and whatever is about accounts. The pool must know before the client does, who may connect anew at once.
+//! Statements after which new server connections start with other settings than open ones: SET GLOBAL and the
+//! like, and statements about accounts. The pool must know before the client, because the client may connect
+//! anew at once.
 
 use super::Session;
 use super::request::Request;
@@ -8,15 +9,19 @@ use crate::sql::{Effects, StatementKind, before_renewal};
 use crate::wire::Command;
 
 impl<R: Runtime> Session<R> {
-    /// A part of the answer to a statement of that kind is there, perhaps the last. The client does not know yet.
-    /// Who may not change one of the server's settings does not close others' connections by asking for it again and
-    /// again.
+    /// Renews the pooled connections if such a statement may have been executed. Called when a part of the
+    /// answer is there, perhaps the last, and before the client gets it. A statement that was denied for lack
+    /// of a privilege does not renew, so that its account cannot close other sessions' connections by
+    /// repeating it.
     pub(super) fn renews_so_far(&self, buf: &Buf, request: Request, complete: bool) {
         let answer = &self.state.answer;
         let several = request.class.effects.contains(Effects::SEVERAL);
-        // What does not only say that the account has no right to it may have been executed in part.
+        // A text of several statements that failed may have been executed in part, unless the error is a
+        // missing privilege.
         let refused = answer.failed && (answer.denied || !several);
-        // Each statement has at least one result; a compound statement counts as several and has one.
+        // Compares the results so far with the number of statements before the renewing one, because each
+        // statement has at least one result. A compound statement counts as several statements and has one
+        // result.
         let executed = || {
             let text = self.text_of(buf, request);
             let results = usize::from(answer.results);
@@ -28,13 +33,13 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// A statement of that kind was executed, or may have been.
+    /// Renews the pooled connections after such a statement was executed, or may have been.
     pub(super) fn renews(&self, request: Request) {
         if request.command == Command::StmtPrepare {
             return;
         }
         let here = self.backend.as_ref().map(|connection| connection.about.server);
-        // Accounts are the same on all servers: what is changed on one of them comes to the others.
+        // Account changes are replicated, so they affect all servers.
         let server = if request.class.kind == StatementKind::Ddl { None } else { here };
         self.context.pool.renew(server);
     }

@@ -1,6 +1,6 @@
-//! A transaction whose server was lost before its COMMIT was sent: run again on the
-//! primary of now, statement by statement. It goes on there only if the client was told
-//! the same each time; else it is rolled back, and the client told that.
+//! Replays a transaction whose server was lost before its COMMIT was sent: runs it again on the current
+//! primary, statement by statement. The transaction goes on there only if every answer is the one that the
+//! client already got. Otherwise it is rolled back, and the client gets an error.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -24,37 +24,38 @@ use crate::telemetry::{Disruption, Pin};
 use crate::topology::Group;
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 
-/// Primaries that a transaction is tried on, before the client hears of it.
+/// How many primaries a replay tries before the client gets an error.
 const MAX_PRIMARIES: u32 = 4;
 
-/// Refusals by which a server says that it is no primary (any more): 1047 (Galera), 1053, 1290, 1836, 3100; MariaDB's 1927
-/// ends a connection.
+/// Error codes by which a server says that it is not, or no longer, the primary: 1047 (Galera), 1053, 1290,
+/// 1836, 3100; MariaDB's 1927 ends a connection.
 const NO_PRIMARY: [u16; 6] = [1047, 1053, 1290, 1836, 1927, 3100];
 
-/// A name that no client has.
+/// A savepoint with a name that no client uses.
 const SAVEPOINT: &str = "SAVEPOINT `pointsman replay`";
 const BACK: &str = "ROLLBACK TO SAVEPOINT `pointsman replay`";
 
 const LAST_INSERT_ID: &str = "SELECT LAST_INSERT_ID()";
 
-/// Whether the account sees a table whose changes a rollback does not take back: what was written there before the
-/// server was lost would be written twice.
+/// Finds a table that the account can see and whose changes a rollback does not undo. What the transaction
+/// wrote there before the server was lost would be written twice.
 const NOT_TRANSACTIONAL: &str = "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables \
     WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine NOT IN ('InnoDB', 'ROCKSDB', 'ndbcluster') \
     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') LIMIT 1";
 
-/// How running it again went.
+/// The result of a replay.
 pub(super) enum Again {
     /// Every answer was the same.
     Same,
-    /// One was not, or it could not be asked for.
+    /// An answer was different, or a query of the proxy failed.
     Differs(&'static str),
     /// The new server was lost, too.
     Lost,
 }
 
 impl<R: Runtime> Session<R> {
-    /// Losses that the session has not been told of. A transaction that can be run again is, and the rest is told.
+    /// Settles lost connections that the client does not know of: replays the transaction if it can be
+    /// replayed, and reports the other losses.
     pub(super) async fn settle_losses(&mut self) -> Result<(), StatementError> {
         let open = self.state.pins.on(Role::Writer).has(Pin::Transaction);
         let journal = open && self.state.journal.is_some();
@@ -65,7 +66,7 @@ impl<R: Runtime> Session<R> {
         self.tell_of_loss()
     }
 
-    /// The same, before this statement.
+    /// Settles losses before this statement is sent, and ends the statement if that fails.
     pub(super) async fn settle_losses_first(&mut self, buf: &mut Buf, request: Request) -> Result<(), Ended> {
         if self.lost.writer && self.only_rolls_back(buf, &request) {
             self.forget_lost_transaction();
@@ -76,7 +77,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Runs the open transaction again on the primary of now, before this statement of it.
+    /// Replays the open transaction on the current primary before this statement of the transaction.
+    /// `too_often`: gives up instead.
     pub(super) async fn replay_first(
         &mut self,
         buf: &mut Buf,
@@ -91,7 +93,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Runs the open transaction again on the primary of now, which it waits for. `writes`: what follows writes.
+    /// Replays the open transaction on the current primary; waits for a primary if there is none. `writes`:
+    /// the statement after the replay writes.
     pub(super) async fn replay(&mut self, writes: bool) -> Result<(), StatementError> {
         let Some(journal) = self.state.journal.take() else { return Err(self.rolled_back()) };
         if journal.names_one_server() || !self.confirm_primary_lost(&journal).await? {
@@ -114,7 +117,7 @@ impl<R: Runtime> Session<R> {
                     self.server_lost();
                     self.lost.writer = false;
                 }
-                // Whatever stands in its way there: half a transaction is none.
+                // Any error on the new primary ends the replay: half a transaction is worth nothing.
                 Err(StatementError::Tell(_)) => break,
                 Err(stop) => return Err(stop),
             }
@@ -122,7 +125,7 @@ impl<R: Runtime> Session<R> {
         Err(self.rolled_back())
     }
 
-    /// The transaction is over, and the client is to be told.
+    /// Gives the transaction up, and returns the error for the client.
     fn rolled_back(&mut self) -> StatementError {
         self.server_lost();
         self.lost.writer = false;
@@ -131,8 +134,8 @@ impl<R: Runtime> Session<R> {
         StatementError::Tell(Failure::RolledBack)
     }
 
-    /// Whether it was the server that was lost, not the connection alone: somebody who kills a transaction does not
-    /// want it run again. Probes need a moment to tell.
+    /// True if the server was lost, and not only the connection: whoever kills a transaction does not want it
+    /// to run again. Waits a moment, because the probes need time to notice.
     async fn confirm_primary_lost(&mut self, journal: &Journal) -> Result<bool, StatementError> {
         let (server, generation) = (journal.connection.0, journal.generation);
         if journal.lost {
@@ -147,14 +150,15 @@ impl<R: Runtime> Session<R> {
         self.run_again(journal, writes).await
     }
 
-    /// All of the journal, on the connection that was just taken.
+    /// Runs all statements of the journal on the connection that was just acquired.
     async fn run_again(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {
-        // Where nobody knows what it was, 0 says that the transaction made none itself.
+        // If the insert id at the transaction's begin is unknown, 0 shows later whether the transaction
+        // generated one.
         let insert_id = match journal.insert_id {
             InsertId::Known(id) => id,
             _ => 0,
         };
-        // That was the old server.
+        // The signal was about the old server.
         self.handle.signal.lower(Signals::LOST);
         let Some(connection) = &mut self.backend else { return Ok(Again::Lost) };
         connection.close_statements(&mut self.prelude);
@@ -176,7 +180,8 @@ impl<R: Runtime> Session<R> {
         Ok(self.settle_insert_id(journal).await)
     }
 
-    /// One statement. Where the server chose another insert id, it is given the one that the client knows.
+    /// Replays one statement. If the server generated another insert id, rolls the statement back and repeats
+    /// it with the insert id that the client knows.
     async fn run_entry(&mut self, journal: &Journal, at: usize) -> Result<Again, StatementError> {
         let Some(entry) = journal.entries.get(at) else { return Ok(Again::Same) };
         let known = matches!(journal.insert_id, InsertId::Known(_));
@@ -205,9 +210,9 @@ impl<R: Runtime> Session<R> {
             return Ok(Again::Lost);
         }
         let last = at + 1 == journal.entries.len();
-        // What the proxy asks here would take away what the client may ask for.
+        // The proxy's own queries here would overwrite the diagnostics that the client may still ask for.
         let asked_for = last && (self.state.looks_back || self.state.left_diagnostics);
-        // A cluster that has another size now numbers the other rows otherwise.
+        // A Galera cluster whose size changed gives the other rows of the statement different ids.
         let several = entry.answer.rows > 1 && self.is_of_galera();
         let (true, Some(before)) = (chooses && !asked_for && !several, before) else {
             return Ok(Again::Differs("another answer"));
@@ -226,7 +231,7 @@ impl<R: Runtime> Session<R> {
             Some(_) => return Ok(Again::Differs("another insert id")),
             None => return Ok(Again::Lost),
         }
-        // One that was not used would be the next INSERT's.
+        // The next INSERT would use an insert_id that this statement did not use.
         Ok(match self.ask("SELECT @@insert_id").await {
             Ok(Some(left)) if left == b"0" => Again::Same,
             Ok(_) => Again::Differs("another insert id"),
@@ -234,7 +239,7 @@ impl<R: Runtime> Session<R> {
         })
     }
 
-    /// Where a statement can be taken back to, and what `LAST_INSERT_ID()` answers there.
+    /// Sets a savepoint in front of a statement, and returns what `LAST_INSERT_ID()` returned before it.
     async fn savepoint(&mut self) -> Result<Option<u64>, Again> {
         let before = self.ask(LAST_INSERT_ID).await?;
         self.ask(SAVEPOINT).await?;
@@ -247,14 +252,15 @@ impl<R: Runtime> Session<R> {
         server.and_then(|server| server.member).is_some_and(|member| member.group == Group::Galera)
     }
 
-    /// Whether the new connection knows the session's insert id from now on.
+    /// Records whether the new connection has the session's insert id from now on.
     async fn settle_insert_id(&mut self, journal: &Journal) -> Again {
         if self.state.insert_id.get() != InsertId::OnConnection {
             return Again::Same;
         }
         let made = match journal.insert_id {
             InsertId::Known(_) => true,
-            // It would take away what the client may ask for, too; rather an error for the one than for the other.
+            // The query would overwrite diagnostics that the client may still ask for. Give up the insert id
+            // instead: the client gets an error if it asks for that.
             _ if self.state.looks_back || self.state.left_diagnostics => false,
             _ => match self.ask(LAST_INSERT_ID).await {
                 Ok(id) => id.is_some_and(|id| id != b"0"),
@@ -271,8 +277,8 @@ impl<R: Runtime> Session<R> {
         Again::Same
     }
 
-    /// Sends a statement of the journal and sums its answer up, with the code of the error if it is one. None: the
-    /// server is lost.
+    /// Sends a statement of the journal, and returns the digest of its answer and the code of the ERR packet
+    /// if there is one. Returns None if the server is lost.
     async fn ask_again(
         &mut self,
         journal: &Journal,
@@ -287,7 +293,7 @@ impl<R: Runtime> Session<R> {
                 bytes.copy_from_slice(&id.to_le_bytes());
             }
         }
-        // Statements that had to make room are closed in front of it, without an answer.
+        // The prelude closes prepared statements that had to make room; those commands have no answer.
         let in_front = std::mem::take(&mut self.prelude);
         let mut out = Buf::with_room(in_front.len() + packet.len());
         out.extend_from_slice(&in_front);
@@ -304,7 +310,7 @@ impl<R: Runtime> Session<R> {
         self.witness(walker).await
     }
 
-    /// Takes an answer that the client does not get.
+    /// Reads an answer that the client does not get, and returns its digest and error code.
     async fn witness(
         &mut self,
         mut walker: ResponseWalker,
@@ -338,7 +344,7 @@ impl<R: Runtime> Session<R> {
         Ok(Some((witness.summary.finish(), witness.refused)))
     }
 
-    /// Asks a question of the proxy's own: the first value of its answer.
+    /// Runs a query of the proxy's own, and returns the first value of its answer.
     async fn ask(&mut self, sql: &str) -> Result<Option<Vec<u8>>, Again> {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
         let Some(connection) = &mut self.backend else { return Err(Again::Lost) };
@@ -357,8 +363,9 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether something that this account can write is not taken back by a rollback, as far as it sees. Asked once for
-    /// each loss: whoever comes meanwhile waits for the answer. Some: the transaction cannot go on here.
+    /// Checks that a rollback undoes everything that this account can write, as far as the account can see.
+    /// Asks once for each change of the servers' roles; other sessions wait for that answer. Returns Some if
+    /// the transaction cannot go on here.
     pub(super) async fn not_all_is_transactional(&mut self) -> Option<Again> {
         let about = &self.backend.as_ref()?.about;
         let user = about.user.clone();
@@ -379,7 +386,7 @@ impl<R: Runtime> Session<R> {
                         return Ok(false);
                     }
                 }
-                // Without autocommit that has begun a transaction.
+                // With autocommit off, the query has begun a transaction.
                 self.ask("ROLLBACK").await.map(|_| true)
             })
             .await;
@@ -390,7 +397,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The transaction is open on the new connection as it was on the old one.
+    /// Continues the transaction on the new connection, where it is now open as it was on the old connection.
     fn resume_transaction(&mut self, mut journal: Box<Journal>) {
         let Some(connection) = &mut self.backend else { return };
         let here = (connection.about.server, connection.about.thread_id);
@@ -411,8 +418,8 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Whether all that an account can write is transactional, as of a version of the servers' roles: before the next loss
-/// tables may have been made.
+/// Caches for each account whether all that it can write is transactional. Valid for one version of the
+/// servers' roles, because tables may be created before the next loss.
 #[derive(Debug, Default)]
 pub struct Engines {
     roles: u64,

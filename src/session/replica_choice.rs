@@ -1,6 +1,6 @@
-//! The replica for a session's reads: one that has the session's own writes, in the
-//! proxy's own zone if possible, with the least to do; the one of the last read as long
-//! as nothing speaks against it.
+//! Chooses the replica for a session's reads: a replica that has the session's own writes, in the proxy's own
+//! zone if possible, with the least load. Keeps the replica of the last read as long as nothing speaks
+//! against it.
 
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ use crate::telemetry::{Pin, Port};
 use crate::topology::{GtidSet, Server, ServerId, Snapshot};
 use crate::wire::{StateChange, StateChanges};
 
-/// A replica with fewer statements of this worker under way than this is not looked away from.
+/// A session keeps its replica, without a look at others, while the replica has fewer statements of this
+/// worker under way than this.
 const BUSY: usize = 4;
 
-/// With a busy one, every so many reads are looked at.
+/// While the session's replica is busy, one read in this many looks for a better replica.
 const OFTEN: u8 = 8;
 
-/// The least time that a replica is left alone after it failed.
+/// The least time for which a replica is avoided after it failed.
 const EJECTED: Duration = Duration::from_millis(200);
 
 /// What the session has written, as far as its reads must see it.
@@ -33,14 +34,14 @@ pub enum Written {
     /// Nothing that a replica could lack.
     #[default]
     Nothing,
-    /// These.
+    /// Writes with these GTIDs.
     These(Box<GtidSet>),
-    /// Something, on a server without GTIDs: nobody can tell which replica has it.
+    /// Writes on a server without GTIDs: it is unknown which replicas have them.
     Unknown,
 }
 
 impl Written {
-    /// Adds what was written after that.
+    /// Adds later writes.
     pub fn union(&mut self, later: Written) {
         match (&mut *self, later) {
             (Written::Unknown, _) | (_, Written::Nothing) => {}
@@ -51,17 +52,17 @@ impl Written {
 }
 
 impl<R: Runtime> Session<R> {
-    /// The replica for this read. None: there is none.
+    /// Returns the replica for this read; None if there is none.
     #[inline]
     pub(super) fn reader_server(&mut self) -> Option<ServerId> {
         let versions = self.context.topology.versions();
         if !matches!(self.freshness, Freshness::Unasked) && self.reader_at == versions.roles {
-            // Chosen already.
+            // The replica for this statement is already chosen.
             return self.reader;
         }
         self.reads = self.reads.wrapping_add(1);
         if self.reads == 0 {
-            // Now and then another choice, so that sessions that last for days are spread, too.
+            // Chooses anew now and then, so that sessions that last for days are spread, too.
             self.reader = None;
         }
         if let Some(server) = self.reader
@@ -78,19 +79,20 @@ impl<R: Runtime> Session<R> {
         Some(server)
     }
 
-    /// Whether another replica than the one of before may be better for this read.
+    /// True if this read should check whether another replica is better than the session's.
     #[inline]
     pub(super) fn looks_around(&self, reader: ServerId) -> bool {
         self.looks_around_at(self.reads, reader)
     }
 
-    /// The same for the read of this number.
+    /// Like `looks_around`, for the read with this number.
     #[inline]
     pub(super) fn looks_around_at(&self, number: u8, reader: ServerId) -> bool {
         number.is_multiple_of(OFTEN) && (number == 0 || self.context.load(reader) >= BUSY)
     }
 
-    /// Whether the statement under way may be answered there, as far as it asked.
+    /// True if the server is fresh enough to answer the statement under way, by what the statement has asked
+    /// so far.
     pub(super) fn is_fresh(&self, server: &Server, snapshot: &Snapshot) -> bool {
         match &self.freshness {
             Freshness::Position(position) => self.context.asking.has(server, position, snapshot),
@@ -110,7 +112,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Replicas that must not answer the statement under way.
+    /// Returns the replicas that must not answer the statement under way.
     pub(super) fn not_fresh(&self, snapshot: &Snapshot) -> Vec<ServerId> {
         if self.level_now > Level::Session {
             return Vec::new();
@@ -122,7 +124,8 @@ impl<R: Runtime> Session<R> {
             .collect()
     }
 
-    /// A replica by the snapshot and the load; on a replica port perhaps the primary in its place.
+    /// Chooses a replica by the snapshot and the load. On a replica port, may return the primary if no
+    /// replica fits.
     pub(super) fn choose_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
         let context = &self.context;
         let live = context.live.borrow();
@@ -131,7 +134,8 @@ impl<R: Runtime> Session<R> {
         let random = context.random();
         let load = |id| context.load(id);
         let fits = |server: &Server| self.is_fresh(server, snapshot);
-        // The one of before, as long as it serves: its connection is there, and its statements prepared.
+        // Prefers the session's replica while it serves: the connection is open there, and the statements are
+        // prepared.
         if let Some(server) = self.reader
             && self.reader_at == snapshot.roles_version
             && !avoid.contains(&server)
@@ -142,12 +146,12 @@ impl<R: Runtime> Session<R> {
         }
         let zone = live.replicas.zone.as_deref();
         let chosen = choose_replica(snapshot, random, &avoid, zone, fits, load)
-            // Rather one that failed a moment ago than none.
+            // A replica that failed a moment ago is better than none.
             .or_else(|| choose_replica(snapshot, random, tried, zone, fits, load));
         if chosen.is_some() || self.port == Port::Split {
             return chosen;
         }
-        // Of what the read must see it knows nothing.
+        // `route` does not know what the read must see, so exclude the replicas that are not fresh enough.
         avoid.clear();
         avoid.extend_from_slice(tried);
         avoid.extend(self.not_fresh(snapshot));
@@ -157,8 +161,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether the connection that is kept on a replica, for a cursor or the like, lacks what the session wrote
-    /// since, so that this read is for the primary.
+    /// True if this read must go to the primary, because the connection that is kept on a replica (for a
+    /// cursor or the like) lacks what the read must see.
     #[inline]
     pub(super) fn keeps_behind(&self, request: &Request) -> bool {
         let nothing = matches!(self.state.written, Written::Nothing);
@@ -173,13 +177,13 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether this read can do without what is kept on a replica.
+    /// True if this read does not need the state that is kept on a replica.
     pub(super) fn is_free(&self, request: &Request) -> bool {
         let effects = request.class.effects;
         let aside = PinSet::of(&[Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows]);
         let mut pins = self.state.pins.on(super::Role::Reader).without(aside);
         if effects.contains(Effects::BEGINS_READ_ONLY) {
-            // It ends the transaction that is open there.
+            // The statement ends the transaction that is open on the replica.
             pins = pins.without(PinSet::of(&[Pin::Transaction]));
         }
         let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
@@ -189,7 +193,7 @@ impl<R: Runtime> Session<R> {
             && !effects.intersects(follows)
     }
 
-    /// What to do about a read, as `route` would say it.
+    /// Returns what to do about a read, in the form that `route` returns.
     pub(super) fn decide_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
         match self.choose_reader(snapshot, tried) {
             Some(server) => Decision::Go { server, reason: crate::routing::Reason::ReplicaPort },
@@ -200,7 +204,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Why a read finds no replica.
+    /// Returns why a read finds no replica.
     pub(super) fn why_no_reader(&self) -> Why {
         let some_serves = self.context.topology.get().replicas().next().is_some();
         let asked = !matches!(self.state.written, Written::Nothing)
@@ -209,10 +213,10 @@ impl<R: Runtime> Session<R> {
         if some_serves && asked { Why::NotFresh } else { Why::NoReplica }
     }
 
-    /// Once all replicas have the session's writes, none has to be asked again.
+    /// Forgets the session's writes once all replicas have them, so that reads need no more checks.
     pub(super) fn forget_writes(&mut self, snapshot: &Snapshot) {
         if let Written::These(_) = &self.state.written
-            // Also one that does not serve now: it may come back without them.
+            // Includes replicas that do not serve now: they may serve again without the writes.
             && snapshot
                 .servers
                 .iter()
@@ -224,18 +228,18 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Calls `each` with the GTIDs of writes that an OK packet tells of.
+/// Calls `each` with the GTIDs of writes that the session state changes of an OK packet report.
 pub(super) fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
-    // What cannot be read ends the session, see `SessionState::ok`.
+    // A malformed packet is ignored here: `SessionState::ok` pins the session to its connection for it.
     let _ = StateChanges::new(state).each(|change| match change {
-        // MariaDB's way, and MySQL's.
+        // MariaDB reports GTIDs in this variable; MySQL has a state change of its own for them.
         StateChange::SystemVariable { name: b"last_gtid", value } => each(value),
         StateChange::Gtids(set) => each(set),
         _ => {}
     });
 }
 
-/// Whether a server is known to have what was written.
+/// True if a server is known to have what was written.
 fn has(server: &Server, written: &Written) -> bool {
     match written {
         Written::Nothing => true,
@@ -245,7 +249,7 @@ fn has(server: &Server, written: &Written) -> bool {
 }
 
 impl<R: Runtime> Context<R> {
-    /// A replica failed a read or a connect: others are asked for a moment, until a probe has seen it.
+    /// Avoids a replica that failed a read or a connect for a moment, until a probe has seen the failure.
     pub(super) fn eject(&self, server: ServerId) {
         let pause = (self.live.borrow().monitor.interval * 2).max(EJECTED);
         self.ejected.borrow_mut().push((server, Instant::now() + pause));

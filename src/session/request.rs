@@ -7,29 +7,29 @@ use crate::wire::{Command, PacketHeader};
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    /// The first packet's header. In the buffer its sequence id is 0. Here it is that of the packet before the
-    /// answer as the client counts, which goes on in a text of several statements.
+    /// The header of the first packet. In the buffer, its sequence id is 0. Here, the sequence id is that of
+    /// the last packet before the answer, as the client counts; it grows during a text of several statements.
     pub header: PacketHeader,
     /// The first payload byte.
     pub command: Command,
-    /// Every byte of it is in the buffer: it can be sent again.
+    /// True if every byte of the request is in the buffer, so that the request can be sent again.
     pub whole: bool,
-    /// What it is and does.
+    /// The class of the statement.
     pub class: StatementClass,
     /// The client's id of the prepared statement that it names; 0 is none.
     pub statement: u32,
-    /// That was prepared anew for this execute, at the server's word.
+    /// True if that statement was already prepared anew for this execute because the server required it.
     pub prepared_anew: bool,
 }
 
 impl Request {
-    /// At the front of `buf`, which has the header and the command byte.
+    /// Returns the request at the front of `buf`, which has the header and the command byte.
     pub fn at(buf: &Buf, header: PacketHeader, command: Command) -> Self {
         let whole = !header.is_continued() && buf.len() >= header.total();
         Request { header, command, whole, class: StatementClass::UNKNOWN, statement: 0, prepared_anew: false }
     }
 
-    /// Takes it off the front of the buffer, if it still stands there.
+    /// Removes the request from the front of the buffer, if it is still there.
     pub fn consume_from(&mut self, buf: &mut Buf) {
         if self.whole {
             buf.consume(self.header.total());
@@ -37,60 +37,61 @@ impl Request {
         }
     }
 
-    /// What of the payload behind the command byte is in the buffer.
+    /// Returns the payload behind the command byte, as far as it is in the buffer.
     pub fn arguments<'a>(&self, buf: &'a Buf) -> &'a [u8] {
         let end = self.header.total().min(buf.len());
         buf.filled().get(PacketHeader::LEN + 1..end).unwrap_or_default()
     }
 
-    /// Its payload, as far as it is there: the command byte and what follows.
+    /// Returns the payload, as far as it is in the buffer: the command byte and what follows.
     pub fn payload<'a>(&self, buf: &'a Buf) -> &'a [u8] {
         let end = self.header.total().min(buf.len());
         buf.filled().get(PacketHeader::LEN..end).unwrap_or_default()
     }
 
-    /// The sequence id of the answer's first packet, as the client counts.
+    /// Returns the sequence id of the answer's first packet, as the client counts.
     pub fn answer_seq(&self) -> u8 {
         self.header.seq.wrapping_add(1)
     }
 }
 
-/// Follows the packets of a request that is larger than a buffer, or of a local file.
+/// The packets of a request that is larger than a buffer, or of a local file, followed as they pass.
 #[derive(Debug)]
 pub struct PacketRun {
-    /// Bytes of the packet under way still to come.
+    /// Bytes that are still missing of the packet under way.
     left: usize,
-    /// The packet under way is continued in the next.
+    /// True if the next packet continues the packet under way.
     continued: bool,
-    /// Nothing follows the packet under way.
+    /// True if the packet under way is the last.
     last: bool,
     ended: bool,
     /// The sequence id that the next header must have.
     pub seq: u8,
-    /// What is added to sequence ids on the way.
+    /// Added to the sequence ids on the way to the server.
     shift: u8,
-    /// The run ends with an empty packet, not with the first that is not continued.
+    /// True if the run ends with an empty packet; false if it ends with the first packet that is not
+    /// continued.
     until_empty: bool,
 }
 
 impl PacketRun {
-    /// A command from its first header on.
+    /// Returns the run of a command, from its first header on.
     pub fn command(seq: u8) -> Self {
         PacketRun { left: 0, continued: false, last: false, ended: false, seq, shift: 0, until_empty: false }
     }
 
-    /// A local file; the client's sequence ids get `shift` added for the server.
+    /// Returns the run of a local file. Adds `shift` to the client's sequence ids for the server.
     pub fn file(seq: u8, shift: u8) -> Self {
         PacketRun { until_empty: true, shift, ..PacketRun::command(seq) }
     }
 
-    /// Whether the last byte was seen.
+    /// True if the last byte was seen.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Walks over `input`, rewrites sequence ids, and returns how many bytes belong to the run as far as
-    /// can be told; a header that is not whole is left. None: a sequence id is out of order.
+    /// Walks over `input`, rewrites sequence ids, and returns how many bytes are known to belong to the run.
+    /// Leaves an incomplete header in the input. Returns None if a sequence id is out of order.
     pub fn feed(&mut self, input: &mut [u8]) -> Option<usize> {
         let mut at = 0;
         loop {
@@ -118,7 +119,7 @@ impl PacketRun {
             self.seq = self.seq.wrapping_add(1);
             at += PacketHeader::LEN;
             self.left = header.len;
-            // An empty packet behind one of 16 MiB - 1 only ends that one.
+            // An empty packet after a packet of 16 MiB - 1 ends only that packet.
             self.last =
                 if self.until_empty { !self.continued && header.len == 0 } else { !header.is_continued() };
             self.continued = header.is_continued();

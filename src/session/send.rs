@@ -1,5 +1,5 @@
-//! The request's way to the server: whole from the buffer, most often without a future, or
-//! streamed. "Sent" is exact: what the kernel took counts.
+//! Sends the request to the server: whole from the buffer, most often without a future, or streamed. "Sent"
+//! is exact: bytes that the kernel accepted count as sent.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,13 +10,13 @@ use super::{Context, Failure, Handle, Session, Signals};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
 use crate::telemetry::Close;
 
-/// A session that sends a long command lets the others go on after so many pieces, which is 1 MiB.
+/// A session that sends a long command yields to other sessions after this many pieces, which is 1 MiB.
 const PIECES_OF_A_TURN: usize = 4;
 
-/// What a write without waiting came to.
+/// The result of a write that does not wait.
 enum Sent {
     All,
-    /// So many bytes at the front; maybe none.
+    /// This many bytes from the front, possibly none.
     Some(usize),
 }
 
@@ -28,8 +28,8 @@ fn send_now<S: Stream>(stream: &mut S, out: &Buf) -> Sent {
     }
 }
 
-/// Runs `write` until the session must end or its server is lost. That another connection of the session is, is looked at
-/// when that one is needed: `read_server` does the same.
+/// Runs `write` until the session must end or its server is lost. Ignores the loss of the session's other
+/// connection, which is handled when that connection is needed; `read_server` does the same.
 async fn or_ended<R: Runtime, F: Future>(
     context: &Context<R>,
     handle: &Handle,
@@ -53,9 +53,9 @@ async fn or_ended<R: Runtime, F: Future>(
     .await
 }
 
-/// What follows the first `taken` bytes, waiting for a server that does not read, or finding that it broke.
-/// True: any byte was taken. `out` stays as it is: a write that is given up keeps its buffer, so it gets a
-/// copy, and the request may be needed again.
+/// Writes what follows the first `taken` bytes: waits for a server that reads slowly, or finds that the
+/// connection broke. Returns true if any byte was taken. Leaves `out` unchanged, because the request may be
+/// needed again. Writes a copy, because a write that is given up keeps its buffer.
 async fn send_rest<R: Runtime>(
     context: &Context<R>,
     handle: &Handle,
@@ -75,7 +75,7 @@ async fn send_rest<R: Runtime>(
 }
 
 impl<R: Runtime> Session<R> {
-    /// Sends a request that is whole in the buffer, and keeps it there. True: something was sent.
+    /// Sends a request that is whole in the buffer, and keeps it there. Returns true if something was sent.
     pub(super) async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
         let Some(connection) = &mut self.backend else { return false };
         connection.begins();
@@ -107,7 +107,8 @@ impl<R: Runtime> Session<R> {
         sent
     }
 
-    /// The same for a long request: no copy of it is made, and the worker's other sessions have their turns.
+    /// Sends a long request without a copy of the whole, and lets the worker's other sessions take turns.
+    /// Returns true if something was sent.
     async fn send_in_pieces(&mut self, request: &[u8]) -> bool {
         let mut any = false;
         let mut piece = self.context.buffers.large();
@@ -135,8 +136,9 @@ impl<R: Runtime> Session<R> {
         any
     }
 
-    /// Streams a request that is larger than the buffer. The client is read to the request's end even if
-    /// the server is lost on the way: only then does it listen. Returns the answer's sequence id.
+    /// Streams a request that is larger than the buffer. Reads the client's request to its end even if the
+    /// server is lost on the way, because the client reads an answer only then. Returns the answer's sequence
+    /// id, and true if something was sent.
     pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<(u8, bool), Close> {
         let mut run = PacketRun::command(0);
         let (mut broken, mut any) = (false, false);
@@ -158,7 +160,8 @@ impl<R: Runtime> Session<R> {
             };
             let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
             head.truncate(ahead + used);
-            // A server that is not the primary any more must not get the rest, and without it never answers.
+            // A server that is no longer the primary must not get the rest, and never answers without it:
+            // give it up.
             if ahead == 0 && !self.keeps_its_role() {
                 self.server_lost();
                 broken = true;
@@ -174,8 +177,8 @@ impl<R: Runtime> Session<R> {
                 buf.extend_from_slice(head.filled());
                 self.context.buffers.give(head);
                 if broken {
-                    // What the server may still say of it (a packet too large, 1153) is worth hearing, unless it
-                    // is not to be spoken to.
+                    // The server may still report why it broke off (1153, a packet too large): let the next
+                    // step read that. If the server was given up, there is no connection to read from.
                     self.handle.signal.lower(Signals::LOST);
                 }
                 return Ok((run.seq, any));
@@ -190,7 +193,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Writes to the server, unless it is lost or the session must end. True: it broke off.
+    /// Writes to the server, unless the server is lost or the session must end. Returns true if the write
+    /// failed.
     pub(super) async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
         let Some(connection) = &mut self.backend else { return (true, out) };
         match or_ended(&self.context, &self.handle, connection.stream.write_all(out)).await {

@@ -1,6 +1,7 @@
-//! Reads at `strong` that go to a replica while the primary is still being asked for its position: as long as
-//! nobody writes, the position is what it was, and the replica has it. The answer waits, unread, until the primary
-//! has said so; if it says something else, the answer is dropped, and the read runs again.
+//! Reads at `strong` that go to a replica while the primary is still being asked for its position. As long as
+//! nobody writes, the primary's position stays the same, and the replica has it. The replica's answer waits,
+//! unread, until the primary has confirmed the position. If the primary reports another position, the answer
+//! is dropped, and the read runs again.
 
 use std::mem;
 
@@ -22,14 +23,16 @@ use crate::telemetry::{Close, Fresh, Port};
 use crate::topology::Flavor;
 use crate::wire::{Command, ResponseWalker, Walked};
 
-/// Of an answer that is not wanted, so many bytes are read; for more of it the connection is not worth keeping.
+/// The most bytes of an unwanted answer that are read and dropped. For a longer answer the connection is
+/// closed instead.
 const MOST_DROPPED: usize = LARGE_BUFFER;
 
-/// Where the flags of COM_STMT_EXECUTE stand in its arguments, behind the statement's id.
+/// The offset of the flags in the arguments of COM_STMT_EXECUTE, behind the statement's id.
 const EXECUTE_FLAGS: usize = 4;
 
 impl<R: Runtime> Session<R> {
-    /// Whether this read goes to a replica at once, and the question for the primary's position beside it.
+    /// Returns true if this read goes to a replica at once. In that case, chooses the replica and asks the
+    /// primary for its position at the same time.
     pub(super) fn start_speculative_read(&mut self, buf: &Buf, request: &Request) -> bool {
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES;
         let effects = request.class.effects;
@@ -45,7 +48,7 @@ impl<R: Runtime> Session<R> {
         }
         match request.command {
             Command::Query => {}
-            // A cursor would stay open there.
+            // Only without a cursor, which would stay open on the replica.
             Command::StmtExecute if request.arguments(buf).get(EXECUTE_FLAGS) == Some(&0) => {}
             _ => return false,
         }
@@ -63,7 +66,7 @@ impl<R: Runtime> Session<R> {
         self.freshness = Freshness::Position(position.clone());
         let reads = self.reads;
         self.reads = reads.wrapping_add(1);
-        // Now and then another choice, which is made at leisure.
+        // One read in 256 takes the ordinary path, which chooses a replica anew.
         if self.reads != 0
             && self.choose_fresh_replica(&snapshot)
             && let Some(batch) = self.context.primary_position_expecting(primary.id, &position)
@@ -75,8 +78,9 @@ impl<R: Runtime> Session<R> {
         false
     }
 
-    /// The request was sent: waits for the primary's position. None: the answer is good. It stands in the way of the
-    /// next one until it is read.
+    /// Waits for the primary's position after the request was sent. Returns None if the replica's answer is
+    /// good. Otherwise reads that answer away, because it stands in front of the next answer on the
+    /// connection.
     pub(super) async fn await_position(
         &mut self,
         walker: &mut ResponseWalker,
@@ -104,7 +108,7 @@ impl<R: Runtime> Session<R> {
         Some(self.drop_answer(walker, buf, request).await)
     }
 
-    /// Reads the answer for nobody.
+    /// Reads the answer and drops it.
     async fn drop_answer(
         &mut self,
         walker: &mut ResponseWalker,
@@ -144,7 +148,8 @@ impl<R: Runtime> Session<R> {
         self.state.unpin(self.role, mem::take(&mut self.sent));
         if let Some(connection) = &mut self.backend {
             connection.end_exchange();
-            // Warnings, row counts: they are of a statement that never was.
+            // The connection's warnings and row counts belong to a statement that the client does not know
+            // of.
             connection.has_past = true;
             connection.leaves_diagnostics = true;
             connection.stale_diagnostics = connection.about.flavor == Flavor::MariaDb;
