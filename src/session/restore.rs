@@ -1,5 +1,5 @@
-//! Where the session's next statement goes, and what of the session must be brought there
-//! before it can run.
+//! Chooses where the session's next statement goes, and restores the session's state on that server
+//! connection before the statement runs.
 
 use super::acquire::StatementError;
 use super::refusals::{ends_connection, is_ending};
@@ -11,16 +11,16 @@ use crate::routing::{Role, Why, place};
 use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::{Kind, Pin, Port, Reason, Target};
 
-/// What must be known before a statement can follow.
+/// The result of restoring the session's state on a connection.
 pub(super) enum Brought {
-    /// It goes in front of the statement, in the same write, or nothing has to go.
+    /// The prelude goes in front of the statement, in the same write, or there is no prelude.
     Ready,
-    /// The connection broke, or does not take the session: another one may.
+    /// The connection broke, or its server refused the session's state; another connection may accept it.
     Broken,
 }
 
 impl<R: Runtime> Session<R> {
-    /// By the port, the class and what the session holds.
+    /// Chooses the role by the port, the class of the statement and what the session holds.
     #[inline]
     pub(super) fn place(&mut self, request: &Request) -> (Role, Why) {
         match self.port {
@@ -35,7 +35,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Where a prepared statement has a cursor, or parameters that were sent in advance.
+    /// Returns the role whose connection has the prepared statement's cursor or long data, if this command
+    /// needs them.
     pub(super) fn bound_to(&self, request: &Request) -> Option<Role> {
         if request.statement == 0 {
             return None;
@@ -49,7 +50,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether the connection in use needs nothing before this statement.
+    /// True if the connection in use needs no prelude before this statement.
     #[inline]
     pub(super) fn is_in_line(&self, request: &Request) -> bool {
         const RARE: Effects = Effects::PREPARES
@@ -68,7 +69,7 @@ impl<R: Runtime> Session<R> {
             && !request.class.effects.intersects(RARE)
     }
 
-    /// What `LAST_INSERT_ID()` must answer where the statement runs; None: whatever it answers there.
+    /// Returns what `LAST_INSERT_ID()` must return where the statement runs; None if any value is good.
     fn insert_id_for(&self, request: &Request) -> Option<u64> {
         if self.role == Role::Reader && !request.class.effects.contains(Effects::READS_INSERT_ID) {
             return None;
@@ -79,7 +80,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Brings the session to the connection, and its prepared statement.
+    /// Restores the session's state on the connection in use, and prepares the statement there if it names
+    /// one.
     pub(super) async fn prepare_connection(
         &mut self,
         buf: &mut Buf,
@@ -96,8 +98,9 @@ impl<R: Runtime> Session<R> {
         self.bring_statement(buf, request).await
     }
 
-    /// Puts in front of the statement what the connection in use must be told of the session. What a server could
-    /// refuse is waited for before anything that is not a mere read.
+    /// Fills the prelude with the commands that restore the session's state on the connection in use. If a
+    /// server could refuse one of them, sends them and waits for the answers, except before a repeatable read
+    /// on a replica.
     pub(super) async fn restore_session(
         &mut self,
         buf: &Buf,
@@ -136,7 +139,7 @@ impl<R: Runtime> Session<R> {
             connection.forget_set(&mut self.prelude);
         }
         if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
-            // It may execute what it likes: nothing of others.
+            // The statement may execute any prepared statement by name, so drop those of other sessions.
             connection.drop_text_statements_but(&self.state.text_statements, &mut self.prelude);
         }
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
@@ -149,7 +152,8 @@ impl<R: Runtime> Session<R> {
             if named.is_some() && !effects.contains(Effects::EXECUTES) {
                 wish = without_texts(&wish, |known| connection.has_text_statement(known), effects);
             }
-            // Something that nobody saw may have prepared others here since: those are the session's, too.
+            // A statement whose effects are unknown may have prepared others here. They belong to the
+            // session, too.
             let unknown = self.state.pins.on(self.role).has(Pin::Unknown);
             if !unknown || wish.iter().any(|known| Some(&known.name) == named.as_ref()) {
                 connection.become_text_statements(&wish, named.as_deref(), &mut self.prelude);
@@ -166,13 +170,13 @@ impl<R: Runtime> Session<R> {
                 self.server_lost();
                 Ok(Brought::Broken)
             }
-            // As EXECUTE would have it, had the statement been prepared here at the time.
+            // EXECUTE would return this error, too, if the statement had been prepared here earlier.
             Some(error) => Err(StatementError::Tell(Failure::Server(error))),
             None => Ok(brought),
         }
     }
 
-    /// `SELECT ROW_COUNT()` alone, as text.
+    /// True if the text is `SELECT ROW_COUNT()` and nothing else.
     fn asks_row_count(&self, buf: &Buf, request: &Request) -> bool {
         let asked = self.text_of(buf, *request).filter(|_| request.command == crate::wire::Command::Query);
         asked.is_some_and(|text| {
@@ -182,7 +186,7 @@ impl<R: Runtime> Session<R> {
         })
     }
 
-    /// The statement that an EXECUTE, a PREPARE or a DEALLOCATE names, if it is all that the text does.
+    /// Returns the name in an EXECUTE, a PREPARE or a DEALLOCATE, if the text does nothing else.
     pub(super) fn statement_name(&self, buf: &Buf, request: &Request) -> Option<std::rc::Rc<[u8]>> {
         use crate::sql::parts::{deallocated, executed, prepared};
         let (effects, options) = (request.class.effects, self.state.sql_options());
@@ -197,7 +201,9 @@ impl<R: Runtime> Session<R> {
         name.map(std::rc::Rc::from)
     }
 
-    /// The insert id is asked of the connection that had it by whoever took that over: a moment.
+    /// Waits until the session's insert id is known, if only another connection has it. A session that took
+    /// that connection asks it for the id first, which takes a moment. If no session took it, this session
+    /// asks. Returns an error if the statement asks for an insert id that is lost.
     async fn insert_id_is_there(&mut self, request: &Request) -> Result<(), StatementError> {
         let here = self.backend.as_ref().map(|c| (c.about.server, c.about.thread_id));
         let asks = request.class.effects.contains(Effects::READS_INSERT_ID);
@@ -210,7 +216,8 @@ impl<R: Runtime> Session<R> {
             && tokio::time::Instant::now() < until
         {
             if let Some(seat) = self.links.forget_writer_seat() {
-                // Nobody took it, and this session does not go back to it either.
+                // If no session took the connection, this session asks it, because it does not return to it
+                // either.
                 match context.pool.reclaim(&seat) {
                     Some(mut connection) => {
                         let legacy = connection.legacy.take();
@@ -272,14 +279,15 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether the statement at hand can go to the primary instead: a read outside of a transaction.
+    /// True if the current statement can go to the primary instead: a read outside of a transaction.
     pub(super) fn may_leave(&self) -> bool {
         self.port == Port::Split
             && self.role == Role::Reader
             && !self.state.pins.on(Role::Reader).has(Pin::Transaction)
     }
 
-    /// A transaction that only reads is open on a replica, and another begins that may write: the former ends.
+    /// Rolls back the read-only transaction that is open on a replica, because another transaction begins
+    /// that may write.
     pub(super) async fn end_reading_transaction(&mut self) {
         if !self.state.pins.on(Role::Reader).has(Pin::Transaction) || !self.take_for(Role::Reader) {
             return;
@@ -300,15 +308,16 @@ impl<R: Runtime> Session<R> {
         self.release_after_statement();
     }
 
-    /// Counts a statement of a port that splits.
+    /// Counts a statement on a port that splits.
     pub(super) fn count_placed(&self, class: &StatementClass, role: Role, why: Why) {
         let target = if role == Role::Writer { Target::Primary } else { Target::Replica };
         self.context.metrics.placed.at(kind_of(class.kind), target, reason_of(why)).add(1);
     }
 }
 
-/// What PREPARE and DEALLOCATE need to find there: the former nothing that is not there yet, the latter any
-/// statement under the name. (Under LOCK TABLES a server would refuse to prepare some.)
+/// Returns the prepared statements that the connection must have before a PREPARE or a DEALLOCATE. PREPARE
+/// needs no statement that is not there yet. DEALLOCATE needs any statement with the name, so `DO 0` takes
+/// the place of a missing text. (Under LOCK TABLES a server would refuse to prepare some texts.)
 fn without_texts(
     wish: &TextStatements,
     is_there: impl Fn(&TextStatement) -> bool,
@@ -334,7 +343,7 @@ pub(super) fn kind_of(kind: StatementKind) -> Kind {
     }
 }
 
-/// As the metrics call it.
+/// Returns the reason as the metrics name it.
 pub(super) fn reason_of(why: Why) -> Reason {
     use ClassReason as C;
     match why {

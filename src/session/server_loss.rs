@@ -1,4 +1,4 @@
-//! What becomes of a statement whose server was lost, or turned out to be no primary.
+//! Decides what becomes of a statement whose server was lost, or turned out not to be the primary.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::telemetry::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Command, Execute, Legs, ResponseWalker, query_text};
 
-/// The error that a client gets for a lost server.
+/// Returns the error that a client gets for a lost server.
 fn loss_error(error: Error) -> Failure {
     match error {
         Error::RolledBack => Failure::RolledBack,
@@ -35,8 +35,8 @@ fn loss_error(error: Error) -> Failure {
 }
 
 impl<R: Runtime> Session<R> {
-    /// The connection broke, or its server was given up. `sent`: any byte of the request was taken;
-    /// `forwarded`: the client has a part of the answer.
+    /// Returns how the try ended after the connection broke or its server was given up. `sent`: any byte of
+    /// the request was taken; `forwarded`: the client has a part of the answer.
     pub(super) fn lost(
         &mut self,
         sent: bool,
@@ -60,7 +60,7 @@ impl<R: Runtime> Session<R> {
         let commits = sent && (may_end_transaction(request) || self.state.is_perhaps_over());
         let mark = self.backend.as_mut().and_then(|connection| connection.mark.take());
         self.server_lost();
-        // What the statement itself would have left is not there.
+        // The state that the statement itself would have left does not exist.
         let leaves = !self.sent.is_empty();
         self.state.unpin(role, std::mem::take(&mut self.sent));
         let held = self.state.held(role);
@@ -125,9 +125,10 @@ impl<R: Runtime> Session<R> {
         Outcome::Stop(seq, stop)
     }
 
-    /// The server says that it ends the connection. If it goes away, that is as if it had said nothing: what was under way
-    /// may have been done. If it stays, somebody killed the connection, and that is the client's to hear. Ok: the
-    /// statement can be tried again.
+    /// Handles an error by which the server ends the connection. If the server goes away, the error says
+    /// nothing about the statement, which may have been executed: this is handled as a loss. If the server
+    /// stays, somebody killed the connection, and the client gets the error. Returns Ok if the statement can
+    /// be tried again.
     async fn ending(
         &mut self,
         error: ServerError,
@@ -136,7 +137,7 @@ impl<R: Runtime> Session<R> {
         tries: u32,
     ) -> Result<(), Ended> {
         self.state.answer = Answered::default();
-        // The client has nothing of the packet.
+        // The client has no part of the ERR packet.
         let seq = request.answer_seq();
         let legs = Legs::new(Capabilities::empty(), self.capabilities);
         let nothing_yet = ResponseWalker::new(request.command.response(), legs, seq, self.state.status);
@@ -160,13 +161,13 @@ impl<R: Runtime> Session<R> {
                 }
             },
             told => {
-                // An answer like others, behind which the connection breaks: a transaction may be over by it. If it does
-                // not, a SIGNAL said so.
+                // The error is an ordinary answer, after which the connection breaks; a transaction may be
+                // over with it. If the connection does not break, a SIGNAL statement raised the error.
                 let open =
                     told.is_ok() && self.backend.as_mut().is_some_and(|c| self.context.pool.is_alive(c));
                 self.state.answer = Answered { failed: true, ended: !open, ..Answered::default() };
                 if !open {
-                    // Whatever it left by then went with the connection.
+                    // The state that the statement left was lost with the connection.
                     self.state.unpin(self.role, std::mem::take(&mut self.sent));
                 }
                 self.answered(buf, request);
@@ -180,7 +181,8 @@ impl<R: Runtime> Session<R> {
         Err(Ended(self.stop(seq, stop).await))
     }
 
-    /// Waits until the probes say something, as long as they need to see what the servers are now.
+    /// Waits until a snapshot satisfies `what`, for as long as the probes need to see the current state of
+    /// the servers. Returns false if no snapshot does.
     pub(super) async fn probes_say(
         &mut self,
         what: impl Fn(&Snapshot) -> bool,
@@ -200,7 +202,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The same of a server that did not fall over this statement, which may go to as many others as it takes.
+    /// Like `lost`, for a server that the statement did not break: the statement may be retried without the
+    /// two-server limit.
     pub(super) fn server_given_up(
         &mut self,
         forwarded: bool,
@@ -214,7 +217,8 @@ impl<R: Runtime> Session<R> {
         outcome
     }
 
-    /// The transaction that is open on a replica must not be committed: what would do so finds it rolled back.
+    /// Runs a statement that would commit the transaction that is open on a replica, after a ROLLBACK. Leaves
+    /// a statement that only commits to `roll_back_instead`.
     pub(super) async fn roll_back_first(
         &mut self,
         buf: &mut Buf,
@@ -233,13 +237,13 @@ impl<R: Runtime> Session<R> {
         }
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
         if let Some(connection) = &mut self.backend {
-            // A connection that fails here fails the statement, too.
+            // If the connection fails here, the statement after it fails, too.
             let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
         }
         self.exchange(buf, request).await
     }
 
-    /// A transaction that only read is over, whether it is committed or rolled back.
+    /// Ends a transaction that only read by ROLLBACK in place of COMMIT: to the client both are the same.
     pub(super) async fn roll_back_instead(
         &mut self,
         buf: &mut Buf,
@@ -267,48 +271,49 @@ impl<R: Runtime> Session<R> {
         self.send_ok(seq).await
     }
 
-    /// Whether the transaction can be run again on another primary, and this statement behind it.
+    /// True if the open transaction can be replayed on another primary, and this statement run after it.
     fn can_replay(&self, sent: bool, request: Request) -> bool {
         let Some(journal) = &self.state.journal else { return false };
         !sent || self.can_follow(journal, &request)
     }
 
-    /// Whether all that a statement does is to end a transaction that is gone anyhow.
+    /// True if the statement does nothing but roll back, which is also what the loss of the server did.
     pub(super) fn only_rolls_back(&self, buf: &Buf, request: &Request) -> bool {
         let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);
         ends && self.state.held(Role::Writer).is_none()
             && self.text_of(buf, *request).is_some_and(is_rollback)
     }
 
-    /// The client ends a transaction that was lost: it need not hear of that.
+    /// Forgets a lost transaction that the client rolls back itself: the client needs no error.
     pub(super) fn forget_lost_transaction(&mut self) {
         self.lost.writer = false;
         self.connection_gone(Role::Writer);
         self.count(Disruption::Moved);
     }
 
-    /// Whether there is a transaction that is lost with this server.
+    /// True if a transaction is lost with this server.
     fn has_open(&self, role: Role) -> bool {
         let pinned = self.state.pins.on(role).has(Pin::Transaction);
         let (begun, elsewhere) = (self.state.in_transaction(), self.state.transaction_elsewhere(role));
         match role {
             Role::Reader if pinned => true,
-            // An earlier statement of the same text may have ended what the pin is of, or begun what has none yet.
+            // An earlier statement of the same text may have ended the pinned transaction, or begun one that
+            // has no pin yet.
             Role::Writer if begun && (pinned || elsewhere.is_empty()) => true,
-            // With autocommit off, what is not committed is rolled back, also where no transaction was seen yet.
+            // With autocommit off, uncommitted work is rolled back even if no transaction was seen yet.
             _ => !self.state.carried.autocommit && elsewhere.is_empty(),
         }
     }
 
-    /// Whether the server may have committed something when it refuses this as read-only: what commits implicitly does so
-    /// first, and may be refused behind that.
+    /// True if the server may have committed something before it refuses the statement as read-only: a
+    /// statement that commits implicitly does that first, and may be refused afterwards.
     #[inline]
     pub(super) fn runs_in_steps(&self, request: &Request) -> bool {
         let (kind, effects) = (request.class.kind, request.class.effects);
         let begins = effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
             && !effects.contains(Effects::BEGINS_READ_WRITE);
         let sets = kind == StatementKind::Session && effects.contains(Effects::SETS_STATE);
-        // Of these the commit is all that can be refused, and then nothing of it is done.
+        // In these statements only the commit can be refused, and a refused commit does nothing.
         let only_commits = !effects.intersects(Effects::SEVERAL | Effects::LOCKS_TABLES)
             && (begins || sets || effects.contains(Effects::UNLOCKS));
         let open = self.state.pins.on(Role::Writer).has(Pin::Transaction) || self.state.in_transaction();
@@ -316,14 +321,14 @@ impl<R: Runtime> Session<R> {
         kind == StatementKind::Unknown || effects.contains(Effects::CALLS) || commits_first
     }
 
-    /// Whether nothing is in doubt if the end of its answer is missing: what it did is known, or rolled back.
+    /// True if a missing end of the answer leaves no doubt: what the statement did is known, or rolled back.
     pub(super) fn leaves_no_doubt(&self, request: Request) -> bool {
         self.role == Role::Reader
             || self.is_repeatable(request)
             || (self.has_open(self.role) && !may_end_transaction(request) && !self.state.is_perhaps_over())
     }
 
-    /// Whether running it twice is the same as running it once.
+    /// True if running the statement twice is the same as running it once.
     fn is_repeatable(&self, request: Request) -> bool {
         match request.command {
             Command::InitDb
@@ -337,19 +342,19 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The text of a whole COM_QUERY that is short enough to be looked at.
+    /// Returns the text of a whole COM_QUERY that is short enough to be parsed.
     pub(super) fn text_of<'a>(&self, buf: &'a Buf, request: Request) -> Option<&'a [u8]> {
         let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let arguments = request.whole.then(|| request.arguments(buf))?;
         query_text(arguments, attributes).ok().filter(|text| text.len() <= MAX_READ)
     }
 
-    /// The text that a statement runs: its own, or the one that was prepared.
+    /// Returns the text that a statement runs: its own, or the text that was prepared.
     pub(super) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::sync::Arc<[u8]>> {
         if request.statement != 0 {
             let prepared = self.state.statements.peek(request.statement)?;
             let text = Some(&prepared.text.text).filter(|text| text.len() <= MAX_READ)?;
-            // The name of a lock may be the parameter.
+            // The parameter may be the name of the lock: put its value into the text.
             let locks =
                 request.class.reason == ClassReason::NamedLock && request.command == Command::StmtExecute;
             let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
@@ -370,7 +375,8 @@ impl<R: Runtime> Session<R> {
         Some(text.into())
     }
 
-    /// A server refused this statement, or ends. Ok: the statement can be tried again.
+    /// Handles a server that refused or interrupted this statement, or that ends the connection. Returns Ok
+    /// if the statement can be tried again.
     pub(super) async fn refused_first(
         &mut self,
         buf: &mut Buf,
@@ -387,20 +393,20 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The server that was taken for the primary says it is read-only, and executed nothing: the statement
-    /// waits for the new primary. If the server goes on being the primary, its word goes to the client.
+    /// Handles a server that was taken for the primary, says that it is read-only, and executed nothing: the
+    /// statement waits for the new primary. If the server stays the primary, the client gets its error.
     async fn refused(&mut self, error: ServerError, server: ServerId) -> Result<(), StatementError> {
         self.context.outside.kick(server);
         let role = self.role;
         self.state.unpin(role, std::mem::take(&mut self.sent));
-        // What the proxy itself ended runs wherever the primary is now.
+        // A statement that the proxy itself interrupted runs on whatever server is the primary now.
         let interrupted = error.code == INTERRUPTED;
         let primary_still =
             !interrupted && !self.probes_say(|snapshot| snapshot.writer != Some(server)).await?;
         let maintained = !interrupted && self.context.topology.get().is_maintained(server);
         if primary_still || maintained {
-            // It is the primary all the same, and nothing was executed: its word is the answer. Of a refused
-            // COMMIT the server has rolled all of it back.
+            // The server is still the primary, and executed nothing: its error is the answer. If it refused a
+            // COMMIT, it rolled back the whole transaction.
             self.state.journal = None;
             self.state.doubt_transaction();
             self.release_after_statement();
@@ -418,7 +424,7 @@ impl<R: Runtime> Session<R> {
             return self.replay(true).await;
         }
         self.connection_gone(role);
-        // The transaction cannot go on there, nor the session.
+        // Neither the transaction nor the held state can continue on another server.
         if let Some(held) = held {
             return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
         }
@@ -434,7 +440,7 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Whether the statement may have committed before the answer was lost.
+/// True if the statement may have committed before the answer was lost.
 fn may_end_transaction(request: Request) -> bool {
     let by_class = || {
         let effects = Effects::ENDS | Effects::COMMITS_IMPLICITLY | Effects::CALLS | Effects::LEAVES_UNKNOWN;

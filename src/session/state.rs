@@ -1,6 +1,6 @@
-//! What a session has become by its statements: what can be carried to another server
-//! connection, and what pins it to one. Fed by the OK packets' session trackers and by
-//! the class of each statement; the only owner of these facts.
+//! The session's state as its statements made it: what can be carried to another server connection, and what
+//! pins the session to one connection. Fed by the session trackers in OK packets and by the class of each
+//! statement. The only owner of these facts.
 
 mod answered;
 mod reading;
@@ -26,7 +26,7 @@ use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 /// A schema and a table.
 type Qualified = (Vec<u8>, Vec<u8>);
 
-/// Few sessions have any.
+/// The session's temporary tables. Few sessions have any.
 #[derive(Debug, Default)]
 struct TemporaryTables(HashSet<Qualified>);
 
@@ -37,96 +37,99 @@ use reading::Reading;
 pub use reading::readings_under;
 pub use variables::INSERT_ID;
 
-/// As an error spells it, without its schema.
+/// The name of a routine as an error spells it, without its schema.
 #[derive(Debug)]
 struct RoutineName(Vec<u8>);
 
-/// What an answer is the answer to.
+/// The context of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard {
-    /// From which of the session's servers.
+    /// The role of the connection that answered.
     pub role: Role,
     /// MySQL or MariaDB.
     pub flavor: Flavor,
-    /// The connection only reads.
+    /// True if the connection is in read-only mode.
     pub read_only: bool,
-    /// A change without a name is explained by the statement.
+    /// True if the statement explains a state change that is reported without a name.
     pub explained: bool,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct SessionState {
-    /// What another server connection can be given.
+    /// The state that can be restored on another server connection.
     pub carried: Rc<Carried>,
     /// The status that the client saw last.
     pub status: StatusFlags,
-    /// What keeps it on its connections.
+    /// What keeps the session on its connections.
     pub pins: Pins,
-    /// What `LAST_INSERT_ID()` answers.
+    /// What `LAST_INSERT_ID()` returns.
     pub insert_id: InsertIdCell,
     /// Statements prepared by the binary protocol.
     pub statements: ClientStatements,
     /// Statements prepared as text.
     pub text_statements: TextStatements,
-    /// What its open transaction on the primary did, as long as that can be run again.
+    /// The record of the open transaction on the primary, as long as the transaction can be replayed.
     pub journal: Option<Box<Journal>>,
-    /// What its reads must see.
+    /// The writes that the session's reads must see.
     pub written: Written,
-    /// The temporary tables that it has, as they were named.
+    /// The names of its temporary tables, where they are known.
     temporary_tables: Option<Box<TemporaryTables>>,
-    /// How its texts are to be read, as follows from the rest.
+    /// The lexer options for the session's texts, derived from the other fields.
     options: sql::Options,
-    /// What leaves that open.
+    /// What trackers reported about how servers read the texts, and what is unknown about that.
     reading: Reading,
-    /// The servers are MariaDB.
+    /// True if the servers are MariaDB.
     pub(super) of_mariadb: bool,
-    /// HANDLERs that were opened and not closed.
+    /// The number of HANDLERs that were opened and not closed.
     handlers: u16,
-    /// Named locks that were asked for and not given back, as often as that was.
+    /// The named locks that were requested and not released, once for each request.
     named_locks: Option<Vec<Vec<u8>>>,
-    /// What `ROW_COUNT()` answers.
+    /// What `ROW_COUNT()` returns.
     pub row_count: i64,
-    /// The last statement changed rows, so that `ROW_COUNT()` may be asked for.
+    /// True if the last statement changed rows, so that the client may ask for `ROW_COUNT()`.
     pub counted: bool,
-    /// The connection for this role has diagnostics of a statement that was not the last.
+    /// The role whose connection still has the diagnostics of an earlier statement than the last.
     pub stale_diagnostics: Option<Role>,
-    /// Where the last statement ran: for which role,
+    /// The role for which the last statement ran.
     pub last: Role,
-    /// and on which connection: its server, and its number there.
+    /// The connection on which the last statement ran: its server and its thread id there.
     pub last_connection: Option<(ServerId, u32)>,
-    /// The connection that knows the insert id, if only it does.
+    /// The connection that knows the insert id, if only this connection does.
     pub insert_connection: Option<(ServerId, u32)>,
-    /// The same for its diagnostics: on MariaDB SET leaves those of the statement before it, on both servers
-    /// COM_INIT_DB does.
+    /// The role whose connection has the current diagnostics. May differ from `last`: SET (on MariaDB) and
+    /// COM_INIT_DB (on both) keep the diagnostics of the statement before.
     diagnostics: Role,
+    /// The connection that has the current diagnostics.
     pub diagnostics_connection: Option<(ServerId, u32)>,
+    /// True if the last statement kept the diagnostics of the statement before it.
     pub kept_diagnostics: bool,
-    /// The last statement left warnings, or an error.
+    /// True if the last statement left warnings, or an error.
     pub left_diagnostics: bool,
-    /// Nothing was executed yet.
+    /// True if no statement was executed yet.
     pub is_new: bool,
-    /// It asks what its statements did: each is kept until the next comes.
+    /// True if the client asked for ROW_COUNT() or FOUND_ROWS(): each statement's connection is then kept
+    /// until the next statement.
     pub looks_back: bool,
-    /// The client itself changed what is tracked: it sees every tracker.
+    /// True if the client itself set session trackers: it then sees the reports of all trackers.
     pub tracks_all: bool,
-    /// It did so just now, on the connection in use.
+    /// True if the client set trackers just now, on the connection in use.
     pub trackers_changed: bool,
-    /// The transaction that is open on a replica has savepoints.
+    /// True if the transaction that is open on a replica has savepoints.
     reader_savepoint: bool,
-    /// A connection that should only read left that mode: it must not be used again.
+    /// True if a connection that should only read left read-only mode: it must not be used again.
     pub read_only_lost: bool,
-    /// The connection's character set changed, but nobody said yet to which collation.
+    /// True if the connection's character set changed, and its collation is not known yet.
     collation_untold: bool,
-    /// `timestamp` was set, but nobody said yet whether to a moment or to the clock.
+    /// True if `timestamp` was set, and it is not known yet whether to a moment or to the clock.
     timestamp_untold: bool,
-    /// Variables that only one of its connections knows.
+    /// The variables whose values only one of the session's connections knows.
     untold: UntoldVariables,
-    /// The routine that the answer under way said is not there.
+    /// The routine that the answer under way reported as missing.
     missing_routine: Option<Box<RoutineName>>,
-    /// Whether the transaction that `status` tells of is open indeed.
+    /// Whether the transaction that `status` shows is really open.
     over: TransactionDoubt,
-    /// What the answer under way has said so far.
+    /// What the answer under way has reported so far.
     pub answer: Answered,
     /// Where pins are counted.
     metrics: Option<std::sync::Arc<WorkerMetrics>>,
@@ -139,7 +142,7 @@ impl Default for SessionState {
 }
 
 impl SessionState {
-    /// At login.
+    /// Returns the state at login.
     pub fn new(
         schema: Option<&[u8]>,
         collation: u16,
@@ -188,20 +191,20 @@ impl SessionState {
         state
     }
 
-    /// After COM_RESET_CONNECTION: everything but the schema is as at login. (MySQL goes back to the
-    /// server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
+    /// Resets the state after COM_RESET_CONNECTION: everything but the schema is as at login. (MySQL resets
+    /// to the server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
     pub fn reset(&mut self, collation: u16) {
         let schema = self.carried.schema.clone();
         self.end_pins(Role::Writer);
         self.end_pins(Role::Reader);
         let written = std::mem::take(&mut self.written);
         *self = SessionState::new(schema.as_deref(), collation, self.metrics.take());
-        // What it wrote it may still ask for.
+        // The client may still read what it wrote.
         self.written = written;
     }
 
-    /// Whether a transaction on a replica must not end by a COMMIT: MariaDB's binary log has its savepoints, and so
-    /// a GTID of the replica's own where the account may write in spite of read_only.
+    /// True if a transaction on a replica must not end by a COMMIT: MariaDB writes its savepoints to the
+    /// binary log, and so a GTID of the replica's own if the account may write in spite of read_only.
     #[inline]
     pub fn must_not_commit(&self, role: Role, effects: Effects) -> bool {
         let ends = Effects::ENDS | Effects::COMMITS_IMPLICITLY;
@@ -212,12 +215,12 @@ impl SessionState {
             && self.pins.on(role).has(Pin::Transaction)
     }
 
-    /// Whether a transaction is open.
+    /// True if a transaction is open.
     pub fn in_transaction(&self) -> bool {
         self.status.contains(StatusFlags::IN_TRANS)
     }
 
-    /// What counts for the place of a statement.
+    /// Returns the facts that decide where a statement goes.
     pub fn facts(&self) -> SessionFacts {
         let transaction =
             [Role::Writer, Role::Reader].into_iter().find(|r| self.pins.on(*r).has(Pin::Transaction));
@@ -232,7 +235,8 @@ impl SessionState {
         }
     }
 
-    /// What goes with the connection to one of the servers, transaction and diagnostics aside, in words.
+    /// Returns, in words, what would be lost with the connection for this role, transaction and diagnostics
+    /// aside.
     pub fn held(&self, role: Role) -> Option<&'static str> {
         let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
         let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
@@ -240,12 +244,13 @@ impl SessionState {
         hard.or(untold).map(words).or_else(|| self.held_by_doubt(role))
     }
 
-    /// Warnings that the last statement left, where the server goes on saying so.
+    /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets; 0 on
+    /// MariaDB.
     pub fn warnings_of_mysql(&self) -> u16 {
         if self.of_mariadb { 0 } else { self.answer.warnings }
     }
 
-    /// Begins to hold something.
+    /// Pins the session to the connection for this role.
     pub fn pin(&mut self, role: Role, pin: Pin) {
         if let Some(metrics) = &self.metrics {
             self.pins.set(role, pin, &metrics.pins);
@@ -254,7 +259,7 @@ impl SessionState {
         }
     }
 
-    /// These do not hold any more.
+    /// Removes these pins.
     pub fn unpin(&mut self, role: Role, pins: PinSet) {
         if pins.has(Pin::UserVariable) {
             self.untold.clear(role, Whose::User);
@@ -277,9 +282,9 @@ impl SessionState {
         }
     }
 
-    /// The connection to one of the servers is gone, and with it what it held.
+    /// Forgets the state that was lost with the connection for this role.
     pub fn lost_connection(&mut self, role: Role) {
-        // Begun in a text whose answer broke off, one is open without the pin.
+        // A transaction that began in a text whose answer broke off is open without a pin.
         let elsewhere = !self.transaction_elsewhere(role).is_empty();
         if self.pins.on(role).has(Pin::Transaction) || !elsewhere {
             self.rolled_back();
@@ -294,8 +299,9 @@ impl SessionState {
         self.forget_what_nobody_holds();
     }
 
-    /// The status flags of a transaction that is open on the session's other server: one that only reads while the
-    /// primary is asked for a named lock, or any while a replica's cursor is read.
+    /// Returns the status flags of a transaction that is open on the session's other server: a read-only
+    /// transaction while the primary is asked for a named lock, or any transaction while a replica's cursor
+    /// is read.
     pub fn transaction_elsewhere(&self, role: Role) -> StatusFlags {
         match role {
             Role::Writer if self.pins.on(Role::Reader).has(Pin::Transaction) => {
@@ -306,13 +312,13 @@ impl SessionState {
         }
     }
 
-    /// The server rolled the transaction back of its own accord.
+    /// Notes that the transaction was rolled back.
     pub fn rolled_back(&mut self) {
         self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
     }
 
-    /// Another statement begins: what was left of the one before is not to be asked for any more, unless this
-    /// one asks.
+    /// Notes that another statement begins. The results of the statement before can no longer be asked for,
+    /// unless this statement asks for them.
     #[inline]
     pub fn begins(&mut self, class: &StatementClass) {
         self.answer = Answered::default();
@@ -328,8 +334,8 @@ impl SessionState {
         }
     }
 
-    /// A statement that does not ask what the last one did is done: nobody can ask for what was before it. Where
-    /// it did not run that is still there, though.
+    /// Forgets the diagnostics of earlier statements, because a new statement replaced them. The connection
+    /// on which it did not run still has the old ones: notes them as stale.
     fn forget_diagnostics(&mut self, role: Role) {
         let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
         if self.pins.on(other).has(Pin::Warnings) {
@@ -342,8 +348,7 @@ impl SessionState {
         }
     }
 
-    /// A statement is about to be sent there: what it may leave is held from now on. Returns what was not held
-    /// before.
+    /// Pins what a statement may leave on the connection, before it is sent. Returns the pins that are new.
     pub fn sends(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) -> PinSet {
         const LEAVES: [(Effects, Pin); 13] = [
             (Effects::SETS_USER_VARIABLES, Pin::UserVariable),
@@ -380,7 +385,7 @@ impl SessionState {
             }
             if class.effects.contains(Effects::CREATES_TEMPORARY) {
                 let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
-                // Without a name it is never seen to go: the pin stays.
+                // A table without a known name is never seen to be dropped: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
                 let TemporaryTables(names) = &mut **self.temporary_tables.get_or_insert_default();
                 names.insert(if names.len() < statement_effects::MOST_NAMES {
@@ -393,7 +398,7 @@ impl SessionState {
         self.pins.on(role).without(before)
     }
 
-    /// The statement that ran there has its answer.
+    /// Updates the state after the answer to a statement that ran on the connection for this role.
     pub fn done(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>, sent: PinSet) {
         self.last = role;
         self.is_new = false;
@@ -406,7 +411,8 @@ impl SessionState {
         };
         let mut answered = self.answer;
         if let Some(name) = self.missing_routine.take() {
-            // Named in the text itself it is missed before anything runs; else a routine that ran named it.
+            // If the text itself names the missing routine, the statement failed before anything ran.
+            // Otherwise a routine that ran named it.
             answered.not_parsed |= text.is_some_and(|text| mentions(text, &name.0));
         }
         let in_parts =
@@ -417,14 +423,15 @@ impl SessionState {
             in_parts
         });
         if answered.failed && !in_parts {
-            // It is done as a whole or not at all.
+            // Such a statement is executed as a whole or not at all.
             self.unpin(role, sent);
         }
         self.doubt(role, class.effects, text);
         if class.effects.contains(Effects::SETS_USER_VARIABLES) && self.pins.on(role).has(Pin::UserVariable) {
             self.set_user_variables(text);
         }
-        // An ERR packet has no status flags; those of before may be of the other server's transaction.
+        // An ERR packet has no status flags. The earlier flags may be about a transaction on the other
+        // server.
         let known = self.pins.on(role).has(Pin::Transaction) || self.transaction_elsewhere(role).is_empty();
         if self.in_transaction() && (known || !self.answer.failed) {
             self.pin(role, Pin::Transaction);
@@ -434,7 +441,7 @@ impl SessionState {
         }
         let quiet = answered.warnings == 0 && !answered.failed;
         let sets = class.effects.contains(Effects::SETS_STATE) && (self.of_mariadb || text.is_none());
-        // So does COM_STMT_PREPARE on MariaDB.
+        // On MariaDB, COM_STMT_PREPARE keeps the diagnostics, too.
         let prepares = class.reason == ClassReason::TextPrepared && class.effects.is_empty();
         let sets = sets || (prepares && self.of_mariadb);
         self.kept_diagnostics = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
@@ -452,14 +459,15 @@ impl SessionState {
         self.note_effects(role, class, text);
     }
 
-    /// The answer is ER_SP_DOES_NOT_EXIST with this text: `FUNCTION schema.name does not exist`.
+    /// Notes the missing routine in the text of an ER_SP_DOES_NOT_EXIST: `FUNCTION schema.name does not
+    /// exist`.
     pub fn lacks_routine(&mut self, message: &[u8]) {
         let name = message.split(|b| *b == b' ').nth(1).unwrap_or_default();
         let name = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
         self.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
     }
 
-    /// An OK packet, or the end of a result set.
+    /// Notes an OK packet, or the end of a result set.
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard) {
         let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
@@ -477,7 +485,7 @@ impl SessionState {
             Rc::make_mut(&mut self.carried).autocommit = autocommit;
         }
         if ok.last_insert_id != 0 {
-            // Only the server knows whether this is what LAST_INSERT_ID() answers.
+            // Only the server knows whether this is what LAST_INSERT_ID() returns.
             self.insert_id.set(InsertId::OnConnection);
         }
         if !ok.state.is_empty() {
@@ -499,7 +507,7 @@ impl SessionState {
             }
             StateChange::SystemVariable { name: b"last_gtid", value } => self.wrote(value, heard.flavor),
             StateChange::Gtids(set) => self.wrote(set, heard.flavor),
-            // What a server reports of its own accord does not tell what else changed.
+            // Servers report these variables unasked, so they do not explain a change without a name.
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
@@ -518,7 +526,8 @@ impl SessionState {
             // SET NAMES reports client, connection and results together.
             Rc::make_mut(&mut self.carried).set_names(parts == 3 && !collation);
         }
-        // A change of the former brings a change of the latter that is not always reported.
+        // A change of `character_set_connection` also changes `collation_connection`, which is not always
+        // reported.
         if collation {
             self.collation_untold = false;
         } else if charset {
@@ -533,7 +542,7 @@ impl SessionState {
         }
     }
 
-    /// A write of the session has this GTID: its reads must see it from now on.
+    /// Notes the GTID of a write of the session: its reads must see the write from now on.
     pub(super) fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
         match &mut self.written {
             Written::These(set) => {
@@ -552,13 +561,14 @@ impl SessionState {
         }
     }
 
-    /// Whether `learn` has something to find out.
+    /// True if `learn` has something to find out.
     #[inline]
     pub fn wants_text(&self) -> bool {
         self.collation_untold || self.timestamp_untold
     }
 
-    /// The text that was just executed changed the character set, or the clock; None: it cannot be looked at.
+    /// Finds out what the text that was just executed did to the character set or the clock. None: there is
+    /// no text to look at.
     pub fn learn(&mut self, role: Role, text: Option<&[u8]>) {
         use sql::set_names::{Collation, collation};
         if std::mem::take(&mut self.timestamp_untold) {

@@ -1,6 +1,6 @@
-//! The client's prepared statements: its ids, the texts behind them, and the packets that
-//! name them, which are written anew for the server connection that they go to.
-//! Source: "COM_STMT_EXECUTE" in MySQL's internals, "COM_STMT_BULK_EXECUTE" in MariaDB's.
+//! The client's prepared statements: its ids, the texts behind them, and the packets that name them, which
+//! are rewritten for the server connection that they go to. Source: "COM_STMT_EXECUTE" in MySQL's internals,
+//! "COM_STMT_BULK_EXECUTE" in MariaDB's.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,57 +15,60 @@ use crate::wire::{
     Command, Execute, MAX_PAYLOAD, PacketHeader, ProtocolError, Types, bulk_types, flag_types,
 };
 
-/// The answer to COM_STMT_PREPARE says nothing of the session.
+/// The class of COM_STMT_PREPARE, whose answer says nothing about the session.
 pub(super) const PREPARED: StatementClass = StatementClass {
     kind: StatementKind::Session,
     effects: Effects::empty(),
     reason: ClassReason::TextPrepared,
 };
 
-/// "The statement that was prepared last" (MariaDB), for clients that do not wait for its id.
+/// The id that means "the statement that was prepared last" (MariaDB), for clients that do not wait for an
+/// id.
 const LAST_PREPARED: u32 = u32::MAX;
 
-/// One statement of a client.
+/// One prepared statement of a client.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What it is, on whatever connection.
+    /// The prepared text, independent of any connection.
     pub text: Rc<PreparedText>,
-    /// What it does.
+    /// The class of the text.
     pub class: StatementClass,
-    /// Its parameters.
+    /// The number of its parameters.
     pub params: u16,
-    /// The parameter types that the client gave last.
+    /// The parameter types that the client sent last.
     pub types: Option<Rc<[u8]>>,
-    /// Where it has an open cursor.
+    /// The role whose connection has its open cursor.
     pub cursor: Option<Role>,
-    /// Where parameters were sent in advance.
+    /// The role whose connection has its long data (COM_STMT_SEND_LONG_DATA).
     pub long_data: Option<Role>,
 }
 
 impl Prepared {
-    /// It has a cursor, or parameters sent in advance.
+    /// True if the statement has an open cursor or long data.
     fn is_busy(&self) -> bool {
         self.cursor.is_some() || self.long_data.is_some()
     }
 }
 
-/// Open statements of a session: as many as a server has in all unless it was told otherwise (max_prepared_stmt_count).
+/// The most open statements of a session: as many as a whole server allows by default
+/// (max_prepared_stmt_count).
 pub const MOST: usize = 16_382;
 
-/// Their texts. Servers count no bytes, but give up what is prepared on them with each connection; a session does not.
+/// The most bytes of their texts and parameter types. Servers do not count bytes, but they drop their
+/// prepared statements with each connection; a session keeps its own.
 const MOST_BYTES: usize = 64 << 20;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct ClientStatements {
     open: HashMap<u32, Prepared>,
-    /// Of their texts and parameter types, together.
+    /// The bytes of their texts and parameter types together.
     bytes: u32,
     last: u32,
 }
 
 impl ClientStatements {
-    /// The id that the next statement gets.
+    /// Returns the id that the next statement gets.
     pub fn next_id(&self) -> u32 {
         match self.last.wrapping_add(1) {
             0 | LAST_PREPARED => 1,
@@ -73,7 +76,7 @@ impl ClientStatements {
         }
     }
 
-    /// Whether one more text of this length is within what a session may keep.
+    /// True if the session may keep one more text of this length.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.open.len() < MOST && self.has_bytes(bytes)
     }
@@ -82,34 +85,34 @@ impl ClientStatements {
         self.bytes as usize + bytes <= MOST_BYTES
     }
 
-    /// A statement was prepared under `next_id`.
+    /// Adds a statement under `next_id`.
     pub fn insert(&mut self, prepared: Prepared) {
         self.last = self.next_id();
         self.bytes = self.bytes.saturating_add(bytes_of(&prepared));
         self.open.insert(self.last, prepared);
     }
 
-    /// The id that a client's packet means.
+    /// Returns the id that a client's packet means.
     #[inline]
     pub fn meant(&self, id: u32) -> u32 {
         if id == LAST_PREPARED { self.last } else { id }
     }
 
-    /// The statement of an id.
+    /// Returns the statement that a client's packet means by this id.
     #[inline]
     pub fn get(&mut self, id: u32) -> Option<&mut Prepared> {
         let id = self.meant(id);
         self.open.get_mut(&id)
     }
 
-    /// The same, to look at.
+    /// Returns the statement with this id, to read. Does not resolve `LAST_PREPARED`.
     #[inline]
     pub fn peek(&self, id: u32) -> Option<&Prepared> {
         self.open.get(&id)
     }
 
-    /// Keeps the parameter types that an execute gave, if the session has room for them; without them the next
-    /// execute has to give them again.
+    /// Keeps the parameter types that an execute sent, if the session has room for them. Otherwise the next
+    /// execute has to send them again.
     pub fn keep_types(&mut self, id: u32, types: &[u8], memory: &MemoryBudget) {
         let Some(before) = self.open.get(&id).map(|p| p.types.as_ref().map_or(0, |types| types.len())) else {
             return;
@@ -124,7 +127,7 @@ impl ClientStatements {
         }
     }
 
-    /// COM_STMT_CLOSE.
+    /// Removes a statement, for COM_STMT_CLOSE.
     pub fn remove(&mut self, id: u32) -> Option<Prepared> {
         let id = self.meant(id);
         let closed = self.open.remove(&id)?;
@@ -132,29 +135,29 @@ impl ClientStatements {
         Some(closed)
     }
 
-    /// Whether another statement of the client with the same text is in the middle of something: it and this one
-    /// cannot be one statement on a server.
+    /// True if another statement of the client with the same text has a cursor or long data: the two cannot
+    /// share one statement on a server.
     pub fn collides(&self, id: u32) -> bool {
         let Some(mine) = self.open.get(&id) else { return false };
         self.open.iter().any(|(other, p)| *other != id && p.text.id == mine.text.id && p.is_busy())
     }
 
-    /// Whether a statement of this text is in the middle of something.
+    /// True if a statement with this text has a cursor or long data.
     pub fn is_busy(&self, text: u64) -> bool {
         self.open.values().any(|p| p.text.id == text && p.is_busy())
     }
 
-    /// Whether any statement has an open cursor there.
+    /// True if any statement has an open cursor on the connection for this role.
     pub fn has_cursor(&self, role: Role) -> bool {
         self.open.values().any(|p| p.cursor == Some(role))
     }
 
-    /// Whether any statement waits for its execute with parameters sent in advance.
+    /// True if any statement has long data on the connection for this role.
     pub fn has_long_data(&self, role: Role) -> bool {
         self.open.values().any(|p| p.long_data == Some(role))
     }
 
-    /// A connection is gone, with its cursors, and what was sent in advance.
+    /// Forgets the cursors and the long data of a lost connection.
     pub fn lost_connection(&mut self, role: Role) {
         for prepared in self.open.values_mut() {
             prepared.cursor = prepared.cursor.filter(|r| *r != role);
@@ -163,29 +166,30 @@ impl ClientStatements {
     }
 }
 
-/// What its text and the types of its parameters take: each was in one packet, so that this is exact.
+/// Returns the bytes of the text and of the parameter types. Each came in one packet, so the number is exact.
 fn bytes_of(prepared: &Prepared) -> u32 {
     let types = prepared.types.as_ref().map_or(0, |types| types.len());
     (prepared.text.text.len() + types).try_into().unwrap_or(u32::MAX)
 }
 
-/// One text, as it is read under different circumstances.
+/// The prepared texts with the same bytes, read under different session states.
 type Known = Vec<Weak<PreparedText>>;
 
-/// Texts that nobody has any more take at most so many bytes.
+/// Unused texts take at most this many bytes before they are dropped.
 const MOST_FRESH: usize = 16 << 20;
 
-/// The texts that are prepared in a worker, each once.
+/// The texts that are prepared in a worker. Sessions with the same text and state share one.
 #[derive(Debug, Default)]
 pub struct Texts {
     by_text: RefCell<HashMap<Arc<[u8]>, Known>>,
     ids: std::cell::Cell<u64>,
-    /// Bytes of the texts that came since those were let go that nobody has any more.
+    /// The bytes of the texts that were added since unused texts were last dropped.
     fresh: std::cell::Cell<usize>,
 }
 
 impl Texts {
-    /// The one for this text of up to `MAX_READ` bytes, read as a session of this state has it read.
+    /// Returns the shared text for these bytes (up to `MAX_READ`), as servers read it for a session with this
+    /// state.
     pub fn get(&self, text: &[u8], under: &Rc<Carried>) -> Rc<PreparedText> {
         let mut all = self.by_text.borrow_mut();
         let alike = all.get(text).and_then(|list| {
@@ -196,7 +200,7 @@ impl Texts {
         }
         let text: Arc<[u8]> = text.into();
         let new = self.new_text(text.clone(), under);
-        // Those that nobody has any more go now and then, all at once.
+        // Drops all unused texts at once, now and then.
         self.fresh.set(self.fresh.get().saturating_add(text.len()));
         if self.ids.get().is_multiple_of(1024) || self.fresh.get() > MOST_FRESH {
             self.fresh.set(0);
@@ -209,7 +213,7 @@ impl Texts {
     }
 }
 
-/// Drops the texts that nobody has any more.
+/// Drops the texts that no session uses any more.
 fn retain_used(all: &mut HashMap<Arc<[u8]>, Known>) {
     all.retain(|_, list| {
         list.retain(|known| known.strong_count() > 0);
@@ -218,25 +222,26 @@ fn retain_used(all: &mut HashMap<Arc<[u8]>, Known>) {
 }
 
 impl Texts {
-    /// Drops the texts that nobody has any more.
+    /// Drops the texts that no session uses any more.
     pub fn sweep(&self) {
         self.fresh.set(0);
         retain_used(&mut self.by_text.borrow_mut());
     }
 
-    /// The same text, shared with nobody.
+    /// Returns the same text, shared with no other statement.
     pub fn alone(&self, text: &PreparedText) -> Rc<PreparedText> {
         self.new_text(text.text.clone(), &text.under)
     }
 
-    /// A text that is shared with nobody: to compare a long one with others would take the worker too long.
+    /// Returns a text that no other statement shares. Also used for long texts, because comparing them would
+    /// take the worker too long.
     pub fn new_text(&self, text: Arc<[u8]>, under: &Rc<Carried>) -> Rc<PreparedText> {
         self.ids.set(self.ids.get() + 1);
         Rc::new(PreparedText { id: self.ids.get(), text, under: under.clone() })
     }
 }
 
-/// The parameter types in the payload of COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE. `attributes`:
+/// Returns the parameter types in the payload of COM_STMT_EXECUTE or COM_STMT_BULK_EXECUTE. `attributes`:
 /// CLIENT_QUERY_ATTRIBUTES is on.
 #[inline]
 pub fn types_in(
@@ -251,7 +256,8 @@ pub fn types_in(
     }
 }
 
-/// A text with a plain string in place of its one question mark.
+/// Returns the text with a plain string in place of its question mark. Returns None if the string is not
+/// plain, or the text does not have exactly one question mark.
 pub fn with_string(text: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     let plain = |b: &u8| (b.is_ascii_graphic() || *b == b' ') && !matches!(b, b'\'' | b'"' | b'\\');
     let mut parts = text.split(|b| *b == b'?');
@@ -259,8 +265,8 @@ pub fn with_string(text: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     (value.iter().all(plain) && parts.next().is_none()).then(|| [before, b"'", value, b"'", behind].concat())
 }
 
-/// A packet with the types of the execute before put in, at the offset that was told. None: it would be too
-/// large for one packet.
+/// Returns the packet with the types of an earlier execute inserted at `at`, the offset that the parser
+/// returned. Returns None if the packet would be too large.
 pub fn with_types(packet: &[u8], at: usize, types: &[u8], bulk: bool) -> Option<Vec<u8>> {
     let header = PacketHeader::parse(packet)?;
     let payload = packet.get(PacketHeader::LEN..header.total())?;

@@ -1,5 +1,5 @@
-//! A look at statement texts before they go: what they are, what a replica port refuses,
-//! and KILL, which means sessions of this proxy.
+//! Checks statement texts before they are sent: classifies them, refuses what a replica port does not allow,
+//! and handles KILL, which means sessions of this proxy.
 
 use super::acquire::StatementError;
 use super::aside::{Look, one_class};
@@ -16,18 +16,20 @@ use crate::sql::{self, ClassReason, Effects, MAX_READ, Readings, StatementClass,
 use crate::telemetry::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
-/// `SHOW STATUS LIKE 'last_query_cost'`, which is kept where the last statement ran, as FOUND_ROWS() is.
+/// The class of `SHOW STATUS LIKE 'last_query_cost'`. Like FOUND_ROWS(), the value is on the connection where
+/// the last statement ran.
 const QUERY_COST: StatementClass = StatementClass {
     kind: StatementKind::Session,
     effects: Effects::READS_FOUND_ROWS,
     reason: ClassReason::LooksBack,
 };
 
-/// Longer texts than [`MAX_READ`] are not cut into statements: the statement …
+/// Why a replica port refuses several statements in a text longer than [`MAX_READ`], which is not cut into
+/// statements: the statement …
 const LONG_AND_SEVERAL: &str = "stands among others in a text of more than 128 KiB";
 
 impl<R: Runtime> Session<R> {
-    /// What is wrong with a text before it is looked at, if anything is.
+    /// Returns the reason to refuse a text before it is parsed, if there is one.
     fn unfit(&self, request: &Request, whole: bool) -> Option<Failure> {
         let prepares = request.command == Command::StmtPrepare;
         match self.port {
@@ -43,19 +45,22 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether the session may keep one more statement of this length: within its own limits and the memory budget.
+    /// True if the session may keep one more statement of this length, by its own limits and the memory
+    /// budget.
     fn may_keep(&self, bytes: usize) -> bool {
         self.state.statements.has_room(bytes) && self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
-    /// The same of a text that PREPARE keeps; how many of them a session keeps is `leaves`' to say.
+    /// True if the memory budget allows a text that PREPARE keeps. `leaves` limits how many such texts a
+    /// session keeps.
     pub(super) fn may_keep_text(&self, bytes: usize) -> bool {
         self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
-    /// COM_QUERY and COM_STMT_PREPARE.
+    /// Handles COM_QUERY and COM_STMT_PREPARE.
     pub(super) async fn text(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
-        // Only a whole text can be judged, and only one that is kept can be prepared elsewhere.
+        // The guard of a replica port needs the whole text, and so does COM_STMT_PREPARE: only a text that is
+        // kept can be prepared on other connections.
         let needed = self.port == Port::Replica || request.command == Command::StmtPrepare;
         let whole = !needed || request.whole || Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await?;
         if let Some(failure) = self.unfit(request, whole) {
@@ -65,7 +70,7 @@ impl<R: Runtime> Session<R> {
             request.command == Command::Query && self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let text = match query_text(request.arguments(buf), attributes) {
             Ok(text) => text,
-            // Attributes longer than a buffer: what stands behind them is not there yet.
+            // The query attributes are longer than a buffer: the text behind them is not read yet.
             Err(_) if !request.whole => &[],
             Err(_) => {
                 let failure = Failure::Malformed("query attributes");
@@ -74,7 +79,7 @@ impl<R: Runtime> Session<R> {
                 );
             }
         };
-        // Behind the text nothing follows.
+        // The text is the last part of the packet.
         let end = request.header.total().min(buf.len());
         let place = end.saturating_sub(text.len())..end;
         let short = text.len() <= MAX_READ;
@@ -87,7 +92,8 @@ impl<R: Runtime> Session<R> {
         if let Verdict::Refused(reason) = look.verdict {
             let options = self.state.sql_options();
             if request.command == Command::Query && short && sets_read_write(text, options) {
-                // Pools say so to every connection that they take. On a replica it changes nothing, and so here.
+                // Connection pools send this to every connection that they hand out. It changes nothing on a
+                // replica, and nothing here.
                 Box::pin(self.skip(buf, *request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
@@ -125,19 +131,20 @@ impl<R: Runtime> Session<R> {
         self.forward(buf, request).await
     }
 
-    /// Every way in which the servers that are known may read a text of the session.
+    /// Returns every way in which the known servers may read a text of the session.
     #[inline]
     pub(super) fn readings(&self) -> Readings {
         self.state.readings(self.context.topology.modes())
     }
 
-    /// What the guard of replica ports says of a text, read in every way in which servers may read it.
+    /// Returns the verdict of the replica port's guard on a text, read in every way in which servers may read
+    /// it.
     pub(super) fn judge(&self, text: &[u8]) -> Verdict {
         self.judge_as(text, self.readings(), &self.state.carried)
     }
 
-    /// The same of a text that was prepared under this state, if there is more than the one way to read it that it
-    /// was judged in then.
+    /// Returns the guard's verdict on a text that was prepared under this state. The guard judged the text at
+    /// its prepare, so it judges again only if there is more than one way to read the text.
     pub(super) fn judge_prepared(&self, text: &[u8], under: &Carried) -> Verdict {
         let readings = readings_under(under, self.context.topology.modes());
         match readings.of(text).nth(1) {
@@ -153,7 +160,7 @@ impl<R: Runtime> Session<R> {
         check_calls(text, readings, &Calls { schema, routines: &**routines })
     }
 
-    /// Judges a text again if a server came meanwhile that may read it in another way.
+    /// Judges a text again if a server that may read it differently appeared since the last judgement.
     pub(super) fn judge_again(&self, buf: &Buf, request: &Request) -> Result<(), StatementError> {
         let (piece, modes) = (self.handle.piece.get(), self.context.topology.modes());
         let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
@@ -174,13 +181,14 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// What a text is and does. One that is something else by another way to read it is not understood.
+    /// Returns the class of a text. If different ways to read the text give different classes, the text
+    /// counts as not understood.
     pub(super) fn class_of_text(&self, text: &[u8]) -> StatementClass {
         let schema = self.state.carried.schema.as_deref();
         one_class(self.readings().of(text).map(|options| self.context.classify(text, options, schema)))
     }
 
-    /// The same where the shape of the text does not say it.
+    /// Refines the class of a text whose shape alone does not determine it.
     pub(super) fn class_looked_into(&self, text: &[u8], class: StatementClass) -> StatementClass {
         if class.effects.contains(Effects::EXECUTES) {
             return self.executed(text, class);
@@ -189,7 +197,7 @@ impl<R: Runtime> Session<R> {
         if asks { QUERY_COST } else { class }
     }
 
-    /// EXECUTE is what the statement is that was prepared as text under that name.
+    /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name.
     fn executed(&self, text: &[u8], class: StatementClass) -> StatementClass {
         let options = self.state.sql_options();
         let known = crate::sql::parts::executed(text, options).and_then(|name| {
@@ -200,7 +208,7 @@ impl<R: Runtime> Session<R> {
                 let inner = self.context.classify(text, options, self.state.carried.schema.as_deref());
                 let own =
                     (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
-                // What the EXECUTE says is nearer than what was prepared.
+                // A consistency hint on the EXECUTE overrides a hint in the prepared text.
                 let levels = Effects::HINT_LEVELS;
                 let weaker = if own.intersects(levels) { levels } else { Effects::empty() };
                 let effects = (inner.effects - weaker) | own;
@@ -215,7 +223,7 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// `SET SESSION TRANSACTION READ WRITE`, alone.
+/// True if the text is `SET SESSION TRANSACTION READ WRITE` and nothing else.
 fn sets_read_write(text: &[u8], options: sql::Options) -> bool {
     let mut lexer = sql::Lexer::new(text, options);
     let mut says = |words: &[&str]| {
@@ -227,7 +235,7 @@ fn sets_read_write(text: &[u8], options: sql::Options) -> bool {
         && lexer.next_significant().is_none()
 }
 
-/// A cheap first look: `KILL` behind white space and comments.
+/// True if the text may be a KILL behind white space and comments: a cheap first check.
 fn begins_like_kill(text: &[u8]) -> bool {
     let begin = text.iter().find(|b| !b.is_ascii_whitespace());
     matches!(begin, Some(b'k' | b'K' | b'/' | b'#' | b'-'))

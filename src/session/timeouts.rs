@@ -1,6 +1,6 @@
-//! What a session may make others wait for: a login, a silence, the rest of a command, an answer that is read. No session
-//! has a timer: the worker's tick looks at all of them once a second, so that limits are kept to a second or two, and a
-//! statement whose client does not stall costs nothing.
+//! Time limits for clients: for the login, for silence between commands, for the rest of a command, and for
+//! reading an answer. No session has a timer. Instead, the worker's tick checks all sessions once a second.
+//! So limits are accurate to a second or two, and a statement whose client does not stall costs nothing.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -25,12 +25,12 @@ pub enum Side {
 #[derive(Debug, Clone, Copy)]
 pub struct Stall {
     side: Side,
-    /// The worker's second of the wait's begin, or of the last progress.
+    /// The worker's second in which the wait began or last made progress.
     since: u32,
 }
 
 impl Stall {
-    /// A wait that begins, or has just come further.
+    /// Returns a wait that begins now, or has just made progress.
     pub fn since(side: Side, tick: &Cell<u32>) -> Self {
         Stall { side, since: tick.get() }
     }
@@ -44,8 +44,9 @@ impl Stall {
     }
 }
 
-/// Runs `work`, which waits for the client, until one of the bits in `ending` is raised. From the first wait on the tick
-/// counts; `Signals::STALLED` is raised once the client's time is over.
+/// Runs `work`, which waits for the client, until one of the bits in `ending` is raised, or
+/// `Signals::STALLED`. The client's time starts when `work` first has to wait; once it is over, the tick
+/// raises `Signals::STALLED`.
 pub async fn or_stalled<F: Future>(
     handle: &Handle,
     tick: &Cell<u32>,
@@ -75,7 +76,7 @@ pub async fn or_stalled<F: Future>(
 }
 
 impl<R: Runtime> Context<R> {
-    /// Raises what is over. To be called once a second.
+    /// Raises a signal for each session that has reached a limit. Must be called once a second.
     pub fn every_second(&self) {
         let now = self.tick.get().wrapping_add(1);
         self.tick.set(now);

@@ -1,22 +1,22 @@
-//! Variables whose values only one server connection knows: what keeps a session there, and
-//! when it has an end, since a later literal tells all there is to know.
+//! Variables whose values only one server connection knows. They pin the session to that connection until a
+//! later statement assigns a literal, which makes the value known.
 
 use crate::routing::{PerRole, Role};
 use crate::sql::parts::Name;
 
-/// More of them than this are not told apart.
+/// At most this many names are kept; further variables count as nameless.
 const MAX_NAMES: usize = 64;
 
-/// See the module.
+/// The variables of one kind whose values only one connection knows.
 #[derive(Debug, Default)]
 pub struct Untold {
     names: Vec<Name>,
-    /// Others, of which nobody knows the names.
+    /// True if there are further variables, with unknown names.
     nameless: bool,
 }
 
 impl Untold {
-    /// This one, too.
+    /// Adds a variable.
     pub fn add(&mut self, name: &[u8]) {
         if self.names.len() >= MAX_NAMES {
             self.nameless = true;
@@ -25,44 +25,44 @@ impl Untold {
         }
     }
 
-    /// Some.
+    /// Adds variables with unknown names.
     pub fn add_nameless(&mut self) {
         self.nameless = true;
     }
 
-    /// The value of this one is known again. True: it was the last.
+    /// Removes a variable, because its value is known again. Returns true if it was the last.
     pub fn settle(&mut self, name: &[u8]) -> bool {
         let before = self.names.len();
         self.names.retain(|known| known != name);
         before > 0 && self.names.is_empty() && !self.nameless
     }
 
-    /// Their names; None: some have none.
+    /// Returns the names; None if some names are unknown.
     pub fn names(&self) -> Option<&[Name]> {
         (!self.nameless).then_some(&self.names)
     }
 
-    /// None any more.
+    /// Removes all variables.
     pub fn clear(&mut self) {
         *self = Untold::default();
     }
 }
 
-/// Those of a session; nothing for the most of them, which have none.
+/// The unreported variables of a session; None inside for most sessions, which have no such variables.
 #[derive(Debug, Default)]
 pub struct UntoldVariables(Option<Box<PerRole<[Untold; 2]>>>);
 
-/// Which variables.
+/// The kind of variable.
 #[derive(Debug, Clone, Copy)]
 pub enum Whose {
-    /// The server's.
+    /// System variables.
     System,
-    /// The user's.
+    /// User variables.
     User,
 }
 
 impl UntoldVariables {
-    /// Those that only the connection for this role knows.
+    /// Returns the variables whose values only the connection for this role knows.
     pub fn on(&mut self, role: Role, whose: Whose) -> &mut Untold {
         let [system, user] = self.0.get_or_insert_default().of_mut(role);
         match whose {
@@ -71,7 +71,8 @@ impl UntoldVariables {
         }
     }
 
-    /// The value of this one is known again. Returns where it was the last.
+    /// Removes a variable, because its value is known again. Returns the roles on whose connection it was the
+    /// last.
     pub fn settle(&mut self, whose: Whose, name: &[u8]) -> impl Iterator<Item = Role> + use<> {
         let known = self.0.is_some();
         let mut last = |role| known && self.on(role, whose).settle(name);
@@ -79,7 +80,7 @@ impl UntoldVariables {
         both.into_iter().filter(|(_, last)| *last).map(|(role, _)| role)
     }
 
-    /// None any more on that connection.
+    /// Removes all variables of this kind on the connection for this role.
     pub fn clear(&mut self, role: Role, whose: Whose) {
         if self.0.is_some() {
             self.on(role, whose).clear();

@@ -1,4 +1,4 @@
-//! What an answer came to, and what an error leaves open.
+//! The result of an answer, and what an ERR packet leaves unknown.
 
 use super::super::refusals::may_undo;
 use super::SessionState;
@@ -6,42 +6,43 @@ use crate::routing::Role;
 use crate::sql::Effects;
 use crate::telemetry::Pin;
 
-/// What an answer said.
+/// What the answer to a statement reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Answered {
-    /// It ended with an ERR packet.
+    /// True if the answer ended with an ERR packet.
     pub failed: bool,
-    /// That said that the account has no right to it.
+    /// True if the error said that the account lacks a privilege.
     pub denied: bool,
-    /// That said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
+    /// True if the error said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
     pub not_parsed: bool,
-    /// That said that the parameters of an execute are wrong (ER_WRONG_ARGUMENTS, ER_MALFORMED_PACKET): the server may
-    /// not have taken their types.
+    /// True if the error said that the parameters of an execute are wrong (ER_WRONG_ARGUMENTS,
+    /// ER_MALFORMED_PACKET): the server may not have taken their types.
     pub wrong_parameters: bool,
-    /// It was killed on the way (ER_QUERY_INTERRUPTED): what it did by then, no tracker tells.
+    /// True if the statement was killed (ER_QUERY_INTERRUPTED): no tracker reports what it did before that.
     pub interrupted: bool,
-    /// So many of its results are there, or more.
+    /// The number of results so far; at the type's maximum, there may be more.
     pub results: u16,
-    /// So many rows its last result changed.
+    /// The number of rows that the last result changed.
     pub affected: u64,
-    /// Its last result had rows.
+    /// True if the last result had rows.
     pub rows: bool,
-    /// It opened a cursor.
+    /// True if the statement opened a cursor.
     pub cursor: bool,
-    /// Warnings of its last result.
+    /// The number of warnings of the last result.
     pub warnings: u16,
-    /// The character set changed.
+    /// True if the character set changed.
     pub charset: bool,
-    /// A tracker said what it is.
+    /// True if a tracker reported a character set.
     pub charset_told: bool,
-    /// By the end of its connection.
+    /// True if the error also ended the connection.
     pub ended: bool,
-    /// The client has all of it: the sequence id of what it gets next, if that belongs to the same text.
+    /// Set once the client has the whole answer: the sequence id of its next packet, if more of the same text
+    /// follows.
     pub next_seq: Option<u8>,
 }
 
 impl Answered {
-    /// It ended with an ERR packet of this code.
+    /// Notes that the answer ended with an ERR packet with this code.
     pub fn note_failure(&mut self, code: u16) {
         self.failed = true;
         self.interrupted = code == 1317;
@@ -50,20 +51,21 @@ impl Answered {
     }
 }
 
-/// An ERR packet has no status flags: what became of the transaction that was open, only the next answer tells.
+/// The doubt about the open transaction after an ERR packet, which has no status flags. Only the next answer
+/// resolves it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum TransactionDoubt {
-    /// It is as the status says.
+    /// The transaction is as the status says.
     #[default]
     No,
-    /// Perhaps it was rolled back.
+    /// The transaction may have been rolled back.
     Undone,
-    /// Perhaps it was committed: a statement that commits implicitly does so before it fails. Nobody may be told of a loss
-    /// that it was rolled back.
+    /// The transaction may have been committed: a statement that commits implicitly does so before it fails.
+    /// After a loss, the client must not be told that the transaction was rolled back.
     Committed,
 }
 
-/// Whether all that a text says is ROLLBACK.
+/// True if the text is ROLLBACK and nothing else.
 pub fn is_rollback(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     text.strip_suffix(b";").unwrap_or(text).trim_ascii_end().eq_ignore_ascii_case(b"rollback")
@@ -72,14 +74,14 @@ pub fn is_rollback(text: &[u8]) -> bool {
 /// Names have 64 characters of at most 4 bytes.
 const MAX_NAME: usize = 256;
 
-/// Whether a text has these letters in it, in any case. Each byte of the text is looked at once, whatever the name
-/// repeats: behind a byte that does not fit, what fits already of the next place is known (Knuth, Morris, Pratt).
+/// True if the text contains the name, in any case. Looks at each byte of the text once, even if the name
+/// repeats itself: after a mismatch, it reuses the part that still matches (Knuth, Morris, Pratt).
 pub(super) fn mentions(text: &[u8], name: &[u8]) -> bool {
     if name.len() > MAX_NAME {
         return false;
     }
     let fits = |at: usize, byte: u8| name.get(at).is_some_and(|known| known.eq_ignore_ascii_case(&byte));
-    // Of each begin of the name, the length of the longest shorter begin that it ends with.
+    // For each prefix of the name, the length of the longest shorter prefix that is also its suffix.
     let mut shorter = [0u16; MAX_NAME];
     let back = |shorter: &[u16; MAX_NAME], mut length: usize, byte: u8| {
         while length > 0 && !fits(length, byte) {
@@ -103,29 +105,29 @@ pub(super) fn mentions(text: &[u8], name: &[u8]) -> bool {
 }
 
 impl SessionState {
-    /// Whether the transaction may be over, and the next statement commit by itself.
+    /// True if the transaction may be over, so that the next statement would commit by itself.
     pub fn is_perhaps_over(&self) -> bool {
         self.over != TransactionDoubt::No
     }
 
-    /// An ERR packet: it has no status flags to say what became of the transaction.
+    /// Notes an ERR packet, which has no status flags to show what became of the transaction.
     pub fn note_error(&mut self, code: u16) {
         if code == 1213 {
-            // A deadlock rolls it back as a whole.
+            // A deadlock rolls back the whole transaction.
             self.rolled_back();
         } else if may_undo(code) {
             self.doubt_transaction();
         }
     }
 
-    /// The transaction may have been rolled back as a whole.
+    /// Notes that the whole transaction may have been rolled back.
     pub fn doubt_transaction(&mut self) {
         if self.over == TransactionDoubt::No {
             self.over = TransactionDoubt::Undone;
         }
     }
 
-    /// The statement has its answer.
+    /// Updates the doubt about the transaction after the answer to a statement.
     pub(super) fn doubt(&mut self, role: Role, effects: Effects, text: Option<&[u8]>) {
         if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() {
             return;
@@ -138,11 +140,11 @@ impl SessionState {
             }
             return;
         }
-        // MySQL puts the end of the connection over a COMMIT that was executed, also in a procedure.
+        // MySQL may answer a COMMIT that was executed with the end of the connection, also in a procedure.
         let commits = Effects::ENDS | Effects::CALLS | Effects::LEAVES_UNKNOWN;
         let ended = self.answer.ended && effects.intersects(commits);
         if ended && text.is_some_and(is_rollback) {
-            // It did, or the end of the connection does.
+            // The statement rolled back, or the end of the connection does.
             return self.rolled_back();
         }
         if effects.contains(Effects::COMMITS_IMPLICITLY) || ended {
@@ -152,7 +154,8 @@ impl SessionState {
         }
     }
 
-    /// What is lost with the primary beside its pins, if the transaction may have been committed.
+    /// Returns, in words, what is lost with the primary besides its pins, if the transaction may have been
+    /// committed.
     pub(super) fn held_by_doubt(&self, role: Role) -> Option<&'static str> {
         (role == Role::Writer && self.over == TransactionDoubt::Committed)
             .then_some("a transaction that a statement which failed may have committed")

@@ -1,4 +1,5 @@
-//! How the servers read a session's texts: by what they reported of the session, else by their own settings.
+//! How the servers read a session's texts: by what they reported about the session, otherwise by their own
+//! settings.
 
 use super::SessionState;
 use crate::backend::{Carried, ClientCharset};
@@ -9,26 +10,26 @@ use crate::wire::StatusFlags;
 /// See the module.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reading {
-    /// What `sql_mode` is, by a tracker; empty: none reported it.
+    /// The value of `sql_mode` that a tracker reported; empty if none did.
     mode: TextModes,
     open: Open,
 }
 
 bitflags::bitflags! {
-    /// What is not known of the session.
+    /// What is unknown about the session.
     #[derive(Debug, Clone, Copy, Default)]
     struct Open: u8 {
-        /// The character set is what a server has by default.
+        /// The character set is the server's default.
         const SERVERS_CHARSET = 1;
-        /// Something set the character set, and no tracker reported to which.
+        /// A statement set the character set, and no tracker reported the value.
         const CHARSET = 2;
-        /// The same of `sql_mode`.
+        /// A statement set `sql_mode`, and no tracker reported the value.
         const MODE = 4;
     }
 }
 
 impl Reading {
-    /// A tracker reported this variable.
+    /// Notes the value of a variable that a tracker reported.
     pub(super) fn told(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"sql_mode" => {
@@ -41,7 +42,7 @@ impl Reading {
     }
 }
 
-/// Every way in which the servers may read a text under this state.
+/// Returns every way in which the servers may read a text under this state.
 pub fn readings_under(state: &Carried, servers: TextModes) -> Readings {
     let mode = state.variables.iter().find(|(name, _)| **name == *b"sql_mode");
     let mode = mode
@@ -68,14 +69,14 @@ fn readings_of(open: TextModes, unsafe_charset: bool) -> Readings {
 }
 
 impl SessionState {
-    /// How the session's texts are to be read, as far as the session is known.
+    /// Returns how the session's texts are to be read, as far as the session is known.
     #[inline]
     pub fn sql_options(&self) -> Options {
         self.options
     }
 
-    /// Every way in which the servers may read the session's texts. `servers` is how they read those of a session
-    /// that set nothing.
+    /// Returns every way in which the servers may read the session's texts. `servers` says how they read the
+    /// texts of a session that set nothing.
     #[inline]
     pub fn readings(&self, servers: TextModes) -> Readings {
         let servers_charset =
@@ -92,7 +93,7 @@ impl SessionState {
         readings_of(open, unsafe_charset)
     }
 
-    /// What was heard of the session itself; nothing before its first answer.
+    /// Returns the modes that the answers to the session showed; nothing before the first answer.
     fn modes_of_now(&self) -> TextModes {
         let Options { ansi_quotes, no_backslash_escapes, .. } = self.options;
         let off = |modes| if self.is_new { TextModes::empty() } else { modes };
@@ -105,10 +106,10 @@ impl SessionState {
         quotes | escapes
     }
 
-    /// A statement set this variable, or one of any name, and nobody knows to what.
+    /// Notes that a statement set this variable, or variables with unknown names (None), to an unknown value.
     pub(super) fn reading_untold(&mut self, name: Option<&[u8]>) {
         if name.is_none_or(|name| name == b"sql_mode") && self.of_mariadb {
-            // MySQL's tracker reports it even where it cannot be carried.
+            // MySQL's tracker reports `sql_mode` even if the value cannot be carried.
             self.reading.mode = TextModes::empty();
             self.reading.open |= Open::MODE;
         }
@@ -118,7 +119,7 @@ impl SessionState {
         self.options = self.options_of_now();
     }
 
-    /// MariaDB: `SET @@sql_mode = value`, which no tracker reports; the status flags do.
+    /// Notes `SET @@sql_mode = value` on MariaDB. No tracker reports it, but the status flags do.
     pub(super) fn mode_given(&mut self) {
         self.reading.mode = TextModes::empty();
         self.reading.open -= Open::MODE;

@@ -1,5 +1,5 @@
-//! What a statement that has its answer leaves: pins that begin or end, variables, tables,
-//! locks and statements that the session has from now on, or no more.
+//! Records what a statement leaves after its answer: pins that begin or end, and the variables, tables, locks
+//! and prepared statements that the session gains or loses.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,19 +12,20 @@ use crate::session::unreported_variables::Whose;
 use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
 use crate::telemetry::Pin;
 
-/// Names of locks, or of temporary tables, that are kept of one session.
+/// The most names of locks, or of temporary tables, that are kept for one session.
 pub(super) const MOST_NAMES: usize = 1_000;
 
-/// Statements prepared as text that are kept of one session: each further one is compared with all of them.
+/// The most statements prepared as text that are kept for one session: each new statement is compared with
+/// all of them.
 const MOST_TEXTS: usize = 256;
 
-/// Bytes of their texts that are kept of one session.
+/// The most bytes of their texts that are kept for one session.
 const MOST_TEXT_BYTES: usize = 1024 * 1024;
 
 impl SessionState {
-    /// True if the connection has, or may have, what COM_RESET_CONNECTION leaves there: an active role (on both
-    /// servers), a resource group or the traces of statements (MySQL), their profiles (MariaDB). COM_CHANGE_USER
-    /// leaves the most of it, too.
+    /// True if the connection has, or may have, state that COM_RESET_CONNECTION does not clear: an active
+    /// role (on both servers), a resource group or the traces of statements (MySQL), their profiles
+    /// (MariaDB). COM_CHANGE_USER does not clear most of it, either.
     pub fn outlives_reset(&mut self, role: Role) -> bool {
         let pins = self.pins.on(role);
         pins.has_any(PinSet::of(&[Pin::Role, Pin::Unknown]))
@@ -34,7 +35,8 @@ impl SessionState {
             })
     }
 
-    /// The connection to one of the servers is gone: what the other one holds is there.
+    /// Forgets the tables, handlers and locks that neither connection holds any more, after a connection was
+    /// lost.
     pub(super) fn forget_what_nobody_holds(&mut self) {
         let nobody = |pin| !Role::BOTH.iter().any(|role| self.pins.on(*role).has(pin));
         let (tables, handlers, locks) =
@@ -51,7 +53,7 @@ impl SessionState {
     }
 
     pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
-        // What a statement leaves that needs no second look is most of them.
+        // Most statements leave nothing that needs a second look.
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
         if !plain.contains(class.effects) || !self.pins.on(role).is_empty() {
             self.leaves(role, class, text);
@@ -66,7 +68,7 @@ impl SessionState {
             self.unpin(role, PinSet::of(&[Pin::NextTransaction]));
         }
         if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Writer {
-            // It may have set it, unseen.
+            // The statement may have set the insert id, and no packet reports that.
             self.insert_id.set(InsertId::OnConnection);
         } else if effects.intersects(Effects::READS_INSERT_ID) && self.in_transaction() {
             self.insert_id_on_reader();
@@ -116,7 +118,8 @@ impl SessionState {
         }
     }
 
-    /// A client that sets trackers of its own gets all that the proxy's report; the connection's are set anew.
+    /// Handles a client that sets session trackers itself: it gets all reports of the proxy's trackers from
+    /// now on, and the connection's trackers are set anew.
     fn client_tracks(&mut self, role: Role, text: Option<&[u8]>) {
         let word = b"session_track_";
         let names_one = |text: &&[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
@@ -126,7 +129,7 @@ impl SessionState {
         if sql::parts::changes_trackers(text, self.sql_options()) == Some(true) {
             return;
         }
-        // What else it sets may not be reported any more.
+        // The other variables that the statement sets may not be reported any more.
         let Some(all) = sql::parts::system_variables(text, self.sql_options()) else {
             return self.untold_somehow(role);
         };
@@ -149,18 +152,19 @@ impl SessionState {
         }
     }
 
-    /// Locks whose names stand in the text. One that was not got (a timeout) counts until it is given back.
+    /// Counts the locks that the text names. A lock that was requested but not acquired (a timeout) counts
+    /// until it is released.
     fn count_locks(&mut self, role: Role, text: Option<&[u8]>, takes: bool) {
         let options = self.sql_options();
         let held = self.named_locks.get_or_insert_default();
         match text.and_then(|text| sql::parts::named_locks(text, options)) {
-            // Somebody asks without end: it counts as one that is never known to be released.
+            // Too many requests: keeps one lock without a name instead, which is never known to be released.
             Some(locks) if held.len().saturating_add(locks.taken.len()) > MOST_NAMES => {
                 *held = vec![Vec::new()];
             }
             Some(locks) => {
                 held.extend(locks.taken);
-                // Each release gives one of that name back.
+                // Each release removes one lock with that name.
                 let mut released: HashMap<Vec<u8>, usize> = HashMap::new();
                 locks.released.into_iter().for_each(|name| *released.entry(name).or_default() += 1);
                 held.retain(|name| {
@@ -171,7 +175,7 @@ impl SessionState {
                     self.unpin(role, PinSet::of(&[Pin::NamedLock]));
                 }
             }
-            // Which ones is not told: no release is known to be the last.
+            // The names are unknown, so no release is known to be the last.
             None if takes && held.len() < MOST_NAMES => held.push(Vec::new()),
             None => {}
         }
@@ -189,13 +193,13 @@ impl SessionState {
         }
     }
 
-    /// Schema and table.
+    /// Returns the schema and the table that a name means.
     pub(super) fn qualified(&self, name: sql::parts::TableName) -> Qualified {
         let schema = name.schema.or_else(|| self.carried.schema.as_deref().map(<[u8]>::to_vec));
         (schema.unwrap_or_default(), name.table)
     }
 
-    /// A PREPARE that fails has dropped the statement that had its name.
+    /// Forgets the statement that a failed PREPARE names, because the server dropped it.
     fn text_not_prepared(&mut self, text: Option<&[u8]>) {
         let named = text.and_then(|text| sql::parts::prepared(text, self.sql_options()));
         self.text_statements = match named {
@@ -206,7 +210,7 @@ impl SessionState {
         };
     }
 
-    /// Whether one more statement prepared as text is kept.
+    /// True if one more statement prepared as text can be kept.
     fn has_room_for(&self, name: &[u8], statement: &[u8]) -> bool {
         let others = self.text_statements.iter().filter(|known| *known.name != *name);
         let (count, bytes) = others.fold((0, statement.len()), |(count, bytes), known| {
@@ -221,7 +225,7 @@ impl SessionState {
             None
         } else if class.effects.contains(Effects::PREPARES) {
             let prepared = text.and_then(|text| sql::parts::prepared(text, options));
-            // A backslash would mean two things by SQL mode.
+            // The meaning of a backslash depends on the SQL mode.
             let plain = prepared.filter(|(_, statement)| !statement.contains(&b'\\'));
             let plain = plain.filter(|(name, statement)| self.has_room_for(name, statement));
             plain.map(|(name, statement)| (name, Some(statement)))
@@ -260,7 +264,7 @@ mod tests {
         for name in 0..MOST_TEXTS {
             assert!(!prepare(&mut state, name, "DO 0"), "{name}");
         }
-        // One that takes the place of another needs no room.
+        // A statement that replaces another needs no room.
         assert!(!prepare(&mut state, 7, "DO 1"));
         assert!(prepare(&mut state, MOST_TEXTS, "DO 0"), "the server connection knows more than the session");
         assert_eq!(state.text_statements.len(), MOST_TEXTS);

@@ -1,5 +1,5 @@
-//! Variables of the session: what another connection can be told of them, what only one
-//! connection knows, and what ends that.
+//! Variables of the session: which values can be carried to another connection, which values only one
+//! connection knows, and what makes such a value known.
 
 use std::rc::Rc;
 
@@ -13,14 +13,14 @@ use crate::sql::parts::{Given, named_user_variables, system_variables, user_vari
 use crate::telemetry::Pin;
 use crate::topology::Flavor;
 
-/// What a session turns on to be told what its statements do (SHOW PROFILES): on one connection.
+/// The variable that turns on profiles of the session's statements (SHOW PROFILES), on one connection.
 const PROFILING: &[u8] = b"profiling";
 
-/// Stands among the user variables for what `LAST_INSERT_ID()` answers.
+/// The name that stands for `LAST_INSERT_ID()` among the user variables.
 pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
 
 impl SessionState {
-    /// Only the connection for this role knows the value of this system variable.
+    /// Notes that only the connection for this role knows the value of this system variable.
     pub(super) fn untold_variable(&mut self, role: Role, name: &[u8]) {
         Rc::make_mut(&mut self.carried).forget_variable(name);
         self.untold.on(role, Whose::System).add(name);
@@ -28,15 +28,15 @@ impl SessionState {
         self.reading_untold(Some(name));
     }
 
-    /// The same of variables whose names nobody knows.
+    /// Notes that only the connection for this role knows the values of variables with unknown names.
     pub(super) fn untold_somehow(&mut self, role: Role) {
         self.untold.on(role, Whose::System).add_nameless();
         self.pin(role, Pin::Variable);
         self.reading_untold(None);
     }
 
-    /// Whether the connection for this role gathers profiles of the session's statements, or did: everything that is
-    /// executed there is listed.
+    /// True if the connection for this role records profiles of the session's statements, or did. The
+    /// profiles list everything that is executed there.
     pub fn has_profiles(&mut self, role: Role) -> bool {
         self.pins.on(role).has(Pin::Variable)
             && self
@@ -46,7 +46,7 @@ impl SessionState {
                 .is_some_and(|all| all.iter().any(|name| name == PROFILING))
     }
 
-    /// A tracker reported this one.
+    /// Notes the value of a variable that a tracker reported.
     pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: Heard) {
         if matches!(name, b"tx_read_only" | b"transaction_read_only") && heard.read_only {
             self.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
@@ -71,15 +71,15 @@ impl SessionState {
         }
     }
 
-    /// The system variables that only the primary's connection knows, and that it may be asked for: outside of what
-    /// a question would change, and where the answers let the session move. A question would be listed among the session's
-    /// profiles, and what is gathered there ties the session to its connection anyway.
+    /// Returns the system variables that only the primary's connection knows, if the proxy can ask for them:
+    /// the question must not disturb state of the session, and the answers must allow the session to move. A
+    /// question would be listed among the session's profiles, which tie the session to its connection anyway.
     pub fn variables_to_ask(&mut self) -> Option<Vec<Vec<u8>>> {
         let pins = self.pins.on(Role::Writer);
         if !pins.has(Pin::Variable) || pins.has(Pin::NextTransaction) || pins.has(Pin::Warnings) {
             return None;
         }
-        // The clock's value does not tell whether it stands still.
+        // The value of `timestamp` does not show whether the clock stands still.
         let plain = |name: &Vec<u8>| {
             let learnt = name != b"timestamp" && !Carried::is_one_shot(name);
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
@@ -88,7 +88,7 @@ impl SessionState {
         (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
     }
 
-    /// The connection was asked: this is the value of one.
+    /// Notes the value of a variable for which the proxy asked the connection.
     pub fn variable_is(&mut self, name: &[u8], value: &[u8], flavor: Flavor) {
         let carried = Rc::make_mut(&mut self.carried);
         let known = match name {
@@ -103,14 +103,16 @@ impl SessionState {
         }
     }
 
-    /// The value of a system variable is known.
+    /// Notes that the value of a system variable is known, and removes the pin if it was the last unknown
+    /// value.
     pub(super) fn told_variable(&mut self, name: &[u8]) {
         for role in self.untold.settle(Whose::System, name) {
             self.unpin(role, PinSet::of(&[Pin::Variable]));
         }
     }
 
-    /// `timestamp` was set: to a moment, which stands still from now on, or to the clock.
+    /// Finds out whether `timestamp` was set to a moment, at which it stands still from now on, or to the
+    /// clock.
     pub(super) fn learn_timestamp(&mut self, role: Role, text: Option<&[u8]>) {
         let all = text.and_then(|text| system_variables(text, self.sql_options()));
         let set = all.and_then(|all| all.into_iter().find(|one| one.name == b"timestamp"));
@@ -120,7 +122,7 @@ impl SessionState {
         }
     }
 
-    /// What MariaDB's trackers do not report: `SET @@name = value`.
+    /// Handles `SET @@name = value`, which MariaDB's trackers do not report.
     pub(super) fn set_unscoped(&mut self, role: Role, text: Option<&[u8]>) {
         let Some(text) = text.filter(|_| self.of_mariadb) else { return };
         if !text.windows(2).any(|pair| pair == b"@@") {
@@ -128,7 +130,8 @@ impl SessionState {
         }
         let Some(all) = system_variables(text, self.sql_options()) else { return self.untold_somehow(role) };
         for one in all.into_iter().filter(|one| one.unscoped) {
-            // For the next transaction only, and seen by its pin; the status flags tell; the class says so.
+            // Handled elsewhere: the first four are for the next transaction only and have a pin, the status
+            // flags show autocommit, and the class shows the insert id.
             let others: [&[u8]; 7] = [
                 b"tx_isolation",
                 b"transaction_isolation",
@@ -153,7 +156,7 @@ impl SessionState {
         let is_number = |value: &[u8]| value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
         let carried = Rc::make_mut(&mut self.carried);
         let told = match given {
-            // What was gathered is still there.
+            // The profiles that were recorded are still there.
             _ if name == PROFILING => false,
             Given::Default => carried.forget_variable(name),
             Given::Literal(value) if is_clock && is_zero(&value) => carried.forget_variable(name),
@@ -168,7 +171,8 @@ impl SessionState {
         }
     }
 
-    /// A statement may set user variables to what only the server knows.
+    /// Notes the user variables that a statement may set to values that only the server knows, before it is
+    /// sent.
     pub(super) fn sends_user_variables(&mut self, role: Role, text: Option<&[u8]>) {
         let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
         let untold = self.untold.on(role, Whose::User);
@@ -178,7 +182,7 @@ impl SessionState {
         }
     }
 
-    /// It has set them, or a part of them.
+    /// Forgets the former values of the user variables that the statement set, or may have set.
     pub(super) fn set_user_variables(&mut self, text: Option<&[u8]>) {
         let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
         let carried = Rc::make_mut(&mut self.carried);
@@ -188,7 +192,7 @@ impl SessionState {
         }
     }
 
-    /// User variables got literals.
+    /// Records user variables that were set to literals.
     pub(super) fn set_literals(&mut self, role: Role, text: Option<&[u8]>) {
         let pairs = text.and_then(|text| user_variables(text, self.sql_options()));
         let Some(pairs) = pairs else {
@@ -196,7 +200,7 @@ impl SessionState {
             return self.pin(role, Pin::UserVariable);
         };
         for (name, literal) in pairs {
-            // A string has the character set of before.
+            // The string has the character set from before the statement, which changed it.
             let known = !(self.answer.charset && is_string(&literal));
             if known && Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) {
                 self.told_user_variable(&name);
@@ -218,18 +222,18 @@ impl SessionState {
         }
     }
 
-    /// A statement on a replica may have set what `LAST_INSERT_ID()` answers.
+    /// Notes that a statement on a replica may have set what `LAST_INSERT_ID()` returns.
     pub(super) fn insert_id_on_reader(&mut self) {
         self.untold.on(Role::Reader, Whose::User).add(INSERT_ID);
         self.pin(Role::Reader, Pin::UserVariable);
     }
 
-    /// The user variables that only a replica's connection knows; None: some of them have no names.
+    /// Returns the user variables that only a replica's connection knows; None if some names are unknown.
     pub fn untold_on_reader(&mut self) -> Option<Vec<Vec<u8>>> {
         self.untold.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
     }
 
-    /// That connection was asked: this is the value of one.
+    /// Notes the value of a user variable for which the proxy asked the replica's connection.
     pub fn value_is(&mut self, name: &[u8], literal: &[u8]) {
         if name == INSERT_ID {
             let Some(id) = std::str::from_utf8(literal).ok().and_then(|text| text.parse().ok()) else {
@@ -242,8 +246,9 @@ impl SessionState {
         self.told_user_variable(name);
     }
 
-    /// The character set was this until now. A string that was written under it would mean something else when it
-    /// is written again, unless it says what it is.
+    /// Keeps the meaning of string literals after a change of the character set from `before`. A string that
+    /// was written in the former character set would mean something else in the new one, so it gets an
+    /// introducer that names the former.
     pub(super) fn keep_literals(&mut self, role: Role, before: &Charset) {
         let strings = |state: &Self| {
             let all = state.carried.user_variables.iter();
@@ -253,14 +258,14 @@ impl SessionState {
         for (name, literal) in strings(self) {
             match before.introduce(&literal, flavor) {
                 Some(literal) if Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) => {}
-                // They were brought to the connection that said so, and maybe to no other.
+                // Only the connection that reported the change is sure to have the value.
                 _ => self.untold_user_variable(role, &name),
             }
         }
     }
 }
 
-/// A string without a word on its character set.
+/// True for a string literal without an introducer for its character set.
 fn is_string(literal: &[u8]) -> bool {
     literal.starts_with(b"'")
 }
