@@ -80,7 +80,7 @@ impl AnswerObserver<'_> {
 
 impl Observer for AnswerObserver<'_> {
     fn ok(&mut self, ok: &OkPacket<'_>) {
-        if let Some(journal) = &mut self.state.journal {
+        if let Some(journal) = &mut self.state.transaction.journal {
             journal.summary.ok(ok);
         }
         self.state.ok(ok, self.heard);
@@ -102,7 +102,7 @@ impl Observer for AnswerObserver<'_> {
     }
 
     fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
-        if let Some(journal) = &mut self.state.journal {
+        if let Some(journal) = &mut self.state.transaction.journal {
             journal.summary.err(err);
         }
         self.state.answer.note_failure(err.code);
@@ -130,7 +130,7 @@ impl Observer for AnswerObserver<'_> {
 
     #[inline]
     fn unread(&mut self, bytes: &[u8]) {
-        if let Some(journal) = &mut self.state.journal {
+        if let Some(journal) = &mut self.state.transaction.journal {
             journal.summary.unread(bytes);
         }
     }
@@ -285,7 +285,7 @@ impl<R: Runtime> Session<R> {
         if request.statement != 0 {
             self.statement_done(request);
         }
-        self.state.status |= self.state.transaction_elsewhere(self.role);
+        self.state.transaction.status |= self.state.transaction_elsewhere(self.role);
         if request.class.effects.contains(Effects::CHANGES_ROUTINES) && !self.state.answer.failed {
             self.context.outside.routines_changed();
         }
@@ -293,15 +293,15 @@ impl<R: Runtime> Session<R> {
         self.context.commits.answered(connection);
         connection.end_exchange();
         let here = Some((connection.about.server, connection.about.thread_id));
-        self.state.last_connection = here;
-        if !self.state.kept_diagnostics {
+        self.state.last.connection = here;
+        if !self.state.diagnostics.kept {
             // What is left here is of a statement before that one.
             connection.stale_diagnostics |= connection.leaves_diagnostics
                 && connection.about.flavor == Flavor::MariaDb
-                && self.state.diagnostics_connection != here;
-            self.state.diagnostics_connection = here;
+                && self.state.diagnostics.connection != here;
+            self.state.diagnostics.connection = here;
         }
-        if std::mem::take(&mut self.state.trackers_changed) {
+        if std::mem::take(&mut self.state.trackers.changed) {
             connection.forget_applied();
             // Among other statements, or in a procedure: what it wrote afterwards may be untold.
             if self.role == Role::Writer && request.class.kind >= StatementKind::Write {
@@ -325,10 +325,10 @@ impl<R: Runtime> Session<R> {
             {
                 self.state.written = Written::Unknown;
             }
-            match self.state.insert_id.get() {
+            match self.state.insert.id.get() {
                 InsertId::OnConnection => {
                     connection.set_insert_id(None);
-                    self.state.insert_connection = here;
+                    self.state.insert.connection = here;
                 }
                 InsertId::Known(id) => connection.set_insert_id(Some(id)),
                 InsertId::Lost => {}

@@ -74,7 +74,7 @@ impl<R: Runtime> Session<R> {
 
     /// Answers COM_PING, with the number of warnings of the last statement, as MySQL does.
     pub(super) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
-        let status = self.state.status & StatusFlags::OF_THE_SESSION;
+        let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
         let warnings = self.state.warnings_of_mysql();
         let track = self.legs_track();
         self.send(seq, |out| OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0, track)).await
@@ -82,7 +82,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the status flags of an answer that the proxy makes.
     pub(super) fn shown_status(&self) -> StatusFlags {
-        let status = self.state.status & StatusFlags::OF_THE_SESSION;
+        let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
         if self.handle.piece.get().more { status | StatusFlags::MORE_RESULTS_EXISTS } else { status }
     }
 

@@ -57,7 +57,7 @@ impl<R: Runtime> Session<R> {
         if self.role != Role::Writer
             || context.live.borrow().failover.commit != LostCommit::LookedUp
             || !self.state.pins.on(Role::Writer).has(Pin::Transaction)
-            || self.state.journal.as_ref().is_some_and(|journal| !journal.writes())
+            || self.state.transaction.journal.as_ref().is_some_and(|journal| !journal.writes())
             || !self.only_commits(buf, request)
             || self.chains()
             || !context.topology.writer_has_gtids()

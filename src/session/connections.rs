@@ -79,9 +79,9 @@ impl<R: Runtime> Session<R> {
     /// that has these. Returns false if it cannot be taken.
     pub(super) fn take_last(&mut self, role: Role, request: &Request) -> bool {
         let last = if request.class.effects.contains(Effects::READS_DIAGNOSTICS) {
-            self.state.diagnostics_connection
+            self.state.diagnostics.connection
         } else {
-            self.state.last_connection
+            self.state.last.connection
         };
         match last {
             Some((server, _)) if !self.keeps(role) => self.take_own(role, server),
@@ -153,7 +153,7 @@ impl<R: Runtime> Session<R> {
             return;
         }
         let other = if self.role == Role::Writer { Role::Reader } else { Role::Writer };
-        let stale = self.state.stale_diagnostics.take() == Some(other);
+        let stale = self.state.diagnostics.stale.take() == Some(other);
         if self.is_kept_for_nothing(other) {
             self.park_kept(other, stale);
         }
@@ -172,10 +172,10 @@ impl<R: Runtime> Session<R> {
     /// Parks a connection in the pool, since nothing pins it.
     #[inline]
     fn park(&mut self, role: Role, mut connection: Box<Connection<R::Stream>>, seat: Seat<R::Stream>) {
-        if role == Role::Writer && self.state.insert_id.get() == InsertId::OnConnection {
-            connection.legacy = Some(self.state.insert_id.bequeath());
+        if role == Role::Writer && self.state.insert.id.get() == InsertId::OnConnection {
+            connection.legacy = Some(self.state.insert.id.bequeath());
         }
-        let asked_for = self.state.last == role && self.state.counted;
+        let asked_for = self.state.last.role == role && self.state.last.counted;
         self.context.pool.park(connection, &seat, asked_for);
         self.links.seats.push(seat);
     }
@@ -245,7 +245,7 @@ impl<R: Runtime> Session<R> {
                 self.handle.kept(role).set(None);
                 self.context.pool.vacate(connection, &seat);
                 *self.lost.of_mut(role) = true;
-                if let (Role::Writer, Some(journal)) = (role, &mut self.state.journal) {
+                if let (Role::Writer, Some(journal)) = (role, &mut self.state.transaction.journal) {
                     journal.lost = true;
                 }
             }
@@ -256,8 +256,8 @@ impl<R: Runtime> Session<R> {
     pub(super) fn connection_gone(&mut self, role: Role) {
         self.state.lost_connection(role);
         self.state.statements.lost_connection(role);
-        if role == Role::Writer && self.state.insert_id.get() == InsertId::OnConnection {
-            self.state.insert_id.set(InsertId::Lost);
+        if role == Role::Writer && self.state.insert.id.get() == InsertId::OnConnection {
+            self.state.insert.id.set(InsertId::Lost);
         }
     }
 

@@ -222,7 +222,7 @@ impl<R: Runtime> Session<R> {
     /// True if the statement may have written something whose GTID was not reported: servers do not report
     /// the GTIDs of a procedure.
     fn has_written_untold(&self, deed: Deed, here: Attached) -> bool {
-        let untold = !self.context.topology.writer_has_gtids() || self.state.tracks_all;
+        let untold = !self.context.topology.writer_has_gtids() || self.state.trackers.shown;
         let writes = match deed {
             Deed::Reads => false,
             Deed::Writes => untold && self.state.answer.affected > 0 && !self.is_bound(here.server),

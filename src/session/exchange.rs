@@ -114,12 +114,12 @@ impl<R: Runtime> Session<R> {
         }
         let server = self.backend.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.capabilities);
-        legs.client_tracks_all = self.state.tracks_all;
+        legs.client_tracks_all = self.state.trackers.shown;
         legs.also = self.state.transaction_elsewhere(self.role);
         if self.handle.piece.get().more {
             legs.also |= StatusFlags::MORE_RESULTS_EXISTS;
         }
-        let mut walker = ResponseWalker::new(shape, legs, seq, self.state.status);
+        let mut walker = ResponseWalker::new(shape, legs, seq, self.state.transaction.status);
         walker.goes_on(request.header.seq);
         if request.command == Command::StmtPrepare {
             walker.names_statement(self.state.statements.next_id());

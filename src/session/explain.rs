@@ -67,8 +67,8 @@ impl<R: Runtime> Session<R> {
     /// Answers `SELECT ROW_COUNT()` as the connection of the statement before it would have answered.
     pub(super) async fn answer_row_count(&mut self, seq: u8) -> Result<(), Close> {
         let column = Column { name: "ROW_COUNT()", kind: LONGLONG, collation: BINARY, length: 21 };
-        let count = self.state.row_count.to_string();
-        self.state.row_count = -1;
+        let count = self.state.last.row_count.to_string();
+        self.state.last.row_count = -1;
         self.send_row(seq, &[column], &[Some(count)]).await
     }
 

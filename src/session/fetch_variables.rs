@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
         }
         // The connection's last statement is now this question, so it cannot be asked about the client's last
         // statement.
-        self.state.last_connection = None;
+        self.state.last.connection = None;
         if let Some(connection) = self.backend.as_mut().filter(|c| c.is_told()) {
             connection.now_has(&self.state.carried);
         }

@@ -260,12 +260,12 @@ impl<R: Runtime> Session<R> {
             return;
         }
         if self.state.pins.on(Role::Writer).has(Pin::Transaction) {
-            if let Some(journal) = &mut self.state.journal {
+            if let Some(journal) = &mut self.state.transaction.journal {
                 journal.summary = Summary::default();
             }
             return;
         }
-        self.state.journal = None;
+        self.state.transaction.journal = None;
         if request.class.effects.contains(Effects::BEGINS) || !self.state.carried.autocommit {
             self.begin_journal();
         }
@@ -279,11 +279,11 @@ impl<R: Runtime> Session<R> {
         {
             return;
         }
-        self.state.journal = Some(Box::new(Journal {
+        self.state.transaction.journal = Some(Box::new(Journal {
             packets: Vec::new(),
             entries: Vec::new(),
             carried: self.state.carried.clone(),
-            insert_id: self.state.insert_id.get(),
+            insert_id: self.state.insert.id.get(),
             connection: (about.server, about.thread_id),
             generation: about.generation,
             lost: false,
@@ -294,10 +294,10 @@ impl<R: Runtime> Session<R> {
     /// Records the statement after its complete answer. The request must still be in the buffer.
     #[inline]
     pub(super) fn journal_answered(&mut self, buf: &Buf, request: Request) {
-        if self.role != Role::Writer || self.state.journal.is_none() {
+        if self.role != Role::Writer || self.state.transaction.journal.is_none() {
             return;
         }
-        let Some(mut journal) = self.state.journal.take() else { return };
+        let Some(mut journal) = self.state.transaction.journal.take() else { return };
         // The transaction is over, or never began.
         if !self.state.in_transaction() {
             return;
@@ -306,7 +306,7 @@ impl<R: Runtime> Session<R> {
         if matches!(request.command, Command::StmtPrepare | Command::StmtReset | Command::Statistics)
             || self.record(&mut journal, buf, request).is_some()
         {
-            self.state.journal = Some(journal);
+            self.state.transaction.journal = Some(journal);
         }
     }
 

@@ -62,7 +62,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(), Close> {
         // The server where the client's CONNECTION_ID() was executed.
         let server = match self.port {
-            Port::Replica => self.state.last_connection.map(|(server, _)| server),
+            Port::Replica => self.state.last.connection.map(|(server, _)| server),
             _ => self.context.topology.last_writer(),
         };
         if id == self.handle.id || self.context.pool.owner_of(server, id) == Some(self.handle.id) {

@@ -128,7 +128,7 @@ impl<R: Runtime> Session<R> {
         }
         self.settle_cursors(Role::Writer);
         self.release_after_statement();
-        let refusal = super::refusals::read_only_transaction(self.state.of_mariadb);
+        let refusal = super::refusals::read_only_transaction(self.state.texts.of_mariadb);
         self.skip_and_stop(buf, request, StatementError::Tell(Failure::Server((&refusal).into()))).await
     }
 
@@ -395,7 +395,7 @@ impl<R: Runtime> Session<R> {
 
     /// Updates cursors and long data after a command that named a statement.
     pub(super) fn statement_done(&mut self, request: Request) {
-        let (role, status) = (self.role, self.state.status);
+        let (role, status) = (self.role, self.state.transaction.status);
         let failed = self.state.answer.failed;
         let opened = !failed && self.state.answer.cursor;
         let wrong_parameters = self.state.answer.wrong_parameters;

@@ -58,7 +58,7 @@ impl<R: Runtime> Session<R> {
     /// replayed, and reports the other losses.
     pub(super) async fn settle_losses(&mut self) -> Result<(), StatementError> {
         let open = self.state.pins.on(Role::Writer).has(Pin::Transaction);
-        let journal = open && self.state.journal.is_some();
+        let journal = open && self.state.transaction.journal.is_some();
         if self.lost.writer && journal && self.state.held(Role::Writer).is_none() {
             self.lost.writer = false;
             self.replay(false).await?;
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
     /// Replays the open transaction on the current primary; waits for a primary if there is none. `writes`:
     /// the statement after the replay writes.
     pub(super) async fn replay(&mut self, writes: bool) -> Result<(), StatementError> {
-        let Some(journal) = self.state.journal.take() else { return Err(self.rolled_back()) };
+        let Some(journal) = self.state.transaction.journal.take() else { return Err(self.rolled_back()) };
         if journal.names_one_server() || !self.confirm_primary_lost(&journal).await? {
             return Err(self.rolled_back());
         }
@@ -211,7 +211,7 @@ impl<R: Runtime> Session<R> {
         }
         let last = at + 1 == journal.entries.len();
         // The proxy's own queries here would overwrite the diagnostics that the client may still ask for.
-        let asked_for = last && (self.state.looks_back || self.state.left_diagnostics);
+        let asked_for = last && (self.state.last.looks_back || self.state.diagnostics.left);
         // A Galera cluster whose size changed gives the other rows of the statement different ids.
         let several = entry.answer.rows > 1 && self.is_of_galera();
         let (true, Some(before)) = (chooses && !asked_for && !several, before) else {
@@ -254,14 +254,14 @@ impl<R: Runtime> Session<R> {
 
     /// Records whether the new connection has the session's insert id from now on.
     async fn settle_insert_id(&mut self, journal: &Journal) -> Again {
-        if self.state.insert_id.get() != InsertId::OnConnection {
+        if self.state.insert.id.get() != InsertId::OnConnection {
             return Again::Same;
         }
         let made = match journal.insert_id {
             InsertId::Known(_) => true,
             // The query would overwrite diagnostics that the client may still ask for. Give up the insert id
             // instead: the client gets an error if it asks for that.
-            _ if self.state.looks_back || self.state.left_diagnostics => false,
+            _ if self.state.last.looks_back || self.state.diagnostics.left => false,
             _ => match self.ask(LAST_INSERT_ID).await {
                 Ok(id) => id.is_some_and(|id| id != b"0"),
                 Err(stopped) => return stopped,
@@ -270,9 +270,9 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.backend else { return Again::Lost };
         connection.set_insert_id(None);
         if made {
-            self.state.insert_connection = Some((connection.about.server, connection.about.thread_id));
+            self.state.insert.connection = Some((connection.about.server, connection.about.thread_id));
         } else {
-            self.state.insert_id.set(InsertId::Lost);
+            self.state.insert.id.set(InsertId::Lost);
         }
         Again::Same
     }
@@ -402,7 +402,7 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.backend else { return };
         let here = (connection.about.server, connection.about.thread_id);
         let before = Some(journal.connection);
-        for known in [&mut self.state.last_connection, &mut self.state.diagnostics_connection] {
+        for known in [&mut self.state.last.connection, &mut self.state.diagnostics.connection] {
             if *known == before {
                 *known = Some(here);
             }
@@ -411,7 +411,7 @@ impl<R: Runtime> Session<R> {
         journal.connection = here;
         journal.generation = connection.about.generation;
         journal.lost = false;
-        self.state.journal = Some(journal);
+        self.state.transaction.journal = Some(journal);
         self.count(Disruption::Replayed);
         tracing::debug!(id = self.handle.id, "a transaction was run again on another primary");
         self.release_after_statement();

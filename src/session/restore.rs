@@ -74,7 +74,7 @@ impl<R: Runtime> Session<R> {
         if self.role == Role::Reader && !request.class.effects.contains(Effects::READS_INSERT_ID) {
             return None;
         }
-        match self.state.insert_id.get() {
+        match self.state.insert.id.get() {
             InsertId::Known(id) => Some(id),
             _ => None,
         }
@@ -114,13 +114,13 @@ impl<R: Runtime> Session<R> {
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let here = (connection.about.server, connection.about.thread_id);
         let last = if effects.contains(Effects::READS_DIAGNOSTICS) {
-            self.state.diagnostics_connection
+            self.state.diagnostics.connection
         } else {
-            self.state.last_connection
+            self.state.last.connection
         };
         let elsewhere = connection.has_past || last != Some(here);
         let lost = effects.intersects(counts)
-            || (effects.contains(Effects::READS_DIAGNOSTICS) && self.state.left_diagnostics);
+            || (effects.contains(Effects::READS_DIAGNOSTICS) && self.state.diagnostics.left);
         if elsewhere && lost && !self.state.is_new {
             if self.asks_row_count(buf, request) {
                 return Err(StatementError::RowCount);
@@ -207,12 +207,12 @@ impl<R: Runtime> Session<R> {
     async fn insert_id_is_there(&mut self, request: &Request) -> Result<(), StatementError> {
         let here = self.backend.as_ref().map(|c| (c.about.server, c.about.thread_id));
         let asks = request.class.effects.contains(Effects::READS_INSERT_ID);
-        let is_here = here == self.state.insert_connection || (self.role == Role::Reader && !asks);
+        let is_here = here == self.state.insert.connection || (self.role == Role::Reader && !asks);
         let limit = self.context.live.borrow().timeouts.connect;
         let context = self.context.clone();
         let until = tokio::time::Instant::now() + limit;
         while !is_here
-            && self.state.insert_id.get() == InsertId::OnConnection
+            && self.state.insert.id.get() == InsertId::OnConnection
             && tokio::time::Instant::now() < until
         {
             if let Some(seat) = self.links.forget_writer_seat() {
@@ -233,7 +233,7 @@ impl<R: Runtime> Session<R> {
                 context.runtime.sleep(std::time::Duration::from_millis(1)).await;
             }
         }
-        if asks && self.state.insert_id.get() == InsertId::Lost {
+        if asks && self.state.insert.id.get() == InsertId::Lost {
             return Err(StatementError::TellAndClose(
                 Failure::StateLost("an insert id"),
                 crate::telemetry::Close::ServerLost,

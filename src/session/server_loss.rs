@@ -140,7 +140,8 @@ impl<R: Runtime> Session<R> {
         // The client has no part of the ERR packet.
         let seq = request.answer_seq();
         let legs = Legs::new(Capabilities::empty(), self.capabilities);
-        let nothing_yet = ResponseWalker::new(request.command.response(), legs, seq, self.state.status);
+        let nothing_yet =
+            ResponseWalker::new(request.command.response(), legs, seq, self.state.transaction.status);
         let Some(here) = self.handle.attached.get() else { return Ok(()) };
         self.context.outside.kick(here.server);
         let goes = move |snapshot: &Snapshot| {
@@ -273,7 +274,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if the open transaction can be replayed on another primary, and this statement run after it.
     fn can_replay(&self, sent: bool, request: Request) -> bool {
-        let Some(journal) = &self.state.journal else { return false };
+        let Some(journal) = &self.state.transaction.journal else { return false };
         !sent || self.can_follow(journal, &request)
     }
 
@@ -407,7 +408,7 @@ impl<R: Runtime> Session<R> {
         if primary_still || maintained {
             // The server is still the primary, and executed nothing: its error is the answer. If it refused a
             // COMMIT, it rolled back the whole transaction.
-            self.state.journal = None;
+            self.state.transaction.journal = None;
             self.state.doubt_transaction();
             self.release_after_statement();
             return Err(StatementError::Tell(if maintained {
@@ -420,7 +421,7 @@ impl<R: Runtime> Session<R> {
         let open = self.state.pins.on(role).has(Pin::Transaction);
         self.server_lost();
         *self.lost.of_mut(role) = false;
-        if open && held.is_none() && self.state.journal.is_some() {
+        if open && held.is_none() && self.state.transaction.journal.is_some() {
             return self.replay(true).await;
         }
         self.connection_gone(role);

@@ -3,6 +3,7 @@
 //! statement. The only owner of these facts.
 
 mod answered;
+mod parts;
 mod reading;
 mod statement_effects;
 mod variables;
@@ -10,17 +11,16 @@ mod variables;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::journal::Journal;
 use super::pins::{PinSet, Pins, words};
 use super::replica_choice::Written;
 use super::statements::ClientStatements;
-use super::unreported_variables::{UntoldVariables, Whose};
-use crate::backend::{Carried, InsertId, InsertIdCell, TextStatements};
+use super::unreported_variables::Whose;
+use crate::backend::{Carried, InsertId, TextStatements};
 use crate::routing::{Role, SessionFacts};
 use crate::sql;
 use crate::sql::{ClassReason, Effects, StatementClass};
 use crate::telemetry::{Pin, WorkerMetrics};
-use crate::topology::{Flavor, GtidSet, ServerId};
+use crate::topology::{Flavor, GtidSet};
 use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
 /// A schema and a table.
@@ -33,7 +33,7 @@ struct TemporaryTables(HashSet<Qualified>);
 use answered::{TransactionDoubt, mentions};
 
 pub use answered::{Answered, is_rollback};
-use reading::Reading;
+use parts::{Diagnostics, InsertIds, LastStatement, Objects, Texts, Trackers, Transaction};
 pub use reading::readings_under;
 pub use variables::INSERT_ID;
 
@@ -59,76 +59,32 @@ pub struct Heard {
 pub struct SessionState {
     /// The state that can be restored on another server connection.
     pub carried: Rc<Carried>,
-    /// The status that the client saw last.
-    pub status: StatusFlags,
+    /// The open transaction.
+    pub transaction: Transaction,
     /// What keeps the session on its connections.
     pub pins: Pins,
     /// What `LAST_INSERT_ID()` returns.
-    pub insert_id: InsertIdCell,
+    pub insert: InsertIds,
     /// Statements prepared by the binary protocol.
     pub statements: ClientStatements,
     /// Statements prepared as text.
     pub text_statements: TextStatements,
-    /// The record of the open transaction on the primary, as long as the transaction can be replayed.
-    pub journal: Option<Box<Journal>>,
     /// The writes that the session's reads must see.
     pub written: Written,
-    /// The names of its temporary tables, where they are known.
-    temporary_tables: Option<Box<TemporaryTables>>,
-    /// The lexer options for the session's texts, derived from the other fields.
-    options: sql::Options,
-    /// What trackers reported about how servers read the texts, and what is unknown about that.
-    reading: Reading,
-    /// True if the servers are MariaDB.
-    pub(super) of_mariadb: bool,
-    /// The number of HANDLERs that were opened and not closed.
-    handlers: u16,
-    /// The named locks that were requested and not released, once for each request.
-    named_locks: Option<Vec<Vec<u8>>>,
-    /// What `ROW_COUNT()` returns.
-    pub row_count: i64,
-    /// True if the last statement changed rows, so that the client may ask for `ROW_COUNT()`.
-    pub counted: bool,
-    /// The role whose connection still has the diagnostics of an earlier statement than the last.
-    pub stale_diagnostics: Option<Role>,
-    /// The role for which the last statement ran.
-    pub last: Role,
-    /// The connection on which the last statement ran: its server and its thread id there.
-    pub last_connection: Option<(ServerId, u32)>,
-    /// The connection that knows the insert id, if only this connection does.
-    pub insert_connection: Option<(ServerId, u32)>,
-    /// The role whose connection has the current diagnostics. May differ from `last`: SET (on MariaDB) and
-    /// COM_INIT_DB (on both) keep the diagnostics of the statement before.
-    diagnostics: Role,
-    /// The connection that has the current diagnostics.
-    pub diagnostics_connection: Option<(ServerId, u32)>,
-    /// True if the last statement kept the diagnostics of the statement before it.
-    pub kept_diagnostics: bool,
-    /// True if the last statement left warnings, or an error.
-    pub left_diagnostics: bool,
+    /// What the session has on its connections by name.
+    objects: Objects,
+    /// How servers read the session's texts.
+    pub(super) texts: Texts,
+    /// The last statement, about which the client may ask.
+    pub last: LastStatement,
+    /// Where the current diagnostics are.
+    pub diagnostics: Diagnostics,
+    /// What session trackers report, and what they do not.
+    pub trackers: Trackers,
     /// True if no statement was executed yet.
     pub is_new: bool,
-    /// True if the client asked for ROW_COUNT() or FOUND_ROWS(): each statement's connection is then kept
-    /// until the next statement.
-    pub looks_back: bool,
-    /// True if the client itself set session trackers: it then sees the reports of all trackers.
-    pub tracks_all: bool,
-    /// True if the client set trackers just now, on the connection in use.
-    pub trackers_changed: bool,
-    /// True if the transaction that is open on a replica has savepoints.
-    reader_savepoint: bool,
     /// True if a connection that should only read left read-only mode: it must not be used again.
     pub read_only_lost: bool,
-    /// True if the connection's character set changed, and its collation is not known yet.
-    collation_untold: bool,
-    /// True if `timestamp` was set, and it is not known yet whether to a moment or to the clock.
-    timestamp_untold: bool,
-    /// The variables whose values only one of the session's connections knows.
-    untold: UntoldVariables,
-    /// The routine that the answer under way reported as missing.
-    missing_routine: Option<Box<RoutineName>>,
-    /// Whether the transaction that `status` shows is really open.
-    over: TransactionDoubt,
     /// What the answer under way has reported so far.
     pub answer: Answered,
     /// Where pins are counted.
@@ -150,44 +106,23 @@ impl SessionState {
     ) -> Self {
         let mut state = SessionState {
             carried: Rc::new(Carried::new(schema, collation)),
-            status: StatusFlags::AUTOCOMMIT,
+            transaction: Transaction::default(),
             pins: Pins::default(),
-            insert_id: InsertIdCell::default(),
+            insert: InsertIds::default(),
             statements: ClientStatements::default(),
             text_statements: TextStatements::default(),
-            journal: None,
             written: Written::default(),
-            temporary_tables: None,
-            options: sql::Options::default(),
-            reading: Reading::default(),
-            of_mariadb: false,
-            handlers: 0,
-            named_locks: None,
-            row_count: -1,
-            counted: false,
-            stale_diagnostics: None,
-            last: Role::Writer,
-            last_connection: None,
-            insert_connection: None,
-            diagnostics: Role::Writer,
-            diagnostics_connection: None,
-            kept_diagnostics: false,
-            left_diagnostics: false,
+            objects: Objects::default(),
+            texts: Texts::default(),
+            last: LastStatement::default(),
+            diagnostics: Diagnostics::default(),
+            trackers: Trackers::default(),
             is_new: true,
-            looks_back: false,
-            tracks_all: false,
-            trackers_changed: false,
-            reader_savepoint: false,
             read_only_lost: false,
-            collation_untold: false,
-            timestamp_untold: false,
-            untold: UntoldVariables::default(),
-            missing_routine: None,
-            over: TransactionDoubt::No,
             answer: Answered::default(),
             metrics,
         };
-        state.options = state.options_of_now();
+        state.texts.options = state.options_of_now();
         state
     }
 
@@ -208,16 +143,16 @@ impl SessionState {
     #[inline]
     pub fn must_not_commit(&self, role: Role, effects: Effects) -> bool {
         let ends = Effects::ENDS | Effects::COMMITS_IMPLICITLY;
-        self.reader_savepoint
+        self.transaction.reader_savepoint
             && role == Role::Reader
-            && self.of_mariadb
+            && self.texts.of_mariadb
             && effects.intersects(ends)
             && self.pins.on(role).has(Pin::Transaction)
     }
 
     /// True if a transaction is open.
     pub fn in_transaction(&self) -> bool {
-        self.status.contains(StatusFlags::IN_TRANS)
+        self.transaction.status.contains(StatusFlags::IN_TRANS)
     }
 
     /// Returns the facts that decide where a statement goes.
@@ -229,9 +164,9 @@ impl SessionState {
             pinned: self.pins.reads_follow(),
             autocommit: self.carried.autocommit,
             only_reads: self.carried.only_reads(),
-            keeps_access_mode: !self.of_mariadb,
-            last: self.last,
-            diagnostics: self.diagnostics,
+            keeps_access_mode: !self.texts.of_mariadb,
+            last: self.last.role,
+            diagnostics: self.diagnostics.role,
         }
     }
 
@@ -240,14 +175,14 @@ impl SessionState {
     pub fn held(&self, role: Role) -> Option<&'static str> {
         let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
         let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
-        let untold = self.collation_untold.then_some(Pin::Variable);
+        let untold = self.trackers.collation_untold.then_some(Pin::Variable);
         hard.or(untold).map(words).or_else(|| self.held_by_doubt(role))
     }
 
     /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets; 0 on
     /// MariaDB.
     pub fn warnings_of_mysql(&self) -> u16 {
-        if self.of_mariadb { 0 } else { self.answer.warnings }
+        if self.texts.of_mariadb { 0 } else { self.answer.warnings }
     }
 
     /// Pins the session to the connection for this role.
@@ -262,10 +197,10 @@ impl SessionState {
     /// Removes these pins.
     pub fn unpin(&mut self, role: Role, pins: PinSet) {
         if pins.has(Pin::UserVariable) {
-            self.untold.clear(role, Whose::User);
+            self.trackers.untold.clear(role, Whose::User);
         }
         if pins.has(Pin::Variable) {
-            self.untold.clear(role, Whose::System);
+            self.trackers.untold.clear(role, Whose::System);
         }
         match &self.metrics {
             Some(metrics) => self.pins.end(role, pins, &metrics.pinned_us),
@@ -274,8 +209,8 @@ impl SessionState {
     }
 
     fn end_pins(&mut self, role: Role) {
-        self.untold.clear(role, Whose::User);
-        self.untold.clear(role, Whose::System);
+        self.trackers.untold.clear(role, Whose::User);
+        self.trackers.untold.clear(role, Whose::System);
         match &self.metrics {
             Some(metrics) => self.pins.end_all(role, &metrics.pinned_us),
             None => self.pins.end_all(role, &[]),
@@ -291,8 +226,8 @@ impl SessionState {
         }
         self.end_pins(role);
         if role == Role::Writer {
-            self.over = TransactionDoubt::No;
-            self.journal = None;
+            self.transaction.doubt = TransactionDoubt::No;
+            self.transaction.journal = None;
         } else {
             self.read_only_lost = false;
         }
@@ -314,7 +249,7 @@ impl SessionState {
 
     /// Notes that the transaction was rolled back.
     pub fn rolled_back(&mut self) {
-        self.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
+        self.transaction.status -= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
     }
 
     /// Notes that another statement begins. The results of the statement before can no longer be asked for,
@@ -324,7 +259,8 @@ impl SessionState {
         self.answer = Answered::default();
         let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         if class.effects.intersects(looks_back) {
-            self.looks_back |= class.effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS);
+            self.last.looks_back |=
+                class.effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS);
             return;
         }
         for role in Role::BOTH {
@@ -339,7 +275,7 @@ impl SessionState {
     fn forget_diagnostics(&mut self, role: Role) {
         let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
         if self.pins.on(other).has(Pin::Warnings) {
-            self.stale_diagnostics = Some(other);
+            self.diagnostics.stale = Some(other);
         }
         for role in Role::BOTH {
             if self.pins.on(role).has(Pin::Warnings) {
@@ -387,7 +323,7 @@ impl SessionState {
                 let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
                 // A table without a known name is never seen to be dropped: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
-                let TemporaryTables(names) = &mut **self.temporary_tables.get_or_insert_default();
+                let TemporaryTables(names) = &mut **self.objects.temporary_tables.get_or_insert_default();
                 names.insert(if names.len() < statement_effects::MOST_NAMES {
                     name
                 } else {
@@ -400,17 +336,17 @@ impl SessionState {
 
     /// Updates the state after the answer to a statement that ran on the connection for this role.
     pub fn done(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>, sent: PinSet) {
-        self.last = role;
+        self.last.role = role;
         self.is_new = false;
-        self.counted = self.answer.affected > 0;
-        self.row_count = match self.answer {
+        self.last.counted = self.answer.affected > 0;
+        self.last.row_count = match self.answer {
             Answered { failed: false, rows: false, affected, .. } => {
                 i64::try_from(affected).unwrap_or(i64::MAX)
             }
             _ => -1,
         };
         let mut answered = self.answer;
-        if let Some(name) = self.missing_routine.take() {
+        if let Some(name) = self.last.missing_routine.take() {
             // If the text itself names the missing routine, the statement failed before anything ran.
             // Otherwise a routine that ran named it.
             answered.not_parsed |= text.is_some_and(|text| mentions(text, &name.0));
@@ -437,23 +373,23 @@ impl SessionState {
             self.pin(role, Pin::Transaction);
         } else if !self.pins.on(role).is_empty() {
             self.unpin(role, PinSet::of(&[Pin::Transaction]));
-            self.reader_savepoint &= role == Role::Writer;
+            self.transaction.reader_savepoint &= role == Role::Writer;
         }
         let quiet = answered.warnings == 0 && !answered.failed;
-        let sets = class.effects.contains(Effects::SETS_STATE) && (self.of_mariadb || text.is_none());
+        let sets = class.effects.contains(Effects::SETS_STATE) && (self.texts.of_mariadb || text.is_none());
         // On MariaDB, COM_STMT_PREPARE keeps the diagnostics, too.
         let prepares = class.reason == ClassReason::TextPrepared && class.effects.is_empty();
-        let sets = sets || (prepares && self.of_mariadb);
-        self.kept_diagnostics = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
-        if self.kept_diagnostics {
+        let sets = sets || (prepares && self.texts.of_mariadb);
+        self.diagnostics.kept = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
+        if self.diagnostics.kept {
             return self.note_effects(role, class, text);
         }
         self.forget_diagnostics(role);
-        self.diagnostics = role;
-        self.left_diagnostics = !quiet;
-        if self.left_diagnostics {
+        self.diagnostics.role = role;
+        self.diagnostics.left = !quiet;
+        if self.diagnostics.left {
             self.pin(role, Pin::Warnings);
-        } else if self.looks_back {
+        } else if self.last.looks_back {
             self.pin(role, Pin::FoundRows);
         }
         self.note_effects(role, class, text);
@@ -464,35 +400,35 @@ impl SessionState {
     pub fn lacks_routine(&mut self, message: &[u8]) {
         let name = message.split(|b| *b == b' ').nth(1).unwrap_or_default();
         let name = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
-        self.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
+        self.last.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
     }
 
     /// Notes an OK packet, or the end of a result set.
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard) {
         let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
-        let same_modes = self.status & modes == ok.status & modes;
-        self.status = ok.status;
+        let same_modes = self.transaction.status & modes == ok.status & modes;
+        self.transaction.status = ok.status;
         if heard.role == Role::Writer {
-            self.over = TransactionDoubt::No;
+            self.transaction.doubt = TransactionDoubt::No;
         }
         let results = self.answer.results.saturating_add(1);
         self.answer =
             Answered { results, warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
-        self.of_mariadb = heard.flavor == Flavor::MariaDb;
+        self.texts.of_mariadb = heard.flavor == Flavor::MariaDb;
         let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
         if self.carried.autocommit != autocommit {
             Rc::make_mut(&mut self.carried).autocommit = autocommit;
         }
         if ok.last_insert_id != 0 {
             // Only the server knows whether this is what LAST_INSERT_ID() returns.
-            self.insert_id.set(InsertId::OnConnection);
+            self.insert.id.set(InsertId::OnConnection);
         }
         if !ok.state.is_empty() {
             self.changes(ok.state, heard);
         }
         if !same_modes || !ok.state.is_empty() {
-            self.options = self.options_of_now();
+            self.texts.options = self.options_of_now();
         }
     }
 
@@ -511,7 +447,7 @@ impl SessionState {
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
-                self.reading.told(name, value);
+                self.texts.reading.told(name, value);
                 parts += u8::from(name.starts_with(b"character_set_"));
                 charset |= name == b"character_set_connection";
                 collation |= name == b"collation_connection";
@@ -529,9 +465,9 @@ impl SessionState {
         // A change of `character_set_connection` also changes `collation_connection`, which is not always
         // reported.
         if collation {
-            self.collation_untold = false;
+            self.trackers.collation_untold = false;
         } else if charset {
-            self.collation_untold = true;
+            self.trackers.collation_untold = true;
         }
         if readable.is_err() || (unnamed && !named && !heard.explained) {
             self.pin(heard.role, Pin::Unknown);
@@ -564,17 +500,17 @@ impl SessionState {
     /// True if `learn` has something to find out.
     #[inline]
     pub fn wants_text(&self) -> bool {
-        self.collation_untold || self.timestamp_untold
+        self.trackers.collation_untold || self.trackers.timestamp_untold
     }
 
     /// Finds out what the text that was just executed did to the character set or the clock. None: there is
     /// no text to look at.
     pub fn learn(&mut self, role: Role, text: Option<&[u8]>) {
         use sql::set_names::{Collation, collation};
-        if std::mem::take(&mut self.timestamp_untold) {
+        if std::mem::take(&mut self.trackers.timestamp_untold) {
             self.learn_timestamp(role, text);
         }
-        if !std::mem::take(&mut self.collation_untold) {
+        if !std::mem::take(&mut self.trackers.collation_untold) {
             return;
         }
         let found = text.and_then(|text| collation(text, self.sql_options()));

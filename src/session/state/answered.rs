@@ -107,7 +107,7 @@ pub(super) fn mentions(text: &[u8], name: &[u8]) -> bool {
 impl SessionState {
     /// True if the transaction may be over, so that the next statement would commit by itself.
     pub fn is_perhaps_over(&self) -> bool {
-        self.over != TransactionDoubt::No
+        self.transaction.doubt != TransactionDoubt::No
     }
 
     /// Notes an ERR packet, which has no status flags to show what became of the transaction.
@@ -122,8 +122,8 @@ impl SessionState {
 
     /// Notes that the whole transaction may have been rolled back.
     pub fn doubt_transaction(&mut self) {
-        if self.over == TransactionDoubt::No {
-            self.over = TransactionDoubt::Undone;
+        if self.transaction.doubt == TransactionDoubt::No {
+            self.transaction.doubt = TransactionDoubt::Undone;
         }
     }
 
@@ -148,7 +148,7 @@ impl SessionState {
             return self.rolled_back();
         }
         if effects.contains(Effects::COMMITS_IMPLICITLY) || ended {
-            self.over = TransactionDoubt::Committed;
+            self.transaction.doubt = TransactionDoubt::Committed;
         } else if effects.contains(Effects::ENDS) {
             self.doubt_transaction();
         }
@@ -157,7 +157,7 @@ impl SessionState {
     /// Returns, in words, what is lost with the primary besides its pins, if the transaction may have been
     /// committed.
     pub(super) fn held_by_doubt(&self, role: Role) -> Option<&'static str> {
-        (role == Role::Writer && self.over == TransactionDoubt::Committed)
+        (role == Role::Writer && self.transaction.doubt == TransactionDoubt::Committed)
             .then_some("a transaction that a statement which failed may have committed")
     }
 }

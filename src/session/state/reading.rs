@@ -72,20 +72,20 @@ impl SessionState {
     /// Returns how the session's texts are to be read, as far as the session is known.
     #[inline]
     pub fn sql_options(&self) -> Options {
-        self.options
+        self.texts.options
     }
 
     /// Returns every way in which the servers may read the session's texts. `servers` says how they read the
     /// texts of a session that set nothing.
     #[inline]
     pub fn readings(&self, servers: TextModes) -> Readings {
-        let servers_charset =
-            self.reading.open.contains(Open::SERVERS_CHARSET) && servers.contains(TextModes::UNSAFE_CHARSET);
-        let unsafe_charset = self.options.unsafe_charset || servers_charset;
-        if !self.reading.mode.is_empty() {
-            return Readings::from(Options { unsafe_charset, ..self.options });
+        let servers_charset = self.texts.reading.open.contains(Open::SERVERS_CHARSET)
+            && servers.contains(TextModes::UNSAFE_CHARSET);
+        let unsafe_charset = self.texts.options.unsafe_charset || servers_charset;
+        if !self.texts.reading.mode.is_empty() {
+            return Readings::from(Options { unsafe_charset, ..self.texts.options });
         }
-        let open = if self.reading.open.contains(Open::MODE) {
+        let open = if self.texts.reading.open.contains(Open::MODE) {
             TextModes::ANY_SQL_MODE
         } else {
             servers | self.modes_of_now()
@@ -95,7 +95,7 @@ impl SessionState {
 
     /// Returns the modes that the answers to the session showed; nothing before the first answer.
     fn modes_of_now(&self) -> TextModes {
-        let Options { ansi_quotes, no_backslash_escapes, .. } = self.options;
+        let Options { ansi_quotes, no_backslash_escapes, .. } = self.texts.options;
         let off = |modes| if self.is_new { TextModes::empty() } else { modes };
         let quotes = if ansi_quotes { TextModes::ANSI_QUOTES } else { off(TextModes::DOUBLE_QUOTED_STRINGS) };
         let escapes = if no_backslash_escapes {
@@ -108,37 +108,38 @@ impl SessionState {
 
     /// Notes that a statement set this variable, or variables with unknown names (None), to an unknown value.
     pub(super) fn reading_untold(&mut self, name: Option<&[u8]>) {
-        if name.is_none_or(|name| name == b"sql_mode") && self.of_mariadb {
+        if name.is_none_or(|name| name == b"sql_mode") && self.texts.of_mariadb {
             // MySQL's tracker reports `sql_mode` even if the value cannot be carried.
-            self.reading.mode = TextModes::empty();
-            self.reading.open |= Open::MODE;
+            self.texts.reading.mode = TextModes::empty();
+            self.texts.reading.open |= Open::MODE;
         }
         if name.is_none_or(|name| name == b"character_set_client") {
-            self.reading.open |= Open::CHARSET;
+            self.texts.reading.open |= Open::CHARSET;
         }
-        self.options = self.options_of_now();
+        self.texts.options = self.options_of_now();
     }
 
     /// Notes `SET @@sql_mode = value` on MariaDB. No tracker reports it, but the status flags do.
     pub(super) fn mode_given(&mut self) {
-        self.reading.mode = TextModes::empty();
-        self.reading.open -= Open::MODE;
+        self.texts.reading.mode = TextModes::empty();
+        self.texts.reading.open -= Open::MODE;
     }
 
     pub(super) fn options_of_now(&mut self) -> Options {
         let charset = self.carried.charset.of_client();
-        self.reading.open.set(Open::SERVERS_CHARSET, charset == ClientCharset::ServersOwn);
+        self.texts.reading.open.set(Open::SERVERS_CHARSET, charset == ClientCharset::ServersOwn);
         let mode = self.carried.variables.iter().find(|(name, _)| **name == *b"sql_mode");
         let mode_has = |word: &[u8]| {
             mode.is_some_and(|(_, value)| value.split(|b| *b == b',').any(|w| w.eq_ignore_ascii_case(word)))
         };
-        let told = self.reading.mode;
+        let told = self.texts.reading.mode;
         Options {
-            ansi_quotes: self.status.contains(StatusFlags::ANSI_QUOTES)
+            ansi_quotes: self.transaction.status.contains(StatusFlags::ANSI_QUOTES)
                 || mode_has(b"ANSI_QUOTES")
                 || told.contains(TextModes::ANSI_QUOTES),
-            no_backslash_escapes: self.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
-            unsafe_charset: charset == ClientCharset::Unsafe || self.reading.open.contains(Open::CHARSET),
+            no_backslash_escapes: self.transaction.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
+            unsafe_charset: charset == ClientCharset::Unsafe
+                || self.texts.reading.open.contains(Open::CHARSET),
         }
     }
 }

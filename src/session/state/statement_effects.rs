@@ -30,7 +30,7 @@ impl SessionState {
         let pins = self.pins.on(role);
         pins.has_any(PinSet::of(&[Pin::Role, Pin::Unknown]))
             || (pins.has(Pin::Variable) && {
-                let names = self.untold.on(role, Whose::System).names();
+                let names = self.trackers.untold.on(role, Whose::System).names();
                 names.is_none_or(|names| names.iter().any(|name| Carried::records(name)))
             })
     }
@@ -42,13 +42,13 @@ impl SessionState {
         let (tables, handlers, locks) =
             (nobody(Pin::TemporaryTable), nobody(Pin::Handler), nobody(Pin::NamedLock));
         if tables {
-            self.temporary_tables = None;
+            self.objects.temporary_tables = None;
         }
         if handlers {
-            self.handlers = 0;
+            self.objects.handlers = 0;
         }
         if locks {
-            self.named_locks = None;
+            self.objects.named_locks = None;
         }
     }
 
@@ -69,7 +69,7 @@ impl SessionState {
         }
         if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Writer {
             // The statement may have set the insert id, and no packet reports that.
-            self.insert_id.set(InsertId::OnConnection);
+            self.insert.id.set(InsertId::OnConnection);
         } else if effects.intersects(Effects::READS_INSERT_ID) && self.in_transaction() {
             self.insert_id_on_reader();
         }
@@ -83,7 +83,7 @@ impl SessionState {
             return;
         }
         if role == Role::Reader && class.kind == StatementKind::Transaction && effects.is_empty() {
-            self.reader_savepoint = true;
+            self.transaction.reader_savepoint = true;
         }
         if effects.contains(Effects::SETS_STATE) {
             self.client_tracks(role, text);
@@ -96,7 +96,7 @@ impl SessionState {
         }
         if effects.contains(Effects::RELEASES_LOCKS) {
             self.unpin(role, PinSet::of(&[Pin::NamedLock]));
-            self.named_locks = None;
+            self.objects.named_locks = None;
         } else if class.reason == ClassReason::NamedLock {
             self.count_locks(role, text, effects.contains(Effects::GET_LOCK));
         }
@@ -124,8 +124,8 @@ impl SessionState {
         let word = b"session_track_";
         let names_one = |text: &&[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
         let Some(text) = text.filter(names_one) else { return };
-        self.tracks_all = true;
-        self.trackers_changed = true;
+        self.trackers.shown = true;
+        self.trackers.changed = true;
         if sql::parts::changes_trackers(text, self.sql_options()) == Some(true) {
             return;
         }
@@ -143,10 +143,10 @@ impl SessionState {
 
     fn count_handlers(&mut self, role: Role, effects: Effects) {
         if effects.intersects(Effects::SEVERAL | Effects::HANDLER_OPEN) {
-            self.handlers = self.handlers.saturating_add(1);
+            self.objects.handlers = self.objects.handlers.saturating_add(1);
         } else {
-            self.handlers = self.handlers.saturating_sub(1);
-            if self.handlers == 0 {
+            self.objects.handlers = self.objects.handlers.saturating_sub(1);
+            if self.objects.handlers == 0 {
                 self.unpin(role, PinSet::of(&[Pin::Handler]));
             }
         }
@@ -156,7 +156,7 @@ impl SessionState {
     /// until it is released.
     fn count_locks(&mut self, role: Role, text: Option<&[u8]>, takes: bool) {
         let options = self.sql_options();
-        let held = self.named_locks.get_or_insert_default();
+        let held = self.objects.named_locks.get_or_insert_default();
         match text.and_then(|text| sql::parts::named_locks(text, options)) {
             // Too many requests: keeps one lock without a name instead, which is never known to be released.
             Some(locks) if held.len().saturating_add(locks.taken.len()) > MOST_NAMES => {
@@ -184,7 +184,7 @@ impl SessionState {
     fn dropped_tables(&mut self, role: Role, text: Option<&[u8]>) {
         let dropped = text.and_then(|t| sql::parts::dropped_tables(t, self.sql_options()));
         let dropped: Vec<_> = dropped.into_iter().flatten().map(|name| self.qualified(name)).collect();
-        let Some(TemporaryTables(names)) = self.temporary_tables.as_deref_mut() else { return };
+        let Some(TemporaryTables(names)) = self.objects.temporary_tables.as_deref_mut() else { return };
         for name in dropped {
             names.remove(&name);
         }

@@ -23,14 +23,14 @@ impl SessionState {
     /// Notes that only the connection for this role knows the value of this system variable.
     pub(super) fn untold_variable(&mut self, role: Role, name: &[u8]) {
         Rc::make_mut(&mut self.carried).forget_variable(name);
-        self.untold.on(role, Whose::System).add(name);
+        self.trackers.untold.on(role, Whose::System).add(name);
         self.pin(role, Pin::Variable);
         self.reading_untold(Some(name));
     }
 
     /// Notes that only the connection for this role knows the values of variables with unknown names.
     pub(super) fn untold_somehow(&mut self, role: Role) {
-        self.untold.on(role, Whose::System).add_nameless();
+        self.trackers.untold.on(role, Whose::System).add_nameless();
         self.pin(role, Pin::Variable);
         self.reading_untold(None);
     }
@@ -40,6 +40,7 @@ impl SessionState {
     pub fn has_profiles(&mut self, role: Role) -> bool {
         self.pins.on(role).has(Pin::Variable)
             && self
+                .trackers
                 .untold
                 .on(role, Whose::System)
                 .names()
@@ -54,14 +55,14 @@ impl SessionState {
         }
         if matches!(name, b"last_insert_id" | b"identity") {
             let number = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
-            self.insert_id.set(number.map_or(InsertId::OnConnection, InsertId::Known));
+            self.insert.id.set(number.map_or(InsertId::OnConnection, InsertId::Known));
             return;
         }
         if name.starts_with(b"session_track_") {
             return;
         }
         if name == b"timestamp" {
-            self.timestamp_untold = true;
+            self.trackers.timestamp_untold = true;
             return;
         }
         if Rc::make_mut(&mut self.carried).note(name, value, heard.flavor) {
@@ -84,7 +85,7 @@ impl SessionState {
             let learnt = name != b"timestamp" && !Carried::is_one_shot(name);
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
-        let names = self.untold.on(Role::Writer, Whose::System).names()?;
+        let names = self.trackers.untold.on(Role::Writer, Whose::System).names()?;
         (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
     }
 
@@ -106,7 +107,7 @@ impl SessionState {
     /// Notes that the value of a system variable is known, and removes the pin if it was the last unknown
     /// value.
     pub(super) fn told_variable(&mut self, name: &[u8]) {
-        for role in self.untold.settle(Whose::System, name) {
+        for role in self.trackers.untold.settle(Whose::System, name) {
             self.unpin(role, PinSet::of(&[Pin::Variable]));
         }
     }
@@ -124,7 +125,7 @@ impl SessionState {
 
     /// Handles `SET @@name = value`, which MariaDB's trackers do not report.
     pub(super) fn set_unscoped(&mut self, role: Role, text: Option<&[u8]>) {
-        let Some(text) = text.filter(|_| self.of_mariadb) else { return };
+        let Some(text) = text.filter(|_| self.texts.of_mariadb) else { return };
         if !text.windows(2).any(|pair| pair == b"@@") {
             return;
         }
@@ -175,7 +176,7 @@ impl SessionState {
     /// sent.
     pub(super) fn sends_user_variables(&mut self, role: Role, text: Option<&[u8]>) {
         let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
-        let untold = self.untold.on(role, Whose::User);
+        let untold = self.trackers.untold.on(role, Whose::User);
         match names {
             None => untold.add_nameless(),
             Some(names) => names.iter().for_each(|name| untold.add(name)),
@@ -196,7 +197,7 @@ impl SessionState {
     pub(super) fn set_literals(&mut self, role: Role, text: Option<&[u8]>) {
         let pairs = text.and_then(|text| user_variables(text, self.sql_options()));
         let Some(pairs) = pairs else {
-            self.untold.on(role, Whose::User).add_nameless();
+            self.trackers.untold.on(role, Whose::User).add_nameless();
             return self.pin(role, Pin::UserVariable);
         };
         for (name, literal) in pairs {
@@ -212,25 +213,25 @@ impl SessionState {
 
     fn untold_user_variable(&mut self, role: Role, name: &[u8]) {
         Rc::make_mut(&mut self.carried).forget_user_variable(name);
-        self.untold.on(role, Whose::User).add(name);
+        self.trackers.untold.on(role, Whose::User).add(name);
         self.pin(role, Pin::UserVariable);
     }
 
     fn told_user_variable(&mut self, name: &[u8]) {
-        for role in self.untold.settle(Whose::User, name) {
+        for role in self.trackers.untold.settle(Whose::User, name) {
             self.unpin(role, PinSet::of(&[Pin::UserVariable]));
         }
     }
 
     /// Notes that a statement on a replica may have set what `LAST_INSERT_ID()` returns.
     pub(super) fn insert_id_on_reader(&mut self) {
-        self.untold.on(Role::Reader, Whose::User).add(INSERT_ID);
+        self.trackers.untold.on(Role::Reader, Whose::User).add(INSERT_ID);
         self.pin(Role::Reader, Pin::UserVariable);
     }
 
     /// Returns the user variables that only a replica's connection knows; None if some names are unknown.
     pub fn untold_on_reader(&mut self) -> Option<Vec<Vec<u8>>> {
-        self.untold.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
+        self.trackers.untold.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
     }
 
     /// Notes the value of a user variable for which the proxy asked the replica's connection.
@@ -239,7 +240,7 @@ impl SessionState {
             let Some(id) = std::str::from_utf8(literal).ok().and_then(|text| text.parse().ok()) else {
                 return;
             };
-            self.insert_id.set(InsertId::Known(id));
+            self.insert.id.set(InsertId::Known(id));
         } else if !Rc::make_mut(&mut self.carried).set_user_variable(name, literal) {
             return;
         }
@@ -254,7 +255,7 @@ impl SessionState {
             let all = state.carried.user_variables.iter();
             all.filter(|(_, literal)| is_string(literal)).cloned().collect::<Vec<_>>()
         };
-        let flavor = if self.of_mariadb { Flavor::MariaDb } else { Flavor::MySql };
+        let flavor = if self.texts.of_mariadb { Flavor::MariaDb } else { Flavor::MySql };
         for (name, literal) in strings(self) {
             match before.introduce(&literal, flavor) {
                 Some(literal) if Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) => {}

@@ -1,0 +1,131 @@
+//! The parts of a session's state.
+
+use super::answered::TransactionDoubt;
+use super::reading::Reading;
+use super::{RoutineName, TemporaryTables};
+use crate::backend::InsertIdCell;
+use crate::routing::Role;
+use crate::session::journal::Journal;
+use crate::session::unreported_variables::UntoldVariables;
+use crate::sql;
+use crate::topology::ServerId;
+use crate::wire::StatusFlags;
+
+/// The open transaction, as far as the session knows.
+#[derive(Debug)]
+pub struct Transaction {
+    /// The status that the client saw last.
+    pub status: StatusFlags,
+    /// Whether the transaction that `status` shows is really open.
+    pub(super) doubt: TransactionDoubt,
+    /// The record of the open transaction on the primary, as long as the transaction can be replayed.
+    pub journal: Option<Box<Journal>>,
+    /// True if the transaction that is open on a replica has savepoints.
+    pub(super) reader_savepoint: bool,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        let status = StatusFlags::AUTOCOMMIT;
+        Transaction { status, doubt: TransactionDoubt::No, journal: None, reader_savepoint: false }
+    }
+}
+
+/// What `LAST_INSERT_ID()` returns, and where.
+#[derive(Debug, Default)]
+pub struct InsertIds {
+    /// What `LAST_INSERT_ID()` returns.
+    pub id: InsertIdCell,
+    /// The connection that knows the insert id, if only this connection does: its server and its thread id there.
+    pub connection: Option<(ServerId, u32)>,
+}
+
+/// What the session has on its connections by name.
+#[derive(Debug, Default)]
+pub struct Objects {
+    /// The names of its temporary tables, where they are known.
+    pub(super) temporary_tables: Option<Box<TemporaryTables>>,
+    /// The number of HANDLERs that were opened and not closed.
+    pub(super) handlers: u16,
+    /// The named locks that were requested and not released, once for each request.
+    pub(super) named_locks: Option<Vec<Vec<u8>>>,
+}
+
+/// How servers read the session's texts.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// The lexer options for the session's texts, derived from the rest of the state.
+    pub(super) options: sql::Options,
+    /// What trackers reported about how servers read the texts, and what is unknown about that.
+    pub(super) reading: Reading,
+    /// True if the servers are MariaDB.
+    pub(in crate::session) of_mariadb: bool,
+}
+
+/// The last statement, about which the client may ask.
+#[derive(Debug)]
+pub struct LastStatement {
+    /// The role for which the statement ran.
+    pub role: Role,
+    /// The connection on which the statement ran: its server and its thread id there.
+    pub connection: Option<(ServerId, u32)>,
+    /// What `ROW_COUNT()` returns.
+    pub row_count: i64,
+    /// True if the statement changed rows, so that the client may ask for `ROW_COUNT()`.
+    pub counted: bool,
+    /// True if the client asked for ROW_COUNT() or FOUND_ROWS(): each statement's connection is then kept until the next
+    /// statement.
+    pub looks_back: bool,
+    /// The routine that the answer under way reported as missing.
+    pub(super) missing_routine: Option<Box<RoutineName>>,
+}
+
+impl Default for LastStatement {
+    fn default() -> Self {
+        LastStatement {
+            role: Role::Writer,
+            connection: None,
+            row_count: -1,
+            counted: false,
+            looks_back: false,
+            missing_routine: None,
+        }
+    }
+}
+
+/// Where the current diagnostics are: what SHOW WARNINGS and GET DIAGNOSTICS return.
+#[derive(Debug)]
+pub struct Diagnostics {
+    /// The role whose connection has them. May differ from the last statement's: SET (on MariaDB) and COM_INIT_DB (on both)
+    /// keep the diagnostics of the statement before.
+    pub(super) role: Role,
+    /// The connection that has them: its server and its thread id there.
+    pub connection: Option<(ServerId, u32)>,
+    /// The role whose connection still has the diagnostics of an earlier statement than the last.
+    pub stale: Option<Role>,
+    /// True if the last statement kept the diagnostics of the statement before it.
+    pub kept: bool,
+    /// True if the last statement left warnings, or an error.
+    pub left: bool,
+}
+
+impl Default for Diagnostics {
+    fn default() -> Self {
+        Diagnostics { role: Role::Writer, connection: None, stale: None, kept: false, left: false }
+    }
+}
+
+/// What session trackers report, and what they do not.
+#[derive(Debug, Default)]
+pub struct Trackers {
+    /// True if the client itself set session trackers: the client then sees the reports of all trackers.
+    pub shown: bool,
+    /// True if the client set trackers just now, on the connection in use.
+    pub changed: bool,
+    /// True if the connection's character set changed, and its collation is not known yet.
+    pub(super) collation_untold: bool,
+    /// True if `timestamp` was set, and it is not known yet whether to a moment or to the clock.
+    pub(super) timestamp_untold: bool,
+    /// The variables whose values only one of the session's connections knows.
+    pub(super) untold: UntoldVariables,
+}
