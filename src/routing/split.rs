@@ -177,6 +177,83 @@ mod tests {
         diagnostics: Role::Writer,
     };
 
+    /// Every combination of what [`place`] looks at.
+    fn all() -> impl Iterator<Item = (StatementClass, SessionFacts)> {
+        use StatementKind::{Admin, Ddl, Read, Session, Transaction, Unknown, Write};
+        const EFFECTS: [Effects; 9] = [
+            Effects::SEVERAL,
+            Effects::ENDS,
+            Effects::BEGINS,
+            Effects::BEGINS_READ_ONLY,
+            Effects::BEGINS_READ_WRITE,
+            Effects::LOCKS_TABLES,
+            Effects::READS_DIAGNOSTICS,
+            Effects::READS_ROW_COUNT.union(Effects::READS_FOUND_ROWS),
+            Effects::HINT_PRIMARY,
+        ];
+        let classes = [Read, Session, Transaction, Admin, Write, Ddl, Unknown].into_iter().flat_map(|kind| {
+            [ClassReason::PlainRead, ClassReason::NamedLock].into_iter().flat_map(move |reason| {
+                (0..1u32 << EFFECTS.len()).map(move |bits| {
+                    let has = EFFECTS.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+                    let effects = has.fold(Effects::empty(), |all, (_, effect)| all | *effect);
+                    StatementClass { kind, effects, reason }
+                })
+            })
+        });
+        classes.flat_map(|class| facts().map(move |facts| (class, facts)))
+    }
+
+    fn facts() -> impl Iterator<Item = SessionFacts> {
+        let role = |at: u32| [None, Some(Role::Writer), Some(Role::Reader)][at as usize];
+        (0..9 * 32).map(move |at: u32| {
+            let (roles, bits) = (at / 32, at % 32);
+            let is = |bit: u32| bits >> bit & 1 == 1;
+            let one = |reader: bool| if reader { Role::Reader } else { Role::Writer };
+            SessionFacts {
+                transaction: role(roles / 3),
+                pinned: role(roles % 3),
+                autocommit: is(0),
+                only_reads: is(1),
+                keeps_access_mode: is(2),
+                last: one(is(3)),
+                diagnostics: one(is(4)),
+            }
+        })
+    }
+
+    #[test]
+    fn promises_hold_for_every_statement_in_every_session() {
+        let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let mut tried = 0;
+        for (class, facts) in all() {
+            tried += 1;
+            let (role, why) = place(&class, &facts);
+            let asks = class.effects.intersects(looks_back);
+            if facts.transaction == Some(Role::Writer) {
+                assert_eq!(role, Role::Writer, "a transaction stays where it is: {class:?} {facts:?}");
+            }
+            if role == Role::Reader {
+                let in_reading_transaction = facts.transaction == Some(Role::Reader);
+                let begins_reading = facts.only_reads && class.effects.contains(Effects::BEGINS);
+                let harmless = reads(&class) || asks || in_reading_transaction || begins_reading;
+                assert!(harmless, "nothing that may write leaves the primary: {class:?} {facts:?}");
+            }
+            if facts.transaction.is_none() && !asks {
+                let on_primary = class.effects.contains(Effects::HINT_PRIMARY)
+                    && class.kind == StatementKind::Read
+                    || facts.pinned == Some(Role::Writer)
+                    || !facts.autocommit && !facts.only_reads;
+                assert!(!on_primary || role == Role::Writer, "{class:?} {facts:?}");
+            }
+            if asks && facts.transaction.is_none() {
+                let last = class.effects.contains(Effects::READS_DIAGNOSTICS);
+                let expected = if last { facts.diagnostics } else { facts.last };
+                assert_eq!((role, why), (expected, Why::LooksBack), "{class:?} {facts:?}");
+            }
+        }
+        assert_eq!(tried, 7 * 2 * 512 * 288);
+    }
+
     #[test]
     fn reads_go_to_a_replica_and_the_rest_does_not() {
         assert_eq!(place(&READ, &FREE), (Role::Reader, Why::Class(ClassReason::PlainRead)));
