@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::shelf::{Claims, Seat, Shelf};
+use super::shelf::{Seat, Shelf, Steals};
 use super::{Carried, Ceilings, Class, ConnectError, Connection, Credentials, PendingInsertId, Standing};
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
@@ -159,12 +159,12 @@ impl<R: Runtime> Pool<R> {
         &self,
         key: &PoolKey,
         session: &Applicant<'_>,
-        claims: Claims,
+        steals: Steals,
         terms: &Terms,
     ) -> Option<Leased<R::Stream>> {
         let shelf = self.shelves.borrow().get(key).cloned()?;
         let begun = self.ceilings.renewals.of(key.server);
-        while let Some((connection, seat)) = shelf.take(session.id, session.wish, claims, begun) {
+        while let Some((connection, seat)) = shelf.take(session.id, session.wish, steals, begun) {
             self.metrics.server_idle.sub(1);
             if let Some(mut connection) = self.take_over(connection, terms.connect).await {
                 connection.has_past = true;
@@ -190,8 +190,8 @@ impl<R: Runtime> Pool<R> {
             return None;
         }
         let readers = PoolKey { class: Class { read_only: true, ..key.class }, ..key.clone() };
-        let claims = Claims::OfBefore(generation);
-        while let Some((mut connection, old)) = self.take_parked(&readers, session, claims, terms).await {
+        let steals = Steals::OlderThan(generation);
+        while let Some((mut connection, old)) = self.take_parked(&readers, session, steals, terms).await {
             let seat = self.shelf(key).seat_open(session.id, connection.about.thread_id);
             old.give_up();
             connection.about.class = key.class;

@@ -24,15 +24,16 @@ const OPENING_TO_PASS: usize = 2;
 /// waiting for other opens is then pointless.
 pub const STALLED: Duration = Duration::from_millis(200);
 
-/// Which parked connections a session may take, given other sessions' claims.
+/// Which parked connections a session may steal from the sessions that claim them. Connections that no session claims
+/// may be taken always.
 #[derive(Debug, Clone, Copy)]
-pub enum Claims {
-    /// Every claim counts: only connections that no session claims.
-    Count,
-    /// Also claimed connections that were opened in an earlier generation than this one.
-    OfBefore(u64),
-    /// No claim counts: any connection.
-    None,
+pub enum Steals {
+    /// No claimed connection.
+    Nothing,
+    /// Claimed connections that were opened in an earlier generation than this one.
+    OlderThan(u64),
+    /// Any claimed connection.
+    Anything,
 }
 
 /// A session's claim on a connection that it parked. Worth nothing once another session took it.
@@ -170,15 +171,15 @@ impl<S: Stream> Shelf<S> {
         self: &Rc<Self>,
         owner: u32,
         wish: &Carried,
-        claims: Claims,
+        steals: Steals,
         begun: u64,
     ) -> Option<(Box<Connection<S>>, Seat<S>)> {
         let mut slots = self.slots.borrow_mut();
-        let is_free = |slot: &Slot<S>, connection: &Connection<S>| match claims {
+        let is_free = |slot: &Slot<S>, connection: &Connection<S>| match steals {
             _ if !slot.owned => true,
-            Claims::Count => false,
-            Claims::OfBefore(generation) => connection.about.generation < generation,
-            Claims::None => true,
+            Steals::Nothing => false,
+            Steals::OlderThan(generation) => connection.about.generation < generation,
+            Steals::Anything => true,
         };
         let serves =
             |slot: &Slot<S>, c: &Connection<S>| c.begun == begun && is_free(slot, c) && c.can_become(wish);

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
-use crate::backend::shelf::{Claims, STALLED};
+use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
 use crate::telemetry::{Counted, Handshake, cell_of};
@@ -142,7 +142,7 @@ impl<R: Runtime> Pool<R> {
         queued: &mut Option<Queued<'a, R>>,
     ) -> Result<Look<R::Stream>, TakeError> {
         let Ask { key, session, terms, .. } = *ask;
-        if let Some(leased) = self.take_parked(key, session, Claims::Count, terms).await {
+        if let Some(leased) = self.take_parked(key, session, Steals::Nothing, terms).await {
             return Ok(Look::Leased(leased));
         }
         if let Some(leased) = self.take_turned(key, ask.target.generation, session, terms).await {
@@ -150,7 +150,7 @@ impl<R: Runtime> Pool<R> {
         }
         if session.passing
             && self.shelf(key).is_opening()
-            && let Some(leased) = self.take_parked(key, session, Claims::None, terms).await
+            && let Some(leased) = self.take_parked(key, session, Steals::Anything, terms).await
         {
             self.metrics.steals.add(1);
             return Ok(Look::Leased(leased));
@@ -169,7 +169,7 @@ impl<R: Runtime> Pool<R> {
                 Err(limit) => reached = Some(limit),
             }
         }
-        if let Some(leased) = self.take_parked(key, session, Claims::None, terms).await {
+        if let Some(leased) = self.take_parked(key, session, Steals::Anything, terms).await {
             self.metrics.steals.add(1);
             return Ok(Look::Leased(leased));
         }

@@ -1,6 +1,6 @@
 //! The rules as stories: servers answer, and the snapshot changes.
 
-mod gone;
+mod departed_pods;
 mod labels;
 mod lag;
 mod operator;
