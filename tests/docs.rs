@@ -248,3 +248,19 @@ mod self_test {
         );
     }
 }
+
+/// docs/internals/releasing.md lists these places.
+#[test]
+fn one_version_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    let places = [
+        ("deploy/helm/pointsman/Chart.yaml", "version: "),
+        ("deploy/helm/pointsman/Chart.yaml", "appVersion: "),
+        ("deploy/kustomize/base/kustomization.yaml", "newTag: "),
+    ];
+    for (path, key) in places {
+        let text = read(&root().join(path));
+        let found = text.lines().find_map(|line| line.trim_start().strip_prefix(key));
+        assert_eq!(found.map(|found| found.trim_matches('"')), Some(version), "{path}: {key}");
+    }
+}
