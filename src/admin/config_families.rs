@@ -36,7 +36,7 @@ impl Collector for ConfigFamilies {
         )?;
         families.gauge(
             "pointsman_config_awaited",
-            "1 while the file is not the one that this process was started for, and it is not ready for that.",
+            "1 while the mounted configuration file is not yet the one that the deployment asks for; the process is not ready until it is.",
             f64::from(u8::from(served.awaited.is_some())),
         )
     }

@@ -369,7 +369,7 @@ pub struct WorkerMetrics {
     pub waiting_for_replica: Cell,
     /// How long statements took, from the command read to the last byte of the answer written, by port.
     pub latency: [Latency; Port::ALL.len()],
-    /// ERR packets that the proxy made itself.
+    /// ERR packets that the proxy itself sent in answer to a login or a command.
     pub proxy_errors: Cell,
     /// Effects of failovers on sessions.
     pub disruptions: [Cell; Disruption::ALL.len()],

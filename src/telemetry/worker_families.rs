@@ -119,7 +119,7 @@ impl WorkerFamilies {
         self.placed(families)?;
         families.counter(
             "pointsman_proxy_errors",
-            "ERR packets that the proxy made itself.",
+            "ERR packets that the proxy itself sent in answer to a login or a command. Refusals in place of a greeting are in pointsman_logins_refused_total.",
             self.sum(|worker| &worker.proxy_errors),
         )
     }

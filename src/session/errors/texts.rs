@@ -120,7 +120,7 @@ pub(super) fn queue(waited: Duration, limit: Limit) -> String {
         Limit::Server => "limits.max_server_connections is reached",
         Limit::User => "max_connections of the user is reached",
         Limit::Account => "the server's own limit of connections for this account is reached",
-        Limit::Opening => "many sessions wait for it to let connections in",
+        Limit::Opening => "the server opens connections too slowly for all who wait",
     };
     format!(
         "pointsman: no server connection became free within {:.1} s (limits.queue_timeout): {limit}; try \
