@@ -7,7 +7,9 @@ mod reference;
 use libfuzzer_sys::fuzz_target;
 use pointsman::sql::read_only::{Verdict, check};
 use pointsman::sql::steps::taken;
-use pointsman::sql::{ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, own, parts};
+use pointsman::sql::{
+    ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, parts, proxy_variable,
+};
 use reference::Part;
 use std::cell::RefCell;
 
@@ -44,7 +46,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         let values = parts::user_variables(sql, options);
         assert!(values.is_some_and(|values| !values.is_empty()), "{}", sql.escape_ascii());
     }
-    if own::parse(sql, options).is_some() {
+    if proxy_variable::parse(sql, options).is_some() {
         // Else nobody would look.
         assert!(class.effects.contains(Effects::MAY_BE_OWN), "{}", sql.escape_ascii());
     }
@@ -67,7 +69,13 @@ fn is_read_in_linear_time(sql: &[u8], context: Context<'_>) {
     let text = [head, &part.repeat(LONG / part.len()), tail].concat();
     let linear = |readings: u64, steps: u64| {
         let most = 3 * readings * text.len() as u64 + AT_LEAST;
-        assert!(steps <= most, "{steps} steps: {} + n * {} + {}", head.escape_ascii(), part.escape_ascii(), tail.escape_ascii());
+        assert!(
+            steps <= most,
+            "{steps} steps: {} + n * {} + {}",
+            head.escape_ascii(),
+            part.escape_ascii(),
+            tail.escape_ascii()
+        );
     };
     linear(6, taken(|| _ = ClassCache::new().classify(&text, context, &())));
     linear(8, taken(|| _ = check(&text, context.options)));

@@ -29,7 +29,9 @@ fn query(payload: &[u8]) {
 fn execute(payload: &[u8], params: u16, attributes: bool) {
     let Ok(ours) = Execute::parse(payload, params, attributes) else { return };
     let theirs = Packet(payload).execute(params, attributes);
-    let Some(theirs) = theirs else { panic!("the server refuses what the proxy reads: {}", payload.escape_ascii()) };
+    let Some(theirs) = theirs else {
+        panic!("the server refuses what the proxy reads: {}", payload.escape_ascii())
+    };
     let begin = payload.len() - ours.values.len();
     match ours.types {
         Types::None => assert_eq!(theirs, Read { types: None, values: None, first: None }),
@@ -168,7 +170,11 @@ impl<'a> Packet<'a> {
         let has_types = self.byte(at)?;
         at += 1;
         if has_types == 0 {
-            return (count == u64::from(params)).then_some(Read { types: None, values: Some(at), first: None });
+            return (count == u64::from(params)).then_some(Read {
+                types: None,
+                values: Some(at),
+                first: None,
+            });
         }
         let (kinds, end) = self.kinds(count, at, attributes)?;
         let is_null = self.byte(nulls)? & 1 == 1;
