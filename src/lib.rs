@@ -16,5 +16,6 @@ pub mod server;
 pub mod session;
 pub mod sql;
 pub mod telemetry;
+pub mod terms;
 pub mod topology;
 pub mod wire;

@@ -12,18 +12,20 @@ use source::{Source, edges, sources};
 
 /// Each module and what it may use. What those may use is allowed too.
 /// `app` and `main` stand above all and may use everything.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     // Layer 0: values and pure functions.
+    // What decisions, metrics, errors and `explain` call things.
+    ("terms", &[]),
     ("wire", &[]),
     ("auth", &["wire"]),
-    ("sql", &[]),
+    ("sql", &["terms"]),
     ("topology", &[]),
     ("config", &[]),
     // Layer 1
-    ("routing", &["sql", "topology"]),
+    ("routing", &["sql", "topology", "terms"]),
     // Decisions of sessions, as pure functions.
     ("policy", &["routing"]),
-    ("telemetry", &["wire"]),
+    ("telemetry", &["wire", "terms"]),
     // The settings of TLS say what a connection has to be.
     ("net", &["wire", "telemetry", "config"]),
     // Layer 2

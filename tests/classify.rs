@@ -8,7 +8,8 @@ mod support;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use pointsman::sql::classify::names;
-use pointsman::sql::{Options, RoutineFacts, Routines, StatementKind, classify};
+use pointsman::sql::{Options, RoutineFacts, Routines, classify};
+use pointsman::terms::StatementKind;
 use std::collections::BTreeMap;
 use support::{Cluster, Kind, Node, connect};
 

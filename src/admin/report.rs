@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{AdminState, ServedConfig};
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
-use crate::telemetry::{Cell, Disruption, Port, WorkerMetrics, cell_of};
+use crate::telemetry::{Cell, WorkerMetrics, cell_of};
+use crate::terms::{Disruption, Port};
 use crate::topology::{Alarm, Flavor, Health, Maintenance, Server, Snapshot, WriterChange};
 
 /// The whole answer.

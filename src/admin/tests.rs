@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::{Config, Fallback};
-use crate::telemetry::{Close, Disruption, Port};
+use crate::terms::{Close, Disruption, Port};
 use crate::topology::{
     Alarm, Facts, Flavor, GtidSet, Health, Maintenance, Replication, Server, ServerId, WriterChange,
 };

@@ -2,8 +2,9 @@
 //! alone. Only a running proxy knows the state of a session and the servers' stored functions:
 //! `/* pointsman: explain */` asks it.
 
-use crate::routing::{Role, SessionFacts, Why, place};
+use crate::routing::{SessionFacts, place};
 use crate::sql::{Effects, Options, classify};
+use crate::terms::Role;
 
 /// Returns the answer, one line for each fact.
 pub(super) fn explain(sql: &str) -> String {
@@ -32,10 +33,7 @@ pub(super) fn explain(sql: &str) -> String {
             "a replica that is fresh enough for the session's level; the primary if there is none"
         }
     };
-    let because = match why {
-        Why::Class(reason) => format!("the statement {}", reason.words()),
-        other => other.words().to_owned(),
-    };
+    let because = why.words();
     let leaves: Vec<_> = class.effects.leaves().collect();
     let keeps = match leaves.as_slice() {
         [] => "nothing that keeps the session on its server connection".to_owned(),

@@ -13,7 +13,7 @@
 //! | no transaction | was not sent, only reads, or can be repeated | run it again, unless it has lost a second server |
 //! | anything else | any | an error, see [`Error`] |
 
-use crate::routing::Role;
+use crate::terms::Role;
 
 /// What is known when a server is lost with a statement under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 mod split;
 
-pub use split::{PerRole, Role, SessionFacts, Why, place};
+pub use split::{SessionFacts, place};
 
 mod choose;
 

@@ -1,48 +1,9 @@
 //! Which of a session's two servers a statement runs on: a pure function of the statement's class and the
 //! session's state, with its reason.
 
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
-
-/// The role of one of the two servers that a session uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// The primary.
-    Writer,
-    /// A replica.
-    Reader,
-}
-
-/// A value for each role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PerRole<T> {
-    /// For the primary.
-    pub writer: T,
-    /// For a replica.
-    pub reader: T,
-}
-
-impl<T> PerRole<T> {
-    /// Returns the value for this role.
-    pub fn of(&self, role: Role) -> &T {
-        match role {
-            Role::Writer => &self.writer,
-            Role::Reader => &self.reader,
-        }
-    }
-
-    /// Returns the value for this role, mutably.
-    pub fn of_mut(&mut self, role: Role) -> &mut T {
-        match role {
-            Role::Writer => &mut self.writer,
-            Role::Reader => &mut self.reader,
-        }
-    }
-}
-
-impl Role {
-    /// Both roles.
-    pub const BOTH: [Role; 2] = [Role::Writer, Role::Reader];
-}
+use crate::sql::{Effects, StatementClass};
+use crate::terms::Role;
+use crate::terms::{StatementKind, Why};
 
 /// The part of a session's state that decides where a statement runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,50 +24,10 @@ pub struct SessionFacts {
     pub diagnostics: Role,
 }
 
-/// Why a statement runs where it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// The port does not split.
-    Port,
-    /// A transaction is open on the chosen server.
-    Transaction,
-    /// The session holds something on the chosen server.
-    Pinned,
-    /// With autocommit off every statement is part of a transaction.
-    AutocommitOff,
-    /// It asks about the session's last statement.
-    LooksBack,
-    /// The class of the statement.
-    Class(ClassReason),
-    /// It is a read, but no replica serves reads.
-    NoReplica,
-    /// It is a read, but no replica has the session's own writes yet.
-    NotFresh,
-    /// A replica refused it, or failed.
-    Refused,
-}
-
-impl Why {
-    /// Returns the reason for people, as a sentence without its end.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Why::Port => "the port decides",
-            Why::Transaction => "a transaction is open there",
-            Why::Pinned => "the session holds something there",
-            Why::AutocommitOff => "autocommit is off, so it is part of a transaction",
-            Why::LooksBack => "it asks what the last statement did, which ran there",
-            Why::Class(reason) => reason.words(),
-            Why::NoReplica => "it reads, but no replica serves",
-            Why::NotFresh => "it reads, but no replica is known to have the session's own writes yet",
-            Why::Refused => "it reads, but a replica refused or failed it",
-        }
-    }
-}
-
 /// Chooses the server for a statement on a port that splits.
 pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     // A named lock on a replica excludes nobody. It does not depend on transactions.
-    let locks = class.reason == ClassReason::NamedLock && !class.effects.contains(Effects::SEVERAL);
+    let locks = class.reason == Why::NamedLock && !class.effects.contains(Effects::SEVERAL);
     if let Some(role) = facts.transaction.filter(|role| !(locks && *role == Role::Reader)) {
         // A transaction that may write cannot begin on a replica; its BEGIN ends the one that is open there.
         // A chained transaction has the access mode of the one before it.
@@ -118,7 +39,7 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
         if role == Role::Writer || !leaves {
             return (role, Why::Transaction);
         }
-        return (Role::Writer, Why::Class(class.reason));
+        return (Role::Writer, class.reason);
     }
     let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
     if class.effects.contains(Effects::READS_DIAGNOSTICS) {
@@ -132,7 +53,7 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
         && class.effects.contains(Effects::BEGINS)
         && !class.effects.intersects(Effects::SEVERAL | Effects::BEGINS_READ_WRITE);
     if !reads(class) && !begins {
-        return (Role::Writer, Why::Class(class.reason));
+        return (Role::Writer, class.reason);
     }
     if facts.pinned == Some(Role::Writer) {
         return (Role::Writer, Why::Pinned);
@@ -140,7 +61,7 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     if !facts.autocommit && !facts.only_reads {
         return (Role::Writer, Why::AutocommitOff);
     }
-    (Role::Reader, Why::Class(class.reason))
+    (Role::Reader, class.reason)
 }
 
 /// True if a statement may run on a replica, regardless of the session.
@@ -159,14 +80,11 @@ mod tests {
     use super::*;
 
     fn class(kind: StatementKind, effects: Effects) -> StatementClass {
-        StatementClass { kind, effects, reason: ClassReason::PlainRead }
+        StatementClass { kind, effects, reason: Why::PlainRead }
     }
 
-    const READ: StatementClass = StatementClass {
-        kind: StatementKind::Read,
-        effects: Effects::REPEATABLE,
-        reason: ClassReason::PlainRead,
-    };
+    const READ: StatementClass =
+        StatementClass { kind: StatementKind::Read, effects: Effects::REPEATABLE, reason: Why::PlainRead };
     const FREE: SessionFacts = SessionFacts {
         transaction: None,
         pinned: None,
@@ -192,7 +110,7 @@ mod tests {
             Effects::HINT_PRIMARY,
         ];
         let classes = [Read, Session, Transaction, Admin, Write, Ddl, Unknown].into_iter().flat_map(|kind| {
-            [ClassReason::PlainRead, ClassReason::NamedLock].into_iter().flat_map(move |reason| {
+            [Why::PlainRead, Why::NamedLock].into_iter().flat_map(move |reason| {
                 (0..1u32 << EFFECTS.len()).map(move |bits| {
                     let has = EFFECTS.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
                     let effects = has.fold(Effects::empty(), |all, (_, effect)| all | *effect);
@@ -256,7 +174,7 @@ mod tests {
 
     #[test]
     fn reads_go_to_a_replica_and_the_rest_does_not() {
-        assert_eq!(place(&READ, &FREE), (Role::Reader, Why::Class(ClassReason::PlainRead)));
+        assert_eq!(place(&READ, &FREE), (Role::Reader, Why::PlainRead));
         for kind in [
             StatementKind::Session,
             StatementKind::Transaction,

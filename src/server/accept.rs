@@ -11,7 +11,8 @@ use super::control::Control;
 use super::worker::Worker;
 use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, TokioStream};
 use crate::session::{Drain, Entrance, Failure, Pass, block_seconds, in_place_of_greeting};
-use crate::telemetry::{Close, Refused, cell_of};
+use crate::telemetry::cell_of;
+use crate::terms::{Close, Refused};
 
 /// The pause when descriptors or memory run out: accept would fail again at once.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -16,7 +16,8 @@ use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
 use crate::session::{Entrance, KillRequest, Pass};
 use crate::sql::RoutineCatalogue;
-use crate::telemetry::{Port, WorkerMetrics};
+use crate::telemetry::WorkerMetrics;
+use crate::terms::Port;
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
 
 /// What to probe or read now.

@@ -14,8 +14,10 @@ use crate::backend::{
 };
 use crate::config::Fallback;
 use crate::net::{Buf, Runtime, Stream, or_raised};
-use crate::routing::{Decision, Role, Want, Why, may_stay, route};
-use crate::telemetry::{Close, Counted, Disruption, Pin, Port, cell_of};
+use crate::routing::{Decision, Want, may_stay, route};
+use crate::telemetry::{Counted, cell_of};
+use crate::terms::{Close, Disruption, Pin, Port};
+use crate::terms::{Role, Why};
 use crate::topology::ServerId;
 
 /// What came of taking a connection.

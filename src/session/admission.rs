@@ -30,7 +30,7 @@ use self::failures::Failures;
 use self::lines::Lines;
 use crate::config::Limits;
 use crate::net::{Origin, Peer};
-use crate::telemetry::Refused;
+use crate::terms::Refused;
 
 /// At most this many addresses, and pairs of address and user name, have their failures remembered.
 const MOST_FAILING: usize = 16_384;

@@ -21,9 +21,11 @@ use super::{Failure, Session};
 use crate::backend::{InsertId, SwallowError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
-use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
-use crate::telemetry::{Cell, Close, Disruption, Port, cell_of};
+use crate::sql::{Effects, MAX_READ};
+use crate::telemetry::{Cell, cell_of};
+use crate::terms::Role;
+use crate::terms::{Close, Disruption, Port};
+use crate::terms::{StatementKind, Why};
 use crate::topology::{Flavor, HeardWrites};
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
@@ -267,7 +269,7 @@ impl<R: Runtime> Session<R> {
     pub(super) fn answered(&mut self, buf: &Buf, request: Request) {
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
         let looks = !plain.contains(request.class.effects)
-            || request.class.reason == ClassReason::NamedLock
+            || request.class.reason == Why::NamedLock
             || self.state.wants_text();
         let text = if looks { self.meant_text(buf, request) } else { None };
         let named = if looks { self.statement_name(buf, &request) } else { None };

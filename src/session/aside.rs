@@ -13,7 +13,7 @@ use crate::backend::PreparedText;
 use crate::net::{Buf, Runtime, or_raised};
 use crate::sql::read_only::{Calls, Verdict, check_calls};
 use crate::sql::{Context, MAX_READ, StatementClass, classify};
-use crate::telemetry::{Close, Port};
+use crate::terms::{Close, Port};
 
 /// On replica ports, texts of up to this many bytes are checked on the worker's own thread, which takes some
 /// milliseconds at worst.

@@ -16,9 +16,12 @@ use super::statement::Ended;
 use super::{Context, Failure, Session};
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
-use crate::routing::{Role, Why, choose_replica};
-use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Counted, Disruption, Fresh, Pin, Port};
+use crate::routing::choose_replica;
+use crate::sql::Effects;
+use crate::telemetry::Counted;
+use crate::terms::StatementKind;
+use crate::terms::{Disruption, Fresh, Pin, Port};
+use crate::terms::{Role, Why};
 use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 use crate::wire::Command;
 

@@ -3,7 +3,7 @@
 use super::timeouts::{Side, Stall, or_stalled};
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream};
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::wire::{Capabilities, EofPacket, OkPacket, StatusFlags, frame_with};
 
 impl<R: Runtime> Session<R> {

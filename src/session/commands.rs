@@ -9,8 +9,9 @@ use super::request::Request;
 use super::timeouts::{Side, or_stalled};
 use super::{Drain, Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream, or_raised};
-use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
-use crate::telemetry::{Close, Port};
+use crate::sql::{Effects, MAX_READ, StatementClass};
+use crate::terms::{Close, Port};
+use crate::terms::{StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
 
@@ -355,14 +356,12 @@ impl<R: Runtime> Session<R> {
 fn class_of(command: Command) -> StatementClass {
     let class = |kind, effects, reason| StatementClass { kind, effects, reason };
     match command {
-        Command::InitDb => class(StatementKind::Session, Effects::SETS_STATE, ClassReason::SessionState),
-        Command::FieldList => class(StatementKind::Read, Effects::REPEATABLE, ClassReason::Definitions),
+        Command::InitDb => class(StatementKind::Session, Effects::SETS_STATE, Why::SessionState),
+        Command::FieldList => class(StatementKind::Read, Effects::REPEATABLE, Why::Definitions),
         Command::CreateDb | Command::DropDb => {
-            class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, ClassReason::Definition)
+            class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }
-        Command::RegisterSlave => {
-            class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, ClassReason::Administration)
-        }
-        _ => class(StatementKind::Admin, Effects::empty(), ClassReason::Administration),
+        Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
+        _ => class(StatementKind::Admin, Effects::empty(), Why::Administration),
     }
 }

@@ -19,9 +19,9 @@ use super::{Failure, Session};
 use crate::backend::Mark;
 use crate::config::LostCommit;
 use crate::net::{Buf, Runtime};
-use crate::routing::Role;
 use crate::sql::Effects;
-use crate::telemetry::{Close, Disruption, Pin};
+use crate::terms::Role;
+use crate::terms::{Close, Disruption, Pin};
 use crate::topology::{Flavor, Gtid, GtidSet, ServerId};
 use crate::wire::Command;
 

@@ -7,9 +7,9 @@ use super::request::Request;
 use super::{Attached, Session};
 use crate::backend::{Connection, InsertId, Leased, Seat};
 use crate::net::{Runtime, Stream};
-use crate::routing::{PerRole, Role};
 use crate::sql::Effects;
-use crate::telemetry::Pin;
+use crate::terms::Pin;
+use crate::terms::{PerRole, Role};
 use crate::topology::ServerId;
 
 /// See the module.

@@ -20,9 +20,11 @@ use super::statements::Texts;
 use crate::backend::{Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
-use crate::routing::{Role, Want};
+use crate::routing::Want;
 use crate::sql::{self, ClassCache, StatementClass};
-use crate::telemetry::{Disruption, Port, WorkerMetrics, cell_of};
+use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::terms::Role;
+use crate::terms::{Disruption, Port};
 use crate::topology::{HeardWrites, ServerId, Snapshot, TextModes};
 use crate::wire::Edits;
 

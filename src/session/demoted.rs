@@ -21,9 +21,10 @@ use crate::backend::{
     Connection, Login, QueryError, ServerError, Target, connect, own_class, passes_read_only,
 };
 use crate::net::{Buf, Runtime, Stream};
-use crate::routing::Role;
-use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Close, Disruption};
+use crate::sql::Effects;
+use crate::terms::Role;
+use crate::terms::StatementKind;
+use crate::terms::{Close, Disruption};
 use crate::topology::{Flavor, GtidSet, Health, Server, ServerId};
 use crate::wire::{Command, ResponseWalker};
 

@@ -9,9 +9,9 @@ use super::pins::PinSet;
 use super::request::Request;
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream};
-use crate::routing::Role;
-use crate::sql::StatementKind;
-use crate::telemetry::{Close, Pin};
+use crate::terms::Role;
+use crate::terms::StatementKind;
+use crate::terms::{Close, Pin};
 use crate::wire::Command;
 
 /// How far the drain of the process is.

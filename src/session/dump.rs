@@ -13,9 +13,9 @@ use super::restore::Brought;
 use super::timeouts::{Side, Stall};
 use super::{Failure, Handle, Session, Signals};
 use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};
-use crate::routing::Role;
 use crate::sql::StatementClass;
-use crate::telemetry::{Close, Port};
+use crate::terms::Role;
+use crate::terms::{Close, Port};
 use crate::wire::{DumpEvents, DumpReplies, PacketHeader, ProtocolError};
 
 /// The first byte of an ERR packet.

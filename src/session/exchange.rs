@@ -9,7 +9,7 @@ use super::request::Request;
 use crate::backend::ServerError;
 use crate::net::{Buf, LARGE_BUFFER, Runtime};
 use crate::sql::Effects;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
 

@@ -1,12 +1,12 @@
 //! Answers a statement with `/* pointsman: explain */` in front by a result set that says where the statement
 //! would go, and why, and what the session holds. The statement itself does not run.
 
+use super::Session;
 use super::request::Request;
-use super::{Session, pins};
 use crate::config::Choice;
 use crate::net::Runtime;
-use crate::routing::{Role, Why};
-use crate::telemetry::Close;
+use crate::terms::Close;
+use crate::terms::Role;
 use crate::wire::{Capabilities, EofPacket, OkPacket, Writer, frame_with};
 
 /// `Protocol::ColumnType` of a VAR_STRING.
@@ -42,19 +42,21 @@ impl<R: Runtime> Session<R> {
             .iter()
             .flat_map(|role| {
                 let where_ = if *role == Role::Writer { "on the primary" } else { "on a replica" };
-                self.state.pins.on(*role).iter().map(move |pin| format!("{} {where_}", pins::words(pin)))
+                self.state.pins.on(*role).iter().map(move |pin| format!("{} {where_}", pin.words()))
             })
             .collect();
         let (level, source) = self.explained_level(&request);
         let own = self.is_own(buf, request);
-        let target = if role == Role::Writer { "primary" } else { "replica" };
-        let because =
-            if own { "the statement is about a variable of the proxy's own".into() } else { sentence(why) };
+        let because = if own {
+            "the statement is about a variable of the proxy's own".into()
+        } else {
+            why.words().into()
+        };
         let row = [
             Some(request.class.kind.as_str().to_owned()),
-            Some(if own { "proxy" } else { target }.to_owned()),
+            Some(if own { "proxy" } else { role.target() }.to_owned()),
             name.filter(|_| !own),
-            Some(super::restore::reason_of(why).as_str().to_owned()),
+            Some(why.as_str().to_owned()),
             Some(because),
             (!held.is_empty()).then(|| held.join(", ")),
             Some(format!("{} (by {})", level.word(), source.words())),
@@ -133,13 +135,6 @@ impl<'a> Column<'a> {
     /// Returns a text column of up to `length` bytes.
     pub(super) fn text(name: &'a str, length: u32) -> Self {
         Column { name, kind: VAR_STRING, collation: UTF8MB4, length }
-    }
-}
-
-fn sentence(why: Why) -> String {
-    match why {
-        Why::Class(reason) => format!("the statement {}", reason.words()),
-        other => other.words().to_owned(),
     }
 }
 

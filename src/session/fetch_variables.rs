@@ -4,9 +4,9 @@
 use super::Session;
 use super::state::INSERT_ID;
 use crate::net::Runtime;
-use crate::routing::Role;
 use crate::sql::Effects;
-use crate::telemetry::Pin;
+use crate::terms::Pin;
+use crate::terms::Role;
 
 impl<R: Runtime> Session<R> {
     /// True if the session has values that only a replica's connection knows, and may ask for these before a

@@ -14,8 +14,8 @@ use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::Level;
 use crate::net::{Peer, Signal};
-use crate::routing::{PerRole, Role};
-use crate::telemetry::Port;
+use crate::terms::Port;
+use crate::terms::{PerRole, Role};
 use crate::topology::ServerId;
 
 /// Bits of a session's signal.

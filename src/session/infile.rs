@@ -5,7 +5,7 @@ use super::request::{PacketRun, Request};
 use super::{Failure, Session};
 use crate::net::{Buf, Runtime};
 use crate::sql::parts::local_files;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::wire::Capabilities;
 
 impl<R: Runtime> Session<R> {

@@ -13,9 +13,10 @@ use super::statements::{Prepared, types_in, with_types};
 use crate::backend::{Carried, InsertId, PreparedText};
 use crate::config::Replay;
 use crate::net::{Buf, Claim, Runtime};
-use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, MAX_READ, StatementClass, StatementKind};
-use crate::telemetry::Pin;
+use crate::sql::{Effects, MAX_READ, StatementClass};
+use crate::terms::Pin;
+use crate::terms::Role;
+use crate::terms::{StatementKind, Why};
 use crate::topology::ServerId;
 use crate::wire::{
     Capabilities, Command, ErrPacket, Observer, OkPacket, OnErr, PacketHeader, StatusFlags, Types,
@@ -211,7 +212,7 @@ impl Journal {
 /// True if a statement of this class does the same on another server in the same state, as far as its answer
 /// shows.
 pub fn can_run_again(command: Command, class: &StatementClass) -> bool {
-    use ClassReason::{Ambiguous, InsertId, LooksBack, NamedLock, NotUnderstood, OneServer, ServerFile};
+    use Why::{Ambiguous, InsertId, LooksBack, NamedLock, NotUnderstood, OneServer, ServerFile};
     // In a text of several statements, something may stand in front of the BEGIN.
     let begins = class.effects.contains(Effects::BEGINS) && !class.effects.contains(Effects::SEVERAL);
     // The proxy's own queries during a replay change these counts.

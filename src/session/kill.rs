@@ -10,7 +10,7 @@ use super::{Attached, Context, Failure, Handle, Session, Signals};
 use crate::backend::{Login, Target, connect, own_class};
 use crate::net::{Buf, Runtime};
 use crate::sql;
-use crate::telemetry::{Close, Port};
+use crate::terms::{Close, Port};
 use crate::topology::ServerId;
 use crate::wire::{Capabilities, query_text};
 

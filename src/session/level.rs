@@ -11,7 +11,7 @@ use crate::config::{Choice, Level};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::sql::proxy_variable::{CONSISTENCY, Own, parse};
-use crate::telemetry::{Close, Port};
+use crate::terms::{Close, Port};
 use crate::wire::{Capabilities, Command, query_text};
 
 /// The levels that a session chose itself.

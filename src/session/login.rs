@@ -16,9 +16,10 @@ use crate::auth::{self, Plugin, ServerExchange, Step};
 use crate::backend::{Login, Standing};
 use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
-use crate::routing::Role;
 use crate::sql::proxy_variable::CONSISTENCY;
-use crate::telemetry::{Close, Port, Refused, cell_of};
+use crate::telemetry::cell_of;
+use crate::terms::Role;
+use crate::terms::{Close, Port, Refused};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,

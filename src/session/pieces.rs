@@ -13,7 +13,7 @@ use super::{Failure, Session};
 use crate::net::{Buf, Claim, Runtime, SMALL_BUFFER};
 use crate::sql::read_only::{Verdict, first_statement, is_blank};
 use crate::sql::{Effects, Options};
-use crate::telemetry::{Close, Port};
+use crate::terms::{Close, Port};
 use crate::topology::TextModes;
 use crate::wire::{Capabilities, Command, PacketHeader, query_text};
 

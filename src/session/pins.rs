@@ -3,8 +3,9 @@
 
 use tokio::time::Instant;
 
-use crate::routing::{PerRole, Role};
-use crate::telemetry::{Cell, Pin, cell_of};
+use crate::telemetry::{Cell, cell_of};
+use crate::terms::Pin;
+use crate::terms::{PerRole, Role};
 
 /// A set of pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,27 +110,6 @@ impl Pins {
     /// Removes all pins of one server.
     pub fn end_all(&mut self, role: Role, held_us: &[Cell]) {
         self.end(role, PinSet(u16::MAX), held_us);
-    }
-}
-
-/// Returns the words for a pin, for people.
-pub fn words(pin: Pin) -> &'static str {
-    match pin {
-        Pin::Transaction => "an open transaction",
-        Pin::NextTransaction => "the characteristics of its next transaction",
-        Pin::TemporaryTable => "temporary tables",
-        Pin::LockTables => "table locks",
-        Pin::ReadLock => "a global lock",
-        Pin::NamedLock => "locks by GET_LOCK()",
-        Pin::UserVariable => "user variables",
-        Pin::Cursor => "an open cursor",
-        Pin::Handler => "an open HANDLER",
-        Pin::LongData => "parameters sent in advance",
-        Pin::Warnings | Pin::FoundRows => "the diagnostics of its last statement",
-        Pin::Sequence => "the last value of a sequence",
-        Pin::Variable => "a variable that cannot be set elsewhere",
-        Pin::Role => "an active role",
-        Pin::Unknown => "user variables, temporary tables, locks or the like",
     }
 }
 

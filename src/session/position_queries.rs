@@ -21,7 +21,8 @@ use super::Context;
 use super::acquire::first_of;
 use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
 use crate::net::{Buf, Runtime, Stream};
-use crate::telemetry::{Question, cell_of};
+use crate::telemetry::cell_of;
+use crate::terms::Question;
 use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot};
 
 /// The collation in the handshake of connections for questions: utf8mb4_general_ci.

@@ -12,10 +12,11 @@ use super::statements::{Prepared, types_in, with_types};
 use super::{Failure, Session};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
 use crate::net::{Buf, Runtime};
-use crate::routing::Role;
 use crate::sql::read_only::Verdict;
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
-use crate::telemetry::{Close, Pin, Port};
+use crate::sql::{Effects, StatementClass};
+use crate::terms::Role;
+use crate::terms::{Close, Pin, Port};
+use crate::terms::{StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{
     Capabilities, Command, MAX_PAYLOAD, PacketHeader, PrepareOk, ProtocolError, StatusFlags, Types,
@@ -486,8 +487,5 @@ fn is_of_others(
 }
 
 /// The class of a command that runs on the connection where its statement already is.
-const BOUND: StatementClass = StatementClass {
-    kind: StatementKind::Session,
-    effects: Effects::empty(),
-    reason: ClassReason::TextPrepared,
-};
+const BOUND: StatementClass =
+    StatementClass { kind: StatementKind::Session, effects: Effects::empty(), reason: Why::TextPrepared };

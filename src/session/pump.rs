@@ -8,7 +8,7 @@ use super::refusals::{is_ending, is_farewell};
 use super::{Failure, Session, Signals};
 use crate::backend::{Settled, SwallowError};
 use crate::net::{Buf, Runtime, Stream};
-use crate::telemetry::Close;
+use crate::terms::Close;
 
 /// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
 /// columns has nine.

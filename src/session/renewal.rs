@@ -5,7 +5,8 @@
 use super::Session;
 use super::request::Request;
 use crate::net::{Buf, Runtime};
-use crate::sql::{Effects, StatementKind, before_renewal};
+use crate::sql::{Effects, before_renewal};
+use crate::terms::StatementKind;
 use crate::wire::Command;
 
 impl<R: Runtime> Session<R> {

@@ -18,9 +18,10 @@ use super::statement::Ended;
 use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, QueryError};
 use crate::net::{Buf, Runtime};
-use crate::routing::Role;
-use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Disruption, Pin};
+use crate::sql::Effects;
+use crate::terms::Role;
+use crate::terms::StatementKind;
+use crate::terms::{Disruption, Pin};
 use crate::topology::Group;
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 

@@ -12,9 +12,10 @@ use super::request::Request;
 use super::{Context, Session};
 use crate::config::Level;
 use crate::net::Runtime;
-use crate::routing::{Decision, Want, Why, choose_replica, route};
+use crate::routing::{Decision, Want, choose_replica, route};
 use crate::sql::Effects;
-use crate::telemetry::{Pin, Port};
+use crate::terms::Why;
+use crate::terms::{Pin, Port};
 use crate::topology::{GtidSet, Server, ServerId, Snapshot};
 use crate::wire::{StateChange, StateChanges};
 

@@ -7,9 +7,10 @@ use super::request::Request;
 use super::{Failure, Session};
 use crate::backend::{ConnectError, InsertId, SwallowError, TextStatement, TextStatements};
 use crate::net::{Buf, Runtime, Stream};
-use crate::routing::{Role, Why, place};
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
-use crate::telemetry::{Kind, Pin, Port, Reason, Target};
+use crate::routing::place;
+use crate::sql::{Effects, StatementClass};
+use crate::terms::{Pin, Port};
+use crate::terms::{Role, Why};
 
 /// The result of restoring the session's state on a connection.
 pub(super) enum Brought {
@@ -236,7 +237,7 @@ impl<R: Runtime> Session<R> {
         if asks && self.state.insert.id.get() == InsertId::Lost {
             return Err(StatementError::TellAndClose(
                 Failure::StateLost("an insert id"),
-                crate::telemetry::Close::ServerLost,
+                crate::terms::Close::ServerLost,
             ));
         }
         Ok(())
@@ -310,8 +311,7 @@ impl<R: Runtime> Session<R> {
 
     /// Counts a statement on a port that splits.
     pub(super) fn count_placed(&self, class: &StatementClass, role: Role, why: Why) {
-        let target = if role == Role::Writer { Target::Primary } else { Target::Replica };
-        self.context.metrics.placed.at(kind_of(class.kind), target, reason_of(why)).add(1);
+        self.context.metrics.placed.at(class.kind, role, why).add(1);
     }
 }
 
@@ -329,55 +329,4 @@ fn without_texts(
         () => Some(TextStatement { text: std::sync::Arc::from(&b"DO 0"[..]), ..known.clone() }),
     };
     wish.iter().filter_map(stand_in).collect()
-}
-
-pub(super) fn kind_of(kind: StatementKind) -> Kind {
-    match kind {
-        StatementKind::Read => Kind::Read,
-        StatementKind::Session => Kind::Session,
-        StatementKind::Transaction => Kind::Transaction,
-        StatementKind::Admin => Kind::Admin,
-        StatementKind::Write => Kind::Write,
-        StatementKind::Ddl => Kind::Ddl,
-        StatementKind::Unknown => Kind::Unknown,
-    }
-}
-
-/// Returns the reason as the metrics name it.
-pub(super) fn reason_of(why: Why) -> Reason {
-    use ClassReason as C;
-    match why {
-        Why::Port => Reason::Port,
-        Why::Transaction => Reason::Transaction,
-        Why::Pinned => Reason::Pinned,
-        Why::AutocommitOff => Reason::AutocommitOff,
-        Why::LooksBack | Why::Class(C::LooksBack) => Reason::LooksBack,
-        Why::NoReplica => Reason::NoReplica,
-        Why::NotFresh => Reason::NotFresh,
-        Why::Refused => Reason::Refused,
-        Why::Class(C::PlainRead) => Reason::PlainRead,
-        Why::Class(C::Definitions) => Reason::Definitions,
-        Why::Class(C::Modifies) => Reason::Modifies,
-        Why::Class(C::Definition) => Reason::Definition,
-        Why::Class(C::LockingRead) => Reason::LockingRead,
-        Why::Class(C::NamedLock) => Reason::NamedLock,
-        Why::Class(C::Sequence) => Reason::Sequence,
-        Why::Class(C::ServerFile) => Reason::ServerFile,
-        Why::Class(C::UserVariable) => Reason::UserVariable,
-        Why::Class(C::InsertId) => Reason::InsertId,
-        Why::Class(C::SystemVariable) => Reason::SystemVariable,
-        Why::Class(C::OneServer) => Reason::OneServer,
-        Why::Class(C::UnknownFunction) => Reason::UnknownFunction,
-        Why::Class(C::Procedure) => Reason::Procedure,
-        Why::Class(C::TransactionControl) => Reason::TransactionControl,
-        Why::Class(C::ReadOnlyTransaction) => Reason::ReadOnlyTransaction,
-        Why::Class(C::SessionState) => Reason::SessionState,
-        Why::Class(C::TextPrepared) => Reason::TextPrepared,
-        Why::Class(C::TableLock) => Reason::TableLock,
-        Why::Class(C::TemporaryTable) => Reason::TemporaryTable,
-        Why::Class(C::Administration) => Reason::Administration,
-        Why::Class(C::NotUnderstood) => Reason::NotUnderstood,
-        Why::Class(C::Ambiguous) => Reason::Ambiguous,
-        Why::Class(C::Hint) => Reason::Hint,
-    }
 }

@@ -8,8 +8,8 @@ use super::request::Request;
 use super::statement::{Ended, Tries};
 use super::{Failure, Session};
 use crate::net::{Buf, Runtime};
-use crate::routing::Why;
-use crate::telemetry::Disruption;
+use crate::terms::Disruption;
+use crate::terms::Why;
 
 /// Tries of one statement that was never executed, before the client hears of it. Pooled connections to a server that
 /// died are found out one by one, some only when they have taken the statement.

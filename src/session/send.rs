@@ -8,7 +8,7 @@ use std::task::Poll;
 use super::request::{PacketRun, Request};
 use super::{Context, Failure, Handle, Session, Signals};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
-use crate::telemetry::Close;
+use crate::terms::Close;
 
 /// A session that sends a long command yields to other sessions after this many pieces, which is 1 MiB.
 const PIECES_OF_A_TURN: usize = 4;

@@ -18,9 +18,10 @@ use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::net::{Buf, Runtime};
 use crate::policy::{Error, Fate, Loss};
-use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, MAX_READ, StatementKind};
-use crate::telemetry::{Close, Disruption, Pin};
+use crate::sql::{Effects, MAX_READ};
+use crate::terms::Role;
+use crate::terms::{Close, Disruption, Pin};
+use crate::terms::{StatementKind, Why};
 use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Command, Execute, Legs, ResponseWalker, query_text};
 
@@ -356,8 +357,7 @@ impl<R: Runtime> Session<R> {
             let prepared = self.state.statements.peek(request.statement)?;
             let text = Some(&prepared.text.text).filter(|text| text.len() <= MAX_READ)?;
             // The parameter may be the name of the lock: put its value into the text.
-            let locks =
-                request.class.reason == ClassReason::NamedLock && request.command == Command::StmtExecute;
+            let locks = request.class.reason == Why::NamedLock && request.command == Command::StmtExecute;
             let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
             let named = (locks && prepared.params == 1 && prepared.long_data.is_none())
                 .then(|| Execute::parse(request.payload(buf), 1, attributes).ok())

@@ -17,9 +17,10 @@ use super::request::Request;
 use super::state::Answered;
 use crate::config::Level;
 use crate::net::{Buf, LARGE_BUFFER, Runtime};
-use crate::routing::Role;
-use crate::sql::{Effects, StatementKind};
-use crate::telemetry::{Close, Fresh, Port};
+use crate::sql::Effects;
+use crate::terms::Role;
+use crate::terms::StatementKind;
+use crate::terms::{Close, Fresh, Port};
 use crate::topology::Flavor;
 use crate::wire::{Command, ResponseWalker, Walked};
 

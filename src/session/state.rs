@@ -11,15 +11,18 @@ mod variables;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::pins::{PinSet, Pins, words};
+use super::pins::{PinSet, Pins};
 use super::replica_choice::Written;
 use super::statements::ClientStatements;
 use super::unreported_variables::Whose;
 use crate::backend::{Carried, InsertId, TextStatements};
-use crate::routing::{Role, SessionFacts};
+use crate::routing::SessionFacts;
 use crate::sql;
-use crate::sql::{ClassReason, Effects, StatementClass};
-use crate::telemetry::{Pin, WorkerMetrics};
+use crate::sql::{Effects, StatementClass};
+use crate::telemetry::WorkerMetrics;
+use crate::terms::Pin;
+use crate::terms::Role;
+use crate::terms::Why;
 use crate::topology::{Flavor, GtidSet};
 use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
@@ -176,7 +179,7 @@ impl SessionState {
         let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
         let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
         let untold = self.trackers.collation_untold.then_some(Pin::Variable);
-        hard.or(untold).map(words).or_else(|| self.held_by_doubt(role))
+        hard.or(untold).map(Pin::words).or_else(|| self.held_by_doubt(role))
     }
 
     /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets; 0 on
@@ -378,7 +381,7 @@ impl SessionState {
         let quiet = answered.warnings == 0 && !answered.failed;
         let sets = class.effects.contains(Effects::SETS_STATE) && (self.texts.of_mariadb || text.is_none());
         // On MariaDB, COM_STMT_PREPARE keeps the diagnostics, too.
-        let prepares = class.reason == ClassReason::TextPrepared && class.effects.is_empty();
+        let prepares = class.reason == Why::TextPrepared && class.effects.is_empty();
         let sets = sets || (prepares && self.texts.of_mariadb);
         self.diagnostics.kept = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
         if self.diagnostics.kept {

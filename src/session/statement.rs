@@ -12,9 +12,10 @@ use super::exchange::Outcome;
 use super::request::Request;
 use super::restore::Brought;
 use crate::net::{Buf, Runtime};
-use crate::routing::{Role, Why};
 use crate::sql::Effects;
-use crate::telemetry::{Close, Pin, Port, cell_of};
+use crate::telemetry::cell_of;
+use crate::terms::{Close, Pin, Port};
+use crate::terms::{Role, Why};
 
 /// The end of a statement whose answer was not passed on: the client was told and the session goes on, or it does not.
 pub(super) struct Ended(pub Result<(), Close>);

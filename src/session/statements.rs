@@ -9,18 +9,16 @@ use std::sync::Arc;
 
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
-use crate::routing::Role;
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::{Effects, StatementClass};
+use crate::terms::Role;
+use crate::terms::{StatementKind, Why};
 use crate::wire::{
     Command, Execute, MAX_PAYLOAD, PacketHeader, ProtocolError, Types, bulk_types, flag_types,
 };
 
 /// The class of COM_STMT_PREPARE, whose answer says nothing about the session.
-pub(super) const PREPARED: StatementClass = StatementClass {
-    kind: StatementKind::Session,
-    effects: Effects::empty(),
-    reason: ClassReason::TextPrepared,
-};
+pub(super) const PREPARED: StatementClass =
+    StatementClass { kind: StatementKind::Session, effects: Effects::empty(), reason: Why::TextPrepared };
 
 /// The id that means "the statement that was prepared last" (MariaDB), for clients that do not wait for an
 /// id.

@@ -12,8 +12,9 @@ use crate::backend::Carried;
 use crate::net::{Buf, Claim, Runtime};
 use crate::sql::parts::asks_query_cost;
 use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
-use crate::sql::{self, ClassReason, Effects, MAX_READ, Readings, StatementClass, StatementKind};
-use crate::telemetry::{Close, Port};
+use crate::sql::{self, Effects, MAX_READ, Readings, StatementClass};
+use crate::terms::{Close, Port};
+use crate::terms::{StatementKind, Why};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
 /// The class of `SHOW STATUS LIKE 'last_query_cost'`. Like FOUND_ROWS(), the value is on the connection where
@@ -21,7 +22,7 @@ use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 const QUERY_COST: StatementClass = StatementClass {
     kind: StatementKind::Session,
     effects: Effects::READS_FOUND_ROWS,
-    reason: ClassReason::LooksBack,
+    reason: Why::LooksBack,
 };
 
 /// Why a replica port refuses several statements in a text longer than [`MAX_READ`], which is not cut into
@@ -193,7 +194,7 @@ impl<R: Runtime> Session<R> {
         if class.effects.contains(Effects::EXECUTES) {
             return self.executed(text, class);
         }
-        let asks = class.reason == ClassReason::OneServer && asks_query_cost(text, self.state.sql_options());
+        let asks = class.reason == Why::OneServer && asks_query_cost(text, self.state.sql_options());
         if asks { QUERY_COST } else { class }
     }
 

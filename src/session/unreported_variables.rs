@@ -1,8 +1,8 @@
 //! Variables whose values only one server connection knows. They pin the session to that connection until a
 //! later statement assigns a literal, which makes the value known.
 
-use crate::routing::{PerRole, Role};
 use crate::sql::parts::Name;
+use crate::terms::{PerRole, Role};
 
 /// At most this many names are kept; further variables count as nameless.
 const MAX_NAMES: usize = 64;

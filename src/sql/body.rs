@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 
 use super::classify::{Context, RoutineFacts, Routines, classify};
-use super::{Effects, Kind, Lexer, Options, StatementKind, Token, steps};
+use super::{Effects, Kind, Lexer, Options, Token, steps};
+use crate::terms::StatementKind;
 
 /// Bodies with more tokens are not judged, and may do anything.
 const MAX_TOKENS: usize = 50_000;

@@ -1,24 +1,7 @@
 //! What a statement is and does, as far as the read/write split needs it: the result of
 //! [`super::classify()`]. Small, `Copy`, and decided without asking a server.
 
-/// The kind of a statement. A text of several statements has the strictest of their kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum StatementKind {
-    /// Changes nothing that outlives the statement, and any server can answer it.
-    Read,
-    /// About the state of the session, or about its last statement: USE, SET, SHOW WARNINGS, PREPARE, …
-    Session,
-    /// BEGIN, COMMIT, SAVEPOINT, SET TRANSACTION, XA, …
-    Transaction,
-    /// About one server or its administration: SHOW PROCESSLIST, FLUSH, KILL, …
-    Admin,
-    /// Changes rows, or may.
-    Write,
-    /// Changes definitions; commits implicitly.
-    Ddl,
-    /// Not understood.
-    Unknown,
-}
+use crate::terms::{StatementKind, Why};
 
 bitflags::bitflags! {
     /// What a statement needs of its session's server connection, and what it leaves there.
@@ -136,61 +119,6 @@ bitflags::bitflags! {
     }
 }
 
-/// Why a statement has its class: a metric label, and the answer of `explain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ClassReason {
-    /// SELECT, TABLE, VALUES, … that use only tables and harmless functions.
-    PlainRead,
-    /// SHOW and DESCRIBE of definitions, EXPLAIN of a read.
-    Definitions,
-    /// INSERT, UPDATE, DELETE, REPLACE, LOAD, …
-    Modifies,
-    /// CREATE, ALTER, DROP, …
-    Definition,
-    /// FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE.
-    LockingRead,
-    /// GET_LOCK and its family.
-    NamedLock,
-    /// NEXTVAL and its family.
-    Sequence,
-    /// INTO OUTFILE, DUMPFILE, LOAD_FILE: the server's files.
-    ServerFile,
-    /// User variables are set by an expression.
-    UserVariable,
-    /// It asks what the previous statement did.
-    LooksBack,
-    /// `LAST_INSERT_ID()`
-    InsertId,
-    /// It reads system variables, which differ between servers and sessions.
-    SystemVariable,
-    /// SHOW, functions and schemas about one server: STATUS, PROCESSLIST, performance_schema, CONNECTION_ID().
-    OneServer,
-    /// A function that is neither built in nor known to only read.
-    UnknownFunction,
-    /// CALL.
-    Procedure,
-    /// BEGIN, COMMIT, …
-    TransactionControl,
-    /// START TRANSACTION READ ONLY.
-    ReadOnlyTransaction,
-    /// SET, USE, …
-    SessionState,
-    /// PREPARE, EXECUTE, DEALLOCATE as text.
-    TextPrepared,
-    /// LOCK TABLES, FLUSH … WITH READ LOCK, HANDLER, …
-    TableLock,
-    /// Temporary tables.
-    TemporaryTable,
-    /// FLUSH, KILL, CHECK, ANALYZE, …
-    Administration,
-    /// Neither the lexer nor the parser understands it.
-    NotUnderstood,
-    /// A quote or comment without end, or bytes that could be read in two ways.
-    Ambiguous,
-    /// A comment overrides the class.
-    Hint,
-}
-
 /// The result of the classification; see the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementClass {
@@ -199,57 +127,7 @@ pub struct StatementClass {
     /// What the statement needs of its connection, and what it leaves there.
     pub effects: Effects,
     /// Why the statement has this class.
-    pub reason: ClassReason,
-}
-
-impl StatementKind {
-    /// Returns the name in metrics and in the answer of `explain`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            StatementKind::Read => "read",
-            StatementKind::Session => "session",
-            StatementKind::Transaction => "transaction",
-            StatementKind::Admin => "admin",
-            StatementKind::Write => "write",
-            StatementKind::Ddl => "ddl",
-            StatementKind::Unknown => "unknown",
-        }
-    }
-}
-
-impl ClassReason {
-    /// Returns words for people that complete the sentence "it …".
-    pub const fn words(self) -> &'static str {
-        match self {
-            ClassReason::PlainRead => "only reads, by functions that are known to be harmless",
-            ClassReason::Definitions => "asks for definitions, which all servers have alike",
-            ClassReason::Modifies => "changes rows, or may",
-            ClassReason::Definition => "changes definitions",
-            ClassReason::LockingRead => "locks the rows that it reads",
-            ClassReason::NamedLock => "takes, asks for or gives back a named lock",
-            ClassReason::Sequence => "uses a sequence",
-            ClassReason::ServerFile => "reads or writes a file of the server",
-            ClassReason::UserVariable => "sets a user variable by an expression",
-            ClassReason::LooksBack => "asks what the statement before it did",
-            ClassReason::InsertId => "asks for, or sets, the insert id of the session",
-            ClassReason::SystemVariable => "asks for system variables, which differ between servers",
-            ClassReason::OneServer => "is about one server",
-            ClassReason::UnknownFunction => {
-                "calls a function that is neither built in nor known by the servers' catalogue to only read"
-            }
-            ClassReason::Procedure => "calls a procedure",
-            ClassReason::TransactionControl => "begins, ends or shapes a transaction",
-            ClassReason::ReadOnlyTransaction => "begins a transaction that only reads",
-            ClassReason::SessionState => "changes what the session is",
-            ClassReason::TextPrepared => "is about a statement prepared as text",
-            ClassReason::TableLock => "locks tables, or more",
-            ClassReason::TemporaryTable => "makes or drops a temporary table",
-            ClassReason::Administration => "administers a server",
-            ClassReason::NotUnderstood => "is not understood",
-            ClassReason::Ambiguous => "has a quote or comment without end, or could be read in two ways",
-            ClassReason::Hint => "has a comment that says so",
-        }
-    }
+    pub reason: Why,
 }
 
 impl Effects {
@@ -295,7 +173,7 @@ impl StatementClass {
     pub const UNKNOWN: StatementClass = StatementClass {
         kind: StatementKind::Unknown,
         effects: Effects::LEAVES_UNKNOWN.union(Effects::READS_INSERT_ID),
-        reason: ClassReason::NotUnderstood,
+        reason: Why::NotUnderstood,
     };
 }
 

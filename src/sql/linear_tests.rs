@@ -5,9 +5,8 @@ use super::class::StatementClass;
 use super::classify::{ClassCache, classify};
 use super::read_only::{Calls, Reason, Verdict, check, check_calls, first_statement};
 use super::steps::taken;
-use super::{
-    Effects, Kind, Lexer, Options, Readings, StatementKind, body, kill, parts, proxy_variable, set_names,
-};
+use super::{Effects, Kind, Lexer, Options, Readings, body, kill, parts, proxy_variable, set_names};
+use crate::terms::StatementKind;
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
 type Shape<'a> = (&'a str, &'a str, &'a str);

@@ -20,7 +20,7 @@ pub mod set_names;
 pub mod steps;
 
 pub use catalogue::RoutineCatalogue;
-pub use class::{ClassReason, Effects, StatementClass, StatementKind};
+pub use class::{Effects, StatementClass};
 pub use classify::{ClassCache, Context, RoutineFacts, Routines, before_renewal, classify};
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;

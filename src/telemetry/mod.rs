@@ -18,8 +18,5 @@ pub use logs::{LogStyle, LogsError, init_tracing};
 pub use process::ProcessFamilies;
 pub use pulse::Pulse;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
-pub use worker::{
-    Close, Disruption, Fresh, Handshake, Kind, Pin, PlacedCells, Port, Question, Reason, Refused, Target,
-    WorkerMetrics, cell_of,
-};
+pub use worker::{PlacedCells, WorkerMetrics, cell_of};
 pub use worker_families::WorkerFamilies;

@@ -9,9 +9,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::cells::Cell;
 use super::families::{Families, Label};
-use super::worker::{
-    Close, Disruption, Fresh, FreshCells, Handshake, Kind, Pin, Port, Question, Reason, Refused, Target,
-    WorkerMetrics, cell_of,
+use super::worker::{FreshCells, WorkerMetrics, cell_of};
+use crate::terms::{
+    Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind, Why,
 };
 
 /// All workers of the process.
@@ -127,12 +127,12 @@ impl WorkerFamilies {
     /// Writes only those of the hundreds of combinations that occurred.
     fn placed(&self, families: &mut Families<'_>) -> fmt::Result {
         let mut counts = Vec::new();
-        for &kind in Kind::ALL {
-            for &target in Target::ALL {
-                for &reason in Reason::ALL {
-                    let count = self.sum(|worker| worker.placed.at(kind, target, reason));
+        for &kind in StatementKind::ALL {
+            for role in Role::BOTH {
+                for &why in Why::ALL {
+                    let count = self.sum(|worker| worker.placed.at(kind, role, why));
                     let labels =
-                        [("kind", kind.as_str()), ("target", target.as_str()), ("reason", reason.as_str())];
+                        [("kind", kind.as_str()), ("target", role.target()), ("reason", why.as_str())];
                     if count > 0 {
                         counts.push((labels, count));
                     }

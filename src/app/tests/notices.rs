@@ -13,7 +13,8 @@ use crate::app::notice::Notices;
 use crate::app::webhook::Webhooks;
 use crate::config::{Config, Live, Notify};
 use crate::discovery::{Access, PodEvents};
-use crate::telemetry::{Disruption, WorkerMetrics, cell_of};
+use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::terms::Disruption;
 use crate::topology::{Server, ServerId, WriterChange};
 
 const PATIENCE: Duration = Duration::from_secs(30);

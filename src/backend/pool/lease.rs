@@ -14,7 +14,8 @@ use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMI
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
-use crate::telemetry::{Counted, Handshake, cell_of};
+use crate::telemetry::{Counted, cell_of};
+use crate::terms::Handshake;
 use crate::topology::ServerId;
 
 /// A waiting session looks again after this time in any case: a server that refuses by a limit of its own

@@ -2,9 +2,9 @@
 
 use super::super::refusals::may_undo;
 use super::SessionState;
-use crate::routing::Role;
 use crate::sql::Effects;
-use crate::telemetry::Pin;
+use crate::terms::Pin;
+use crate::terms::Role;
 
 /// What the answer to a statement reported.
 #[derive(Debug, Clone, Copy, Default)]

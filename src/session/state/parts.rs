@@ -4,10 +4,10 @@ use super::answered::TransactionDoubt;
 use super::reading::Reading;
 use super::{RoutineName, TemporaryTables};
 use crate::backend::InsertIdCell;
-use crate::routing::Role;
 use crate::session::journal::Journal;
 use crate::session::unreported_variables::UntoldVariables;
 use crate::sql;
+use crate::terms::Role;
 use crate::topology::ServerId;
 use crate::wire::StatusFlags;
 

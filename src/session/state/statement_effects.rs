@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use super::{Qualified, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
-use crate::routing::Role;
 use crate::session::pins::PinSet;
 use crate::session::unreported_variables::Whose;
-use crate::sql::{self, ClassReason, Effects, StatementClass, StatementKind};
-use crate::telemetry::Pin;
+use crate::sql::{self, Effects, StatementClass};
+use crate::terms::Pin;
+use crate::terms::Role;
+use crate::terms::{StatementKind, Why};
 
 /// The most names of locks, or of temporary tables, that are kept for one session.
 pub(super) const MOST_NAMES: usize = 1_000;
@@ -97,7 +98,7 @@ impl SessionState {
         if effects.contains(Effects::RELEASES_LOCKS) {
             self.unpin(role, PinSet::of(&[Pin::NamedLock]));
             self.objects.named_locks = None;
-        } else if class.reason == ClassReason::NamedLock {
+        } else if class.reason == Why::NamedLock {
             self.count_locks(role, text, effects.contains(Effects::GET_LOCK));
         }
         if effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY) {

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use super::Heard;
 use super::SessionState;
 use crate::backend::{Carried, Charset, InsertId};
-use crate::routing::Role;
 use crate::session::pins::PinSet;
 use crate::session::unreported_variables::Whose;
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
-use crate::telemetry::Pin;
+use crate::terms::Pin;
+use crate::terms::Role;
 use crate::topology::Flavor;
 
 /// The variable that turns on profiles of the session's statements (SHOW PROFILES), on one connection.

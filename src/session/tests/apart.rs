@@ -4,7 +4,8 @@
 
 use super::split::{READ, Story, WRITE, execute, loose, story};
 use super::*;
-use crate::telemetry::{Kind, Port, Reason, Target};
+use crate::terms::Port;
+use crate::terms::{Role, StatementKind, Why};
 
 impl Story {
     /// On the replica, with this status and these session state changes.
@@ -120,7 +121,7 @@ fn a_cursor_on_a_replica_does_not_keep_reads_from_the_sessions_own_writes() {
         s.client.expect(&opened).await;
         s.runs(WRITE, AUTOCOMMIT, &gtids("3e11fa47-71ca-11e1-9e33-c80aa9429562:7")).await;
         s.reads_on_primary(READ).await;
-        assert_eq!(s.placed(Kind::Read, Target::Primary, Reason::NotFresh), 1);
+        assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::NotFresh), 1);
         // The cursor is where it was.
         s.client.send(command(0x1c, [1, 0, 0, 0, 9, 0, 0, 0]));
         s.db1.expect(command(0x1c, [70, 0, 0, 0, 9, 0, 0, 0])).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::split::READ;
 use super::*;
 use crate::config::Level;
-use crate::telemetry::{Fresh, Port, Question};
+use crate::terms::{Fresh, Port, Question};
 use crate::topology::Flavor;
 
 const POSITION: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only";

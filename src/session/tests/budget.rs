@@ -6,7 +6,7 @@ use super::commands::attached;
 use super::failover::SAFE;
 use super::server::SET;
 use super::*;
-use crate::telemetry::Disruption;
+use crate::terms::Disruption;
 
 const HOLD: Duration = Duration::from_secs(30);
 

@@ -3,7 +3,7 @@
 use super::peer::Peer;
 use super::{frames, query};
 use crate::auth::{Nonce, Plugin};
-use crate::telemetry::Port;
+use crate::terms::Port;
 use crate::wire::{AuthSwitchRequest, Capabilities, Greeting, OkPacket, Writer};
 
 /// As whom, and with what.

@@ -3,7 +3,7 @@
 use super::connection_phase::wanted;
 use super::server::SET;
 use super::*;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::topology::Flavor;
 use crate::wire::Capabilities;
 

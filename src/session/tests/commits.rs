@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::commands::attached;
 use super::*;
 use crate::config::LostCommit;
-use crate::telemetry::Disruption;
+use crate::terms::Disruption;
 
 const WRITE: &str = "insert into t values (1)";
 /// `uuid_of("db-0")`

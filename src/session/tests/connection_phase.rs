@@ -4,7 +4,7 @@
 use super::server::Checks;
 use super::*;
 use crate::auth::Plugin;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::topology::Flavor;
 use crate::wire::Capabilities;
 

@@ -8,7 +8,7 @@ use super::commands::attached;
 use super::*;
 use crate::auth::Plugin;
 use crate::config::Secret;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::wire::{AuthSwitchRequest, Greeting};
 
 /// `app` has this password from now on; None: the account is gone.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failover::{SAFE, switch};
 use super::split::READ;
 use super::*;
-use crate::telemetry::Port;
+use crate::terms::Port;
 
 /// A worker opens so many of a kind at the same time.
 const OPENING: usize = 8;

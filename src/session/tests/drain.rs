@@ -4,7 +4,7 @@ use super::commands::attached;
 use super::kill::tell;
 use super::*;
 use crate::session::{Drain, Signals};
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::wire::Capabilities;
 
 const PING: u8 = 0x0e;

@@ -2,7 +2,7 @@
 
 use super::commands::attached;
 use super::*;
-use crate::telemetry::Port;
+use crate::terms::Port;
 
 const ATTACK: &str = "set session transaction_read_only = 0";
 

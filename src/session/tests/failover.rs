@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands::attached;
 use super::server::SET;
 use super::*;
-use crate::telemetry::{Close, Disruption};
+use crate::terms::{Close, Disruption};
 use crate::topology::Maintenance;
 
 pub const SAFE: &str = "insert into t values (1)";

@@ -2,7 +2,7 @@
 
 use super::commands::attached;
 use super::*;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::wire::Capabilities;
 
 #[test]

@@ -3,7 +3,7 @@
 use super::commands::attached;
 use super::*;
 use crate::session::Signals;
-use crate::telemetry::Close;
+use crate::terms::Close;
 
 #[test]
 fn kill_by_the_proxys_id_ends_an_idle_session() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::split::{READ, Story, WRITE, execute, story};
 use super::*;
 use crate::config::Level;
-use crate::telemetry::Port;
+use crate::terms::Port;
 use crate::wire::{Capabilities, Reader};
 
 /// The connection attribute, encoded.

@@ -4,7 +4,7 @@
 use super::commands::attached;
 use super::*;
 use crate::config::Replay;
-use crate::telemetry::{Close, Disruption};
+use crate::terms::{Close, Disruption};
 
 const WRITE: &str = "insert into t values (1)";
 

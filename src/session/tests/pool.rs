@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands::attached;
 use super::server::SET;
 use super::*;
-use crate::telemetry::Close;
+use crate::terms::Close;
 use crate::wire::Capabilities;
 
 #[test]

@@ -167,7 +167,7 @@ fn accounts_change_on_all_servers() {
             let world = World::new();
             let db1 = world.server("db-1");
             let db2 = world.server("db-2");
-            let login = Login { port: crate::telemetry::Port::Replica, ..Login::default() };
+            let login = Login { port: crate::terms::Port::Replica, ..Login::default() };
             let mut reader = world.login(&login).await;
             reader.query("select 1");
             let mut replica = loop {

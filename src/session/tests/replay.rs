@@ -11,7 +11,7 @@ use super::commands::attached;
 use super::failover::switch;
 use super::*;
 use crate::config::Replay;
-use crate::telemetry::Disruption;
+use crate::terms::Disruption;
 
 const WRITE: &str = "insert into t values (1)";
 const READ: &str = "select a from t";

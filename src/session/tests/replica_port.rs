@@ -3,7 +3,7 @@
 use super::server::SET_READ_ONLY;
 use super::*;
 use crate::config::Fallback;
-use crate::telemetry::Port;
+use crate::terms::Port;
 
 fn login() -> Login {
     Login { port: Port::Replica, ..Login::default() }

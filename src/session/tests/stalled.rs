@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::commands::attached;
 use super::*;
-use crate::telemetry::Close;
+use crate::terms::Close;
 
 /// So many ticks of the worker, a second after the other.
 async fn seconds(world: &World, count: u32) {

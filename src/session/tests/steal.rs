@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::commands::attached;
 use super::*;
-use crate::telemetry::Close;
+use crate::terms::Close;
 
 /// One server connection.
 pub fn one_only() -> World {

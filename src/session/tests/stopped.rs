@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::commands::attached;
 use super::*;
-use crate::telemetry::Disruption;
+use crate::terms::Disruption;
 
 const WRITE: &str = "insert into t values (1)";
 const READ: &str = "select a from t";

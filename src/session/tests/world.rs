@@ -15,7 +15,8 @@ use crate::config::{Level, Live, Monitor, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, Entrance, KillRequest, Outside, Session, kill_here};
-use crate::telemetry::{Close, Disruption, WorkerMetrics};
+use crate::telemetry::WorkerMetrics;
+use crate::terms::{Close, Disruption};
 use crate::topology::{
     Discovered, Event, Facts, Flavor, Group, GtidSet, Maintenance, Member, ProbeOutcome, Replication,
     ServerId, Snapshot, reduce,

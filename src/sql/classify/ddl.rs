@@ -3,7 +3,7 @@
 use super::expression::{Place, scan};
 use super::found::Found;
 use super::tokens::Statement;
-use super::{ClassReason, Effects, Env, Kind, StatementKind};
+use super::{Effects, Env, Kind, StatementKind, Why};
 
 /// The kind of the created object is among this many first tokens: `CREATE OR REPLACE DEFINER = a@b AGGREGATE FUNCTION`
 const HEAD: usize = 16;
@@ -28,19 +28,19 @@ pub(super) fn ddl(statement: Statement<'_, '_>, keyword: &[u8], env: Env<'_>) ->
         b"optimize" | b"repair" | b"check" | b"checksum" | b"cache" | b"reset" | b"stop" | b"change"
         | b"purge" => administration(Effects::COMMITS_IMPLICITLY),
         b"kill" | b"shutdown" | b"restart" | b"clone" => administration(Effects::empty()),
-        b"help" => Found::of(StatementKind::Admin, ClassReason::OneServer, Effects::empty()),
-        b"binlog" => Found::of(StatementKind::Write, ClassReason::Modifies, Effects::LEAVES_UNKNOWN),
-        _ => Found::unknown(ClassReason::NotUnderstood),
+        b"help" => Found::of(StatementKind::Admin, Why::OneServer, Effects::empty()),
+        b"binlog" => Found::of(StatementKind::Write, Why::Modifies, Effects::LEAVES_UNKNOWN),
+        _ => Found::unknown(Why::NotUnderstood),
     }
 }
 
 fn administration(effects: Effects) -> Found {
-    Found::of(StatementKind::Admin, ClassReason::Administration, effects)
+    Found::of(StatementKind::Admin, Why::Administration, effects)
 }
 
 fn definition(effects: Effects) -> Found {
     let effects = effects | Effects::COMMITS_IMPLICITLY;
-    Found::of(StatementKind::Ddl, ClassReason::Definition, effects)
+    Found::of(StatementKind::Ddl, Why::Definition, effects)
 }
 
 /// CHANGES_ROUTINES if the statement is about a routine, or about a schema, which has routines in it.
@@ -66,7 +66,7 @@ fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let what = statement.from(1).iter().position(|tok| !tok.is_any(&options)).map_or(1, |at| at + 1);
     let temporary = statement.until(what).has("TEMPORARY");
     let mut found = match temporary {
-        true => Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::CREATES_TEMPORARY),
+        true => Found::of(StatementKind::Write, Why::TemporaryTable, Effects::CREATES_TEMPORARY),
         false => definition(routines(statement) | accounts(statement)),
     };
     // CREATE OR REPLACE TABLE ends a temporary table of that name on MariaDB.
@@ -86,10 +86,10 @@ fn drop(statement: Statement<'_, '_>) -> Found {
     let what = statement.at(1);
     match () {
         () if what.is("PREPARE") => {
-            Found::of(StatementKind::Session, ClassReason::TextPrepared, Effects::DEALLOCATES)
+            Found::of(StatementKind::Session, Why::TextPrepared, Effects::DEALLOCATES)
         }
         () if what.is("TEMPORARY") => {
-            Found::of(StatementKind::Write, ClassReason::TemporaryTable, Effects::DROPS_TABLE)
+            Found::of(StatementKind::Write, Why::TemporaryTable, Effects::DROPS_TABLE)
         }
         () if what.is_any(&["TABLE", "TABLES", "SEQUENCE"]) => definition(Effects::DROPS_TABLE),
         () => definition(routines(statement) | accounts(statement)),
@@ -102,7 +102,7 @@ fn flush(statement: Statement<'_, '_>) -> Found {
     match statement.iter().any(|tok| tok.is_any(&["TABLE", "TABLES"])) && locks {
         true => {
             let effects = Effects::READ_LOCK | Effects::COMMITS_IMPLICITLY;
-            Found::of(StatementKind::Admin, ClassReason::TableLock, effects)
+            Found::of(StatementKind::Admin, Why::TableLock, effects)
         }
         false if statement.has("PRIVILEGES") => administration(Effects::COMMITS_IMPLICITLY | Effects::RENEWS),
         false => administration(Effects::COMMITS_IMPLICITLY),
@@ -115,7 +115,7 @@ fn backup(statement: Statement<'_, '_>) -> Found {
     let effects = if ends { Effects::UNLOCKS } else { Effects::READ_LOCK };
     let known = statement.at(1).kind == Kind::Word;
     match known {
-        true => Found::of(StatementKind::Admin, ClassReason::TableLock, effects),
-        false => Found::unknown(ClassReason::NotUnderstood),
+        true => Found::of(StatementKind::Admin, Why::TableLock, effects),
+        false => Found::unknown(Why::NotUnderstood),
     }
 }

@@ -5,7 +5,7 @@ use super::routines::lookup;
 use super::schemas::SystemTables;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
-use super::{ClassReason, Effects, Env, Kind, RoutineFacts, StatementKind};
+use super::{Effects, Env, Kind, RoutineFacts, StatementKind, Why};
 
 /// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,7 @@ pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> 
             Kind::At => scan.found.add(Effects::READS_USER_VARIABLES),
             Kind::AtAt => scan.system_variable(at),
             Kind::Assign => {
-                scan.found.raise(
-                    StatementKind::Session,
-                    ClassReason::UserVariable,
-                    Effects::SETS_USER_VARIABLES,
-                );
+                scan.found.raise(StatementKind::Session, Why::UserVariable, Effects::SETS_USER_VARIABLES);
             }
             _ => {}
         }
@@ -77,7 +73,7 @@ impl<'a> Scan<'_, 'a, '_> {
             Meaning::Lock => self.locks(),
             Meaning::Procedure => self.not_understood(),
             Meaning::CalcFoundRows => {
-                self.found.raise(StatementKind::Session, ClassReason::LooksBack, Effects::CALC_FOUND_ROWS);
+                self.found.raise(StatementKind::Session, Why::LooksBack, Effects::CALC_FOUND_ROWS);
             }
             Meaning::WriteVerb => self.write_verb(last, tok),
             Meaning::WriteVerbOrFunction if next.kind != Kind::Open => self.write_verb(last, tok),
@@ -97,10 +93,10 @@ impl<'a> Scan<'_, 'a, '_> {
 
     fn into(&mut self, next: Tok<'a>) {
         if next.is_any(&["OUTFILE", "DUMPFILE"]) {
-            self.found.raise(StatementKind::Write, ClassReason::ServerFile, Effects::empty());
+            self.found.raise(StatementKind::Write, Why::ServerFile, Effects::empty());
         } else if self.place == Place::Query || next.kind == Kind::At {
             let effects = Effects::SETS_USER_VARIABLES;
-            self.found.raise(StatementKind::Session, ClassReason::UserVariable, effects);
+            self.found.raise(StatementKind::Session, Why::UserVariable, effects);
         }
     }
 
@@ -118,15 +114,15 @@ impl<'a> Scan<'_, 'a, '_> {
     }
 
     fn locks(&mut self) {
-        self.found.raise(StatementKind::Write, ClassReason::LockingRead, Effects::LOCKS_ROWS);
+        self.found.raise(StatementKind::Write, Why::LockingRead, Effects::LOCKS_ROWS);
     }
 
     fn sequence(&mut self, meaning: Meaning) {
         match meaning {
             Meaning::UsesSequence => {
-                self.found.raise(StatementKind::Write, ClassReason::Sequence, Effects::USES_SEQUENCE);
+                self.found.raise(StatementKind::Write, Why::Sequence, Effects::USES_SEQUENCE);
             }
-            _ => self.found.raise(StatementKind::Session, ClassReason::Sequence, Effects::READS_SEQUENCE),
+            _ => self.found.raise(StatementKind::Session, Why::Sequence, Effects::READS_SEQUENCE),
         }
     }
 
@@ -141,7 +137,7 @@ impl<'a> Scan<'_, 'a, '_> {
 
     fn not_understood(&mut self) {
         let effects = Effects::LEAVES_UNKNOWN | Effects::READS_INSERT_ID;
-        self.found.raise(StatementKind::Unknown, ClassReason::NotUnderstood, effects);
+        self.found.raise(StatementKind::Unknown, Why::NotUnderstood, effects);
     }
 
     /// A system variable that is read: `@@x`, `@@session.x`.
@@ -150,11 +146,11 @@ impl<'a> Scan<'_, 'a, '_> {
         let name = if self.statement.at(at + 2).kind == Kind::Dot { second } else { first };
         let is = |names: [&str; 2]| names.iter().any(|known| name.names(known));
         let (kind, reason, effects) = if is(["last_insert_id", "identity"]) {
-            (StatementKind::Session, ClassReason::InsertId, Effects::READS_INSERT_ID)
+            (StatementKind::Session, Why::InsertId, Effects::READS_INSERT_ID)
         } else if is(["warning_count", "error_count"]) {
-            (StatementKind::Session, ClassReason::LooksBack, Effects::READS_DIAGNOSTICS)
+            (StatementKind::Session, Why::LooksBack, Effects::READS_DIAGNOSTICS)
         } else {
-            (StatementKind::Admin, ClassReason::SystemVariable, Effects::empty())
+            (StatementKind::Admin, Why::SystemVariable, Effects::empty())
         };
         self.found.raise(kind, reason, effects);
     }
@@ -193,8 +189,8 @@ impl<'a> Scan<'_, 'a, '_> {
 
     /// Handles functions that do more than a plain read.
     fn special(&mut self, open: usize, name: Tok<'a>) {
-        use ClassReason as R;
         use StatementKind as K;
+        use Why as R;
         let (kind, reason, effects) = match name.meaning {
             Meaning::GetLock => (K::Session, R::NamedLock, Effects::GET_LOCK),
             Meaning::ReleaseLock => (K::Session, R::NamedLock, self.releases_all(open)),
@@ -247,7 +243,7 @@ impl<'a> Scan<'_, 'a, '_> {
             RoutineFacts::Harmless => Effects::empty(),
             RoutineFacts::Unknown | RoutineFacts::Other => Effects::LEAVES_UNKNOWN,
         };
-        self.found.raise(StatementKind::Write, ClassReason::UnknownFunction, effects);
+        self.found.raise(StatementKind::Write, Why::UnknownFunction, effects);
     }
 
     /// True for the lists in `WITH t (a, b) AS (…)` and `(SELECT …) AS t (a, b)`: a call never follows AS, and is never

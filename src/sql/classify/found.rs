@@ -1,21 +1,22 @@
 //! What was found about a statement so far: the strictest kind with its reason, and all effects.
 
-use crate::sql::{ClassReason, Effects, StatementClass, StatementKind};
+use crate::sql::{Effects, StatementClass};
+use crate::terms::{StatementKind, Why};
 
 /// An intermediate result; its kind only ever becomes stricter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     kind: StatementKind,
-    reason: ClassReason,
+    reason: Why,
     effects: Effects,
     /// True if a hint may send the statement to a replica.
     hintable: bool,
 }
 
 /// True for a read, for a statement whose answer differs between servers, and for a call of an unknown function.
-fn is_hintable(kind: StatementKind, reason: ClassReason) -> bool {
-    use ClassReason::{OneServer, SystemVariable, UnknownFunction};
+fn is_hintable(kind: StatementKind, reason: Why) -> bool {
     use StatementKind::{Admin, Read, Write};
+    use Why::{OneServer, SystemVariable, UnknownFunction};
     matches!((kind, reason), (Read, _) | (Admin, OneServer | SystemVariable) | (Write, UnknownFunction))
 }
 
@@ -24,31 +25,31 @@ impl Found {
     pub(super) fn read() -> Self {
         Self {
             kind: StatementKind::Read,
-            reason: ClassReason::PlainRead,
+            reason: Why::PlainRead,
             effects: Effects::REPEATABLE,
             hintable: true,
         }
     }
 
     /// A statement of this kind, which must not be repeated.
-    pub(super) fn of(kind: StatementKind, reason: ClassReason, effects: Effects) -> Self {
+    pub(super) fn of(kind: StatementKind, reason: Why, effects: Effects) -> Self {
         Self { kind, reason, effects, hintable: false }
     }
 
     /// A statement that is not understood, for this reason.
-    pub(super) fn unknown(why: ClassReason) -> Self {
+    pub(super) fn unknown(why: Why) -> Self {
         Self { reason: why, ..Self::from(StatementClass::UNKNOWN) }
     }
 
     /// Makes the kind at least this strict, and adds the effects.
-    pub(super) fn raise(&mut self, kind: StatementKind, reason: ClassReason, effects: Effects) {
+    pub(super) fn raise(&mut self, kind: StatementKind, reason: Why, effects: Effects) {
         if kind > self.kind {
             self.kind = kind;
             self.reason = reason;
         }
         self.hintable &= is_hintable(kind, reason);
         // A question about a server can be repeated, even if another server answers then.
-        if !matches!(reason, ClassReason::OneServer | ClassReason::SystemVariable) {
+        if !matches!(reason, Why::OneServer | Why::SystemVariable) {
             self.effects.remove(Effects::REPEATABLE);
         }
         self.effects |= effects;
@@ -60,7 +61,7 @@ impl Found {
     }
 
     /// Replaces the reason.
-    pub(super) fn because(mut self, reason: ClassReason) -> Self {
+    pub(super) fn because(mut self, reason: Why) -> Self {
         self.reason = reason;
         self
     }
@@ -92,7 +93,7 @@ impl Found {
         self.hintable
     }
 
-    pub(super) fn reason(&self) -> ClassReason {
+    pub(super) fn reason(&self) -> Why {
         self.reason
     }
 

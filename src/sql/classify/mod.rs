@@ -24,7 +24,8 @@ mod transaction;
 pub(in crate::sql) mod words;
 
 use super::read_only::{Verdict, check};
-use super::{ClassReason, Effects, Kind, Options, StatementClass, StatementKind};
+use super::{Effects, Kind, Options, StatementClass};
+use crate::terms::{StatementKind, Why};
 use found::Found;
 use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 
@@ -67,7 +68,7 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
         });
     });
     match split {
-        Err(Unreadable) => Found::unknown(ClassReason::Ambiguous).class(),
+        Err(Unreadable) => Found::unknown(Why::Ambiguous).class(),
         Ok(hints) => hinted(all.unwrap_or_else(Found::read), hints, || check(sql, context.options)).class(),
     }
 }
@@ -136,7 +137,7 @@ fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {
 fn hinted(mut found: Found, hints: Effects, guard: impl FnOnce() -> Verdict) -> Found {
     found.add(hints);
     if hints.contains(Effects::HINT_PRIMARY) {
-        return if found.kind() == StatementKind::Read { found.because(ClassReason::Hint) } else { found };
+        return if found.kind() == StatementKind::Read { found.because(Why::Hint) } else { found };
     }
     if !hints.contains(Effects::HINT_REPLICA) {
         return found;
@@ -146,5 +147,5 @@ fn hinted(mut found: Found, hints: Effects, guard: impl FnOnce() -> Verdict) -> 
         return found;
     }
     let kept = found.effects() - Effects::LEAVES_UNKNOWN;
-    Found::of(StatementKind::Read, ClassReason::Hint, kept)
+    Found::of(StatementKind::Read, Why::Hint, kept)
 }

@@ -3,7 +3,7 @@
 use super::found::Found;
 use super::tokens::{Statement, Tok};
 use super::words::{Meaning, meaning};
-use super::{ClassReason, Effects, Env, Kind, StatementKind};
+use super::{Effects, Env, Kind, StatementKind, Why};
 
 /// Tables of information_schema about definitions, which are replicated.
 const DEFINITIONS: [&str; 26] = [
@@ -83,9 +83,9 @@ impl SystemTables {
             || (self.mixed && query.iter().enumerate().any(|(at, tok)| is_own(query, at, tok)))
             || (is_system(env.schema) && has_source(query));
         if own {
-            found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+            found.raise(StatementKind::Admin, Why::OneServer, Effects::empty());
         } else if self.definitions && found.kind() == StatementKind::Read {
-            *found = found.because(ClassReason::Definitions);
+            *found = found.because(Why::Definitions);
         }
     }
 }

@@ -4,12 +4,12 @@ use super::expression::{Place, scan};
 use super::found::Found;
 use super::statement::statement as classified;
 use super::tokens::{Statement, Tok};
-use super::{ClassReason, Effects, Env, Kind, StatementKind};
+use super::{Effects, Env, Kind, StatementKind, Why};
 
 /// Classifies a statement by its first word.
 pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let (first, rest) = (statement.at(0), statement.from(1));
-    let prepared = |effects| Found::of(StatementKind::Session, ClassReason::TextPrepared, effects);
+    let prepared = |effects| Found::of(StatementKind::Session, Why::TextPrepared, effects);
     match () {
         () if first.is("SET") => set(rest, env),
         () if first.is("USE") => of_session(Effects::SETS_STATE),
@@ -21,7 +21,7 @@ pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         // The text that EXECUTE runs is not in this statement.
         () if first.is("EXECUTE") => Found::of(
             StatementKind::Unknown,
-            ClassReason::TextPrepared,
+            Why::TextPrepared,
             Effects::EXECUTES
                 | Effects::LEAVES_UNKNOWN
                 | Effects::READS_INSERT_ID
@@ -31,15 +31,15 @@ pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         () if first.is("HANDLER") => handler(rest, env),
         () if first.is("GET") => {
             let effects = Effects::READS_DIAGNOSTICS | Effects::SETS_USER_VARIABLES;
-            Found::of(StatementKind::Session, ClassReason::LooksBack, effects)
+            Found::of(StatementKind::Session, Why::LooksBack, effects)
         }
         () if first.is_any(&["SIGNAL", "RESIGNAL"]) => of_session(Effects::empty()),
-        () => Found::unknown(ClassReason::NotUnderstood),
+        () => Found::unknown(Why::NotUnderstood),
     }
 }
 
 fn of_session(effects: Effects) -> Found {
-    Found::of(StatementKind::Session, ClassReason::SessionState, effects)
+    Found::of(StatementKind::Session, Why::SessionState, effects)
 }
 
 /// Classifies what follows HANDLER: `t OPEN [AS u]`, `t READ …`, `t CLOSE`.
@@ -49,9 +49,9 @@ fn handler(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
         () if verb.is("OPEN") => Effects::HANDLER_OPEN,
         () if verb.is("CLOSE") => Effects::HANDLER_CLOSE,
         () if verb.is("READ") => scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE,
-        () => return Found::unknown(ClassReason::NotUnderstood),
+        () => return Found::unknown(Why::NotUnderstood),
     };
-    Found::of(StatementKind::Session, ClassReason::TableLock, effects)
+    Found::of(StatementKind::Session, Why::TableLock, effects)
 }
 
 /// Classifies what follows SET.
@@ -60,19 +60,19 @@ fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let scoped = first.is_any(&["SESSION", "LOCAL", "GLOBAL"]);
     let account = Found::of(
         StatementKind::Ddl,
-        ClassReason::Definition,
+        Why::Definition,
         Effects::SETS_STATE | Effects::COMMITS_IMPLICITLY | Effects::RENEWS,
     );
     match () {
         () if second.is_assignment() || second.kind == Kind::Dot => assignments(rest, env),
         () if first.is("TRANSACTION") => Found::of(
             StatementKind::Transaction,
-            ClassReason::TransactionControl,
+            Why::TransactionControl,
             Effects::SETS_STATE | Effects::SETS_NEXT_TRANSACTION,
         ),
         () if scoped && second.is("TRANSACTION") => match first.is("GLOBAL") {
             true => server_wide(),
-            false => Found::of(StatementKind::Session, ClassReason::TransactionControl, Effects::SETS_STATE),
+            false => Found::of(StatementKind::Session, Why::TransactionControl, Effects::SETS_STATE),
         },
         () if first.is("ROLE") => of_session(Effects::SETS_STATE | Effects::SETS_ROLE),
         () if first.is("RESOURCE") && second.is("GROUP") => {
@@ -85,7 +85,7 @@ fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
 }
 
 fn server_wide() -> Found {
-    Found::of(StatementKind::Admin, ClassReason::Administration, Effects::SETS_STATE | Effects::RENEWS)
+    Found::of(StatementKind::Admin, Why::Administration, Effects::SETS_STATE | Effects::RENEWS)
 }
 
 /// MariaDB's `SET STATEMENT name = value, … FOR statement`: the old values are restored afterwards.
@@ -94,7 +94,7 @@ fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     // A SET STATEMENT inside another is not understood: otherwise a text could make the recursion arbitrarily deep.
     let nested = at.is_some_and(|at| rest.is(at + 1, "SET") && rest.is(at + 2, "STATEMENT"));
     let Some(at) = at.filter(|_| !nested) else {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     };
     let mut found = of_session(Effects::SETS_STATE);
     found.with_value(scan(rest.until(at), Place::Query, env));
@@ -126,7 +126,7 @@ fn assignments(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
         (false, false) => Effects::empty(),
     });
     match values && found.kind() == StatementKind::Session {
-        true => found.because(ClassReason::UserVariable),
+        true => found.because(Why::UserVariable),
         false => found,
     }
 }
@@ -201,10 +201,10 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
     let is = |names: &[&str]| names.iter().any(|known| name.names(known));
     let scope = |names: &[&str]| assigned > 1 && head.iter().any(|tok| names.iter().any(|n| tok.names(n)));
     if scope(&["global", "persist", "persist_only"]) {
-        found.raise(StatementKind::Admin, ClassReason::Administration, Effects::RENEWS);
+        found.raise(StatementKind::Admin, Why::Administration, Effects::RENEWS);
     } else if assigned == 1 && is(&["password"]) {
         let effects = Effects::COMMITS_IMPLICITLY | Effects::RENEWS;
-        found.raise(StatementKind::Ddl, ClassReason::Definition, effects);
+        found.raise(StatementKind::Ddl, Why::Definition, effects);
     } else if is(&["autocommit"]) {
         found.add(Effects::COMMITS_IMPLICITLY);
     } else if is(&["last_insert_id", "identity"]) {
@@ -218,5 +218,5 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
 
 fn not_understood(found: &mut Found) {
     let effects = Effects::LEAVES_UNKNOWN | Effects::READS_INSERT_ID;
-    found.raise(StatementKind::Unknown, ClassReason::NotUnderstood, effects);
+    found.raise(StatementKind::Unknown, Why::NotUnderstood, effects);
 }

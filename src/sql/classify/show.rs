@@ -5,7 +5,7 @@ use super::found::Found;
 use super::statement::{name_length, statement as classified};
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
-use super::{ClassReason, Effects, Env, Kind, StatementKind};
+use super::{Effects, Env, Kind, StatementKind, Why};
 
 const VERBS: [&str; 8] = ["SELECT", "TABLE", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"];
 
@@ -13,18 +13,18 @@ const VERBS: [&str; 8] = ["SELECT", "TABLE", "VALUES", "WITH", "INSERT", "REPLAC
 pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if looks_back(statement) {
         let effects = Effects::READS_DIAGNOSTICS;
-        return Found::of(StatementKind::Session, ClassReason::LooksBack, effects);
+        return Found::of(StatementKind::Session, Why::LooksBack, effects);
     }
     let verb = matches!(statement.at(1).meaning, Meaning::WriteVerb | Meaning::WriteVerbOrFunction);
     if verb && !statement.is(1, "CREATE") {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     }
     let of_definitions = shows_definitions(statement);
     // The rest is scanned, since WHERE has expressions. CREATE PROCEDURE behind SHOW is not a write.
     let named = statement.is(1, "CREATE") && statement.is(2, "PROCEDURE");
     let mut found = scan(statement.from(if named { 3 } else { 2 }), Place::Query, env);
     match of_definitions {
-        true if found.kind() == StatementKind::Read => found.because(ClassReason::Definitions),
+        true if found.kind() == StatementKind::Read => found.because(Why::Definitions),
         true => found,
         false => {
             // May ask for the proxy's own variable. The cache's key does not say: a shape lacks the pattern.
@@ -32,7 +32,7 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
                 true => Effects::MAY_BE_OWN,
                 false => Effects::empty(),
             };
-            found.raise(StatementKind::Admin, ClassReason::OneServer, own);
+            found.raise(StatementKind::Admin, Why::OneServer, own);
             found
         }
     }
@@ -68,9 +68,9 @@ pub(super) fn explain(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let rest = statement.from(1);
     if describes(rest) {
         let server = rest.at(0).is_name() && rest.at(1).kind == Kind::Dot && is_server_schema(&rest.at(0));
-        let mut found = Found::read().because(ClassReason::Definitions);
+        let mut found = Found::read().because(Why::Definitions);
         if server || super::schemas::is_system(env.schema) {
-            found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+            found.raise(StatementKind::Admin, Why::OneServer, Effects::empty());
         }
         return found;
     }
@@ -100,11 +100,11 @@ fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
         Some(verb) => classified(rest.from(verb), env),
         // EXPLAIN FOR CONNECTION n
         None if rest.is(0, "FOR") || rest.is(0, "FORMAT") => Found::read(),
-        None => return Found::unknown(ClassReason::NotUnderstood),
+        None => return Found::unknown(Why::NotUnderstood),
     };
     // EXPLAIN INTO @x … (MySQL 8.1)
     let head = scan(rest.until(verb.unwrap_or(rest.len())), Place::Query, env);
-    found.raise(StatementKind::Admin, ClassReason::OneServer, Effects::empty());
+    found.raise(StatementKind::Admin, Why::OneServer, Effects::empty());
     found.and(head)
 }
 
@@ -116,7 +116,7 @@ pub(super) fn analyze(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         true => plan(rest, env),
         false => {
             let effects = Effects::COMMITS_IMPLICITLY;
-            Found::of(StatementKind::Admin, ClassReason::Administration, effects)
+            Found::of(StatementKind::Admin, Why::Administration, effects)
         }
     }
 }

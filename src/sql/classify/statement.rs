@@ -5,7 +5,7 @@ use super::found::Found;
 use super::routines::lookup;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
-use super::{ClassReason, Effects, Env, Kind, RoutineFacts, StatementKind};
+use super::{Effects, Env, Kind, RoutineFacts, StatementKind, Why};
 use super::{ddl, session, show, transaction};
 
 /// Classifies a statement whose versioned comments were already resolved.
@@ -15,11 +15,11 @@ pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         Kind::Open => return query(statement, env),
         Kind::Word => {}
         _ if statement.len() == 0 => return Found::read(),
-        _ => return Found::unknown(ClassReason::NotUnderstood),
+        _ => return Found::unknown(Why::NotUnderstood),
     }
     let mut lower = [0u8; 12];
     let Some(keyword) = lower.get_mut(..first.text.len()) else {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     };
     keyword.copy_from_slice(first.text);
     keyword.make_ascii_lowercase();
@@ -45,7 +45,7 @@ pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
 pub(super) fn query(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let inner = statement.iter().find(|tok| tok.kind != Kind::Open);
     let Some(verb) = inner.filter(|tok| tok.is_any(&["SELECT", "VALUES", "TABLE", "WITH"])) else {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     };
     if verb.is("WITH") {
         match statement.outside(is_verb) {
@@ -65,7 +65,7 @@ fn is_verb(tok: &Tok<'_>) -> bool {
 /// Classifies a statement that changes rows. Its expressions begin at `at`, or at the start if it begins with WITH.
 fn writing(statement: Statement<'_, '_>, at: usize, env: Env<'_>) -> Found {
     let rest = if at > 1 { statement } else { statement.from(at) };
-    let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
+    let mut found = Found::of(StatementKind::Write, Why::Modifies, Effects::empty());
     let inner = scan(rest, Place::Writing, env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
@@ -81,7 +81,7 @@ fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         Kind::Open => head + 1,
         _ => head,
     };
-    let mut found = Found::of(StatementKind::Write, ClassReason::Modifies, Effects::empty());
+    let mut found = Found::of(StatementKind::Write, Why::Modifies, Effects::empty());
     let inner = scan(statement.from(rest), Place::Writing, env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
@@ -91,13 +91,13 @@ fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
 fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if !statement.at(1).is_any(&["DATA", "XML"]) {
         let effects = Effects::COMMITS_IMPLICITLY;
-        return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
+        return Found::of(StatementKind::Admin, Why::Administration, effects);
     }
     // LOAD DATA [LOW_PRIORITY | CONCURRENT] [FROM] LOCAL INFILE
     let local = statement.iter().take(5).any(|tok| tok.is("LOCAL"));
     let (reason, effects) = match local {
-        true => (ClassReason::Modifies, Effects::LOADS_LOCAL_FILE),
-        false => (ClassReason::ServerFile, Effects::empty()),
+        true => (Why::Modifies, Effects::LOADS_LOCAL_FILE),
+        false => (Why::ServerFile, Effects::empty()),
     };
     let mut found = Found::of(StatementKind::Write, reason, effects);
     let set = statement.outside(|tok| tok.is("SET")).unwrap_or(statement.len());
@@ -126,10 +126,10 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let (schema, name, arguments) =
         if qualified { (Some(first.name()), second, 4) } else { (default, first, 2) };
     if !name.is_name() {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     }
     let effects = Effects::CALLS | Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
-    let mut found = Found::of(StatementKind::Write, ClassReason::Procedure, effects);
+    let mut found = Found::of(StatementKind::Write, Why::Procedure, effects);
     // The arguments are expressions. Scanned from behind the `(`, so that the procedure's name is not taken for a
     // function.
     let inner = scan(statement.from(arguments + 1), Place::Writing, env);

@@ -1,8 +1,8 @@
 use super::*;
 use crate::sql::Options;
-use ClassReason as R;
 use Effects as E;
 use StatementKind as K;
+use Why as R;
 
 mod kinds;
 mod listed;

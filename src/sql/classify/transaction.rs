@@ -2,7 +2,7 @@
 
 use super::found::Found;
 use super::tokens::Statement;
-use super::{ClassReason, Effects, Kind, StatementKind};
+use super::{Effects, Kind, StatementKind, Why};
 
 /// Classifies a statement that begins with one of the words above.
 pub(super) fn transaction(statement: Statement<'_, '_>) -> Found {
@@ -19,17 +19,17 @@ pub(super) fn transaction(statement: Statement<'_, '_>) -> Found {
         () if first.is("SAVEPOINT") => control(Effects::empty()),
         () if first.is("RELEASE") && rest.is(0, "SAVEPOINT") => control(Effects::empty()),
         () if first.is("XA") && rest.is(0, "RECOVER") => {
-            Found::of(StatementKind::Admin, ClassReason::OneServer, Effects::empty())
+            Found::of(StatementKind::Admin, Why::OneServer, Effects::empty())
         }
         () if first.is("XA") => control(Effects::LEAVES_UNKNOWN),
         () if first.is("LOCK") => lock(rest),
         () if first.is("UNLOCK") => unlock(rest),
-        () => Found::unknown(ClassReason::NotUnderstood),
+        () => Found::unknown(Why::NotUnderstood),
     }
 }
 
 fn control(effects: Effects) -> Found {
-    Found::of(StatementKind::Transaction, ClassReason::TransactionControl, effects)
+    Found::of(StatementKind::Transaction, Why::TransactionControl, effects)
 }
 
 /// Classifies what follows BEGIN: nothing, or WORK. `BEGIN NOT ATOMIC` and, in Oracle mode, BEGIN with anything else
@@ -38,7 +38,7 @@ fn begin(rest: Statement<'_, '_>) -> Found {
     match rest.0 {
         [] => control(Effects::BEGINS | Effects::COMMITS_IMPLICITLY),
         [work] if work.is("WORK") => control(Effects::BEGINS | Effects::COMMITS_IMPLICITLY),
-        _ => Found::unknown(ClassReason::NotUnderstood),
+        _ => Found::unknown(Why::NotUnderstood),
     }
 }
 
@@ -46,17 +46,18 @@ fn begin(rest: Statement<'_, '_>) -> Found {
 fn start(rest: Statement<'_, '_>) -> Found {
     if rest.at(0).is_any(&["SLAVE", "REPLICA", "ALL", "GROUP_REPLICATION"]) {
         let effects = Effects::COMMITS_IMPLICITLY;
-        return Found::of(StatementKind::Admin, ClassReason::Administration, effects);
+        return Found::of(StatementKind::Admin, Why::Administration, effects);
     }
     let known = ["WITH", "CONSISTENT", "SNAPSHOT", "READ", "ONLY", "WRITE"];
     let options = rest.from(1);
     let understood = options.iter().all(|tok| tok.kind == Kind::Comma || tok.is_any(&known));
     if !rest.is(0, "TRANSACTION") || !understood {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     }
     match options.has("ONLY") && !options.has("WRITE") {
-        true => control(Effects::BEGINS_READ_ONLY | Effects::COMMITS_IMPLICITLY)
-            .because(ClassReason::ReadOnlyTransaction),
+        true => {
+            control(Effects::BEGINS_READ_ONLY | Effects::COMMITS_IMPLICITLY).because(Why::ReadOnlyTransaction)
+        }
         false => {
             let mut effects = Effects::BEGINS | Effects::COMMITS_IMPLICITLY;
             effects.set(Effects::BEGINS_READ_WRITE, options.has("WRITE"));
@@ -69,7 +70,7 @@ fn start(rest: Statement<'_, '_>) -> Found {
 /// transaction, RELEASE closes the connection.
 fn end(rest: Statement<'_, '_>) -> Found {
     if !rest.iter().all(|tok| tok.is_any(&["WORK", "AND", "NO", "CHAIN", "RELEASE"])) {
-        return Found::unknown(ClassReason::NotUnderstood);
+        return Found::unknown(Why::NotUnderstood);
     }
     let does = |word: &str| {
         let mut places = rest.iter().enumerate();
@@ -85,10 +86,10 @@ fn lock(rest: Statement<'_, '_>) -> Found {
     match rest.at(0).is_any(&["TABLE", "TABLES"]) {
         true => {
             let effects = Effects::LOCKS_TABLES | Effects::COMMITS_IMPLICITLY;
-            Found::of(StatementKind::Session, ClassReason::TableLock, effects)
+            Found::of(StatementKind::Session, Why::TableLock, effects)
         }
         // LOCK INSTANCE FOR BACKUP
-        false => Found::of(StatementKind::Admin, ClassReason::TableLock, Effects::READ_LOCK),
+        false => Found::of(StatementKind::Admin, Why::TableLock, Effects::READ_LOCK),
     }
 }
 
@@ -96,8 +97,8 @@ fn unlock(rest: Statement<'_, '_>) -> Found {
     match rest.at(0).is_any(&["TABLE", "TABLES"]) {
         true => {
             let effects = Effects::UNLOCKS | Effects::COMMITS_IMPLICITLY;
-            Found::of(StatementKind::Session, ClassReason::TableLock, effects)
+            Found::of(StatementKind::Session, Why::TableLock, effects)
         }
-        false => Found::of(StatementKind::Admin, ClassReason::TableLock, Effects::UNLOCKS),
+        false => Found::of(StatementKind::Admin, Why::TableLock, Effects::UNLOCKS),
     }
 }

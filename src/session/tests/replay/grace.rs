@@ -180,7 +180,7 @@ fn what_reads_on_a_replica_stays_there() {
         let world = World::new();
         let db1 = world.server("db-1");
         world.replica_cut_off("db-2");
-        let login = Login { port: crate::telemetry::Port::Replica, ..Login::default() };
+        let login = Login { port: crate::terms::Port::Replica, ..Login::default() };
         let mut client = world.login(&login).await;
         client.query("begin");
         let mut db = db1.accept().await;

@@ -1,0 +1,164 @@
+//! The closed vocabulary: what a session, a statement and a connection can be, and why something happened to them.
+//! Decisions, metrics, errors and `explain` use the same words.
+
+mod pin;
+mod role;
+mod why;
+
+pub use pin::Pin;
+pub use role::{PerRole, Role};
+pub use why::{StatementKind, Why};
+
+/// Defines an enum whose variants are label values and array indexes.
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// Every value, in order of index.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The label's value in `/metrics`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+        }
+    };
+}
+pub(crate) use label;
+
+label! {
+    /// The mode of the port that the client connected to.
+    Port {
+        /// `mode = "primary"`
+        Primary = "primary",
+        /// `mode = "replica"`
+        Replica = "replica",
+        /// `mode = "split"`
+        Split = "split",
+    }
+}
+
+label! {
+    /// Why a client's connection ended.
+    Close {
+        /// COM_QUIT or a clean end between statements.
+        Quit = "quit",
+        /// The client vanished in the middle of a command or an answer.
+        ClientLost = "client_lost",
+        /// The client broke the protocol.
+        ClientProtocol = "client_protocol",
+        /// Login refused.
+        LoginFailed = "login_failed",
+        /// Login took too long.
+        LoginTimeout = "login_timeout",
+        /// `timeouts.idle`.
+        IdleTimeout = "idle_timeout",
+        /// `timeouts.client_read`: the client sent only a part of a command.
+        ClientReadTimeout = "client_read_timeout",
+        /// `timeouts.client_write`: the client did not read its answer.
+        ClientWriteTimeout = "client_write_timeout",
+        /// `limits.max_connections`.
+        TooManyConnections = "too_many_connections",
+        /// `limits.memory`.
+        OutOfMemory = "out_of_memory",
+        /// The cluster is cordoned for maintenance.
+        Cordoned = "cordoned",
+        /// The server was lost in the middle of an answer, or held state that cannot move.
+        ServerLost = "server_lost",
+        /// The session's account was removed from the configuration, or the servers refuse its old password.
+        CredentialGone = "credential_gone",
+        /// The server broke the protocol.
+        ServerProtocol = "server_protocol",
+        /// KILL.
+        Killed = "killed",
+        /// The proxy is shutting down.
+        Drained = "drained",
+    }
+}
+
+label! {
+    /// Why a login was refused.
+    Refused {
+        /// A wrong password, or no such user.
+        Password = "password",
+        /// Logins from the address, or of this user name from it, failed too often.
+        Blocked = "blocked",
+        /// `limits.max_connections_per_address`
+        AddressConnections = "address_connections",
+        /// `limits.max_user_connections`
+        UserConnections = "user_connections",
+        /// The client did not send a valid handshake response.
+        Handshake = "handshake",
+        /// The client went away in the middle of its login.
+        Aborted = "aborted",
+        /// `timeouts.login`
+        Timeout = "timeout",
+    }
+}
+
+label! {
+    /// The effect of a change of the writer, or of a lost server, on a session.
+    Disruption {
+        /// The session moved silently.
+        Moved = "moved",
+        /// The statement was run again on another server (a read without an answer yet).
+        Retried = "retried",
+        /// The statement waited for a writer.
+        Held = "held",
+        /// The wait for a writer ended in an error.
+        HoldExpired = "hold_expired",
+        /// The open transaction was replayed on another primary, with the same answers.
+        Replayed = "replayed",
+        /// The open transaction was rolled back: error 1213, SQLSTATE 40001.
+        RolledBack = "rolled_back",
+        /// A COMMIT got no answer, but its transaction was found on the new primary: OK.
+        Committed = "committed",
+        /// A write got no answer, so its outcome is unknown: SQLSTATE 08007.
+        OutcomeUnknown = "outcome_unknown",
+        /// The answer was cut off in the middle.
+        AnswerCut = "answer_cut",
+        /// The session had state that cannot move: error 1053, SQLSTATE 08S01, and the connection ends.
+        StateLost = "state_lost",
+    }
+}
+
+label! {
+    /// The kinds of questions that a worker asks servers for waiting reads.
+    Question {
+        /// Asks the primary for its position.
+        Position = "position",
+        /// Asks a replica to wait until it has a position.
+        Wait = "wait",
+        /// Asks another server than the primary whether it already has writes that are being committed on the primary.
+        Seen = "seen",
+        /// Asks a Galera node whether it has applied everything that the cluster agreed on.
+        Step = "step",
+    }
+}
+
+label! {
+    /// How a read that needs a certain position was answered.
+    Fresh {
+        /// A replica already had the position.
+        There = "there",
+        /// The read waited until a replica had the position.
+        Waited = "waited",
+        /// The primary answered the read.
+        Primary = "primary",
+    }
+}
+
+label! {
+    /// The result of a TLS handshake with a server.
+    Handshake {
+        /// A full handshake, with certificates.
+        Full = "full",
+        /// An earlier TLS session was resumed.
+        Resumed = "resumed",
+        /// The handshake or the verification of the server failed.
+        Failed = "failed",
+    }
+}
