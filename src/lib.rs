@@ -15,6 +15,7 @@ pub mod routing;
 pub mod server;
 pub mod session;
 pub mod sql;
+pub mod state;
 pub mod telemetry;
 pub mod terms;
 pub mod topology;

@@ -12,7 +12,7 @@ use source::{Source, edges, sources};
 
 /// Each module and what it may use. What those may use is allowed too.
 /// `app` and `main` stand above all and may use everything.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     // Layer 0: values and pure functions.
     // What decisions, metrics, errors and `explain` call things.
     ("terms", &[]),
@@ -24,18 +24,20 @@ const LAYERS: [(&str, &[&str]); 16] = [
     // Layer 1
     ("routing", &["sql", "topology", "terms"]),
     // Decisions of sessions, as pure functions.
-    ("policy", &["routing"]),
+    ("policy", &["routing", "wire"]),
     ("telemetry", &["wire", "terms"]),
     // The settings of TLS say what a connection has to be.
     ("net", &["wire", "telemetry", "config"]),
     // Layer 2
     ("backend", &["net", "auth", "wire", "topology", "config", "telemetry"]),
+    // What a session's statements left behind. Only `session` writes it.
+    ("state", &["backend", "routing", "sql", "telemetry", "topology", "terms", "wire"]),
     // Layer 3: `session` and `discovery` never see each other, they meet in the snapshot.
     // Bodies of stored routines are SQL to be judged.
     ("monitor", &["backend", "topology", "config", "telemetry", "sql"]),
     // The owner of the snapshot starts the probes and takes their events.
     ("discovery", &["monitor", "backend", "topology", "config", "telemetry"]),
-    ("session", &["backend", "policy", "routing", "sql", "auth", "net", "config", "topology", "telemetry"]),
+    ("session", &["backend", "state", "policy", "routing", "sql", "auth", "net", "config", "topology", "telemetry"]),
     // Layer 4
     ("server", &["session", "discovery", "config", "topology", "telemetry"]),
     ("admin", &["session", "discovery", "config", "topology", "telemetry"]),
@@ -44,7 +46,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 const TOP: [&str; 3] = ["app", "main", "lib"];
 
 /// Modules that read what peers send: there a panic is a way to take the proxy down.
-const NO_PANIC: [&str; 5] = ["wire", "net", "auth", "session", "backend"];
+const NO_PANIC: [&str; 6] = ["wire", "net", "auth", "state", "session", "backend"];
 const PANICS: [&str; 5] = [".unwrap()", ".expect(", "panic!", "unreachable!", "unwrap_unchecked"];
 
 const MAX_LINES: usize = 600;

@@ -441,7 +441,7 @@ fn write_value(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a quoted string. Quotes are doubled: a hexadecimal literal would lose the character set. Values
-/// with a backslash, whose meaning depends on the SQL mode, never get here (see `session::state`).
+/// with a backslash, whose meaning depends on the SQL mode, never get here (see `state`).
 pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
     for byte in value {

@@ -4,6 +4,8 @@
 
 mod loss;
 mod refusal;
+mod replayable;
 
 pub use loss::{Error, Fate, Loss};
 pub use refusal::{Before, Expected, Said, Verdict, Way, Words};
+pub use replayable::can_run_again;

@@ -8,20 +8,20 @@ use super::barrier::Freshness;
 use super::demoted::{BeforeLate, Late, NotKept};
 use super::exchange::Outcome;
 use super::handle::Deed;
-use super::pins::PinSet;
 use super::pump::Pumped;
 use super::refusals::{
     DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
 };
-use super::replica_choice::{Written, positions};
 use super::request::Request;
-use super::state::{Answered, Heard, SessionState};
-use super::statements::PREPARED;
 use super::{Failure, Session};
 use crate::backend::{InsertId, SwallowError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::sql::{Effects, MAX_READ};
+use crate::state::PREPARED;
+use crate::state::PinSet;
+use crate::state::{Answered, Heard, SessionState};
+use crate::state::{Written, positions};
 use crate::telemetry::{Cell, cell_of};
 use crate::terms::Role;
 use crate::terms::{Close, Disruption, Port};
@@ -337,7 +337,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         if request.class.effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
-            connection.now_has_text_statements(&self.state.text_statements, named.as_deref());
+            connection.now_has_text_statements(&self.state.objects.text_statements, named.as_deref());
         }
     }
 

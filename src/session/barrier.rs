@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::acquire::StatementError;
 use super::position_queries::{Answer, Batch, is_galera, tells_positions};
-use super::replica_choice::Written;
 use super::request::Request;
 use super::statement::Ended;
 use super::{Context, Failure, Session};
@@ -18,6 +17,7 @@ use crate::config::{Fallback, Level};
 use crate::net::Runtime;
 use crate::routing::choose_replica;
 use crate::sql::Effects;
+use crate::state::Written;
 use crate::telemetry::Counted;
 use crate::terms::StatementKind;
 use crate::terms::{Disruption, Fresh, Pin, Port};

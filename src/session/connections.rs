@@ -2,12 +2,12 @@
 //! in the pool where it parked the others.
 
 use super::handle::Deed;
-use super::pins::PinSet;
 use super::request::Request;
 use super::{Attached, Session};
 use crate::backend::{Connection, InsertId, Leased, Seat};
 use crate::net::{Runtime, Stream};
 use crate::sql::Effects;
+use crate::state::PinSet;
 use crate::terms::Pin;
 use crate::terms::{PerRole, Role};
 use crate::topology::ServerId;
@@ -140,7 +140,7 @@ impl<R: Runtime> Session<R> {
             || ((left || doubted) && unpinned)
             || !connection.is_between_exchanges()
             || (connection.closes_after_session && unpinned)
-            || self.state.read_only_lost
+            || self.state.trackers.read_only_lost
         {
             self.prelude.clear();
             self.context.pool.vacate(connection, &seat);
@@ -306,7 +306,7 @@ impl<R: Runtime> Session<R> {
             && !self.handle.doubted.get().is_some_and(doubted)
             && connection.is_between_exchanges()
             && !connection.closes_after_session
-            && !self.state.read_only_lost
+            && !self.state.trackers.read_only_lost
             && self.login.is_some()
         {
             Box::pin(self.context.pool.reset(connection, &seat)).await;

@@ -16,12 +16,12 @@ use super::drain::Drain;
 use super::handle::{Attached, Entrance, Handle, Signals};
 use super::kill::KillRequest;
 use super::position_queries::Asking;
-use super::statements::Texts;
 use crate::backend::{Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::Want;
 use crate::sql::{self, ClassCache, StatementClass};
+use crate::state::PreparedTexts;
 use crate::telemetry::{WorkerMetrics, cell_of};
 use crate::terms::Role;
 use crate::terms::{Disruption, Port};
@@ -166,7 +166,7 @@ pub struct Context<R: Runtime> {
     /// The edits to a chunk of an answer, reused for the next chunk. Never borrowed across an await.
     pub(super) edits: RefCell<Edits>,
     /// The texts that sessions have prepared.
-    pub(super) texts: Texts,
+    pub(super) texts: PreparedTexts,
     classes: RefCell<ClassCache>,
     /// What the servers' stored routines do.
     pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
@@ -221,7 +221,7 @@ impl<R: Runtime> Context<R> {
             random: Cell::new(seed),
             schemas: RefCell::default(),
             edits: RefCell::default(),
-            texts: Texts::default(),
+            texts: PreparedTexts::default(),
             classes: RefCell::default(),
             routines: RefCell::default(),
             reading: tokio::sync::Semaphore::new(1),

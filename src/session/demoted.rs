@@ -13,7 +13,6 @@ use super::commits::UNSETTLED;
 use super::exchange::Outcome;
 use super::handle::Deed;
 use super::kill::UnderWay;
-use super::replica_choice::Written;
 use super::request::Request;
 use super::restore::Brought;
 use super::{Attached, Context, Failure, Handle, Session};
@@ -22,6 +21,7 @@ use crate::backend::{
 };
 use crate::net::{Buf, Runtime, Stream};
 use crate::sql::Effects;
+use crate::state::Written;
 use crate::terms::Role;
 use crate::terms::StatementKind;
 use crate::terms::{Close, Disruption};

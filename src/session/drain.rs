@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use super::pins::PinSet;
 use super::request::Request;
 use super::{Failure, Session, Signals};
 use crate::net::{Buf, Runtime, Stream};
+use crate::state::PinSet;
 use crate::terms::Role;
 use crate::terms::StatementKind;
 use crate::terms::{Close, Pin};

@@ -2,9 +2,9 @@
 //! (user variables, an insert id) is asked for once the transaction is over, so that the primary can have it.
 
 use super::Session;
-use super::state::INSERT_ID;
 use crate::net::Runtime;
 use crate::sql::Effects;
+use crate::state::INSERT_ID;
 use crate::terms::Pin;
 use crate::terms::Role;
 

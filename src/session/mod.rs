@@ -36,7 +36,6 @@ mod kill;
 mod level;
 mod login;
 mod pieces;
-mod pins;
 mod position_queries;
 mod prepared;
 mod pump;
@@ -52,14 +51,11 @@ mod server_loss;
 #[cfg(test)]
 mod size_tests;
 mod speculative_read;
-mod state;
 mod statement;
-mod statements;
 #[cfg(test)]
 mod tests;
 mod text_command;
 mod timeouts;
-mod unreported_variables;
 
 pub use admission::{Admission, Pass, block_seconds};
 pub use context::{Context, Outside, TopologyCell};
@@ -74,6 +70,7 @@ use crate::auth::{Nonce, Plugin};
 use crate::backend::{Class, Connection, Login, Seat, ServerError};
 use crate::config::Level;
 use crate::net::{Buf, Runtime};
+use crate::state::{PinSet, SessionState};
 use crate::telemetry::cell_of;
 use crate::terms::{Close, Port};
 use crate::terms::{PerRole, Role};
@@ -81,8 +78,6 @@ use crate::topology::ServerId;
 use crate::wire::Capabilities;
 use barrier::{Freshness, Seen};
 use connections::Links;
-use pins::PinSet;
-use state::SessionState;
 
 /// The session of one client.
 pub struct Session<R: Runtime> {

@@ -8,11 +8,11 @@
 //! follow, and an error ends the text.
 
 use super::request::Request;
-use super::statements::MOST;
 use super::{Failure, Session};
 use crate::net::{Buf, Claim, Runtime, SMALL_BUFFER};
 use crate::sql::read_only::{Verdict, first_statement, is_blank};
 use crate::sql::{Effects, Options};
+use crate::state::MOST_STATEMENTS;
 use crate::terms::{Close, Port};
 use crate::topology::TextModes;
 use crate::wire::{Capabilities, Command, PacketHeader, query_text};
@@ -90,7 +90,9 @@ impl<R: Runtime> Session<R> {
             }
             request.class = look.class;
             if request.class.effects.contains(Effects::PREPARES) && !self.may_keep_text(cut.text.len()) {
-                return self.send_failure(request.answer_seq(), &Failure::TooManyStatements(MOST)).await;
+                return self
+                    .send_failure(request.answer_seq(), &Failure::TooManyStatements(MOST_STATEMENTS))
+                    .await;
             }
             request.class = self.class_looked_into(cut.text, request.class);
             let judged = self.context.topology.modes();

@@ -8,12 +8,12 @@ use super::refusals::ends_connection;
 use super::request::Request;
 use super::restore::Brought;
 use super::statement::Ended;
-use super::statements::{Prepared, types_in, with_types};
 use super::{Failure, Session};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
 use crate::net::{Buf, Runtime};
 use crate::sql::read_only::Verdict;
 use crate::sql::{Effects, StatementClass};
+use crate::state::{Prepared, types_in, with_types};
 use crate::terms::Role;
 use crate::terms::{Close, Pin, Port};
 use crate::terms::{StatementKind, Why};
@@ -435,10 +435,10 @@ impl<R: Runtime> Session<R> {
         if self.state.statements.has_cursor(role) {
             self.state.pin(role, Pin::Cursor);
         } else {
-            self.state.unpin(role, super::pins::PinSet::of(&[Pin::Cursor]));
+            self.state.unpin(role, crate::state::PinSet::of(&[Pin::Cursor]));
         }
         if !self.state.statements.has_long_data(role) {
-            self.state.unpin(role, super::pins::PinSet::of(&[Pin::LongData]));
+            self.state.unpin(role, crate::state::PinSet::of(&[Pin::LongData]));
         }
     }
 

@@ -82,12 +82,6 @@ pub(super) fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
     matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
 }
 
-/// Errors that may have rolled back more than their statement: a changed record, a wait for a lock (with
-/// innodb_rollback_on_timeout), no room for locks, deadlock elsewhere.
-pub(super) fn may_undo(code: u16) -> bool {
-    matches!(code, 1020 | 1205 | 1206 | 1614)
-}
-
 /// The server shuts down (ER_SERVER_SHUTDOWN, which MySQL also says to who is killed), or somebody killed the connection
 /// (MariaDB's ER_CONNECTION_KILLED).
 pub(super) fn ends_connection(code: u16) -> bool {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::acquire::StatementError;
-use super::journal::{Answer, Journal, Witness};
 use super::pump::Pumped;
 use super::refusals::ends_connection;
 use super::request::Request;
@@ -19,6 +18,7 @@ use super::{Failure, Session, Signals};
 use crate::backend::{InsertId, QueryError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
+use crate::state::{Answer, Journal, Witness};
 use crate::terms::Role;
 use crate::terms::StatementKind;
 use crate::terms::{Disruption, Pin};

@@ -7,17 +7,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::barrier::Freshness;
-use super::pins::PinSet;
 use super::request::Request;
 use super::{Context, Session};
 use crate::config::Level;
 use crate::net::Runtime;
 use crate::routing::{Decision, Want, choose_replica, route};
 use crate::sql::Effects;
+use crate::state::{PinSet, Written};
 use crate::terms::Why;
 use crate::terms::{Pin, Port};
-use crate::topology::{GtidSet, Server, ServerId, Snapshot};
-use crate::wire::{StateChange, StateChanges};
+use crate::topology::{Server, ServerId, Snapshot};
 
 /// A session keeps its replica, without a look at others, while the replica has fewer statements of this
 /// worker under way than this.
@@ -28,29 +27,6 @@ const OFTEN: u8 = 8;
 
 /// The least time for which a replica is avoided after it failed.
 const EJECTED: Duration = Duration::from_millis(200);
-
-/// What the session has written, as far as its reads must see it.
-#[derive(Debug, Default)]
-pub enum Written {
-    /// Nothing that a replica could lack.
-    #[default]
-    Nothing,
-    /// Writes with these GTIDs.
-    These(Box<GtidSet>),
-    /// Writes on a server without GTIDs: it is unknown which replicas have them.
-    Unknown,
-}
-
-impl Written {
-    /// Adds later writes.
-    pub fn union(&mut self, later: Written) {
-        match (&mut *self, later) {
-            (Written::Unknown, _) | (_, Written::Nothing) => {}
-            (Written::These(set), Written::These(later)) => set.union(&later),
-            (before, later) => *before = later,
-        }
-    }
-}
 
 impl<R: Runtime> Session<R> {
     /// Returns the replica for this read; None if there is none.
@@ -106,7 +82,7 @@ impl<R: Runtime> Session<R> {
                 let checks = self.port == Port::Split
                     && self.level_now.needs_own_writes()
                     && !matches!(self.state.written, Written::Nothing);
-                (!checks || has(server, &self.state.written))
+                (!checks || self.state.written.is_on(server))
                     && (self.level_now != Level::Session
                         || self.is_behind_nothing(server.id, snapshot.roles_version))
             }
@@ -222,30 +198,10 @@ impl<R: Runtime> Session<R> {
                 .servers
                 .iter()
                 .filter(|s| snapshot.writer != Some(s.id) && s.weight > 0)
-                .all(|s| has(s, &self.state.written))
+                .all(|s| self.state.written.is_on(s))
         {
             self.state.written = Written::Nothing;
         }
-    }
-}
-
-/// Calls `each` with the GTIDs of writes that the session state changes of an OK packet report.
-pub(super) fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
-    // A malformed packet is ignored here: `SessionState::ok` pins the session to its connection for it.
-    let _ = StateChanges::new(state).each(|change| match change {
-        // MariaDB reports GTIDs in this variable; MySQL has a state change of its own for them.
-        StateChange::SystemVariable { name: b"last_gtid", value } => each(value),
-        StateChange::Gtids(set) => each(set),
-        _ => {}
-    });
-}
-
-/// True if a server is known to have what was written.
-fn has(server: &Server, written: &Written) -> bool {
-    match written {
-        Written::Nothing => true,
-        Written::These(set) => server.facts.as_ref().is_some_and(|f| f.gtid.contains(set)),
-        Written::Unknown => false,
     }
 }
 

@@ -122,7 +122,7 @@ impl<R: Runtime> Session<R> {
         let elsewhere = connection.has_past || last != Some(here);
         let lost = effects.intersects(counts)
             || (effects.contains(Effects::READS_DIAGNOSTICS) && self.state.diagnostics.left);
-        if elsewhere && lost && !self.state.is_new {
+        if elsewhere && lost && !self.state.last.is_new {
             if self.asks_row_count(buf, request) {
                 return Err(StatementError::RowCount);
             }
@@ -141,11 +141,11 @@ impl<R: Runtime> Session<R> {
         }
         if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
             // The statement may execute any prepared statement by name, so drop those of other sessions.
-            connection.drop_text_statements_but(&self.state.text_statements, &mut self.prelude);
+            connection.drop_text_statements_but(&self.state.objects.text_statements, &mut self.prelude);
         }
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
             let before = self.prelude.len();
-            let mut wish = self.state.text_statements.clone();
+            let mut wish = self.state.objects.text_statements.clone();
             if self.role == Role::Reader && named.is_none() {
                 // A replica's connection would refuse to prepare a write.
                 wish = Default::default();
@@ -305,7 +305,7 @@ impl<R: Runtime> Session<R> {
             self.connection_gone(Role::Reader);
         }
         self.state.rolled_back();
-        self.state.unpin(Role::Reader, super::pins::PinSet::of(&[Pin::Transaction]));
+        self.state.unpin(Role::Reader, crate::state::PinSet::of(&[Pin::Transaction]));
         self.release_after_statement();
     }
 

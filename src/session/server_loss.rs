@@ -11,14 +11,14 @@ use super::refusals::{INTERRUPTED, ends_connection};
 use super::request::Request;
 use super::restore::Brought;
 use super::retry::MAX_TRIES;
-use super::state::{Answered, is_rollback};
 use super::statement::Ended;
-use super::statements::with_string;
 use super::{Failure, Session};
 use crate::backend::ServerError;
 use crate::net::{Buf, Runtime};
 use crate::policy::{Error, Fate, Loss};
 use crate::sql::{Effects, MAX_READ};
+use crate::state::with_string;
+use crate::state::{Answered, is_rollback};
 use crate::terms::Role;
 use crate::terms::{Close, Disruption, Pin};
 use crate::terms::{StatementKind, Why};
@@ -369,7 +369,7 @@ impl<R: Runtime> Session<R> {
         let text = (request.command == Command::Query).then(|| self.text_of(buf, request))??;
         if request.class.effects.contains(Effects::EXECUTES)
             && let Some(name) = crate::sql::parts::executed(text, self.state.sql_options())
-            && let Some(known) = self.state.text_statements.iter().find(|known| *known.name == *name)
+            && let Some(known) = self.state.objects.text_statements.iter().find(|known| *known.name == *name)
         {
             return Some(known.text.clone());
         }

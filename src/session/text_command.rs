@@ -5,14 +5,14 @@ use super::acquire::StatementError;
 use super::aside::{Look, one_class};
 use super::pieces::Piece;
 use super::request::Request;
-use super::state::readings_under;
-use super::statements::MOST;
 use super::{Failure, Session};
 use crate::backend::Carried;
 use crate::net::{Buf, Claim, Runtime};
 use crate::sql::parts::asks_query_cost;
 use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
 use crate::sql::{self, Effects, MAX_READ, Readings, StatementClass};
+use crate::state::MOST_STATEMENTS;
+use crate::state::readings_under;
 use crate::terms::{Close, Port};
 use crate::terms::{StatementKind, Why};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
@@ -35,7 +35,7 @@ impl<R: Runtime> Session<R> {
         let prepares = request.command == Command::StmtPrepare;
         match self.port {
             _ if whole && prepares && !self.may_keep(request.header.total()) => {
-                Some(Failure::TooManyStatements(MOST))
+                Some(Failure::TooManyStatements(MOST_STATEMENTS))
             }
             _ if whole => None,
             _ if !request.header.is_continued() && request.header.total() <= MAX_PAYLOAD => {
@@ -114,7 +114,7 @@ impl<R: Runtime> Session<R> {
             && request.class.effects.contains(Effects::PREPARES)
             && !self.may_keep_text(request.header.total())
         {
-            return self.decline(buf, *request, Failure::TooManyStatements(MOST)).await;
+            return self.decline(buf, *request, Failure::TooManyStatements(MOST_STATEMENTS)).await;
         }
         request.class = self.class_looked_into(text, request.class);
         if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
@@ -202,7 +202,12 @@ impl<R: Runtime> Session<R> {
     fn executed(&self, text: &[u8], class: StatementClass) -> StatementClass {
         let options = self.state.sql_options();
         let known = crate::sql::parts::executed(text, options).and_then(|name| {
-            self.state.text_statements.iter().find(|known| *known.name == *name).map(|known| &known.text)
+            self.state
+                .objects
+                .text_statements
+                .iter()
+                .find(|known| *known.name == *name)
+                .map(|known| &known.text)
         });
         match known {
             Some(text) => {

@@ -3,19 +3,20 @@
 //! statement. The only owner of these facts.
 
 mod answered;
+mod journal;
 mod parts;
+mod pins;
+mod prepared;
 mod reading;
 mod statement_effects;
+mod unreported_variables;
 mod variables;
+mod written;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::pins::{PinSet, Pins};
-use super::replica_choice::Written;
-use super::statements::ClientStatements;
-use super::unreported_variables::Whose;
-use crate::backend::{Carried, InsertId, TextStatements};
+use crate::backend::{Carried, InsertId};
 use crate::routing::SessionFacts;
 use crate::sql;
 use crate::sql::{Effects, StatementClass};
@@ -34,11 +35,19 @@ type Qualified = (Vec<u8>, Vec<u8>);
 struct TemporaryTables(HashSet<Qualified>);
 
 use answered::{TransactionDoubt, mentions};
+use unreported_variables::Whose;
 
-pub use answered::{Answered, is_rollback};
-use parts::{Diagnostics, InsertIds, LastStatement, Objects, Texts, Trackers, Transaction};
+pub use answered::{Answered, is_rollback, may_undo};
+pub use journal::{Answer, Entry, Journal, Summary, Witness};
+pub use parts::{Diagnostics, InsertIds, LastStatement, Objects, Texts, Trackers, Transaction};
+pub use pins::{PinSet, Pins};
+pub use prepared::{
+    ClientStatements, MOST as MOST_STATEMENTS, PREPARED, Prepared, PreparedTexts, types_in, with_string,
+    with_types,
+};
 pub use reading::readings_under;
 pub use variables::INSERT_ID;
+pub use written::{Written, positions};
 
 /// The name of a routine as an error spells it, without its schema.
 #[derive(Debug)]
@@ -70,28 +79,20 @@ pub struct SessionState {
     pub insert: InsertIds,
     /// Statements prepared by the binary protocol.
     pub statements: ClientStatements,
-    /// Statements prepared as text.
-    pub text_statements: TextStatements,
     /// The writes that the session's reads must see.
     pub written: Written,
     /// What the session has on its connections by name.
-    objects: Objects,
+    pub objects: Objects,
     /// How servers read the session's texts.
-    pub(super) texts: Texts,
+    pub texts: Texts,
     /// The last statement, about which the client may ask.
     pub last: LastStatement,
     /// Where the current diagnostics are.
     pub diagnostics: Diagnostics,
     /// What session trackers report, and what they do not.
     pub trackers: Trackers,
-    /// True if no statement was executed yet.
-    pub is_new: bool,
-    /// True if a connection that should only read left read-only mode: it must not be used again.
-    pub read_only_lost: bool,
     /// What the answer under way has reported so far.
     pub answer: Answered,
-    /// Where pins are counted.
-    metrics: Option<std::sync::Arc<WorkerMetrics>>,
 }
 
 impl Default for SessionState {
@@ -110,20 +111,16 @@ impl SessionState {
         let mut state = SessionState {
             carried: Rc::new(Carried::new(schema, collation)),
             transaction: Transaction::default(),
-            pins: Pins::default(),
+            pins: Pins::counted_in(metrics),
             insert: InsertIds::default(),
             statements: ClientStatements::default(),
-            text_statements: TextStatements::default(),
             written: Written::default(),
             objects: Objects::default(),
             texts: Texts::default(),
             last: LastStatement::default(),
             diagnostics: Diagnostics::default(),
             trackers: Trackers::default(),
-            is_new: true,
-            read_only_lost: false,
             answer: Answered::default(),
-            metrics,
         };
         state.texts.options = state.options_of_now();
         state
@@ -136,7 +133,7 @@ impl SessionState {
         self.end_pins(Role::Writer);
         self.end_pins(Role::Reader);
         let written = std::mem::take(&mut self.written);
-        *self = SessionState::new(schema.as_deref(), collation, self.metrics.take());
+        *self = SessionState::new(schema.as_deref(), collation, self.pins.take_metrics());
         // The client may still read what it wrote.
         self.written = written;
     }
@@ -190,11 +187,7 @@ impl SessionState {
 
     /// Pins the session to the connection for this role.
     pub fn pin(&mut self, role: Role, pin: Pin) {
-        if let Some(metrics) = &self.metrics {
-            self.pins.set(role, pin, &metrics.pins);
-        } else {
-            self.pins.set(role, pin, &[]);
-        }
+        self.pins.set(role, pin);
     }
 
     /// Removes these pins.
@@ -205,19 +198,13 @@ impl SessionState {
         if pins.has(Pin::Variable) {
             self.trackers.untold.clear(role, Whose::System);
         }
-        match &self.metrics {
-            Some(metrics) => self.pins.end(role, pins, &metrics.pinned_us),
-            None => self.pins.end(role, pins, &[]),
-        }
+        self.pins.end(role, pins);
     }
 
     fn end_pins(&mut self, role: Role) {
         self.trackers.untold.clear(role, Whose::User);
         self.trackers.untold.clear(role, Whose::System);
-        match &self.metrics {
-            Some(metrics) => self.pins.end_all(role, &metrics.pinned_us),
-            None => self.pins.end_all(role, &[]),
-        }
+        self.pins.end_all(role);
     }
 
     /// Forgets the state that was lost with the connection for this role.
@@ -232,7 +219,7 @@ impl SessionState {
             self.transaction.doubt = TransactionDoubt::No;
             self.transaction.journal = None;
         } else {
-            self.read_only_lost = false;
+            self.trackers.read_only_lost = false;
         }
         self.forget_what_nobody_holds();
     }
@@ -340,7 +327,7 @@ impl SessionState {
     /// Updates the state after the answer to a statement that ran on the connection for this role.
     pub fn done(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>, sent: PinSet) {
         self.last.role = role;
-        self.is_new = false;
+        self.last.is_new = false;
         self.last.counted = self.answer.affected > 0;
         self.last.row_count = match self.answer {
             Answered { failed: false, rows: false, affected, .. } => {
@@ -482,7 +469,7 @@ impl SessionState {
     }
 
     /// Notes the GTID of a write of the session: its reads must see the write from now on.
-    pub(super) fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
+    pub fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
         match &mut self.written {
             Written::These(set) => {
                 if set.insert(gtid).is_err() {

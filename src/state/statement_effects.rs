@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::PinSet;
+use super::unreported_variables::Whose;
 use super::{Qualified, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
-use crate::session::pins::PinSet;
-use crate::session::unreported_variables::Whose;
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::Pin;
 use crate::terms::Role;
@@ -203,9 +203,9 @@ impl SessionState {
     /// Forgets the statement that a failed PREPARE names, because the server dropped it.
     fn text_not_prepared(&mut self, text: Option<&[u8]>) {
         let named = text.and_then(|text| sql::parts::prepared(text, self.sql_options()));
-        self.text_statements = match named {
+        self.objects.text_statements = match named {
             Some((name, _)) => {
-                self.text_statements.iter().filter(|known| *known.name != *name).cloned().collect()
+                self.objects.text_statements.iter().filter(|known| *known.name != *name).cloned().collect()
             }
             None => TextStatements::default(),
         };
@@ -213,7 +213,7 @@ impl SessionState {
 
     /// True if one more statement prepared as text can be kept.
     fn has_room_for(&self, name: &[u8], statement: &[u8]) -> bool {
-        let others = self.text_statements.iter().filter(|known| *known.name != *name);
+        let others = self.objects.text_statements.iter().filter(|known| *known.name != *name);
         let (count, bytes) = others.fold((0, statement.len()), |(count, bytes), known| {
             (count + 1, known.text.len().saturating_add(bytes))
         });
@@ -238,13 +238,13 @@ impl SessionState {
             return self.pin(role, Pin::Unknown);
         };
         let name: Rc<[u8]> = name.into();
-        let others = self.text_statements.iter().filter(|known| known.name != name).cloned();
+        let others = self.objects.text_statements.iter().filter(|known| known.name != name).cloned();
         let new = statement.map(|statement| TextStatement {
             name: name.clone(),
             text: std::sync::Arc::from(statement),
             under: self.carried.clone(),
         });
-        self.text_statements = others.chain(new).collect();
+        self.objects.text_statements = others.chain(new).collect();
     }
 }
 
@@ -268,11 +268,11 @@ mod tests {
         // A statement that replaces another needs no room.
         assert!(!prepare(&mut state, 7, "DO 1"));
         assert!(prepare(&mut state, MOST_TEXTS, "DO 0"), "the server connection knows more than the session");
-        assert_eq!(state.text_statements.len(), MOST_TEXTS);
+        assert_eq!(state.objects.text_statements.len(), MOST_TEXTS);
 
         let mut state = SessionState::default();
         let long = format!("SELECT {}", "1".repeat(100_000));
         let pinned = (0..11).position(|name| prepare(&mut state, name, &long));
-        assert_eq!((pinned, state.text_statements.len()), (Some(10), 10));
+        assert_eq!((pinned, state.objects.text_statements.len()), (Some(10), 10));
     }
 }

@@ -1,9 +1,11 @@
 //! What keeps a session on its server connections: a set of named pins for each of its two servers, and how
 //! long each pin was held.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
-use crate::telemetry::{Cell, cell_of};
+use crate::telemetry::{WorkerMetrics, cell_of};
 use crate::terms::Pin;
 use crate::terms::{PerRole, Role};
 
@@ -26,18 +28,22 @@ impl PinSet {
         PinSet(bits)
     }
 
+    /// True if there is no pin.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
+    /// True if this pin is in the set.
     pub fn has(self, pin: Pin) -> bool {
         self.0 & Self::bit(pin) != 0
     }
 
+    /// True if any pin is in both sets.
     pub fn has_any(self, of: PinSet) -> bool {
         self.0 & of.0 != 0
     }
 
+    /// Returns the pins that the other set lacks.
     pub fn without(self, other: PinSet) -> PinSet {
         PinSet(self.0 & !other.0)
     }
@@ -54,12 +60,24 @@ const NOT_FOR_READS: PinSet = PinSet::of(&[Pin::Sequence, Pin::FoundRows]);
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Pins {
+    /// Where pins are counted.
+    metrics: Option<Arc<WorkerMetrics>>,
     sets: PerRole<PinSet>,
     /// When each pin began, on either server. None for a session that never had a pin.
     since: Option<Box<[Option<Instant>; Pin::ALL.len()]>>,
 }
 
 impl Pins {
+    /// Returns no pins, which are counted in these metrics.
+    pub fn counted_in(metrics: Option<Arc<WorkerMetrics>>) -> Self {
+        Pins { metrics, ..Pins::default() }
+    }
+
+    /// Removes and returns the metrics, for the pins that take the place of these.
+    pub fn take_metrics(&mut self) -> Option<Arc<WorkerMetrics>> {
+        self.metrics.take()
+    }
+
     /// Returns the pins on one of the two servers.
     #[inline]
     pub fn on(&self, role: Role) -> PinSet {
@@ -78,20 +96,22 @@ impl Pins {
             .find(|role| !self.on(*role).is_empty() && !self.on(*role).without(NOT_FOR_READS).is_empty())
     }
 
-    /// Sets a pin. Counts it in `counts`, unless it was set already.
-    pub fn set(&mut self, role: Role, pin: Pin, counts: &[Cell]) {
+    /// Sets a pin. Counts it, unless it was set already.
+    pub fn set(&mut self, role: Role, pin: Pin) {
         if self.on(role).has(pin) {
             return;
         }
         self.on_mut(role).0 |= PinSet::bit(pin);
-        cell_of(counts, pin as usize).add(1);
+        if let Some(metrics) = &self.metrics {
+            cell_of(&metrics.pins, pin as usize).add(1);
+        }
         if let Some(since) = self.since.get_or_insert_default().get_mut(pin as usize) {
             since.get_or_insert_with(Instant::now);
         }
     }
 
-    /// Removes pins. Adds the time that a pin was held to `held_us` once neither server has the pin.
-    pub fn end(&mut self, role: Role, pins: PinSet, held_us: &[Cell]) {
+    /// Removes pins. Counts the time that a pin was held once neither server has the pin.
+    pub fn end(&mut self, role: Role, pins: PinSet) {
         let ending = PinSet(self.on(role).0 & pins.0);
         if ending.is_empty() {
             return;
@@ -100,16 +120,16 @@ impl Pins {
         let PerRole { writer, reader } = self.sets;
         for pin in ending.iter().filter(|pin| !writer.has(*pin) && !reader.has(*pin)) {
             let since = self.since.as_mut().and_then(|all| all.get_mut(pin as usize)).and_then(Option::take);
-            if let Some(since) = since {
+            if let (Some(since), Some(metrics)) = (since, &self.metrics) {
                 let held = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-                cell_of(held_us, pin as usize).add(held);
+                cell_of(&metrics.pinned_us, pin as usize).add(held);
             }
         }
     }
 
     /// Removes all pins of one server.
-    pub fn end_all(&mut self, role: Role, held_us: &[Cell]) {
-        self.end(role, PinSet(u16::MAX), held_us);
+    pub fn end_all(&mut self, role: Role) {
+        self.end(role, PinSet(u16::MAX));
     }
 }
 
@@ -119,21 +139,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn pins_are_counted_and_timed() {
-        let (counts, held): ([Cell; 16], [Cell; 16]) = Default::default();
+        let metrics = Arc::new(WorkerMetrics::default());
         assert_eq!(Pin::ALL.len(), 16);
-        let mut pins = Pins::default();
+        let mut pins = Pins::counted_in(Some(metrics.clone()));
         assert_eq!(pins.reads_follow(), None);
-        pins.set(Role::Writer, Pin::FoundRows, &counts);
+        pins.set(Role::Writer, Pin::FoundRows);
         assert_eq!(pins.reads_follow(), None);
-        pins.set(Role::Reader, Pin::Cursor, &counts);
+        pins.set(Role::Reader, Pin::Cursor);
         assert_eq!(pins.reads_follow(), Some(Role::Reader));
-        pins.set(Role::Writer, Pin::UserVariable, &counts);
-        pins.set(Role::Writer, Pin::UserVariable, &counts);
-        assert_eq!((pins.reads_follow(), counts[Pin::UserVariable as usize].get()), (Some(Role::Writer), 1));
+        pins.set(Role::Writer, Pin::UserVariable);
+        pins.set(Role::Writer, Pin::UserVariable);
+        assert_eq!(
+            (pins.reads_follow(), metrics.pins[Pin::UserVariable as usize].get()),
+            (Some(Role::Writer), 1)
+        );
         tokio::time::advance(std::time::Duration::from_millis(7)).await;
-        pins.end(Role::Writer, PinSet::of(&[Pin::FoundRows]), &held);
+        pins.end(Role::Writer, PinSet::of(&[Pin::FoundRows]));
         assert!(pins.on(Role::Writer).has(Pin::UserVariable) && !pins.on(Role::Writer).has(Pin::FoundRows));
-        pins.end_all(Role::Writer, &held);
-        assert_eq!((pins.reads_follow(), held[Pin::UserVariable as usize].get()), (Some(Role::Reader), 7000));
+        pins.end_all(Role::Writer);
+        assert_eq!(
+            (pins.reads_follow(), metrics.pinned_us[Pin::UserVariable as usize].get()),
+            (Some(Role::Reader), 7000)
+        );
     }
 }

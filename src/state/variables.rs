@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use super::Heard;
+use super::PinSet;
 use super::SessionState;
+use super::unreported_variables::Whose;
 use crate::backend::{Carried, Charset, InsertId};
-use crate::session::pins::PinSet;
-use crate::session::unreported_variables::Whose;
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
 use crate::terms::Pin;
 use crate::terms::Role;
@@ -50,7 +50,7 @@ impl SessionState {
     /// Notes the value of a variable that a tracker reported.
     pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: Heard) {
         if matches!(name, b"tx_read_only" | b"transaction_read_only") && heard.read_only {
-            self.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
+            self.trackers.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
             return;
         }
         if matches!(name, b"last_insert_id" | b"identity") {

@@ -17,7 +17,7 @@ use crate::wire::{
 };
 
 /// The class of COM_STMT_PREPARE, whose answer says nothing about the session.
-pub(super) const PREPARED: StatementClass =
+pub const PREPARED: StatementClass =
     StatementClass { kind: StatementKind::Session, effects: Effects::empty(), reason: Why::TextPrepared };
 
 /// The id that means "the statement that was prepared last" (MariaDB), for clients that do not wait for an
@@ -178,14 +178,14 @@ const MOST_FRESH: usize = 16 << 20;
 
 /// The texts that are prepared in a worker. Sessions with the same text and state share one.
 #[derive(Debug, Default)]
-pub struct Texts {
+pub struct PreparedTexts {
     by_text: RefCell<HashMap<Arc<[u8]>, Known>>,
     ids: std::cell::Cell<u64>,
     /// The bytes of the texts that were added since unused texts were last dropped.
     fresh: std::cell::Cell<usize>,
 }
 
-impl Texts {
+impl PreparedTexts {
     /// Returns the shared text for these bytes (up to `MAX_READ`), as servers read it for a session with this
     /// state.
     pub fn get(&self, text: &[u8], under: &Rc<Carried>) -> Rc<PreparedText> {
@@ -219,7 +219,7 @@ fn retain_used(all: &mut HashMap<Arc<[u8]>, Known>) {
     });
 }
 
-impl Texts {
+impl PreparedTexts {
     /// Drops the texts that no session uses any more.
     pub fn sweep(&self) {
         self.fresh.set(0);
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_text_is_the_same_only_under_the_same_circumstances() {
-        let texts = Texts::default();
+        let texts = PreparedTexts::default();
         let (a, b) = (Rc::new(Carried::new(Some(b"a"), 45)), Rc::new(Carried::new(Some(b"b"), 45)));
         let one = texts.get(b"select 1", &a);
         assert_eq!(texts.get(b"select 1", &a).id, one.id);
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn ids_are_the_clients_own() {
         let mut s = ClientStatements::default();
-        let text = Texts::default().get(b"select 1", &Rc::new(Carried::new(None, 45)));
+        let text = PreparedTexts::default().get(b"select 1", &Rc::new(Carried::new(None, 45)));
         let prepared = || Prepared {
             text: text.clone(),
             class: StatementClass::UNKNOWN,

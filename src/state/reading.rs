@@ -96,7 +96,7 @@ impl SessionState {
     /// Returns the modes that the answers to the session showed; nothing before the first answer.
     fn modes_of_now(&self) -> TextModes {
         let Options { ansi_quotes, no_backslash_escapes, .. } = self.texts.options;
-        let off = |modes| if self.is_new { TextModes::empty() } else { modes };
+        let off = |modes| if self.last.is_new { TextModes::empty() } else { modes };
         let quotes = if ansi_quotes { TextModes::ANSI_QUOTES } else { off(TextModes::DOUBLE_QUOTED_STRINGS) };
         let escapes = if no_backslash_escapes {
             TextModes::NO_BACKSLASH_ESCAPES

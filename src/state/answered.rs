@@ -1,6 +1,5 @@
 //! The result of an answer, and what an ERR packet leaves unknown.
 
-use super::super::refusals::may_undo;
 use super::SessionState;
 use crate::sql::Effects;
 use crate::terms::Pin;
@@ -49,6 +48,12 @@ impl Answered {
         self.denied = matches!(code, 1044 | 1142 | 1227);
         self.wrong_parameters = matches!(code, 1210 | 1835);
     }
+}
+
+/// Errors that may have rolled back more than their statement: a changed record, a wait for a lock (with
+/// innodb_rollback_on_timeout), no room for locks, deadlock elsewhere.
+pub fn may_undo(code: u16) -> bool {
+    matches!(code, 1020 | 1205 | 1206 | 1614)
 }
 
 /// The doubt about the open transaction after an ERR packet, which has no status flags. Only the next answer

@@ -1,11 +1,11 @@
 //! The parts of a session's state.
 
 use super::answered::TransactionDoubt;
+use super::journal::Journal;
 use super::reading::Reading;
+use super::unreported_variables::UntoldVariables;
 use super::{RoutineName, TemporaryTables};
-use crate::backend::InsertIdCell;
-use crate::session::journal::Journal;
-use crate::session::unreported_variables::UntoldVariables;
+use crate::backend::{InsertIdCell, TextStatements};
 use crate::sql;
 use crate::terms::Role;
 use crate::topology::ServerId;
@@ -49,6 +49,8 @@ pub struct Objects {
     pub(super) handlers: u16,
     /// The named locks that were requested and not released, once for each request.
     pub(super) named_locks: Option<Vec<Vec<u8>>>,
+    /// Statements prepared as text.
+    pub text_statements: TextStatements,
 }
 
 /// How servers read the session's texts.
@@ -59,12 +61,14 @@ pub struct Texts {
     /// What trackers reported about how servers read the texts, and what is unknown about that.
     pub(super) reading: Reading,
     /// True if the servers are MariaDB.
-    pub(in crate::session) of_mariadb: bool,
+    pub of_mariadb: bool,
 }
 
 /// The last statement, about which the client may ask.
 #[derive(Debug)]
 pub struct LastStatement {
+    /// True if there is none: no statement was executed yet.
+    pub is_new: bool,
     /// The role for which the statement ran.
     pub role: Role,
     /// The connection on which the statement ran: its server and its thread id there.
@@ -83,6 +87,7 @@ pub struct LastStatement {
 impl Default for LastStatement {
     fn default() -> Self {
         LastStatement {
+            is_new: true,
             role: Role::Writer,
             connection: None,
             row_count: -1,
@@ -128,4 +133,6 @@ pub struct Trackers {
     pub(super) timestamp_untold: bool,
     /// The variables whose values only one of the session's connections knows.
     pub(super) untold: UntoldVariables,
+    /// True if a connection that should only read left read-only mode: it must not be used again.
+    pub read_only_lost: bool,
 }
