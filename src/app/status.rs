@@ -12,9 +12,8 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use tokio::time::timeout;
 
-use super::http;
 use super::table::render;
-use super::{AppError, complain, say};
+use super::{AppError, complain, http, say};
 use crate::admin::Report;
 
 const REFRESH: Duration = Duration::from_millis(500);

@@ -8,16 +8,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::admin;
-use super::check;
-use super::defaults;
 use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
-use super::kubernetes;
 use super::reader::{Reader, Section};
-use super::tls;
 use super::types::*;
 use super::values::{Use, is_log_filter};
+use super::{admin, check, defaults, kubernetes, tls};
 
 /// The shortest duration for settings for which 0 makes no sense.
 const SOME: Duration = Duration::from_millis(1);

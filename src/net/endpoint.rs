@@ -1,10 +1,9 @@
 //! Where to listen or connect: `host:port`, `[v6]:port` or `unix:/path`.
 
-use std::fmt;
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::{fmt, io};
 
 /// A parsed address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -33,7 +33,7 @@ pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
 pub use origin::{Origin, Peer};
 pub use packet::{PacketError, read_packet};
-pub use signal::{Signal, or_raised};
+pub use signal::{Signal, first_of, or_raised};
 pub use tls::{Encrypted, TlsCell, TlsClient, TlsError};
 pub use tokio_driver::{TokioRuntime, TokioStream};
 pub use tunnel::{Passing, tunnel};

@@ -56,6 +56,19 @@ pub async fn or_raised<F: Future>(signal: &Signal, mask: u16, future: F) -> Resu
     .await
 }
 
+/// The output of `first`, or None if `other` ends before.
+pub async fn first_of<F: Future, O: Future>(first: F, other: O) -> Option<F::Output> {
+    let mut first = pin!(first);
+    let mut other = pin!(other);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = first.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        other.as_mut().poll(cx).map(|_| None)
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,7 @@
 //! session's state, with its reason.
 
 use crate::sql::{Effects, StatementClass};
-use crate::terms::Role;
-use crate::terms::{StatementKind, Why};
+use crate::terms::{Role, StatementKind, Why};
 
 /// The part of a session's state that decides where a statement runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

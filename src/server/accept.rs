@@ -9,10 +9,12 @@ use tokio::sync::{Notify, watch};
 
 use super::control::Control;
 use super::worker::Worker;
+use crate::client::{Failure, in_place_of_greeting};
 use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, TokioStream};
-use crate::session::{Drain, Entrance, Failure, Pass, block_seconds, in_place_of_greeting};
 use crate::telemetry::cell_of;
 use crate::terms::{Close, Refused};
+use crate::worker::admission::{Pass, block_seconds};
+use crate::worker::{Drain, Entrance};
 
 /// The pause when descriptors or memory run out: accept would fail again at once.
 const PAUSE: Duration = Duration::from_millis(50);

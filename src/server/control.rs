@@ -14,11 +14,12 @@ use super::worker::{self, Loads, WorkerParts};
 use crate::backend::Ceilings;
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
-use crate::session::{Entrance, KillRequest, Pass};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::terms::Port;
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
+use crate::worker::admission::Pass;
+use crate::worker::{Entrance, KillRequest};
 
 /// What to probe or read now.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Control, Kick};
-use crate::session::{Admission, KillRequest, Outside};
 use crate::topology::ServerId;
+use crate::worker::admission::Admission;
+use crate::worker::{KillRequest, Outside};
 
 /// The first connection id. It is well above a server's ids, which count from 1: so a number given to KILL
 /// identifies either a client of this proxy or a server's connection. It is below 2^31 for clients that store

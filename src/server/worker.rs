@@ -15,10 +15,12 @@ use super::outside::{Shared, WorkerOutside};
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, MemoryBudget, TokioRuntime};
-use crate::session::{Context, Drain, Entrance, Pass, Session, Signals, kill_here};
+use crate::session::{Context, Session, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
+use crate::worker::admission::Pass;
+use crate::worker::{Drain, Entrance, Signals};
 
 /// The number of clients of each worker, for max_connections and for balancing. Not touched while a session
 /// runs.
@@ -230,7 +232,7 @@ async fn follow_routines(
 ) {
     loop {
         let now = routines.borrow_and_update().clone();
-        context.routines.replace(now);
+        context.texts.routines.replace(now);
         if routines.changed().await.is_err() {
             return;
         }
@@ -256,7 +258,7 @@ fn every_second(context: &Context<TokioRuntime>) {
     let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
     context.buffers.trim();
     context.shed_memory();
-    context.close_idle_questions(live.pool.idle_timeout);
+    context.positions.close_idle(live.pool.idle_timeout);
     let pool = &context.pool;
     pool.set_second(now);
     // A connection may be the only place that knows its session's LAST_INSERT_ID().

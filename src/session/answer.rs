@@ -3,33 +3,27 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::acquire::StatementError;
-use super::barrier::Freshness;
+use super::Session;
 use super::demoted::{BeforeLate, Late, NotKept};
-use super::exchange::Outcome;
-use super::handle::Deed;
-use super::pump::Pumped;
-use super::refusals::{
+use super::outcome::Outcome;
+use super::replica_choice::Freshness;
+use crate::backend::InsertId;
+use crate::client::refusals::{
     DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
 };
-use super::request::Request;
-use super::{Failure, Session};
-use crate::backend::{InsertId, SwallowError};
+use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::sql::{Effects, MAX_READ};
-use crate::state::PREPARED;
-use crate::state::PinSet;
-use crate::state::{Answered, Heard, SessionState};
-use crate::state::{Written, positions};
+use crate::state::{Answered, Heard, PREPARED, PinSet, SessionState, Written, positions};
 use crate::telemetry::{Cell, cell_of};
-use crate::terms::Role;
-use crate::terms::{Close, Disruption, Port};
-use crate::terms::{StatementKind, Why};
+use crate::terms::{Close, Disruption, Port, Role, StatementKind, Why};
 use crate::topology::{Flavor, HeardWrites};
+use crate::upstream::Pumped;
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
 };
+use crate::worker::Deed;
 
 /// Statements by which a change of state that a tracker does not name is known.
 const EXPLAINS: Effects = Effects::SETS_LITERALS
@@ -174,7 +168,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
-        if matches!(self.freshness, Freshness::Ahead(_))
+        if matches!(self.reads.freshness, Freshness::Ahead(_))
             && let Some(outcome) = Box::pin(self.await_position(&mut walker, buf, request)).await
         {
             return outcome;
@@ -184,7 +178,7 @@ impl<R: Runtime> Session<R> {
         let mut forwarded = false;
         let mut prepared = None;
         loop {
-            chunk = match self.pump(chunk, forwarded).await {
+            chunk = match self.upstream.pump(&mut self.client, chunk, forwarded).await {
                 Ok(Pumped::Answer(chunk)) => chunk,
                 Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
                 Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, &walker, buf, *request)),
@@ -200,7 +194,7 @@ impl<R: Runtime> Session<R> {
                     self.context.buffers.give(chunk);
                     Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
-                    tracing::warn!(id = self.handle.id, peer = %self.handle.peer, error = %e, "a server broke the protocol");
+                    tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer, error = %e, "a server broke the protocol");
                     let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
                     return self.broken_off(stop, &walker, buf, *request);
                 }
@@ -224,8 +218,8 @@ impl<R: Runtime> Session<R> {
             // Taken apart: all of it would be kept while the client is written to.
             let (used, walked, output, named) = match walk.before.take() {
                 None => walk.take_apart(),
-                Some(before) => match Box::pin(self.settle_late(before, walk, *request)).await {
-                    Ok(walk) => walk.take_apart(),
+                Some(before) => match Box::pin(self.settle_late(before, walk.late.take(), *request)).await {
+                    Ok(()) => walk.take_apart(),
                     Err(NotKept::Doubt { seq, between }) => {
                         self.context.buffers.give(chunk);
                         return Ok(self.tell_doubt(seq, forwarded && !between, buf, *request));
@@ -246,14 +240,14 @@ impl<R: Runtime> Session<R> {
                     let seq = Box::pin(self.local_file(buf, walker.client_seq(), walker.shift())).await?;
                     walker.resume(seq);
                 }
-                Walked::More { need } => self.make_room(&mut chunk, full, need),
+                Walked::More { need } => self.upstream.make_room(&mut chunk, full, need),
             }
         }
         self.context.buffers.give(chunk);
         self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
             let text = match request.arguments(buf).len() {
-                0..=MAX_READ => self.context.texts.get(request.arguments(buf), &self.state.carried),
+                0..=MAX_READ => self.context.texts.prepared.get(request.arguments(buf), &self.state.carried),
                 _ => Box::pin(self.long_text(buf, *request)).await?,
             };
             self.prepared(ok, text, request.class);
@@ -275,23 +269,23 @@ impl<R: Runtime> Session<R> {
         let named = if looks { self.statement_name(buf, &request) } else { None };
         let text = text.as_deref();
         if self.state.wants_text() {
-            self.state.learn(self.role, text);
+            self.state.learn(self.upstream.role, text);
         }
         if request.command == Command::StmtPrepare {
             // What the text does is done by its executes.
-            self.state.done(self.role, &PREPARED, None, PinSet::default());
+            self.state.done(self.upstream.role, &PREPARED, None, PinSet::default());
         } else {
-            self.state.done(self.role, &request.class, text, self.sent);
+            self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }
         self.journal_answered(buf, request);
         if request.statement != 0 {
             self.statement_done(request);
         }
-        self.state.transaction.status |= self.state.transaction_elsewhere(self.role);
+        self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
         if request.class.effects.contains(Effects::CHANGES_ROUTINES) && !self.state.answer.failed {
             self.context.outside.routines_changed();
         }
-        let Some(connection) = &mut self.backend else { return };
+        let Some(connection) = &mut self.upstream.connection else { return };
         self.context.commits.answered(connection);
         connection.end_exchange();
         let here = Some((connection.about.server, connection.about.thread_id));
@@ -306,7 +300,7 @@ impl<R: Runtime> Session<R> {
         if std::mem::take(&mut self.state.trackers.changed) {
             connection.forget_applied();
             // Among other statements, or in a procedure: what it wrote afterwards may be untold.
-            if self.role == Role::Writer && request.class.kind >= StatementKind::Write {
+            if self.upstream.role == Role::Writer && request.class.kind >= StatementKind::Write {
                 let about = &connection.about;
                 self.context.heard.borrow_mut().add(about.generation, about.flavor, None);
             }
@@ -320,7 +314,7 @@ impl<R: Runtime> Session<R> {
         if connection.is_told() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);
         }
-        if self.role == Role::Writer {
+        if self.upstream.role == Role::Writer {
             if request.class.kind >= StatementKind::Write
                 && matches!(self.state.written, Written::Nothing)
                 && !self.context.topology.writer_has_gtids()
@@ -343,82 +337,29 @@ impl<R: Runtime> Session<R> {
 
     /// The server executed nothing, but perhaps one that is ending: where the statement goes now.
     fn reroute_refused(&mut self, refusal: Refusal, request: Request) -> Outcome {
-        let server = self.backend.as_ref().map(|c| c.about.server);
+        let server = self.upstream.connection.as_ref().map(|c| c.about.server);
         let Refusal { way, error } = refusal;
         if way != Way::AskProbes {
-            if let Some(connection) = &mut self.backend {
+            if let Some(connection) = &mut self.upstream.connection {
                 connection.end_exchange();
             }
             self.state.answer = Answered::default();
-            self.state.unpin(self.role, std::mem::take(&mut self.sent));
+            self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
         }
         match way {
             Way::WaitForPrimary | Way::AskProbes | Way::AfterInterrupt => {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
             Way::ToPrimary | Way::AsIfLost => {
-                self.release_after_statement();
+                self.upstream.release_after_statement(&mut self.state);
                 Outcome::NotHere
             }
             Way::RollBack => Outcome::NotCommitted,
             Way::PrepareAgain(unknown) => {
-                self.forget_statement(request, unknown);
-                self.release_after_statement();
+                self.upstream.forget_statement(&self.state, request, unknown);
+                self.upstream.release_after_statement(&mut self.state);
                 Outcome::PrepareAgain
             }
-        }
-    }
-
-    /// What went in front of the statement was refused: nothing of it may count.
-    pub(super) fn state_refused_by_server(
-        &mut self,
-        error: SwallowError,
-        walker: &ResponseWalker,
-        buf: &mut Buf,
-        mut request: Request,
-    ) -> Outcome {
-        let (reader, may_leave) = (self.role == Role::Reader, self.may_leave());
-        self.server_lost();
-        self.state.unpin(self.role, std::mem::take(&mut self.sent));
-        match error {
-            // A replica may not have it yet.
-            SwallowError::Schema(_) if may_leave && request.whole => Outcome::NotHere,
-            SwallowError::Schema(e) => {
-                request.consume_from(buf);
-                Outcome::Stop(walker.client_seq(), StatementError::Tell(Failure::Server(e)))
-            }
-            error => {
-                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
-                if may_leave && request.whole {
-                    return Outcome::NotHere;
-                }
-                if reader && request.whole && request.class.effects.contains(Effects::REPEATABLE) {
-                    return Outcome::Again;
-                }
-                // It may have been executed behind what was refused.
-                request.consume_from(buf);
-                let failure = Failure::BadServer(error.to_string());
-                Outcome::Stop(
-                    walker.client_seq(),
-                    StatementError::TellAndClose(failure, Close::ServerProtocol),
-                )
-            }
-        }
-    }
-
-    /// The answer ends here, by the proxy's word: the client hears it where a packet may stand.
-    pub(super) fn broken_off(
-        &mut self,
-        stop: StatementError,
-        walker: &ResponseWalker,
-        buf: &mut Buf,
-        mut request: Request,
-    ) -> Result<Outcome, Close> {
-        self.server_lost();
-        request.consume_from(buf);
-        match stop {
-            StatementError::TellAndClose(_, close) if !walker.between_packets() => Err(close),
-            stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
         }
     }
 
@@ -429,16 +370,20 @@ impl<R: Runtime> Session<R> {
         let effects = request.class.effects;
         Expected {
             on_replica,
-            replica_port: self.port == Port::Replica,
+            replica_port: self.client.port == Port::Replica,
             untold,
             can_send_again: untold && request.whole,
             no_doubt: self.leaves_no_doubt(*request),
             may_leave,
-            in_reading_transaction: self.port == Port::Split && self.role == Role::Reader && !may_leave,
+            in_reading_transaction: self.client.port == Port::Split
+                && self.upstream.role == Role::Reader
+                && !may_leave,
             only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
             in_steps: self.runs_in_steps(request),
-            interrupted: self.was_interrupted().then(|| self.handle.deed.get() == Deed::Writes),
+            interrupted: self
+                .was_interrupted()
+                .then(|| self.client.handle.servers.deed.get() == Deed::Writes),
         }
     }
 
@@ -450,11 +395,11 @@ impl<R: Runtime> Session<R> {
         untold: bool,
         request: &Request,
     ) -> Result<Walk, (ProtocolError, Buf)> {
-        let Some(about) = self.backend.as_ref().map(|c| &c.about) else {
+        let Some(about) = self.upstream.connection.as_ref().map(|c| &c.about) else {
             return Err((ProtocolError::Unsupported("an answer without a connection"), Buf::default()));
         };
         let heard = Heard {
-            role: self.role,
+            role: self.upstream.role,
             flavor: about.flavor,
             read_only: about.class.read_only,
             explained: request.class.effects.intersects(EXPLAINS),
@@ -468,7 +413,7 @@ impl<R: Runtime> Session<R> {
             expected,
             late: before.as_ref().map(|_| Box::default()),
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
-            writes: (self.role == Role::Writer).then_some((&self.context.heard, about.generation)),
+            writes: (self.upstream.role == Role::Writer).then_some((&self.context.heard, about.generation)),
             told: false,
             any_ok: false,
             refusal: None,
@@ -478,7 +423,11 @@ impl<R: Runtime> Session<R> {
         edits.clear();
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
         let (refused, prepared, late) = (ear.refusal, ear.prepared, ear.late);
-        self.backend.iter_mut().filter(|_| ear.told).for_each(|connection| connection.tells_gtid());
+        self.upstream
+            .connection
+            .iter_mut()
+            .filter(|_| ear.told)
+            .for_each(|connection| connection.tells_gtid());
         let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };
@@ -499,7 +448,7 @@ impl<R: Runtime> Session<R> {
         let place = match output {
             Output::Apart(out) => {
                 if !out.is_empty() {
-                    let out = self.write(out).await.inspect_err(|_| self.server_lost())?;
+                    let out = self.client.write(out).await.inspect_err(|_| self.upstream.server_lost())?;
                     self.context.buffers.give(out);
                 }
                 chunk.consume(used);
@@ -519,7 +468,7 @@ impl<R: Runtime> Session<R> {
             Some(place) => chunk.keep(place),
             None => chunk.truncate(used),
         }
-        let mut chunk = self.write(chunk).await.inspect_err(|_| self.server_lost())?;
+        let mut chunk = self.client.write(chunk).await.inspect_err(|_| self.upstream.server_lost())?;
         chunk.clear();
         if let Some(tail) = tail {
             chunk.extend_from_slice(&tail);

@@ -8,81 +8,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::acquire::StatementError;
-use super::position_queries::{Answer, Batch, is_galera, tells_positions};
-use super::request::Request;
-use super::statement::Ended;
-use super::{Context, Failure, Session};
+use super::Session;
+use super::replica_choice::{Freshness, Seen, half};
+use super::replies::Ended;
+use crate::client::{Failure, Request, StatementError};
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
-use crate::routing::choose_replica;
+use crate::positions::{Answer, is_galera, tells_positions};
 use crate::sql::Effects;
 use crate::state::Written;
 use crate::telemetry::Counted;
-use crate::terms::StatementKind;
-use crate::terms::{Disruption, Fresh, Pin, Port};
-use crate::terms::{Role, Why};
-use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
+use crate::terms::{Disruption, Fresh, Pin, Port, Role, StatementKind, Why};
+use crate::topology::{Flavor, GtidSet, Server, Snapshot};
 use crate::wire::Command;
 
 /// The effects of statements that only the connection of the last statement can answer.
 const LOOKS_BACK: Effects =
     Effects::READS_DIAGNOSTICS.union(Effects::READS_ROW_COUNT).union(Effects::READS_FOUND_ROWS);
 
-/// Which servers answered the reads of a session: a later read must not see less than an earlier one.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// The replica of the last read.
-    replica: Option<ServerId>,
-    /// The lower half of the snapshot's `roles_version` at that read. While it is unchanged, the replica was
-    /// not rebuilt, since a replica that is rebuilt is down meanwhile.
-    roles: u32,
-    /// True if something was read since then from the primary, or at a weaker level from another replica.
-    primary: bool,
-}
-
-/// What the statement under way knows of the primary's position.
-#[derive(Default)]
-pub enum Freshness {
-    /// The primary was not asked.
-    #[default]
-    Unasked,
-    /// The statement may go to a replica that has this position.
-    Position(Rc<GtidSet>),
-    /// The statement may go to a replica that has the position that the batch expects. The client must not
-    /// get the answer before the primary has confirmed that position.
-    Ahead(Rc<Batch>),
-    /// The statement goes to the primary: no replica can serve it.
-    Primary,
-    /// The statement may go to this server, which has all that the statement must see.
-    On(ServerId),
-    /// The statement goes to the primary, since no replica could answer in time. If there are many such
-    /// statements, the next ones wait until this one is done.
-    Diverted(#[expect(dead_code, reason = "counts for as long as it is here")] Diverted),
-}
-
-/// A read on the primary that no replica could answer in time. Dropping it lets the next one begin.
-pub struct Diverted(Rc<Diversions>);
-
-/// The number of a worker's [`Diverted`] reads.
-#[derive(Default)]
-pub struct Diversions {
-    now: std::cell::Cell<usize>,
-    one_less: tokio::sync::Notify,
-}
-
-impl Drop for Diverted {
-    fn drop(&mut self) {
-        self.0.now.set(self.0.now.get().saturating_sub(1));
-        self.0.one_less.notify_one();
-    }
-}
-
 impl<R: Runtime> Session<R> {
     /// True if this statement, which a replica should run, must pass the barrier first.
     #[inline]
     pub(super) fn must_ask(&self, why: Why, request: &Request) -> bool {
-        if self.level_now > Level::Session || !matches!(self.freshness, Freshness::Unasked) {
+        if self.reads.level > Level::Session || !matches!(self.reads.freshness, Freshness::Unasked) {
             return false;
         }
         // The tables of a COM_STMT_PREPARE or a COM_FIELD_LIST must have reached the replica, too.
@@ -97,59 +45,45 @@ impl<R: Runtime> Session<R> {
             && !request.class.effects.intersects(LOOKS_BACK)
             && kind != StatementKind::Session
             && ((kind != StatementKind::Transaction && !inside) || self.begins_to_read(request));
-        reads && (self.level_now == Level::Strong || self.could_go_back() || self.wrote_of_late())
+        reads && (self.reads.level == Level::Strong || self.reads.could_go_back() || self.wrote_of_late())
     }
 
     fn begins_to_read(&self, request: &Request) -> bool {
         request.class.effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
     }
 
-    /// True if the replica that the session would read from may lack what its earlier reads have seen.
-    #[inline]
-    fn could_go_back(&self) -> bool {
-        let Some(replica) = self.seen.replica else { return self.seen.primary };
-        self.seen.primary
-            || self.seen.roles != half(self.context.topology.versions().roles)
-            || self.looks_around_at(self.reads.wrapping_add(1), replica)
-    }
-
     /// True if the session has writes with known GTIDs that replicas may lack.
     #[inline]
     fn wrote_of_late(&self) -> bool {
-        self.port == Port::Split && matches!(self.state.written, Written::These(_))
-    }
-
-    /// True if a read from this server, without the barrier, cannot see less than the session's earlier
-    /// reads.
-    pub(super) fn is_behind_nothing(&self, server: ServerId, roles: u64) -> bool {
-        !self.seen.primary
-            && self.seen.replica.is_none_or(|seen| seen == server && self.seen.roles == half(roles))
+        self.client.port == Port::Split && matches!(self.state.written, Written::These(_))
     }
 
     /// Records which server's data the session has seen, once a statement was answered.
     #[inline]
     pub(super) fn note_seen_position(&mut self) {
-        let Some(attached) = self.handle.attached.get() else { return };
+        let Some(attached) = self.client.handle.servers.attached.get() else { return };
         let on_primary = self.context.topology.writer() == Some(attached.server);
-        if on_primary && matches!(self.freshness, Freshness::Diverted(_)) {
+        if on_primary && matches!(self.reads.freshness, Freshness::Diverted(_)) {
             // The next read looks for a replica again.
-            self.reader = None;
+            self.reads.replica = None;
         }
-        if self.role == Role::Reader && !on_primary {
+        if self.upstream.role == Role::Reader && !on_primary {
             let roles = self.context.topology.versions().roles;
-            let chosen = self.reader == Some(attached.server);
-            let roles = if chosen { self.reader_at } else { roles };
+            let chosen = self.reads.replica == Some(attached.server);
+            let roles = if chosen { self.reads.chosen_at } else { roles };
             let seen = Seen { replica: Some(attached.server), roles: half(roles), primary: false };
-            if self.level_now > Level::Session && (self.seen.primary || self.seen.replica.is_some()) {
+            if self.reads.level > Level::Session
+                && (self.reads.seen.primary || self.reads.seen.replica.is_some())
+            {
                 // A read at a weaker level does not pass the barrier: on another replica it may have seen
                 // more than the reads before it, or less.
-                let same = (self.seen.replica, self.seen.roles) == (seen.replica, seen.roles);
-                self.seen.primary |= !same;
+                let same = (self.reads.seen.replica, self.reads.seen.roles) == (seen.replica, seen.roles);
+                self.reads.seen.primary |= !same;
             } else {
-                self.seen = seen;
+                self.reads.seen = seen;
             }
         } else if self.state.answer.rows {
-            self.seen.primary = true;
+            self.reads.seen.primary = true;
         }
     }
 
@@ -157,12 +91,12 @@ impl<R: Runtime> Session<R> {
     /// the primary.
     pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, StatementError> {
         let began = Instant::now();
-        let only_wrote = self.level_now == Level::Session && !self.could_go_back();
-        self.reads = self.reads.wrapping_add(1);
-        if self.reads == 0 {
+        let only_wrote = self.reads.level == Level::Session && !self.reads.could_go_back();
+        self.reads.number = self.reads.number.wrapping_add(1);
+        if self.reads.number == 0 {
             // As for reads without a barrier: chooses anew now and then, so that long sessions are spread
             // over the replicas.
-            self.reader = None;
+            self.reads.replica = None;
         }
         let known = if only_wrote { self.has_own_writes(began, request).await? } else { None };
         let (freshness, outcome) = match known {
@@ -173,11 +107,11 @@ impl<R: Runtime> Session<R> {
         let metrics = &self.context.metrics;
         metrics.consistency_wait.observe_us(us);
         if let Some(outcome) = outcome {
-            metrics.fresh_reads.at(self.level_now as usize, outcome).add(1);
+            metrics.fresh_reads.at(self.reads.level as usize, outcome).add(1);
         }
         let diverts = outcome == Some(Fresh::Primary);
-        self.freshness = freshness;
-        if diverts && self.port == Port::Split {
+        self.reads.freshness = freshness;
+        if diverts && self.client.port == Port::Split {
             return Ok(Some(Why::NotFresh));
         }
         if diverts {
@@ -187,7 +121,7 @@ impl<R: Runtime> Session<R> {
             if fallback == Fallback::None {
                 return Err(StatementError::Tell(Failure::NoReplica));
             }
-            (self.reader, self.reader_at) = (snapshot.writer, snapshot.roles_version);
+            (self.reads.replica, self.reads.chosen_at) = (snapshot.writer, snapshot.roles_version);
         }
         Ok(None)
     }
@@ -220,10 +154,10 @@ impl<R: Runtime> Session<R> {
                 }
                 None => {
                     if !std::mem::replace(&mut held, true) {
-                        self.count(Disruption::Held);
+                        self.context.count(Disruption::Held);
                         context.outside.kick_all();
                     }
-                    self.wait_for_change(snapshot.version).await?;
+                    self.client.wait_for_change(snapshot.version).await?;
                     continue;
                 }
             };
@@ -233,7 +167,7 @@ impl<R: Runtime> Session<R> {
             if !tells_positions(primary) {
                 return self.divert(began, None).await;
             }
-            match self.unless_ended(context.primary_position(primary.id)).await? {
+            match self.client.unless_ended(context.positions.primary_position(primary.id)).await? {
                 Answer::Position { position, pending } => {
                     let known = Instant::now();
                     let found = self.find(began, position.clone(), request).await?;
@@ -243,9 +177,11 @@ impl<R: Runtime> Session<R> {
                     if let Some(pending) = pending
                         && !has_waited
                         && !matches!(found.1, Some(Fresh::There | Fresh::Waited))
-                        && !context.asking.is_behind(primary, &snapshot)
+                        && !context.positions.is_behind(primary, &snapshot)
                     {
-                        self.unless_ended(context.shows(primary.id, &position, &pending)).await?;
+                        self.client
+                            .unless_ended(context.positions.shows(primary.id, &position, &pending))
+                            .await?;
                     }
                     return Ok(found);
                 }
@@ -262,7 +198,7 @@ impl<R: Runtime> Session<R> {
             if left.is_zero() {
                 return self.divert(began, None).await;
             }
-            self.pause_for_change(left.min(Duration::from_millis(20)), snapshot.version).await?;
+            self.client.pause_for_change(left.min(Duration::from_millis(20)), snapshot.version).await?;
         }
     }
 
@@ -276,30 +212,30 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Option<(Freshness, Option<Fresh>)>, StatementError> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
-        self.forget_writes(&snapshot);
+        self.reads.forget_writes(&mut self.state.written, &snapshot);
         let Written::These(written) = &self.state.written else {
             return Ok(Some((Freshness::Unasked, None)));
         };
         let position = Rc::new((**written).clone());
-        let Some(replica) = self.seen.replica else {
+        let Some(replica) = self.reads.seen.replica else {
             return self.find(began, position, request).await.map(Some);
         };
         // Another replica may have the session's writes, and still lack what its reads have seen.
-        let kept = self.links.kept_on(Role::Reader);
+        let kept = self.upstream.kept_on(Role::Reader);
         let server = snapshot.server(replica).filter(|server| server.serves_reads && server.weight > 0);
         let Some(server) = server.filter(|_| kept.is_none_or(|kept| kept == replica)) else {
             return Ok(None);
         };
         let mut outcome = Fresh::There;
-        if !context.asking.has(server, &position, &snapshot) {
+        if !context.positions.has(server, &position, &snapshot) {
             outcome = Fresh::Waited;
-            if context.asking.is_in_vain(server, &position, &snapshot)
-                || !self.unless_ended(context.reaches(replica, &position)).await?
+            if context.positions.is_in_vain(server, &position, &snapshot)
+                || !self.client.unless_ended(context.positions.reaches(replica, &position)).await?
             {
                 return Ok(None);
             }
         }
-        (self.reader, self.reader_at) = (Some(replica), snapshot.roles_version);
+        (self.reads.replica, self.reads.chosen_at) = (Some(replica), snapshot.roles_version);
         Ok(Some((Freshness::On(replica), Some(outcome))))
     }
 
@@ -311,26 +247,46 @@ impl<R: Runtime> Session<R> {
         buf: &mut crate::net::Buf,
         request: Request,
     ) -> Result<(), Ended> {
-        let Freshness::Position(position) = std::mem::replace(&mut self.freshness, Freshness::Primary) else {
+        let Freshness::Position(position) = std::mem::replace(&mut self.reads.freshness, Freshness::Primary)
+        else {
             return Ok(());
         };
         let context = self.context.clone();
         let snapshot = context.topology.get();
         // MariaDB does not report what it is committing.
         let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql);
-        let Some(primary) = primary.filter(|primary| !context.asking.is_behind(primary, &snapshot)) else {
+        let Some(primary) = primary.filter(|primary| !context.positions.is_behind(primary, &snapshot)) else {
             return Ok(());
         };
         let shows = async {
             if let Answer::Position { position, pending: Some(pending) } =
-                context.primary_position(primary.id).await
+                context.positions.primary_position(primary.id).await
             {
-                context.shows(primary.id, &position, &pending).await;
+                context.positions.shows(primary.id, &position, &pending).await;
             }
         };
-        match self.unless_ended(shows).await {
+        match self.client.unless_ended(shows).await {
             Ok(()) => Ok(()),
             Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+        }
+    }
+
+    /// True if this read must go to the primary, because the connection that is kept on a replica (for a
+    /// cursor or the like) lacks what the read must see.
+    #[inline]
+    pub(super) fn keeps_behind(&self, request: &Request) -> bool {
+        let nothing = matches!(self.state.written, Written::Nothing);
+        if (nothing && matches!(self.reads.freshness, Freshness::Unasked)) || self.client.port != Port::Split
+        {
+            return false;
+        }
+        let own_writes = self.reads.level.needs_own_writes();
+        let Some(server) = self.upstream.kept_on(Role::Reader) else { return false };
+        own_writes && self.is_free(request) && {
+            let snapshot = self.context.topology.get();
+            snapshot
+                .server(server)
+                .is_some_and(|server| !self.reads.is_fresh(&self.state.written, server, &snapshot))
         }
     }
 
@@ -350,27 +306,27 @@ impl<R: Runtime> Session<R> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
         let there = Ok((Freshness::Position(position.clone()), Some(Fresh::There)));
-        self.freshness = Freshness::Position(position.clone());
-        let kept = self.links.kept_on(Role::Reader);
+        self.reads.freshness = Freshness::Position(position.clone());
+        let kept = self.upstream.kept_on(Role::Reader);
         if let Some(kept) = kept.and_then(|id| snapshot.server(id)) {
-            if context.asking.has(kept, &position, &snapshot) {
+            if context.positions.has(kept, &position, &snapshot) {
                 return there;
             }
-            if !self.let_reader_go() {
+            if !self.upstream.let_reader_go(&mut self.state) {
                 return self.find_kept(began, position, kept, request).await;
             }
         }
-        if self.choose_fresh_replica(&snapshot) {
+        if self.reads.choose_fresh(&self.state.written, &snapshot) {
             return there;
         }
         if snapshot.replicas().next().is_none() {
-            self.reader = None;
+            self.reads.replica = None;
             return Ok((Freshness::Primary, None));
         }
-        if let Some(server) = self.worth_waiting_for(&snapshot, Some(&position))
-            && self.unless_ended(context.reaches(server, &position)).await?
+        if let Some(server) = self.reads.worth_waiting_for(&snapshot, Some(&position))
+            && self.client.unless_ended(context.positions.reaches(server, &position)).await?
         {
-            (self.reader, self.reader_at) = (Some(server), snapshot.roles_version);
+            (self.reads.replica, self.reads.chosen_at) = (Some(server), snapshot.roles_version);
             return Ok((Freshness::Position(position), Some(Fresh::Waited)));
         }
         self.divert(began, Some(position)).await
@@ -391,10 +347,10 @@ impl<R: Runtime> Session<R> {
         let waiting = Counted::on(&context.metrics.waiting_for_replica);
         loop {
             let snapshot = context.topology.get();
-            if may_leave && context.asking.is_in_vain(kept, &position, &snapshot) {
+            if may_leave && context.positions.is_in_vain(kept, &position, &snapshot) {
                 break;
             }
-            if self.unless_ended(context.reaches(kept.id, &position)).await? {
+            if self.client.unless_ended(context.positions.reaches(kept.id, &position)).await? {
                 return Ok((Freshness::Position(position), Some(Fresh::Waited)));
             }
             if may_leave {
@@ -405,55 +361,10 @@ impl<R: Runtime> Session<R> {
                 return Err(StatementError::Tell(Failure::AllBehind(began.elapsed())));
             }
             // Pauses, so that a server that refuses the question is not asked in a tight loop.
-            self.pause_for_change(Duration::from_millis(20), snapshot.version).await?;
+            self.client.pause_for_change(Duration::from_millis(20), snapshot.version).await?;
         }
         drop(waiting);
         self.divert(began, Some(position)).await
-    }
-
-    /// Chooses a replica that has the position. Returns false if there is none.
-    pub(super) fn choose_fresh_replica(&mut self, snapshot: &Snapshot) -> bool {
-        if let Some(reader) = self.reader
-            && self.reader_at == snapshot.roles_version
-            && !self.looks_around(reader)
-            && let Some(server) = snapshot.server(reader)
-            && server.serves_reads
-            && self.is_fresh(server, snapshot)
-        {
-            return true;
-        }
-        let chosen = self.choose_reader(snapshot, &[]);
-        let serves = |server: &Server| server.serves_reads && self.is_fresh(server, snapshot);
-        let chosen = chosen.filter(|id| snapshot.server(*id).is_some_and(|s| serves(s)));
-        if chosen.is_some() {
-            (self.reader, self.reader_at) = (chosen, snapshot.roles_version);
-        }
-        chosen.is_some()
-    }
-
-    /// Returns a replica that is worth waiting for. None: a wait for each of them just failed, or would be in
-    /// vain.
-    fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
-        let context = &self.context;
-        let zone = context.live.borrow().replicas.zone.clone();
-        // If the primary may not answer instead, a replica that does not follow the primary yet is waited
-        // for, too.
-        let stays = self.port == Port::Replica && context.live.borrow().replicas.fallback == Fallback::None;
-        let fits = |server: &Server| match position.filter(|_| !stays) {
-            Some(position) => !context.asking.is_in_vain(server, position, snapshot),
-            None => !context.asking.is_behind(server, snapshot),
-        };
-        if let Some(reader) = self.reader
-            && self.reader_at == snapshot.roles_version
-            && !self.looks_around(reader)
-            && snapshot.server(reader).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
-        {
-            return Some(reader);
-        }
-        let mut avoid = Vec::new();
-        context.add_ejected(&mut avoid);
-        let load = |id| context.load(id);
-        choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
     }
 
     /// Passes the barrier on a Galera cluster: asks one node whether it has applied all that the cluster
@@ -465,26 +376,26 @@ impl<R: Runtime> Session<R> {
         request: &Request,
     ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
-        let kept = self.links.kept_on(Role::Reader);
-        let node = kept.or_else(|| self.worth_waiting_for(snapshot, None));
+        let kept = self.upstream.kept_on(Role::Reader);
+        let node = kept.or_else(|| self.reads.worth_waiting_for(snapshot, None));
         let Some(node) = node else {
-            self.reader = None;
+            self.reads.replica = None;
             return Ok((Freshness::Primary, None));
         };
-        let mut in_step = self.unless_ended(context.is_in_step(node)).await?;
+        let mut in_step = self.client.unless_ended(context.positions.is_in_step(node)).await?;
         if kept.is_some() && !self.is_free(request) {
             // No other server can answer this statement.
             let queue = context.live.borrow().limits.queue_timeout;
             while !in_step && began.elapsed() < queue {
-                self.pause_for_change(Duration::from_millis(20), context.topology.version()).await?;
-                in_step = self.unless_ended(context.is_in_step(node)).await?;
+                self.client.pause_for_change(Duration::from_millis(20), context.topology.version()).await?;
+                in_step = self.client.unless_ended(context.positions.is_in_step(node)).await?;
             }
             if !in_step {
                 return Err(StatementError::Tell(Failure::AllBehind(began.elapsed())));
             }
         }
         if in_step {
-            (self.reader, self.reader_at) = (Some(node), snapshot.roles_version);
+            (self.reads.replica, self.reads.chosen_at) = (Some(node), snapshot.roles_version);
             return Ok((Freshness::On(node), Some(Fresh::Waited)));
         }
         self.divert(began, None).await
@@ -512,11 +423,11 @@ impl<R: Runtime> Session<R> {
             let waiting = Counted::on(&context.metrics.waiting_for_replica);
             let one_less = context.diversions.one_less.notified();
             let pause = wait.max(Duration::from_millis(1));
-            self.unless_ended(context.runtime.timeout(pause, one_less)).await?;
+            self.client.unless_ended(context.runtime.timeout(pause, one_less)).await?;
             drop(waiting);
             if let Some(position) = &position {
-                self.freshness = Freshness::Position(position.clone());
-                if self.choose_fresh_replica(&context.topology.get()) {
+                self.reads.freshness = Freshness::Position(position.clone());
+                if self.reads.choose_fresh(&self.state.written, &context.topology.get()) {
                     return Ok((Freshness::Position(position.clone()), Some(Fresh::Waited)));
                 }
             }
@@ -534,28 +445,4 @@ impl<R: Runtime> Session<R> {
             Err(stop) => Err(self.end_unsent(buf, request, stop).await),
         }
     }
-}
-
-impl<R: Runtime> Context<R> {
-    /// Permits one more diverted read on the primary. None: its share of the connections is in use.
-    fn divert(&self) -> Option<Diverted> {
-        let most = {
-            let live = self.live.borrow();
-            let share =
-                live.limits.max_server_connections.get() * usize::from(live.consistency.primary_share);
-            share.div_ceil(100 * self.workers.get().max(1))
-        };
-        let now = self.diversions.now.get();
-        if now >= most {
-            return None;
-        }
-        self.diversions.now.set(now + 1);
-        Some(Diverted(self.diversions.clone()))
-    }
-}
-
-/// Returns the lower half of a version: enough to detect a change, and sessions stay small.
-fn half(version: u64) -> u32 {
-    let [a, b, c, d, ..] = version.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

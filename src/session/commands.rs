@@ -1,37 +1,26 @@
 //! The command loop: waits without a buffer, reads a command, and answers or forwards it.
 
-use std::time::Duration;
-
-use super::barrier::Freshness;
-use super::client_write::ended_by;
-use super::level::Levels;
-use super::request::Request;
-use super::timeouts::{Side, or_stalled};
-use super::{Drain, Failure, Session, Signals};
+use super::Session;
+use super::replica_choice::Freshness;
+use crate::client::{Failure, Request, ended_by};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::sql::{Effects, MAX_READ, StatementClass};
-use crate::terms::{Close, Port};
-use crate::terms::{StatementKind, Why};
+use crate::terms::{Close, Port, StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
+use crate::worker::{Drain, Levels, Signals};
 
 /// A command of up to this many bytes is read whole before it is sent: it can then be classified, and sent
 /// again.
 const MAX_HELD: usize = MAX_READ;
 
-/// A session that reads a long command lets other sessions run after each this many bytes.
-const TURN: usize = 1024 * 1024;
-
 /// The longest command that the proxy executes itself (COM_CHANGE_USER, COM_PROCESS_KILL), in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
-
-/// How often a session that waits for memory tries again.
-const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 
 impl<R: Runtime> Session<R> {
     /// Serves commands from the login until the session ends.
     pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
-        self.handle.busy.set(false);
+        self.client.handle.busy.set(false);
         loop {
             if buf.is_empty() {
                 self.context.buffers.give(std::mem::take(&mut buf));
@@ -40,7 +29,7 @@ impl<R: Runtime> Session<R> {
                 }
                 buf = match self.context.buffers.small_to_begin() {
                     Some(buf) => buf,
-                    None => match Box::pin(self.wait_for_memory()).await {
+                    None => match Box::pin(self.client.wait_for_memory()).await {
                         Ok(buf) => buf,
                         Err(close) => return close,
                     },
@@ -48,9 +37,9 @@ impl<R: Runtime> Session<R> {
             }
             let done = match self.next_command(&mut buf).await {
                 Ok(mut request) => {
-                    self.handle.busy.set(true);
-                    self.handle.active.set(self.context.tick.get());
-                    self.handle.budget.begin();
+                    self.client.handle.busy.set(true);
+                    self.client.handle.active.set(self.context.tick.get());
+                    self.client.budget.begin();
                     if self.how_pressed() == Drain::Pressed {
                         Box::pin(self.dispatch_last(&mut buf, &mut request)).await
                     } else {
@@ -59,34 +48,13 @@ impl<R: Runtime> Session<R> {
                 }
                 Err(close) => Err(close),
             };
-            self.release_after_statement();
-            self.freshness = Freshness::Unasked;
-            self.handle.busy.set(false);
-            self.handle.active.set(self.context.tick.get());
+            self.upstream.release_after_statement(&mut self.state);
+            self.reads.freshness = Freshness::Unasked;
+            self.client.handle.busy.set(false);
+            self.client.handle.active.set(self.context.tick.get());
             if let Err(close) = done {
                 return close;
             }
-        }
-    }
-
-    /// Waits for a buffer while the memory budget is used up, at most `limits.queue_timeout`.
-    async fn wait_for_memory(&mut self) -> Result<Buf, Close> {
-        let context = self.context.clone();
-        let limit = context.live.borrow().limits.queue_timeout;
-        let free = async {
-            loop {
-                // Other workers return memory without waking this one.
-                context.runtime.timeout(MEMORY_PAUSE, context.buffers.given_back()).await;
-                if let Some(buf) = context.buffers.small_to_begin() {
-                    return buf;
-                }
-            }
-        };
-        let ending = Signals::KILLED | Signals::END | Signals::LEAVE;
-        match or_raised(&self.handle.signal, ending, context.runtime.timeout(limit, free)).await {
-            Ok(Some(buf)) => Ok(buf),
-            Ok(None) => Err(self.refuse(1, &Failure::OutOfMemory, Close::OutOfMemory).await),
-            Err(raised) => Err(ended_by(raised)),
         }
     }
 
@@ -97,26 +65,26 @@ impl<R: Runtime> Session<R> {
             if !self.is_unfinished() {
                 ending |= Signals::LEAVE;
             }
-            match or_raised(&self.handle.signal, ending, self.client.readable()).await {
+            match or_raised(&self.client.handle.signal, ending, self.client.stream.readable()).await {
                 Ok(Ok(())) => {
                     // The client's bytes arrived in the same turn of the event loop: the client is not idle
                     // after all.
-                    self.handle.signal.lower(Signals::IDLE | Signals::LEAVE);
+                    self.client.handle.signal.lower(Signals::IDLE | Signals::LEAVE);
                     return Ok(());
                 }
                 Ok(Err(_)) => return Err(Close::ClientLost),
-                Err(Signals::LOST) => self.kept_lost(),
+                Err(Signals::LOST) => self.upstream.kept_lost(&mut self.state),
                 Err(raised) => {
                     let raised = raised & !Signals::LOST;
                     if raised & (Signals::END | Signals::LEAVE) != 0 && !self.stop_if_silent() {
                         return Ok(());
                     }
                     if raised & Signals::END != 0 {
-                        return Err(self.refuse(0, &Failure::ShuttingDown, Close::Drained).await);
+                        return Err(self.client.refuse(0, &Failure::ShuttingDown, Close::Drained).await);
                     }
                     // Closes at once: releasing the server connections takes time, in which the client might
                     // send a statement.
-                    self.client.shut();
+                    self.client.stream.shut();
                     return Err(ended_by(raised));
                 }
             }
@@ -131,89 +99,32 @@ impl<R: Runtime> Session<R> {
                 if header.seq != 0 {
                     let failure = Failure::OutOfOrder;
                     return Err(self
+                        .client
                         .refuse(header.seq.wrapping_add(1), &failure, Close::ClientProtocol)
                         .await);
                 }
                 if header.len == 0 {
                     let failure = Failure::Malformed("an empty command");
-                    return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
+                    return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if let Some(byte) = buf.filled().get(PacketHeader::LEN) {
                     let command = Command::from(*byte);
                     let mut request = Request::at(buf, header, command);
                     if !request.whole && header.total() <= MAX_HELD {
-                        Box::pin(self.complete(buf, &mut request, MAX_HELD)).await?;
+                        Box::pin(self.client.complete(buf, &mut request, MAX_HELD)).await?;
                     }
                     return Ok(request);
                 }
             }
-            let read = if buf.is_empty() { self.fill_first(buf).await? } else { self.fill(buf, 1).await? };
+            let read = if buf.is_empty() {
+                self.client.fill_first(buf).await?
+            } else {
+                self.client.fill(buf, 1).await?
+            };
             if read == 0 {
                 return Err(if buf.is_empty() { Close::Quit } else { Close::ClientLost });
             }
         }
-    }
-
-    /// Reads the first bytes of a command, for which `timeouts.client_read` does not count. Returns 0 at the
-    /// end of the stream.
-    async fn fill_first(&mut self, buf: &mut Buf) -> Result<usize, Close> {
-        let ending = Signals::KILLED | Signals::END | Signals::IDLE;
-        let read = self.client.read(std::mem::take(buf));
-        let read = or_raised(&self.handle.signal, ending, read).await;
-        self.filled(buf, read.map_err(ended_by)?)
-    }
-
-    /// Reads more of a command, behind what `buf` has. Returns 0 at the end of the stream. `seq` is the
-    /// sequence id of the ERR packet that the client gets if `timeouts.client_read` is over.
-    pub(super) async fn fill(&mut self, buf: &mut Buf, seq: u8) -> Result<usize, Close> {
-        if buf.is_full() {
-            buf.make_room(1);
-        }
-        let (handle, tick) = (&self.handle, &self.context.tick);
-        let read = self.client.read(std::mem::take(buf));
-        match or_stalled(handle, tick, Side::Read, Signals::KILLED | Signals::END, read).await {
-            Ok(read) => self.filled(buf, read),
-            Err(raised) if raised & (Signals::KILLED | Signals::END) == 0 => {
-                Err(Box::pin(self.refuse(seq, &Failure::ReadTimeout, Close::ClientReadTimeout)).await)
-            }
-            Err(raised) => Err(ended_by(raised)),
-        }
-    }
-
-    fn filled(&self, buf: &mut Buf, (result, back): (std::io::Result<usize>, Buf)) -> Result<usize, Close> {
-        *buf = back;
-        let n = result.map_err(|_| Close::ClientLost)?;
-        self.context.metrics.bytes_in.add(n as u64);
-        Ok(n)
-    }
-
-    /// Reads until the request is whole, if it is a single packet of at most `limit` bytes. Returns false if
-    /// it is longer, or the memory budget is used up.
-    pub(super) async fn complete(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-        limit: usize,
-    ) -> Result<bool, Close> {
-        if request.header.is_continued() || request.header.total() > limit {
-            return Ok(request.whole);
-        }
-        let mut turn = TURN;
-        while buf.len() < request.header.total() {
-            let missing = request.header.total() - buf.len();
-            if !buf.make_some_room(missing, TURN, &self.context.buffers.memory) {
-                return Ok(false);
-            }
-            if self.fill(buf, request.answer_seq()).await? == 0 {
-                return Err(Close::ClientLost);
-            }
-            if buf.len() >= turn {
-                turn = buf.len().saturating_add(TURN);
-                self.context.runtime.give_way().await;
-            }
-        }
-        request.whole = true;
-        Ok(true)
     }
 
     pub(super) async fn dispatch(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
@@ -225,21 +136,42 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Answers a command that may be the session's last: the end of the connection travels in the last packet
+    /// of the answer. A client that checks its socket before use cannot miss it there.
+    pub(super) async fn dispatch_last(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        if self.client.handle.signal.get() & Signals::END != 0 {
+            // The command is not executed, and the client may know that.
+            return Err(self
+                .client
+                .refuse(request.answer_seq(), &Failure::ShuttingDown, Close::Drained)
+                .await);
+        }
+        self.client.stream.cork(true);
+        self.dispatch(buf, request).await?;
+        if buf.is_empty() && ends_a_unit(request) && !self.is_unfinished() && !self.client.stream.has_bytes()
+        {
+            self.client.stream.shut();
+            return Err(Close::Drained);
+        }
+        self.client.stream.cork(false);
+        Ok(())
+    }
+
     /// Dispatches the rarer commands, whose futures should take no room in every session.
     async fn rarer(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         match request.command {
             Command::Ping => {
-                self.skip(buf, *request).await?;
+                self.client.skip(buf, *request).await?;
                 self.refuse_if_draining(request.answer_seq()).await?;
                 self.send_pong(request.answer_seq()).await
             }
             Command::ChangeUser | Command::ProcessKill => {
-                if !self.complete(buf, request, MAX_OWN_COMMAND).await? {
+                if !self.client.complete(buf, request, MAX_OWN_COMMAND).await? {
                     let failure = match request.header.total() <= MAX_OWN_COMMAND {
                         true => Failure::OutOfMemory,
                         false => Failure::Malformed("a command that is too long"),
                     };
-                    return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
+                    return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
                 }
                 if request.command == Command::ChangeUser {
                     self.refuse_if_draining(request.answer_seq()).await?;
@@ -249,19 +181,19 @@ impl<R: Runtime> Session<R> {
                 }
             }
             Command::ResetConnection => {
-                self.skip(buf, *request).await?;
+                self.client.skip(buf, *request).await?;
                 self.reset_session().await;
                 self.send_ok(request.answer_seq()).await
             }
             // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that
             // compresses although the proxy did not offer it. Such a client would not understand any answer.
             Command::Unknown(0) => {
-                tracing::info!(id = self.handle.id, peer = %self.handle.peer, "a client compresses, which was not offered");
+                tracing::info!(id = self.client.handle.id, peer = %self.client.handle.peer, "a client compresses, which was not offered");
                 Err(Close::ClientProtocol)
             }
             Command::Unknown(_) => {
-                self.skip(buf, *request).await?;
-                self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
+                self.client.skip(buf, *request).await?;
+                self.client.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
             command if command.response() == ResponseShape::Stream => self.stream(buf, *request).await,
             command => self.other(command, buf, request).await,
@@ -274,7 +206,7 @@ impl<R: Runtime> Session<R> {
         match command {
             Command::RegisterSlave => {
                 let told = self.forward(buf, request).await;
-                if let Some(connection) = &mut self.backend {
+                if let Some(connection) = &mut self.upstream.connection {
                     connection.closes_after_session = true;
                 }
                 return told;
@@ -285,22 +217,22 @@ impl<R: Runtime> Session<R> {
             }
             Command::SetOption => {
                 if !self.set_option(request.arguments(buf)) {
-                    self.skip(buf, *request).await?;
-                    return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
+                    self.client.skip(buf, *request).await?;
+                    return self.client.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
                 }
-                if self.port == Port::Replica {
+                if self.client.port == Port::Replica {
                     // Servers of a replica port get one statement at a time in any case, so the command is
                     // not forwarded.
-                    self.skip(buf, *request).await?;
+                    self.client.skip(buf, *request).await?;
                     return self.send_end(request.answer_seq()).await;
                 }
             }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
-                if self.port == Port::Replica =>
+                if self.client.port == Port::Replica =>
             {
-                self.skip(buf, *request).await?;
+                self.client.skip(buf, *request).await?;
                 let failure = Failure::ReadOnlyPort("writes or may write");
-                return self.send_failure(request.answer_seq(), &failure).await;
+                return self.client.send_failure(request.answer_seq(), &failure).await;
             }
             _ => {}
         }
@@ -312,8 +244,8 @@ impl<R: Runtime> Session<R> {
     /// false for any other option, which servers interpret differently.
     fn set_option(&mut self, arguments: &[u8]) -> bool {
         match arguments {
-            [0, 0] => self.capabilities |= Capabilities::MULTI_STATEMENTS,
-            [1, 0] => self.capabilities -= Capabilities::MULTI_STATEMENTS,
+            [0, 0] => self.client.capabilities |= Capabilities::MULTI_STATEMENTS,
+            [1, 0] => self.client.capabilities -= Capabilities::MULTI_STATEMENTS,
             _ => return false,
         }
         true
@@ -321,34 +253,15 @@ impl<R: Runtime> Session<R> {
 
     /// Executes COM_RESET_CONNECTION: server connections are reset on their way back to the pool.
     async fn reset_session(&mut self) {
-        self.release(true).await;
+        self.upstream.release(&mut self.state, true).await;
         let snapshot = self.context.topology.get();
         let of_mysql =
             snapshot.servers.iter().filter_map(|s| s.facts.as_ref()).any(|f| f.flavor == Flavor::MySql);
         // MySQL returns to the server's default character set, as with a collation id that it does not know.
         // MariaDB returns to the handshake's.
-        self.state.reset(if of_mysql { 0 } else { self.collation });
-        let levels = Levels { set: None, ..self.handle.levels.get() };
-        self.context.choose_levels(&self.handle, levels);
-    }
-
-    /// Discards a request, reading the rest of it from the client. Returns the sequence id of the answer's
-    /// first packet.
-    pub(super) async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
-        let mut run = super::request::PacketRun::command(0);
-        loop {
-            let Some(used) = run.feed(buf.filled_mut()) else {
-                let failure = Failure::OutOfOrder;
-                return Err(self.refuse(run.seq, &failure, Close::ClientProtocol).await);
-            };
-            buf.consume(used);
-            if run.has_ended() {
-                return Ok(run.seq.wrapping_add(request.header.seq));
-            }
-            if self.fill(buf, run.seq).await? == 0 {
-                return Err(Close::ClientLost);
-            }
-        }
+        self.state.reset(if of_mysql { 0 } else { self.client.collation });
+        let levels = Levels { set: None, ..self.client.handle.levels.get() };
+        self.context.choose_levels(&self.client.handle, levels);
     }
 }
 
@@ -363,5 +276,14 @@ fn class_of(command: Command) -> StatementClass {
         }
         Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
         _ => class(StatementKind::Admin, Effects::empty(), Why::Administration),
+    }
+}
+
+/// True if a client may be done with the connection after this command; false if it only prepares something.
+fn ends_a_unit(request: &Request) -> bool {
+    match request.command {
+        Command::Query => request.class.kind != StatementKind::Session,
+        Command::StmtExecute | Command::Ping => true,
+        _ => false,
     }
 }

@@ -3,26 +3,18 @@
 //! transaction's savepoints. So the proxy sends a savepoint with a unique name in front of each COMMIT, in
 //! the same write.
 
-mod asked;
-mod seen;
-
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use asked::Commits;
-use seen::{Seen, read};
-
-use super::acquire::StatementError;
-use super::request::Request;
-use super::{Failure, Session};
-use crate::backend::Mark;
+use super::Session;
+use super::outcome::Unanswered;
+use crate::client::{Failure, Request, StatementError};
 use crate::config::LostCommit;
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
-use crate::terms::Role;
-use crate::terms::{Close, Disruption, Pin};
-use crate::topology::{Flavor, Gtid, GtidSet, ServerId};
+use crate::terms::{Close, Disruption, Pin, Role};
+use crate::topology::{Flavor, Gtid, GtidSet};
 use crate::wire::Command;
 
 /// How long to wait for a new primary that still receives, or has not applied all that it received, and for
@@ -31,14 +23,6 @@ pub(super) const UNSETTLED: Duration = Duration::from_secs(2);
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// A COMMIT without an answer.
-pub(super) struct Unanswered {
-    /// The savepoint in front of the COMMIT.
-    pub mark: Mark,
-    /// The server that the COMMIT was sent to.
-    pub server: ServerId,
-}
 
 /// What became of a COMMIT.
 enum Fate {
@@ -54,7 +38,7 @@ impl<R: Runtime> Session<R> {
     /// Marks the transaction that this statement commits, if its COMMIT can be looked up afterwards.
     pub(super) fn mark_commit(&mut self, buf: &Buf, request: Request) {
         let context = self.context.clone();
-        if self.role != Role::Writer
+        if self.upstream.role != Role::Writer
             || context.live.borrow().failover.commit != LostCommit::LookedUp
             || !self.state.pins.on(Role::Writer).has(Pin::Transaction)
             || self.state.transaction.journal.as_ref().is_some_and(|journal| !journal.writes())
@@ -67,16 +51,17 @@ impl<R: Runtime> Session<R> {
             return;
         }
         let name = self.next_mark();
-        let Some(connection) = &mut self.backend else { return };
+        let Some(connection) = &mut self.upstream.connection else { return };
         if connection.about.flavor == Flavor::MySql {
-            connection.mark(name, &mut self.prelude);
+            connection.mark(name, &mut self.upstream.prelude);
         }
     }
 
     /// Returns a globally unique name: the first bytes of the session's nonce, then the worker's next random
     /// number.
     fn next_mark(&self) -> u128 {
-        let nonce = self.nonce.iter().take(8).fold(0, |all, byte| (all << 8) | u128::from(*byte));
+        let nonce =
+            self.client.greeted.nonce.iter().take(8).fold(0, |all, byte| (all << 8) | u128::from(*byte));
         (nonce << 64) | u128::from(self.context.random())
     }
 
@@ -106,24 +91,24 @@ impl<R: Runtime> Session<R> {
         unanswered: Box<Unanswered>,
     ) -> Result<(), Close> {
         let fate = self.fate(&unanswered).await;
-        self.connection_gone(Role::Writer);
-        let id = self.handle.id;
+        self.state.connection_gone(Role::Writer);
+        let id = self.client.handle.id;
         let failure = match fate {
             Ok(Fate::Committed(gtid)) => {
                 tracing::info!(id, "a COMMIT without an answer is on the new primary");
-                self.count(Disruption::Committed);
+                self.context.count(Disruption::Committed);
                 self.committed(gtid);
-                self.state.done(Role::Writer, &request.class, None, self.sent);
+                self.state.done(Role::Writer, &request.class, None, self.upstream.sent);
                 return self.send_ok(seq).await;
             }
             Ok(Fate::Gone) => {
                 tracing::info!(id, "a COMMIT without an answer is not on the new primary");
-                self.count(Disruption::RolledBack);
+                self.context.count(Disruption::RolledBack);
                 Failure::RolledBack
             }
             Ok(Fate::Unknown(why)) => {
                 tracing::info!(id, why, "nobody can tell what became of a COMMIT without an answer");
-                self.count(Disruption::OutcomeUnknown);
+                self.context.count(Disruption::OutcomeUnknown);
                 Failure::OutcomeUnknown
             }
             Err(stop) => return self.stop(seq, stop).await,
@@ -151,7 +136,7 @@ impl<R: Runtime> Session<R> {
             (live.failover.hold, live.monitor.interval)
         };
         let (lost_at, mut unsettled_since) = (Instant::now(), None);
-        let began = self.handle.budget.began();
+        let began = self.client.budget.began();
         // A copy, since the server's pod may be deleted meanwhile.
         let lost = context.topology.get().server(unanswered.server).cloned();
         let patience = (interval * 3).max(Duration::from_millis(300));
@@ -167,7 +152,7 @@ impl<R: Runtime> Session<R> {
                 return Ok(Fate::Unknown("there was no new primary to ask"));
             }
             let Some(primary) = snapshot.writer() else {
-                self.pause_for_change(left, snapshot.version).await?;
+                self.client.pause_for_change(left, snapshot.version).await?;
                 continue;
             };
             if primary.id == unanswered.server {
@@ -175,16 +160,17 @@ impl<R: Runtime> Session<R> {
                 if left.is_zero() {
                     return Ok(Fate::Unknown("it may still be at work on its server, which is the primary"));
                 }
-                self.pause_for_change(left, snapshot.version).await?;
+                self.client.pause_for_change(left, snapshot.version).await?;
                 continue;
             }
             let asked = context.commits.asked(snapshot.generation, unanswered.server, &excluded, sent);
-            let reading =
-                asked.answer.get_or_try_init(|| read(&context, &snapshot, primary, &asked.excluded));
-            let seen = match self.unless_ended(context.runtime.timeout(left, reading)).await? {
+            let reading = asked
+                .answer
+                .get_or_try_init(|| crate::positions::read(&context, &snapshot, primary, &asked.excluded));
+            let seen = match self.client.unless_ended(context.runtime.timeout(left, reading)).await? {
                 Some(Ok(seen)) => seen,
                 Some(Err(_)) => {
-                    self.pause_for_change(PAUSE.min(left), snapshot.version).await?;
+                    self.client.pause_for_change(PAUSE.min(left), snapshot.version).await?;
                     continue;
                 }
                 None => return Ok(Fate::Unknown("the new primary's binary log took too long")),
@@ -216,7 +202,7 @@ impl<R: Runtime> Session<R> {
             if unsettled_since.get_or_insert_with(Instant::now).elapsed() >= UNSETTLED {
                 return Ok(Fate::Unknown(why));
             }
-            self.unless_ended(context.runtime.sleep(PAUSE)).await?;
+            self.client.unless_ended(context.runtime.sleep(PAUSE)).await?;
             if !seen.settled {
                 context.commits.ask_again(&asked);
             }

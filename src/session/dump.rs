@@ -5,18 +5,14 @@
 use std::cell::Cell;
 use std::io;
 
-use super::acquire::StatementError;
-use super::client_write::ended_by;
-use super::pump::ServerRead;
-use super::request::Request;
-use super::restore::Brought;
-use super::timeouts::{Side, Stall};
-use super::{Failure, Handle, Session, Signals};
+use super::Session;
+use crate::client::{Failure, Request, StatementError, ended_by};
 use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};
 use crate::sql::StatementClass;
-use crate::terms::Role;
-use crate::terms::{Close, Port};
+use crate::terms::{Close, Port, Role};
+use crate::upstream::{Brought, ServerRead};
 use crate::wire::{DumpEvents, DumpReplies, PacketHeader, ProtocolError};
+use crate::worker::{Handle, Side, Signals, Stall};
 
 /// The first byte of an ERR packet.
 const ERR: u8 = 0xff;
@@ -70,21 +66,21 @@ enum Begun {
 impl<R: Runtime> Session<R> {
     /// Sends the command, and passes the stream if the server agrees to it.
     pub(super) async fn stream(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
-        if !self.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
+        if !self.client.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
             return Err(Close::ClientProtocol);
         }
-        let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
         request.class = StatementClass::UNKNOWN;
         // Whatever the answer is, the session keeps this connection, and no other session gets it afterwards.
         self.state.sends(role, &request.class, None);
         if let Err(stop) = self.for_stream(role, buf, &request).await {
-            let seq = self.skip(buf, request).await?;
+            let seq = self.client.skip(buf, request).await?;
             return self.stop(seq, stop).await;
         }
-        if let Some(connection) = &mut self.backend {
+        if let Some(connection) = &mut self.upstream.connection {
             connection.closes_after_session = true;
         }
-        let sent = self.send_whole(buf, request).await;
+        let sent = self.upstream.send_whole(buf, request).await;
         request.consume_from(buf);
         let begun =
             if sent { self.first_of_stream(request.answer_seq()).await } else { Err(self.cut_stream()) };
@@ -93,17 +89,17 @@ impl<R: Runtime> Session<R> {
             Ok((Begun::Refused(len), mut chunk)) => {
                 // A server sends nothing after an ERR packet.
                 if chunk.len() > len {
-                    self.server_lost();
-                } else if let Some(connection) = &mut self.backend {
+                    self.upstream.server_lost();
+                } else if let Some(connection) = &mut self.upstream.connection {
                     connection.end_exchange();
                 }
                 chunk.truncate(len);
-                let chunk = self.write(chunk).await?;
+                let chunk = self.client.write(chunk).await?;
                 self.context.buffers.give(chunk);
                 Ok(())
             }
             Err(stop) => {
-                self.server_lost();
+                self.upstream.server_lost();
                 self.stop(request.answer_seq(), stop).await
             }
         }
@@ -116,7 +112,9 @@ impl<R: Runtime> Session<R> {
             self.tell_of_loss()?;
             self.attach(role).await?;
         }
-        for brought in [self.restore_session(buf, request).await?, self.send_prelude().await?] {
+        for brought in
+            [self.restore_session(buf, request).await?, self.upstream.send_prelude(self.may_leave()).await?]
+        {
             if let Brought::Broken = brought {
                 return Err(self.cut_stream());
             }
@@ -130,9 +128,9 @@ impl<R: Runtime> Session<R> {
 
     /// Waits for enough of the server's first packet to know what follows.
     async fn first_of_stream(&mut self, seq: u8) -> Result<(Begun, Buf), StatementError> {
-        let mut chunk = self.buffer();
+        let mut chunk = self.client.buffer();
         loop {
-            chunk = match self.read_server(chunk).await? {
+            chunk = match self.upstream.read_server(&mut self.client, chunk).await? {
                 ServerRead::Bytes(chunk) => chunk,
                 ServerRead::Broken | ServerRead::GivenUp => return Err(self.cut_stream()),
             };
@@ -163,23 +161,23 @@ impl<R: Runtime> Session<R> {
     /// Passes the stream until it ends. `early` is what the client sent after the command, `chunk` the
     /// stream's beginning.
     async fn pass_stream(&mut self, early: Buf, chunk: Buf) -> Close {
-        let mut first = self.buffer();
+        let mut first = self.client.buffer();
         first.extend_from_slice(early.filled());
-        let Some(connection) = &mut self.backend else { return Close::ServerLost };
+        let Some(connection) = &mut self.upstream.connection else { return Close::ServerLost };
         let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN | Signals::STALLED;
         let mut dump = Dump {
-            handle: &self.handle,
+            handle: &self.client.handle,
             tick: &self.context.tick,
             replies: DumpReplies::default(),
             events: DumpEvents::default(),
             client_at_fault: None,
             server_at_fault: None,
         };
-        let streaming = tunnel(&mut self.client, &mut connection.stream, first, chunk, &mut dump);
-        let ended = or_raised(&self.handle.signal, ending, streaming).await;
+        let streaming = tunnel(&mut self.client.stream, &mut connection.stream, first, chunk, &mut dump);
+        let ended = or_raised(&self.client.handle.signal, ending, streaming).await;
         let (client_at_fault, server_at_fault) = (dump.client_at_fault, dump.server_at_fault);
-        self.server_lost();
-        let id = self.handle.id;
+        self.upstream.server_lost();
+        let id = self.client.handle.id;
         match ended {
             Ok(Ok(())) => Close::Quit,
             _ if let Some(error) = client_at_fault => {
@@ -192,7 +190,7 @@ impl<R: Runtime> Session<R> {
             }
             Ok(Err(_)) | Err(Signals::LOST) => Close::ServerLost,
             Err(Signals::STALLED) => {
-                self.client.abort();
+                self.client.stream.abort();
                 Close::ClientWriteTimeout
             }
             Err(raised) => ended_by(raised),

@@ -5,8 +5,7 @@ use super::Session;
 use crate::net::Runtime;
 use crate::sql::Effects;
 use crate::state::INSERT_ID;
-use crate::terms::Pin;
-use crate::terms::Role;
+use crate::terms::{Pin, Role};
 
 impl<R: Runtime> Session<R> {
     /// True if the session has values that only a replica's connection knows, and may ask for these before a
@@ -21,14 +20,16 @@ impl<R: Runtime> Session<R> {
     /// Asks the primary's connection, which is in use, for variables that were set to a value that only the
     /// server knows. Once the values are known, these variables do not pin the session to that connection.
     pub(super) async fn learn_variables(&mut self) {
-        let Some(names) = self.state.variables_to_ask().filter(|_| self.role == Role::Writer) else { return };
+        let Some(names) = self.state.variables_to_ask().filter(|_| self.upstream.role == Role::Writer) else {
+            return;
+        };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let Some(connection) = &mut self.backend else { return };
+        let Some(connection) = &mut self.upstream.connection else { return };
         let flavor = connection.about.flavor;
         let all = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name)));
         let question = format!("SELECT {}", all.collect::<Vec<_>>().join(","));
         let Some(Ok(sets)) = context.runtime.timeout(limit, connection.query(&question)).await else {
-            return self.server_lost();
+            return self.upstream.server_lost();
         };
         let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
         for (name, value) in names.iter().zip(row) {
@@ -39,7 +40,7 @@ impl<R: Runtime> Session<R> {
         // The connection's last statement is now this question, so it cannot be asked about the client's last
         // statement.
         self.state.last.connection = None;
-        if let Some(connection) = self.backend.as_mut().filter(|c| c.is_told()) {
+        if let Some(connection) = self.upstream.connection.as_mut().filter(|c| c.is_told()) {
             connection.now_has(&self.state.carried);
         }
     }
@@ -52,13 +53,13 @@ impl<R: Runtime> Session<R> {
             return;
         }
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let asked = match &mut self.backend {
+        let asked = match &mut self.upstream.connection {
             Some(connection) => context.runtime.timeout(limit, connection.query(&question(&names))).await,
             None => None,
         };
         let Some(Ok(sets)) = asked else {
             // The client is told what was lost with the connection.
-            return self.server_lost();
+            return self.upstream.server_lost();
         };
         let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
         for (name, values) in names.iter().zip(row.chunks(4)) {
@@ -66,10 +67,10 @@ impl<R: Runtime> Session<R> {
                 self.state.value_is(name, &literal);
             }
         }
-        if let Some(connection) = &mut self.backend {
+        if let Some(connection) = &mut self.upstream.connection {
             connection.now_has(&self.state.carried);
         }
-        self.release_after_statement();
+        self.upstream.release_after_statement(&mut self.state);
     }
 }
 

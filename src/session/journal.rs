@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Session;
-use super::request::Request;
+use crate::client::Request;
 use crate::config::Replay;
 use crate::net::{Buf, Claim, Runtime};
 use crate::policy::can_run_again;
@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
     /// primary, or starts a journal if this statement may begin a transaction.
     #[inline]
     pub(super) fn journal_begins(&mut self, request: &Request) {
-        if self.role != Role::Writer {
+        if self.upstream.role != Role::Writer {
             return;
         }
         if self.state.pins.on(Role::Writer).has(Pin::Transaction) {
@@ -54,7 +54,7 @@ impl<R: Runtime> Session<R> {
     }
 
     fn begin_journal(&mut self) {
-        let Some(connection) = &self.backend else { return };
+        let Some(connection) = &self.upstream.connection else { return };
         let about = &connection.about;
         if self.context.live.borrow().failover.replay == Replay::Off
             || self.state.held(Role::Writer).is_some()
@@ -76,7 +76,7 @@ impl<R: Runtime> Session<R> {
     /// Records the statement after its complete answer. The request must still be in the buffer.
     #[inline]
     pub(super) fn journal_answered(&mut self, buf: &Buf, request: Request) {
-        if self.role != Role::Writer || self.state.transaction.journal.is_none() {
+        if self.upstream.role != Role::Writer || self.state.transaction.journal.is_none() {
             return;
         }
         let Some(mut journal) = self.state.transaction.journal.take() else { return };
@@ -110,7 +110,7 @@ impl<R: Runtime> Session<R> {
             journal.packets.extend_from_slice(packet);
         } else {
             let prepared = self.state.statements.peek(request.statement)?;
-            let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+            let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
             // With a cursor or long data, this packet alone is not enough for a replay.
             let with_cursor = request.command == Command::StmtExecute && *packet.get(9)? & 7 != 0;
             if with_cursor || prepared.long_data.is_some() || prepared.cursor.is_some() {

@@ -5,33 +5,20 @@
 
 use std::rc::Rc;
 
-use super::request::Request;
-use super::{Attached, Context, Failure, Handle, Session, Signals};
+use super::Session;
+use super::context::Context;
 use crate::backend::{Login, Target, connect, own_class};
+use crate::client::{Failure, Request};
 use crate::net::{Buf, Runtime};
 use crate::sql;
 use crate::terms::{Close, Port};
-use crate::topology::ServerId;
 use crate::wire::{Capabilities, query_text};
-
-/// A KILL by one of the proxy's clients.
-#[derive(Debug, Clone)]
-pub struct KillRequest {
-    /// The id in the KILL.
-    pub id: u32,
-    /// True if the connection is to be killed, not just its statement.
-    pub connection: bool,
-    /// The account that sent the KILL. The proxy kills only sessions of the same account. The server decides
-    /// about others.
-    pub user: String,
-    /// The server whose thread id this most likely is: where the client's CONNECTION_ID() is executed.
-    pub server: Option<ServerId>,
-}
+use crate::worker::{Attached, Handle, KillRequest, KillUnderWay, Signals};
 
 impl<R: Runtime> Session<R> {
     /// Executes a `KILL` that was sent as text. Forwards a text that only looks like a KILL.
     pub(super) async fn kill_text(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
-        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
         let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
@@ -48,7 +35,7 @@ impl<R: Runtime> Session<R> {
             Some(id) => self.kill(buf, request, id, true).await,
             None => {
                 let failure = Failure::Malformed("COM_PROCESS_KILL");
-                Err(self.refuse(request.answer_seq(), &failure, Close::ClientProtocol).await)
+                Err(self.client.refuse(request.answer_seq(), &failure, Close::ClientProtocol).await)
             }
         }
     }
@@ -61,20 +48,22 @@ impl<R: Runtime> Session<R> {
         connection: bool,
     ) -> Result<(), Close> {
         // The server where the client's CONNECTION_ID() was executed.
-        let server = match self.port {
+        let server = match self.client.port {
             Port::Replica => self.state.last.connection.map(|(server, _)| server),
             _ => self.context.topology.last_writer(),
         };
-        if id == self.handle.id || self.context.pool.owner_of(server, id) == Some(self.handle.id) {
-            let seq = self.skip(buf, request).await?;
-            self.send_failure(seq, &Failure::Interrupted).await?;
+        if id == self.client.handle.id
+            || self.context.pool.owner_of(server, id) == Some(self.client.handle.id)
+        {
+            let seq = self.client.skip(buf, request).await?;
+            self.client.send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
-        let user = self.login.as_ref().map(|l| l.user.to_string()).unwrap_or_default();
+        let user = self.client.login.as_ref().map(|l| l.user.to_string()).unwrap_or_default();
         let kill = KillRequest { id, connection, user, server };
         let context = self.context.clone();
         if context.outside.kill(kill).await {
-            let seq = self.skip(buf, request).await?;
+            let seq = self.client.skip(buf, request).await?;
             return self.send_ok(seq).await;
         }
         self.forward(buf, &mut request).await
@@ -87,7 +76,7 @@ pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest
     let login = handle.login.borrow().clone();
     // Uses the account's current password: the server may refuse the one that the session logged in with.
     let login = login.map(|login| context.login_of(login.user.as_bytes()).map_or(login, Rc::new));
-    if let (Some(attached), Some(login), true) = (handle.attached.get(), login, handle.busy.get()) {
+    if let (Some(attached), Some(login), true) = (handle.servers.attached.get(), login, handle.busy.get()) {
         kill_on_server(&context, &handle, attached, &login, request.connection).await;
     }
     if request.connection {
@@ -124,12 +113,12 @@ async fn kill_on_server<R: Runtime>(
     let killing = async {
         let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
         // By now the session may have ended, and another session may have its server connection.
-        if handle.attached.get() == Some(attached) && handle.busy.get() {
+        if handle.servers.attached.get() == Some(attached) && handle.busy.get() {
             let what = if whole { "CONNECTION" } else { "QUERY" };
             // The client must get the error of the killed statement, even if the proxy itself wanted to end
             // the statement.
-            handle.demoted.set(None);
-            let under_way = UnderWay::begin(handle, attached);
+            handle.servers.demoted.set(None);
+            let under_way = KillUnderWay::begin(handle, attached);
             let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
             under_way.answered();
             if let Err(error) = killed {
@@ -140,27 +129,4 @@ async fn kill_on_server<R: Runtime>(
         Some(())
     };
     let _ = context.runtime.timeout(limit, killing).await;
-}
-
-/// A KILL that is on its way. If dropped without an answer, it leaves its connection in doubt.
-pub(super) struct UnderWay<'a>(&'a Handle, Option<Attached>);
-
-impl<'a> UnderWay<'a> {
-    pub(super) fn begin(handle: &'a Handle, of: Attached) -> Self {
-        handle.killing.set(true);
-        UnderWay(handle, Some(of))
-    }
-
-    pub(super) fn answered(mut self) {
-        self.1 = None;
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.killing.set(false);
-        if self.1.is_some() {
-            self.0.doubted.set(self.1);
-        }
-    }
 }

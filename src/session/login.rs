@@ -5,26 +5,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acquire::StatementError;
-use super::admission::{Fault, block_seconds, shown};
-use super::client_write::ended_by;
-use super::level::{self, Levels};
-use super::restore::Brought;
-use super::{Failure, Session, Signals};
-use crate::auth::{self, Plugin, ServerExchange, Step};
+use super::{Session, level};
+use crate::auth;
+use crate::auth::{Plugin, ServerExchange, Step};
 use crate::backend::{Login, Standing};
+use crate::client::{Failure, StatementError, ended_by};
 use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
 use crate::telemetry::cell_of;
-use crate::terms::Role;
-use crate::terms::{Close, Port, Refused};
+use crate::terms::{Close, Port, Refused, Role};
 use crate::topology::{Facts, Flavor, Snapshot};
+use crate::upstream::Brought;
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
     auth_more_data,
 };
+use crate::worker::admission::{Fault, block_seconds, shown};
+use crate::worker::{Levels, Signals};
 
 /// The longest packet of a login, in bytes; connection attributes take up to 64 KiB.
 const MAX_LOGIN_PACKET: usize = 128 * 1024;
@@ -54,10 +53,11 @@ impl<R: Runtime> Session<R> {
     /// Logs the client in, from the greeting to the OK packet. Returns what the client has already sent after
     /// its login.
     pub(super) async fn login(&mut self) -> Result<Buf, Close> {
-        self.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
+        self.client.greeted.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let greeting = self.greeting();
-        self.plugin = Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
-        self.send(0, |out| greeting.encode(out)).await?;
+        self.client.greeted.plugin =
+            Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
+        self.client.send(0, |out| greeting.encode(out)).await?;
         // The buffer is small, and is allocated once the socket looks readable, which a fresh socket may do
         // without any data.
         self.wait_for_client().await.map_err(|close| without_a_word(close, &Buf::default()))?;
@@ -67,8 +67,8 @@ impl<R: Runtime> Session<R> {
             let payload = payload(&buf, header);
             match HandshakeResponse::parse(payload) {
                 Ok(response) => {
-                    self.capabilities = response.capabilities & greeting.capabilities;
-                    self.looks = response.attribute("_client_name") == Some(super::drain::LOOKS);
+                    self.client.capabilities = response.capabilities & greeting.capabilities;
+                    self.client.looks = response.attribute("_client_name") == Some(super::drain::LOOKS);
                     Ok(Claim {
                         user: response.user.to_vec(),
                         response: response.auth_response.to_vec(),
@@ -88,7 +88,7 @@ impl<R: Runtime> Session<R> {
             Ok(claim) => claim,
             Err(e) => {
                 let failure = Failure::Handshake(e.to_string());
-                return Err(self.refuse(2, &failure, Close::ClientProtocol).await);
+                return Err(self.client.refuse(2, &failure, Close::ClientProtocol).await);
             }
         };
         buf.consume(header.total());
@@ -99,23 +99,27 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn change_user(&mut self, buf: &mut Buf, header: PacketHeader) -> Result<(), Close> {
         let claim = {
             let payload = payload(buf, header).get(1..).unwrap_or_default();
-            ChangeUser::parse(payload, self.capabilities).map(|c| Claim {
+            ChangeUser::parse(payload, self.client.capabilities).map(|c| Claim {
                 user: c.user.to_vec(),
                 response: c.auth_response.to_vec(),
-                plugin: self.capabilities.contains(Capabilities::PLUGIN_AUTH).then(|| c.auth_plugin.to_vec()),
+                plugin: self
+                    .client
+                    .capabilities
+                    .contains(Capabilities::PLUGIN_AUTH)
+                    .then(|| c.auth_plugin.to_vec()),
                 schema: c.schema.map(<[u8]>::to_vec),
-                collation: c.collation.unwrap_or(self.collation),
+                collation: c.collation.unwrap_or(self.client.collation),
                 level: c.attribute(CONSISTENCY).map(<[u8]>::to_vec),
             })
         };
         buf.consume(header.total());
         let Ok(claim) = claim else {
             let failure = Failure::Malformed("COM_CHANGE_USER");
-            return Err(self.refuse(1, &failure, Close::ClientProtocol).await);
+            return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
         };
-        self.release(true).await;
+        self.upstream.release(&mut self.state, true).await;
         // Until the new login is done, the session has no account, and `timeouts.login` applies.
-        self.handle.login.replace(None);
+        self.client.handle.login.replace(None);
         let rest = std::mem::take(buf);
         *buf = self.authenticate(claim, rest, header.seq.wrapping_add(1)).await?;
         Ok(())
@@ -123,15 +127,15 @@ impl<R: Runtime> Session<R> {
 
     /// Authenticates the client. `seq` is the sequence id of the next packet to the client.
     async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
-        if self.handle.pass.borrow().is_blocked(&claim.user) {
+        if self.client.handle.pass.borrow().is_blocked(&claim.user) {
             let failure = self.refusal(Refused::Blocked, &claim.user);
-            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         let login = self.context.login_of(&claim.user);
         let password = login.as_ref().map(|l| l.password.clone());
         let password = password.as_ref().map(|p| p.expose().as_bytes());
-        let exchange = ServerExchange::new(self.plugin, self.nonce, password);
-        let native = self.handle.entrance.native_password;
+        let exchange = ServerExchange::new(self.client.greeted.plugin, self.client.greeted.nonce, password);
+        let native = self.client.handle.entrance.native_password;
         let exchange = if native { exchange } else { exchange.without_native() };
         let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
         let mut gave_password = !claim.response.is_empty();
@@ -140,17 +144,19 @@ impl<R: Runtime> Session<R> {
                 Step::Accept => break true,
                 Step::Reject => break false,
                 Step::NotSupported => {
-                    return Err(self.refuse(seq, &Failure::OldClient, Close::LoginFailed).await);
+                    return Err(self.client.refuse(seq, &Failure::OldClient, Close::LoginFailed).await);
                 }
                 Step::MoreData { data, then } => {
-                    self.send(seq, |out| auth_more_data(out, &data)).await?;
+                    self.client.send(seq, |out| auth_more_data(out, &data)).await?;
                     seq = seq.wrapping_add(1);
                     then.finish()
                 }
                 Step::AuthSwitch(switched) => {
                     let plugin = switched.plugin().name().as_bytes();
                     let nonce = *switched.nonce();
-                    self.send(seq, |out| AuthSwitchRequest { plugin, data: &nonce }.encode(out)).await?;
+                    self.client
+                        .send(seq, |out| AuthSwitchRequest { plugin, data: &nonce }.encode(out))
+                        .await?;
                     let header = self.login_packet(&mut buf, seq.wrapping_add(1)).await?;
                     seq = seq.wrapping_add(2);
                     let response = payload(&buf, header).to_vec();
@@ -165,20 +171,20 @@ impl<R: Runtime> Session<R> {
         let (true, Some(login)) = (accepted, login) else {
             self.note_wrong_password(&claim.user);
             let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
-            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         };
         let level = match claim.level.as_deref().map(level::read).transpose() {
             Ok(level) => level,
-            Err(failure) => return Err(self.refuse(seq, &failure, Close::LoginFailed).await),
+            Err(failure) => return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await),
         };
         if let Err(failure) = self.pass_as(&login.user) {
-            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await
         {
-            return Err(self.refuse(seq, &failure, Close::LoginFailed).await);
+            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         self.send_ok(seq).await?;
         Ok(buf)
@@ -187,20 +193,21 @@ impl<R: Runtime> Session<R> {
     /// Counts the client as this user, unless the user has reached the limit of its sessions.
     fn pass_as(&self, user: &Arc<str>) -> Result<(), Failure> {
         let live = self.context.live();
-        let passed = self.handle.pass.borrow_mut().log_in(user, &live.limits);
+        let passed = self.client.handle.pass.borrow_mut().log_in(user, &live.limits);
         passed.map_err(|refused| self.refusal(refused, user.as_bytes()))
     }
 
     fn note_wrong_password(&self, user: &[u8]) {
-        self.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
+        self.client.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
         self.note_refusal(Refused::Password, user);
     }
 
     /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
     fn note_refusal(&self, refused: Refused, user: &[u8]) {
         cell_of(&self.context.metrics.refused, refused as usize).add(1);
-        if let Some(left_out) = self.handle.pass.borrow().line() {
-            let (id, peer, user, reason) = (self.handle.id, self.handle.peer, shown(user), refused.as_str());
+        if let Some(left_out) = self.client.handle.pass.borrow().line() {
+            let (id, peer, user, reason) =
+                (self.client.handle.id, self.client.handle.peer, shown(user), refused.as_str());
             tracing::info!(id, %peer, user, reason, left_out, "login refused");
         }
     }
@@ -210,7 +217,7 @@ impl<R: Runtime> Session<R> {
         self.note_refusal(refused, user);
         match refused {
             Refused::UserConnections => Failure::TooManyOfUser(shown(user)),
-            _ => Failure::Blocked(self.handle.peer.host(), block_seconds(&self.context.live().limits)),
+            _ => Failure::Blocked(self.client.handle.peer.host(), block_seconds(&self.context.live().limits)),
         }
     }
 
@@ -223,7 +230,7 @@ impl<R: Runtime> Session<R> {
             Close::LoginTimeout => Refused::Timeout,
             _ => return,
         };
-        self.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
+        self.client.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
         self.note_refusal(refused, b"");
     }
 
@@ -231,15 +238,15 @@ impl<R: Runtime> Session<R> {
     /// Only the first login of an account with a schema asks a server. If no server can be asked now, the
     /// first statement fails instead.
     async fn knows_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
-        let Some(user) = self.login.as_ref().map(|l| l.user.clone()) else { return Ok(()) };
+        let Some(user) = self.client.login.as_ref().map(|l| l.user.clone()) else { return Ok(()) };
         let known = (user, schema.into_boxed_slice());
         if self.context.schemas.borrow().contains(&known) {
             return Ok(());
         }
         let context = self.context.clone();
-        let role = if self.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
         let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.try_schema(role)).await;
-        self.release_after_statement();
+        self.upstream.release_after_statement(&mut self.state);
         match asked {
             Some(Ok(())) => {
                 let mut schemas = context.schemas.borrow_mut();
@@ -257,13 +264,13 @@ impl<R: Runtime> Session<R> {
     async fn try_schema(&mut self, role: Role) -> Result<(), StatementError> {
         self.attach(role).await?;
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
-        if let Some(connection) = &mut self.backend {
-            connection.become_session(&state, insert_id, &mut self.prelude);
+        if let Some(connection) = &mut self.upstream.connection {
+            connection.become_session(&state, insert_id, &mut self.upstream.prelude);
         }
-        let said = !self.prelude.is_empty();
-        match self.send_prelude().await? {
+        let said = !self.upstream.prelude.is_empty();
+        match self.upstream.send_prelude(self.may_leave()).await? {
             Brought::Ready => {
-                if let Some(connection) = self.backend.as_mut().filter(|_| said) {
+                if let Some(connection) = self.upstream.connection.as_mut().filter(|_| said) {
                     connection.has_past = false;
                 }
                 Ok(())
@@ -274,13 +281,13 @@ impl<R: Runtime> Session<R> {
 
     fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16, level: Option<Level>) {
         let login = Rc::new(login);
-        self.handle.login.replace(Some(login.clone()));
-        self.handle.active.set(self.context.tick.get());
-        self.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
-        self.login = Some(login);
-        self.collation = collation;
-        self.context.choose_levels(&self.handle, Levels { set: None, attribute: level });
-        self.level_now = self.level_of_session();
+        self.client.handle.login.replace(Some(login.clone()));
+        self.client.handle.active.set(self.context.tick.get());
+        self.client.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
+        self.client.login = Some(login);
+        self.client.collation = collation;
+        self.context.choose_levels(&self.client.handle, Levels { set: None, attribute: level });
+        self.reads.level = self.level_of_session();
         let written = std::mem::take(&mut self.state.written);
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
         // Under another account the session's reads must still see what it wrote.
@@ -291,16 +298,16 @@ impl<R: Runtime> Session<R> {
     async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         let memory = &self.context.buffers.memory;
-        let read = read_packet(&mut self.client, buf, Some(seq), MAX_LOGIN_PACKET, memory);
-        match or_raised(&self.handle.signal, ending, read).await {
+        let read = read_packet(&mut self.client.stream, buf, Some(seq), MAX_LOGIN_PACKET, memory);
+        match or_raised(&self.client.handle.signal, ending, read).await {
             Ok(Ok(header)) => Ok(header),
             Ok(Err(PacketError::Io(error))) if error.kind() == std::io::ErrorKind::OutOfMemory => {
-                Err(self.refuse(seq.wrapping_add(1), &Failure::OutOfMemory, Close::OutOfMemory).await)
+                Err(self.client.refuse(seq.wrapping_add(1), &Failure::OutOfMemory, Close::OutOfMemory).await)
             }
             Ok(Err(PacketError::Io(_))) => Err(Close::ClientLost),
             Ok(Err(PacketError::Protocol(e))) => {
                 let failure = Failure::Handshake(e.to_string());
-                Err(self.refuse(seq.wrapping_add(1), &failure, Close::ClientProtocol).await)
+                Err(self.client.refuse(seq.wrapping_add(1), &failure, Close::ClientProtocol).await)
             }
             Err(raised) => Err(ended_by(raised)),
         }
@@ -308,7 +315,7 @@ impl<R: Runtime> Session<R> {
 
     async fn wait_for_client(&mut self) -> Result<(), Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
-        match or_raised(&self.handle.signal, ending, self.client.readable()).await {
+        match or_raised(&self.client.handle.signal, ending, self.client.stream.readable()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Close::ClientLost),
             Err(raised) => Err(ended_by(raised)),
@@ -329,13 +336,13 @@ impl<R: Runtime> Session<R> {
                 (UNKNOWN_VERSION.as_bytes(), Plugin::NativePassword, 45, plain)
             }
         };
-        if !self.handle.entrance.native_password {
+        if !self.client.handle.entrance.native_password {
             plugin = Plugin::CachingSha2;
         }
         Greeting {
             version: version.to_vec(),
-            connection_id: self.handle.id,
-            nonce: self.nonce,
+            connection_id: self.client.handle.id,
+            nonce: self.client.greeted.nonce,
             capabilities,
             collation,
             status: StatusFlags::AUTOCOMMIT,

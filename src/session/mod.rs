@@ -12,126 +12,87 @@
 )]
 
 mod acquire;
-mod admission;
 mod answer;
-mod aside;
 mod barrier;
-mod budget;
-mod client_write;
+mod classification;
 mod commands;
 mod commits;
-mod connections;
+mod connect;
 mod context;
+mod cursors;
+mod cut;
 mod demoted;
+mod demoted_writes;
 mod drain;
 mod dump;
-mod errors;
 mod exchange;
 mod explain;
+mod facts;
 mod fetch_variables;
-mod handle;
 mod infile;
 mod journal;
 mod kill;
+mod large_request;
 mod level;
 mod login;
+mod outcome;
+mod own_variable;
 mod pieces;
-mod position_queries;
 mod prepared;
-mod pump;
-mod refusals;
+mod reading_transaction;
+mod refused;
 mod renewal;
 mod replay;
 mod replica_choice;
-mod request;
+mod replies;
 mod restore;
 mod retry;
-mod send;
 mod server_loss;
 #[cfg(test)]
 mod size_tests;
+mod snapshots;
 mod speculative_read;
 mod statement;
+mod statement_text;
 #[cfg(test)]
 mod tests;
 mod text_command;
-mod timeouts;
+mod tries;
 
-pub use admission::{Admission, Pass, block_seconds};
-pub use context::{Context, Outside, TopologyCell};
-pub use drain::Drain;
-pub use errors::{Failure, in_place_of_greeting};
-pub use handle::{Attached, Deed, Entrance, Handle, Signals};
-pub use kill::{KillRequest, kill_here};
+pub use context::Context;
+pub use kill::kill_here;
 
 use std::rc::Rc;
 
-use crate::auth::{Nonce, Plugin};
-use crate::backend::{Class, Connection, Login, Seat, ServerError};
-use crate::config::Level;
-use crate::net::{Buf, Runtime};
-use crate::state::{PinSet, SessionState};
+use replica_choice::Reads;
+use tokio::time::Instant;
+
+use crate::client::Client;
+use crate::net::Runtime;
+use crate::state::SessionState;
 use crate::telemetry::cell_of;
-use crate::terms::{Close, Port};
-use crate::terms::{PerRole, Role};
+use crate::terms::Close;
 use crate::topology::ServerId;
-use crate::wire::Capabilities;
-use barrier::{Freshness, Seen};
-use connections::Links;
+use crate::upstream::Upstream;
+use crate::worker::Entrance;
+use crate::worker::admission::Pass;
 
 /// The session of one client.
 pub struct Session<R: Runtime> {
+    /// What the worker's sessions share.
     context: Rc<Context<R>>,
-    client: R::Stream,
-    /// What the rest of the worker may read of this session, and the signal that wakes its task.
-    handle: Rc<Handle>,
-    /// The mode of the port that the client connected to.
-    port: Port,
-    /// The capability flags agreed with the client.
-    capabilities: Capabilities,
-    /// The authentication plugin of the greeting.
-    plugin: Plugin,
-    /// The nonce of the greeting. A COM_CHANGE_USER is answered with the same nonce.
-    nonce: Nonce,
-    /// The account of the client. None until the login is done.
-    login: Option<Rc<Login>>,
-    /// The collation id that the client sent at its login.
-    collation: u16,
+    /// The client's leg.
+    client: Client<R>,
+    /// The server connections.
+    upstream: Upstream<R>,
+    /// What the session's statements left behind.
     state: SessionState,
-    /// The server connection of the statement under way.
-    backend: Option<Box<Connection<R::Stream>>>,
-    /// The place of that connection in the pool.
-    seat: Option<Seat<R::Stream>>,
-    /// Whether that connection is the session's writer or its reader.
-    role: Role,
-    /// The pins that the statement under way added to that connection.
-    sent: PinSet,
-    /// The last error with which a server refused the session's state.
-    state_refused: Option<Box<ServerError>>,
-    /// The session's server connections between two statements.
-    links: Links<R::Stream>,
-    /// The consistency level of the statement under way.
-    level_now: Level,
-    /// True if the client's driver checks before each use whether the socket has ended.
-    looks: bool,
-    /// The number of the session's reads; after 255 it begins again at 0.
-    reads: u8,
-    /// The server chosen for the session's last read. None: the next read chooses anew.
-    reader: Option<ServerId>,
-    /// The snapshot's `roles_version` at that choice.
-    reader_at: u64,
-    /// Which servers answered the session's reads.
-    seen: Seen,
-    /// What the statement under way knows of the primary's position.
-    freshness: Freshness,
-    /// The snapshot's version at which the kept connections were last found usable.
-    checked: PerRole<u64>,
-    /// True if the connection for that role broke, or its server lost the role: what the session had there is
-    /// gone.
-    lost: PerRole<bool>,
-    /// Commands for a server connection that was just acquired. They are sent in front of the next statement,
-    /// in the same write.
-    prelude: Vec<u8>,
+    /// Where the session's reads go.
+    reads: Reads<R>,
+    /// When the statement under way arrived.
+    began: Instant,
+    /// The server that was lost with the statement under way, if one was.
+    lost_on: Option<ServerId>,
 }
 
 impl<R: Runtime> Session<R> {
@@ -139,39 +100,21 @@ impl<R: Runtime> Session<R> {
     pub fn new(context: Rc<Context<R>>, client: R::Stream, entrance: Entrance, pass: Pass) -> Self {
         let port = entrance.port;
         let handle = context.register(entrance, pass);
+        let resources = context.resources.clone();
         Session {
-            context,
-            client,
-            handle,
-            port,
-            capabilities: Capabilities::empty(),
-            plugin: Plugin::CachingSha2,
-            nonce: [1; 20],
-            login: None,
-            collation: 0,
+            client: Client::new(resources.clone(), handle.clone(), client),
+            upstream: Upstream::new(resources, handle),
             state: SessionState::default(),
-            backend: None,
-            seat: None,
-            role: Role::Writer,
-            sent: PinSet::default(),
-            state_refused: None,
-            links: Links::default(),
-            level_now: Level::Strong,
-            looks: false,
-            reads: 0,
-            reader: None,
-            reader_at: 0,
-            seen: Seen::default(),
-            freshness: Freshness::default(),
-            checked: PerRole::default(),
-            lost: PerRole::default(),
-            prelude: Vec::new(),
+            reads: Reads::new(context.clone(), port),
+            context,
+            began: Instant::now(),
+            lost_on: None,
         }
     }
 
     /// Serves the client until the session ends.
     pub async fn run(&mut self) {
-        let port = self.port as usize;
+        let port = self.client.port as usize;
         cell_of(&self.context.metrics.accepted, port).add(1);
         cell_of(&self.context.metrics.clients, port).add(1);
         // Boxed: what a login needs should not make every idle session larger.
@@ -185,43 +128,28 @@ impl<R: Runtime> Session<R> {
         self.end(close).await;
         cell_of(&self.context.metrics.clients, port).sub(1);
         cell_of(&self.context.metrics.closed, close as usize).add(1);
-        self.context.unregister(&self.handle);
+        self.context.unregister(&self.client.handle);
     }
 
     /// Logs why the session ends, and returns its server connections to the pool if they can be used again.
     async fn end(&mut self, close: Close) {
         match close {
             Close::ClientReadTimeout => tracing::info!(
-                id = self.handle.id,
-                peer = %self.handle.peer,
+                id = self.client.handle.id,
+                peer = %self.client.handle.peer,
                 reason = close.as_str(),
                 "a client sent a part of a command, and no more of it within timeouts.client_read"
             ),
             Close::ClientWriteTimeout => tracing::info!(
-                id = self.handle.id,
-                peer = %self.handle.peer,
+                id = self.client.handle.id,
+                peer = %self.client.handle.peer,
                 reason = close.as_str(),
                 "a client read nothing more of its answer within timeouts.client_write"
             ),
-            _ => tracing::debug!(id = self.handle.id,
-                peer = %self.handle.peer, reason = close.as_str(), "session ends"),
+            _ => tracing::debug!(id = self.client.handle.id,
+                peer = %self.client.handle.peer, reason = close.as_str(), "session ends"),
         }
         let fit = !matches!(close, Close::ServerProtocol);
-        self.release(fit).await;
-    }
-
-    /// Returns the class of server connections that this session needs for a role.
-    fn class(&self, role: Role) -> Class {
-        let mut capabilities = self.capabilities & Capabilities::CLASS;
-        if self.port == Port::Replica {
-            // Statements are sent there one at a time (see `pieces`): a server does not run a second
-            // statement that a text hides from the proxy.
-            capabilities -= Capabilities::MULTI_STATEMENTS;
-        }
-        Class { capabilities, read_only: role == Role::Reader }
-    }
-
-    fn buffer(&self) -> Buf {
-        self.context.buffers.small()
+        self.upstream.release(&mut self.state, fit).await;
     }
 }

@@ -3,7 +3,7 @@
 //! anew at once.
 
 use super::Session;
-use super::request::Request;
+use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::sql::{Effects, before_renewal};
 use crate::terms::StatementKind;
@@ -39,7 +39,7 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::StmtPrepare {
             return;
         }
-        let here = self.backend.as_ref().map(|connection| connection.about.server);
+        let here = self.upstream.connection.as_ref().map(|connection| connection.about.server);
         // Account changes are replicated, so they affect all servers.
         let server = if request.class.kind == StatementKind::Ddl { None } else { here };
         self.context.pool.renew(server);

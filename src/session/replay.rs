@@ -2,28 +2,19 @@
 //! primary, statement by statement. The transaction goes on there only if every answer is the one that the
 //! client already got. Otherwise it is rolled back, and the client gets an error.
 
-use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::Arc;
-
-use tokio::sync::OnceCell;
-
-use super::acquire::StatementError;
-use super::pump::Pumped;
-use super::refusals::ends_connection;
-use super::request::Request;
-use super::restore::Brought;
-use super::statement::Ended;
-use super::{Failure, Session, Signals};
+use super::Session;
+use super::replies::Ended;
 use crate::backend::{InsertId, QueryError};
+use crate::client::refusals::ends_connection;
+use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::state::{Answer, Journal, Witness};
-use crate::terms::Role;
-use crate::terms::StatementKind;
-use crate::terms::{Disruption, Pin};
+use crate::terms::{Disruption, Pin, Role, StatementKind};
 use crate::topology::Group;
+use crate::upstream::{Brought, Pumped};
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
+use crate::worker::Signals;
 
 /// How many primaries a replay tries before the client gets an error.
 const MAX_PRIMARIES: u32 = 4;
@@ -60,8 +51,8 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn settle_losses(&mut self) -> Result<(), StatementError> {
         let open = self.state.pins.on(Role::Writer).has(Pin::Transaction);
         let journal = open && self.state.transaction.journal.is_some();
-        if self.lost.writer && journal && self.state.held(Role::Writer).is_none() {
-            self.lost.writer = false;
+        if self.upstream.lost.writer && journal && self.state.held(Role::Writer).is_none() {
+            self.upstream.lost.writer = false;
             self.replay(false).await?;
         }
         self.tell_of_loss()
@@ -69,7 +60,7 @@ impl<R: Runtime> Session<R> {
 
     /// Settles losses before this statement is sent, and ends the statement if that fails.
     pub(super) async fn settle_losses_first(&mut self, buf: &mut Buf, request: Request) -> Result<(), Ended> {
-        if self.lost.writer && self.only_rolls_back(buf, &request) {
+        if self.upstream.lost.writer && self.only_rolls_back(buf, &request) {
             self.forget_lost_transaction();
         }
         match self.settle_losses().await {
@@ -108,15 +99,15 @@ impl<R: Runtime> Session<R> {
                     return Ok(());
                 }
                 Ok(Again::Differs(why)) => {
-                    tracing::debug!(id = self.handle.id, why, "a transaction cannot be run again");
+                    tracing::debug!(id = self.client.handle.id, why, "a transaction cannot be run again");
                     break;
                 }
                 Ok(Again::Lost) => {
-                    if let Some(connection) = &self.backend {
+                    if let Some(connection) = &self.upstream.connection {
                         self.context.outside.kick(connection.about.server);
                     }
-                    self.server_lost();
-                    self.lost.writer = false;
+                    self.upstream.server_lost();
+                    self.upstream.lost.writer = false;
                 }
                 // Any error on the new primary ends the replay: half a transaction is worth nothing.
                 Err(StatementError::Tell(_)) => break,
@@ -128,10 +119,10 @@ impl<R: Runtime> Session<R> {
 
     /// Gives the transaction up, and returns the error for the client.
     fn rolled_back(&mut self) -> StatementError {
-        self.server_lost();
-        self.lost.writer = false;
-        self.connection_gone(Role::Writer);
-        self.count(Disruption::RolledBack);
+        self.upstream.server_lost();
+        self.upstream.lost.writer = false;
+        self.state.connection_gone(Role::Writer);
+        self.context.count(Disruption::RolledBack);
         StatementError::Tell(Failure::RolledBack)
     }
 
@@ -143,7 +134,9 @@ impl<R: Runtime> Session<R> {
             return Ok(true);
         }
         self.context.outside.kick(server);
-        self.probes_say(|snapshot| snapshot.writer != Some(server) || snapshot.generation != generation).await
+        self.client
+            .probes_say(|snapshot| snapshot.writer != Some(server) || snapshot.generation != generation)
+            .await
     }
 
     async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {
@@ -160,11 +153,11 @@ impl<R: Runtime> Session<R> {
             _ => 0,
         };
         // The signal was about the old server.
-        self.handle.signal.lower(Signals::LOST);
-        let Some(connection) = &mut self.backend else { return Ok(Again::Lost) };
-        connection.close_statements(&mut self.prelude);
-        connection.become_session(&journal.carried, Some(insert_id), &mut self.prelude);
-        if let Brought::Broken = self.send_prelude().await? {
+        self.client.handle.signal.lower(Signals::LOST);
+        let Some(connection) = &mut self.upstream.connection else { return Ok(Again::Lost) };
+        connection.close_statements(&mut self.upstream.prelude);
+        connection.become_session(&journal.carried, Some(insert_id), &mut self.upstream.prelude);
+        if let Brought::Broken = self.upstream.send_prelude(self.may_leave()).await? {
             return Ok(Again::Lost);
         }
         if (writes || journal.writes())
@@ -249,7 +242,8 @@ impl<R: Runtime> Session<R> {
 
     fn is_of_galera(&self) -> bool {
         let snapshot = self.context.topology.get();
-        let server = self.backend.as_ref().and_then(|connection| snapshot.server(connection.about.server));
+        let server =
+            self.upstream.connection.as_ref().and_then(|connection| snapshot.server(connection.about.server));
         server.and_then(|server| server.member).is_some_and(|member| member.group == Group::Galera)
     }
 
@@ -268,7 +262,7 @@ impl<R: Runtime> Session<R> {
                 Err(stopped) => return stopped,
             },
         };
-        let Some(connection) = &mut self.backend else { return Again::Lost };
+        let Some(connection) = &mut self.upstream.connection else { return Again::Lost };
         connection.set_insert_id(None);
         if made {
             self.state.insert.connection = Some((connection.about.server, connection.about.thread_id));
@@ -289,21 +283,22 @@ impl<R: Runtime> Session<R> {
         let mut packet = journal.packet(at).to_vec();
         if let Some(text) = &entry.statement {
             let place = PacketHeader::LEN + 1;
-            let Some(id) = self.prepared_here(text).await? else { return Ok(None) };
+            let Some(id) = self.upstream.prepared_here(&self.state, text).await? else { return Ok(None) };
             if let Some(bytes) = packet.get_mut(place..place + 4) {
                 bytes.copy_from_slice(&id.to_le_bytes());
             }
         }
         // The prelude closes prepared statements that had to make room; those commands have no answer.
-        let in_front = std::mem::take(&mut self.prelude);
+        let in_front = std::mem::take(&mut self.upstream.prelude);
         let mut out = Buf::with_room(in_front.len() + packet.len());
         out.extend_from_slice(&in_front);
         out.extend_from_slice(&packet);
         let shape = entry.command.response_to(packet.get(PacketHeader::LEN..).unwrap_or_default());
-        let Some(connection) = &mut self.backend else { return Ok(None) };
+        let Some(connection) = &mut self.upstream.connection else { return Ok(None) };
         connection.begins();
-        let (legs, status) = (Legs::new(connection.about.capabilities, self.capabilities), connection.status);
-        let (broken, _) = self.write_server(out).await;
+        let (legs, status) =
+            (Legs::new(connection.about.capabilities, self.client.capabilities), connection.status);
+        let (broken, _) = self.upstream.write_server(out).await;
         if broken {
             return Ok(None);
         }
@@ -319,7 +314,7 @@ impl<R: Runtime> Session<R> {
         let (mut chunk, mut edits, mut witness) = (Buf::default(), Edits::default(), Witness::default());
         let mut begun = false;
         loop {
-            chunk = match self.pump(chunk, begun).await? {
+            chunk = match self.upstream.pump(&mut self.client, chunk, begun).await? {
                 Pumped::Answer(chunk) => chunk,
                 Pumped::Broken | Pumped::GivenUp | Pumped::Refused(_) => return Ok(None),
             };
@@ -338,7 +333,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.context.buffers.give(chunk);
-        if let Some(connection) = &mut self.backend {
+        if let Some(connection) = &mut self.upstream.connection {
             connection.end_exchange();
             connection.has_past = false;
         }
@@ -348,7 +343,7 @@ impl<R: Runtime> Session<R> {
     /// Runs a query of the proxy's own, and returns the first value of its answer.
     async fn ask(&mut self, sql: &str) -> Result<Option<Vec<u8>>, Again> {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let Some(connection) = &mut self.backend else { return Err(Again::Lost) };
+        let Some(connection) = &mut self.upstream.connection else { return Err(Again::Lost) };
         match context.runtime.timeout(limit, connection.query(sql)).await {
             Some(Ok(sets)) => {
                 let value = sets.into_iter().next().and_then(|set| set.rows.into_iter().next());
@@ -356,7 +351,7 @@ impl<R: Runtime> Session<R> {
             }
             Some(Err(QueryError::Refused(error))) if ends_connection(error.code) => Err(Again::Lost),
             Some(Err(QueryError::Refused(error))) => {
-                tracing::debug!(id = self.handle.id, %error, sql, "refused while a transaction is run again");
+                tracing::debug!(id = self.client.handle.id, %error, sql, "refused while a transaction is run again");
                 Err(Again::Differs("a question that is refused"))
             }
             Some(Err(QueryError::Io(_) | QueryError::Protocol(_))) => Err(Again::Lost),
@@ -368,7 +363,7 @@ impl<R: Runtime> Session<R> {
     /// Asks once for each change of the servers' roles; other sessions wait for that answer. Returns Some if
     /// the transaction cannot go on here.
     pub(super) async fn not_all_is_transactional(&mut self) -> Option<Again> {
-        let about = &self.backend.as_ref()?.about;
+        let about = &self.upstream.connection.as_ref()?.about;
         let user = about.user.clone();
         let roles = self.context.topology.get().roles_version;
         let known = self.context.engines.borrow_mut().of(roles, &user);
@@ -400,7 +395,7 @@ impl<R: Runtime> Session<R> {
 
     /// Continues the transaction on the new connection, where it is now open as it was on the old connection.
     fn resume_transaction(&mut self, mut journal: Box<Journal>) {
-        let Some(connection) = &mut self.backend else { return };
+        let Some(connection) = &mut self.upstream.connection else { return };
         let here = (connection.about.server, connection.about.thread_id);
         let before = Some(journal.connection);
         for known in [&mut self.state.last.connection, &mut self.state.diagnostics.connection] {
@@ -413,26 +408,8 @@ impl<R: Runtime> Session<R> {
         journal.generation = connection.about.generation;
         journal.lost = false;
         self.state.transaction.journal = Some(journal);
-        self.count(Disruption::Replayed);
-        tracing::debug!(id = self.handle.id, "a transaction was run again on another primary");
-        self.release_after_statement();
-    }
-}
-
-/// Caches for each account whether all that it can write is transactional. Valid for one version of the
-/// servers' roles, because tables may be created before the next loss.
-#[derive(Debug, Default)]
-pub struct Engines {
-    roles: u64,
-    known: HashMap<Arc<str>, Rc<OnceCell<bool>>>,
-}
-
-impl Engines {
-    fn of(&mut self, roles: u64, user: &Arc<str>) -> Rc<OnceCell<bool>> {
-        if self.roles != roles {
-            self.roles = roles;
-            self.known.clear();
-        }
-        self.known.entry(user.clone()).or_default().clone()
+        self.context.count(Disruption::Replayed);
+        tracing::debug!(id = self.client.handle.id, "a transaction was run again on another primary");
+        self.upstream.release_after_statement(&mut self.state);
     }
 }

@@ -2,21 +2,16 @@
 //! zone if possible, with the least load. Keeps the replica of the last read as long as nothing speaks
 //! against it.
 
-use std::time::Duration;
+use std::rc::Rc;
 
-use tokio::time::Instant;
-
-use super::barrier::Freshness;
-use super::request::Request;
-use super::{Context, Session};
-use crate::config::Level;
+use super::context::{Context, Diverted};
+use crate::config::{Fallback, Level};
 use crate::net::Runtime;
+use crate::positions::Batch;
 use crate::routing::{Decision, Want, choose_replica, route};
-use crate::sql::Effects;
-use crate::state::{PinSet, Written};
-use crate::terms::Why;
-use crate::terms::{Pin, Port};
-use crate::topology::{Server, ServerId, Snapshot};
+use crate::state::Written;
+use crate::terms::{Port, Role, Why};
+use crate::topology::{GtidSet, Server, ServerId, Snapshot};
 
 /// A session keeps its replica, without a look at others, while the replica has fewer statements of this
 /// worker under way than this.
@@ -25,96 +20,157 @@ const BUSY: usize = 4;
 /// While the session's replica is busy, one read in this many looks for a better replica.
 const OFTEN: u8 = 8;
 
-/// The least time for which a replica is avoided after it failed.
-const EJECTED: Duration = Duration::from_millis(200);
+/// Which servers answered the reads of a session: a later read must not see less than an earlier one.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The replica of the last read.
+    pub replica: Option<ServerId>,
+    /// The lower half of the snapshot's `roles_version` at that read. While it is unchanged, the replica was
+    /// not rebuilt, since a replica that is rebuilt is down meanwhile.
+    pub roles: u32,
+    /// True if something was read since then from the primary, or at a weaker level from another replica.
+    pub primary: bool,
+}
 
-impl<R: Runtime> Session<R> {
+/// What the statement under way knows of the primary's position.
+#[derive(Default)]
+pub enum Freshness {
+    /// The primary was not asked.
+    #[default]
+    Unasked,
+    /// The statement may go to a replica that has this position.
+    Position(Rc<GtidSet>),
+    /// The statement may go to a replica that has the position that the batch expects. The client must not
+    /// get the answer before the primary has confirmed that position.
+    Ahead(Rc<Batch>),
+    /// The statement goes to the primary: no replica can serve it.
+    Primary,
+    /// The statement may go to this server, which has all that the statement must see.
+    On(ServerId),
+    /// The statement goes to the primary, since no replica could answer in time. If there are many such
+    /// statements, the next ones wait until this one is done.
+    Diverted(#[expect(dead_code, reason = "counts for as long as it is here")] Diverted),
+}
+
+/// Where a session's reads go.
+pub struct Reads<R: Runtime> {
+    context: Rc<Context<R>>,
+    port: Port,
+    /// The consistency level of the statement under way.
+    pub level: Level,
+    /// The number of the session's reads; after 255 it begins again at 0.
+    pub number: u8,
+    /// The server chosen for the session's last read. None: the next read chooses anew.
+    pub replica: Option<ServerId>,
+    /// The snapshot's `roles_version` at that choice.
+    pub chosen_at: u64,
+    /// Which servers answered the session's reads.
+    pub seen: Seen,
+    /// What the statement under way knows of the primary's position.
+    pub freshness: Freshness,
+}
+
+impl<R: Runtime> Reads<R> {
+    /// Returns the reads of a session that has not read yet.
+    pub fn new(context: Rc<Context<R>>, port: Port) -> Self {
+        Reads {
+            context,
+            port,
+            level: Level::Strong,
+            number: 0,
+            replica: None,
+            chosen_at: 0,
+            seen: Seen::default(),
+            freshness: Freshness::default(),
+        }
+    }
+
     /// Returns the replica for this read; None if there is none.
     #[inline]
-    pub(super) fn reader_server(&mut self) -> Option<ServerId> {
+    pub fn server(&mut self, written: &mut Written) -> Option<ServerId> {
         let versions = self.context.topology.versions();
-        if !matches!(self.freshness, Freshness::Unasked) && self.reader_at == versions.roles {
+        if !matches!(self.freshness, Freshness::Unasked) && self.chosen_at == versions.roles {
             // The replica for this statement is already chosen.
-            return self.reader;
+            return self.replica;
         }
-        self.reads = self.reads.wrapping_add(1);
-        if self.reads == 0 {
+        self.number = self.number.wrapping_add(1);
+        if self.number == 0 {
             // Chooses anew now and then, so that sessions that last for days are spread, too.
-            self.reader = None;
+            self.replica = None;
         }
-        if let Some(server) = self.reader
-            && self.reader_at == versions.roles
-            && matches!(self.state.written, Written::Nothing)
+        if let Some(server) = self.replica
+            && self.chosen_at == versions.roles
+            && matches!(written, Written::Nothing)
             && !self.looks_around(server)
         {
             return Some(server);
         }
         let snapshot = self.context.topology.get();
-        let server = self.choose_reader(&snapshot, &[])?;
-        (self.reader, self.reader_at) = (Some(server), versions.roles);
-        self.forget_writes(&snapshot);
+        let server = self.choose(written, &snapshot, &[])?;
+        (self.replica, self.chosen_at) = (Some(server), versions.roles);
+        self.forget_writes(written, &snapshot);
         Some(server)
     }
 
     /// True if this read should check whether another replica is better than the session's.
     #[inline]
-    pub(super) fn looks_around(&self, reader: ServerId) -> bool {
-        self.looks_around_at(self.reads, reader)
+    pub fn looks_around(&self, reader: ServerId) -> bool {
+        self.looks_around_at(self.number, reader)
     }
 
     /// Like `looks_around`, for the read with this number.
     #[inline]
-    pub(super) fn looks_around_at(&self, number: u8, reader: ServerId) -> bool {
+    pub fn looks_around_at(&self, number: u8, reader: ServerId) -> bool {
         number.is_multiple_of(OFTEN) && (number == 0 || self.context.load(reader) >= BUSY)
     }
 
     /// True if the server is fresh enough to answer the statement under way, by what the statement has asked
     /// so far.
-    pub(super) fn is_fresh(&self, server: &Server, snapshot: &Snapshot) -> bool {
+    pub fn is_fresh(&self, written: &Written, server: &Server, snapshot: &Snapshot) -> bool {
         match &self.freshness {
-            Freshness::Position(position) => self.context.asking.has(server, position, snapshot),
-            Freshness::Ahead(batch) => {
-                batch.expected().is_some_and(|position| self.context.asking.has(server, &position, snapshot))
-            }
+            Freshness::Position(position) => self.context.positions.has(server, position, snapshot),
+            Freshness::Ahead(batch) => batch
+                .expected()
+                .is_some_and(|position| self.context.positions.has(server, &position, snapshot)),
             Freshness::On(node) => server.id == *node,
             Freshness::Primary | Freshness::Diverted(_) => false,
             Freshness::Unasked => {
                 let checks = self.port == Port::Split
-                    && self.level_now.needs_own_writes()
-                    && !matches!(self.state.written, Written::Nothing);
-                (!checks || self.state.written.is_on(server))
-                    && (self.level_now != Level::Session
+                    && self.level.needs_own_writes()
+                    && !matches!(written, Written::Nothing);
+                (!checks || written.is_on(server))
+                    && (self.level != Level::Session
                         || self.is_behind_nothing(server.id, snapshot.roles_version))
             }
         }
     }
 
     /// Returns the replicas that must not answer the statement under way.
-    pub(super) fn not_fresh(&self, snapshot: &Snapshot) -> Vec<ServerId> {
-        if self.level_now > Level::Session {
+    pub fn not_fresh(&self, written: &Written, snapshot: &Snapshot) -> Vec<ServerId> {
+        if self.level > Level::Session {
             return Vec::new();
         }
         snapshot
             .replicas()
-            .filter(|server| !self.is_fresh(server, snapshot))
+            .filter(|server| !self.is_fresh(written, server, snapshot))
             .map(|server| server.id)
             .collect()
     }
 
     /// Chooses a replica by the snapshot and the load. On a replica port, may return the primary if no
     /// replica fits.
-    pub(super) fn choose_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
+    pub fn choose(&self, written: &Written, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
         let context = &self.context;
         let live = context.live.borrow();
         let mut avoid = tried.to_vec();
         context.add_ejected(&mut avoid);
         let random = context.random();
         let load = |id| context.load(id);
-        let fits = |server: &Server| self.is_fresh(server, snapshot);
+        let fits = |server: &Server| self.is_fresh(written, server, snapshot);
         // Prefers the session's replica while it serves: the connection is open there, and the statements are
         // prepared.
-        if let Some(server) = self.reader
-            && self.reader_at == snapshot.roles_version
+        if let Some(server) = self.replica
+            && self.chosen_at == snapshot.roles_version
             && !avoid.contains(&server)
             && load(server) < BUSY
             && snapshot.server(server).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
@@ -131,50 +187,18 @@ impl<R: Runtime> Session<R> {
         // `route` does not know what the read must see, so exclude the replicas that are not fresh enough.
         avoid.clear();
         avoid.extend_from_slice(tried);
-        avoid.extend(self.not_fresh(snapshot));
-        match route(context.want(self.port, super::Role::Reader), snapshot, random, &avoid, load) {
+        avoid.extend(self.not_fresh(written, snapshot));
+        match route(context.want(self.port, Role::Reader), snapshot, random, &avoid, load) {
             Decision::Go { server, .. } => Some(server),
             _ => None,
         }
     }
 
-    /// True if this read must go to the primary, because the connection that is kept on a replica (for a
-    /// cursor or the like) lacks what the read must see.
-    #[inline]
-    pub(super) fn keeps_behind(&self, request: &Request) -> bool {
-        let nothing = matches!(self.state.written, Written::Nothing);
-        if (nothing && matches!(self.freshness, Freshness::Unasked)) || self.port != Port::Split {
-            return false;
-        }
-        let own_writes = self.level_now.needs_own_writes();
-        let Some(server) = self.links.kept_on(super::Role::Reader) else { return false };
-        own_writes && self.is_free(request) && {
-            let snapshot = self.context.topology.get();
-            snapshot.server(server).is_some_and(|server| !self.is_fresh(server, &snapshot))
-        }
-    }
-
-    /// True if this read does not need the state that is kept on a replica.
-    pub(super) fn is_free(&self, request: &Request) -> bool {
-        let effects = request.class.effects;
-        let aside = PinSet::of(&[Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows]);
-        let mut pins = self.state.pins.on(super::Role::Reader).without(aside);
-        if effects.contains(Effects::BEGINS_READ_ONLY) {
-            // The statement ends the transaction that is open on the replica.
-            pins = pins.without(PinSet::of(&[Pin::Transaction]));
-        }
-        let follows = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        self.port == Port::Split
-            && pins.is_empty()
-            && self.bound_to(request).is_none()
-            && !effects.intersects(follows)
-    }
-
     /// Returns what to do about a read, in the form that `route` returns.
-    pub(super) fn decide_reader(&self, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
-        match self.choose_reader(snapshot, tried) {
+    pub fn decide(&self, written: &Written, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
+        match self.choose(written, snapshot, tried) {
             Some(server) => Decision::Go { server, reason: crate::routing::Reason::ReplicaPort },
-            None => match self.context.want(self.port, super::Role::Reader) {
+            None => match self.context.want(self.port, Role::Reader) {
                 Want::Reader { or_writer: true } if snapshot.writer.is_none() => Decision::WaitForWriter,
                 _ => Decision::NoReplica,
             },
@@ -182,42 +206,92 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns why a read finds no replica.
-    pub(super) fn why_no_reader(&self) -> Why {
+    pub fn why_none(&self, written: &Written) -> Why {
         let some_serves = self.context.topology.get().replicas().next().is_some();
-        let asked = !matches!(self.state.written, Written::Nothing)
+        let asked = !matches!(written, Written::Nothing)
             || !matches!(self.freshness, Freshness::Unasked)
-            || self.level_now == Level::Session;
+            || self.level == Level::Session;
         if some_serves && asked { Why::NotFresh } else { Why::NoReplica }
     }
 
     /// Forgets the session's writes once all replicas have them, so that reads need no more checks.
-    pub(super) fn forget_writes(&mut self, snapshot: &Snapshot) {
-        if let Written::These(_) = &self.state.written
+    pub fn forget_writes(&self, written: &mut Written, snapshot: &Snapshot) {
+        if let Written::These(_) = written
             // Includes replicas that do not serve now: they may serve again without the writes.
             && snapshot
                 .servers
                 .iter()
                 .filter(|s| snapshot.writer != Some(s.id) && s.weight > 0)
-                .all(|s| self.state.written.is_on(s))
+                .all(|s| written.is_on(s))
         {
-            self.state.written = Written::Nothing;
+            *written = Written::Nothing;
         }
+    }
+
+    /// True if the replica that the session would read from may lack what its earlier reads have seen.
+    #[inline]
+    pub fn could_go_back(&self) -> bool {
+        let Some(replica) = self.seen.replica else { return self.seen.primary };
+        self.seen.primary
+            || self.seen.roles != half(self.context.topology.versions().roles)
+            || self.looks_around_at(self.number.wrapping_add(1), replica)
+    }
+
+    /// True if a read from this server, without the barrier, cannot see less than the session's earlier
+    /// reads.
+    pub fn is_behind_nothing(&self, server: ServerId, roles: u64) -> bool {
+        !self.seen.primary
+            && self.seen.replica.is_none_or(|seen| seen == server && self.seen.roles == half(roles))
+    }
+
+    /// Chooses a replica that has the position. Returns false if there is none.
+    pub fn choose_fresh(&mut self, written: &Written, snapshot: &Snapshot) -> bool {
+        if let Some(reader) = self.replica
+            && self.chosen_at == snapshot.roles_version
+            && !self.looks_around(reader)
+            && let Some(server) = snapshot.server(reader)
+            && server.serves_reads
+            && self.is_fresh(written, server, snapshot)
+        {
+            return true;
+        }
+        let chosen = self.choose(written, snapshot, &[]);
+        let serves = |server: &Server| server.serves_reads && self.is_fresh(written, server, snapshot);
+        let chosen = chosen.filter(|id| snapshot.server(*id).is_some_and(|s| serves(s)));
+        if chosen.is_some() {
+            (self.replica, self.chosen_at) = (chosen, snapshot.roles_version);
+        }
+        chosen.is_some()
+    }
+
+    /// Returns a replica that is worth waiting for. None: a wait for each of them just failed, or would be in
+    /// vain.
+    pub fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
+        let context = &self.context;
+        let zone = context.live.borrow().replicas.zone.clone();
+        // If the primary may not answer instead, a replica that does not follow the primary yet is waited
+        // for, too.
+        let stays = self.port == Port::Replica && context.live.borrow().replicas.fallback == Fallback::None;
+        let fits = |server: &Server| match position.filter(|_| !stays) {
+            Some(position) => !context.positions.is_in_vain(server, position, snapshot),
+            None => !context.positions.is_behind(server, snapshot),
+        };
+        if let Some(reader) = self.replica
+            && self.chosen_at == snapshot.roles_version
+            && !self.looks_around(reader)
+            && snapshot.server(reader).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
+        {
+            return Some(reader);
+        }
+        let mut avoid = Vec::new();
+        context.add_ejected(&mut avoid);
+        let load = |id| context.load(id);
+        choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
     }
 }
 
-impl<R: Runtime> Context<R> {
-    /// Avoids a replica that failed a read or a connect for a moment, until a probe has seen the failure.
-    pub(super) fn eject(&self, server: ServerId) {
-        let pause = (self.live.borrow().monitor.interval * 2).max(EJECTED);
-        self.ejected.borrow_mut().push((server, Instant::now() + pause));
-    }
-
-    pub(super) fn add_ejected(&self, avoid: &mut Vec<ServerId>) {
-        let mut ejected = self.ejected.borrow_mut();
-        if !ejected.is_empty() {
-            let now = Instant::now();
-            ejected.retain(|(_, until)| *until > now);
-            avoid.extend(ejected.iter().map(|(server, _)| *server));
-        }
-    }
+/// Returns the lower half of a version: enough to detect a change, and sessions stay small.
+pub(super) fn half(version: u64) -> u32 {
+    let [a, b, c, d, ..] = version.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }

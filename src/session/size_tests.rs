@@ -1,7 +1,7 @@
 //! An idle session is little more than itself and its future: their size is a promise.
 
 use super::*;
-use crate::net::TokioRuntime;
+use crate::net::{Buf, TokioRuntime};
 
 /// The size of the future that a session's method returns; the method is not run.
 fn future_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<TokioRuntime>) -> F) -> usize {

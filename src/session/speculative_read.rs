@@ -8,20 +8,17 @@ use std::mem;
 use tokio::time::Instant;
 
 use super::Session;
-use super::barrier::Freshness;
-use super::exchange::Outcome;
-use super::position_queries::{Answer, tells_positions};
-use super::pump::Pumped;
-use super::request::Request;
+use super::outcome::Outcome;
+use super::replica_choice::Freshness;
+use crate::client::Request;
 use crate::config::Level;
 use crate::net::{Buf, LARGE_BUFFER, Runtime};
+use crate::positions::{Answer, tells_positions};
 use crate::sql::Effects;
-use crate::state::Answered;
-use crate::state::Written;
-use crate::terms::Role;
-use crate::terms::StatementKind;
-use crate::terms::{Close, Fresh, Port};
+use crate::state::{Answered, Written};
+use crate::terms::{Close, Fresh, Port, Role, StatementKind};
 use crate::topology::Flavor;
+use crate::upstream::Pumped;
 use crate::wire::{Command, ResponseWalker, Walked};
 
 /// The most bytes of an unwanted answer that are read and dropped. For a longer answer the connection is
@@ -37,13 +34,13 @@ impl<R: Runtime> Session<R> {
     pub(super) fn start_speculative_read(&mut self, buf: &Buf, request: &Request) -> bool {
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES;
         let effects = request.class.effects;
-        if self.level_now != Level::Strong
-            || self.port != Port::Split
+        if self.reads.level != Level::Strong
+            || self.client.port != Port::Split
             || request.class.kind != StatementKind::Read
             || !request.whole
             || !(effects.contains(Effects::REPEATABLE) && plain.contains(effects))
             || !self.state.pins.on(Role::Reader).is_empty()
-            || self.links.kept_on(Role::Reader).is_some()
+            || self.upstream.kept_on(Role::Reader).is_some()
         {
             return false;
         }
@@ -53,7 +50,7 @@ impl<R: Runtime> Session<R> {
             Command::StmtExecute if request.arguments(buf).get(EXECUTE_FLAGS) == Some(&0) => {}
             _ => return false,
         }
-        let Some(position) = self.context.asking.quiet_at() else { return false };
+        let Some(position) = self.context.positions.quiet_at() else { return false };
         let has_written = match &self.state.written {
             Written::Nothing => true,
             Written::These(written) => position.contains(written),
@@ -64,18 +61,18 @@ impl<R: Runtime> Session<R> {
         else {
             return false;
         };
-        self.freshness = Freshness::Position(position.clone());
-        let reads = self.reads;
-        self.reads = reads.wrapping_add(1);
+        self.reads.freshness = Freshness::Position(position.clone());
+        let reads = self.reads.number;
+        self.reads.number = reads.wrapping_add(1);
         // One read in 256 takes the ordinary path, which chooses a replica anew.
-        if self.reads != 0
-            && self.choose_fresh_replica(&snapshot)
-            && let Some(batch) = self.context.primary_position_expecting(primary.id, &position)
+        if self.reads.number != 0
+            && self.reads.choose_fresh(&self.state.written, &snapshot)
+            && let Some(batch) = self.context.positions.primary_position_expecting(primary.id, &position)
         {
-            self.freshness = Freshness::Ahead(batch);
+            self.reads.freshness = Freshness::Ahead(batch);
             return true;
         }
-        (self.reads, self.freshness) = (reads, Freshness::Unasked);
+        (self.reads.number, self.reads.freshness) = (reads, Freshness::Unasked);
         false
     }
 
@@ -88,9 +85,9 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
     ) -> Option<Result<Outcome, Close>> {
-        let Freshness::Ahead(batch) = mem::take(&mut self.freshness) else { return None };
+        let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return None };
         let began = Instant::now();
-        let answer = match self.unless_ended(batch.answer()).await {
+        let answer = match self.client.unless_ended(batch.answer()).await {
             Ok(answer) => answer,
             Err(stop) => return Some(self.broken_off(stop, walker, buf, *request)),
         };
@@ -100,12 +97,12 @@ impl<R: Runtime> Session<R> {
             && batch.is_as_expected(&position)
         {
             metrics.consistency_wait.observe_us(us);
-            metrics.fresh_reads.at(self.level_now as usize, Fresh::There).add(1);
-            self.freshness = Freshness::Position(position);
+            metrics.fresh_reads.at(self.reads.level as usize, Fresh::There).add(1);
+            self.reads.freshness = Freshness::Position(position);
             return None;
         }
         metrics.overtaken.add(1);
-        self.context.asking.note_activity();
+        self.context.positions.note_activity();
         Some(self.drop_answer(walker, buf, request).await)
     }
 
@@ -118,7 +115,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Outcome, Close> {
         let (mut chunk, mut dropped) = (Buf::default(), 0);
         loop {
-            chunk = match self.pump(chunk, dropped > 0).await {
+            chunk = match self.upstream.pump(&mut self.client, chunk, dropped > 0).await {
                 Ok(Pumped::Answer(chunk)) => chunk,
                 Ok(Pumped::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
                 Ok(Pumped::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
@@ -136,25 +133,25 @@ impl<R: Runtime> Session<R> {
                 Ok((used, Walked::More { need })) if dropped + used <= MOST_DROPPED => {
                     dropped += used;
                     chunk.consume(used);
-                    self.make_room(&mut chunk, full, need);
+                    self.upstream.make_room(&mut chunk, full, need);
                 }
                 _ => {
-                    self.server_lost();
+                    self.upstream.server_lost();
                     break;
                 }
             }
         }
         self.context.buffers.give(chunk);
         self.state.answer = Answered::default();
-        self.state.unpin(self.role, mem::take(&mut self.sent));
-        if let Some(connection) = &mut self.backend {
+        self.state.unpin(self.upstream.role, mem::take(&mut self.upstream.sent));
+        if let Some(connection) = &mut self.upstream.connection {
             connection.end_exchange();
             // The connection's warnings and row counts belong to a statement that the client does not know
             // of.
             connection.has_past = true;
             connection.leaves_diagnostics = true;
             connection.stale_diagnostics = connection.about.flavor == Flavor::MariaDb;
-            self.release_after_statement();
+            self.upstream.release_after_statement(&mut self.state);
         }
         if let Err(stop) = self.settle_losses().await {
             request.consume_from(buf);

@@ -7,33 +7,16 @@
 use tokio::time::Instant;
 
 use super::Session;
-use super::barrier::Freshness;
-use super::exchange::Outcome;
-use super::request::Request;
-use super::restore::Brought;
+use super::outcome::Outcome;
+use super::replica_choice::Freshness;
+use super::replies::Ended;
+use super::tries::Tries;
+use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::telemetry::cell_of;
-use crate::terms::{Close, Pin, Port};
-use crate::terms::{Role, Why};
-
-/// The end of a statement whose answer was not passed on: the client was told and the session goes on, or it does not.
-pub(super) struct Ended(pub Result<(), Close>);
-
-impl From<Close> for Ended {
-    fn from(close: Close) -> Self {
-        Ended(Err(close))
-    }
-}
-
-/// What became of the tries of a statement so far.
-#[derive(Default)]
-pub(super) struct Tries {
-    /// Tries after which nothing was executed.
-    pub failed: u32,
-    /// Why no replica gets the statement any more.
-    pub not_reader: Option<Why>,
-}
+use crate::terms::{Close, Pin, Port, Role, Why};
+use crate::upstream::Brought;
 
 impl<R: Runtime> Session<R> {
     /// A command that a server answers.
@@ -55,12 +38,12 @@ impl<R: Runtime> Session<R> {
 
     /// Tries until a server has executed the statement. Returns where that was, and why there.
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
-        self.handle.began.set(Instant::now());
-        self.handle.lost_on.set(None);
-        self.level_now = self.level(request);
-        self.freshness = Freshness::Unasked;
+        self.began = Instant::now();
+        self.lost_on = None;
+        self.reads.level = self.level(request);
+        self.reads.freshness = Freshness::Unasked;
         self.state.begins(&request.class);
-        if self.lost.writer || self.lost.reader {
+        if self.upstream.lost.writer || self.upstream.lost.reader {
             Box::pin(self.settle_losses_first(buf, *request)).await?;
         }
         if self.has_values_to_move(request.class.effects) {
@@ -74,8 +57,17 @@ impl<R: Runtime> Session<R> {
             if !has_connection && !Box::pin(self.connect_or_replace(role, buf, request, &mut tries)).await? {
                 continue;
             }
-            let is_ready = self.is_in_line(request)
-                && (request.statement == 0 || matches!(self.name_statement(buf, request), Ok(true)));
+            let is_ready = self.upstream.is_in_line(&self.state, request.class.effects)
+                && (request.statement == 0
+                    || matches!(
+                        self.upstream.name_statement(
+                            &mut self.state,
+                            buf,
+                            request,
+                            self.client.has_attributes()
+                        ),
+                        Ok(true)
+                    ));
             if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
                 continue;
             }
@@ -111,9 +103,9 @@ impl<R: Runtime> Session<R> {
         if role == Role::Reader && tries.not_reader.is_none() && self.keeps_behind(request) {
             tries.not_reader = Some(Why::NotFresh);
         }
-        if let (Role::Reader, Port::Split, Some(instead)) = (role, self.port, tries.not_reader) {
+        if let (Role::Reader, Port::Split, Some(instead)) = (role, self.client.port, tries.not_reader) {
             (role, why) = (Role::Writer, instead);
-            if matches!(self.freshness, Freshness::Position(_)) {
+            if matches!(self.reads.freshness, Freshness::Position(_)) {
                 Box::pin(self.comes_from_a_replica(buf, *request)).await?;
             }
         }
@@ -137,10 +129,10 @@ impl<R: Runtime> Session<R> {
     ) -> Result<bool, Ended> {
         match self.connect(role, buf, request).await {
             Ok(None) => return Ok(true),
-            Ok(Some(_)) if matches!(self.freshness, Freshness::Ahead(_)) => {
+            Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {
                 // Who may answer in its place, the primary's answer tells.
-                self.context.asking.note_activity();
-                self.freshness = Freshness::Unasked;
+                self.context.positions.note_activity();
+                self.reads.freshness = Freshness::Unasked;
             }
             Ok(Some(instead)) => tries.not_reader = Some(instead),
             Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
@@ -158,14 +150,16 @@ impl<R: Runtime> Session<R> {
     ) -> Result<bool, Ended> {
         match self.prepare_connection(buf, request).await {
             // Meanwhile its server may have been deposed, and have come back.
-            Ok(Brought::Ready) if self.handle.attached.get().is_some_and(|a| self.context.is_good(a)) => {
+            Ok(Brought::Ready)
+                if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>
+            {
                 return Ok(true);
             }
             Ok(Brought::Ready | Brought::Broken) => {}
             Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
         }
-        self.server_lost();
-        if role == Role::Reader && self.state_refused.take().is_some() {
+        self.upstream.server_lost();
+        if role == Role::Reader && self.upstream.state_refused.take().is_some() {
             // A replica that does not take the session's state; the primary did.
             tries.not_reader = Some(Why::Refused);
         }
@@ -174,14 +168,13 @@ impl<R: Runtime> Session<R> {
     }
 
     fn count_statement(&self, request: &Request, role: Role, why: Why) {
-        let port = self.port as usize;
+        let port = self.client.port as usize;
         cell_of(&self.context.metrics.statements, port).add(1);
-        if self.port == Port::Split {
+        if self.client.port == Port::Split {
             self.count_placed(&request.class, role, why);
         }
         if let Some(latency) = self.context.metrics.latency.get(port) {
-            latency
-                .observe_us(u64::try_from(self.handle.began.get().elapsed().as_micros()).unwrap_or(u64::MAX));
+            latency.observe_us(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
     }
 }

@@ -1,29 +1,16 @@
 //! Checks statement texts before they are sent: classifies them, refuses what a replica port does not allow,
 //! and handles KILL, which means sessions of this proxy.
 
-use super::acquire::StatementError;
-use super::aside::{Look, one_class};
-use super::pieces::Piece;
-use super::request::Request;
-use super::{Failure, Session};
-use crate::backend::Carried;
+use super::Session;
+use super::classification::Look;
+use crate::client::{Failure, Piece, Request, StatementError};
 use crate::net::{Buf, Claim, Runtime};
-use crate::sql::parts::asks_query_cost;
-use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
-use crate::sql::{self, Effects, MAX_READ, Readings, StatementClass};
+use crate::sql;
+use crate::sql::read_only::Verdict;
+use crate::sql::{Effects, MAX_READ, StatementClass};
 use crate::state::MOST_STATEMENTS;
-use crate::state::readings_under;
 use crate::terms::{Close, Port};
-use crate::terms::{StatementKind, Why};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
-
-/// The class of `SHOW STATUS LIKE 'last_query_cost'`. Like FOUND_ROWS(), the value is on the connection where
-/// the last statement ran.
-const QUERY_COST: StatementClass = StatementClass {
-    kind: StatementKind::Session,
-    effects: Effects::READS_FOUND_ROWS,
-    reason: Why::LooksBack,
-};
 
 /// Why a replica port refuses several statements in a text longer than [`MAX_READ`], which is not cut into
 /// statements: the statement …
@@ -33,7 +20,7 @@ impl<R: Runtime> Session<R> {
     /// Returns the reason to refuse a text before it is parsed, if there is one.
     fn unfit(&self, request: &Request, whole: bool) -> Option<Failure> {
         let prepares = request.command == Command::StmtPrepare;
-        match self.port {
+        match self.client.port {
             _ if whole && prepares && !self.may_keep(request.header.total()) => {
                 Some(Failure::TooManyStatements(MOST_STATEMENTS))
             }
@@ -52,32 +39,30 @@ impl<R: Runtime> Session<R> {
         self.state.statements.has_room(bytes) && self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
-    /// True if the memory budget allows a text that PREPARE keeps. `leaves` limits how many such texts a
-    /// session keeps.
-    pub(super) fn may_keep_text(&self, bytes: usize) -> bool {
-        self.context.buffers.memory.grant(Claim::Prepared, bytes)
-    }
-
     /// Handles COM_QUERY and COM_STMT_PREPARE.
     pub(super) async fn text(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         // The guard of a replica port needs the whole text, and so does COM_STMT_PREPARE: only a text that is
         // kept can be prepared on other connections.
-        let needed = self.port == Port::Replica || request.command == Command::StmtPrepare;
-        let whole = !needed || request.whole || Box::pin(self.complete(buf, request, MAX_PAYLOAD)).await?;
+        let needed = self.client.port == Port::Replica || request.command == Command::StmtPrepare;
+        let whole =
+            !needed || request.whole || Box::pin(self.client.complete(buf, request, MAX_PAYLOAD)).await?;
         if let Some(failure) = self.unfit(request, whole) {
             return Box::pin(self.decline(buf, *request, failure)).await;
         }
-        let attributes =
-            request.command == Command::Query && self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let attributes = request.command == Command::Query
+            && self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let text = match query_text(request.arguments(buf), attributes) {
             Ok(text) => text,
             // The query attributes are longer than a buffer: the text behind them is not read yet.
             Err(_) if !request.whole => &[],
             Err(_) => {
                 let failure = Failure::Malformed("query attributes");
-                return Err(
-                    Box::pin(self.refuse(request.answer_seq(), &failure, Close::ClientProtocol)).await
-                );
+                return Err(Box::pin(self.client.refuse(
+                    request.answer_seq(),
+                    &failure,
+                    Close::ClientProtocol,
+                ))
+                .await);
             }
         };
         // The text is the last part of the packet.
@@ -95,14 +80,14 @@ impl<R: Runtime> Session<R> {
             if request.command == Command::Query && short && sets_read_write(text, options) {
                 // Connection pools send this to every connection that they hand out. It changes nothing on a
                 // replica, and nothing here.
-                Box::pin(self.skip(buf, *request)).await?;
+                Box::pin(self.client.skip(buf, *request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
             return self.decline(buf, *request, Failure::ReadOnlyPort(reason.as_str())).await;
         }
         request.class = look.class;
-        if self.port == Port::Replica {
-            self.handle.piece.set(Piece { more: false, judged: self.context.topology.modes() });
+        if self.client.port == Port::Replica {
+            self.client.piece = Piece { more: false, judged: self.context.topology.modes() };
         }
         if !short {
             if look.several && self.takes_several(request) {
@@ -130,98 +115,6 @@ impl<R: Runtime> Session<R> {
             return Box::pin(self.one_at_a_time(buf, *request)).await;
         }
         self.forward(buf, request).await
-    }
-
-    /// Returns every way in which the known servers may read a text of the session.
-    #[inline]
-    pub(super) fn readings(&self) -> Readings {
-        self.state.readings(self.context.topology.modes())
-    }
-
-    /// Returns the verdict of the replica port's guard on a text, read in every way in which servers may read
-    /// it.
-    pub(super) fn judge(&self, text: &[u8]) -> Verdict {
-        self.judge_as(text, self.readings(), &self.state.carried)
-    }
-
-    /// Returns the guard's verdict on a text that was prepared under this state. The guard judged the text at
-    /// its prepare, so it judges again only if there is more than one way to read the text.
-    pub(super) fn judge_prepared(&self, text: &[u8], under: &Carried) -> Verdict {
-        let readings = readings_under(under, self.context.topology.modes());
-        match readings.of(text).nth(1) {
-            None => Verdict::Allowed,
-            Some(_) if self.reads_aside(text.len()) => Verdict::Refused(Reason::Unreadable),
-            Some(_) => self.judge_as(text, readings, under),
-        }
-    }
-
-    fn judge_as(&self, text: &[u8], readings: Readings, state: &Carried) -> Verdict {
-        let routines = self.context.routines.borrow();
-        let schema = state.schema.as_deref().unwrap_or_default();
-        check_calls(text, readings, &Calls { schema, routines: &**routines })
-    }
-
-    /// Judges a text again if a server that may read it differently appeared since the last judgement.
-    pub(super) fn judge_again(&self, buf: &Buf, request: &Request) -> Result<(), StatementError> {
-        let (piece, modes) = (self.handle.piece.get(), self.context.topology.modes());
-        let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
-        if !has_text || self.port != Port::Replica || piece.judged == modes {
-            return Ok(());
-        }
-        self.handle.piece.set(Piece { judged: modes, ..piece });
-        let text = match request.command {
-            Command::StmtPrepare => Some(request.arguments(buf)),
-            _ => self.text_of(buf, *request),
-        };
-        match text.map(|text| self.judge(text)) {
-            Some(Verdict::Allowed) => Ok(()),
-            Some(Verdict::Refused(reason)) => {
-                Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())))
-            }
-            None => Err(StatementError::Tell(Failure::TooLongToCheck(MAX_PAYLOAD))),
-        }
-    }
-
-    /// Returns the class of a text. If different ways to read the text give different classes, the text
-    /// counts as not understood.
-    pub(super) fn class_of_text(&self, text: &[u8]) -> StatementClass {
-        let schema = self.state.carried.schema.as_deref();
-        one_class(self.readings().of(text).map(|options| self.context.classify(text, options, schema)))
-    }
-
-    /// Refines the class of a text whose shape alone does not determine it.
-    pub(super) fn class_looked_into(&self, text: &[u8], class: StatementClass) -> StatementClass {
-        if class.effects.contains(Effects::EXECUTES) {
-            return self.executed(text, class);
-        }
-        let asks = class.reason == Why::OneServer && asks_query_cost(text, self.state.sql_options());
-        if asks { QUERY_COST } else { class }
-    }
-
-    /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name.
-    fn executed(&self, text: &[u8], class: StatementClass) -> StatementClass {
-        let options = self.state.sql_options();
-        let known = crate::sql::parts::executed(text, options).and_then(|name| {
-            self.state
-                .objects
-                .text_statements
-                .iter()
-                .find(|known| *known.name == *name)
-                .map(|known| &known.text)
-        });
-        match known {
-            Some(text) => {
-                let inner = self.context.classify(text, options, self.state.carried.schema.as_deref());
-                let own =
-                    (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
-                // A consistency hint on the EXECUTE overrides a hint in the prepared text.
-                let levels = Effects::HINT_LEVELS;
-                let weaker = if own.intersects(levels) { levels } else { Effects::empty() };
-                let effects = (inner.effects - weaker) | own;
-                StatementClass { effects, ..inner }
-            }
-            None => class,
-        }
     }
 
     async fn decline(&mut self, buf: &mut Buf, request: Request, failure: Failure) -> Result<(), Close> {

@@ -2,8 +2,7 @@
 
 use super::SessionState;
 use crate::sql::Effects;
-use crate::terms::Pin;
-use crate::terms::Role;
+use crate::terms::{Pin, Role};
 
 /// What the answer to a statement reported.
 #[derive(Debug, Clone, Copy, Default)]

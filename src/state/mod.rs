@@ -21,9 +21,7 @@ use crate::routing::SessionFacts;
 use crate::sql;
 use crate::sql::{Effects, StatementClass};
 use crate::telemetry::WorkerMetrics;
-use crate::terms::Pin;
-use crate::terms::Role;
-use crate::terms::Why;
+use crate::terms::{Pin, Role, Why};
 use crate::topology::{Flavor, GtidSet};
 use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
@@ -222,6 +220,15 @@ impl SessionState {
             self.trackers.read_only_lost = false;
         }
         self.forget_what_nobody_holds();
+    }
+
+    /// Forgets what the session had on a connection that is gone.
+    pub fn connection_gone(&mut self, role: Role) {
+        self.lost_connection(role);
+        self.statements.lost_connection(role);
+        if role == Role::Writer && self.insert.id.get() == InsertId::OnConnection {
+            self.insert.id.set(InsertId::Lost);
+        }
     }
 
     /// Returns the status flags of a transaction that is open on the session's other server: a read-only

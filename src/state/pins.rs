@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::telemetry::{WorkerMetrics, cell_of};
-use crate::terms::Pin;
-use crate::terms::{PerRole, Role};
+use crate::terms::{PerRole, Pin, Role};
 
 /// A set of pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
 use crate::sql::{Effects, StatementClass};
-use crate::terms::Role;
-use crate::terms::{StatementKind, Why};
+use crate::terms::{Role, StatementKind, Why};
 use crate::wire::{
     Command, Execute, MAX_PAYLOAD, PacketHeader, ProtocolError, Types, bulk_types, flag_types,
 };

@@ -4,14 +4,11 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::PinSet;
 use super::unreported_variables::Whose;
-use super::{Qualified, SessionState, TemporaryTables};
+use super::{PinSet, Qualified, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::{self, Effects, StatementClass};
-use crate::terms::Pin;
-use crate::terms::Role;
-use crate::terms::{StatementKind, Why};
+use crate::terms::{Pin, Role, StatementKind, Why};
 
 /// The most names of locks, or of temporary tables, that are kept for one session.
 pub(super) const MOST_NAMES: usize = 1_000;

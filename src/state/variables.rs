@@ -3,14 +3,11 @@
 
 use std::rc::Rc;
 
-use super::Heard;
-use super::PinSet;
-use super::SessionState;
 use super::unreported_variables::Whose;
+use super::{Heard, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
-use crate::terms::Pin;
-use crate::terms::Role;
+use crate::terms::{Pin, Role};
 use crate::topology::Flavor;
 
 /// The variable that turns on profiles of the session's statements (SHOW PROFILES), on one connection.

@@ -63,7 +63,8 @@ pub fn uses(sources: &[Source], folder: &str) -> Graph {
     prune(graph)
 }
 
-/// The same by calls: a file that calls a method of which only one file has a function needs that file.
+/// The same by calls: a file that calls a function or method that only one file of the folder has needs that file,
+/// whatever stands in front of the dot. `elsewhere` has the names that other folders define, too: they prove nothing.
 pub fn calls(sources: &[Source], folder: &str) -> Graph {
     let files: Vec<&Source> = sources.iter().filter(|s| s.top() == folder && !s.code.is_empty()).collect();
     let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -72,17 +73,32 @@ pub fn calls(sources: &[Source], folder: &str) -> Graph {
             owners.entry(name).or_default().insert(node.to_owned());
         }
     }
+    let outside = sources.iter().filter(|source| source.top() != folder);
+    let elsewhere: BTreeSet<String> = outside.flat_map(functions).map(|(name, _)| name).collect();
     let mut graph = Graph::new();
     for (source, node) in files.iter().filter_map(|source| Some((source, source.inner()?))) {
         let used = graph.entry(node.to_owned()).or_default();
         for (name, owner) in owners.iter().filter(|(_, owner)| owner.len() == 1) {
-            if source.code.contains(&format!("self.{name}(")) {
+            let own = source.code.contains(&format!("self.{name}("));
+            let any = has_call(&source.code, name);
+            if own || (any && !elsewhere.contains(name) && !OF_STD.contains(&name.as_str())) {
                 used.extend(owner.iter().cloned());
             }
         }
     }
     prune(graph)
 }
+
+/// True if the code has a call of a function or method of this name.
+fn has_call(code: &str, name: &str) -> bool {
+    code.match_indices(&format!("{name}(")).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_') && !code[..at].ends_with("fn ")
+    })
+}
+
+/// Names of methods of the standard library that files of a folder may define, too.
+const OF_STD: [&str; 8] = ["take", "get", "set", "replace", "insert", "remove", "clear", "next"];
 
 fn prune(mut graph: Graph) -> Graph {
     let nodes: BTreeSet<String> = graph.keys().cloned().collect();

@@ -1,8 +1,7 @@
 //! The pods as last seen, and the servers that they form. Pure apart from its state: the same changes give
 //! the same servers.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::objects::{Bare, Pod};

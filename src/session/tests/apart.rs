@@ -4,8 +4,7 @@
 
 use super::split::{READ, Story, WRITE, execute, loose, story};
 use super::*;
-use crate::terms::Port;
-use crate::terms::{Role, StatementKind, Why};
+use crate::terms::{Port, Role, StatementKind, Why};
 
 impl Story {
     /// On the replica, with this status and these session state changes.

@@ -3,9 +3,9 @@
 use super::commands::attached;
 use super::kill::tell;
 use super::*;
-use crate::session::{Drain, Signals};
 use crate::terms::Close;
 use crate::wire::Capabilities;
+use crate::worker::{Drain, Signals};
 
 const PING: u8 = 0x0e;
 

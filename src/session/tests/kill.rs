@@ -2,8 +2,8 @@
 
 use super::commands::attached;
 use super::*;
-use crate::session::Signals;
 use crate::terms::Close;
+use crate::worker::Signals;
 
 #[test]
 fn kill_by_the_proxys_id_ends_an_idle_session() {

@@ -354,7 +354,7 @@ fn a_client_that_leaves_in_the_middle_of_its_statement_takes_the_connection_with
         db.expect_query("select sleep(100)").await;
         drop(client);
         tokio::task::yield_now().await;
-        world.context.handles().iter().for_each(|h| h.signal.raise(crate::session::Signals::LOOK));
+        world.context.handles().iter().for_each(|h| h.signal.raise(crate::worker::Signals::LOOK));
         db.peer.expect_end().await;
         world.expect_nothing_left(0).await;
     });

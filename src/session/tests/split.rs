@@ -5,8 +5,7 @@ use std::num::NonZeroUsize;
 use super::server::SET;
 use super::*;
 use crate::config::Level;
-use crate::terms::{Pin, Port};
-use crate::terms::{Role, StatementKind, Why};
+use crate::terms::{Pin, Port, Role, StatementKind, Why};
 
 pub const READ: &str = "select a from t";
 pub const WRITE: &str = "insert into t values (1)";

@@ -14,7 +14,7 @@ use crate::backend::{Ceilings, Pool};
 use crate::config::{Level, Live, Monitor, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
-use crate::session::{Context, Entrance, KillRequest, Outside, Session, kill_here};
+use crate::session::{Context, Session, kill_here};
 use crate::telemetry::WorkerMetrics;
 use crate::terms::{Close, Disruption};
 use crate::topology::{
@@ -22,6 +22,7 @@ use crate::topology::{
     ServerId, Snapshot, reduce,
 };
 use crate::wire::Capabilities;
+use crate::worker::{Entrance, KillRequest, Outside};
 
 /// What sessions asked of the rest of the process.
 #[derive(Default)]
@@ -317,7 +318,7 @@ impl World {
         let (ours, theirs) = pair(self.settings.chunk);
         let entrance =
             Entrance { port: login.port, listener: login.port.as_str().into(), native_password: true };
-        let pass = std::sync::Arc::new(crate::session::Admission::default());
+        let pass = std::sync::Arc::new(crate::worker::admission::Admission::default());
         let pass = pass.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
         let mut session = Session::new(self.context.clone(), theirs, entrance, pass);
         tokio::task::spawn_local(async move { session.run().await });

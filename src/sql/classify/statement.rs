@@ -5,8 +5,7 @@ use super::found::Found;
 use super::routines::lookup;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
-use super::{Effects, Env, Kind, RoutineFacts, StatementKind, Why};
-use super::{ddl, session, show, transaction};
+use super::{Effects, Env, Kind, RoutineFacts, StatementKind, Why, ddl, session, show, transaction};
 
 /// Classifies a statement whose versioned comments were already resolved.
 pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {

@@ -5,10 +5,10 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use super::request::{PacketRun, Request};
-use super::{Context, Failure, Handle, Session, Signals};
+use super::Upstream;
+use crate::client::Request;
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
-use crate::terms::Close;
+use crate::worker::{Handle, Resources, Signals};
 
 /// A session that sends a long command yields to other sessions after this many pieces, which is 1 MiB.
 const PIECES_OF_A_TURN: usize = 4;
@@ -31,11 +31,11 @@ fn send_now<S: Stream>(stream: &mut S, out: &Buf) -> Sent {
 /// Runs `write` until the session must end or its server is lost. Ignores the loss of the session's other
 /// connection, which is handled when that connection is needed; `read_server` does the same.
 async fn or_ended<R: Runtime, F: Future>(
-    context: &Context<R>,
+    resources: &Resources<R>,
     handle: &Handle,
     write: F,
 ) -> Result<F::Output, ()> {
-    let attached = handle.attached.get();
+    let attached = handle.servers.attached.get();
     let mut write = pin!(write);
     poll_fn(|cx| {
         if let Poll::Ready(written) = write.as_mut().poll(cx) {
@@ -43,7 +43,7 @@ async fn or_ended<R: Runtime, F: Future>(
         }
         while let Poll::Ready(raised) = handle.signal.poll(Signals::KILLED | Signals::END | Signals::LOST, cx)
         {
-            if raised != Signals::LOST || !attached.is_some_and(|a| context.is_alive(a)) {
+            if raised != Signals::LOST || !attached.is_some_and(|a| resources.is_alive(a)) {
                 return Poll::Ready(Err(()));
             }
             handle.signal.lower(Signals::LOST);
@@ -57,7 +57,7 @@ async fn or_ended<R: Runtime, F: Future>(
 /// connection broke. Returns true if any byte was taken. Leaves `out` unchanged, because the request may be
 /// needed again. Writes a copy, because a write that is given up keeps its buffer.
 async fn send_rest<R: Runtime>(
-    context: &Context<R>,
+    resources: &Resources<R>,
     handle: &Handle,
     stream: &mut R::Stream,
     out: &Buf,
@@ -66,7 +66,7 @@ async fn send_rest<R: Runtime>(
     let mut rest = Buf::with_room(out.len());
     rest.extend_from_slice(out.filled().get(taken..).unwrap_or_default());
     let all = rest.len();
-    let more = match or_ended(context, handle, stream.write_all(rest)).await {
+    let more = match or_ended(resources, handle, stream.write_all(rest)).await {
         Ok((Ok(()), _)) => true,
         Ok((Err(_), rest)) => rest.len() < all,
         Err(_) => true,
@@ -74,35 +74,35 @@ async fn send_rest<R: Runtime>(
     more || taken > 0
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Upstream<R> {
     /// Sends a request that is whole in the buffer, and keeps it there. Returns true if something was sent.
-    pub(super) async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
-        let Some(connection) = &mut self.backend else { return false };
+    pub async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
         connection.begins();
         let total = request.header.total();
         if total > LARGE_BUFFER {
             return Box::pin(self.send_in_pieces(buf.filled().get(..total).unwrap_or_default())).await;
         }
         let alone = self.prelude.is_empty() && buf.len() == total;
-        let mut out = if alone { std::mem::take(buf) } else { self.context.buffers.small() };
+        let mut out = if alone { std::mem::take(buf) } else { self.resources.buffers.small() };
         if !alone {
             out.extend_from_slice(&self.prelude);
             out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
             if !self.prelude.is_empty() {
-                self.context.metrics.replays.add(u64::from(!connection.only_marks()));
+                self.resources.metrics.replays.add(u64::from(!connection.only_marks()));
                 self.prelude.clear();
             }
         }
         let sent = match send_now(&mut connection.stream, &out) {
             Sent::All => true,
             Sent::Some(taken) => {
-                Box::pin(send_rest(&self.context, &self.handle, &mut connection.stream, &out, taken)).await
+                Box::pin(send_rest(&self.resources, &self.handle, &mut connection.stream, &out, taken)).await
             }
         };
         if alone {
             *buf = out;
         } else {
-            self.context.buffers.give(out);
+            self.resources.buffers.give(out);
         }
         sent
     }
@@ -111,17 +111,17 @@ impl<R: Runtime> Session<R> {
     /// Returns true if something was sent.
     async fn send_in_pieces(&mut self, request: &[u8]) -> bool {
         let mut any = false;
-        let mut piece = self.context.buffers.large();
-        if let Some(connection) = self.backend.as_ref().filter(|_| !self.prelude.is_empty()) {
-            self.context.metrics.replays.add(u64::from(!connection.only_marks()));
+        let mut piece = self.resources.buffers.large();
+        if let Some(connection) = self.connection.as_ref().filter(|_| !self.prelude.is_empty()) {
+            self.resources.metrics.replays.add(u64::from(!connection.only_marks()));
             piece.extend_from_slice(&std::mem::take(&mut self.prelude));
         }
         for (number, part) in request.chunks(LARGE_BUFFER).enumerate() {
             piece.extend_from_slice(part);
             let all = piece.len();
-            let Some(connection) = &mut self.backend else { return any };
+            let Some(connection) = &mut self.connection else { return any };
             let writing = connection.stream.write_all(piece);
-            match or_ended(&self.context, &self.handle, writing).await {
+            match or_ended(&self.resources, &self.handle, writing).await {
                 Ok((Ok(()), back)) => piece = back,
                 Ok((Err(_), rest)) => return any || rest.len() < all,
                 Err(()) => return true,
@@ -129,79 +129,22 @@ impl<R: Runtime> Session<R> {
             any = true;
             piece.clear();
             if number % PIECES_OF_A_TURN == PIECES_OF_A_TURN - 1 {
-                self.context.runtime.give_way().await;
+                self.resources.runtime.give_way().await;
             }
         }
-        self.context.buffers.give(piece);
+        self.resources.buffers.give(piece);
         any
-    }
-
-    /// Streams a request that is larger than the buffer. Reads the client's request to its end even if the
-    /// server is lost on the way, because the client reads an answer only then. Returns the answer's sequence
-    /// id, and true if something was sent.
-    pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<(u8, bool), Close> {
-        let mut run = PacketRun::command(0);
-        let (mut broken, mut any) = (false, false);
-        if let Some(connection) = &mut self.backend {
-            connection.begins();
-        }
-        let mut head = self.context.buffers.large();
-        if !self.prelude.is_empty() {
-            self.context.metrics.replays.add(1);
-            head.extend_from_slice(&std::mem::take(&mut self.prelude));
-        }
-        let mut ahead = head.len();
-        head.extend_from_slice(buf.filled());
-        buf.clear();
-        loop {
-            let Some(used) = head.filled_mut().get_mut(ahead..).and_then(|input| run.feed(input)) else {
-                self.server_lost();
-                return Err(self.refuse(run.seq, &Failure::OutOfOrder, Close::ClientProtocol).await);
-            };
-            let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
-            head.truncate(ahead + used);
-            // A server that is no longer the primary must not get the rest, and never answers without it:
-            // give it up.
-            if ahead == 0 && !self.keeps_its_role() {
-                self.server_lost();
-                broken = true;
-            }
-            if !broken {
-                any = true;
-                (broken, head) = self.write_server(head).await;
-            }
-            head.clear();
-            head.extend_from_slice(&tail);
-            ahead = 0;
-            if run.has_ended() {
-                buf.extend_from_slice(head.filled());
-                self.context.buffers.give(head);
-                if broken {
-                    // The server may still report why it broke off (1153, a packet too large): let the next
-                    // step read that. If the server was given up, there is no connection to read from.
-                    self.handle.signal.lower(Signals::LOST);
-                }
-                return Ok((run.seq, any));
-            }
-            match self.fill(&mut head, run.seq).await {
-                Ok(n) if n > 0 => {}
-                ended => {
-                    self.server_lost();
-                    return Err(ended.err().unwrap_or(Close::ClientLost));
-                }
-            }
-        }
     }
 
     /// Writes to the server, unless the server is lost or the session must end. Returns true if the write
     /// failed.
-    pub(super) async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
-        let Some(connection) = &mut self.backend else { return (true, out) };
-        match or_ended(&self.context, &self.handle, connection.stream.write_all(out)).await {
+    pub async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
+        let Some(connection) = &mut self.connection else { return (true, out) };
+        match or_ended(&self.resources, &self.handle, connection.stream.write_all(out)).await {
             Ok((result, out)) => (result.is_err(), out),
             Err(()) => {
                 self.server_lost();
-                (true, self.context.buffers.large())
+                (true, self.resources.buffers.large())
             }
         }
     }

@@ -3,9 +3,6 @@
 //! Reads that arrive meanwhile share the next question, since the answer to the one under way may be older
 //! than these reads.
 
-mod batch;
-mod known;
-
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,16 +11,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use batch::{Answer, Batch};
-use known::{Known, without_threads};
-
-use super::Context;
-use super::acquire::first_of;
+use super::batch::{Answer, Batch};
+use super::known::{Known, without_threads};
 use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
-use crate::net::{Buf, Runtime, Stream};
+use crate::net::{Buf, Runtime, Stream, first_of};
 use crate::telemetry::cell_of;
 use crate::terms::Question;
 use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot};
+use crate::worker::Resources;
 
 /// The collation in the handshake of connections for questions: utf8mb4_general_ci.
 const COLLATION: u16 = 45;
@@ -52,19 +47,19 @@ struct Asker<S> {
 }
 
 /// See the module.
-pub struct Asking<S: Stream> {
-    lines: RefCell<Vec<Rc<Line<S>>>>,
+pub struct Positions<R: Runtime> {
+    resources: Rc<Resources<R>>,
+    lines: RefCell<Vec<Rc<Line<R::Stream>>>>,
     known: RefCell<Known>,
 }
 
-impl<S: Stream> Default for Asking<S> {
-    fn default() -> Self {
-        Asking { lines: RefCell::default(), known: RefCell::default() }
+impl<R: Runtime> Positions<R> {
+    /// Returns the positions for a worker, of which nothing is known yet.
+    pub fn new(resources: Rc<Resources<R>>) -> Self {
+        Positions { resources, lines: RefCell::default(), known: RefCell::default() }
     }
-}
 
-impl<S: Stream> Asking<S> {
-    fn line(&self, server: ServerId, question: Question) -> Rc<Line<S>> {
+    fn line(&self, server: ServerId, question: Question) -> Rc<Line<R::Stream>> {
         let mut lines = self.lines.borrow_mut();
         if let Some(line) = lines.iter().find(|l| l.server == server && l.question == question) {
             return line.clone();
@@ -83,7 +78,7 @@ impl<S: Stream> Asking<S> {
 
     /// Takes an idle connection to this server from other kinds of questions. A new primary, for one, has
     /// such a connection from when it was asked as a replica.
-    fn idle_asker(&self, server: ServerId) -> Option<Asker<S>> {
+    fn idle_asker(&self, server: ServerId) -> Option<Asker<R::Stream>> {
         let lines = self.lines.borrow();
         let mut idle = lines.iter().filter(|line| line.server == server && !line.running.get());
         idle.find_map(|line| line.asker.take())
@@ -118,7 +113,7 @@ impl<S: Stream> Asking<S> {
 
     /// Removes and returns the connections that were not used for `idle`, or whose server is gone. `now` is
     /// the worker's tick, in seconds.
-    pub fn trim(&self, now: u32, idle: Duration, snapshot: &Snapshot) -> Vec<Connection<S>> {
+    pub fn trim(&self, now: u32, idle: Duration, snapshot: &Snapshot) -> Vec<Connection<R::Stream>> {
         let limit = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
         let mut closed = Vec::new();
         self.lines.borrow_mut().retain(|line| {
@@ -134,18 +129,16 @@ impl<S: Stream> Asking<S> {
         });
         closed
     }
-}
 
-impl<R: Runtime> Context<R> {
     /// Asks how far the primary is. Every write that was acknowledged before the call is in the answer's
     /// position.
-    pub(super) async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
+    pub async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
         self.ask(primary, Question::Position, None).await
     }
 
     /// Asks the same for a read that goes to a replica before the answer arrives, assuming that the primary
     /// is at this position. None: other reads that share the question assume another position.
-    pub(super) fn primary_position_expecting(
+    pub fn primary_position_expecting(
         self: &Rc<Self>,
         primary: ServerId,
         position: &Rc<GtidSet>,
@@ -155,8 +148,8 @@ impl<R: Runtime> Context<R> {
     }
 
     /// Returns true if a replica has this position, or reaches it within `consistency.max_wait`.
-    pub(super) async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
-        let limit = self.live.borrow().consistency.max_wait;
+    pub async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
+        let limit = self.resources.live.borrow().consistency.max_wait;
         self.reaches_within(limit, replica, position).await
     }
 
@@ -167,10 +160,10 @@ impl<R: Runtime> Context<R> {
         position: &Rc<GtidSet>,
     ) -> bool {
         let asked = self.ask(replica, Question::Wait, Some(position));
-        let reached = matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached));
+        let reached = matches!(self.resources.runtime.timeout(limit, asked).await, Some(Answer::Reached));
         if !reached {
-            let roles = self.topology.versions().roles;
-            self.asking.known.borrow_mut().failed(replica, position, roles);
+            let roles = self.resources.topology.versions().roles;
+            self.known.borrow_mut().failed(replica, position, roles);
         }
         reached
     }
@@ -178,15 +171,10 @@ impl<R: Runtime> Context<R> {
     /// Waits, before a read on the primary, until the primary shows what it is still committing and a replica
     /// may already have shown. Waits for `consistency.max_wait` at most, and no longer than until it is known
     /// that no other server has any of it. `position` contains `pending`.
-    pub(super) async fn shows(
-        self: &Rc<Self>,
-        primary: ServerId,
-        position: &Rc<GtidSet>,
-        pending: &Rc<GtidSet>,
-    ) {
+    pub async fn shows(self: &Rc<Self>, primary: ServerId, position: &Rc<GtidSet>, pending: &Rc<GtidSet>) {
         let began = Instant::now();
         if !self.nobody_has(primary, pending).await {
-            let limit = self.live.borrow().consistency.max_wait.saturating_sub(began.elapsed());
+            let limit = self.resources.live.borrow().consistency.max_wait.saturating_sub(began.elapsed());
             self.reaches_within(limit, primary, position).await;
         }
     }
@@ -194,7 +182,7 @@ impl<R: Runtime> Context<R> {
     /// Returns true if no server but the primary has any of these transactions: then nobody can have seen
     /// them. Servers that the proxy does not know do not count. If a server is down, returns false.
     async fn nobody_has(self: &Rc<Self>, primary: ServerId, pending: &Rc<GtidSet>) -> bool {
-        let snapshot = self.topology.get();
+        let snapshot = self.resources.topology.get();
         let others = || snapshot.servers.iter().filter(|server| server.id != primary);
         if others().any(|server| server.health != Health::Up) {
             return false;
@@ -209,23 +197,23 @@ impl<R: Runtime> Context<R> {
             }
             true
         };
-        let limit = self.live.borrow().consistency.max_wait / 2;
-        self.runtime.timeout(limit, all).await == Some(true)
+        let limit = self.resources.live.borrow().consistency.max_wait / 2;
+        self.resources.runtime.timeout(limit, all).await == Some(true)
     }
 
     /// Returns true if a Galera node has applied, in time, all that the cluster agreed on before the call.
-    pub(super) async fn is_in_step(self: &Rc<Self>, node: ServerId) -> bool {
-        let limit = self.live.borrow().consistency.max_wait;
+    pub async fn is_in_step(self: &Rc<Self>, node: ServerId) -> bool {
+        let limit = self.resources.live.borrow().consistency.max_wait;
         let asked = self.ask(node, Question::Step, None);
-        matches!(self.runtime.timeout(limit, asked).await, Some(Answer::Reached))
+        matches!(self.resources.runtime.timeout(limit, asked).await, Some(Answer::Reached))
     }
 
     /// Closes the connections for questions that were not used for `idle`. Called every second.
-    pub fn close_idle_questions(&self, idle: Duration) {
-        for connection in self.asking.trim(self.tick.get(), idle, &self.topology.get()) {
-            let limit = self.live.borrow().timeouts.connect;
-            let runtime = self.runtime.clone();
-            self.runtime.spawn(async move {
+    pub fn close_idle(&self, idle: Duration) {
+        for connection in self.trim(self.resources.tick.get(), idle, &self.resources.topology.get()) {
+            let limit = self.resources.live.borrow().timeouts.connect;
+            let runtime = self.resources.runtime.clone();
+            self.resources.runtime.spawn(async move {
                 let _ = runtime.timeout(limit, connection.quit()).await;
             });
         }
@@ -248,40 +236,41 @@ impl<R: Runtime> Context<R> {
         question: Question,
         position: Option<&Rc<GtidSet>>,
     ) -> Rc<Batch> {
-        let line = self.asking.line(server, question);
+        let line = self.line(server, question);
         let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
         batch.join(position);
         if !line.running.replace(true) {
             // The task runs after all tasks that are ready now, so that these share the question.
-            self.runtime.spawn(answer_all(self.clone(), line));
+            self.resources.runtime.spawn(answer_all(self.clone(), line));
         }
         batch
     }
 
     fn count_question(&self, question: Question, reads: u64) {
-        cell_of(&self.metrics.questions, question as usize).add(1);
-        cell_of(&self.metrics.asked, question as usize).add(reads);
+        cell_of(&self.resources.metrics.questions, question as usize).add(1);
+        cell_of(&self.resources.metrics.asked, question as usize).add(reads);
     }
 }
 
 /// Asks for one batch after the other, until no read waits.
-async fn answer_all<R: Runtime>(context: Rc<Context<R>>, line: Rc<Line<R::Stream>>) {
+async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::Stream>>) {
     loop {
         let Some(batch) = line.next.take() else { break };
         if Rc::strong_count(&batch) == 1 {
             // All reads of the batch have given up.
             continue;
         }
-        line.used.set(context.tick.get());
-        context.count_question(line.question, batch.joined());
-        let answer = answer(&context, &line, &batch).await;
+        line.used.set(positions.resources.tick.get());
+        positions.count_question(line.question, batch.joined());
+        let answer = answer(&positions, &line, &batch).await;
         batch.tell(answer);
     }
     line.running.set(false);
 }
 
-async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, batch: &Batch) -> Answer {
-    let snapshot = context.topology.get();
+async fn answer<R: Runtime>(positions: &Positions<R>, line: &Line<R::Stream>, batch: &Batch) -> Answer {
+    let resources = &*positions.resources;
+    let snapshot = resources.topology.get();
     let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
     let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
     let mut asked = Err(Failed::Lost);
@@ -290,10 +279,10 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     for fresh in [false, true] {
         let is_short = matches!(line.question, Question::Position | Question::Seen);
         if !fresh && is_short && line.asker.borrow().is_none() {
-            line.asker.replace(context.asking.idle_asker(line.server));
+            line.asker.replace(positions.idle_asker(line.server));
         }
         if fresh || line.asker.borrow().is_none() {
-            let Some(connection) = open(context, server, &snapshot).await else { return Answer::Unknown };
+            let Some(connection) = open(resources, server, &snapshot).await else { return Answer::Unknown };
             line.asker.replace(Some(Asker {
                 connection,
                 question: Vec::new(),
@@ -303,11 +292,11 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
         }
         let Some(mut asker) = line.asker.take() else { return Answer::Unknown };
         let waited = asker.kind.is_some();
-        asker.prepare(line.question, server, batch, context.live.borrow().consistency.max_wait);
-        asked = ask_server(context, &mut asker, &snapshot, line).await;
+        asker.prepare(line.question, server, batch, resources.live.borrow().consistency.max_wait);
+        asked = ask_server(resources, &mut asker, &snapshot, line).await;
         if let Ok(row) = &asked {
             let values = Values::of(asker.buf.filled().get(row.clone()).unwrap_or_default());
-            let answer = understood(context, line, flavor, values, batch, &snapshot);
+            let answer = understood(positions, line, flavor, values, batch, &snapshot);
             line.asker.replace(Some(asker));
             return answer;
         }
@@ -321,7 +310,7 @@ async fn answer<R: Runtime>(context: &Rc<Context<R>>, line: &Line<R::Stream>, ba
     if let Err(Failed::Refused(error)) = asked {
         tracing::warn!(server = %server.name, error, "a server does not tell its position");
     }
-    context.outside.kick(line.server);
+    resources.outside.kick(line.server);
     Answer::Unknown
 }
 
@@ -345,19 +334,19 @@ enum Failed {
 }
 
 async fn ask_server<R: Runtime>(
-    context: &Rc<Context<R>>,
+    resources: &Resources<R>,
     asker: &mut Asker<R::Stream>,
     snapshot: &Snapshot,
     line: &Line<R::Stream>,
 ) -> Result<Range<usize>, Failed> {
     let limit = {
-        let live = context.live.borrow();
+        let live = resources.live.borrow();
         live.timeouts.connect + live.consistency.max_wait
     };
     let asked = asker.connection.row(&asker.question, &mut asker.buf);
-    let asked = context.runtime.timeout(limit, asked);
+    let asked = resources.runtime.timeout(limit, asked);
     let asked = if line.question == Question::Position {
-        first_of(asked, until_deposed(context, line.server, snapshot.generation)).await
+        first_of(asked, until_deposed(resources, line.server, snapshot.generation)).await
     } else {
         Some(asked.await)
     };
@@ -370,31 +359,32 @@ async fn ask_server<R: Runtime>(
 }
 
 /// Waits until the server is no longer the primary of this generation.
-async fn until_deposed<R: Runtime>(context: &Context<R>, server: ServerId, generation: u64) {
-    while context.topology.writer() == Some(server) && context.topology.generation() == generation {
-        context.topology.changed_from(context.topology.version()).await;
+async fn until_deposed<R: Runtime>(resources: &Resources<R>, server: ServerId, generation: u64) {
+    while resources.topology.writer() == Some(server) && resources.topology.generation() == generation {
+        resources.topology.changed_from(resources.topology.version()).await;
     }
 }
 
-pub(super) async fn open<R: Runtime>(
-    context: &Context<R>,
+/// Opens a connection for questions. None: the server cannot be asked now.
+pub async fn open<R: Runtime>(
+    resources: &Resources<R>,
     server: &Server,
     snapshot: &Snapshot,
 ) -> Option<Connection<R::Stream>> {
     let target = Target::new(server, snapshot.generation).ok()?;
     let (login, limit) = {
-        let live = context.live.borrow();
+        let live = resources.live.borrow();
         let monitor = &live.monitor;
         let login = Login { user: monitor.user.clone(), password: monitor.password.clone(), generation: 0 };
         (login, live.timeouts.connect)
     };
-    let connecting = connect(&context.runtime, &target, &login, own_class(), COLLATION);
-    let failed = match context.runtime.timeout(limit, connecting).await {
+    let connecting = connect(&resources.runtime, &target, &login, own_class(), COLLATION);
+    let failed = match resources.runtime.timeout(limit, connecting).await {
         Some(Ok((connection, _))) => return Some(connection),
         Some(Err(error)) => error.to_string(),
         None => format!("no answer within {limit:?}"),
     };
-    context.outside.kick(server.id);
+    resources.outside.kick(server.id);
     tracing::debug!(server = %server.name, error = failed, "a server cannot be asked for its position");
     None
 }
@@ -437,13 +427,14 @@ fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> S
 }
 
 fn understood<R: Runtime>(
-    context: &Context<R>,
+    positions: &Positions<R>,
     line: &Line<R::Stream>,
     flavor: Flavor,
     mut values: Values<'_>,
     batch: &Batch,
     asked_at: &Snapshot,
 ) -> Answer {
+    let resources = &*positions.resources;
     let mut value = || values.next().flatten();
     match line.question {
         Question::Wait | Question::Step => {
@@ -452,21 +443,21 @@ fn understood<R: Runtime>(
                 return Answer::Unknown;
             }
             if line.question == Question::Wait {
-                context.asking.known.borrow_mut().reached(line.server, batch.target(), asked_at);
+                positions.known.borrow_mut().reached(line.server, batch.target(), asked_at);
             }
             Answer::Reached
         }
         Question::Position => {
-            let is_primary = context.topology.writer() == Some(line.server)
-                && context.topology.generation() == asked_at.generation;
+            let is_primary = resources.topology.writer() == Some(line.server)
+                && resources.topology.generation() == asked_at.generation;
             let (owned, position) = (value().unwrap_or_default(), value());
             let writes = value().is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
             if !is_primary || !writes {
                 // A new primary may have acknowledged writes that this server lacks.
-                context.outside.kick(line.server);
+                resources.outside.kick(line.server);
                 return Answer::Unknown;
             }
-            let mut known = context.asking.known.borrow_mut();
+            let mut known = positions.known.borrow_mut();
             let position = position.and_then(|text| known.position(flavor, text, owned));
             position.map_or(Answer::Untold, |(position, pending)| Answer::Position { position, pending })
         }
@@ -483,11 +474,11 @@ fn understood<R: Runtime>(
 }
 
 /// True if the server is in a Galera cluster, which has its own means for reads that see everything.
-pub(super) fn is_galera(server: &Server) -> bool {
+pub fn is_galera(server: &Server) -> bool {
     server.member.is_some_and(|member| member.group == Group::Galera)
 }
 
 /// True if the primary reports its position at all.
-pub(super) fn tells_positions(server: &Arc<Server>) -> bool {
+pub fn tells_positions(server: &Arc<Server>) -> bool {
     server.facts.as_ref().is_some_and(|f| f.gtid_on)
 }

@@ -4,18 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::admission::Pass;
-use super::budget::Budget;
 use super::level::Levels;
-use super::pieces::Piece;
 use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::Level;
 use crate::net::{Peer, Signal};
-use crate::terms::Port;
-use crate::terms::{PerRole, Role};
+use crate::terms::{PerRole, Port, Role};
 use crate::topology::ServerId;
 
 /// Bits of a session's signal.
@@ -80,6 +75,38 @@ pub enum Deed {
     Others,
 }
 
+/// The server connections that a session has, and what is being done to them from outside the session.
+#[derive(Debug, Default)]
+pub struct Servers {
+    /// The server connection of the command under way.
+    pub attached: Cell<Option<Attached>>,
+    /// Server connections that the session keeps between statements: to the primary, and to a replica.
+    kept: PerRole<Cell<Option<Attached>>>,
+    /// What the statement under way does to the primary's data; `Reads` until it is sent.
+    pub deed: Cell<Deed>,
+    /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
+    /// lost the primary's role.
+    pub demoted: Cell<Option<Attached>>,
+    /// True if a KILL for the command under way is on its way to the server. It may arrive after the command,
+    /// and must not hit another session's command.
+    pub killing: Cell<bool>,
+    /// The connection for which a KILL got no answer in time. The KILL may still arrive, so no other session
+    /// may get this connection.
+    pub doubted: Cell<Option<Attached>>,
+}
+
+impl Servers {
+    /// Returns the connection that the session keeps for this role.
+    pub fn kept(&self, role: Role) -> &Cell<Option<Attached>> {
+        self.kept.of(role)
+    }
+
+    /// Returns all server connections that the session has now.
+    pub fn bound(&self) -> impl Iterator<Item = Attached> {
+        [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Handle {
@@ -90,59 +117,29 @@ pub struct Handle {
     /// The client's address.
     pub peer: Peer,
     /// The client's admission.
-    pub(super) pass: RefCell<Pass>,
+    pub pass: RefCell<Pass>,
     /// The consistency levels that the session chose itself.
-    pub(super) levels: Cell<Levels>,
+    pub levels: Cell<Levels>,
     /// The level of the session's reads. Follows from `levels`, the user, the listener and the current
     /// settings.
-    pub(super) level: Cell<Level>,
+    pub level: Cell<Level>,
     /// Wakes the session.
     pub signal: Signal,
-    /// The server connection of the command under way.
-    pub attached: Cell<Option<Attached>>,
-    /// Server connections that the session keeps between statements: to the primary, and to a replica.
-    kept: PerRole<Cell<Option<Attached>>>,
+    /// The session's server connections.
+    pub servers: Servers,
     /// The account, once the client is logged in.
     pub login: RefCell<Option<Rc<Login>>>,
-    /// Where the statement under way stands in a text of several statements.
-    pub(super) piece: Cell<Piece>,
     /// True if a command is under way.
     pub busy: Cell<bool>,
-    /// The server that was lost with the statement under way, if one was.
-    pub(super) lost_on: Cell<Option<ServerId>>,
-    /// When the statement under way arrived.
-    pub(super) began: Cell<Instant>,
-    /// How long the command under way has waited for servers.
-    pub(super) budget: Budget,
-    /// What the statement under way does to the primary's data; `Reads` until it is sent.
-    pub(super) deed: Cell<Deed>,
-    /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
-    /// lost the primary's role.
-    pub(super) demoted: Cell<Option<Attached>>,
-    /// True if a KILL for the command under way is on its way to the server. It may arrive after the command,
-    /// and must not hit another session's command.
-    pub killing: Cell<bool>,
-    /// The connection for which a KILL got no answer in time. The KILL may still arrive, so no other session
-    /// may get this connection.
-    pub doubted: Cell<Option<Attached>>,
     /// The worker's tick at the session's last activity, in seconds.
     pub active: Cell<u32>,
     /// What the command under way waits for the client to do, if it waits.
-    pub(super) stall: Cell<Option<Stall>>,
+    pub stall: Cell<Option<Stall>>,
 }
 
 impl Handle {
-    /// Returns the connection that the session keeps for this role.
-    pub(super) fn kept(&self, role: Role) -> &Cell<Option<Attached>> {
-        self.kept.of(role)
-    }
-
-    /// Returns all server connections that the session has now.
-    pub(super) fn bound(&self) -> impl Iterator<Item = Attached> {
-        [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
-    }
-
-    pub(super) fn new(id: u32, now: u32, entrance: Entrance, pass: Pass) -> Self {
+    /// Creates the handle of a session that begins.
+    pub fn new(id: u32, now: u32, entrance: Entrance, pass: Pass) -> Self {
         Handle {
             id,
             entrance,
@@ -151,20 +148,36 @@ impl Handle {
             levels: Cell::default(),
             level: Cell::new(Level::Strong),
             signal: Signal::default(),
-            attached: Cell::new(None),
-            kept: Default::default(),
+            servers: Servers::default(),
             login: RefCell::new(None),
-            piece: Cell::default(),
             busy: Cell::new(true),
-            lost_on: Cell::new(None),
-            began: Cell::new(Instant::now()),
-            budget: Budget::default(),
-            deed: Cell::default(),
-            demoted: Cell::new(None),
-            killing: Cell::new(false),
-            doubted: Cell::new(None),
             active: Cell::new(now),
             stall: Cell::new(None),
+        }
+    }
+}
+
+/// A KILL that is on its way. If dropped without an answer, it leaves its connection in doubt.
+pub struct KillUnderWay<'a>(&'a Handle, Option<Attached>);
+
+impl<'a> KillUnderWay<'a> {
+    /// Notes that a KILL for what runs on this connection is sent.
+    pub fn begin(handle: &'a Handle, of: Attached) -> Self {
+        handle.servers.killing.set(true);
+        KillUnderWay(handle, Some(of))
+    }
+
+    /// Notes that the server answered the KILL.
+    pub fn answered(mut self) {
+        self.1 = None;
+    }
+}
+
+impl Drop for KillUnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.servers.killing.set(false);
+        if self.1.is_some() {
+            self.0.servers.doubted.set(self.1);
         }
     }
 }

@@ -3,19 +3,21 @@
 
 use std::task::Poll;
 
-use super::acquire::StatementError;
-use super::refusals::{is_ending, is_farewell};
-use super::{Failure, Session, Signals};
+use super::Upstream;
 use crate::backend::{Settled, SwallowError};
-use crate::net::{Buf, Runtime, Stream};
+use crate::client::refusals::{is_ending, is_farewell};
+use crate::client::{Client, Failure, StatementError};
+use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
 use crate::terms::Close;
+use crate::worker::Signals;
 
 /// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
 /// columns has nine.
 const FRONT: usize = 32;
 
 /// What comes of reading from a server.
-pub(super) enum ServerRead {
+pub enum ServerRead {
+    /// Bytes of an answer.
     Bytes(Buf),
     /// The connection ended.
     Broken,
@@ -24,7 +26,7 @@ pub(super) enum ServerRead {
 }
 
 /// What the pump returns.
-pub(super) enum Pumped {
+pub enum Pumped {
     /// Bytes of the statement's own answer.
     Answer(Buf),
     /// The connection ended.
@@ -35,19 +37,24 @@ pub(super) enum Pumped {
     Refused(SwallowError),
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Upstream<R> {
     /// Reads more of the answer to the statement under way, and removes the answers to what the proxy sent in front of it.
     /// `begun` is true if packets of the answer were taken out of the chunk before: then no farewell can stand at its
     /// begin. The buffer goes back to the pool unless it is returned.
-    pub(super) async fn pump(&mut self, mut chunk: Buf, begun: bool) -> Result<Pumped, StatementError> {
+    pub async fn pump(
+        &mut self,
+        client: &mut Client<R>,
+        mut chunk: Buf,
+        begun: bool,
+    ) -> Result<Pumped, StatementError> {
         loop {
-            chunk = match self.read_server(chunk).await? {
+            chunk = match self.read_server(client, chunk).await? {
                 ServerRead::Bytes(chunk) => chunk,
                 ServerRead::Broken => return Ok(Pumped::Broken),
                 ServerRead::GivenUp => return Ok(Pumped::GivenUp),
             };
             if !begun && is_farewell(chunk.filled()) {
-                self.context.buffers.give(chunk);
+                self.resources.buffers.give(chunk);
                 return Ok(Pumped::GivenUp);
             }
             if !self.is_expecting() {
@@ -57,7 +64,7 @@ impl<R: Runtime> Session<R> {
                 Ok(()) if chunk.is_empty() || self.is_expecting() => {}
                 Ok(()) => return Ok(Pumped::Answer(chunk)),
                 Err(refused) => {
-                    self.context.buffers.give(chunk);
+                    self.resources.buffers.give(chunk);
                     return Ok(if is_ending(&refused) { Pumped::GivenUp } else { Pumped::Refused(refused) });
                 }
             }
@@ -66,12 +73,12 @@ impl<R: Runtime> Session<R> {
 
     /// True if the proxy's own statements in front of the client's are not all answered.
     fn is_expecting(&self) -> bool {
-        self.backend.as_ref().is_some_and(|connection| connection.is_expecting())
+        self.connection.as_ref().is_some_and(|connection| connection.is_expecting())
     }
 
     /// Takes the answers to what went in front of the statement.
     fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
-        let Some(connection) = &mut self.backend else { return Ok(()) };
+        let Some(connection) = &mut self.connection else { return Ok(()) };
         if connection.swallow(chunk)? == Settled::Waiting {
             chunk.make_room(1);
         }
@@ -79,18 +86,22 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Reads from the server; what has no room yet gets a buffer then.
-    pub(super) async fn read_server(&mut self, mut chunk: Buf) -> Result<ServerRead, StatementError> {
+    pub async fn read_server(
+        &mut self,
+        client: &mut Client<R>,
+        mut chunk: Buf,
+    ) -> Result<ServerRead, StatementError> {
         const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
-        let Some(connection) = &mut self.backend else { return Ok(ServerRead::Broken) };
-        let (signal, client) = (&self.handle.signal, &mut self.client);
-        let (context, attached) = (&self.context, self.handle.attached.get());
+        let Some(connection) = &mut self.connection else { return Ok(ServerRead::Broken) };
+        let (signal, client) = (&self.handle.signal, &mut client.stream);
+        let (resources, attached) = (&self.resources, self.handle.servers.attached.get());
         let stream = &mut connection.stream;
         let mut reading = std::pin::pin!(async {
             if chunk.capacity() == 0 {
                 if let Err(e) = stream.readable().await {
                     return (Err(e), chunk);
                 }
-                chunk = context.buffers.small();
+                chunk = resources.buffers.small();
             }
             chunk.leave_front(FRONT);
             stream.read(chunk).await
@@ -103,7 +114,7 @@ impl<R: Runtime> Session<R> {
             while let Poll::Ready(raised) = signal.poll(ENDING, cx) {
                 signal.lower(Signals::LOOK);
                 let mut raised = raised & !Signals::LOOK;
-                if raised == Signals::LOST && attached.is_some_and(|a| context.is_alive(a)) {
+                if raised == Signals::LOST && attached.is_some_and(|a| resources.is_alive(a)) {
                     // Another connection of the session is meant; it is looked at when it is needed.
                     signal.lower(Signals::LOST);
                     raised = 0;
@@ -120,7 +131,7 @@ impl<R: Runtime> Session<R> {
         match read.await {
             Ok((Ok(n), chunk)) if n > 0 => Ok(ServerRead::Bytes(chunk)),
             Ok((_, chunk)) => {
-                self.context.buffers.give(chunk);
+                self.resources.buffers.give(chunk);
                 Ok(ServerRead::Broken)
             }
             Err(0) => Err(StatementError::Close(Close::ClientLost)),
@@ -132,5 +143,15 @@ impl<R: Runtime> Session<R> {
             }
             Err(_) => Ok(ServerRead::GivenUp),
         }
+    }
+
+    /// An answer that fills buffers gets a larger one.
+    pub fn make_room(&self, chunk: &mut Buf, full: bool, need: usize) {
+        if full && chunk.capacity() < LARGE_BUFFER {
+            let mut large = self.resources.buffers.large();
+            large.extend_from_slice(chunk.filled());
+            self.resources.buffers.give(std::mem::replace(chunk, large));
+        }
+        chunk.make_room(need.saturating_sub(chunk.len()).max(1));
     }
 }

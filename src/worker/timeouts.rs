@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Context, Drain, Handle, Signals};
+use super::{Drain, Handle, Resources, Signals};
 use crate::config::Timeouts;
 use crate::net::Runtime;
 
@@ -75,7 +75,7 @@ pub async fn or_stalled<F: Future>(
     .await
 }
 
-impl<R: Runtime> Context<R> {
+impl<R: Runtime> Resources<R> {
     /// Raises a signal for each session that has reached a limit. Must be called once a second.
     pub fn every_second(&self) {
         let now = self.tick.get().wrapping_add(1);

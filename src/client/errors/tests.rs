@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::session::refusals::{DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, ended, read_only_transaction};
+use crate::client::refusals::{DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, ended, read_only_transaction};
 use crate::telemetry::Cell;
 
 /// The kinds of failure, with capitals in place of what a real one names.

@@ -110,7 +110,7 @@ impl Known {
         self.failed.push(Missed { server, position: position.clone(), roles, at: Instant::now() });
     }
 
-    /// See `Asking::has`.
+    /// See `Positions::has`.
     pub fn has(&mut self, server: &Server, position: &Rc<GtidSet>, snapshot: &Snapshot) -> bool {
         let reached = self.reached.iter().find(|(known, _)| *known == server.id);
         if let Some((_, reached)) = reached.filter(|_| self.roles == snapshot.roles_version)
@@ -127,7 +127,7 @@ impl Known {
         true
     }
 
-    /// See `Asking::is_behind`.
+    /// See `Positions::is_behind`.
     pub fn is_behind(&mut self, server: &Server, snapshot: &Snapshot) -> bool {
         let Some(at) = self.failed.iter().position(|missed| missed.server == server.id) else { return false };
         let is_over = self.failed.get(at).is_none_or(|missed| {

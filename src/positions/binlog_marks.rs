@@ -2,14 +2,13 @@
 //! predecessor, and whether more of these can still arrive.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use super::super::Context;
-use super::super::position_queries::open;
+use super::query::open;
 use crate::backend::{QueryError, read_mark};
 use crate::net::Runtime;
 use crate::topology::{Flavor, Gtid, GtidSet, Server, Snapshot};
 use crate::wire::BinlogEvent;
+use crate::worker::Resources;
 
 /// The most bytes of a binary log that are read.
 const MOST: usize = 64 << 20;
@@ -22,7 +21,7 @@ const POSITION: &str = "SELECT @@global.gtid_executed, (SELECT COUNT(*) FROM \
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub struct Seen {
     /// The marks in the binary log, and the GTIDs of their transactions.
     pub marks: HashMap<u128, Option<Gtid>>,
     /// True if the binary log showed every transaction that was asked for.
@@ -45,17 +44,17 @@ impl Seen {
 
 /// The server could not be asked.
 #[derive(Debug)]
-pub(super) struct Unreachable;
+pub struct Unreachable;
 
 /// Asks the server for its position and reads its binary log. None: the server refuses.
-pub(super) async fn read<R: Runtime>(
-    context: &Rc<Context<R>>,
+pub async fn read<R: Runtime>(
+    resources: &Resources<R>,
     snapshot: &Snapshot,
     server: &Server,
     excluded: &GtidSet,
 ) -> Result<Option<Seen>, Unreachable> {
-    let limit = context.live.borrow().timeouts.connect;
-    let Some(mut connection) = open(context, server, snapshot).await else { return Err(Unreachable) };
+    let limit = resources.live.borrow().timeouts.connect;
+    let Some(mut connection) = open(resources, server, snapshot).await else { return Err(Unreachable) };
     let refused = |error: QueryError| match error {
         QueryError::Io(_) => Err(Unreachable),
         error => {
@@ -63,7 +62,7 @@ pub(super) async fn read<R: Runtime>(
             Ok(None)
         }
     };
-    let sets = match context.runtime.timeout(limit, connection.query(POSITION)).await {
+    let sets = match resources.runtime.timeout(limit, connection.query(POSITION)).await {
         Some(Ok(sets)) => sets,
         Some(Err(error)) => return refused(error),
         None => return Err(Unreachable),
@@ -95,7 +94,7 @@ pub(super) async fn read<R: Runtime>(
         Ok(whole) => whole,
         Err(error) => return refused(error),
     };
-    let _ = context.runtime.timeout(limit, connection.quit()).await;
+    let _ = resources.runtime.timeout(limit, connection.quit()).await;
     let all = whole && !unread && found.contains(&executed.subtract(excluded));
     Ok(Some(Seen { marks, all, executed, settled }))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::Seen;
+use super::binlog_marks::Seen;
 use crate::backend::{Connection, Mark};
 use crate::topology::{Facts, GtidSet, ServerId, Snapshot};
 
@@ -25,13 +25,13 @@ const SHARED: Duration = Duration::from_secs(1);
 /// A position of the primary, and when this worker received it. Whatever was sent later is not in the
 /// position.
 #[derive(Debug, Clone)]
-pub(super) struct Before {
+pub struct Before {
     at: Instant,
     position: Arc<GtidSet>,
 }
 
 /// A question to a new primary.
-pub(super) struct Asked {
+pub struct Asked {
     generation: u64,
     lost: ServerId,
     before: Before,
@@ -85,12 +85,12 @@ impl Commits {
 
     /// Returns the mark of the last COMMIT that this server answered. If the new primary's binary log lacks
     /// this mark, too, the absence of another mark proves nothing.
-    pub(super) fn witness(&self, server: ServerId) -> Option<Mark> {
+    pub fn witness(&self, server: ServerId) -> Option<Mark> {
         self.witnesses.borrow().iter().find(|(known, _)| *known == server).map(|(_, mark)| *mark)
     }
 
     /// Returns a position of the primary that lacks all that was sent at `sent` or later.
-    pub(super) fn before(&self, sent: Instant) -> Option<Before> {
+    pub fn before(&self, sent: Instant) -> Option<Before> {
         let positions = self.positions.borrow();
         let older = |least: Duration| move |before: &&Before| before.at + least < sent;
         let best = positions.iter().rev().find(older(SHARED));
@@ -98,13 +98,13 @@ impl Commits {
     }
 
     /// Returns the position of [`Self::before`], without its time.
-    pub(in crate::session) fn position_before(&self, sent: Instant) -> Option<Arc<GtidSet>> {
+    pub fn position_before(&self, sent: Instant) -> Option<Arc<GtidSet>> {
         self.before(sent).map(|before| before.position)
     }
 
     /// Returns the question to the primary of this generation, for a COMMIT that was sent at `sent` at the
     /// earliest. Sessions share a question if its position is old enough for their COMMIT.
-    pub(super) fn asked(&self, generation: u64, lost: ServerId, before: &Before, sent: Instant) -> Rc<Asked> {
+    pub fn asked(&self, generation: u64, lost: ServerId, before: &Before, sent: Instant) -> Rc<Asked> {
         let mut asked = self.asked.borrow_mut();
         asked.retain(|asked| asked.generation == generation);
         if let Some(asked) = asked.iter().find(|asked| asked.lost == lost && asked.before.at < sent) {
@@ -118,7 +118,7 @@ impl Commits {
     }
 
     /// Drops a question whose answer was not final, so that it is asked again.
-    pub(super) fn ask_again(&self, old: &Rc<Asked>) {
+    pub fn ask_again(&self, old: &Rc<Asked>) {
         self.asked.borrow_mut().retain(|asked| !Rc::ptr_eq(asked, old));
     }
 }

@@ -1,0 +1,120 @@
+//! The client's leg of a session: commands as they come in, packets that the proxy writes, waits that end when the client
+//! leaves, and every ERR packet of the proxy's own.
+
+mod budget;
+mod errors;
+mod read;
+pub mod refusals;
+mod request;
+mod wait;
+mod write;
+
+use std::rc::Rc;
+
+use crate::auth::{Nonce, Plugin};
+use crate::backend::{Class, Login};
+use crate::net::{Buf, Runtime};
+use crate::terms::{Close, Port, Role};
+use crate::topology::TextModes;
+use crate::wire::Capabilities;
+use crate::worker::{Handle, Resources};
+pub use budget::Budget;
+pub use errors::{Failure, Misuse, in_place_of_greeting};
+pub use request::{PacketRun, Request};
+pub use write::ended_by;
+
+/// Why a statement does not go.
+pub enum StatementError {
+    /// The client gets this; the connection stays.
+    Tell(Failure),
+    /// The client gets this, and the connection ends.
+    TellAndClose(Failure, Close),
+    /// The connection ends without a word.
+    Close(Close),
+    /// `SELECT ROW_COUNT()` on another connection than the statement before it: the session knows the number.
+    RowCount,
+}
+
+/// Where the statement under way stands in a text of several statements.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Piece {
+    /// True if other statements follow, unless this one fails.
+    pub more: bool,
+    /// The ways in which the servers known at that time might read the statement's text. Empty if the text
+    /// was not checked.
+    pub judged: TextModes,
+}
+
+/// What the proxy greeted the client with.
+pub struct Greeted {
+    /// The authentication plugin of the greeting.
+    pub plugin: Plugin,
+    /// The nonce of the greeting. A COM_CHANGE_USER is answered with the same nonce.
+    pub nonce: Nonce,
+}
+
+/// See the module.
+pub struct Client<R: Runtime> {
+    /// What the worker's sessions use.
+    pub resources: Rc<Resources<R>>,
+    /// What the rest of the worker may read of this session, and the signal that wakes its task.
+    pub handle: Rc<Handle>,
+    /// The client's socket.
+    pub stream: R::Stream,
+    /// The mode of the port that the client connected to.
+    pub port: Port,
+    /// The capability flags agreed with the client.
+    pub capabilities: Capabilities,
+    /// What the client was greeted with.
+    pub greeted: Greeted,
+    /// The account of the client. None until the login is done.
+    pub login: Option<Rc<Login>>,
+    /// The collation id that the client sent at its login.
+    pub collation: u16,
+    /// Where the statement under way stands in a text of several statements.
+    pub piece: Piece,
+    /// How long the command under way has waited for servers.
+    pub budget: Budget,
+    /// True if the client's driver checks before each use whether the socket has ended.
+    pub looks: bool,
+}
+
+impl<R: Runtime> Client<R> {
+    /// Returns the leg of a client that has just connected.
+    pub fn new(resources: Rc<Resources<R>>, handle: Rc<Handle>, stream: R::Stream) -> Self {
+        Client {
+            resources,
+            port: handle.entrance.port,
+            handle,
+            stream,
+            capabilities: Capabilities::empty(),
+            greeted: Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20] },
+            login: None,
+            collation: 0,
+            piece: Piece::default(),
+            budget: Budget::default(),
+            looks: false,
+        }
+    }
+
+    /// Returns the class of server connections that this session needs for a role.
+    pub fn class(&self, role: Role) -> Class {
+        let mut capabilities = self.capabilities & Capabilities::CLASS;
+        if self.port == Port::Replica {
+            // Statements are sent there one at a time (see `pieces`): a server does not run a second
+            // statement that a text hides from the proxy.
+            capabilities -= Capabilities::MULTI_STATEMENTS;
+        }
+        Class { capabilities, read_only: role == Role::Reader }
+    }
+
+    /// Returns a free buffer.
+    pub fn buffer(&self) -> Buf {
+        self.resources.buffers.small()
+    }
+
+    /// True if the client sends query attributes, and names of parameters.
+    pub fn has_attributes(&self) -> bool {
+        self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
+    }
+}

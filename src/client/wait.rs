@@ -1,0 +1,107 @@
+//! Waits on the client's behalf: they end when the client leaves, or the session must end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::write::ended_by;
+use super::{Client, Failure, StatementError};
+use crate::net::{Buf, Runtime, Stream, first_of, or_raised};
+use crate::telemetry::Counted;
+use crate::terms::{Close, Disruption};
+use crate::topology::Snapshot;
+use crate::worker::Signals;
+
+/// How often a session that waits for memory tries again.
+const MEMORY_PAUSE: Duration = Duration::from_millis(50);
+
+impl<R: Runtime> Client<R> {
+    /// Waits this long for another snapshot; none is fine too.
+    pub async fn pause_for_change(&mut self, time: Duration, version: u64) -> Result<(), StatementError> {
+        let resources = self.resources.clone();
+        let changed = resources.topology.changed_from(version);
+        self.unless_ended(resources.runtime.timeout(time, changed)).await.map(|_| ())
+    }
+
+    /// Waits for another snapshot, as long as `failover.hold` allows the statement to wait in all.
+    pub async fn wait_for_change(&mut self, version: u64) -> Result<(), StatementError> {
+        let began = self.budget.began();
+        let hold = self.resources.live.borrow().failover.hold;
+        let left = hold.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Err(self.hold_expired(began));
+        }
+        let resources = self.resources.clone();
+        let waiting = Counted::on(&resources.metrics.waiting_for_writer);
+        let changed = resources.topology.changed_from(version);
+        let waited = self.unless_ended(resources.runtime.timeout(left, changed)).await;
+        drop(waiting);
+        self.budget.spend(began);
+        match waited? {
+            Some(()) => Ok(()),
+            None => Err(self.hold_expired(began)),
+        }
+    }
+
+    fn hold_expired(&self, began: Instant) -> StatementError {
+        self.resources.count(Disruption::HoldExpired);
+        StatementError::Tell(Failure::NoWriter(
+            began.elapsed(),
+            self.resources.topology.get().why_no_writer(),
+        ))
+    }
+
+    /// Runs a wait on the session's behalf, unless the client leaves or the session must end.
+    pub async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, StatementError> {
+        let ending = Signals::KILLED | Signals::END;
+        let gone = self.stream.peer_closed();
+        let either = first_of(future, gone);
+        match or_raised(&self.handle.signal, ending, either).await {
+            Ok(Some(output)) => Ok(output),
+            Ok(None) => Err(StatementError::Close(Close::ClientLost)),
+            Err(raised) if raised & Signals::KILLED != 0 => {
+                Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
+            }
+            Err(raised) => Err(StatementError::TellAndClose(Failure::ShuttingDown, ended_by(raised))),
+        }
+    }
+
+    /// Waits for a buffer while the memory budget is used up, at most `limits.queue_timeout`.
+    pub async fn wait_for_memory(&mut self) -> Result<Buf, Close> {
+        let resources = self.resources.clone();
+        let limit = resources.live.borrow().limits.queue_timeout;
+        let free = async {
+            loop {
+                // Other workers return memory without waking this one.
+                resources.runtime.timeout(MEMORY_PAUSE, resources.buffers.given_back()).await;
+                if let Some(buf) = resources.buffers.small_to_begin() {
+                    return buf;
+                }
+            }
+        };
+        let ending = Signals::KILLED | Signals::END | Signals::LEAVE;
+        match or_raised(&self.handle.signal, ending, resources.runtime.timeout(limit, free)).await {
+            Ok(Some(buf)) => Ok(buf),
+            Ok(None) => Err(self.refuse(1, &Failure::OutOfMemory, Close::OutOfMemory).await),
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    /// Waits until a snapshot satisfies `what`, for as long as the probes need to see the current state of
+    /// the servers. Returns false if no snapshot does.
+    pub async fn probes_say(&mut self, what: impl Fn(&Snapshot) -> bool) -> Result<bool, StatementError> {
+        let interval = self.resources.live.borrow().monitor.interval;
+        let until = Instant::now() + (interval * 3).max(Duration::from_millis(300));
+        loop {
+            let snapshot = self.resources.topology.get();
+            if what(&snapshot) {
+                return Ok(true);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.pause_for_change(left, snapshot.version).await?;
+        }
+    }
+}

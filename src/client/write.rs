@@ -1,0 +1,80 @@
+//! Packets that the proxy itself writes to the client, and answers that pass.
+
+use super::{Client, Failure};
+use crate::net::{Buf, Runtime, Stream};
+use crate::terms::Close;
+use crate::wire::frame_with;
+use crate::worker::{Side, Signals, Stall, or_stalled};
+
+impl<R: Runtime> Client<R> {
+    /// Writes one packet.
+    pub async fn send(&mut self, seq: u8, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Close> {
+        let mut buf = self.buffer();
+        buf.replace_with(|out| frame_with(out, seq, write));
+        self.write(buf).await.map(|buf| self.resources.buffers.give(buf))
+    }
+
+    /// Writes a buffer, unless the session must end meanwhile: a client that does not read cannot hold
+    /// up a KILL or the end of a drain.
+    pub async fn write(&mut self, mut buf: Buf) -> Result<Buf, Close> {
+        let len = buf.len() as u64;
+        self.resources.metrics.bytes_out.add(len);
+        match self.stream.write_now(buf.filled()) {
+            Ok(n) if n == buf.len() => return Ok(buf),
+            Ok(n) => buf.consume(n),
+            Err(_) => return Err(Close::ClientLost),
+        }
+        // Boxed: most sessions never wait here, so their futures should have no room for it.
+        Box::pin(self.write_rest(buf)).await
+    }
+
+    async fn write_rest(&mut self, buf: Buf) -> Result<Buf, Close> {
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
+        let (handle, tick) = (&self.handle, &self.resources.tick);
+        // A client that reads slowly is not cut off as long as it makes progress.
+        let took = || {
+            if handle.stall.get().is_some() {
+                handle.stall.set(Some(Stall::since(Side::Write, tick)));
+                handle.signal.lower(Signals::STALLED);
+            }
+        };
+        let writing = self.stream.write_all_noting(buf, &took);
+        match or_stalled(handle, tick, Side::Write, ending, writing).await {
+            Ok((Ok(()), buf)) => Ok(buf),
+            Ok((Err(_), _)) => Err(Close::ClientLost),
+            Err(raised) if raised & ending == 0 => {
+                // Aborts the connection, so that the kernel does not keep what the client did not read.
+                self.stream.abort();
+                Err(Close::ClientWriteTimeout)
+            }
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    /// Sends an ERR packet of the proxy's own.
+    pub async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
+        self.resources.metrics.proxy_errors.add(1);
+        tracing::debug!(id = self.handle.id, peer = %self.handle.peer, ?failure, "error to client");
+        self.send(seq, |out| failure.encode(out)).await
+    }
+
+    /// Sends the error and returns the reason to end the session. A client that does not read any more gets
+    /// no error.
+    pub async fn refuse(&mut self, seq: u8, failure: &Failure, close: Close) -> Close {
+        let _ = self.send_failure(seq, failure).await;
+        close
+    }
+}
+
+/// Returns the reason to end a session for its raised signals.
+pub fn ended_by(raised: u16) -> Close {
+    if raised & Signals::KILLED != 0 {
+        Close::Killed
+    } else if raised & Signals::IDLE != 0 {
+        Close::IdleTimeout
+    } else if raised & Signals::LOGIN != 0 {
+        Close::LoginTimeout
+    } else {
+        Close::Drained
+    }
+}

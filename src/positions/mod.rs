@@ -1,0 +1,13 @@
+//! How far servers are: what a worker asks them about their positions, what it knows of the answers, and what the binary
+//! log of a new primary says of COMMITs without an answer.
+
+mod batch;
+mod binlog_marks;
+mod commit_lookup;
+mod known;
+mod query;
+
+pub use batch::{Answer, Batch};
+pub use binlog_marks::{Seen, Unreachable, read};
+pub use commit_lookup::{Asked, Before, Commits};
+pub use query::{Positions, is_galera, tells_positions};

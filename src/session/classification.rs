@@ -1,0 +1,218 @@
+//! Reads long texts on another thread, so that the worker serves its other sessions meanwhile: what a text is
+//! and does, and on replica ports whether it may run there.
+
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Session;
+use super::cut::has_several;
+use crate::backend::{Carried, PreparedText};
+use crate::client::{Failure, Piece, Request, StatementError, ended_by};
+use crate::net::{Buf, Claim, Runtime, or_raised};
+use crate::sql::parts::asks_query_cost;
+use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
+use crate::sql::{Context, Effects, MAX_READ, Readings, StatementClass, classify};
+use crate::state::readings_under;
+use crate::terms::{Close, Port, StatementKind, Why};
+use crate::wire::{Command, MAX_PAYLOAD};
+use crate::worker::Signals;
+
+/// On replica ports, texts of up to this many bytes are checked on the worker's own thread, which takes some
+/// milliseconds at worst.
+const MAX_CHECKED_HERE: usize = 32 * 1024;
+
+/// Texts of more than this many bytes are not classified: their class is unknown.
+const MAX_CLASSIFIED: usize = 1024 * 1024;
+
+/// The class of `SHOW STATUS LIKE 'last_query_cost'`. Like FOUND_ROWS(), the value is on the connection where
+/// the last statement ran.
+const QUERY_COST: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::READS_FOUND_ROWS,
+    reason: Why::LooksBack,
+};
+
+/// The result of reading a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// The verdict of the replica ports' guard. On other ports every text is allowed.
+    pub verdict: Verdict,
+    /// The text's class.
+    pub class: StatementClass,
+    /// True if the text was read on another thread, on a replica port, and has more than one statement.
+    pub several: bool,
+}
+
+impl<R: Runtime> Session<R> {
+    /// Reads a whole text on this thread.
+    pub(super) fn look(&self, text: &[u8]) -> Look {
+        let verdict = if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };
+        let class = match verdict {
+            Verdict::Allowed => self.class_of_text(text),
+            Verdict::Refused(_) => StatementClass::UNKNOWN,
+        };
+        Look { verdict, class, several: false }
+    }
+
+    /// True if a text of this many bytes is read on another thread.
+    pub(super) fn reads_aside(&self, length: usize) -> bool {
+        length > if self.client.port == Port::Replica { MAX_CHECKED_HERE } else { MAX_READ }
+    }
+
+    /// Does the same as [`Self::look`] on another thread, for a long text at `place` in the buffer. A worker
+    /// has one text at a time read in this way, in the order of their arrival.
+    pub(super) async fn look_aside(&mut self, buf: &mut Buf, place: Range<usize>) -> Result<Look, Close> {
+        let (context, readings) = (self.context.clone(), self.readings());
+        let schema = self.state.carried.schema.as_deref().unwrap_or_default().to_vec();
+        let (routines, guarded) =
+            (context.texts.routines.borrow().clone(), self.client.port == Port::Replica);
+        let whole = std::mem::take(buf);
+        let work = move || {
+            let text = whole.filled().get(place).unwrap_or_default();
+            let calls = Calls { schema: &schema, routines: &*routines };
+            let verdict = if guarded { check_calls(text, readings, &calls) } else { Verdict::Allowed };
+            let of = |options| classify(text, Context { options, schema: &schema }, &*routines);
+            let class = match verdict {
+                Verdict::Allowed if text.len() <= MAX_CLASSIFIED => one_class(readings.of(text).map(of)),
+                _ => StatementClass::UNKNOWN,
+            };
+            let several = guarded && has_several(text, readings.options);
+            (Look { verdict, class, several }, whole)
+        };
+        let reading = async {
+            let _turn = context.texts.permit.acquire().await.ok()?;
+            context.runtime.aside(work).await
+        };
+        match or_raised(&self.client.handle.signal, Signals::KILLED | Signals::END | Signals::IDLE, reading)
+            .await
+        {
+            Ok(Some((look, back))) => {
+                *buf = back;
+                Ok(look)
+            }
+            // The other thread has ended, so the process is ending, too.
+            Ok(None) => Err(Close::Drained),
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// Copies the text of a long COM_STMT_PREPARE on another thread, and returns the text to be kept.
+    pub(super) async fn long_text(&self, buf: &mut Buf, request: Request) -> Result<Rc<PreparedText>, Close> {
+        let whole = std::mem::take(buf);
+        let copy = move || (Arc::<[u8]>::from(request.arguments(&whole)), whole);
+        // The other thread has ended, so the process is ending, too.
+        let (text, back) = self.context.runtime.aside(copy).await.ok_or(Close::Drained)?;
+        *buf = back;
+        Ok(self.context.texts.prepared.new_text(text, &self.state.carried))
+    }
+}
+
+/// Returns the class of a text from its classes under every way to read it. If these differ, the class is
+/// unknown.
+pub(super) fn one_class(mut ways: impl Iterator<Item = StatementClass>) -> StatementClass {
+    let class = ways.next().unwrap_or(StatementClass::UNKNOWN);
+    if ways.all(|other| other == class) { class } else { StatementClass::UNKNOWN }
+}
+
+impl<R: Runtime> Session<R> {
+    /// True if the memory budget allows a text that PREPARE keeps. `leaves` limits how many such texts a
+    /// session keeps.
+    pub(super) fn may_keep_text(&self, bytes: usize) -> bool {
+        self.context.buffers.memory.grant(Claim::Prepared, bytes)
+    }
+
+    /// Returns every way in which the known servers may read a text of the session.
+    #[inline]
+    pub(super) fn readings(&self) -> Readings {
+        self.state.readings(self.context.topology.modes())
+    }
+
+    /// Returns the verdict of the replica port's guard on a text, read in every way in which servers may read
+    /// it.
+    pub(super) fn judge(&self, text: &[u8]) -> Verdict {
+        self.judge_as(text, self.readings(), &self.state.carried)
+    }
+
+    /// Returns the guard's verdict on a text that was prepared under this state. The guard judged the text at
+    /// its prepare, so it judges again only if there is more than one way to read the text.
+    pub(super) fn judge_prepared(&self, text: &[u8], under: &Carried) -> Verdict {
+        let readings = readings_under(under, self.context.topology.modes());
+        match readings.of(text).nth(1) {
+            None => Verdict::Allowed,
+            Some(_) if self.reads_aside(text.len()) => Verdict::Refused(Reason::Unreadable),
+            Some(_) => self.judge_as(text, readings, under),
+        }
+    }
+
+    fn judge_as(&self, text: &[u8], readings: Readings, state: &Carried) -> Verdict {
+        let routines = self.context.texts.routines.borrow();
+        let schema = state.schema.as_deref().unwrap_or_default();
+        check_calls(text, readings, &Calls { schema, routines: &**routines })
+    }
+
+    /// Judges a text again if a server that may read it differently appeared since the last judgement.
+    pub(super) fn judge_again(&mut self, buf: &Buf, request: &Request) -> Result<(), StatementError> {
+        let (piece, modes) = (self.client.piece, self.context.topology.modes());
+        let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
+        if !has_text || self.client.port != Port::Replica || piece.judged == modes {
+            return Ok(());
+        }
+        self.client.piece = Piece { judged: modes, ..piece };
+        let text = match request.command {
+            Command::StmtPrepare => Some(request.arguments(buf)),
+            _ => self.text_of(buf, *request),
+        };
+        match text.map(|text| self.judge(text)) {
+            Some(Verdict::Allowed) => Ok(()),
+            Some(Verdict::Refused(reason)) => {
+                Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())))
+            }
+            None => Err(StatementError::Tell(Failure::TooLongToCheck(MAX_PAYLOAD))),
+        }
+    }
+
+    /// Returns the class of a text. If different ways to read the text give different classes, the text
+    /// counts as not understood.
+    pub(super) fn class_of_text(&self, text: &[u8]) -> StatementClass {
+        let schema = self.state.carried.schema.as_deref();
+        one_class(self.readings().of(text).map(|options| self.context.classify(text, options, schema)))
+    }
+
+    /// Refines the class of a text whose shape alone does not determine it.
+    pub(super) fn class_looked_into(&self, text: &[u8], class: StatementClass) -> StatementClass {
+        if class.effects.contains(Effects::EXECUTES) {
+            return self.executed(text, class);
+        }
+        let asks = class.reason == Why::OneServer && asks_query_cost(text, self.state.sql_options());
+        if asks { QUERY_COST } else { class }
+    }
+
+    /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name.
+    fn executed(&self, text: &[u8], class: StatementClass) -> StatementClass {
+        let options = self.state.sql_options();
+        let known = crate::sql::parts::executed(text, options).and_then(|name| {
+            self.state
+                .objects
+                .text_statements
+                .iter()
+                .find(|known| *known.name == *name)
+                .map(|known| &known.text)
+        });
+        match known {
+            Some(text) => {
+                let inner = self.context.classify(text, options, self.state.carried.schema.as_deref());
+                let own =
+                    (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
+                // A consistency hint on the EXECUTE overrides a hint in the prepared text.
+                let levels = Effects::HINT_LEVELS;
+                let weaker = if own.intersects(levels) { levels } else { Effects::empty() };
+                let effects = (inner.effects - weaker) | own;
+                StatementClass { effects, ..inner }
+            }
+            None => class,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Requests that are larger than a buffer, which pass while they come in.
+
+use super::Session;
+use crate::client::{Failure, PacketRun};
+use crate::net::{Buf, Runtime};
+use crate::routing::may_stay;
+use crate::terms::{Close, Role};
+use crate::worker::Signals;
+
+impl<R: Runtime> Session<R> {
+    /// Streams a request that is larger than the buffer. Reads the client's request to its end even if the
+    /// server is lost on the way, because the client reads an answer only then. Returns the answer's sequence
+    /// id, and true if something was sent.
+    pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<(u8, bool), Close> {
+        let mut run = PacketRun::command(0);
+        let (mut broken, mut any) = (false, false);
+        if let Some(connection) = &mut self.upstream.connection {
+            connection.begins();
+        }
+        let mut head = self.context.buffers.large();
+        if !self.upstream.prelude.is_empty() {
+            self.context.metrics.replays.add(1);
+            head.extend_from_slice(&std::mem::take(&mut self.upstream.prelude));
+        }
+        let mut ahead = head.len();
+        head.extend_from_slice(buf.filled());
+        buf.clear();
+        loop {
+            let Some(used) = head.filled_mut().get_mut(ahead..).and_then(|input| run.feed(input)) else {
+                self.upstream.server_lost();
+                return Err(self.client.refuse(run.seq, &Failure::OutOfOrder, Close::ClientProtocol).await);
+            };
+            let tail = head.filled().get(ahead + used..).unwrap_or_default().to_vec();
+            head.truncate(ahead + used);
+            // A server that is no longer the primary must not get the rest, and never answers without it:
+            // give it up.
+            if ahead == 0 && !self.keeps_its_role() {
+                self.upstream.server_lost();
+                broken = true;
+            }
+            if !broken {
+                any = true;
+                (broken, head) = self.upstream.write_server(head).await;
+            }
+            head.clear();
+            head.extend_from_slice(&tail);
+            ahead = 0;
+            if run.has_ended() {
+                buf.extend_from_slice(head.filled());
+                self.context.buffers.give(head);
+                if broken {
+                    // The server may still report why it broke off (1153, a packet too large): let the next
+                    // step read that. If the server was given up, there is no connection to read from.
+                    self.client.handle.signal.lower(Signals::LOST);
+                }
+                return Ok((run.seq, any));
+            }
+            match self.client.fill(&mut head, run.seq).await {
+                Ok(n) if n > 0 => {}
+                ended => {
+                    self.upstream.server_lost();
+                    return Err(ended.err().unwrap_or(Close::ClientLost));
+                }
+            }
+        }
+    }
+
+    /// Whether a connection in use may get more of a statement: its server still has its role.
+    pub(super) fn keeps_its_role(&mut self) -> bool {
+        let Some(connection) = &self.upstream.connection else { return false };
+        let before = self.state.pins.on(self.upstream.role).without(self.upstream.sent);
+        if !before.is_empty()
+            && self.client.handle.servers.attached.get().is_some_and(|kept| self.context.is_good(kept))
+        {
+            // What holds the session there goes on there, as its smaller statements do.
+            return true;
+        }
+        let about = &connection.about;
+        let want = self.context.want(self.client.port, self.upstream.role);
+        let snapshot = self.context.topology.get();
+        let avoid = if self.upstream.role == Role::Reader {
+            self.reads.not_fresh(&self.state.written, &snapshot)
+        } else {
+            Vec::new()
+        };
+        may_stay(want, &snapshot, about.server, about.generation, &avoid)
+            // A transaction on a replica that lost its role ends there, as long as the replica lives.
+            || (about.class.read_only && self.state.in_transaction())
+    }
+}

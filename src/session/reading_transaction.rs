@@ -1,0 +1,89 @@
+//! The end of a transaction that only reads, on a replica.
+
+use super::Session;
+use super::outcome::Outcome;
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime};
+use crate::sql::Effects;
+use crate::terms::{Close, Pin, Role};
+use crate::upstream::Brought;
+
+impl<R: Runtime> Session<R> {
+    /// Runs a statement that would commit the transaction that is open on a replica, after a ROLLBACK. Leaves
+    /// a statement that only commits to `roll_back_instead`.
+    pub(super) async fn roll_back_first(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Outcome, Close> {
+        if !self.upstream.prelude.is_empty()
+            && !matches!(self.upstream.send_prelude(self.may_leave()).await, Ok(Brought::Ready))
+        {
+            let seq = request.answer_seq();
+            request.consume_from(buf);
+            let told = self.tell_of_loss().err();
+            return Ok(Outcome::Stop(seq, told.unwrap_or(StatementError::Tell(Failure::RolledBack))));
+        }
+        let effects = request.class.effects;
+        if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)
+        {
+            return Ok(Outcome::NotCommitted);
+        }
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        if let Some(connection) = &mut self.upstream.connection {
+            // If the connection fails here, the statement after it fails, too.
+            let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
+        }
+        self.exchange(buf, request).await
+    }
+
+    /// Ends a transaction that only read by ROLLBACK in place of COMMIT: to the client both are the same.
+    pub(super) async fn roll_back_instead(
+        &mut self,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Result<(), Close> {
+        let chains = request.class.effects.contains(Effects::BEGINS);
+        let sql = if chains { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let asked = match &mut self.upstream.connection {
+            Some(connection) => context.runtime.timeout(limit, connection.query(sql)).await,
+            None => None,
+        };
+        let seq = request.answer_seq();
+        request.consume_from(buf);
+        if !matches!(asked, Some(Ok(_))) {
+            self.upstream.server_lost();
+            *self.upstream.lost.of_mut(self.upstream.role) = false;
+            self.state.connection_gone(self.upstream.role);
+            return self.stop(seq, StatementError::Tell(Failure::RolledBack)).await;
+        }
+        if !chains {
+            self.state.rolled_back();
+        }
+        self.state.done(self.upstream.role, &request.class, None, self.upstream.sent);
+        self.send_ok(seq).await
+    }
+
+    /// Rolls back the read-only transaction that is open on a replica, because another transaction begins
+    /// that may write.
+    pub(super) async fn end_reading_transaction(&mut self) {
+        if !self.state.pins.on(Role::Reader).has(Pin::Transaction) || !self.take_for(Role::Reader) {
+            return;
+        }
+        let limit = self.context.live.borrow().timeouts.connect;
+        let context = self.context.clone();
+        let ended = match &mut self.upstream.connection {
+            Some(connection) => context.runtime.timeout(limit, connection.query("ROLLBACK")).await,
+            None => None,
+        };
+        if !matches!(ended, Some(Ok(_))) {
+            self.upstream.server_lost();
+            *self.upstream.lost.of_mut(Role::Reader) = false;
+            self.state.connection_gone(Role::Reader);
+        }
+        self.state.rolled_back();
+        self.state.unpin(Role::Reader, crate::state::PinSet::of(&[Pin::Transaction]));
+        self.upstream.release_after_statement(&mut self.state);
+    }
+}

@@ -1,0 +1,54 @@
+//! What a new snapshot of the servers means for the sessions of a worker.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::Context;
+use crate::net::Runtime;
+use crate::telemetry::cell_of;
+use crate::terms::Disruption;
+use crate::topology::Snapshot;
+use crate::worker::{Attached, Signals};
+
+impl<R: Runtime> Context<R> {
+    /// Applies a new snapshot: signals the sessions whose server is lost, and closes pooled connections that
+    /// must not be used again.
+    pub fn new_snapshot(self: &Rc<Self>, snapshot: Arc<Snapshot>) {
+        self.commits.note(&snapshot);
+        if self.topology.versions().roles == snapshot.roles_version {
+            // Only positions have changed, as they do ten times a second: no connection is affected.
+            self.topology.set(snapshot);
+            return;
+        }
+        let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
+        let left =
+            |kept: Attached| old(kept.generation, kept.read_only) || (!kept.read_only && snapshot.grace_over);
+        let mut moved = 0;
+        self.pool.retain(|c, _, claimed| {
+            let (generation, read_only) = (c.about.generation, c.about.class.read_only);
+            let keep =
+                !snapshot.has_lost(c.about.server, generation, read_only) && !old(generation, read_only);
+            // The session moves to the new primary at its next statement, and gets no error. Connections to
+            // replicas do not count: replicas are chosen anew all the time.
+            moved += u64::from(!keep && claimed && !read_only);
+            keep
+        });
+        cell_of(&self.metrics.disruptions, Disruption::Moved as usize).add(moved);
+        let affected: Vec<_> = self
+            .handles()
+            .into_iter()
+            .filter(|h| {
+                h.servers.bound().any(|a| {
+                    // A statement under way on a demoted server that lives may finish; the session's next one
+                    // moves.
+                    snapshot.has_lost(a.server, a.generation, a.read_only) || (!h.busy.get() && left(a))
+                })
+            })
+            .collect();
+        self.topology.set(snapshot);
+        for handle in affected {
+            handle.signal.raise(Signals::LOST);
+        }
+        self.end_demoted_writes();
+    }
+}

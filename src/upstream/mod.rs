@@ -1,0 +1,380 @@
+//! A session's server connections: the one of the statement under way, from the moment it is acquired until it is given
+//! back or lost; the ones that the session must keep between two statements; and the seats in the pool where it parked
+//! the others. Nothing here decides where a statement goes.
+
+mod open;
+mod prepare;
+mod pump;
+mod send;
+mod set_up;
+
+use std::rc::Rc;
+
+use crate::backend::{Class, Connection, InsertId, Leased, Seat, ServerError};
+use crate::net::{Runtime, Stream};
+use crate::state::{PinSet, SessionState};
+use crate::terms::{PerRole, Pin, Role};
+use crate::topology::ServerId;
+use crate::worker::{Attached, Deed, Handle, Resources, Signals};
+
+pub use open::{Opened, Wanted};
+pub use prepare::malformed_parameters;
+pub use pump::{Pumped, ServerRead};
+pub use set_up::{Brought, SetUp};
+
+/// The session's server connections between two statements.
+pub struct Links<S: Stream> {
+    /// The pinned connections, at most one for each role.
+    kept: Option<Box<PerRole<Option<Leased<S>>>>>,
+    /// The seats of parked connections. Another session may have stolen these since.
+    seats: Vec<Seat<S>>,
+}
+
+impl<S: Stream> Default for Links<S> {
+    fn default() -> Self {
+        Links { kept: None, seats: Vec::new() }
+    }
+}
+
+impl<S: Stream> Links<S> {
+    fn take_kept(&mut self, role: Role) -> Option<Leased<S>> {
+        self.kept.as_mut().and_then(|kept| kept.of_mut(role).take())
+    }
+
+    fn keep(&mut self, role: Role, leased: Leased<S>) {
+        let kept = self.kept.get_or_insert_with(|| Box::new(PerRole { writer: None, reader: None }));
+        *kept.of_mut(role) = Some(leased);
+    }
+
+    /// Removes and returns the seat of a parked connection to the primary, also to a former one.
+    pub fn forget_writer_seat(&mut self) -> Option<Seat<S>> {
+        let at = self.seats.iter().position(|seat| !seat.key().class.read_only)?;
+        Some(self.seats.swap_remove(at))
+    }
+
+    /// Returns the server of the connection that is kept for a role.
+    pub fn kept_on(&self, role: Role) -> Option<ServerId> {
+        let kept = self.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
+        kept.map(|(connection, _)| connection.about.server)
+    }
+}
+
+/// See the module.
+pub struct Upstream<R: Runtime> {
+    resources: Rc<Resources<R>>,
+    handle: Rc<Handle>,
+    /// The server connection of the statement under way.
+    pub connection: Option<Box<Connection<R::Stream>>>,
+    /// The place of that connection in the pool.
+    seat: Option<Seat<R::Stream>>,
+    /// Whether that connection is the session's writer or its reader.
+    pub role: Role,
+    /// The pins that the statement under way added to that connection.
+    pub sent: PinSet,
+    /// The last error with which a server refused the session's state.
+    pub state_refused: Option<Box<ServerError>>,
+    links: Links<R::Stream>,
+    /// The snapshot's version at which the kept connections were last found usable.
+    checked: PerRole<u64>,
+    /// True if the connection for that role broke, or its server lost the role: what the session had there is
+    /// gone.
+    pub lost: PerRole<bool>,
+    /// Commands for a server connection that was just acquired. They are sent in front of the next statement,
+    /// in the same write.
+    pub prelude: Vec<u8>,
+}
+
+impl<R: Runtime> Upstream<R> {
+    /// Returns the upstream side of a session that has no server connection yet.
+    pub fn new(resources: Rc<Resources<R>>, handle: Rc<Handle>) -> Self {
+        Upstream {
+            resources,
+            handle,
+            connection: None,
+            seat: None,
+            role: Role::Writer,
+            sent: PinSet::default(),
+            state_refused: None,
+            links: Links::default(),
+            checked: PerRole::default(),
+            lost: PerRole::default(),
+            prelude: Vec::new(),
+        }
+    }
+
+    /// Takes the connection that is kept for this role, or else one that was parked at this server, unless it
+    /// is lost. Returns true if a connection is in use now.
+    #[inline]
+    pub fn take_own(&mut self, role: Role, server: ServerId, class: Class) -> bool {
+        if let Some((connection, seat)) = self.links.take_kept(role) {
+            self.use_connection(role, connection, seat);
+            return true;
+        }
+        while let Some(at) = self.links.seats.iter().position(|seat| {
+            let key = seat.key();
+            key.server == server && key.class == class
+        }) {
+            let seat = self.links.seats.swap_remove(at);
+            if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
+                if let Some(legacy) = connection.legacy.take() {
+                    legacy.revoke();
+                }
+                self.use_connection(role, connection, seat);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Looks at the connection that is kept for this role, once for each snapshot. Returns false if its server is lost; then
+    /// the connection is closed.
+    #[inline]
+    pub fn check_kept(&mut self, state: &mut SessionState, role: Role) -> bool {
+        let version = self.resources.topology.version();
+        if let Some(kept) = self.handle.servers.kept(role).get()
+            && *self.checked.of(role) != version
+        {
+            if !self.resources.is_good(kept) {
+                self.kept_lost(state);
+                return false;
+            }
+            *self.checked.of_mut(role) = version;
+        }
+        true
+    }
+
+    /// Makes this the connection of the statement under way.
+    #[inline]
+    pub fn use_connection(
+        &mut self,
+        role: Role,
+        connection: Box<Connection<R::Stream>>,
+        seat: Seat<R::Stream>,
+    ) {
+        let about = &connection.about;
+        self.resources.count_in(about.server);
+        self.handle.servers.kept(role).set(None);
+        self.handle.servers.deed.set(Deed::Reads);
+        self.handle.servers.attached.set(Some(Attached {
+            server: about.server,
+            generation: about.generation,
+            thread_id: about.thread_id,
+            read_only: about.class.read_only,
+        }));
+        self.role = role;
+        self.connection = Some(connection);
+        self.seat = Some(seat);
+    }
+
+    /// Puts the connection away after a statement: keeps it if something pins it, else parks it in the pool,
+    /// or closes it if it must not be used again.
+    #[inline]
+    pub fn release_after_statement(&mut self, state: &mut SessionState) {
+        let ended = std::mem::take(&mut state.answer.ended);
+        let attached = self.handle.servers.attached.take();
+        let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) else { return };
+        let server = connection.about.server;
+        self.resources.count_out(server);
+        if !self.handle.servers.killing.get() {
+            self.handle.servers.demoted.set(None);
+        }
+        let unsent = !self.prelude.is_empty();
+        let about = &connection.about;
+        let left = !about.class.read_only && self.resources.topology.has_left(about.generation);
+        // A KILL that is under way must not hit another session's statement: the session keeps the connection
+        // until the KILL is answered.
+        let unpinned = state.pins.on(self.role).is_empty() && !self.handle.servers.killing.get();
+        let doubted = attached.is_some() && self.handle.servers.doubted.get() == attached;
+        // A connection that the server ended after a part of an answer is not parked: it might break only
+        // after another session has taken it.
+        let holds = state.pins.on(self.role).has(Pin::Transaction) || state.held(self.role).is_some();
+        if unsent
+            || (ended && !holds)
+            || ((left || doubted) && unpinned)
+            || !connection.is_between_exchanges()
+            || (connection.closes_after_session && unpinned)
+            || state.trackers.read_only_lost
+        {
+            self.prelude.clear();
+            self.resources.pool.vacate(connection, &seat);
+            if state.pins.on(self.role).has(Pin::Transaction) {
+                // The client must get the error for its transaction before anything else.
+                *self.lost.of_mut(self.role) = true;
+            } else {
+                state.connection_gone(self.role);
+            }
+            return;
+        }
+        let other = if self.role == Role::Writer { Role::Reader } else { Role::Writer };
+        let stale = state.diagnostics.stale.take() == Some(other);
+        if self.is_kept_for_nothing(state, other) {
+            self.park_kept(state, other, stale);
+        }
+        if !unpinned {
+            self.handle.servers.kept(self.role).set(attached);
+            self.links.keep(self.role, (connection, seat));
+            if left {
+                // The signal was not raised while the statement was under way.
+                self.handle.signal.raise(Signals::LOST);
+            }
+            return;
+        }
+        self.park(state, self.role, connection, seat);
+    }
+
+    /// Parks a connection in the pool, since nothing pins it.
+    #[inline]
+    fn park(
+        &mut self,
+        state: &SessionState,
+        role: Role,
+        mut connection: Box<Connection<R::Stream>>,
+        seat: Seat<R::Stream>,
+    ) {
+        if role == Role::Writer && state.insert.id.get() == InsertId::OnConnection {
+            connection.legacy = Some(state.insert.id.bequeath());
+        }
+        let asked_for = state.last.role == role && state.last.counted;
+        self.resources.pool.park(connection, &seat, asked_for);
+        self.links.seats.push(seat);
+    }
+
+    /// Gives up the diagnostics on the other role's connection, since the next statement runs on this role's.
+    /// Parks the other connection if nothing else pins it.
+    pub fn let_diagnostics_go(&mut self, state: &mut SessionState, role: Role) {
+        let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
+        state.unpin(other, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
+        if self.is_kept_for_nothing(state, other) {
+            self.park_kept(state, other, true);
+        }
+    }
+
+    /// Gives up the diagnostics on the reader's connection, and parks it if nothing else pins it. Returns
+    /// false if something else does.
+    pub fn let_reader_go(&mut self, state: &mut SessionState) -> bool {
+        state.unpin(Role::Reader, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
+        if self.is_kept_for_nothing(state, Role::Reader) {
+            self.park_kept(state, Role::Reader, true);
+        }
+        !self.keeps(Role::Reader)
+    }
+
+    fn is_kept_for_nothing(&self, state: &SessionState, role: Role) -> bool {
+        let kept = self.handle.servers.kept(role).get().is_some();
+        kept && state.pins.on(role).is_empty() && !self.handle.servers.killing.get()
+    }
+
+    /// Parks a kept connection that nothing pins any more, or closes it if it must not be used again.
+    /// `stale`: its diagnostics are not those of the session's last statement.
+    fn park_kept(&mut self, state: &mut SessionState, role: Role, stale: bool) {
+        let kept = self.handle.servers.kept(role).take();
+        let Some((mut connection, seat)) = self.links.take_kept(role) else { return };
+        connection.stale_diagnostics |= stale;
+        let doubted = kept.is_some() && self.handle.servers.doubted.get() == kept;
+        if !doubted
+            && !connection.closes_after_session
+            && kept.is_some_and(|kept| self.resources.is_good(kept))
+        {
+            self.park(state, role, connection, seat);
+        } else {
+            self.resources.pool.vacate(connection, &seat);
+            state.connection_gone(role);
+        }
+    }
+
+    /// Closes the connection in use, because it is lost or must not be used any more. The client learns what
+    /// this means for the session at its next statement.
+    pub fn server_lost(&mut self) {
+        self.handle.servers.attached.set(None);
+        self.prelude.clear();
+        if let (Some(mut connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
+            // Aborts the connection: a server that is cut off would otherwise receive the statement once the
+            // network is back, although its generation is over.
+            connection.stream.abort();
+            self.resources.count_out(connection.about.server);
+            self.resources.pool.vacate(connection, &seat);
+            *self.lost.of_mut(self.role) = true;
+        }
+    }
+
+    /// Closes kept connections whose servers are lost. Called while no statement uses them.
+    pub fn kept_lost(&mut self, state: &mut SessionState) {
+        self.handle.signal.lower(Signals::LOST);
+        for role in Role::BOTH {
+            let lost = self.handle.servers.kept(role).get().is_some_and(|kept| !self.resources.is_good(kept));
+            if lost && let Some((connection, seat)) = self.links.take_kept(role) {
+                self.handle.servers.kept(role).set(None);
+                self.resources.pool.vacate(connection, &seat);
+                *self.lost.of_mut(role) = true;
+                if let (Role::Writer, Some(journal)) = (role, &mut state.transaction.journal) {
+                    journal.lost = true;
+                }
+            }
+        }
+    }
+
+    /// Returns the server of the connection that is kept for a role.
+    pub fn kept_on(&self, role: Role) -> Option<ServerId> {
+        self.links.kept_on(role)
+    }
+
+    /// True if the session keeps a connection for this role.
+    pub fn keeps(&self, role: Role) -> bool {
+        self.links.kept_on(role).is_some()
+    }
+
+    /// Releases all server connections, since the session ends or begins anew. If `fit` is false, the
+    /// connections that are in use or pinned are closed.
+    pub async fn release(&mut self, state: &mut SessionState, fit: bool) {
+        let unsent = !std::mem::take(&mut self.prelude).is_empty();
+        self.handle.servers.attached.set(None);
+        if let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
+            self.resources.count_out(connection.about.server);
+            let fit = fit && !unsent && !state.outlives_reset(self.role);
+            self.give(state, connection, seat, fit).await;
+        }
+        for role in Role::BOTH {
+            self.handle.servers.kept(role).set(None);
+            if let Some((connection, seat)) = self.links.take_kept(role) {
+                let fit = fit && !state.outlives_reset(role);
+                self.give(state, connection, seat, fit).await;
+            }
+        }
+        for seat in self.links.seats.drain(..) {
+            if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
+                // The session does not need the insert id any more.
+                connection.legacy.take();
+                self.resources.pool.park_for_others(connection, &seat);
+            } else {
+                self.resources.pool.leave(&seat);
+            }
+        }
+        self.lost = PerRole::default();
+        Role::BOTH.iter().for_each(|role| state.lost_connection(*role));
+    }
+
+    /// Resets a connection that may have state of the session on it, and parks it for others. Closes the
+    /// connection if a reset would not help, or is impossible in the middle of an answer.
+    async fn give(
+        &mut self,
+        state: &SessionState,
+        connection: Box<Connection<R::Stream>>,
+        seat: Seat<R::Stream>,
+        fit: bool,
+    ) {
+        let about = &connection.about;
+        let doubted = |of: Attached| (of.server, of.thread_id) == (about.server, about.thread_id);
+        if fit
+            && !self.handle.servers.killing.get()
+            && !self.handle.servers.doubted.get().is_some_and(doubted)
+            && connection.is_between_exchanges()
+            && !connection.closes_after_session
+            && !state.trackers.read_only_lost
+            && self.handle.login.borrow().is_some()
+        {
+            Box::pin(self.resources.pool.reset(connection, &seat)).await;
+        } else {
+            self.resources.pool.vacate(connection, &seat);
+        }
+    }
+}

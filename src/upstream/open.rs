@@ -1,0 +1,119 @@
+//! A server connection from the pool, or a new one.
+
+use super::Upstream;
+use crate::backend::{Applicant, ConnectError, Login, PoolKey, Standing, TakeError, Target, Terms};
+use crate::client::{Client, Failure, StatementError};
+use crate::net::{Runtime, first_of};
+use crate::routing::{Want, may_stay};
+use crate::state::SessionState;
+use crate::terms::{Close, Role};
+use crate::topology::ServerId;
+use crate::worker::Resources;
+
+/// The server to which a session wants a connection.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// What the connection is for.
+    pub role: Role,
+    /// The server.
+    pub server: ServerId,
+    /// The generation of the snapshot in which the server was chosen.
+    pub generation: u64,
+    /// What the server must be: if it is not any more, the attempt is given up.
+    pub want: Want,
+    /// Servers that must not be used.
+    pub tried: &'a [ServerId],
+    /// True if the session needs the connection for one statement only.
+    pub passing: bool,
+}
+
+/// What came of opening a connection.
+pub enum Opened {
+    /// The session has it.
+    Connection,
+    /// The server lost its role meanwhile.
+    Moved,
+    /// It could not be opened.
+    Failed(ConnectError),
+}
+
+impl<R: Runtime> Upstream<R> {
+    /// A connection to this server. Given up when the server loses its role.
+    pub async fn open(
+        &mut self,
+        client: &mut Client<R>,
+        state: &SessionState,
+        wanted: &Wanted<'_>,
+    ) -> Result<Opened, StatementError> {
+        let Wanted { role, server, generation, want, tried, passing } = *wanted;
+        if self.take_own(role, server, client.class(role)) {
+            return Ok(Opened::Connection);
+        }
+        let resources = self.resources.clone();
+        let snapshot = resources.topology.get();
+        let target = match snapshot.server(server).map(|found| Target::new(found, generation)) {
+            Some(Ok(target)) => target,
+            Some(Err(error)) => return Err(StatementError::Tell(Failure::Unreachable(error.to_string()))),
+            None => return Ok(Opened::Moved),
+        };
+        let Some(login) = client.login.clone() else { return Err(StatementError::Close(Close::LoginFailed)) };
+        if resources.standing(&login) == Standing::Removed {
+            return Err(account_removed(&login));
+        }
+        let (user, credential) = (login.user.clone(), login.generation);
+        let key = PoolKey { server, user, credential, class: client.class(role) };
+        let terms = self.terms(&login.user);
+        let wish = state.carried.clone();
+        let applicant = Applicant { id: self.handle.id, wish: &wish, collation: client.collation, passing };
+        let taking = resources.pool.lease(&key, &target, &login, &applicant, &terms);
+        let moved = until_moved(&resources, want, server, generation, tried);
+        let (mut connection, seat) = match client.unless_ended(first_of(taking, moved)).await? {
+            None => return Ok(Opened::Moved),
+            Some(Ok(taken)) => taken,
+            Some(Err(TakeError::Queue(waited, limit))) => {
+                return Err(StatementError::Tell(Failure::Queue(waited, limit)));
+            }
+            Some(Err(TakeError::Connect(e))) => return Ok(Opened::Failed(e)),
+        };
+        if resources.standing(&login) == Standing::Removed {
+            resources.pool.vacate(connection, &seat);
+            return Err(account_removed(&login));
+        }
+        // A pooled connection of an earlier generation is of this one if its server is the writer (again).
+        connection.about.generation = generation;
+        self.use_connection(role, connection, seat);
+        Ok(Opened::Connection)
+    }
+
+    fn terms(&self, user: &str) -> Terms {
+        let live = self.resources.live.borrow();
+        Terms {
+            server_limit: live.limits.max_server_connections.get(),
+            user_limit: live.users.get(user).and_then(|u| u.max_server_connections).map(usize::from),
+            queue: live.limits.queue_timeout,
+            connect: live.timeouts.connect,
+        }
+    }
+}
+
+/// A session of an account that is gone gets no server connection.
+fn account_removed(login: &Login) -> StatementError {
+    StatementError::TellAndClose(Failure::AccountRemoved(login.user.clone()), Close::CredentialGone)
+}
+
+/// Ends when a session with this want must not stay with the server any more.
+async fn until_moved<R: Runtime>(
+    resources: &Resources<R>,
+    want: Want,
+    server: ServerId,
+    generation: u64,
+    tried: &[ServerId],
+) {
+    loop {
+        let snapshot = resources.topology.get();
+        if !may_stay(want, &snapshot, server, generation, tried) {
+            return;
+        }
+        resources.topology.changed_from(snapshot.version).await;
+    }
+}

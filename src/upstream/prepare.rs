@@ -1,0 +1,217 @@
+//! Prepared statements on the server connection in use. The client's id stands for a text; each server connection has its
+//! own id for that text, and prepares the text when it is first needed there.
+
+use std::rc::Rc;
+
+use super::{Brought, Upstream};
+use crate::backend::{PreparedText, QueryError, ServerStatement};
+use crate::client::refusals::ends_connection;
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime};
+use crate::state::{Prepared, SessionState, types_in, with_types};
+use crate::topology::Flavor;
+use crate::wire::{Command, PacketHeader, Types, first_types, kinds_of_types};
+
+/// ER_MAX_PREPARED_STMT_COUNT_REACHED
+const TOO_MANY_STATEMENTS: u16 = 1461;
+
+impl<R: Runtime> Upstream<R> {
+    /// Writes the server's id of the statement into the request, and the types if the server does not have
+    /// them. `attributes`: CLIENT_QUERY_ATTRIBUTES is on. Returns false if the statement is not prepared on the connection in use.
+    #[inline]
+    pub fn name_statement(
+        &mut self,
+        state: &mut SessionState,
+        buf: &mut Buf,
+        request: &mut Request,
+        attributes: bool,
+    ) -> Result<bool, StatementError> {
+        let Some(prepared) = state.statements.get(request.statement) else { return Ok(false) };
+        let Some(connection) = &mut self.connection else { return Ok(false) };
+        let Some(on_server) = connection.statements.get(prepared.text.id) else { return Ok(false) };
+        let place = PacketHeader::LEN + 1;
+        if let Some(id) = buf.filled_mut().get_mut(place..place + 4) {
+            id.copy_from_slice(&on_server.id.to_le_bytes());
+        }
+        if !matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute) {
+            return Ok(true);
+        }
+        let types = types_in(request.payload(buf), request.command, prepared.params, attributes);
+        let types = types.map_err(|_| malformed_parameters())?;
+        if connection.about.flavor == Flavor::MySql && is_of_others(on_server, prepared, types, attributes) {
+            connection.statements.close(prepared.text.id);
+            return Ok(false);
+        }
+        match types {
+            Types::None => {}
+            Types::Given(types) => {
+                if prepared.types.as_deref() != Some(types) {
+                    state.statements.keep_types(request.statement, types, &self.resources.buffers.memory);
+                }
+                if on_server.types.as_deref() != Some(types) {
+                    on_server.types = state.statements.peek(request.statement).and_then(|p| p.types.clone());
+                }
+            }
+            Types::AsBefore(at) => {
+                let Some(types) = &prepared.types else {
+                    // Parameters that were sent as long data need no types.
+                    let needs = prepared.long_data.is_none();
+                    return if needs { Err(StatementError::Tell(Failure::NoTypes)) } else { Ok(true) };
+                };
+                if on_server.types.as_ref() == Some(types) {
+                    return Ok(true);
+                }
+                if !request.whole {
+                    let why = "an execute without types that is too long to be given them";
+                    return Err(StatementError::Tell(Failure::Malformed(why)));
+                }
+                // The stored types may include those of query attributes: take only the parameters' types.
+                let needed = first_types(types, usize::from(prepared.params), attributes);
+                on_server.types = needed.map(Rc::from);
+                let bulk = request.command == Command::StmtBulkExecute;
+                let packet = needed.and_then(|types| with_types(buf.filled(), at, types, bulk));
+                let failure = Failure::Malformed("an execute that is too long");
+                let packet = packet.ok_or(StatementError::Tell(failure))?;
+                let behind = buf.filled().get(request.header.total()..).unwrap_or_default().to_vec();
+                buf.clear();
+                buf.extend_from_slice(&packet);
+                buf.extend_from_slice(&behind);
+                request.header.len = packet.len() - PacketHeader::LEN;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns the server's id of a text on the connection in use, and prepares the text there if needed.
+    /// Returns None if the connection broke.
+    pub async fn prepared_here(
+        &mut self,
+        state: &SessionState,
+        text: &PreparedText,
+    ) -> Result<Option<u32>, StatementError> {
+        for _ in 0..2 {
+            let known = self.connection.as_mut().and_then(|connection| connection.statements.get(text.id));
+            if let Some(known) = known {
+                // The caller sends types that are not recorded here, so the next execute must send its types
+                // again.
+                (known.types, known.mixed) = (None, true);
+                return Ok(Some(known.id));
+            }
+            if let Brought::Broken = Box::pin(self.prepare_text(state, text, false)).await? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Prepares the text on the connection in use under the schema, the character set and the SQL mode of its first
+    /// prepare. `may_leave`: see [`SetUp`](super::SetUp).
+    pub async fn prepare_text(
+        &mut self,
+        state: &SessionState,
+        text: &PreparedText,
+        may_leave: bool,
+    ) -> Result<Brought, StatementError> {
+        let under_others = !text.under.parses_like(&state.carried);
+        if under_others {
+            let then = Rc::new(state.carried.parsing_like(&text.under));
+            if let Some(connection) = &mut self.connection {
+                connection.become_session(&then, None, &mut self.prelude);
+            }
+        }
+        if let Brought::Broken = self.send_prelude(may_leave).await? {
+            return Ok(Brought::Broken);
+        }
+        let limit = self.resources.live.borrow().timeouts.connect;
+        let max = self.max_statements();
+        let resources = self.resources.clone();
+        let mut again = false;
+        let prepared = loop {
+            let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+            let prepared = resources.runtime.timeout(limit, connection.prepare(&text.text)).await;
+            match prepared {
+                Some(Err(QueryError::Refused(e))) if e.code == TOO_MANY_STATEMENTS && !again => {
+                    again = true;
+                    connection.statements.close_all();
+                    connection.close_statements(&mut self.prelude);
+                    resources.pool.shed_statements(connection.about.server);
+                    if let Brought::Broken = self.send_prelude(may_leave).await? {
+                        return Ok(Brought::Broken);
+                    }
+                }
+                other => break other,
+            }
+        };
+        let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+        match prepared {
+            Some(Ok(ok)) => connection.statements.insert(text.id, ok.statement_id, max),
+            Some(Err(QueryError::Refused(e))) if !ends_connection(e.code) => {
+                return Err(StatementError::Tell(Failure::Server(e)));
+            }
+            _ => {
+                self.server_lost();
+                return Ok(Brought::Broken);
+            }
+        }
+        connection.close_statements(&mut self.prelude);
+        if under_others {
+            connection.become_session(&state.carried, None, &mut self.prelude);
+            return self.send_prelude(may_leave).await;
+        }
+        Ok(Brought::Ready)
+    }
+
+    /// Returns how many statements may be open on the connection in use. Keeps all connections together well
+    /// below the servers' `max_prepared_stmt_count`, which is 16,382 by default.
+    pub fn max_statements(&self) -> usize {
+        const ON_A_SERVER: usize = 12_000;
+        const LEAST: usize = 4;
+        let wanted = self.resources.live.borrow().pool.max_statements.get();
+        let Some(connection) = &self.connection else { return wanted };
+        let share = ON_A_SERVER / self.resources.pool.connections_to(connection.about.server).max(1);
+        wanted.min(share.max(LEAST))
+    }
+
+    /// Drops the server's id of a statement that the server does not know (1243) or wants prepared anew
+    /// (1615).
+    pub fn forget_statement(&mut self, state: &SessionState, request: Request, unknown: bool) {
+        let Some(prepared) = state.statements.peek(request.statement) else { return };
+        let Some(connection) = &mut self.connection else { return };
+        if unknown {
+            connection.statements.forget(prepared.text.id);
+        } else {
+            connection.statements.close(prepared.text.id);
+        }
+    }
+}
+
+/// Returns the error for an execute whose parameters the proxy cannot parse, or the server would read
+/// differently.
+pub fn malformed_parameters() -> StatementError {
+    StatementError::Tell(Failure::Malformed("the parameters of an execute"))
+}
+
+/// True if another client executed the statement on this connection with parameters of other kinds. MySQL
+/// fixes a parameter's type at the first execute: after an execute with a number, `SELECT ?` answers a number
+/// even for a string. If a client changes its own types, it gets what the server makes of them.
+fn is_of_others(
+    on_server: &ServerStatement,
+    prepared: &Prepared,
+    types: Types<'_>,
+    attributes: bool,
+) -> bool {
+    let Some(there) = &on_server.types else { return on_server.mixed };
+    let before = prepared.types.as_ref();
+    if before.is_some_and(|before| Rc::ptr_eq(before, there) || before == there) {
+        return false;
+    }
+    let now = match types {
+        Types::None => return false,
+        Types::Given(types) => Some(types),
+        Types::AsBefore(_) => before.map(|before| &**before),
+    };
+    let params = usize::from(prepared.params);
+    now.is_some_and(|now| {
+        !kinds_of_types(now, params, attributes).eq(kinds_of_types(there, params, attributes))
+    })
+}

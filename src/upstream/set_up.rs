@@ -1,0 +1,240 @@
+//! The session's state on the server connection in use: what the connection lacks goes in front of the statement.
+
+use std::rc::Rc;
+
+use super::Upstream;
+use crate::backend::{ConnectError, InsertId, SwallowError, TextStatement, TextStatements};
+use crate::client::refusals::{ends_connection, is_ending};
+use crate::client::{Failure, StatementError};
+use crate::net::{Buf, Runtime, Stream};
+use crate::sql::Effects;
+use crate::state::SessionState;
+use crate::terms::{Pin, Role};
+
+/// The result of restoring the session's state on a connection.
+pub enum Brought {
+    /// The prelude goes in front of the statement, in the same write, or there is no prelude.
+    Ready,
+    /// The connection broke, or its server refused the session's state; another connection may accept it.
+    Broken,
+}
+
+/// The statement for which a connection is set up.
+pub struct SetUp {
+    /// The effects of its class.
+    pub effects: Effects,
+    /// The name in an EXECUTE, a PREPARE or a DEALLOCATE that does nothing else.
+    pub named: Option<Rc<[u8]>>,
+    /// True if it is `SELECT ROW_COUNT()`, to which the session itself knows the answer.
+    pub asks_row_count: bool,
+    /// True if it can go to the primary if a replica refuses the session's state.
+    pub may_leave: bool,
+}
+
+impl<R: Runtime> Upstream<R> {
+    /// True if the connection in use needs no prelude before this statement.
+    #[inline]
+    pub fn is_in_line(&self, state: &SessionState, effects: Effects) -> bool {
+        const RARE: Effects = Effects::PREPARES
+            .union(Effects::EXECUTES)
+            .union(Effects::DEALLOCATES)
+            .union(Effects::READS_DIAGNOSTICS)
+            .union(Effects::READS_ROW_COUNT)
+            .union(Effects::READS_FOUND_ROWS)
+            .union(Effects::READS_INSERT_ID);
+        let Some(connection) = &self.connection else { return false };
+        if connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN) {
+            return false;
+        }
+        connection.is_in_line(&state.carried, self.insert_id_for(state, effects))
+            && !connection.statements.owes_closing()
+            && !effects.intersects(RARE)
+    }
+
+    /// Returns what `LAST_INSERT_ID()` must return where the statement runs; None if any value is good.
+    fn insert_id_for(&self, state: &SessionState, effects: Effects) -> Option<u64> {
+        if self.role == Role::Reader && !effects.contains(Effects::READS_INSERT_ID) {
+            return None;
+        }
+        match state.insert.id.get() {
+            InsertId::Known(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Fills the prelude with the commands that restore the session's state on the connection in use. If a
+    /// server could refuse one of them, sends them and waits for the answers, except before a repeatable read
+    /// on a replica.
+    pub async fn restore_session(
+        &mut self,
+        state: &mut SessionState,
+        statement: &SetUp,
+    ) -> Result<Brought, StatementError> {
+        let SetUp { effects, named, asks_row_count, may_leave } = statement;
+        let (effects, named) = (*effects, named.as_ref());
+        self.await_insert_id(state, effects).await?;
+        let insert_id = self.insert_id_for(state, effects);
+        let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+        let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let here = (connection.about.server, connection.about.thread_id);
+        let last = if effects.contains(Effects::READS_DIAGNOSTICS) {
+            state.diagnostics.connection
+        } else {
+            state.last.connection
+        };
+        let elsewhere = connection.has_past || last != Some(here);
+        let lost = effects.intersects(counts)
+            || (effects.contains(Effects::READS_DIAGNOSTICS) && state.diagnostics.left);
+        if elsewhere && lost && !state.last.is_new {
+            if *asks_row_count {
+                return Err(StatementError::RowCount);
+            }
+            return Err(StatementError::Tell(Failure::Forgotten));
+        }
+        let another = std::mem::take(&mut connection.has_past) && effects.intersects(counts);
+        let stale = connection.stale_diagnostics && effects.contains(Effects::READS_DIAGNOSTICS);
+        if (stale || another) && state.pins.on(self.role).is_empty() {
+            connection.reset(&mut self.prelude);
+        }
+        connection.close_statements(&mut self.prelude);
+        let before = self.prelude.len();
+        let mut sure = connection.become_session(&state.carried, insert_id, &mut self.prelude);
+        if effects.contains(Effects::READS_DIAGNOSTICS) && before != self.prelude.len() {
+            connection.forget_set(&mut self.prelude);
+        }
+        if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
+            // The statement may execute any prepared statement by name, so drop those of other sessions.
+            connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);
+        }
+        if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
+            let before = self.prelude.len();
+            let mut wish = state.objects.text_statements.clone();
+            if self.role == Role::Reader && named.is_none() {
+                // A replica's connection would refuse to prepare a write.
+                wish = Default::default();
+            }
+            if named.is_some() && !effects.contains(Effects::EXECUTES) {
+                wish = without_texts(&wish, |known| connection.has_text_statement(known), effects);
+            }
+            // A statement whose effects are unknown may have prepared others here. They belong to the
+            // session, too.
+            let unknown = state.pins.on(self.role).has(Pin::Unknown);
+            if !unknown || wish.iter().any(|known| Some(&known.name) == named) {
+                connection.become_text_statements(&wish, named.map(|name| &**name), &mut self.prelude);
+            }
+            sure &= before == self.prelude.len();
+        }
+        let executes = effects.contains(Effects::EXECUTES);
+        if sure || (effects.contains(Effects::REPEATABLE) && self.role == Role::Reader && !executes) {
+            return Ok(Brought::Ready);
+        }
+        let brought = self.send_prelude(*may_leave).await?;
+        match self.connection.as_mut().and_then(|connection| connection.take_unprepared()) {
+            Some(error) if ends_connection(error.code) => {
+                self.server_lost();
+                Ok(Brought::Broken)
+            }
+            // EXECUTE would return this error, too, if the statement had been prepared here earlier.
+            Some(error) => Err(StatementError::Tell(Failure::Server(error))),
+            None => Ok(brought),
+        }
+    }
+
+    /// Waits until the session's insert id is known, if only another connection has it. A session that took
+    /// that connection asks it for the id first, which takes a moment. If no session took it, this session
+    /// asks. Returns an error if the statement asks for an insert id that is lost.
+    async fn await_insert_id(
+        &mut self,
+        state: &SessionState,
+        effects: Effects,
+    ) -> Result<(), StatementError> {
+        let here = self.connection.as_ref().map(|c| (c.about.server, c.about.thread_id));
+        let asks = effects.contains(Effects::READS_INSERT_ID);
+        let is_here = here == state.insert.connection || (self.role == Role::Reader && !asks);
+        let limit = self.resources.live.borrow().timeouts.connect;
+        let resources = self.resources.clone();
+        let until = tokio::time::Instant::now() + limit;
+        while !is_here
+            && state.insert.id.get() == InsertId::OnConnection
+            && tokio::time::Instant::now() < until
+        {
+            if let Some(seat) = self.links.forget_writer_seat() {
+                // If no session took the connection, this session asks it, because it does not return to it
+                // either.
+                match resources.pool.reclaim(&seat) {
+                    Some(mut connection) => {
+                        let legacy = connection.legacy.take();
+                        if resources.pool.learn_insert_id(&mut connection, legacy, limit).await {
+                            resources.pool.park_for_others(connection, &seat);
+                        } else {
+                            resources.pool.vacate(connection, &seat);
+                        }
+                    }
+                    None => resources.runtime.sleep(std::time::Duration::from_millis(1)).await,
+                }
+            } else {
+                resources.runtime.sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+        if asks && state.insert.id.get() == InsertId::Lost {
+            return Err(StatementError::TellAndClose(
+                Failure::StateLost("an insert id"),
+                crate::terms::Close::ServerLost,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sends the prelude alone and waits for its answers.
+    pub async fn send_prelude(&mut self, may_leave: bool) -> Result<Brought, StatementError> {
+        let prelude = std::mem::take(&mut self.prelude);
+        let resources = self.resources.clone();
+        let limit = resources.live.borrow().timeouts.connect;
+        let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+        let sending = async {
+            if !prelude.is_empty() {
+                resources.metrics.replays.add(1);
+                let mut out = Buf::with_room(prelude.len());
+                out.extend_from_slice(&prelude);
+                connection.stream.write_all(out).await.0?;
+            }
+            connection.settle().await
+        };
+        let sent = match resources.runtime.timeout(limit, sending).await {
+            Some(sent) => sent,
+            None => {
+                let failure = ConnectError::Timeout(limit);
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %failure, "a server does not take a session's state");
+                Err(SwallowError::Io(std::io::ErrorKind::TimedOut.into()))
+            }
+        };
+        let Err(error) = sent else { return Ok(Brought::Ready) };
+        self.server_lost();
+        match error {
+            error if is_ending(&error) => Ok(Brought::Broken),
+            SwallowError::Schema(e) if !may_leave => Err(StatementError::Tell(Failure::Server(e))),
+            SwallowError::Schema(error) | SwallowError::State(error) => {
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
+                self.state_refused = Some(Box::new(error));
+                Ok(Brought::Broken)
+            }
+            SwallowError::Protocol(_) | SwallowError::Io(_) => Ok(Brought::Broken),
+        }
+    }
+}
+
+/// Returns the prepared statements that the connection must have before a PREPARE or a DEALLOCATE. PREPARE
+/// needs no statement that is not there yet. DEALLOCATE needs any statement with the name, so `DO 0` takes
+/// the place of a missing text. (Under LOCK TABLES a server would refuse to prepare some texts.)
+fn without_texts(
+    wish: &TextStatements,
+    is_there: impl Fn(&TextStatement) -> bool,
+    effects: Effects,
+) -> TextStatements {
+    let stand_in = |known: &TextStatement| match () {
+        () if is_there(known) => Some(known.clone()),
+        () if effects.contains(Effects::PREPARES) => None,
+        () => Some(TextStatement { text: std::sync::Arc::from(&b"DO 0"[..]), ..known.clone() }),
+    };
+    wish.iter().filter_map(stand_in).collect()
+}

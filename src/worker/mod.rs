@@ -1,0 +1,237 @@
+//! What the sessions of one worker use: time and sockets, buffers, the pool of server connections, the current snapshot
+//! and settings, the metrics, and the list of the sessions themselves.
+
+pub mod admission;
+mod handle;
+mod level;
+mod timeouts;
+mod topology_cell;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use admission::Pass;
+
+use crate::backend::{Login, Pool, Standing};
+use crate::config::{Fallback, Live};
+use crate::net::{BufferPool, Runtime};
+use crate::routing::Want;
+use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::terms::{Disruption, Port, Role};
+use crate::topology::{ServerId, Snapshot};
+
+pub use handle::{Attached, Deed, Entrance, Handle, KillUnderWay, Servers, Signals};
+pub use level::{Levels, Source};
+pub use timeouts::{Side, Stall, or_stalled};
+pub use topology_cell::{TopologyCell, Versions};
+
+/// How far the drain of the process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drain {
+    /// The process is not draining.
+    #[default]
+    No,
+    /// Sessions end where the client's pool notices.
+    Gentle,
+    /// Time is short: all sessions end after an answer, which not every pool notices.
+    Pressed,
+}
+
+impl Drain {
+    /// A client that is silent for longer is assumed to check its connection before use (HikariCP checks
+    /// after half a second, Tomcat's pool after three), and not to send a statement at the very moment when
+    /// the connection is closed.
+    pub const SILENCE: Duration = Duration::from_secs(10);
+}
+
+/// A KILL by one of the proxy's clients.
+#[derive(Debug, Clone)]
+pub struct KillRequest {
+    /// The id in the KILL.
+    pub id: u32,
+    /// True if the connection is to be killed, not just its statement.
+    pub connection: bool,
+    /// The account that sent the KILL. The proxy kills only sessions of the same account. The server decides
+    /// about others.
+    pub user: String,
+    /// The server whose thread id this most likely is: where the client's CONNECTION_ID() is executed.
+    pub server: Option<ServerId>,
+}
+
+/// What sessions ask of the rest of the process.
+pub trait Outside {
+    /// Has this server probed now, because it refused a connection or vanished.
+    fn kick(&self, server: ServerId);
+    /// Has all servers probed now, because the writer is missing or has changed.
+    fn kick_all(&self);
+    /// Reports that a stored routine was created, changed or dropped.
+    fn routines_changed(&self);
+    /// Returns a connection id that no other client of this process has.
+    fn connection_id(&self) -> u32;
+    /// Asks all workers to kill the session that a KILL names. Returns true if there was one.
+    fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>>;
+}
+
+/// See the module.
+pub struct Resources<R: Runtime> {
+    /// Sockets, time, tasks.
+    pub runtime: R,
+    /// The free buffers.
+    pub buffers: Rc<BufferPool>,
+    /// The pool of server connections.
+    pub pool: Pool<R>,
+    /// The current snapshot of the servers.
+    pub topology: TopologyCell,
+    /// The current settings.
+    pub live: RefCell<Arc<Live>>,
+    /// The metrics of this worker.
+    pub metrics: Arc<WorkerMetrics>,
+    /// The rest of the process.
+    pub outside: Box<dyn Outside>,
+    /// Seconds since the worker began.
+    pub tick: Cell<u32>,
+    /// How far the drain of the process is.
+    pub drain: Cell<Drain>,
+    sessions: RefCell<HashMap<u32, Rc<Handle>>>,
+    /// The number of statements under way on each server, indexed by server id: ids count up from 0 and are
+    /// never reused.
+    loads: RefCell<Vec<usize>>,
+    random: Cell<u64>,
+}
+
+impl<R: Runtime> Resources<R> {
+    /// Creates the resources of a worker without sessions.
+    pub fn new(
+        runtime: R,
+        buffers: Rc<BufferPool>,
+        pool: Pool<R>,
+        snapshot: Arc<Snapshot>,
+        live: Arc<Live>,
+        metrics: Arc<WorkerMetrics>,
+        outside: Box<dyn Outside>,
+    ) -> Self {
+        let seed = u64::from(outside.connection_id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        pool.credentials().update(&live.users);
+        Resources {
+            runtime,
+            buffers,
+            pool,
+            topology: TopologyCell::new(snapshot),
+            live: RefCell::new(live),
+            metrics,
+            outside,
+            tick: Cell::new(0),
+            drain: Cell::default(),
+            sessions: RefCell::default(),
+            loads: RefCell::default(),
+            random: Cell::new(seed),
+        }
+    }
+
+    /// Counts an effect of a failover on a session.
+    pub fn count(&self, disruption: Disruption) {
+        cell_of(&self.metrics.disruptions, disruption as usize).add(1);
+    }
+
+    /// Adds a session to the list, and returns its handle.
+    pub fn register(&self, entrance: Entrance, pass: Pass) -> Rc<Handle> {
+        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get(), entrance, pass));
+        self.sessions.borrow_mut().insert(handle.id, handle.clone());
+        handle
+    }
+
+    /// Removes a session that has ended from the list.
+    pub fn unregister(&self, handle: &Handle) {
+        self.sessions.borrow_mut().remove(&handle.id);
+    }
+
+    /// Returns the number of sessions.
+    pub fn session_count(&self) -> usize {
+        self.sessions.borrow().len()
+    }
+
+    /// Returns the handles of all sessions.
+    pub fn handles(&self) -> Vec<Rc<Handle>> {
+        self.sessions.borrow().values().cloned().collect()
+    }
+
+    /// Returns the current settings.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.borrow().clone()
+    }
+
+    /// Returns what a statement for this role wants under the current settings.
+    pub fn want(&self, port: Port, role: Role) -> Want {
+        match (role, port) {
+            (Role::Writer, _) => Want::Writer,
+            (Role::Reader, Port::Replica) => {
+                Want::Reader { or_writer: self.live.borrow().replicas.fallback == Fallback::Primary }
+            }
+            // A read that finds no replica goes to the primary, on the session's connection for writes.
+            (Role::Reader, _) => Want::Reader { or_writer: false },
+        }
+    }
+
+    /// Returns the account of this name, with its current password.
+    pub fn login_of(&self, user: &[u8]) -> Option<Login> {
+        self.pool.credentials().login(std::str::from_utf8(user).ok()?)
+    }
+
+    /// Returns whether this login's password is the account's current one.
+    pub fn standing(&self, login: &Login) -> Standing {
+        self.pool.credentials().standing(&login.user, login.generation)
+    }
+
+    /// Counts a statement that begins on a server.
+    #[inline]
+    pub fn count_in(&self, server: ServerId) {
+        let mut loads = self.loads.borrow_mut();
+        let at = usize::try_from(server.0).unwrap_or(usize::MAX);
+        if loads.len() <= at {
+            loads.resize(at + 1, 0);
+        }
+        if let Some(load) = loads.get_mut(at) {
+            *load += 1;
+        }
+    }
+
+    /// Counts a statement that has ended on a server.
+    #[inline]
+    pub fn count_out(&self, server: ServerId) {
+        if let Some(load) = self.loads.borrow_mut().get_mut(server.0 as usize) {
+            *load = load.saturating_sub(1);
+        }
+    }
+
+    /// Returns the number of this worker's statements under way on a server.
+    pub fn load(&self, server: ServerId) -> usize {
+        self.loads.borrow().get(server.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// True if a statement that is under way on this connection may still be answered.
+    pub fn is_alive(&self, attached: Attached) -> bool {
+        !self.topology.get().has_lost(attached.server, attached.generation, attached.read_only)
+    }
+
+    /// True if a connection that a session keeps may still be used.
+    pub fn is_good(&self, kept: Attached) -> bool {
+        let snapshot = self.topology.get();
+        let lost = snapshot.has_lost(kept.server, kept.generation, kept.read_only);
+        !lost && (kept.read_only || (kept.generation == snapshot.generation && !snapshot.grace_over))
+    }
+
+    /// Returns a random number (xorshift64): good enough to spread choices, useless for secrets.
+    pub fn random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        self.random.set(x);
+        x
+    }
+}

@@ -1,0 +1,99 @@
+//! The worker's own copy of the current snapshot.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::topology::{ServerId, Snapshot, TextModes};
+
+/// The version counters of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions {
+    /// Increases with every change.
+    pub all: u64,
+    /// Increases with every change of more than positions and times.
+    pub roles: u64,
+}
+
+/// The worker's own copy of the current snapshot, so that no statement touches memory that other threads
+/// change.
+#[derive(Debug)]
+pub struct TopologyCell {
+    current: RefCell<Arc<Snapshot>>,
+    changed: Notify,
+}
+
+impl TopologyCell {
+    /// Creates a cell with this snapshot.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        TopologyCell { current: RefCell::new(snapshot), changed: Notify::new() }
+    }
+
+    /// Returns the current snapshot.
+    pub fn get(&self) -> Arc<Snapshot> {
+        self.current.borrow().clone()
+    }
+
+    /// Returns the snapshot's version, without touching its reference count.
+    pub fn version(&self) -> u64 {
+        self.current.borrow().version
+    }
+
+    /// Returns the counters that show whether anything, or any role, has changed.
+    pub fn versions(&self) -> Versions {
+        let current = self.current.borrow();
+        Versions { all: current.version, roles: current.roles_version }
+    }
+
+    /// Returns the primary, or the last one while there is none.
+    pub fn last_writer(&self) -> Option<ServerId> {
+        self.current.borrow().last_writer
+    }
+
+    /// Returns the primary, without touching the snapshot's reference count.
+    pub fn writer(&self) -> Option<ServerId> {
+        self.current.borrow().writer
+    }
+
+    /// Returns the generation, which counts primaries.
+    pub fn generation(&self) -> u64 {
+        self.current.borrow().generation
+    }
+
+    /// True if connections to the primary that were opened in this generation must be left: there is another
+    /// primary, or the grace of the last one is over.
+    pub fn has_left(&self, generation: u64) -> bool {
+        let current = self.current.borrow();
+        current.generation != generation || current.grace_over
+    }
+
+    /// True if the primary, or the last one while there is none, reports the GTIDs of writes.
+    pub fn writer_has_gtids(&self) -> bool {
+        let current = self.current.borrow();
+        let writer = current.last_writer.and_then(|id| current.server(id));
+        writer.and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
+    }
+
+    /// Returns the ways in which the servers may read texts.
+    pub fn modes(&self) -> TextModes {
+        self.current.borrow().modes
+    }
+
+    /// Replaces the snapshot and wakes all that wait for a change.
+    pub fn set(&self, snapshot: Arc<Snapshot>) {
+        self.current.replace(snapshot);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until the version differs from `seen`.
+    pub async fn changed_from(&self, seen: u64) {
+        loop {
+            let changed = self.changed.notified();
+            if self.version() != seen {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
