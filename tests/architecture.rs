@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     // Layer 1
     ("routing", &["sql", "topology", "terms"]),
     // Decisions of sessions, as pure functions.
-    ("policy", &["routing", "wire"]),
+    ("policy", &["routing", "config", "sql", "terms", "wire"]),
     ("telemetry", &["wire", "terms"]),
     // The settings of TLS say what a connection has to be.
     ("net", &["wire", "telemetry", "config"]),

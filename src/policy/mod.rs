@@ -1,11 +1,15 @@
 //! Decisions, separate from the code that acts on them. Each is a pure function from a small struct of facts
 //! to a verdict, with a test that covers every combination of the facts. [`session`](crate::session) acts on
-//! the verdicts.
+//! the verdicts. Where a statement goes, and to which replica, is decided in [`routing`](crate::routing) in the same way.
 
+mod freshness;
 mod loss;
 mod refusal;
 mod replayable;
+mod tries;
 
+pub use freshness::{Act, Reading, Unasked};
 pub use loss::{Error, Fate, Loss};
 pub use refusal::{Before, Expected, Said, Verdict, Way, Words};
-pub use replayable::can_run_again;
+pub use replayable::{Begins, InTransaction, Tied};
+pub use tries::{MAX_TRIES, NextTry, next_try};

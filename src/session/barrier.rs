@@ -14,6 +14,7 @@ use super::replies::Ended;
 use crate::client::{Failure, Request, StatementError};
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
+use crate::policy::{Act, Reading};
 use crate::positions::{Answer, is_galera, tells_positions};
 use crate::sql::Effects;
 use crate::state::Written;
@@ -30,26 +31,32 @@ impl<R: Runtime> Session<R> {
     /// True if this statement, which a replica should run, must pass the barrier first.
     #[inline]
     pub(super) fn must_ask(&self, why: Why, request: &Request) -> bool {
-        if self.reads.level > Level::Session || !matches!(self.reads.freshness, Freshness::Unasked) {
+        // Most statements are done here: at weaker levels nothing else is looked at.
+        if self.reads.level > Level::Session {
             return false;
         }
+        let effects = request.class.effects;
         // The tables of a COM_STMT_PREPARE or a COM_FIELD_LIST must have reached the replica, too.
-        let may_read = matches!(
+        let names_tables = matches!(
             request.command,
             Command::Query | Command::StmtExecute | Command::StmtPrepare | Command::FieldList
         );
-        let inside = why == Why::Transaction || self.state.pins.on(Role::Reader).has(Pin::Transaction);
-        let kind = request.class.kind;
-        let reads = may_read
-            && why != Why::LooksBack
-            && !request.class.effects.intersects(LOOKS_BACK)
-            && kind != StatementKind::Session
-            && ((kind != StatementKind::Transaction && !inside) || self.begins_to_read(request));
-        reads && (self.reads.level == Level::Strong || self.reads.could_go_back() || self.wrote_of_late())
-    }
-
-    fn begins_to_read(&self, request: &Request) -> bool {
-        request.class.effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
+        let act = match request.class.kind {
+            _ if !names_tables || why == Why::LooksBack || effects.intersects(LOOKS_BACK) => Act::Nothing,
+            StatementKind::Session => Act::Nothing,
+            _ if effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY) => Act::Begins,
+            StatementKind::Transaction => Act::Controls,
+            _ => Act::Reads,
+        };
+        let reading = Reading {
+            level: self.reads.level,
+            asked: !matches!(self.reads.freshness, Freshness::Unasked),
+            act,
+            inside: why == Why::Transaction || self.state.pins.on(Role::Reader).has(Pin::Transaction),
+            could_go_back: self.reads.level == Level::Session && self.reads.could_go_back(),
+            wrote: self.wrote_of_late(),
+        };
+        reading.needs_position()
     }
 
     /// True if the session has writes with known GTIDs that replicas may lack.

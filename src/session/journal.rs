@@ -6,7 +6,7 @@ use super::Session;
 use crate::client::Request;
 use crate::config::Replay;
 use crate::net::{Buf, Claim, Runtime};
-use crate::policy::can_run_again;
+use crate::policy::InTransaction;
 use crate::sql::Effects;
 use crate::state::{Entry, Journal, Prepared, Summary, types_in, with_types};
 use crate::terms::{Pin, Role};
@@ -139,13 +139,15 @@ impl<R: Runtime> Session<R> {
         bytes == 0 || self.context.buffers.memory.grant(Claim::Replay, bytes)
     }
 
-    /// True if the statement can be replayed behind the journal's statements on another primary: it does the
-    /// same there, and the session's state is as it was at the begin of the transaction.
+    /// True if the statement can be replayed behind the journal's statements on another primary.
     pub(super) fn can_follow(&self, journal: &Journal, request: &Request) -> bool {
-        let begins_again = request.class.effects.contains(Effects::BEGINS) && !journal.entries.is_empty();
-        can_run_again(request.command, &request.class)
-            && !begins_again
-            && (Rc::ptr_eq(&journal.carried, &self.state.carried) || journal.carried == self.state.carried)
-            && self.state.held(Role::Writer).is_none()
+        let (before, now) = (&journal.carried, &self.state.carried);
+        InTransaction {
+            is_first: journal.entries.is_empty(),
+            same_state: Rc::ptr_eq(before, now) || before == now,
+            holds: self.state.held(Role::Writer).is_some(),
+            ..InTransaction::of(request.command, &request.class)
+        }
+        .can_run_again()
     }
 }

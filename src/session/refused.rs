@@ -3,11 +3,11 @@
 use super::Session;
 use super::outcome::Outcome;
 use super::replies::Ended;
-use super::tries::MAX_TRIES;
 use crate::backend::ServerError;
 use crate::client::refusals::{INTERRUPTED, ends_connection};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
+use crate::policy::MAX_TRIES;
 use crate::state::Answered;
 use crate::terms::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::context::{Context, Diverted};
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
+use crate::policy::Unasked;
 use crate::positions::Batch;
 use crate::routing::{Decision, Want, choose_replica, route};
 use crate::state::Written;
@@ -135,12 +136,16 @@ impl<R: Runtime> Reads<R> {
             Freshness::On(node) => server.id == *node,
             Freshness::Primary | Freshness::Diverted(_) => false,
             Freshness::Unasked => {
-                let checks = self.port == Port::Split
-                    && self.level.needs_own_writes()
-                    && !matches!(written, Written::Nothing);
-                (!checks || written.is_on(server))
-                    && (self.level != Level::Session
-                        || self.is_behind_nothing(server.id, snapshot.roles_version))
+                let splits = self.port == Port::Split;
+                // Only compared where it matters.
+                let compares = splits && self.level.needs_own_writes();
+                Unasked {
+                    level: self.level,
+                    splits,
+                    has_writes: !compares || written.is_on(server),
+                    behind_nothing: self.is_behind_nothing(server.id, snapshot.roles_version),
+                }
+                .is_fresh()
             }
         }
     }

@@ -3,9 +3,10 @@
 use super::Session;
 use super::outcome::Outcome;
 use super::replies::Ended;
-use super::tries::{MAX_TRIES, Tries};
+use super::tries::Tries;
 use crate::client::Request;
 use crate::net::{Buf, Runtime};
+use crate::policy::MAX_TRIES;
 use crate::terms::{Disruption, Why};
 
 impl<R: Runtime> Session<R> {
