@@ -46,10 +46,15 @@ const FORGOTTEN: Duration = Duration::from_secs(10);
 const QUIET: u32 = 8;
 
 impl Known {
+    /// True if the primary is quiet.
+    pub fn is_quiet(&self) -> bool {
+        self.same >= QUIET
+    }
+
     /// Returns the primary's position, as far as it is known without asking. None unless the primary is
     /// quiet.
     pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
-        let last = self.last.as_ref().filter(|_| self.same >= QUIET);
+        let last = self.last.as_ref().filter(|_| self.is_quiet());
         last.map(|(_, position)| position.clone())
     }
 

@@ -90,6 +90,12 @@ impl<R: Runtime> Positions<R> {
         self.known.borrow_mut().has(server, position, snapshot)
     }
 
+    /// True while nobody writes on the primary.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.known.borrow().is_quiet()
+    }
+
     /// Returns the primary's position while nobody writes. None: somebody does.
     pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
         self.known.borrow().quiet_at()

@@ -15,9 +15,9 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::sql::{Effects, MAX_READ};
-use crate::state::{Answered, Heard, PREPARED, PinSet, SessionState, Written, positions};
+use crate::state::{AnswerError, Answered, Heard, PREPARED, PinSet, SessionState, Written, positions};
 use crate::telemetry::{Cell, cell_of};
-use crate::terms::{Close, Disruption, Port, Role, StatementKind, Why};
+use crate::terms::{Close, Disruption, Pin, Port, Role, StatementKind, Why};
 use crate::topology::{Flavor, HeardWrites};
 use crate::upstream::Pumped;
 use crate::wire::{
@@ -101,10 +101,8 @@ impl Observer for AnswerObserver<'_> {
         if let Some(journal) = &mut self.state.transaction.journal {
             journal.summary.err(err);
         }
-        self.state.answer.note_failure(err.code);
+        self.state.answer.error = Some(AnswerError::of(err.code, first));
         self.state.answer.ended = ends_connection(err.code);
-        // 1243: EXECUTE of a name that is not there.
-        self.state.answer.not_parsed = first && matches!(err.code, 1064 | 1243);
         if first && err.code == 1305 {
             self.state.lacks_routine(err.message);
         }
@@ -277,12 +275,14 @@ impl<R: Runtime> Session<R> {
         } else {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }
-        self.journal_answered(buf, request);
+        if self.upstream.role == Role::Writer {
+            self.journal_answered(buf, request);
+        }
         if request.statement != 0 {
             self.statement_done(request);
         }
         self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
-        if request.class.effects.contains(Effects::CHANGES_ROUTINES) && !self.state.answer.failed {
+        if request.class.effects.contains(Effects::CHANGES_ROUTINES) && !self.state.answer.failed() {
             self.context.outside.routines_changed();
         }
         let Some(connection) = &mut self.upstream.connection else { return };
@@ -307,7 +307,7 @@ impl<R: Runtime> Session<R> {
         }
         connection.has_past = false;
         // A SELECT without a table leaves the diagnostics as they were, on MariaDB.
-        let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed;
+        let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
         let leaves = connection.about.flavor == Flavor::MariaDb && request.class.kind < StatementKind::Write;
         connection.leaves_diagnostics = !quiet || (connection.leaves_diagnostics && leaves);
         connection.stale_diagnostics &= quiet && request.class.kind < StatementKind::Write;
@@ -366,24 +366,22 @@ impl<R: Runtime> Session<R> {
     /// Returns what is known of a statement before its answer is read.
     #[inline]
     fn expected(&self, request: &Request, on_replica: bool, untold: bool) -> Expected {
-        let may_leave = self.may_leave();
+        let on_split_reader = self.client.port == Port::Split && self.upstream.role == Role::Reader;
+        let may_leave = on_split_reader && !self.state.pins.on(Role::Reader).has(Pin::Transaction);
         let effects = request.class.effects;
+        let servers = &self.client.handle.servers;
         Expected {
             on_replica,
             replica_port: self.client.port == Port::Replica,
             untold,
             can_send_again: untold && request.whole,
-            no_doubt: self.leaves_no_doubt(*request),
+            no_doubt: self.upstream.role == Role::Reader || self.leaves_no_doubt(*request),
             may_leave,
-            in_reading_transaction: self.client.port == Port::Split
-                && self.upstream.role == Role::Reader
-                && !may_leave,
+            in_reading_transaction: on_split_reader && !may_leave,
             only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
-            in_steps: self.runs_in_steps(request),
-            interrupted: self
-                .was_interrupted()
-                .then(|| self.client.handle.servers.deed.get() == Deed::Writes),
+            in_steps: !on_replica && self.runs_in_steps(request),
+            interrupted: servers.was_interrupted().then(|| servers.deed.get() == Deed::Writes),
         }
     }
 
@@ -405,8 +403,9 @@ impl<R: Runtime> Session<R> {
             explained: request.class.effects.intersects(EXPLAINS),
         };
         let expected = self.expected(request, heard.read_only, untold);
+        let is_late = self.upstream.role == Role::Writer && self.is_late();
         let before =
-            self.is_late().then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
+            is_late.then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
         let mut ear = AnswerObserver {
             state: &mut self.state,
             heard,

@@ -1,6 +1,9 @@
 //! A connection for a statement, once what was lost before is settled.
 
 use super::Session;
+use super::replica_choice::Freshness;
+use super::replies::Ended;
+use super::tries::Tries;
 use crate::client::refusals::is_passing;
 use crate::client::{Failure, Request, StatementError};
 use crate::config::Fallback;
@@ -8,6 +11,27 @@ use crate::net::{Buf, Runtime};
 use crate::terms::{Port, Role, Why};
 
 impl<R: Runtime> Session<R> {
+    /// Gets a connection from the pool. False if the statement must be placed anew, since no replica can be had.
+    pub(super) async fn connect_or_replace(
+        &mut self,
+        role: Role,
+        buf: &mut Buf,
+        request: &Request,
+        tries: &mut Tries,
+    ) -> Result<bool, Ended> {
+        match self.connect(role, buf, request).await {
+            Ok(None) => return Ok(true),
+            Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {
+                // Who may answer in its place, the primary's answer tells.
+                self.context.positions.note_activity();
+                self.reads.freshness = Freshness::Unasked;
+            }
+            Ok(Some(instead)) => tries.not_reader = Some(instead),
+            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
+        }
+        Ok(false)
+    }
+
     /// A connection from the pool. Some: no replica can be had, for this reason.
     pub(super) async fn connect(
         &mut self,

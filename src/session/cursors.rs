@@ -8,7 +8,7 @@ use crate::backend::PreparedText;
 use crate::client::Request;
 use crate::net::Runtime;
 use crate::sql::StatementClass;
-use crate::state::{PinSet, Prepared};
+use crate::state::{AnswerError, PinSet, Prepared};
 use crate::terms::{Pin, Role};
 use crate::wire::{Command, PrepareOk, StatusFlags};
 
@@ -35,9 +35,9 @@ impl<R: Runtime> Session<R> {
     /// Updates cursors and long data after a command that named a statement.
     pub(super) fn statement_done(&mut self, request: Request) {
         let (role, status) = (self.upstream.role, self.state.transaction.status);
-        let failed = self.state.answer.failed;
+        let failed = self.state.answer.failed();
         let opened = !failed && self.state.answer.cursor;
-        let wrong_parameters = self.state.answer.wrong_parameters;
+        let wrong_parameters = self.state.answer.error == Some(AnswerError::WrongParameters);
         let Some(prepared) = self.state.statements.get(request.statement) else { return };
         let before = (prepared.cursor, prepared.long_data);
         match request.command {

@@ -89,17 +89,9 @@ impl<R: Runtime> Session<R> {
     /// True if the server in use is no longer the primary, although the session acquired it as the primary.
     #[inline]
     pub(super) fn is_late(&self) -> bool {
-        self.upstream.role == Role::Writer
-            && self.client.handle.servers.attached.get().is_some_and(|here| {
-                self.context.topology.writer() != Some(here.server) && self.context.has_demoted(here)
-            })
-    }
-
-    /// True if the proxy itself ended, or tries to end, the statement under way.
-    #[inline]
-    pub(super) fn was_interrupted(&self) -> bool {
-        let demoted = self.client.handle.servers.demoted.get();
-        demoted.is_some() && demoted == self.client.handle.servers.attached.get()
+        self.client.handle.servers.attached.get().is_some_and(|here| {
+            self.context.topology.writer() != Some(here.server) && self.context.has_demoted(here)
+        })
     }
 
     /// True if the server in use would execute this write although it is read-only and no longer the primary,
@@ -223,7 +215,7 @@ impl<R: Runtime> Session<R> {
             // the statement waits for its lock.
             Deed::Calls | Deed::Others => true,
         };
-        writes && !self.state.answer.failed && !self.state.in_transaction()
+        writes && !self.state.answer.failed() && !self.state.in_transaction()
     }
 
     /// True if the server is read-only and the account is known not to bypass `read_only`.

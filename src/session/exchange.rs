@@ -6,7 +6,7 @@ use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::state::PinSet;
-use crate::terms::Close;
+use crate::terms::{Close, Role};
 use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
 use crate::worker::Deed;
 
@@ -16,7 +16,9 @@ impl<R: Runtime> Session<R> {
         let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
         let text =
             if request.class.effects.intersects(names) { self.meant_text(buf, *request) } else { None };
-        self.journal_begins(request);
+        if self.upstream.role == Role::Writer {
+            self.journal_begins(request);
+        }
         if request.class.effects.contains(Effects::ENDS) {
             self.mark_commit(buf, *request);
         }

@@ -2,18 +2,26 @@
 //! would go, and why, and what the session holds. The statement itself does not run.
 
 use super::Session;
+use super::replica_choice::hinted;
 use super::replies::Column;
 use crate::client::Request;
-use crate::config::Choice;
+use crate::config::{Choice, Level};
 use crate::net::Runtime;
 use crate::terms::{Close, Role};
+use crate::worker::Source;
 
 const COLUMNS: [&str; 7] = ["kind", "target", "server", "reason", "because", "session_holds", "consistency"];
 
 impl<R: Runtime> Session<R> {
+    /// Returns the level of the statement, and what decided it.
+    fn explained_level(&self, request: &Request) -> (Level, Source) {
+        let statement = hinted(request.class.effects).map(|level| (level, Source::Statement));
+        statement.unwrap_or_else(|| self.context.level_for(&self.client.handle))
+    }
+
     /// Explains the statement instead of running it.
     pub(super) async fn explain(&mut self, buf: &mut crate::net::Buf, request: Request) -> Result<(), Close> {
-        self.reads.level = self.level(&request);
+        self.reads.begin(request.class.effects, self.client.handle.level.get());
         let (mut role, mut why) = self.place(&request);
         let version = self.context.topology.get();
         let server = match role {

@@ -3,20 +3,10 @@
 
 use super::Session;
 use crate::net::Runtime;
-use crate::sql::Effects;
 use crate::state::INSERT_ID;
-use crate::terms::{Pin, Role};
+use crate::terms::Role;
 
 impl<R: Runtime> Session<R> {
-    /// True if the session has values that only a replica's connection knows, and may ask for these before a
-    /// statement with these effects.
-    #[inline]
-    pub(super) fn has_values_to_move(&self, effects: Effects) -> bool {
-        let pins = self.state.pins.on(Role::Reader);
-        let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        pins.has(Pin::UserVariable) && !pins.has(Pin::Transaction) && !effects.intersects(looks_back)
-    }
-
     /// Asks the primary's connection, which is in use, for variables that were set to a value that only the
     /// server knows. Once the values are known, these variables do not pin the session to that connection.
     pub(super) async fn learn_variables(&mut self) {

@@ -38,9 +38,6 @@ impl<R: Runtime> Session<R> {
     /// primary, or starts a journal if this statement may begin a transaction.
     #[inline]
     pub(super) fn journal_begins(&mut self, request: &Request) {
-        if self.upstream.role != Role::Writer {
-            return;
-        }
         if self.state.pins.on(Role::Writer).has(Pin::Transaction) {
             if let Some(journal) = &mut self.state.transaction.journal {
                 journal.summary = Summary::default();
@@ -76,9 +73,6 @@ impl<R: Runtime> Session<R> {
     /// Records the statement after its complete answer. The request must still be in the buffer.
     #[inline]
     pub(super) fn journal_answered(&mut self, buf: &Buf, request: Request) {
-        if self.upstream.role != Role::Writer || self.state.transaction.journal.is_none() {
-            return;
-        }
         let Some(mut journal) = self.state.transaction.journal.take() else { return };
         // The transaction is over, or never began.
         if !self.state.in_transaction() {

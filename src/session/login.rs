@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Session, level};
+use super::Session;
+use super::own_variable::level_of;
 use crate::auth;
 use crate::auth::{Plugin, ServerExchange, Step};
 use crate::backend::{Login, Standing};
@@ -173,7 +174,7 @@ impl<R: Runtime> Session<R> {
             let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         };
-        let level = match claim.level.as_deref().map(level::read).transpose() {
+        let level = match claim.level.as_deref().map(level_of).transpose() {
             Ok(level) => level,
             Err(failure) => return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await),
         };
@@ -287,7 +288,7 @@ impl<R: Runtime> Session<R> {
         self.client.login = Some(login);
         self.client.collation = collation;
         self.context.choose_levels(&self.client.handle, Levels { set: None, attribute: level });
-        self.reads.level = self.level_of_session();
+        self.reads.level = self.client.handle.level.get();
         let written = std::mem::take(&mut self.state.written);
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
         // Under another account the session's reads must still see what it wrote.

@@ -33,7 +33,6 @@ mod infile;
 mod journal;
 mod kill;
 mod large_request;
-mod level;
 mod login;
 mod outcome;
 mod own_variable;

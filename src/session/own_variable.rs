@@ -1,10 +1,9 @@
 //! Statements about the proxy's own variable, by which sessions choose a consistency level. Servers never see these.
 
 use super::Session;
-use super::level::read;
 use super::replies::Column;
 use crate::client::{Failure, Misuse, Request, StatementError};
-use crate::config::Choice;
+use crate::config::{Choice, Level};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::sql::proxy_variable::{CONSISTENCY, Own, parse};
@@ -24,7 +23,7 @@ impl<R: Runtime> Session<R> {
             Own::SetGlobal => Failure::OwnVariable(Misuse::SetGlobal),
             Own::SelectGlobal => Failure::OwnVariable(Misuse::ReadGlobal),
             Own::NotAlone => Failure::OwnVariable(Misuse::NotAlone),
-            Own::Set(value) => match value.map(read).transpose() {
+            Own::Set(value) => match value.map(level_of).transpose() {
                 Ok(level) => {
                     let levels = Levels { set: level, ..self.client.handle.levels.get() };
                     self.context.choose_levels(&self.client.handle, levels);
@@ -61,6 +60,12 @@ impl<R: Runtime> Session<R> {
     }
 
     fn own_value(&self) -> String {
-        self.level_of_session().word().to_owned()
+        self.client.handle.level.get().word().to_owned()
     }
+}
+
+/// Parses a level's word, in any case, as the variable and the attribute have it.
+pub(super) fn level_of(word: &[u8]) -> Result<Level, Failure> {
+    let level = Level::WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known.as_bytes()));
+    level.map(|(_, level)| *level).ok_or_else(|| Failure::UnknownLevel(word.into()))
 }

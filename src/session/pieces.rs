@@ -85,7 +85,7 @@ impl<R: Runtime> Session<R> {
             self.forward(&mut packet, &mut request).await?;
             self.context.buffers.give(packet);
             let (Some(behind), Some(next)) = (cut.rest, self.state.answer.next_seq) else { return Ok(()) };
-            if self.state.answer.failed {
+            if self.state.answer.failed() {
                 return Ok(());
             }
             self.upstream.release_after_statement(&mut self.state);

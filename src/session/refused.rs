@@ -8,7 +8,7 @@ use crate::client::refusals::{INTERRUPTED, ends_connection};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::policy::MAX_TRIES;
-use crate::state::Answered;
+use crate::state::{AnswerError, Answered};
 use crate::terms::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
 use crate::wire::{Capabilities, Legs, ResponseWalker};
@@ -55,7 +55,8 @@ impl<R: Runtime> Session<R> {
                 // over with it. If the connection does not break, a SIGNAL statement raised the error.
                 let open = told.is_ok()
                     && self.upstream.connection.as_mut().is_some_and(|c| self.context.pool.is_alive(c));
-                self.state.answer = Answered { failed: true, ended: !open, ..Answered::default() };
+                self.state.answer =
+                    Answered { error: Some(AnswerError::Other), ended: !open, ..Answered::default() };
                 if !open {
                     // The state that the statement left was lost with the connection.
                     self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));

@@ -6,6 +6,7 @@ use super::Session;
 use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::sql::{Effects, before_renewal};
+use crate::state::AnswerError;
 use crate::terms::StatementKind;
 use crate::wire::Command;
 
@@ -19,7 +20,7 @@ impl<R: Runtime> Session<R> {
         let several = request.class.effects.contains(Effects::SEVERAL);
         // A text of several statements that failed may have been executed in part, unless the error is a
         // missing privilege.
-        let refused = answer.failed && (answer.denied || !several);
+        let refused = answer.failed() && (answer.error == Some(AnswerError::Denied) || !several);
         // Compares the results so far with the number of statements before the renewing one, because each
         // statement has at least one result. A compound statement counts as several statements and has one
         // result.

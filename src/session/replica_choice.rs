@@ -10,6 +10,7 @@ use crate::net::Runtime;
 use crate::policy::Unasked;
 use crate::positions::Batch;
 use crate::routing::{Decision, Want, choose_replica, route};
+use crate::sql::Effects;
 use crate::state::Written;
 use crate::terms::{Port, Role, Why};
 use crate::topology::{GtidSet, Server, ServerId, Snapshot};
@@ -84,6 +85,13 @@ impl<R: Runtime> Reads<R> {
             seen: Seen::default(),
             freshness: Freshness::default(),
         }
+    }
+
+    /// Begins a statement with these effects. Its level is what its comment asks for, otherwise the session's.
+    #[inline]
+    pub fn begin(&mut self, effects: Effects, session: Level) {
+        self.level = hinted(effects).unwrap_or(session);
+        self.freshness = Freshness::Unasked;
     }
 
     /// Returns the replica for this read; None if there is none.
@@ -299,4 +307,15 @@ impl<R: Runtime> Reads<R> {
 pub(super) fn half(version: u64) -> u32 {
     let [a, b, c, d, ..] = version.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// Returns the level that the statement's comment asks for; the strictest, if it asks for several.
+pub(super) fn hinted(effects: Effects) -> Option<Level> {
+    match effects & Effects::HINT_LEVELS {
+        hints if hints.is_empty() => None,
+        hints if hints.contains(Effects::HINT_STRONG) => Some(Level::Strong),
+        hints if hints.contains(Effects::HINT_SESSION) => Some(Level::Session),
+        hints if hints.contains(Effects::HINT_BOUNDED) => Some(Level::Bounded),
+        _ => Some(Level::Eventual),
+    }
 }

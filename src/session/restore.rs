@@ -1,29 +1,41 @@
-//! Chooses where the session's next statement goes, and restores the session's state on that server
-//! connection before the statement runs.
+//! Restores the session's state on the server connection in use before a statement runs there.
 
 use super::Session;
+use super::replies::Ended;
+use super::tries::Tries;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
-use crate::routing::place;
+use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
-use crate::sql::{Effects, StatementClass};
 use crate::terms::{Port, Role, Why};
 use crate::upstream::{Brought, SetUp};
 
 impl<R: Runtime> Session<R> {
-    /// Chooses the role by the port, the class of the statement and what the session holds.
-    #[inline]
-    pub(super) fn place(&mut self, request: &Request) -> (Role, Why) {
-        match self.client.port {
-            Port::Primary => (Role::Writer, Why::Port),
-            Port::Replica => (Role::Reader, Why::Port),
-            Port::Split => {
-                if let Some(role) = self.bound_to(request) {
-                    return (role, Why::Pinned);
-                }
-                place(&request.class, &self.state.facts())
+    /// Restores the session on its connection. False if the statement must be placed anew, since the connection broke.
+    pub(super) async fn prepare_or_retry(
+        &mut self,
+        role: Role,
+        buf: &mut Buf,
+        request: &mut Request,
+        tries: &mut Tries,
+    ) -> Result<bool, Ended> {
+        match self.prepare_connection(buf, request).await {
+            // Meanwhile its server may have been deposed, and have come back.
+            Ok(Brought::Ready)
+                if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>
+            {
+                return Ok(true);
             }
+            Ok(Brought::Ready | Brought::Broken) => {}
+            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
         }
+        self.upstream.server_lost();
+        if role == Role::Reader && self.upstream.state_refused.take().is_some() {
+            // A replica that does not take the session's state; the primary did.
+            tries.not_reader = Some(Why::Refused);
+        }
+        self.retry(buf, *request, tries).await?;
+        Ok(false)
     }
 
     /// Restores the session's state on the connection in use, as far as this statement needs it.
@@ -94,10 +106,5 @@ impl<R: Runtime> Session<R> {
             }
             None => Ok(Brought::Broken),
         }
-    }
-
-    /// Counts a statement on a port that splits.
-    pub(super) fn count_placed(&self, class: &StatementClass, role: Role, why: Why) {
-        self.context.metrics.placed.at(class.kind, role, why).add(1);
     }
 }

@@ -13,10 +13,10 @@ use super::replies::Ended;
 use super::tries::Tries;
 use crate::client::Request;
 use crate::net::{Buf, Runtime};
+use crate::routing::place;
 use crate::sql::Effects;
 use crate::telemetry::cell_of;
 use crate::terms::{Close, Pin, Port, Role, Why};
-use crate::upstream::Brought;
 
 impl<R: Runtime> Session<R> {
     /// A command that a server answers.
@@ -40,13 +40,12 @@ impl<R: Runtime> Session<R> {
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
         self.began = Instant::now();
         self.lost_on = None;
-        self.reads.level = self.level(request);
-        self.reads.freshness = Freshness::Unasked;
+        self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);
         if self.upstream.lost.writer || self.upstream.lost.reader {
             Box::pin(self.settle_losses_first(buf, *request)).await?;
         }
-        if self.has_values_to_move(request.class.effects) {
+        if self.state.has_values_to_move(request.class.effects) {
             Box::pin(self.move_values()).await;
         }
         let mut tries = Tries::default();
@@ -73,7 +72,7 @@ impl<R: Runtime> Session<R> {
             }
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(buf, request)).await?
-            } else if self.passes_read_only(buf, request) {
+            } else if role == Role::Writer && self.passes_read_only(buf, request) {
                 self.refused_unsent()
             } else {
                 self.exchange(buf, request).await?
@@ -96,7 +95,7 @@ impl<R: Runtime> Session<R> {
         if role == Role::Reader
             && tries.not_reader.is_none()
             && self.must_ask(why, request)
-            && !self.start_speculative_read(buf, request)
+            && !(self.context.positions.is_quiet() && self.start_speculative_read(buf, request))
         {
             tries.not_reader = Box::pin(self.barrier_first(buf, *request)).await?;
         }
@@ -119,59 +118,28 @@ impl<R: Runtime> Session<R> {
         Ok((role, why))
     }
 
-    /// Gets a connection from the pool. False if the statement must be placed anew, since no replica can be had.
-    async fn connect_or_replace(
-        &mut self,
-        role: Role,
-        buf: &mut Buf,
-        request: &Request,
-        tries: &mut Tries,
-    ) -> Result<bool, Ended> {
-        match self.connect(role, buf, request).await {
-            Ok(None) => return Ok(true),
-            Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {
-                // Who may answer in its place, the primary's answer tells.
-                self.context.positions.note_activity();
-                self.reads.freshness = Freshness::Unasked;
+    /// Chooses the role by the port, the class of the statement and what the session holds.
+    #[inline]
+    pub(super) fn place(&mut self, request: &Request) -> (Role, Why) {
+        match self.client.port {
+            Port::Primary => (Role::Writer, Why::Port),
+            Port::Replica => (Role::Reader, Why::Port),
+            Port::Split => {
+                if request.statement != 0
+                    && let Some(role) = self.bound_to(request)
+                {
+                    return (role, Why::Pinned);
+                }
+                place(&request.class, &self.state.facts())
             }
-            Ok(Some(instead)) => tries.not_reader = Some(instead),
-            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
         }
-        Ok(false)
-    }
-
-    /// Restores the session on its connection. False if the statement must be placed anew, since the connection broke.
-    async fn prepare_or_retry(
-        &mut self,
-        role: Role,
-        buf: &mut Buf,
-        request: &mut Request,
-        tries: &mut Tries,
-    ) -> Result<bool, Ended> {
-        match self.prepare_connection(buf, request).await {
-            // Meanwhile its server may have been deposed, and have come back.
-            Ok(Brought::Ready)
-                if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>
-            {
-                return Ok(true);
-            }
-            Ok(Brought::Ready | Brought::Broken) => {}
-            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
-        }
-        self.upstream.server_lost();
-        if role == Role::Reader && self.upstream.state_refused.take().is_some() {
-            // A replica that does not take the session's state; the primary did.
-            tries.not_reader = Some(Why::Refused);
-        }
-        self.retry(buf, *request, tries).await?;
-        Ok(false)
     }
 
     fn count_statement(&self, request: &Request, role: Role, why: Why) {
         let port = self.client.port as usize;
         cell_of(&self.context.metrics.statements, port).add(1);
         if self.client.port == Port::Split {
-            self.count_placed(&request.class, role, why);
+            self.context.metrics.placed.at(request.class.kind, role, why).add(1);
         }
         if let Some(latency) = self.context.metrics.latency.get(port) {
             latency.observe_us(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));

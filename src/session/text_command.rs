@@ -111,7 +111,7 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::Query && begins_like_kill(text) {
             return Box::pin(self.kill_text(buf, *request)).await;
         }
-        if self.goes_in_pieces(buf, request) {
+        if self.client.port == Port::Replica && self.goes_in_pieces(buf, request) {
             return Box::pin(self.one_at_a_time(buf, *request)).await;
         }
         self.forward(buf, request).await

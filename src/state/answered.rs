@@ -4,20 +4,43 @@ use super::SessionState;
 use crate::sql::Effects;
 use crate::terms::{Pin, Role};
 
+/// What an ERR packet says about its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerError {
+    /// The account lacks a privilege.
+    Denied,
+    /// The text was not understood (ER_PARSE_ERROR), or executes a statement that is not there: nothing of it ran.
+    NotParsed,
+    /// The parameters of an execute are wrong (ER_WRONG_ARGUMENTS, ER_MALFORMED_PACKET): the server may not have taken
+    /// their types.
+    WrongParameters,
+    /// The statement was killed (ER_QUERY_INTERRUPTED): no tracker reports what it did before that.
+    Interrupted,
+    /// Something else.
+    Other,
+}
+
+impl AnswerError {
+    /// Returns what an ERR packet with this code says. `first`: no result stands in front of it.
+    pub fn of(code: u16, first: bool) -> Self {
+        match code {
+            1044 | 1142 | 1227 => AnswerError::Denied,
+            // 1243: EXECUTE of a name that is not there.
+            1064 | 1243 if first => AnswerError::NotParsed,
+            1210 | 1835 => AnswerError::WrongParameters,
+            1317 => AnswerError::Interrupted,
+            _ => AnswerError::Other,
+        }
+    }
+}
+
 /// What the answer to a statement reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Answered {
-    /// True if the answer ended with an ERR packet.
-    pub failed: bool,
-    /// True if the error said that the account lacks a privilege.
-    pub denied: bool,
-    /// True if the error said that the text was not understood (ER_PARSE_ERROR): nothing of it ran.
-    pub not_parsed: bool,
-    /// True if the error said that the parameters of an execute are wrong (ER_WRONG_ARGUMENTS,
-    /// ER_MALFORMED_PACKET): the server may not have taken their types.
-    pub wrong_parameters: bool,
-    /// True if the statement was killed (ER_QUERY_INTERRUPTED): no tracker reports what it did before that.
-    pub interrupted: bool,
+    /// The error with which the answer ended.
+    pub error: Option<AnswerError>,
+    /// True if the error also ended the connection.
+    pub ended: bool,
     /// The number of results so far; at the type's maximum, there may be more.
     pub results: u16,
     /// The number of rows that the last result changed.
@@ -32,20 +55,15 @@ pub struct Answered {
     pub charset: bool,
     /// True if a tracker reported a character set.
     pub charset_told: bool,
-    /// True if the error also ended the connection.
-    pub ended: bool,
     /// Set once the client has the whole answer: the sequence id of its next packet, if more of the same text
     /// follows.
     pub next_seq: Option<u8>,
 }
 
 impl Answered {
-    /// Notes that the answer ended with an ERR packet with this code.
-    pub fn note_failure(&mut self, code: u16) {
-        self.failed = true;
-        self.interrupted = code == 1317;
-        self.denied = matches!(code, 1044 | 1142 | 1227);
-        self.wrong_parameters = matches!(code, 1210 | 1835);
+    /// True if the answer ended with an ERR packet.
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
     }
 }
 
@@ -133,7 +151,10 @@ impl SessionState {
 
     /// Updates the doubt about the transaction after the answer to a statement.
     pub(super) fn doubt(&mut self, role: Role, effects: Effects, text: Option<&[u8]>) {
-        if !self.answer.failed || self.answer.not_parsed || !self.in_transaction() {
+        if !self.answer.failed()
+            || self.answer.error == Some(AnswerError::NotParsed)
+            || !self.in_transaction()
+        {
             return;
         }
         if role == Role::Reader {

@@ -35,7 +35,7 @@ struct TemporaryTables(HashSet<Qualified>);
 use answered::{TransactionDoubt, mentions};
 use unreported_variables::Whose;
 
-pub use answered::{Answered, is_rollback, may_undo};
+pub use answered::{AnswerError, Answered, is_rollback, may_undo};
 pub use journal::{Answer, Entry, Journal, Summary, Witness};
 pub use parts::{Diagnostics, InsertIds, LastStatement, Objects, Texts, Trackers, Transaction};
 pub use pins::{PinSet, Pins};
@@ -134,6 +134,15 @@ impl SessionState {
         *self = SessionState::new(schema.as_deref(), collation, self.pins.take_metrics());
         // The client may still read what it wrote.
         self.written = written;
+    }
+
+    /// True if the session has values that only a replica's connection knows, and may ask for these before a
+    /// statement with these effects.
+    #[inline]
+    pub fn has_values_to_move(&self, effects: Effects) -> bool {
+        let pins = self.pins.on(Role::Reader);
+        let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        pins.has(Pin::UserVariable) && !pins.has(Pin::Transaction) && !effects.intersects(looks_back)
     }
 
     /// True if a transaction on a replica must not end by a COMMIT: MariaDB writes its savepoints to the
@@ -337,25 +346,23 @@ impl SessionState {
         self.last.is_new = false;
         self.last.counted = self.answer.affected > 0;
         self.last.row_count = match self.answer {
-            Answered { failed: false, rows: false, affected, .. } => {
+            Answered { error: None, rows: false, affected, .. } => {
                 i64::try_from(affected).unwrap_or(i64::MAX)
             }
             _ => -1,
         };
-        let mut answered = self.answer;
+        let answered = self.answer;
+        let mut not_parsed = answered.error == Some(AnswerError::NotParsed);
         if let Some(name) = self.last.missing_routine.take() {
             // If the text itself names the missing routine, the statement failed before anything ran.
             // Otherwise a routine that ran named it.
-            answered.not_parsed |= text.is_some_and(|text| mentions(text, &name.0));
+            not_parsed |= text.is_some_and(|text| mentions(text, &name.0));
         }
         let in_parts =
             Effects::SEVERAL | Effects::CALLS | Effects::LEAVES_UNKNOWN | Effects::SETS_USER_VARIABLES;
-        let in_parts = class.effects.intersects(if answered.not_parsed {
-            Effects::SEVERAL | Effects::CALLS
-        } else {
-            in_parts
-        });
-        if answered.failed && !in_parts {
+        let in_parts =
+            class.effects.intersects(if not_parsed { Effects::SEVERAL | Effects::CALLS } else { in_parts });
+        if answered.failed() && !in_parts {
             // Such a statement is executed as a whole or not at all.
             self.unpin(role, sent);
         }
@@ -366,13 +373,13 @@ impl SessionState {
         // An ERR packet has no status flags. The earlier flags may be about a transaction on the other
         // server.
         let known = self.pins.on(role).has(Pin::Transaction) || self.transaction_elsewhere(role).is_empty();
-        if self.in_transaction() && (known || !self.answer.failed) {
+        if self.in_transaction() && (known || !self.answer.failed()) {
             self.pin(role, Pin::Transaction);
         } else if !self.pins.on(role).is_empty() {
             self.unpin(role, PinSet::of(&[Pin::Transaction]));
             self.transaction.reader_savepoint &= role == Role::Writer;
         }
-        let quiet = answered.warnings == 0 && !answered.failed;
+        let quiet = answered.warnings == 0 && !answered.failed();
         let sets = class.effects.contains(Effects::SETS_STATE) && (self.texts.of_mariadb || text.is_none());
         // On MariaDB, COM_STMT_PREPARE keeps the diagnostics, too.
         let prepares = class.reason == Why::TextPrepared && class.effects.is_empty();

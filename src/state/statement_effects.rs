@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{PinSet, Qualified, SessionState, TemporaryTables};
+use super::{AnswerError, PinSet, Qualified, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
@@ -59,7 +59,7 @@ impl SessionState {
     }
 
     fn leaves(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
-        let (effects, failed) = (class.effects, self.answer.failed);
+        let (effects, failed) = (class.effects, self.answer.failed());
         let sets_next = effects.contains(Effects::SETS_NEXT_TRANSACTION);
         let is_set = effects.contains(Effects::SETS_STATE);
         if !sets_next && !is_set && !self.in_transaction() {
@@ -71,7 +71,7 @@ impl SessionState {
         } else if effects.intersects(Effects::READS_INSERT_ID) && self.in_transaction() {
             self.insert_id_on_reader();
         }
-        if self.answer.interrupted && !effects.contains(Effects::REPEATABLE) {
+        if self.answer.error == Some(AnswerError::Interrupted) && !effects.contains(Effects::REPEATABLE) {
             self.pin(role, Pin::Unknown);
         }
         if failed {

@@ -101,6 +101,13 @@ impl Servers {
         self.kept.of(role)
     }
 
+    /// True if the proxy itself ended, or tries to end, the statement under way.
+    #[inline]
+    pub fn was_interrupted(&self) -> bool {
+        let demoted = self.demoted.get();
+        demoted.is_some() && demoted == self.attached.get()
+    }
+
     /// Returns all server connections that the session has now.
     pub fn bound(&self) -> impl Iterator<Item = Attached> {
         [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
