@@ -1,5 +1,5 @@
-//! Every ERR packet that a client can get from the proxy itself. Codes are the server's
-//! own where one fits; the text says what to do.
+//! Every error that a client can get from the proxy itself in answer to a login or a command. Codes are the server's own
+//! where one fits; the text says what to do. ERR packets that take the place of a server's are in `refusals`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,5 +1,15 @@
 //! The client's leg of a session: commands as they come in, packets that the proxy writes, waits that end when the client
 //! leaves, and every ERR packet of the proxy's own.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
 
 mod budget;
 mod errors;

@@ -1,6 +1,16 @@
 //! Decisions, separate from the code that acts on them. Each is a pure function from a small struct of facts
 //! to a verdict, with a test that covers every combination of the facts. [`session`](crate::session) acts on
 //! the verdicts. Where a statement goes, and to which replica, is decided in [`routing`](crate::routing) in the same way.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
 
 mod freshness;
 mod loss;

@@ -1,5 +1,15 @@
 //! How far servers are: what a worker asks them about their positions, what it knows of the answers, and what the binary
 //! log of a new primary says of COMMITs without an answer.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
 
 mod batch;
 mod binlog_marks;

@@ -1,5 +1,21 @@
-//! The session of one client, from accept to close: login, command loop, session state, and failover. Only
-//! this module makes ERR packets for clients.
+//! The session of one client: its login, its commands, and the way of each statement. It acts on the decisions of
+//! [`policy`](crate::policy) and [`routing`](crate::routing), with the client's leg ([`client`](crate::client)), the server
+//! connections ([`upstream`](crate::upstream)), what is known of positions ([`positions`](crate::positions)) and the state
+//! that statements left ([`state`](crate::state)).
+//!
+//! The files stand above each other, and each calls only those below it; `tests/architecture.rs` keeps it so:
+//!
+//! | | files |
+//! |---|---|
+//! | commands as they come in | `commands`, `login`, `dump` |
+//! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
+//! | **the line of a statement** | `statement` |
+//! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore` |
+//! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
+//! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
+//! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
+//! | what all of these use | `facts`, `statement_text`, `classification`, `cut`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
     deny(

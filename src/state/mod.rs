@@ -1,6 +1,16 @@
 //! The session's state as its statements made it: what can be carried to another server connection, and what
 //! pins the session to one connection. Fed by the session trackers in OK packets and by the class of each
 //! statement. The only owner of these facts.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
 
 mod answered;
 mod journal;

@@ -1,6 +1,16 @@
 //! A session's server connections: the one of the statement under way, from the moment it is acquired until it is given
 //! back or lost; the ones that the session must keep between two statements; and the seats in the pool where it parked
 //! the others. Nothing here decides where a statement goes.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
 
 mod open;
 mod prepare;

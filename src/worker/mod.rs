@@ -1,5 +1,15 @@
 //! What the sessions of one worker use: time and sockets, buffers, the pool of server connections, the current snapshot
 //! and settings, the metrics, and the list of the sessions themselves.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
 
 pub mod admission;
 mod handle;
