@@ -56,17 +56,7 @@ impl<R: Runtime> Session<R> {
             if !has_connection && !Box::pin(self.connect_or_replace(role, buf, request, &mut tries)).await? {
                 continue;
             }
-            let is_ready = self.upstream.is_in_line(&self.state, request.class.effects)
-                && (request.statement == 0
-                    || matches!(
-                        self.upstream.name_statement(
-                            &mut self.state,
-                            buf,
-                            request,
-                            self.client.has_attributes()
-                        ),
-                        Ok(true)
-                    ));
+            let is_ready = self.is_ready(buf, request);
             if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
                 continue;
             }
@@ -82,6 +72,18 @@ impl<R: Runtime> Session<R> {
             }
             Box::pin(self.follow_up(outcome, buf, request, &mut tries)).await?;
         }
+    }
+
+    /// True if nothing must be done on the connection in use before the statement is sent. Writes the server's id of a
+    /// prepared statement into the request.
+    #[inline]
+    fn is_ready(&mut self, buf: &mut Buf, request: &mut Request) -> bool {
+        if !self.upstream.is_in_line(&self.state, request.class.effects) {
+            return false;
+        }
+        let attributes = self.client.has_attributes();
+        request.statement == 0
+            || matches!(self.upstream.name_statement(&mut self.state, buf, request, attributes), Ok(true))
     }
 
     /// Decides where the statement goes. A read that must see what was written before passes the barrier first.
