@@ -25,8 +25,8 @@ fn key_and_value(line: &str) -> Option<(&str, &str)> {
 /// The keys of the configuration, from the comments of the file that has all of them.
 fn configuration() -> String {
     let mut page = format!(
-        "# Every key of the configuration\n\n{MADE}\nThe same as in `{CONFIG}`, which is a configuration that works: \
-         keys with their defaults. A key for which *example* stands has no default.\n\n"
+        "# Every key of the configuration\n\n{MADE}\nThe comments of `{CONFIG}`, which is a working configuration: \
+         keys with their defaults. A key marked *example* has no default.\n\n"
     );
     let mut words: Vec<&str> = Vec::new();
     let file = read(&root().join(CONFIG));
