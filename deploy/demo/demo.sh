@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make demo`: a MariaDB primary with two replicas and the proxy before them, all on loopback in a scratch folder,
+# `make demo`: a MariaDB primary with two replicas and the proxy in front of them, all on loopback in a scratch folder,
 # with some traffic and a live table. Ctrl-C ends and removes all of it.
 # env: POINTSMAN_DEMO  the scratch folder (default /tmp/pointsman-demo)
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make demo-failover`: moves the primary of the running demo, as an operator would.
-# env: KILL=1  unplanned: the primary is killed, a replica promoted, and the old one comes back as a replica
+# env: KILL=1  unplanned: the primary is killed, a replica promoted, and the old primary returns as a replica
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=../../tests/setup/lib.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Takes the alerts and the dashboard over from the chart, so that there is one source of both.
-# usage: sync.sh          writes them into components/monitoring
-#        sync.sh --check  fails if that would change something
+# Copies the alerts and the dashboard from the chart, so that there is one source of both.
+# usage: sync.sh          writes the copies into components/monitoring
+#        sync.sh --check  fails if a copy would change
 set -euo pipefail
 cd "$(dirname "$0")"
 chart=../helm/pointsman/files target=components/monitoring
