@@ -1,30 +1,30 @@
-# What one types here; each target is a script that says what it does.
+# The commands for developers. Each target runs a script whose first lines explain it.
 .PHONY: demo demo-failover unit test e2e bench lint
 
-# A primary, two replicas and the proxy on this machine, with a live table; Ctrl-C ends it all.
+# Starts a primary, two replicas and the proxy on this machine, and shows a live table. Ctrl-C ends all of them.
 demo:
 	@deploy/demo/demo.sh
 
-# In another terminal: a planned switchover; KILL=1 kills the primary and promotes a replica.
+# Run in another terminal: a planned switchover. KILL=1 kills the primary and promotes a replica.
 demo-failover:
 	@KILL=$(KILL) deploy/demo/failover.sh
 
-# What needs no server: unit tests, the layers, the documentation.
+# Runs the tests that need no server: unit tests, the layers, the documentation.
 unit:
 	@cargo test --locked --lib --test architecture --test docs
 
-# Installs what the tests need, then runs all of them.
+# Installs the tools that the tests need, then runs all tests.
 test:
 	@tests/run.sh all
 
-# Only what needs real servers: integration tests and client suites.
+# Runs only the tests that need real servers: integration tests and client suites.
 e2e:
 	@tests/run.sh e2e
 
-# Direct, HAProxy and Pointsman side by side; writes the tables into docs/benchmarks.md. ROUNDS=3 SECS=8 PARTS="pressure idle"
+# Compares direct connections, HAProxy and Pointsman; writes the tables into docs/benchmarks.md. ROUNDS=3 SECS=8 PARTS="pressure idle"
 bench:
 	@benches/run.sh $(PARTS)
 
-# Formats, lints, and what is large or hangs together in the source, for the eye.
+# Checks formatting and lints, and lists large files and the modules' dependencies for a reader.
 lint:
 	@tests/run.sh lint

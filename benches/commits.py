@@ -1,4 +1,4 @@
-"""What `failover.commit = "looked_up"` costs where nothing is lost: proxies that differ in it alone take turns, in front of
+"""Measures the cost of `failover.commit = "looked_up"` without any failover: proxies that differ only in this key take turns, in front of
 one MySQL cluster. The part `commits` of run.sh."""
 from levels import figure, sysbench
 from targets import cpu_seconds, pointsman

@@ -1,5 +1,5 @@
-"""What applications notice of a change of primary: writers that keep an account of every acknowledgement, and idle
-sessions, through the proxy; planned and unplanned changes on a fresh cluster each."""
+"""Measures what applications notice of a change of the primary: writers that record every acknowledgement, and idle
+sessions, through the proxy; planned and unplanned changes, each on a fresh cluster."""
 import threading
 import time
 

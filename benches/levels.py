@@ -1,4 +1,4 @@
-"""What the levels of consistency cost beside each other: proxies that differ in `consistency.level` alone take turns, in
+"""Compares the cost of the consistency levels: proxies that differ only in `consistency.level` take turns, in
 front of one cluster. The part `levels` of run.sh."""
 import os
 import re

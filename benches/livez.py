@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long a probe of the kubelet waits at the HTTP port while others hold connections there.
+"""Measures how long a kubelet's probe waits at the HTTP port while other clients hold connections there.
 
 usage: livez.py PORT [--held 1000] [--probes 200] [--path /livez]
 

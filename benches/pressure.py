@@ -1,5 +1,5 @@
-"""Many clients over few server connections: what the active ones wait for while most are idle, and what the idle ones
-cost. The clients are crowd.rs; connections are counted by the servers themselves."""
+"""Many clients over few server connections: how long the active clients wait while most clients are idle, and the cost of idle
+clients. The clients are crowd.rs; connections are counted by the servers themselves."""
 import json
 import os
 import subprocess

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The runs with faults (tests/faults.rs) in front of Pointsman, and with the same seeds in front of HAProxy that follows
+# Runs the fault tests (tests/faults.rs) through Pointsman and, with equal seeds, through an HAProxy that follows
 # read_only (tests/faults/haproxy.sh). Prints the tables of both.
-# usage: rival.sh    19 runs of each, one of each kind of fault: about 8 minutes
+# usage: rival.sh    19 runs of each proxy, one for each kind of fault: about 8 minutes
 # env: FAULTS=19  POINTSMAN_SEED=1  KIND=mysql
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# `make bench`: direct, HAProxy (TCP mode) and Pointsman in turn, in one run; writes the tables into docs/benchmarks.md.
-# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, levels, commits, failover, changes, pods; without any: all, about 45 minutes
+# `make bench`: measures direct connections, HAProxy (TCP mode) and Pointsman in turn; writes the tables into docs/benchmarks.md.
+# usage: run.sh [PART …]   PART: workloads, pressure, idle, others, levels, commits, failover, changes, pods; default: all, about 45 minutes
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
 #   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
-#   levels     what `strong` and `session` cost beside `eventual`
-#   commits    what `failover.commit = "looked_up"` costs while nothing is lost, on MySQL
-#   changes    the same under 5,000 statements a second, 20 planned and 20 crashes
-#   pods       the same where pods are watched on a real API server, and what label changes cost
-# env: ROUNDS=3  SECS=8 a round  TARGETS="direct haproxy split primary"  PAGE=docs/benchmarks.md (empty: print only)
+#   levels     the cost of `strong` and `session`, compared with `eventual`
+#   commits    the cost of `failover.commit = "looked_up"` without any failover, on MySQL
+#   changes    changes of the primary under 5,000 statements a second, 20 planned and 20 crashes
+#   pods       changes of the primary with pods watched on a real API server, and the cost of label changes
+# env: ROUNDS=3  SECS=8 (per round)  TARGETS="direct haproxy split primary"  PAGE=docs/benchmarks.md (empty: print only)
 #      CLIENTS=2000 ACTIVE=200 POOL=32 PACE_MS=40 (pressure)  IDLE=5000  MIB=1024  CONNECTS=8000  FAILOVERS=3
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
-"""What is compared, as processes: a cluster of real servers, and the ways to it: direct and HAProxy (both to the
-primary), a `split` port of Pointsman (the default) and a `primary` port of another one."""
+"""The processes that are compared: a cluster of real servers, and the ways to it: direct and HAProxy (both to the
+primary), a `split` port of Pointsman (the default) and a `primary` port of another Pointsman."""
 import os
 import re
 import signal

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds the fuzz targets and runs each for some seconds. usage: fuzz/run.sh [SECONDS [TARGET…]]
-# env: REPEATABLE=20000  so many inputs a target, the same ones each time, made from the repository's corpus (inputs.rs)
+# Builds the fuzz targets and runs each of them. usage: fuzz/run.sh [SECONDS [TARGET…]]
+# env: REPEATABLE=20000  runs this number of inputs per target, always the same inputs, made from the repository's corpus (inputs.rs)
 #
 # libFuzzer and LLVM's coverage counters come with plain cargo, on stable and nightly, so
-# nothing needs to be installed but a C++ compiler. Without one this says SKIPPED and passes.
+# only a C++ compiler must be installed. Without a compiler the script prints SKIPPED and passes.
 # A crash fails, and its input stays under fuzz/artifacts. New inputs stay in
-# fuzz/target/corpus; those worth keeping are copied to fuzz/corpus by hand.
+# fuzz/target/corpus; useful ones are copied to fuzz/corpus by hand.
 set -eu
 cd "$(dirname "$0")"
 seconds=${1:-10}
@@ -18,7 +18,7 @@ if ! command -v "${CXX:-c++}" >/dev/null 2>&1; then
 fi
 
 host=$(rustc -vV | sed -n 's/^host: //p')
-# What cargo-fuzz passes, less the address sanitizer, which needs nightly and finds little
+# The flags that cargo-fuzz passes, without the address sanitizer, which needs nightly and finds little
 # in a crate that forbids unsafe code.
 flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs them. Ends with what ran, what did not, and "N passed, N failed, N skipped".
-# usage: run.sh all|e2e|lint    FUZZ_SECONDS=10: fuzz with inputs by chance, so many seconds a target
+# Installs the tools that the tests need and runs the tests. At the end prints which stages ran, which did not, and "N passed, N failed, N skipped".
+# usage: run.sh all|e2e|lint    FUZZ_SECONDS=10: fuzz with random inputs, for this many seconds per target
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=setup/lib.sh
@@ -14,7 +14,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-run.XXXX")
 # shellcheck source-path=SCRIPTDIR source=stages.sh
 . tests/stages.sh
 
-# Installs that take a while go on beside the compiler; each leaves its exit code.
+# Slow installs run in the background while the compiler works; each stores its exit code.
 background() { # name, command…
   local name=$1
   shift
@@ -263,7 +263,7 @@ deny() {
   if [ ! -e deny.toml ]; then skip_stage "cargo deny" "no deny.toml"; return; fi
   finished cargo-deny-install || true
   tool=$(deny_tool) || { skip_stage "cargo deny" "cargo-deny could not be installed"; return; }
-  # Also what only other systems need.
+  # Fetches the crates of other platforms, too.
   quiet cargo fetch --locked || { skip_stage "cargo deny" "its crates cannot be fetched"; return; }
   stage "cargo deny" "$tool" --offline --locked -L error check bans licenses sources
   # The advisories come from a Git server that may be out of reach.
@@ -306,7 +306,7 @@ case ${1:-all} in
     ;;
   lint)
     lint
-    # What is large or hangs together, for the eye.
+    # Prints large files and the modules' dependencies, for a reader.
     stage structure cargo test --locked --quiet --test architecture -- --nocapture report
     ;;
   *) die "usage: run.sh all|e2e|lint" ;;

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Stages of a test run: each is shown as it goes, kept in $report, and counted by what it printed. For run.sh.
+# Stages of a test run, for run.sh: each stage's output is shown, stored in $report, and its results are counted.
 
 ran=() not_run=() failed=()
 passes=0 failures=0 skips=0

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2046
-# What each application needs, kept in $cache: prepare_APP sets `command`. 1: cannot be had here, 2: an install failed; both say `why`.
-# (SC2034: run.sh reads what is set here. SC2046: one argument a file.)
+# Installs each application's dependencies into $cache: prepare_APP sets `command`. Returns 1 if they are not available here, 2 if an install failed; both set `why`.
+# (SC2034: run.sh reads the variables set here. SC2046: one argument per file.)
 
 : "${here:?}" "${cache:?}" "${log:?}"
 

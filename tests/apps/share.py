@@ -1,12 +1,12 @@
-"""Which server ran the reads of an application's phase: counted from the servers' own general logs, by the account.
+"""Counts which server ran the reads of an application's phase, from the servers' own general logs, by the account.
 
 usage: share.py on|off PORT…
-       share.py wait PRIMARY REPLICA…    until the replicas have all of the primary, and the proxy knows
+       share.py wait PRIMARY REPLICA…    waits until the replicas have all writes of the primary, and the proxy knows that
        share.py phase --app NAME --phase NAME --from SECONDS --to SECONDS --reads N --account USER --primary PORT
                       [--replica PORT …] [--min-share PERCENT] [--show N]
 
-The logs hold the text of every statement and execute, so the monitor's probes (another account) and what the proxy
-says on its own behalf (OWN below) do not count. A phase whose logs hold fewer reads than the application says it sent fails.
+The logs have the text of every statement and execute. The monitor's probes (another account) and the proxy's own statements
+(OWN below) do not count. If the logs have fewer reads than the application reports, the phase fails.
 """
 
 import argparse

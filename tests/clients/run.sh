@@ -17,7 +17,7 @@ usage() {
   exit 2
 }
 
-# Comparisons of a direct connection with the proxy: programs of their own, not clients.
+# Programs that compare a direct connection with the proxy; they are not clients.
 program="" arguments=()
 case ${1:-} in
   model | noleak | equality | rolling)

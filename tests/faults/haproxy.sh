@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# HAProxy before the servers of tests/faults.rs, as RIVAL: to whichever is writable, checked twice a second.
+# HAProxy in front of the servers of tests/faults.rs, as RIVAL: it forwards to the server that is writable, checked twice a second.
 # env: SERVERS="host:port …" PORT
 set -euo pipefail
 PATH=$PATH:/usr/sbin
@@ -9,7 +9,7 @@ trap 'exit 143' INT TERM
 
 cat >"$scratch/check" <<'CHECK'
 #!/bin/sh
-# HAProxy gives: its own address and port, the server's address and port.
+# HAProxy's arguments: its own address and port, the server's address and port.
 [ "$(timeout 2 mariadb --no-defaults -h "$3" -P "$4" -umonitor -pmonitor -N -e 'SELECT @@read_only')" = 0 ]
 CHECK
 chmod +x "$scratch/check"

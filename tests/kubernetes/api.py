@@ -1,4 +1,4 @@
-"""The API server as cluster administrator, in the few requests that the tests' kubelet and controllers make."""
+"""A client of the API server as cluster administrator, with the few requests that the tests' kubelet and controllers make."""
 
 import json
 import pathlib
@@ -17,7 +17,7 @@ class Api:
         self.trust = ssl.create_default_context(cadata=self.ca)
 
     def call(self, method, path, body=None, kind="application/json"):
-        """The answer as an object; what the server refuses is a RuntimeError with its words."""
+        """Returns the answer as an object; raises a RuntimeError with the server's text if the server refuses."""
         request = urllib.request.Request(
             f"https://127.0.0.1:{self.port}{path}", method=method,
             data=None if body is None else json.dumps(body).encode(),

@@ -1,4 +1,4 @@
-"""The README's `helm install`, preset by preset, up to pods that serve, and back: for install.sh, which says what is real
+"""Tests the README's `helm install`, preset by preset, up to serving pods, and the uninstall. Used by install.sh, which lists what is real
 and what is not. Prints "ok …" and "FAIL …" lines. usage: install.py WORK POINTSMAN [PRESET …]"""
 
 import base64

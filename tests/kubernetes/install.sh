@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The README's `helm install` for each preset, as far as it goes without a kubelet and a container runtime: on a real API
-# server with RBAC, with the pods of that preset's operator, before real servers. What a kubelet does with the release's
-# pods kubelet.py does: their volumes, tokens, variables, accounts and probes, each in namespaces of its own; HAProxy is
+# Tests the README's `helm install` for each preset, as far as possible without a kubelet and a container runtime: on a real API
+# server with RBAC, with the pods of that preset's operator, in front of real servers. kubelet.py takes the place of the kubelet for
+# the release's pods: their volumes, tokens, variables, accounts and probes, each in namespaces of its own. HAProxy takes the place of
 # kube-proxy. A client writes through the Service's address, the primary moves, the release is upgraded and uninstalled.
-# Prints "ok …" and "FAIL …" lines. Needs root, for the namespaces, in which all of it ends with the script.
+# Prints "ok …" and "FAIL …" lines. Needs root for the Linux namespaces; all processes in them end with the script.
 # usage: install.sh [PRESET …]          env: POINTSMAN  the proxy's binary (default: built here)
-#        install.sh --may               whether the namespaces can be had
+#        install.sh --may               exits with 0 if the Linux namespaces are available
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=../setup/lib.sh

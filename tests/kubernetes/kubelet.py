@@ -1,6 +1,6 @@
-"""What a kubelet and its container runtime do for one pod, by hand: the volumes, the network, a container in namespaces of
-its own with the account and the limits that the pod asks for, the probes, the end. A field of the pod that it does not
-know stops it, so that a manifest cannot ask for something that nobody does here."""
+"""Does for one pod what a kubelet and its container runtime do: the volumes, the network, a container in namespaces of
+its own with the account and the limits that the pod asks for, the probes, the end. It fails at a field of the pod that it does not
+know, so that a manifest cannot ask for a feature that this script ignores."""
 
 import base64
 import json

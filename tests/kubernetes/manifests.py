@@ -1,4 +1,4 @@
-"""What manifests.sh asks of rendered manifests (as JSON); standard library only. Exits 1 and says what is wrong."""
+"""Checks of rendered manifests (as JSON) for manifests.sh; standard library only. Exits 1 and prints what is wrong."""
 
 import json
 import pathlib

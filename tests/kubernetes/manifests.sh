@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The chart and the kustomize overlays against a real API server: rendered for each preset, accepted by the server, their
-# configuration accepted by the proxy, the two alike. Prints "ok …" and "FAIL …" lines.
+# Checks the chart and the kustomize overlays with a real API server, for each preset: they render, the server accepts them, the
+# proxy accepts their configuration, and chart and overlay agree. Prints "ok …" and "FAIL …" lines.
 # usage: manifests.sh          env: POINTSMAN  the proxy's binary (default: built here)
 set -euo pipefail
 cd "$(dirname "$0")/../.."

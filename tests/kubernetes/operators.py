@@ -1,4 +1,4 @@
-"""What each preset's operator makes for a cluster `shop`, by deploy/presets.toml: pods, their labels, the Secrets, the accounts."""
+"""Creates what each preset's operator creates for a cluster `shop`, by deploy/presets.toml: pods, their labels, the Secrets, the accounts."""
 
 import pathlib
 import tomllib

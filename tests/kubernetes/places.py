@@ -1,4 +1,4 @@
-"""Where install.py's clients and pods go: the real servers behind the operator's pods, and the address of a Service."""
+"""The addresses that install.py's clients and pods use: the real servers behind the operator's pods, and the address of a Service."""
 
 import socket
 import subprocess

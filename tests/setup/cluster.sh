@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A primary (server 0) and replicas (1 … n) on loopback, for the demo, the benchmark and the client suites.
-# usage: cluster.sh start DIR mariadb|mysql REPLICAS    in the background; they run until `stop`
+# usage: cluster.sh start DIR mariadb|mysql REPLICAS    in the background; the servers run until `stop`
 #        cluster.sh switchover DIR [N]    planned: the primary turns read-only, N (default: the next) takes over
-#        cluster.sh promote DIR [N]       the primary is lost; N takes over with all that any replica received
+#        cluster.sh promote DIR [N]       the primary is lost; N takes over with every write that any replica received
 #        cluster.sh kill|freeze|thaw DIR N   SIGKILL, SIGSTOP, SIGCONT
-#        cluster.sh rejoin DIR N          a lost server comes back as a replica, restored from nothing
+#        cluster.sh rejoin DIR N          a lost server returns as a replica, with empty data
 #        cluster.sh port|primary DIR [N]  prints a server's port (default: the primary's) or the primary's number
 #        cluster.sh config DIR RW RO HTTP prints a proxy configuration with these ports
-#        cluster.sh stop DIR              ends all of it and removes DIR
+#        cluster.sh stop DIR              ends all servers and removes DIR
 # switchover and promote print "writable_at NANOSECONDS": Unix time just before the new primary becomes writable.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs from Debian what the tests, the demo and the benchmark need.
+# Installs the Debian packages that the tests, the demo and the benchmark need.
 # usage: deps.sh [all|servers]   servers: only MariaDB; all (default): the benchmark's and the clients' tools too
 # Needs root or sudo only if something is missing. Leaves no database service running.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# package:command; a package is wanted when its command is missing.
+# package:command; a package is installed if its command is missing.
 servers=(mariadb-server:mariadbd mariadb-client:mariadb)
 tools=(sysbench:sysbench haproxy:haproxy python3:python3 python3-venv: curl:curl build-essential:cc
   cmake:cmake pkg-config:pkg-config procps:ps ca-certificates: util-linux:flock openssl:openssl iproute2:ip)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds etcd, kube-apiserver, kubectl and helm from their Go modules, at the versions of tests/kubernetes/go.mod.
-# usage: kubernetes-build.sh           minutes the first time, then nothing; prints the folder with the four programs,
-#                                      and in it the folder crds: the Prometheus operator's resource definitions
-#        kubernetes-build.sh --there   the same without building anything
-# Exit 77 and a line "SKIPPED: Kubernetes: why" when they cannot be had here.
+# usage: kubernetes-build.sh           takes minutes the first time only; prints the folder with the four programs, which
+#                                      also has the folder crds: the Prometheus operator's resource definitions
+#        kubernetes-build.sh --there   prints the folder without building anything
+# Exits 77 with a line "SKIPPED: Kubernetes: why" if the programs are not available here.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # A Kubernetes API server with its etcd on loopback: RBAC on, real tokens, no controllers, no scheduler, no kubelet.
-# usage: kubernetes.sh start DIR          in the background until `stop`; answers /readyz when it returns
-#        kubernetes.sh kubectl DIR …      as cluster administrator; DIR/admin.kubeconfig is for other clients
-#        kubernetes.sh account DIR NS     a namespace, and in it the account `pointsman` that may get, list and watch
+# usage: kubernetes.sh start DIR          in the background until `stop`; returns when the server answers /readyz
+#        kubernetes.sh kubectl DIR …      runs kubectl as cluster administrator; DIR/admin.kubeconfig is for other clients
+#        kubernetes.sh account DIR NS     makes a namespace, and in it the account `pointsman` that may get, list and watch
 #                                         pods: DIR/NS.kubeconfig, with its token in DIR/NS.token
-#        kubernetes.sh token DIR NS       a new token into that file; with `revoke` before it, the old ones stop working
+#        kubernetes.sh token DIR NS       writes a new token into that file; with `revoke` before it, old tokens stop working
 #        kubernetes.sh rights DIR NS give|take    the account's rights on pods
-#        kubernetes.sh pod DIR NS NAME IP PORT [LABEL=VALUE …]   makes a pod that runs, is ready and has that address
-#        kubernetes.sh kill|freeze|thaw|restart DIR   SIGKILL, SIGSTOP, SIGCONT of the API server; restart: on its port
+#        kubernetes.sh pod DIR NS NAME IP PORT [LABEL=VALUE …]   makes a running, ready pod with that address
+#        kubernetes.sh kill|freeze|thaw|restart DIR   SIGKILL, SIGSTOP, SIGCONT to the API server; restart: on its old port
 #        kubernetes.sh compact DIR        etcd forgets all revisions but the last: older watches get 410
-#        kubernetes.sh stop DIR           ends all of it and removes DIR
-# Exit 77 and a line "SKIPPED: Kubernetes: why" when there is no API server to be had.
+#        kubernetes.sh stop DIR           ends both processes and removes DIR
+# Exits 77 with a line "SKIPPED: Kubernetes: why" if no API server is available.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Shared by the set-up scripts: where things are cached, how to become root, how to report.
+# Shared by the set-up scripts: the cache folder, becoming root, reporting.
 
-# Everything downloaded or initialised once is kept here; delete it to start over.
+# Downloads and initialised data are kept here; delete this folder to start over.
 # shellcheck disable=SC2034  # used by those who source this
 CACHE=${POINTSMAN_CACHE:-${HOME:-/root}/.cache/pointsman}
 
-# Exit code of a script that cannot provide its thing here, as opposed to one that failed.
+# The exit code of a script whose programs are not available here. A failure has another code.
 # shellcheck disable=SC2034
 SKIPPED=77
 

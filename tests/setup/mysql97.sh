@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# MySQL 9.7 from Debian unstable, beside whatever the machine has: its packages and all their libraries are
-# unpacked into a folder of their own and run with that folder's loader. No root, no chroot, nothing installed.
+# MySQL 9.7 from Debian unstable, independent of the machine's packages: its packages and all their libraries are
+# unpacked into a folder of their own and run with that folder's loader. Needs no root and no chroot; installs nothing.
 # usage: mysql97.sh            installs (about 20 s); prints the folder
-# Exit 77 and a line "SKIPPED: MySQL 9.7: why" when it cannot be had here.
+# Exits 77 with a line "SKIPPED: MySQL 9.7: why" if it is not available here.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,7 +19,7 @@ mirror() {
   printf '%s\n' "${found:-http://deb.debian.org/debian}"
 }
 
-# apt with a state of its own, for which nothing is installed: so it fetches every library too.
+# apt with a state of its own, in which nothing is installed: so it fetches every library, too.
 private_apt() {
   apt-get -q -o Dir::State="$work/state" -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache" \
     -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Starts one database server on loopback, for tests, demo and benchmark; all of them run servers with these settings.
+# Starts one database server on loopback. Tests, demo and benchmark all run servers with these settings.
 # usage: server.sh run mariadb|mysql PORT DIR SERVER_ID primary|replica [SERVER OPTION …]
-#          in the foreground, in place of this shell; DIR/data is made from a template when missing. A replica only
-#          starts read-only: pointing it at its source is the caller's part. root has no password on DIR/sock.
-#        server.sh template mariadb|mysql    makes the template now (seconds; else the first run does)
+#          in the foreground, in place of this shell; if DIR/data is missing, it is made from a template. A replica only
+#          starts read-only: the caller must configure its source. root has no password on DIR/sock.
+#        server.sh template mariadb|mysql    makes the template now (takes seconds; otherwise the first run makes it)
 # Accounts: app/app (all on `test` and `sbtest`), super/super, monitor/monitor, repl/repl.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -18,7 +18,7 @@ daemon() {
   esac
 }
 
-# Small, quick to start and to write: safe against the death of the process, not of the machine.
+# Small and quick to start and to write: data survives a crash of the process, not of the machine.
 settings() { # kind
   [ "$(id -u)" != 0 ] || echo --user=root
   cat <<'EOF'

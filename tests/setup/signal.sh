@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sends a signal by name.  signal.sh NAME PID
-# STOP returns when every thread has stopped: until then a thread on another core may still answer.
+# With STOP it returns when every thread has stopped: until then a thread on another core may still answer.
 set -eu
 kill -s "$1" "$2"
 [ "$1" = STOP ] || exit 0

@@ -1,4 +1,4 @@
-"""What every Python client program shares: settings from the environment, checks with a reason, one line per feature."""
+"""Code that every Python client program shares: settings from the environment, checks with a reason, one line per feature."""
 
 import os
 import signal

@@ -1,5 +1,5 @@
-"""One address before several proxies, as a Kubernetes Service is: a new connection goes to one that says it is
-ready, and stays there. What a proxy sends together with its end arrives together: a Service passes packets."""
+"""One address in front of several proxies, like a Kubernetes Service: a new connection goes to a proxy that is
+ready, and stays there. Bytes that a proxy sends together with the end of the connection arrive together with it: a Service forwards packets."""
 
 import random
 import select

@@ -1,10 +1,10 @@
-"""Restarts two proxies behind one address while applications work: none of their statements may fail.
+"""Restarts two proxies behind one address while applications run: none of their statements may fail.
 
 usage: rolling.py --binary POINTSMAN --cluster DIR [--rounds 2] [--delay 1s] [--timeout 20s] [--log FILE] -- COMMAND… [-- COMMAND…]
 
-Each COMMAND is a program that finds the address in PM_HOST and PM_PORT, prints `ready` when its workers run, ends when
-its standard input does, and reports in lines that begin with ok, FAIL or failed. The proxies are ended by SIGTERM, one
-after the other, and start anew when they have ended."""
+Each COMMAND is a program that reads the address from PM_HOST and PM_PORT, prints `ready` when its workers run, ends when
+its standard input ends, and reports in lines that begin with ok, FAIL or failed. The script ends the proxies by SIGTERM, one
+after the other, and starts each again when it has ended."""
 
 import argparse
 import os
