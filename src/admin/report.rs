@@ -282,7 +282,7 @@ impl AdminState {
 }
 
 fn asked_for(maintenance: Maintenance) -> Vec<String> {
-    let on = maintenance.words().into_iter().filter(|(_, on)| *on);
+    let on = maintenance.flags().into_iter().filter(|(_, on)| *on);
     on.map(|(word, _)| word.to_owned()).collect()
 }
 

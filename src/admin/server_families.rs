@@ -64,7 +64,7 @@ impl Collector for ServerFamilies {
             "1 for what the operator's resource of the cluster asks for while people work on it.",
             snapshot
                 .maintenance
-                .words()
+                .flags()
                 .into_iter()
                 .map(|(word, on)| ([("asked", word)], f64::from(u8::from(on)))),
         )?;

@@ -37,7 +37,7 @@ impl Log {
             }
         }
         if before.maintenance != after.maintenance {
-            let asked = after.maintenance.words().into_iter().filter(|(_, on)| *on);
+            let asked = after.maintenance.flags().into_iter().filter(|(_, on)| *on);
             let asked: Vec<_> = asked.map(|(word, _)| word).collect();
             match asked.join(", ") {
                 none if none.is_empty() => tracing::info!("the cluster is not in maintenance any more"),

@@ -14,24 +14,25 @@ const MAX: usize = 32;
 pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server]) {
     let is_gone = |s: &Server| !servers.iter().any(|now| now.id == s.id);
     let matters = |s: &Server| is_pod(s) && (s.deposed || before.last_writer == Some(s.id));
-    let left = before.servers.iter().filter(|s| matters(s) && is_gone(s));
-    let mut gone: Vec<_> = before.gone.to_vec();
-    gone.extend(left.map(|s| (known_as(s), s.id)));
+    let departing = before.servers.iter().filter(|s| matters(s) && is_gone(s));
+    let mut departed: Vec<_> = before.departed_pods.to_vec();
+    departed.extend(departing.map(|s| (known_as(s), s.id)));
     for server in servers.iter_mut().filter(|s| is_pod(s) && before.server(s.id).is_none()) {
         // No server has taken over from the last writer: the last writer may go on.
-        server.deposed = gone.iter().any(|(what, id)| is(server, what) && before.last_writer != Some(*id));
-        gone.retain(|(what, id)| !is(server, what) || before.last_writer == Some(*id));
+        server.deposed =
+            departed.iter().any(|(key, id)| is_known_as(server, key) && before.last_writer != Some(*id));
+        departed.retain(|(key, id)| !is_known_as(server, key) || before.last_writer == Some(*id));
     }
-    gone.drain(..gone.len().saturating_sub(MAX));
-    if *next.gone != *gone {
-        next.gone = gone.into();
+    departed.drain(..departed.len().saturating_sub(MAX));
+    if *next.departed_pods != *departed {
+        next.departed_pods = departed.into();
     }
 }
 
 /// Returns the last writer if it left the list and is back.
 pub(super) fn last_writer<'a>(before: &Snapshot, servers: &'a [Server]) -> Option<&'a Server> {
-    let (what, _) = before.gone.iter().find(|(_, id)| Some(*id) == before.last_writer)?;
-    servers.iter().find(|s| is(s, what))
+    let (key, _) = before.departed_pods.iter().find(|(_, id)| Some(*id) == before.last_writer)?;
+    servers.iter().find(|s| is_known_as(s, key))
 }
 
 /// Handles that another server takes over from a writer that left the list. Returns the server that came back
@@ -42,9 +43,9 @@ pub(super) fn successor<'a>(
     old: ServerId,
     new: ServerId,
 ) -> Option<&'a mut Server> {
-    let (what, _) = next.gone.iter().find(|(_, id)| *id == old)?.clone();
-    let back = servers.iter_mut().find(|s| is(s, &what))?;
-    next.gone = next.gone.iter().filter(|(_, id)| *id != old).cloned().collect();
+    let (key, _) = next.departed_pods.iter().find(|(_, id)| *id == old)?.clone();
+    let back = servers.iter_mut().find(|s| is_known_as(s, &key))?;
+    next.departed_pods = next.departed_pods.iter().filter(|(_, id)| *id != old).cloned().collect();
     (back.id != new).then_some(back)
 }
 
@@ -58,6 +59,6 @@ fn known_as(server: &Server) -> Arc<str> {
     if server.label.is_none() { server.name.clone() } else { server.uid.clone() }
 }
 
-fn is(server: &Server, what: &str) -> bool {
-    is_pod(server) && (*server.uid == *what || (server.label.is_none() && *server.name == *what))
+fn is_known_as(server: &Server, key: &str) -> bool {
+    is_pod(server) && (*server.uid == *key || (server.label.is_none() && *server.name == *key))
 }

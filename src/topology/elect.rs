@@ -201,10 +201,10 @@ fn holds_all_writes(
     }
     let last = before.last_writer.and_then(|id| find(servers, id)).filter(|last| last.is_up_read_only());
     let handed_over = last.and_then(|last| last.facts.as_ref()).filter(|facts| facts.gtid_on);
-    let heard = acknowledged.filter(|heard| heard.generation == before.generation);
-    match (handed_over, heard) {
+    let acknowledged = acknowledged.filter(|writes| writes.generation == before.generation);
+    match (handed_over, acknowledged) {
         (Some(old), _) => !old.gtid.is_empty() && facts.gtid.contains(&old.gtid),
-        (None, Some(heard)) => facts.gtid.contains(&heard.set),
+        (None, Some(writes)) => facts.gtid.contains(&writes.set),
         (None, None) => false,
     }
 }

@@ -18,7 +18,7 @@ enum Behind {
     /// reports, if that is possible.
     Lost(Option<Duration>),
     /// As the server reports it, since its position cannot be compared.
-    Said(Option<Duration>),
+    Reported(Option<Duration>),
 }
 
 /// Sets `lag` and `freshness` of a server: after each of its probes, and when the primary or `max_lag`
@@ -40,26 +40,28 @@ pub(super) fn measure(server: &mut Server, snapshot: &Snapshot, until: Until, no
         Behind::Lost(lag) => {
             (lag, before == Freshness::Seen && lag.is_none_or(|lag| within(lag, false)), Freshness::Seen)
         }
-        Behind::Said(Some(lag)) => (Some(lag), within(lag, before == Freshness::Late), Freshness::Said),
-        Behind::Said(None) => (None, stalled_for(server, snapshot, now_ms) <= max, Freshness::Said),
+        Behind::Reported(Some(lag)) => {
+            (Some(lag), within(lag, before == Freshness::Late), Freshness::Reported)
+        }
+        Behind::Reported(None) => (None, stalled_for(server, snapshot, now_ms) <= max, Freshness::Reported),
     };
     server.lag = lag;
     server.freshness = if fresh { kind } else { Freshness::Late };
 }
 
 fn behind(server: &Server, facts: &Facts, snapshot: &Snapshot, until: Until) -> Behind {
-    let said = facts.replication.as_ref().and_then(|r| r.lag);
+    let reported = facts.replication.as_ref().and_then(|r| r.lag);
     // Galera members each number their own writes, unless wsrep_gtid_mode is on.
     let comparable = facts.gtid_on
         && snapshot.writer != Some(server.id)
         && server.member.is_none_or(|member| member.group != Group::Galera);
     match snapshot.trail.age(&facts.gtid, until).filter(|_| comparable) {
-        None => Behind::Said(said),
+        None => Behind::Reported(reported),
         Some(Age::Of(lag)) => Behind::Known(lag),
         Some(Age::Beyond(least)) if least > snapshot.max_lag => {
-            Behind::Lost(Some(said.map_or(least, |said| said.max(least))))
+            Behind::Lost(Some(reported.map_or(least, |reported| reported.max(least))))
         }
-        Some(Age::Beyond(least)) => Behind::Lost(said.filter(|said| *said > least)),
+        Some(Age::Beyond(least)) => Behind::Lost(reported.filter(|reported| *reported > least)),
     }
 }
 

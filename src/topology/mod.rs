@@ -13,7 +13,7 @@ mod position_history;
 mod reads;
 mod reduce;
 mod types;
-mod words;
+mod why_no_writer;
 
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
         Event::Grace(grace) => next.grace = *grace,
         Event::Maintenance(maintenance) => next.maintenance = *maintenance,
-        Event::Acknowledged(heard) => next.acknowledged = Some(heard.clone()),
+        Event::Acknowledged(writes) => next.acknowledged = Some(writes.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
     wait_for_writer(&mut next, &servers, now_ms);
@@ -89,8 +89,8 @@ fn follow(before: &Snapshot, next: &mut Snapshot, servers: &[Server], answer: Op
     }
     match answer {
         Some(facts) if facts.gtid_on => {
-            let took = u64::try_from(facts.round_trip.as_millis()).unwrap_or(u64::MAX);
-            let between = (now_ms.saturating_sub(took.saturating_add(1)), now_ms);
+            let round_trip_ms = u64::try_from(facts.round_trip.as_millis()).unwrap_or(u64::MAX);
+            let between = (now_ms.saturating_sub(round_trip_ms.saturating_add(1)), now_ms);
             next.trail.note(writer.id, &facts.gtid, between, next.max_lag);
         }
         Some(_) => next.trail.forget(),

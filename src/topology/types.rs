@@ -51,7 +51,7 @@ pub struct Snapshot {
     pub maintenance: Maintenance,
     /// Pods that left the list while deposed or as the last writer: their uids or, for pods without a label,
     /// their names. A pod that is back with one of these may have the same data.
-    pub gone: Arc<[(Arc<str>, ServerId)]>,
+    pub departed_pods: Arc<[(Arc<str>, ServerId)]>,
     /// The id of the next new server.
     pub next_id: u32,
     /// All ways in which the servers have parsed texts since the proxy began: an older connection may still
@@ -121,7 +121,7 @@ pub enum Freshness {
     /// up.
     Late,
     /// It is, as the server reports.
-    Said,
+    Reported,
     /// It is, by its measured position.
     Seen,
 }
@@ -382,7 +382,7 @@ impl Snapshot {
             trail: Trail::default(),
             max_lag: Duration::from_secs(10),
             maintenance: Maintenance::default(),
-            gone: Arc::default(),
+            departed_pods: Arc::default(),
             next_id: 0,
             modes: TextModes::empty(),
         }
@@ -541,7 +541,7 @@ impl Alarm {
 
 impl Maintenance {
     /// Returns what is asked for, as spelled in `/topology`, metrics and logs.
-    pub fn words(self) -> [(&'static str, bool); 3] {
+    pub fn flags(self) -> [(&'static str, bool); 3] {
         [
             ("cordoned", self.cordoned),
             ("draining", self.cordoned && self.drain.is_some()),

@@ -98,7 +98,7 @@ fn a_primary_that_comes_back_first_goes_on() {
         pods(&mut s, &[("db-0", time)]);
         s.says("db-0", writable());
         assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
-        assert!(s.snapshot.gone.is_empty());
+        assert!(s.snapshot.departed_pods.is_empty());
     }
 }
 
@@ -111,7 +111,7 @@ fn names_that_never_come_back_do_not_pile_up() {
         s.says(&name, writable());
         assert_eq!(s.writer(), Some(&*name));
     }
-    assert!(s.snapshot.gone.len() <= 32, "{}", s.snapshot.gone.len());
+    assert!(s.snapshot.departed_pods.len() <= 32, "{}", s.snapshot.departed_pods.len());
 }
 
 /// Lists pods with labels, at these addresses and each always with the same uid.
