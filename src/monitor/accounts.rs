@@ -102,9 +102,9 @@ impl<C: Connector> Asker<C> {
             let Some(primary) = self.primary().await else { return };
             let live = self.live.borrow_and_update().clone();
             self.answers.retain(|user, _| live.users.contains_key(user));
-            let asked = self.ask_all(&live, primary).await;
-            self.tell();
-            let pause = if asked.is_ok() { PERIOD } else { RETRY };
+            let answered = self.ask_all(&live, primary).await;
+            self.publish_exempt();
+            let pause = if answered.is_ok() { PERIOD } else { RETRY };
             if !self.wait(primary, &live, pause).await {
                 return;
             }
@@ -153,7 +153,7 @@ impl<C: Connector> Asker<C> {
     }
 
     /// Publishes the exempt accounts, and logs changes.
-    fn tell(&self) {
+    fn publish_exempt(&self) {
         let passing = self.answers.iter().filter(|(_, answer)| answer.passes == Some(true));
         let passing: BTreeSet<_> = passing.map(|(user, _)| user.clone()).collect();
         if **self.publish.borrow() == passing {
@@ -169,16 +169,16 @@ impl<C: Connector> Asker<C> {
     }
 
     /// Waits until the accounts must be asked again. Returns false when the last receiver is gone.
-    async fn wait(&mut self, of: Primary, asked: &Live, pause: Duration) -> bool {
+    async fn wait(&mut self, of: Primary, settings: &Live, pause: Duration) -> bool {
         let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
         let accounts_change = async {
             loop {
                 self.live.changed().await?;
                 let now = self.live.borrow_and_update();
                 let same = |(name, user): (&Arc<str>, &crate::config::User)| {
-                    asked.users.get(name).is_some_and(|before| before.password == user.password)
+                    settings.users.get(name).is_some_and(|before| before.password == user.password)
                 };
-                if now.users.len() != asked.users.len() || !now.users.iter().all(same) {
+                if now.users.len() != settings.users.len() || !now.users.iter().all(same) {
                     return Ok::<(), watch::error::RecvError>(());
                 }
             }

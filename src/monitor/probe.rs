@@ -70,9 +70,9 @@ pub struct Prober<C: Connector> {
     /// True if the previous connection was lost after one answer.
     fleeting: bool,
     /// True if the missing privilege was already logged.
-    told: bool,
+    logged_missing_privilege: bool,
     /// True if it was already logged that connections are not encrypted.
-    told_plain: bool,
+    logged_unencrypted: bool,
 }
 
 /// The receiver of the events is gone: the task ends.
@@ -120,8 +120,8 @@ impl<C: Connector> Prober<C> {
             refused: 0,
             degraded: None,
             fleeting: false,
-            told: false,
-            told_plain: false,
+            logged_missing_privilege: false,
+            logged_unencrypted: false,
         }
     }
 
@@ -169,7 +169,7 @@ impl<C: Connector> Prober<C> {
         let mut answers: u32 = 0;
         // The quickest answer so far, or, before the first answer, a fraction of the login's time.
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
-        self.tell_of_encryption(connection.greeting().encryption);
+        self.log_unencrypted(connection.greeting().encryption);
         let mut wsrep = Wsrep::Unknown;
         loop {
             self.started = Instant::now();
@@ -181,11 +181,11 @@ impl<C: Connector> Prober<C> {
             match self.watch(connection.query(&sql), missed, patience, None).await? {
                 None => return Ok(End::Silent),
                 Some(Ok(sets)) => {
-                    let took = self.started.elapsed();
-                    trip = if answers == 0 { took } else { trip.min(took) };
-                    let asked = wsrep;
-                    wsrep = Wsrep::of(asked, &sets);
-                    if (asked, wsrep) == (Wsrep::Unknown, Wsrep::Node) {
+                    let round_trip = self.started.elapsed();
+                    trip = if answers == 0 { round_trip } else { trip.min(round_trip) };
+                    let queried = wsrep;
+                    wsrep = Wsrep::of(queried, &sets);
+                    if (queried, wsrep) == (Wsrep::Unknown, Wsrep::Node) {
                         // Without its state in the cluster the server would be taken for a standalone one.
                         continue;
                     }
@@ -327,20 +327,20 @@ impl<C: Connector> Prober<C> {
 
     fn degrade(&mut self, error: &Error, grant: &str) {
         self.degraded = Some(Instant::now());
-        if !self.told {
-            self.told = true;
+        if !self.logged_missing_privilege {
+            self.logged_missing_privilege = true;
             tracing::warn!(server = %self.target.name, %error, grant,
                 "the monitor account may not see replication: it counts as unknown");
         }
     }
 
-    fn tell_of_encryption(&mut self, encryption: Encryption) {
+    fn log_unencrypted(&mut self, encryption: Encryption) {
         let plain = encryption == Encryption::NotOffered;
-        if plain && !self.told_plain {
+        if plain && !self.logged_unencrypted {
             tracing::info!(server = %self.target.name,
                 "connections to this server are not encrypted: it offers no TLS, or none that works");
         }
-        self.told_plain = plain;
+        self.logged_unencrypted = plain;
     }
 
     async fn failed(&mut self, error: &Error) -> Result<(), Over> {

@@ -51,7 +51,7 @@ impl Routines {
             snapshot,
             again: again.clone(),
             publish,
-            told: Told::default(),
+            logged: Logged::default(),
         };
         spawn_local(reader.run());
         Routines { current, again }
@@ -74,12 +74,12 @@ struct Reader<C> {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     again: Arc<Notify>,
     publish: watch::Sender<Arc<RoutineCatalogue>>,
-    told: Told,
+    logged: Logged,
 }
 
 /// What has been logged and need not be logged again.
 #[derive(Default)]
-struct Told {
+struct Logged {
     incomplete: bool,
     failed: bool,
 }
@@ -140,8 +140,8 @@ impl<C: Connector> Reader<C> {
         };
         let timed_out = |_| Error::Lost("no answer in time".to_owned());
         let (flavor, (definitions, complete)) = timeout(PATIENCE, reading).await.map_err(timed_out)??;
-        self.told.failed = false;
-        if !complete && !std::mem::replace(&mut self.told.incomplete, true) {
+        self.logged.failed = false;
+        if !complete && !std::mem::replace(&mut self.logged.incomplete, true) {
             let grant = grant(flavor, &target.user);
             tracing::info!(server = %target.name, grant, "the monitor account may not see all stored routines: \
                 statements that call those go to the primary");
@@ -164,7 +164,7 @@ impl<C: Connector> Reader<C> {
     /// Logs a failed read. The previous catalogue stays: a statement that calls a routine missing there goes
     /// to the primary. That a primary is down is for the probes to report.
     fn failed(&mut self, error: &Error) {
-        if std::mem::replace(&mut self.told.failed, true) {
+        if std::mem::replace(&mut self.logged.failed, true) {
             tracing::debug!(%error, "the stored routines cannot be read");
         } else {
             tracing::info!(%error, "the stored routines cannot be read; trying again");

@@ -101,8 +101,8 @@ pub(super) enum Wsrep {
 
 impl Wsrep {
     /// Returns what the next probe asks after this answer.
-    pub fn of(asked: Self, sets: &[ResultSet]) -> Self {
-        match asked {
+    pub fn of(queried: Self, sets: &[ResultSet]) -> Self {
+        match queried {
             Wsrep::Unknown if member::is_galera(sets) => Wsrep::Node,
             Wsrep::Unknown => Wsrep::None,
             known => known,
@@ -167,9 +167,9 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         Flavor::MySql => (Some(first), MYSQL_CHANNEL, 1),
         Flavor::MariaDb => (sets.get(1), MARIADB_CHANNEL, 1000),
     };
-    let tells = |set: &&ResultSet| set.columns.iter().any(|name| name.eq_ignore_ascii_case(names[0]));
-    let told = set.filter(tells);
-    let replication = told.and_then(|set| channels(set, names, lag_unit_ms));
+    let has_channels = |set: &&ResultSet| set.columns.iter().any(|name| name.eq_ignore_ascii_case(names[0]));
+    let replication_set = set.filter(has_channels);
+    let replication = replication_set.and_then(|set| channels(set, names, lag_unit_ms));
     let position = position(flavor, first, row);
     Ok(Facts {
         flavor,
@@ -180,7 +180,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         read_only: is_on(Some(read_only)) || binds_super,
         super_read_only: binds_super,
         replication,
-        tells_replication: told.is_some(),
+        tells_replication: replication_set.is_some(),
         wait_timeout: value(first, row, "wait_timeout").and_then(|v| v.parse().ok()).map(Duration::from_secs),
         gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
         gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
