@@ -410,9 +410,9 @@ fn changed<'a>(
     after: &'a [Variable],
 ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
     let has = |list: &'a [Variable], name: &[u8]| list.iter().find(|(n, _)| **n == *name).map(|(_, v)| v);
-    let gone = before.iter().filter(move |(n, _)| has(after, n).is_none()).map(|(n, _)| (&**n, None));
+    let removed = before.iter().filter(move |(n, _)| has(after, n).is_none()).map(|(n, _)| (&**n, None));
     let new = after.iter().filter(move |(n, v)| has(before, n) != Some(v)).map(|(n, v)| (&**n, Some(&**v)));
-    gone.chain(new)
+    removed.chain(new)
 }
 
 /// True for the access mode of transactions, by MySQL's or MariaDB's name.

@@ -128,8 +128,8 @@ impl Ceiling {
             self.debt.fetch_sub(paid, Relaxed);
             self.permits.add_permits(limit - old - paid);
         } else if limit < old {
-            let gone = self.permits.forget_permits(old - limit);
-            self.debt.fetch_add(old - limit - gone, Relaxed);
+            let forgotten = self.permits.forget_permits(old - limit);
+            self.debt.fetch_add(old - limit - forgotten, Relaxed);
         }
     }
 

@@ -173,8 +173,8 @@ async fn log_in<R: Runtime>(
         attributes: &attributes,
     };
     send(&mut stream, seq, |out| answer.encode(out)).await?;
-    let mut asked = Asked { target, login, tls, seq, capabilities };
-    let status = asked.authenticate(&mut stream, &mut buf, pending).await?;
+    let mut sent = SentLogin { target, login, tls, seq, capabilities };
+    let status = sent.authenticate(&mut stream, &mut buf, pending).await?;
     let about = About {
         server: target.server,
         generation: target.generation,
@@ -227,7 +227,7 @@ fn attributes() -> Vec<u8> {
 }
 
 /// A login whose handshake response has been sent.
-struct Asked<'a> {
+struct SentLogin<'a> {
     target: &'a Target,
     login: &'a Login,
     tls: &'a TlsClient,
@@ -236,7 +236,7 @@ struct Asked<'a> {
     capabilities: Capabilities,
 }
 
-impl Asked<'_> {
+impl SentLogin<'_> {
     /// Answers the server until it sends an OK packet. Returns the status flags of that packet.
     async fn authenticate<S: Stream>(
         &mut self,

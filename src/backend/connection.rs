@@ -316,11 +316,11 @@ impl<S: Stream> Connection<S> {
     /// if a server could reject one: a statement that must not run then has to wait for the answers.
     pub fn become_session(&mut self, wish: &Rc<Carried>, insert_id: Option<u64>, out: &mut Vec<u8>) -> bool {
         let read_only = self.about.class.read_only;
-        let gone = |applied: &Rc<Carried>| {
+        let lacks_variable = |applied: &Rc<Carried>| {
             let has = |name| wish.user_variables.iter().any(|(n, _)| n == name);
             !applied.user_variables.iter().all(|(name, _)| has(name))
         };
-        if self.applied.as_ref().is_some_and(gone) {
+        if self.applied.as_ref().is_some_and(lacks_variable) {
             // Assigning NULL is not enough: it differs from a variable that was never set.
             self.reset(out);
         }

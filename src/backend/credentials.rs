@@ -93,8 +93,8 @@ mod tests {
         credentials.update(&users(&[("app", "one"), ("other", "x")]));
         let first = credentials.login("app").unwrap();
         let other = credentials.login("other").unwrap();
-        let came = Renewal { accounts: vec!["new".into()], has_ended_one: false };
-        assert_eq!(credentials.update(&users(&[("app", "one"), ("other", "x"), ("new", "y")])), came);
+        let added = Renewal { accounts: vec!["new".into()], has_ended_one: false };
+        assert_eq!(credentials.update(&users(&[("app", "one"), ("other", "x"), ("new", "y")])), added);
         assert_eq!(credentials.standing("app", first.generation), Standing::Current);
 
         let changed = Renewal { accounts: vec!["app".into()], has_ended_one: true };
@@ -108,8 +108,8 @@ mod tests {
         assert_eq!(credentials.login("app").unwrap().password.expose(), "two");
         assert!(credentials.login("new").is_none());
 
-        let gone = Renewal { accounts: Vec::new(), has_ended_one: true };
-        assert_eq!(credentials.update(&users(&[("other", "x")])), gone);
+        let removed = Renewal { accounts: Vec::new(), has_ended_one: true };
+        assert_eq!(credentials.update(&users(&[("other", "x")])), removed);
         assert_eq!(credentials.standing("app", first.generation), Standing::Removed);
         assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])).has_ended_one);
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);

@@ -55,7 +55,7 @@ impl PendingInsertId {
     }
 
     /// Passes the value to the session.
-    pub fn tell(mut self, id: u64) {
+    pub fn deliver(mut self, id: u64) {
         if let Some(cell) = self.0.take() {
             cell.set(InsertId::Known(id));
         }
@@ -81,7 +81,7 @@ mod tests {
         cell.set(InsertId::OnConnection);
         cell.bequeath().revoke();
         assert_eq!(cell.get(), InsertId::OnConnection);
-        cell.bequeath().tell(7);
+        cell.bequeath().deliver(7);
         assert_eq!(cell.get(), InsertId::Known(7));
         cell.set(InsertId::OnConnection);
         drop(cell.bequeath());

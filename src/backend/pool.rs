@@ -382,10 +382,10 @@ impl<R: Runtime> Pool<R> {
     pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration, bool) -> bool) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
-            let gone = shelf.retain(now, |c, seconds, claimed| {
+            let closed = shelf.retain(now, |c, seconds, claimed| {
                 (claimed || self.began_as_now(c)) && keep(c, Duration::from_secs(seconds.into()), claimed)
             });
-            self.metrics.server_idle.sub(gone);
+            self.metrics.server_idle.sub(closed);
             shelf.open() > 0
         });
         self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
@@ -395,8 +395,8 @@ impl<R: Runtime> Pool<R> {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
             let standing = shelf.standing.get();
-            let gone = shelf.retain(now, |_, _, claimed| keep(standing, claimed));
-            self.metrics.server_idle.sub(gone);
+            let closed = shelf.retain(now, |_, _, claimed| keep(standing, claimed));
+            self.metrics.server_idle.sub(closed);
             shelf.open() > 0
         });
         self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
@@ -460,7 +460,7 @@ async fn learn_insert_id<R: Runtime>(
     });
     if let Some(id) = id {
         if let Some(legacy) = legacy {
-            legacy.tell(id);
+            legacy.deliver(id);
         }
         connection.set_insert_id(Some(id));
     }

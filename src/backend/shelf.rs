@@ -243,17 +243,17 @@ impl<S: Stream> Shelf<S> {
     /// Drops the parked connections that `keep` rejects. `keep` gets how many seconds a connection was
     /// parked, and whether a session claims it. Returns how many were dropped.
     pub fn retain(&self, now: u32, mut keep: impl FnMut(&Connection<S>, u32, bool) -> bool) -> u64 {
-        let mut gone = 0;
+        let mut dropped = 0;
         for (index, slot) in self.slots.borrow_mut().iter_mut().enumerate() {
             let waited = now.wrapping_sub(slot.second);
             if slot.connection.as_ref().is_some_and(|c| !keep(c, waited, slot.owned)) {
                 slot.connection = None;
                 slot.epoch = 0;
                 self.free.borrow_mut().push(index);
-                gone += 1;
+                dropped += 1;
             }
         }
-        gone
+        dropped
     }
 
     /// Returns the number of places that are taken: by parked connections or those in use.

@@ -42,30 +42,30 @@ async fn log_in_with(mode: TlsMode) -> (Result<(bool, bool), String>, Vec<(u8, V
     };
     let login = Login { user: "app".into(), password: Secret::new("app"), generation: 0 };
     let server = async {
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         loop {
             let (mut stream, seq, packet) = greet(&listener).await;
             let is_request = packet.len() == 32;
-            heard.push((seq, packet));
+            received.push((seq, packet));
             if !is_request {
                 send(&mut stream, seq + 1, |out| OkPacket::default().encode(out, 0, false)).await.unwrap();
-                return heard;
+                return received;
             }
             if mode != TlsMode::Preferred {
-                return heard;
+                return received;
             }
         }
     };
-    let (result, heard) = tokio::join!(connect(&runtime, &target, &login, own_class(), 45), server);
+    let (result, received) = tokio::join!(connect(&runtime, &target, &login, own_class(), 45), server);
     let result = result.map(|(connection, _)| (connection.encrypted.is_some(), connection.fell_back));
-    (result.map_err(|error| error.to_string()), heard)
+    (result.map_err(|error| error.to_string()), received)
 }
 
 #[tokio::test]
 async fn a_handshake_that_fails_is_followed_by_a_login_without_it_where_that_may_be() {
-    let (result, heard) = log_in_with(TlsMode::Preferred).await;
+    let (result, received) = log_in_with(TlsMode::Preferred).await;
     assert_eq!(result, Ok((false, true)));
-    let [(1, request), (1, response)] = &heard[..] else { panic!("{heard:?}") };
+    let [(1, request), (1, response)] = &received[..] else { panic!("{received:?}") };
     // The SSL request is the beginning of a handshake response, with the SSL flag.
     assert_eq!(request.len(), 32);
     assert_eq!(request[1] & 0x08, 0x08, "CLIENT_SSL");
@@ -75,16 +75,16 @@ async fn a_handshake_that_fails_is_followed_by_a_login_without_it_where_that_may
 
 #[tokio::test]
 async fn nobody_logs_in_without_it_where_that_may_not_be() {
-    let (result, heard) = log_in_with(TlsMode::Required).await;
+    let (result, received) = log_in_with(TlsMode::Required).await;
     assert!(result.unwrap_err().starts_with("server db-0: TLS handshake"));
-    assert_eq!((heard.len(), heard[0].0, heard[0].1.len()), (1, 1, 32));
+    assert_eq!((received.len(), received[0].0, received[0].1.len()), (1, 1, 32));
 }
 
 #[tokio::test]
 async fn nobody_asks_for_what_is_not_wanted() {
-    let (result, heard) = log_in_with(TlsMode::Disabled).await;
+    let (result, received) = log_in_with(TlsMode::Disabled).await;
     assert_eq!(result, Ok((false, false)));
-    assert_eq!((heard.len(), heard[0].1[1] & 0x08), (1, 0));
+    assert_eq!((received.len(), received[0].1[1] & 0x08), (1, 0));
 }
 
 #[tokio::test]
