@@ -40,7 +40,7 @@ impl Events {
         }
         let (Some(before), Some(now)) = (before, &self.writer) else { return };
         if self.live.borrow().notify.events {
-            self.posted.tell(event(change, &before.name, now));
+            self.posted.post(event(change, &before.name, now));
         }
     }
 }

@@ -56,9 +56,9 @@ pub struct Acknowledgements(mpsc::Sender<Event>);
 
 impl Acknowledgements {
     /// Sends the writes that are known now.
-    pub async fn tell(&self, heard: Acknowledged) {
+    pub async fn send(&self, writes: Acknowledged) {
         // Without an owner there is no election that needs them.
-        let _ = self.0.send(Event::Acknowledged(heard)).await;
+        let _ = self.0.send(Event::Acknowledged(writes)).await;
     }
 }
 
@@ -134,9 +134,9 @@ impl<C: Connector> Owner<C> {
                     }
                     Err(_) => reloads = false,
                 },
-                word = next_word(&mut self.source) => match word {
-                    Word::Pods(servers) => self.pods(&servers),
-                    Word::Maintenance(asked) => self.apply(&Event::Maintenance(asked)),
+                change = next_change(&mut self.source) => match change {
+                    SourceChange::Pods(servers) => self.pods(&servers),
+                    SourceChange::Maintenance(wanted) => self.apply(&Event::Maintenance(wanted)),
                 },
                 () = sleep_until(calm_at), if self.hurry_until.is_some() => {
                     self.hurry_until = None;
@@ -252,18 +252,18 @@ impl<C: Connector> Owner<C> {
 }
 
 /// The next change from the Kubernetes API.
-enum Word {
+enum SourceChange {
     Pods(Arc<Vec<Discovered>>),
     Maintenance(Maintenance),
 }
 
 /// Waits for the next change. Never returns if there can be none.
-async fn next_word(source: &mut Source) -> Word {
+async fn next_change(source: &mut Source) -> SourceChange {
     let Source::Pods { servers, maintenance, .. } = source else { return std::future::pending().await };
     tokio::select! {
-        servers = next_pods(servers) => Word::Pods(servers),
+        servers = next_pods(servers) => SourceChange::Pods(servers),
         // If the resource is not read, there is no sender.
-        Ok(()) = maintenance.changed() => Word::Maintenance(*maintenance.borrow_and_update()),
+        Ok(()) = maintenance.changed() => SourceChange::Maintenance(*maintenance.borrow_and_update()),
     }
 }
 

@@ -353,7 +353,7 @@ async fn after_a_crash_what_the_sessions_heard_stands_for_the_label() {
                 p.cluster.kill("db-0");
                 p.until(|s| s.lost().is_some()).await;
                 let set = GtidSet::parse(Flavor::MariaDb, gtid).unwrap();
-                acknowledged.tell(Acknowledged { generation: 1, set: set.into() }).await;
+                acknowledged.send(Acknowledged { generation: 1, set: set.into() }).await;
                 p.cluster.promote("db-1");
                 sleep(Duration::from_secs(5)).await;
                 assert_eq!(p.now().writer.is_some(), follows, "{gtid:?}");

@@ -92,7 +92,7 @@ impl PodEvents {
     }
 
     /// Queues an Event without waiting; drops it if the queue is full.
-    pub fn tell(&self, event: PodEvent) {
+    pub fn post(&self, event: PodEvent) {
         if self.queue.try_send(event).is_err() {
             tracing::warn!("the Kubernetes API does not keep up: an Event of a pod is dropped");
         }

@@ -80,7 +80,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     let (cluster, sender) = (pods.clone(), publish.clone());
     let run = watcher.run(move |change| {
         if cluster.borrow_mut().pods(change) || sender.borrow().is_none() {
-            tell(&sender, &cluster.borrow());
+            publish_servers(&sender, &cluster.borrow());
         }
     });
     until_closed(publish.clone(), run);
@@ -95,11 +95,12 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
         states.push(watcher.state());
         let (cluster, sender) = (pods.clone(), publish.clone());
         let run = watcher.run(move |change| {
-            let Some(said) = kind.said(change) else { return };
-            publish_maintenance
-                .send_if_modified(|told| std::mem::replace(told, said.maintenance) != said.maintenance);
-            if cluster.borrow_mut().primary_is(said.primary) && sender.borrow().is_some() {
-                tell(&sender, &cluster.borrow());
+            let Some(facts) = kind.facts_of(change) else { return };
+            publish_maintenance.send_if_modified(|published| {
+                std::mem::replace(published, facts.maintenance) != facts.maintenance
+            });
+            if cluster.borrow_mut().primary_is(facts.primary) && sender.borrow().is_some() {
+                publish_servers(&sender, &cluster.borrow());
             }
         });
         until_closed(publish.clone(), run);
@@ -113,10 +114,10 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
                 return;
             }
             let zone = own_node.as_ref().and_then(|node| cluster.borrow().zone_of(node));
-            publish_zone.send_if_modified(|told| std::mem::replace(told, zone.clone()) != zone);
+            publish_zone.send_if_modified(|published| std::mem::replace(published, zone.clone()) != zone);
             // Before the first list of pods, this would publish an empty list of servers.
             if sender.borrow().is_some() {
-                tell(&sender, &cluster.borrow());
+                publish_servers(&sender, &cluster.borrow());
             }
         });
         until_closed(publish, run);
@@ -124,11 +125,11 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     Watched { servers, maintenance, states, own_zone }
 }
 
-fn tell(publish: &watch::Sender<Option<Arc<Vec<Discovered>>>>, pods: &Pods) {
+fn publish_servers(publish: &watch::Sender<Option<Arc<Vec<Discovered>>>>, pods: &Pods) {
     let servers = Some(Arc::new(pods.servers()));
-    publish.send_if_modified(|told| {
-        let differs = *told != servers;
-        *told = servers;
+    publish.send_if_modified(|published| {
+        let differs = *published != servers;
+        *published = servers;
         differs
     });
 }

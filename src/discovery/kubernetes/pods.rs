@@ -20,7 +20,7 @@ const DNS_DOMAIN: &str = "cluster.local";
 
 /// The stored facts about a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+struct PodFacts {
     uid: Arc<str>,
     /// None: it has no address yet, or no such port.
     address: Option<Arc<str>>,
@@ -38,7 +38,7 @@ struct Seen {
 pub(super) struct Pods {
     rules: Rules,
     /// The pods, by name.
-    seen: BTreeMap<Arc<str>, Seen>,
+    by_name: BTreeMap<Arc<str>, PodFacts>,
     /// True if a pod was seen as primary, which shows that labels are in use here.
     primary_seen: bool,
     /// The pod that the operator's resource names as the primary.
@@ -48,7 +48,7 @@ pub(super) struct Pods {
     /// The nodes' zones, by node name.
     nodes: HashMap<String, Arc<str>>,
     /// True if a missing port was already logged.
-    told: bool,
+    logged_missing_port: bool,
     /// The cluster's DNS domain.
     domain: String,
 }
@@ -58,12 +58,12 @@ impl Pods {
         let zones = settings.zones.iter().map(|zone| (zone.server.clone(), zone.zone.clone()));
         Pods {
             rules: Rules::of(settings),
-            seen: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             primary_seen: false,
             named: None,
             zones: zones.collect(),
             nodes: HashMap::new(),
-            told: false,
+            logged_missing_port: false,
             domain: dns_domain(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default()),
         }
     }
@@ -72,12 +72,12 @@ impl Pods {
     pub fn pods(&mut self, change: Change<Pod>) -> bool {
         match change {
             Change::Put(pod) => self.put(&pod),
-            Change::Gone(pod) => self.seen.remove(&*pod.metadata.name).is_some(),
+            Change::Gone(pod) => self.by_name.remove(&*pod.metadata.name).is_some(),
             Change::All(pods) => {
                 let gone = |name: &Arc<str>| !pods.iter().any(|pod| *pod.metadata.name == **name);
-                let count = self.seen.len();
-                self.seen.retain(|name, _| !gone(name));
-                let fewer = self.seen.len() < count;
+                let count = self.by_name.len();
+                self.by_name.retain(|name, _| !gone(name));
+                let fewer = self.by_name.len() < count;
                 // Every pod must be processed, so `any` would not do.
                 pods.iter().fold(fewer, |changed, pod| self.put(pod) || changed)
             }
@@ -118,15 +118,15 @@ impl Pods {
     fn put(&mut self, pod: &Pod) -> bool {
         let meta = &pod.metadata;
         if self.rules.leaves_out(&meta.labels) || pod.is_over() {
-            return self.seen.remove(&*meta.name).is_some();
+            return self.by_name.remove(&*meta.name).is_some();
         }
         let address = self.address(pod);
-        let before = self.seen.get(&*meta.name).filter(|seen| *seen.uid == *meta.uid);
+        let before = self.by_name.get(&*meta.name).filter(|pod| *pod.uid == *meta.uid);
         let role = self.rules.role(&meta.labels);
         let has_role = matches!(role, Role::Primary | Role::Replica);
-        let had_role = has_role || before.is_some_and(|seen| seen.had_role);
+        let had_role = has_role || before.is_some_and(|pod| pod.had_role);
         self.primary_seen |= role == Role::Primary;
-        let seen = Seen {
+        let seen = PodFacts {
             uid: meta.uid.as_str().into(),
             address,
             role,
@@ -138,7 +138,7 @@ impl Pods {
             tls_names: tls_names(pod, self.rules.certificate_for_service, &self.domain),
         };
         let changed = before != Some(&seen);
-        self.seen.insert(meta.name.as_str().into(), seen);
+        self.by_name.insert(meta.name.as_str().into(), seen);
         changed
     }
 
@@ -148,7 +148,7 @@ impl Pods {
         let by_name = |name: &String| ports().find(|port| port.name.as_ref() == Some(name));
         let named = self.rules.port_names.iter().find_map(by_name).map(|port| port.container_port);
         let Some(port) = named.or(self.rules.port) else {
-            if !std::mem::replace(&mut self.told, true) {
+            if !std::mem::replace(&mut self.logged_missing_port, true) {
                 let (pod, port) = (&pod.metadata.name, self.rules.port_names.join(" or "));
                 tracing::warn!(%pod, port, "a pod has no container port of that name (discovery.port): left out");
             }
@@ -161,11 +161,11 @@ impl Pods {
     pub fn servers(&self) -> Vec<Discovered> {
         let writer = match self.rules.roles {
             Roles::Ordinal => self.lowest_ready(),
-            Roles::Label { .. } | Roles::Unsaid => None,
+            Roles::Label { .. } | Roles::ByProbes => None,
         };
-        let server = |(name, seen): (&Arc<str>, &Seen)| {
+        let server = |(name, seen): (&Arc<str>, &PodFacts)| {
             let label = match self.rules.roles {
-                Roles::Unsaid => None,
+                Roles::ByProbes => None,
                 Roles::Ordinal if writer == Some(name) => Some(Label::Primary),
                 Roles::Ordinal => Some(Label::Replica),
                 Roles::Label { .. } => self.label(seen)?.map(|label| self.heeding_resource(name, label)),
@@ -180,14 +180,14 @@ impl Pods {
                 ..Discovered::from((name.clone(), seen.address.clone()?))
             })
         };
-        let mut servers: Vec<_> = self.seen.iter().filter_map(server).collect();
+        let mut servers: Vec<_> = self.by_name.iter().filter_map(server).collect();
         servers.sort_by(|a, b| numbered(&a.name).cmp(&numbered(&b.name)));
         servers
     }
 
     /// Returns the label of a pod. None: the pod is no server. `Some(None)`: no pod was ever labelled as
     /// primary, so the probes decide.
-    fn label(&self, seen: &Seen) -> Option<Option<Label>> {
+    fn label(&self, seen: &PodFacts) -> Option<Option<Label>> {
         match seen.role {
             Role::Primary => Some(Some(Label::Primary)),
             Role::Replica => Some(Some(Label::Replica)),
@@ -208,7 +208,7 @@ impl Pods {
     /// primary label is outdated.
     fn heeding_resource(&self, name: &Arc<str>, label: Label) -> Label {
         let Some(named) = &self.named else { return label };
-        let agreed = || self.seen.get(named).is_some_and(|seen| seen.role == Role::Primary);
+        let agreed = || self.by_name.get(named).is_some_and(|pod| pod.role == Role::Primary);
         match label {
             Label::Replica if named == name => Label::Primary,
             Label::Primary if named != name && agreed() => Label::Absent,
@@ -217,7 +217,7 @@ impl Pods {
     }
 
     fn lowest_ready(&self) -> Option<&Arc<str>> {
-        let ready = self.seen.iter().filter(|(_, s)| s.ready && !s.deleting && s.address.is_some());
+        let ready = self.by_name.iter().filter(|(_, s)| s.ready && !s.deleting && s.address.is_some());
         ready.map(|(name, _)| name).min_by_key(|name| numbered(name))
     }
 }

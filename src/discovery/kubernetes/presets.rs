@@ -168,7 +168,7 @@ pub(super) enum Roles {
     /// The number in the pod's name.
     Ordinal,
     /// Nothing: the probes decide.
-    Unsaid,
+    ByProbes,
 }
 
 /// The role that a pod's labels give it.
@@ -228,7 +228,7 @@ impl Rules {
         let labels = &pods.labels;
         let owned = |words: &[std::sync::Arc<str>]| words.iter().map(|word| word.to_string()).collect();
         let roles = if labels.role.is_empty() {
-            Roles::Unsaid
+            Roles::ByProbes
         } else {
             Roles::Label {
                 key: labels.role.to_string(),

@@ -23,13 +23,13 @@ pub(super) struct ClusterResource {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Spec {
-    maintenance: Option<Asked>,
+    maintenance: Option<MaintenanceSpec>,
 }
 
 /// `spec.maintenance` of a MariaDB.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Asked {
+struct MaintenanceSpec {
     enabled: bool,
     cordon: bool,
     drain_connections: bool,
@@ -68,7 +68,7 @@ pub(super) struct Kind {
 
 /// What the resource says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct ResourceFacts {
     /// The name of the primary's pod.
     pub primary: Option<Arc<str>>,
     pub maintenance: Maintenance,
@@ -91,7 +91,7 @@ impl Kind {
     }
 
     /// Returns what the resource says after a change; None: the change is about another resource.
-    pub fn said(&self, change: Change<ClusterResource>) -> Option<Said> {
+    pub fn facts_of(&self, change: Change<ClusterResource>) -> Option<ResourceFacts> {
         let is_it = |resource: &ClusterResource| *resource.metadata.name == *self.name;
         let resource = match change {
             Change::Put(resource) | Change::Gone(resource) if !is_it(&resource) => return None,
@@ -105,18 +105,18 @@ impl Kind {
         Some(resource.map(|resource| self.read(resource)).unwrap_or_default())
     }
 
-    fn read(&self, resource: ClusterResource) -> Said {
+    fn read(&self, resource: ClusterResource) -> ResourceFacts {
         let status = resource.status.unwrap_or_default();
         let by_number = || status.current_primary_index.map(|number| format!("{}-{number}", self.base));
         let primary =
             status.current_primary.filter(|name| !name.is_empty()).or_else(by_number).map(Arc::from);
-        let asked = resource.spec.maintenance.filter(|asked| asked.enabled).unwrap_or_default();
-        let grace = asked.drain_grace_period_seconds.map_or(GRACE, Duration::from_secs);
+        let spec = resource.spec.maintenance.filter(|spec| spec.enabled).unwrap_or_default();
+        let grace = spec.drain_grace_period_seconds.map_or(GRACE, Duration::from_secs);
         let maintenance = Maintenance {
-            cordoned: asked.cordon,
-            drain: asked.drain_connections.then_some(grace),
-            read_only: asked.read_only,
+            cordoned: spec.cordon,
+            drain: spec.drain_connections.then_some(grace),
+            read_only: spec.read_only,
         };
-        Said { primary, maintenance }
+        ResourceFacts { primary, maintenance }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn watch_in(
     times: Times,
 ) -> WatchedSecrets {
     let (publish, values) = watch::channel(SecretValues::default());
-    let (tell, state) = watch::channel(WatchState::new("secrets"));
+    let (publish_state, state) = watch::channel(WatchState::new("secrets"));
     let publish = Rc::new(publish);
     let manager = Manager { api: Rc::new(Api::new(access)), namespace, times, publish: publish.clone() };
     spawn_local(async move {
@@ -70,7 +70,7 @@ pub(super) fn watch_in(
             manager.keep(&mut running, &names);
             tokio::select! {
                 changed = wanted.changed() => if changed.is_err() { publish.closed().await; return },
-                () = any_changed(&mut running) => tell_worst(&tell, &running),
+                () = any_changed(&mut running) => publish_combined(&publish_state, &running),
                 () = publish.closed() => return,
             }
         }
@@ -181,10 +181,10 @@ async fn any_changed(running: &mut HashMap<Arc<str>, Running>) {
 }
 
 /// Publishes the combined state: connected if all watches are; the counts are sums.
-fn tell_worst(tell: &watch::Sender<WatchState>, running: &HashMap<Arc<str>, Running>) {
+fn publish_combined(publish: &watch::Sender<WatchState>, running: &HashMap<Arc<str>, Running>) {
     let mut sum: Option<WatchState> = None;
-    for one in running.values() {
-        let state = one.state.borrow().clone();
+    for secret in running.values() {
+        let state = secret.state.borrow().clone();
         sum = Some(match sum {
             None => state,
             Some(sum) => {
@@ -202,6 +202,6 @@ fn tell_worst(tell: &watch::Sender<WatchState>, running: &HashMap<Arc<str>, Runn
         });
     }
     if let Some(sum) = sum {
-        tell.send_replace(sum);
+        publish.send_replace(sum);
     }
 }

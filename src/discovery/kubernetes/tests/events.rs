@@ -53,8 +53,8 @@ async fn play(namespace: Option<&str>, pace: Pace, test: impl AsyncFnOnce(Play))
 }
 
 impl Play {
-    fn tell(&self, pod: &str) {
-        self.events.tell(PodEvent {
+    fn post(&self, pod: &str) {
+        self.events.post(PodEvent {
             pod: pod.into(),
             uid: format!("uid-{pod}").into(),
             warning: true,
@@ -89,7 +89,7 @@ impl Play {
     }
 
     /// Returns the next line of the log.
-    async fn said(&self) -> String {
+    async fn log_line(&self) -> String {
         let line = async {
             loop {
                 match self.log.try_recv() {
@@ -105,7 +105,7 @@ impl Play {
 #[tokio::test]
 async fn it_is_what_kubectl_shows_of_a_pod() {
     play(Some("ns"), PACE, async |p| {
-        p.tell("db-1");
+        p.post("db-1");
         p.posted(1).await;
         let (path, event) = p.api.store.borrow().posted[0].clone();
         assert_eq!(path, "/api/v1/namespaces/ns/events");
@@ -148,7 +148,7 @@ async fn a_long_reason_is_cut_and_the_namespace_may_be_the_own_one() {
             message,
             at_ms: 0,
         };
-        p.events.tell(event);
+        p.events.post(event);
         p.posted(1).await;
         let (path, event) = p.api.store.borrow().posted[0].clone();
         assert_eq!(path, "/api/v1/namespaces/own/events");
@@ -162,8 +162,8 @@ async fn a_long_reason_is_cut_and_the_namespace_may_be_the_own_one() {
 async fn a_missing_right_is_said_once_with_the_role_that_would_give_it() {
     play(Some("ns"), PACE, async |p| {
         p.api.mood(Mood::Forbids);
-        (0..3).for_each(|number| p.tell(&format!("db-{number}")));
-        let line = p.said().await;
+        (0..3).for_each(|number| p.post(&format!("db-{number}")));
+        let line = p.log_line().await;
         for part in ["may not create events in namespace ns", "a Role", "[\"events\"]", "verbs: [\"create\"]"]
         {
             // As the log quotes it.
@@ -171,14 +171,14 @@ async fn a_missing_right_is_said_once_with_the_role_that_would_give_it() {
         }
         p.tried(3).await;
         p.api.mood(Mood::Well);
-        p.tell("db-3");
+        p.post("db-3");
         assert_eq!(p.posted(1).await, ["db-3"], "the refused ones are not tried again");
         assert_eq!(p.api.asked("/events"), 4, "one request each");
         assert!(p.log.try_recv().is_err(), "said once");
         // When the permission is revoked again, that is logged again.
         p.api.mood(Mood::Forbids);
-        p.tell("db-4");
-        assert!(p.said().await.contains("may not create"));
+        p.post("db-4");
+        assert!(p.log_line().await.contains("may not create"));
     })
     .await;
 }
@@ -186,20 +186,20 @@ async fn a_missing_right_is_said_once_with_the_role_that_would_give_it() {
 #[tokio::test]
 async fn it_outlasts_an_api_server_that_restarts_and_gives_up_on_one_that_is_gone() {
     play(Some("ns"), PACE, async |p| {
-        p.tell("db-0");
+        p.post("db-0");
         p.posted(1).await;
         p.api.kill();
-        p.tell("db-1");
+        p.post("db-1");
         sleep(Duration::from_millis(50)).await;
         p.api.restart().await;
         assert_eq!(p.posted(2).await, ["db-0", "db-1"]);
         p.api.kill();
-        p.tell("db-2");
-        let line = p.said().await;
+        p.post("db-2");
+        let line = p.log_line().await;
         assert!(line.contains("could not be posted") && line.contains("db-2"), "{line}");
         assert!(line.contains("cannot be reached"), "{line}");
         p.api.restart().await;
-        p.tell("db-3");
+        p.post("db-3");
         assert_eq!(p.posted(3).await, ["db-0", "db-1", "db-3"]);
         assert!(p.log.try_recv().is_err(), "one line for what was lost");
     })
@@ -211,11 +211,11 @@ async fn an_api_server_that_hangs_holds_nobody_up_and_doubles_nothing() {
     let hasty = Pace { patience: Duration::from_secs(1), ..PACE };
     play(Some("ns"), hasty, async |p| {
         p.api.mood(Mood::Hangs);
-        p.tell("db-0");
+        p.post("db-0");
         p.tried(1).await;
         // `tell` cannot wait: Events beyond the queue's size are dropped.
-        (0..70).for_each(|_| p.tell("db-1"));
-        assert!(p.said().await.contains("an Event of a pod is dropped"));
+        (0..70).for_each(|_| p.post("db-1"));
+        assert!(p.log_line().await.contains("an Event of a pod is dropped"));
         // The first try succeeds late and its answer is lost: the next try finds the Event there.
         p.tried(2).await;
         p.api.mood(Mood::Well);

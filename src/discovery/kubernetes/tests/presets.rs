@@ -266,6 +266,6 @@ fn a_custom_cluster() {
     ] {
         assert_eq!(means(&custom, carried), wanted, "{carried:?}");
     }
-    let unsaid = Kubernetes { labels: Labels::default(), ..settings(Preset::Custom) };
-    assert_eq!(means(&unsaid, &[("role", "primary")]), Some(None), "the probes alone decide");
+    let without_labels = Kubernetes { labels: Labels::default(), ..settings(Preset::Custom) };
+    assert_eq!(means(&without_labels, &[("role", "primary")]), Some(None), "the probes alone decide");
 }

@@ -7,7 +7,7 @@ use tokio::task::LocalSet;
 use super::server::ApiServer;
 use super::watching::TIMES;
 use super::*;
-use crate::discovery::kubernetes::resource::{ClusterResource, Kind, Said};
+use crate::discovery::kubernetes::resource::{ClusterResource, Kind, ResourceFacts};
 use crate::discovery::kubernetes::{Access, watch_in};
 use crate::topology::Maintenance;
 
@@ -17,11 +17,11 @@ fn reading(preset: Preset) -> Kubernetes {
     Kubernetes { read_resource: true, ..settings(preset) }
 }
 
-fn said(preset: Preset, spec: Value, status: Value) -> Said {
+fn facts_of(preset: Preset, spec: Value, status: Value) -> ResourceFacts {
     let kind = Kind::of(&reading(preset)).unwrap();
     let resource = json!({"metadata": {"name": "c"}, "spec": spec, "status": status});
     let resource: ClusterResource = serde_json::from_value(resource).unwrap();
-    kind.said(Change::Put(resource)).unwrap()
+    kind.facts_of(Change::Put(resource)).unwrap()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn only_who_wants_it_reads_one() {
 
 #[test]
 fn each_names_its_primary_in_its_own_way() {
-    let primary = |preset, status| said(preset, json!({}), status).primary;
+    let primary = |preset, status| facts_of(preset, json!({}), status).primary;
     assert_eq!(
         primary(Preset::MariaDbOperator, json!({"currentPrimary": "c-1", "currentPrimaryPodIndex": 1})),
         Some("c-1".into())
@@ -53,7 +53,7 @@ fn each_names_its_primary_in_its_own_way() {
 fn maintenance_is_what_is_asked_for_while_it_is_enabled() {
     let asked = |maintenance| {
         let spec = json!({"image": "mariadb", "maintenance": maintenance});
-        said(Preset::MariaDbOperator, spec, json!(null)).maintenance
+        facts_of(Preset::MariaDbOperator, spec, json!(null)).maintenance
     };
     let all = json!({"enabled": true, "cordon": true, "drainConnections": true, "readOnly": true});
     let of = |cordoned, drain: Option<u64>, read_only| Maintenance {
@@ -80,11 +80,11 @@ fn another_resource_says_nothing_and_one_that_goes_asks_for_nothing() {
         serde_json::from_value(json!({"metadata": {"name": name}, "status": {"currentPrimaryIndex": 0}}))
             .unwrap()
     };
-    assert!(kind.said(Change::Put(resource("d"))).is_none());
-    assert!(kind.said(Change::Gone(resource("d"))).is_none());
-    assert_eq!(kind.said(Change::Gone(resource("c"))), Some(Said::default()));
-    assert_eq!(kind.said(Change::All(vec![resource("d")])), Some(Said::default()));
-    let all = kind.said(Change::All(vec![resource("d"), resource("c")])).unwrap();
+    assert!(kind.facts_of(Change::Put(resource("d"))).is_none());
+    assert!(kind.facts_of(Change::Gone(resource("d"))).is_none());
+    assert_eq!(kind.facts_of(Change::Gone(resource("c"))), Some(ResourceFacts::default()));
+    assert_eq!(kind.facts_of(Change::All(vec![resource("d")])), Some(ResourceFacts::default()));
+    let all = kind.facts_of(Change::All(vec![resource("d"), resource("c")])).unwrap();
     assert_eq!(all.primary.as_deref(), Some("moco-c-0"));
 }
 
