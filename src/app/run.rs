@@ -288,7 +288,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
             }
             lost = writer_is_lost(&mut snapshot, asked) => {
                 asked = Some(Instant::now());
-                if let Some(heard) = server.heard(lost.0, lost.1).await {
+                if let Some(heard) = server.acknowledged_writes(lost.0, lost.1).await {
                     acknowledged.send(heard).await;
                 }
             }

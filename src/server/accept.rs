@@ -47,39 +47,39 @@ pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
     };
     // The sender lives as long as the process.
     let _ = open.wait_for(|open| *open).await;
-    let mut told = false;
+    let mut logged = false;
     // The drain may begin during a pause.
     while worker.context.drain.get() == Drain::No {
         tokio::select! {
-            result = listener.accept() => one(&worker, result, &entrance, &mut told).await,
+            result = listener.accept() => handle_result(&worker, result, &entrance, &mut logged).await,
             () = stop.notified() => {}
         }
     }
     let last = async {
         while let Ok(result) = tokio::time::timeout(CALM, listener.accept()).await {
-            one(&worker, result, &entrance, &mut told).await;
+            handle_result(&worker, result, &entrance, &mut logged).await;
         }
     };
     let _ = tokio::time::timeout(LAST, last).await;
 }
 
-async fn one(
+async fn handle_result(
     worker: &Rc<Worker>,
     result: std::io::Result<(TokioStream, Peer)>,
     entrance: &Entrance,
-    told: &mut bool,
+    logged: &mut bool,
 ) {
     match result {
         Ok((stream, peer)) => {
-            *told = false;
+            *logged = false;
             accepted(worker, stream, peer, entrance);
         }
         Err(error) if is_passing(&error) => {}
         Err(error) => {
             worker.context.metrics.accept_errors.add(1);
-            if !*told {
+            if !*logged {
                 tracing::warn!(%error, "cannot accept clients; trying again");
-                *told = true;
+                *logged = true;
             }
             tokio::time::sleep(PAUSE).await;
         }

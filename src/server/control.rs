@@ -44,7 +44,7 @@ pub enum Control {
         reply: oneshot::Sender<bool>,
     },
     /// Report the writes of this generation that were acknowledged to clients.
-    Heard {
+    AcknowledgedWrites {
         /// The generation.
         generation: u64,
         /// The writes; None: the position of a write is unknown.
@@ -196,20 +196,20 @@ impl Server {
         if left_out > 0 {
             tracing::info!(left_out, "more logins were refused than the log takes");
         }
-        self.tell(|| Control::Tick);
+        self.send_to_all(|| Control::Tick);
     }
 
     /// Returns all writes of a generation that were acknowledged to clients; `flavor` is its writer's. None:
     /// the position of a write is unknown.
-    pub async fn heard(&self, generation: u64, flavor: Flavor) -> Option<Acknowledged> {
-        let asked = self.shared.workers.iter().map(|worker| {
+    pub async fn acknowledged_writes(&self, generation: u64, flavor: Flavor) -> Option<Acknowledged> {
+        let answers = self.shared.workers.iter().map(|worker| {
             let (reply, answer) = oneshot::channel();
-            worker.send(Control::Heard { generation, reply }).map(|()| answer)
+            worker.send(Control::AcknowledgedWrites { generation, reply }).map(|()| answer)
         });
         // Asks all workers first, so that they answer concurrently.
-        let asked: Vec<_> = asked.collect();
+        let answers: Vec<_> = answers.collect();
         let mut all = GtidSet::empty(flavor);
-        for answer in asked {
+        for answer in answers {
             all.union(&answer.ok()?.await.ok()??);
         }
         Some(Acknowledged { generation, set: all.into() })
@@ -226,17 +226,17 @@ impl Server {
     pub async fn drain(&self, limit: Duration) -> usize {
         let pressed = (limit / 4).min(MOST_PRESSED);
         self.sockets.take();
-        self.tell(|| Control::Drain);
+        self.send_to_all(|| Control::Drain);
         if self.ended_within(limit - pressed).await {
             return 0;
         }
         tracing::info!(sessions = self.sessions(), "sessions end behind their next answer");
-        self.tell(|| Control::Press);
+        self.send_to_all(|| Control::Press);
         if self.ended_within(pressed).await {
             return 0;
         }
         let left = self.sessions();
-        self.tell(|| Control::End);
+        self.send_to_all(|| Control::End);
         // Enough time to send an ERR packet to every client that reads.
         self.ended_within(Duration::from_secs(1)).await;
         left
@@ -246,7 +246,7 @@ impl Server {
         tokio::time::timeout(limit, async { self.ended.lock().await.recv().await }).await.is_ok()
     }
 
-    fn tell(&self, control: impl Fn() -> Control) {
+    fn send_to_all(&self, control: impl Fn() -> Control) {
         for worker in &self.shared.workers {
             // A worker that has ended needs no command.
             let _ = worker.send(control());

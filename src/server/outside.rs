@@ -57,8 +57,8 @@ impl Outside for WorkerOutside {
         Box::pin(async move {
             for worker in &shared.workers {
                 let (reply, answer) = oneshot::channel();
-                let asked = worker.send(Control::Kill { request: request.clone(), reply });
-                if asked.is_ok() && answer.await.unwrap_or(false) {
+                let sent = worker.send(Control::Kill { request: request.clone(), reply });
+                if sent.is_ok() && answer.await.unwrap_or(false) {
                     return true;
                 }
             }

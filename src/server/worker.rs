@@ -161,9 +161,9 @@ async fn work(parts: WorkerParts) {
     tokio::task::spawn_local(follow_routines(context.clone(), routines));
     let mut draining = false;
     loop {
-        let told = if draining {
+        let command = if draining {
             tokio::select! {
-                told = control.recv() => told,
+                command = control.recv() => command,
                 () = no_sessions(&worker, &accepting) => {
                     // A client that was just handed over is still received, but none after it.
                     control.close();
@@ -173,7 +173,7 @@ async fn work(parts: WorkerParts) {
         } else {
             control.recv().await
         };
-        match told {
+        match command {
             None => return no_sessions(&worker, &accepting).await,
             Some(Control::Adopt(accepted, entrance, pass)) => match accepted.into_stream() {
                 Ok(stream) => worker.begin(stream, entrance, pass),
@@ -187,7 +187,7 @@ async fn work(parts: WorkerParts) {
                 });
             }
             // The requester may be gone.
-            Some(Control::Heard { generation, reply }) => {
+            Some(Control::AcknowledgedWrites { generation, reply }) => {
                 drop(reply.send(context.heard.borrow().of(generation)));
             }
             Some(Control::Tick) => {
