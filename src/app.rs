@@ -176,7 +176,7 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
             let predecessor = Predecessor::of_this_process()?;
             let ended = load(&config).and_then(|loaded| run(loaded, &config, predecessor.as_ref()));
             if let (Err(error), Some(predecessor)) = (&ended, &predecessor) {
-                predecessor.tell(error);
+                predecessor.report_failure(error);
             }
             ended
         }

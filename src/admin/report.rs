@@ -193,7 +193,7 @@ impl ChangeCost {
     }
 
     /// Returns how many clients noticed the change by an error or a lost connection.
-    pub fn told(self) -> u64 {
+    pub fn clients_with_errors(self) -> u64 {
         self.hold_expired + self.rolled_back + self.outcome_unknown + self.answer_cut + self.state_lost
     }
 }

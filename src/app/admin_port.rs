@@ -48,9 +48,9 @@ impl AdminPort {
     /// failover.
     pub fn serve(&mut self) -> Result<(), AppError> {
         if let Some((listener, state)) = self.waiting.take() {
-            let (leave, told) = oneshot::channel();
+            let (leave, stopped) = oneshot::channel();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let answer = move || runtime.block_on(answer(listener, state, told));
+            let answer = move || runtime.block_on(answer(listener, state, stopped));
             std::thread::Builder::new().name("http".to_owned()).spawn(answer)?;
             self.leave.replace(Some(leave));
         }
@@ -69,12 +69,12 @@ impl AdminPort {
     }
 }
 
-/// Accepts connections until the sender of `left` is dropped. Answers accepted connections until the process ends.
-async fn answer(listener: std::net::TcpListener, state: AdminState, left: oneshot::Receiver<()>) {
+/// Accepts connections until the sender of `stopped` is dropped. Answers accepted connections until the process ends.
+async fn answer(listener: std::net::TcpListener, state: AdminState, stopped: oneshot::Receiver<()>) {
     match TcpListener::from_std(listener) {
         Ok(listener) => {
             let accepting = tokio::spawn(admin::serve(listener, state));
-            let _ = left.await;
+            let _ = stopped.await;
             accepting.abort();
         }
         Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),

@@ -31,7 +31,7 @@ impl Events {
     }
 
     /// Posts an Event for a change, without waiting. The first writer that a starting proxy finds is not a change.
-    pub fn tell(&mut self, change: &WriterChange, snapshot: &Snapshot) {
+    pub fn post(&mut self, change: &WriterChange, snapshot: &Snapshot) {
         let before = self.writer.clone();
         if let Some(to) = &change.to {
             let server = snapshot.servers.iter().find(|server| server.name == *to);

@@ -65,7 +65,7 @@ impl Notices {
                             quiet = ChangeCost::counted(&self.workers);
                         }
                         if let Some(events) = &mut self.events {
-                            events.tell(&change, &now);
+                            events.post(&change, &now);
                         }
                         self.changed(&change, &mut open, quiet);
                         last = Some(change);
@@ -84,12 +84,12 @@ impl Notices {
 
     fn changed(&self, change: &WriterChange, open: &mut Option<Open>, quiet: ChangeCost) {
         let Some(_) = &change.to else {
-            self.webhooks.tell(notice("writer_lost", change));
+            self.webhooks.post(notice("writer_lost", change));
             let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
             begun.lost_at_ms.get_or_insert(change.at_ms);
             return;
         };
-        self.webhooks.tell(notice("writer_changed", change));
+        self.webhooks.post(notice("writer_changed", change));
         if change.from.is_none() && open.is_none() {
             // The first writer after the start is not a change.
             return;
@@ -109,7 +109,7 @@ impl Notices {
             held = cost.held,
             moved = cost.moved,
             retried = cost.retried,
-            told = cost.told(),
+            told = cost.clients_with_errors(),
             "what the change of the writer was for the sessions"
         );
         let mut settled = notice("change_settled", &change);
@@ -117,7 +117,7 @@ impl Notices {
         {
             fields.extend(cost);
         }
-        self.webhooks.tell(settled);
+        self.webhooks.post(settled);
         self.costs.send_modify(|costs| {
             let costs: &mut VecDeque<_> = Arc::make_mut(costs);
             while costs.len() >= KEPT {

@@ -129,11 +129,11 @@ impl Secrets {
 
 /// Waits for a change. Never returns if there is no receiver, or its sender is gone.
 async fn change<T>(of: &mut Option<watch::Receiver<T>>) {
-    let heard = match of {
+    let changed = match of {
         Some(of) => of.changed().await.is_ok(),
         None => false,
     };
-    if !heard {
+    if !changed {
         std::future::pending().await
     }
 }
@@ -163,7 +163,7 @@ impl Reloader {
     /// Reloads until the future is dropped.
     pub async fn run(mut self, mut hangup: Signal) {
         loop {
-            let asked = tokio::select! {
+            let requested = tokio::select! {
                 _ = hangup.recv() => true,
                 () = self.files.changed() => false,
                 of = self.secrets.changed() => {
@@ -177,22 +177,22 @@ impl Reloader {
                 // A refused file may name a secret file that arrives later.
                 () = sleep(RETRY), if self.refused.is_some() => false,
             };
-            self.reload(asked);
+            self.reload(requested);
         }
     }
 
-    /// Reloads the file. `asked`: an operator asked for it, so the log must have a line even if nothing changed.
-    pub fn reload(&mut self, asked: bool) {
+    /// Reloads the file. `requested`: an operator requested the reload, so the log must have a line even if nothing changed.
+    pub fn reload(&mut self, requested: bool) {
         let new = match Config::load(&self.path) {
             Ok(new) => new,
-            Err(error) => return self.refuse(error.to_string(), asked),
+            Err(error) => return self.refuse(error.to_string(), requested),
         };
         let kind = |config: &Config| std::mem::discriminant(&config.fixed.discovery);
         if kind(&new) != kind(&self.running) {
             // This process cannot watch the servers of another kind of discovery, and perhaps not its secrets.
             let error =
                 "discovery.kind changed, which needs a restart; nothing of the file is taken over before";
-            return self.refuse(error.to_owned(), asked);
+            return self.refuse(error.to_owned(), requested);
         }
         let new = self.with_running_levels(new);
         self.refused = None;
@@ -206,7 +206,7 @@ impl Reloader {
         let changes = self.running.live.changes(&new.live);
         if !changes.is_empty() {
             tracing::info!(changed = changes.join(", "), "configuration reloaded");
-        } else if asked && restart.is_empty() {
+        } else if requested && restart.is_empty() {
             tracing::info!("configuration reloaded: nothing changed");
         }
         self.running.live = new.live;
@@ -247,8 +247,8 @@ impl Reloader {
         self.live.send_replace(Arc::new(live));
     }
 
-    fn refuse(&mut self, error: String, asked: bool) {
-        if asked || self.refused.as_ref() != Some(&error) {
+    fn refuse(&mut self, error: String, requested: bool) {
+        if requested || self.refused.as_ref() != Some(&error) {
             for problem in error.lines() {
                 tracing::error!(file = %self.path.display(), "configuration not reloaded: {problem}");
             }

@@ -216,13 +216,13 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
-        let mut told = false;
+        let mut is_draining = false;
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if std::mem::replace(&mut told, true) {
+            if std::mem::replace(&mut is_draining, true) {
                 tracing::warn!("told to end a second time: ending without waiting for sessions");
                 std::process::exit(1);
             }
@@ -270,11 +270,11 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     match predecessor {
         // systemd still expects notifications from the predecessor, so READY=1 is not sent here.
         Some(_) => admin.iter_mut().try_for_each(AdminPort::serve)?,
-        None => service_manager::tell("READY=1"),
+        None => service_manager::notify("READY=1"),
     }
     let ending = end(&server, admin.as_ref(), &live, &lifecycle);
     tokio::pin!(ending);
-    let mut asked = None;
+    let mut last_asked = None;
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -286,10 +286,10 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
                 parts.memory.refresh();
                 server.tick();
             }
-            lost = writer_is_lost(&mut snapshot, asked) => {
-                asked = Some(Instant::now());
-                if let Some(heard) = server.acknowledged_writes(lost.0, lost.1).await {
-                    acknowledged.send(heard).await;
+            lost = writer_is_lost(&mut snapshot, last_asked) => {
+                last_asked = Some(Instant::now());
+                if let Some(writes) = server.acknowledged_writes(lost.0, lost.1).await {
+                    acknowledged.send(writes).await;
                 }
             }
         }
@@ -350,11 +350,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// the generation and flavour of the lost writer.
 async fn writer_is_lost(
     snapshot: &mut watch::Receiver<Arc<Snapshot>>,
-    asked: Option<Instant>,
+    last_asked: Option<Instant>,
 ) -> (u64, Flavor) {
     loop {
         let of = snapshot.borrow_and_update().lost();
-        let again = asked.map(|asked| asked + ASK_AGAIN).filter(|at| *at > Instant::now());
+        let again = last_asked.map(|at| at + ASK_AGAIN).filter(|at| *at > Instant::now());
         match (of, again) {
             (Some(of), None) => return of,
             (Some(_), Some(at)) => tokio::time::sleep_until(at).await,

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// Publishes which configuration is served.
 pub(super) struct Served {
-    told: watch::Sender<ServedConfig>,
+    published: watch::Sender<ServedConfig>,
     /// The SHA-256 of the expected file, and until when to wait for it; None if no file is awaited.
     awaited: Option<(String, Instant)>,
 }
@@ -34,7 +34,7 @@ impl Served {
 
     pub(super) fn awaiting(awaited: Option<String>, first: &Fingerprint) -> Self {
         let mut served = Served {
-            told: watch::Sender::new(ServedConfig::default()),
+            published: watch::Sender::new(ServedConfig::default()),
             awaited: awaited.map(|sum| (sum, Instant::now() + LIMIT)),
         };
         served.now(first);
@@ -50,7 +50,7 @@ impl Served {
 
     /// Returns a receiver of the published configuration.
     pub fn watched(&self) -> watch::Receiver<ServedConfig> {
-        self.told.subscribe()
+        self.published.subscribe()
     }
 
     /// Publishes that this configuration is in effect.
@@ -59,7 +59,7 @@ impl Served {
         if self.awaited.as_ref().is_some_and(|(sum, _)| fingerprint.is(sum)) {
             self.awaited = None;
         }
-        self.tell(fingerprint.shown().to_string());
+        self.publish(fingerprint.shown().to_string());
     }
 
     /// Waits until the awaited file is overdue. Never returns if none is awaited.
@@ -73,7 +73,7 @@ impl Served {
     /// Gives up waiting for the awaited file.
     pub fn give_up(&mut self) {
         if let Some((awaited, _)) = self.awaited.take() {
-            let sha256 = self.told.borrow().sha256.clone();
+            let sha256 = self.published.borrow().sha256.clone();
             tracing::error!(
                 served = sha256,
                 awaited,
@@ -81,15 +81,15 @@ impl Served {
                  there",
                 LIMIT.as_secs()
             );
-            self.tell(sha256);
+            self.publish(sha256);
         }
     }
 
-    fn tell(&self, sha256: String) {
+    fn publish(&self, sha256: String) {
         let awaited = self.awaited.as_ref().map(|(sum, _)| sum.clone());
-        let before = self.told.borrow().clone();
+        let before = self.published.borrow().clone();
         let since_ms = if before.sha256 == sha256 { before.since_ms } else { unix_ms() };
-        self.told.send_replace(ServedConfig { sha256, since_ms, awaited });
+        self.published.send_replace(ServedConfig { sha256, since_ms, awaited });
     }
 }
 
@@ -110,14 +110,14 @@ mod tests {
     async fn an_older_file_is_not_enough_and_a_newer_one_is() {
         let new = of("new");
         let mut served = Served::awaiting(Some(new.shown().to_string()), &of("old"));
-        let told = served.watched();
-        assert_eq!(told.borrow().awaited.as_deref(), Some(&**new.shown()));
+        let published = served.watched();
+        assert_eq!(published.borrow().awaited.as_deref(), Some(&**new.shown()));
         served.now(&of("older"));
-        assert!(told.borrow().awaited.is_some());
+        assert!(published.borrow().awaited.is_some());
         served.now(&new);
-        assert_eq!((&*told.borrow().sha256, &told.borrow().awaited), (&**new.shown(), &None));
+        assert_eq!((&*published.borrow().sha256, &published.borrow().awaited), (&**new.shown(), &None));
         served.now(&of("newer"));
-        assert_eq!(told.borrow().awaited, None, "what it was started for was there");
+        assert_eq!(published.borrow().awaited, None, "what it was started for was there");
     }
 
     #[tokio::test(start_paused = true)]

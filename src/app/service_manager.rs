@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// Sends a notification if `NOTIFY_SOCKET` is set. A failure is only logged: systemd reports what it does then.
-pub(super) fn tell(state: &str) {
+pub(super) fn notify(state: &str) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return };
     if let Err(error) = send(&name, state) {
         tracing::warn!(%error, state, "systemd cannot be told");

@@ -74,9 +74,12 @@ fn headline(now: &Report) -> String {
         (None, Some("no_candidate")) => "NO PRIMARY: no server that answers is fit to be it".to_owned(),
         (None, _) => "NO PRIMARY".to_owned(),
     };
-    let asked: Vec<_> = now.maintenance.iter().map(|word| plain(word)).collect();
-    let maintenance =
-        if asked.is_empty() { String::new() } else { format!(" · IN MAINTENANCE: {}", asked.join(", ")) };
+    let maintenance: Vec<_> = now.maintenance.iter().map(|word| plain(word)).collect();
+    let maintenance = if maintenance.is_empty() {
+        String::new()
+    } else {
+        format!(" · IN MAINTENANCE: {}", maintenance.join(", "))
+    };
     format!(
         "pointsman {} · {} · up {} · {writer} · generation {}{maintenance}\n",
         plain(&now.pointsman),
@@ -145,8 +148,8 @@ fn history(changes: &[WriterChangeReport], unix_ms: u64) -> String {
         if let Some(cost) = change.cost {
             let _ = write!(text, ": {} ms without one, ", cost.without_writer_ms);
             let held = counted(cost.held, "statement waited", "statements waited");
-            let told = counted(cost.told(), "client was told", "clients were told");
-            let _ = write!(text, "{held}, {told}");
+            let errors = counted(cost.clients_with_errors(), "client was told", "clients were told");
+            let _ = write!(text, "{held}, {errors}");
         }
         text.push('\n');
     }

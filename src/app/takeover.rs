@@ -80,7 +80,7 @@ impl Predecessor {
     }
 
     /// Sends why this process ends, for the log of the old process.
-    pub fn tell(&self, error: &super::AppError) {
+    pub fn report_failure(&self, error: &super::AppError) {
         // A failure is ignored: the old process may have ended.
         let _ = (&self.link).write_all(error.to_string().as_bytes());
     }

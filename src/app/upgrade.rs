@@ -63,9 +63,9 @@ impl Drop for Starting {
 
 /// Returns when a new process has taken over the sockets that `sockets` returns. If the future is dropped before that,
 /// the new process is ended.
-pub(super) async fn upgraded(mut asked: Signal, sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) {
+pub(super) async fn upgraded(mut requests: Signal, sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) {
     loop {
-        if asked.recv().await.is_none() {
+        if requests.recv().await.is_none() {
             return std::future::pending().await;
         }
         let attempt = attempt(&sockets);
@@ -73,13 +73,13 @@ pub(super) async fn upgraded(mut asked: Signal, sockets: impl Fn() -> io::Result
         let result = loop {
             tokio::select! {
                 result = &mut attempt => break result,
-                Some(()) = asked.recv() => tracing::warn!("SIGUSR2: a new process is starting already"),
+                Some(()) = requests.recv() => tracing::warn!("SIGUSR2: a new process is starting already"),
             }
         };
         match result {
             Ok(pid) => {
                 // systemd accepts this only from the main process, which this process still is.
-                service_manager::tell(&format!("MAINPID={pid}"));
+                service_manager::notify(&format!("MAINPID={pid}"));
                 return tracing::info!(pid, "a new process has taken over the ports: draining");
             }
             Err(error) => {
@@ -114,33 +114,33 @@ async fn attempt(sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) -> Result<u32, 
 
 /// Starts a new process with the path, the arguments and the environment that this process was started with.
 fn start(sockets: &[OwnedFd]) -> io::Result<(UnixStream, Starting)> {
-    let (mine, theirs) = UnixStream::pair()?;
+    let (link, child_link) = UnixStream::pair()?;
     let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
-    send_sockets(&mine, &sockets)?;
-    mine.set_nonblocking(true)?;
+    send_sockets(&link, &sockets)?;
+    link.set_nonblocking(true)?;
     let mut arguments = std::env::args_os();
     // Not `current_exe`: that is the old file, which was replaced.
     let program = arguments.next().unwrap_or_default();
     let child = Command::new(program)
         .args(arguments)
         .env(PREDECESSOR, std::process::id().to_string())
-        .stdin(OwnedFd::from(theirs))
+        .stdin(OwnedFd::from(child_link))
         .spawn()?;
-    Ok((mine, Starting(Some(child))))
+    Ok((link, Starting(Some(child))))
 }
 
 /// Waits until the new process is ready, and tells it to go. The error is the reason that the new process gave.
 async fn agree(link: UnixStream) -> Result<(), String> {
     let talk = async move {
         let mut link = tokio::net::UnixStream::from_std(link)?;
-        let mut said = Vec::new();
-        (&mut link).take(READY.len() as u64).read_to_end(&mut said).await?;
-        if said == READY.as_bytes() {
+        let mut message = Vec::new();
+        (&mut link).take(READY.len() as u64).read_to_end(&mut message).await?;
+        if message == READY.as_bytes() {
             // Fails if the new process is gone. Once it reads this, it accepts clients.
             return link.write_all(GO).await.map(|()| None);
         }
-        link.take(LONGEST_REASON).read_to_end(&mut said).await?;
-        Ok::<_, io::Error>(Some(String::from_utf8_lossy(&said).into_owned()))
+        link.take(LONGEST_REASON).read_to_end(&mut message).await?;
+        Ok::<_, io::Error>(Some(String::from_utf8_lossy(&message).into_owned()))
     };
     match talk.await {
         Ok(None) => Ok(()),

@@ -41,7 +41,7 @@ impl Webhooks {
     }
 
     /// Queues a notice, without waiting.
-    pub fn tell(&self, mut notice: Value) {
+    pub fn post(&self, mut notice: Value) {
         if let Some(fields) = notice.as_object_mut() {
             fields.insert("proxy".to_owned(), Value::from(self.proxy.as_str()));
         }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn receiver() -> (u16, mpsc::UnboundedReceiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, heard) = mpsc::unbounded_channel();
+    let (sender, requests) = mpsc::unbounded_channel();
     spawn_local(async move {
         for answer in std::iter::once("503 Busy").chain(std::iter::repeat("200 OK")) {
             let (mut peer, _) = listener.accept().await.unwrap();
@@ -39,12 +39,12 @@ async fn receiver() -> (u16, mpsc::UnboundedReceiver<(String, Value)>) {
             peer.write_all(format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").as_bytes())
                 .await
                 .unwrap();
-            if tell.send(body).is_err() {
+            if sender.send(body).is_err() {
                 return;
             }
         }
     });
-    (port, heard)
+    (port, requests)
 }
 
 fn settings(port: u16) -> Arc<Live> {
@@ -68,8 +68,8 @@ fn with(history: &[WriterChange]) -> Arc<Snapshot> {
     Arc::new(Snapshot { history: Arc::new(history.iter().cloned().collect()), ..Snapshot::empty() })
 }
 
-async fn next(heard: &mut mpsc::UnboundedReceiver<(String, Value)>) -> Value {
-    let (request, body) = timeout(PATIENCE, heard.recv()).await.expect("a notice").unwrap();
+async fn next(requests: &mut mpsc::UnboundedReceiver<(String, Value)>) -> Value {
+    let (request, body) = timeout(PATIENCE, requests.recv()).await.expect("a notice").unwrap();
     assert_eq!(request, "POST /hook HTTP/1.1");
     assert!(body["proxy"].is_string());
     body
@@ -79,7 +79,7 @@ async fn next(heard: &mut mpsc::UnboundedReceiver<(String, Value)>) -> Value {
 async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
     LocalSet::new()
         .run_until(async {
-            let (port, mut heard) = receiver().await;
+            let (port, mut requests) = receiver().await;
             let (_live, seen) = watch::channel(settings(port));
             let workers: Vec<Arc<WorkerMetrics>> = vec![Arc::default(), Arc::default()];
             let (publish, snapshot) = watch::channel(with(&[]));
@@ -92,22 +92,22 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
             };
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
             publish.send_replace(with(&history));
-            let first = next(&mut heard).await;
+            let first = next(&mut requests).await;
             assert_eq!((&first["event"], &first["to"]), (&"writer_changed".into(), &"db-0".into()));
-            assert_eq!(next(&mut heard).await, first, "again: it was not taken");
+            assert_eq!(next(&mut requests).await, first, "again: it was not taken");
 
             history.push(change(5_000, Some("db-0"), None, 1));
             publish.send_replace(with(&history));
-            assert_eq!(next(&mut heard).await["event"], "writer_lost");
+            assert_eq!(next(&mut requests).await["event"], "writer_lost");
             happened(&workers[0], Disruption::Held, 3);
             happened(&workers[1], Disruption::Held, 1);
             happened(&workers[1], Disruption::RolledBack, 2);
             happened(&workers[0], Disruption::Moved, 50);
             history.push(change(5_040, Some("db-0"), Some("db-1"), 2));
             publish.send_replace(with(&history));
-            let told = next(&mut heard).await;
-            assert_eq!((&told["event"], &told["reason"]), (&"writer_changed".into(), &"why".into()));
-            let settled = next(&mut heard).await;
+            let notice = next(&mut requests).await;
+            assert_eq!((&notice["event"], &notice["reason"]), (&"writer_changed".into(), &"why".into()));
+            let settled = next(&mut requests).await;
             assert_eq!((&settled["event"], &settled["generation"]), (&"change_settled".into(), &2.into()));
             for (field, wanted) in [("without_writer_ms", 40), ("held", 4), ("moved", 50), ("rolled_back", 2)]
             {
@@ -118,13 +118,13 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
                 .unwrap()
                 .unwrap()
                 .clone();
-            assert_eq!((costs[0].0.generation, costs[0].1.told(), costs.len()), (2, 2, 1));
+            assert_eq!((costs[0].0.generation, costs[0].1.clients_with_errors(), costs.len()), (2, 2, 1));
 
             // The cost of the next change is counted from zero.
             history.push(change(9_000, Some("db-1"), Some("db-0"), 3));
             publish.send_replace(with(&history));
-            assert_eq!(next(&mut heard).await["generation"], 3);
-            let settled = next(&mut heard).await;
+            assert_eq!(next(&mut requests).await["generation"], 3);
+            let settled = next(&mut requests).await;
             assert_eq!((&settled["without_writer_ms"], &settled["held"]), (&0.into(), &0.into()));
         })
         .await;
@@ -147,14 +147,14 @@ fn with_pods(history: &[WriterChange], pods: &[(&str, &str)]) -> Arc<Snapshot> {
     Arc::new(Snapshot { servers, ..Snapshot::clone(&with(history)) })
 }
 
-struct Told {
+struct Notified {
     publish: watch::Sender<Arc<Snapshot>>,
     live: watch::Sender<Arc<Live>>,
     webhook: mpsc::UnboundedReceiver<(String, Value)>,
 }
 
 /// Sends changes to a webhook and to the API server at this port.
-async fn told(api: u16, events: bool) -> Told {
+async fn notified(api: u16, events: bool) -> Notified {
     let (port, webhook) = receiver().await;
     let mut settings = Live::clone(&settings(port));
     settings.notify.events = events;
@@ -165,12 +165,12 @@ async fn told(api: u16, events: bool) -> Told {
     spawn_local(
         Notices { snapshot, workers: Vec::new(), costs, webhooks: Webhooks::start(seen), events }.run(),
     );
-    Told { publish, live, webhook }
+    Notified { publish, live, webhook }
 }
 
 /// Returns the next Event: type, reason, pod, uid, message.
-async fn event(heard: &mut mpsc::UnboundedReceiver<(String, Value)>) -> [String; 5] {
-    let (request, body) = timeout(PATIENCE, heard.recv()).await.expect("an Event").unwrap();
+async fn event(requests: &mut mpsc::UnboundedReceiver<(String, Value)>) -> [String; 5] {
+    let (request, body) = timeout(PATIENCE, requests.recv()).await.expect("an Event").unwrap();
     assert_eq!(request, "POST /api/v1/namespaces/own/events HTTP/1.1");
     let pod = &body["involvedObject"];
     [&body["type"], &body["reason"], &pod["name"], &pod["uid"], &body["message"]]
@@ -182,7 +182,7 @@ async fn each_change_is_an_event_of_the_pod_that_it_is_about() {
     LocalSet::new()
         .run_until(async {
             let (api, mut events) = receiver().await;
-            let Told { publish, live, .. } = told(api, true).await;
+            let Notified { publish, live, .. } = notified(api, true).await;
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
             publish.send_replace(with_pods(&history, &[("db-0", "uid-0"), ("db-1", "uid-1")]));
             // The first writer is not a change: the next change is the first Event.
@@ -219,7 +219,8 @@ async fn a_dead_api_server_keeps_no_notice_from_the_webhook() {
         .run_until(async {
             // An API server that accepts connections and never answers.
             let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let Told { publish, mut webhook, .. } = told(silent.local_addr().unwrap().port(), true).await;
+            let Notified { publish, mut webhook, .. } =
+                notified(silent.local_addr().unwrap().port(), true).await;
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
             publish.send_replace(with(&history));
             let first = next(&mut webhook).await;
@@ -235,9 +236,9 @@ async fn a_dead_api_server_keeps_no_notice_from_the_webhook() {
             }
             for generation in 3..=20 {
                 loop {
-                    let told = next(&mut webhook).await;
-                    if told["event"] == "writer_changed" {
-                        assert_eq!(told["generation"], generation);
+                    let notice = next(&mut webhook).await;
+                    if notice["event"] == "writer_changed" {
+                        assert_eq!(notice["generation"], generation);
                         break;
                     }
                 }
