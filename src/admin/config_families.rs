@@ -31,7 +31,7 @@ impl Collector for ConfigFamilies {
         let mut families = Families::new(encoder);
         families.info(
             "pointsman_config",
-            "The configuration file that is in effect, by its SHA-256: pods with one value serve the same.",
+            "The configuration file that is in effect, by its SHA-256: pods with equal values serve equal files.",
             [("sha256", &served.sha256)],
         )?;
         families.gauge(

@@ -23,17 +23,17 @@ impl Collector for KubernetesFamilies {
         };
         families.gauges(
             "pointsman_kubernetes_connected",
-            "1 while the watch of the Kubernetes API is current; 0 while what it said last is all that is known.",
+            "1 while the watch of the Kubernetes API works; 0 while the proxy uses the state that the API reported last.",
             states.iter().map(|s| ([("resource", s.resource)], f64::from(u8::from(s.connected)))),
         )?;
         families.counters(
             "pointsman_kubernetes_lists",
-            "Complete lists read from the Kubernetes API: the first one, and one after each lost place.",
+            "Complete lists read from the Kubernetes API: the first list, and a list after each watch that could not be continued.",
             of(|state| state.lists),
         )?;
         families.counters(
             "pointsman_kubernetes_events",
-            "Changes of objects that came by the watch.",
+            "Changes of objects that the watch reported.",
             of(|state| state.events),
         )?;
         families.counters(

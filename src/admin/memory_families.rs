@@ -19,13 +19,13 @@ impl Collector for MemoryFamilies {
         self.0.refresh();
         families.gauge(
             "pointsman_memory_bytes",
-            "Memory in use, as the allocator says; new clients and statements are refused before it reaches the limit.",
+            "Memory in use, as the allocator reports it; new clients and statements are refused before it reaches the limit.",
             self.0.in_use() as f64,
         )?;
         families.gauge("pointsman_memory_limit_bytes", "limits.memory.", self.0.limit() as f64)?;
         families.counters(
             "pointsman_memory_refusals",
-            "What was refused because limits.memory was nearly used up, by what the memory was for.",
+            "Refusals because limits.memory was nearly used up, by the purpose of the memory.",
             Claim::ALL.iter().map(|&claim| ([("claim", claim.as_str())], self.0.refused(claim) as u64)),
         )
     }

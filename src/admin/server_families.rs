@@ -51,7 +51,7 @@ impl Collector for ServerFamilies {
         })?;
         families.gauge(
             "pointsman_generation",
-            "Number of the current writer: grows with each new one.",
+            "The generation: grows with each change to another writer.",
             snapshot.generation as f64,
         )?;
         families.gauge(
@@ -61,7 +61,7 @@ impl Collector for ServerFamilies {
         )?;
         families.gauges(
             "pointsman_maintenance",
-            "1 for what the operator's resource of the cluster asks for while people work on it.",
+            "1 for each kind of maintenance that the operator's resource of the cluster asks for.",
             snapshot
                 .maintenance
                 .flags()

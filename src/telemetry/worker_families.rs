@@ -66,7 +66,7 @@ impl WorkerFamilies {
         )?;
         families.counters(
             "pointsman_client_disconnects",
-            "Clients gone, by reason: who ended the connection, and why.",
+            "Clients whose connection ended, by reason: which side ended it, and why.",
             Close::ALL.iter().map(|&reason| {
                 let total = self.sum(|worker| cell_of(&worker.closed, reason as usize));
                 ([("reason", reason.as_str())], total)
@@ -74,7 +74,7 @@ impl WorkerFamilies {
         )?;
         families.counters(
             "pointsman_logins_refused",
-            "Clients that were not let in, by reason.",
+            "Clients whose connection or login was refused, by reason.",
             Refused::ALL.iter().map(|&reason| {
                 let total = self.sum(|worker| cell_of(&worker.refused, reason as usize));
                 ([("reason", reason.as_str())], total)
@@ -82,12 +82,12 @@ impl WorkerFamilies {
         )?;
         families.counter(
             "pointsman_accept_errors",
-            "Accepts that failed for want of file descriptors or memory.",
+            "Accepts that failed because file descriptors or memory ran out.",
             self.sum(|worker| &worker.accept_errors),
         )?;
         families.counter(
             "pointsman_clients_handed_over",
-            "New clients that an overfull worker thread handed to another.",
+            "New clients that a worker thread with many clients handed to another thread.",
             self.sum(|worker| &worker.handed_over),
         )?;
         families.counter(
@@ -110,7 +110,7 @@ impl WorkerFamilies {
         )?;
         families.latencies(
             "pointsman_statement_duration_seconds",
-            "From the command read to the last byte of its answer written, by the mode of the port.",
+            "Time from reading a command to writing the last byte of its answer, by the mode of the port.",
             Port::ALL.iter().map(|&port| {
                 let parts = self.0.iter().filter_map(|worker| worker.latency.get(port as usize));
                 ([("port", port.as_str())], parts.collect())
@@ -141,19 +141,19 @@ impl WorkerFamilies {
         }
         families.counters(
             "pointsman_split_statements",
-            "Statements on ports that split, by kind, by where they went, and why.",
+            "Statements on ports that split, by kind, target and reason.",
             counts,
         )?;
         families.counters(
             "pointsman_pins",
-            "Times that something began to keep a session on its server connection, by what.",
+            "How often a pin began to keep a session on its server connection, by pin.",
             Pin::ALL.iter().map(|&pin| {
                 ([("pin", pin.as_str())], self.sum(|worker| cell_of(&worker.pins, pin as usize)))
             }),
         )?;
         families.seconds_counters(
             "pointsman_pinned_seconds",
-            "How long sessions were kept on a server connection, by what; counted when it ends.",
+            "How long pins kept sessions on a server connection, by pin; counted when the pin ends.",
             Pin::ALL.iter().map(|&pin| {
                 let us = self.sum(|worker| cell_of(&worker.pinned_us, pin as usize));
                 ([("pin", pin.as_str())], us as f64 / 1e6)
@@ -187,7 +187,7 @@ impl WorkerFamilies {
         )?;
         families.counters(
             "pointsman_consistency_questions",
-            "Questions that servers were asked for waiting reads, by kind.",
+            "Position queries that the proxy sent to servers for waiting reads, by kind.",
             Question::ALL.iter().map(|&question| {
                 let total = self.sum(|worker| cell_of(&worker.questions, question as usize));
                 ([("question", question.as_str())], total)
@@ -195,7 +195,7 @@ impl WorkerFamilies {
         )?;
         families.counters(
             "pointsman_consistency_questions_shared",
-            "Reads that waited for these questions, by kind; divided by their number: how many share one.",
+            "Reads that waited for position queries, by kind. Divided by the number of queries: how many reads share a query.",
             Question::ALL.iter().map(|&question| {
                 let total = self.sum(|worker| cell_of(&worker.asked, question as usize));
                 ([("question", question.as_str())], total)
@@ -211,7 +211,7 @@ impl WorkerFamilies {
     fn failovers(&self, families: &mut Families<'_>) -> fmt::Result {
         families.counters(
             "pointsman_disruptions",
-            "What a change of the writer or a lost server meant for a session, by effect.",
+            "Effects of a change of the writer, or of a lost server, on sessions, by effect.",
             Disruption::ALL.iter().map(|&effect| {
                 let total = self.sum(|worker| cell_of(&worker.disruptions, effect as usize));
                 ([("effect", effect.as_str())], total)
@@ -232,7 +232,7 @@ impl WorkerFamilies {
         )?;
         families.counter(
             "pointsman_server_connect_errors",
-            "Attempts to open a connection to a server that failed.",
+            "Failed attempts to open a connection to a server.",
             self.sum(|worker| &worker.server_connect_errors),
         )?;
         families.counters(
@@ -245,12 +245,12 @@ impl WorkerFamilies {
         )?;
         families.counter(
             "pointsman_connection_steals",
-            "Server connections taken over from a session that had left them in the pool.",
+            "Parked server connections that the proxy took from one session for another.",
             self.sum(|worker| &worker.steals),
         )?;
         families.counter(
             "pointsman_state_replays",
-            "Times that what a session had set or prepared was sent to a server connection that did not have it.",
+            "How often the proxy sent a session's settings or prepared statements to a server connection that did not have them.",
             self.sum(|worker| &worker.replays),
         )?;
         families.counter(
