@@ -8,8 +8,9 @@ use libfuzzer_sys::fuzz_target;
 use pointsman::sql::read_only::{Verdict, check};
 use pointsman::sql::steps::taken;
 use pointsman::sql::{
-    ClassCache, Context, Effects, Options, StatementClass, StatementKind, classify, parts, proxy_variable,
+    ClassCache, Context, Effects, Options, StatementClass, classify, parts, proxy_variable,
 };
+use pointsman::terms::StatementKind;
 use reference::Part;
 use std::cell::RefCell;
 
