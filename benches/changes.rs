@@ -3,9 +3,12 @@
 //! RATE=5000  KIND=mysql
 #![allow(clippy::print_stdout)]
 
+// The tests use all of both.
 #[path = "../tests/dialogue/mod.rs"]
+#[allow(dead_code)]
 mod dialogue;
 #[path = "../tests/support/mod.rs"]
+#[allow(dead_code, unused_imports)]
 mod support;
 
 use mysql_async::prelude::Queryable;

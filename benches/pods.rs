@@ -2,21 +2,21 @@
 //! and what label changes cost the proxy. Prints lines of a table. env: CHANGES=200  LABEL_SECS=20  AWAY_SECS=600
 #![allow(clippy::print_stdout)]
 
+// The tests use all of them.
 #[path = "../tests/dialogue/mod.rs"]
+#[allow(dead_code)]
 mod dialogue;
 #[path = "../tests/kubernetes/scene.rs"]
 #[allow(dead_code)]
 mod scene;
 #[path = "../tests/support/mod.rs"]
+#[allow(dead_code, unused_imports)]
 mod support;
-#[path = "../tests/failover/writers.rs"]
-#[allow(dead_code)]
-mod writers;
 
+use dialogue::writers::Writers;
 use scene::{ROLE, Scene};
 use std::time::Duration;
 use tokio::time::{Instant, interval, sleep};
-use writers::Writers;
 
 /// Pods of the cluster that are watched while labels change, ten times a second.
 const PODS: usize = 200;

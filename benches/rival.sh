@@ -15,7 +15,7 @@ trap 'rm -f "$log"' EXIT
 runs() { # in front of whom
   say "$FAULTS runs in front of $1"
   # A finding is a line of the outcome here; no outcome is an error.
-  cargo test --locked --quiet --test faults -- --exact clients_are_told_the_truth_whatever_happens --nocapture >"$log" 2>&1 || true
+  cargo test --locked --quiet --test it -- --exact faults::clients_are_told_the_truth_whatever_happens --nocapture >"$log" 2>&1 || true
   if ! grep -q '^ *runs  *ok ' "$log"; then
     tail -n 30 "$log" >&2
     die "no outcome in front of $1"

@@ -9,6 +9,8 @@ mod source;
 mod shape;
 
 use source::{Source, edges, sources};
+use std::fs;
+use std::path::Path;
 
 /// Each module and what it may use. What those may use is allowed too.
 /// `app` and `main` stand above all and may use everything.
@@ -123,6 +125,24 @@ fn nothing_that_peers_reach_panics_by_design() {
 fn files_stay_readable() {
     let found = too_long(&sources());
     assert!(found.is_empty(), "files over {MAX_LINES} lines:\n{}", found.join("\n"));
+}
+
+/// Cargo does not look for tests by itself here: a file that nobody names would never run.
+#[test]
+fn every_test_file_is_a_part_of_some_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
+    let (programs, topics) = (read("Cargo.toml"), read("tests/it.rs"));
+    for entry in fs::read_dir(root.join("tests")).expect("tests") {
+        let path = entry.expect("an entry of tests").path();
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+        let named = programs.contains(&format!("[[test]]\nname = \"{name}\"\n"))
+            || topics.lines().any(|line| line == format!("mod {name};"));
+        assert!(
+            named || path.extension().is_none_or(|kind| kind != "rs"),
+            "tests/it.rs does not name {name}"
+        );
+    }
 }
 
 /// How many files of a folder need each other in a circle. A folder that is not here has none. The numbers may only

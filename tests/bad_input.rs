@@ -1,18 +1,13 @@
 //! Clients that break the protocol, stop half-way, dawdle, or come in crowds: each harms
 //! itself only. Others are served, and the proxy's memory stays bounded.
 
-#[path = "bad_input/crowds.rs"]
 mod crowds;
-mod dialogue;
-#[path = "bad_input/garbage.rs"]
 mod garbage;
-#[path = "bad_input/random.rs"]
 mod random;
-mod support;
 
-use dialogue::eventually;
-use dialogue::raw::{Raw, error_code};
-use support::{Cluster, Proxy, proxy_config};
+use crate::dialogue::raw::{Raw, error_code};
+use crate::dialogue::{eventually, patient, topology};
+use crate::support::{Cluster, Proxy, proxy_config};
 
 /// A server, a proxy with this in its configuration, and what its memory began with.
 struct Scene {
@@ -26,7 +21,7 @@ impl Scene {
     async fn new(addition: &str) -> Self {
         let cluster = Cluster::mariadb(0).await;
         cluster.primary().sql("CREATE TABLE test.t (v INT); INSERT INTO test.t VALUES (1)").await;
-        let config = dialogue::patient(&proxy_config(&cluster));
+        let config = patient(&proxy_config(&cluster));
         // All of it comes from one address, which is not to be blocked for it.
         let unblocked = "[limits]\nmax_login_errors = 0";
         let addition = match addition.contains("[limits]") {
@@ -58,7 +53,7 @@ impl Scene {
     /// Waits until no client is left that this test made.
     async fn empty(&self) {
         eventually("every client is gone", async || {
-            let topology = dialogue::topology(&self.proxy).await;
+            let topology = topology(&self.proxy).await;
             let ports = topology["traffic"]["ports"].as_array().expect("ports");
             ports.iter().all(|p| p["clients"] == 0).then_some(())
         })

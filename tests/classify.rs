@@ -1,17 +1,15 @@
 //! What `classify` calls a read, on real servers: an ordinary account on a read-only server can run it in a
 //! read-only transaction, and it leaves nothing. And the names of functions that it takes for built-in ones are.
 
-#[path = "classify/corpus.rs"]
 mod corpus;
-mod support;
 
+use crate::support::{Cluster, Kind, Node, connect};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use pointsman::sql::classify::names;
 use pointsman::sql::{Options, RoutineFacts, Routines, classify};
 use pointsman::terms::StatementKind;
 use std::collections::BTreeMap;
-use support::{Cluster, Kind, Node, connect};
 
 /// Refused since it writes: read_only, a read-only transaction, and the same of InnoDB.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];

@@ -1,10 +1,8 @@
 //! Proves the harness: what the other tests rely on when they say `promote` or `freeze`.
 
-mod support;
-
+use crate::support::{Cluster, Kind, Scratch, connect, free_port};
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
-use support::{Cluster, Kind, Scratch, connect, free_port};
 use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test]

@@ -1,12 +1,11 @@
 //! A COMMIT whose primary dies before it answers, in front of real MySQL servers with
 //! `failover.commit = "looked_up"`: the client hears what became of it.
 
-mod dialogue;
-mod support;
-
-use dialogue::{eventually, metric, patient, port_of, readers_are, refusal, runs_on, value, writer_is};
+use crate::dialogue::{
+    PATIENCE, eventually, metric, patient, port_of, readers_are, refusal, runs_on, value, writer_is,
+};
+use crate::support::{Cluster, Proxy, proxy_config};
 use mysql_async::prelude::Queryable;
-use support::{Cluster, Proxy, proxy_config};
 use tokio::task::JoinHandle;
 
 const COUNT: &str = "SELECT COUNT(*) FROM test.commits";
@@ -52,7 +51,7 @@ async fn commits(cluster: &Cluster, proxy: &Proxy, between: impl AsyncFnOnce()) 
 }
 
 async fn answered(commit: JoinHandle<Answered>) -> Answered {
-    tokio::time::timeout(dialogue::PATIENCE, commit).await.expect("no answer").expect("its task")
+    tokio::time::timeout(PATIENCE, commit).await.expect("no answer").expect("its task")
 }
 
 async fn effect(proxy: &Proxy, effect: &str) -> f64 {

@@ -19,38 +19,23 @@
 //! `strong`, half as many at `session` (without it, what takes two or three minutes in all), POINTSMAN_SEED=7,
 //! TROUBLE=Crash only this one (see `trouble.rs`), PACED=150 statements of each session in `paced.rs`.
 
-#[path = "consistency/checkers.rs"]
 mod checkers;
-#[path = "consistency/client.rs"]
 mod client;
-#[path = "consistency/counters.rs"]
 mod counters;
-mod dialogue;
-#[path = "consistency/groups.rs"]
 mod groups;
-#[path = "consistency/history.rs"]
 mod history;
-#[path = "consistency/load.rs"]
 mod load;
-#[path = "consistency/paced.rs"]
 mod paced;
-#[path = "consistency/pairs.rs"]
 mod pairs;
-#[path = "consistency/registers.rs"]
 mod registers;
-#[path = "consistency/rounds.rs"]
 mod rounds;
-#[path = "consistency/scene.rs"]
 mod scene;
-#[path = "consistency/sessions.rs"]
 mod sessions;
-mod support;
-#[path = "consistency/trouble.rs"]
 mod trouble;
 
+use crate::support::{Kind, number};
 use rounds::{Settings, play};
 use scene::Scene;
-use support::{Kind, number};
 
 /// One after the other: two cores have no room for two clusters under load.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -1,28 +1,20 @@
 //! Failover in front of real servers: what idle sessions, transactions, and writers see
 //! when the primary is killed, frozen or replaced, and that no write is lost or run twice.
 
-mod dialogue;
-#[path = "failover/grace.rs"]
 mod grace;
-#[path = "failover/sessions.rs"]
 mod sessions;
-#[path = "failover/stopped.rs"]
 mod stopped;
-mod support;
-#[path = "failover/writers.rs"]
-#[allow(dead_code)] // reads all along are another test's
-mod writers;
 
-use dialogue::{
-    eventually, metric, patient, port_of, readers_are, refusal, refused, row, runs_on, topology, value,
-    writer_is,
+use crate::dialogue::writers::{TABLES, Writers, count};
+use crate::dialogue::{
+    PATIENCE, eventually, metric, patient, port_of, readers_are, refusal, refused, row, runs_on, topology,
+    value, writer_is,
 };
+use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use sessions::{Held, Idle, Open};
-use support::{Cluster, Kind, Proxy, proxy_config};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use writers::{TABLES, Writers, count};
 
 /// Each scene on both kinds of server.
 macro_rules! on_both {
@@ -81,7 +73,7 @@ fn begin(proxy: &Proxy, sql: &'static str) -> JoinHandle<Answered> {
 fn begin_after(proxy: &Proxy, first: &'static [&'static str], sql: &'static str) -> JoinHandle<Answered> {
     let port = proxy.rw;
     tokio::spawn(async move {
-        let mut client = support::connect(port, "app", "app", "test").await.expect("login");
+        let mut client = connect(port, "app", "app", "test").await.expect("login");
         for sql in first {
             client.query_drop(*sql).await.expect("the statements before");
         }
@@ -92,7 +84,7 @@ fn begin_after(proxy: &Proxy, first: &'static [&'static str], sql: &'static str)
 
 /// Its end, which must come.
 async fn answered(statement: JoinHandle<Answered>) -> Answered {
-    timeout(dialogue::PATIENCE, statement).await.expect("no answer").expect("its task")
+    timeout(PATIENCE, statement).await.expect("no answer").expect("its task")
 }
 
 fn report(scene: &str, cluster: &Cluster, promoted: Instant, first: Instant) {

@@ -9,30 +9,19 @@
 //! servers' addresses, and PORT; without it the port must be answered by somebody within two minutes) FIRST_PORT=21306
 //! (of the servers). The outcome is then a table, and fails nobody.
 
-#[path = "faults/acknowledgements.rs"]
 mod acknowledgements;
-#[path = "faults/book.rs"]
 mod book;
-#[path = "faults/check.rs"]
 mod check;
-#[path = "faults/clients.rs"]
 mod clients;
-mod dialogue;
-#[path = "faults/operator.rs"]
 mod operator;
-#[path = "faults/plan.rs"]
 mod plan;
-#[path = "faults/planted.rs"]
 mod planted;
-#[path = "faults/rival.rs"]
 mod rival;
-#[path = "faults/run.rs"]
 mod run;
-#[path = "faults/scene.rs"]
 mod scene;
-mod support;
 
-use dialogue::eventually;
+use crate::dialogue::eventually;
+use crate::support::{Cluster, Kind, Line, Relay, Waits, Way, connect, report_skipped};
 use mysql_async::prelude::Queryable;
 use plan::Fault;
 use run::{Outcome, Settings, lane};
@@ -40,7 +29,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
-use support::{Cluster, Kind, Line, Relay, Waits, Way, connect, report_skipped};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep;
 

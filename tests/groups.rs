@@ -2,15 +2,9 @@
 //! cluster, their operators at work, and clients that write and keep books. What a label says follows what the group
 //! has done, or, in a Galera cluster, is all that says who of them gets the writes.
 
-mod dialogue;
-mod support;
-#[path = "failover/writers.rs"]
-#[allow(dead_code)]
-mod writers;
-
-use dialogue::{eventually, patient, readers_are, topology, writer_is};
-use support::{Group, Kind, Kubernetes, Pods, Proxy, config_without_servers};
-use writers::{Readers, Writers};
+use crate::dialogue::writers::{Readers, Writers};
+use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
+use crate::support::{Group, Kind, Kubernetes, Pods, Proxy, config_without_servers};
 
 /// Groups want a key.
 const TABLE: &str = "CREATE TABLE test.log (n BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(60) NOT NULL)";

@@ -1,8 +1,7 @@
 //! What the proxy knows of real servers besides their roles: positions, as exact as the servers' own
 //! functions, and stored routines, as far as the monitor account may see them.
 
-mod support;
-
+use crate::support::{Cluster, Kind, Node, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use pointsman::config::{Config, Live};
 use pointsman::discovery;
@@ -15,7 +14,6 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Cluster, Kind, Node, connect, proxy_config};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::timeout;

@@ -2,18 +2,11 @@
 //! of its ServiceAccount and no more. Applications write and read all along and keep books;
 //! `tests/pods.rs` has the scenes without them.
 
-mod dialogue;
-#[path = "kubernetes/scene.rs"]
-#[allow(dead_code)] // the orders by chance use all of it
-mod scene;
-mod support;
-#[path = "failover/writers.rs"]
-#[allow(dead_code)] // the failover tests use all of it
-mod writers;
+pub mod scene;
 
-use dialogue::{eventually, readers_are, topology, writer_is};
+use crate::dialogue::writers::{Readers, Writers};
+use crate::dialogue::{eventually, port_of, readers_are, topology, writer_is};
 use scene::{ROLE, Scene, Setting, add};
-use writers::{Readers, Writers};
 
 /// The old primary is read-only and keeps its label until the new one writes already.
 #[tokio::test]
@@ -164,7 +157,7 @@ async fn scaled_out_and_in() {
     // Each session draws a replica and stays with it.
     eventually("a new replica answers", async || {
         let mut client = scene.proxy.reader().await.expect("login");
-        (dialogue::port_of(&mut client).await.expect("a read") == second).then_some(())
+        (port_of(&mut client).await.expect("a read") == second).then_some(())
     })
     .await;
 
@@ -203,7 +196,7 @@ async fn pod_comes_back_elsewhere() {
     readers_are(&scene.proxy, 1).await;
     let mut client = scene.proxy.reader().await.expect("login");
     eventually("the new server answers", async || {
-        (dialogue::port_of(&mut client).await.expect("a read") == port).then_some(())
+        (port_of(&mut client).await.expect("a read") == port).then_some(())
     })
     .await;
     readers.settle().await;

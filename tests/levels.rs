@@ -1,13 +1,11 @@
 //! How fresh reads are, on real servers and by real clients: the examples of docs/consistency.md with a
 //! replica that applies nothing, and the ways for a client to choose.
 
-mod support;
-
+use crate::support::{Cluster, Node, Proxy, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder};
 use std::collections::HashMap;
 use std::time::Duration;
-use support::{Cluster, Node, Proxy, connect, proxy_config};
 use tokio::time::{Instant, sleep};
 
 const PAGE: &str = include_str!("../docs/consistency.md");

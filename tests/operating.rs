@@ -1,31 +1,22 @@
 //! Running the proxy: limits, KILL, drain, reload, upgrade, timeouts, descriptors, sockets,
 //! and secrets that must not show.
 
-mod dialogue;
-#[path = "operating/ending.rs"]
 mod ending;
-#[path = "operating/kill.rs"]
 mod kill;
-#[path = "operating/limits.rs"]
 mod limits;
-#[path = "operating/outside.rs"]
 mod outside;
-#[path = "operating/reload.rs"]
 mod reload;
-#[path = "operating/secrets.rs"]
 mod secrets;
-mod support;
-#[path = "operating/unix.rs"]
 mod unix;
-#[path = "operating/upgrade.rs"]
 mod upgrade;
 
-use support::{Cluster, Proxy, proxy_config};
+use crate::dialogue::patient;
+use crate::support::{Cluster, Proxy, proxy_config};
 
 /// One server with a table `test.t` of one row, and the configuration of a proxy before it.
 async fn alone(cluster: &Cluster) -> String {
     cluster.primary().sql("CREATE TABLE IF NOT EXISTS test.t (v INT); INSERT INTO test.t VALUES (1)").await;
-    dialogue::patient(&proxy_config(cluster))
+    patient(&proxy_config(cluster))
 }
 
 /// A server and a proxy with this in addition to its configuration.

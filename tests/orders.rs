@@ -3,24 +3,15 @@
 //! bad one: it labels early, late or the wrong pod, and promotes a replica while the primary still writes.
 //! env: ORDERS=500 POINTSMAN_SEED=7, printed by a failure.
 
-mod dialogue;
-#[path = "kubernetes/scene.rs"]
-#[allow(dead_code)]
-mod scene;
-mod support;
-#[path = "failover/writers.rs"]
-#[allow(dead_code)]
-mod writers;
-
-use dialogue::{eventually, readers_are, writer_is};
-use scene::{ROLE, Scene, Setting, name};
+use crate::dialogue::writers::Writers;
+use crate::dialogue::{eventually, readers_are, writer_is};
+use crate::kubernetes::scene::{ROLE, Scene, Setting, name};
+use crate::support::{Chance, Cluster, Kubernetes, Line, Pods, Relay, number};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
-use support::{Chance, Cluster, Line, number};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep;
-use writers::Writers;
 
 const SERVERS: usize = 3;
 /// A new scene after so many: a server that comes back replays all that its scene wrote.
@@ -213,9 +204,9 @@ async fn labels(scene: &Surroundings<'_>, plan: &Plan) {
 
 /// All of a scene but its servers.
 struct Surroundings<'a> {
-    relays: &'a [support::Relay],
-    pods: &'a support::Pods,
-    kubernetes: &'a support::Kubernetes,
+    relays: &'a [Relay],
+    pods: &'a Pods,
+    kubernetes: &'a Kubernetes,
 }
 
 /// Rows that a server took after another had taken over: token, and what the plan was.

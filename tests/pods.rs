@@ -1,19 +1,16 @@
 //! The servers as pods of a real API server, with RBAC on and a ServiceAccount's token: real
 //! MariaDB servers behind the pods, and what operators and API servers do to both.
 
-#[path = "pods/api.rs"]
-mod api;
-mod dialogue;
-mod support;
+pub mod api;
 
 use std::time::Duration;
 
-use api::{ApiServer, NAMESPACE};
-use dialogue::{
+use crate::dialogue::{
     eventually, metric, patient, port_of, readers_are, refusal, refused, row, topology, writer_is,
 };
+use crate::support::{Cluster, Proxy, config_without_servers, connect};
+use api::{ApiServer, NAMESPACE};
 use mysql_async::prelude::Queryable;
-use support::{Cluster, Proxy, config_without_servers};
 use tokio::time::sleep;
 
 const ROLE: &str = "k8s.mariadb.com/role";
@@ -65,7 +62,7 @@ async fn lists(proxy: &Proxy) -> f64 {
 fn write(proxy: &Proxy, number: u32) -> tokio::task::JoinHandle<Result<u16, mysql_async::Error>> {
     let port = proxy.rw;
     tokio::spawn(async move {
-        let mut client = support::connect(port, "app", "app", "test").await?;
+        let mut client = connect(port, "app", "app", "test").await?;
         client.query_drop(format!("INSERT INTO written VALUES ({number})")).await?;
         port_of(&mut client).await
     })

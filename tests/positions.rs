@@ -1,9 +1,5 @@
 //! Positions before real servers: what `GtidSet` says of them is what the servers say, and the lag that
 //! `/topology` shows is the truth, which a table of times tells.
 
-mod dialogue;
-#[path = "positions/lag.rs"]
 mod lag;
-#[path = "positions/sets.rs"]
 mod sets;
-mod support;

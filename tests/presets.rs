@@ -2,18 +2,12 @@
 //! in a crash with the old primary's return, on a real API server and real servers, under clients that write and keep
 //! books. `tests/kubernetes.rs` has mariadb-operator's in more detail; the groups have their rules in the unit tests.
 
-mod dialogue;
-mod support;
-#[path = "failover/writers.rs"]
-#[allow(dead_code)]
-mod writers;
-
-use dialogue::{eventually, patient, readers_are, topology, writer_is};
+use crate::dialogue::writers::{TABLES, Writers};
+use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
+use crate::support::{Cluster, Kubernetes, Pods, Proxy, config_without_servers};
 use std::cell::Cell;
 use std::rc::Rc;
-use support::{Cluster, Kubernetes, Pods, Proxy, config_without_servers};
 use tokio::task::LocalSet;
-use writers::{TABLES, Writers};
 
 /// A label and its value; None takes it away.
 type Said = (&'static str, Option<&'static str>);

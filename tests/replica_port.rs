@@ -1,18 +1,15 @@
 //! The read-only port in front of real servers: nothing that writes gets through, not even
 //! for an account that read_only does not bind, with and without replicas.
 
-mod dialogue;
-#[path = "replica_port/statements.rs"]
 mod statements;
-mod support;
 
-use dialogue::raw::{Raw, error_code};
-use dialogue::{patient, port_of, readers_are, refusal, value};
+use crate::dialogue::raw::{Raw, error_code, framed};
+use crate::dialogue::{patient, port_of, readers_are, refusal, value};
+use crate::support::{Cluster, Kind, Node, Proxy, connect, proxy_config};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use statements::{HARMLESS, PREPARED, READING, writing};
 use std::collections::BTreeSet;
-use support::{Cluster, Kind, Node, Proxy, connect, proxy_config};
 
 const ACCOUNTS: [&str; 2] = ["app", "super"];
 
@@ -209,7 +206,7 @@ async fn by_commands(port: u16, account: &str) {
         assert!([1290, 1047].contains(&code), "{account}: command {command}: {code} {answer:?}");
     }
     use tokio::io::AsyncWriteExt;
-    let packet = dialogue::raw::framed(0, b"\x03INSERT INTO t VALUES (4, 4)");
+    let packet = framed(0, b"\x03INSERT INTO t VALUES (4, 4)");
     let (front, back) = packet.split_at(9);
     raw.stream.write_all(front).await.unwrap();
     raw.stream.flush().await.unwrap();

@@ -107,7 +107,7 @@ rust_tests() { # cargo test's arguments
 faults() { # kind, runs, variable=value …
   local kind=$1 runs=$2
   if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "faults on mysql" "no MySQL 9.7"; return; fi
-  stage "faults on $kind${3:+, $3}" env KIND="$kind" FAULTS="$runs" "${@:3}" cargo test --locked --test faults clients_are_told
+  stage "faults on $kind${3:+, $3}" env KIND="$kind" FAULTS="$runs" "${@:3}" cargo test --locked --test it faults::clients_are_told
 }
 
 # Every client through the proxy, in front of each kind of server.
@@ -293,7 +293,7 @@ case ${1:-all} in
     setup e2e
     leak_options=(--seed "$RANDOM" --seconds 120)
     export ORDERS=${ORDERS:-500} FAULTS=${FAULTS:-180} PAIRS=${PAIRS:-500000} POINTSMAN_SEED=${POINTSMAN_SEED:-$RANDOM}
-    rust_tests --test '*'
+    rust_tests --test it
     faults mysql 57
     faults mysql 19 LOOKED_UP=1
     faults mariadb 19 ASYNC=1

@@ -1,18 +1,13 @@
 //! TLS towards real servers: every mode, certificates of every kind, and what passes through.
 
-#[allow(dead_code)] // `tests/pods.rs` uses the rest
-#[path = "pods/api.rs"]
-mod api;
-mod dialogue;
-#[path = "tls/pods.rs"]
 mod pods;
-mod support;
 
+use crate::dialogue::metric;
+use crate::support::{Authority, Cluster, Kind, Proxy, Scratch, proxy_config};
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{Authority, Cluster, Kind, Proxy, Scratch, proxy_config};
 use tokio::time::{Instant, sleep};
 
 /// A name that no test's address has.
@@ -358,7 +353,7 @@ async fn resumption(kind: Kind) {
     }
     let count = async |result: &str| {
         let name = format!("pointsman_server_tls_handshakes_total{{result=\"{result}\"}}");
-        dialogue::metric(&proxy, &name).await
+        metric(&proxy, &name).await
     };
     let (full, resumed, failed) = (count("full").await, count("resumed").await, count("failed").await);
     assert!(

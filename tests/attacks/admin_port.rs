@@ -1,6 +1,6 @@
 //! Connections that are held at the HTTP port must not keep a probe of the kubelet waiting: it would restart the pod.
 
-use super::support::{Authority, Proxy, config_without_servers, free_port};
+use crate::support::{Authority, Proxy, config_without_servers, free_port};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;

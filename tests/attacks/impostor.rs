@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::dialogue::raw::framed;
+use crate::dialogue::raw::framed;
 
 const NONCE: [u8; 20] = *b"abcdefghijklmnopqrst";
 /// The length of an SSLRequest.

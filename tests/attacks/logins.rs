@@ -1,11 +1,11 @@
 //! Logins that fail, or never end: who does that is blocked, told by 1129, and others from the same address are served.
 
-use super::dialogue::eventually;
-use super::dialogue::raw::{Greeted, Raw, error_code, response};
-use super::support::{Cluster, Proxy, connect, proxy_config};
+use crate::dialogue::eventually;
+use crate::dialogue::raw::{Greeted, Raw, error_code, response};
+use crate::support::{Cluster, Proxy, connect, proxy_config};
 
 async fn proxy(cluster: &Cluster, limits: &str) -> Proxy {
-    let config = super::dialogue::patient(&proxy_config(cluster));
+    let config = crate::dialogue::patient(&proxy_config(cluster));
     Proxy::start(&format!("workers = 2\n{config}\n[replicas]\nfallback = \"primary\"\n[limits]\n{limits}\n"))
         .await
 }
@@ -110,7 +110,7 @@ async fn looking_whether_the_port_is_open_blocks_nobody() {
 const WITHOUT_PLUGINS: u32 = 0x8200;
 
 async fn modern_logins_only(cluster: Cluster) {
-    let config = super::dialogue::patient(&proxy_config(&cluster));
+    let config = crate::dialogue::patient(&proxy_config(&cluster));
     let forbidden = config.replace("mode = \"primary\"", "mode = \"primary\"\nallow_native_password = false");
     let proxy = Proxy::start(&format!("{forbidden}\n[replicas]\nfallback = \"primary\"\n")).await;
     connect(proxy.rw, "app", "app", "test").await.expect("a client that can switch");

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::dialogue::eventually;
 use super::impostor::{Ask, Heard, Impostor};
-use super::support::{Authority, Proxy, config_without_servers};
+use crate::dialogue::eventually;
+use crate::support::{Authority, Proxy, config_without_servers};
 
 const NAME: &str = "db-0.cluster.svc";
 const PASSWORD: &str = "the-monitor's-own-password";
@@ -147,7 +147,7 @@ async fn a_switch_to_a_plugin_that_sends_the_password_ends_the_login() {
 async fn check_warns_of_servers_that_nobody_verifies() {
     let ours = Authority::new("ours");
     let check = |servers_tls: &str| {
-        let scratch = super::support::Scratch::new("check");
+        let scratch = crate::support::Scratch::new("check");
         let path = scratch.path().join("pointsman.toml");
         let text =
             config(&[3306], servers_tls).replace("{rw}", "1").replace("{ro}", "2").replace("{http}", "3");

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output};
 
-use super::dialogue::{eventually, patient, topology};
-use super::support::{Cluster, Proxy, Scratch, proxy_config};
+use crate::dialogue::{eventually, patient, topology};
+use crate::support::{Cluster, Proxy, Scratch, proxy_config};
 
 fn check(config: &str, arguments: &[&str]) -> (Output, String) {
     let scratch = Scratch::new("check");

@@ -1,8 +1,8 @@
 //! Many at once, half-open connections, and clients that do not read.
 
+use super::{Scene, serves};
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, metric};
-use crate::{Scene, serves};
 use std::process::Command;
 use tokio::io::AsyncWriteExt;
 

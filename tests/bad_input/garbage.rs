@@ -1,6 +1,6 @@
 //! What does not belong there, before and after the login.
 
-use crate::Scene;
+use super::Scene;
 use crate::dialogue::raw::{Greeted, Raw, error_code, framed, response};
 use crate::dialogue::{eventually, metric};
 use std::time::Duration;

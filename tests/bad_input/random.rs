@@ -1,7 +1,7 @@
 //! Random bytes over TCP, from a fixed seed: before the login, after it, and in a good
 //! handshake response.
 
-use crate::Scene;
+use super::Scene;
 use crate::dialogue::raw::{Raw, framed, response};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,8 +1,8 @@
 //! What integration tests say to a running proxy, and how they hear what it answers. No
 //! test waits a fixed time: `eventually` polls until a deadline that only a defect reaches.
-#![allow(dead_code)] // each test file uses another part
 
 pub mod raw;
+pub mod writers;
 
 use crate::support::{Cluster, Proxy};
 use mysql_async::prelude::Queryable;

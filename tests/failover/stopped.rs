@@ -1,9 +1,10 @@
 //! A primary that is stopped in good order, as a pod that is deleted is: it tells statements under way that it is
 //! shutting down, and MySQL takes its time.
 
+use super::{answered, begin_after};
+use crate::dialogue::writers::Writers;
 use crate::dialogue::{refusal, refused, runs_on, value};
 use crate::support::{Cluster, Kind, Proxy};
-use crate::{Writers, answered, begin_after};
 use mysql_async::prelude::Queryable;
 
 pub async fn under_load(mut cluster: Cluster, proxy: Proxy) {

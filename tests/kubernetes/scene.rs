@@ -1,8 +1,8 @@
 //! Real servers whose pods stand in a real API server, and the proxy that watches them.
 
+use crate::dialogue::writers::TABLES;
 use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
 use crate::support::{Cluster, Kubernetes, Pods, Proxy, Relay, config_without_servers};
-use crate::writers::TABLES;
 use tokio::task::JoinSet;
 
 const NAMESPACE: &str = "databases";

@@ -1,8 +1,8 @@
 //! How sessions end: SIGTERM's drain, and timeouts.
 
+use super::scene;
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{PATIENCE, eventually, runs_on};
-use crate::scene;
 use tokio::net::TcpStream;
 
 const PING: u8 = 0x0e;

@@ -1,6 +1,6 @@
 //! KILL from another session, by both numbers that a client knows of its connection.
 
-use crate::alone;
+use super::alone;
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{PATIENCE, refused, runs_on, value};
 use crate::support::{Cluster, Proxy, connect};

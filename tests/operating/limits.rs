@@ -1,9 +1,9 @@
 //! Limits: of clients, of server connections, of the servers themselves, of descriptors.
 
+use super::{alone, scene};
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, metric};
 use crate::support::{Cluster, Proxy};
-use crate::{alone, scene};
 use std::process::Command;
 use tokio::task::JoinHandle;
 

@@ -1,7 +1,7 @@
 //! The servers of a replica cluster: their primary is another site's, and no server of the file.
 
-use super::dialogue::{eventually, patient, topology};
-use super::support::{Cluster, Proxy, config_without_servers};
+use crate::dialogue::{eventually, patient, topology};
+use crate::support::{Cluster, Proxy, config_without_servers};
 use mysql_async::prelude::Queryable;
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Reload: on SIGHUP, on a change of the file, and with a file that is wrong.
 
-use crate::alone;
+use super::alone;
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, refused};
 use crate::support::{Cluster, Proxy, connect};

@@ -1,6 +1,6 @@
 //! Passwords: wrong ones are refused as a server does, right ones show nowhere.
 
-use crate::alone;
+use super::alone;
 use crate::dialogue::raw::Raw;
 use crate::dialogue::{refusal, topology, value};
 use crate::support::{Cluster, Proxy, Scratch, connect, report_skipped};

@@ -1,6 +1,6 @@
 //! Unix sockets on both legs.
 
-use crate::alone;
+use super::alone;
 use crate::dialogue::{refused, value};
 use crate::support::{Cluster, Kind, Proxy, Scratch};
 use mysql_async::prelude::Queryable;

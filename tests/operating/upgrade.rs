@@ -1,9 +1,9 @@
 //! SIGUSR2: a new process takes the ports over, and no client can tell.
 
+use super::{alone, scene};
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{PATIENCE, eventually};
 use crate::support::{Cluster, Proxy, Scratch, connect, free_port};
-use crate::{alone, scene};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use std::os::unix::net::UnixDatagram;

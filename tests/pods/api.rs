@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::support::{Scratch, report_skipped};
+use crate::support::{Scratch, report_skipped};
 
 /// Where the pods are.
 pub const NAMESPACE: &str = "shop";

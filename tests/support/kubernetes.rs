@@ -42,11 +42,6 @@ impl Kubernetes {
         self.scratch.path().join(format!("{namespace}.kubeconfig"))
     }
 
-    /// As cluster administrator.
-    pub fn client(&self) -> kube::Client {
-        self.client.clone()
-    }
-
     /// Another verb of `tests/setup/kubernetes.sh`: kill, restart, freeze, thaw, compact, token, rights.
     pub async fn run(&self, verb: &str, arguments: &[&str]) -> String {
         let folder = self.scratch.path().display().to_string();

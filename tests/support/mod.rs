@@ -1,8 +1,6 @@
-//! Real servers and the built proxy for integration tests: `mod support;`, then
+//! Real servers and the built proxy for integration tests:
 //! `let mut cluster = Cluster::mariadb(2).await;` and
 //! `let proxy = Proxy::start(&proxy_config(&cluster)).await;`. All of it ends with its owner.
-#![allow(dead_code)] // each test file uses another part
-#![allow(unused_imports)]
 
 mod certificates;
 mod chance;

@@ -201,11 +201,6 @@ impl Proxy {
         line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
     }
 
-    /// `http://127.0.0.1:port`
-    pub fn admin_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http)
-    }
-
     /// GET of an admin path: status and body.
     ///
     /// # Errors
@@ -271,12 +266,6 @@ impl Proxy {
             assert!(Instant::now() < deadline, "the proxy runs after {limit:?}\n{}", self.log());
             sleep(Duration::from_millis(10)).await;
         }
-    }
-
-    /// SIGTERM, then waits for the end, 40 s at most.
-    pub async fn stop(mut self) -> ExitStatus {
-        self.signal("TERM");
-        self.wait_exit(Duration::from_secs(40)).await
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use tokio::time::Instant;
 
-use crate::api::ApiServer;
+use super::{cipher, server_options};
 use crate::dialogue::eventually;
+use crate::pods::api::{ApiServer, NAMESPACE};
 use crate::support::{Authority, Cluster, Proxy, config_without_servers};
-use crate::{cipher, server_options};
 
 const SECRET: &str = "shop-ca-bundle";
 
@@ -53,7 +53,7 @@ async fn a_pod_is_verified_by_its_name_and_the_ca_of_a_secret() {
     .await;
     let rule = ["--verb=get,list,watch", "--resource=secrets", &format!("--resource-name={SECRET}")];
     api.kubectl(&[&["create", "role", "ca"], &rule[..]].concat()).await;
-    let binding = ["--role=ca", &format!("--serviceaccount={}:pointsman", crate::api::NAMESPACE)];
+    let binding = ["--role=ca", &format!("--serviceaccount={}:pointsman", NAMESPACE)];
     api.kubectl(&[&["create", "rolebinding", "ca"], &binding[..]].concat()).await;
     proxy.wait_ready().await;
     assert!(!cipher(&proxy).await.is_empty());

@@ -1,0 +1,24 @@
+//! Everything that needs real servers, one module a topic: `cargo test --test it TOPIC` runs one of them. It is one program,
+//! so tests of all topics run side by side, as many as RUST_TEST_THREADS says.
+
+mod attacks;
+mod bad_input;
+mod classify;
+mod cluster;
+mod commits;
+mod consistency;
+mod dialogue;
+mod failover;
+mod faults;
+mod groups;
+mod knowledge;
+mod kubernetes;
+mod levels;
+mod operating;
+mod orders;
+mod pods;
+mod positions;
+mod presets;
+mod replica_port;
+mod support;
+mod tls;
