@@ -232,7 +232,9 @@ async fn rotation(kind: Kind) {
     let issued = old.issue("server", &format!("DNS:{NAME}"));
     cluster.primary_mut().restart_with(&server_options(&issued, &servers_ca)).await;
     let hold = "[failover]\nhold = \"2s\"".to_owned();
-    let proxy = Proxy::start(&config(&cluster, Some(NAME), &[file("ca_file", &ca), hold])).await;
+    let config = config(&cluster, Some(NAME), &[file("ca_file", &ca), hold]);
+    // Each worker has a pool. In a second one a connection of before could wait for the client that must not get any.
+    let proxy = Proxy::start(&format!("workers = 1\n{config}")).await;
     assert!(!cipher(&proxy).await.is_empty());
     // Keeps its connection, so that the next client needs one of its own.
     let mut busy = proxy.client().await.unwrap();
