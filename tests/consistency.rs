@@ -33,12 +33,17 @@ mod scene;
 mod sessions;
 mod trouble;
 
-use crate::support::{Kind, number};
+use crate::support::{Kind, MUCH, Place, number, room_for};
 use rounds::{Settings, play};
 use scene::Scene;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// One after the other: two cores have no room for two clusters under load.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+async fn alone() -> (MutexGuard<'static, ()>, Place) {
+    (ALONE.lock().await, room_for(MUCH).await)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_strong() {
@@ -61,7 +66,7 @@ async fn mysql_session() {
 }
 
 async fn level(kind: Kind, level: &'static str) {
-    let _alone = ALONE.lock().await;
+    let _alone = alone().await;
     let Some(outcome) = play(&Settings::of_environment(kind, level)).await else { return };
     let findings = outcome.findings;
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
@@ -78,7 +83,7 @@ async fn replication_group_strong() {
 }
 
 async fn group(kind: Kind) {
-    let _alone = ALONE.lock().await;
+    let _alone = alone().await;
     let Some(findings) = groups::play(&Settings::of_environment(kind, "strong")).await else { return };
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
@@ -96,7 +101,7 @@ async fn mysql_reads_go_to_replicas() {
 /// At `strong`, beside writes, and with replicas one second behind: what comes of it is printed. Replicas that are well
 /// must be used, or the other tests would say nothing.
 async fn reads_go_to_replicas(kind: Kind) {
-    let _alone = ALONE.lock().await;
+    let _alone = alone().await;
     let Some(scene) = Scene::begin(kind, "strong").await else { return };
     let (statements, seed) = (number("PACED", 150), number("POINTSMAN_SEED", 1) as u64);
     let mut healthy = None;

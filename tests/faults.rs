@@ -21,7 +21,7 @@ mod run;
 mod scene;
 
 use crate::dialogue::eventually;
-use crate::support::{Cluster, Kind, Line, Relay, Waits, Way, connect, report_skipped};
+use crate::support::{Cluster, Kind, Line, MUCH, Relay, Waits, Way, connect, report_skipped, room_for};
 use mysql_async::prelude::Queryable;
 use plan::Fault;
 use run::{Outcome, Settings, lane};
@@ -34,6 +34,7 @@ use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_are_told_the_truth_whatever_happens() {
+    let _place = room_for(MUCH).await;
     let Some(all) = play(Settings::of_environment()).await else { return };
     eprintln!("\n{all}");
     let wrong = all.wrong.join("\n");

@@ -6,7 +6,7 @@
 use crate::dialogue::writers::Writers;
 use crate::dialogue::{eventually, readers_are, writer_is};
 use crate::kubernetes::scene::{ROLE, Scene, Setting, name};
-use crate::support::{Chance, Cluster, Kubernetes, Line, Pods, Relay, number};
+use crate::support::{Chance, Cluster, Kubernetes, Line, MUCH, Pods, Relay, number, room_for};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -276,6 +276,7 @@ async fn play(seed: u64, orders: usize, twist: impl Fn(&mut Plan)) -> Option<Lat
 
 #[tokio::test]
 async fn writes_follow_one_writer_in_any_order() {
+    let _place = room_for(MUCH).await;
     let (orders, seed) = (number("ORDERS", 12), number("POINTSMAN_SEED", 1));
     let scenes = orders.div_ceil(PER_SCENE);
     let (local, mut lanes) = (LocalSet::new(), JoinSet::new());

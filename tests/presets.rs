@@ -4,7 +4,7 @@
 
 use crate::dialogue::writers::{TABLES, Writers};
 use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
-use crate::support::{Cluster, Kubernetes, Pods, Proxy, config_without_servers};
+use crate::support::{Cluster, Kubernetes, MUCH, Pods, Proxy, config_without_servers, room_for};
 use std::cell::Cell;
 use std::rc::Rc;
 use tokio::task::LocalSet;
@@ -399,6 +399,7 @@ const LANES: usize = 3;
 
 #[tokio::test]
 async fn every_operator_changes_its_primary() {
+    let _place = room_for(MUCH).await;
     let Some(kubernetes) = Kubernetes::start().await else { return };
     let (kubernetes, next) = (Rc::new(kubernetes), Rc::new(Cell::new(0)));
     let local = LocalSet::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::{Scratch, report_skipped};
+use crate::support::{Place, Scratch, report_skipped, room_for};
 
 /// Where the pods are.
 pub const NAMESPACE: &str = "shop";
@@ -16,12 +16,13 @@ const SKIPPED: i32 = 77;
 
 pub struct ApiServer {
     scratch: Scratch,
+    _place: Place,
 }
 
 impl ApiServer {
     /// With the namespace and the proxy's account; None, loudly reported, where it cannot be had.
     pub async fn start() -> Option<Self> {
-        let api = ApiServer { scratch: Scratch::new("api") };
+        let api = ApiServer { scratch: Scratch::new("api"), _place: room_for(1).await };
         // Building it takes minutes and is not a test's work.
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/kubernetes-build.sh");
         let there =

@@ -2,6 +2,7 @@
 //! their number for life: 0 begins as the primary, 1 … n as replicas.
 
 use super::node::{Kind, Node, Role};
+use super::room::{Place, room};
 use super::scratch::{Scratch, free_port};
 use super::{cache, report_skipped};
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub struct Cluster {
     waits: Waits,
     // Last: servers die before their folders go.
     _scratch: Scratch,
+    _place: Place,
 }
 
 impl Cluster {
@@ -49,6 +51,7 @@ impl Cluster {
 
     /// Either kind; panics with the servers' logs when they do not start.
     pub async fn start(kind: Kind, replicas: usize) -> Self {
+        let place = room().await;
         make_template(kind).await;
         let scratch = Scratch::new("");
         let mut servers: Vec<_> = (0..=replicas)
@@ -64,8 +67,14 @@ impl Cluster {
         for server in &mut servers {
             server.ready().await;
         }
-        let cluster =
-            Cluster { servers, primary: 0, ways: HashMap::new(), waits: Waits::AsStarted, _scratch: scratch };
+        let cluster = Cluster {
+            servers,
+            primary: 0,
+            ways: HashMap::new(),
+            waits: Waits::AsStarted,
+            _scratch: scratch,
+            _place: place,
+        };
         cluster.follow_primary().await;
         cluster.wait_caught_up().await;
         cluster

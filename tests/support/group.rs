@@ -4,6 +4,7 @@
 use super::cluster::{has_mysql, make_template};
 use super::node::{Kind, Node, Role};
 use super::report_skipped;
+use super::room::{Place, room};
 use super::scratch::{Scratch, free_port};
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub struct Group {
     servers: Vec<Node>,
     // Last: servers die before their folders go.
     _scratch: Scratch,
+    _place: Place,
 }
 
 impl Group {
@@ -38,6 +40,7 @@ impl Group {
             );
             return None;
         }
+        let place = room().await;
         make_template(kind).await;
         let scratch = Scratch::new("group");
         let (ports, talk): (Vec<_>, Vec<_>) = (0..3).map(|_| (free_port(), free_port())).unzip();
@@ -51,7 +54,7 @@ impl Group {
             };
             servers.push(server);
         }
-        let mut group = Group { kind, servers, _scratch: scratch };
+        let mut group = Group { kind, servers, _scratch: scratch, _place: place };
         match kind {
             Kind::MySql => group.begin_replication_group().await,
             Kind::MariaDb => group.begin_galera().await,

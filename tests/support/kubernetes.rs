@@ -2,6 +2,7 @@
 //! and the kubelet, which says their addresses. `tests/setup/kubernetes.sh` starts it.
 
 use super::report_skipped;
+use super::room::{Place, room};
 use super::scratch::Scratch;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -14,6 +15,7 @@ use std::process::Stdio;
 pub struct Kubernetes {
     scratch: Scratch,
     client: kube::Client,
+    _place: Place,
 }
 
 impl Kubernetes {
@@ -24,11 +26,12 @@ impl Kubernetes {
             report_skipped(&test, why.lines().last().unwrap_or("no API server"));
             return None;
         }
+        let place = room().await;
         let scratch = Scratch::new("kubernetes");
         let folder = scratch.path().display().to_string();
         script("kubernetes.sh", &["start", &folder]).await.expect("the API server does not start");
         let client = client(&scratch.path().join("admin.kubeconfig")).await;
-        Some(Kubernetes { scratch, client })
+        Some(Kubernetes { scratch, client, _place: place })
     }
 
     /// A namespace with an account `pointsman` that may watch its pods.

@@ -11,6 +11,7 @@ mod node;
 mod proxy;
 mod relay;
 mod replication;
+mod room;
 mod scratch;
 
 pub use certificates::Authority;
@@ -21,6 +22,7 @@ pub use kubernetes::{Kubernetes, Pods};
 pub use node::{Kind, Node, Role, has_own_disks};
 pub use proxy::{Proxy, config_without_servers, proxy_config};
 pub use relay::{Line, Relay, Way};
+pub use room::{MUCH, Place, room_for};
 pub use scratch::{Scratch, free_port, signal};
 
 use std::io::Write;
