@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 . tests/setup/lib.sh
 exec </dev/null
 
-report=${CARGO_TARGET_DIR:-$PWD/target}/test-report
+target=${CARGO_TARGET_DIR:-$PWD/target}
+report=$target/test-report
 rm -rf "$report"
 mkdir -p "$report"
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-run.XXXX")
@@ -26,31 +27,70 @@ background() { # name, command…
   jobs_by_name[$name]=$!
 }
 declare -A jobs_by_name
+# Lanes wait for installs, too, which are not their own children: so nobody uses the shell's `wait` here.
 finished() { # name: waits for it; its exit code
   [ -n "${jobs_by_name[$1]:-}" ] || return 127
-  wait "${jobs_by_name[$1]}" || true
+  while [ ! -e "$report/$1.rc" ] && kill -0 "${jobs_by_name[$1]}" 2>/dev/null; do sleep 0.2; done
   return "$(cat "$report/$1.rc" 2>/dev/null || echo 1)"
 }
 
-# Only what this run started: by its id, children first.
+# Stages of a lane run one after another, beside those of other lanes. A lane has servers, proxies and a folder of its own;
+# ports come from one counter (free_port). Its stages show what they printed when they end.
+lane() { # name, command…
+  local name=$1
+  shift
+  (
+    lane=$name proxy_pid='' scratch=$scratch/$name lanes=()
+    mkdir -p "$scratch"
+    trap end_servers EXIT
+    trap 'exit 143' TERM
+    "$@"
+  ) &
+  lanes[$name]=$!
+}
+declare -A lanes
+join_lanes() {
+  local name rc
+  for name in "${!lanes[@]}"; do
+    rc=0
+    wait "${lanes[$name]}" || rc=$?
+    [ "$rc" = 0 ] || fail_stage "$name" "its lane ended before its last stage, exit code $rc"
+  done
+  lanes=()
+}
+
+# Only what this run started: by its id.
 on_exit() {
-  local name pid dir
-  for name in "${!jobs_by_name[@]}"; do
-    pid=${jobs_by_name[$name]}
+  local pid _ all=()
+  for pid in "${jobs_by_name[@]}" "${lanes[@]}" ${stage_pid:+"$stage_pid"}; do
     kill -0 "$pid" 2>/dev/null || continue
+    all+=("$pid")
     end_tree "$pid"
   done
+  # Lanes end their servers; what does not end by itself has no time for that.
+  for _ in $(seq 150); do
+    [ ${#all[@]} != 0 ] && kill -0 "${all[@]}" 2>/dev/null || break
+    sleep 0.1
+  done
+  [ ${#all[@]} = 0 ] || kill -s KILL "${all[@]}" 2>/dev/null || true
+  end_servers
+  rm -rf "$scratch"
+}
+end_tree() { # process: first it, so that it starts nothing more
+  local all=("$1") children at
+  for ((at = 0; at < ${#all[@]}; at++)); do
+    children=()
+    read -ra children 2>/dev/null <"/proc/${all[at]}/task/${all[at]}/children" || true
+    all+=("${children[@]}")
+  done
+  kill -s TERM "${all[@]}" 2>/dev/null || true
+}
+end_servers() {
+  local dir
   [ -z "${proxy_pid:-}" ] || kill -s KILL "$proxy_pid" 2>/dev/null || true
   for dir in "$scratch"/*/; do
     [ ! -e "$dir/kind" ] || tests/setup/cluster.sh stop "${dir%/}" || true
   done
-  rm -rf "$scratch"
-}
-end_tree() {
-  local child children=()
-  read -ra children 2>/dev/null <"/proc/$1/task/$1/children" || true
-  for child in "${children[@]}"; do end_tree "$child"; done
-  kill -s TERM "$1" 2>/dev/null || true
 }
 
 setup() {
@@ -62,9 +102,6 @@ setup() {
     e2e) background apps-install tests/apps/run.sh --install ;;
     all) background apps-install tests/apps/run.sh --install --only "$some_apps" ;;
   esac
-  if [ "$1" != e2e ] && [ -e deny.toml ] && ! deny_tool >/dev/null; then
-    background cargo-deny-install cargo install --locked --quiet cargo-deny --root "$CACHE/tools"
-  fi
 }
 
 mysql_there() {
@@ -83,7 +120,6 @@ kubernetes_there() {
 
 lint() {
   stage format cargo fmt --check
-  stage clippy cargo clippy --locked --all-targets -- -D warnings
   if command -v shellcheck >/dev/null; then
     # shellcheck disable=SC2046  # one argument a file
     stage shellcheck shellcheck -x -S warning $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
@@ -91,16 +127,25 @@ lint() {
     skip_stage shellcheck "not installed"
   fi
 }
+clippy() { stage clippy cargo clippy --locked --all-targets -- -D warnings; }
 
 rust_tests() { # cargo test's arguments
   stage build cargo test --locked --no-run "$@"
   [ "$status" = 0 ] || return 0
   mysql_there || true
   kubernetes_there || true
-  # Two cores have no room for compilers beside tests that look at the clock.
+  # Two cores have no room for compilers beside tests that look at the clock. For the same reason no other stage runs
+  # beside these: most tests wait most of the time, and so many of them run at once that the machine is busy.
   local name
   for name in "${!jobs_by_name[@]}"; do finished "$name" || true; done
   stage "cargo test" cargo test --locked --no-fail-fast "$@"
+}
+
+# The proxy for all stages that start it, built once: cargo lets one lane wait while another lane's compiler is at work.
+built() {
+  [ -z "${POINTSMAN:-}" ] || return 0
+  cargo build --locked --quiet
+  export POINTSMAN=$target/debug/pointsman
 }
 
 # What `cargo test` plays in front of MariaDB with semi-synchronous replication, in front of others.
@@ -110,42 +155,39 @@ faults() { # kind, runs, variable=value …
   stage "faults on $kind${3:+, $3}" env KIND="$kind" FAULTS="$runs" "${@:3}" cargo test --locked --test it faults::clients_are_told
 }
 
-# Every client through the proxy, in front of each kind of server.
-clients() {
-  local kind
-  if [ ! -x tests/clients/run.sh ]; then skip_stage clients "no tests/clients/run.sh"; return; fi
+# Every client through the proxy, in front of one kind of server.
+clients() { # kind
+  local kind=$1
+  if [ ! -x tests/clients/run.sh ]; then skip_stage "clients on $kind" "no tests/clients/run.sh"; return; fi
   finished clients-install || say "some clients could not be installed, see $report/clients-install.log"
-  cargo build --locked --quiet
-  for kind in mariadb mysql; do
-    if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "clients on mysql" "no MySQL 9.7"; continue; fi
-    if start_proxied "$kind"; then
-      stage "clients on $kind" tests/clients/run.sh --port "$rw" --flavor "$kind"
-      no_leak "$kind"
-    else
-      fail_stage "clients on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
-      tail -n 20 "$report/proxy-$kind.log" >&2 || true
-    fi
-    stop_proxied "$kind"
-  done
+  if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "clients on mysql" "no MySQL 9.7"; return; fi
+  built
+  if start_proxied "$kind"; then
+    stage "clients on $kind" tests/clients/run.sh --port "$rw" --flavor "$kind"
+    no_leak "$kind"
+  else
+    fail_stage "clients on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
+    tail -n 20 "$report/proxy-$kind.log" >&2 || true
+  fi
+  stop_proxied "$kind"
 }
 
 # Small applications on real frameworks, with the share of their reads that replicas served.
 some_apps=sqlalchemy,knex,gorm # what costs little, for every run
-apps() { # [--only app,…]
-  local kind replica replicas
+apps() { # kind [--only app,…]
+  local kind=$1 replica replicas=()
+  shift
   finished apps-install || say "some applications could not be installed, see $report/apps-install.log"
-  for kind in mariadb mysql; do
-    if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "applications on mysql" "no MySQL 9.7"; continue; fi
-    if start_proxied "$kind" split; then
-      replicas=()
-      for replica in 1 2; do replicas+=(--replica "$(tests/setup/cluster.sh port "$scratch/$kind" "$replica")"); done
-      stage "applications on $kind" tests/apps/run.sh --rw "$rw" --ro "$ro" --flavor "$kind" \
-        --direct-primary "$(tests/setup/cluster.sh port "$scratch/$kind" 0)" "${replicas[@]}" "$@"
-    else
-      fail_stage "applications on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
-    fi
-    stop_proxied "$kind"
-  done
+  if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "applications on mysql" "no MySQL 9.7"; return; fi
+  built
+  if start_proxied "$kind" split; then
+    for replica in 1 2; do replicas+=(--replica "$(tests/setup/cluster.sh port "$scratch/$kind" "$replica")"); done
+    stage "applications on $kind" tests/apps/run.sh --rw "$rw" --ro "$ro" --flavor "$kind" \
+      --direct-primary "$(tests/setup/cluster.sh port "$scratch/$kind" 0)" "${replicas[@]}" "$@"
+  else
+    fail_stage "applications on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
+  fi
+  stop_proxied "$kind"
 }
 
 # Two proxies behind one address, restarted under pools of connections: see tests/clients/README.md.
@@ -153,9 +195,9 @@ rolling() { # [--form full]
   local servers=$scratch/rolling
   if [ ! -x tests/clients/run.sh ]; then skip_stage "rolling restart" "no tests/clients/run.sh"; return; fi
   finished clients-install || true
-  cargo build --locked --quiet
+  built
   if tests/setup/cluster.sh start "$servers" mariadb 1; then
-    stage "rolling restart" tests/clients/run.sh rolling --binary target/debug/pointsman --cluster "$servers" \
+    stage "rolling restart" tests/clients/run.sh rolling --binary "$POINTSMAN" --cluster "$servers" \
       --log "$report/proxy-rolling.log" "$@"
   else
     fail_stage "rolling restart" "the servers did not start"
@@ -165,25 +207,22 @@ rolling() { # [--form full]
 
 # The corpus on a server and through the proxy in front of servers like it: see tests/equality/README.md. The session on
 # the server is not encrypted, and some answers tell (Ssl_cipher), so the proxy's are not either.
-equality() {
-  local kind servers direct
-  if [ ! -x tests/clients/run.sh ]; then skip_stage equality "no tests/clients/run.sh"; return; fi
+equality() { # kind
+  local kind=$1 servers=$scratch/$1 direct=$scratch/$1-direct
+  if [ ! -x tests/clients/run.sh ]; then skip_stage "equality on $kind" "no tests/clients/run.sh"; return; fi
   finished clients-install || true
-  cargo build --locked --quiet
-  for kind in mariadb mysql; do
-    if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "equality on mysql" "no MySQL 9.7"; continue; fi
-    servers=$scratch/$kind direct=$scratch/$kind-direct
-    if tests/setup/cluster.sh start "$direct" "$kind" 0 && start_proxied "$kind" split '\n[servers_tls]\nmode = "disabled"\n'; then
-      stage "equality on $kind" tests/clients/run.sh equality --flavor "$kind" --corpus tests/equality --settle 1100 --pauses 14 \
-        --direct "$(tests/setup/cluster.sh port "$direct")" --proxy "$rw" --primary "$(tests/setup/cluster.sh port "$servers")" \
-        --replicas "$(tests/setup/cluster.sh port "$servers" 1),$(tests/setup/cluster.sh port "$servers" 2)"
-    else
-      fail_stage "equality on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
-      tail -n 20 "$report/proxy-$kind.log" >&2 || true
-    fi
-    stop_proxied "$kind"
-    [ ! -e "$direct/kind" ] || tests/setup/cluster.sh stop "$direct"
-  done
+  if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "equality on mysql" "no MySQL 9.7"; return; fi
+  built
+  if tests/setup/cluster.sh start "$direct" "$kind" 0 && start_proxied "$kind" split '\n[servers_tls]\nmode = "disabled"\n'; then
+    stage "equality on $kind" tests/clients/run.sh equality --flavor "$kind" --corpus tests/equality --settle 1100 --pauses 14 \
+      --direct "$(tests/setup/cluster.sh port "$direct")" --proxy "$rw" --primary "$(tests/setup/cluster.sh port "$servers")" \
+      --replicas "$(tests/setup/cluster.sh port "$servers" 1),$(tests/setup/cluster.sh port "$servers" 2)"
+  else
+    fail_stage "equality on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
+    tail -n 20 "$report/proxy-$kind.log" >&2 || true
+  fi
+  stop_proxied "$kind"
+  [ ! -e "$direct/kind" ] || tests/setup/cluster.sh stop "$direct"
 }
 
 # A cluster and the proxy before it, the read-write port in this mode; sets rw, ro and http. These stages have no failover:
@@ -200,7 +239,7 @@ start_proxied() { # kind [mode [more configuration]]
 
 start_proxy() { # kind: with $scratch/kind.toml
   local _
-  target/debug/pointsman run --config "$scratch/$1.toml" >>"$report/proxy-$1.log" 2>&1 &
+  "$POINTSMAN" run --config "$scratch/$1.toml" >>"$report/proxy-$1.log" 2>&1 &
   proxy_pid=$!
   for _ in $(seq 300); do
     curl -fsS -o /dev/null "http://127.0.0.1:$http/readyz" 2>/dev/null && return
@@ -238,14 +277,14 @@ stop_proxied() { # kind
 
 # The chart and the overlays against a real API server.
 manifests() {
-  cargo build --locked --quiet
+  built
   if finished kubernetes; then stage manifests tests/kubernetes/manifests.sh
   else skip_stage manifests "no Kubernetes API server"; fi
 }
 
 # The chart installed, with pods that run.
 installed() {
-  cargo build --locked --quiet
+  built
   if ! finished kubernetes; then skip_stage install "no Kubernetes API server"
   elif ! quiet tests/kubernetes/install.sh --may; then skip_stage install "namespaces need root"
   else stage install tests/kubernetes/install.sh; fi
@@ -261,7 +300,8 @@ deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
 deny() {
   local tool
   if [ ! -e deny.toml ]; then skip_stage "cargo deny" "no deny.toml"; return; fi
-  finished cargo-deny-install || true
+  # Minutes the first time: here, in the compilers' lane, nobody waits for it.
+  deny_tool >/dev/null || quiet cargo install --locked --quiet cargo-deny --root "$CACHE/tools" || true
   tool=$(deny_tool) || { skip_stage "cargo deny" "cargo-deny could not be installed"; return; }
   # Fetches the crates of other platforms, too.
   quiet cargo fetch --locked || { skip_stage "cargo deny" "its crates cannot be fetched"; return; }
@@ -271,8 +311,35 @@ deny() {
   else skip_stage advisories "their database cannot be fetched"; fi
 }
 
+# Lanes: every kind of server, and what needs neither. Clients, drivers and applications wait for servers most of the time,
+# and for pauses of their own; none of them is judged by the clock within less than seconds.
+mariadb_lane() { # what rolling takes, what apps takes
+  clients mariadb
+  equality mariadb
+  # shellcheck disable=SC2086  # several words
+  apps mariadb $2
+  # shellcheck disable=SC2086
+  rolling $1
+}
+mysql_lane() { # what apps takes
+  clients mysql
+  equality mysql
+  # shellcheck disable=SC2086
+  apps mysql $1
+}
+kubernetes_lane() { manifests; installed; }
+# Takes only what the other lanes leave of the cores, so that no probe and no pause of theirs waits for a compiler.
+compilers_lane() {
+  renice -n 19 "$BASHPID" >/dev/null
+  clippy
+  fuzz
+  deny
+}
+
 trap on_exit EXIT
 trap 'exit 130' INT TERM
+# More threads than the tests have room for: see tests/support/room.rs.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-16}
 case ${1:-all} in
   all)
     setup all
@@ -280,14 +347,12 @@ case ${1:-all} in
     lint
     rust_tests
     faults mysql 6
-    clients
-    rolling
-    equality
-    apps --only "$some_apps"
-    manifests
-    installed
-    fuzz
-    deny
+    built
+    lane mariadb mariadb_lane "" "--only $some_apps"
+    lane mysql mysql_lane "--only $some_apps"
+    lane kubernetes kubernetes_lane
+    lane compilers compilers_lane
+    join_lanes
     ;;
   e2e)
     setup e2e
@@ -297,12 +362,11 @@ case ${1:-all} in
     faults mysql 57
     faults mysql 19 LOOKED_UP=1
     faults mariadb 19 ASYNC=1
-    clients
-    rolling --form full
-    equality
-    apps
-    manifests
-    installed
+    built
+    lane mariadb mariadb_lane "--form full" ""
+    lane mysql mysql_lane ""
+    lane kubernetes kubernetes_lane
+    join_lanes
     ;;
   lint)
     lint

@@ -1,33 +1,41 @@
 # shellcheck shell=bash
 # Stages of a test run, for run.sh: each stage's output is shown, stored in $report, and its results are counted.
 
-ran=() not_run=() failed=()
-passes=0 failures=0 skips=0
-status=0 # of the last stage
+status=0 # of the last stage of this shell
 : "${report:?}"
 
 stage() { # name, command…: the run goes on whatever happens; see $status
   local name=$1 log rc=0 began=$SECONDS
   shift
   log=$report/${name// /-}.log
-  say "$name"
-  "$@" 2>&1 | tee "$log" || rc=$?
+  # The shell waits for it like this, so that a signal is heard at once.
+  if [ -n "${lane:-}" ]; then
+    "$@" >"$log" 2>&1 &
+  else
+    say "$name"
+    { "$@" 2>&1 | tee "$log"; } &
+  fi
+  stage_pid=$!
+  wait "$stage_pid" || rc=$?
+  stage_pid=
+  [ -z "${lane:-}" ] || { flock 8; say "$name"; cat "$log"; } 8>>"$report/shown"
   count "$log" "$rc"
   # shellcheck disable=SC2034
   status=$rc
-  if [ "$rc" = 0 ]; then ran+=("$name ($((SECONDS - began)) s)"); else failed+=("$name"); fi
+  if [ "$rc" = 0 ]; then note ran "$name ($((SECONDS - began)) s)"; else note failed "$name"; fi
 }
+note() { echo "$2" >>"$report/$1.list"; }
 
 skip_stage() { # name, why
   say "SKIPPED: $1: $2"
-  not_run+=("$1: ${2#SKIPPED: }")
-  skips=$((skips + 1))
+  note not_run "$1: ${2#SKIPPED: }"
+  note counts "0 0 1"
 }
 
 fail_stage() { # name, why
   say "FAILED: $1: $2"
-  failed+=("$1")
-  failures=$((failures + 1))
+  note failed "$1"
+  note counts "0 1 0"
 }
 
 # Adds up what a log says: Rust's "test result" lines, or lines that begin with ok, FAIL, skip, SKIPPED
@@ -45,22 +53,25 @@ count() { # log, exit code
   fi
   # Failing without a failed test (a crash, a compile error) counts too.
   if [ "$2" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
-  passes=$((passes + ok)) failures=$((failures + bad)) skips=$((skips + skip))
+  note counts "$ok $bad $skip"
 }
 
 summary() {
-  local line
+  local passes=0 failures=0 skips=0 ok bad skip line
+  while read -r ok bad skip; do
+    passes=$((passes + ok)) failures=$((failures + bad)) skips=$((skips + skip))
+  done < <(cat "$report/counts.list" 2>/dev/null)
   # A Rust test that could not run says so in this file, but Rust counts it as passed.
   if [ -e "$report/skipped" ]; then
     skips=$((skips + $(wc -l <"$report/skipped"))) passes=$((passes - $(wc -l <"$report/skipped")))
-    while read -r line; do not_run+=("${line#SKIPPED: }"); done <"$report/skipped"
+    while read -r line; do note not_run "${line#SKIPPED: }"; done <"$report/skipped"
   fi
   echo
-  echo "ran: $(list "${ran[@]}")"
-  [ ${#not_run[@]} = 0 ] || echo "did not run: $(list "${not_run[@]}")"
-  [ ${#failed[@]} = 0 ] || echo "failed: $(list "${failed[@]}"); logs in $report"
+  echo "ran: $(list ran)"
+  [ ! -e "$report/not_run.list" ] || echo "did not run: $(list not_run)"
+  [ ! -e "$report/failed.list" ] || echo "failed: $(list failed); logs in $report"
   echo "$passes passed, $failures failed, $skips skipped"
-  [ "$failures" = 0 ]
+  [ "$failures" = 0 ] && [ ! -e "$report/failed.list" ]
 }
 
-list() { local all; printf -v all '%s; ' "$@"; echo "${all%; }"; }
+list() { [ ! -e "$report/$1.list" ] || awk '{ printf "%s%s", (NR > 1 ? "; " : ""), $0 }' "$report/$1.list"; }
