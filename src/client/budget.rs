@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time that the command under way has spent waiting for servers. `failover.hold` limits the sum of its waits, not
-/// each of them: a statement that finds a primary, loses it and waits for the next one goes on with what is left.
-/// The time in which a server executes the statement does not count.
+/// The time that the command under way has spent waiting for servers. `failover.hold` limits the sum of all waits of a
+/// command, not each wait: a statement that finds a primary, loses that primary and waits for the next primary has only
+/// the rest of the time left. The time in which a server executes the statement does not count.
 #[derive(Debug, Default)]
 pub struct Budget {
     spent: Cell<Duration>,
 }
 
 impl Budget {
-    /// Begins a command, which has not waited yet.
+    /// Sets the time to zero, because a new command begins.
     pub fn begin(&self) {
         self.spent.set(Duration::ZERO);
     }
 
-    /// Returns when the statement would have begun to wait if it had waited without a break until now.
+    /// Returns the instant at which the command would have begun to wait if all its waits were one wait that ends now.
     pub fn began(&self) -> Instant {
         let now = Instant::now();
         now.checked_sub(self.spent.get()).unwrap_or(now)
     }
 
-    /// Ends a wait that began at an instant of [`Budget::began`].
+    /// Records the end of a wait. `began` is the result of [`Budget::began`] from before the wait.
     pub fn spend(&self, began: Instant) {
         self.spent.set(self.spent.get().max(began.elapsed()));
     }

@@ -1,5 +1,6 @@
-//! Every error that a client can get from the proxy itself in answer to a login or a command. Codes are the server's own
-//! where one fits; the text says what to do. ERR packets that take the place of a server's are in `refusals`.
+//! Every error with which the proxy itself answers a login or a command. An error has MySQL's code and SQLSTATE if
+//! MySQL has a matching error. The text says what to do. ERR packets that replace a server's ERR packet are in
+//! `refusals`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,121 +13,123 @@ use crate::wire::ErrPacket;
 mod tests;
 mod texts;
 
-/// What cannot be done with the proxy's own variable.
+/// An unsupported use of the proxy's own variable (`pointsman_consistency`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misuse {
-    /// COM_STMT_PREPARE.
+    /// A COM_STMT_PREPARE of a statement about the variable.
     Prepared,
-    /// SET GLOBAL, PERSIST.
+    /// SET GLOBAL or SET PERSIST of the variable.
     SetGlobal,
-    /// `@@global.…`
+    /// A SELECT of the variable as `@@global.…`.
     ReadGlobal,
-    /// Beside something that a server would have to do.
+    /// A text that also contains something that a server would have to execute.
     NotAlone,
 }
 
-/// Why a statement, or a login, fails in the proxy.
+/// Why the proxy itself answers a statement or a login with an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Wrong password or no such user; the server's own words.
+    /// The password is wrong, or the user does not exist. The text is MySQL's.
     AccessDenied {
-        /// As the client gave it.
+        /// The user name that the client sent.
         user: String,
-        /// Whether the client gave a password.
+        /// True if the client sent a password.
         password: bool,
     },
-    /// It speaks mysql_native_password only, and the listener does not allow that.
+    /// The client supports only mysql_native_password, which the listener does not allow.
     OldClient,
-    /// The account of the session is not in the configuration any more.
+    /// The session's account, which this field names, was removed from the configuration.
     AccountRemoved(Arc<str>),
-    /// The password of the account changed behind the login, and a server refuses the former one.
+    /// The account's password changed after the login, and a server refuses the old password.
     PasswordChanged,
-    /// The client's packets break the protocol.
+    /// The client broke the protocol during the handshake. The field says how.
     Handshake(String),
-    /// `limits.max_connections`.
+    /// `limits.max_connections` is reached.
     TooManyConnections,
-    /// `limits.max_connections_per_address`; of whom.
+    /// This address has reached `limits.max_connections_per_address`.
     TooManyOfAddress(Box<str>),
-    /// `limits.max_user_connections`; of whom.
+    /// This user has reached `limits.max_user_connections`.
     TooManyOfUser(String),
-    /// Too many failed logins from this address; for how long at most, in seconds.
+    /// Too many logins from this address failed. The number is the maximum duration of the block, in seconds.
     Blocked(Box<str>, u32),
-    /// `limits.memory`, told to a new client.
+    /// `limits.memory` is used up, and a new client connects.
     NoMemoryForClients,
-    /// `limits.memory`, told to a statement or login that needs more than a usual buffer.
+    /// `limits.memory` is used up, and a statement or a login needs memory.
     OutOfMemory,
-    /// A session has so many prepared statements open, or too many bytes of them.
+    /// The session has reached this number of open prepared statements, or the limit for their bytes.
     TooManyStatements(usize),
-    /// The rest of a command did not come: `timeouts.client_read`.
+    /// The client did not send the rest of a command within `timeouts.client_read`.
     ReadTimeout,
-    /// A sequence id out of order.
+    /// The client sent a packet with a wrong sequence id.
     OutOfOrder,
-    /// A command that this proxy or protocol does not have.
+    /// The proxy or the protocol does not have this command.
     UnknownCommand,
-    /// A packet that is malformed or too large for what it is.
+    /// The client sent a packet that is malformed, or too large for its kind. The field names the packet.
     Malformed(&'static str),
-    /// A text on a replica port that is too long to be checked.
+    /// On a replica port, the text is longer than this limit, so the proxy cannot check whether it only reads.
     TooLongToCheck(usize),
-    /// A replica port refused a statement; why it did.
+    /// A replica port refused the statement, for this reason.
     ReadOnlyPort(&'static str),
-    /// There was no primary for this long; what is known of the servers.
+    /// There was no primary for this time. The text says what is known about the servers.
     NoWriter(Duration, String),
     /// The primary is read-only for maintenance.
     ReadOnlyMaintenance,
-    /// The cluster takes no new clients.
+    /// The cluster is cordoned: the proxy accepts no new clients.
     Cordoned,
-    /// No replica serves reads and the primary must not stand in.
+    /// No replica serves reads, and `replicas.fallback` forbids the primary.
     NoReplica,
-    /// No server connection became free.
+    /// No server connection became free in this time, because of this limit.
     Queue(Duration, Limit),
-    /// All replicas are behind, and the primary has as many such reads as it may.
+    /// For this time no replica was fresh enough for the read, and the primary had as many such reads as
+    /// `consistency.primary_share` allows.
     AllBehind(Duration),
-    /// What the last statement did is asked for, and its connection was another session's since.
+    /// The client asks for results of its last statement (ROW_COUNT(), warnings, …), but that statement's connection is
+    /// gone, or another session has used the connection since.
     Forgotten,
-    /// No server takes the session's state; what the last one said.
+    /// No server accepted the session's state. The last server answered with this error.
     StateRefused(ServerError),
-    /// No such prepared statement; what was to be done with it.
+    /// The client has no prepared statement with this id. The text names the command.
     NoStatement(u32, &'static str),
-    /// An execute without parameter types, where none were ever given.
+    /// The client never sent parameter types for the prepared statement that it executes.
     NoTypes,
-    /// The prepared statement has no open cursor.
+    /// The prepared statement with this id has no open cursor.
     NoCursor(u32),
-    /// A text that is to be prepared is too long.
+    /// The text to prepare is longer than this limit.
     TooLongToPrepare(usize),
-    /// No level has this name.
+    /// No consistency level has this name.
     UnknownLevel(Box<[u8]>),
-    /// The proxy's own variable, used in a way in which it cannot be.
+    /// The statement uses the proxy's own variable in an unsupported way.
     OwnVariable(Misuse),
-    /// A server connection could not be opened.
+    /// The proxy could not open a server connection, for this reason.
     Unreachable(String),
-    /// A server's own refusal.
+    /// A server refused the statement or the connection with this error.
     Server(ServerError),
-    /// Open transaction, server lost.
+    /// The server was lost or demoted, and the open transaction was rolled back.
     RolledBack,
-    /// Sent, no answer.
+    /// The statement was sent, but the server was lost before it answered: the outcome is unknown.
     OutcomeUnknown,
-    /// Two servers were lost while they had this read.
+    /// Two servers were lost while they executed this read.
     LostTwice,
-    /// The answer to a read broke off.
+    /// The server was lost in the middle of the answer to a read.
     AnswerCut,
-    /// State that could not move.
+    /// The session held this state on a lost server, and the state cannot move to another server.
     StateLost(&'static str),
-    /// The session's own statement was killed.
+    /// A KILL ended the session's statement or connection.
     Interrupted,
-    /// The proxy ends.
+    /// The proxy is shutting down.
     ShuttingDown,
-    /// The server broke the protocol.
+    /// The server broke the protocol. The field says how.
     BadServer(String),
 }
 
 impl Failure {
-    /// Returns code, SQLSTATE and text.
+    /// Returns the code, the SQLSTATE and the text.
     pub fn parts(&self) -> (u16, [u8; 5], Cow<'_, str>) {
         let (code, sqlstate) = self.code();
         (code, sqlstate, self.text())
     }
 
-    /// Returns the server's own code and SQLSTATE for such an error if it has one.
+    /// Returns the code and the SQLSTATE: MySQL's if MySQL has a matching error, otherwise 1105 (ER_UNKNOWN_ERROR).
     fn code(&self) -> (u16, [u8; 5]) {
         use Failure::*;
         match self {
@@ -165,7 +168,7 @@ impl Failure {
         }
     }
 
-    /// Returns what happened and what to do.
+    /// Returns the text, which says what happened and what to do.
     fn text(&self) -> Cow<'_, str> {
         use Failure::*;
         match self {
@@ -228,7 +231,7 @@ impl Failure {
     }
 }
 
-/// The packet that a client gets in place of a greeting.
+/// Returns the ERR packet that the client gets in place of the initial handshake packet.
 pub fn in_place_of_greeting(failure: &Failure) -> Vec<u8> {
     let mut out = Vec::new();
     crate::wire::frame_with(&mut out, 0, |out| failure.encode(out));

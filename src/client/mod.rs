@@ -1,5 +1,5 @@
-//! The client's leg of a session: commands as they come in, packets that the proxy writes, waits that end when the client
-//! leaves, and every ERR packet of the proxy's own.
+//! The client's side of a session: commands that the client sends, packets that the proxy writes, waits that end when
+//! the client leaves, and every ERR packet of the proxy itself.
 #![cfg_attr(
     not(test),
     deny(
@@ -33,15 +33,16 @@ pub use errors::{Failure, Misuse, in_place_of_greeting};
 pub use request::{PacketRun, Request};
 pub use write::ended_by;
 
-/// Why a statement does not go.
+/// Why a statement ends without a server's answer.
 pub enum StatementError {
-    /// The client gets this; the connection stays.
+    /// The client gets this error and stays connected.
     Tell(Failure),
-    /// The client gets this, and the connection ends.
+    /// The client gets this error, and its connection ends.
     TellAndClose(Failure, Close),
-    /// The connection ends without a word.
+    /// The client's connection ends without an error packet.
     Close(Close),
-    /// `SELECT ROW_COUNT()` on another connection than the statement before it: the session knows the number.
+    /// A `SELECT ROW_COUNT()` got another connection than the statement before it. The session itself answers, because
+    /// it has recorded the row count.
     RowCount,
 }
 
@@ -55,7 +56,7 @@ pub struct Piece {
     pub judged: TextModes,
 }
 
-/// What the proxy greeted the client with.
+/// The parts of the greeting (the initial handshake packet) that the login needs.
 pub struct Greeted {
     /// The authentication plugin of the greeting.
     pub plugin: Plugin,
@@ -65,9 +66,9 @@ pub struct Greeted {
 
 /// See the module.
 pub struct Client<R: Runtime> {
-    /// What the worker's sessions use.
+    /// The worker's resources.
     pub resources: Rc<Resources<R>>,
-    /// What the rest of the worker may read of this session, and the signal that wakes its task.
+    /// The facts about this session that the rest of the worker may read, and the signal that wakes the session's task.
     pub handle: Rc<Handle>,
     /// The client's socket.
     pub stream: R::Stream,
@@ -75,7 +76,7 @@ pub struct Client<R: Runtime> {
     pub port: Port,
     /// The capability flags agreed with the client.
     pub capabilities: Capabilities,
-    /// What the client was greeted with.
+    /// The plugin and the nonce of the greeting.
     pub greeted: Greeted,
     /// The account of the client. None until the login is done.
     pub login: Option<Rc<Login>>,
@@ -90,7 +91,7 @@ pub struct Client<R: Runtime> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Returns the leg of a client that has just connected.
+    /// Creates the client's side of a session for a client that has just connected.
     pub fn new(resources: Rc<Resources<R>>, handle: Rc<Handle>, stream: R::Stream) -> Self {
         Client {
             resources,
@@ -123,7 +124,7 @@ impl<R: Runtime> Client<R> {
         self.resources.buffers.small()
     }
 
-    /// True if the client sends query attributes, and names of parameters.
+    /// True if the client sends query attributes and parameter names (CLIENT_QUERY_ATTRIBUTES).
     pub fn has_attributes(&self) -> bool {
         self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
     }

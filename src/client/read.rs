@@ -1,4 +1,4 @@
-//! Commands as they come in from the client.
+//! Reads commands from the client.
 
 use super::write::ended_by;
 use super::{Client, Failure, PacketRun, Request};
@@ -6,7 +6,7 @@ use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::terms::Close;
 use crate::worker::{Side, Signals, or_stalled};
 
-/// A session that reads a long command lets other sessions run after each this many bytes.
+/// The number of bytes of a long command after which its session lets other sessions run.
 const TURN: usize = 1024 * 1024;
 
 impl<R: Runtime> Client<R> {
@@ -19,8 +19,8 @@ impl<R: Runtime> Client<R> {
         self.filled(buf, read.map_err(ended_by)?)
     }
 
-    /// Reads more of a command, behind what `buf` has. Returns 0 at the end of the stream. `seq` is the
-    /// sequence id of the ERR packet that the client gets if `timeouts.client_read` is over.
+    /// Reads more of a command, and appends it to `buf`. Returns 0 at the end of the stream. `seq` is the
+    /// sequence id of the ERR packet that the client gets when `timeouts.client_read` is over.
     pub async fn fill(&mut self, buf: &mut Buf, seq: u8) -> Result<usize, Close> {
         if buf.is_full() {
             buf.make_room(1);
@@ -44,7 +44,7 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Reads until the request is whole, if it is a single packet of at most `limit` bytes. Returns false if
-    /// it is longer, or the memory budget is used up.
+    /// the request is longer, or the memory budget is used up.
     pub async fn complete(
         &mut self,
         buf: &mut Buf,

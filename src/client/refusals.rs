@@ -1,20 +1,21 @@
-//! What a server's ERR packet says beside its words: that nothing was executed, and the
-//! statement can go elsewhere; or that what it says is not the whole truth.
+//! Interprets ERR packets of servers. From the code and the text follow facts about the statement: for example, that
+//! the server executed nothing, so that the statement can run on another server, or that the error hides a doubt about
+//! the outcome. Also defines the ERR packets that replace a server's ERR packet.
 
 use crate::backend::{ServerError, SwallowError};
 use crate::policy::{Said, Way};
 use crate::telemetry::Cell;
 use crate::wire::ErrPacket;
 
-/// An ERR packet that the client does not get, since the statement goes on elsewhere.
+/// An ERR packet that the client does not get, because the statement is tried again.
 pub struct Refusal {
-    /// How it goes on.
+    /// How the statement continues.
     pub way: Way,
-    /// What the server said.
+    /// The server's error.
     pub error: ServerError,
 }
 
-/// Returns what an ERR packet says.
+/// Returns what an ERR packet says about its statement and its server.
 pub fn said(err: &ErrPacket<'_>) -> Said {
     match err.code {
         1180 if may_be_committed(err) => Said::MayBeCommitted,
@@ -33,7 +34,8 @@ pub fn said(err: &ErrPacket<'_>) -> Said {
 /// ER_QUERY_INTERRUPTED.
 pub const INTERRUPTED: u16 = 1317;
 
-/// What a client hears of a statement that was ended on a former primary, and that may have done a part of what it does.
+/// The ERR packet for a statement that the proxy ended on a demoted primary, if the statement may have been executed in
+/// part.
 pub const DEMOTED: ErrPacket<'static> = ErrPacket {
     code: 1105,
     sqlstate: *b"08007",
@@ -41,7 +43,8 @@ pub const DEMOTED: ErrPacket<'static> = ErrPacket {
                not have been executed in part",
 };
 
-/// What a read-only server says on a replica port, whatever its version says.
+/// The ERR packet for a write on a replica port. Replaces the error of the server, which depends on the server's
+/// version.
 pub const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
     code: 1290,
     sqlstate: *b"HY000",
@@ -49,23 +52,23 @@ pub const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
                (pointsman: this is a read-only port; use the read-write port)",
 };
 
-/// What a server says in a transaction that only reads (ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION), where a
-/// replica would say that it is read-only.
+/// The ERR packet for a write in a read-only transaction (ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION), in MySQL's words.
+/// Replaces the error of a replica, which says that the server is read-only.
 const READ_ONLY_TRANSACTION: ErrPacket<'static> = ErrPacket {
     code: 1792,
     sqlstate: *b"25006",
     message: b"Cannot execute statement in a READ ONLY transaction.",
 };
 
-/// The same in the servers' words.
+/// Returns the ERR packet for a write in a read-only transaction, in the words of MySQL or MariaDB.
 pub fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
-    // Without the full stop.
+    // MariaDB's text has no full stop at its end.
     let message = READ_ONLY_TRANSACTION.message.strip_suffix(b".").filter(|_| of_mariadb);
     ErrPacket { message: message.unwrap_or(READ_ONLY_TRANSACTION.message), ..READ_ONLY_TRANSACTION }
 }
 
-/// Errors that a replica also gives because it does not have a definition or a grant yet that the primary has:
-/// the primary's word counts. No such schema, table, column, index, routine, view; access denied.
+/// True for an error that a replica may return because it has not received a definition or a grant yet. Only the
+/// primary's error is final. The codes mean: unknown schema, table, column, index, routine or view; access denied.
 pub fn may_be_behind(code: u16) -> bool {
     matches!(
         code,
@@ -73,7 +76,9 @@ pub fn may_be_behind(code: u16) -> bool {
     )
 }
 
-/// 1290 is for many options; 1836 and 3100 (group replication's hook) say that nothing was executed.
+/// True if the server refused the statement because the server is read-only, and executed nothing. The text is checked,
+/// too, because 1290 (ER_OPTION_PREVENTS_STATEMENT) is used for many options. 3100 comes from a hook of group
+/// replication.
 pub fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
     let says_read_only = || {
         let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
@@ -82,14 +87,15 @@ pub fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
     matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
 }
 
-/// The server shuts down (ER_SERVER_SHUTDOWN, which MySQL also says to who is killed), or somebody killed the connection
-/// (MariaDB's ER_CONNECTION_KILLED).
+/// True if the server ends the connection with this error: ER_SERVER_SHUTDOWN (1053), which MySQL also sends on a
+/// killed connection, or MariaDB's ER_CONNECTION_KILLED (1927).
 pub fn ends_connection(code: u16) -> bool {
     matches!(code, 1053 | 1927)
 }
 
-/// What a client hears of that which has a part of the answer: drivers take 1053 for the end of their own connection.
-/// Counts what is in doubt by it.
+/// Returns the ERR packet for a client that already has a part of the answer when the server ends the connection. The
+/// server's 1053 is not forwarded, because drivers take it for the end of their own connection. Counts the statement in
+/// `unknown` if its outcome is in doubt.
 pub fn ended(no_doubt: bool, unknown: &Cell) -> ErrPacket<'static> {
     if no_doubt {
         let message = b"pointsman: the server ended the connection in the middle of the answer; run the statement again";
@@ -101,32 +107,35 @@ pub fn ended(no_doubt: bool, unknown: &Cell) -> ErrPacket<'static> {
     ErrPacket { code: 1105, sqlstate: *b"08007", message }
 }
 
-/// The server's last words on a connection, in answer to nothing, by the sequence id: a statement may have crossed them.
-/// MySQL's 4031 is of a client that was idle for too long.
+/// True if the bytes begin with an unsolicited ERR packet by which the server ends the connection. Such a packet has
+/// sequence id 0, so it is not the answer to a statement that was sent at the same time. MySQL sends 4031
+/// (ER_CLIENT_INTERACTION_TIMEOUT) to a client that was idle for too long.
 pub fn is_farewell(bytes: &[u8]) -> bool {
     let [_, _, _, 0, 0xff, low, high, ..] = bytes else { return false };
     let code = u16::from_le_bytes([*low, *high]);
     ends_connection(code) || code == 4031
 }
 
-/// The same in front of the statement's own answer.
+/// True if the server ended the connection in its answer to a command that the proxy sent in front of the statement.
 pub fn is_ending(error: &SwallowError) -> bool {
     matches!(error, SwallowError::Schema(e) | SwallowError::State(e) if ends_connection(e.code))
 }
 
-/// What Galera's members answer to everything while they are not with the majority, or not ready.
+/// True for the error that a Galera node returns for every statement while the node is not ready, or is not part of the
+/// majority.
 pub fn is_cut_off(err: &ErrPacket<'_>) -> bool {
     err.code == 1047 && err.message.starts_with(b"WSREP ")
 }
 
-/// What a member of a Galera cluster says of a commit that it could not bring to the others: that it failed. It is
-/// there all the same if the others had it already when they parted (`tests/groups.rs` met it).
+/// True for Galera's 1180 for a commit that the node could not replicate. The error says that the commit failed. But if
+/// the other nodes had received the transaction before the cluster split, it is committed there (see
+/// `tests/groups.rs`).
 pub fn may_be_committed(err: &ErrPacket<'_>) -> bool {
     const WHY: &[u8] = b"provider status";
     err.code == 1180 && err.message.windows(WHY.len()).any(|words| words == WHY)
 }
 
-/// And the truth of it.
+/// Replaces Galera's 1180, which may report a committed transaction as failed.
 pub const MAY_BE_COMMITTED: ErrPacket<'static> = ErrPacket {
     code: 1105,
     sqlstate: *b"08007",
@@ -134,8 +143,9 @@ pub const MAY_BE_COMMITTED: ErrPacket<'static> = ErrPacket {
                executed",
 };
 
-/// Refusals of a login that say something of the server's moment, not of the account: too many
-/// connections (1040, 1203, 1226), shutting down (1053), starting (1130 is not one of them).
+/// True if a server refused the login for a temporary reason that has nothing to do with the account: too many
+/// connections (1040, 1203, 1226), or the server ends the connection (1053, 1927). 1130 (ER_HOST_NOT_PRIVILEGED) is not
+/// temporary.
 pub fn is_passing(error: &ServerError) -> bool {
     matches!(error.code, 1040 | 1203 | 1226 | 1053 | 1927)
 }

@@ -1,4 +1,4 @@
-//! One command of a client, as far as it is in the buffer.
+//! One command of a client, and the part of it that is in the buffer.
 
 use crate::net::Buf;
 use crate::sql::StatementClass;
@@ -12,13 +12,13 @@ pub struct Request {
     pub header: PacketHeader,
     /// The first payload byte.
     pub command: Command,
-    /// True if every byte of the request is in the buffer, so that the request can be sent again.
+    /// True if all bytes of the request are in the buffer, so that the proxy can send the request again.
     pub whole: bool,
     /// The class of the statement.
     pub class: StatementClass,
-    /// The client's id of the prepared statement that it names; 0 is none.
+    /// The client's id of the prepared statement that the command names. 0: the command names none.
     pub statement: u32,
-    /// True if that statement was already prepared anew for this execute because the server required it.
+    /// True if that statement was already prepared again for this execute, because the server required it.
     pub prepared_anew: bool,
 }
 
@@ -37,55 +37,56 @@ impl Request {
         }
     }
 
-    /// Returns the payload behind the command byte, as far as it is in the buffer.
+    /// Returns the part of the payload behind the command byte that is in the buffer.
     pub fn arguments<'a>(&self, buf: &'a Buf) -> &'a [u8] {
         let end = self.header.total().min(buf.len());
         buf.filled().get(PacketHeader::LEN + 1..end).unwrap_or_default()
     }
 
-    /// Returns the payload, as far as it is in the buffer: the command byte and what follows.
+    /// Returns the part of the payload that is in the buffer, beginning with the command byte.
     pub fn payload<'a>(&self, buf: &'a Buf) -> &'a [u8] {
         let end = self.header.total().min(buf.len());
         buf.filled().get(PacketHeader::LEN..end).unwrap_or_default()
     }
 
-    /// Returns the sequence id of the answer's first packet, as the client counts.
+    /// Returns the sequence id that the client expects in the first packet of the answer.
     pub fn answer_seq(&self) -> u8 {
         self.header.seq.wrapping_add(1)
     }
 }
 
-/// The packets of a request that is larger than a buffer, or of a local file, followed as they pass.
+/// Follows the packets of a request that is larger than a buffer, or of a local file (LOAD DATA LOCAL), while they are
+/// forwarded.
 #[derive(Debug)]
 pub struct PacketRun {
-    /// Bytes that are still missing of the packet under way.
+    /// The number of bytes of the current packet that are still missing.
     left: usize,
-    /// True if the next packet continues the packet under way.
+    /// True if the next packet continues the current packet.
     continued: bool,
-    /// True if the packet under way is the last.
+    /// True if the current packet is the last.
     last: bool,
     ended: bool,
     /// The sequence id that the next header must have.
     pub seq: u8,
     /// Added to the sequence ids on the way to the server.
     shift: u8,
-    /// True if the run ends with an empty packet; false if it ends with the first packet that is not
+    /// True if the run ends with an empty packet. False if the run ends with the first packet that is not
     /// continued.
     until_empty: bool,
 }
 
 impl PacketRun {
-    /// Returns the run of a command, from its first header on.
+    /// Returns the run of a command's packets, beginning with the first header.
     pub fn command(seq: u8) -> Self {
         PacketRun { left: 0, continued: false, last: false, ended: false, seq, shift: 0, until_empty: false }
     }
 
-    /// Returns the run of a local file. Adds `shift` to the client's sequence ids for the server.
+    /// Returns the run of a local file's packets. Adds `shift` to the client's sequence ids for the server.
     pub fn file(seq: u8, shift: u8) -> Self {
         PacketRun { until_empty: true, shift, ..PacketRun::command(seq) }
     }
 
-    /// True if the last byte was seen.
+    /// True if the last byte of the run has passed.
     pub fn has_ended(&self) -> bool {
         self.ended
     }

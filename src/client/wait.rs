@@ -1,4 +1,4 @@
-//! Waits on the client's behalf: they end when the client leaves, or the session must end.
+//! Waits during a statement. Each wait ends early if the client leaves or the session must end.
 
 use std::time::Duration;
 
@@ -12,18 +12,20 @@ use crate::terms::{Close, Disruption};
 use crate::topology::Snapshot;
 use crate::worker::Signals;
 
-/// How often a session that waits for memory tries again.
+/// The pause between two attempts of a session that waits for memory.
 const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 
 impl<R: Runtime> Client<R> {
-    /// Waits this long for another snapshot; none is fine too.
+    /// Waits until the snapshot's version differs from `version`, for at most this time. Returns Ok
+    /// whether or not the version changed.
     pub async fn pause_for_change(&mut self, time: Duration, version: u64) -> Result<(), StatementError> {
         let resources = self.resources.clone();
         let changed = resources.topology.changed_from(version);
         self.unless_ended(resources.runtime.timeout(time, changed)).await.map(|_| ())
     }
 
-    /// Waits for another snapshot, as long as `failover.hold` allows the statement to wait in all.
+    /// Waits until the snapshot's version differs from `version`. Returns an error once all waits of the statement
+    /// together have taken `failover.hold`.
     pub async fn wait_for_change(&mut self, version: u64) -> Result<(), StatementError> {
         let began = self.budget.began();
         let hold = self.resources.live.borrow().failover.hold;
@@ -51,7 +53,7 @@ impl<R: Runtime> Client<R> {
         ))
     }
 
-    /// Runs a wait on the session's behalf, unless the client leaves or the session must end.
+    /// Waits for `future`. Returns an error if the client leaves or the session must end before.
     pub async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, StatementError> {
         let ending = Signals::KILLED | Signals::END;
         let gone = self.stream.peer_closed();
@@ -66,7 +68,7 @@ impl<R: Runtime> Client<R> {
         }
     }
 
-    /// Waits for a buffer while the memory budget is used up, at most `limits.queue_timeout`.
+    /// Waits until the memory budget allows another buffer, for at most `limits.queue_timeout`.
     pub async fn wait_for_memory(&mut self) -> Result<Buf, Close> {
         let resources = self.resources.clone();
         let limit = resources.live.borrow().limits.queue_timeout;
@@ -88,7 +90,7 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Waits until a snapshot satisfies `what`, for as long as the probes need to see the current state of
-    /// the servers. Returns false if no snapshot does.
+    /// the servers. Returns false if no snapshot satisfies `what` in that time.
     pub async fn probes_say(&mut self, what: impl Fn(&Snapshot) -> bool) -> Result<bool, StatementError> {
         let interval = self.resources.live.borrow().monitor.interval;
         let until = Instant::now() + (interval * 3).max(Duration::from_millis(300));

@@ -1,4 +1,4 @@
-//! Packets that the proxy itself writes to the client, and answers that pass.
+//! Writes packets of the proxy itself and forwarded answers to the client.
 
 use super::{Client, Failure};
 use crate::net::{Buf, Runtime, Stream};
@@ -14,8 +14,8 @@ impl<R: Runtime> Client<R> {
         self.write(buf).await.map(|buf| self.resources.buffers.give(buf))
     }
 
-    /// Writes a buffer, unless the session must end meanwhile: a client that does not read cannot hold
-    /// up a KILL or the end of a drain.
+    /// Writes a buffer. Gives up if the session must end meanwhile, so that a client that does not read cannot
+    /// delay a KILL or the end of a drain.
     pub async fn write(&mut self, mut buf: Buf) -> Result<Buf, Close> {
         let len = buf.len() as u64;
         self.resources.metrics.bytes_out.add(len);
@@ -24,7 +24,7 @@ impl<R: Runtime> Client<R> {
             Ok(n) => buf.consume(n),
             Err(_) => return Err(Close::ClientLost),
         }
-        // Boxed: most sessions never wait here, so their futures should have no room for it.
+        // Boxed, to keep the futures small: most sessions never wait here.
         Box::pin(self.write_rest(buf)).await
     }
 
@@ -51,7 +51,7 @@ impl<R: Runtime> Client<R> {
         }
     }
 
-    /// Sends an ERR packet of the proxy's own.
+    /// Sends an ERR packet of the proxy itself.
     pub async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         self.resources.metrics.proxy_errors.add(1);
         tracing::debug!(id = self.handle.id, peer = %self.handle.peer, ?failure, "error to client");
