@@ -1,5 +1,5 @@
-//! Which server connection the next statement goes to: the one at hand while its server
-//! keeps its role, else another, brought to the session's state; or a wait for a primary.
+//! Acquires the server connection for the next statement: the session's own connection while its server keeps its role,
+//! otherwise a connection from the pool. Waits while there is no primary.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::topology::ServerId;
 use crate::upstream::{Opened, Wanted};
 
 impl<R: Runtime> Session<R> {
-    /// Takes the session's own connection for this role, if it has one that may be used. No system call, no
-    /// allocation.
+    /// Takes the session's own connection for this role. Returns false if the session has none that is usable. Costs no
+    /// system call and no allocation.
     #[inline]
     pub(super) fn take_for(&mut self, role: Role) -> bool {
         if !self.upstream.check_kept(&mut self.state, role) {
@@ -33,7 +33,7 @@ impl<R: Runtime> Session<R> {
         });
         let taken =
             server.is_some_and(|server| self.upstream.take_own(role, server, self.client.class(role)));
-        // The pool has looked at its own.
+        // The pool has already checked a parked connection, so only a kept connection is checked here.
         if taken
             && kept.is_some()
             && self.upstream.connection.as_mut().is_some_and(|c| !self.context.pool.is_alive(c))
@@ -44,8 +44,8 @@ impl<R: Runtime> Session<R> {
         taken
     }
 
-    /// Takes the connection that the last statement ran on or, for a request that reads diagnostics, the one
-    /// that has these. Returns false if it cannot be taken.
+    /// Takes the connection on which the last statement ran. For a request that reads diagnostics, takes the connection
+    /// that has the diagnostics. Returns false if that connection is not available.
     pub(super) fn take_last(&mut self, role: Role, request: &Request) -> bool {
         let last = if request.class.effects.contains(Effects::READS_DIAGNOSTICS) {
             self.state.diagnostics.connection
@@ -60,8 +60,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// What was on connections that were lost is told now, before anything else: to go on without it would be
-    /// to go on as another session.
+    /// Returns an error if the session lost a transaction or other state together with a connection. Must be called
+    /// before the next statement runs: a session that continued without that state would answer wrongly.
     pub(super) fn tell_of_loss(&mut self) -> Result<(), StatementError> {
         let mut told = Ok(());
         for role in Role::BOTH {
@@ -85,7 +85,7 @@ impl<R: Runtime> Session<R> {
         told
     }
 
-    /// Gets a connection for the next statement from the pool. Waits for a primary if need be.
+    /// Acquires a connection for the next statement from the pool. Waits for a primary if there is none.
     pub(super) async fn attach(&mut self, role: Role) -> Result<(), StatementError> {
         let began = self.client.budget.began();
         let mut tried = Vec::new();
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
             let want = self.context.want(self.client.port, role);
             let context = self.context.clone();
             if role == Role::Reader {
-                // As of this snapshot: who may be chosen, and who may stay, are told from the same.
+                // Computed from this snapshot, so that `decide` and `is_still_right` exclude the same replicas.
                 tried.extend(self.reads.not_fresh(&self.state.written, &snapshot));
                 tried.sort_unstable();
                 tried.dedup();
@@ -111,12 +111,13 @@ impl<R: Runtime> Session<R> {
                     let passing = matches!(self.reads.freshness, Freshness::Diverted(_));
                     let wanted = Wanted { role, server, generation, want, tried: &tried, passing };
                     match self.upstream.open(&mut self.client, &self.state, &wanted).await? {
-                        // The world may have changed while it was opened, or waited for.
+                        // The topology may have changed while the connection was being opened or waited for.
                         Opened::Connection if self.is_still_right(&tried) => return Ok(()),
                         Opened::Connection | Opened::Moved => {
                             self.upstream.server_lost();
                             *self.upstream.lost.of_mut(role) = false;
-                            // Whatever makes choice and check differ must not keep the worker from all else.
+                            // If the choice and the check disagree for long, this pause keeps the loop from
+                            // blocking the worker.
                             context.runtime.sleep(Duration::from_millis(1)).await;
                         }
                         Opened::Failed(error) => {
@@ -148,7 +149,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether the connection that was just taken goes where a statement should go now.
+    /// True if the connection that was just acquired leads to a server where the statement should still run.
     fn is_still_right(&mut self, tried: &[ServerId]) -> bool {
         let (Some(connection), snapshot) = (&self.upstream.connection, self.context.topology.get()) else {
             return false;
@@ -158,8 +159,8 @@ impl<R: Runtime> Session<R> {
         may_stay(want, &snapshot, about.server, about.generation, tried)
     }
 
-    /// A server could not be reached, or refused. What it said of this account is the client's to hear;
-    /// for the rest there may be a better server, or a better moment.
+    /// Handles a server that could not be reached, or that refused the connection. Returns Err if the client must get
+    /// the error, because it is about the account. Returns Ok if another server, or a later attempt, may succeed.
     fn after_failed_take(&self, error: ConnectError) -> Result<Failure, StatementError> {
         let former = |login: &Rc<Login>| self.context.standing(login) == Standing::Former;
         match error {
@@ -173,14 +174,15 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Between two tries with the primary: the probe that was just kicked tells whether there is another.
+    /// Pauses between two attempts to connect to the primary. The pause ends early when the probe that was just
+    /// requested changes the snapshot. Returns an error once the time is over.
     async fn pause(&mut self, began: Instant, version: u64, failure: &Failure) -> Result<(), StatementError> {
         let (hold, queue) = {
             let live = self.context.live.borrow();
             (live.failover.hold, live.limits.queue_timeout)
         };
         let waited = began.elapsed();
-        // A server that is full will not be less so for a failover.
+        // A failover does not help against a full server, so this wait is also limited by `limits.queue_timeout`.
         let limit = if matches!(failure, Failure::Server(_)) { hold.min(queue) } else { hold };
         let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
         if waited + pause >= limit {

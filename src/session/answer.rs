@@ -1,4 +1,4 @@
-//! The answer's way from the server to the client, and what it tells of the session.
+//! Forwards an answer from the server to the client, and updates the session's state from the answer.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -25,7 +25,7 @@ use crate::wire::{
 };
 use crate::worker::Deed;
 
-/// Statements by which a change of state that a tracker does not name is known.
+/// The effects that explain a state change for which a session tracker reports no name.
 const EXPLAINS: Effects = Effects::SETS_LITERALS
     .union(Effects::SETS_USER_VARIABLES)
     .union(Effects::CREATES_TEMPORARY)
@@ -35,27 +35,30 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
     .union(Effects::SETS_ROLE)
     .union(Effects::LEAVES_UNKNOWN);
 
-/// Hears the walker on the session's behalf.
+/// Observes the packets of an answer for the session.
 struct AnswerObserver<'a> {
     state: &'a mut SessionState,
     heard: Heard,
-    /// What is known of the statement.
+    /// The facts about the statement that were known before the answer.
     expected: Expected,
-    /// What was written on a server that has lost that role: not acknowledged yet.
+    /// The writes that the answer reports although its server is no longer the primary. They are not acknowledged to
+    /// the client yet. None if the server is still the primary.
     late: Option<Box<Late>>,
     /// Counts writes of unknown outcome.
     unknown: &'a Cell,
-    /// Where writes are kept that the client is told of, and the generation of the connection; None on a replica.
+    /// The worker's record of acknowledged writes, and the generation of the connection. None on a replica.
     writes: Option<(&'a RefCell<HeardWrites>, u64)>,
-    /// An OK packet had a GTID.
+    /// True if an OK packet contained a GTID.
     told: bool,
+    /// True if there was an OK packet.
     any_ok: bool,
+    /// The ERR packet that the client does not get.
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
 }
 
 impl AnswerObserver<'_> {
-    /// Returns the packet that has these words, and counts what is in doubt.
+    /// Returns the ERR packet that replaces the server's, and counts a statement whose outcome is in doubt.
     fn packet_instead(&mut self, words: Words) -> ErrPacket<'static> {
         match words {
             Words::MayBeCommitted => {
@@ -130,25 +133,27 @@ impl Observer for AnswerObserver<'_> {
     }
 }
 
-/// What the client gets of a stretch of an answer.
+/// The bytes that the client gets for a chunk of an answer.
 enum Output {
-    /// It as it came.
+    /// The chunk's bytes, unchanged.
     AsItCame,
-    /// What is in this place of its buffer now.
+    /// The bytes at this place of the chunk's buffer, which was edited in place.
     InPlace(Range<usize>),
-    /// This.
+    /// The bytes in this other buffer.
     Apart(Buf),
 }
 
-/// How far a stretch of an answer went.
+/// The result of walking over a chunk of an answer.
 pub(super) struct Walk {
+    /// The number of bytes of the chunk that the walker consumed.
     used: usize,
     walked: Walked,
     output: Output,
     refused: Option<Refusal>,
     prepared: Option<PrepareOk>,
+    /// The writes that the chunk reports, if the server was no longer the primary when the chunk arrived.
     pub(super) late: Option<Box<Late>>,
-    /// It came late: how it was before.
+    /// The state before the chunk, if the server was no longer the primary when the chunk arrived.
     before: Option<Box<BeforeLate>>,
 }
 
@@ -159,7 +164,7 @@ impl Walk {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Passes the answer to the client. A whole request stays in `buf` while it may have to be sent again.
+    /// Forwards the answer to the client. A whole request stays in `buf` as long as it may have to be sent again.
     pub(super) async fn answer(
         &mut self,
         mut walker: ResponseWalker,
@@ -171,7 +176,7 @@ impl<R: Runtime> Session<R> {
         {
             return outcome;
         }
-        // Borrowed once there is something to read: servers take their time, and sessions are many.
+        // The buffer is borrowed only when bytes have arrived, so that waiting sessions hold no memory.
         let mut chunk = Buf::default();
         let mut forwarded = false;
         let mut prepared = None;
@@ -188,7 +193,7 @@ impl<R: Runtime> Session<R> {
             let mut walk = match self.walk(&mut walker, &mut chunk, untold, request) {
                 Ok(walk) => walk,
                 Err((e, before)) => {
-                    // What came before the fault is the client's, and its packets are counted.
+                    // Forwards the packets before the fault: their sequence ids are already counted.
                     self.context.buffers.give(chunk);
                     Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
@@ -201,7 +206,8 @@ impl<R: Runtime> Session<R> {
                 None => {}
                 Some(Refusal { way: Way::AsIfLost, .. }) => {
                     self.context.buffers.give(chunk);
-                    // It executed nothing, as if it had never got it, and the client has nothing of the packet.
+                    // The server executed nothing, so the statement counts as not sent. The client has no part of the
+                    // ERR packet.
                     let seq = request.answer_seq();
                     return Ok(match self.lost(false, forwarded, &walker, buf, *request) {
                         Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
@@ -213,7 +219,7 @@ impl<R: Runtime> Session<R> {
                     return Ok(self.reroute_refused(refusal, *request));
                 }
             }
-            // Taken apart: all of it would be kept while the client is written to.
+            // Destructured here, so that the future does not keep all fields while it writes to the client.
             let (used, walked, output, named) = match walk.before.take() {
                 None => walk.take_apart(),
                 Some(before) => match Box::pin(self.settle_late(before, walk.late.take(), *request)).await {
@@ -256,7 +262,7 @@ impl<R: Runtime> Session<R> {
         Ok(Outcome::Done)
     }
 
-    /// The answer is complete: what it means for the session, and for the connection it came on.
+    /// Updates the session's state, and the record of the connection's state, after a complete answer.
     #[inline]
     pub(super) fn answered(&mut self, buf: &Buf, request: Request) {
         let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
@@ -270,7 +276,7 @@ impl<R: Runtime> Session<R> {
             self.state.learn(self.upstream.role, text);
         }
         if request.command == Command::StmtPrepare {
-            // What the text does is done by its executes.
+            // A prepare changes nothing: the effects of the text occur when it is executed.
             self.state.done(self.upstream.role, &PREPARED, None, PinSet::default());
         } else {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
@@ -291,7 +297,7 @@ impl<R: Runtime> Session<R> {
         let here = Some((connection.about.server, connection.about.thread_id));
         self.state.last.connection = here;
         if !self.state.diagnostics.kept {
-            // What is left here is of a statement before that one.
+            // MariaDB: diagnostics that were left on this connection are those of an earlier statement.
             connection.stale_diagnostics |= connection.leaves_diagnostics
                 && connection.about.flavor == Flavor::MariaDb
                 && self.state.diagnostics.connection != here;
@@ -299,14 +305,15 @@ impl<R: Runtime> Session<R> {
         }
         if std::mem::take(&mut self.state.trackers.changed) {
             connection.forget_applied();
-            // Among other statements, or in a procedure: what it wrote afterwards may be untold.
+            // The client changed the trackers. If that happened in a procedure or among other statements, later
+            // writes of the same text may not have been reported.
             if self.upstream.role == Role::Writer && request.class.kind >= StatementKind::Write {
                 let about = &connection.about;
                 self.context.heard.borrow_mut().add(about.generation, about.flavor, None);
             }
         }
         connection.has_past = false;
-        // A SELECT without a table leaves the diagnostics as they were, on MariaDB.
+        // On MariaDB, a SELECT without a table keeps the diagnostics of the statement before it.
         let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
         let leaves = connection.about.flavor == Flavor::MariaDb && request.class.kind < StatementKind::Write;
         connection.leaves_diagnostics = !quiet || (connection.leaves_diagnostics && leaves);
@@ -335,7 +342,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The server executed nothing, but perhaps one that is ending: where the statement goes now.
+    /// Returns how to continue after an ERR packet that the client does not get. The server executed nothing, except
+    /// perhaps with `Way::AskProbes`, where the server ends the connection.
     fn reroute_refused(&mut self, refusal: Refusal, request: Request) -> Outcome {
         let server = self.upstream.connection.as_ref().map(|c| c.about.server);
         let Refusal { way, error } = refusal;
@@ -385,7 +393,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Walks over what came. No await in here: the list of edits is the worker's.
+    /// Walks over a chunk of the answer. Must not await, because all sessions of the worker share the list of edits.
     fn walk(
         &mut self,
         walker: &mut ResponseWalker,
@@ -442,7 +450,8 @@ impl<R: Runtime> Session<R> {
         Ok(Walk { used, walked, output, refused, prepared, late, before })
     }
 
-    /// Writes to the client what became of the first `used` bytes.
+    /// Writes the output for the first `used` bytes of the chunk to the client. Returns the chunk with the remaining
+    /// bytes.
     async fn pass(&mut self, mut chunk: Buf, used: usize, output: Output) -> Result<Buf, Close> {
         let place = match output {
             Output::Apart(out) => {
@@ -460,7 +469,8 @@ impl<R: Runtime> Session<R> {
             chunk.consume(used);
             return Ok(chunk);
         }
-        // Rows in one run leave from the buffer that they came in; the beginning of the next packet stays behind.
+        // Writes from the buffer into which the server's bytes were read, without a copy. Copies only the remaining
+        // bytes, which are the beginning of the next packet.
         let tail: Option<Vec<u8>> =
             chunk.filled().get(used..).filter(|tail| !tail.is_empty()).map(<[u8]>::to_vec);
         match place {

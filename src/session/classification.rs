@@ -1,5 +1,5 @@
-//! Reads long texts on another thread, so that the worker serves its other sessions meanwhile: what a text is
-//! and does, and on replica ports whether it may run there.
+//! Classifies texts, and decides on replica ports whether a text may run there. Long texts are read on another
+//! thread, so that the worker serves its other sessions meanwhile.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -60,8 +60,8 @@ impl<R: Runtime> Session<R> {
         length > if self.client.port == Port::Replica { MAX_CHECKED_HERE } else { MAX_READ }
     }
 
-    /// Does the same as [`Self::look`] on another thread, for a long text at `place` in the buffer. A worker
-    /// has one text at a time read in this way, in the order of their arrival.
+    /// Like [`Self::look`], but reads a long text, at `place` in the buffer, on another thread. Only one text of a
+    /// worker is read in this way at a time, in the order of their arrival.
     pub(super) async fn look_aside(&mut self, buf: &mut Buf, place: Range<usize>) -> Result<Look, Close> {
         let (context, readings) = (self.context.clone(), self.readings());
         let schema = self.state.carried.schema.as_deref().unwrap_or_default().to_vec();
@@ -118,8 +118,7 @@ pub(super) fn one_class(mut ways: impl Iterator<Item = StatementClass>) -> State
 }
 
 impl<R: Runtime> Session<R> {
-    /// True if the memory budget allows a text that PREPARE keeps. `leaves` limits how many such texts a
-    /// session keeps.
+    /// True if the memory budget allows a text that PREPARE keeps. The session's state limits the number of such texts.
     pub(super) fn may_keep_text(&self, bytes: usize) -> bool {
         self.context.buffers.memory.grant(Claim::Prepared, bytes)
     }

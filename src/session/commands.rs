@@ -136,11 +136,11 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Answers a command that may be the session's last: the end of the connection travels in the last packet
-    /// of the answer. A client that checks its socket before use cannot miss it there.
+    /// Answers a command that may be the session's last: the end of the connection (FIN) travels in the
+    /// last packet of the answer, so that a client that checks its socket before use cannot miss it.
     pub(super) async fn dispatch_last(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         if self.client.handle.signal.get() & Signals::END != 0 {
-            // The command is not executed, and the client may know that.
+            // Tells the client that the command is not executed.
             return Err(self
                 .client
                 .refuse(request.answer_seq(), &Failure::ShuttingDown, Close::Drained)

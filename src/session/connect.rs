@@ -1,4 +1,4 @@
-//! A connection for a statement, once what was lost before is settled.
+//! Acquires a connection for a statement from the pool, after earlier losses of connections are settled.
 
 use super::Session;
 use super::replica_choice::Freshness;
@@ -11,7 +11,8 @@ use crate::net::{Buf, Runtime};
 use crate::terms::{Port, Role, Why};
 
 impl<R: Runtime> Session<R> {
-    /// Gets a connection from the pool. False if the statement must be placed anew, since no replica can be had.
+    /// Acquires a connection from the pool. Returns false if no replica is available, so that a role must be chosen
+    /// again.
     pub(super) async fn connect_or_replace(
         &mut self,
         role: Role,
@@ -22,7 +23,8 @@ impl<R: Runtime> Session<R> {
         match self.connect(role, buf, request).await {
             Ok(None) => return Ok(true),
             Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {
-                // Who may answer in its place, the primary's answer tells.
+                // The replica chosen without waiting for the primary's position is not available. The next try asks
+                // the primary for its position first.
                 self.context.positions.note_activity();
                 self.reads.freshness = Freshness::Unasked;
             }
@@ -32,14 +34,15 @@ impl<R: Runtime> Session<R> {
         Ok(false)
     }
 
-    /// A connection from the pool. Some: no replica can be had, for this reason.
+    /// Acquires a connection from the pool. Returns None if the session has one now, and otherwise the reason why no
+    /// replica is available.
     pub(super) async fn connect(
         &mut self,
         role: Role,
         buf: &Buf,
         request: &Request,
     ) -> Result<Option<Why>, StatementError> {
-        // What was run again on the next primary may be lost with that one, before it is used.
+        // A loop: a transaction that was replayed on the next primary may be lost with that primary, too.
         while self.upstream.lost.writer || self.upstream.lost.reader {
             if self.upstream.lost.writer && self.only_rolls_back(buf, request) {
                 self.forget_lost_transaction();
@@ -49,7 +52,8 @@ impl<R: Runtime> Session<R> {
                 return Ok(None);
             }
         }
-        // Who waits for one connection must not keep the other for diagnostics that this statement ends.
+        // While the session waits for one connection, it must not keep the other connection only for diagnostics,
+        // which this statement replaces anyway.
         self.upstream.let_diagnostics_go(&mut self.state, role);
         match self.attach(role).await {
             Ok(()) => self.judge_again(buf, request).map(|()| None),
@@ -73,7 +77,8 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Whether no replica could be had, for reasons that say nothing of the primary. One that is full refuses with an ERR packet.
+/// True if the failure is about replicas only, so that the primary may still serve the statement. A full replica
+/// refuses connections with an ERR packet.
 fn is_of_the_replicas(failure: &Failure) -> bool {
     match failure {
         Failure::NoReplica | Failure::Unreachable(_) => true,

@@ -34,7 +34,7 @@ pub struct Diverted(Rc<Diversions>);
 #[derive(Default)]
 pub struct Diversions {
     now: Cell<usize>,
-    /// Wakes a read that waits for one of them to end.
+    /// Wakes a read that waits until another diverted read ends.
     pub(super) one_less: tokio::sync::Notify,
 }
 
@@ -100,7 +100,7 @@ pub struct Context<R: Runtime> {
     pub heard: RefCell<HeardWrites>,
     /// Replicas that failed a moment ago, and until when reads avoid them.
     ejected: RefCell<Vec<(ServerId, Instant)>>,
-    /// How far servers are.
+    /// The positions of the servers.
     pub positions: Rc<Positions<R>>,
     /// The number of reads on the primary that no replica could answer in time.
     pub(super) diversions: Rc<Diversions>,

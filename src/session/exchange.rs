@@ -1,4 +1,4 @@
-//! One try of a statement: the request, its answer, and how the try ended.
+//! One try of a statement: sends the request and handles the answer.
 
 use super::Session;
 use super::outcome::Outcome;
@@ -11,7 +11,7 @@ use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker, St
 use crate::worker::Deed;
 
 impl<R: Runtime> Session<R> {
-    /// One try.
+    /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
     pub(super) async fn exchange(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Outcome, Close> {
         let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
         let text =
@@ -22,7 +22,7 @@ impl<R: Runtime> Session<R> {
         if request.class.effects.contains(Effects::ENDS) {
             self.mark_commit(buf, *request);
         }
-        // A text that is only prepared leaves nothing yet.
+        // A prepare does not execute the text, so it leaves no state on the connection.
         self.upstream.sent = match request.command {
             Command::StmtPrepare => PinSet::default(),
             _ => self.state.sends(self.upstream.role, &request.class, text.as_deref()),

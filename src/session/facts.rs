@@ -1,4 +1,4 @@
-//! What is true of a statement and its session, for decisions.
+//! Facts about a statement and its session, on which decisions depend.
 
 use super::Session;
 use crate::client::Request;
@@ -29,7 +29,7 @@ impl<R: Runtime> Session<R> {
             && self.text_of(buf, *request).is_some_and(is_rollback)
     }
 
-    /// True if a transaction is lost with this server.
+    /// True if the loss of the connection for this role would roll back a transaction.
     pub(super) fn has_open(&self, role: Role) -> bool {
         let pinned = self.state.pins.on(role).has(Pin::Transaction);
         let (begun, elsewhere) = (self.state.in_transaction(), self.state.transaction_elsewhere(role));
@@ -59,7 +59,8 @@ impl<R: Runtime> Session<R> {
         kind == StatementKind::Unknown || effects.contains(Effects::CALLS) || commits_first
     }
 
-    /// True if a missing end of the answer leaves no doubt: what the statement did is known, or rolled back.
+    /// True if there is no doubt even when the end of the answer is missing: the effect of the statement is known, or
+    /// is rolled back.
     pub(super) fn leaves_no_doubt(&self, request: Request) -> bool {
         self.upstream.role == Role::Reader
             || self.is_repeatable(request)

@@ -1,4 +1,4 @@
-//! Requests that are larger than a buffer, which pass while they come in.
+//! Forwards requests that are larger than a buffer, while their bytes arrive.
 
 use super::Session;
 use crate::client::{Failure, PacketRun};
@@ -65,14 +65,14 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Whether a connection in use may get more of a statement: its server still has its role.
+    /// True if the connection in use may get more of a request, because its server still has its role.
     pub(super) fn keeps_its_role(&mut self) -> bool {
         let Some(connection) = &self.upstream.connection else { return false };
         let before = self.state.pins.on(self.upstream.role).without(self.upstream.sent);
         if !before.is_empty()
             && self.client.handle.servers.attached.get().is_some_and(|kept| self.context.is_good(kept))
         {
-            // What holds the session there goes on there, as its smaller statements do.
+            // Earlier statements pinned the session to this connection, so this statement continues there.
             return true;
         }
         let about = &connection.about;
@@ -84,7 +84,8 @@ impl<R: Runtime> Session<R> {
             Vec::new()
         };
         may_stay(want, &snapshot, about.server, about.generation, &avoid)
-            // A transaction on a replica that lost its role ends there, as long as the replica lives.
+            // A transaction that is open on a replica continues there even if the replica lost its role, as long as
+            // the replica is alive.
             || (about.class.read_only && self.state.in_transaction())
     }
 }

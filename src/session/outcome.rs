@@ -4,34 +4,38 @@ use crate::backend::{Mark, ServerError};
 use crate::client::StatementError;
 use crate::topology::ServerId;
 
-/// How one try ended. Unless it can go elsewhere, the request is gone from the buffer.
+/// How one try of a statement ended. The request stays in the buffer only if the statement can be tried again.
 pub(super) enum Outcome {
-    /// The client has its answer.
+    /// The client has the complete answer, or the command has no answer.
     Done,
-    /// Nothing was executed and nothing forwarded: it can go elsewhere.
+    /// The statement can run again: the server did not execute it, or only with effects that are lost or harmless.
+    /// Nothing was forwarded.
     Again,
-    /// A replica does not execute what was taken for a read, and executed nothing of it.
+    /// A replica refused a statement that the proxy took for a read, and executed nothing.
     NotHere,
-    /// The server does not know the prepared statement, or wants it prepared anew; nothing was executed.
+    /// The server does not know the prepared statement, or requires it to be prepared again. Nothing was executed.
     PrepareAgain,
-    /// A replica does not commit a transaction that only read: MariaDB with log_bin, where there was a savepoint.
+    /// A replica does not commit the transaction, which only read (MariaDB with log_bin, after a savepoint): the proxy
+    /// rolls it back instead.
     NotCommitted,
-    /// A server that was taken for the primary says it is read-only; nothing was executed. Or any says that it ends the
-    /// connection; nothing was forwarded.
+    /// This server returned this error, which was not forwarded. Either a server that was taken for the primary refused
+    /// the statement as read-only or interrupted it, and executed nothing; or any server ends the connection.
     Refused(ServerError, ServerId),
-    /// A replica was asked while the primary was quiet, but a write came in between: nothing was forwarded.
+    /// A replica executed the read before the primary had confirmed its position, and the primary did not confirm it.
+    /// Nothing was forwarded.
     Overtaken,
-    /// The server is lost, and the open transaction can be run again on another, this statement behind it.
+    /// The server is lost. The open transaction can be replayed on another server, and this statement run after it.
     Replay,
-    /// A COMMIT without an answer, of which another server will know. The sequence id of the answer.
+    /// The server was lost before it answered a COMMIT. The next primary knows the result. The number is the sequence
+    /// id of the answer that the client gets.
     LookUp(u8, Box<Unanswered>),
-    /// The client gets an ERR packet with this sequence id, or none, and stays or not.
+    /// The statement ends with this error. The number is the sequence id of the ERR packet, if the client gets one.
     Stop(u8, StatementError),
 }
 
-/// A COMMIT without an answer.
+/// A marked COMMIT that the server did not answer.
 pub(super) struct Unanswered {
-    /// The savepoint in front of the COMMIT.
+    /// The savepoint that was sent in front of the COMMIT.
     pub mark: Mark,
     /// The server that the COMMIT was sent to.
     pub server: ServerId,

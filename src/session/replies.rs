@@ -1,4 +1,4 @@
-//! Packets that the proxy itself writes to the client.
+//! Answers that the proxy itself sends to the client.
 
 use super::Session;
 use crate::client::{Request, StatementError};
@@ -19,7 +19,7 @@ const UTF8MB4: u16 = 45;
 const BINARY: u16 = 63;
 
 impl<R: Runtime> Session<R> {
-    /// Sends an OK packet of the proxy's own.
+    /// Sends an OK packet of the proxy itself.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
@@ -41,7 +41,7 @@ impl<R: Runtime> Session<R> {
             .await
     }
 
-    /// Answers COM_PING, with the number of warnings of the last statement, as MySQL does.
+    /// Answers COM_PING. The OK packet repeats the number of warnings of the last statement, as MySQL's does.
     pub(super) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
         let warnings = self.state.warnings_of_mysql();
@@ -51,7 +51,7 @@ impl<R: Runtime> Session<R> {
             .await
     }
 
-    /// Returns the status flags of an answer that the proxy makes.
+    /// Returns the status flags for an answer of the proxy itself.
     pub(super) fn shown_status(&self) -> StatusFlags {
         let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
         if self.client.piece.more { status | StatusFlags::MORE_RESULTS_EXISTS } else { status }
@@ -61,7 +61,8 @@ impl<R: Runtime> Session<R> {
         self.client.capabilities.contains(Capabilities::SESSION_TRACK)
     }
 
-    /// A request that is not sent: the client is told once it has said all of it.
+    /// Discards a request that is not sent to a server, and sends the error after the client has sent the whole
+    /// request.
     pub(super) async fn skip_and_stop(
         &mut self,
         buf: &mut Buf,
@@ -70,8 +71,8 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(), Close> {
         let seq = self.client.skip(buf, request).await?;
         match stop {
-            // A part of a parameter (COM_STMT_SEND_LONG_DATA) that does not arrive must not be missing where the
-            // statement runs: this is the answer to whatever the client says next, and the last one.
+            // COM_STMT_SEND_LONG_DATA has no answer. The statement must not run without this part of its parameter,
+            // so the connection ends. The client reads this error as the answer to its next command.
             StatementError::Tell(failure) | StatementError::TellAndClose(failure, _)
                 if request.command.response() == ResponseShape::None && request.statement != 0 =>
             {
@@ -83,7 +84,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Tells the client, or closes.
+    /// Sends the error to the client, and returns Err if the session ends.
     pub(super) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
         match stop {
             StatementError::RowCount => Box::pin(self.answer_row_count(seq)).await,
@@ -95,7 +96,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Ends a statement that was not sent.
+    /// Ends a statement that was not sent, with this error.
     pub(super) async fn end_unsent(
         &mut self,
         buf: &mut Buf,
@@ -105,7 +106,7 @@ impl<R: Runtime> Session<R> {
         Ended(self.skip_and_stop(buf, request, stop).await)
     }
 
-    /// Answers `SELECT ROW_COUNT()` as the connection of the statement before it would have answered.
+    /// Answers `SELECT ROW_COUNT()` as the connection of the statement before this one would have answered.
     pub(super) async fn answer_row_count(&mut self, seq: u8) -> Result<(), Close> {
         let column = Column { name: "ROW_COUNT()", kind: LONGLONG, collation: BINARY, length: 21 };
         let count = self.state.last.row_count.to_string();
@@ -161,7 +162,8 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// The end of a statement whose answer was not passed on: the client was told and the session goes on, or it does not.
+/// The end of a statement without a server's answer. Ok: the client got an answer or an error from the proxy, and the
+/// session continues. Err: the session ends.
 pub(super) struct Ended(pub Result<(), Close>);
 
 impl From<Close> for Ended {
@@ -170,7 +172,7 @@ impl From<Close> for Ended {
     }
 }
 
-/// One column of the proxy's own answers.
+/// One column of a result set of the proxy itself.
 pub(super) struct Column<'a> {
     name: &'a str,
     /// `Protocol::ColumnType`
@@ -188,7 +190,7 @@ impl<'a> Column<'a> {
 
 /// Appends a `Protocol::ColumnDefinition41`.
 fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
-    /// The flag of columns with numbers.
+    /// The column flag for numbers.
     const BINARY_FLAG: u16 = 128;
     out.put_lenenc_bytes(b"def");
     for part in ["", "", "", column.name, ""] {

@@ -1,4 +1,4 @@
-//! Another try of a statement that was not executed, and what must be done before it.
+//! What the proxy does between two tries of a statement.
 
 use super::Session;
 use super::outcome::Outcome;
@@ -10,7 +10,7 @@ use crate::policy::MAX_TRIES;
 use crate::terms::{Disruption, Why};
 
 impl<R: Runtime> Session<R> {
-    /// Does what a try asks for that did not end with the statement's answer. Ok if another try is to be made.
+    /// Handles a try that ended without the statement's answer. Returns Ok if the statement should be tried again.
     pub(super) async fn follow_up(
         &mut self,
         outcome: Outcome,

@@ -22,8 +22,8 @@ fn loss_error(error: Error) -> Failure {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Returns how the try ended after the connection broke or its server was given up. `sent`: any byte of
-    /// the request was taken; `forwarded`: the client has a part of the answer.
+    /// Returns how the try ended after the connection broke or its server was given up. `sent`: the kernel accepted
+    /// at least one byte of the request. `forwarded`: the client has a part of the answer.
     pub(super) fn lost(
         &mut self,
         sent: bool,
@@ -112,7 +112,8 @@ impl<R: Runtime> Session<R> {
         Outcome::Stop(seq, stop)
     }
 
-    /// What went in front of the statement was refused: nothing of it may count.
+    /// Returns how the try ended after the server refused a command that the proxy sent in front of the statement.
+    /// Closes the connection and removes the statement's pins.
     pub(super) fn state_refused_by_server(
         &mut self,
         error: SwallowError,
@@ -124,7 +125,7 @@ impl<R: Runtime> Session<R> {
         self.upstream.server_lost();
         self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
         match error {
-            // A replica may not have it yet.
+            // A replica may not have the schema yet.
             SwallowError::Schema(_) if may_leave && request.whole => Outcome::NotHere,
             SwallowError::Schema(e) => {
                 request.consume_from(buf);
@@ -138,7 +139,7 @@ impl<R: Runtime> Session<R> {
                 if reader && request.whole && request.class.effects.contains(Effects::REPEATABLE) {
                     return Outcome::Again;
                 }
-                // It may have been executed behind what was refused.
+                // The server may have executed the statement although it refused the command in front of it.
                 request.consume_from(buf);
                 let failure = Failure::BadServer(error.to_string());
                 Outcome::Stop(
@@ -149,7 +150,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// The answer ends here, by the proxy's word: the client hears it where a packet may stand.
+    /// Closes the server connection, because the proxy itself ends the answer. The client gets the error packet only if
+    /// it has no incomplete packet.
     pub(super) fn broken_off(
         &mut self,
         stop: StatementError,

@@ -39,8 +39,8 @@ impl<R: Runtime> Context<R> {
             .into_iter()
             .filter(|h| {
                 h.servers.bound().any(|a| {
-                    // A statement under way on a demoted server that lives may finish; the session's next one
-                    // moves.
+                    // A statement under way on a demoted server that is alive may finish. The session's next
+                    // statement moves to the new primary.
                     snapshot.has_lost(a.server, a.generation, a.read_only) || (!h.busy.get() && left(a))
                 })
             })

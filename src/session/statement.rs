@@ -1,8 +1,8 @@
-//! The way of one statement, from top to bottom: where it goes, a connection there, what the session must restore on it,
-//! the request and its answer, what is counted.
+//! Runs one statement, from top to bottom: chooses the role, takes or acquires a connection, restores the session's
+//! state on that connection, sends the request, forwards the answer, and counts the statement.
 //!
-//! What is rare leaves this line. It ends the statement ([`Ended`]), or another try begins at the top, where nothing was
-//! executed.
+//! Rare cases leave this line: a rare case ends the statement ([`Ended`]), or begins another try at the top if nothing
+//! was executed.
 
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::telemetry::cell_of;
 use crate::terms::{Close, Pin, Port, Role, Why};
 
 impl<R: Runtime> Session<R> {
-    /// A command that a server answers.
+    /// Runs a command that a server answers, and counts it.
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         match self.run_statement(buf, request).await {
             Ok((role, why)) => {
@@ -36,7 +36,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Tries until a server has executed the statement. Returns where that was, and why there.
+    /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
         self.began = Instant::now();
         self.lost_on = None;
@@ -86,7 +86,7 @@ impl<R: Runtime> Session<R> {
             || matches!(self.upstream.name_statement(&mut self.state, buf, request, attributes), Ok(true))
     }
 
-    /// Decides where the statement goes. A read that must see what was written before passes the barrier first.
+    /// Chooses the role for the statement. A read that must see earlier writes passes the barrier first.
     async fn choose_role(
         &mut self,
         buf: &mut Buf,

@@ -1,4 +1,4 @@
-//! The text that a statement runs, and what stands in it.
+//! Finds the text that a statement executes, and names in that text.
 
 use super::Session;
 use crate::client::Request;
@@ -17,7 +17,7 @@ impl<R: Runtime> Session<R> {
         query_text(arguments, attributes).ok().filter(|text| text.len() <= MAX_READ)
     }
 
-    /// Returns the text that a statement runs: its own, or the text that was prepared.
+    /// Returns the text that a statement executes: its own text, or the prepared text that it names.
     pub(super) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::sync::Arc<[u8]>> {
         if request.statement != 0 {
             let prepared = self.state.statements.peek(request.statement)?;

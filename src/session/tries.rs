@@ -7,17 +7,17 @@ use crate::net::{Buf, Runtime};
 use crate::policy::{NextTry, next_try};
 use crate::terms::Why;
 
-/// What became of the tries of a statement so far.
+/// The result of a statement's tries so far.
 #[derive(Default)]
 pub(super) struct Tries {
-    /// Tries after which nothing was executed.
+    /// The number of tries in which nothing was executed.
     pub failed: u32,
-    /// Why no replica gets the statement any more.
+    /// The reason why the statement must not go to a replica any more. None if it may.
     pub not_reader: Option<Why>,
 }
 
 impl<R: Runtime> Session<R> {
-    /// Begins another try of a statement that was not executed, after a pause that grows.
+    /// Counts a failed try, and pauses before the next try (see `policy::next_try`).
     pub(super) async fn retry(
         &mut self,
         buf: &mut Buf,
@@ -31,7 +31,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// A connection that broke before anything was executed leaves nothing to tell but what it held.
+    /// Settles lost connections, and pauses before the next try. Returns an error if the session lost a transaction or
+    /// other state with a connection, or if there were too many tries.
     pub(super) async fn pause_before_retry(&mut self, tries: u32) -> Result<(), StatementError> {
         self.settle_losses().await?;
         match next_try(tries, self.upstream.state_refused.is_some()) {
