@@ -1,6 +1,6 @@
-//! A session's server connections: the one of the statement under way, from the moment it is acquired until it is given
-//! back or lost; the ones that the session must keep between two statements; and the seats in the pool where it parked
-//! the others. Nothing here decides where a statement goes.
+//! A session's server connections: the connection that the statement under way uses, the pinned connections that the
+//! session keeps between two statements, and the seats in the pool of the connections that the session parked. This
+//! module does not decide where a statement goes.
 #![cfg_attr(
     not(test),
     deny(
@@ -36,7 +36,7 @@ pub use set_up::{Brought, SetUp};
 pub struct Links<S: Stream> {
     /// The pinned connections, at most one for each role.
     kept: Option<Box<PerRole<Option<Leased<S>>>>>,
-    /// The seats of parked connections. Another session may have stolen these since.
+    /// The seats of parked connections. Another session may have stolen these connections since.
     seats: Vec<Seat<S>>,
 }
 
@@ -112,8 +112,8 @@ impl<R: Runtime> Upstream<R> {
         }
     }
 
-    /// Takes the connection that is kept for this role, or else one that was parked at this server, unless it
-    /// is lost. Returns true if a connection is in use now.
+    /// Takes the connection that is kept for this role. If there is none, takes a parked connection to this server that
+    /// is still alive. Returns true if a connection is in use now.
     #[inline]
     pub fn take_own(&mut self, role: Role, server: ServerId, class: Class) -> bool {
         if let Some((connection, seat)) = self.links.take_kept(role) {
@@ -136,8 +136,8 @@ impl<R: Runtime> Upstream<R> {
         false
     }
 
-    /// Looks at the connection that is kept for this role, once for each snapshot. Returns false if its server is lost; then
-    /// the connection is closed.
+    /// Checks the connection that is kept for this role, once for each snapshot. If its server is lost, closes the
+    /// connection and returns false.
     #[inline]
     pub fn check_kept(&mut self, state: &mut SessionState, role: Role) -> bool {
         let version = self.resources.topology.version();
@@ -176,8 +176,8 @@ impl<R: Runtime> Upstream<R> {
         self.seat = Some(seat);
     }
 
-    /// Puts the connection away after a statement: keeps it if something pins it, else parks it in the pool,
-    /// or closes it if it must not be used again.
+    /// Releases the connection after a statement: keeps it if something pins it, parks it in the pool otherwise, or
+    /// closes it if it must not be used again.
     #[inline]
     pub fn release_after_statement(&mut self, state: &mut SessionState) {
         let ended = std::mem::take(&mut state.answer.ended);
@@ -249,8 +249,8 @@ impl<R: Runtime> Upstream<R> {
         self.links.seats.push(seat);
     }
 
-    /// Gives up the diagnostics on the other role's connection, since the next statement runs on this role's.
-    /// Parks the other connection if nothing else pins it.
+    /// Gives up the diagnostics on the other role's connection, because the next statement runs on the connection for
+    /// `role`. Parks the other connection if nothing else pins it.
     pub fn let_diagnostics_go(&mut self, state: &mut SessionState, role: Role) {
         let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
         state.unpin(other, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));

@@ -1,4 +1,4 @@
-//! A server connection from the pool, or a new one.
+//! Acquires a server connection: takes it from the pool, or opens a new one.
 
 use super::Upstream;
 use crate::backend::{Applicant, ConnectError, Login, PoolKey, Standing, TakeError, Target, Terms};
@@ -19,7 +19,7 @@ pub struct Wanted<'a> {
     pub server: ServerId,
     /// The generation of the snapshot in which the server was chosen.
     pub generation: u64,
-    /// What the server must be: if it is not any more, the attempt is given up.
+    /// The role that the server must have. If the server loses this role, the attempt is given up.
     pub want: Want,
     /// Servers that must not be used.
     pub tried: &'a [ServerId],
@@ -27,18 +27,18 @@ pub struct Wanted<'a> {
     pub passing: bool,
 }
 
-/// What came of opening a connection.
+/// The result of acquiring a connection.
 pub enum Opened {
-    /// The session has it.
+    /// The connection is in use now.
     Connection,
     /// The server lost its role meanwhile.
     Moved,
-    /// It could not be opened.
+    /// The connection could not be opened.
     Failed(ConnectError),
 }
 
 impl<R: Runtime> Upstream<R> {
-    /// A connection to this server. Given up when the server loses its role.
+    /// Acquires a connection to this server. Gives up when the server loses its role.
     pub async fn open(
         &mut self,
         client: &mut Client<R>,
@@ -79,7 +79,8 @@ impl<R: Runtime> Upstream<R> {
             resources.pool.vacate(connection, &seat);
             return Err(account_removed(&login));
         }
-        // A pooled connection of an earlier generation is of this one if its server is the writer (again).
+        // A pooled connection from an earlier generation counts as one of this generation if its server is the primary
+        // (again).
         connection.about.generation = generation;
         self.use_connection(role, connection, seat);
         Ok(Opened::Connection)
@@ -96,12 +97,12 @@ impl<R: Runtime> Upstream<R> {
     }
 }
 
-/// A session of an account that is gone gets no server connection.
+/// Returns the error for a session whose account was removed from the configuration.
 fn account_removed(login: &Login) -> StatementError {
     StatementError::TellAndClose(Failure::AccountRemoved(login.user.clone()), Close::CredentialGone)
 }
 
-/// Ends when a session with this want must not stay with the server any more.
+/// Waits until a session with this want must not stay with the server any more.
 async fn until_moved<R: Runtime>(
     resources: &Resources<R>,
     want: Want,

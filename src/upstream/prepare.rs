@@ -17,7 +17,8 @@ const TOO_MANY_STATEMENTS: u16 = 1461;
 
 impl<R: Runtime> Upstream<R> {
     /// Writes the server's id of the statement into the request, and the types if the server does not have
-    /// them. `attributes`: CLIENT_QUERY_ATTRIBUTES is on. Returns false if the statement is not prepared on the connection in use.
+    /// them. `attributes`: CLIENT_QUERY_ATTRIBUTES is on. Returns false if the statement is not prepared on the
+    /// connection in use.
     #[inline]
     pub fn name_statement(
         &mut self,

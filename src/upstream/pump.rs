@@ -1,5 +1,5 @@
-//! The pump of answers: bytes from the server, as long as it lives, the client listens and the session may go on.
-//! Answers to statements, to reads that run ahead and to statements of a transaction that runs again all come through it.
+//! Reads answers from the server, until the server is lost, the client leaves, or the session must end. All answers are
+//! read here: to ordinary statements, to speculative reads, and to the statements of a replayed transaction.
 
 use std::task::Poll;
 
@@ -11,21 +11,21 @@ use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
 use crate::terms::Close;
 use crate::worker::Signals;
 
-/// Room in front of an answer, for packets that only the client's leg has, in bytes: an EOF packet behind the
-/// columns has nine.
+/// The number of bytes that are kept free in front of an answer, for packets that only the client gets: an EOF packet
+/// behind the columns has nine bytes.
 const FRONT: usize = 32;
 
-/// What comes of reading from a server.
+/// The result of a read from the server.
 pub enum ServerRead {
     /// Bytes of an answer.
     Bytes(Buf),
     /// The connection ended.
     Broken,
-    /// The probes hear nothing of the server any more, or it lost its role.
+    /// The server does not answer probes any more, or lost its role.
     GivenUp,
 }
 
-/// What the pump returns.
+/// The result of [`Upstream::pump`].
 pub enum Pumped {
     /// Bytes of the statement's own answer.
     Answer(Buf),
@@ -38,9 +38,9 @@ pub enum Pumped {
 }
 
 impl<R: Runtime> Upstream<R> {
-    /// Reads more of the answer to the statement under way, and removes the answers to what the proxy sent in front of it.
-    /// `begun` is true if packets of the answer were taken out of the chunk before: then no farewell can stand at its
-    /// begin. The buffer goes back to the pool unless it is returned.
+    /// Reads more of the answer to the statement under way. Removes the answers to the commands that the proxy sent in
+    /// front of the statement. `begun`: packets of the answer were consumed before, so the chunk cannot begin with an
+    /// unsolicited ERR packet ([`is_farewell`]). The buffer returns to the buffer pool unless the result contains it.
     pub async fn pump(
         &mut self,
         client: &mut Client<R>,
@@ -71,12 +71,12 @@ impl<R: Runtime> Upstream<R> {
         }
     }
 
-    /// True if the proxy's own statements in front of the client's are not all answered.
+    /// True if answers to commands that the proxy sent in front of the statement are still missing.
     fn is_expecting(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_expecting())
     }
 
-    /// Takes the answers to what went in front of the statement.
+    /// Removes the answers to the commands that the proxy sent in front of the statement from the chunk.
     fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         if connection.swallow(chunk)? == Settled::Waiting {
@@ -85,7 +85,7 @@ impl<R: Runtime> Upstream<R> {
         Ok(())
     }
 
-    /// Reads from the server; what has no room yet gets a buffer then.
+    /// Reads from the server. If `chunk` has no memory yet, takes a buffer from the pool once bytes have arrived.
     pub async fn read_server(
         &mut self,
         client: &mut Client<R>,
@@ -106,7 +106,8 @@ impl<R: Runtime> Upstream<R> {
             chunk.leave_front(FRONT);
             stream.read(chunk).await
         });
-        // The client's end is not watched at every statement, but looked at when one takes long.
+        // Whether the client has left is not checked for every statement, but only for a statement that takes long
+        // (`Signals::LOOK`).
         let read = std::future::poll_fn(|cx| {
             if let Poll::Ready((result, chunk)) = reading.as_mut().poll(cx) {
                 return Poll::Ready(Ok((result, chunk)));
@@ -115,7 +116,7 @@ impl<R: Runtime> Upstream<R> {
                 signal.lower(Signals::LOOK);
                 let mut raised = raised & !Signals::LOOK;
                 if raised == Signals::LOST && attached.is_some_and(|a| resources.is_alive(a)) {
-                    // Another connection of the session is meant; it is looked at when it is needed.
+                    // Another connection of the session is lost. That loss is handled when that connection is needed.
                     signal.lower(Signals::LOST);
                     raised = 0;
                     if !client.has_ended() {
@@ -145,7 +146,7 @@ impl<R: Runtime> Upstream<R> {
         }
     }
 
-    /// An answer that fills buffers gets a larger one.
+    /// Makes room for `need` bytes in `chunk`. `full`: the last read filled the buffer, so a larger buffer replaces it.
     pub fn make_room(&self, chunk: &mut Buf, full: bool, need: usize) {
         if full && chunk.capacity() < LARGE_BUFFER {
             let mut large = self.resources.buffers.large();

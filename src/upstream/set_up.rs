@@ -1,4 +1,4 @@
-//! The session's state on the server connection in use: what the connection lacks goes in front of the statement.
+//! Restores the session's state on the server connection in use, by commands in front of the statement.
 
 use std::rc::Rc;
 
@@ -21,13 +21,13 @@ pub enum Brought {
 
 /// The statement for which a connection is set up.
 pub struct SetUp {
-    /// The effects of its class.
+    /// The effects of the statement's class.
     pub effects: Effects,
     /// The name in an EXECUTE, a PREPARE or a DEALLOCATE that does nothing else.
     pub named: Option<Rc<[u8]>>,
-    /// True if it is `SELECT ROW_COUNT()`, to which the session itself knows the answer.
+    /// True if the statement is `SELECT ROW_COUNT()`, which the session can answer itself.
     pub asks_row_count: bool,
-    /// True if it can go to the primary if a replica refuses the session's state.
+    /// True if the statement can go to the primary when a replica refuses the session's state.
     pub may_leave: bool,
 }
 
