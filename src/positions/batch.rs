@@ -1,4 +1,4 @@
-//! The reads that wait for the answer to one question.
+//! The reads that wait for the answer to one shared question.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ pub enum Answer {
         /// The part of it that the primary is still committing, while replicas may already have it.
         pending: Option<Rc<GtidSet>>,
     },
-    /// The server has what was waited for.
+    /// The server has the position that the reads wait for.
     Reached,
     /// The server has none of the transactions that were asked for.
     Unseen,
@@ -33,7 +33,7 @@ pub struct Batch {
     answer: RefCell<Option<Answer>>,
     waiting: RefCell<Vec<Waker>>,
     joined: Cell<u64>,
-    /// All that the reads wait for or ask about, in one set.
+    /// The union of the positions that the reads wait for or ask about.
     target: RefCell<Option<Rc<GtidSet>>>,
     /// The primary's position as assumed by those reads that went to a replica before the answer.
     expected: RefCell<Option<Rc<GtidSet>>>,
@@ -79,7 +79,7 @@ impl Batch {
         self.joined.get()
     }
 
-    /// Returns all that the reads wait for or ask about.
+    /// Returns the union of the positions that the reads wait for or ask about.
     pub fn target(&self) -> Option<Rc<GtidSet>> {
         self.target.borrow().clone()
     }

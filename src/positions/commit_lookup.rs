@@ -1,5 +1,5 @@
-//! What a worker knows of COMMITs without an answer: where the primary was before these were sent, and the
-//! answers of new primaries. Sessions that lost the same server share an answer.
+//! What a worker knows about COMMITs that got no answer: the primary's positions from before these COMMITs were sent,
+//! and the answers of new primaries. Sessions that lost the same server share an answer.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

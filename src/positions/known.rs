@@ -65,8 +65,8 @@ impl Known {
 
     /// Parses the primary's position. `owned` has the GTIDs that threads own, as `uuid:7#23:8#24` with the
     /// thread after the hash: these are in the position, too, and are returned on their own if there are any.
-    /// None: the text cannot be parsed, or it is empty, as for a primary without a binary log, and every
-    /// replica would seem to have it all.
+    /// None: the text cannot be parsed, or is empty, as on a primary without a binary log. (Every replica would
+    /// seem to have an empty position.)
     pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Position> {
         let executed = match &self.last {
             Some((known, position)) if known == text => {

@@ -1,5 +1,5 @@
-//! How far servers are: what a worker asks them about their positions, what it knows of the answers, and what the binary
-//! log of a new primary says of COMMITs without an answer.
+//! The positions of the servers: a worker's questions about positions, the positions that the worker knows from the
+//! answers, and what the binary log of a new primary shows about COMMITs that got no answer.
 #![cfg_attr(
     not(test),
     deny(

@@ -1,5 +1,5 @@
-//! What a worker asks the servers about their positions, for all reads that wait for the answer: how far the
-//! primary is, and whether a replica has come as far. Only one question of a kind is under way to a server.
+//! A worker's questions to servers about their positions, for all reads that wait for the answer: what the primary's
+//! position is, and whether a replica has reached it. Only one question of a kind is under way to a server.
 //! Reads that arrive meanwhile share the next question, since the answer to the one under way may be older
 //! than these reads.
 
@@ -96,7 +96,7 @@ impl<R: Runtime> Positions<R> {
         self.known.borrow().is_quiet()
     }
 
-    /// Returns the primary's position while nobody writes. None: somebody does.
+    /// Returns the primary's position while nobody writes. None: somebody writes.
     pub fn quiet_at(&self) -> Option<Rc<GtidSet>> {
         self.known.borrow().quiet_at()
     }
@@ -106,8 +106,8 @@ impl<R: Runtime> Positions<R> {
         self.known.borrow_mut().note_activity();
     }
 
-    /// True if a server is not worth a wait: the last wait for it was in vain, and it has not come that far
-    /// since.
+    /// True if a server is not worth a wait: the last wait for the server was in vain, and the server has not reached
+    /// that position since.
     pub fn is_behind(&self, server: &Server, snapshot: &Snapshot) -> bool {
         self.known.borrow_mut().is_behind(server, snapshot)
     }
@@ -136,14 +136,14 @@ impl<R: Runtime> Positions<R> {
         closed
     }
 
-    /// Asks how far the primary is. Every write that was acknowledged before the call is in the answer's
+    /// Asks the primary for its position. Every write that was acknowledged before the call is in the answer's
     /// position.
     pub async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
         self.ask(primary, Question::Position, None).await
     }
 
-    /// Asks the same for a read that goes to a replica before the answer arrives, assuming that the primary
-    /// is at this position. None: other reads that share the question assume another position.
+    /// Asks the primary for its position, for a read that goes to a replica before the answer arrives and assumes that
+    /// the primary is at `position`. None: other reads that share the question assume another position.
     pub fn primary_position_expecting(
         self: &Rc<Self>,
         primary: ServerId,
@@ -174,9 +174,9 @@ impl<R: Runtime> Positions<R> {
         reached
     }
 
-    /// Waits, before a read on the primary, until the primary shows what it is still committing and a replica
-    /// may already have shown. Waits for `consistency.max_wait` at most, and no longer than until it is known
-    /// that no other server has any of it. `position` contains `pending`.
+    /// Waits, before a read on the primary, until the primary shows the transactions in `pending`, which it is still
+    /// committing and which a replica may already have shown. Stops after `consistency.max_wait`, or once it is known
+    /// that no other server has any of these transactions. `position` contains `pending`.
     pub async fn shows(self: &Rc<Self>, primary: ServerId, position: &Rc<GtidSet>, pending: &Rc<GtidSet>) {
         let began = Instant::now();
         if !self.nobody_has(primary, pending).await {
@@ -185,7 +185,7 @@ impl<R: Runtime> Positions<R> {
         }
     }
 
-    /// Returns true if no server but the primary has any of these transactions: then nobody can have seen
+    /// Returns true if no server but the primary has any of these transactions, so that nobody can have seen
     /// them. Servers that the proxy does not know do not count. If a server is down, returns false.
     async fn nobody_has(self: &Rc<Self>, primary: ServerId, pending: &Rc<GtidSet>) -> bool {
         let snapshot = self.resources.topology.get();
