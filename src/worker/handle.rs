@@ -1,4 +1,4 @@
-//! What a worker knows of each of its sessions, and how it wakes a session.
+//! What a worker knows about each of its sessions, and the signal that wakes a session.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -40,13 +40,13 @@ impl Signals {
 /// A server connection that a session has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attached {
-    /// The server that it leads to.
+    /// The server of the connection.
     pub server: ServerId,
-    /// The generation in which it was opened.
+    /// The generation in which the connection was opened.
     pub generation: u64,
-    /// What `CONNECTION_ID()` answers on it.
+    /// What `CONNECTION_ID()` returns on the connection.
     pub thread_id: u32,
-    /// True if it was opened for reads.
+    /// True if the connection was opened for reads.
     pub read_only: bool,
 }
 
@@ -64,14 +64,14 @@ pub struct Entrance {
 /// What a statement under way can do to the primary's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deed {
-    /// It changes nothing that another server would lack.
+    /// The statement changes nothing that another server would lack.
     #[default]
     Reads,
-    /// It changes rows, or commits, as a whole or not at all.
+    /// The statement changes rows, or commits, as a whole or not at all.
     Writes,
-    /// It calls a procedure: several steps, perhaps with the rights of the definer.
+    /// The statement calls a procedure: several steps, perhaps with the rights of the definer.
     Calls,
-    /// It is DDL or is not understood: perhaps several steps.
+    /// The statement is DDL or is not understood: perhaps several steps.
     Others,
 }
 

@@ -1,5 +1,5 @@
-//! Which consistency level a session's reads have: what the session chose, else what its user, its listener or the
-//! configuration says.
+//! The consistency level of a session's reads: the level that the session chose, otherwise the level of its user, of
+//! its listener, or of the configuration.
 
 use super::{Handle, Resources};
 use crate::config::Level;

@@ -1,5 +1,5 @@
-//! What the sessions of one worker use: time and sockets, buffers, the pool of server connections, the current snapshot
-//! and settings, the metrics, and the list of the sessions themselves.
+//! The resources that the sessions of one worker share: time and sockets, buffers, the pool of server connections, the
+//! current snapshot and settings, the metrics, and the list of the sessions.
 #![cfg_attr(
     not(test),
     deny(
@@ -73,17 +73,17 @@ pub struct KillRequest {
     pub server: Option<ServerId>,
 }
 
-/// What sessions ask of the rest of the process.
+/// The requests of sessions to the rest of the process.
 pub trait Outside {
-    /// Has this server probed now, because it refused a connection or vanished.
+    /// Requests a probe of this server now, because the server refused a connection or vanished.
     fn kick(&self, server: ServerId);
-    /// Has all servers probed now, because the writer is missing or has changed.
+    /// Requests a probe of all servers now, because the writer is missing or has changed.
     fn kick_all(&self);
     /// Reports that a stored routine was created, changed or dropped.
     fn routines_changed(&self);
     /// Returns a connection id that no other client of this process has.
     fn connection_id(&self) -> u32;
-    /// Asks all workers to kill the session that a KILL names. Returns true if there was one.
+    /// Asks all workers to kill the session that a KILL names. Returns true if there was such a session.
     fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>>;
 }
 
