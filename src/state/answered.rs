@@ -9,7 +9,8 @@ use crate::terms::{Pin, Role};
 pub enum AnswerError {
     /// The account lacks a privilege.
     Denied,
-    /// The text was not understood (ER_PARSE_ERROR), or executes a statement that is not there: nothing of it ran.
+    /// The server could not parse the text (ER_PARSE_ERROR), or the text executes an unknown prepared statement:
+    /// nothing was executed.
     NotParsed,
     /// The parameters of an execute are wrong (ER_WRONG_ARGUMENTS, ER_MALFORMED_PACKET): the server may not have taken
     /// their types.
@@ -21,11 +22,11 @@ pub enum AnswerError {
 }
 
 impl AnswerError {
-    /// Returns what an ERR packet with this code says. `first`: no result stands in front of it.
+    /// Returns what an ERR packet with this code says. `first`: the ERR packet is the first packet of the answer.
     pub fn of(code: u16, first: bool) -> Self {
         match code {
             1044 | 1142 | 1227 => AnswerError::Denied,
-            // 1243: EXECUTE of a name that is not there.
+            // 1243: EXECUTE of an unknown name.
             1064 | 1243 if first => AnswerError::NotParsed,
             1210 | 1835 => AnswerError::WrongParameters,
             1317 => AnswerError::Interrupted,

@@ -34,7 +34,7 @@ pub struct Summary {
     hasher: XxHash64,
     insert_id: u64,
     rows: u64,
-    /// True if an error came that may have rolled back more than its own statement.
+    /// True if the answer had an error that may have rolled back more than its own statement.
     pub undone: bool,
 }
 
@@ -109,9 +109,9 @@ impl Observer for Witness {
 /// One statement of a transaction.
 #[derive(Debug)]
 pub struct Entry {
-    /// The end of its packet in `Journal::packets`.
+    /// The end of the statement's packet in `Journal::packets`.
     pub end: usize,
-    /// Its command.
+    /// The statement's command.
     pub command: Command,
     /// The class of the statement.
     pub class: StatementClass,

@@ -67,12 +67,12 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// Returns no pins, which are counted in these metrics.
+    /// Creates an empty set of pins, whose future pins are counted in these metrics.
     pub fn counted_in(metrics: Option<Arc<WorkerMetrics>>) -> Self {
         Pins { metrics, ..Pins::default() }
     }
 
-    /// Removes and returns the metrics, for the pins that take the place of these.
+    /// Removes and returns the metrics, for the `Pins` that replace these.
     pub fn take_metrics(&mut self) -> Option<Arc<WorkerMetrics>> {
         self.metrics.take()
     }

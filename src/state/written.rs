@@ -1,4 +1,4 @@
-//! What a session has written: its reads must see it.
+//! What a session has written. Its reads must see these writes.
 
 use crate::topology::{GtidSet, Server};
 use crate::wire::{StateChange, StateChanges};
@@ -25,7 +25,7 @@ impl Written {
         }
     }
 
-    /// True if a server is known to have all of it.
+    /// True if a server is known to have all these writes.
     pub fn is_on(&self, server: &Server) -> bool {
         match self {
             Written::Nothing => true,
