@@ -1,11 +1,11 @@
-//! How fresh the replica of a read must be: whether the primary must be asked for its position first, and whether a replica
-//! is fresh enough for a read that asked nobody.
+//! How fresh the replica of a read must be: whether the primary must be asked for its position first, and whether a
+//! replica is fresh enough for a read that did not ask for a position.
 //!
 //! The first row that applies decides:
 //!
 //! | the statement | asks for a position |
 //! |---|---|
-//! | at `bounded` or `eventual`, or one that has asked already | no |
+//! | at `bounded` or `eventual`, or has already asked | no |
 //! | a command that reads no table; a question about the last statement; a change of session state | no |
 //! | in a transaction that is open on a replica, unless it begins the next one | no: the transaction has its snapshot |
 //! | transaction control that begins nothing | no |
@@ -35,14 +35,14 @@ pub struct Reading {
 /// What a statement that a replica should run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// It reads tables, or names them, as COM_STMT_PREPARE does.
+    /// The statement reads tables, or names them, as COM_STMT_PREPARE does.
     Reads,
-    /// It begins a transaction, whose reads see what the replica has then.
+    /// The statement begins a transaction, whose reads see the replica's data of that moment.
     Begins,
-    /// It only controls a transaction.
+    /// The statement only controls a transaction.
     Controls,
-    /// It needs nothing of the tables: a question about the last statement, a change of session state, a command without
-    /// tables.
+    /// The statement needs no data of tables: a question about the last statement, a change of session state, a command
+    /// without tables.
     Nothing,
 }
 
@@ -62,16 +62,16 @@ impl Reading {
     }
 }
 
-/// What is known of a replica, for a read that asked nobody for a position.
+/// What is known of a replica, for a read that did not ask for a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unasked {
     /// The level of the read.
     pub level: Level,
-    /// True if the port splits: only there a session writes and reads.
+    /// True on a split port. Only there does a session both write and read.
     pub splits: bool,
     /// True if the replica is known to have all that the session wrote.
     pub has_writes: bool,
-    /// True if a read from it cannot see less than the session's earlier reads.
+    /// True if a read from the replica cannot see less than the session's earlier reads.
     pub behind_nothing: bool,
 }
 

@@ -132,7 +132,7 @@ impl Loss {
         self.role == Role::Reader || (self.whole && self.repeatable)
     }
 
-    /// What became of the statement.
+    /// Returns what became of the statement.
     fn error(self) -> Error {
         if self.open && (self.only_reads() || !self.commits) {
             Error::RolledBack

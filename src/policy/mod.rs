@@ -1,6 +1,6 @@
-//! Decisions, separate from the code that acts on them. Each is a pure function from a small struct of facts
-//! to a verdict, with a test that covers every combination of the facts. [`session`](crate::session) acts on
-//! the verdicts. Where a statement goes, and to which replica, is decided in [`routing`](crate::routing) in the same way.
+//! Decisions, separate from the code that acts on them. Each is a pure function from a small struct of facts to a
+//! verdict, with a test that covers every combination of the facts. [`session`](crate::session) acts on the verdicts.
+//! [`routing`](crate::routing) decides in the same way where a statement goes, and to which replica.
 #![cfg_attr(
     not(test),
     deny(

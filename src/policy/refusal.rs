@@ -1,7 +1,7 @@
 //! What a server's ERR packet means for the client, and for the statement that the packet answers.
 //!
-//! The first row that fits decides. A statement is only taken elsewhere while the client has nothing of its answer, and
-//! if the error says that the server executed nothing.
+//! The first row that fits decides. A statement runs on another server only if the client has no part of its answer and
+//! the error says that the server executed nothing.
 //!
 //! | the error says | and | verdict |
 //! |---|---|---|
@@ -17,12 +17,13 @@
 //! | the server is read-only, cut off, or lacks an object, or the transaction only reads | a read that the primary may have instead | to the primary |
 //! | the server is read-only or cut off | it was taken for the primary, and the statement does not run in steps | wait for a primary |
 //! | the server is cut off | a replica, or a statement that runs in steps on a replica | as if the server was lost |
-//! | anything else | | the client gets the packet as it came |
+//! | anything else | | the client gets the unchanged packet |
 
 /// What the code and the words of an ERR packet say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// A commit failed, but may be executed all the same: Galera's 1180 of a member that lost its group.
+    /// The commit failed on the server, but may be committed in the group: Galera's 1180 from a node that lost its
+    /// group.
     MayBeCommitted,
     /// ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION.
     ReadOnlyTransaction,
@@ -40,47 +41,48 @@ pub enum Said {
     PrepareAgain,
     /// An object or a right is missing, which a replica may not have received yet.
     Missing,
-    /// Something that is the client's alone.
+    /// Any other error, which concerns only the client.
     Other,
 }
 
 /// What is known of a statement before its answer arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// The connection was opened to read from a replica.
+    /// True if the connection was opened to read from a replica.
     pub on_replica: bool,
-    /// The port is for replicas, and says so in its own words.
+    /// True on a replica port, which refuses writes with an error text of its own.
     pub replica_port: bool,
-    /// The client has no packet of the answer.
+    /// True if the client has no packet of the answer.
     pub untold: bool,
-    /// The client has no packet of the answer, and the request is whole in the buffer.
+    /// True if the client has no packet of the answer, and the request is whole in the buffer.
     pub can_send_again: bool,
-    /// Nothing is in doubt if the answer ends here.
+    /// True if nothing is in doubt when the answer ends here.
     pub no_doubt: bool,
-    /// A read on a port that splits, in no transaction: the primary can have it instead.
+    /// True for a read on a split port outside of a transaction: the primary can run the read instead.
     pub may_leave: bool,
-    /// A replica has a transaction that only reads, which the client began.
+    /// True if the client began a read-only transaction, which is open on a replica.
     pub in_reading_transaction: bool,
-    /// All that the statement does is to end a transaction.
+    /// True if the statement only ends a transaction.
     pub only_ends: bool,
-    /// The execute of a prepared statement that was not prepared anew for it.
+    /// True for an execute whose prepared statement was not prepared again for this execute.
     pub executes: bool,
-    /// The server may refuse a part of the statement, and have committed what came before: a procedure, for example.
+    /// True if the server may refuse a part of the statement after it has committed earlier parts, as with a procedure.
     pub in_steps: bool,
-    /// The proxy interrupted the statement, since its server lost the primary's role: true if it can be run again.
+    /// Some if the proxy interrupted the statement because the server lost the primary's role. The value is true if the
+    /// statement can be run again.
     pub interrupted: Option<bool>,
 }
 
 /// What the answer had in front of the ERR packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Before {
-    /// The ERR packet is the first packet of the answer.
+    /// True if the ERR packet is the first packet of the answer.
     pub nothing: bool,
-    /// There was an OK packet.
+    /// True if there was an OK packet.
     pub any_ok: bool,
 }
 
-/// The packet that the client gets instead.
+/// The ERR packet that the client gets instead of the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Words {
     /// A write may have been committed.
@@ -95,10 +97,10 @@ pub enum Words {
     ConnectionEnded,
 }
 
-/// How the statement goes on.
+/// How the statement continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// The reading transaction is rolled back, which is all that its COMMIT has to do.
+    /// The read-only transaction is rolled back. A COMMIT would have the same effect.
     RollBack,
     /// The statement was interrupted before it did anything, and runs again on the next primary.
     AfterInterrupt,
@@ -106,27 +108,27 @@ pub enum Way {
     AskProbes,
     /// The statement is prepared again; true if the server does not know it.
     PrepareAgain(bool),
-    /// The primary gets the read.
+    /// The read runs on the primary.
     ToPrimary,
-    /// The statement waits for a primary that is none.
+    /// The server is not the primary any more: the statement waits for the next primary.
     WaitForPrimary,
-    /// The statement goes where it would go if the server was lost before it had it.
+    /// The statement continues as if the server had been lost before it received the statement.
     AsIfLost,
 }
 
-/// What is to be done.
+/// What to do with the ERR packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The client gets the packet.
     Forward,
     /// The client gets another packet.
     Replace(Words),
-    /// The client gets nothing yet.
+    /// The client gets nothing yet, and the statement continues in this way.
     Elsewhere(Way),
 }
 
 impl Expected {
-    /// See the module's table.
+    /// Decides by the module's table.
     pub fn verdict(self, said: Said, before: Before) -> Verdict {
         match said {
             Said::MayBeCommitted if !self.on_replica => Verdict::Replace(Words::MayBeCommitted),
@@ -140,7 +142,8 @@ impl Expected {
                 true => Verdict::Elsewhere(Way::AskProbes),
                 false => Verdict::Replace(Words::ConnectionEnded),
             },
-            // Columns may be on their way before a function of a row writes: none of that has been forwarded.
+            // Column definitions may stand in front of the ERR packet if a function that writes failed while rows were
+            // computed. The client has none of these definitions.
             _ if self.can_send_again && (before.nothing || self.may_leave) => self.unsent(said),
             _ => Verdict::Forward,
         }
@@ -154,7 +157,7 @@ impl Expected {
         }
     }
 
-    /// The client has nothing of the answer, and the statement can be sent again.
+    /// Decides for a statement that can be sent again, while the client has no part of its answer.
     fn unsent(self, said: Said) -> Verdict {
         match said {
             Said::UnknownStatement if self.executes => Verdict::Elsewhere(Way::PrepareAgain(true)),
@@ -188,7 +191,7 @@ mod tests {
         Said::Other,
     ];
 
-    /// Every combination that can be, with its verdict.
+    /// Returns every possible combination, with its verdict.
     fn all() -> impl Iterator<Item = (Expected, Said, Before, Verdict)> {
         let facts =
             (0..1u32 << 12).flat_map(|bits| [None, Some(false), Some(true)].map(|third| (bits, third)));
@@ -236,7 +239,7 @@ mod tests {
                 Way::PrepareAgain(_) => expected.executes,
                 // A read, which may run twice.
                 Way::ToPrimary => expected.may_leave,
-                // Decides for itself.
+                // The probes decide.
                 Way::AskProbes => !before.any_ok,
             };
             assert!(executed_nothing, "{way:?}: {expected:?} {said:?} {before:?}");
@@ -269,7 +272,7 @@ mod tests {
         }
     }
 
-    /// A client of a replica port or of a reading transaction never meets the words of another kind of server.
+    /// A client of a replica port, or in a read-only transaction, never gets the error text of another kind of server.
     #[test]
     fn words_fit_the_port() {
         for (expected, said, before, verdict) in all() {

@@ -50,13 +50,13 @@ pub struct InTransaction {
     pub kind: StatementKind,
     /// What the statement is tied to.
     pub tied: Tied,
-    /// True if it asks for ROW_COUNT() or FOUND_ROWS().
+    /// True if the statement asks for ROW_COUNT() or FOUND_ROWS().
     pub counts: bool,
-    /// Whether it begins a transaction.
+    /// Whether the statement begins a transaction.
     pub begins: Begins,
-    /// True if it commits implicitly.
+    /// True if the statement commits implicitly.
     pub commits: bool,
-    /// True if it is the first statement of the transaction.
+    /// True if this is the first statement of the transaction.
     pub is_first: bool,
     /// True if the session's state is as it was when the transaction began.
     pub same_state: bool,
@@ -78,16 +78,17 @@ pub enum Tied {
 /// Whether a statement begins a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begins {
-    /// It does not.
+    /// The statement begins no transaction.
     No,
-    /// It does nothing else.
+    /// The statement begins a transaction and does nothing else.
     Alone,
-    /// It stands among others in a text, perhaps behind some.
+    /// A statement of a text with several statements begins a transaction, perhaps not the first statement.
     AmongOthers,
 }
 
 impl InTransaction {
-    /// Returns what the class tells of a statement, the first of a transaction of a session that holds nothing.
+    /// Returns the facts that follow from the class. The other facts are those of a transaction's first statement, in a
+    /// session that holds nothing.
     pub fn of(command: Command, class: &StatementClass) -> Self {
         use Why::{Ambiguous, InsertId, LooksBack, NamedLock, NotUnderstood, OneServer, ServerFile};
         let effects = class.effects;
@@ -183,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Every combination of the facts.
+    /// Returns every combination of the facts.
     fn all() -> Vec<InTransaction> {
         let mut all = Vec::new();
         for &kind in StatementKind::ALL {

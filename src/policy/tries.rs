@@ -1,21 +1,23 @@
-//! What follows after a try of a statement that was not executed.
+//! Decides when a statement that was not executed is tried again.
 //!
-//! | tries in vain | the next try |
+//! | failed tries | the next try |
 //! |---|---|
 //! | the first | at once: a pooled connection was broken |
-//! | more | after a pause that grows by 20 ms each time, or as soon as there is news of the servers |
+//! | more | after a pause that grows by 20 ms each time, or as soon as the snapshot of the servers changes |
 //! | more than 8, or more than 4 if a server refuses the session's state | none: the client gets an error |
 
 use std::time::Duration;
 
-/// Tries of one statement that was never executed, before the client gets an error. Pooled connections to a server that
-/// died are found out one by one, some only when they have taken the statement.
+/// The maximum number of tries of one statement in which nothing was executed, before the client gets an error. Pooled
+/// connections to a server that died are detected one by one, some only after they accepted the statement.
 pub const MAX_TRIES: u32 = 8;
 
-/// The same if a server refuses the session's state, which no other connection to it will take.
+/// The maximum number of failed tries if a server refuses the session's state: no other connection to that server would
+/// accept the state.
 const MAX_REFUSALS: u32 = 4;
 
-/// How much longer each pause is than the one before: by then what broke with the servers has been noticed.
+/// How much longer each pause is than the pause before it. During the pauses, the proxy notices what broke together
+/// with a server.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// When the next try begins.
@@ -29,7 +31,8 @@ pub enum NextTry {
     TooMany,
 }
 
-/// Decides about the try after `failed` tries in vain. `state_refused`: the last server refused the session's state.
+/// Decides about the next try after `failed` failed tries. `state_refused`: the last server refused the session's
+/// state.
 pub fn next_try(failed: u32, state_refused: bool) -> NextTry {
     let most = if state_refused { MAX_REFUSALS } else { MAX_TRIES };
     match failed {
