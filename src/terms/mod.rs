@@ -20,7 +20,7 @@ macro_rules! label {
             /// Every value, in order of index.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// The label's value in `/metrics`.
+            /// Returns the label's value in `/metrics`.
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
@@ -50,9 +50,9 @@ label! {
         ClientLost = "client_lost",
         /// The client broke the protocol.
         ClientProtocol = "client_protocol",
-        /// Login refused.
+        /// The login was refused.
         LoginFailed = "login_failed",
-        /// Login took too long.
+        /// The login took too long.
         LoginTimeout = "login_timeout",
         /// `timeouts.idle`.
         IdleTimeout = "idle_timeout",

@@ -7,7 +7,7 @@ label! {
     Pin {
         /// An open transaction.
         Transaction = "transaction",
-        /// SET TRANSACTION for the next one.
+        /// SET TRANSACTION for the next transaction.
         NextTransaction = "next_transaction",
         /// A temporary table.
         TemporaryTable = "temporary_table",
@@ -23,7 +23,7 @@ label! {
         Cursor = "cursor",
         /// HANDLER … OPEN.
         Handler = "handler",
-        /// COM_STMT_SEND_LONG_DATA whose COM_STMT_EXECUTE did not come yet.
+        /// COM_STMT_SEND_LONG_DATA whose COM_STMT_EXECUTE has not arrived yet.
         LongData = "long_data",
         /// Warnings or an error that the client may still ask for.
         Warnings = "warnings",
@@ -41,7 +41,7 @@ label! {
 }
 
 impl Pin {
-    /// Returns the words for people.
+    /// Returns the words for error texts and `explain`.
     pub const fn words(self) -> &'static str {
         match self {
             Pin::Transaction => "an open transaction",

@@ -1,4 +1,4 @@
-//! The two servers that a session uses, by what they are for.
+//! The roles of the two servers that a session uses.
 
 /// The role of one of the two servers that a session uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

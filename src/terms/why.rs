@@ -24,7 +24,7 @@ label! {
 }
 
 label! {
-    /// Why a statement runs where it does: for what the session is, or for the class of its text.
+    /// Why a statement runs where it does: because of the session, or because of the class of its text.
     Why {
         /// The port does not split.
         Port = "port",
@@ -34,13 +34,13 @@ label! {
         Pinned = "pinned",
         /// With autocommit off every statement is part of a transaction.
         AutocommitOff = "autocommit_off",
-        /// It asks about the session's last statement.
+        /// The statement asks about the session's last statement.
         LooksBack = "looks_back",
-        /// It is a read, but no replica serves reads.
+        /// The statement is a read, but no replica serves reads.
         NoReplica = "no_replica",
-        /// It is a read, but no replica has the session's own writes yet.
+        /// The statement is a read, but no replica has the session's own writes yet.
         NotFresh = "not_fresh",
-        /// A replica refused it, or failed.
+        /// The statement is a read, but a replica refused it or failed.
         Refused = "replica_refused",
         /// SELECT, TABLE, VALUES, … that use only tables and harmless functions.
         PlainRead = "plain_read",
@@ -60,9 +60,9 @@ label! {
         ServerFile = "server_file",
         /// User variables are set by an expression.
         UserVariable = "user_variable",
-        /// `LAST_INSERT_ID()`
+        /// The statement asks for, or sets, `LAST_INSERT_ID()`.
         InsertId = "insert_id",
-        /// It reads system variables, which differ between servers and sessions.
+        /// The statement reads system variables, which differ between servers and sessions.
         SystemVariable = "system_variable",
         /// SHOW, functions and schemas about one server: STATUS, PROCESSLIST, performance_schema, CONNECTION_ID().
         OneServer = "one_server",
@@ -94,7 +94,7 @@ label! {
 }
 
 impl Why {
-    /// Returns the reason for people, as a sentence without its end.
+    /// Returns the reason for `explain`, as a sentence without a full stop.
     pub const fn words(self) -> &'static str {
         match self {
             Why::Port => "the port decides",
