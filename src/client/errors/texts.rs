@@ -140,7 +140,7 @@ pub(super) fn all_behind(waited: Duration) -> String {
 pub(super) fn state_refused(e: &ServerError) -> String {
     format!(
         "pointsman: the servers refuse the state of this session (error {}: {}); the statement was not \
-         executed; connect again",
+         executed; undo that setting, or connect again",
         e.code,
         String::from_utf8_lossy(&e.message)
     )
