@@ -163,7 +163,9 @@ async fn a_session_whose_former_password_the_server_refuses_is_ended() {
     proxy.write_config(&config.replace("password = \"app\"", "password = \"rotated\""));
     proxy.signal("HUP");
     logged(&proxy, "configuration reloaded").await;
-    let mut new = connect(proxy.rw, "app", "rotated", "test").await.expect("login");
+    // The worker has the new password a moment after the log line.
+    let rotated = async || connect(proxy.rw, "app", "rotated", "test").await.ok();
+    let mut new = eventually("a login with the new password", rotated).await;
     new.query_drop("SELECT 1").await.expect("a statement");
     let error = refusal(open.query_drop("SELECT 1").await);
     assert_eq!((error.code, &*error.state), (1045, "28000"));
