@@ -414,7 +414,7 @@ impl<R: Runtime> Session<R> {
         let is_late = self.upstream.role == Role::Writer && self.is_late();
         let before =
             is_late.then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
-        let mut ear = AnswerObserver {
+        let mut observer = AnswerObserver {
             state: &mut self.state,
             heard,
             expected,
@@ -428,12 +428,12 @@ impl<R: Runtime> Session<R> {
         };
         let mut edits = self.context.edits.borrow_mut();
         edits.clear();
-        let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut ear);
-        let (refused, prepared, late) = (ear.refusal, ear.prepared, ear.late);
+        let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut observer);
+        let (refused, prepared, late) = (observer.refusal, observer.prepared, observer.late);
         self.upstream
             .connection
             .iter_mut()
-            .filter(|_| ear.told)
+            .filter(|_| observer.told)
             .for_each(|connection| connection.tells_gtid());
         let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;

@@ -1,6 +1,7 @@
 //! Classifies texts, and decides on replica ports whether a text may run there. Long texts are read on another
 //! thread, so that the worker serves its other sessions meanwhile.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use crate::client::{Failure, Piece, Request, StatementError, ended_by};
 use crate::net::{Buf, Claim, Runtime, or_raised};
 use crate::sql::parts::asks_query_cost;
 use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
-use crate::sql::{Context, Effects, MAX_READ, Readings, StatementClass, classify};
-use crate::state::readings_under;
+use crate::sql::{self, ClassCache, Context, Effects, MAX_READ, Readings, StatementClass, classify};
+use crate::state::{PreparedTexts, readings_under};
 use crate::terms::{Close, Port, StatementKind, Why};
 use crate::wire::{Command, MAX_PAYLOAD};
 use crate::worker::Signals;
@@ -42,6 +43,41 @@ pub(super) struct Look {
     pub class: StatementClass,
     /// True if the text was read on another thread, on a replica port, and has more than one statement.
     pub several: bool,
+}
+
+/// What is known of the texts of statements.
+pub struct KnownTexts {
+    /// The texts that sessions have prepared.
+    pub(super) prepared: PreparedTexts,
+    classes: RefCell<ClassCache>,
+    /// What the servers' stored routines do.
+    pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
+    /// The permit to have a long text read on another thread, for one session at a time.
+    pub(super) permit: tokio::sync::Semaphore,
+}
+
+impl Default for KnownTexts {
+    fn default() -> Self {
+        KnownTexts {
+            prepared: PreparedTexts::default(),
+            classes: RefCell::default(),
+            routines: RefCell::default(),
+            permit: tokio::sync::Semaphore::new(1),
+        }
+    }
+}
+
+impl KnownTexts {
+    /// Returns the class of a text.
+    pub(super) fn classify(
+        &self,
+        text: &[u8],
+        options: sql::Options,
+        schema: Option<&[u8]>,
+    ) -> StatementClass {
+        let context = sql::Context { options, schema: schema.unwrap_or_default() };
+        self.classes.borrow_mut().classify(text, context, &**self.routines.borrow())
+    }
 }
 
 impl<R: Runtime> Session<R> {
@@ -177,7 +213,7 @@ impl<R: Runtime> Session<R> {
     /// counts as not understood.
     pub(super) fn class_of_text(&self, text: &[u8]) -> StatementClass {
         let schema = self.state.carried.schema.as_deref();
-        one_class(self.readings().of(text).map(|options| self.context.classify(text, options, schema)))
+        one_class(self.readings().of(text).map(|options| self.context.texts.classify(text, options, schema)))
     }
 
     /// Refines the class of a text whose shape alone does not determine it.
@@ -202,7 +238,7 @@ impl<R: Runtime> Session<R> {
         });
         match known {
             Some(text) => {
-                let inner = self.context.classify(text, options, self.state.carried.schema.as_deref());
+                let inner = self.context.texts.classify(text, options, self.state.carried.schema.as_deref());
                 let own =
                     (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
                 // A consistency hint on the EXECUTE overrides a hint in the prepared text.

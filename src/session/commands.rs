@@ -40,7 +40,7 @@ impl<R: Runtime> Session<R> {
                     self.client.handle.busy.set(true);
                     self.client.handle.active.set(self.context.tick.get());
                     self.client.budget.begin();
-                    if self.how_pressed() == Drain::Pressed {
+                    if self.context.drain.get() != Drain::No && self.how_pressed() == Drain::Pressed {
                         Box::pin(self.dispatch_last(&mut buf, &mut request)).await
                     } else {
                         self.dispatch(&mut buf, &mut request).await
@@ -62,7 +62,7 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn idle(&mut self) -> Result<(), Close> {
         loop {
             let mut ending = Signals::KILLED | Signals::END | Signals::IDLE | Signals::LOST;
-            if !self.is_unfinished() {
+            if !self.state.is_unfinished() {
                 ending |= Signals::LEAVE;
             }
             match or_raised(&self.client.handle.signal, ending, self.client.stream.readable()).await {
@@ -148,7 +148,10 @@ impl<R: Runtime> Session<R> {
         }
         self.client.stream.cork(true);
         self.dispatch(buf, request).await?;
-        if buf.is_empty() && ends_a_unit(request) && !self.is_unfinished() && !self.client.stream.has_bytes()
+        if buf.is_empty()
+            && ends_a_unit(request)
+            && !self.state.is_unfinished()
+            && !self.client.stream.has_bytes()
         {
             self.client.stream.shut();
             return Err(Close::Drained);

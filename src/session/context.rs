@@ -10,12 +10,11 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use super::classification::KnownTexts;
 use crate::backend::Pool;
 use crate::config::Live;
 use crate::net::{BufferPool, Runtime};
 use crate::positions::{Commits, Positions};
-use crate::sql::{self, ClassCache, StatementClass};
-use crate::state::PreparedTexts;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{HeardWrites, ServerId, Snapshot};
 use crate::wire::Edits;
@@ -62,17 +61,6 @@ impl Engines {
         }
         self.known.entry(user.clone()).or_default().clone()
     }
-}
-
-/// What is known of the texts of statements.
-pub struct KnownTexts {
-    /// The texts that sessions have prepared.
-    pub(super) prepared: PreparedTexts,
-    classes: RefCell<ClassCache>,
-    /// What the servers' stored routines do.
-    pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
-    /// The permit to have a long text read on another thread, for one session at a time.
-    pub(super) permit: tokio::sync::Semaphore,
 }
 
 /// What is known of writes on a primary that lost its role.
@@ -134,18 +122,12 @@ impl<R: Runtime> Context<R> {
         outside: Box<dyn Outside>,
     ) -> Self {
         let resources = Rc::new(Resources::new(runtime, buffers, pool, snapshot, live, metrics, outside));
-        let texts = KnownTexts {
-            prepared: PreparedTexts::default(),
-            classes: RefCell::default(),
-            routines: RefCell::default(),
-            permit: tokio::sync::Semaphore::new(1),
-        };
         let context = Context {
             positions: Rc::new(Positions::new(resources.clone())),
             resources,
             schemas: RefCell::default(),
             edits: RefCell::default(),
-            texts,
+            texts: KnownTexts::default(),
             heard: RefCell::default(),
             ejected: RefCell::default(),
             diversions: Rc::default(),
@@ -175,17 +157,6 @@ impl<R: Runtime> Context<R> {
             handle.level.set(self.level_for(&handle).0);
         }
         renewal.accounts
-    }
-
-    /// Returns the class of a text.
-    pub(super) fn classify(
-        &self,
-        text: &[u8],
-        options: sql::Options,
-        schema: Option<&[u8]>,
-    ) -> StatementClass {
-        let context = sql::Context { options, schema: schema.unwrap_or_default() };
-        self.texts.classes.borrow_mut().classify(text, context, &**self.texts.routines.borrow())
     }
 
     /// Frees memory while new clients are refused for lack of it. Drops what can be rebuilt: pooled server

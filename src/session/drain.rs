@@ -25,7 +25,7 @@ impl<R: Runtime> Session<R> {
     /// Refuses a COM_PING or COM_CHANGE_USER during a drain: by these a pool checks whether a connection is
     /// good. A driver that checks the socket notices by itself, and would pass the error on to its user.
     pub(super) async fn refuse_if_draining(&mut self, seq: u8) -> Result<(), Close> {
-        if self.context.drain.get() == Drain::No || self.client.looks || self.is_unfinished() {
+        if self.context.drain.get() == Drain::No || self.client.looks || self.state.is_unfinished() {
             return Ok(());
         }
         Err(self.client.refuse(seq, &Failure::ShuttingDown, Close::Drained).await)

@@ -8,19 +8,6 @@ use crate::state::{PinSet, is_rollback};
 use crate::terms::{Pin, Port, Role, StatementKind};
 use crate::wire::Command;
 
-/// Pins whose state is lost with the connection: a client with one of these is in the middle of something.
-const UNFINISHED: PinSet = PinSet::of(&[
-    Pin::Transaction,
-    Pin::NextTransaction,
-    Pin::TemporaryTable,
-    Pin::LockTables,
-    Pin::ReadLock,
-    Pin::NamedLock,
-    Pin::Cursor,
-    Pin::Handler,
-    Pin::LongData,
-]);
-
 impl<R: Runtime> Session<R> {
     /// True if the statement does nothing but roll back, which is also what the loss of the server did.
     pub(super) fn only_rolls_back(&self, buf: &Buf, request: &Request) -> bool {
@@ -119,11 +106,6 @@ impl<R: Runtime> Session<R> {
             && pins.is_empty()
             && self.bound_to(request).is_none()
             && !effects.intersects(follows)
-    }
-
-    /// True if the client would lose something with the connection.
-    pub(super) fn is_unfinished(&self) -> bool {
-        Role::BOTH.iter().any(|role| self.state.pins.on(*role).has_any(UNFINISHED))
     }
 }
 

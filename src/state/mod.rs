@@ -74,6 +74,19 @@ pub struct Heard {
     pub explained: bool,
 }
 
+/// Pins whose state is lost with the connection: a client with one of these is in the middle of something.
+const UNFINISHED: PinSet = PinSet::of(&[
+    Pin::Transaction,
+    Pin::NextTransaction,
+    Pin::TemporaryTable,
+    Pin::LockTables,
+    Pin::ReadLock,
+    Pin::NamedLock,
+    Pin::Cursor,
+    Pin::Handler,
+    Pin::LongData,
+]);
+
 /// See the module.
 #[derive(Debug)]
 pub struct SessionState {
@@ -165,6 +178,11 @@ impl SessionState {
             && self.texts.of_mariadb
             && effects.intersects(ends)
             && self.pins.on(role).has(Pin::Transaction)
+    }
+
+    /// True if the client would lose something with the connection.
+    pub fn is_unfinished(&self) -> bool {
+        Role::BOTH.iter().any(|role| self.pins.on(*role).has_any(UNFINISHED))
     }
 
     /// True if a transaction is open.
