@@ -23,14 +23,20 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
  -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
-profile=release
-# Where the inputs are settled, nothing guides the fuzzer: then no counters, and a build that takes a third of the time.
-[ -z "${REPEATABLE:-}" ] || flags="--cfg fuzzing" profile=dev
-# With --target the flags reach the crates but not build scripts, which have no fuzzer to link to.
-RUSTFLAGS=$(echo $flags) cargo build --profile "$profile" --quiet --target "$host" --target-dir target --bins
-[ "$profile" = release ] && built=target/$host/release || built=target/$host/debug
+if [ -n "${REPEATABLE:-}" ]; then
+    # The inputs are settled, so nothing guides the fuzzer: no counters. The crates, and above all the C libraries, are
+    # those that the proxy's tests have compiled.
+    shared=${CARGO_TARGET_DIR:-../target}
+    cargo build --quiet --target-dir "$shared" --bins
+    built=$shared/debug
+else
+    # With --target the flags reach the crates but not build scripts, which have no fuzzer to link to.
+    RUSTFLAGS=$(echo $flags) cargo build --release --quiet --target "$host" --target-dir target --bins
+    built=target/$host/release
+fi
 
 failed=0
+mkdir -p target
 [ -z "${REPEATABLE:-}" ] || rustc --edition 2024 -C opt-level=2 -o target/inputs inputs.rs
 for target in $targets; do
     found=target/corpus/$target how="corpus/$target -max_total_time=$seconds"

@@ -1,7 +1,7 @@
 //! Counts the work of reading a text: one step for each token and each byte that a reader passes. The tests that
-//! reading takes linear time compare these counts, not clock times. A release build counts nothing.
+//! reading takes linear time compare these counts, not clock times. The program counts nothing.
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "count-steps"))]
 mod counted {
     use std::cell::Cell;
 
@@ -21,13 +21,13 @@ mod counted {
     }
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "count-steps"))]
 pub use counted::taken;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "count-steps"))]
 pub(super) use counted::count;
 
 /// Does nothing: only tests count.
-#[cfg(not(any(test, fuzzing)))]
+#[cfg(not(any(test, feature = "count-steps")))]
 #[inline(always)]
 pub(super) fn count(_: usize) {}
