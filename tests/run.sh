@@ -370,6 +370,7 @@ case ${1:-all} in
     ;;
   lint)
     lint
+    clippy
     # Prints large files and the modules' dependencies, for a reader.
     stage structure cargo test --locked --quiet --test architecture -- --nocapture report
     ;;
