@@ -141,9 +141,12 @@ PREPARE p9 FROM 'SELECT 10';
 -- error 1243
 EXECUTE p9;
 -- params 1, 'x'
--- params 2, NULL
--- params NULL, 'long text that is longer than the column could be if it had been short'
+-- params 2, 'long text that is longer than the column could be if it had been short'
 SELECT ? AS a, ? AS b;
+-- params 2, NULL
+SELECT ? AS a, ? AS c;
+-- params NULL, 'long text'
+SELECT ? AS a, ? AS d;
 -- params 1
 -- params 2
 -- params 3
