@@ -3,6 +3,7 @@
 
 mod admin_port;
 mod check;
+mod clients_tls;
 mod defect;
 mod events;
 mod explain;
@@ -108,6 +109,9 @@ pub enum AppError {
     /// Another wrong option of `status` or `check`.
     #[error("{0}")]
     Target(String),
+    /// The certificate for listeners without one cannot be made.
+    #[error("TLS for clients: {0}")]
+    Tls(String),
     /// The log cannot be set up.
     #[error(transparent)]
     Logs(#[from] LogsError),
@@ -139,6 +143,7 @@ impl AppError {
             AppError::Logs(_)
             | AppError::AdminBind { .. }
             | AppError::Start(_)
+            | AppError::Tls(_)
             | AppError::Takeover(_)
             | AppError::Io(_) => ExitCode::FAILURE,
         }

@@ -4,6 +4,7 @@
 mod attacks;
 mod bad_input;
 mod classify;
+mod clients_tls;
 mod cluster;
 mod commits;
 mod consistency;

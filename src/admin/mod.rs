@@ -2,6 +2,7 @@
 //! snapshot and the workers' counts, and change nothing. They run on a separate thread.
 
 mod account_families;
+mod certificate_families;
 mod config_families;
 mod http;
 mod kubernetes_families;
@@ -38,7 +39,7 @@ use self::kubernetes_families::KubernetesFamilies;
 use crate::config::{Live, Mode};
 use crate::discovery::WatchState;
 use crate::monitor::Passing;
-use crate::net::MemoryBudget;
+use crate::net::{AcceptorsCell, MemoryBudget};
 use crate::telemetry::{
     Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
 };
@@ -118,6 +119,14 @@ impl AdminState {
     pub fn with_memory(mut self, memory: Arc<MemoryBudget>) -> Self {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(memory_families::MemoryFamilies(memory)));
+        }
+        self
+    }
+
+    /// Sets where the listeners' certificates are. Call it before the first clone.
+    pub fn with_certificates(mut self, acceptors: AcceptorsCell) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            registry.register_collector(Box::new(certificate_families::CertificateFamilies(acceptors)));
         }
         self
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::*;
 use crate::config::Config;
 use crate::discovery::WatchState;
+use crate::net::{AcceptorMaker, AcceptorsCell};
 use crate::telemetry::exposition;
 
 /// Returns endpoints with everything registered that can be.
@@ -33,9 +34,24 @@ fn everything() -> AdminState {
         Arc::default(),
     )
     .with_memory(Arc::default())
+    .with_certificates(certificates())
     .with_config(watch::channel(ServedConfig::default()).1)
     .with_passing(watch::channel(passing).1)
     .with_kubernetes(vec![watched])
+}
+
+/// The certificates of a listener that has one.
+fn certificates() -> AcceptorsCell {
+    let file = |name: &str| format!("{}/src/net/tls/fixture/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let tls =
+        format!("[listeners.tls]\ncert_file = {:?}\nkey_file = {:?}\n", file("server"), file("server-key"));
+    let text = include_str!("../../config/pointsman.toml").replacen("[listeners.tls]\n", &tls, 1);
+    let cell = AcceptorsCell::default();
+    let wrong = AcceptorMaker::new(cell.clone())
+        .unwrap()
+        .update(&Config::parse(&text, Path::new("")).unwrap().live.listener_tls);
+    assert_eq!(wrong, []);
+    cell
 }
 
 /// A metric family, as described by its lines in the exposition.

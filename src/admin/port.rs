@@ -25,7 +25,7 @@ use super::AdminState;
 use super::http::{Channel, Routes};
 use super::pages::Pages;
 use super::seats::Seats;
-use crate::config::ClientIdentity;
+use crate::config::Identity;
 use crate::net::Peer;
 
 /// The time limit from accept to the end of the TLS handshake, and again from there to the end of the request's head.
@@ -52,7 +52,7 @@ struct Service {
 /// The current certificate, prepared for rustls.
 #[derive(Default)]
 struct Certificate {
-    of: Option<ClientIdentity>,
+    of: Option<Identity>,
     ready: Option<Arc<ServerConfig>>,
 }
 
@@ -87,7 +87,7 @@ pub async fn serve(listener: TcpListener, state: AdminState) {
 
 impl Certificate {
     /// Returns the current certificate; None without `[admin.tls]`.
-    fn current(&mut self, wanted: Option<&ClientIdentity>) -> Option<Arc<ServerConfig>> {
+    fn current(&mut self, wanted: Option<&Identity>) -> Option<Arc<ServerConfig>> {
         if self.of.as_ref() != wanted {
             self.of = wanted.cloned();
             match wanted.map(server_config).transpose() {
@@ -100,7 +100,7 @@ impl Certificate {
     }
 }
 
-fn server_config(identity: &ClientIdentity) -> Result<Arc<ServerConfig>, String> {
+fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certified = identity.certified(&provider).map_err(|(key, wrong)| format!("{key} {wrong}"))?;
     let mut config = ServerConfig::builder_with_provider(provider)

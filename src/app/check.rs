@@ -4,19 +4,26 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::task::LocalSet;
 
 use super::{AppError, complain, load, say};
-use crate::config::{Account, Config, Discovery, Secret};
+use crate::config::{Account, Config, Discovery, Identity, Secret};
 use crate::monitor::{BackendConnector, Error, PASSES, Target, passes};
-use crate::net::{TlsClient, TokioRuntime};
+use crate::net::{CertificateFacts, TlsClient, TokioRuntime};
+
+/// A day in seconds.
+const DAY: u64 = 24 * 3600;
 
 /// Runs the command. `connect`: the addresses to connect to, or, if empty, the servers of the file; None: do not
 /// connect.
 pub(super) fn check(path: &Path, connect: Option<&[String]>) -> Result<ExitCode, AppError> {
     let loaded = load(path)?;
     say(&format!("# SHA-256 of the file: {}\n{loaded}", loaded.fingerprint.shown()))?;
+    for (key, identity) in identities(&loaded) {
+        say(&certificate(&key, identity))?;
+    }
     for warning in loaded.warnings() {
         warn(path, &warning);
     }
@@ -31,6 +38,30 @@ pub(super) fn check(path: &Path, connect: Option<&[String]>) -> Result<ExitCode,
         warn(path, warning);
     }
     Ok(if found.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns all certificates of the file with the sections that have them. Those in Secrets are not known here.
+fn identities(config: &Config) -> Vec<(String, &Identity)> {
+    let live = &config.live;
+    let of_listeners = config.fixed.listeners.iter().filter_map(|listener| {
+        let identity = live.listener_tls.get(&listener.name)?.identity.as_ref()?;
+        Some((format!("listeners.tls of {}", listener.name), identity))
+    });
+    let others = [("admin.tls", &live.admin.tls), ("servers_tls", &live.servers_tls.identity)];
+    let others = others.into_iter().filter_map(|(key, identity)| Some((key.to_owned(), identity.as_ref()?)));
+    of_listeners.chain(others).filter(|(_, identity)| !identity.is_awaited()).collect()
+}
+
+/// Returns a comment line that says what a certificate is for, and when it ends.
+fn certificate(key: &str, identity: &Identity) -> String {
+    let Some(facts) = identity.first().and_then(|first| CertificateFacts::of(&first)) else {
+        return format!("# {key}: the certificate cannot be read\n");
+    };
+    let when = match facts.not_after.duration_since(SystemTime::now()) {
+        Ok(left) => format!("ends {}, in {} days", facts.ends, left.as_secs() / DAY),
+        Err(_) => format!("ENDED {}: renew it", facts.ends),
+    };
+    format!("# {key}: the certificate is for {}, and {when}\n", facts.names.join(", "))
 }
 
 fn warn(path: &Path, text: &str) {

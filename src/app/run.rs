@@ -21,7 +21,7 @@ use super::served::Served;
 use super::takeover::{self, Predecessor};
 use super::upgrade::upgraded;
 use super::webhook::{Webhooks, host_name};
-use super::{AppError, memory, privacy, servers_tls, service_manager};
+use super::{AppError, clients_tls, memory, privacy, servers_tls, service_manager};
 use crate::admin::{AdminState, ChangeCosts};
 use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
@@ -115,6 +115,7 @@ async fn control(
     let memory = memory::budget(live.clone());
     let runtime = TokioRuntime::default();
     servers_tls::follow(runtime.servers_tls.clone(), live.clone());
+    clients_tls::follow(runtime.acceptors.clone(), live.clone()).map_err(AppError::Tls)?;
     let discovery::Started { snapshot, kicker, acknowledged } =
         discovery::start_with(source, live.clone(), BackendConnector(runtime.clone()));
     let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
@@ -147,6 +148,7 @@ async fn control(
         )
         .with_costs(costs_seen)
         .with_memory(memory.clone())
+        .with_certificates(runtime.acceptors.clone())
         .with_pulse(pulse)
         .with_passing(passing.clone())
         .with_config(served.watched())

@@ -77,12 +77,17 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Requirements;
 
     fn users(all: &[(&str, &str)]) -> HashMap<Arc<str>, User> {
         let user = |(name, password): &(&str, &str)| {
             let (allow_empty_password, max_server_connections, level) = (false, None, None);
+            let requires = Requirements::default();
             let (name, password): (Arc<str>, _) = ((*name).into(), Secret::new(*password));
-            (name.clone(), User { name, password, allow_empty_password, max_server_connections, level })
+            (
+                name.clone(),
+                User { name, password, allow_empty_password, max_server_connections, level, requires },
+            )
         };
         all.iter().map(user).collect()
     }

@@ -38,6 +38,8 @@ pub enum Failure {
     },
     /// The client supports only mysql_native_password, which the listener does not allow.
     OldClient,
+    /// The listener takes encrypted connections only.
+    InsecureTransport,
     /// The session's account, which this field names, was removed from the configuration.
     AccountRemoved(Arc<str>),
     /// The account's password changed after the login, and a server refuses the old password.
@@ -165,6 +167,7 @@ impl Failure {
             TooManyStatements(_) => (1461, *b"42000"),
             Malformed(_) => (1835, *b"HY000"),
             Cordoned => (3032, *b"HY000"),
+            InsecureTransport => (3159, *b"HY000"),
         }
     }
 
@@ -174,6 +177,7 @@ impl Failure {
         match self {
             AccessDenied { user, password } => texts::access_denied(user, *password).into(),
             OldClient => texts::OLD_CLIENT.into(),
+            InsecureTransport => texts::INSECURE_TRANSPORT.into(),
             AccountRemoved(user) => texts::account_removed(user).into(),
             PasswordChanged => texts::PASSWORD_CHANGED.into(),
             Handshake(why) => format!("pointsman: bad handshake: {why}").into(),

@@ -2,7 +2,7 @@
 
 use super::defaults;
 use super::reader::Section;
-use super::tls::{self, ClientIdentity};
+use super::tls::{self, Identity};
 use super::types::Secret;
 use super::values::{Use, check_address, is_variable};
 
@@ -12,7 +12,7 @@ pub struct AdminAccess {
     /// `token`: required for all paths except the probes'; None: no token is required.
     pub token: Option<Secret>,
     /// `[admin.tls]`: the port's certificate; None: plain HTTP.
-    pub tls: Option<ClientIdentity>,
+    pub tls: Option<Identity>,
 }
 
 /// Reads the section. Returns the address (None for "off") and the other settings.

@@ -49,6 +49,7 @@ impl Live {
             ("monitor", self.monitor != new.monitor),
             ("users", self.users != new.users),
             ("listeners.consistency", self.listener_levels != new.listener_levels),
+            ("listeners.tls", self.listener_tls != new.listener_tls),
             ("servers_tls", self.servers_tls != new.servers_tls),
             ("consistency", self.consistency != new.consistency),
             ("replicas", self.replicas != new.replicas),

@@ -4,9 +4,9 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use super::choice::Choice;
-use super::kubernetes;
 use super::types::{Account, Config, Discovery, Fixed, Level, Live, Secret, SecretRef, SecretUse, Webhook};
 use super::values::{format_duration, format_size};
+use super::{clients_tls, kubernetes};
 
 impl Display for Secret {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -23,7 +23,7 @@ impl Display for SecretRef {
 impl Display for Config {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Config { fixed, live, sources: _, secrets, fingerprint: _ } = self;
-        write_fixed(f, fixed, live)?;
+        write_fixed(f, fixed, live, secrets)?;
         write_servers(f, fixed, live)?;
         write_monitor(f, live, secrets)?;
         write_users(f, live, secrets)?;
@@ -41,11 +41,11 @@ fn duration(value: Duration) -> String {
     quoted(&format_duration(value))
 }
 
-fn word(value: impl Choice) -> String {
+pub(super) fn word(value: impl Choice) -> String {
     quoted(value.word())
 }
 
-fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result {
+fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
     writeln!(f, "workers = {}", fixed.workers)?;
     for listener in &fixed.listeners {
         writeln!(f, "\n[[listeners]]\nname = {}", quoted(&listener.name))?;
@@ -54,6 +54,7 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result
             writeln!(f, "allow_native_password = false")?;
         }
         write_level(f, live.listener_levels.get(&listener.name).copied())?;
+        clients_tls::write(f, &listener.name, &live.listener_tls, secrets)?;
     }
     writeln!(f, "\n[admin]\nhttp = {}", quoted(fixed.admin_http.as_deref().unwrap_or("off")))?;
     if live.admin.token.is_some() {
@@ -96,7 +97,7 @@ fn write_zone(f: &mut Formatter<'_>, zone: Option<&str>) -> fmt::Result {
     write_text(f, "zone", zone)
 }
 
-fn write_text(f: &mut Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Result {
+pub(super) fn write_text(f: &mut Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Result {
     text.map_or(Ok(()), |text| writeln!(f, "{key} = {}", quoted(text)))
 }
 
@@ -133,6 +134,7 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
             writeln!(f, "max_connections = {most}")?;
         }
         write_level(f, user.level)?;
+        clients_tls::write_requirements(f, &user.requires)?;
     }
     Ok(())
 }

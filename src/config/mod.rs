@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod choice;
+mod clients_tls;
 mod defaults;
 mod display;
 mod error;
@@ -20,8 +21,9 @@ mod warnings;
 
 pub use admin::AdminAccess;
 pub use choice::Choice;
+pub use clients_tls::{ClientsTls, ClientsTlsMode, ListenerPart, Requirements, VerifyClient};
 pub use error::{ConfigError, Problem};
 pub use fingerprint::Fingerprint;
 pub use kubernetes::{Kubernetes, Labels, NoRole, PodPort, PodZone, Preset};
-pub use tls::{ClientIdentity, ServersTls, TlsMode};
+pub use tls::{Identity, ServersTls, TlsMode};
 pub use types::*;

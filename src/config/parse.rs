@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::clients_tls::ClientsTls;
 use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
 use super::reader::{Reader, Section};
 use super::types::*;
 use super::values::{Use, is_log_filter};
-use super::{admin, check, defaults, kubernetes, tls};
+use super::{admin, check, clients_tls, defaults, kubernetes, tls};
 
 /// The shortest duration for settings for which 0 makes no sense.
 const SOME: Duration = Duration::from_millis(1);
@@ -52,7 +53,7 @@ impl Config {
 pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
     let (fixed, live) = reader.document(|root| {
         let (discovery, servers) = root.table("discovery", discovery);
-        let (listeners, listener_levels) = listeners(root);
+        let Listeners { listeners, listener_levels, listener_tls } = listeners(root);
         let (admin_http, admin) = root.table("admin", admin::admin);
         let fixed =
             Fixed { workers: workers(root), listeners, admin_http, discovery, log: root.table("log", log) };
@@ -62,6 +63,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             monitor: root.table("monitor", monitor),
             users: users(root),
             listener_levels,
+            listener_tls,
             servers_tls: root.table("servers_tls", tls::servers_tls),
             consistency: root.table("consistency", consistency),
             replicas: root.table("replicas", replicas),
@@ -85,9 +87,14 @@ fn workers(root: &Section<'_>) -> NonZeroUsize {
     root.count("workers", 0).and_then(NonZeroUsize::new).unwrap_or_else(defaults::workers)
 }
 
-type Levels = HashMap<Arc<str>, Level>;
+/// `[[listeners]]`: what is fixed, and by name what a reload replaces.
+struct Listeners {
+    listeners: Vec<Listener>,
+    listener_levels: HashMap<Arc<str>, Level>,
+    listener_tls: HashMap<Arc<str>, ClientsTls>,
+}
 
-fn listeners(root: &Section<'_>) -> (Vec<Listener>, Levels) {
+fn listeners(root: &Section<'_>) -> Listeners {
     let read = root.tables("listeners", |s| {
         let (name, name_line) = s.name("rw");
         let (address, line) = s.address("address", "0.0.0.0:3306", Use::Bind);
@@ -96,9 +103,15 @@ fn listeners(root: &Section<'_>) -> (Vec<Listener>, Levels) {
         }
         let mode = s.choice("mode", Mode::Primary);
         let native_password = s.flag("allow_native_password").unwrap_or(true);
-        (Listener { name, address, mode, native_password }, level_of_listener(s, mode), name_line, line)
+        let tls = s.table("tls", |s| clients_tls::clients_tls(s, &name));
+        let listener = Listener { name, address, mode, native_password };
+        (listener, level_of_listener(s, mode), tls, name_line, line)
     });
-    let Some(read) = read else { return (defaults::listeners(), Levels::new()) };
+    let Some(read) = read else {
+        let listeners = defaults::listeners();
+        let listener_tls = listeners.iter().map(|l| (l.name.clone(), ClientsTls::default())).collect();
+        return Listeners { listeners, listener_levels: HashMap::new(), listener_tls };
+    };
     if read.is_empty() {
         root.problem(
             None,
@@ -107,12 +120,14 @@ fn listeners(root: &Section<'_>) -> (Vec<Listener>, Levels) {
         );
     }
     let any_port = |address: &str| address.ends_with(":0") && !address.starts_with("unix:");
-    let names = read.iter().map(|(l, _, line, _)| (&*l.name, *line));
+    let names = read.iter().map(|(l, .., line, _)| (&*l.name, *line));
     check::no_duplicates(root, "listeners.name", names);
     let fixed_ports = read.iter().filter(|(l, ..)| !any_port(&l.address));
     check::no_duplicates(root, "listeners.address", fixed_ports.map(|(l, .., line)| (&*l.address, *line)));
     let levels = read.iter().filter_map(|(l, level, ..)| Some((l.name.clone(), (*level)?))).collect();
-    (read.into_iter().map(|(listener, ..)| listener).collect(), levels)
+    let listener_tls = read.iter().map(|(l, _, tls, ..)| (l.name.clone(), tls.clone())).collect();
+    let listeners = read.into_iter().map(|(listener, ..)| listener).collect();
+    Listeners { listeners, listener_levels: levels, listener_tls }
 }
 
 /// Reads the level of a listener. A level on a port that never reads from a replica is a problem: it would do nothing.
@@ -189,7 +204,8 @@ fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
         let allow_empty_password = s.flag("allow_empty_password").unwrap_or(false);
         let password = s.secret(Account::User(name.clone()), allow_empty_password);
         let max_server_connections = s.nonzero("max_connections");
-        (User { name, password, allow_empty_password, max_server_connections, level: level(s) }, line)
+        let (level, requires) = (level(s), clients_tls::requirements(s));
+        (User { name, password, allow_empty_password, max_server_connections, level, requires }, line)
     });
     let read = read.unwrap_or_default();
     if read.is_empty() {

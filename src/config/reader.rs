@@ -96,8 +96,16 @@ impl<'a> Reader<'a> {
 
     /// Notes a problem for each Secret, which cannot be used for the reason `why`.
     pub fn refuse_secrets(&self, why: &str) {
-        for (_, line, key) in self.secrets.borrow().iter() {
-            let instead = if key.ends_with("ca_secret") { "ca_file" } else { "password_file" };
+        let secrets = self.secrets.borrow();
+        // One key may name two values of a Secret: a certificate and its key.
+        let keys: BTreeSet<_> = secrets.iter().map(|(_, line, key)| (line, key)).collect();
+        for (line, key) in keys {
+            let instead = match key {
+                key if key.ends_with("client_ca_secret") => "client_ca_file",
+                key if key.ends_with("ca_secret") => "ca_file",
+                key if key.ends_with("tls.secret") => "cert_file and key_file",
+                _ => "password_file",
+            };
             self.problem(Some(*line), key.clone(), format!("{why}; write {instead}"));
         }
     }

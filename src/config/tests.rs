@@ -6,6 +6,7 @@ use super::reader::Reader;
 use super::values::{Use, check_address, format_duration, is_log_filter, parse_duration};
 use super::*;
 
+mod clients_tls;
 mod kubernetes;
 mod levels;
 mod secrets;

@@ -24,7 +24,7 @@ pub struct ServersTls {
     /// `ca_file`, as written.
     pub ca_file: Option<Arc<str>>,
     /// The proxy's certificate towards servers.
-    pub identity: Option<ClientIdentity>,
+    pub identity: Option<Identity>,
 }
 
 /// `servers_tls.mode`; the same modes as MySQL's ssl-mode.
@@ -59,12 +59,12 @@ impl Choice for TlsMode {
     ];
 }
 
-/// `cert_file` and `key_file`: the proxy's certificate towards servers, or that of its HTTP port.
+/// A certificate of the proxy with its key: towards servers, for clients of a listener, or for its HTTP port.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ClientIdentity {
-    /// The path of the certificate, as written.
+pub struct Identity {
+    /// `cert_file`, as written, or what stands for it in texts.
     pub cert_file: Arc<str>,
-    /// The path of the key, as written.
+    /// `key_file`, as written, or what stands for it in texts.
     pub key_file: Arc<str>,
     /// The certificate and its intermediate certificates, as PEM.
     pub cert: Secret,
@@ -82,19 +82,35 @@ impl ServersTls {
     /// Returns the CA's certificates; empty without a CA. The error says what is wrong, in words that follow the name
     /// of the CA.
     pub fn roots(&self) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
-        let mut roots = RootCertStore::empty();
-        let Some(pem) = &self.ca else { return Ok((roots, Vec::new())) };
-        let certificates = certificates(pem)?;
-        for certificate in &certificates {
-            roots
-                .add(certificate.clone())
-                .map_err(|e| format!("holds something that is no certificate of a CA ({e})"))?;
-        }
-        Ok((roots, certificates))
+        roots(self.ca.as_ref())
     }
 }
 
-impl ClientIdentity {
+/// Returns the certificates of a CA, as trust anchors and as they are; none without a CA. The error says what is wrong, in
+/// words that follow the name of the CA.
+pub(super) fn roots(ca: Option<&Secret>) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
+    let mut roots = RootCertStore::empty();
+    let Some(pem) = ca else { return Ok((roots, Vec::new())) };
+    let certificates = certificates(pem)?;
+    for certificate in &certificates {
+        roots
+            .add(certificate.clone())
+            .map_err(|e| format!("holds something that is no certificate of a CA ({e})"))?;
+    }
+    Ok((roots, certificates))
+}
+
+impl Identity {
+    /// True if the Secret that has the certificate or its key is not known yet.
+    pub fn is_awaited(&self) -> bool {
+        self.cert.is_empty() || self.key.is_empty()
+    }
+
+    /// Returns the certificate, without its intermediate certificates. None: it cannot be read.
+    pub fn first(&self) -> Option<CertificateDer<'static>> {
+        certificates(&self.cert).ok()?.into_iter().next()
+    }
+
     /// Returns the certificate with its private key. The error is the configuration's key that is wrong, and a text
     /// that says why.
     pub fn certified(&self, provider: &CryptoProvider) -> Result<CertifiedKey, (&'static str, String)> {
@@ -146,7 +162,7 @@ pub(super) fn servers_tls(s: &Section<'_>) -> ServersTls {
 }
 
 /// True if the key belongs to the certificate; notes a problem if not.
-pub(super) fn is_usable(s: &Section<'_>, identity: &ClientIdentity) -> bool {
+pub(super) fn is_usable(s: &Section<'_>, identity: &Identity) -> bool {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let wrong = identity.certified(&provider).err();
     if let Some((key, wrong)) = &wrong {
@@ -156,7 +172,7 @@ pub(super) fn is_usable(s: &Section<'_>, identity: &ClientIdentity) -> bool {
 }
 
 /// Reads `cert_file` and `key_file`: both or none must be given.
-pub(super) fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
+pub(super) fn identity(s: &Section<'_>) -> Option<Identity> {
     let (cert_file, key_file) = (s.text("cert_file"), s.text("key_file"));
     let alone = match (&cert_file, &key_file) {
         (Some((_, line)), None) => Some((*line, "cert_file", "key_file")),
@@ -170,7 +186,7 @@ pub(super) fn identity(s: &Section<'_>) -> Option<ClientIdentity> {
     let cert = s.file("cert_file", &cert_file, cert_line);
     let key = s.file("key_file", &key_file, key_line);
     let (cert, key) = cert.zip(key)?;
-    Some(ClientIdentity { cert_file: cert_file.into(), key_file: key_file.into(), cert, key })
+    Some(Identity { cert_file: cert_file.into(), key_file: key_file.into(), cert, key })
 }
 
 /// Reads `tls_name`: the name in a server's certificate.

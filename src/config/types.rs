@@ -10,6 +10,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::admin::AdminAccess;
+use super::clients_tls::{ClientsTls, ListenerPart, Requirements};
 use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
 use super::tls::ServersTls;
@@ -29,7 +30,7 @@ pub struct Config {
     pub fingerprint: Fingerprint,
 }
 
-/// A password, or a CA, that is in a Kubernetes Secret.
+/// A password, a certificate or a key that is in a Kubernetes Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretUse {
     /// The account that uses the value.
@@ -38,7 +39,7 @@ pub struct SecretUse {
     pub at: SecretRef,
 }
 
-/// What a password or CA in a Secret is used for.
+/// What a value in a Secret is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
     /// `[monitor]`
@@ -47,6 +48,8 @@ pub enum Account {
     User(Arc<str>),
     /// The CA of `[servers_tls]`, which is not an account.
     ServersCa,
+    /// `[listeners.tls]` of the listener of this name; no account either.
+    Listener(Arc<str>, ListenerPart),
 }
 
 /// A key of a Kubernetes Secret.
@@ -67,7 +70,12 @@ impl Config {
             match (&used.account, value(used)) {
                 (Account::Monitor, Some(password)) => live.monitor.password = password,
                 (Account::ServersCa, Some(ca)) => live.servers_tls.ca = Some(ca),
-                (Account::Monitor | Account::ServersCa, None) => {}
+                (Account::Listener(name, part), Some(value)) => {
+                    if let Some(tls) = live.listener_tls.get_mut(name) {
+                        tls.fill(part, value);
+                    }
+                }
+                (Account::Monitor | Account::ServersCa | Account::Listener(..), None) => {}
                 (Account::User(name), None) => _ = live.users.remove(name),
                 (Account::User(name), Some(password)) => {
                     if let Some(user) = live.users.get_mut(name) {
@@ -84,8 +92,8 @@ impl Config {
         match account {
             Account::Monitor => self.live.monitor.allow_empty_password,
             Account::User(name) => self.live.users.get(name).is_some_and(|user| user.allow_empty_password),
-            // A CA is not a password; it has its own check.
-            Account::ServersCa => true,
+            // Certificates and keys are no passwords; they have their own checks.
+            Account::ServersCa | Account::Listener(..) => true,
         }
     }
 }
@@ -96,6 +104,7 @@ impl std::fmt::Display for Account {
             Account::Monitor => f.write_str("the monitor"),
             Account::User(name) => write!(f, "user {name:?}"),
             Account::ServersCa => f.write_str("the servers' CA"),
+            Account::Listener(name, _) => write!(f, "TLS of listener {name:?}"),
         }
     }
 }
@@ -198,8 +207,10 @@ pub struct Live {
     pub users: HashMap<Arc<str>, User>,
     /// `[servers_tls]`
     pub servers_tls: ServersTls,
-    /// `listeners.consistency` by the listener's name: the one key of a listener that can be reloaded.
+    /// `listeners.consistency` by the listener's name.
     pub listener_levels: HashMap<Arc<str>, Level>,
+    /// `[listeners.tls]` by the listener's name.
+    pub listener_tls: HashMap<Arc<str>, ClientsTls>,
     /// `[consistency]`
     pub consistency: Consistency,
     /// `[replicas]`
@@ -259,6 +270,8 @@ pub struct User {
     pub max_server_connections: Option<NonZeroUsize>,
     /// `consistency`: the level of the user's sessions; None: the listener's.
     pub level: Option<Level>,
+    /// What the user's connections must have.
+    pub requires: Requirements,
 }
 
 /// `[consistency]`

@@ -34,6 +34,7 @@ fn live(names: &[&str]) -> Live {
         users: HashMap::new(),
         servers_tls: Default::default(),
         listener_levels: HashMap::new(),
+        listener_tls: HashMap::new(),
         consistency: Consistency { level: Level::Strong, max_wait: second, primary_share: 50 },
         replicas: Replicas { max_lag: second * 10, fallback: Fallback::Primary, zone: None },
         failover: Failover { hold: second, ..Default::default() },

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::socket::Socket as Connected;
 use super::tokio_driver::tune;
 use super::{Endpoint, Peer, TokioStream};
 
@@ -89,9 +90,9 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((TokioStream::Tcp(stream), Peer::from(address)))
+                Ok((Connected::Tcp(stream).into(), Peer::from(address)))
             }
-            Listener::Unix(listener) => Ok((TokioStream::Unix(listener.accept().await?.0), Peer::Unix)),
+            Listener::Unix(listener) => Ok((Connected::Unix(listener.accept().await?.0).into(), Peer::Unix)),
         }
     }
 }
@@ -99,19 +100,18 @@ impl Listener {
 impl Accepted {
     /// Removes a socket from its worker's runtime.
     pub fn from_stream(stream: TokioStream) -> io::Result<Self> {
-        match stream {
-            TokioStream::Tcp(s) => Ok(Accepted::Tcp(s.into_std()?)),
-            TokioStream::Unix(s) => Ok(Accepted::Unix(s.into_std()?)),
-            // The TLS keys would have to be moved, too.
-            TokioStream::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        match stream.into_socket() {
+            Some(Connected::Tcp(s)) => Ok(Accepted::Tcp(s.into_std()?)),
+            Some(Connected::Unix(s)) => Ok(Accepted::Unix(s.into_std()?)),
+            None => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Registers the socket with the runtime of the calling worker.
     pub fn into_stream(self) -> io::Result<TokioStream> {
         match self {
-            Accepted::Tcp(s) => Ok(TokioStream::Tcp(tokio::net::TcpStream::from_std(s)?)),
-            Accepted::Unix(s) => Ok(TokioStream::Unix(tokio::net::UnixStream::from_std(s)?)),
+            Accepted::Tcp(s) => Ok(Connected::Tcp(tokio::net::TcpStream::from_std(s)?).into()),
+            Accepted::Unix(s) => Ok(Connected::Unix(tokio::net::UnixStream::from_std(s)?).into()),
         }
     }
 }

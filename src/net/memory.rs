@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsClient, TlsError};
+use super::{Buf, ClientTls, Encrypted, Endpoint, Runtime, Stream, TlsAcceptor, TlsClient, TlsError};
 
 #[derive(Debug, Default)]
 struct Pipe {
@@ -108,6 +108,10 @@ impl Stream for MemoryStream {
             buf.consume(written);
         }
         (result, buf)
+    }
+
+    async fn accept_tls(&mut self, _: &TlsAcceptor, _: &[u8]) -> Result<ClientTls, TlsError> {
+        Err(io::Error::from(io::ErrorKind::Unsupported).into())
     }
 
     async fn readable(&mut self) -> io::Result<()> {
@@ -237,6 +241,10 @@ impl Runtime for MemoryRuntime {
         let (here, there) = pair(self.chunk.unwrap_or(usize::MAX));
         queue.borrow_mut().push_back(there);
         Ok(here)
+    }
+
+    fn acceptor(&self, _: &str) -> Arc<TlsAcceptor> {
+        Arc::default()
     }
 
     fn tls(&self) -> Arc<TlsClient> {

@@ -22,6 +22,7 @@ pub mod memory;
 mod origin;
 mod packet;
 mod signal;
+mod socket;
 mod tls;
 mod tokio_driver;
 mod tunnel;
@@ -34,7 +35,10 @@ pub use listener::{Accepted, Listener};
 pub use origin::{Origin, Peer};
 pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, first_of, or_raised};
-pub use tls::{Encrypted, TlsCell, TlsClient, TlsError};
+pub use tls::{
+    AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, TlsAcceptor, TlsCell, TlsClient,
+    TlsError,
+};
 pub use tokio_driver::{TokioRuntime, TokioStream};
 pub use tunnel::{Passing, tunnel};
 
@@ -57,6 +61,14 @@ pub trait Stream: 'static {
 
     /// Writes as `write_all` does, and calls `took` whenever a part was taken, as far as the driver knows.
     fn write_all_noting(&mut self, buf: Buf, took: &dyn Fn()) -> impl Future<Output = (io::Result<()>, Buf)>;
+
+    /// Encrypts a connection of a client that begins a TLS handshake. `begun` is what was already read of it. After an
+    /// error, and if the future is dropped, the stream must be closed. Without a time limit.
+    fn accept_tls(
+        &mut self,
+        acceptor: &TlsAcceptor,
+        begun: &[u8],
+    ) -> impl Future<Output = Result<ClientTls, TlsError>>;
 
     /// Waits, without a buffer, until a read would return at once. The future may be dropped at any time.
     fn readable(&mut self) -> impl Future<Output = io::Result<()>>;
@@ -100,6 +112,9 @@ pub trait Runtime: Clone + 'static {
 
     /// Connects, without a time limit.
     fn connect(&self, to: &Endpoint) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Returns the current TLS settings of a listener.
+    fn acceptor(&self, listener: &str) -> Arc<TlsAcceptor>;
 
     /// Returns the current TLS settings for connections to servers.
     fn tls(&self) -> Arc<TlsClient>;

@@ -4,105 +4,27 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::tls::{Io, Tls};
-use super::{Buf, Encrypted, Endpoint, Runtime, Stream, TlsCell, TlsClient, TlsError};
+use super::socket::{AtOnce, Socket, Waiting};
+use super::tls::Tls;
+use super::{
+    AcceptorsCell, Buf, ClientTls, Encrypted, Endpoint, Runtime, Stream, TlsAcceptor, TlsCell, TlsClient,
+    TlsError,
+};
 
-/// A TCP or Unix socket.
+/// A TCP or Unix socket, which may be encrypted.
 #[derive(Debug)]
-pub enum TokioStream {
-    /// TCP, with TCP_NODELAY and keepalive.
-    Tcp(TcpStream),
-    /// Unix.
-    Unix(UnixStream),
-    /// TCP, encrypted. Boxed, so that the other variants stay small.
-    Tls(Box<TlsStream>),
-}
-
-/// TLS over TCP, to a server.
-#[derive(Debug)]
-pub struct TlsStream {
-    socket: TcpStream,
-    tls: Tls,
-}
-
-/// A socket for a call that waits.
-struct Waiting<'a, 'c>(&'a mut TcpStream, &'a mut Context<'c>);
-
-impl Io for Waiting<'_, '_> {
-    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(room);
-        ready!(Pin::new(&mut *self.0).poll_read(self.1, &mut room))?;
-        Poll::Ready(Ok(room.filled().len()))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(self.1, bytes)
-    }
-}
-
-/// A socket for a call that does not wait.
-struct AtOnce<'a>(&'a TcpStream);
-
-fn now(result: io::Result<usize>) -> Poll<io::Result<usize>> {
-    match result {
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-        result => Poll::Ready(result),
-    }
-}
-
-impl Io for AtOnce<'_> {
-    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        now(self.0.try_read(room))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        now(self.0.try_write(bytes))
-    }
-}
-
-impl TlsStream {
-    /// Returns the state machine, and the socket for a call that waits.
-    fn waiting<'a, 'c>(&'a mut self, cx: &'a mut Context<'c>) -> (&'a mut Tls, Waiting<'a, 'c>) {
-        (&mut self.tls, Waiting(&mut self.socket, cx))
-    }
-
-    /// Returns the state machine, and the socket for a call that does not wait.
-    fn at_once(&mut self) -> (&mut Tls, AtOnce<'_>) {
-        (&mut self.tls, AtOnce(&self.socket))
-    }
-
-    /// Waits for the end as `TokioStream::poll_ended` does. Processes records first: they may have no data, or announce
-    /// the end.
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (tls, mut io) = self.waiting(cx);
-        if ready!(tls.poll_readable(&mut io)).is_err() || tls.has_ended() {
-            return Poll::Ready(());
-        }
-        poll_ended(&self.socket, cx)
-    }
-}
-
-fn poll_ended(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
-    ended(std::pin::pin!(socket.ready(Interest::READABLE | Interest::ERROR)).poll(cx))
-}
-
-/// Decides whether a readable socket has an end or an error, or only bytes. Bytes of the next command
-/// do not count; an end behind them is found when they are read.
-fn ended(ready: Poll<io::Result<Ready>>) -> Poll<()> {
-    match ready {
-        Poll::Ready(Ok(ready)) if !ready.is_read_closed() && !ready.is_error() => Poll::Pending,
-        Poll::Ready(_) => Poll::Ready(()),
-        Poll::Pending => Poll::Pending,
-    }
+pub struct TokioStream {
+    socket: Socket,
+    /// Boxed, so that streams without TLS stay small.
+    tls: Option<Box<Tls>>,
 }
 
 /// Sets TCP_NODELAY and keepalive: a peer that vanished is noticed after 60 + 3 × 10 s. On Linux an accepted
@@ -116,26 +38,32 @@ pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
+impl From<Socket> for TokioStream {
+    fn from(socket: Socket) -> Self {
+        TokioStream { socket, tls: None }
+    }
+}
+
 impl TokioStream {
-    fn socket(&self) -> SockRef<'_> {
-        match self {
-            TokioStream::Tcp(s) => SockRef::from(s),
-            TokioStream::Unix(s) => SockRef::from(s),
-            TokioStream::Tls(s) => SockRef::from(&s.socket),
-        }
+    /// Returns the socket, unless it is encrypted: then the keys would have to go along.
+    pub(super) fn into_socket(self) -> Option<Socket> {
+        self.tls.is_none().then_some(self.socket)
+    }
+
+    /// Completes the handshake of `tls`, and encrypts all that follows. After an error the stream is useless.
+    async fn shake_hands(&mut self, mut tls: Box<Tls>) -> io::Result<()> {
+        poll_fn(|cx| tls.poll_handshake(&mut Waiting(&mut self.socket, cx))).await?;
+        self.tls = Some(tls);
+        Ok(())
     }
 
     /// Reads into the room of `buf`; 0 is the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(buf.room_mut());
-        match self {
-            TokioStream::Tcp(s) => ready!(Pin::new(s).poll_read(cx, &mut room))?,
-            TokioStream::Unix(s) => ready!(Pin::new(s).poll_read(cx, &mut room))?,
-            TokioStream::Tls(s) => {
-                let (tls, mut io) = s.waiting(cx);
-                return tls.poll_read(&mut io, buf);
-            }
+        if let Some(tls) = &mut self.tls {
+            return tls.poll_read(&mut Waiting(&mut self.socket, cx), buf);
         }
+        let mut room = ReadBuf::new(buf.room_mut());
+        ready!(self.socket.poll_read(cx, &mut room))?;
         let n = room.filled().len();
         buf.grew(n);
         Poll::Ready(Ok(n))
@@ -148,45 +76,37 @@ impl TokioStream {
         bytes: &[u8],
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
+        if let Some(tls) = &mut self.tls {
+            return tls.poll_write(&mut Waiting(&mut self.socket, cx), bytes, written);
+        }
         while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
-            let n = match self {
-                TokioStream::Tcp(s) => ready!(Pin::new(s).poll_write(cx, rest))?,
-                TokioStream::Unix(s) => ready!(Pin::new(s).poll_write(cx, rest))?,
-                TokioStream::Tls(_) => break,
-            };
-            if n == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match ready!(self.socket.poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => *written += n,
             }
-            *written += n;
         }
-        match self {
-            TokioStream::Tls(s) => {
-                let (tls, mut io) = s.waiting(cx);
-                tls.poll_write(&mut io, bytes, written)
-            }
-            _ => Poll::Ready(Ok(())),
-        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            TokioStream::Tcp(s) => s.poll_read_ready(cx),
-            TokioStream::Unix(s) => s.poll_read_ready(cx),
-            TokioStream::Tls(s) => {
-                let (tls, mut io) = s.waiting(cx);
-                tls.poll_readable(&mut io)
-            }
+        match &mut self.tls {
+            Some(tls) => tls.poll_readable(&mut Waiting(&mut self.socket, cx)),
+            None => self.socket.poll_read_ready(cx),
         }
     }
 
+    /// Waits for the end. Records of TLS are processed first: they may have no data, or announce the end.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.poll_readable(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        self.poll_ended(cx)
+    }
+
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            TokioStream::Tcp(s) => poll_ended(s, cx),
-            TokioStream::Unix(s) => {
-                ended(std::pin::pin!(s.ready(Interest::READABLE | Interest::ERROR)).poll(cx))
-            }
-            TokioStream::Tls(s) if s.tls.has_ended() => Poll::Ready(()),
-            TokioStream::Tls(s) => poll_ended(&s.socket, cx),
+        match &self.tls {
+            Some(tls) if tls.has_ended() => Poll::Ready(()),
+            _ => self.socket.poll_ended(cx),
         }
     }
 }
@@ -220,28 +140,26 @@ impl Stream for TokioStream {
         (result, buf)
     }
 
+    async fn accept_tls(&mut self, acceptor: &TlsAcceptor, begun: &[u8]) -> Result<ClientTls, TlsError> {
+        let begun = Box::new(acceptor.begin(begun)?);
+        self.shake_hands(begun).await.map_err(TlsError::of_handshake)?;
+        let tls = self.tls.as_deref().ok_or(io::ErrorKind::NotConnected).map_err(io::Error::from)?;
+        Ok(ClientTls::of(tls))
+    }
+
     async fn readable(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_readable(cx)).await
     }
 
     async fn peer_closed(&mut self) {
-        poll_fn(|cx| match &mut *self {
-            TokioStream::Tls(s) => s.poll_closed(cx),
-            plain => ready!(plain.poll_readable(cx)).map_or(Poll::Ready(()), |()| plain.poll_ended(cx)),
-        })
-        .await;
+        poll_fn(|cx| self.poll_closed(cx)).await;
     }
 
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let result = match self {
-            TokioStream::Tcp(s) => s.try_write(bytes),
-            TokioStream::Unix(s) => s.try_write(bytes),
-            TokioStream::Tls(s) => {
-                let (tls, mut io) = s.at_once();
-                return tls.write_now(&mut io, bytes);
-            }
-        };
-        match result {
+        if let Some(tls) = &mut self.tls {
+            return tls.write_now(&mut AtOnce(&self.socket), bytes);
+        }
+        match self.socket.try_write(bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
         }
@@ -252,18 +170,13 @@ impl Stream for TokioStream {
     }
 
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
-        let result = match self {
-            TokioStream::Tcp(s) => s.try_read(buf.room_mut()),
-            TokioStream::Unix(s) => s.try_read(buf.room_mut()),
-            TokioStream::Tls(s) => {
-                let (tls, mut io) = s.at_once();
-                return match tls.poll_read(&mut io, buf) {
-                    Poll::Ready(result) => result.map(Some),
-                    Poll::Pending => Ok(None),
-                };
-            }
-        };
-        match result {
+        if let Some(tls) = &mut self.tls {
+            return match tls.poll_read(&mut AtOnce(&self.socket), buf) {
+                Poll::Ready(result) => result.map(Some),
+                Poll::Pending => Ok(None),
+            };
+        }
+        match self.socket.try_read(buf.room_mut()) {
             Ok(n) => {
                 buf.grew(n);
                 Ok(Some(n))
@@ -274,52 +187,42 @@ impl Stream for TokioStream {
     }
 
     fn has_news(&mut self) -> bool {
-        // Only checks what the event loop knows; registers no task to be woken.
-        let looked = match self {
-            TokioStream::Tcp(s) => s.try_io(Interest::READABLE, || Ok(())),
-            TokioStream::Unix(s) => s.try_io(Interest::READABLE, || Ok(())),
-            TokioStream::Tls(s) if s.tls.has_news() => Ok(()),
-            TokioStream::Tls(s) => s.socket.try_io(Interest::READABLE, || Ok(())),
-        };
-        looked.is_ok()
+        self.tls.as_ref().is_some_and(|tls| tls.has_news()) || self.socket.looks_readable()
     }
 
     fn has_bytes(&mut self) -> bool {
-        if let TokioStream::Tls(s) = self {
+        if let Some(tls) = &mut self.tls {
             // Bytes on the socket may be records without data.
-            let (tls, mut io) = s.at_once();
-            return tls.poll_readable(&mut io).is_ready();
+            return tls.poll_readable(&mut AtOnce(&self.socket)).is_ready();
         }
-        let looked = self.socket().peek(&mut [MaybeUninit::uninit()]);
+        let looked = self.socket.options().peek(&mut [MaybeUninit::uninit()]);
         !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn cork(&mut self, on: bool) {
-        if !matches!(self, TokioStream::Unix(_)) {
+        if matches!(self.socket, Socket::Tcp(_)) {
             // Best effort: without the cork the end is sent in a separate packet.
-            let _ = self.socket().set_tcp_cork(on);
+            let _ = self.socket.options().set_tcp_cork(on);
         }
     }
 
     fn shut(&mut self) {
-        if let TokioStream::Tls(s) = self {
-            let (tls, mut io) = s.at_once();
-            tls.close(&mut io);
+        if let Some(tls) = &mut self.tls {
+            tls.close(&mut AtOnce(&self.socket));
         }
         // An error does not matter: the socket is closed next.
-        let _ = self.socket().shutdown(Shutdown::Write);
+        let _ = self.socket.options().shutdown(Shutdown::Write);
     }
 
     fn abort(&mut self) {
-        match self {
+        if let Some(tls) = &mut self.tls {
+            tls.abandon();
+        }
+        match &self.socket {
             // Without this option the kernel would try to deliver for minutes after the close.
-            TokioStream::Tcp(s) => drop(s.set_zero_linger()),
+            Socket::Tcp(s) => drop(s.set_zero_linger()),
             // A Unix socket has already delivered all bytes that it took.
-            TokioStream::Unix(_) => {}
-            TokioStream::Tls(s) => {
-                s.tls.abandon();
-                drop(s.socket.set_zero_linger());
-            }
+            Socket::Unix(_) => {}
         }
     }
 }
@@ -329,6 +232,8 @@ impl Stream for TokioStream {
 pub struct TokioRuntime {
     /// The TLS settings for connections to servers; shared by all workers.
     pub servers_tls: TlsCell,
+    /// The TLS settings of the listeners; shared by all workers.
+    pub acceptors: AcceptorsCell,
 }
 
 impl Runtime for TokioRuntime {
@@ -339,10 +244,14 @@ impl Runtime for TokioRuntime {
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 tune(&SockRef::from(&stream))?;
-                Ok(TokioStream::Tcp(stream))
+                Ok(Socket::Tcp(stream).into())
             }
-            Endpoint::Unix(path) => Ok(TokioStream::Unix(UnixStream::connect(path).await?)),
+            Endpoint::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?).into()),
         }
+    }
+
+    fn acceptor(&self, listener: &str) -> Arc<TlsAcceptor> {
+        self.acceptors.get(listener)
     }
 
     fn tls(&self) -> Arc<TlsClient> {
@@ -351,22 +260,16 @@ impl Runtime for TokioRuntime {
 
     async fn secure(
         &self,
-        stream: TokioStream,
+        mut stream: TokioStream,
         tls: &TlsClient,
         names: &[Arc<str>],
         to: &Endpoint,
     ) -> Result<(TokioStream, Encrypted), TlsError> {
-        let TokioStream::Tcp(socket) = stream else {
-            return Err(io::Error::from(io::ErrorKind::Unsupported).into());
-        };
-        let mut secured = Box::new(TlsStream { socket, tls: tls.begin(names, to.host(), to.port())? });
-        let shaken = poll_fn(|cx| {
-            let (tls, mut io) = secured.waiting(cx);
-            tls.poll_handshake(&mut io)
-        });
-        shaken.await.map_err(TlsError::of_handshake)?;
-        let encrypted = tls.finish(&secured.tls, names, to.host())?;
-        Ok((TokioStream::Tls(secured), encrypted))
+        let begun = Box::new(tls.begin(names, to.host(), to.port())?);
+        stream.shake_hands(begun).await.map_err(TlsError::of_handshake)?;
+        let secured = stream.tls.as_deref().ok_or(io::ErrorKind::NotConnected).map_err(io::Error::from)?;
+        let encrypted = tls.finish(secured, names, to.host())?;
+        Ok((stream, encrypted))
     }
 
     async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
@@ -438,7 +341,7 @@ mod tests {
     async fn connected() -> (TokioStream, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (TokioStream::Tcp(listener.accept().await.unwrap().0), peer)
+        (Socket::Tcp(listener.accept().await.unwrap().0).into(), peer)
     }
 
     #[tokio::test]

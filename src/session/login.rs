@@ -21,7 +21,7 @@ use crate::topology::{Facts, Flavor, Snapshot};
 use crate::upstream::Brought;
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
-    auth_more_data,
+    auth_more_data, is_ssl_request,
 };
 use crate::worker::admission::{Fault, block_seconds, shown};
 use crate::worker::{Levels, Signals};
@@ -55,7 +55,8 @@ impl<R: Runtime> Session<R> {
     /// its login.
     pub(super) async fn login(&mut self) -> Result<Buf, Close> {
         self.client.greeted.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
-        let greeting = self.greeting();
+        let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
+        let greeting = self.greeting(acceptor.is_offered());
         self.client.greeted.plugin =
             Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
         self.client.send(0, |out| greeting.encode(out)).await?;
@@ -64,6 +65,19 @@ impl<R: Runtime> Session<R> {
         self.wait_for_client().await.map_err(|close| without_a_word(close, &Buf::default()))?;
         let mut buf = Buf::with_room(512);
         let header = self.login_packet(&mut buf, 1).await.map_err(|close| without_a_word(close, &buf))?;
+        let asks = if acceptor.is_offered() { is_ssl_request(payload(&buf, header)) } else { Ok(false) };
+        let (header, seq) = match asks {
+            Ok(false) => (header, 2),
+            Ok(true) => {
+                buf.consume(header.total());
+                Box::pin(self.secure(&acceptor, &mut buf)).await?;
+                (self.login_packet(&mut buf, 2).await?, 3)
+            }
+            Err(e) => {
+                let failure = Failure::Handshake(e.to_string());
+                return Err(self.client.refuse(2, &failure, Close::ClientProtocol).await);
+            }
+        };
         let claim = {
             let payload = payload(&buf, header);
             match HandshakeResponse::parse(payload) {
@@ -89,11 +103,15 @@ impl<R: Runtime> Session<R> {
             Ok(claim) => claim,
             Err(e) => {
                 let failure = Failure::Handshake(e.to_string());
-                return Err(self.client.refuse(2, &failure, Close::ClientProtocol).await);
+                return Err(self.client.refuse(seq, &failure, Close::ClientProtocol).await);
             }
         };
         buf.consume(header.total());
-        self.authenticate(claim, buf, 2).await
+        if acceptor.is_required() && !self.is_private() {
+            self.note_refusal(Refused::InsecureTransport, &claim.user);
+            return Err(self.client.refuse(seq, &Failure::InsecureTransport, Close::LoginFailed).await);
+        }
+        self.authenticate(claim, buf, seq).await
     }
 
     /// Executes COM_CHANGE_USER: `buf` begins with the whole command.
@@ -169,6 +187,7 @@ impl<R: Runtime> Session<R> {
         };
         // The exchange takes as long as the client likes: the password may have changed meanwhile.
         let login = login.filter(|login| self.context.standing(login) == Standing::Current);
+        let login = login.filter(|login| self.has_what_is_required(&login.user));
         let (true, Some(login)) = (accepted, login) else {
             self.note_wrong_password(&claim.user);
             let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
@@ -204,7 +223,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
-    fn note_refusal(&self, refused: Refused, user: &[u8]) {
+    pub(super) fn note_refusal(&self, refused: Refused, user: &[u8]) {
         cell_of(&self.context.metrics.refused, refused as usize).add(1);
         if let Some(left_out) = self.client.handle.pass.borrow().line() {
             let (id, peer, user, reason) =
@@ -323,14 +342,14 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    fn greeting(&self) -> Greeting {
+    fn greeting(&self, with_tls: bool) -> Greeting {
         let snapshot = self.context.topology.get();
         let facts = greeting_facts(&snapshot);
         let known = snapshot.servers.iter().filter_map(|s| s.facts.as_ref());
         // Offers only what all servers have, since the session may use any of them.
         let servers =
             known.fold(Capabilities::OFFERED, |all, f| all & Capabilities::from_bits_retain(f.capabilities));
-        let (version, mut plugin, collation, capabilities) = match facts {
+        let (version, mut plugin, collation, mut capabilities) = match facts {
             Some(f) => (f.version.as_bytes(), greeted_plugin(f), f.collation, servers),
             None => {
                 let plain = Capabilities::OFFERED - Capabilities::MARIADB - Capabilities::QUERY_ATTRIBUTES;
@@ -340,6 +359,7 @@ impl<R: Runtime> Session<R> {
         if !self.client.handle.entrance.native_password {
             plugin = Plugin::CachingSha2;
         }
+        capabilities.set(Capabilities::SSL, with_tls);
         Greeting {
             version: version.to_vec(),
             connection_id: self.client.handle.id,

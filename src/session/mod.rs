@@ -14,7 +14,7 @@
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `facts`, `statement_text`, `classification`, `cut`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what all of these use | `secure`, `facts`, `statement_text`, `classification`, `cut`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
 //! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
@@ -62,6 +62,7 @@ mod replica_choice;
 mod replies;
 mod restore;
 mod retry;
+mod secure;
 mod server_loss;
 #[cfg(test)]
 mod size_tests;

@@ -3,7 +3,7 @@
 
 use super::cells::{Cell, Latency};
 use crate::terms::{
-    Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind, Why,
+    Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind, TlsVersion, Why,
 };
 
 /// Cells by level and outcome.
@@ -99,6 +99,8 @@ pub struct WorkerMetrics {
     pub server_connect_errors: Cell,
     /// TLS handshakes with servers, by result.
     pub server_handshakes: [Cell; Handshake::ALL.len()],
+    /// TLS handshakes with clients, by version and result.
+    client_handshakes: [[Cell; Handshake::ALL.len()]; TlsVersion::ALL.len()],
     /// Server connections open now, in use or pooled.
     pub server_connections: Cell,
     /// Server connections that are idle in the pool now.
@@ -113,6 +115,14 @@ pub struct WorkerMetrics {
     pub accept_errors: Cell,
     /// Accepted sockets handed to a less loaded worker.
     pub handed_over: Cell,
+}
+
+impl WorkerMetrics {
+    /// Returns the cell of the handshakes with clients of this version and result.
+    pub fn client_handshakes(&self, version: TlsVersion, result: Handshake) -> &Cell {
+        static NOWHERE: [Cell; Handshake::ALL.len()] = [const { Cell::zero() }; Handshake::ALL.len()];
+        cell_of(self.client_handshakes.get(version as usize).unwrap_or(&NOWHERE), result as usize)
+    }
 }
 
 /// Returns the cell at an index, as in `cell_of(&m.closed, Close::Quit as usize)`, without a panic path.

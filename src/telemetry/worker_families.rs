@@ -11,7 +11,7 @@ use super::cells::Cell;
 use super::families::{Families, Label};
 use super::worker::{FreshCells, WorkerMetrics, cell_of};
 use crate::terms::{
-    Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind, Why,
+    Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind, TlsVersion, Why,
 };
 
 /// All workers of the process.
@@ -78,6 +78,17 @@ impl WorkerFamilies {
             Refused::ALL.iter().map(|&reason| {
                 let total = self.sum(|worker| cell_of(&worker.refused, reason as usize));
                 ([("reason", reason.as_str())], total)
+            }),
+        )?;
+        let handshakes =
+            TlsVersion::ALL.iter().flat_map(|&version| Handshake::ALL.iter().map(move |&r| (version, r)));
+        families.counters(
+            "pointsman_client_tls_handshakes",
+            "TLS handshakes with clients, by version and result.",
+            handshakes.map(|(version, result)| {
+                let cell = |worker: &WorkerMetrics| worker.client_handshakes(version, result).get();
+                let total = self.0.iter().map(|worker| cell(worker)).fold(0, u64::wrapping_add);
+                ([("version", version.as_str()), ("result", result.as_str())], total)
             }),
         )?;
         families.counter(

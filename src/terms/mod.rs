@@ -92,6 +92,10 @@ label! {
         UserConnections = "user_connections",
         /// The client did not send a valid handshake response.
         Handshake = "handshake",
+        /// The TLS handshake with the client failed.
+        Tls = "tls",
+        /// The listener takes encrypted connections only.
+        InsecureTransport = "insecure_transport",
         /// The client went away in the middle of its login.
         Aborted = "aborted",
         /// `timeouts.login`
@@ -152,13 +156,25 @@ label! {
 }
 
 label! {
-    /// The result of a TLS handshake with a server.
+    /// The result of a TLS handshake.
     Handshake {
         /// A full handshake, with certificates.
         Full = "full",
         /// An earlier TLS session was resumed.
         Resumed = "resumed",
-        /// The handshake or the verification of the server failed.
+        /// The handshake, or the verification of a certificate, failed.
         Failed = "failed",
+    }
+}
+
+label! {
+    /// The version of TLS that a client uses.
+    TlsVersion {
+        /// TLS 1.2
+        Tls12 = "TLSv1.2",
+        /// TLS 1.3
+        Tls13 = "TLSv1.3",
+        /// The handshake failed before the version was known.
+        Unknown = "unknown",
     }
 }

@@ -2,6 +2,9 @@
 
 use super::{Capabilities, ProtocolError, Reader, Writer};
 
+/// The length of "Protocol::SSLRequest", in bytes.
+const SSL_REQUEST_LEN: usize = 32;
+
 /// "Protocol::HandshakeResponse41".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandshakeResponse<'a> {
@@ -40,9 +43,7 @@ impl<'a> HandshakeResponse<'a> {
             capabilities |= Capabilities::from_halves(0, extension);
         }
         if capabilities.contains(Capabilities::SSL) && r.is_empty() {
-            return Err(ProtocolError::Unsupported(
-                "a connection without TLS, which this proxy did not offer",
-            ));
+            return Err(ProtocolError::Unsupported("a handshake response in place of a request for TLS"));
         }
         let user = r.nul_bytes("the user name")?;
         let auth_response = if capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC_CLIENT_DATA) {
@@ -106,6 +107,18 @@ pub(super) fn attribute<'a>(attributes: &'a [u8], name: &str) -> Option<&'a [u8]
         }
     }
     None
+}
+
+/// Returns whether the first packet of a client asks for TLS, if that was offered. "Protocol::SSLRequest" is a handshake
+/// response that ends before the user name. A server begins TLS behind any packet with the flag, so a longer one would be
+/// read in two ways, and is an error.
+pub fn is_ssl_request(payload: &[u8]) -> Result<bool, ProtocolError> {
+    let flags = payload.first_chunk().map(|low| Capabilities::from_halves(u32::from_le_bytes(*low), 0));
+    let both = Capabilities::PROTOCOL_41 | Capabilities::SSL;
+    match flags.is_some_and(|flags| flags.contains(both)) {
+        true if payload.len() != SSL_REQUEST_LEN => Err(ProtocolError::Unsupported("a user name before TLS")),
+        asks => Ok(asks),
+    }
 }
 
 /// Appends "Protocol::SSLRequest": the beginning of a handshake response. The whole response follows, encrypted.

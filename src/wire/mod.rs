@@ -38,7 +38,7 @@ pub use dump::{DumpEvents, DumpReplies};
 pub use edits::{Edits, Piece};
 pub use error::ProtocolError;
 pub use greeting::Greeting;
-pub use handshake_response::{HandshakeResponse, encode_ssl_request};
+pub use handshake_response::{HandshakeResponse, encode_ssl_request, is_ssl_request};
 pub use header::{MAX_PAYLOAD, PacketHeader, frame, frame_with};
 pub use packets::{AuthSwitchRequest, EofPacket, ErrPacket, OkPacket, PrepareOk, auth_more_data};
 pub use parameters::{Execute, Types, bulk_types, first_types, flag_types, kinds_of_types};

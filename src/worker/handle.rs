@@ -1,6 +1,6 @@
 //! What a worker knows about each of its sessions, and the signal that wakes a session.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::level::Levels;
 use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::Level;
-use crate::net::{Peer, Signal};
+use crate::net::{ClientTls, Peer, Signal};
 use crate::terms::{PerRole, Port, Role};
 use crate::topology::ServerId;
 
@@ -123,6 +123,8 @@ pub struct Handle {
     pub entrance: Entrance,
     /// The client's address.
     pub peer: Peer,
+    /// What is known of the client's TLS connection. Empty: it is not encrypted.
+    pub tls: OnceCell<Box<ClientTls>>,
     /// The client's admission.
     pub pass: RefCell<Pass>,
     /// The consistency levels that the session chose itself.
@@ -151,6 +153,7 @@ impl Handle {
             id,
             entrance,
             peer: pass.peer(),
+            tls: OnceCell::new(),
             pass: RefCell::new(pass),
             levels: Cell::default(),
             level: Cell::new(Level::Strong),

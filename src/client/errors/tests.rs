@@ -13,8 +13,12 @@ fn failures() -> Vec<Failure> {
     let user = || "USER".to_owned();
     let (host, waited) = (|| Box::<str>::from("HOST"), Duration::from_secs(10));
     let words = || ServerError { code: 1193, sqlstate: *b"HY000", message: b"WORDS".to_vec() };
-    let mut all =
-        vec![AccessDenied { user: user(), password: true }, OldClient, AccountRemoved("USER".into())];
+    let mut all = vec![
+        AccessDenied { user: user(), password: true },
+        OldClient,
+        AccountRemoved("USER".into()),
+        InsecureTransport,
+    ];
     all.extend([PasswordChanged, Handshake("REASON".into()), TooManyConnections, TooManyOfAddress(host())]);
     all.extend([TooManyOfUser(user()), Blocked(host(), 10), NoMemoryForClients, OutOfMemory]);
     all.extend([TooManyStatements(16_382), ReadTimeout, OutOfOrder, UnknownCommand, Malformed("REASON")]);

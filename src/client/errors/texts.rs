@@ -8,6 +8,10 @@ use crate::backend::{Limit, ServerError};
 pub(super) const OLD_CLIENT: &str = "Client does not support authentication protocol requested by server; consider \
      upgrading MySQL client (pointsman: listeners.allow_native_password is false)";
 
+/// ER_SECURE_TRANSPORT_REQUIRED, in the server's words.
+pub(super) const INSECURE_TRANSPORT: &str = "Connections using insecure transport are prohibited while \
+     --require_secure_transport=ON (pointsman: listeners.tls.mode is \"required\"; connect with TLS).";
+
 pub(super) const PASSWORD_CHANGED: &str = "pointsman: the password of this account changed since this session \
      logged in, and the server refuses the former one; nothing was executed, connect again";
 

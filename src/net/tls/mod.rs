@@ -1,6 +1,8 @@
-//! TLS towards the servers: the settings, prepared once for all workers, and the result of the
-//! handshake. Module `state` handles the bytes.
+//! TLS: the settings, prepared once for all workers, and the results of handshakes. This file is about connections to
+//! servers, module `accept` about those of clients. Module `state` handles the bytes of both.
 
+mod accept;
+mod certificate;
 mod reminders;
 mod sessions;
 mod state;
@@ -17,6 +19,8 @@ use rustls::{CertificateError, ClientConfig};
 use tokio::sync::watch;
 
 use crate::config::{ServersTls, TlsMode};
+pub use accept::{AcceptorMaker, AcceptorsCell, ClientTls, TlsAcceptor};
+pub use certificate::CertificateFacts;
 use reminders::Reminders;
 use sessions::AllSessions;
 pub(super) use state::{Io, Tls};

@@ -8,10 +8,11 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use rustls::client::UnbufferedClientConnection;
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
-use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
+use rustls::{ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
 use crate::net::Buf;
 
@@ -59,21 +60,62 @@ pub trait Io {
     fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>>;
 }
 
-/// The client side of one TLS connection.
+/// One side of a TLS connection: towards a server the proxy is the client.
+enum Side {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+impl Side {
+    fn common(&self) -> &CommonState {
+        match self {
+            Side::Client(connection) => connection,
+            Side::Server(connection) => connection,
+        }
+    }
+}
+
+/// What both sides have in common, but rustls has not as one function.
+trait Machine {
+    type Data;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+}
+
+impl Machine for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+}
+
+impl Machine for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+    fn process<'c, 'i>(&'c mut self, incoming: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(incoming)
+    }
+}
+
+/// One TLS connection.
 pub struct Tls {
-    connection: UnbufferedClientConnection,
+    side: Side,
+    records: Records,
+    /// Plaintext of the current write that is in `outgoing` while no byte of its records was sent; in bytes.
+    unsent: usize,
+    /// The error that made the connection unusable.
+    broken: Option<io::Error>,
+}
+
+/// The buffers of a connection.
+#[derive(Default)]
+struct Records {
     /// Received records that were not processed yet.
     incoming: Buf,
     /// Records that are to be sent.
     outgoing: Buf,
-    /// Plaintext of the current write that is in `outgoing` while no byte of its records was sent; in bytes.
-    unsent: usize,
     /// Decrypted bytes that the reader had no room for.
     plain: Buf,
     /// True if the peer announced the end, or closed the connection.
     ended: bool,
-    /// The error that made the connection unusable.
-    broken: Option<io::Error>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -90,6 +132,8 @@ enum Work<'a> {
     Write(&'a [u8]),
     /// Announce the end to the peer.
     Close,
+    /// Encode the alert that an error left, and process nothing again: it would only fail again.
+    Alert,
 }
 
 /// Why `advance` stopped.
@@ -104,27 +148,30 @@ enum Stop {
 }
 
 impl Tls {
-    /// Makes a connection before its handshake. `name` is sent to the server (SNI), and is a key of stored sessions.
+    /// Makes a connection to a server before its handshake. `name` is sent to the server (SNI), and is a key of stored sessions.
     pub fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, rustls::Error> {
-        Ok(Tls {
-            connection: UnbufferedClientConnection::new(config, name)?,
-            incoming: Buf::default(),
-            outgoing: Buf::default(),
-            unsent: 0,
-            plain: Buf::default(),
-            ended: false,
-            broken: None,
-        })
+        Ok(Tls::of(Side::Client(UnbufferedClientConnection::new(config, name)?)))
     }
 
-    /// Completes the handshake. If the server closes the connection meanwhile, the error is `UnexpectedEof`.
+    /// Makes a connection from a client before its handshake. `begun` is what the client has already sent of it.
+    pub fn accept(config: Arc<ServerConfig>, begun: &[u8]) -> Result<Self, rustls::Error> {
+        let mut tls = Tls::of(Side::Server(UnbufferedServerConnection::new(config)?));
+        tls.records.incoming.extend_from_slice(begun);
+        Ok(tls)
+    }
+
+    fn of(side: Side) -> Self {
+        Tls { side, records: Records::default(), unsent: 0, broken: None }
+    }
+
+    /// Completes the handshake. If the peer closes the connection meanwhile, the error is `UnexpectedEof`.
     pub fn poll_handshake(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
         loop {
             let stop = match self.advance(None, Work::Read) {
                 Ok(stop) => stop,
                 Err(error) => {
-                    // Sends the alert with the reason to the server, if that is possible without waiting.
-                    let _ = self.advance(None, Work::Read);
+                    // Sends the alert with the reason to the peer, if that is possible without waiting.
+                    let _ = self.advance(None, Work::Alert);
                     let _ = self.flush(io);
                     return Poll::Ready(Err(self.breaks(error)));
                 }
@@ -139,14 +186,14 @@ impl Tls {
         }
     }
 
-    /// Returns the server's certificate after the handshake, also for a resumed session.
+    /// Returns the peer's certificate after the handshake, also for a resumed session.
     pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.connection.peer_certificates()?.first()
+        self.side.common().peer_certificates()?.first()
     }
 
     /// Returns the TLS version in the spelling of OpenSSL and the servers.
     pub fn version(&self) -> &'static str {
-        match self.connection.protocol_version() {
+        match self.side.common().protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "TLS",
@@ -155,7 +202,7 @@ impl Tls {
 
     /// True if an earlier session was resumed, without certificates.
     pub fn is_resumed(&self) -> bool {
-        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+        self.side.common().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Reads at least one byte and appends it to `room`, which must have room. 0 is the end, announced or not.
@@ -163,13 +210,13 @@ impl Tls {
         let before = room.len();
         loop {
             self.check()?;
-            give(&mut self.plain, room);
-            if !self.incoming.is_empty() && !room.is_full() {
+            give(&mut self.records.plain, room);
+            if !self.records.incoming.is_empty() && !room.is_full() {
                 self.advance(Some(room), Work::Read).map_err(|e| self.breaks(e))?;
             }
             self.tidy();
             match room.len() - before {
-                0 if self.ended => return Poll::Ready(Ok(0)),
+                0 if self.records.ended => return Poll::Ready(Ok(0)),
                 0 => ready!(self.next_records(io))?,
                 n => return Poll::Ready(Ok(n)),
             }
@@ -180,11 +227,11 @@ impl Tls {
     pub fn poll_readable(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
         loop {
             self.check()?;
-            if self.plain.is_empty() && !self.incoming.is_empty() {
+            if self.records.plain.is_empty() && !self.records.incoming.is_empty() {
                 self.advance(None, Work::Read).map_err(|e| self.breaks(e))?;
                 self.tidy();
             }
-            if !self.plain.is_empty() || self.ended {
+            if !self.records.plain.is_empty() || self.records.ended {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.next_records(io))?;
@@ -237,12 +284,12 @@ impl Tls {
 
     /// True if there may be something to read of which the socket's readiness says nothing.
     pub fn has_news(&self) -> bool {
-        !self.plain.is_empty() || !self.incoming.is_empty() || self.has_ended()
+        !self.records.plain.is_empty() || !self.records.incoming.is_empty() || self.has_ended()
     }
 
     /// True if the connection is known to have ended or failed.
     pub fn has_ended(&self) -> bool {
-        self.ended || self.broken.is_some()
+        self.records.ended || self.broken.is_some()
     }
 
     /// Announces the end to the peer, if that is possible without waiting.
@@ -264,42 +311,85 @@ impl Tls {
             return Poll::Ready(Err(self.breaks(error)));
         }
         let n = ready!(self.fill(io)).map_err(|e| self.breaks(e))?;
-        self.ended |= n == 0;
+        self.records.ended |= n == 0;
         Poll::Ready(Ok(()))
     }
 
     fn fill(&mut self, io: &mut impl Io) -> Poll<io::Result<usize>> {
-        if self.incoming.len() > MOST {
-            let text = "a handshake message of the server is too long";
+        if self.records.incoming.len() > MOST {
+            let text = "a handshake message is too long";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
         }
-        lend(&mut self.incoming);
-        self.incoming.make_room(RECORD);
-        let result = io.read(self.incoming.room_mut());
+        lend(&mut self.records.incoming);
+        self.records.incoming.make_room(RECORD);
+        let result = io.read(self.records.incoming.room_mut());
         if let Poll::Ready(Ok(n)) = result {
-            self.incoming.grew(n);
+            self.records.incoming.grew(n);
         }
-        take_back(&mut self.incoming);
+        take_back(&mut self.records.incoming);
         result
     }
 
     fn flush(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
-        while !self.outgoing.is_empty() {
-            match ready!(io.write(self.outgoing.filled()))? {
+        while !self.records.outgoing.is_empty() {
+            match ready!(io.write(self.records.outgoing.filled()))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.outgoing.consume(n),
+                n => self.records.outgoing.consume(n),
             }
             self.unsent = 0;
         }
-        take_back(&mut self.outgoing);
+        take_back(&mut self.records.outgoing);
         Poll::Ready(Ok(()))
     }
 
     /// Runs the state machine as far as it can go, or until the work is done.
-    fn advance(&mut self, mut room: Option<&mut Buf>, work: Work<'_>) -> Result<Stop, rustls::Error> {
+    fn advance(&mut self, room: Option<&mut Buf>, work: Work<'_>) -> Result<Stop, rustls::Error> {
+        match &mut self.side {
+            Side::Client(connection) => self.records.advance(connection, room, work),
+            Side::Server(connection) => self.records.advance(connection, room, work),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.broken.as_ref().map_or(Ok(()), |error| Err(again(error)))
+    }
+
+    /// Makes the connection unusable, and discards what was not sent. Returns the error.
+    fn breaks(&mut self, error: impl Into<Broken>) -> io::Error {
+        let Broken(error) = error.into();
+        let said = again(&error);
+        self.broken.get_or_insert(error);
+        self.records.outgoing.clear();
+        self.records.incoming.clear();
+        self.tidy();
+        said
+    }
+
+    /// Returns the size of the connection's own buffers, in bytes.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.records.incoming.capacity() + self.records.outgoing.capacity() + self.records.plain.capacity()
+    }
+
+    fn tidy(&mut self) {
+        take_back(&mut self.records.incoming);
+        take_back(&mut self.records.outgoing);
+        if self.records.plain.is_empty() {
+            self.records.plain = Buf::default();
+        }
+    }
+}
+
+impl Records {
+    /// Runs the state machine as far as it can go, or until the work is done.
+    fn advance(
+        &mut self,
+        machine: &mut impl Machine,
+        mut room: Option<&mut Buf>,
+        work: Work<'_>,
+    ) -> Result<Stop, rustls::Error> {
         loop {
-            let UnbufferedStatus { mut discard, state } =
-                self.connection.process_tls_records(self.incoming.filled_mut());
+            let UnbufferedStatus { mut discard, state } = machine.process(self.incoming.filled_mut());
             let (mut stop, mut failed) = (None, None);
             match state {
                 Err(error) => failed = Some(error),
@@ -323,6 +413,7 @@ impl Tls {
                         Ok(n) => self.outgoing.grew(n),
                         Err(error) => failed = Some(rustls::Error::General(error.to_string())),
                     }
+                    stop = matches!(work, Work::Alert).then_some(Stop::Starved);
                 }
                 // The data is in `outgoing`, which is sent before anything else.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
@@ -337,7 +428,7 @@ impl Tls {
                     self.ended = true;
                     stop = Some(Stop::Starved);
                 }
-                // The handshake needs bytes from the peer. (Early data exists only on the server side.)
+                // The handshake needs bytes from the peer. (Early data is never allowed.)
                 Ok(_) => stop = Some(Stop::Starved),
             }
             self.incoming.consume(discard);
@@ -348,45 +439,16 @@ impl Tls {
             }
         }
     }
-
-    fn check(&self) -> io::Result<()> {
-        self.broken.as_ref().map_or(Ok(()), |error| Err(again(error)))
-    }
-
-    /// Makes the connection unusable, and discards what was not sent. Returns the error.
-    fn breaks(&mut self, error: impl Into<Broken>) -> io::Error {
-        let Broken(error) = error.into();
-        let said = again(&error);
-        self.broken.get_or_insert(error);
-        self.outgoing.clear();
-        self.incoming.clear();
-        self.tidy();
-        said
-    }
-
-    /// Returns the size of the connection's own buffers, in bytes.
-    #[cfg(test)]
-    pub fn memory(&self) -> usize {
-        self.incoming.capacity() + self.outgoing.capacity() + self.plain.capacity()
-    }
-
-    fn tidy(&mut self) {
-        take_back(&mut self.incoming);
-        take_back(&mut self.outgoing);
-        if self.plain.is_empty() {
-            self.plain = Buf::default();
-        }
-    }
 }
 
 /// Does the work, and appends the records to `out`.
 fn encrypt<D>(traffic: &mut WriteTraffic<'_, D>, work: &Work<'_>, out: &mut Buf) -> Result<(), EncryptError> {
     let mut encrypt = |out: &mut Buf| match work {
-        Work::Read => Ok(0),
+        Work::Read | Work::Alert => Ok(0),
         Work::Write(bytes) => traffic.encrypt(bytes, out.room_mut()),
         Work::Close => traffic.queue_close_notify(out.room_mut()),
     };
-    if matches!(work, Work::Read) {
+    if matches!(work, Work::Read | Work::Alert) {
         return Ok(());
     }
     lend(out);

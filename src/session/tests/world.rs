@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Client, Login, Peer, Refused, Server};
 use crate::backend::{Ceilings, Pool};
-use crate::config::{Level, Live, Monitor, Secret, User};
+use crate::config::{Level, Live, Monitor, Requirements, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, Session, kill_here};
@@ -108,7 +108,15 @@ fn live() -> Live {
         let allow_empty_password = password.is_empty();
         let password = Secret::new(password);
         let (max_server_connections, level) = (None, None);
-        let user = User { name: name.into(), password, allow_empty_password, max_server_connections, level };
+        let requires = Requirements::default();
+        let user = User {
+            name: name.into(),
+            password,
+            allow_empty_password,
+            max_server_connections,
+            level,
+            requires,
+        };
         (Arc::from(name), user)
     };
     Live {
@@ -122,6 +130,7 @@ fn live() -> Live {
         },
         users: HashMap::from([user("app", "secret"), user("other", "secret"), user("nopass", "")]),
         listener_levels: HashMap::new(),
+        listener_tls: HashMap::new(),
         servers_tls: Default::default(),
         consistency: Default::default(),
         replicas: Default::default(),

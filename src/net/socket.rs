@@ -1,0 +1,128 @@
+//! A socket of the tokio driver, without encryption, and how TLS reads and writes it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::tls::Io;
+
+/// A connected socket.
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// TCP, with TCP_NODELAY and keepalive.
+    Tcp(TcpStream),
+    /// Unix.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Returns the socket for its options.
+    pub fn options(&self) -> SockRef<'_> {
+        match self {
+            Socket::Tcp(s) => SockRef::from(s),
+            Socket::Unix(s) => SockRef::from(s),
+        }
+    }
+
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(s) => Pin::new(s).poll_read(cx, room),
+            Socket::Unix(s) => Pin::new(s).poll_read(cx, room),
+        }
+    }
+
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Socket::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+        }
+    }
+
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(s) => s.poll_read_ready(cx),
+            Socket::Unix(s) => s.poll_read_ready(cx),
+        }
+    }
+
+    /// Waits until the peer has closed its end, or the connection broke.
+    pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let interest = Interest::READABLE | Interest::ERROR;
+        match self {
+            Socket::Tcp(s) => ended(std::pin::pin!(s.ready(interest)).poll(cx)),
+            Socket::Unix(s) => ended(std::pin::pin!(s.ready(interest)).poll(cx)),
+        }
+    }
+
+    pub fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_read(room),
+            Socket::Unix(s) => s.try_read(room),
+        }
+    }
+
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(s) => s.try_write(bytes),
+            Socket::Unix(s) => s.try_write(bytes),
+        }
+    }
+
+    /// Checks only what the event loop knows. Registers no task to be woken.
+    pub fn looks_readable(&self) -> bool {
+        let looked = match self {
+            Socket::Tcp(s) => s.try_io(Interest::READABLE, || Ok(())),
+            Socket::Unix(s) => s.try_io(Interest::READABLE, || Ok(())),
+        };
+        looked.is_ok()
+    }
+}
+
+/// Decides whether a readable socket has an end or an error, or only bytes. Bytes of the next command
+/// do not count; an end behind them is found when they are read.
+fn ended(ready: Poll<io::Result<Ready>>) -> Poll<()> {
+    match ready {
+        Poll::Ready(Ok(ready)) if !ready.is_read_closed() && !ready.is_error() => Poll::Pending,
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// A socket for a call that waits.
+pub(super) struct Waiting<'a, 'c>(pub &'a mut Socket, pub &'a mut Context<'c>);
+
+impl Io for Waiting<'_, '_> {
+    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(room);
+        ready!(self.0.poll_read(self.1, &mut room))?;
+        Poll::Ready(Ok(room.filled().len()))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_write(self.1, bytes)
+    }
+}
+
+/// A socket for a call that does not wait.
+pub(super) struct AtOnce<'a>(pub &'a Socket);
+
+fn now(result: io::Result<usize>) -> Poll<io::Result<usize>> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
+}
+
+impl Io for AtOnce<'_> {
+    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        now(self.0.try_read(room))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        now(self.0.try_write(bytes))
+    }
+}

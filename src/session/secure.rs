@@ -1,0 +1,64 @@
+//! TLS with the client: the handshake in the middle of a login, and what a user's connection must have.
+
+use super::Session;
+use crate::client::ended_by;
+use crate::net::{Buf, ClientTls, Runtime, Stream, TlsAcceptor, or_raised};
+use crate::terms::{Close, Handshake, Refused, TlsVersion};
+use crate::worker::Signals;
+use crate::worker::admission::Fault;
+
+impl<R: Runtime> Session<R> {
+    /// Encrypts the connection, after the client asked for it. What `buf` has was sent behind the request: it belongs to
+    /// the handshake, and is never read as a packet. Whoever is between the client and the proxy could have put it there.
+    pub(super) async fn secure(&mut self, acceptor: &TlsAcceptor, buf: &mut Buf) -> Result<(), Close> {
+        let begun = std::mem::replace(buf, Buf::with_room(512));
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
+        let handshake = self.client.stream.accept_tls(acceptor, begun.filled());
+        match or_raised(&self.client.handle.signal, ending, handshake).await {
+            Ok(Ok(tls)) => {
+                let result = if tls.resumed { Handshake::Resumed } else { Handshake::Full };
+                self.count_handshake(version_of(&tls), result);
+                self.client.handle.tls.get_or_init(|| Box::new(tls));
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                self.count_handshake(TlsVersion::Unknown, Handshake::Failed);
+                self.client.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
+                self.note_refusal(Refused::Tls, b"");
+                tracing::debug!(id = self.client.handle.id, peer = %self.client.handle.peer, %error, "no TLS");
+                Err(Close::LoginFailed)
+            }
+            Err(raised) => Err(ended_by(raised)),
+        }
+    }
+
+    /// True if nobody can listen to the connection: it is encrypted, or a unix socket.
+    pub(super) fn is_private(&self) -> bool {
+        self.client.handle.tls.get().is_some() || self.client.handle.peer.origin().is_none()
+    }
+
+    /// True if the connection has all that this user's connections must have. As with servers, a unix socket does not count
+    /// as TLS here.
+    pub(super) fn has_what_is_required(&self, user: &str) -> bool {
+        let live = self.context.live.borrow();
+        let Some(requires) = live.users.get(user).map(|user| &user.requires) else { return true };
+        let Some(tls) = self.client.handle.tls.get() else {
+            return !requires.tls && !requires.needs_certificate();
+        };
+        let names = tls.names.as_ref();
+        let is = |required: &Option<_>, name: Option<&str>| {
+            required.as_deref().is_none_or(|required: &str| name == Some(required))
+        };
+        (!requires.needs_certificate() || tls.certified)
+            && is(&requires.subject, names.map(|names| &*names.subject))
+            && is(&requires.issuer, names.map(|names| &*names.issuer))
+    }
+
+    fn count_handshake(&self, version: TlsVersion, result: Handshake) {
+        self.context.metrics.client_handshakes(version, result).add(1);
+    }
+}
+
+fn version_of(tls: &ClientTls) -> TlsVersion {
+    TlsVersion::ALL.iter().copied().find(|known| known.as_str() == tls.version).unwrap_or(TlsVersion::Unknown)
+}
