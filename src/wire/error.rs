@@ -32,6 +32,9 @@ pub enum ProtocolError {
         /// The longest payload that this proxy accepts, in bytes.
         limit: usize,
     },
+    /// A PROXY header that breaks its own rules.
+    #[error("a PROXY header with {0}")]
+    ProxyHeader(&'static str),
     /// The server asked the client for a file that the statement does not name.
     #[error("a request for a local file that the statement does not name")]
     LocalFile,
