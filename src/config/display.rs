@@ -135,6 +135,9 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
         }
         write_level(f, user.level)?;
         clients_tls::write_requirements(f, &user.requires)?;
+        if let Some(from) = &user.from {
+            writeln!(f, "from = {from}")?;
+        }
     }
     Ok(())
 }

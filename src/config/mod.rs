@@ -10,6 +10,7 @@ mod display;
 mod error;
 mod fingerprint;
 mod kubernetes;
+mod networks;
 mod parse;
 mod reader;
 #[cfg(test)]
@@ -25,5 +26,6 @@ pub use clients_tls::{ClientsTls, ClientsTlsMode, ListenerPart, Requirements, Ve
 pub use error::{ConfigError, Problem};
 pub use fingerprint::Fingerprint;
 pub use kubernetes::{Kubernetes, Labels, NoRole, PodPort, PodZone, Preset};
+pub use networks::Networks;
 pub use tls::{Identity, ServersTls, TlsMode};
 pub use types::*;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::clients_tls::ClientsTls;
 use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
+use super::networks::Networks;
 use super::reader::{Reader, Section};
 use super::types::*;
 use super::values::{Use, is_log_filter};
@@ -204,8 +205,8 @@ fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
         let allow_empty_password = s.flag("allow_empty_password").unwrap_or(false);
         let password = s.secret(Account::User(name.clone()), allow_empty_password);
         let max_server_connections = s.nonzero("max_connections");
-        let (level, requires) = (level(s), clients_tls::requirements(s));
-        (User { name, password, allow_empty_password, max_server_connections, level, requires }, line)
+        let (level, requires, from) = (level(s), clients_tls::requirements(s), from(s));
+        (User { name, password, allow_empty_password, max_server_connections, level, requires, from }, line)
     });
     let read = read.unwrap_or_default();
     if read.is_empty() {
@@ -217,6 +218,18 @@ fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
     }
     check::no_duplicates(root, "users.name", read.iter().map(|(user, line)| (&*user.name, *line)));
     read.into_iter().map(|(user, _)| (user.name.clone(), user)).collect()
+}
+
+/// Reads `from`, if it is given. An empty list is a problem: it would keep the user out.
+fn from(s: &Section<'_>) -> Option<Networks> {
+    let line = s.get("from")?.line;
+    let networks = s.networks("from")?;
+    if networks.is_empty() {
+        let text =
+            "names no network, so this user could not log in; write from = [\"10.0.0.0/8\"], or leave it out";
+        s.problem(Some(line), "from", text);
+    }
+    Some(networks)
 }
 
 fn log(s: &Section<'_>) -> Log {

@@ -9,6 +9,7 @@ use super::*;
 mod clients_tls;
 mod kubernetes;
 mod levels;
+mod networks;
 mod secrets;
 mod servers_tls;
 

@@ -2,6 +2,7 @@
 //! need a restart (`Fixed`) are different types, so that code cannot confuse them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::admin::AdminAccess;
 use super::clients_tls::{ClientsTls, ListenerPart, Requirements};
 use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
+use super::networks::Networks;
 use super::tls::ServersTls;
 
 /// One whole, validated configuration file.
@@ -272,6 +274,15 @@ pub struct User {
     pub level: Option<Level>,
     /// What the user's connections must have.
     pub requires: Requirements,
+    /// From where the user may log in; None: from everywhere.
+    pub from: Option<Networks>,
+}
+
+impl User {
+    /// True if the user may log in from this address; None is a unix socket.
+    pub fn may_log_in_from(&self, address: Option<IpAddr>) -> bool {
+        self.from.as_ref().is_none_or(|networks| networks.contains(address))
+    }
 }
 
 /// `[consistency]`

@@ -11,6 +11,7 @@ use toml::de::DeValue;
 use zeroize::Zeroizing;
 
 use super::choice::Choice;
+use super::networks::Networks;
 use super::reader::{Found, Section};
 use super::types::{Account, Secret, SecretRef, SecretUse};
 
@@ -146,6 +147,13 @@ impl Section<'_> {
             self.problem(Some(line), key, text);
         }
         texts
+    }
+
+    /// Reads a list of networks.
+    pub fn networks(&self, key: &'static str) -> Option<Networks> {
+        let line = self.get(key)?.line;
+        let texts = self.texts(key, "10.0.0.0/8")?;
+        Networks::parse(&texts).map_err(|wrong| self.problem(Some(line), key, wrong)).ok()
     }
 
     /// Reads a duration of at least `least`.

@@ -31,6 +31,14 @@ impl Peer {
         }
     }
 
+    /// Returns the IP address; None for a unix socket.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Peer::Tcp(address) => Some(address.ip()),
+            Peer::Unix => None,
+        }
+    }
+
     /// Returns the address that limits count; None for a unix socket.
     pub fn origin(self) -> Option<Origin> {
         match self {

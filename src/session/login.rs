@@ -151,6 +151,11 @@ impl<R: Runtime> Session<R> {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         let login = self.context.login_of(&claim.user);
+        // A right password from elsewhere must look like a wrong one, so the exchange never learns the password.
+        let (login, refused) = match login {
+            Some(login) if !self.may_log_in_from_here(&login.user) => (None, Refused::Elsewhere),
+            login => (login, Refused::Password),
+        };
         let password = login.as_ref().map(|l| l.password.clone());
         let password = password.as_ref().map(|p| p.expose().as_bytes());
         let exchange = ServerExchange::new(self.client.greeted.plugin, self.client.greeted.nonce, password);
@@ -189,7 +194,7 @@ impl<R: Runtime> Session<R> {
         let login = login.filter(|login| self.context.standing(login) == Standing::Current);
         let login = login.filter(|login| self.has_what_is_required(&login.user));
         let (true, Some(login)) = (accepted, login) else {
-            self.note_wrong_password(&claim.user);
+            self.note_failed_login(refused, &claim.user);
             let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         };
@@ -217,9 +222,15 @@ impl<R: Runtime> Session<R> {
         passed.map_err(|refused| self.refusal(refused, user.as_bytes()))
     }
 
-    fn note_wrong_password(&self, user: &[u8]) {
+    /// True if `users.from` has the client's address, or does not restrict the user.
+    fn may_log_in_from_here(&self, user: &str) -> bool {
+        let address = self.client.handle.peer.ip();
+        self.context.live().users.get(user).is_some_and(|user| user.may_log_in_from(address))
+    }
+
+    fn note_failed_login(&self, refused: Refused, user: &[u8]) {
         self.client.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
-        self.note_refusal(Refused::Password, user);
+        self.note_refusal(refused, user);
     }
 
     /// Counts why a client is refused. Logs it, too, unless there are too many such lines.

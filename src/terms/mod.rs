@@ -84,6 +84,8 @@ label! {
     Refused {
         /// A wrong password, or no such user.
         Password = "password",
+        /// The user may not log in from this address: `users.from`.
+        Elsewhere = "elsewhere",
         /// Logins from the address, or of this user name from it, failed too often.
         Blocked = "blocked",
         /// `limits.max_connections_per_address`

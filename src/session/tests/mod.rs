@@ -26,6 +26,7 @@ mod kill;
 mod large;
 mod levels;
 mod lost;
+mod origins;
 mod pool;
 mod renewal;
 mod replay;

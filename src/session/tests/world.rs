@@ -22,6 +22,7 @@ use crate::topology::{
     ServerId, Snapshot, reduce,
 };
 use crate::wire::Capabilities;
+use crate::worker::admission::{Admission, Pass};
 use crate::worker::{Entrance, KillRequest, Outside};
 
 /// What sessions asked of the rest of the process.
@@ -107,7 +108,7 @@ fn live() -> Live {
     let user = |name: &str, password: &str| {
         let allow_empty_password = password.is_empty();
         let password = Secret::new(password);
-        let (max_server_connections, level) = (None, None);
+        let (max_server_connections, level, from) = (None, None, None);
         let requires = Requirements::default();
         let user = User {
             name: name.into(),
@@ -116,6 +117,7 @@ fn live() -> Live {
             max_server_connections,
             level,
             requires,
+            from,
         };
         (Arc::from(name), user)
     };
@@ -324,11 +326,16 @@ impl World {
 
     /// A client's socket, accepted.
     pub fn socket(&self, login: &Login) -> Peer {
-        let (ours, theirs) = pair(self.settings.chunk);
+        let admission = Arc::new(Admission::default());
+        let pass = admission.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
         let entrance =
             Entrance { port: login.port, listener: login.port.as_str().into(), native_password: true };
-        let pass = std::sync::Arc::new(crate::worker::admission::Admission::default());
-        let pass = pass.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
+        self.session(entrance, pass)
+    }
+
+    /// The client's side of a socket that was accepted at this port, with this admission.
+    pub fn session(&self, entrance: Entrance, pass: Pass) -> Peer {
+        let (ours, theirs) = pair(self.settings.chunk);
         let mut session = Session::new(self.context.clone(), theirs, entrance, pass);
         tokio::task::spawn_local(async move { session.run().await });
         Peer::new(ours)

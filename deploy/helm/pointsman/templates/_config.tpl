@@ -67,6 +67,7 @@ secrets/{{ .secret }}/{{ .key }}
 {{- $user := merge (dict "name" .user) (include "pointsman.passwordKey" (list $.Values.passwords .) | fromJson) -}}
 {{- if .maxConnections -}}{{- $_ := set $user "max_connections" .maxConnections -}}{{- end -}}
 {{- with .consistency -}}{{- $_ := set $user "consistency" . -}}{{- end -}}
+{{- with .from -}}{{- $_ := set $user "from" . -}}{{- end -}}
 {{- $users = append $users $user -}}
 {{- end -}}
 {{- $admin := dict "http" "[::]:9090" -}}
