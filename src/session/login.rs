@@ -59,7 +59,8 @@ impl<R: Runtime> Session<R> {
         let greeting = self.greeting(acceptor.is_offered());
         self.client.greeted.plugin =
             Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
-        self.client.send(0, |out| greeting.encode(out)).await?;
+        let sent = self.client.send(0, |out| greeting.encode(out)).await;
+        sent.map_err(|close| without_a_word(close, &Buf::default()))?;
         // The buffer is small, and is allocated once the socket looks readable, which a fresh socket may do
         // without any data.
         self.wait_for_client().await.map_err(|close| without_a_word(close, &Buf::default()))?;

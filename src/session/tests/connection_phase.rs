@@ -228,3 +228,14 @@ fn a_login_with_a_schema_does_not_wait_for_a_primary() {
         world.expect_nothing_left(0).await;
     });
 }
+
+#[test]
+fn a_client_that_leaves_before_the_greeting_is_no_failed_login() {
+    play(async {
+        let world = World::new();
+        world.socket(&Login::default()).close();
+        world.expect_nothing_left(0).await;
+        assert_eq!((world.closed(Close::Quit), world.closed(Close::ClientLost)), (1, 0));
+        assert_eq!(world.context.metrics.refused.iter().map(|c| c.get()).sum::<u64>(), 0);
+    });
+}
