@@ -17,6 +17,7 @@ mod kubernetes;
 mod levels;
 mod operating;
 mod orders;
+mod origins;
 mod pods;
 mod positions;
 mod presets;

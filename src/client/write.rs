@@ -54,7 +54,7 @@ impl<R: Runtime> Client<R> {
     /// Sends an ERR packet of the proxy itself.
     pub async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         self.resources.metrics.proxy_errors.add(1);
-        tracing::debug!(id = self.handle.id, peer = %self.handle.peer, ?failure, "error to client");
+        tracing::debug!(id = self.handle.id, peer = %self.handle.peer.get(), ?failure, "error to client");
         self.send(seq, |out| failure.encode(out)).await
     }
 

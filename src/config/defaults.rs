@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::networks::Networks;
 use super::types::*;
 
 /// `monitor.interval`
@@ -26,6 +27,7 @@ pub(super) fn listeners() -> Vec<Listener> {
         address: address.to_owned(),
         mode,
         native_password: true,
+        proxy_protocol_from: Networks::default(),
     };
     vec![listener("rw", "0.0.0.0:3306", Mode::Split), listener("ro", "0.0.0.0:6447", Mode::Replica)]
 }

@@ -53,6 +53,9 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[Sec
         if !listener.native_password {
             writeln!(f, "allow_native_password = false")?;
         }
+        if !listener.proxy_protocol_from.is_empty() {
+            writeln!(f, "proxy_protocol_from = {}", listener.proxy_protocol_from)?;
+        }
         write_level(f, live.listener_levels.get(&listener.name).copied())?;
         clients_tls::write(f, &listener.name, &live.listener_tls, secrets)?;
     }

@@ -37,6 +37,21 @@ impl Networks {
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
     }
+
+    /// True if the list has unix sockets.
+    pub(super) fn has_unix(&self) -> bool {
+        self.unix
+    }
+
+    /// True if the list has a network.
+    pub(super) fn has_networks(&self) -> bool {
+        !self.networks.is_empty()
+    }
+
+    /// Returns a network that has all addresses of IPv4 or IPv6, if the list has one.
+    pub(super) fn everywhere(&self) -> Option<IpNet> {
+        self.networks.iter().find(|network| network.prefix_len() == 0).copied()
+    }
 }
 
 /// A TOML array.

@@ -104,8 +104,9 @@ fn listeners(root: &Section<'_>) -> Listeners {
         }
         let mode = s.choice("mode", Mode::Primary);
         let native_password = s.flag("allow_native_password").unwrap_or(true);
+        let proxy_protocol_from = proxy_protocol_from(s, &address);
         let tls = s.table("tls", |s| clients_tls::clients_tls(s, &name));
-        let listener = Listener { name, address, mode, native_password };
+        let listener = Listener { name, address, mode, native_password, proxy_protocol_from };
         (listener, level_of_listener(s, mode), tls, name_line, line)
     });
     let Some(read) = read else {
@@ -129,6 +130,23 @@ fn listeners(root: &Section<'_>) -> Listeners {
     let listener_tls = read.iter().map(|(l, _, tls, ..)| (l.name.clone(), tls.clone())).collect();
     let listeners = read.into_iter().map(|(listener, ..)| listener).collect();
     Listeners { listeners, listener_levels: levels, listener_tls }
+}
+
+/// Reads the load balancers of a listener. Addresses on a unix socket are a problem, and so is the word for unix sockets
+/// on any other listener: they would do nothing.
+fn proxy_protocol_from(s: &Section<'_>, address: &str) -> Networks {
+    let networks = s.networks("proxy_protocol_from").unwrap_or_default();
+    let wrong = match address.starts_with("unix:") {
+        true if networks.has_networks() => {
+            "has networks, but clients of a unix socket have no address; write [\"unix\"]"
+        }
+        false if networks.has_unix() => {
+            "has \"unix\", but this listener is no unix socket; write networks only"
+        }
+        _ => return networks,
+    };
+    s.problem(s.get("proxy_protocol_from").map(|found| found.line), "proxy_protocol_from", wrong);
+    networks
 }
 
 /// Reads the level of a listener. A level on a port that never reads from a replica is a problem: it would do nothing.

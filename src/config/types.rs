@@ -137,6 +137,8 @@ pub struct Listener {
     pub mode: Mode,
     /// `allow_native_password`; default true.
     pub native_password: bool,
+    /// The load balancers, whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol_from: Networks,
 }
 
 /// `listeners.mode`

@@ -6,7 +6,18 @@ use super::types::{Config, Discovery};
 impl Config {
     /// Returns a line for each setting that works but is risky: the key, what it allows, and what to write instead.
     pub fn warnings(&self) -> Vec<String> {
-        self.unverified_servers().into_iter().collect()
+        self.unverified_servers().into_iter().chain(self.claimed_addresses()).collect()
+    }
+
+    fn claimed_addresses(&self) -> impl Iterator<Item = String> {
+        self.fixed.listeners.iter().filter_map(|listener| {
+            let everywhere = listener.proxy_protocol_from.everywhere()?;
+            Some(format!(
+                "listeners.proxy_protocol_from: \"{everywhere}\" (listener {}) lets every host that reaches the port claim \
+                 any address, which users.from, limits and logs then believe; write the addresses of the load balancers",
+                listener.name
+            ))
+        })
     }
 
     fn unverified_servers(&self) -> Option<String> {

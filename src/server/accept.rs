@@ -93,7 +93,7 @@ fn is_passing(error: &std::io::Error) -> bool {
 }
 
 fn accepted(worker: &Rc<Worker>, stream: TokioStream, peer: Peer, entrance: &Entrance) {
-    let pass = match admit(worker, peer) {
+    let pass = match admit(worker, peer, entrance) {
         Ok(pass) => pass,
         Err((failure, close)) => {
             let metrics = worker.context.metrics.clone();
@@ -122,20 +122,22 @@ fn keep(worker: &Rc<Worker>, stream: TokioStream, entrance: Entrance, pass: Pass
 fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: Entrance, pass: Pass) {
     let Ok(accepted) = Accepted::from_stream(stream) else { return };
     worker.loads.add(other);
-    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(accepted, entrance, pass)));
+    let adopt = Control::Adopt(Box::new((accepted, entrance, pass)));
+    let sent = worker.shared.workers.get(other).map(|w| w.send(adopt));
     let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };
     // The other worker has ended because of a drain. This one will end soon too, but serves this client
     // first.
     worker.loads.sub(other);
-    if let Control::Adopt(accepted, entrance, pass) = back.0
-        && let Ok(stream) = accepted.into_stream()
-    {
-        keep(worker, stream, entrance, pass);
+    if let Control::Adopt(client) = back.0 {
+        let (accepted, entrance, pass) = *client;
+        if let Ok(stream) = accepted.into_stream() {
+            keep(worker, stream, entrance, pass);
+        }
     }
 }
 
 /// Admits a client. The error is the one to send to the client.
-fn admit(worker: &Worker, peer: Peer) -> Result<Pass, (Failure, Close)> {
+fn admit(worker: &Worker, peer: Peer, entrance: &Entrance) -> Result<Pass, (Failure, Close)> {
     let context = &worker.context;
     if context.topology.get().maintenance.cordoned {
         return Err((Failure::Cordoned, Close::Cordoned));
@@ -145,7 +147,12 @@ fn admit(worker: &Worker, peer: Peer) -> Result<Pass, (Failure, Close)> {
         return Err((Failure::TooManyConnections, Close::TooManyConnections));
     }
     let admission = &worker.shared.admission;
-    let pass = admission.enter(peer, &limits).map_err(|refused: Refused| {
+    let entered = match entrance.proxy_protocol_from.contains(peer.ip()) {
+        // The session admits the client, once it has read the client's address.
+        true => Ok(admission.enter_behind_balancer(peer)),
+        false => admission.enter(peer, &limits),
+    };
+    let pass = entered.map_err(|refused: Refused| {
         cell_of(&context.metrics.refused, refused as usize).add(1);
         if let Some(left_out) = admission.line() {
             tracing::info!(%peer, reason = refused.as_str(), left_out, "login refused");

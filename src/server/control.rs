@@ -34,8 +34,8 @@ pub enum Kick {
 
 /// A command for a worker.
 pub enum Control {
-    /// A socket that another worker accepted.
-    Adopt(Accepted, Entrance, Pass),
+    /// A socket that another worker accepted. Boxed, because all other commands are small.
+    Adopt(Box<(Accepted, Entrance, Pass)>),
     /// Kill a session, if this worker has it.
     Kill {
         /// The session, and what to kill.
@@ -279,8 +279,12 @@ fn open_ports(
         tracing::info!(%name, %address, mode = port.as_str(), taken_over, "listens");
         let spread = Listener::spread(&sockets, workers).map_err(refused)?;
         for (share, sockets) in ports.shares.iter_mut().zip(spread) {
-            let entrance =
-                || Entrance { port, listener: name.clone(), native_password: listener.native_password };
+            let entrance = || Entrance {
+                port,
+                listener: name.clone(),
+                native_password: listener.native_password,
+                proxy_protocol_from: listener.proxy_protocol_from.clone(),
+            };
             share.extend(sockets.into_iter().map(|socket| (socket, entrance())));
         }
         ports.sockets.append(&mut sockets);

@@ -175,10 +175,13 @@ async fn work(parts: WorkerParts) {
         };
         match command {
             None => return no_sessions(&worker, &accepting).await,
-            Some(Control::Adopt(accepted, entrance, pass)) => match accepted.into_stream() {
-                Ok(stream) => worker.begin(stream, entrance, pass),
-                Err(_) => worker.loads.sub(index),
-            },
+            Some(Control::Adopt(client)) => {
+                let (accepted, entrance, pass) = *client;
+                match accepted.into_stream() {
+                    Ok(stream) => worker.begin(stream, entrance, pass),
+                    Err(_) => worker.loads.sub(index),
+                }
+            }
             Some(Control::Kill { request, reply }) => {
                 let context = context.clone();
                 tokio::task::spawn_local(async move {

@@ -197,7 +197,7 @@ impl<R: Runtime> Session<R> {
                     self.context.buffers.give(chunk);
                     Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
                     let failure = Failure::BadServer(e.to_string());
-                    tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer, error = %e, "a server broke the protocol");
+                    tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = %e, "a server broke the protocol");
                     let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
                     return self.broken_off(stop, &walker, buf, *request);
                 }

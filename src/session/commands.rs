@@ -191,7 +191,7 @@ impl<R: Runtime> Session<R> {
             // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that
             // compresses although the proxy did not offer it. Such a client would not understand any answer.
             Command::Unknown(0) => {
-                tracing::info!(id = self.client.handle.id, peer = %self.client.handle.peer, "a client compresses, which was not offered");
+                tracing::info!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), "a client compresses, which was not offered");
                 Err(Close::ClientProtocol)
             }
             Command::Unknown(_) => {

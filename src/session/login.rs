@@ -51,20 +51,22 @@ struct Claim {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Logs the client in, from the greeting to the OK packet. Returns what the client has already sent after
-    /// its login.
-    pub(super) async fn login(&mut self) -> Result<Buf, Close> {
+    /// Logs the client in, from the greeting to the OK packet. `buf` has what the client sent before the greeting.
+    /// Returns what the client has already sent after its login.
+    pub(super) async fn login(&mut self, mut buf: Buf) -> Result<Buf, Close> {
         self.client.greeted.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
         let greeting = self.greeting(acceptor.is_offered());
         self.client.greeted.plugin =
             Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
         let sent = self.client.send(0, |out| greeting.encode(out)).await;
-        sent.map_err(|close| without_a_word(close, &Buf::default()))?;
+        sent.map_err(|close| without_a_word(close, &buf))?;
         // The buffer is small, and is allocated once the socket looks readable, which a fresh socket may do
         // without any data.
-        self.wait_for_client().await.map_err(|close| without_a_word(close, &Buf::default()))?;
-        let mut buf = Buf::with_room(512);
+        if buf.is_empty() {
+            self.wait_for_client().await.map_err(|close| without_a_word(close, &buf))?;
+            buf = Buf::with_room(512);
+        }
         let header = self.login_packet(&mut buf, 1).await.map_err(|close| without_a_word(close, &buf))?;
         let asks = if acceptor.is_offered() { is_ssl_request(payload(&buf, header)) } else { Ok(false) };
         let (header, seq) = match asks {
@@ -225,7 +227,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if `users.from` has the client's address, or does not restrict the user.
     fn may_log_in_from_here(&self, user: &str) -> bool {
-        let address = self.client.handle.peer.ip();
+        let address = self.client.handle.peer.get().ip();
         self.context.live().users.get(user).is_some_and(|user| user.may_log_in_from(address))
     }
 
@@ -239,17 +241,20 @@ impl<R: Runtime> Session<R> {
         cell_of(&self.context.metrics.refused, refused as usize).add(1);
         if let Some(left_out) = self.client.handle.pass.borrow().line() {
             let (id, peer, user, reason) =
-                (self.client.handle.id, self.client.handle.peer, shown(user), refused.as_str());
+                (self.client.handle.id, self.client.handle.peer.get(), shown(user), refused.as_str());
             tracing::info!(id, %peer, user, reason, left_out, "login refused");
         }
     }
 
     /// Counts and logs a refusal, and returns the error for the client.
-    fn refusal(&self, refused: Refused, user: &[u8]) -> Failure {
+    pub(super) fn refusal(&self, refused: Refused, user: &[u8]) -> Failure {
         self.note_refusal(refused, user);
         match refused {
             Refused::UserConnections => Failure::TooManyOfUser(shown(user)),
-            _ => Failure::Blocked(self.client.handle.peer.host(), block_seconds(&self.context.live().limits)),
+            _ => Failure::Blocked(
+                self.client.handle.peer.get().host(),
+                block_seconds(&self.context.live().limits),
+            ),
         }
     }
 
@@ -345,7 +350,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    async fn wait_for_client(&mut self) -> Result<(), Close> {
+    pub(super) async fn wait_for_client(&mut self) -> Result<(), Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         match or_raised(&self.client.handle.signal, ending, self.client.stream.readable()).await {
             Ok(Ok(())) => Ok(()),
@@ -387,7 +392,7 @@ impl<R: Runtime> Session<R> {
 /// Turns the loss of a client that sent nothing into a quit. A load balancer's check connects, may read the
 /// greeting and leaves. If that counted as a failed login, the balancer's address would be blocked for its
 /// clients.
-fn without_a_word(close: Close, said: &Buf) -> Close {
+pub(super) fn without_a_word(close: Close, said: &Buf) -> Close {
     if close == Close::ClientLost && said.is_empty() { Close::Quit } else { close }
 }
 

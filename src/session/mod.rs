@@ -7,7 +7,7 @@
 //!
 //! | | files |
 //! |---|---|
-//! | commands as they come in | `commands`, `login`, `dump` |
+//! | commands as they come in | `commands`, `proxy_header`, `login`, `dump` |
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
 //! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore` |
@@ -54,6 +54,7 @@ mod outcome;
 mod own_variable;
 mod pieces;
 mod prepared;
+mod proxy_header;
 mod reading_transaction;
 mod refused;
 mod renewal;
@@ -134,7 +135,7 @@ impl<R: Runtime> Session<R> {
         cell_of(&self.context.metrics.accepted, port).add(1);
         cell_of(&self.context.metrics.clients, port).add(1);
         // Boxed: what a login needs should not make every idle session larger.
-        let close = match Box::pin(self.login()).await {
+        let close = match Box::pin(self.connection_phase()).await {
             Ok(buf) => self.serve(buf).await,
             Err(close) => {
                 self.login_ended(close);
@@ -152,18 +153,18 @@ impl<R: Runtime> Session<R> {
         match close {
             Close::ClientReadTimeout => tracing::info!(
                 id = self.client.handle.id,
-                peer = %self.client.handle.peer,
+                peer = %self.client.handle.peer.get(),
                 reason = close.as_str(),
                 "a client sent a part of a command, and no more of it within timeouts.client_read"
             ),
             Close::ClientWriteTimeout => tracing::info!(
                 id = self.client.handle.id,
-                peer = %self.client.handle.peer,
+                peer = %self.client.handle.peer.get(),
                 reason = close.as_str(),
                 "a client read nothing more of its answer within timeouts.client_write"
             ),
             _ => tracing::debug!(id = self.client.handle.id,
-                peer = %self.client.handle.peer, reason = close.as_str(), "session ends"),
+                peer = %self.client.handle.peer.get(), reason = close.as_str(), "session ends"),
         }
         let fit = !matches!(close, Close::ServerProtocol);
         self.upstream.release(&mut self.state, fit).await;

@@ -25,7 +25,7 @@ impl<R: Runtime> Session<R> {
                 self.count_handshake(TlsVersion::Unknown, Handshake::Failed);
                 self.client.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
                 self.note_refusal(Refused::Tls, b"");
-                tracing::debug!(id = self.client.handle.id, peer = %self.client.handle.peer, %error, "no TLS");
+                tracing::debug!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), %error, "no TLS");
                 Err(Close::LoginFailed)
             }
             Err(raised) => Err(ended_by(raised)),
@@ -34,7 +34,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if nobody can listen to the connection: it is encrypted, or a unix socket.
     pub(super) fn is_private(&self) -> bool {
-        self.client.handle.tls.get().is_some() || self.client.handle.peer.origin().is_none()
+        self.client.handle.tls.get().is_some() || self.client.handle.peer.get().origin().is_none()
     }
 
     /// True if the connection has all that this user's connections must have. As with servers, a unix socket does not count

@@ -132,7 +132,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Stop(walker.client_seq(), StatementError::Tell(Failure::Server(e)))
             }
             error => {
-                tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer, %error, "a server refuses the state of a session");
+                tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), %error, "a server refuses the state of a session");
                 if may_leave && request.whole {
                     return Outcome::NotHere;
                 }

@@ -204,7 +204,7 @@ impl<R: Runtime> Upstream<R> {
             Some(sent) => sent,
             None => {
                 let failure = ConnectError::Timeout(limit);
-                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %failure, "a server does not take a session's state");
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer.get(), %failure, "a server does not take a session's state");
                 Err(SwallowError::Io(std::io::ErrorKind::TimedOut.into()))
             }
         };
@@ -214,7 +214,7 @@ impl<R: Runtime> Upstream<R> {
             error if is_ending(&error) => Ok(Brought::Broken),
             SwallowError::Schema(e) if !may_leave => Err(StatementError::Tell(Failure::Server(e))),
             SwallowError::Schema(error) | SwallowError::State(error) => {
-                tracing::warn!(id = self.handle.id, peer = %self.handle.peer, %error, "a server refuses the state of a session");
+                tracing::warn!(id = self.handle.id, peer = %self.handle.peer.get(), %error, "a server refuses the state of a session");
                 self.state_refused = Some(Box::new(error));
                 Ok(Brought::Broken)
             }

@@ -93,6 +93,10 @@ pub enum Fault<'a> {
 pub struct Pass {
     admission: Arc<Admission>,
     peer: Peer,
+    /// The address that the client counts for. None on a unix socket, and until the PROXY header is read.
+    origin: Option<Origin>,
+    /// True until the PROXY header is read: the peer is a load balancer.
+    awaits_header: bool,
     /// The user that the client is logged in as.
     user: Option<Arc<str>>,
 }
@@ -100,7 +104,8 @@ pub struct Pass {
 impl Admission {
     /// Admits a client that has connected. The error says why the client is refused.
     pub fn enter(self: &Arc<Self>, peer: Peer, limits: &Limits) -> Result<Pass, Refused> {
-        let refused = peer.origin().and_then(|origin| {
+        let origin = peer.origin();
+        let refused = origin.and_then(|origin| {
             self.locked(|table| {
                 let now = Instant::now();
                 let address = table.addresses.entry(origin).or_default();
@@ -121,8 +126,14 @@ impl Admission {
         });
         match refused {
             Some(refused) => Err(refused),
-            None => Ok(Pass { admission: self.clone(), peer, user: None }),
+            None => Ok(Pass { admission: self.clone(), peer, origin, awaits_header: false, user: None }),
         }
+    }
+
+    /// Admits a load balancer's connection, whose PROXY header will name the client. The connection counts for no
+    /// address, and is never refused: the balancer must not be limited or blocked for its clients.
+    pub fn enter_behind_balancer(self: &Arc<Self>, balancer: Peer) -> Pass {
+        Pass { admission: self.clone(), peer: balancer, origin: None, awaits_header: true, user: None }
     }
 
     /// Forgets the failures of these accounts, which are new or have a new password: a password that was
@@ -241,9 +252,22 @@ impl Pass {
         self.peer
     }
 
+    /// True if the client's address is unknown until its PROXY header is read.
+    pub fn awaits_header(&self) -> bool {
+        self.awaits_header
+    }
+
+    /// Admits the client that the PROXY header named, in place of the load balancer. The error says why the client is
+    /// refused.
+    pub fn read_header(&mut self, client: Peer, limits: &Limits) -> Result<(), Refused> {
+        self.peer = client;
+        *self = self.admission.clone().enter(client, limits)?;
+        Ok(())
+    }
+
     /// True if this user name may not log in from this address now.
     pub fn is_blocked(&self, user: &[u8]) -> bool {
-        let Some(origin) = self.peer.origin() else { return false };
+        let Some(origin) = self.origin else { return false };
         let (now, name) = (Instant::now(), self.admission.name(user));
         self.admission.locked(|table| {
             let pair = table.pairs.get(&(origin, name));
@@ -256,7 +280,7 @@ impl Pass {
 
     /// Counts a failed login.
     pub fn failed(&self, fault: Fault<'_>, limits: &Limits) {
-        let Some(origin) = self.peer.origin().filter(|_| limits.max_login_errors > 0) else { return };
+        let Some(origin) = self.origin.filter(|_| limits.max_login_errors > 0) else { return };
         let now = Instant::now();
         self.admission.locked(|table| {
             let of_address = match fault {
@@ -275,7 +299,7 @@ impl Pass {
     /// has reached `limits.max_user_connections`.
     pub fn log_in(&mut self, user: &Arc<str>, limits: &Limits) -> Result<(), Refused> {
         self.log_out();
-        let (origin, name) = (self.peer.origin(), self.admission.name(user.as_bytes()));
+        let (origin, name) = (self.origin, self.admission.name(user.as_bytes()));
         let most = Some(limits.max_user_connections).filter(|most| *most > 0);
         let full = self.admission.locked(|table| {
             let sessions = table.users.entry(user.clone()).or_default();
@@ -301,7 +325,7 @@ impl Pass {
     fn log_out(&mut self) {
         if let Some(user) = self.user.take() {
             let name = self.admission.name(user.as_bytes());
-            let origin = self.peer.origin();
+            let origin = self.origin;
             self.admission.locked(|table| table.leave(origin, Some((&user, name))));
         }
     }
@@ -315,7 +339,7 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         self.log_out();
-        if let Some(origin) = self.peer.origin() {
+        if let Some(origin) = self.origin {
             self.admission.locked(|table| {
                 let address = table.entry(origin, None);
                 address.connections = address.connections.saturating_sub(1);

@@ -8,7 +8,7 @@ use super::admission::Pass;
 use super::level::Levels;
 use super::timeouts::Stall;
 use crate::backend::Login;
-use crate::config::Level;
+use crate::config::{Level, Networks};
 use crate::net::{ClientTls, Peer, Signal};
 use crate::terms::{PerRole, Port, Role};
 use crate::topology::ServerId;
@@ -59,6 +59,8 @@ pub struct Entrance {
     pub listener: Arc<str>,
     /// True if clients may log in with mysql_native_password.
     pub native_password: bool,
+    /// The peers whose connections begin with a PROXY header.
+    pub proxy_protocol_from: Networks,
 }
 
 /// What a statement under way can do to the primary's data.
@@ -121,8 +123,8 @@ pub struct Handle {
     pub id: u32,
     /// The port to which the client connected.
     pub entrance: Entrance,
-    /// The client's address.
-    pub peer: Peer,
+    /// The client's address: of its socket, or, once it is read, of its PROXY header.
+    pub peer: Cell<Peer>,
     /// What is known of the client's TLS connection. Empty: it is not encrypted.
     pub tls: OnceCell<Box<ClientTls>>,
     /// The client's admission.
@@ -152,7 +154,7 @@ impl Handle {
         Handle {
             id,
             entrance,
-            peer: pass.peer(),
+            peer: Cell::new(pass.peer()),
             tls: OnceCell::new(),
             pass: RefCell::new(pass),
             levels: Cell::default(),

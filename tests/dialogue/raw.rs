@@ -30,6 +30,20 @@ pub struct Greeted {
     pub plugin: String,
 }
 
+impl Greeted {
+    /// The payload of a greeting.
+    pub fn read(payload: &[u8]) -> Self {
+        let version_end = 1 + payload[1..].iter().position(|b| *b == 0).expect("a version");
+        let rest = &payload[version_end + 1..];
+        let id = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]);
+        let mut nonce = rest[4..12].to_vec();
+        // Filler, capabilities, collation, status, capabilities, length, 10 reserved bytes.
+        nonce.extend_from_slice(&rest[31..43]);
+        let plugin = rest[44..].split(|b| *b == 0).next().unwrap_or_default();
+        Greeted { id, nonce, plugin: String::from_utf8_lossy(plugin).into_owned() }
+    }
+}
+
 impl Raw {
     /// To 127.0.0.1.
     pub async fn connect(port: u16) -> io::Result<Self> {
@@ -79,14 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         if payload.first() != Some(&10) {
             return Err(io::Error::other(format!("no greeting: {}", String::from_utf8_lossy(&payload))));
         }
-        let version_end = 1 + payload[1..].iter().position(|b| *b == 0).expect("a version");
-        let rest = &payload[version_end + 1..];
-        let id = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]);
-        let mut nonce = rest[4..12].to_vec();
-        // Filler, capabilities, collation, status, capabilities, length, 10 reserved bytes.
-        nonce.extend_from_slice(&rest[31..43]);
-        let plugin = rest[44..].split(|b| *b == 0).next().unwrap_or_default();
-        Ok(Greeted { id, nonce, plugin: String::from_utf8_lossy(plugin).into_owned() })
+        Ok(Greeted::read(&payload))
     }
 
     /// From the greeting to the OK packet, with schema `test`; the greeted connection id.

@@ -54,3 +54,62 @@ fn wrong_networks_of_a_user() {
         assert_eq!(problems(&with_user(line)), [problem]);
     }
 }
+
+/// A file with one listener, at this address and with this list.
+fn with_listener(address: &str, list: &str) -> String {
+    format!(
+        "{LEAST}[[listeners]]\nname = \"rw\"\naddress = \"{address}\"\nmode = \"split\"\nproxy_protocol_from = {list}\n"
+    )
+}
+
+#[test]
+fn load_balancers_of_a_listener() {
+    let text = with_listener("0.0.0.0:3306", "[\"10.9.0.1\", \"fd00::/8\"]");
+    let config = parse(&text).unwrap();
+    let from = &config.fixed.listeners[0].proxy_protocol_from;
+    assert!(from.contains(Some([10, 9, 0, 1].into())) && !from.contains(Some([10, 9, 0, 2].into())));
+    let printed = config.to_string();
+    assert!(printed.contains("proxy_protocol_from = [\"10.9.0.1\", \"fd00::/8\"]\n"), "{printed}");
+    assert_eq!(parse(&printed).unwrap().fixed, config.fixed);
+    assert!(
+        parse(&with_listener("unix:/run/p", "\"unix\"")).unwrap().fixed.listeners[0]
+            .proxy_protocol_from
+            .contains(None)
+    );
+    let none = parse(&with_listener("0.0.0.0:3306", "[]")).unwrap();
+    assert!(none.fixed.listeners[0].proxy_protocol_from.is_empty());
+    assert!(!none.to_string().contains("proxy_protocol_from"));
+    assert_eq!(config.fixed.changes(&none.fixed), ["listeners"]);
+}
+
+#[test]
+fn wrong_load_balancers_of_a_listener() {
+    let key = "line 14: listeners.proxy_protocol_from:";
+    assert_eq!(
+        problems(&with_listener("unix:/run/p", "[\"10.0.0.0/8\"]")),
+        [format!("{key} has networks, but clients of a unix socket have no address; write [\"unix\"]")]
+    );
+    assert_eq!(
+        problems(&with_listener("0.0.0.0:3306", "[\"unix\", \"10.0.0.0/8\"]")),
+        [format!("{key} has \"unix\", but this listener is no unix socket; write networks only")]
+    );
+    assert_eq!(problems(&with_listener("0.0.0.0:3306", "[\"lb.example\"]")).len(), 1);
+}
+
+#[test]
+fn a_list_of_everybody_is_worth_a_warning() {
+    let warnings = |list: &str| {
+        let config = parse(&with_listener("0.0.0.0:3306", list)).unwrap();
+        config
+            .warnings()
+            .into_iter()
+            .filter(|w| w.starts_with("listeners.proxy_protocol_from"))
+            .collect::<Vec<_>>()
+    };
+    assert!(warnings("[\"10.0.0.0/8\"]").is_empty());
+    let everybody = warnings("[\"10.0.0.0/8\", \"::/0\"]");
+    assert!(
+        everybody.len() == 1 && everybody[0].contains("\"::/0\" (listener rw) lets every host"),
+        "{everybody:?}"
+    );
+}

@@ -328,8 +328,12 @@ impl World {
     pub fn socket(&self, login: &Login) -> Peer {
         let admission = Arc::new(Admission::default());
         let pass = admission.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
-        let entrance =
-            Entrance { port: login.port, listener: login.port.as_str().into(), native_password: true };
+        let entrance = Entrance {
+            port: login.port,
+            listener: login.port.as_str().into(),
+            native_password: true,
+            proxy_protocol_from: Default::default(),
+        };
         self.session(entrance, pass)
     }
 

@@ -168,3 +168,25 @@ async fn memory_is_bounded_and_given_back() {
     let table = admission.table.borrow();
     assert!(table.addresses.is_empty() && table.pairs.is_empty() && table.users.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_load_balancer_the_address_in_the_header_counts() {
+    let admission = Arc::new(Admission::default());
+    let limits = Limits { max_connections_per_address: 1, ..limits() };
+    let behind = |client: &str| {
+        let mut pass = admission.enter_behind_balancer(peer("10.9.0.1"));
+        assert!(pass.awaits_header() && pass.peer() == peer("10.9.0.1"));
+        pass.failed(Fault::Handshake, &limits);
+        pass.read_header(peer(client), &limits).map(|()| pass)
+    };
+    let first = behind("198.51.100.7").unwrap();
+    assert!(!first.awaits_header() && first.peer() == peer("198.51.100.7"));
+    assert_eq!(behind("198.51.100.7").err(), Some(Refused::AddressConnections));
+    let _second = behind("198.51.100.8").unwrap();
+    drop(first);
+    for _ in 0..10 {
+        behind("198.51.100.7").unwrap().failed(Fault::Handshake, &limits);
+    }
+    assert_eq!(behind("198.51.100.7").err(), Some(Refused::Blocked));
+    assert!(admission.enter(peer("10.9.0.1"), &limits).is_ok(), "the balancer itself is not blocked");
+}

@@ -76,10 +76,12 @@ secrets/{{ .secret }}/{{ .key }}
 {{- $_ := set $admin "tls" (dict "cert_file" "admin/tls.crt" "key_file" "admin/tls.key") -}}
 {{- end -}}
 {{- $delay := ternary 0 (int .Values.drain.delaySeconds) (eq (include "pointsman.preStopSleep" .) "yes") -}}
+{{- $header := dict -}}
+{{- with .Values.service.proxyProtocolFrom -}}{{- $_ := set $header "proxy_protocol_from" . -}}{{- end -}}
 {{- $config := dict
   "listeners" (list
-    (dict "name" "rw" "address" "[::]:3306" "mode" "split")
-    (dict "name" "ro" "address" "[::]:6447" "mode" "replica"))
+    (merge (dict "name" "rw" "address" "[::]:3306" "mode" "split") $header)
+    (merge (dict "name" "ro" "address" "[::]:6447" "mode" "replica") $header))
   "admin" $admin
   "discovery" $discovery
   "monitor" (merge (dict "user" $accounts.monitor.user) (include "pointsman.passwordKey" (list .Values.passwords $accounts.monitor) | fromJson))
