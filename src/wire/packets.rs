@@ -160,21 +160,28 @@ impl PrepareOk {
 pub struct AuthSwitchRequest<'a> {
     /// The plugin to continue with.
     pub plugin: &'a [u8],
-    /// The plugin's challenge, without the NUL at the end.
+    /// The plugin's challenge; a nonce of 20 bytes without the NUL that ends it.
     pub data: &'a [u8],
 }
 
 impl<'a> AuthSwitchRequest<'a> {
+    /// The length in bytes of a nonce that ends with a NUL on the wire (`SCRAMBLE_LENGTH`).
+    const NONCE_LEN: usize = 20;
+
     /// Reads a payload. A payload of one byte, which asks for the password hash of servers before 4.1, is an error.
     pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut r = Reader::new(payload);
         r.u8("an auth switch request")?;
         let plugin = r.nul_bytes("the auth plugin")?;
-        let data = r.rest();
-        Ok(AuthSwitchRequest { plugin, data: data.strip_suffix(&[0]).unwrap_or(data) })
+        let data = match r.rest() {
+            // Challenges of other lengths are random up to their last byte, which may be 0.
+            [nonce @ .., 0] if nonce.len() == Self::NONCE_LEN => nonce,
+            data => data,
+        };
+        Ok(AuthSwitchRequest { plugin, data })
     }
 
-    /// Appends the payload.
+    /// Appends the payload, with a NUL behind the challenge.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(0xfe);
         out.put_nul_bytes(self.plugin);
@@ -235,6 +242,10 @@ mod tests {
         switch.encode(&mut out);
         assert_eq!(AuthSwitchRequest::parse(&out), Ok(switch));
         assert!(AuthSwitchRequest::parse(&[0xfe]).is_err());
+        // A random challenge of MariaDB's ed25519 that happens to end with a 0.
+        let challenge = [[7; 31].as_slice(), &[0]].concat();
+        let payload = [&[0xfe], b"client_ed25519\0".as_slice(), &challenge].concat();
+        assert_eq!(AuthSwitchRequest::parse(&payload).unwrap().data, challenge);
         let prepared = PrepareOk::parse(&[0, 1, 0, 0, 0, 2, 0, 3, 0, 0, 0, 0]).unwrap();
         assert_eq!(prepared, PrepareOk { statement_id: 1, columns: 2, params: 3 });
     }
