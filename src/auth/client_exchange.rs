@@ -4,13 +4,16 @@
 
 use zeroize::Zeroizing;
 
-use super::caching_sha2::{
-    FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY, clear_password, encrypt_password,
-};
-use super::{AuthError, Nonce, Plugin, nonce_from};
+use super::caching_sha2::{self, FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, clear_password, encrypt_password};
+use super::dialog::Question;
+use super::parsec::{self, ExtSalt, Scramble};
+use super::{AccountPlugin, AuthError, Nonce, Plugin, challenge_from, ed25519, nonce_from, random};
 
 /// The most auth switch requests in a login. MySQL sends one, MariaDB one for each plugin of `IDENTIFIED VIA a OR b`.
 const MAX_SWITCHES: u8 = 4;
+
+/// Packet of sha256_password from the client: asks for the server's public key (`request_public_key`).
+const SHA256_REQUEST_PUBLIC_KEY: u8 = 1;
 
 /// How safe a connection to a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +22,10 @@ pub enum Channel {
     Open,
     /// TLS with a certificate that was not verified: a man in the middle is possible.
     Encrypted,
-    /// TLS with a verified certificate, or a unix socket of this machine.
+    /// TLS with a verified certificate.
     Verified,
+    /// A unix socket of this machine: as good as a verified certificate, but not TLS.
+    Local,
 }
 
 /// How the proxy sent a password to a server that was not verified.
@@ -45,8 +50,7 @@ pub struct ClientExchange<'a> {
 #[derive(Clone, Copy)]
 pub struct Pending<'a> {
     exchange: ClientExchange<'a>,
-    plugin: Plugin,
-    nonce: Nonce,
+    plugin: AccountPlugin,
     phase: Phase,
     switches: u8,
     exposed: Option<Exposure>,
@@ -54,10 +58,12 @@ pub struct Pending<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The scramble was sent.
-    Scramble,
-    /// The server was asked for its public key.
-    PublicKey,
+    /// The scramble of this nonce was sent.
+    Scramble(Nonce),
+    /// The server was asked for its public key; the password is masked with this nonce.
+    PublicKey(Nonce),
+    /// The server, which sent this scramble, was asked for the extended salt.
+    ExtSalt(Scramble),
     /// Nothing is left to send: OK or ERR must follow.
     Verdict,
 }
@@ -66,22 +72,23 @@ enum Phase {
 pub enum ClientStep<'a> {
     /// Send these bytes as one packet, then read the next packet. The bytes may be the password.
     Send(Zeroizing<Vec<u8>>, Pending<'a>),
-    /// Send one packet with the byte [`REQUEST_PUBLIC_KEY`]. The server answers with AuthMoreData
-    /// that has its key in PEM.
+    /// Send one packet with the byte by which the plugin asks for the server's public key. The server answers with
+    /// AuthMoreData that has its key in PEM.
     RequestPublicKey(Pending<'a>),
     /// Nothing to send: OK or ERR follows.
     WaitForVerdict(Pending<'a>),
 }
 
 impl<'a> ClientExchange<'a> {
-    /// Begins a login. The full exchange of caching_sha2_password sends the password in clear text over TLS and unix
-    /// sockets, otherwise encrypted with the server's RSA key.
+    /// Begins a login. The full exchange of caching_sha2_password and sha256_password send the password in clear text
+    /// over TLS, the former over unix sockets too, and otherwise encrypted with the server's RSA key.
     pub fn new(password: &'a [u8], channel: Channel) -> Self {
         Self { password, channel, only_verified: false }
     }
 
     /// Sets whether only a verified server may get the password: if true, the full exchange is an error on every
-    /// channel except [`Channel::Verified`].
+    /// channel except [`Channel::Verified`] and [`Channel::Local`]. Without encryption by the plugin
+    /// (mysql_clear_password, dialog) that is so in any case.
     pub fn only_verified(self, only_verified: bool) -> Self {
         Self { only_verified, ..self }
     }
@@ -91,18 +98,15 @@ impl<'a> ClientExchange<'a> {
     /// caching_sha2_password: the account may use another plugin, and the server asks to switch then.
     pub fn greeted(self, plugin: &[u8], nonce: Nonce) -> (Vec<u8>, Pending<'a>) {
         let plugin = Plugin::from_name(plugin).unwrap_or(Plugin::CachingSha2);
-        self.answer(plugin, nonce, 0)
-    }
-
-    fn answer(self, plugin: Plugin, nonce: Nonce, switches: u8) -> (Vec<u8>, Pending<'a>) {
         let response = plugin.scramble(self.password, &nonce);
-        (response, Pending { exchange: self, plugin, nonce, phase: Phase::Scramble, switches, exposed: None })
+        let (plugin, phase) = (AccountPlugin::Scramble(plugin), Phase::Scramble(nonce));
+        (response, Pending { exchange: self, plugin, phase, switches: 0, exposed: None })
     }
 }
 
 impl<'a> Pending<'a> {
     /// Returns the current plugin; its name belongs in the handshake response.
-    pub fn plugin(&self) -> Plugin {
+    pub fn plugin(&self) -> AccountPlugin {
         self.plugin
     }
 
@@ -114,17 +118,50 @@ impl<'a> Pending<'a> {
     /// Answers an AuthSwitchRequest with this plugin name and data.
     ///
     /// # Errors
-    /// [`AuthError::Unsupported`] for plugins that the proxy does not support, such as
-    /// mysql_clear_password; [`AuthError::Unexpected`] for too many requests, or a request in the
-    /// middle of an exchange.
+    /// [`AuthError::Unsupported`] for plugins that the proxy does not support; [`AuthError::ChallengeLength`] for data
+    /// that are not the plugin's; [`AuthError::Unverified`] and [`AuthError::ClearText`] for a server that must not get
+    /// the password; [`AuthError::Question`] for a dialog that does not begin with the password;
+    /// [`AuthError::Unexpected`] for too many requests, or a request in the middle of an exchange.
     pub fn auth_switch(self, plugin: &[u8], data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        if self.switches == MAX_SWITCHES || self.phase == Phase::PublicKey {
+        if self.switches == MAX_SWITCHES || matches!(self.phase, Phase::PublicKey(_) | Phase::ExtSalt(_)) {
             return Err(self.unexpected("an auth switch request"));
         }
         let unsupported = || AuthError::Unsupported(String::from_utf8_lossy(plugin).into_owned());
-        let plugin = Plugin::from_name(plugin).ok_or_else(unsupported)?;
-        let (response, pending) = self.exchange.answer(plugin, nonce_from(data)?, self.switches + 1);
-        Ok(ClientStep::Send(response.into(), Pending { exposed: self.exposed, ..pending }))
+        let plugin = AccountPlugin::from_name(plugin).ok_or_else(unsupported)?;
+        Self { plugin, switches: self.switches + 1, ..self }.switched(data)
+    }
+
+    /// Returns the plugin's answer to the data of the auth switch request.
+    fn switched(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        let (name, password) = (self.plugin.name(), self.exchange.password);
+        match self.plugin {
+            AccountPlugin::Scramble(plugin) => {
+                let nonce = nonce_from(name, data)?;
+                let response = plugin.scramble(password, &nonce);
+                Ok(ClientStep::Send(response.into(), self.in_phase(Phase::Scramble(nonce))))
+            }
+            AccountPlugin::Ed25519 => {
+                let challenge: ed25519::Challenge = challenge_from(name, data)?;
+                let signature = ed25519::sign(password, &challenge).to_vec();
+                Ok(ClientStep::Send(signature.into(), self.in_phase(Phase::Verdict)))
+            }
+            AccountPlugin::Parsec => {
+                let scramble = challenge_from(name, data)?;
+                Ok(ClientStep::Send(Vec::new().into(), self.in_phase(Phase::ExtSalt(scramble))))
+            }
+            AccountPlugin::Sha256 => {
+                let nonce = nonce_from(name, data)?;
+                match password.is_empty() {
+                    true => Ok(self.clear()),
+                    false => self.password(name, nonce),
+                }
+            }
+            AccountPlugin::ClearPassword => self.clear_if_verified(),
+            AccountPlugin::Dialog => match Question::parse(data)? {
+                Question { is_password: true, .. } => self.clear_if_verified(),
+                Question { text, .. } => Err(AuthError::Question(text)),
+            },
+        }
     }
 
     /// Answers an AuthMoreData packet; `data` is without its 0x01.
@@ -132,33 +169,61 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// [`AuthError::Unexpected`] for data that the plugin does not send at this point, [`AuthError::Unverified`] for a
     /// server that must not get the password, [`AuthError::PublicKey`] and [`AuthError::PasswordTooLong`] if the
-    /// server's key cannot be used.
+    /// server's key cannot be used, [`AuthError::ExtSalt`] if its salt cannot be used, [`AuthError::Question`] for
+    /// another question.
     pub fn more_data(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        use AccountPlugin::{Dialog, Scramble};
         match (self.plugin, self.phase, data) {
-            (Plugin::CachingSha2, Phase::Scramble, [FAST_AUTH_SUCCESS]) => {
+            (Scramble(Plugin::CachingSha2), Phase::Scramble(_), [FAST_AUTH_SUCCESS]) => {
                 Ok(ClientStep::WaitForVerdict(self.in_phase(Phase::Verdict)))
             }
-            (Plugin::CachingSha2, Phase::Scramble, [FULL_AUTHENTICATION]) => self.full(),
-            (Plugin::CachingSha2, Phase::PublicKey, pem) => self.encrypted(pem),
+            (Scramble(Plugin::CachingSha2), Phase::Scramble(nonce), [FULL_AUTHENTICATION]) => {
+                self.password("caching_sha2_password, full exchange", nonce)
+            }
+            (_, Phase::PublicKey(nonce), pem) => self.encrypted(nonce, pem),
+            (_, Phase::ExtSalt(scramble), salt) => self.signed(scramble, salt),
+            (Dialog, Phase::Verdict, question) => Err(AuthError::Question(Question::parse(question)?.text)),
             _ => Err(self.unexpected("more data")),
         }
     }
 
-    fn full(self) -> Result<ClientStep<'a>, AuthError> {
-        let exposed = match self.exchange.channel {
-            Channel::Verified => None,
-            _ if self.exchange.only_verified => return Err(AuthError::Unverified),
-            Channel::Encrypted => Some(Exposure::UnverifiedTls),
-            Channel::Open => return Ok(ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey))),
-        };
-        let clear = clear_password(self.exchange.password);
-        Ok(ClientStep::Send(clear, Self { exposed, ..self.in_phase(Phase::Verdict) }))
+    /// Sends the password as the channel demands. `why` names the plugin and its exchange, for errors.
+    fn password(self, why: &'static str, nonce: Nonce) -> Result<ClientStep<'a>, AuthError> {
+        let request = ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey(nonce)));
+        match self.exchange.channel {
+            Channel::Verified => Ok(self.clear()),
+            // To sha256_password a unix socket is not safe.
+            Channel::Local if self.plugin == AccountPlugin::Sha256 => Ok(request),
+            Channel::Local => Ok(self.clear()),
+            _ if self.exchange.only_verified => Err(AuthError::Unverified(why)),
+            Channel::Encrypted => Ok(Self { exposed: Some(Exposure::UnverifiedTls), ..self }.clear()),
+            Channel::Open => Ok(request),
+        }
     }
 
-    fn encrypted(self, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        let cipher = encrypt_password(self.exchange.password, &self.nonce, pem)?;
-        let exposed = Some(Exposure::UnverifiedKey);
+    fn clear_if_verified(self) -> Result<ClientStep<'a>, AuthError> {
+        match self.exchange.channel {
+            Channel::Verified | Channel::Local => Ok(self.clear()),
+            Channel::Encrypted | Channel::Open => Err(AuthError::ClearText(self.plugin.name())),
+        }
+    }
+
+    fn clear(self) -> ClientStep<'a> {
+        ClientStep::Send(clear_password(self.exchange.password), self.in_phase(Phase::Verdict))
+    }
+
+    fn encrypted(self, nonce: Nonce, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        let cipher = encrypt_password(self.exchange.password, &nonce, pem)?;
+        let exposed = match self.exchange.channel {
+            Channel::Local => self.exposed,
+            _ => Some(Exposure::UnverifiedKey),
+        };
         Ok(ClientStep::Send(cipher.into(), Self { exposed, ..self.in_phase(Phase::Verdict) }))
+    }
+
+    fn signed(self, scramble: Scramble, salt: &[u8]) -> Result<ClientStep<'a>, AuthError> {
+        let answer = parsec::answer(self.exchange.password, &ExtSalt::parse(salt)?, &scramble, &random()?)?;
+        Ok(ClientStep::Send(answer.to_vec().into(), self.in_phase(Phase::Verdict)))
     }
 
     fn in_phase(self, phase: Phase) -> Self {
@@ -175,7 +240,10 @@ impl ClientStep<'_> {
     pub fn packet(&self) -> Option<&[u8]> {
         match self {
             Self::Send(bytes, _) => Some(bytes),
-            Self::RequestPublicKey(_) => Some(&[REQUEST_PUBLIC_KEY]),
+            Self::RequestPublicKey(pending) if pending.plugin == AccountPlugin::Sha256 => {
+                Some(&[SHA256_REQUEST_PUBLIC_KEY])
+            }
+            Self::RequestPublicKey(_) => Some(&[caching_sha2::REQUEST_PUBLIC_KEY]),
             Self::WaitForVerdict(_) => None,
         }
     }

@@ -4,15 +4,20 @@
 
 pub mod caching_sha2;
 mod client_exchange;
+pub mod dialog;
+pub mod ed25519;
 pub mod native_password;
+pub mod parsec;
 mod pem;
 mod server_exchange;
+mod signature_exchange;
 #[cfg(test)]
 mod tests;
 
 pub use client_exchange::{Channel, ClientExchange, ClientStep, Exposure, Pending};
 pub use pem::public_key_der;
 pub use server_exchange::{Finishing, ServerExchange, Step, Switched};
+pub use signature_exchange::{AwaitingSignature, SignatureExchange, SignaturePlugin, SignatureStep};
 
 /// Length of a nonce in bytes, without the NUL that ends it on the wire (`SCRAMBLE_LENGTH`).
 pub const NONCE_LEN: usize = 20;
@@ -20,7 +25,7 @@ pub const NONCE_LEN: usize = 20;
 /// The challenge of one connection.
 pub type Nonce = [u8; NONCE_LEN];
 
-/// The plugins that the proxy supports, towards clients and servers.
+/// The plugins of greetings and of clients: the answer is a scramble of the password and a nonce of 20 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Plugin {
     /// `mysql_native_password`: SHA-1, one answer.
@@ -59,15 +64,65 @@ impl Plugin {
     }
 }
 
+/// The plugins that an account on a server may use: the server asks the proxy to switch to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccountPlugin {
+    /// A plugin of greetings.
+    Scramble(Plugin),
+    /// `client_ed25519`, for MariaDB's `ed25519`: signs the server's challenge.
+    Ed25519,
+    /// `parsec` of MariaDB: signs both sides' scrambles.
+    Parsec,
+    /// `sha256_password` of MySQL: the password itself, over TLS or encrypted.
+    Sha256,
+    /// `mysql_clear_password`, for PAM and LDAP: the password itself.
+    ClearPassword,
+    /// `dialog`, for MariaDB's PAM: the password itself, as the answer to a question.
+    Dialog,
+}
+
+impl AccountPlugin {
+    /// Returns the plugin of this name on the wire, if the proxy supports it.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"client_ed25519" => Some(Self::Ed25519),
+            b"parsec" => Some(Self::Parsec),
+            b"sha256_password" => Some(Self::Sha256),
+            b"mysql_clear_password" => Some(Self::ClearPassword),
+            b"dialog" => Some(Self::Dialog),
+            name => Plugin::from_name(name).map(Self::Scramble),
+        }
+    }
+
+    /// Returns the plugin's name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scramble(plugin) => plugin.name(),
+            Self::Ed25519 => "client_ed25519",
+            Self::Parsec => "parsec",
+            Self::Sha256 => "sha256_password",
+            Self::ClearPassword => "mysql_clear_password",
+            Self::Dialog => "dialog",
+        }
+    }
+}
+
 /// What goes wrong in an exchange besides a wrong password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// The server asks for a plugin that the proxy does not support.
     #[error("the server asks for the authentication plugin {0}, which is not supported")]
     Unsupported(String),
-    /// The plugin data of a greeting or an auth switch request is not a nonce.
-    #[error("expected a nonce of 20 bytes, got {0}")]
-    NonceLength(usize),
+    /// The plugin data of an auth switch request have another length than the plugin's challenge.
+    #[error("{plugin} expects a challenge of {expected} bytes, got {got}")]
+    ChallengeLength {
+        /// The plugin that the server asks for.
+        plugin: &'static str,
+        /// The length of the plugin's challenges, in bytes.
+        expected: usize,
+        /// The length of the data, in bytes.
+        got: usize,
+    },
     /// A packet that the plugin does not allow at this point.
     #[error("{plugin} did not expect {got} here")]
     Unexpected {
@@ -78,10 +133,22 @@ pub enum AuthError {
     },
     /// The server asks for the password itself, which only a verified server may get.
     #[error(
-        "the server asks for the password (caching_sha2_password, full exchange), and servers_tls allows that only on a \
-         connection with a verified certificate"
+        "the server asks for the password ({0}), and servers_tls allows that only on a connection with a verified \
+         certificate"
     )]
-    Unverified,
+    Unverified(&'static str),
+    /// The server asks for the password in clear text, which only a verified server may get, whatever `servers_tls` says.
+    #[error(
+        "the server asks for the password in clear text ({0}), and only a server with a verified certificate gets it: set \
+         servers_tls.ca_file (or ca_secret)"
+    )]
+    ClearText(&'static str),
+    /// The server asks something that the proxy cannot answer.
+    #[error("the server asks {0:?} (dialog), and the proxy can answer one question only, for the password")]
+    Question(String),
+    /// The server's extended salt cannot be used.
+    #[error("the server's extended salt (parsec) cannot be used: {0}")]
+    ExtSalt(&'static str),
     /// The server's public key is not a PEM text of an RSA key of 2,048 to 8,192 bits.
     #[error("the server's public key cannot be read: {0}")]
     PublicKey(&'static str),
@@ -103,8 +170,7 @@ pub fn nonce() -> Result<Nonce, AuthError> {
     let mut nonce = [0; NONCE_LEN];
     let mut filled = 0;
     while filled < NONCE_LEN {
-        let mut raw = [0; 2 * NONCE_LEN];
-        aws_lc_rs::rand::fill(&mut raw).map_err(|_| AuthError::Crypto)?;
+        let raw: [u8; 2 * NONCE_LEN] = random()?;
         let good = raw.iter().map(|byte| byte & 0x7f).filter(|byte| *byte != 0 && *byte != b'$');
         for (slot, byte) in nonce.iter_mut().skip(filled).zip(good) {
             *slot = byte;
@@ -114,13 +180,26 @@ pub fn nonce() -> Result<Nonce, AuthError> {
     Ok(nonce)
 }
 
+/// Returns random bytes.
+fn random<const N: usize>() -> Result<[u8; N], AuthError> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| AuthError::Crypto)?;
+    Ok(bytes)
+}
+
 /// Returns the nonce in the plugin data of an auth switch request: 20 bytes, usually with a NUL.
-fn nonce_from(data: &[u8]) -> Result<Nonce, AuthError> {
+fn nonce_from(plugin: &'static str, data: &[u8]) -> Result<Nonce, AuthError> {
     let bare = match data.strip_suffix(&[0]) {
         Some(bare) if data.len() == NONCE_LEN + 1 => bare,
         _ => data,
     };
-    bare.try_into().map_err(|_| AuthError::NonceLength(data.len()))
+    challenge_from(plugin, bare)
+}
+
+/// Returns the challenge that is all of the plugin data.
+fn challenge_from<const N: usize>(plugin: &'static str, data: &[u8]) -> Result<[u8; N], AuthError> {
+    let wrong = |_| AuthError::ChallengeLength { plugin, expected: N, got: data.len() };
+    data.try_into().map_err(wrong)
 }
 
 /// Compares secrets in constant time, except if their lengths differ: lengths are public.

@@ -5,7 +5,7 @@
 use super::{Nonce, Plugin, caching_sha2, native_password};
 
 /// Hashed instead of the password of a user that does not exist, so that the check takes as long as for other users.
-const NOBODY: &[u8] = b"no such user";
+pub(super) const NOBODY: &[u8] = b"no such user";
 
 /// The state after the greeting: the client's first answer is expected.
 #[derive(Clone, Copy)]

@@ -45,11 +45,19 @@ fn decrypt(cipher: &[u8]) -> Vec<u8> {
     key.decrypt(&OAEP_SHA1_MGF1SHA1, cipher, &mut plain, None).unwrap().to_vec()
 }
 
+fn hex(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
+    text.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+
 /// Decodes, as the server does in the full exchange, the password and its NUL, which are XORed with the nonce.
 fn unmask(mut plain: Vec<u8>, nonce: &Nonce) -> Vec<u8> {
     plain.iter_mut().zip(nonce.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
     plain
 }
+
+mod accounts;
+mod signatures;
 
 mod primitives {
     use super::*;
@@ -74,11 +82,6 @@ mod primitives {
         // SELECT PASSWORD('mypass') on MariaDB; also in the manual's page on password hashing.
         let stored = hex(b"6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4");
         assert_eq!(native_password::double_sha1(b"mypass").to_vec(), stored);
-    }
-
-    fn hex(text: &[u8]) -> Vec<u8> {
-        let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
-        text.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
     }
 
     #[test]
@@ -412,15 +415,22 @@ mod towards_servers {
         let (answer, pending) = login(Open).greeted(b"mysql_native_password", NONCE);
         assert_eq!(
             (answer, pending.plugin()),
-            (Plugin::NativePassword.scramble(b"secret", &NONCE), Plugin::NativePassword)
+            (
+                Plugin::NativePassword.scramble(b"secret", &NONCE),
+                AccountPlugin::Scramble(Plugin::NativePassword)
+            )
         );
         let (answer, pending) = login(Open).greeted(b"caching_sha2_password", NONCE);
         assert_eq!(
             (answer, pending.plugin()),
-            (Plugin::CachingSha2.scramble(b"secret", &NONCE), Plugin::CachingSha2)
+            (Plugin::CachingSha2.scramble(b"secret", &NONCE), AccountPlugin::Scramble(Plugin::CachingSha2))
         );
-        let (_, pending) = login(Open).greeted(b"sha256_password", NONCE);
-        assert_eq!(pending.plugin(), Plugin::CachingSha2);
+        // Nobody gets the password for a greeting.
+        for plugin in [&b"sha256_password"[..], b"mysql_clear_password", b"dialog", b"client_ed25519", b"x"] {
+            let (answer, pending) = login(Verified).greeted(plugin, NONCE);
+            assert_eq!(answer, Plugin::CachingSha2.scramble(b"secret", &NONCE));
+            assert_eq!(pending.plugin(), AccountPlugin::Scramble(Plugin::CachingSha2));
+        }
     }
 
     #[test]
@@ -477,11 +487,17 @@ mod towards_servers {
     fn nobody_but_a_verified_server_gets_the_password_where_that_is_asked_for() {
         for channel in [Open, Encrypted] {
             let (_, pending) = login(channel).only_verified(true).greeted(b"caching_sha2_password", NONCE);
-            assert_eq!(pending.more_data(&[4]).unwrap_err(), AuthError::Unverified);
+            assert_eq!(
+                pending.more_data(&[4]).unwrap_err(),
+                AuthError::Unverified("caching_sha2_password, full exchange")
+            );
             // Nor after a switch to the weaker plugin and back.
             let (_, pending) = sent(pending.auth_switch(b"mysql_native_password", &OTHER));
             let (_, pending) = sent(pending.auth_switch(b"caching_sha2_password", &NONCE));
-            assert_eq!(pending.more_data(&[4]).unwrap_err(), AuthError::Unverified);
+            assert_eq!(
+                pending.more_data(&[4]).unwrap_err(),
+                AuthError::Unverified("caching_sha2_password, full exchange")
+            );
             assert!(matches!(pending.more_data(&[3]), Ok(ClientStep::WaitForVerdict(_))));
         }
         let (_, pending) = login(Verified).only_verified(true).greeted(b"caching_sha2_password", NONCE);
@@ -502,13 +518,14 @@ mod towards_servers {
     #[test]
     fn unsupported_plugins_and_bad_nonces_are_named() {
         let (_, pending) = login(Verified).greeted(b"caching_sha2_password", NONCE);
-        for plugin in ["mysql_clear_password", "client_ed25519", "dialog", ""] {
+        for plugin in ["mysql_old_password", "auth_gssapi_client", "CLIENT_ED25519", ""] {
             let error = pending.auth_switch(plugin.as_bytes(), &NONCE).unwrap_err();
             assert_eq!(error, AuthError::Unsupported(plugin.to_owned()));
         }
         for length in [0, 8, 19, 22, 255] {
             let error = pending.auth_switch(b"mysql_native_password", &vec![b'x'; length]).unwrap_err();
-            assert_eq!(error, AuthError::NonceLength(length));
+            let plugin = "mysql_native_password";
+            assert_eq!(error, AuthError::ChallengeLength { plugin, expected: 20, got: length });
         }
         let not_nul = [NONCE.as_slice(), b"x"].concat();
         assert!(pending.auth_switch(b"mysql_native_password", &not_nul).is_err());

@@ -211,7 +211,7 @@ fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
     match encrypted {
         Some(encrypted) if encrypted.verified => Channel::Verified,
         Some(_) => Channel::Encrypted,
-        None if local => Channel::Verified,
+        None if local => Channel::Local,
         None => Channel::Open,
     }
 }
@@ -260,9 +260,10 @@ impl SentLogin<'_> {
                         pending.auth_switch(switch.plugin, switch.data)?
                     }
                     Some(1) => pending.more_data(payload.get(1..).unwrap_or_default())?,
-                    byte => {
-                        let byte = byte.copied().unwrap_or_default();
-                        let error = ProtocolError::Unexpected { expected: "the end of the login", byte };
+                    // MariaDB sends the 0x01 only in front of bytes that could be mistaken for another packet's.
+                    Some(_) => pending.more_data(payload)?,
+                    None => {
+                        let error = ProtocolError::Unexpected { expected: "the end of the login", byte: 0 };
                         return Err(error.into());
                     }
                 }

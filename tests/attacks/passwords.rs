@@ -116,14 +116,8 @@ async fn a_password_that_an_unverified_server_got_is_in_the_log_once_for_each_se
 async fn a_switch_to_a_plugin_that_sends_the_password_ends_the_login() {
     let other = Authority::new("other");
     let certificate = other.issue("server", "DNS:anybody");
-    for plugin in [
-        "mysql_clear_password",
-        "dialog",
-        "sha256_password",
-        "mysql_old_password",
-        "client_ed25519",
-        "parsec",
-    ] {
+    // The last two are asked with a challenge that is not theirs.
+    for plugin in ["mysql_clear_password", "dialog", "mysql_old_password", "client_ed25519", "parsec"] {
         let asks =
             [None, Some(&certificate)].map(|certificate| Impostor::start(Ask::Switch(plugin), certificate));
         let proxy = Proxy::start_unready(&config(&asks.each_ref().map(|i| i.port), "mode = \"preferred\""));
@@ -141,6 +135,39 @@ async fn a_switch_to_a_plugin_that_sends_the_password_ends_the_login() {
     nothing_went(&heard, "mysql_native_password");
     assert!(heard.iter().all(|heard| heard.packets[1].len() == 20), "{heard:?}");
     assert!(!proxy.log().contains(WARNING), "{}", proxy.log());
+}
+
+#[tokio::test]
+async fn a_verified_server_may_ask_for_the_password_in_clear_text() {
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let names = format!("DNS:{NAME}");
+    let (genuine, foreign) = (ours.issue("genuine", &names), other.issue("foreign", &names));
+    for plugin in ["mysql_clear_password", "sha256_password"] {
+        let servers = [&genuine, &foreign].map(|pair| Impostor::start(Ask::Switch(plugin), Some(pair)));
+        let ports = servers.each_ref().map(|server| server.port);
+        let proxy = Proxy::start_unready(&config(&ports, &trusting("verify_identity", &ours)));
+        assert!(servers[0].hears(1).await.iter().all(|heard| heard.encrypted && heard.has(PASSWORD)));
+        let heard = servers[1].hears(2).await;
+        assert!(heard.iter().all(|heard| heard.packets.is_empty()), "{plugin}: {heard:?}");
+        assert!(!proxy.log().contains(WARNING), "{}", proxy.log());
+    }
+}
+
+#[tokio::test]
+async fn sha256_password_follows_the_rule_of_the_full_exchange() {
+    let other = Authority::new("other");
+    let certificate = other.issue("server", "DNS:anybody");
+    let plain = Impostor::start(Ask::Switch("sha256_password"), None);
+    let encrypted = Impostor::start(Ask::Switch("sha256_password"), Some(&certificate));
+    let proxy = Proxy::start_unready(&config(&[plain.port, encrypted.port], "mode = \"preferred\""));
+    assert!(encrypted.hears(2).await.iter().all(|heard| heard.encrypted && heard.has(PASSWORD)));
+    // Without TLS, it asks for the key first.
+    let heard = plain.hears(2).await;
+    assert!(heard.iter().all(|heard| heard.packets[1] == [1]), "{heard:?}");
+    let log = proxy.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(WARNING)).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("over TLS with a certificate that nobody verified"), "{lines:?}");
 }
 
 #[tokio::test]

@@ -109,3 +109,93 @@ async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
     let error = result.map(|_| ()).unwrap_err();
     assert!(matches!(error, ConnectError::Protocol(ProtocolError::Unsupported(_))), "{error}");
 }
+
+/// Logs in as `app` with the password `secret` at this address. After the handshake response the server asks with
+/// each of these packets and gets an answer, then sends OK. Returns the answers.
+async fn asked(at: &str, questions: &[&[u8]]) -> (Result<(), String>, Vec<Vec<u8>>) {
+    let runtime = MemoryRuntime::with_chunk(1);
+    let listener = runtime.listen(at);
+    let target = Target {
+        server: ServerId(0),
+        name: "db-0".into(),
+        endpoint: at.parse().unwrap(),
+        tls_names: Arc::default(),
+        generation: 0,
+    };
+    let login = Login { user: "app".into(), password: Secret::new("secret"), generation: 0 };
+    let server = async {
+        let (mut stream, mut seq, _) = greet(&listener).await;
+        let mut answers = Vec::new();
+        for question in questions {
+            send(&mut stream, seq + 1, |out| out.extend_from_slice(question)).await.unwrap();
+            let mut buf = Buf::with_room(1024);
+            let Ok(header) = read_packet(&mut stream, &mut buf, Some(seq + 2), 1024, &WITHOUT_LIMIT).await
+            else {
+                return answers;
+            };
+            answers.push(payload(&buf, header).to_vec());
+            seq = header.seq;
+        }
+        send(&mut stream, seq + 1, |out| OkPacket::default().encode(out, 0, false)).await.unwrap();
+        answers
+    };
+    let client = async { connect(&runtime, &target, &login, own_class(), 45).await };
+    let (result, answers) = tokio::join!(client, server);
+    (result.map(|_| ()).map_err(|error| error.to_string()), answers)
+}
+
+fn switch(plugin: &str, data: &[u8]) -> Vec<u8> {
+    [&[0xfe], plugin.as_bytes(), &[0], data].concat()
+}
+
+#[tokio::test]
+async fn mariadbs_packets_begin_with_their_first_byte_or_with_a_1_before_it() {
+    use crate::auth::parsec;
+    let salt = parsec::ExtSalt::random().unwrap();
+    let key = parsec::public_key(b"secret", &salt).unwrap();
+    // Ends with a byte that is a NUL.
+    let mut challenge = [0xee; 32];
+    challenge[31] = 0;
+    let escaped = [&[1], salt.encode().as_slice()].concat();
+    for packet in [salt.encode().as_slice(), &escaped] {
+        let (result, answers) = asked("db:3306", &[&switch("parsec", &challenge), packet]).await;
+        assert_eq!(result, Ok(()));
+        let [request, answer] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!(request, b"");
+        assert!(parsec::verify(answer, &challenge, &key));
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_of_ed25519_may_end_with_a_nul() {
+    use crate::auth::ed25519;
+    let (result, answers) = asked("db:3306", &[&switch("client_ed25519", &[0; 32])]).await;
+    assert_eq!(result, Ok(()));
+    assert!(ed25519::verify(&answers[0], &[0; 32], &ed25519::public_key(b"secret")));
+}
+
+#[tokio::test]
+async fn a_server_behind_a_unix_socket_may_ask_for_the_password() {
+    for question in [switch("dialog", b"\x04Password: "), switch("mysql_clear_password", b"")] {
+        let (result, answers) = asked("unix:/run/db.sock", &[&question]).await;
+        assert_eq!((result, answers), (Ok(()), vec![b"secret\0".to_vec()]));
+        let (result, answers) = asked("db:3306", &[&question]).await;
+        let error = result.unwrap_err();
+        assert!(error.contains("in clear text") && error.contains("servers_tls.ca_file"), "{error}");
+        assert_eq!(answers, Vec::<Vec<u8>>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_second_question_of_a_dialog_ends_the_login() {
+    let question = switch("dialog", b"\x04Password: ");
+    let (result, answers) = asked("unix:/run/db.sock", &[&question, b"\x04Code: "]).await;
+    assert!(result.unwrap_err().contains("asks \"Code:\""));
+    assert_eq!(answers.len(), 1);
+}
+
+#[tokio::test]
+async fn an_empty_packet_ends_the_login() {
+    let (result, _) = asked("db:3306", &[b""]).await;
+    assert!(result.unwrap_err().contains("the end of the login"));
+}
