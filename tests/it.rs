@@ -18,6 +18,7 @@ mod levels;
 mod operating;
 mod orders;
 mod origins;
+mod plugins;
 mod pods;
 mod positions;
 mod presets;
