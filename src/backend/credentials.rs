@@ -86,7 +86,15 @@ mod tests {
             let (name, password): (Arc<str>, _) = ((*name).into(), Secret::new(*password));
             (
                 name.clone(),
-                User { name, password, allow_empty_password, max_server_connections, level, requires, from: None },
+                User {
+                    name,
+                    password,
+                    allow_empty_password,
+                    max_server_connections,
+                    level,
+                    requires,
+                    from: None,
+                },
             )
         };
         all.iter().map(user).collect()

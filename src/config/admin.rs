@@ -2,8 +2,8 @@
 
 use super::defaults;
 use super::reader::Section;
+use super::secret::Secret;
 use super::tls::{self, Identity};
-use super::types::Secret;
 use super::values::{Use, check_address, is_variable};
 
 /// The part of `[admin]` that a reload replaces.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 
 use super::choice::Choice;
-use super::display::{quoted, word, write_text};
 use super::reader::Section;
+use super::secret::{Account, ListenerPart, Secret, SecretRef, SecretUse};
 use super::tls::{self, Identity};
-use super::types::{Account, Secret, SecretRef, SecretUse};
+use super::written::{quoted, word, write_text};
 
 /// `[listeners.tls]`
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -105,17 +105,6 @@ impl ClientsTls {
             (ListenerPart::Certificate | ListenerPart::Key, None) => {}
         }
     }
-}
-
-/// What a listener takes from a Kubernetes Secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListenerPart {
-    /// `tls.crt` of the Secret in `secret`.
-    Certificate,
-    /// `tls.key` of the Secret in `secret`.
-    Key,
-    /// `client_ca_secret`
-    ClientCa,
 }
 
 /// Reads `[listeners.tls]`.

@@ -3,22 +3,11 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use super::choice::Choice;
-use super::types::{Account, Config, Discovery, Fixed, Level, Live, Secret, SecretRef, SecretUse, Webhook};
+use super::secret::{Account, Secret, SecretUse};
+use super::types::{Config, Discovery, Fixed, Level, Live, Webhook};
 use super::values::{format_duration, format_size};
+use super::written::{quoted, word, write_text};
 use super::{clients_tls, kubernetes};
-
-impl Display for Secret {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("********")
-    }
-}
-
-impl Display for SecretRef {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.name, self.key)
-    }
-}
 
 impl Display for Config {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -32,17 +21,8 @@ impl Display for Config {
     }
 }
 
-/// Returns a text as a basic TOML string.
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
 fn duration(value: Duration) -> String {
     quoted(&format_duration(value))
-}
-
-pub(super) fn word(value: impl Choice) -> String {
-    quoted(value.word())
 }
 
 fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
@@ -98,10 +78,6 @@ fn write_monitor(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> f
 
 fn write_zone(f: &mut Formatter<'_>, zone: Option<&str>) -> fmt::Result {
     write_text(f, "zone", zone)
-}
-
-pub(super) fn write_text(f: &mut Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Result {
-    text.map_or(Ok(()), |text| writeln!(f, "{key} = {}", quoted(text)))
 }
 
 fn write_servers_tls(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt::Result {

@@ -9,8 +9,8 @@ use toml::de::DeValue;
 
 use super::check::no_duplicates;
 use super::choice::Choice;
-use super::display::quoted;
 use super::reader::{Found, Section};
+use super::written::quoted;
 
 /// Which pods are the servers, and how their labels are read.
 #[derive(Debug, Clone, PartialEq, Eq)]

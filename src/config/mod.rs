@@ -13,19 +13,22 @@ mod kubernetes;
 mod networks;
 mod parse;
 mod reader;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod types;
 mod values;
 mod warnings;
+mod written;
 
 pub use admin::AdminAccess;
 pub use choice::Choice;
-pub use clients_tls::{ClientsTls, ClientsTlsMode, ListenerPart, Requirements, VerifyClient};
+pub use clients_tls::{ClientsTls, ClientsTlsMode, Requirements, VerifyClient};
 pub use error::{ConfigError, Problem};
 pub use fingerprint::Fingerprint;
 pub use kubernetes::{Kubernetes, Labels, NoRole, PodPort, PodZone, Preset};
 pub use networks::Networks;
+pub use secret::{Account, ListenerPart, Secret, SecretRef, SecretUse};
 pub use tls::{Identity, ServersTls, TlsMode};
 pub use types::*;

@@ -13,6 +13,7 @@ use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
 use super::networks::Networks;
 use super::reader::{Reader, Section};
+use super::secret::Account;
 use super::types::*;
 use super::values::{Use, is_log_filter};
 use super::{admin, check, clients_tls, defaults, kubernetes, tls};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
-use super::types::SecretUse;
+use super::secret::SecretUse;
 
 /// Looks up an environment variable. A parameter, so that tests need not change the environment of the process.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use super::choice::Choice;
 use super::reader::Section;
-use super::types::{Account, Secret};
+use super::secret::{Account, Secret};
 
 /// `[servers_tls]`
 #[derive(Debug, Clone, PartialEq)]

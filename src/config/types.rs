@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::admin::AdminAccess;
-use super::clients_tls::{ClientsTls, ListenerPart, Requirements};
+use super::choice::Choice;
+use super::clients_tls::{ClientsTls, Requirements};
 use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
 use super::networks::Networks;
+use super::secret::{Account, Secret, SecretUse};
 use super::tls::ServersTls;
 
 /// One whole, validated configuration file.
@@ -30,37 +30,6 @@ pub struct Config {
     pub secrets: Vec<SecretUse>,
     /// The SHA-256 of the file.
     pub fingerprint: Fingerprint,
-}
-
-/// A password, a certificate or a key that is in a Kubernetes Secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretUse {
-    /// The account that uses the value.
-    pub account: Account,
-    /// The Secret and the key in it.
-    pub at: SecretRef,
-}
-
-/// What a value in a Secret is used for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Account {
-    /// `[monitor]`
-    Monitor,
-    /// One of `[[users]]`.
-    User(Arc<str>),
-    /// The CA of `[servers_tls]`, which is not an account.
-    ServersCa,
-    /// `[listeners.tls]` of the listener of this name; no account either.
-    Listener(Arc<str>, ListenerPart),
-}
-
-/// A key of a Kubernetes Secret.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SecretRef {
-    /// The name of the Secret.
-    pub name: Arc<str>,
-    /// The key in the Secret's data.
-    pub key: Arc<str>,
 }
 
 impl Config {
@@ -96,17 +65,6 @@ impl Config {
             Account::User(name) => self.live.users.get(name).is_some_and(|user| user.allow_empty_password),
             // Certificates and keys are no passwords; they have their own checks.
             Account::ServersCa | Account::Listener(..) => true,
-        }
-    }
-}
-
-impl std::fmt::Display for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Account::Monitor => f.write_str("the monitor"),
-            Account::User(name) => write!(f, "user {name:?}"),
-            Account::ServersCa => f.write_str("the servers' CA"),
-            Account::Listener(name, _) => write!(f, "TLS of listener {name:?}"),
         }
     }
 }
@@ -473,29 +431,39 @@ impl Webhook {
     }
 }
 
-/// A password: `Debug` and `Display` hide it, and its memory is overwritten when its last owner drops it.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(Arc<Zeroizing<String>>);
-
-impl Secret {
-    /// Wraps a password.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(Arc::new(Zeroizing::new(text.into())))
-    }
-
-    /// True if the text is empty, or has only line ends, as a full disk or an unfinished write may leave.
-    pub fn is_empty(&self) -> bool {
-        self.0.trim_matches(['\r', '\n']).is_empty()
-    }
-
-    /// Returns the secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
+impl Choice for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("split", Mode::Split), ("primary", Mode::Primary), ("replica", Mode::Replica)];
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("********")
-    }
+impl Choice for DiscoveryKind {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("static", DiscoveryKind::Static), ("kubernetes", DiscoveryKind::Kubernetes)];
+}
+
+impl Choice for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+impl Choice for Level {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("strong", Level::Strong),
+        ("session", Level::Session),
+        ("bounded", Level::Bounded),
+        ("eventual", Level::Eventual),
+    ];
+}
+
+impl Choice for Fallback {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("primary", Fallback::Primary), ("none", Fallback::None)];
+}
+
+impl Choice for Replay {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Replay::Off), ("safe", Replay::Safe)];
+}
+
+impl Choice for LostCommit {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("unknown", LostCommit::Unknown), ("looked_up", LostCommit::LookedUp)];
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::choice::Choice;
 use super::networks::Networks;
 use super::reader::{Found, Section};
-use super::types::{Account, Secret, SecretRef, SecretUse};
+use super::secret::{Account, Secret, SecretRef, SecretUse};
 
 /// The longest duration. Longer ones are mistakes, and could overflow clocks.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -2,7 +2,6 @@
 //! without a server connection. Only a schema that is new to the worker is checked on a server.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
@@ -15,7 +14,6 @@ use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
-use crate::telemetry::cell_of;
 use crate::terms::{Close, Port, Refused, Role};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::upstream::Brought;
@@ -23,7 +21,7 @@ use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
     auth_more_data, is_ssl_request,
 };
-use crate::worker::admission::{Fault, block_seconds, shown};
+use crate::worker::admission::shown;
 use crate::worker::{Levels, Signals};
 
 /// The longest packet of a login, in bytes; connection attributes take up to 64 KiB.
@@ -154,9 +152,11 @@ impl<R: Runtime> Session<R> {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         let login = self.context.login_of(&claim.user);
-        // A right password from elsewhere must look like a wrong one, so the exchange never learns the password.
+        // A right password from elsewhere, or without what the user needs, must look like a wrong one. So the exchange
+        // never learns the password.
         let (login, refused) = match login {
             Some(login) if !self.may_log_in_from_here(&login.user) => (None, Refused::Elsewhere),
+            Some(login) if !self.has_what_is_required(&login.user) => (None, Refused::Requirements),
             login => (login, Refused::Password),
         };
         let password = login.as_ref().map(|l| l.password.clone());
@@ -195,7 +195,6 @@ impl<R: Runtime> Session<R> {
         };
         // The exchange takes as long as the client likes: the password may have changed meanwhile.
         let login = login.filter(|login| self.context.standing(login) == Standing::Current);
-        let login = login.filter(|login| self.has_what_is_required(&login.user));
         let (true, Some(login)) = (accepted, login) else {
             self.note_failed_login(refused, &claim.user);
             let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
@@ -216,59 +215,6 @@ impl<R: Runtime> Session<R> {
         }
         self.send_ok(seq).await?;
         Ok(buf)
-    }
-
-    /// Counts the client as this user, unless the user has reached the limit of its sessions.
-    fn pass_as(&self, user: &Arc<str>) -> Result<(), Failure> {
-        let live = self.context.live();
-        let passed = self.client.handle.pass.borrow_mut().log_in(user, &live.limits);
-        passed.map_err(|refused| self.refusal(refused, user.as_bytes()))
-    }
-
-    /// True if `users.from` has the client's address, or does not restrict the user.
-    fn may_log_in_from_here(&self, user: &str) -> bool {
-        let address = self.client.handle.peer.get().ip();
-        self.context.live().users.get(user).is_some_and(|user| user.may_log_in_from(address))
-    }
-
-    fn note_failed_login(&self, refused: Refused, user: &[u8]) {
-        self.client.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
-        self.note_refusal(refused, user);
-    }
-
-    /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
-    pub(super) fn note_refusal(&self, refused: Refused, user: &[u8]) {
-        cell_of(&self.context.metrics.refused, refused as usize).add(1);
-        if let Some(left_out) = self.client.handle.pass.borrow().line() {
-            let (id, peer, user, reason) =
-                (self.client.handle.id, self.client.handle.peer.get(), shown(user), refused.as_str());
-            tracing::info!(id, %peer, user, reason, left_out, "login refused");
-        }
-    }
-
-    /// Counts and logs a refusal, and returns the error for the client.
-    pub(super) fn refusal(&self, refused: Refused, user: &[u8]) -> Failure {
-        self.note_refusal(refused, user);
-        match refused {
-            Refused::UserConnections => Failure::TooManyOfUser(shown(user)),
-            _ => Failure::Blocked(
-                self.client.handle.peer.get().host(),
-                block_seconds(&self.context.live().limits),
-            ),
-        }
-    }
-
-    /// Records a login that ended without a session. A handshake that was broken off, took too long or was
-    /// malformed counts against the client's address.
-    pub(super) fn login_ended(&self, close: Close) {
-        let refused = match close {
-            Close::ClientLost => Refused::Aborted,
-            Close::ClientProtocol => Refused::Handshake,
-            Close::LoginTimeout => Refused::Timeout,
-            _ => return,
-        };
-        self.client.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
-        self.note_refusal(refused, b"");
     }
 
     /// Fails, as a server would, if the schema of a login does not exist or is not permitted for the account.

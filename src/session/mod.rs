@@ -14,7 +14,7 @@
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `secure`, `facts`, `statement_text`, `classification`, `cut`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what all of these use | `secure`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
 //! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
@@ -41,6 +41,7 @@ mod demoted;
 mod demoted_writes;
 mod drain;
 mod dump;
+mod entry;
 mod exchange;
 mod explain;
 mod facts;

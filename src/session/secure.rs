@@ -1,4 +1,4 @@
-//! TLS with the client: the handshake in the middle of a login, and what a user's connection must have.
+//! TLS with the client: the handshake in the middle of a login.
 
 use super::Session;
 use crate::client::ended_by;
@@ -30,28 +30,6 @@ impl<R: Runtime> Session<R> {
             }
             Err(raised) => Err(ended_by(raised)),
         }
-    }
-
-    /// True if nobody can listen to the connection: it is encrypted, or a unix socket.
-    pub(super) fn is_private(&self) -> bool {
-        self.client.handle.tls.get().is_some() || self.client.handle.peer.get().origin().is_none()
-    }
-
-    /// True if the connection has all that this user's connections must have. As with servers, a unix socket does not count
-    /// as TLS here.
-    pub(super) fn has_what_is_required(&self, user: &str) -> bool {
-        let live = self.context.live.borrow();
-        let Some(requires) = live.users.get(user).map(|user| &user.requires) else { return true };
-        let Some(tls) = self.client.handle.tls.get() else {
-            return !requires.tls && !requires.needs_certificate();
-        };
-        let names = tls.names.as_ref();
-        let is = |required: &Option<_>, name: Option<&str>| {
-            required.as_deref().is_none_or(|required: &str| name == Some(required))
-        };
-        (!requires.needs_certificate() || tls.certified)
-            && is(&requires.subject, names.map(|names| &*names.subject))
-            && is(&requires.issuer, names.map(|names| &*names.issuer))
     }
 
     fn count_handshake(&self, version: TlsVersion, result: Handshake) {

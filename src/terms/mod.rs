@@ -96,6 +96,8 @@ label! {
         Handshake = "handshake",
         /// The TLS handshake with the client failed.
         Tls = "tls",
+        /// The connection lacks what `users.require_…` says.
+        Requirements = "requirements",
         /// The listener takes encrypted connections only.
         InsecureTransport = "insecure_transport",
         /// The client went away in the middle of its login.

@@ -1,0 +1,87 @@
+//! Who may log in from where and over what, and what is recorded of those who may not.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::client::Failure;
+use crate::net::Runtime;
+use crate::telemetry::cell_of;
+use crate::terms::{Close, Refused};
+use crate::worker::admission::{Fault, block_seconds, shown};
+
+impl<R: Runtime> Session<R> {
+    /// Counts the client as this user, unless the user has reached the limit of its sessions.
+    pub(super) fn pass_as(&self, user: &Arc<str>) -> Result<(), Failure> {
+        let live = self.context.live();
+        let passed = self.client.handle.pass.borrow_mut().log_in(user, &live.limits);
+        passed.map_err(|refused| self.refusal(refused, user.as_bytes()))
+    }
+
+    /// True if `users.from` has the client's address, or does not restrict the user.
+    pub(super) fn may_log_in_from_here(&self, user: &str) -> bool {
+        let address = self.client.handle.peer.get().ip();
+        self.context.live().users.get(user).is_some_and(|user| user.may_log_in_from(address))
+    }
+
+    pub(super) fn note_failed_login(&self, refused: Refused, user: &[u8]) {
+        self.client.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
+        self.note_refusal(refused, user);
+    }
+
+    /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
+    pub(super) fn note_refusal(&self, refused: Refused, user: &[u8]) {
+        cell_of(&self.context.metrics.refused, refused as usize).add(1);
+        if let Some(left_out) = self.client.handle.pass.borrow().line() {
+            let (id, peer, user, reason) =
+                (self.client.handle.id, self.client.handle.peer.get(), shown(user), refused.as_str());
+            tracing::info!(id, %peer, user, reason, left_out, "login refused");
+        }
+    }
+
+    /// Counts and logs a refusal, and returns the error for the client.
+    pub(super) fn refusal(&self, refused: Refused, user: &[u8]) -> Failure {
+        self.note_refusal(refused, user);
+        match refused {
+            Refused::UserConnections => Failure::TooManyOfUser(shown(user)),
+            _ => Failure::Blocked(
+                self.client.handle.peer.get().host(),
+                block_seconds(&self.context.live().limits),
+            ),
+        }
+    }
+
+    /// Records a login that ended without a session. A handshake that was broken off, took too long or was
+    /// malformed counts against the client's address.
+    pub(super) fn login_ended(&self, close: Close) {
+        let refused = match close {
+            Close::ClientLost => Refused::Aborted,
+            Close::ClientProtocol => Refused::Handshake,
+            Close::LoginTimeout => Refused::Timeout,
+            _ => return,
+        };
+        self.client.handle.pass.borrow().failed(Fault::Handshake, &self.context.live().limits);
+        self.note_refusal(refused, b"");
+    }
+
+    /// True if nobody can listen to the connection: it is encrypted, or a unix socket.
+    pub(super) fn is_private(&self) -> bool {
+        self.client.handle.tls.get().is_some() || self.client.handle.peer.get().origin().is_none()
+    }
+
+    /// True if the connection has all that this user's connections must have. As with servers, a unix socket does not count
+    /// as TLS here.
+    pub(super) fn has_what_is_required(&self, user: &str) -> bool {
+        let live = self.context.live.borrow();
+        let Some(requires) = live.users.get(user).map(|user| &user.requires) else { return false };
+        let Some(tls) = self.client.handle.tls.get() else {
+            return !requires.tls && !requires.needs_certificate();
+        };
+        let names = tls.names.as_ref();
+        let is = |required: &Option<_>, name: Option<&str>| {
+            required.as_deref().is_none_or(|required: &str| name == Some(required))
+        };
+        (!requires.needs_certificate() || tls.certified)
+            && is(&requires.subject, names.map(|names| &*names.subject))
+            && is(&requires.issuer, names.map(|names| &*names.issuer))
+    }
+}
