@@ -134,12 +134,22 @@ async fn encrypted(
 
 /// Connects, encrypts and logs in.
 async fn login(port: u16, config: &Arc<ClientConfig>, user: &str) -> io::Result<Raw<TlsStream<TcpStream>>> {
+    login_and_text(port, config, user).await.map(|(raw, ..)| raw)
+}
+
+/// The same, with what the OK packet says, and the nonce of the login.
+async fn login_and_text(
+    port: u16,
+    config: &Arc<ClientConfig>,
+    user: &str,
+) -> io::Result<(Raw<TlsStream<TcpStream>>, Vec<u8>, Vec<u8>)> {
     let (mut raw, greeted) = encrypted(port, config, b"").await?;
     raw.send(2, &response(user, user, &greeted)).await?;
     loop {
         let (_, payload) = raw.read().await?;
         match payload.first() {
-            Some(0) => return Ok(raw),
+            // Header, affected rows, insert id, status and warnings are a byte or two each; then the text's length.
+            Some(0) => return Ok((raw, payload.get(8..).unwrap_or_default().to_vec(), greeted.nonce)),
             Some(1) => {}
             _ => return Err(io::Error::other(String::from_utf8_lossy(&payload).into_owned())),
         }
@@ -435,6 +445,27 @@ async fn certificates_are_replaced_under_load() {
     std::fs::write(&used.0, "no certificate").unwrap();
     sleep(Duration::from_secs(1)).await;
     assert!(login(proxy.rw, &verifying, "app").await.is_ok());
+}
+
+/// MariaDB's clients since 11.4 verify a certificate without a CA: by what only who knows their password can say of it.
+#[tokio::test]
+async fn the_password_vouches_for_the_certificate() {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+    let cluster = Cluster::mariadb(0).await;
+    let proxy = Proxy::start(&config(&cluster, &[mode("preferred")], &[])).await;
+    let (session, text, nonce) = login_and_text(proxy.rw, &client_config(None, None), "app").await.unwrap();
+    let certificate = session.stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+    let stored = digest(&SHA1_FOR_LEGACY_USE_ONLY, digest(&SHA1_FOR_LEGACY_USE_ONLY, b"app").as_ref());
+    let fingerprint = digest(&SHA256, &certificate);
+    let proof = digest(&SHA256, &[stored.as_ref(), &nonce, fingerprint.as_ref()].concat());
+    let digits: String = proof.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(text, [b"\x01", digits.as_bytes()].concat());
+    // Without TLS there is nothing to vouch for.
+    let mut plain = Raw::connect(proxy.rw).await.unwrap();
+    let greeted = plain.greeting().await.unwrap();
+    plain.send(1, &response("app", "app", &greeted)).await.unwrap();
+    let (_, ok) = plain.read().await.unwrap();
+    assert_eq!((ok[0], ok.len()), (0, 7));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_authentication_methods_native_password_authentication.html>
 
 use super::{Nonce, digest, same, xor};
-use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256};
 use zeroize::Zeroizing;
 
 /// A SHA-1 digest.
@@ -33,6 +33,19 @@ pub fn verify(response: &[u8], nonce: &Nonce, stored: &Sha1) -> Option<Sha1> {
     let single = xor(digest(&SHA1, &[nonce, stored]), response);
     let double: Sha1 = digest(&SHA1, &[&single]);
     same(&double, stored).then_some(single)
+}
+
+/// Returns what proves to a client that the owner of a certificate knows its password: MariaDB's servers since 11.4 send
+/// it as the text of the OK packet that ends a login over TLS. A client whose own way to verify the certificate failed
+/// computes the same; whoever is in between has another certificate. `fingerprint` is the certificate's SHA-256.
+///
+/// The text is a 1, for SHA-256, and SHA-256(double SHA-1 of the password, nonce, fingerprint) in hexadecimal digits.
+/// <https://mariadb.com/kb/en/mission-impossible-zero-configuration-ssl/>
+pub fn certificate_proof(password: &[u8], nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
+    let proof: [u8; 32] = digest(&SHA256, &[&double_sha1(password), nonce, fingerprint]);
+    let digits = proof.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.map(|digit| if digit < 10 { b'0' + digit } else { b'A' + digit - 10 });
+    std::iter::once(1).chain(digits).collect()
 }
 
 /// Checks an answer against the password. The answer for an empty password must be empty.

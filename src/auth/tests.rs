@@ -57,6 +57,7 @@ fn unmask(mut plain: Vec<u8>, nonce: &Nonce) -> Vec<u8> {
 }
 
 mod accounts;
+mod certificates;
 mod signatures;
 
 mod primitives {

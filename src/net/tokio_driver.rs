@@ -144,7 +144,7 @@ impl Stream for TokioStream {
         let begun = Box::new(acceptor.begin(begun)?);
         self.shake_hands(begun).await.map_err(TlsError::of_handshake)?;
         let tls = self.tls.as_deref().ok_or(io::ErrorKind::NotConnected).map_err(io::Error::from)?;
-        Ok(ClientTls::of(tls))
+        Ok(ClientTls::of(tls, acceptor))
     }
 
     async fn readable(&mut self) -> io::Result<()> {

@@ -166,6 +166,7 @@ impl<R: Runtime> Session<R> {
         let exchange = if native { exchange } else { exchange.without_native() };
         let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
         let mut gave_password = !claim.response.is_empty();
+        let mut plugin = claim.plugin.as_deref().and_then(Plugin::from_name);
         let accepted = loop {
             step = match step {
                 Step::Accept => break true,
@@ -179,10 +180,11 @@ impl<R: Runtime> Session<R> {
                     then.finish()
                 }
                 Step::AuthSwitch(switched) => {
-                    let plugin = switched.plugin().name().as_bytes();
+                    let name = switched.plugin().name().as_bytes();
                     let nonce = *switched.nonce();
+                    plugin = Some(switched.plugin());
                     self.client
-                        .send(seq, |out| AuthSwitchRequest { plugin, data: &nonce }.encode(out))
+                        .send(seq, |out| AuthSwitchRequest { plugin: name, data: &nonce }.encode(out))
                         .await?;
                     let header = self.login_packet(&mut buf, seq.wrapping_add(1)).await?;
                     seq = seq.wrapping_add(2);
@@ -207,13 +209,14 @@ impl<R: Runtime> Session<R> {
         if let Err(failure) = self.pass_as(&login.user) {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
+        let proof = self.certificate_proof(plugin, login.password.expose().as_bytes());
         self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await
         {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        self.send_ok(seq).await?;
+        self.send_ok_with(seq, &proof).await?;
         Ok(buf)
     }
 

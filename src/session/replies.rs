@@ -21,10 +21,17 @@ const BINARY: u16 = 63;
 impl<R: Runtime> Session<R> {
     /// Sends an OK packet of the proxy itself.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
+        self.send_ok_with(seq, b"").await
+    }
+
+    /// Sends an OK packet of the proxy itself with this text.
+    pub(super) async fn send_ok_with(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
         self.state.answer.next_seq = Some(seq.wrapping_add(1));
-        self.client.send(seq, |out| OkPacket { status, ..OkPacket::default() }.encode(out, 0, track)).await
+        self.client
+            .send(seq, |out| OkPacket { status, info, ..OkPacket::default() }.encode(out, 0, track))
+            .await
     }
 
     /// Sends the packet that otherwise ends rows: an EOF packet, or an OK packet for clients that do not

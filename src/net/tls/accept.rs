@@ -30,6 +30,8 @@ pub struct TlsAcceptor {
     not_after: Option<SystemTime>,
     /// True if the process made the certificate itself.
     own: bool,
+    /// The SHA-256 of the certificate.
+    fingerprint: [u8; 32],
 }
 
 impl std::fmt::Debug for TlsAcceptor {
@@ -49,6 +51,8 @@ pub struct ClientTls {
     pub certified: bool,
     /// The names in the client's certificate. None: it has none, or names that cannot be compared.
     pub names: Option<Names>,
+    /// The SHA-256 of the certificate that the client got.
+    pub fingerprint: [u8; 32],
 }
 
 /// The acceptors of all listeners, by name.
@@ -140,6 +144,11 @@ impl AcceptorMaker {
         };
         let not_after = certified.cert.first().and_then(CertificateFacts::of).map(|facts| facts.not_after);
         let own = settings.identity.is_none();
+        let mut fingerprint = [0; 32];
+        if let Some(certificate) = certified.cert.first() {
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+            fingerprint.iter_mut().zip(digest.as_ref()).for_each(|(slot, byte)| *slot = *byte);
+        }
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|e| e.to_string())?;
@@ -156,7 +165,7 @@ impl AcceptorMaker {
         if !verifies {
             config.ticketer = self.tickets.clone();
         }
-        Ok(Arc::new(TlsAcceptor { mode, config: Some(Arc::new(config)), not_after, own }))
+        Ok(Arc::new(TlsAcceptor { mode, config: Some(Arc::new(config)), not_after, own, fingerprint }))
     }
 }
 
@@ -221,13 +230,14 @@ impl TlsAcceptor {
 
 impl ClientTls {
     /// Returns what is known after the handshake.
-    pub(in crate::net) fn of(tls: &Tls) -> Self {
+    pub(in crate::net) fn of(tls: &Tls, acceptor: &TlsAcceptor) -> Self {
         let certificate = tls.certificate();
         ClientTls {
             version: tls.version(),
             resumed: tls.is_resumed(),
             certified: certificate.is_some(),
             names: certificate.and_then(Names::of),
+            fingerprint: acceptor.fingerprint,
         }
     }
 }

@@ -221,7 +221,7 @@ fn sessions_are_resumed_also_after_a_new_certificate() {
     let config = client(None);
     let how = |acceptor: &TlsAcceptor| {
         let (_, proxy) = shake(acceptor, &config, &mut Wire::default(), 0).unwrap();
-        ClientTls::of(&proxy).resumed
+        ClientTls::of(&proxy, acceptor).resumed
     };
     let before = cell.get("rw");
     assert!(!how(&before));
@@ -244,7 +244,7 @@ fn clients_are_verified_every_time() {
         let certified = client(Some(&app));
         for _ in 0..2 {
             let (_, proxy) = shake(&acceptor, &certified, &mut Wire::default(), 0).unwrap();
-            let tls = ClientTls::of(&proxy);
+            let tls = ClientTls::of(&proxy, &acceptor);
             assert!(tls.certified && !tls.resumed, "{tls:?}");
             let names = tls.names.unwrap();
             assert_eq!((&*names.subject, &*names.issuer), ("/O=Example/CN=app", "/CN=ours"));
@@ -252,13 +252,16 @@ fn clients_are_verified_every_time() {
         assert!(shake(&acceptor, &client(Some(&stranger)), &mut Wire::default(), 0).is_err());
         let without = shake(&acceptor, &client(None), &mut Wire::default(), 0);
         match verify_client {
-            VerifyClient::IfGiven => assert!(!ClientTls::of(&without.unwrap().1).certified),
+            VerifyClient::IfGiven => assert!(!ClientTls::of(&without.unwrap().1, &acceptor).certified),
             _ => assert!(without.is_err()),
         }
     }
     // Who does not ask sees no certificate.
-    let (_, proxy) = shake(&acceptor(settings()), &client(Some(&app)), &mut Wire::default(), 0).unwrap();
-    assert!(!ClientTls::of(&proxy).certified);
+    let acceptor = acceptor(settings());
+    let (_, proxy) = shake(&acceptor, &client(Some(&app)), &mut Wire::default(), 0).unwrap();
+    let tls = ClientTls::of(&proxy, &acceptor);
+    assert!(!tls.certified);
+    assert_ne!(tls.fingerprint, [0; 32]);
 }
 
 #[test]
@@ -268,7 +271,7 @@ fn names_that_read_in_two_ways_match_nothing() {
     for name in ["app/O=Example", "app\n", "äpp"] {
         let config = client(Some(&ours.issue("Example", name)));
         let (_, proxy) = shake(&acceptor, &config, &mut Wire::default(), 0).unwrap();
-        let tls = ClientTls::of(&proxy);
+        let tls = ClientTls::of(&proxy, &acceptor);
         assert!(tls.certified && tls.names.is_none(), "{name:?}: {tls:?}");
     }
 }
