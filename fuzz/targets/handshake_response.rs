@@ -3,9 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pointsman::wire::{Capabilities, HandshakeResponse};
+use pointsman::wire::{Capabilities, HandshakeResponse, is_ssl_request};
 
 fuzz_target!(|payload: &[u8]| {
+    // A request for TLS is no login, and a login is no request for TLS.
+    let asks = is_ssl_request(payload);
+    assert!(asks != Ok(true) || HandshakeResponse::parse(payload).is_err());
     let Ok(read) = HandshakeResponse::parse(payload) else { return };
     let mut rewritten = read;
     rewritten.capabilities |= Capabilities::PLUGIN_AUTH_LENENC_CLIENT_DATA

@@ -167,11 +167,14 @@ impl Tls {
     /// Completes the handshake. If the peer closes the connection meanwhile, the error is `UnexpectedEof`.
     pub fn poll_handshake(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
         loop {
+            self.check()?;
             let stop = match self.advance(None, Work::Read) {
                 Ok(stop) => stop,
                 Err(error) => {
                     // Sends the alert with the reason to the peer, if that is possible without waiting.
-                    let _ = self.advance(None, Work::Alert);
+                    if self.side.common().wants_write() {
+                        let _ = self.advance(None, Work::Alert);
+                    }
                     let _ = self.flush(io);
                     return Poll::Ready(Err(self.breaks(error)));
                 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::task::Poll;
 
+use proptest::prelude::*;
 use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -323,4 +324,80 @@ fn a_certificate_says_what_it_is_for() {
     let facts = CertificateFacts::of(own.cert.first().unwrap()).unwrap();
     assert_eq!(facts.names, ["CN=Pointsman_auto_generated_certificate"]);
     assert_eq!(CertificateFacts::of(&rustls::pki_types::CertificateDer::from(&b"0"[..])), None);
+}
+
+/// Feeds bytes to a connection that waits for a handshake, and sees that it ends or waits. What a client can send before it
+/// is known must not end the process.
+fn survives(acceptor: &TlsAcceptor, bytes: &[u8], begun: usize, chunk: usize) {
+    let begun = begun.min(bytes.len());
+    let mut wire = Wire { chunk: Some(chunk.max(1)), ..Wire::default() };
+    wire.to_proxy.extend(&bytes[begun..]);
+    let mut proxy = acceptor.begin(&bytes[..begun]).unwrap();
+    for _ in 0..3 {
+        let _ = proxy.poll_handshake(&mut wire.proxy());
+    }
+    let _ = proxy.poll_read(&mut wire.proxy(), &mut Buf::with_room(100));
+    assert_eq!(proxy.poll_readable(&mut wire.proxy()).is_ready(), proxy.has_ended());
+    let _ = proxy.write_now(&mut wire.proxy(), b"x");
+    proxy.close(&mut wire.proxy());
+}
+
+/// Returns what a client sends first.
+fn client_hello() -> Vec<u8> {
+    let mut wire = Wire::default();
+    let name = ServerName::try_from("db-0.db.svc").unwrap();
+    assert!(Tls::new(client(None), name).unwrap().poll_handshake(&mut wire.client()).is_pending());
+    wire.to_proxy.into()
+}
+
+#[test]
+fn every_cut_and_every_changed_byte_of_a_handshake_is_survived() {
+    let (acceptor, hello) = (acceptor(settings()), client_hello());
+    for at in 0..hello.len() {
+        survives(&acceptor, &hello[..at], at / 2, 100);
+        for bit in [1, 0x80] {
+            let mut changed = hello.clone();
+            changed[at] ^= bit;
+            survives(&acceptor, &changed, 0, usize::MAX);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived(
+        bytes in proptest::collection::vec(any::<u8>(), 0..2_000),
+        head in 0..4_usize,
+        begun in 0..2_000_usize,
+        chunk in 1..300_usize,
+    ) {
+        static ACCEPTOR: std::sync::LazyLock<Arc<TlsAcceptor>> =
+            std::sync::LazyLock::new(|| acceptor(settings()));
+        // Behind a header of a record there is more to reach.
+        let heads: [&[u8]; 4] = [b"", &[0x16, 3, 1, 1, 0], &[0x17, 3, 3, 0, 40], &[0x15, 3, 3, 0, 2]];
+        survives(&ACCEPTOR, &[heads[head], &bytes].concat(), begun, chunk);
+    }
+
+    #[test]
+    fn what_is_changed_behind_a_handshake_is_survived(
+        at in any::<proptest::sample::Index>(),
+        with in any::<u8>(),
+        more in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let acceptor = acceptor(settings());
+        let mut wire = Wire::default();
+        let (mut client, mut proxy) = shake(&acceptor, &self::client(None), &mut wire, 0).unwrap();
+        let mut written = 0;
+        assert!(client.poll_write(&mut wire.client(), &[7; 300], &mut written).is_ready());
+        let at = at.index(wire.to_proxy.len());
+        wire.to_proxy[at] = with;
+        wire.to_proxy.extend(&more);
+        let mut buf = Buf::with_room(1_000);
+        for _ in 0..3 {
+            let _ = proxy.poll_read(&mut wire.proxy(), &mut buf);
+        }
+        // What was read is what was sent, or nothing.
+        assert!(buf.is_empty() || buf.filled() == [7; 300]);
+        let _ = proxy.write_now(&mut wire.proxy(), b"x");
+    }
 }
