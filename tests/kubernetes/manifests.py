@@ -10,6 +10,9 @@ import tomllib
 FIXTURE = pathlib.Path(__file__).parents[2] / "src/net/tls/fixture"
 # What the proxy looks through when it reads its configuration.
 CERTIFICATES = {
+    "clients-tls/ca.crt": (FIXTURE / "ca.pem").read_text,
+    "clients-tls/tls.crt": (FIXTURE / "server.pem").read_text,
+    "clients-tls/tls.key": (FIXTURE / "server-key.pem").read_text,
     "servers-tls/ca.crt": (FIXTURE / "ca.pem").read_text,
     "servers-tls/tls.crt": (FIXTURE / "server.pem").read_text,
     "servers-tls/tls.key": (FIXTURE / "server-key.pem").read_text,

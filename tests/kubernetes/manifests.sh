@@ -92,6 +92,10 @@ chart_checks() {
   check "changes become Events" tells_events
   check "the resource of mariadb-operator says where root's password is" roots_secret
   check "a preset is known as its operator makes it" python3 "$tools" accounts "$work" deploy/presets.toml
+  check "clients are encrypted" clients_are_encrypted
+  check "cert-manager issues the certificate" certificate_is_issued
+  check "cert-manager needs an issuer" refuses issuerRef.name template --set preset=moco,cluster=a,tls.certManager.enabled=true
+  check "own listeners are encrypted" own_listeners_are_encrypted
   check "the CA is mounted" ca_is_mounted
   check "the CA is watched" ca_is_watched
   check "no CA is known of others" refuses "serversTls.caSecret" template --set preset=moco,cluster=a,serversTls.caSecret=operator
@@ -166,6 +170,38 @@ http_is_protected() {
     && accepted "$work/admin.yaml" && config_is_valid "$work/admin.yaml" "$work/volume-admin" \
     && grep -q 'token_file = "admin/token"' "$work/admin.yaml" && grep -q 'credentials: {name: "scrapers", key: "token"}' "$work/admin.yaml" \
     && grep -q 'serverName: shop-proxy-pointsman.databases.svc' "$work/admin.yaml"
+}
+
+# On both ports, with the mounted Secrets, and no rights on any.
+clients_are_encrypted() {
+  local volume=$work/volume-clients
+  rendered "$work/clients.yaml" --set preset=moco,cluster=a,tls.mode=required,tls.secret=own,tls.clientCaSecret=cas,tls.verifyClient=required \
+    --set 'users[0].name=moco-writable,users[0].requireSubject=/O=Example/CN=app' \
+    && accepted "$work/clients.yaml" && config_is_valid "$work/clients.yaml" "$volume" \
+    && [ "$(grep -c '^cert_file = "clients-tls/tls.crt"' "$volume/pointsman.toml")" = 2 ] \
+    && grep -q 'require_subject = "/O=Example/CN=app"' "$volume/pointsman.toml" \
+    && ! grep -q 'resources: \[secrets\]' "$work/clients.yaml" && ! grep -q 'listeners.tls' "$work/moco-plain.yaml"
+}
+
+# For the names of the Service, in the Secret that the pods mount.
+certificate_is_issued() {
+  rendered "$work/issued.yaml" --set 'preset=moco,cluster=a,tls.certManager.enabled=true,tls.certManager.dnsNames={db.example.com}' \
+    --set tls.certManager.issuerRef.name=ca,tls.certManager.issuerRef.kind=ClusterIssuer,tls.certManager.issuerRef.group=cert-manager.io \
+    && accepted "$work/issued.yaml" && config_is_valid "$work/issued.yaml" "$work/volume-issued" \
+    && grep -qF 'secretName: shop-proxy-pointsman-tls' "$work/issued.yaml" && grep -qF 'name: "shop-proxy-pointsman-tls"' "$work/issued.yaml" \
+    && grep -q -- '- shop-proxy-pointsman.databases.svc$' "$work/issued.yaml"
+}
+
+# Listeners in `config` get the same TLS, unless they have their own.
+own_listeners_are_encrypted() {
+  local volume=$work/volume-own
+  rendered "$work/own.yaml" --set preset=moco,cluster=a,tls.mode=required,tls.verifyClient=false \
+    --set 'config.listeners[0].name=a,config.listeners[0].address=[::]:3306,config.listeners[0].mode=primary' \
+    --set 'config.listeners[1].name=b,config.listeners[1].address=[::]:6447,config.listeners[1].mode=replica' \
+    --set 'config.listeners[1].tls.mode=disabled' \
+    && config_is_valid "$work/own.yaml" "$volume" && grep -qx 'mode = "required"' "$volume/pointsman.toml" \
+    && [ "$(grep -cx 'verify_client = "off"' "$volume/pointsman.toml")" = 1 ] \
+    && grep -qx 'mode = "disabled"' "$volume/pointsman.toml"
 }
 
 ca_is_mounted() {
@@ -289,6 +325,7 @@ fi
 tests/setup/kubernetes.sh start "$work/server"
 kubectl create namespace databases >/dev/null
 kubectl create -f "$programs/crds" >/dev/null
+kubectl create -f tests/kubernetes/certificate-crd.yaml >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=60s >/dev/null
 presets=$(cd "$overlays" && echo *)
 chart_checks

@@ -98,7 +98,8 @@ Where mariadb-operator's resource of the cluster says that root's password is: J
 {{- end -}}
 {{- if not $its.secret -}}{{- fail (printf "users: %s needs secret: the Secret with its password" $given.name) -}}{{- end -}}
 {{- end -}}
-{{- $users = append $users (dict "user" $given.name "secret" $its.secret "key" (default $its.key $given.key) "maxConnections" $given.maxConnections "consistency" $given.consistency "from" $given.from) -}}
+{{- $options := pick $given "maxConnections" "consistency" "from" "requireTls" "requireCertificate" "requireSubject" "requireIssuer" -}}
+{{- $users = append $users (merge (dict "user" $given.name "secret" $its.secret "key" (default $its.key $given.key)) $options) -}}
 {{- end -}}
 {{- if not (or $users $user) -}}
 {{- if $administrator -}}

@@ -65,9 +65,9 @@ secrets/{{ .secret }}/{{ .key }}
 {{- $users := list -}}
 {{- range $accounts.users -}}
 {{- $user := merge (dict "name" .user) (include "pointsman.passwordKey" (list $.Values.passwords .) | fromJson) -}}
-{{- if .maxConnections -}}{{- $_ := set $user "max_connections" .maxConnections -}}{{- end -}}
-{{- with .consistency -}}{{- $_ := set $user "consistency" . -}}{{- end -}}
-{{- with .from -}}{{- $_ := set $user "from" . -}}{{- end -}}
+{{- range $option, $value := omit . "user" "secret" "key" -}}
+{{- if $value -}}{{- $_ := set $user (snakecase $option) $value -}}{{- end -}}
+{{- end -}}
 {{- $users = append $users $user -}}
 {{- end -}}
 {{- $admin := dict "http" "[::]:9090" -}}
@@ -91,5 +91,10 @@ secrets/{{ .secret }}/{{ .key }}
 -}}
 {{- with $notify -}}{{- $_ := set $config "notify" . -}}{{- end -}}
 {{- with include "pointsman.serversTls" . | fromJson -}}{{- $_ := set $config "servers_tls" . -}}{{- end -}}
-{{- include "pointsman.tomlTable" (list "" (mergeOverwrite $config (deepCopy .Values.config))) | trim }}
+{{- $config = mergeOverwrite $config (deepCopy .Values.config) -}}
+{{- with $tls := include "pointsman.clientsTls" . | fromJson -}}
+{{- /* A listener of `config.listeners` keeps its own TLS. */ -}}
+{{- range $config.listeners -}}{{- if not (hasKey . "tls") -}}{{- $_ := set . "tls" (deepCopy $tls) -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- include "pointsman.tomlTable" (list "" $config) | trim }}
 {{- end -}}
