@@ -146,7 +146,7 @@ def alike(overlay, chart):
         if everything and kind == "Deployment":
             for side in (ours, theirs):
                 sources = side[kind]["template"]["spec"]["volumes"][0]["projected"]["sources"]
-                sources[:] = [s for s in sources if "configMap" in s]
+                sources[:] = [s for s in sources if "configMap" in s or s["secret"]["name"] == "pointsman-tls"]
         if ours[kind] != theirs[kind]:
             wrong.append(f"{kind}:\n  {json.dumps(ours[kind], sort_keys=True)}\n  {json.dumps(theirs[kind], sort_keys=True)}")
     if wrong:

@@ -233,10 +233,14 @@ overlay_checks() {
   mkdir -p "$work/kustomize"
   cp -r deploy/kustomize/. "$work/kustomize"
   sed -i 's/^# components:/components:/' "$work/kustomize/overlays/moco/kustomization.yaml"
+  # The component tls says in its comment what each listener needs.
+  sed -n '/^#   \[listeners.tls\]/,/^#   mode/s/^#   //p' deploy/kustomize/components/tls/kustomization.yaml >"$work/listener-tls"
+  sed -i "/^mode = /r $work/listener-tls" "$work/kustomize/overlays/moco/pointsman.toml"
   check "kustomize with all components" eval "kubectl kustomize '$work/kustomize/overlays/moco' >'$work/components.yaml'"
   check "server accepts all components" accepted "$work/components.yaml"
   check "the components allow Events" eval "grep -A2 -- '- events' '$work/components.yaml' | grep -q -- '- create'"
-  as_json "$work/components.yaml" || true
+  check "proxy accepts all components" config_is_valid "$work/components.yaml" "$work/volume-components"
+  check "the component tls encrypts both ports" eval "[ \$(grep -c '^cert_file = \"clients-tls' '$work/volume-components/pointsman.toml') = 2 ]"
   check "all components are as the chart" python3 "$tools" alike "$work/components.yaml.json" "$work/moco-everything.yaml.json"
   check "alerts and dashboard are the chart's" deploy/kustomize/sync.sh --check
 }
