@@ -163,7 +163,9 @@ clients() { # kind
   if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "clients on mysql" "no MySQL 9.7"; return; fi
   built
   if start_proxied "$kind"; then
-    stage "clients on $kind" tests/clients/run.sh --port "$rw" --flavor "$kind"
+    # One kind in the clear, the other one encrypted.
+    local channel=(); [ "$kind" = mariadb ] || channel=(--tls)
+    stage "clients on $kind${channel:+, over TLS}" tests/clients/run.sh --port "$rw" --flavor "$kind" "${channel[@]}"
     no_leak "$kind"
   else
     fail_stage "clients on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"

@@ -5,11 +5,11 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${POINTSMAN_CACHE:-$HOME/.cache/pointsman}/clients
 all=(mariadb mysql pymysql connpy_pure connpy_c mysql2 sqlx mysql_async go connj mariadbj)
-host=127.0.0.1 port=3306 user=app password=app database=test flavor=mariadb only="" features="" limit=600
+host=127.0.0.1 port=3306 user=app password=app database=test flavor=mariadb only="" features="" limit=600 tls=0
 
 usage() {
   echo "usage: run.sh --port P [--host H] [--user app] [--password app] [--database test] [--flavor mariadb|mysql]"
-  echo "              [--only client,…] [--features feature,…] [--limit SECONDS per client] | --list | --install"
+  echo "              [--only client,…] [--features feature,…] [--limit SECONDS per client] [--tls] | --list | --install"
   echo "       run.sh noleak --port P [options, see README.md]"
   echo "       run.sh model --direct P1 --proxy P2 [--ops N] [--seed S] [--direct-database test] [--proxy-database sbtest] [--host H] [--user U] [--password P]"
   echo "       run.sh rolling --binary POINTSMAN --cluster DIR [--form short|full|measure] [--log FILE]"
@@ -34,6 +34,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --list) printf '%s\n' "${all[@]}"; exit 0 ;;
     --install) install_only=1; shift; continue ;;
+    --tls) tls=1; shift; continue ;;
     --host | --port | --user | --password | --database | --flavor | --only | --features | --limit)
       [ $# -ge 2 ] || usage
       printf -v "${1#--}" %s "$2"; shift 2 ;;
@@ -43,7 +44,7 @@ done
 case $flavor in mariadb | mysql) ;; *) usage ;; esac
 
 mkdir -p "$cache"
-export PM_HOST=$host PM_PORT=$port PM_USER=$user PM_PASSWORD=$password PM_DATABASE=$database PM_FLAVOR=$flavor
+export PM_HOST=$host PM_PORT=$port PM_USER=$user PM_PASSWORD=$password PM_DATABASE=$database PM_FLAVOR=$flavor PM_TLS=$tls
 export PM_FEATURES=$features PM_SHARED=$here/shared PM_LOAD_FILE=$cache/load-10000.tsv PYTHONDONTWRITEBYTECODE=1
 awk 'BEGIN { for (i = 1; i <= 10000; i++) printf "%d\tline %d\t%s\n", i, i, (i % 10 == 0 ? "\\N" : 2 * i) }' > "$PM_LOAD_FILE.$$"
 mv "$PM_LOAD_FILE.$$" "$PM_LOAD_FILE"

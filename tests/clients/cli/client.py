@@ -15,7 +15,10 @@ NAME, PROGRAM = sys.argv[1], sys.argv[2]
 suite = Suite(NAME)
 PRE = NAME + "_cli_"
 ORACLE = NAME == "mysql"
-NO_TLS = ["--ssl-mode=DISABLED", "--get-server-public-key"] if ORACLE else ["--skip-ssl"]
+if TLS:
+    CHANNEL = ["--ssl-mode=REQUIRED"] if ORACLE else ["--ssl"]
+else:
+    CHANNEL = ["--ssl-mode=DISABLED", "--get-server-public-key"] if ORACLE else ["--skip-ssl"]
 QUIET = "Using a password on the command line interface can be insecure"
 
 
@@ -26,7 +29,7 @@ class Failed(Exception):
 
 
 def start(sql, *options, user=USER, password=PASSWORD, database=DATABASE, program=PROGRAM):
-    command = [program, "--no-defaults", "-h", HOST, "-P", str(PORT), "--protocol=tcp", f"-u{user}", f"-p{password}", *NO_TLS,
+    command = [program, "--no-defaults", "-h", HOST, "-P", str(PORT), "--protocol=tcp", f"-u{user}", f"-p{password}", *CHANNEL,
                "--batch", "--raw", "--skip-column-names", "--default-character-set=utf8mb4", "--max-allowed-packet=64M",
                "--local-infile=1", *(["--commands"] if ORACLE else []), *options]
     process = subprocess.Popen(command + ([database] if database else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -265,7 +268,7 @@ def ping():
         raise Skip(f"no {os.path.basename(admin)} beside {PROGRAM}")
 
     def call(*words):
-        base = [admin, "--no-defaults", "-h", HOST, "-P", str(PORT), "--protocol=tcp", f"-u{USER}", f"-p{PASSWORD}", *NO_TLS]
+        base = [admin, "--no-defaults", "-h", HOST, "-P", str(PORT), "--protocol=tcp", f"-u{USER}", f"-p{PASSWORD}", *CHANNEL]
         done = subprocess.run(base + list(words), capture_output=True, text=True)
         return done.stdout
 
@@ -336,7 +339,7 @@ def dump():
         raise Skip(f"no {name} beside {PROGRAM}")
     table = PRE + "dump"
     run(f"SET time_zone = '+00:00'; DROP TABLE IF EXISTS {table}; {shared_sql('types_create.sql', table)}; {shared_sql('types_insert.sql', table)}")
-    command = [program, "--no-defaults", "-h", HOST, "-P", str(PORT), "--protocol=tcp", f"-u{USER}", f"-p{PASSWORD}", *NO_TLS,
+    command = [program, "--no-defaults", "-h", HOST, "-P", str(PORT), "--protocol=tcp", f"-u{USER}", f"-p{PASSWORD}", *CHANNEL,
                "--single-transaction", "--no-tablespaces", "--hex-blob", "--default-character-set=utf8mb4", DATABASE, table]
     if ORACLE:
         command.insert(-2, "--set-gtid-purged=OFF")

@@ -23,7 +23,7 @@ PRE = suite.client + "_"
 def connect(**more):
     # The driver's default collation is one that MariaDB 10.11 lacks.
     options = dict(host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4", use_pure=PURE,
-                   collation="utf8mb4_general_ci", autocommit=True, allow_local_infile=True, ssl_disabled=True, connection_timeout=15)
+                   collation="utf8mb4_general_ci", autocommit=True, allow_local_infile=True, ssl_disabled=not TLS, connection_timeout=15)
     options.update(more)
     connection = mysql.connector.connect(**options)
     if PURE:
@@ -77,7 +77,7 @@ def login():
 
 
 # Without TLS the C extension cannot do caching_sha2_password's full exchange, which a wrong password asks for.
-DENIED = 1045 if PURE else (1045, 2061)
+DENIED = 1045 if PURE or TLS else (1045, 2061)
 
 
 @suite.feature

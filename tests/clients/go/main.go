@@ -35,6 +35,9 @@ func config(change func(*mysql.Config)) *mysql.Config {
 	c.Timeout = 15 * time.Second
 	c.AllowAllFiles = true
 	c.Logger = silent{}
+	if setting("TLS", "0") == "1" {
+		c.TLSConfig = "skip-verify"
+	}
 	if change != nil {
 		change(c)
 	}

@@ -13,7 +13,8 @@ const sleepMs = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function connect(more) {
   const connection = await mysql.createConnection({
     host: settings.host, port: settings.port, user: settings.user, password: settings.password, database: settings.database,
-    charset: 'utf8mb4', supportBigNumbers: true, bigNumberStrings: false, dateStrings: true, connectTimeout: 15000, ...more,
+    charset: 'utf8mb4', supportBigNumbers: true, bigNumberStrings: false, dateStrings: true, connectTimeout: 15000,
+    ...(settings.tls ? { ssl: { rejectUnauthorized: false } } : {}), ...more,
   });
   connection.connection.on('error', () => {});
   return connection;

@@ -10,7 +10,7 @@ const env = process.env;
 const settings = {
   host: env.PM_HOST || '127.0.0.1', port: Number(env.PM_PORT || 3306), user: env.PM_USER || 'app', password: env.PM_PASSWORD || 'app',
   database: env.PM_DATABASE || 'test', flavor: env.PM_FLAVOR || 'mariadb', loadFile: env.PM_LOAD_FILE || '',
-  shared: env.PM_SHARED || path.join(__dirname, '..', 'shared'),
+  tls: env.PM_TLS === '1', shared: env.PM_SHARED || path.join(__dirname, '..', 'shared'),
 };
 const limitMs = 1000 * Number(env.PM_FEATURE_SECONDS || 120);
 const MIB = 1024 * 1024;

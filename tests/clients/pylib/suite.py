@@ -13,6 +13,8 @@ USER = os.environ.get("PM_USER", "app")
 PASSWORD = os.environ.get("PM_PASSWORD", "app")
 DATABASE = os.environ.get("PM_DATABASE", "test")
 FLAVOR = os.environ.get("PM_FLAVOR", "mariadb")
+# Encrypted, without a check of the certificate.
+TLS = os.environ.get("PM_TLS") == "1"
 SHARED = os.environ.get("PM_SHARED", os.path.join(os.path.dirname(__file__), "..", "shared"))
 LOAD_FILE = os.environ.get("PM_LOAD_FILE", "")
 FEATURE_SECONDS = int(os.environ.get("PM_FEATURE_SECONDS", "120"))

@@ -18,11 +18,12 @@ from values import ALL_BYTES, EXPECTED, check_rows
 
 suite = Suite("pymysql")
 PRE = "pymysql_"
+CHANNEL = dict(ssl=dict(verify_mode="none", check_hostname=False)) if TLS else dict(ssl_disabled=True)
 
 
 def connect(**more):
     options = dict(host=HOST, port=PORT, user=USER, password=PASSWORD, database=DATABASE, charset="utf8mb4",
-                   autocommit=True, local_infile=True, max_allowed_packet=64 * MIB, connect_timeout=15, ssl_disabled=True)
+                   autocommit=True, local_infile=True, max_allowed_packet=64 * MIB, connect_timeout=15, **CHANNEL)
     options.update(more)
     return pymysql.connect(**options)
 

@@ -23,6 +23,8 @@ pub struct Settings {
     pub database: String,
     pub flavor: String,
     pub load_file: String,
+    /// Encrypted, without a check of the certificate.
+    pub tls: bool,
     shared: PathBuf,
 }
 
@@ -40,6 +42,7 @@ impl Settings {
             database: setting("DATABASE", "test"),
             flavor: setting("FLAVOR", "mariadb"),
             load_file: setting("LOAD_FILE", ""),
+            tls: setting("TLS", "0") == "1",
             shared: setting("SHARED", "../shared").into(),
         }
     }

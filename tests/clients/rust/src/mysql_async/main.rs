@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use mysql_async::prelude::*;
-use mysql_async::{ChangeUserOpts, Conn, Error, IsolationLevel, OptsBuilder, Row, TxOpts};
+use mysql_async::{ChangeUserOpts, Conn, Error, IsolationLevel, OptsBuilder, Row, SslOpts, TxOpts};
 use pointsman_clients::*;
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ fn options(s: &Settings) -> OptsBuilder {
         .db_name(Some(s.database.clone()))
         .prefer_socket(false)
         .max_allowed_packet(Some(64 * MIB))
+        .ssl_opts(s.tls.then(|| SslOpts::default().with_danger_accept_invalid_certs(true)))
 }
 
 async fn connect(s: &Settings) -> Result<Conn, Error> {

@@ -19,7 +19,7 @@ fn options(s: &Settings) -> MySqlConnectOptions {
         .username(&s.user)
         .password(&s.password)
         .database(&s.database)
-        .ssl_mode(MySqlSslMode::Disabled)
+        .ssl_mode(if s.tls { MySqlSslMode::Required } else { MySqlSslMode::Disabled })
 }
 
 async fn connect(s: &Settings) -> Result<MySqlConnection, Error> {

@@ -26,6 +26,7 @@ public final class Client {
     static final String PASSWORD = setting("PASSWORD", "app");
     static final String DATABASE = setting("DATABASE", "test");
     static final String FLAVOR = setting("FLAVOR", "mariadb");
+    static final boolean TLS = setting("TLS", "0").equals("1");
 
     final boolean oracle;
     final String pre;
@@ -53,7 +54,7 @@ public final class Client {
         Properties given = new Properties();
         given.setProperty("user", user);
         given.setProperty("password", password);
-        given.setProperty("sslMode", oracle ? "DISABLED" : "disable");
+        given.setProperty("sslMode", TLS ? (oracle ? "REQUIRED" : "trust") : oracle ? "DISABLED" : "disable");
         given.setProperty("allowPublicKeyRetrieval", "true");
         given.setProperty("connectTimeout", "15000");
         given.setProperty("allowLoadLocalInfile", "true");
