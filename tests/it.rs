@@ -1,6 +1,7 @@
 //! Everything that needs real servers, one module a topic: `cargo test --test it TOPIC` runs one of them. It is one program,
 //! so tests of all topics run side by side, as many as RUST_TEST_THREADS says.
 
+mod accounts;
 mod attacks;
 mod bad_input;
 mod classify;

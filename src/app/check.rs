@@ -167,7 +167,8 @@ fn all_accounts(config: &Config) -> Vec<(String, Account, Arc<str>, Secret)> {
     users.sort_by(|one, other| one.name.cmp(&other.name));
     for user in users {
         let of = Account::User(user.name.clone());
-        all.push((format!("users \"{}\"", user.name), of, user.name.clone(), user.password.clone()));
+        let Some(password) = user.password.clone() else { continue };
+        all.push((format!("users \"{}\"", user.name), of, user.name.clone(), password));
     }
     all
 }

@@ -23,9 +23,10 @@ use super::upgrade::upgraded;
 use super::webhook::{Webhooks, host_name};
 use super::{AppError, clients_tls, memory, privacy, servers_tls, service_manager};
 use crate::admin::{AdminState, ChangeCosts};
+use crate::auth::OwnKey;
 use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
-use crate::monitor::{BackendConnector, Kicker, Routines, passing_accounts};
+use crate::monitor::{AccountTables, BackendConnector, Kicker, Routines, passing_accounts};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
@@ -54,6 +55,8 @@ struct DataPath<'a> {
     kicker: Kicker,
     /// The catalogue of the servers' stored routines.
     routines: Routines,
+    /// The servers' account tables.
+    accounts: AccountTables,
     /// Receives the positions of writes that were acknowledged to clients.
     acknowledged: Acknowledgements,
     /// The metrics of each worker.
@@ -119,6 +122,7 @@ async fn control(
     let discovery::Started { snapshot, kicker, acknowledged } =
         discovery::start_with(source, live.clone(), BackendConnector(runtime.clone()));
     let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
+    let accounts = AccountTables::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let passing = passing_accounts(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
@@ -170,6 +174,7 @@ async fn control(
         snapshot,
         kicker,
         routines,
+        accounts,
         acknowledged,
         metrics,
         memory,
@@ -246,12 +251,15 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
             takeover::ready(modes, snapshot.clone(), live.clone(), phase.clone()).await?;
         }
     }
-    let (kicker, routines) = (parts.kicker, parts.routines);
-    let catalogue = routines.current.clone();
+    let (kicker, routines, accounts) = (parts.kicker, parts.routines, parts.accounts);
+    let (catalogue, account_tables) = (routines.current.clone(), accounts.current.clone());
+    // Makes the key while no client waits for it.
+    std::thread::spawn(OwnKey::of_process);
     let kick = move |kick| match kick {
         Kick::One(server) => kicker.kick(server),
         Kick::All => kicker.kick_all(),
         Kick::Routines => routines.changed(),
+        Kick::Accounts => accounts.doubted(),
     };
     let server = Server::start(ServerParts {
         listeners: parts.fixed.listeners,
@@ -259,6 +267,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         inherited: parts.inherited,
         snapshot: snapshot.clone(),
         routines: catalogue,
+        accounts: account_tables,
         metrics: parts.metrics,
         memory: parts.memory.clone(),
         runtime: parts.runtime,

@@ -199,7 +199,7 @@ async fn a_secret_that_arrives_after_the_file_is_found() {
     assert!(!live.has_changed().unwrap());
     folder.write("late", "there");
     tokio::time::timeout(Duration::from_secs(30), live.changed()).await.unwrap().unwrap();
-    assert_eq!(live.borrow_and_update().users["b"].password.expose(), "there");
+    assert_eq!(live.borrow_and_update().users["b"].password.as_ref().unwrap().expose(), "there");
     task.abort();
 }
 
@@ -408,7 +408,10 @@ async fn a_rotated_kubernetes_secret_is_taken_over_and_a_missing_one_lets_nobody
     rotate.send_replace(Arc::new(held));
     tokio::time::timeout(Duration::from_secs(30), live.changed()).await.unwrap().unwrap();
     let now = live.borrow_and_update().clone();
-    assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m2", "a1"));
+    assert_eq!(
+        (now.monitor.password.expose(), now.users["a"].password.as_ref().unwrap().expose()),
+        ("m2", "a1")
+    );
 
     folder.write("p.toml", &pods.replace("ops/monitor", "other/monitor"));
     let mut wanted = wanted;
@@ -434,18 +437,24 @@ fn an_empty_kubernetes_secret_leaves_the_running_password() {
     secrets.watched(values);
     let first = secrets.fill(&config);
     assert!(!first.users.contains_key("a"), "nobody logs in without a password");
-    assert_eq!(first.users["b"].password.expose(), "");
+    assert_eq!(first.users["b"].password.as_ref().unwrap().expose(), "");
     rotate.send_replace(held("m1", "a1"));
-    assert_eq!(secrets.fill(&config).users["a"].password.expose(), "a1");
+    assert_eq!(secrets.fill(&config).users["a"].password.as_ref().unwrap().expose(), "a1");
     for empty in ["", "\n", "\r\n"] {
         rotate.send_replace(held(empty, empty));
         let now = secrets.fill(&config);
-        assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m1", "a1"));
-        assert!(now.users["b"].password.is_empty());
+        assert_eq!(
+            (now.monitor.password.expose(), now.users["a"].password.as_ref().unwrap().expose()),
+            ("m1", "a1")
+        );
+        assert!(now.users["b"].password.as_ref().unwrap().is_empty());
     }
     rotate.send_replace(held("m2", "a2"));
     let now = secrets.fill(&config);
-    assert_eq!((now.monitor.password.expose(), now.users["a"].password.expose()), ("m2", "a2"));
+    assert_eq!(
+        (now.monitor.password.expose(), now.users["a"].password.as_ref().unwrap().expose()),
+        ("m2", "a2")
+    );
     // A password that was removed from the Secret is not restored by a later empty value.
     rotate.send_replace(Arc::default());
     assert!(!secrets.fill(&config).users.contains_key("a"));

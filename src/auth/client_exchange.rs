@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::caching_sha2::{self, FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, clear_password, encrypt_password};
 use super::dialog::Question;
+use super::native_password::{Sha1, scramble_single};
 use super::parsec::{self, ExtSalt, Scramble};
 use super::{AccountPlugin, AuthError, Nonce, Plugin, challenge_from, ed25519, nonce_from, random};
 
@@ -37,10 +38,19 @@ pub enum Exposure {
     UnverifiedTls,
 }
 
+/// What is known of the password of an account.
+#[derive(Clone, Copy)]
+pub enum Known<'a> {
+    /// The password.
+    Password(&'a [u8]),
+    /// Its SHA-1, which is enough for mysql_native_password, and for no other plugin.
+    Sha1(&'a Sha1),
+}
+
 /// One login to one server.
 #[derive(Clone, Copy)]
 pub struct ClientExchange<'a> {
-    password: &'a [u8],
+    known: Known<'a>,
     channel: Channel,
     /// True if only a verified server may get the password.
     only_verified: bool,
@@ -82,8 +92,8 @@ pub enum ClientStep<'a> {
 impl<'a> ClientExchange<'a> {
     /// Begins a login. The full exchange of caching_sha2_password and sha256_password send the password in clear text
     /// over TLS, the former over unix sockets too, and otherwise encrypted with the server's RSA key.
-    pub fn new(password: &'a [u8], channel: Channel) -> Self {
-        Self { password, channel, only_verified: false }
+    pub fn new(known: Known<'a>, channel: Channel) -> Self {
+        Self { known, channel, only_verified: false }
     }
 
     /// Sets whether only a verified server may get the password: if true, the full exchange is an error on every
@@ -97,8 +107,13 @@ impl<'a> ClientExchange<'a> {
     /// the plugin. If the proxy does not support the plugin of the greeting, the answer is for
     /// caching_sha2_password: the account may use another plugin, and the server asks to switch then.
     pub fn greeted(self, plugin: &[u8], nonce: Nonce) -> (Vec<u8>, Pending<'a>) {
-        let plugin = Plugin::from_name(plugin).unwrap_or(Plugin::CachingSha2);
-        let response = plugin.scramble(self.password, &nonce);
+        let (plugin, response) = match self.known {
+            Known::Password(password) => {
+                let plugin = Plugin::from_name(plugin).unwrap_or(Plugin::CachingSha2);
+                (plugin, plugin.scramble(password, &nonce))
+            }
+            Known::Sha1(single) => (Plugin::NativePassword, scramble_single(single, &nonce).to_vec()),
+        };
         let (plugin, phase) = (AccountPlugin::Scramble(plugin), Phase::Scramble(nonce));
         (response, Pending { exchange: self, plugin, phase, switches: 0, exposed: None })
     }
@@ -133,7 +148,16 @@ impl<'a> Pending<'a> {
 
     /// Returns the plugin's answer to the data of the auth switch request.
     fn switched(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        let (name, password) = (self.plugin.name(), self.exchange.password);
+        let name = self.plugin.name();
+        let password = match self.exchange.known {
+            Known::Password(password) => password,
+            Known::Sha1(single) if self.plugin == AccountPlugin::Scramble(Plugin::NativePassword) => {
+                let nonce = nonce_from(name, data)?;
+                let response = scramble_single(single, &nonce).to_vec();
+                return Ok(ClientStep::Send(response.into(), self.in_phase(Phase::Scramble(nonce))));
+            }
+            Known::Sha1(_) => return Err(AuthError::OnlyHash(name)),
+        };
         match self.plugin {
             AccountPlugin::Scramble(plugin) => {
                 let nonce = nonce_from(name, data)?;
@@ -152,7 +176,7 @@ impl<'a> Pending<'a> {
             AccountPlugin::Sha256 => {
                 let nonce = nonce_from(name, data)?;
                 match password.is_empty() {
-                    true => Ok(self.clear()),
+                    true => self.clear(),
                     false => self.password(name, nonce),
                 }
             }
@@ -191,29 +215,37 @@ impl<'a> Pending<'a> {
     fn password(self, why: &'static str, nonce: Nonce) -> Result<ClientStep<'a>, AuthError> {
         let request = ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey(nonce)));
         match self.exchange.channel {
-            Channel::Verified => Ok(self.clear()),
+            Channel::Verified => self.clear(),
             // To sha256_password a unix socket is not safe.
             Channel::Local if self.plugin == AccountPlugin::Sha256 => Ok(request),
-            Channel::Local => Ok(self.clear()),
+            Channel::Local => self.clear(),
             _ if self.exchange.only_verified => Err(AuthError::Unverified(why)),
-            Channel::Encrypted => Ok(Self { exposed: Some(Exposure::UnverifiedTls), ..self }.clear()),
+            Channel::Encrypted => Self { exposed: Some(Exposure::UnverifiedTls), ..self }.clear(),
             Channel::Open => Ok(request),
         }
     }
 
     fn clear_if_verified(self) -> Result<ClientStep<'a>, AuthError> {
         match self.exchange.channel {
-            Channel::Verified | Channel::Local => Ok(self.clear()),
+            Channel::Verified | Channel::Local => self.clear(),
             Channel::Encrypted | Channel::Open => Err(AuthError::ClearText(self.plugin.name())),
         }
     }
 
-    fn clear(self) -> ClientStep<'a> {
-        ClientStep::Send(clear_password(self.exchange.password), self.in_phase(Phase::Verdict))
+    /// Returns the password. A server that asks for it although only a hash is known gets nothing.
+    fn known_password(&self) -> Result<&'a [u8], AuthError> {
+        match self.exchange.known {
+            Known::Password(password) => Ok(password),
+            Known::Sha1(_) => Err(AuthError::OnlyHash(self.plugin.name())),
+        }
+    }
+
+    fn clear(self) -> Result<ClientStep<'a>, AuthError> {
+        Ok(ClientStep::Send(clear_password(self.known_password()?), self.in_phase(Phase::Verdict)))
     }
 
     fn encrypted(self, nonce: Nonce, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        let cipher = encrypt_password(self.exchange.password, &nonce, pem)?;
+        let cipher = encrypt_password(self.known_password()?, &nonce, pem)?;
         let exposed = match self.exchange.channel {
             Channel::Local => self.exposed,
             _ => Some(Exposure::UnverifiedKey),
@@ -222,7 +254,7 @@ impl<'a> Pending<'a> {
     }
 
     fn signed(self, scramble: Scramble, salt: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        let answer = parsec::answer(self.exchange.password, &ExtSalt::parse(salt)?, &scramble, &random()?)?;
+        let answer = parsec::answer(self.known_password()?, &ExtSalt::parse(salt)?, &scramble, &random()?)?;
         Ok(ClientStep::Send(answer.to_vec().into(), self.in_phase(Phase::Verdict)))
     }
 

@@ -7,6 +7,7 @@ mod client_exchange;
 pub mod dialog;
 pub mod ed25519;
 pub mod native_password;
+mod own_key;
 pub mod parsec;
 mod pem;
 mod server_exchange;
@@ -14,9 +15,10 @@ mod signature_exchange;
 #[cfg(test)]
 mod tests;
 
-pub use client_exchange::{Channel, ClientExchange, ClientStep, Exposure, Pending};
+pub use client_exchange::{Channel, ClientExchange, ClientStep, Exposure, Known, Pending};
+pub use own_key::OwnKey;
 pub use pem::public_key_der;
-pub use server_exchange::{Finishing, ServerExchange, Step, Switched};
+pub use server_exchange::{Asked, Asking, Expected, Finishing, Proof, ServerExchange, Step, Switched};
 pub use signature_exchange::{AwaitingSignature, SignatureExchange, SignaturePlugin, SignatureStep};
 
 /// Length of a nonce in bytes, without the NUL that ends it on the wire (`SCRAMBLE_LENGTH`).
@@ -143,6 +145,12 @@ pub enum AuthError {
          servers_tls.ca_file (or ca_secret)"
     )]
     ClearText(&'static str),
+    /// The server asks for a plugin that needs the password, of which only a hash is known.
+    #[error(
+        "the server asks for the authentication plugin {0}, which needs the password; the proxy has only the hash that \
+         mysql_native_password reveals"
+    )]
+    OnlyHash(&'static str),
     /// The server asks something that the proxy cannot answer.
     #[error("the server asks {0:?} (dialog), and the proxy can answer one question only, for the password")]
     Question(String),

@@ -8,10 +8,20 @@ use zeroize::Zeroizing;
 /// A SHA-1 digest.
 pub type Sha1 = [u8; 20];
 
+/// Returns the SHA-1 of a password, which suffices to log in (see [`scramble_single`]).
+pub fn sha1(password: &[u8]) -> Sha1 {
+    digest(&SHA1, &[password])
+}
+
 /// Returns what the server stores of a password (`mysql.user.authentication_string` without `*`, decoded).
 pub fn double_sha1(password: &[u8]) -> Sha1 {
     let single = Zeroizing::new(digest::<20>(&SHA1, &[password]));
     digest(&SHA1, &[&*single])
+}
+
+/// Returns the double SHA-1 of the password with this SHA-1.
+pub fn double_of_single(single: &Sha1) -> Sha1 {
+    digest(&SHA1, &[single])
 }
 
 /// Returns the client's answer. The caller must handle an empty password, whose answer is empty.
@@ -41,8 +51,8 @@ pub fn verify(response: &[u8], nonce: &Nonce, stored: &Sha1) -> Option<Sha1> {
 ///
 /// The text is a 1, for SHA-256, and SHA-256(double SHA-1 of the password, nonce, fingerprint) in hexadecimal digits.
 /// <https://mariadb.com/kb/en/mission-impossible-zero-configuration-ssl/>
-pub fn certificate_proof(password: &[u8], nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
-    let proof: [u8; 32] = digest(&SHA256, &[&double_sha1(password), nonce, fingerprint]);
+pub fn certificate_proof(double: &Sha1, nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
+    let proof: [u8; 32] = digest(&SHA256, &[double, nonce, fingerprint]);
     let digits = proof.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.map(|digit| if digit < 10 { b'0' + digit } else { b'A' + digit - 10 });
     std::iter::once(1).chain(digits).collect()

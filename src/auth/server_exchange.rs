@@ -2,16 +2,38 @@
 //! that its transition consumes, so an answer cannot be checked twice, and the client is
 //! asked to switch at most once.
 
-use super::{Nonce, Plugin, caching_sha2, native_password};
+use zeroize::Zeroizing;
+
+use super::caching_sha2::{FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY};
+use super::native_password::{Sha1, double_sha1};
+use super::{Nonce, OwnKey, Plugin, caching_sha2, native_password, same};
 
 /// Hashed instead of the password of a user that does not exist, so that the check takes as long as for other users.
 pub(super) const NOBODY: &[u8] = b"no such user";
+
+/// The plugin with which a client sends the password itself.
+const CLEAR_PASSWORD: &[u8] = b"mysql_clear_password";
+
+/// What the proxy knows of an account, to check a client's answer against.
+#[derive(Clone, Copy)]
+pub enum Expected<'a> {
+    /// The password.
+    Password(&'a [u8]),
+    /// What a server stores for mysql_native_password: no other plugin will do.
+    DoubleSha1(&'a Sha1),
+    /// Nothing that an answer could be checked against, except perhaps the password that a server accepted before.
+    /// With caching_sha2_password the client tells its password, which a server must check.
+    AskServer(Option<&'a [u8]>),
+    /// There is no such account: the exchange runs as with a wrong password.
+    Nobody,
+}
 
 /// The state after the greeting: the client's first answer is expected.
 #[derive(Clone, Copy)]
 pub struct ServerExchange<'a> {
     greeted: Plugin,
     native: bool,
+    private: bool,
     secret: Secret<'a>,
 }
 
@@ -19,7 +41,16 @@ pub struct ServerExchange<'a> {
 #[derive(Clone, Copy)]
 struct Secret<'a> {
     nonce: Nonce,
-    password: Option<&'a [u8]>,
+    expected: Expected<'a>,
+}
+
+/// What a client has proved.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// That it knows the expected password.
+    Password,
+    /// That it knows the password of the expected hash. This is the password's SHA-1, which its answer reveals.
+    Sha1(Zeroizing<Sha1>),
 }
 
 /// What to do next.
@@ -33,8 +64,12 @@ pub enum Step<'a> {
         /// The next state, which does not wait for the client.
         then: Finishing,
     },
+    /// Send AuthMoreData with [`Asking::REQUEST`], and pass the client's packet to `answer`.
+    AskPassword(Asking),
+    /// The client says that this is its password: only a server can tell.
+    Check(Zeroizing<Vec<u8>>),
     /// The client is authenticated: send OK.
-    Accept,
+    Accept(Proof),
     /// Wrong password or no such user, between which the client must see no difference: send ERROR 1045.
     Reject,
     /// The client supports only mysql_native_password, which is not allowed here: send ERROR 1251.
@@ -52,17 +87,40 @@ pub struct Switched<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finishing(());
 
+/// The state after the request for the password: the client's packet is expected.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking {
+    nonce: Nonce,
+    /// True if the client got the public key.
+    has_key: bool,
+}
+
+/// What a client answered to the request for its password.
+pub enum Asked {
+    /// The password.
+    Password(Zeroizing<Vec<u8>>),
+    /// The client wants the public key first: send AuthMoreData with it, and pass the next packet to `answer`.
+    Key(&'static OwnKey, Asking),
+    /// What no client sends at this point: send ERROR 1045.
+    Malformed,
+}
+
 impl<'a> ServerExchange<'a> {
     /// Begins an exchange. `greeted` and `nonce` are those of the greeting (for COM_CHANGE_USER: of
-    /// this connection's greeting). `password` is None for a user that does not exist: the
-    /// exchange then runs as with a wrong password.
-    pub fn new(greeted: Plugin, nonce: Nonce, password: Option<&'a [u8]>) -> Self {
-        Self { greeted, native: true, secret: Secret { nonce, password } }
+    /// this connection's greeting).
+    pub fn new(greeted: Plugin, nonce: Nonce, expected: Expected<'a>) -> Self {
+        Self { greeted, native: true, private: false, secret: Secret { nonce, expected } }
     }
 
     /// Disallows mysql_native_password: a client that begins with it is asked to switch.
     pub fn without_native(mut self) -> Self {
         self.native = false;
+        self
+    }
+
+    /// Says that nobody can listen to the connection, so that a client may begin with mysql_clear_password.
+    pub fn in_private(mut self, private: bool) -> Self {
+        self.private = private;
         self
     }
 
@@ -80,14 +138,24 @@ impl<'a> ServerExchange<'a> {
                 false => Step::NotSupported,
             };
         };
-        match Plugin::from_name(name) {
-            None => Step::AuthSwitch(Switched { plugin: self.greeted, secret }),
-            Some(Plugin::NativePassword) if !self.native => {
-                Step::AuthSwitch(Switched { plugin: Plugin::CachingSha2, secret })
-            }
-            Some(plugin) if response.is_empty() => Step::AuthSwitch(Switched { plugin, secret }),
-            Some(plugin) => secret.check(plugin, response),
+        if name == CLEAR_PASSWORD && self.private && !response.is_empty() {
+            return secret.check_password(response.strip_suffix(&[0]).unwrap_or(response));
         }
+        let wanted = self.wanted(Plugin::from_name(name));
+        match Plugin::from_name(name) {
+            Some(plugin) if plugin == wanted && !response.is_empty() => secret.check(plugin, response),
+            _ => Step::AuthSwitch(Switched { plugin: wanted, secret }),
+        }
+    }
+
+    /// Returns the plugin that the client must use: the one that it begins with, if that will do.
+    fn wanted(self, begun: Option<Plugin>) -> Plugin {
+        let plugin = match self.secret.expected {
+            Expected::DoubleSha1(_) => Plugin::NativePassword,
+            Expected::AskServer(_) => Plugin::CachingSha2,
+            Expected::Password(_) | Expected::Nobody => begun.unwrap_or(self.greeted),
+        };
+        if self.native { plugin } else { Plugin::CachingSha2 }
     }
 }
 
@@ -111,26 +179,85 @@ impl<'a> Switched<'a> {
 impl Finishing {
     /// Returns the step after the AuthMoreData.
     pub fn finish<'a>(self) -> Step<'a> {
-        Step::Accept
+        Step::Accept(Proof::Password)
+    }
+}
+
+impl Asking {
+    /// The content of the AuthMoreData packet that asks for the password.
+    pub const REQUEST: [u8; 1] = [FULL_AUTHENTICATION];
+
+    /// Handles the client's packet. `private`: nobody can listen to the connection, so that the client sends its password
+    /// as it is. Otherwise a password that is not encrypted is not read.
+    pub fn answer(self, packet: &[u8], private: bool) -> Asked {
+        if private {
+            return match packet.strip_suffix(&[0]) {
+                Some(password) => Asked::Password(Zeroizing::new(password.to_vec())),
+                None => Asked::Malformed,
+            };
+        }
+        let Some(key) = OwnKey::of_process() else { return Asked::Malformed };
+        if packet == [REQUEST_PUBLIC_KEY] && !self.has_key {
+            return Asked::Key(key, Self { has_key: true, ..self });
+        }
+        key.password(packet, &self.nonce).map_or(Asked::Malformed, Asked::Password)
     }
 }
 
 impl<'a> Secret<'a> {
     fn check(self, plugin: Plugin, response: &[u8]) -> Step<'a> {
-        let password = self.password.unwrap_or(NOBODY);
+        match (self.expected, plugin) {
+            (Expected::Password(password), _) => self.compare(plugin, response, Some(password)),
+            (Expected::DoubleSha1(stored), Plugin::NativePassword) => {
+                match native_password::verify(response, &self.nonce, stored) {
+                    Some(single) => Step::Accept(Proof::Sha1(Zeroizing::new(single))),
+                    None => Step::Reject,
+                }
+            }
+            (Expected::AskServer(learned), Plugin::CachingSha2) => {
+                // An empty password cannot be checked by a challenge: a server stores none, or the client sends none.
+                match self.compare(plugin, response, learned.filter(|learned| !learned.is_empty())) {
+                    _ if matches!(response, [] | [0]) => Step::Check(Zeroizing::default()),
+                    Step::Reject => Step::AskPassword(Asking { nonce: self.nonce, has_key: false }),
+                    step => step,
+                }
+            }
+            _ => self.compare(plugin, response, None),
+        }
+    }
+
+    /// Compares an answer with that of a password; None runs as with a wrong one.
+    fn compare(self, plugin: Plugin, response: &[u8], known: Option<&[u8]>) -> Step<'a> {
+        let password = known.unwrap_or(NOBODY);
         let right = match plugin {
             Plugin::NativePassword => native_password::verify_password(response, &self.nonce, password),
             Plugin::CachingSha2 => caching_sha2::verify_fast(response, &self.nonce, password),
         };
         // `&` evaluates both sides, so the hashes are computed for a missing user, too.
-        if !(right & self.password.is_some()) {
+        if !(right & known.is_some()) {
             return Step::Reject;
         }
         // A server does not send FAST_AUTH_SUCCESS for an empty password.
         if plugin == Plugin::CachingSha2 && !password.is_empty() {
-            return Step::MoreData { data: vec![caching_sha2::FAST_AUTH_SUCCESS], then: Finishing(()) };
+            return Step::MoreData { data: vec![FAST_AUTH_SUCCESS], then: Finishing(()) };
         }
-        Step::Accept
+        Step::Accept(Proof::Password)
+    }
+
+    /// Checks a password that the client sent as it is.
+    fn check_password(self, given: &[u8]) -> Step<'a> {
+        let right = match self.expected {
+            Expected::Password(password) => same(given, password),
+            Expected::DoubleSha1(stored) => {
+                return match same(&double_sha1(given), stored) {
+                    true => Step::Accept(Proof::Sha1(Zeroizing::new(native_password::sha1(given)))),
+                    false => Step::Reject,
+                };
+            }
+            Expected::AskServer(_) => return Step::Check(Zeroizing::new(given.to_vec())),
+            Expected::Nobody => false,
+        };
+        if right { Step::Accept(Proof::Password) } else { Step::Reject }
     }
 }
 
@@ -139,7 +266,10 @@ impl std::fmt::Debug for Step<'_> {
         match self {
             Self::AuthSwitch(switched) => write!(f, "AuthSwitch({})", switched.plugin.name()),
             Self::MoreData { data, .. } => write!(f, "MoreData({data:?})"),
-            Self::Accept => f.write_str("Accept"),
+            Self::AskPassword(_) => f.write_str("AskPassword"),
+            // Never the bytes: they are the password.
+            Self::Check(_) => f.write_str("Check"),
+            Self::Accept(_) => f.write_str("Accept"),
             Self::Reject => f.write_str("Reject"),
             Self::NotSupported => f.write_str("NotSupported"),
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
-use super::ServerError;
 use super::connection::{About, Class, Connection};
+use super::{Credential, ServerError};
 use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
 use crate::config::Secret;
 use crate::net::{
@@ -53,10 +53,17 @@ impl Target {
 pub struct Login {
     /// The account.
     pub user: Arc<str>,
-    /// Its password.
-    pub password: Secret,
+    /// Its password, or a hash of it.
+    pub credential: Credential,
     /// Counts the passwords of the accounts (see `Credentials`); 0 for the proxy's own account.
     pub generation: u64,
+}
+
+impl Login {
+    /// Returns a login that counts as one of no account.
+    pub fn new(user: Arc<str>, password: Secret) -> Self {
+        Login { user, credential: password.into(), generation: 0 }
+    }
 }
 
 /// Why connecting failed.
@@ -158,7 +165,7 @@ async fn log_in<R: Runtime>(
         stream = secured;
         encrypted = Some(how);
     }
-    let exchange = ClientExchange::new(login.password.expose().as_bytes(), channel(local, encrypted));
+    let exchange = ClientExchange::new(login.credential.known(), channel(local, encrypted));
     let exchange = exchange.only_verified(tls.verifies());
     let (response, pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
     let attributes = attributes();

@@ -6,8 +6,61 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::Login;
+use crate::auth::Known;
+use crate::auth::native_password::Sha1;
 use crate::config::{Secret, User};
+
+/// What the proxy logs in to servers with.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// The password.
+    Password(Secret),
+    /// The SHA-1 of the password, which is enough for mysql_native_password.
+    Sha1(Arc<Zeroizing<Sha1>>),
+}
+
+impl Credential {
+    /// Returns what is known, for an exchange.
+    pub fn known(&self) -> Known<'_> {
+        match self {
+            Credential::Password(password) => Known::Password(password.expose().as_bytes()),
+            Credential::Sha1(single) => Known::Sha1(single),
+        }
+    }
+}
+
+impl From<Secret> for Credential {
+    fn from(password: Secret) -> Self {
+        Credential::Password(password)
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("********")
+    }
+}
+
+/// What an account's credential belongs to: if that changes, the credential is another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    /// The configuration has this password.
+    Configured(Secret),
+    /// The servers' account tables have a password with this stamp (see `Account::stamp`).
+    Account(u64),
+    /// A server accepted this password.
+    Learned(Secret),
+}
+
+#[derive(Debug)]
+struct Current {
+    origin: Origin,
+    credential: Credential,
+    generation: u64,
+}
 
 /// Whether a credential is still valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +82,20 @@ pub struct Renewal {
     pub has_ended_one: bool,
 }
 
-/// The passwords of the accounts. Each worker has its own copy.
+/// What the proxy logs in with, for each account. Each worker has its own copy.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    current: RefCell<HashMap<Arc<str>, (Secret, u64)>>,
+    current: RefCell<HashMap<Arc<str>, Current>>,
     generations: Cell<u64>,
+}
+
+/// Where the password of an account that is not configured comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proven {
+    /// The servers' account tables have its hash, with this stamp (see `Account::stamp`).
+    Account(u64),
+    /// A server accepted it.
+    Learned,
 }
 
 impl Credentials {
@@ -42,32 +104,77 @@ impl Credentials {
     pub fn update(&self, users: &HashMap<Arc<str>, User>) -> Renewal {
         let mut current = self.current.borrow_mut();
         let before = current.len();
-        current.retain(|name, _| users.contains_key(name));
+        let password = |name: &Arc<str>| users.get(name).and_then(|user| user.password.as_ref());
+        let is_configured = |entry: &Current| matches!(entry.origin, Origin::Configured(_));
+        current.retain(|name, entry| !is_configured(entry) || password(name).is_some());
         let mut renewal = Renewal { accounts: Vec::new(), has_ended_one: current.len() < before };
         for (name, user) in users {
+            let Some(password) = &user.password else { continue };
+            let origin = Origin::Configured(password.clone());
             let known = current.get(name);
-            if known.is_some_and(|(password, _)| *password == user.password) {
+            if known.is_some_and(|entry| entry.origin == origin) {
                 continue;
             }
             renewal.has_ended_one |= known.is_some();
             renewal.accounts.push(name.clone());
-            self.generations.set(self.generations.get() + 1);
-            current.insert(name.clone(), (user.password.clone(), self.generations.get()));
+            current.insert(name.clone(), self.another(origin, password.clone().into()));
         }
         renewal
     }
 
-    /// Returns the credential that a client of this name must prove to know. None: there is no such account.
+    fn another(&self, origin: Origin, credential: Credential) -> Current {
+        let generation = self.generations.get() + 1;
+        self.generations.set(generation);
+        Current { origin, credential, generation }
+    }
+
+    /// Notes that a client proved to know the password of an account that is not configured. Also returns whether this
+    /// ended a former credential. (Never None: the entry was just made.)
+    pub fn proven(&self, user: &str, by: Proven, credential: Credential) -> Option<(Login, bool)> {
+        let mut current = self.current.borrow_mut();
+        let origin = match (by, &credential) {
+            (Proven::Account(stamp), _) => Origin::Account(stamp),
+            (Proven::Learned, Credential::Password(password)) => Origin::Learned(password.clone()),
+            // A hash is only known from a table.
+            (Proven::Learned, Credential::Sha1(_)) => Origin::Account(0),
+        };
+        let mut ended = false;
+        match current.get_mut(user) {
+            Some(entry) if entry.origin == origin => {
+                // A password is worth more than its hash: it suits every plugin.
+                if matches!(credential, Credential::Password(_)) {
+                    entry.credential = credential;
+                }
+            }
+            known => {
+                ended = known.is_some();
+                current.insert(user.into(), self.another(origin, credential));
+            }
+        }
+        let (user, entry) = current.get_key_value(user)?;
+        let (credential, generation) = (entry.credential.clone(), entry.generation);
+        Some((Login { user: user.clone(), credential, generation }, ended))
+    }
+
+    /// Returns the credential that was configured, or proved last. None: there is none.
     pub fn login(&self, user: &str) -> Option<Login> {
         let current = self.current.borrow();
-        let (user, (password, generation)) = current.get_key_value(user)?;
-        Some(Login { user: user.clone(), password: password.clone(), generation: *generation })
+        let (user, entry) = current.get_key_value(user)?;
+        let (credential, generation) = (entry.credential.clone(), entry.generation);
+        Some(Login { user: user.clone(), credential, generation })
+    }
+
+    /// Returns the configured password of an account as a login.
+    pub fn configured(&self, user: &str) -> Option<Login> {
+        let is_configured =
+            matches!(self.current.borrow().get(user), Some(Current { origin: Origin::Configured(_), .. }));
+        if is_configured { self.login(user) } else { None }
     }
 
     /// Returns whether this generation of an account's password is still valid.
     pub fn standing(&self, user: &str, generation: u64) -> Standing {
         match self.current.borrow().get(user) {
-            Some((_, current)) if *current == generation => Standing::Current,
+            Some(entry) if entry.generation == generation => Standing::Current,
             Some(_) => Standing::Former,
             None => Standing::Removed,
         }
@@ -83,7 +190,7 @@ mod tests {
         let user = |(name, password): &(&str, &str)| {
             let (allow_empty_password, max_server_connections, level) = (false, None, None);
             let requires = Requirements::default();
-            let (name, password): (Arc<str>, _) = ((*name).into(), Secret::new(*password));
+            let (name, password): (Arc<str>, _) = ((*name).into(), Some(Secret::new(*password)));
             (
                 name.clone(),
                 User {
@@ -118,7 +225,7 @@ mod tests {
         );
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);
         assert_eq!(credentials.standing("other", other.generation), Standing::Current);
-        assert_eq!(credentials.login("app").unwrap().password.expose(), "two");
+        assert_eq!(credentials.login("app").unwrap().credential, Secret::new("two").into());
         assert!(credentials.login("new").is_none());
 
         let removed = Renewal { accounts: Vec::new(), has_ended_one: true };
@@ -126,5 +233,31 @@ mod tests {
         assert_eq!(credentials.standing("app", first.generation), Standing::Removed);
         assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])).has_ended_one);
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);
+    }
+    #[test]
+    fn a_proven_password_is_one_credential_until_the_tables_have_another() {
+        let credentials = Credentials::default();
+        let hash = || Credential::Sha1(Arc::new(Zeroizing::new([1; 20])));
+        let (first, ended) = credentials.proven("app", Proven::Account(1), hash()).unwrap();
+        assert!(!ended && first.credential == hash());
+        assert!(credentials.configured("app").is_none());
+        let password = || Credential::Password(Secret::new("one"));
+        let (second, ended) = credentials.proven("app", Proven::Account(1), password()).unwrap();
+        assert!(!ended && second.generation == first.generation && second.credential == password());
+        let (third, ended) = credentials.proven("app", Proven::Account(1), hash()).unwrap();
+        assert!(!ended && third.credential == password(), "which is worth more");
+
+        let (changed, ended) = credentials.proven("app", Proven::Account(2), hash()).unwrap();
+        assert!(ended && changed.credential == hash());
+        assert_eq!(credentials.standing("app", first.generation), Standing::Former);
+        credentials.update(&users(&[("other", "x")]));
+        assert_eq!(credentials.standing("app", changed.generation), Standing::Current);
+        let (learned, ended) = credentials.proven("app", Proven::Learned, password()).unwrap();
+        assert!(ended && learned.generation > changed.generation);
+        assert!(!credentials.proven("app", Proven::Learned, password()).unwrap().1);
+
+        assert!(credentials.update(&users(&[("app", "configured")])).has_ended_one);
+        assert_eq!(credentials.standing("app", learned.generation), Standing::Former);
+        assert!(credentials.configured("app").is_some());
     }
 }

@@ -11,6 +11,7 @@
     )
 )]
 
+pub mod accounts;
 mod carried;
 mod ceilings;
 mod collations;
@@ -20,6 +21,7 @@ mod credentials;
 mod dump;
 mod grants;
 mod insert_id;
+mod learned;
 mod pool;
 mod query;
 mod shelf;
@@ -31,9 +33,10 @@ pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
     About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
 };
-pub use credentials::{Credentials, Standing};
+pub use credentials::{Credential, Credentials, Proven, Standing};
 pub use grants::passes_read_only;
 pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
+pub use learned::Learned;
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};
 pub use shelf::Seat;

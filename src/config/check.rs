@@ -47,6 +47,7 @@ impl Live {
             ("admin", self.admin != new.admin),
             ("discovery.servers", self.servers != new.servers),
             ("monitor", self.monitor != new.monitor),
+            ("credentials", self.credentials != new.credentials),
             ("users", self.users != new.users),
             ("listeners.consistency", self.listener_levels != new.listener_levels),
             ("listeners.tls", self.listener_tls != new.listener_tls),

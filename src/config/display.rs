@@ -15,6 +15,7 @@ impl Display for Config {
         write_fixed(f, fixed, live, secrets)?;
         write_servers(f, fixed, live)?;
         write_monitor(f, live, secrets)?;
+        live.credentials.write(f)?;
         write_users(f, live, secrets)?;
         write_servers_tls(f, live, secrets)?;
         write_settings(f, live)
@@ -107,7 +108,9 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
     users.sort_by(|a, b| a.name.cmp(&b.name));
     for user in users {
         writeln!(f, "\n[[users]]\nname = {}", quoted(&user.name))?;
-        write_password(f, &Account::User(user.name.clone()), secrets)?;
+        if user.password.is_some() {
+            write_password(f, &Account::User(user.name.clone()), secrets)?;
+        }
         write_allowed(f, user.allow_empty_password)?;
         if let Some(most) = user.max_server_connections {
             writeln!(f, "max_connections = {most}")?;

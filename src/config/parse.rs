@@ -1,6 +1,6 @@
 //! Reads the sections of the file into the types, with the defaults.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::clients_tls::ClientsTls;
+use super::credentials::CredentialSettings;
 use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
 use super::networks::Networks;
@@ -59,11 +60,14 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
         let (admin_http, admin) = root.table("admin", admin::admin);
         let fixed =
             Fixed { workers: workers(root), listeners, admin_http, discovery, log: root.table("log", log) };
+        let credentials = root.table("credentials", CredentialSettings::read);
         let live = Live {
             servers,
             admin,
             monitor: root.table("monitor", monitor),
-            users: users(root),
+            users: users(root, &credentials),
+            withheld: BTreeSet::new(),
+            credentials,
             listener_levels,
             listener_tls,
             servers_tls: root.table("servers_tls", tls::servers_tls),
@@ -217,22 +221,26 @@ fn monitor(s: &Section<'_>) -> Monitor {
     }
 }
 
-fn users(root: &Section<'_>) -> HashMap<Arc<str>, User> {
+fn users(root: &Section<'_>, credentials: &CredentialSettings) -> HashMap<Arc<str>, User> {
     let read = root.tables("users", |s| {
         let (name, line) = s.required_text("name", "app");
         let name: Arc<str> = Arc::from(name);
         let allow_empty_password = s.flag("allow_empty_password").unwrap_or(false);
-        let password = s.secret(Account::User(name.clone()), allow_empty_password);
+        let password = match credentials.ask_servers() && !s.has_secret() {
+            true => None,
+            false => Some(s.secret(Account::User(name.clone()), allow_empty_password)),
+        };
         let max_server_connections = s.nonzero("max_connections");
         let (level, requires, from) = (level(s), clients_tls::requirements(s), from(s));
         (User { name, password, allow_empty_password, max_server_connections, level, requires, from }, line)
     });
     let read = read.unwrap_or_default();
-    if read.is_empty() {
+    if read.is_empty() && !credentials.ask_servers() {
         root.problem(
             None,
             "users",
-            "names nobody, so nobody could log in; write [[users]] with name and password",
+            "names nobody, so nobody could log in; write [[users]] with name and password, or add \"accounts\" to \
+             credentials.sources",
         );
     }
     check::no_duplicates(root, "users.name", read.iter().map(|(user, line)| (&*user.name, *line)));

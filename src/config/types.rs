@@ -1,7 +1,7 @@
 //! The effective configuration as types. Settings that a reload replaces (`Live`) and settings that
 //! need a restart (`Fixed`) are different types, so that code cannot confuse them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::admin::AdminAccess;
 use super::choice::Choice;
 use super::clients_tls::{ClientsTls, Requirements};
+use super::credentials::CredentialSettings;
 use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
 use super::networks::Networks;
@@ -47,10 +48,13 @@ impl Config {
                     }
                 }
                 (Account::Monitor | Account::ServersCa | Account::Listener(..), None) => {}
-                (Account::User(name), None) => _ = live.users.remove(name),
+                (Account::User(name), None) => {
+                    live.users.remove(name);
+                    live.withheld.insert(name.clone());
+                }
                 (Account::User(name), Some(password)) => {
                     if let Some(user) = live.users.get_mut(name) {
-                        user.password = password;
+                        user.password = Some(password);
                     }
                 }
             }
@@ -167,6 +171,10 @@ pub struct Live {
     pub monitor: Monitor,
     /// `[[users]]` by name.
     pub users: HashMap<Arc<str>, User>,
+    /// The users whose password is in a Secret that is not known. They cannot log in, and are not in `users`.
+    pub withheld: BTreeSet<Arc<str>>,
+    /// `[credentials]`
+    pub credentials: CredentialSettings,
     /// `[servers_tls]`
     pub servers_tls: ServersTls,
     /// `listeners.consistency` by the listener's name.
@@ -224,8 +232,8 @@ pub struct Monitor {
 pub struct User {
     /// The account's name.
     pub name: Arc<str>,
-    /// The account's password, used on both legs.
-    pub password: Secret,
+    /// The account's password, used on both legs; None: it comes from another source of `[credentials]`.
+    pub password: Option<Secret>,
     /// True if the account intentionally has no password: anybody can log in with its name.
     pub allow_empty_password: bool,
     /// `max_connections`: the most connections of this user to one server; None: only the limit of the server applies.

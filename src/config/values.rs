@@ -225,7 +225,7 @@ impl Section<'_> {
     /// password in a Kubernetes Secret is returned empty, and the Secret is noted for `account`. Any other
     /// empty password is a problem, unless `allow_empty` is true.
     pub fn secret(&self, account: Account, allow_empty: bool) -> Secret {
-        let given: Vec<_> = ["password", "password_file", "password_env", "secret"]
+        let given: Vec<_> = SECRET_SOURCES
             .into_iter()
             .filter_map(|key| self.get(key).map(|found| (key, found.line)))
             .collect();
@@ -281,6 +281,11 @@ impl Section<'_> {
         Secret::default()
     }
 
+    /// True if the section says where its password is.
+    pub fn has_secret(&self) -> bool {
+        SECRET_SOURCES.into_iter().any(|key| self.get(key).is_some())
+    }
+
     /// Notes the Kubernetes Secret that this key names, whose value is for `account`.
     pub fn named_secret(&self, key: &'static str, account: Account, example: &str) {
         let Some((text, line)) = self.text(key) else { return };
@@ -322,6 +327,9 @@ impl Section<'_> {
         Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
 }
+
+/// The keys that say where a password is.
+const SECRET_SOURCES: [&str; 4] = ["password", "password_file", "password_env", "secret"];
 
 /// Keys whose values are never shown in a message.
 const SECRET_KEYS: [&str; 4] = ["password", "password_env", "secret", "token"];

@@ -32,6 +32,8 @@ fn live(names: &[&str]) -> Live {
         admin: Default::default(),
         monitor: monitor_account("monitor"),
         users: HashMap::new(),
+        withheld: Default::default(),
+        credentials: Default::default(),
         servers_tls: Default::default(),
         listener_levels: HashMap::new(),
         listener_tls: HashMap::new(),

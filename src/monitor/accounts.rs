@@ -124,14 +124,16 @@ impl<C: Connector> Asker<C> {
     /// Asks about all accounts whose answer is missing or too old. An error ends the round: the server is
     /// unreachable.
     async fn ask_all(&mut self, live: &Live, primary: Primary) -> Result<(), Error> {
-        let mut users: Vec<_> = live.users.values().collect();
-        users.sort_by(|one, other| one.name.cmp(&other.name));
-        for user in users {
+        // Of a user without a password only the servers know it.
+        let mut users: Vec<_> =
+            live.users.values().filter_map(|user| Some((user, user.password.as_ref()?))).collect();
+        users.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        for (user, password) in users {
             let known = self.answers.get(&user.name);
-            if known.is_some_and(|answer| answer.still_counts(&user.password, primary)) {
+            if known.is_some_and(|answer| answer.still_counts(password, primary)) {
                 continue;
             }
-            let Some(target) = self.target(primary.0, &user.name, &user.password) else { return Ok(()) };
+            let Some(target) = self.target(primary.0, &user.name, password) else { return Ok(()) };
             let passes = match passes(&*self.connector, &target).await {
                 Ok(passes) => Some(passes),
                 Err(error @ Error::Lost(_)) => return Err(error),
@@ -141,7 +143,7 @@ impl<C: Connector> Asker<C> {
                     None
                 }
             };
-            let (password, at) = (user.password.clone(), Instant::now());
+            let (password, at) = (password.clone(), Instant::now());
             self.answers.insert(user.name.clone(), Answer { passes, password, primary, at });
         }
         Ok(())

@@ -31,7 +31,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
             tls_names: target.tls_names.clone(),
             generation: 0,
         };
-        let login = Login { user: target.user.clone(), password: target.password.clone(), generation: 0 };
+        let login = Login::new(target.user.clone(), target.password.clone());
         let (connection, greeting) =
             connect(&self.0, &to, &login, own_class(), COLLATION).await.map_err(connect_error)?;
         let greeting = Greeting {

@@ -3,6 +3,7 @@
 //! reads the primary's stored routines, [`passing_accounts`] finds the accounts that are exempt from
 //! `read_only`.
 
+mod account_tables;
 mod accounts;
 mod backend;
 mod client;
@@ -15,6 +16,7 @@ mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use account_tables::AccountTables;
 pub use accounts::{PASSES, Passing, passes, passing_accounts};
 pub use backend::BackendConnector;
 pub use client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};

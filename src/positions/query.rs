@@ -381,7 +381,7 @@ pub async fn open<R: Runtime>(
     let (login, limit) = {
         let live = resources.live.borrow();
         let monitor = &live.monitor;
-        let login = Login { user: monitor.user.clone(), password: monitor.password.clone(), generation: 0 };
+        let login = Login::new(monitor.user.clone(), monitor.password.clone());
         (login, live.timeouts.connect)
     };
     let connecting = connect(&resources.runtime, &target, &login, own_class(), COLLATION);

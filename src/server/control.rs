@@ -11,7 +11,8 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
-use crate::backend::Ceilings;
+use crate::backend::accounts::AccountReading;
+use crate::backend::{Ceilings, Learned};
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
 use crate::sql::RoutineCatalogue;
@@ -30,6 +31,8 @@ pub enum Kick {
     All,
     /// No server, but the catalogue of routines must be read again: a session changed a routine.
     Routines,
+    /// No server, but the account tables must be read again: a login failed.
+    Accounts,
 }
 
 /// A command for a worker.
@@ -78,6 +81,8 @@ pub struct ServerParts {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// What the servers' stored routines do.
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
+    /// The servers' account tables.
+    pub accounts: watch::Receiver<AccountReading>,
     /// The metrics, one entry for each worker.
     pub metrics: Vec<Arc<WorkerMetrics>>,
     /// The limit on the memory that sessions may use.
@@ -146,6 +151,7 @@ impl Server {
         let loads = Arc::new(Loads::new(count));
         let ceilings = Arc::new(Ceilings::default());
         let (alive, ended) = mpsc::unbounded_channel();
+        let learned = Arc::<Learned>::default();
         for (index, ((sockets, control), metrics)) in
             shares.into_iter().zip(receivers).zip(parts.metrics).enumerate()
         {
@@ -159,6 +165,8 @@ impl Server {
                 runtime: parts.runtime.clone(),
                 snapshot: parts.snapshot.clone(),
                 routines: parts.routines.clone(),
+                accounts: parts.accounts.clone(),
+                learned: learned.clone(),
                 shared: shared.clone(),
                 loads: loads.clone(),
                 ceilings: ceilings.clone(),

@@ -48,6 +48,10 @@ impl Outside for WorkerOutside {
         (self.0.kick)(Kick::Routines);
     }
 
+    fn accounts_doubted(&self) {
+        (self.0.kick)(Kick::Accounts);
+    }
+
     fn connection_id(&self) -> u32 {
         FIRST_CONNECTION_ID | (self.0.ids.fetch_add(1, Relaxed) & (FIRST_CONNECTION_ID - 1))
     }

@@ -12,7 +12,8 @@ use tokio::task::{JoinHandle, LocalSet};
 use super::accept;
 use super::control::Control;
 use super::outside::{Shared, WorkerOutside};
-use crate::backend::{Ceilings, Pool};
+use crate::backend::accounts::AccountReading;
+use crate::backend::{Ceilings, Learned, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, MemoryBudget, TokioRuntime};
 use crate::session::{Context, Session, kill_here};
@@ -76,6 +77,8 @@ pub(super) struct WorkerParts {
     pub runtime: TokioRuntime,
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
+    pub accounts: watch::Receiver<AccountReading>,
+    pub learned: Arc<Learned>,
     pub shared: Arc<Shared>,
     pub loads: Arc<Loads>,
     pub ceilings: Arc<Ceilings>,
@@ -136,6 +139,8 @@ async fn work(parts: WorkerParts) {
         runtime,
         snapshot,
         routines,
+        accounts,
+        learned,
         shared,
         loads,
         ceilings,
@@ -159,6 +164,8 @@ async fn work(parts: WorkerParts) {
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
     tokio::task::spawn_local(follow_settings(context.clone(), worker.shared.clone(), live));
     tokio::task::spawn_local(follow_routines(context.clone(), routines));
+    context.identities.learned.replace(learned);
+    tokio::task::spawn_local(follow_accounts(context.clone(), accounts));
     let mut draining = false;
     loop {
         let command = if draining {
@@ -237,6 +244,16 @@ async fn follow_routines(
         let now = routines.borrow_and_update().clone();
         context.texts.routines.replace(now);
         if routines.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn follow_accounts(context: Rc<Context<TokioRuntime>>, mut accounts: watch::Receiver<AccountReading>) {
+    loop {
+        let AccountReading { attempts, accounts: now } = accounts.borrow_and_update().clone();
+        context.identities.replace(attempts, now);
+        if accounts.changed().await.is_err() {
             return;
         }
     }

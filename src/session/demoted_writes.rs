@@ -93,7 +93,7 @@ impl<R: Runtime> Context<R> {
             Err(error) => {
                 tracing::info!(user = %login.user, %error, "no connection to end what writes on a former primary");
                 let monitor = self.live().monitor.clone();
-                let monitor = Login { user: monitor.user, password: monitor.password, generation: 0 };
+                let monitor = Login::new(monitor.user, monitor.password);
                 match connect(&self.runtime, &target, &monitor, own_class(), COLLATION).await {
                     Ok((connection, _)) => connection,
                     Err(_) => return,

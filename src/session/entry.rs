@@ -20,7 +20,7 @@ impl<R: Runtime> Session<R> {
     /// True if `users.from` has the client's address, or does not restrict the user.
     pub(super) fn may_log_in_from_here(&self, user: &str) -> bool {
         let address = self.client.handle.peer.get().ip();
-        self.context.live().users.get(user).is_some_and(|user| user.may_log_in_from(address))
+        self.context.live().users.get(user).is_none_or(|user| user.may_log_in_from(address))
     }
 
     pub(super) fn note_failed_login(&self, refused: Refused, user: &[u8]) {
@@ -66,22 +66,5 @@ impl<R: Runtime> Session<R> {
     /// True if nobody can listen to the connection: it is encrypted, or a unix socket.
     pub(super) fn is_private(&self) -> bool {
         self.client.handle.tls.get().is_some() || self.client.handle.peer.get().origin().is_none()
-    }
-
-    /// True if the connection has all that this user's connections must have. As with servers, a unix socket does not count
-    /// as TLS here.
-    pub(super) fn has_what_is_required(&self, user: &str) -> bool {
-        let live = self.context.live.borrow();
-        let Some(requires) = live.users.get(user).map(|user| &user.requires) else { return false };
-        let Some(tls) = self.client.handle.tls.get() else {
-            return !requires.tls && !requires.needs_certificate();
-        };
-        let names = tls.names.as_ref();
-        let is = |required: &Option<_>, name: Option<&str>| {
-            required.as_deref().is_none_or(|required: &str| name == Some(required))
-        };
-        (!requires.needs_certificate() || tls.certified)
-            && is(&requires.subject, names.map(|names| &*names.subject))
-            && is(&requires.issuer, names.map(|names| &*names.issuer))
     }
 }

@@ -75,7 +75,7 @@ pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest
     let Some(handle) = find(&context, &request) else { return false };
     let login = handle.login.borrow().clone();
     // Uses the account's current password: the server may refuse the one that the session logged in with.
-    let login = login.map(|login| context.login_of(login.user.as_bytes()).map_or(login, Rc::new));
+    let login = login.map(|login| context.login_of(&login.user).map_or(login, Rc::new));
     if let (Some(attached), Some(login), true) = (handle.servers.attached.get(), login, handle.busy.get()) {
         kill_on_server(&context, &handle, attached, &login, request.connection).await;
     }

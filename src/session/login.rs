@@ -4,11 +4,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::Session;
+use super::identity::{Evidence, Identity};
 use super::own_variable::level_of;
 use crate::auth;
-use crate::auth::{Plugin, ServerExchange, Step};
-use crate::backend::{Login, Standing};
+use crate::auth::{Asked, Asking, Plugin, ServerExchange, Step};
+use crate::backend::Login;
 use crate::client::{Failure, StatementError, ended_by};
 use crate::config::Level;
 use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
@@ -46,6 +49,13 @@ struct Claim {
     collation: u16,
     /// The connection attribute for the consistency level.
     level: Option<Vec<u8>>,
+}
+
+/// What an exchange was like.
+struct Seen {
+    gave_password: bool,
+    /// The plugin of the last answer.
+    plugin: Option<Plugin>,
 }
 
 impl<R: Runtime> Session<R> {
@@ -151,56 +161,17 @@ impl<R: Runtime> Session<R> {
             let failure = self.refusal(Refused::Blocked, &claim.user);
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        let login = self.context.login_of(&claim.user);
-        // A right password from elsewhere, or without what the user needs, must look like a wrong one. So the exchange
-        // never learns the password.
-        let (login, refused) = match login {
-            Some(login) if !self.may_log_in_from_here(&login.user) => (None, Refused::Elsewhere),
-            Some(login) if !self.has_what_is_required(&login.user) => (None, Refused::Requirements),
-            login => (login, Refused::Password),
-        };
-        let password = login.as_ref().map(|l| l.password.clone());
-        let password = password.as_ref().map(|p| p.expose().as_bytes());
-        let exchange = ServerExchange::new(self.client.greeted.plugin, self.client.greeted.nonce, password);
-        let native = self.client.handle.entrance.native_password;
-        let exchange = if native { exchange } else { exchange.without_native() };
-        let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
-        let mut gave_password = !claim.response.is_empty();
-        let mut plugin = claim.plugin.as_deref().and_then(Plugin::from_name);
-        let accepted = loop {
-            step = match step {
-                Step::Accept => break true,
-                Step::Reject => break false,
-                Step::NotSupported => {
-                    return Err(self.client.refuse(seq, &Failure::OldClient, Close::LoginFailed).await);
-                }
-                Step::MoreData { data, then } => {
-                    self.client.send(seq, |out| auth_more_data(out, &data)).await?;
-                    seq = seq.wrapping_add(1);
-                    then.finish()
-                }
-                Step::AuthSwitch(switched) => {
-                    let name = switched.plugin().name().as_bytes();
-                    let nonce = *switched.nonce();
-                    plugin = Some(switched.plugin());
-                    self.client
-                        .send(seq, |out| AuthSwitchRequest { plugin: name, data: &nonce }.encode(out))
-                        .await?;
-                    let header = self.login_packet(&mut buf, seq.wrapping_add(1)).await?;
-                    seq = seq.wrapping_add(2);
-                    let response = payload(&buf, header).to_vec();
-                    buf.consume(header.total());
-                    gave_password = !response.is_empty();
-                    switched.respond(&response)
-                }
-            };
-        };
-        // The exchange takes as long as the client likes: the password may have changed meanwhile.
-        let login = login.filter(|login| self.context.standing(login) == Standing::Current);
-        let (true, Some(login)) = (accepted, login) else {
-            self.note_failed_login(refused, &claim.user);
-            let failure = Failure::AccessDenied { user: shown(&claim.user), password: gave_password };
-            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
+        let identity = self.identity(&claim.user);
+        let (evidence, seen) = self.prove(&claim, &identity, &mut buf, &mut seq).await?;
+        let judged = Box::pin(self.let_in_or_deny(&claim.user, identity, evidence)).await;
+        let login = match judged {
+            Ok(login) => login,
+            Err((refused, failure)) => {
+                self.note_failed_login(refused, &claim.user);
+                let denied = Failure::AccessDenied { user: shown(&claim.user), password: seen.gave_password };
+                let failure = failure.unwrap_or(denied);
+                return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
+            }
         };
         let level = match claim.level.as_deref().map(level_of).transpose() {
             Ok(level) => level,
@@ -209,7 +180,7 @@ impl<R: Runtime> Session<R> {
         if let Err(failure) = self.pass_as(&login.user) {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        let proof = self.certificate_proof(plugin, login.password.expose().as_bytes());
+        let proof = self.certificate_proof(seen.plugin, &login.credential);
         self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await
@@ -218,6 +189,88 @@ impl<R: Runtime> Session<R> {
         }
         self.send_ok_with(seq, &proof).await?;
         Ok(buf)
+    }
+
+    /// Lets the client prove that it knows the account's password, or tell it. Ends the login if the client cannot.
+    async fn prove(
+        &mut self,
+        claim: &Claim,
+        identity: &Identity,
+        buf: &mut Buf,
+        seq: &mut u8,
+    ) -> Result<(Evidence, Seen), Close> {
+        let (greeted, private) = (self.client.greeted.plugin, self.is_private());
+        let native = self.client.handle.entrance.native_password;
+        let asks_servers = self.context.live.borrow().credentials.ask_servers();
+        let expected = identity.expected(greeted, native, asks_servers);
+        let exchange = ServerExchange::new(greeted, self.client.greeted.nonce, expected).in_private(private);
+        let exchange = if native { exchange } else { exchange.without_native() };
+        let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
+        let plugin = claim.plugin.as_deref().map_or(Some(Plugin::NativePassword), Plugin::from_name);
+        let mut seen = Seen { gave_password: !claim.response.is_empty(), plugin };
+        let mut answer = claim.response.clone();
+        loop {
+            step = match step {
+                Step::Accept(proof) => return Ok((Evidence::Proof(proof), seen)),
+                Step::Check(password) => return Ok((Evidence::Password(password), seen)),
+                Step::Reject => {
+                    let native = seen.plugin == Some(Plugin::NativePassword);
+                    return Ok((Evidence::Wrong(native.then_some(answer)), seen));
+                }
+                Step::NotSupported => {
+                    return Err(self.client.refuse(*seq, &Failure::OldClient, Close::LoginFailed).await);
+                }
+                Step::MoreData { data, then } => {
+                    self.client.send(*seq, |out| auth_more_data(out, &data)).await?;
+                    *seq = seq.wrapping_add(1);
+                    then.finish()
+                }
+                Step::AuthSwitch(switched) => {
+                    let (name, nonce) = (switched.plugin().name().as_bytes(), *switched.nonce());
+                    seen.plugin = Some(switched.plugin());
+                    self.client
+                        .send(*seq, |out| AuthSwitchRequest { plugin: name, data: &nonce }.encode(out))
+                        .await?;
+                    answer = self.login_answer(buf, seq).await?.to_vec();
+                    seen.gave_password = !answer.is_empty();
+                    switched.respond(&answer)
+                }
+                Step::AskPassword(asking) => {
+                    self.client.send(*seq, |out| auth_more_data(out, &Asking::REQUEST)).await?;
+                    return Ok((self.ask_password(asking, private, buf, seq).await?, seen));
+                }
+            };
+        }
+    }
+
+    /// Reads the password that the client was asked for.
+    async fn ask_password(
+        &mut self,
+        mut asking: Asking,
+        private: bool,
+        buf: &mut Buf,
+        seq: &mut u8,
+    ) -> Result<Evidence, Close> {
+        loop {
+            let packet = self.login_answer(buf, seq).await?;
+            match asking.answer(&packet, private) {
+                Asked::Password(password) => return Ok(Evidence::Password(password)),
+                Asked::Malformed => return Ok(Evidence::Wrong(None)),
+                Asked::Key(key, next) => {
+                    self.client.send(*seq, |out| auth_more_data(out, key.public())).await?;
+                    asking = next;
+                }
+            }
+        }
+    }
+
+    /// Reads the client's packet behind the one with sequence id `seq`, and counts both. It may be a password.
+    async fn login_answer(&mut self, buf: &mut Buf, seq: &mut u8) -> Result<Zeroizing<Vec<u8>>, Close> {
+        let header = self.login_packet(buf, seq.wrapping_add(1)).await?;
+        *seq = seq.wrapping_add(2);
+        let packet = Zeroizing::new(payload(buf, header).to_vec());
+        buf.consume(header.total());
+        Ok(packet)
     }
 
     /// Fails, as a server would, if the schema of a login does not exist or is not permitted for the account.

@@ -46,6 +46,7 @@ mod exchange;
 mod explain;
 mod facts;
 mod fetch_variables;
+mod identity;
 mod infile;
 mod journal;
 mod kill;

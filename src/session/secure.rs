@@ -1,7 +1,9 @@
 //! TLS with the client: the handshake in the middle of a login.
 
 use super::Session;
+use super::identity::double_sha1;
 use crate::auth::{Plugin, native_password};
+use crate::backend::Credential;
 use crate::client::ended_by;
 use crate::net::{Buf, ClientTls, Runtime, Stream, TlsAcceptor, or_raised};
 use crate::terms::{Close, Handshake, Refused, TlsVersion};
@@ -36,10 +38,10 @@ impl<R: Runtime> Session<R> {
     /// Returns what proves to the client that the certificate is the proxy's: the text of the OK packet that ends the
     /// login. Empty without TLS and without a password; and with other plugins than mysql_native_password, with which
     /// clients of MariaDB log in here.
-    pub(super) fn certificate_proof(&self, plugin: Option<Plugin>, password: &[u8]) -> Vec<u8> {
-        match self.client.handle.tls.get() {
-            Some(tls) if plugin == Some(Plugin::NativePassword) && !password.is_empty() => {
-                native_password::certificate_proof(password, &self.client.greeted.nonce, &tls.fingerprint)
+    pub(super) fn certificate_proof(&self, plugin: Option<Plugin>, credential: &Credential) -> Vec<u8> {
+        match (self.client.handle.tls.get(), double_sha1(credential)) {
+            (Some(tls), Some(double)) if plugin == Some(Plugin::NativePassword) => {
+                native_password::certificate_proof(&double, &self.client.greeted.nonce, &tls.fingerprint)
             }
             _ => Vec::new(),
         }

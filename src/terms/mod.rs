@@ -84,8 +84,16 @@ label! {
     Refused {
         /// A wrong password, or no such user.
         Password = "password",
-        /// The user may not log in from this address: `users.from`.
+        /// The user may not log in from this address: `users.from`, or no account on the servers is for it.
         Elsewhere = "elsewhere",
+        /// The servers have an account for the client's address, but not for the proxy's, or with another password.
+        NotThroughProxy = "not_through_proxy",
+        /// The account is locked on the servers.
+        Locked = "locked",
+        /// The account's password has expired on the servers.
+        Expired = "expired",
+        /// A server refused the login with another error than a wrong password, or no server could be asked.
+        Server = "server",
         /// Logins from the address, or of this user name from it, failed too often.
         Blocked = "blocked",
         /// `limits.max_connections_per_address`

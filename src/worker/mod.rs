@@ -13,6 +13,7 @@
 
 pub mod admission;
 mod handle;
+mod identities;
 mod level;
 mod timeouts;
 mod topology_cell;
@@ -36,6 +37,7 @@ use crate::terms::{Disruption, Port, Role};
 use crate::topology::{ServerId, Snapshot};
 
 pub use handle::{Attached, Deed, Entrance, Handle, KillUnderWay, Servers, Signals};
+pub use identities::Identities;
 pub use level::{Levels, Source};
 pub use timeouts::{Side, Stall, or_stalled};
 pub use topology_cell::{TopologyCell, Versions};
@@ -81,6 +83,8 @@ pub trait Outside {
     fn kick_all(&self);
     /// Reports that a stored routine was created, changed or dropped.
     fn routines_changed(&self);
+    /// Asks for the account tables of the servers to be read again, because a login failed.
+    fn accounts_doubted(&self);
     /// Returns a connection id that no other client of this process has.
     fn connection_id(&self) -> u32;
     /// Asks all workers to kill the session that a KILL names. Returns true if there was such a session.
@@ -99,6 +103,8 @@ pub struct Resources<R: Runtime> {
     pub topology: TopologyCell,
     /// The current settings.
     pub live: RefCell<Arc<Live>>,
+    /// The accounts that are not configured.
+    pub identities: Identities,
     /// The metrics of this worker.
     pub metrics: Arc<WorkerMetrics>,
     /// The rest of the process.
@@ -133,6 +139,7 @@ impl<R: Runtime> Resources<R> {
             pool,
             topology: TopologyCell::new(snapshot),
             live: RefCell::new(live),
+            identities: Identities::default(),
             metrics,
             outside,
             tick: Cell::new(0),
@@ -187,9 +194,14 @@ impl<R: Runtime> Resources<R> {
         }
     }
 
-    /// Returns the account of this name, with its current password.
-    pub fn login_of(&self, user: &[u8]) -> Option<Login> {
-        self.pool.credentials().login(std::str::from_utf8(user).ok()?)
+    /// Returns the account of this name, with its current password, as configured or as a client proved it last.
+    pub fn login_of(&self, user: &str) -> Option<Login> {
+        self.pool.credentials().login(user)
+    }
+
+    /// Returns the account of this name with the password that is configured.
+    pub fn configured_login(&self, user: &str) -> Option<Login> {
+        self.pool.credentials().configured(user)
     }
 
     /// Returns whether this login's password is the account's current one.

@@ -168,8 +168,8 @@ config() { # rw, ro, http
   printf '[[listeners]]\nname = "rw"\naddress = "127.0.0.1:%s"\nmode = "primary"\n\n' "$1"
   printf '[[listeners]]\nname = "ro"\naddress = "127.0.0.1:%s"\nmode = "replica"\n\n' "$2"
   printf '[admin]\nhttp = "127.0.0.1:%s"\n\n[discovery]\nkind = "static"\n' "$3"
-  printf '\n[monitor]\nuser = "monitor"\npassword = "monitor"\n\n[[users]]\nname = "app"\npassword = "app"\n'
-  printf '\n[[users]]\nname = "super"\npassword = "super"\n'
+  # No [[users]]: the proxy finds the accounts in the servers' tables.
+  printf '\n[monitor]\nuser = "monitor"\npassword = "monitor"\n'
   for s in $(servers); do
     printf '\n[[discovery.servers]]\nname = "db-%s"\naddress = "127.0.0.1:%s"\n' "$s" "$(port_of "$s")"
   done

@@ -7,7 +7,7 @@ const CHALLENGE: ed25519::Challenge = [0xc0; 32];
 const CHANNELS: [Channel; 4] = [Open, Encrypted, Verified, Local];
 
 fn greeted(channel: Channel, only_verified: bool) -> Pending<'static> {
-    let login = ClientExchange::new(b"secret", channel).only_verified(only_verified);
+    let login = ClientExchange::new(Known::Password(b"secret"), channel).only_verified(only_verified);
     login.greeted(b"mysql_native_password", NONCE).1
 }
 
@@ -112,7 +112,8 @@ fn an_unverified_server_gets_no_sha256_password_where_that_is_asked_for() {
 #[test]
 fn an_empty_sha256_password_is_a_nul_on_every_channel() {
     for channel in CHANNELS {
-        let (_, pending) = ClientExchange::new(b"", channel).greeted(b"caching_sha2_password", NONCE);
+        let (_, pending) =
+            ClientExchange::new(Known::Password(b""), channel).greeted(b"caching_sha2_password", NONCE);
         assert_eq!(sent(pending.auth_switch(b"sha256_password", &NONCE)).0, b"\0");
     }
 }
@@ -183,7 +184,7 @@ fn an_account_with_several_plugins_is_asked_for_one_after_the_other() {
 fn clients_may_begin_with_these_plugins_and_are_asked_to_switch() {
     for name in ["client_ed25519", "parsec", "sha256_password", "mysql_clear_password", "dialog"] {
         for greeted in [Plugin::NativePassword, Plugin::CachingSha2] {
-            let exchange = ServerExchange::new(greeted, NONCE, Some(b"secret"));
+            let exchange = ServerExchange::new(greeted, NONCE, Expected::Password(b"secret"));
             for first in [&b""[..], b"\0", b"secret\0", &ed25519::sign(b"secret", &NONCE)] {
                 let Step::AuthSwitch(switched) = exchange.respond(Some(name.as_bytes()), first) else {
                     panic!("{name} was believed")

@@ -135,7 +135,7 @@ fn a_signature_may_not_be_bent() {
 fn exchange(plugin: &str, account: Option<&[u8]>, password: &[u8]) -> String {
     let named = SignaturePlugin::from_name(plugin.as_bytes()).unwrap();
     let server = SignatureExchange::new(named, account).unwrap();
-    let client = ClientExchange::new(password, Channel::Open);
+    let client = ClientExchange::new(Known::Password(password), Channel::Open);
     let (_, pending) = client.greeted(b"mysql_native_password", NONCE);
     let step = pending.auth_switch(plugin.as_bytes(), server.challenge()).unwrap();
     let ClientStep::Send(packet, pending) = step else { panic!("{step:?}") };

@@ -40,7 +40,7 @@ async fn log_in_with(mode: TlsMode) -> (Result<(bool, bool), String>, Vec<(u8, V
         tls_names: Arc::default(),
         generation: 0,
     };
-    let login = Login { user: "app".into(), password: Secret::new("app"), generation: 0 };
+    let login = Login::new("app".into(), Secret::new("app"));
     let server = async {
         let mut received = Vec::new();
         loop {
@@ -98,7 +98,7 @@ async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
         tls_names: Arc::default(),
         generation: 0,
     };
-    let login = Login { user: "app".into(), password: Secret::new("app"), generation: 0 };
+    let login = Login::new("app".into(), Secret::new("app"));
     let class = Class { capabilities: Capabilities::QUERY_ATTRIBUTES, read_only: false };
     let server = async {
         let mut stream = listener.accept().await;
@@ -122,7 +122,7 @@ async fn asked(at: &str, questions: &[&[u8]]) -> (Result<(), String>, Vec<Vec<u8
         tls_names: Arc::default(),
         generation: 0,
     };
-    let login = Login { user: "app".into(), password: Secret::new("secret"), generation: 0 };
+    let login = Login::new("app".into(), Secret::new("secret"));
     let server = async {
         let (mut stream, mut seq, _) = greet(&listener).await;
         let mut answers = Vec::new();

@@ -157,7 +157,7 @@ fn passwords_are_in_secrets() {
     assert!(config.live_with(|_| None).users.is_empty());
     let live = config.live_with(|used| Some(Secret::new(format!("of {}", used.at.key))));
     assert_eq!(
-        (live.monitor.password.expose(), live.users["app"].password.expose()),
+        (live.monitor.password.expose(), live.users["app"].password.as_ref().unwrap().expose()),
         ("of monitor", "of app_1")
     );
 }

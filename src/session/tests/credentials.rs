@@ -15,7 +15,7 @@ use crate::wire::{AuthSwitchRequest, Greeting};
 fn rotate(world: &World, password: Option<&str>) {
     let mut live = (*world.context.live()).clone();
     match password {
-        Some(password) => live.users.get_mut("app").unwrap().password = Secret::new(password),
+        Some(password) => live.users.get_mut("app").unwrap().password = Some(Secret::new(password)),
         None => _ = live.users.remove("app"),
     }
     world.context.new_settings(Arc::new(live));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Client, Login, Peer, Refused, Server};
 use crate::backend::{Ceilings, Pool};
-use crate::config::{Level, Live, Monitor, Requirements, Secret, User};
+use crate::config::{CredentialSettings, CredentialSource, Level, Live, Monitor, Requirements, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, Session, kill_here};
@@ -31,6 +31,7 @@ pub struct Recorded {
     pub kicks: RefCell<Vec<ServerId>>,
     pub kicks_all: Cell<u32>,
     pub routines_changed: Cell<u32>,
+    pub accounts_doubted: Cell<u32>,
     pub kills: RefCell<Vec<KillRequest>>,
     ids: Cell<u32>,
     context: OnceCell<Weak<Context<MemoryRuntime>>>,
@@ -49,6 +50,10 @@ impl Outside for Recorder {
 
     fn routines_changed(&self) {
         self.0.routines_changed.set(self.0.routines_changed.get() + 1);
+    }
+
+    fn accounts_doubted(&self) {
+        self.0.accounts_doubted.set(self.0.accounts_doubted.get() + 1);
     }
 
     fn connection_id(&self) -> u32 {
@@ -112,7 +117,7 @@ fn live() -> Live {
         let requires = Requirements::default();
         let user = User {
             name: name.into(),
-            password,
+            password: Some(password),
             allow_empty_password,
             max_server_connections,
             level,
@@ -131,6 +136,11 @@ fn live() -> Live {
             interval: Duration::from_millis(100),
         },
         users: HashMap::from([user("app", "secret"), user("other", "secret"), user("nopass", "")]),
+        withheld: Default::default(),
+        credentials: CredentialSettings {
+            sources: vec![CredentialSource::Configuration],
+            check_client_host: true,
+        },
         listener_levels: HashMap::new(),
         listener_tls: HashMap::new(),
         servers_tls: Default::default(),

@@ -1,0 +1,155 @@
+//! The accounts of the servers (`mysql.user`, `mysql.global_priv`), as far as a login needs them: the monitor reads them,
+//! and clients then log in without a copy of their passwords in the configuration.
+
+mod host;
+mod rows;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::auth::native_password::Sha1;
+use crate::config::Requirements;
+use crate::topology::Flavor;
+
+pub use host::HostPattern;
+pub use rows::{AccountRows, BadRow};
+
+/// How an account proves who it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Without a password.
+    Empty,
+    /// `mysql_native_password`: the double SHA-1 of the password.
+    Native(Sha1),
+    /// Another plugin of this name with a password: only a server can check it. The hash is of what the server stores.
+    Password(Box<str>, u64),
+    /// The operating system's user (`unix_socket`, `auth_socket`), which no client of the proxy can be.
+    Socket,
+}
+
+/// One account, `'user'@'host'`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// From where it may log in.
+    pub host: HostPattern,
+    /// How it proves who it is; MariaDB permits several ways.
+    pub ways: Vec<Way>,
+    /// True after `ACCOUNT LOCK`.
+    pub locked: bool,
+    /// True after `PASSWORD EXPIRE`.
+    pub expired: bool,
+    /// `REQUIRE`
+    pub requires: Requirements,
+}
+
+impl Account {
+    /// Returns a number that is another one after the password or the plugin was changed.
+    pub fn stamp(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.ways.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// The accounts of the primary, or why there are none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Accounts {
+    /// They were not read (yet): the monitor account may not, or there was no primary.
+    #[default]
+    Unknown,
+    /// All accounts.
+    Known(Table),
+}
+
+/// What the tables had at the last read.
+#[derive(Debug, Clone, Default)]
+pub struct AccountReading {
+    /// Counts the attempts to read, also those that failed or found no change.
+    pub attempts: u64,
+    /// The accounts.
+    pub accounts: Arc<Accounts>,
+}
+
+/// See [`Accounts`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The kind of the server.
+    pub flavor: Flavor,
+    /// The host from which the server sees the proxy.
+    own_host: Arc<str>,
+    /// By user; the most specific host first, as the servers sort them.
+    by_user: HashMap<Box<str>, Vec<Account>>,
+}
+
+/// What a client of this name and address finds.
+pub enum Found<'a> {
+    /// The account that the server will use for the proxy's connection.
+    Account(&'a Account),
+    /// There is an account, but not for the client's address.
+    NotFromThere,
+    /// There is an account for the client's address, but not for the proxy's, or with another password.
+    NotThroughProxy,
+    /// There is no account of this name.
+    Nobody,
+}
+
+impl Table {
+    /// Creates a table of these accounts for a proxy that the server sees as `own_host`.
+    pub fn new(flavor: Flavor, own_host: &str, accounts: Vec<(String, Account)>) -> Self {
+        let mut by_user: HashMap<Box<str>, Vec<Account>> = HashMap::new();
+        for (user, account) in accounts {
+            by_user.entry(user.into()).or_default().push(account);
+        }
+        by_user.values_mut().for_each(|all| all.sort_by_key(|account| account.host.rank()));
+        Table { flavor, own_host: own_host.into(), by_user }
+    }
+
+    /// Returns how many accounts there are.
+    pub fn len(&self) -> usize {
+        self.by_user.values().map(Vec::len).sum()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_user.is_empty()
+    }
+
+    /// Looks for the account of this name. `client` is the client's address; None for clients on the proxy's own machine,
+    /// which are as good as the proxy itself, and where only the proxy's address is to be looked at.
+    ///
+    /// The server sees the proxy's address, so its account for the proxy decides. But a client must have been able to log
+    /// in directly, too, and with the same password.
+    pub fn find(&self, user: &str, client: Option<IpAddr>) -> Found<'_> {
+        let Some(accounts) = self.by_user.get(user) else { return Found::Nobody };
+        let own = accounts.iter().find(|account| account.host.matches(&self.own_host));
+        let client = match client.filter(|address| !address.is_loopback()) {
+            Some(address) => {
+                let address = address.to_canonical().to_string();
+                accounts.iter().find(|account| account.host.matches(&address))
+            }
+            None => own,
+        };
+        match (own, client) {
+            (Some(own), Some(client)) if own.ways == client.ways => {
+                Found::Account(if client.locked { client } else { own })
+            }
+            (None, None) | (Some(_), None) => Found::NotFromThere,
+            (_, Some(_)) => Found::NotThroughProxy,
+        }
+    }
+}
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the hashes.
+        match self {
+            Accounts::Unknown => f.write_str("Unknown"),
+            Accounts::Known(table) => write!(f, "Known({} accounts)", table.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Reads accounts from the servers' tables.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::Deserialize;
+
+use super::{Account, HostPattern, Table, Way};
+use crate::config::Requirements;
+use crate::topology::Flavor;
+
+/// The statements that read the accounts, and from where the server sees their connection: two result sets.
+pub struct AccountRows;
+
+/// A row that is not as the servers write it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a row of {0} cannot be read")]
+pub struct BadRow(&'static str);
+
+/// `HEX`, because the salt of caching_sha2_password is binary.
+const MYSQL: &str = "SELECT Host, User, plugin, HEX(authentication_string), account_locked, password_expired, \
+    ssl_type, x509_issuer, x509_subject FROM mysql.user; SELECT USER()";
+const MARIADB: &str = "SELECT Host, User, Priv FROM mysql.global_priv; SELECT USER()";
+
+/// A row of the tables, or of the second result set.
+type Values = [Option<Vec<u8>>];
+
+impl AccountRows {
+    /// Returns the statements for this kind of server.
+    pub fn sql(flavor: Flavor) -> &'static str {
+        match flavor {
+            Flavor::MySql => MYSQL,
+            Flavor::MariaDb => MARIADB,
+        }
+    }
+
+    /// Returns the statement that grants the privileges for them.
+    pub fn grant(flavor: Flavor, user: &str) -> String {
+        match flavor {
+            Flavor::MySql => format!("GRANT SELECT ON mysql.user TO '{user}'@'%'"),
+            Flavor::MariaDb => format!("GRANT SELECT ON mysql.global_priv TO '{user}'@'%'"),
+        }
+    }
+
+    /// Reads the rows of both result sets.
+    ///
+    /// # Errors
+    /// [`BadRow`] if a row is not as the servers write it. Nothing is guessed then.
+    pub fn read(
+        flavor: Flavor,
+        accounts: &[Vec<Option<Vec<u8>>>],
+        own: &[Vec<Option<Vec<u8>>>],
+    ) -> Result<Table, BadRow> {
+        let own = own.first().and_then(|row| text(row, 0)).ok_or(BadRow("USER()"))?;
+        let (_, own_host) = own.rsplit_once('@').ok_or(BadRow("USER()"))?;
+        let read = |row: &Vec<_>| match flavor {
+            Flavor::MySql => mysql(row).ok_or(BadRow("mysql.user")).map(Some),
+            Flavor::MariaDb => mariadb(row).ok_or(BadRow("mysql.global_priv")),
+        };
+        let accounts: Result<Vec<_>, _> = accounts.iter().map(read).collect();
+        Ok(Table::new(flavor, own_host, accounts?.into_iter().flatten().collect()))
+    }
+}
+
+fn text(row: &Values, at: usize) -> Option<&str> {
+    std::str::from_utf8(row.get(at)?.as_deref()?).ok()
+}
+
+fn mysql(row: &Values) -> Option<(String, Account)> {
+    let (host, user, plugin) = (text(row, 0)?, text(row, 1)?, text(row, 2)?);
+    let stored = row.get(3)?.as_deref().unwrap_or_default();
+    let is_yes = |at| text(row, at).map(|word| word == "Y");
+    // NULL and an empty text mean none.
+    let name = |at| text(row, at).filter(|name| !name.is_empty()).map(Into::into);
+    let requires = requirements(text(row, 6)?, name(7), name(8))?;
+    let ways = way(plugin, &unhex(stored)?).into_iter().collect();
+    let account =
+        Account { host: HostPattern::new(host), ways, locked: is_yes(4)?, expired: is_yes(5)?, requires };
+    Some((user.to_owned(), account))
+}
+
+/// The words of `mysql.user.ssl_type`.
+fn requirements(
+    ssl_type: &str,
+    issuer: Option<std::sync::Arc<str>>,
+    subject: Option<std::sync::Arc<str>>,
+) -> Option<Requirements> {
+    let none = Requirements::default();
+    match ssl_type {
+        "" => Some(none),
+        "ANY" => Some(Requirements { tls: true, ..none }),
+        "X509" => Some(Requirements { tls: true, certificate: true, ..none }),
+        // A cipher is the only requirement without a certificate. Which one is for the server to check.
+        "SPECIFIED" => Some(Requirements { tls: true, certificate: false, subject, issuer }),
+        _ => None,
+    }
+}
+
+/// The JSON of `mysql.global_priv`, as far as it is about logins.
+#[derive(Deserialize)]
+struct Priv {
+    #[serde(default)]
+    is_role: bool,
+    #[serde(flatten)]
+    main: Method,
+    #[serde(default)]
+    auth_or: Vec<Method>,
+    #[serde(default)]
+    account_locked: bool,
+    /// Seconds since 1970; 0 after `PASSWORD EXPIRE`.
+    password_last_changed: Option<i64>,
+    #[serde(default)]
+    ssl_type: i64,
+    x509_issuer: Option<String>,
+    x509_subject: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Method {
+    plugin: Option<String>,
+    authentication_string: Option<String>,
+}
+
+impl Method {
+    fn way(&self) -> Option<Way> {
+        let stored = self.authentication_string.as_deref().unwrap_or_default();
+        way(self.plugin.as_deref().unwrap_or("mysql_native_password"), stored.as_bytes())
+    }
+}
+
+/// Returns None for a role.
+fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
+    let (host, user) = (text(row, 0)?, text(row, 1)?);
+    let read: Priv = serde_json::from_slice(row.get(2)?.as_deref()?).ok()?;
+    if read.is_role {
+        return Some(None);
+    }
+    let main = read.main.way();
+    let ways = match read.auth_or.as_slice() {
+        [] => main.into_iter().collect(),
+        // An empty object stands for the main method.
+        several => {
+            let of = |method: &Method| if method.plugin.is_none() { main.clone() } else { method.way() };
+            several.iter().filter_map(of).collect()
+        }
+    };
+    // `enum SSL_type`: -1 not specified, 0 none, 1 any, 2 X509, 3 specified.
+    let ssl_type = match read.ssl_type {
+        -1 | 0 => "",
+        1 => "ANY",
+        2 => "X509",
+        3 => "SPECIFIED",
+        _ => return None,
+    };
+    let name = |name: Option<String>| name.filter(|name| !name.is_empty()).map(Into::into);
+    let account = Account {
+        host: HostPattern::new(host),
+        ways,
+        locked: read.account_locked,
+        expired: read.password_last_changed == Some(0),
+        requires: requirements(ssl_type, name(read.x509_issuer), name(read.x509_subject))?,
+    };
+    Some(Some((user.to_owned(), account)))
+}
+
+/// Returns None for an account with which nobody can log in.
+fn way(plugin: &str, stored: &[u8]) -> Option<Way> {
+    match plugin {
+        "mysql_native_password" | "caching_sha2_password" | "sha256_password" if stored.is_empty() => {
+            Some(Way::Empty)
+        }
+        // Also for a text that is no hash, such as MariaDB's `invalid`.
+        "mysql_native_password" => native(stored).map(Way::Native),
+        "mysql_no_login" => None,
+        "unix_socket" | "auth_socket" => Some(Way::Socket),
+        plugin => {
+            let mut hasher = DefaultHasher::new();
+            stored.hash(&mut hasher);
+            Some(Way::Password(plugin.into(), hasher.finish()))
+        }
+    }
+}
+
+/// Reads `*` and 40 hexadecimal digits.
+fn native(stored: &[u8]) -> Option<[u8; 20]> {
+    unhex(stored.strip_prefix(b"*")?)?.try_into().ok()
+}
+
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    digits.chunks(2).map(pair).collect()
+}

@@ -1,0 +1,187 @@
+use super::*;
+use std::net::Ipv4Addr;
+
+fn row(values: &[&str]) -> Vec<Option<Vec<u8>>> {
+    values.iter().map(|value| Some(value.as_bytes().to_vec())).collect()
+}
+
+fn table(flavor: Flavor, own: &str, rows: &[&[&str]]) -> Table {
+    let rows: Vec<_> = rows.iter().map(|values| row(values)).collect();
+    AccountRows::read(flavor, &rows, &[row(&[own])]).unwrap()
+}
+
+fn mariadb(own: &str, rows: &[(&str, &str, &str)]) -> Table {
+    let rows: Vec<_> = rows.iter().map(|(host, user, json)| [*host, *user, *json]).collect();
+    let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
+    table(Flavor::MariaDb, own, &rows)
+}
+
+const SECRET: &str = r#"{"access":0,"version_id":101106,"plugin":"mysql_native_password","authentication_string":"*14E65567ABDB5135D0CFD9A70B3032C179A49EE7","password_last_changed":1700000000}"#;
+const OTHER: &str = r#"{"plugin":"mysql_native_password","authentication_string":"*0000000000000000000000000000000000000000"}"#;
+
+fn from(last: u8) -> Option<IpAddr> {
+    Some(IpAddr::V4(Ipv4Addr::new(10, 1, 0, last)))
+}
+
+#[test]
+fn host_parts_match_as_on_servers() {
+    for (pattern, host, matches) in [
+        ("%", "10.0.0.1", true),
+        ("", "anything", true),
+        ("10.0.0.1", "10.0.0.1", true),
+        ("10.0.0.1", "10.0.0.11", false),
+        ("10.%", "10.200.3.4", true),
+        ("10.%", "110.2.3.4", false),
+        ("10.0.0._", "10.0.0.9", true),
+        ("10.0.0._", "10.0.0.19", false),
+        ("%.example.com", "Web.Example.COM", true),
+        ("%.example.com", "example.com", false),
+        ("%a%b%", "xxaxxbxx", true),
+        ("%a%b%", "xxbxxaxx", false),
+        ("web\\_1", "web_1", true),
+        ("web\\_1_", "webx12", false),
+        ("10.1.0.0/255.255.0.0", "10.1.255.255", true),
+        ("10.1.0.0/255.255.0.0", "10.2.0.0", false),
+        ("10.1.0.0/16", "10.1.2.3", true),
+        ("10.1.0.0/255.0.255.0", "10.1.2.3", false),
+        ("localhost", "localhost", true),
+        ("127.0.0.1", "localhost", true),
+        ("localhost", "127.0.0.1", false),
+        ("fe80::%", "fe80::1", true),
+    ] {
+        assert_eq!(HostPattern::new(pattern).matches(host), matches, "{host} and {pattern}");
+    }
+}
+
+#[test]
+fn the_most_specific_host_comes_first() {
+    let mut hosts = ["%", "10.%", "10.1.0.0/16", "10.1.%", "10.1.2.3", "10.1.2.0/24"];
+    hosts.sort_by_key(|host| HostPattern::new(host).rank());
+    assert_eq!(hosts, ["10.1.2.3", "10.1.2.0/24", "10.1.0.0/16", "10.1.%", "10.%", "%"]);
+}
+
+#[test]
+fn a_long_pattern_takes_no_long_time() {
+    let (pattern, host) = ("%a".repeat(120), "a".repeat(100));
+    assert!(!HostPattern::new(&pattern).matches(&host));
+}
+
+#[test]
+fn a_row_of_mysql_says_all_that_a_login_needs() {
+    let caching = "2441243030352401020304";
+    let table = table(
+        Flavor::MySql,
+        "monitor@10.0.0.9",
+        &[
+            &["%", "app", "caching_sha2_password", caching, "N", "N", "", "", ""],
+            &[
+                "10.%",
+                "old",
+                "mysql_native_password",
+                &"2A31".replace("31", &"31".repeat(40)),
+                "Y",
+                "N",
+                "",
+                "",
+                "",
+            ],
+            &["%", "none", "caching_sha2_password", "", "N", "Y", "ANY", "", ""],
+            &["%", "certified", "caching_sha2_password", caching, "N", "N", "SPECIFIED", "", "/CN=a"],
+            &["localhost", "mysql.sys", "mysql_no_login", caching, "Y", "N", "", "", ""],
+        ],
+    );
+    let account = |user| match table.find(user, None) {
+        Found::Account(account) => account.clone(),
+        _ => panic!("{user} is not found"),
+    };
+    assert!(
+        matches!(&account("app").ways[..], [Way::Password(plugin, _)] if **plugin == *"caching_sha2_password")
+    );
+    assert!(account("old").locked && account("old").ways == [Way::Native([0x11; 20])]);
+    assert!(account("none").expired && account("none").requires.tls && account("none").ways == [Way::Empty]);
+    assert_eq!(account("certified").requires.subject.as_deref(), Some("/CN=a"));
+    assert!(matches!(table.find("mysql.sys", None), Found::NotFromThere));
+    assert!(matches!(table.find("app2", None), Found::Nobody));
+}
+
+#[test]
+fn a_row_of_mariadb_may_have_several_ways() {
+    let root = r#"{"access":18446744073709551615,"plugin":"mysql_native_password","authentication_string":"invalid","auth_or":[{},{"plugin":"unix_socket"}]}"#;
+    let table = mariadb(
+        "monitor@10.0.0.9",
+        &[
+            ("%", "app", SECRET),
+            ("%", "root", root),
+            ("%", "empty", r#"{"access":0,"plugin":"mysql_native_password","authentication_string":""}"#),
+            ("%", "bare", "{}"),
+            (
+                "%",
+                "signs",
+                r#"{"plugin":"ed25519","authentication_string":"abc","account_locked":true,"ssl_type":2}"#,
+            ),
+            ("", "reader", r#"{"is_role":true}"#),
+            (
+                "%",
+                "late",
+                r#"{"plugin":"mysql_native_password","authentication_string":"","password_last_changed":0}"#,
+            ),
+        ],
+    );
+    let ways = |user| match table.find(user, None) {
+        Found::Account(account) => account.ways.clone(),
+        _ => panic!("{user} is not found"),
+    };
+    assert!(ways("app") == [Way::Native(crate::auth::native_password::double_sha1(b"secret"))]);
+    assert!(ways("root") == [Way::Socket] && ways("empty") == [Way::Empty] && ways("bare") == [Way::Empty]);
+    assert!(matches!(table.find("reader", None), Found::Nobody));
+    let Found::Account(signs) = table.find("signs", None) else { panic!() };
+    assert!(signs.locked && signs.requires.certificate && matches!(signs.ways[..], [Way::Password(..)]));
+    let Found::Account(late) = table.find("late", None) else { panic!() };
+    assert!(late.expired);
+}
+
+#[test]
+fn rows_that_no_server_writes_are_refused() {
+    let own = [row(&["monitor@%"])];
+    for (flavor, values) in [
+        (Flavor::MySql, row(&["%", "app"])),
+        (Flavor::MySql, row(&["%", "app", "x", "0", "N", "N", "", "", ""])),
+        (Flavor::MySql, row(&["%", "app", "x", "00", "N", "N", "NEW", "", ""])),
+        (Flavor::MariaDb, row(&["%", "app", "no JSON"])),
+        (Flavor::MariaDb, row(&["%", "app", r#"{"ssl_type":9}"#])),
+    ] {
+        assert!(AccountRows::read(flavor, &[values], &own).is_err());
+    }
+    assert!(AccountRows::read(Flavor::MySql, &[], &[]).is_err());
+}
+
+#[test]
+fn the_client_must_have_been_able_to_log_in_directly() {
+    let found =
+        |rows: &[(&str, &str, &str)], client| match mariadb("monitor@10.0.0.9", rows).find("app", client) {
+            Found::Account(_) => "account",
+            Found::NotFromThere => "not from there",
+            Found::NotThroughProxy => "not through the proxy",
+            Found::Nobody => "nobody",
+        };
+    let everywhere = [("%", "app", SECRET)];
+    assert_eq!(found(&everywhere, from(1)), "account");
+    assert_eq!(found(&[("10.0.%", "app", SECRET)], from(1)), "not from there");
+    assert_eq!(found(&[("10.1.%", "app", SECRET)], from(1)), "not through the proxy");
+    assert_eq!(found(&[("10.0.%", "app", SECRET)], None), "account");
+    let alike = [("10.1.%", "app", SECRET), ("%", "app", SECRET)];
+    assert_eq!(found(&alike, from(1)), "account");
+    let different = [("10.1.%", "app", OTHER), ("%", "app", SECRET)];
+    assert_eq!(found(&different, from(1)), "not through the proxy");
+    assert_eq!(found(&[("%", "other", SECRET)], from(1)), "nobody");
+}
+
+#[test]
+fn the_stamp_changes_with_the_password_only() {
+    let stamp = |json| match mariadb("m@h", &[("%", "app", json)]).find("app", None) {
+        Found::Account(account) => account.stamp(),
+        _ => 0,
+    };
+    assert_ne!(stamp(SECRET), stamp(OTHER));
+    assert_eq!(stamp(SECRET), stamp(&SECRET.replace("1700000000", "1800000000")));
+}

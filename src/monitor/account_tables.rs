@@ -1,0 +1,192 @@
+//! Reads the account tables of the primary every few seconds, and at once when a login failed, so that clients log in with
+//! the passwords that the servers have. Runs if `credentials.sources` names the tables.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::client::{Connection, Connector, Error, ResultSet, Target};
+use super::statement;
+use crate::backend::accounts::{AccountReading, AccountRows, Accounts, Table};
+use crate::config::{CredentialSource, Live};
+use crate::topology::{Flavor, ServerId, Snapshot};
+
+/// How often the tables are read: a changed password works after this time at the latest.
+const PERIOD: Duration = Duration::from_secs(2);
+/// The least time between two reads: clients with wrong passwords must not make the primary read its tables all the time.
+const FLOOR: Duration = Duration::from_secs(1);
+/// The pause after the primary refused to let the tables be read: somebody may grant the privilege.
+const REFUSED: Duration = Duration::from_secs(30);
+/// The time limit for a read.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The accounts, and a way to have them read again. Cheap to clone, for every thread.
+#[derive(Debug, Clone)]
+pub struct AccountTables {
+    /// The last reading.
+    pub current: watch::Receiver<AccountReading>,
+    again: Arc<Notify>,
+}
+
+impl AccountTables {
+    /// Starts the task on the current thread, which must be inside a `LocalSet`. It ends when the last receiver is dropped.
+    pub fn start<C: Connector>(
+        connector: C,
+        live: watch::Receiver<Arc<Live>>,
+        snapshot: watch::Receiver<Arc<Snapshot>>,
+    ) -> Self {
+        let (publish, current) = watch::channel(AccountReading::default());
+        let again = Arc::new(Notify::new());
+        let reader = Reader {
+            connector: Rc::new(connector),
+            live,
+            snapshot,
+            again: again.clone(),
+            publish,
+            connection: None,
+            logged: false,
+        };
+        spawn_local(reader.run());
+        AccountTables { current, again }
+    }
+
+    /// Asks for a read soon, because a login failed. Many calls cause one read.
+    pub fn doubted(&self) {
+        self.again.notify_one();
+    }
+}
+
+/// The primary that is read, with its generation, and as whom: another one needs another connection.
+type Primary = (ServerId, u64);
+
+struct Reader<C: Connector> {
+    connector: Rc<C>,
+    live: watch::Receiver<Arc<Live>>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    again: Arc<Notify>,
+    publish: watch::Sender<AccountReading>,
+    /// The connection that stays open between two reads.
+    connection: Option<(Primary, Target, C::Connection)>,
+    /// True if the last failure was logged.
+    logged: bool,
+}
+
+impl<C: Connector> Reader<C> {
+    async fn run(mut self) {
+        loop {
+            let wanted = self.live.wait_for(|live| live.credentials.has(CredentialSource::Accounts));
+            let ended = tokio::select! {
+                wanted = wanted => wanted.is_err(),
+                () = self.publish.closed() => true,
+            };
+            if ended {
+                return;
+            }
+            let Some(primary) = self.primary().await else { return };
+            let began = Instant::now();
+            let pause = match self.read(primary).await {
+                Ok(Some(table)) => {
+                    self.logged = false;
+                    self.publish(Accounts::Known(table));
+                    PERIOD
+                }
+                Ok(None) => PERIOD,
+                Err((error, flavor)) => {
+                    self.connection = None;
+                    self.failed(primary, error, flavor)
+                }
+            };
+            if !self.wait(primary, began, pause).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is a primary. Returns None when the last receiver is gone.
+    async fn primary(&mut self) -> Option<Primary> {
+        let found = tokio::select! {
+            found = self.snapshot.wait_for(|snapshot| snapshot.writer.is_some()) => found.ok()?,
+            () = self.publish.closed() => return None,
+        };
+        Some((found.writer?, found.generation))
+    }
+
+    /// Waits until the next read is due. Returns false when the last receiver is gone.
+    async fn wait(&mut self, of: Primary, began: Instant, pause: Duration) -> bool {
+        let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
+        tokio::select! {
+            () = sleep_until(began + pause) => true,
+            () = self.again.notified() => {
+                sleep_until(began + FLOOR).await;
+                true
+            }
+            changed = another => changed.is_ok(),
+            () = self.publish.closed() => false,
+        }
+    }
+
+    /// Returns None if the primary is gone.
+    async fn read(&mut self, primary: Primary) -> Result<Option<Table>, (Error, Option<Flavor>)> {
+        let Some(target) = self.target(primary.0) else { return Ok(None) };
+        let kept = self.connection.take().filter(|(of, at, _)| *of == primary && *at == target);
+        let mut flavor = None;
+        let reading = async {
+            let mut connection = match kept {
+                Some((_, _, connection)) => connection,
+                None => self.connector.connect(&target).await?,
+            };
+            let of = statement::flavor(connection.greeting());
+            flavor = Some(of);
+            let sets = connection.query(AccountRows::sql(of)).await?;
+            let rows = |at: usize| sets.get(at).map(|set: &ResultSet| &*set.rows).unwrap_or_default();
+            let table = AccountRows::read(of, rows(0), rows(1));
+            Ok((connection, table.map_err(|error| Error::Protocol(error.to_string()))?))
+        };
+        let timed_out = |_| Error::Lost("no answer in time".to_owned());
+        let read = timeout(PATIENCE, reading).await.map_err(timed_out).flatten();
+        let (connection, table) = read.map_err(|error| (error, flavor))?;
+        self.connection = Some((primary, target, connection));
+        Ok(Some(table))
+    }
+
+    fn target(&self, server: ServerId) -> Option<Target> {
+        let snapshot = self.snapshot.borrow();
+        let monitor = self.live.borrow().monitor.clone();
+        Some(Target::at(snapshot.server(server)?, monitor.user, monitor.password))
+    }
+
+    fn publish(&self, accounts: Accounts) {
+        self.publish.send_modify(|reading| {
+            reading.attempts += 1;
+            if *reading.accounts != accounts {
+                tracing::debug!(?accounts, "the account tables were read");
+                reading.accounts = Arc::new(accounts);
+            }
+        });
+    }
+
+    /// Logs a failed read, and returns the pause. What was read before still counts while the primary does not answer:
+    /// that is for the probes to report. If the monitor account may not read the tables, nothing counts.
+    fn failed(&mut self, primary: Primary, error: Error, flavor: Option<Flavor>) -> Duration {
+        let lost = matches!(error, Error::Lost(_));
+        if lost {
+            self.publish.send_modify(|reading| reading.attempts += 1);
+        } else {
+            self.publish(Accounts::Unknown);
+        }
+        let log = !lost && !std::mem::replace(&mut self.logged, true);
+        if log {
+            let user = self.live.borrow().monitor.user.clone();
+            let server = self.snapshot.borrow().server(primary.0).map(|server| server.name.clone());
+            let grant = flavor.map(|flavor| AccountRows::grant(flavor, &user)).unwrap_or_default();
+            tracing::info!(server = server.as_deref().unwrap_or("?"), %error, grant,
+                "the monitor account may not read the account tables: only users of the configuration, and those whose \
+                 password a server has checked, can log in");
+        }
+        if lost { PERIOD } else { REFUSED }
+    }
+}

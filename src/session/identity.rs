@@ -1,0 +1,381 @@
+//! Who a client is: what is known of the account that it names, and whether what it proved is enough to let it in.
+//! The sources are those of `[credentials]`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::Session;
+use crate::auth::native_password::{self, Sha1};
+use crate::auth::{Expected, Plugin, Proof};
+use crate::backend::accounts::{Account, Accounts, Found, Way};
+use crate::backend::{
+    ConnectError, Credential, Login, Proven, ServerError, Standing, Target, connect, own_class,
+};
+use crate::client::Failure;
+use crate::config::{CredentialSource, Requirements, Secret};
+use crate::net::Runtime;
+use crate::terms::Refused;
+use crate::topology::{Flavor, ServerId};
+use crate::worker::admission::shown;
+
+/// How long a login with a wrong password waits for the account tables to be read again.
+const READING: Duration = Duration::from_millis(1500);
+
+/// The collation of connections that only check a password: utf8mb4_general_ci, which all servers have.
+const COLLATION: u16 = 45;
+
+/// ERR codes that mean a wrong password or an unknown user: 1045, and 1698 of plugins without passwords.
+const DENIED: [u16; 2] = [1045, 1698];
+
+/// What is known of the account that a client names.
+pub(super) enum Identity {
+    /// The configuration has its password.
+    Configured(Login),
+    /// The servers' account tables have it.
+    Listed(Listed),
+    /// The account tables cannot be read, so a server must say. What a server accepted before, and whether that still
+    /// counts without asking again.
+    Unlisted(Option<(Secret, bool)>),
+    /// There is no such account, or the client must not use it.
+    Nobody(Refused),
+}
+
+/// An account of the servers' tables.
+pub(super) struct Listed {
+    stamp: u64,
+    way: Way,
+    learned: Option<Secret>,
+    /// The error for a client that knows the password, but still may not log in.
+    barred: Option<(Refused, Failure)>,
+}
+
+/// What a client proved or told.
+pub(super) enum Evidence {
+    Proof(Proof),
+    Password(Zeroizing<Vec<u8>>),
+    /// Its answer was wrong. With mysql_native_password, the answer, which may be right for the next reading of the tables.
+    Wrong(Option<Vec<u8>>),
+}
+
+/// A server's opinion of a password.
+enum Verdict {
+    Right,
+    Wrong,
+    /// Perhaps right, but the account may not log in.
+    Barred(ServerError),
+    /// No server could be asked.
+    Unknown(String),
+}
+
+/// Why a client is not let in: what is counted, and its error; None: the one for a wrong password.
+pub(super) type Denial = (Refused, Option<Failure>);
+
+impl Identity {
+    /// Returns what the exchange can check. `greeted` is the plugin of the greeting; `native`: the listener allows
+    /// mysql_native_password.
+    pub fn expected(&self, greeted: Plugin, native: bool, asks_servers: bool) -> Expected<'_> {
+        match self {
+            Identity::Configured(Login { credential: Credential::Password(password), .. }) => {
+                Expected::Password(password.expose().as_bytes())
+            }
+            Identity::Configured(_) => Expected::Nobody,
+            Identity::Listed(Listed { way: Way::Empty, .. }) => Expected::Password(b""),
+            Identity::Listed(Listed { way: Way::Native(double), .. }) if native => {
+                Expected::DoubleSha1(double)
+            }
+            Identity::Listed(Listed { learned, .. }) => Expected::AskServer(learned.as_ref().map(bytes)),
+            Identity::Unlisted(learned) => {
+                Expected::AskServer(learned.as_ref().map(|(password, _)| bytes(password)))
+            }
+            // As for an account with the server's default plugin.
+            Identity::Nobody(_) if asks_servers && greeted == Plugin::CachingSha2 => {
+                Expected::AskServer(None)
+            }
+            Identity::Nobody(_) => Expected::Nobody,
+        }
+    }
+}
+
+fn bytes(password: &Secret) -> &[u8] {
+    password.expose().as_bytes()
+}
+
+impl<R: Runtime> Session<R> {
+    /// Looks for the account in the sources, in their order.
+    pub(super) fn identity(&self, user: &[u8]) -> Identity {
+        let Ok(user) = std::str::from_utf8(user) else { return Identity::Nobody(Refused::Password) };
+        let live = self.context.live();
+        // A right password from elsewhere, or without what the user needs, must look like a wrong one. So the exchange never
+        // learns the password.
+        if live.withheld.contains(user) {
+            return Identity::Nobody(Refused::Password);
+        }
+        if !self.may_log_in_from_here(user) {
+            return Identity::Nobody(Refused::Elsewhere);
+        }
+        if live.users.get(user).is_some_and(|user| !self.has_what_is_required(&user.requires)) {
+            return Identity::Nobody(Refused::Requirements);
+        }
+        let found = live.credentials.sources.iter().find_map(|source| match source {
+            CredentialSource::Configuration => self.context.configured_login(user).map(Identity::Configured),
+            CredentialSource::Accounts => self.listed(user, live.credentials.check_client_host),
+            CredentialSource::Learned => self.unlisted(user),
+        });
+        found.unwrap_or(Identity::Nobody(Refused::Password))
+    }
+
+    /// Looks for the account in the servers' tables. None: the tables cannot be read, or do not have it.
+    fn listed(&self, user: &str, check_client_host: bool) -> Option<Identity> {
+        let accounts = self.context.identities.accounts.borrow().clone();
+        let Accounts::Known(table) = &*accounts else { return None };
+        let client = self.client.handle.peer.get().ip().filter(|_| check_client_host);
+        let account = match table.find(user, client) {
+            Found::Account(account) => account,
+            Found::Nobody => return None,
+            Found::NotFromThere => return Some(Identity::Nobody(Refused::Elsewhere)),
+            Found::NotThroughProxy => return Some(Identity::Nobody(Refused::NotThroughProxy)),
+        };
+        if !self.has_what_is_required(&account.requires) {
+            return Some(Identity::Nobody(Refused::Requirements));
+        }
+        let passwords = |way: &&Way| !matches!(way, Way::Socket);
+        let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
+        let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
+        let Some(way) = way.cloned() else { return Some(Identity::Nobody(Refused::Password)) };
+        let stamp = account.stamp();
+        let learned =
+            self.context.identities.learned.borrow().of(user, Some(stamp)).map(|(password, _)| password);
+        let barred = self.barred(user, account, table.flavor);
+        Some(Identity::Listed(Listed { stamp, way, learned, barred }))
+    }
+
+    fn unlisted(&self, user: &str) -> Option<Identity> {
+        // Who is not in the tables is nobody.
+        if let Accounts::Known(_) = **self.context.identities.accounts.borrow() {
+            let live = self.context.live.borrow();
+            if live.credentials.has(CredentialSource::Accounts) {
+                return None;
+            }
+        }
+        Some(Identity::Unlisted(self.context.identities.learned.borrow().of(user, None)))
+    }
+
+    /// Returns the servers' own error for an account with which nobody can log in now.
+    fn barred(&self, user: &str, account: &Account, flavor: Flavor) -> Option<(Refused, Failure)> {
+        let failure = |code, message: String| {
+            Failure::Server(ServerError { code, sqlstate: *b"HY000", message: message.into_bytes() })
+        };
+        match flavor {
+            Flavor::MySql if account.locked => {
+                let host = self.client.handle.peer.get().host();
+                let message = format!("Access denied for user '{user}'@'{host}'. Account is locked.");
+                Some((Refused::Locked, failure(3118, message)))
+            }
+            Flavor::MariaDb if account.locked => {
+                Some((Refused::Locked, failure(4151, "Access denied, this account is locked".to_owned())))
+            }
+            // MariaDB lets such accounts in, to change their password.
+            Flavor::MySql if account.expired => {
+                let message = "Your password has expired. To log in you must change it using a client that supports expired \
+                               passwords.";
+                Some((Refused::Expired, failure(1862, message.to_owned())))
+            }
+            _ => None,
+        }
+    }
+
+    /// Lets the client in, or says why not.
+    pub(super) async fn let_in_or_deny(
+        &self,
+        user: &[u8],
+        identity: Identity,
+        evidence: Evidence,
+    ) -> Result<Login, Denial> {
+        let wrong = (Refused::Password, None);
+        match (identity, evidence) {
+            // The exchange takes as long as the client likes: the password may have changed meanwhile.
+            (Identity::Configured(login), Evidence::Proof(_)) => {
+                if self.context.standing(&login) == Standing::Current { Ok(login) } else { Err(wrong) }
+            }
+            (Identity::Configured(_), _) => Err(wrong),
+            (Identity::Listed(listed), Evidence::Proof(proof)) => self.proved(user, listed, proof),
+            (Identity::Listed(listed), Evidence::Password(password)) => {
+                let password = self.checked(user, &password).await?;
+                self.told(user, &listed, password)
+            }
+            (Identity::Unlisted(Some((password, true))), Evidence::Proof(_)) => {
+                self.let_in(text(user)?, Proven::Learned, password.into())
+            }
+            (Identity::Unlisted(Some((password, false))), Evidence::Proof(_)) => {
+                let checked = self.checked(user, bytes(&password)).await;
+                let (user, learned) = (text(user)?, self.context.identities.learned.borrow().clone());
+                if checked.is_err() {
+                    learned.forget(user, &password);
+                }
+                let password = checked?;
+                learned.learn(user, None, password.clone());
+                self.let_in(user, Proven::Learned, password.into())
+            }
+            (Identity::Unlisted(_), Evidence::Password(password)) => {
+                let password = self.checked(user, &password).await?;
+                let user = text(user)?;
+                self.context.identities.learned.borrow().learn(user, None, password.clone());
+                self.let_in(user, Proven::Learned, password.into())
+            }
+            // Takes as long as for an account that exists. A server knows accounts that were created a moment ago.
+            (Identity::Nobody(refused), Evidence::Password(password)) => {
+                let Ok(password) = self.checked(user, &password).await else { return Err((refused, None)) };
+                match self.read_again(user).await {
+                    Some(Identity::Listed(listed)) => self.told(user, &listed, password),
+                    _ => Err((refused, None)),
+                }
+            }
+            (identity, Evidence::Wrong(answer)) => self.look_again(user, identity, answer).await,
+            (Identity::Nobody(refused), _) => Err((refused, None)),
+            (Identity::Unlisted(None), Evidence::Proof(_)) => Err(wrong),
+        }
+    }
+
+    /// Has the tables read again after a wrong answer: the password may have been changed, or the account created, since.
+    async fn look_again(
+        &self,
+        user: &[u8],
+        identity: Identity,
+        answer: Option<Vec<u8>>,
+    ) -> Result<Login, Denial> {
+        let refused = match identity {
+            Identity::Nobody(refused) => refused,
+            _ => Refused::Password,
+        };
+        let Some(Identity::Listed(listed)) = self.read_again(user).await else { return Err((refused, None)) };
+        let nonce = &self.client.greeted.nonce;
+        let proof = match (&listed.way, answer) {
+            (Way::Native(double), Some(answer)) => native_password::verify(&answer, nonce, double),
+            _ => None,
+        };
+        match proof {
+            Some(single) => self.proved(user, listed, Proof::Sha1(Zeroizing::new(single))),
+            None => Err((refused, None)),
+        }
+    }
+
+    /// Has the tables read again, and looks for the account once more. None: they are not read here.
+    async fn read_again(&self, user: &[u8]) -> Option<Identity> {
+        if !self.context.live.borrow().credentials.has(CredentialSource::Accounts) {
+            return None;
+        }
+        self.context.outside.accounts_doubted();
+        let reading = self.context.identities.another_reading();
+        let _ = self.context.runtime.timeout(READING, reading).await;
+        Some(self.identity(user))
+    }
+
+    /// Lets in who told a password that a server accepted.
+    fn told(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
+        let user = text(user)?;
+        self.context.identities.learned.borrow().learn(user, Some(listed.stamp), password.clone());
+        self.let_in(user, Proven::Account(listed.stamp), password.into())
+    }
+
+    fn proved(&self, user: &[u8], listed: Listed, proof: Proof) -> Result<Login, Denial> {
+        if let Some((refused, failure)) = listed.barred {
+            return Err((refused, Some(failure)));
+        }
+        let credential = match proof {
+            Proof::Sha1(single) => Credential::Sha1(Arc::new(single)),
+            Proof::Password => listed.learned.unwrap_or_default().into(),
+        };
+        self.let_in(text(user)?, Proven::Account(listed.stamp), credential)
+    }
+
+    fn let_in(&self, user: &str, by: Proven, credential: Credential) -> Result<Login, Denial> {
+        let credentials = self.context.pool.credentials();
+        let (login, ended) = credentials.proven(user, by, credential).ok_or((Refused::Password, None))?;
+        if ended {
+            self.context.pool.credentials_changed();
+        }
+        Ok(login)
+    }
+
+    /// Has a server check a password: it is right if the server lets the proxy in with it.
+    async fn checked(&self, user: &[u8], password: &[u8]) -> Result<Secret, Denial> {
+        // Passwords of other character sets cannot be configured either.
+        let (user, password) = (text(user)?, Secret::new(text(password)?));
+        let verdict = match self.context.identities.checks.acquire().await {
+            Ok(_permit) => self.ask_servers(user, &password).await,
+            Err(_) => return Err((Refused::Password, None)),
+        };
+        match verdict {
+            Verdict::Right => Ok(password),
+            Verdict::Wrong => Err((Refused::Password, None)),
+            Verdict::Barred(error) => Err((Refused::Server, Some(Failure::Server(error)))),
+            Verdict::Unknown(why) => Err((Refused::Server, Some(Failure::Unreachable(why)))),
+        }
+    }
+
+    /// Asks the primary, and if it does not answer, the others.
+    async fn ask_servers(&self, user: &str, password: &Secret) -> Verdict {
+        let context = &self.context;
+        let (snapshot, limit) = (context.topology.get(), context.live.borrow().timeouts.connect);
+        let login = Login::new(user.into(), password.clone());
+        let writer = snapshot.writer;
+        let mut servers: Vec<ServerId> =
+            snapshot.servers.iter().filter(|s| s.facts.is_some()).map(|s| s.id).collect();
+        servers.sort_by_key(|server| Some(*server) != writer);
+        let mut why = "no server answers".to_owned();
+        for server in servers {
+            let Some(Ok(target)) = snapshot.server(server).map(|s| Target::new(s, snapshot.generation))
+            else {
+                continue;
+            };
+            let connecting = connect(&context.runtime, &target, &login, own_class(), COLLATION);
+            match context.runtime.timeout(limit, connecting).await {
+                Some(Ok((connection, _))) => {
+                    connection.quit().await;
+                    return Verdict::Right;
+                }
+                Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => {
+                    return Verdict::Wrong;
+                }
+                Some(Err(ConnectError::Refused(error))) => return Verdict::Barred(error),
+                Some(Err(error)) => {
+                    context.outside.kick(server);
+                    why = format!("{}: {error}", target.name);
+                }
+                None => why = format!("{}: no answer within {limit:?}", target.name),
+            }
+        }
+        tracing::info!(user = shown(user.as_bytes()), why, "no server could check a password");
+        Verdict::Unknown(why)
+    }
+
+    /// True if the connection has all that this account's connections must have. As with servers, a unix socket does not
+    /// count as TLS here.
+    fn has_what_is_required(&self, requires: &Requirements) -> bool {
+        let Some(tls) = self.client.handle.tls.get() else {
+            return !requires.tls && !requires.needs_certificate();
+        };
+        let names = tls.names.as_ref();
+        let is = |required: &Option<_>, name: Option<&str>| {
+            required.as_deref().is_none_or(|required: &str| name == Some(required))
+        };
+        (!requires.needs_certificate() || tls.certified)
+            && is(&requires.subject, names.map(|names| &*names.subject))
+            && is(&requires.issuer, names.map(|names| &*names.issuer))
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Denial> {
+    std::str::from_utf8(bytes).map_err(|_| (Refused::Password, None))
+}
+
+/// Returns what a server stores of the password for mysql_native_password.
+pub(super) fn double_sha1(credential: &Credential) -> Option<Sha1> {
+    match credential {
+        Credential::Password(password) if password.expose().is_empty() => None,
+        Credential::Password(password) => Some(native_password::double_sha1(bytes(password))),
+        Credential::Sha1(single) => Some(native_password::double_of_single(single)),
+    }
+}

@@ -1,0 +1,218 @@
+//! Accounts that only the servers know: no `[[users]]`, on MariaDB and MySQL.
+
+use crate::dialogue::value;
+use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
+use mysql_async::prelude::Queryable;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The configuration without `[[users]]`, and with this in `[credentials]`.
+fn config(cluster: &Cluster, credentials: &str) -> String {
+    let text = proxy_config(cluster);
+    let (before, users) = text.split_once("[[users]]").unwrap();
+    let (_, behind) = users.split_once("[discovery]").unwrap();
+    format!("{before}\n[credentials]\n{credentials}\n[discovery]{behind}")
+}
+
+async fn clusters(replicas: usize) -> Vec<Cluster> {
+    let mut all = vec![Cluster::mariadb(replicas).await];
+    all.extend(Cluster::mysql(replicas).await);
+    all
+}
+
+async fn current_user(port: u16, user: &str, password: &str) -> Result<String, (u16, String)> {
+    let asking = async {
+        let mut client = connect(port, user, password, "").await?;
+        let user = value(&mut client, "SELECT CURRENT_USER()").await?;
+        client.disconnect().await?;
+        Ok(user)
+    };
+    asking.await.map_err(|error| match error {
+        mysql_async::Error::Server(error) => (error.code, error.message),
+        error => panic!("{user}: {error}"),
+    })
+}
+
+async fn code(port: u16, user: &str, password: &str) -> u16 {
+    current_user(port, user, password).await.map_or_else(|(code, _)| code, |_| 0)
+}
+
+/// The plugin of most accounts, for the texts of tests.
+fn default_plugin(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MariaDb => "mysql_native_password",
+        Kind::MySql => "caching_sha2_password",
+    }
+}
+
+#[tokio::test]
+async fn a_password_of_the_servers_is_enough_from_its_first_second_to_its_last() {
+    for cluster in clusters(0).await {
+        let kind = cluster.kind();
+        let (primary, proxy) = (cluster.primary(), Proxy::start(&config(&cluster, "")).await);
+        assert_eq!(current_user(proxy.rw, "app", "app").await.unwrap(), "app@%", "{kind:?}");
+        assert_eq!(code(proxy.rw, "app", "wrong").await, 1045);
+        assert_eq!(code(proxy.rw, "app", "").await, 1045);
+        assert_eq!(code(proxy.rw, "nobody", "app").await, 1045);
+
+        // The first login of an account that was just created.
+        primary.sql("CREATE USER late@'%' IDENTIFIED BY 'one'").await;
+        assert_eq!(current_user(proxy.rw, "late", "one").await.unwrap(), "late@%", "{kind:?}");
+        primary.sql("ALTER USER late@'%' IDENTIFIED BY 'two'").await;
+        assert_eq!(current_user(proxy.rw, "late", "two").await.unwrap(), "late@%", "{kind:?}");
+        let changed = Instant::now();
+        while code(proxy.rw, "late", "one").await != 1045 {
+            assert!(changed.elapsed() < Duration::from_secs(5), "{kind:?}: the old password still works");
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(current_user(proxy.rw, "late", "two").await.unwrap(), "late@%", "{kind:?}");
+
+        primary.sql("DROP USER late@'%'").await;
+        let dropped = Instant::now();
+        while code(proxy.rw, "late", "two").await != 1045 {
+            assert!(dropped.elapsed() < Duration::from_secs(5), "{kind:?}: a dropped account still works");
+            sleep(Duration::from_millis(100)).await;
+        }
+        let log = proxy.log();
+        let plugin = default_plugin(kind);
+        for secret in ["IDENTIFIED", "'two'", "$A$005", "*"] {
+            assert!(!log.contains(secret), "{plugin}: {log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_bars_an_account_on_the_servers_bars_it_here() {
+    for cluster in clusters(0).await {
+        let kind = cluster.kind();
+        let primary = cluster.primary();
+        primary.sql("CREATE USER locked@'%' IDENTIFIED BY 'x' ACCOUNT LOCK").await;
+        primary.sql("CREATE USER expired@'%' IDENTIFIED BY 'x' PASSWORD EXPIRE").await;
+        primary.sql("CREATE USER open@'%' IDENTIFIED BY ''").await;
+        primary.sql("CREATE USER away@'10.9.%' IDENTIFIED BY 'x'").await;
+        primary.sql("CREATE USER safe@'%' IDENTIFIED BY 'x' REQUIRE SSL").await;
+        primary.sql("CREATE USER certified@'%' IDENTIFIED BY 'x' REQUIRE X509").await;
+        let proxy = Proxy::start(&config(&cluster, "")).await;
+        for (user, password) in [
+            ("locked", "x"),
+            ("locked", "y"),
+            ("expired", "y"),
+            ("open", ""),
+            ("open", "x"),
+            ("away", "x"),
+            ("safe", "x"),
+            ("certified", "x"),
+        ] {
+            let direct = code(primary.port(), user, password).await;
+            assert_eq!(code(proxy.rw, user, password).await, direct, "{kind:?} {user} {password:?}");
+        }
+        // MySQL closes the connection, MariaDB answers every statement so.
+        let expired = code(proxy.rw, "expired", "x").await;
+        assert_eq!(expired, if kind == Kind::MySql { 1862 } else { 1820 });
+        let text = current_user(proxy.rw, "locked", "x").await.unwrap_err().1;
+        assert!(text.contains("locked"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn every_plugin_with_a_password_works() {
+    for cluster in clusters(1).await {
+        let (kind, primary) = (cluster.kind(), cluster.primary());
+        let accounts = match kind {
+            Kind::MariaDb => {
+                for server in cluster.servers() {
+                    server.sql("INSTALL SONAME 'auth_ed25519'").await;
+                }
+                vec![
+                    ("native", "IDENTIFIED VIA mysql_native_password USING PASSWORD('é')"),
+                    ("signer", "IDENTIFIED VIA ed25519 USING PASSWORD('é')"),
+                    ("either", "IDENTIFIED VIA unix_socket OR ed25519 USING PASSWORD('é')"),
+                ]
+            }
+            Kind::MySql => vec![
+                ("caching", "IDENTIFIED WITH caching_sha2_password BY 'é'"),
+                ("hashed", "IDENTIFIED WITH sha256_password BY 'é'"),
+            ],
+        };
+        for (user, how) in &accounts {
+            primary.sql(&format!("CREATE USER {user}@'%' {how}; GRANT SELECT ON test.* TO {user}@'%'")).await;
+        }
+        cluster.wait_caught_up().await;
+        let proxy = Proxy::start(&config(&cluster, "")).await;
+        for (user, how) in &accounts {
+            for port in [proxy.rw, proxy.ro] {
+                assert_eq!(code(port, user, "wrong").await, 1045, "{how}");
+                for _ in 0..2 {
+                    assert_eq!(current_user(port, user, "é").await.unwrap(), format!("{user}@%"), "{how}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_the_tables_a_server_is_asked() {
+    for cluster in clusters(0).await {
+        let (kind, primary) = (cluster.kind(), cluster.primary());
+        let table = if kind == Kind::MySql { "mysql.user" } else { "mysql.global_priv" };
+        primary.sql(&format!("REVOKE SELECT ON {table} FROM monitor@'%'")).await;
+        let proxy = Proxy::start(&config(&cluster, "")).await;
+        assert_eq!(current_user(proxy.rw, "app", "app").await.unwrap(), "app@%", "{kind:?}");
+        assert_eq!(code(proxy.rw, "app", "wrong").await, 1045);
+        assert_eq!(code(proxy.rw, "nobody", "app").await, 1045);
+        primary.sql("ALTER USER app@'%' IDENTIFIED BY 'two'").await;
+        assert_eq!(current_user(proxy.rw, "app", "two").await.unwrap(), "app@%", "{kind:?}");
+        assert_eq!(code(proxy.rw, "app", "app").await, 1045, "{kind:?}");
+        let log = proxy.log();
+        assert!(log.contains(&format!("GRANT SELECT ON {table} TO 'monitor'@'%'")), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn sources_that_are_not_named_are_not_asked() {
+    let cluster = Cluster::mariadb(0).await;
+    let proxy = Proxy::start(&config(&cluster, "sources = [\"accounts\"]")).await;
+    assert_eq!(current_user(proxy.rw, "app", "app").await.unwrap(), "app@%");
+    let only = proxy_config(&cluster) + "\n[credentials]\nsources = [\"configuration\"]\n";
+    let proxy = Proxy::start(&only).await;
+    cluster.primary().sql("CREATE USER late@'%' IDENTIFIED BY 'x'").await;
+    assert_eq!(current_user(proxy.rw, "app", "app").await.unwrap(), "app@%");
+    assert_eq!(code(proxy.rw, "late", "x").await, 1045);
+}
+
+#[tokio::test]
+async fn settings_of_a_user_need_no_password() {
+    let cluster = Cluster::mariadb(0).await;
+    let text = config(&cluster, "") + "\n[[users]]\nname = \"app\"\nfrom = [\"10.0.0.0/8\"]\n";
+    let proxy = Proxy::start(&text).await;
+    assert_eq!(code(proxy.rw, "app", "app").await, 1045);
+    assert_eq!(current_user(proxy.rw, "super", "super").await.unwrap(), "super@%");
+    proxy.write_config(&text.replace("10.0.0.0/8", "127.0.0.0/8"));
+    let changed = Instant::now();
+    while code(proxy.rw, "app", "app").await != 0 {
+        assert!(changed.elapsed() < Duration::from_secs(10), "{}", proxy.log());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_the_servers_accounts_share_connections_and_survive_a_change_of_the_primary() {
+    let mut cluster = Cluster::mariadb(1).await;
+    let proxy = Proxy::start(&config(&cluster, "")).await;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(connect(proxy.rw, "app", "app", "test").await.unwrap());
+    }
+    for client in &mut clients {
+        client.query_drop("DO 1").await.unwrap();
+    }
+    cluster.switchover(1).await;
+    for client in &mut clients {
+        client.query_drop("DO 1").await.unwrap();
+    }
+    cluster.primary().sql("ALTER USER app@'%' IDENTIFIED BY 'two'").await;
+    assert_eq!(current_user(proxy.rw, "app", "two").await.unwrap(), "app@%");
+    for client in &mut clients {
+        client.query_drop("DO 1").await.unwrap();
+    }
+}
