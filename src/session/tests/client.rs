@@ -76,6 +76,8 @@ pub struct Client {
     pub switched: Option<String>,
     /// `fast_auth_success` came.
     pub fast: bool,
+    /// The proxy asked for the password itself, and got it.
+    pub told: bool,
 }
 
 impl Client {
@@ -90,7 +92,7 @@ impl Client {
         }
         let response = response(login, capabilities, &greeting.nonce);
         peer.say(&[frames(login.seq, &[response]), login.behind.clone()].concat());
-        let mut client = Client { peer, greeting, capabilities, switched: None, fast: false };
+        let mut client = Client { peer, greeting, capabilities, switched: None, fast: false, told: false };
         client.finish_login(2, login.password).await.map(|()| client)
     }
 
@@ -106,6 +108,12 @@ impl Client {
                     return Ok(());
                 }
                 0xff => return Err(Refused::read(&payload)),
+                1 if payload == [1, 4] => {
+                    // The full exchange, over a unix socket.
+                    self.told = true;
+                    self.peer.say(&frames(seq.wrapping_add(1), &[[password.as_bytes(), &[0]].concat()]));
+                    seq = seq.wrapping_add(2);
+                }
                 1 => {
                     assert_eq!(payload, [1, 3], "fast_auth_success");
                     self.fast = true;

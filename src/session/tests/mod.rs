@@ -22,6 +22,7 @@ mod drain;
 mod dump;
 mod failover;
 mod faults;
+mod identity;
 mod kill;
 mod large;
 mod levels;

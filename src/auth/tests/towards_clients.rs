@@ -1,0 +1,243 @@
+//! The exchange with a client, from its first answer to the verdict.
+
+use super::*;
+
+const BOTH: [Plugin; 2] = [Plugin::NativePassword, Plugin::CachingSha2];
+
+/// Returns the course of an exchange as one line.
+fn dialogue(mut step: Step<'_>, second: &[u8]) -> String {
+    let mut said = String::new();
+    for _ in 0..4 {
+        said += &format!("{step:?} ");
+        step = match step {
+            Step::AuthSwitch(switched) => switched.respond(second),
+            Step::MoreData { then, .. } => then.finish(),
+            Step::AskPassword(_) | Step::Check(_) | Step::Accept(_) | Step::Reject | Step::NotSupported => {
+                return said.trim_end().to_owned();
+            }
+        };
+    }
+    panic!("the exchange does not end: {said}");
+}
+
+fn exchange(greeted: Plugin, password: Option<&str>) -> ServerExchange<'_> {
+    ServerExchange::new(
+        greeted,
+        NONCE,
+        password.map_or(Expected::Nobody, |p| Expected::Password(p.as_bytes())),
+    )
+}
+
+#[test]
+fn either_plugin_passes_without_a_switch_whatever_was_greeted() {
+    for greeted in BOTH {
+        for plugin in BOTH {
+            let answer = plugin.scramble(b"secret", &NONCE);
+            let step = exchange(greeted, Some("secret")).respond(Some(plugin.name().as_bytes()), &answer);
+            let expected = match plugin {
+                Plugin::NativePassword => "Accept",
+                Plugin::CachingSha2 => "MoreData([3]) Accept",
+            };
+            assert_eq!(dialogue(step, b""), expected);
+        }
+    }
+}
+
+#[test]
+fn wrong_passwords_and_unknown_users_look_alike() {
+    for greeted in BOTH {
+        for plugin in BOTH {
+            let name = Some(plugin.name().as_bytes());
+            for answer in [
+                plugin.scramble(b"guess", &NONCE),
+                plugin.scramble(Plugin::name(greeted).as_bytes(), &NONCE),
+                vec![0],
+                vec![7; 300],
+            ] {
+                let known = dialogue(exchange(greeted, Some("secret")).respond(name, &answer), b"");
+                let unknown = dialogue(exchange(greeted, None).respond(name, &answer), b"");
+                assert_eq!(known, "Reject");
+                assert_eq!(unknown, "Reject");
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_logs_in_as_nobody() {
+    for plugin in BOTH {
+        for guess in [&b"no such user"[..], b""] {
+            let answer = plugin.scramble(guess, &NONCE);
+            let step = exchange(plugin, None).respond(Some(plugin.name().as_bytes()), &answer);
+            assert!(dialogue(step, &answer).ends_with("Reject"), "{plugin:?}");
+        }
+    }
+}
+
+#[test]
+fn other_plugins_are_asked_once_to_take_the_greeted_one() {
+    for greeted in BOTH {
+        for name in [&b"sha256_password"[..], b"client_ed25519", b"", b"MYSQL_NATIVE_PASSWORD", b"\xff\0"] {
+            let good = greeted.scramble(b"secret", &NONCE);
+            let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
+            let Step::AuthSwitch(switched) = step else { panic!("{step:?}") };
+            assert_eq!((switched.plugin(), switched.nonce()), (greeted, &NONCE));
+            assert!(dialogue(switched.respond(&good), b"").ends_with("Accept"));
+            let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
+            assert_eq!(dialogue(step, b"wrong"), format!("AuthSwitch({}) Reject", greeted.name()));
+        }
+    }
+}
+
+#[test]
+fn an_empty_first_answer_gets_a_switch_to_the_clients_own_plugin() {
+    // What libmysqlclient does if the greeting was for another plugin than the client's.
+    for greeted in BOTH {
+        for plugin in BOTH {
+            for (password, second, end) in [
+                (Some("secret"), "secret", "Accept"),
+                (Some(""), "", "Accept"),
+                (Some("secret"), "", "Reject"),
+                (None, "", "Reject"),
+                (Some(""), "x", "Reject"),
+            ] {
+                let step = exchange(greeted, password).respond(Some(plugin.name().as_bytes()), b"");
+                let said = dialogue(step, &plugin.scramble(second.as_bytes(), &NONCE));
+                assert!(said.starts_with(&format!("AuthSwitch({})", plugin.name())), "{said}");
+                assert!(said.ends_with(end), "{said} for {password:?}, {second:?}");
+                assert_eq!(
+                    said.contains("MoreData"),
+                    end == "Accept" && second == "secret" && plugin == Plugin::CachingSha2
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_single_nul_means_no_password() {
+    let name = Some(&b"caching_sha2_password"[..]);
+    assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("")).respond(name, b"\0"), b""), "Accept");
+    assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("x")).respond(name, b"\0"), b""), "Reject");
+}
+
+#[test]
+fn clients_without_plugins_speak_native() {
+    let good = Plugin::NativePassword.scramble(b"secret", &NONCE);
+    assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("secret")).respond(None, &good), b""), "Accept");
+    assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("")).respond(None, b""), b""), "Accept");
+    assert_eq!(dialogue(exchange(Plugin::CachingSha2, Some("secret")).respond(None, b""), b""), "Reject");
+    assert_eq!(dialogue(exchange(Plugin::CachingSha2, None).respond(None, &good), b""), "Reject");
+}
+
+proptest! {
+    #[test]
+    fn no_answer_passes_by_chance(name: Vec<u8>, first: Vec<u8>, second: Vec<u8>, known: bool) {
+        let step = exchange(Plugin::CachingSha2, known.then_some("secret")).respond(Some(&name), &first);
+        prop_assert!(dialogue(step, &second).ends_with("Reject"));
+    }
+}
+
+/// What the client tells after it was asked for its password.
+fn told(step: Step<'_>, packets: &[&[u8]], private: bool) -> Option<Vec<u8>> {
+    let Step::AskPassword(mut asking) = step else { panic!("{step:?}") };
+    for packet in packets {
+        asking = match asking.answer(packet, private) {
+            Asked::Password(password) => return Some(password.to_vec()),
+            Asked::Malformed => return None,
+            Asked::Key(_, next) => next,
+        };
+    }
+    panic!("the exchange does not end")
+}
+
+#[test]
+fn a_stored_hash_is_enough_for_native_passwords_and_asks_for_them() {
+    let stored = native_password::double_sha1(b"secret");
+    for greeted in BOTH {
+        let exchange = ServerExchange::new(greeted, NONCE, Expected::DoubleSha1(&stored));
+        for name in ["mysql_native_password", "caching_sha2_password", "client_ed25519"] {
+            let answer = Plugin::NativePassword.scramble(b"secret", &NONCE);
+            let mut step = exchange.respond(Some(name.as_bytes()), &answer);
+            if let Step::AuthSwitch(switched) = step {
+                assert_eq!(switched.plugin(), Plugin::NativePassword);
+                assert_eq!(
+                    format!("{:?}", switched.respond(&Plugin::NativePassword.scramble(b"x", &NONCE))),
+                    "Reject"
+                );
+                step = switched.respond(&answer);
+            }
+            let Step::Accept(Proof::Sha1(single)) = step else { panic!("{step:?}") };
+            assert_eq!(*single, native_password::sha1(b"secret"));
+        }
+        assert_eq!(
+            format!("{:?}", exchange.respond(None, &Plugin::NativePassword.scramble(b"x", &NONCE))),
+            "Reject"
+        );
+    }
+}
+
+#[test]
+fn who_is_in_no_cache_tells_the_password() {
+    let name = Some(&b"caching_sha2_password"[..]);
+    let answer = Plugin::CachingSha2.scramble(b"secret", &NONCE);
+    let exchange = |learned| ServerExchange::new(Plugin::NativePassword, NONCE, Expected::AskServer(learned));
+    let step = exchange(None).respond(Some(b"mysql_native_password"), b"x");
+    assert_eq!(format!("{step:?}"), "AuthSwitch(caching_sha2_password)");
+    assert_eq!(told(exchange(None).respond(name, &answer), &[b"secret\0"], true), Some(b"secret".to_vec()));
+    assert_eq!(told(exchange(None).respond(name, &answer), &[b"secret"], true), None);
+
+    let key = OwnKey::of_process().unwrap();
+    let cipher = caching_sha2::encrypt_password(b"secret", &NONCE, key.public()).unwrap();
+    assert_eq!(
+        told(exchange(None).respond(name, &answer), &[&[2], &cipher], false),
+        Some(b"secret".to_vec())
+    );
+    assert_eq!(told(exchange(None).respond(name, &answer), &[&cipher], false), Some(b"secret".to_vec()));
+    for wrong in [&b"secret\0"[..], b"", &[7; 256], &cipher[1..]] {
+        assert_eq!(told(exchange(None).respond(name, &answer), &[wrong], false), None);
+        assert_eq!(told(exchange(None).respond(name, &answer), &[&[2], wrong], false), None);
+    }
+    assert_eq!(
+        told(exchange(None).respond(name, &answer), &[&[2], &[2]], false),
+        None,
+        "the key is sent once"
+    );
+
+    assert_eq!(dialogue(exchange(Some(b"secret")).respond(name, &answer), b""), "MoreData([3]) Accept");
+    assert_eq!(dialogue(exchange(Some(b"former")).respond(name, &answer), b""), "AskPassword");
+    assert_eq!(dialogue(exchange(None).respond(name, b"\0"), b""), "Check");
+}
+
+#[test]
+fn a_client_may_begin_with_its_password_in_private_only() {
+    let name = Some(&b"mysql_clear_password"[..]);
+    let stored = native_password::double_sha1(b"secret");
+    for (expected, right, wrong) in [
+        (Expected::Password(b"secret"), "Accept", "Reject"),
+        (Expected::DoubleSha1(&stored), "Accept", "Reject"),
+        (Expected::AskServer(None), "Check", "Check"),
+        (Expected::Nobody, "Reject", "Reject"),
+    ] {
+        let exchange = ServerExchange::new(Plugin::CachingSha2, NONCE, expected);
+        let open = exchange.respond(name, b"secret\0");
+        assert!(matches!(open, Step::AuthSwitch(_)), "{open:?}");
+        let private = exchange.in_private(true);
+        assert_eq!(dialogue(private.respond(name, b"secret\0"), b""), right);
+        assert_eq!(dialogue(private.respond(name, b"Secret\0"), b""), wrong);
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_but_the_password_is_told(packet: Vec<u8>, private: bool) {
+        let step = ServerExchange::new(Plugin::CachingSha2, NONCE, Expected::AskServer(None))
+            .respond(Some(b"caching_sha2_password"), &[7; 32]);
+        let Step::AskPassword(asking) = step else { panic!("{step:?}") };
+        match asking.answer(&packet, private) {
+            Asked::Password(told) => prop_assert!(private && packet[..told.len()] == **told),
+            Asked::Key(..) => prop_assert!(!private && packet == [2]),
+            Asked::Malformed => {}
+        }
+    }
+}
