@@ -42,6 +42,8 @@ pub struct ServerExchange<'a> {
 struct Secret<'a> {
     nonce: Nonce,
     expected: Expected<'a>,
+    /// Whether a wrong answer of caching_sha2_password is followed by the request for the password.
+    asks: bool,
 }
 
 /// What a client has proved.
@@ -109,12 +111,19 @@ impl<'a> ServerExchange<'a> {
     /// Begins an exchange. `greeted` and `nonce` are those of the greeting (for COM_CHANGE_USER: of
     /// this connection's greeting).
     pub fn new(greeted: Plugin, nonce: Nonce, expected: Expected<'a>) -> Self {
-        Self { greeted, native: true, private: false, secret: Secret { nonce, expected } }
+        Self { greeted, native: true, private: false, secret: Secret { nonce, expected, asks: false } }
     }
 
     /// Disallows mysql_native_password: a client that begins with it is asked to switch.
     pub fn without_native(mut self) -> Self {
         self.native = false;
+        self
+    }
+
+    /// Asks for the password after each wrong answer of caching_sha2_password, as servers do. Then accounts whose password
+    /// only a server can check cannot be told from others.
+    pub fn asking(mut self, asks: bool) -> Self {
+        self.secret.asks = asks;
         self
     }
 
@@ -216,11 +225,8 @@ impl<'a> Secret<'a> {
             }
             (Expected::AskServer(learned), Plugin::CachingSha2) => {
                 // An empty password cannot be checked by a challenge: a server stores none, or the client sends none.
-                match self.compare(plugin, response, learned.filter(|learned| !learned.is_empty())) {
-                    _ if matches!(response, [] | [0]) => Step::Check(Zeroizing::default()),
-                    Step::Reject => Step::AskPassword(Asking { nonce: self.nonce, has_key: false }),
-                    step => step,
-                }
+                let step = self.compare(plugin, response, learned.filter(|learned| !learned.is_empty()));
+                if matches!(response, [] | [0]) { Step::Check(Zeroizing::default()) } else { step }
             }
             _ => self.compare(plugin, response, None),
         }
@@ -235,7 +241,11 @@ impl<'a> Secret<'a> {
         };
         // `&` evaluates both sides, so the hashes are computed for a missing user, too.
         if !(right & known.is_some()) {
-            return Step::Reject;
+            let asks = self.asks || matches!(self.expected, Expected::AskServer(_));
+            return match asks && plugin == Plugin::CachingSha2 {
+                true => Step::AskPassword(Asking { nonce: self.nonce, has_key: false }),
+                false => Step::Reject,
+            };
         }
         // A server does not send FAST_AUTH_SUCCESS for an empty password.
         if plugin == Plugin::CachingSha2 && !password.is_empty() {

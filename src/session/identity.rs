@@ -14,7 +14,7 @@ use crate::backend::{
     ConnectError, Credential, Login, Proven, ServerError, Standing, Target, connect, own_class,
 };
 use crate::client::Failure;
-use crate::config::{CredentialSource, Requirements, Secret};
+use crate::config::{CredentialSource, Live, Requirements, Secret};
 use crate::net::Runtime;
 use crate::terms::Refused;
 use crate::topology::{Flavor, ServerId};
@@ -25,6 +25,12 @@ const READING: Duration = Duration::from_millis(1500);
 
 /// The collation of connections that only check a password: utf8mb4_general_ci, which all servers have.
 const COLLATION: u16 = 45;
+
+/// No password is known that has this double SHA-1.
+const NOBODYS: Sha1 = *b"nobody's double SHA1";
+
+/// How long a refused login waits at least and at most, in milliseconds. The wait hides how long its check took.
+const REFUSAL_MS: (u64, u64) = (1, 4);
 
 /// ERR codes that mean a wrong password or an unknown user: 1045, and 1698 of plugins without passwords.
 const DENIED: [u16; 2] = [1045, 1698];
@@ -39,7 +45,14 @@ pub(super) enum Identity {
     /// counts without asking again.
     Unlisted(Option<(Secret, bool)>),
     /// There is no such account, or the client must not use it.
-    Nobody(Refused),
+    Nobody(Refused, Decoy),
+}
+
+/// What an account that does not exist looks like: clients must not find out which names are accounts.
+#[derive(Clone, Copy)]
+pub(super) enum Decoy {
+    Configured,
+    Listed,
 }
 
 /// An account of the servers' tables.
@@ -75,7 +88,7 @@ pub(super) type Denial = (Refused, Option<Failure>);
 impl Identity {
     /// Returns what the exchange can check. `greeted` is the plugin of the greeting; `native`: the listener allows
     /// mysql_native_password.
-    pub fn expected(&self, greeted: Plugin, native: bool, asks_servers: bool) -> Expected<'_> {
+    pub fn expected(&self, greeted: Plugin, native: bool) -> Expected<'_> {
         match self {
             Identity::Configured(Login { credential: Credential::Password(password), .. }) => {
                 Expected::Password(password.expose().as_bytes())
@@ -89,11 +102,12 @@ impl Identity {
             Identity::Unlisted(learned) => {
                 Expected::AskServer(learned.as_ref().map(|(password, _)| bytes(password)))
             }
-            // As for an account with the server's default plugin.
-            Identity::Nobody(_) if asks_servers && greeted == Plugin::CachingSha2 => {
-                Expected::AskServer(None)
+            Identity::Nobody(_, Decoy::Configured) => Expected::Nobody,
+            // An account with the server's default plugin.
+            Identity::Nobody(_, Decoy::Listed) if native && greeted == Plugin::NativePassword => {
+                Expected::DoubleSha1(&NOBODYS)
             }
-            Identity::Nobody(_) => Expected::Nobody,
+            Identity::Nobody(_, Decoy::Listed) => Expected::AskServer(None),
         }
     }
 }
@@ -105,59 +119,74 @@ fn bytes(password: &Secret) -> &[u8] {
 impl<R: Runtime> Session<R> {
     /// Looks for the account in the sources, in their order.
     pub(super) fn identity(&self, user: &[u8]) -> Identity {
-        let Ok(user) = std::str::from_utf8(user) else { return Identity::Nobody(Refused::Password) };
         let live = self.context.live();
+        self.find_identity(user, &live).unwrap_or_else(|refused| {
+            let configured = live.users.values().any(|user| user.password.is_some());
+            let asks_servers = live.credentials.ask_servers();
+            let like_configured = configured && self.context.identities.looks_configured(user);
+            let decoy = if !asks_servers || like_configured { Decoy::Configured } else { Decoy::Listed };
+            Identity::Nobody(refused, decoy)
+        })
+    }
+
+    fn find_identity(&self, user: &[u8], live: &Live) -> Result<Identity, Refused> {
+        let user = std::str::from_utf8(user).map_err(|_| Refused::Password)?;
         // A right password from elsewhere, or without what the user needs, must look like a wrong one. So the exchange never
         // learns the password.
         if live.withheld.contains(user) {
-            return Identity::Nobody(Refused::Password);
+            return Err(Refused::Password);
         }
         if !self.may_log_in_from_here(user) {
-            return Identity::Nobody(Refused::Elsewhere);
+            return Err(Refused::Elsewhere);
         }
         if live.users.get(user).is_some_and(|user| !self.has_what_is_required(&user.requires)) {
-            return Identity::Nobody(Refused::Requirements);
+            return Err(Refused::Requirements);
         }
-        let found = live.credentials.sources.iter().find_map(|source| match source {
-            CredentialSource::Configuration => self.context.configured_login(user).map(Identity::Configured),
-            CredentialSource::Accounts => self.listed(user, live.credentials.check_client_host),
-            CredentialSource::Learned => self.unlisted(user),
-        });
-        found.unwrap_or(Identity::Nobody(Refused::Password))
+        for source in &live.credentials.sources {
+            let found = match source {
+                CredentialSource::Configuration => {
+                    self.context.configured_login(user).map(Identity::Configured)
+                }
+                CredentialSource::Accounts => self.listed(user, live.credentials.check_client_host)?,
+                CredentialSource::Learned => self.unlisted(user, live),
+            };
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        Err(Refused::Password)
     }
 
     /// Looks for the account in the servers' tables. None: the tables cannot be read, or do not have it.
-    fn listed(&self, user: &str, check_client_host: bool) -> Option<Identity> {
+    fn listed(&self, user: &str, check_client_host: bool) -> Result<Option<Identity>, Refused> {
         let accounts = self.context.identities.accounts.borrow().clone();
-        let Accounts::Known(table) = &*accounts else { return None };
+        let Accounts::Known(table) = &*accounts else { return Ok(None) };
         let client = self.client.handle.peer.get().ip().filter(|_| check_client_host);
         let account = match table.find(user, client) {
             Found::Account(account) => account,
-            Found::Nobody => return None,
-            Found::NotFromThere => return Some(Identity::Nobody(Refused::Elsewhere)),
-            Found::NotThroughProxy => return Some(Identity::Nobody(Refused::NotThroughProxy)),
+            Found::Nobody => return Ok(None),
+            Found::NotFromThere => return Err(Refused::Elsewhere),
+            Found::NotThroughProxy => return Err(Refused::NotThroughProxy),
         };
         if !self.has_what_is_required(&account.requires) {
-            return Some(Identity::Nobody(Refused::Requirements));
+            return Err(Refused::Requirements);
         }
         let passwords = |way: &&Way| !matches!(way, Way::Socket);
         let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
         let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
-        let Some(way) = way.cloned() else { return Some(Identity::Nobody(Refused::Password)) };
+        let way = way.cloned().ok_or(Refused::Password)?;
         let stamp = account.stamp();
         let learned =
             self.context.identities.learned.borrow().of(user, Some(stamp)).map(|(password, _)| password);
         let barred = self.barred(user, account, table.flavor);
-        Some(Identity::Listed(Listed { stamp, way, learned, barred }))
+        Ok(Some(Identity::Listed(Listed { stamp, way, learned, barred })))
     }
 
-    fn unlisted(&self, user: &str) -> Option<Identity> {
+    fn unlisted(&self, user: &str, live: &Live) -> Option<Identity> {
         // Who is not in the tables is nobody.
-        if let Accounts::Known(_) = **self.context.identities.accounts.borrow() {
-            let live = self.context.live.borrow();
-            if live.credentials.has(CredentialSource::Accounts) {
-                return None;
-            }
+        let known = matches!(**self.context.identities.accounts.borrow(), Accounts::Known(_));
+        if known && live.credentials.has(CredentialSource::Accounts) {
+            return None;
         }
         Some(Identity::Unlisted(self.context.identities.learned.borrow().of(user, None)))
     }
@@ -199,7 +228,14 @@ impl<R: Runtime> Session<R> {
             (Identity::Configured(login), Evidence::Proof(_)) => {
                 if self.context.standing(&login) == Standing::Current { Ok(login) } else { Err(wrong) }
             }
-            (Identity::Configured(_), _) => Err(wrong),
+            (Identity::Configured(login), Evidence::Password(password)) => {
+                // The same way as with an account of the servers, so that nobody can tell them apart.
+                let _ = self.checked(user, &password).await;
+                let right =
+                    matches!(&login.credential, Credential::Password(known) if bytes(known) == &**password);
+                let current = self.context.standing(&login) == Standing::Current;
+                if right && current { Ok(login) } else { Err(wrong) }
+            }
             (Identity::Listed(listed), Evidence::Proof(proof)) => self.proved(user, listed, proof),
             (Identity::Listed(listed), Evidence::Password(password)) => {
                 let password = self.checked(user, &password).await?;
@@ -225,7 +261,7 @@ impl<R: Runtime> Session<R> {
                 self.let_in(user, Proven::Learned, password.into())
             }
             // Takes as long as for an account that exists. A server knows accounts that were created a moment ago.
-            (Identity::Nobody(refused), Evidence::Password(password)) => {
+            (Identity::Nobody(refused, _), Evidence::Password(password)) => {
                 let Ok(password) = self.checked(user, &password).await else { return Err((refused, None)) };
                 match self.read_again(user).await {
                     Some(Identity::Listed(listed)) => self.told(user, &listed, password),
@@ -233,7 +269,7 @@ impl<R: Runtime> Session<R> {
                 }
             }
             (identity, Evidence::Wrong(answer)) => self.look_again(user, identity, answer).await,
-            (Identity::Nobody(refused), _) => Err((refused, None)),
+            (Identity::Nobody(refused, _), _) => Err((refused, None)),
             (Identity::Unlisted(None), Evidence::Proof(_)) => Err(wrong),
         }
     }
@@ -246,7 +282,7 @@ impl<R: Runtime> Session<R> {
         answer: Option<Vec<u8>>,
     ) -> Result<Login, Denial> {
         let refused = match identity {
-            Identity::Nobody(refused) => refused,
+            Identity::Nobody(refused, _) => refused,
             _ => Refused::Password,
         };
         let Some(Identity::Listed(listed)) = self.read_again(user).await else { return Err((refused, None)) };
@@ -264,6 +300,9 @@ impl<R: Runtime> Session<R> {
     /// Has the tables read again, and looks for the account once more. None: they are not read here.
     async fn read_again(&self, user: &[u8]) -> Option<Identity> {
         if !self.context.live.borrow().credentials.has(CredentialSource::Accounts) {
+            let (least, most) = REFUSAL_MS;
+            let wait = least + self.context.random() % (most - least + 1);
+            self.context.runtime.sleep(Duration::from_millis(wait)).await;
             return None;
         }
         self.context.outside.accounts_doubted();

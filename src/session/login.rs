@@ -202,8 +202,10 @@ impl<R: Runtime> Session<R> {
         let (greeted, private) = (self.client.greeted.plugin, self.is_private());
         let native = self.client.handle.entrance.native_password;
         let asks_servers = self.context.live.borrow().credentials.ask_servers();
-        let expected = identity.expected(greeted, native, asks_servers);
-        let exchange = ServerExchange::new(greeted, self.client.greeted.nonce, expected).in_private(private);
+        let expected = identity.expected(greeted, native);
+        let exchange = ServerExchange::new(greeted, self.client.greeted.nonce, expected)
+            .in_private(private)
+            .asking(asks_servers);
         let exchange = if native { exchange } else { exchange.without_native() };
         let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
         let plugin = claim.plugin.as_deref().map_or(Some(Plugin::NativePassword), Plugin::from_name);

@@ -1,6 +1,7 @@
 //! What a worker knows of the accounts that are not configured: the servers' tables, and what was learned.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
@@ -21,6 +22,8 @@ pub struct Identities {
     read: Notify,
     /// The passwords that servers accepted; the same for all workers.
     pub learned: RefCell<Arc<Learned>>,
+    /// Decides what an account that does not exist looks like; another one in every process.
+    decoys: RandomState,
     /// A permit for each password that a server is checking.
     pub checks: Semaphore,
 }
@@ -32,6 +35,7 @@ impl Default for Identities {
             attempts: Cell::default(),
             read: Notify::new(),
             learned: RefCell::default(),
+            decoys: RandomState::new(),
             checks: Semaphore::new(CHECKS),
         }
     }
@@ -43,6 +47,12 @@ impl Identities {
         self.accounts.replace(accounts);
         self.attempts.set(attempts);
         self.read.notify_waiters();
+    }
+
+    /// True if an account of this name that does not exist should look like a configured one, and not like one of the
+    /// servers. The answer is always the same for a name, as with an account that exists.
+    pub fn looks_configured(&self, user: &[u8]) -> bool {
+        self.decoys.hash_one(user).is_multiple_of(2)
     }
 
     /// Waits until the tables were read once more. A read that was under way already may have missed a change, but the next
