@@ -10,8 +10,10 @@ import threading
 import commits
 import failover
 import levels
+import logins
 import pressure
 import table
+import tls
 from targets import Cluster, Target, cpu_seconds, rss_kib
 
 
@@ -26,6 +28,7 @@ SETTINGS = {
     "rounds": ROUNDS, "secs": SECS, "targets": TARGETS, "mib": setting("MIB", 1024), "connects": setting("CONNECTS", 8000),
     "failovers": setting("FAILOVERS", 3), "clients": setting("CLIENTS", 2000), "active": setting("ACTIVE", 200),
     "pool": setting("POOL", 32), "pace_ms": setting("PACE_MS", 40), "idle": setting("IDLE", 5000), "default_pool": 1000,
+    "logins": setting("LOGINS", 1000), "flood_secs": setting("FLOOD_SECS", 10), "tries": setting("TRIES", 10000),
 }
 MIB, CONNECTS = SETTINGS["mib"], SETTINGS["connects"]
 CLIENT = os.path.join(os.environ["TARGET_DIR"], "bench", "connect")
@@ -156,18 +159,21 @@ PARTS = {
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
+    "logins": lambda cluster: logins.measure(cluster, SETTINGS, say),
 }
 ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}
 
 
 def main():
-    alone = [*ON_MYSQL, "failover", "changes", "pods"]
+    alone = [*ON_MYSQL, "tls", "failover", "changes", "pods"]
     parts = sys.argv[1:] or [*PARTS, *alone]
     unknown = set(parts) - {*PARTS, *alone}
     if unknown:
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join([*PARTS, *alone])}")
     in_front_of("mariadb", {name: part for name, part in PARTS.items() if name in parts})
     in_front_of("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
+    if "tls" in parts and {"split", "primary"} & set(TARGETS):
+        publish("tls", tls.measure(SETTINGS, say))
     if "failover" in parts and "split" in TARGETS:
         publish("failover", failover.measure(SETTINGS["failovers"], say))
     if "changes" in parts and "split" in TARGETS:

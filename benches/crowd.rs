@@ -1,6 +1,7 @@
-//! Many clients, of which few are active: `crowd PORT CLIENTS ACTIVE SECS EVERY_MS TURNS`, standard library only.
+//! Many clients, of which few are active: `crowd PORT CLIENTS ACTIVE SECS EVERY_MS TURNS [READS]`, standard library only.
 //! ACTIVE threads share CLIENTS connections; each runs statements for SECS, one every EVERY_MS (0: one after the
-//! other), with TURNS=1 by any of its connections in turn, else by one of them while the others are idle.
+//! other), with TURNS=1 by any of its connections in turn, else by one of them while the others are idle; with READS=1 point
+//! selects as text only.
 //! Says `connected` when each client has run a statement, `loaded` after the load, and waits for a line each time;
 //! then runs a statement by each client again and prints the figures as JSON.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, clippy::print_stdout)] // no runtime here
@@ -27,6 +28,7 @@ struct Plan {
     load: Duration,
     every: Duration,
     turns: bool,
+    reads: bool,
 }
 
 /// What a thread saw.
@@ -44,9 +46,9 @@ struct Account {
 
 fn main() {
     let numbers: Option<Vec<usize>> = std::env::args().skip(1).map(|a| a.parse().ok()).collect();
-    let Some([port, clients, active, secs, every, turns]) = numbers.as_deref() else {
+    let Some([port, clients, active, secs, every, turns, reads @ ..]) = numbers.as_deref() else {
         // `cargo test` and `cargo bench` run it without arguments.
-        return eprintln!("usage: crowd PORT CLIENTS ACTIVE SECS EVERY_MS TURNS");
+        return eprintln!("usage: crowd PORT CLIENTS ACTIVE SECS EVERY_MS TURNS [READS]");
     };
     let plan = Plan {
         port: u16::try_from(*port).unwrap_or_default(),
@@ -55,6 +57,7 @@ fn main() {
         load: Duration::from_secs(*secs as u64),
         every: Duration::from_millis(*every as u64),
         turns: *turns == 1,
+        reads: reads == [1],
     };
     let step = Barrier::new(plan.active + 1);
     let accounts: Vec<Account> = std::thread::scope(|scope| {
@@ -122,12 +125,18 @@ fn load(plan: Plan, members: &mut [Member], random: &mut Random, account: &mut A
         let from = if plan.every.is_zero() || !ahead.is_zero() { now } else { due };
         let counts = began.elapsed() >= WARM_UP;
         account.late += u64::from(counts && from < now);
-        member.unit(random, from, |read, time| {
+        let mut done = |read, time: Duration| {
             let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
             if counts {
                 if read { account.reads.push(micros) } else { account.writes.push(micros) }
             }
-        })?;
+        };
+        if plan.reads {
+            member.read_text(random)?;
+            done(true, from.elapsed());
+        } else {
+            member.unit(random, from, done)?;
+        }
         due += plan.every;
     }
     Ok(())

@@ -44,8 +44,8 @@ class Watch(threading.Thread):
 class Crowd:
     """crowd.rs, step by step."""
 
-    def __init__(self, target, clients, active, secs=0, every_ms=0, turns=False):
-        command = [CROWD, target.port, clients, active, secs, every_ms, int(turns)]
+    def __init__(self, target, clients, active, secs=0, every_ms=0, turns=False, reads=False):
+        command = [CROWD, target.port, clients, active, secs, every_ms, int(turns), int(reads)]
         self.patience = secs + 180
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)

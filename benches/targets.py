@@ -48,15 +48,16 @@ def free_port():
 class Cluster:
     """tests/setup/cluster.sh as an object."""
 
-    def __init__(self, name, replicas, kind="mariadb"):
-        self.kind = kind
+    def __init__(self, name, replicas, kind="mariadb", options=()):
+        """`options`: more options of the servers."""
+        self.kind, self.options = kind, " ".join(options)
         self.servers = range(replicas + 1)
         self.dir = os.path.join(os.environ["SCRATCH"], name)
         self.do("start", kind, replicas)
 
     def do(self, verb, *args):
-        done = subprocess.run([os.path.join(SETUP, "cluster.sh"), verb, self.dir, *map(str, args)],
-                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=True)
+        done = subprocess.run([os.path.join(SETUP, "cluster.sh"), verb, self.dir, *map(str, args)], stdout=subprocess.PIPE,
+                              stdin=subprocess.DEVNULL, text=True, check=True, env=os.environ | {"SERVER_OPTIONS": self.options})
         return done.stdout
 
     def port(self, *number):
@@ -89,8 +90,9 @@ class Cluster:
 
 
 class Target:
-    def __init__(self, name, port, process=None, http=0):
-        self.name, self.port, self.process, self.http = name, port, process, http
+    def __init__(self, name, port, process=None, http=0, readers=0):
+        """`readers`: the port of mode "replica" of Pointsman."""
+        self.name, self.port, self.process, self.http, self.readers = name, port, process, http, readers
         self.pid = process.pid if process else 0
 
     @staticmethod
@@ -137,22 +139,24 @@ def haproxy(cluster):
     return Target("haproxy", port, process)
 
 
-def pointsman(mode, cluster, pool, more=""):
+def pointsman(mode, cluster, pool, more="", tls="", servers_tls="disabled", edit=lambda text: text):
+    """`tls`: lines of `[listeners.tls]` of the first port; `edit` has the last word on the configuration."""
     rw, ro, http = free_port(), free_port(), free_port()
     path = os.path.join(os.environ["SCRATCH"], f"pointsman-{rw}.toml")
-    config = cluster.do("config", rw, ro, http).replace('mode = "primary"', f'mode = "{mode}"', 1)
+    config = cluster.do("config", rw, ro, http).replace(
+        'mode = "primary"', f'mode = "{mode}"\n' + (f"\n[listeners.tls]\n{tls}\n" if tls else ""), 1)
     # The others do not encrypt; MySQL would have it.
-    config += '\n[servers_tls]\nmode = "disabled"\n'
+    config += f'\n[servers_tls]\nmode = "{servers_tls}"\n'
     if pool:
         config += f"\n[limits]\nmax_server_connections = {pool}\n"
     config += f"\n{more}"
     with open(path, "w", encoding="utf-8") as f:
-        f.write(f"workers = {THREADS}\n" + config)
+        f.write(edit(f"workers = {THREADS}\n" + config))
     log = path + ".log"
-    binary = os.path.join(os.environ["TARGET_DIR"], "dist", "pointsman")
+    binary = os.environ.get("POINTSMAN") or os.path.join(os.environ["TARGET_DIR"], "dist", "pointsman")
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen([binary, "run", "--config", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-    target = Target(mode, rw, process, http)
+    target = Target(mode, rw, process, http, ro)
     for _ in range(100):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{http}/readyz", timeout=1):

@@ -1,8 +1,10 @@
-"""A MySQL client of a few lines for the benchmark: login, text queries, affected errors. Native password and the fast
-path of caching_sha2_password only."""
+"""A MySQL client of a few lines for the benchmark: login, also over TLS, text queries, affected errors. Native password
+and caching_sha2_password; the latter's full exchange only over TLS."""
 import hashlib
 import socket
 import struct
+
+SSL = 0x800  # CLIENT_SSL
 
 
 class ServerError(Exception):
@@ -29,8 +31,12 @@ def answer(plugin, password, salt):
 
 
 class Connection:
-    def __init__(self, port, user="app", password="app", schema="", timeout=60):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    """`tls`: an ssl.SSLContext; `session`: what an earlier connection had in `self.sock.session`, to be resumed."""
+
+    def __init__(self, port, user="app", password="app", schema="", timeout=60, tls=None, session=None,
+                 host="127.0.0.1"):
+        self.tls, self.session = tls, session
+        self.sock = socket.create_connection((host, port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.seq = 0
         try:
@@ -41,6 +47,11 @@ class Connection:
 
     def close(self):
         self.sock.close()
+
+    def quit(self):
+        self.seq = 0
+        self.write(b"\x01")
+        self.close()
 
     def _exactly(self, n):
         parts = bytearray()
@@ -69,6 +80,10 @@ class Connection:
         plugin = greeting[at + 44:].split(b"\0")[0] or b"mysql_native_password"
         proof = answer(plugin, password, salt)
         flags = 0x1 | 0x200 | 0x2000 | 0x8000 | 0x80000 | 0x20000 | (0x8 if schema else 0)
+        if self.tls:
+            flags |= SSL
+            self.write(struct.pack("<IIB23x", flags, 1 << 24, 45))
+            self.sock = self.tls.wrap_socket(self.sock, session=self.session)
         self.write(struct.pack("<IIB23x", flags, 1 << 24, 45) + user + b"\0" + bytes([len(proof)]) + proof
                    + (schema + b"\0" if schema else b"") + plugin + b"\0")
         while True:
@@ -80,6 +95,8 @@ class Connection:
             if packet[0] == 0xFE:
                 plugin, salt = packet[1:].split(b"\0", 1)
                 self.write(answer(plugin, password, salt[:20]))
+            elif packet == b"\x01\x04" and self.tls:
+                self.write(password + b"\0")
             elif packet != b"\x01\x03":
                 raise ConnectionError(f"{plugin.decode()} wants its full exchange")
 

@@ -8,6 +8,7 @@
 #        cluster.sh port|primary DIR [N]  prints a server's port (default: the primary's) or the primary's number
 #        cluster.sh config DIR RW RO HTTP prints a proxy configuration with these ports
 #        cluster.sh stop DIR              ends all servers and removes DIR
+# env: SERVER_OPTIONS="--option …" of every server that starts
 # switchover and promote print "writable_at NANOSECONDS": Unix time just before the new primary becomes writable.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -31,7 +32,8 @@ replicas() { local s; for s in $(servers); do [ "$s" = "$(primary)" ] || ! runni
 
 spawn() { # server, server id, role
   mkdir -p "$dir/$1"
-  "$here/server.sh" run "$kind" "$(port_of "$1")" "$dir/$1" "$2" "$3" </dev/null >>"$dir/$1/log" 2>&1 9>&- &
+  # shellcheck disable=SC2086  # several words
+  "$here/server.sh" run "$kind" "$(port_of "$1")" "$dir/$1" "$2" "$3" ${SERVER_OPTIONS:-} </dev/null >>"$dir/$1/log" 2>&1 9>&- &
   echo $! >"$dir/$1/harness.pid"
 }
 
@@ -175,7 +177,7 @@ config() { # rw, ro, http
   done
 }
 
-[ $# -ge 2 ] || { sed -n '2,13s/^# //p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,14s/^# //p' "$0"; exit 2; }
 verb=$1 dir=$2
 if [ "$verb" = start ]; then kind=${3:-mariadb}; else kind=$(cat "$dir/kind") || die "no cluster in $dir"; fi
 case $verb in
