@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 const BOOKS: &str = "[ca]\ndefault_ca = books\n[books]\ndatabase = index.txt\nserial = serial\nnew_certs_dir = .\n\
     default_md = sha256\nunique_subject = no\npolicy = any\n[any]\ncommonName = supplied\n";
 
+const EC_KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
 /// A CA with a folder of its own.
 #[derive(Debug)]
 pub struct Authority {
@@ -21,7 +23,7 @@ impl Authority {
         let subject = format!("/CN={name}");
         openssl(
             dir,
-            &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
+            &[&["req", "-x509", "-days", "2"], EC_KEY.as_slice()].concat(),
             &["-keyout", "ca.key", "-out", "ca.crt", "-subj", &subject],
         );
         // What `openssl ca` wants; `openssl x509` cannot issue for a time that is over.
@@ -38,24 +40,27 @@ impl Authority {
 
     /// A certificate with its key, for two days: `names` as openssl writes them (`DNS:db,IP:127.0.0.1`).
     pub fn issue(&self, file: &str, names: &str) -> (PathBuf, PathBuf) {
-        self.issue_for(file, names, &["-days", "2"])
+        self.issue_for(file, names, &["-days", "2"], &EC_KEY)
     }
 
     /// The same, expired long ago.
     pub fn issue_expired(&self, file: &str, names: &str) -> (PathBuf, PathBuf) {
-        self.issue_for(file, names, &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
+        let time = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"];
+        self.issue_for(file, names, &time, &EC_KEY)
     }
 
-    fn issue_for(&self, file: &str, names: &str, time: &[&str]) -> (PathBuf, PathBuf) {
+    /// As `issue`, with an RSA key.
+    pub fn issue_rsa(&self, file: &str, names: &str) -> (PathBuf, PathBuf) {
+        self.issue_for(file, names, &["-days", "2"], &["-newkey", "rsa:2048", "-nodes"])
+    }
+
+    fn issue_for(&self, file: &str, names: &str, time: &[&str], new_key: &[&str]) -> (PathBuf, PathBuf) {
         let dir = self.folder.path();
         let (request, certificate, key) =
             (format!("{file}.csr"), format!("{file}.crt"), format!("{file}.key"));
         let subject = format!("/CN={file}");
-        openssl(
-            dir,
-            &["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-            &["-keyout", &key, "-out", &request, "-subj", &subject],
-        );
+        let request_for = [new_key, &["-keyout", &key, "-out", &request, "-subj", &subject]].concat();
+        openssl(dir, &["req"], &request_for);
         let mut extensions = String::from("basicConstraints=CA:FALSE\n");
         if !names.is_empty() {
             extensions += &format!("subjectAltName={names}\n");
