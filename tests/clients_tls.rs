@@ -1,5 +1,7 @@
 //! TLS from clients: every mode, certificates of both sides, what an attacker sends, and what passes through.
 
+mod hostile;
+
 use crate::dialogue::metric;
 use crate::dialogue::raw::{Greeted, Raw, response};
 use crate::support::{Authority, Cluster, Kind, Proxy, Scratch, proxy_config};
@@ -26,7 +28,7 @@ const NAME: &str = "pointsman.db.svc";
 const SSL: u32 = 0x800;
 
 /// LONG_PASSWORD, PROTOCOL_41, CLIENT_SSL, SECURE_CONNECTION, PLUGIN_AUTH: a request for TLS.
-fn ssl_request() -> Vec<u8> {
+pub fn ssl_request() -> Vec<u8> {
     let mut payload = (0x1_u32 | 0x200 | SSL | 0x8000 | 0x8_0000).to_le_bytes().to_vec();
     payload.extend_from_slice(&(1_u32 << 24).to_le_bytes());
     payload.push(45);
@@ -95,7 +97,7 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// A client that trusts this CA (None: everybody), and has this certificate.
-fn client_config(ca: Option<&Authority>, identity: Option<&(PathBuf, PathBuf)>) -> Arc<ClientConfig> {
+pub fn client_config(ca: Option<&Authority>, identity: Option<&(PathBuf, PathBuf)>) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -117,7 +119,7 @@ fn client_config(ca: Option<&Authority>, identity: Option<&(PathBuf, PathBuf)>) 
 }
 
 /// Connects and encrypts. `injected` is sent right behind the request for TLS, in the clear.
-async fn encrypted(
+pub async fn encrypted(
     port: u16,
     config: &Arc<ClientConfig>,
     injected: &[u8],
