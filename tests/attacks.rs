@@ -3,6 +3,7 @@
 //! `SECURITY.md` names the promise that each module checks.
 
 mod admin_port;
+mod answers;
 mod attributes;
 mod credentials;
 mod cursors;
