@@ -11,7 +11,7 @@
 #   pods       changes of the primary with pods watched on a real API server, and the cost of label changes
 # env: ROUNDS=3  SECS=8 (per round)  TARGETS="direct haproxy split primary"  PAGE=docs/benchmarks.md (empty: print only)
 #      CLIENTS=2000 ACTIVE=200 POOL=32 PACE_MS=40 (pressure)  IDLE=5000  MIB=1024  CONNECTS=8000  FAILOVERS=3
-#      LOGINS=1000 FLOOD_SECS=10 (tls)  TRIES=10000 (logins)  POINTSMAN=a proxy that is built already
+#      LOGINS=1000 FLOOD_SECS=10 (tls)  TRIES=10000 (logins; for each two users)  POINTSMAN=a proxy that is built already
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=../tests/setup/lib.sh
