@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A primary (server 0) and replicas (1 … n) on loopback, for the demo, the benchmark and the client suites.
-# usage: cluster.sh start DIR mariadb|mysql REPLICAS    in the background; the servers run until `stop`
+# usage: cluster.sh start DIR mariadb|mysql REPLICAS [SERVER OPTION …]   in the background; the servers run until `stop`
 #        cluster.sh switchover DIR [N]    planned: the primary turns read-only, N (default: the next) takes over
 #        cluster.sh promote DIR [N]       the primary is lost; N takes over with every write that any replica received
 #        cluster.sh kill|freeze|thaw DIR N   SIGKILL, SIGSTOP, SIGCONT
@@ -31,9 +31,10 @@ servers() { local s; for s in "$dir"/*/port; do basename "$(dirname "$s")"; done
 replicas() { local s; for s in $(servers); do [ "$s" = "$(primary)" ] || ! running "$s" >/dev/null || echo "$s"; done; }
 
 spawn() { # server, server id, role
+  local options
   mkdir -p "$dir/$1"
-  # shellcheck disable=SC2086  # several words
-  "$here/server.sh" run "$kind" "$(port_of "$1")" "$dir/$1" "$2" "$3" ${SERVER_OPTIONS:-} </dev/null >>"$dir/$1/log" 2>&1 9>&- &
+  mapfile -t options <"$dir/options"
+  "$here/server.sh" run "$kind" "$(port_of "$1")" "$dir/$1" "$2" "$3" "${options[@]}" </dev/null >>"$dir/$1/log" 2>&1 9>&- &
   echo $! >"$dir/$1/harness.pid"
 }
 
@@ -103,9 +104,10 @@ make_primary() { # server
 
 next() { local s; for s in $(replicas); do echo "$s"; return; done; die "no replica is running"; }
 
-start() { # replicas
+start() { # replicas, server options…
   local i
   mkdir -p "$dir"
+  printf '%s\n' "${@:2}" | grep . >"$dir/options" || true
   "$here/server.sh" template "$kind"
   echo "$kind" >"$dir/kind"
   echo 0 >"$dir/primary"
@@ -181,7 +183,7 @@ config() { # rw, ro, http
 verb=$1 dir=$2
 if [ "$verb" = start ]; then kind=${3:-mariadb}; else kind=$(cat "$dir/kind") || die "no cluster in $dir"; fi
 case $verb in
-  start) start "${4:-2}" ;;
+  start) start "${4:-2}" "${@:5}" ;;
   switchover | promote) "$verb" "${3:-$(next)}" ;;
   kill) end "$3" KILL ;;
   freeze) end "$3" STOP ;;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests, the demo and the benchmark need.
 # usage: deps.sh [all|servers]   servers: only MariaDB; all (default): the benchmark's and the clients' tools too
+#        deps.sh packages NAME…   these packages
 # Needs root or sudo only if something is missing. Leaves no database service running.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -35,11 +36,15 @@ install() {
     -o DPkg::Lock::Timeout=300 "$@"
 }
 
-want=("${servers[@]}")
-[ "${1:-all}" = servers ] || want+=("${tools[@]}")
+case ${1:-all} in
+  servers) want=("${servers[@]}") ;;
+  packages) want=("${@:2}") ;;
+  *) want=("${servers[@]}" "${tools[@]}") ;;
+esac
 missing=()
 for w in "${want[@]}"; do
-  has "${w%%:*}" "${w#*:}" || missing+=("${w%%:*}")
+  case $w in *:*) tool=${w#*:} ;; *) tool= ;; esac
+  has "${w%%:*}" "$tool" || missing+=("${w%%:*}")
 done
 if [ ${#missing[@]} = 0 ]; then
   say "packages: all there"
