@@ -13,6 +13,7 @@ usage() {
   echo "       run.sh noleak --port P [options, see README.md]"
   echo "       run.sh model --direct P1 --proxy P2 [--ops N] [--seed S] [--direct-database test] [--proxy-database sbtest] [--host H] [--user U] [--password P]"
   echo "       run.sh rolling --binary POINTSMAN --cluster DIR [--form short|full|measure] [--log FILE]"
+  echo "       run.sh matrix --binary POINTSMAN [--flavor mariadb,mysql] [--sources users|accounts] [--only driver,…] [--short] [--table] [--log FILE]"
   echo "       run.sh equality --flavor F --direct P --proxy P --primary P --replicas P,P [--corpus DIR] [--only file,…] [--passes fast,paced,prepared] [--masks]"
   exit 2
 }
@@ -20,7 +21,7 @@ usage() {
 # Programs that compare a direct connection with the proxy; they are not clients.
 program="" arguments=()
 case ${1:-} in
-  model | noleak | equality | rolling)
+  model | noleak | equality | rolling | matrix)
     program=$1
     shift
     [ $# -ge 1 ] || usage
@@ -89,7 +90,7 @@ cargo_build() {
 
 go_build() {
   cd "$here/go" && export GOMODCACHE=$cache/go-mod GOFLAGS=-modcacherw &&
-    go build -o "$cache/go-client" . && go build -o "$cache/go-rolling" ./rolling
+    go build -o "$cache/go-client" . && go build -o "$cache/go-rolling" ./rolling && go build -o "$cache/go-matrix" ./matrix
 }
 
 java_build() {
@@ -98,10 +99,13 @@ java_build() {
 
 # prepare_CLIENT sets `command` (an array); 1 means that something is missing on this machine, 2 that an install failed.
 prepare_mariadb() { need python3 mariadb && command=(python3 "$here/cli/client.py" mariadb "$(command -v mariadb)"); }
+mysql_program() { # sets program_found
+  program_found=${PM_MYSQL:-$(ls "$cache"/../mysql97/bin/mysql "$cache"/../mysql97/*/bin/mysql 2> /dev/null | head -n 1)}
+  [ -n "$program_found" ] || { why="no MySQL 9.7 command line (tests/setup/mysql97.sh installs it)"; return 1; }
+}
 prepare_mysql() {
-  local program=${PM_MYSQL:-$(ls "$cache"/../mysql97/bin/mysql "$cache"/../mysql97/*/bin/mysql 2> /dev/null | head -n 1)}
-  [ -n "$program" ] || { why="no MySQL 9.7 command line (tests/setup/mysql97.sh installs it)"; return 1; }
-  need python3 || return
+  mysql_program && need python3 || return
+  local program=$program_found
   # MySQL 9 has no mysql_native_password on the client's side: only an endpoint that offers another plugin will do.
   if "$program" --no-defaults -h"$host" -P"$port" -u"$user" -p"$password" --ssl-mode=DISABLED --get-server-public-key \
     -e 'DO 1' 2>&1 | grep -q "2059.*mysql_native_password"; then
@@ -128,7 +132,7 @@ prepare_rust() {
 }
 prepare_sqlx() { prepare_rust client-sqlx; }
 prepare_mysql_async() { prepare_rust client-mysql-async; }
-prepare_go() { need go && once go "$here"/go/go.sum "$here"/go/*.go "$here"/go/rolling/*.go -- go_build && command=("$cache/go-client"); }
+prepare_go() { need go && once go "$here"/go/go.sum "$here"/go/*.go "$here"/go/*/*.go -- go_build && command=("$cache/go-client"); }
 prepare_java() {
   need java mvn && once java "$here/java/pom.xml" $(find "$here/java/src" -name '*.java') -- java_build &&
     command=(java -Xmx1g -cp "$cache/java-target/clients.jar:$cache/java-target/lib/*" pointsman.clients.Client "$1")
@@ -165,6 +169,12 @@ rolling() {
 }
 if [ "$program" = rolling ]; then
   rolling "${arguments[@]}"
+  exit
+fi
+# The logins of all drivers, see matrix/README.md.
+if [ "$program" = matrix ]; then
+  . "$here/matrix/matrix.sh"
+  matrix "${arguments[@]}"
   exit
 fi
 
