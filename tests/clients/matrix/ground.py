@@ -209,6 +209,13 @@ class Ground:
                 time.sleep(0.1)
         raise RuntimeError("the proxy did not become ready")
 
+    def handshakes(self):
+        """How many TLS handshakes with clients the proxy has completed."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.through['http']}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(int(float(line.split()[-1])) for line in lines
+                   if line.startswith("pointsman_client_tls_handshakes_total{") and 'result="failed"' not in line)
+
     def empty_cache(self):
         """Makes caching_sha2_password's full exchange necessary, on all servers."""
         for server in SERVERS:

@@ -61,7 +61,7 @@ class Matrix:
         self.results.flush()
 
     def outcome(self, probe, driver, name, account, tls, password, target):
-        """`ok`, or the error's code or class; and the error's text."""
+        """`ok`, or the error's code or class; and the error's text. The proxy counts whether the connection was encrypted."""
         mode, ca, endpoint = TLS_MODES[tls]
         port = (self.ground.direct if target == "direct" else self.ground.through)[endpoint]
         row, value = f"{driver}.{target}", f"{time.time_ns()}"
@@ -69,9 +69,13 @@ class Matrix:
         if name == "sha2_full":
             self.ground.empty_cache()
         user = self.ground.user(account)
+        before = self.ground.handshakes()
         answer = probe.ask(HOST, str(port), user, secret, mode, self.ground.file(f"{ca}.pem"), row, value)
         if answer[0] != "ok":
             return answer[1], answer[-1]
+        encrypted = self.ground.handshakes() > before
+        if target == "proxy" and encrypted != (mode != "none" and endpoint == "tls"):
+            return "encrypted" if encrypted else "not encrypted", "TLS was not as the driver was told"
         if answer[1:] == [f"{user}@%", value]:
             return "ok", ""
         return "wrong rows", f"expected {user}@% {value}, got {' '.join(answer[1:])}"

@@ -2,10 +2,11 @@
 
 require 'mysql2'
 
+# With MariaDB's library the driver ignores ssl_mode: it encrypts if it has a file of TLS.
 def channel(tls, ca)
   case tls
   when 'none' then { ssl_mode: :disabled }
-  when 'required' then { ssl_mode: :required }
+  when 'required' then { ssl_mode: :required, sslca: ca, sslverify: false }
   else { ssl_mode: :verify_identity, sslca: ca, sslverify: true }
   end
 end
