@@ -99,7 +99,10 @@ setup() {
   [ "$1" = lint ] || background kubernetes tests/setup/kubernetes-build.sh
   [ ! -x tests/clients/run.sh ] || [ "$1" = lint ] || background clients-install tests/clients/run.sh --install
   case $1 in
-    e2e) background apps-install tests/apps/run.sh --install ;;
+    e2e)
+      background apps-install tests/apps/run.sh --install
+      background logins-install tests/clients/run.sh matrix --install
+      ;;
     all) background apps-install tests/apps/run.sh --install --only "$some_apps" ;;
   esac
 }
@@ -172,6 +175,18 @@ clients() { # kind
     tail -n 20 "$report/proxy-$kind.log" >&2 || true
   fi
   stop_proxied "$kind"
+}
+
+# Every driver logs in, directly and through the proxy: see tests/clients/matrix/README.md.
+logins() { # kind [--short]
+  local kind=$1 line
+  if [ ! -x tests/clients/run.sh ]; then skip_stage "logins on $kind" "no tests/clients/run.sh"; return; fi
+  finished clients-install || true
+  finished logins-install || true
+  if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "logins on mysql" "no MySQL 9.7"; return; fi
+  built
+  stage "logins on $kind" tests/clients/run.sh matrix --binary "$POINTSMAN" --flavor "$kind" --log "$report/proxy-logins-$kind.log" "${@:2}"
+  while read -r line; do note not_run "logins on $kind: ${line#SKIPPED }"; done < <(grep '^SKIPPED ' "$report/logins-on-$kind.log")
 }
 
 # Small applications on real frameworks, with the share of their reads that replicas served.
@@ -315,16 +330,20 @@ deny() {
 
 # Lanes: every kind of server, and what needs neither. Clients, drivers and applications wait for servers most of the time,
 # and for pauses of their own; none of them is judged by the clock within less than seconds.
-mariadb_lane() { # what rolling takes, what apps takes
+mariadb_lane() { # what rolling takes, what apps takes, what logins takes
   clients mariadb
-  equality mariadb
   # shellcheck disable=SC2086  # several words
+  logins mariadb $3
+  equality mariadb
+  # shellcheck disable=SC2086
   apps mariadb $2
   # shellcheck disable=SC2086
   rolling $1
 }
-mysql_lane() { # what apps takes
+mysql_lane() { # what apps takes, what logins takes
   clients mysql
+  # shellcheck disable=SC2086
+  logins mysql $2
   equality mysql
   # shellcheck disable=SC2086
   apps mysql $1
@@ -350,8 +369,8 @@ case ${1:-all} in
     rust_tests
     faults mysql 6
     built
-    lane mariadb mariadb_lane "" "--only $some_apps"
-    lane mysql mysql_lane "--only $some_apps"
+    lane mariadb mariadb_lane "" "--only $some_apps" --short
+    lane mysql mysql_lane "--only $some_apps" --short
     lane kubernetes kubernetes_lane
     lane compilers compilers_lane
     join_lanes
@@ -365,8 +384,8 @@ case ${1:-all} in
     faults mysql 19 LOOKED_UP=1
     faults mariadb 19 ASYNC=1
     built
-    lane mariadb mariadb_lane "--form full" ""
-    lane mysql mysql_lane ""
+    lane mariadb mariadb_lane "--form full" "" ""
+    lane mysql mysql_lane "" ""
     lane kubernetes kubernetes_lane
     join_lanes
     ;;
