@@ -50,14 +50,14 @@ class Cluster:
 
     def __init__(self, name, replicas, kind="mariadb", options=()):
         """`options`: more options of the servers."""
-        self.kind, self.options = kind, " ".join(options)
+        self.kind = kind
         self.servers = range(replicas + 1)
         self.dir = os.path.join(os.environ["SCRATCH"], name)
-        self.do("start", kind, replicas)
+        self.do("start", kind, replicas, *options)
 
     def do(self, verb, *args):
         done = subprocess.run([os.path.join(SETUP, "cluster.sh"), verb, self.dir, *map(str, args)], stdout=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL, text=True, check=True, env=os.environ | {"SERVER_OPTIONS": self.options})
+                              stdin=subprocess.DEVNULL, text=True, check=True)
         return done.stdout
 
     def port(self, *number):

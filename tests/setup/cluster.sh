@@ -8,7 +8,6 @@
 #        cluster.sh port|primary DIR [N]  prints a server's port (default: the primary's) or the primary's number
 #        cluster.sh config DIR RW RO HTTP prints a proxy configuration with these ports
 #        cluster.sh stop DIR              ends all servers and removes DIR
-# env: SERVER_OPTIONS="--option …" of every server that starts
 # switchover and promote print "writable_at NANOSECONDS": Unix time just before the new primary becomes writable.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
