@@ -178,7 +178,7 @@ config() { # rw, ro, http
   done
 }
 
-[ $# -ge 2 ] || { sed -n '2,14s/^# //p' "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,12s/^# //p' "$0"; exit 2; }
 verb=$1 dir=$2
 if [ "$verb" = start ]; then kind=${3:-mariadb}; else kind=$(cat "$dir/kind") || die "no cluster in $dir"; fi
 case $verb in
