@@ -1,8 +1,8 @@
 //! The passwords that clients told and a server accepted (the full exchange of caching_sha2_password, and
-//! mysql_clear_password). In memory only; shared by the workers, and only touched at logins.
+//! mysql_clear_password). In memory only. Each worker has its own copy, and tells the others.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,7 +18,20 @@ const MAX: usize = 10_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Learned(Mutex<HashMap<Box<str>, Entry>>);
+pub struct Learned(RefCell<HashMap<Box<str>, Entry>>);
+
+/// News for the other workers.
+#[derive(Debug, Clone)]
+pub struct Lesson {
+    /// The account.
+    pub user: Box<str>,
+    /// Its stamp; None: the account is in no table.
+    pub stamp: Option<u64>,
+    /// The password.
+    pub password: Secret,
+    /// True if a server accepted the password just now, false if it refused it.
+    pub right: bool,
+}
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -29,33 +42,28 @@ struct Entry {
 }
 
 impl Learned {
-    fn all(&self) -> MutexGuard<'_, HashMap<Box<str>, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the password of the account with this stamp, and whether it is right without asking a server again.
     pub fn of(&self, user: &str, stamp: Option<u64>) -> Option<(Secret, bool)> {
-        let all = self.all();
+        let all = self.0.borrow();
         let entry = all.get(user).filter(|entry| entry.stamp == stamp)?;
         Some((entry.password.clone(), stamp.is_some() || entry.confirmed.elapsed() < BELIEVED))
     }
 
-    /// Notes that a server has just accepted this password.
-    pub fn learn(&self, user: &str, stamp: Option<u64>, password: Secret) {
-        let mut all = self.all();
-        if all.len() >= MAX && !all.contains_key(user) {
+    /// Notes what a server said of a password.
+    pub fn note(&self, lesson: Lesson) {
+        let Lesson { user, stamp, password, right } = lesson;
+        let mut all = self.0.borrow_mut();
+        if !right {
+            if all.get(&user).is_some_and(|entry| entry.password == password) {
+                all.remove(&user);
+            }
+            return;
+        }
+        if all.len() >= MAX && !all.contains_key(&user) {
             let oldest = all.iter().min_by_key(|(_, entry)| entry.confirmed).map(|(user, _)| user.clone());
             oldest.and_then(|user| all.remove(&user));
         }
-        all.insert(user.into(), Entry { password, stamp, confirmed: Instant::now() });
-    }
-
-    /// Forgets a password that a server refused.
-    pub fn forget(&self, user: &str, password: &Secret) {
-        let mut all = self.all();
-        if all.get(user).is_some_and(|entry| entry.password == *password) {
-            all.remove(user);
-        }
+        all.insert(user, Entry { password, stamp, confirmed: Instant::now() });
     }
 }
 
@@ -63,24 +71,28 @@ impl Learned {
 mod tests {
     use super::*;
 
+    fn lesson(user: &str, stamp: Option<u64>, password: &str, right: bool) -> Lesson {
+        Lesson { user: user.into(), stamp, password: Secret::new(password), right }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_password_is_for_one_stamp_and_without_a_table_for_a_while() {
         let (learned, secret) = (Learned::default(), Secret::new("secret"));
         assert_eq!(learned.of("app", None), None);
-        learned.learn("app", Some(1), secret.clone());
+        learned.note(lesson("app", Some(1), "secret", true));
         assert_eq!(learned.of("app", Some(1)), Some((secret.clone(), true)));
         assert_eq!(learned.of("app", Some(2)), None);
         assert_eq!(learned.of("app", None), None);
         tokio::time::advance(BELIEVED).await;
         assert_eq!(learned.of("app", Some(1)), Some((secret.clone(), true)), "the table vouches for it");
 
-        learned.learn("app", None, secret.clone());
+        learned.note(lesson("app", None, "secret", true));
         assert_eq!(learned.of("app", None), Some((secret.clone(), true)));
         tokio::time::advance(BELIEVED).await;
         assert_eq!(learned.of("app", None), Some((secret.clone(), false)));
-        learned.forget("app", &Secret::new("another"));
+        learned.note(lesson("app", None, "another", false));
         assert!(learned.of("app", None).is_some());
-        learned.forget("app", &secret);
+        learned.note(lesson("app", None, "secret", false));
         assert_eq!(learned.of("app", None), None);
     }
 
@@ -88,12 +100,12 @@ mod tests {
     async fn the_number_of_passwords_is_bounded() {
         let learned = Learned::default();
         for at in 0..=MAX {
-            learned.learn(&at.to_string(), None, Secret::new("x"));
+            learned.note(lesson(&at.to_string(), None, "x", true));
             if at == 0 {
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
         }
-        assert_eq!(learned.all().len(), MAX);
+        assert_eq!(learned.0.borrow().len(), MAX);
         assert!(learned.of("0", None).is_none() && learned.of(&MAX.to_string(), None).is_some());
     }
 }

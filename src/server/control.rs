@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Ceilings, Learned};
+use crate::backend::{Ceilings, Lesson};
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
 use crate::sql::RoutineCatalogue;
@@ -53,6 +53,8 @@ pub enum Control {
         /// The writes; None: the position of a write is unknown.
         reply: oneshot::Sender<Option<GtidSet>>,
     },
+    /// Another worker had a server check a password.
+    Learned(Lesson),
     /// A second has passed: check the timeouts.
     Tick,
     /// Stop accepting. Each session ends at a moment when its client notices it before sending another
@@ -151,7 +153,6 @@ impl Server {
         let loads = Arc::new(Loads::new(count));
         let ceilings = Arc::new(Ceilings::default());
         let (alive, ended) = mpsc::unbounded_channel();
-        let learned = Arc::<Learned>::default();
         for (index, ((sockets, control), metrics)) in
             shares.into_iter().zip(receivers).zip(parts.metrics).enumerate()
         {
@@ -166,7 +167,6 @@ impl Server {
                 snapshot: parts.snapshot.clone(),
                 routines: parts.routines.clone(),
                 accounts: parts.accounts.clone(),
-                learned: learned.clone(),
                 shared: shared.clone(),
                 loads: loads.clone(),
                 ceilings: ceilings.clone(),

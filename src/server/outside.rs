@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Control, Kick};
+use crate::backend::Lesson;
 use crate::topology::ServerId;
 use crate::worker::admission::Admission;
 use crate::worker::{KillRequest, Outside};
@@ -50,6 +51,13 @@ impl Outside for WorkerOutside {
 
     fn accounts_doubted(&self) {
         (self.0.kick)(Kick::Accounts);
+    }
+
+    fn learned(&self, lesson: Lesson) {
+        for worker in &self.0.workers {
+            // A worker that has ended needs no passwords.
+            let _ = worker.send(Control::Learned(lesson.clone()));
+        }
     }
 
     fn connection_id(&self) -> u32 {

@@ -13,7 +13,7 @@ use super::accept;
 use super::control::Control;
 use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Ceilings, Learned, Pool};
+use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, MemoryBudget, TokioRuntime};
 use crate::session::{Context, Session, kill_here};
@@ -78,7 +78,6 @@ pub(super) struct WorkerParts {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     pub accounts: watch::Receiver<AccountReading>,
-    pub learned: Arc<Learned>,
     pub shared: Arc<Shared>,
     pub loads: Arc<Loads>,
     pub ceilings: Arc<Ceilings>,
@@ -140,7 +139,6 @@ async fn work(parts: WorkerParts) {
         snapshot,
         routines,
         accounts,
-        learned,
         shared,
         loads,
         ceilings,
@@ -164,7 +162,6 @@ async fn work(parts: WorkerParts) {
     tokio::task::spawn_local(follow_snapshot(context.clone(), snapshot));
     tokio::task::spawn_local(follow_settings(context.clone(), worker.shared.clone(), live));
     tokio::task::spawn_local(follow_routines(context.clone(), routines));
-    context.identities.learned.replace(learned);
     tokio::task::spawn_local(follow_accounts(context.clone(), accounts));
     let mut draining = false;
     loop {
@@ -200,6 +197,7 @@ async fn work(parts: WorkerParts) {
             Some(Control::AcknowledgedWrites { generation, reply }) => {
                 drop(reply.send(context.heard.borrow().of(generation)));
             }
+            Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {
                 every_second(&context);
                 let context = context.clone();

@@ -11,7 +11,7 @@ use crate::auth::native_password::{self, Sha1};
 use crate::auth::{Expected, Plugin, Proof};
 use crate::backend::accounts::{Account, Accounts, Found, Way};
 use crate::backend::{
-    ConnectError, Credential, Login, Proven, ServerError, Standing, Target, connect, own_class,
+    ConnectError, Credential, Lesson, Login, Proven, ServerError, Standing, Target, connect, own_class,
 };
 use crate::client::Failure;
 use crate::config::{CredentialSource, Live, Requirements, Secret};
@@ -176,8 +176,7 @@ impl<R: Runtime> Session<R> {
         let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
         let way = way.cloned().ok_or(Refused::Password)?;
         let stamp = account.stamp();
-        let learned =
-            self.context.identities.learned.borrow().of(user, Some(stamp)).map(|(password, _)| password);
+        let learned = self.context.identities.learned.of(user, Some(stamp)).map(|(password, _)| password);
         let barred = self.barred(user, account, table.flavor);
         Ok(Some(Identity::Listed(Listed { stamp, way, learned, barred })))
     }
@@ -188,7 +187,7 @@ impl<R: Runtime> Session<R> {
         if known && live.credentials.has(CredentialSource::Accounts) {
             return None;
         }
-        Some(Identity::Unlisted(self.context.identities.learned.borrow().of(user, None)))
+        Some(Identity::Unlisted(self.context.identities.learned.of(user, None)))
     }
 
     /// Returns the servers' own error for an account with which nobody can log in now.
@@ -246,19 +245,18 @@ impl<R: Runtime> Session<R> {
             }
             (Identity::Unlisted(Some((password, false))), Evidence::Proof(_)) => {
                 let checked = self.checked(user, bytes(&password)).await;
-                let (user, learned) = (text(user)?, self.context.identities.learned.borrow().clone());
-                if checked.is_err() {
-                    learned.forget(user, &password);
+                match &checked {
+                    Ok(_) => self.learn(text(user)?, None, &password, true),
+                    Err((Refused::Password, _)) => self.learn(text(user)?, None, &password, false),
+                    // No server said anything about it.
+                    Err(_) => {}
                 }
-                let password = checked?;
-                learned.learn(user, None, password.clone());
-                self.let_in(user, Proven::Learned, password.into())
+                self.let_in(text(user)?, Proven::Learned, checked?.into())
             }
             (Identity::Unlisted(_), Evidence::Password(password)) => {
                 let password = self.checked(user, &password).await?;
-                let user = text(user)?;
-                self.context.identities.learned.borrow().learn(user, None, password.clone());
-                self.let_in(user, Proven::Learned, password.into())
+                self.learn(text(user)?, None, &password, true);
+                self.let_in(text(user)?, Proven::Learned, password.into())
             }
             // Takes as long as for an account that exists. A server knows accounts that were created a moment ago.
             (Identity::Nobody(refused, _), Evidence::Password(password)) => {
@@ -314,8 +312,15 @@ impl<R: Runtime> Session<R> {
     /// Lets in who told a password that a server accepted.
     fn told(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
         let user = text(user)?;
-        self.context.identities.learned.borrow().learn(user, Some(listed.stamp), password.clone());
+        self.learn(user, Some(listed.stamp), &password, true);
         self.let_in(user, Proven::Account(listed.stamp), password.into())
+    }
+
+    /// Remembers what a server said of a password, in all workers.
+    fn learn(&self, user: &str, stamp: Option<u64>, password: &Secret, right: bool) {
+        let lesson = Lesson { user: user.into(), stamp, password: password.clone(), right };
+        self.context.identities.learned.note(lesson.clone());
+        self.context.outside.learned(lesson);
     }
 
     fn proved(&self, user: &[u8], listed: Listed, proof: Proof) -> Result<Login, Denial> {

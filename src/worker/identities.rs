@@ -20,8 +20,8 @@ pub struct Identities {
     /// Counts the attempts to read the tables.
     attempts: Cell<u64>,
     read: Notify,
-    /// The passwords that servers accepted; the same for all workers.
-    pub learned: RefCell<Arc<Learned>>,
+    /// The passwords that servers accepted.
+    pub learned: Learned,
     /// Decides what an account that does not exist looks like; another one in every process.
     decoys: RandomState,
     /// A permit for each password that a server is checking.
@@ -34,7 +34,7 @@ impl Default for Identities {
             accounts: RefCell::default(),
             attempts: Cell::default(),
             read: Notify::new(),
-            learned: RefCell::default(),
+            learned: Learned::default(),
             decoys: RandomState::new(),
             checks: Semaphore::new(CHECKS),
         }

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use admission::Pass;
 
-use crate::backend::{Login, Pool, Standing};
+use crate::backend::{Lesson, Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::Want;
@@ -85,6 +85,8 @@ pub trait Outside {
     fn routines_changed(&self);
     /// Asks for the account tables of the servers to be read again, because a login failed.
     fn accounts_doubted(&self);
+    /// Tells the other workers what a server said of a password.
+    fn learned(&self, lesson: Lesson);
     /// Returns a connection id that no other client of this process has.
     fn connection_id(&self) -> u32;
     /// Asks all workers to kill the session that a KILL names. Returns true if there was such a session.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Client, Login, Peer, Refused, Server};
-use crate::backend::{Ceilings, Pool};
+use crate::backend::{Ceilings, Lesson, Pool};
 use crate::config::{CredentialSettings, CredentialSource, Level, Live, Monitor, Requirements, Secret, User};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
@@ -55,6 +55,8 @@ impl Outside for Recorder {
     fn accounts_doubted(&self) {
         self.0.accounts_doubted.set(self.0.accounts_doubted.get() + 1);
     }
+
+    fn learned(&self, _: Lesson) {}
 
     fn connection_id(&self) -> u32 {
         self.0.ids.set(self.0.ids.get() + 1);
