@@ -141,7 +141,7 @@ async fn a_user_logs_in_only_from_its_networks() {
     for password in ["app", "wrong"] {
         let (code, said) = login(connect(BALANCER, proxy.rw, b"").await, "app", password).await;
         assert_eq!(code, 1045);
-        assert!(said.ends_with("Access denied for user 'app' (using password: YES)"), "{said}");
+        assert!(said.ends_with("Access denied for user 'app'@'127.0.0.1' (using password: YES)"), "{said}");
     }
     assert_eq!(metric(&proxy, "pointsman_logins_refused_total{reason=\"elsewhere\"}").await, 2.0);
     assert_eq!(login(connect(BALANCER, proxy.rw, b"").await, "super", "super").await.0, 0, "another user");

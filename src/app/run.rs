@@ -24,7 +24,8 @@ use super::webhook::{Webhooks, host_name};
 use super::{AppError, clients_tls, memory, privacy, servers_tls, service_manager};
 use crate::admin::{AdminState, ChangeCosts};
 use crate::auth::OwnKey;
-use crate::config::{Config, Discovery, Fixed, Kubernetes, Live, LogFormat};
+use crate::backend::accounts::AccountReading;
+use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
 use crate::monitor::{AccountTables, BackendConnector, Kicker, Routines, passing_accounts};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
@@ -244,15 +245,18 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
 async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     let DataPath { live, mut snapshot, acknowledged, lifecycle, mut admin, predecessor, .. } = parts;
     let phase = lifecycle.subscribe();
+    let mut account_tables = parts.accounts.current.clone();
+    let settings = live.borrow().clone();
+    first_look(snapshot.clone(), &settings, &mut account_tables).await;
     match predecessor {
-        None => first_look(snapshot.clone()).await,
+        None => {}
         Some(_) => {
             let modes = parts.fixed.listeners.iter().map(|listener| listener.mode).collect();
             takeover::ready(modes, snapshot.clone(), live.clone(), phase.clone()).await?;
         }
     }
     let (kicker, routines, accounts) = (parts.kicker, parts.routines, parts.accounts);
-    let (catalogue, account_tables) = (routines.current.clone(), accounts.current.clone());
+    let catalogue = routines.current.clone();
     // Makes the key while no client waits for it.
     std::thread::spawn(OwnKey::of_process);
     let kick = move |kick| match kick {
@@ -376,9 +380,17 @@ async fn writer_is_lost(
     }
 }
 
-/// Waits up to a second for a writer, so that the first clients are greeted with the primary's version. A
-/// proxy without servers opens its ports, too, and answers with an error.
-async fn first_look(mut snapshot: watch::Receiver<Arc<Snapshot>>) {
-    let known = snapshot.wait_for(|s| s.writer.is_some());
+/// Waits up to a second for a writer and its account tables, so that the first clients are greeted with the primary's
+/// version and find their accounts. A proxy without servers opens its ports, too, and answers with an error.
+async fn first_look(
+    mut snapshot: watch::Receiver<Arc<Snapshot>>,
+    live: &Live,
+    accounts: &mut watch::Receiver<AccountReading>,
+) {
+    let wanted = live.credentials.has(CredentialSource::Accounts);
+    let known = async {
+        let _ = snapshot.wait_for(|s| s.writer.is_some()).await;
+        let _ = accounts.wait_for(|reading| !wanted || reading.attempts > 0).await;
+    };
     let _ = tokio::time::timeout(Duration::from_secs(1), known).await;
 }

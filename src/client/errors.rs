@@ -33,6 +33,8 @@ pub enum Failure {
     AccessDenied {
         /// The user name that the client sent.
         user: String,
+        /// Where the client is.
+        host: Box<str>,
         /// True if the client sent a password.
         password: bool,
     },
@@ -175,7 +177,7 @@ impl Failure {
     fn text(&self) -> Cow<'_, str> {
         use Failure::*;
         match self {
-            AccessDenied { user, password } => texts::access_denied(user, *password).into(),
+            AccessDenied { user, host, password } => texts::access_denied(user, host, *password).into(),
             OldClient => texts::OLD_CLIENT.into(),
             InsecureTransport => texts::INSECURE_TRANSPORT.into(),
             AccountRemoved(user) => texts::account_removed(user).into(),

@@ -168,7 +168,8 @@ impl<R: Runtime> Session<R> {
             Ok(login) => login,
             Err((refused, failure)) => {
                 self.note_failed_login(refused, &claim.user);
-                let denied = Failure::AccessDenied { user: shown(&claim.user), password: seen.gave_password };
+                let (user, host) = (shown(&claim.user), self.client.handle.peer.get().host());
+                let denied = Failure::AccessDenied { user, host, password: seen.gave_password };
                 let failure = failure.unwrap_or(denied);
                 return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
             }

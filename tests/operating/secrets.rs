@@ -28,7 +28,8 @@ async fn wrong_passwords(cluster: Cluster) {
         .sql("CREATE USER drifted IDENTIFIED BY 'changed'; GRANT ALL ON test.* TO drifted")
         .await;
     let drifted = "[[users]]\nname = \"drifted\"\npassword = \"configured\"\n";
-    let proxy = Proxy::start(&format!("{config}\n{drifted}")).await;
+    let sources = "[credentials]\nsources = [\"configuration\"]\n";
+    let proxy = Proxy::start(&format!("{config}\n{sources}\n{drifted}")).await;
     for port in [proxy.rw, proxy.ro] {
         for (user, password) in [
             ("app", "wrong"),
@@ -44,7 +45,7 @@ async fn wrong_passwords(cluster: Cluster) {
             let error = refusal(connect(port, user, password, "test").await);
             assert_eq!((error.code, &*error.state), (1045, "28000"), "{user}/{password}");
             let using = if password.is_empty() { "NO" } else { "YES" };
-            let said = format!("Access denied for user '{user}' (using password: {using})");
+            let said = format!("Access denied for user '{user}'@'127.0.0.1' (using password: {using})");
             assert_eq!(error.message, said);
         }
     }

@@ -14,7 +14,7 @@ fn failures() -> Vec<Failure> {
     let (host, waited) = (|| Box::<str>::from("HOST"), Duration::from_secs(10));
     let words = || ServerError { code: 1193, sqlstate: *b"HY000", message: b"WORDS".to_vec() };
     let mut all = vec![
-        AccessDenied { user: user(), password: true },
+        AccessDenied { user: user(), host: "10.0.0.7".into(), password: true },
         OldClient,
         AccountRemoved("USER".into()),
         InsecureTransport,

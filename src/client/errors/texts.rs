@@ -61,9 +61,9 @@ pub(super) const LOST_TWICE: &str = "pointsman: two servers were lost while they
 pub(super) const ANSWER_CUT: &str =
     "pointsman: the server was lost in the middle of the answer; run the statement again";
 
-pub(super) fn access_denied(user: &str, password: bool) -> String {
+pub(super) fn access_denied(user: &str, host: &str, password: bool) -> String {
     let using = if password { "YES" } else { "NO" };
-    format!("Access denied for user '{user}' (using password: {using})")
+    format!("Access denied for user '{user}'@'{host}' (using password: {using})")
 }
 
 pub(super) fn account_removed(user: &str) -> String {

@@ -105,10 +105,10 @@ fn nobody_and_an_empty_password_where_there_is_one_are_refused_alike() {
             let world = World::new();
             let login = Login { plugin, user: "nobody", ..Login::default() };
             let refused = world.attempt(&login).await.err().unwrap();
-            assert_eq!(refused.text, "Access denied for user 'nobody' (using password: YES)");
+            assert_eq!(refused.text, "Access denied for user 'nobody'@'localhost' (using password: YES)");
             let login = Login { plugin, password: "", ..Login::default() };
             let refused = world.attempt(&login).await.err().unwrap();
-            assert_eq!(refused.text, "Access denied for user 'app' (using password: NO)");
+            assert_eq!(refused.text, "Access denied for user 'app'@'localhost' (using password: NO)");
             let login = Login { plugin, user: "nopass", password: "", ..Login::default() };
             world.login(&login).await;
         }

@@ -148,7 +148,10 @@ fn a_password_is_told_once_and_checked_by_a_server() {
 
         let wrong = caching("wrong");
         let (refused, ()) = tokio::join!(world.attempt(&wrong), refuses(&db0, 1045));
-        assert_eq!(refused.err().unwrap().text, "Access denied for user 'app' (using password: YES)");
+        assert_eq!(
+            refused.err().unwrap().text,
+            "Access denied for user 'app'@'localhost' (using password: YES)"
+        );
 
         // The account has another password now.
         read(&world, 2, &[("app", "caching_sha2_password", b"$A$005$two")]);
@@ -205,7 +208,10 @@ fn nobody_looks_like_somebody_with_a_wrong_password() {
             read(&world, 1, accounts);
             let login = caching("wrong");
             let (refused, ()) = tokio::join!(world.attempt(&login), refuses(&db0, 1045));
-            assert_eq!(refused.err().unwrap().text, "Access denied for user 'app' (using password: YES)");
+            assert_eq!(
+                refused.err().unwrap().text,
+                "Access denied for user 'app'@'localhost' (using password: YES)"
+            );
         }
     });
 }

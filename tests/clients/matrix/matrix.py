@@ -145,7 +145,7 @@ def main():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--drivers", required=True)
     parser.add_argument("--results", required=True)
-    parser.add_argument("--sources", default="users", choices=("users", "accounts"))
+    parser.add_argument("--sources", default="accounts", choices=("users", "accounts"))
     parser.add_argument("--log")
     options = parser.parse_args()
     os.environ["LC_ALL"] = "C"
