@@ -173,8 +173,7 @@ async fn sources_that_are_not_named_are_not_asked() {
     let cluster = Cluster::mariadb(0).await;
     let proxy = Proxy::start(&config(&cluster, "sources = [\"accounts\"]")).await;
     assert_eq!(current_user(proxy.rw, "app", "app").await.unwrap(), "app@%");
-    let only = proxy_config(&cluster) + "\n[credentials]\nsources = [\"configuration\"]\n";
-    let proxy = Proxy::start(&only).await;
+    let proxy = Proxy::start(&proxy_config(&cluster)).await;
     cluster.primary().sql("CREATE USER late@'%' IDENTIFIED BY 'x'").await;
     assert_eq!(current_user(proxy.rw, "app", "app").await.unwrap(), "app@%");
     assert_eq!(code(proxy.rw, "late", "x").await, 1045);

@@ -1,4 +1,4 @@
-//! Accounts that pass `read_only`, as a metric family.
+//! The servers' accounts, and those that pass `read_only`, as metric families.
 
 use std::fmt;
 
@@ -6,8 +6,25 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 
+use crate::backend::accounts::AccountReading;
 use crate::monitor::Passing;
 use crate::telemetry::Families;
+
+/// The number of accounts that clients can log in with.
+#[derive(Debug)]
+pub(super) struct TableFamilies(pub watch::Receiver<AccountReading>);
+
+impl Collector for TableFamilies {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let known = self.0.borrow().known();
+        Families::new(encoder).gauges(
+            "pointsman_server_accounts",
+            "Accounts in the account tables of the primary, as the proxy read them last. No sample: the tables were not read, \
+             because credentials.sources does not name them, or because the monitor account may not read them.",
+            known.iter().map(|count| ([], *count as f64)),
+        )
+    }
+}
 
 /// One series for each account that passes `read_only`.
 #[derive(Debug)]

@@ -33,9 +33,10 @@ use std::time::SystemTime;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-use self::account_families::AccountFamilies;
+use self::account_families::{AccountFamilies, TableFamilies};
 use self::config_families::ConfigFamilies;
 use self::kubernetes_families::KubernetesFamilies;
+use crate::backend::accounts::AccountReading;
 use crate::config::{Live, Mode};
 use crate::discovery::WatchState;
 use crate::monitor::Passing;
@@ -61,6 +62,7 @@ pub struct AdminState {
     costs: watch::Receiver<ChangeCosts>,
     /// Accounts that pass `read_only`.
     passing: watch::Receiver<Passing>,
+    account_tables: watch::Receiver<AccountReading>,
     /// The modes of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
@@ -101,6 +103,7 @@ impl AdminState {
             kubernetes: Vec::new(),
             costs: watch::channel(ChangeCosts::default()).1,
             passing: watch::channel(Passing::default()).1,
+            account_tables: watch::channel(AccountReading::default()).1,
             modes: each_once,
             started,
             pulse: Pulse::default(),
@@ -152,6 +155,15 @@ impl AdminState {
             registry.register_collector(Box::new(AccountFamilies(passing.clone())));
         }
         self.passing = passing;
+        self
+    }
+
+    /// Sets the servers' account tables. Call it before the first clone.
+    pub fn with_account_tables(mut self, tables: watch::Receiver<AccountReading>) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            registry.register_collector(Box::new(TableFamilies(tables.clone())));
+        }
+        self.account_tables = tables;
         self
     }
 

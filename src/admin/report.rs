@@ -34,6 +34,9 @@ pub struct Report {
     /// other server can become the primary.
     #[serde(default)]
     pub users_passing_read_only: Vec<String>,
+    /// How many accounts of the servers clients can log in with; absent if the account tables were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_accounts: Option<usize>,
     /// `cordoned`, `draining`, `read_only`: what the operator's resource of the cluster asks for.
     #[serde(default)]
     pub maintenance: Vec<String>,
@@ -240,6 +243,7 @@ impl AdminState {
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
             users_passing_read_only: self.passing.borrow().iter().map(|user| user.to_string()).collect(),
+            server_accounts: self.account_tables.borrow().known(),
             maintenance: asked_for(snapshot.maintenance),
             config: self.config.borrow().clone(),
             servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use tokio::task::LocalSet;
 
 use super::{AppError, complain, load, say};
-use crate::config::{Account, Config, Discovery, Identity, Secret};
-use crate::monitor::{BackendConnector, Error, PASSES, Target, passes};
+use crate::config::{Account, Config, CredentialSource, Discovery, Identity, Secret};
+use crate::monitor::{BackendConnector, Error, PASSES, Target, missing_grant, passes};
 use crate::net::{CertificateFacts, TlsClient, TokioRuntime};
 
 /// A day in seconds.
@@ -127,6 +127,7 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
             accounts.push((what, account, name, password));
         }
     }
+    let reads_accounts = config.live.credentials.has(CredentialSource::Accounts);
     for server in servers {
         for (what, account, name, password) in &accounts {
             let target = Target {
@@ -141,6 +142,14 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
                 // The monitor never writes, so its privileges do not matter.
                 Ok(true) if *account != Account::Monitor && !passing.contains(what) => {
                     passing.push(what.clone())
+                }
+                Ok(_) if *account == Account::Monitor && reads_accounts => {
+                    if let Some(grant) = missing_grant(&connector, &target).await {
+                        found.warnings.push(format!(
+                            "{at}: {name} may not read the account tables, so clients of accounts with mysql_native_password \
+                             need [[users]], and others are checked by a server at each first login: {grant}"
+                        ));
+                    }
                 }
                 Ok(_) => {}
                 Err(error @ Error::Lost(_)) => {

@@ -156,6 +156,7 @@ async fn control(
         .with_certificates(runtime.acceptors.clone())
         .with_pulse(pulse)
         .with_passing(passing.clone())
+        .with_account_tables(accounts.current.clone())
         .with_config(served.watched())
         .with_kubernetes(kubernetes);
         let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);

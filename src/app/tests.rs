@@ -301,6 +301,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         writer: Some("db-1".to_owned()),
         alarm: None,
         users_passing_read_only: vec!["root\x1b".to_owned()],
+        server_accounts: None,
         maintenance: Vec::new(),
         config: Default::default(),
         servers: vec![

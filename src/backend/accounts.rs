@@ -72,6 +72,16 @@ pub struct AccountReading {
     pub accounts: Arc<Accounts>,
 }
 
+impl AccountReading {
+    /// Returns how many accounts there are; None: they are not known.
+    pub fn known(&self) -> Option<usize> {
+        match &*self.accounts {
+            Accounts::Unknown => None,
+            Accounts::Known(table) => Some(table.len()),
+        }
+    }
+}
+
 /// See [`Accounts`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Table {

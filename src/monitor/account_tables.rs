@@ -60,6 +60,18 @@ impl AccountTables {
     }
 }
 
+/// Logs in and reads the tables. Returns the statement that grants the privilege if it is missing.
+pub async fn missing_grant<C: Connector>(connector: &C, target: &Target) -> Option<String> {
+    let reading = async {
+        let mut connection = connector.connect(target).await.ok()?;
+        let flavor = statement::flavor(connection.greeting());
+        let read = connection.query(AccountRows::sql(flavor)).await;
+        connection.quit().await;
+        matches!(read, Err(Error::Server { .. })).then(|| AccountRows::grant(flavor, &target.user))
+    };
+    timeout(PATIENCE, reading).await.ok().flatten()
+}
+
 /// The primary that is read, with its generation, and as whom: another one needs another connection.
 type Primary = (ServerId, u64);
 

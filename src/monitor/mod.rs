@@ -16,7 +16,7 @@ mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use account_tables::AccountTables;
+pub use account_tables::{AccountTables, missing_grant};
 pub use accounts::{PASSES, Passing, passes, passing_accounts};
 pub use backend::BackendConnector;
 pub use client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};

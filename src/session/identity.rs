@@ -14,7 +14,7 @@ use crate::backend::{
     ConnectError, Credential, Lesson, Login, Proven, ServerError, Standing, Target, connect, own_class,
 };
 use crate::client::Failure;
-use crate::config::{CredentialSource, Live, Requirements, Secret};
+use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Secret};
 use crate::net::Runtime;
 use crate::terms::Refused;
 use crate::topology::{Flavor, ServerId};
@@ -147,7 +147,7 @@ impl<R: Runtime> Session<R> {
                 CredentialSource::Configuration => {
                     self.context.configured_login(user).map(Identity::Configured)
                 }
-                CredentialSource::Accounts => self.listed(user, live.credentials.check_client_host)?,
+                CredentialSource::Accounts => self.listed(user, &live.credentials)?,
                 CredentialSource::Learned => self.unlisted(user, live),
             };
             if let Some(found) = found {
@@ -158,10 +158,10 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Looks for the account in the servers' tables. None: the tables cannot be read, or do not have it.
-    fn listed(&self, user: &str, check_client_host: bool) -> Result<Option<Identity>, Refused> {
+    fn listed(&self, user: &str, settings: &CredentialSettings) -> Result<Option<Identity>, Refused> {
         let accounts = self.context.identities.accounts.borrow().clone();
         let Accounts::Known(table) = &*accounts else { return Ok(None) };
-        let client = self.client.handle.peer.get().ip().filter(|_| check_client_host);
+        let client = self.client.handle.peer.get().ip().filter(|_| settings.check_client_host);
         let account = match table.find(user, client) {
             Found::Account(account) => account,
             Found::Nobody => return Ok(None),
@@ -171,7 +171,9 @@ impl<R: Runtime> Session<R> {
         if !self.has_what_is_required(&account.requires) {
             return Err(Refused::Requirements);
         }
-        let passwords = |way: &&Way| !matches!(way, Way::Socket);
+        // Without learning, a hash is all that there is.
+        let learns = settings.has(CredentialSource::Learned);
+        let passwords = |way: &&Way| learns && !matches!(way, Way::Socket);
         let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
         let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
         let way = way.cloned().ok_or(Refused::Password)?;

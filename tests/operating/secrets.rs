@@ -28,8 +28,7 @@ async fn wrong_passwords(cluster: Cluster) {
         .sql("CREATE USER drifted IDENTIFIED BY 'changed'; GRANT ALL ON test.* TO drifted")
         .await;
     let drifted = "[[users]]\nname = \"drifted\"\npassword = \"configured\"\n";
-    let sources = "[credentials]\nsources = [\"configuration\"]\n";
-    let proxy = Proxy::start(&format!("{config}\n{sources}\n{drifted}")).await;
+    let proxy = Proxy::start(&format!("{config}\n{drifted}")).await;
     for port in [proxy.rw, proxy.ro] {
         for (user, password) in [
             ("app", "wrong"),

@@ -49,6 +49,9 @@ password = "app"
 [[users]]
 name = "super"
 password = "super"
+
+[credentials]
+sources = ["configuration"]
 "#,
     )
 }
