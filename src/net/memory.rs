@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::{Buf, ClientTls, Encrypted, Endpoint, Runtime, Stream, TlsAcceptor, TlsClient, TlsError};
+use super::{
+    Buf, ClientTls, Compressed, Encrypted, Endpoint, Runtime, Stream, TlsAcceptor, TlsClient, TlsError,
+};
 
 #[derive(Debug, Default)]
 struct Pipe {
@@ -113,6 +115,9 @@ impl Stream for MemoryStream {
     async fn accept_tls(&mut self, _: &TlsAcceptor, _: &[u8]) -> Result<ClientTls, TlsError> {
         Err(io::Error::from(io::ErrorKind::Unsupported).into())
     }
+
+    /// Has no effect: scripted peers do not compress.
+    fn compress(&mut self, _: Compressed, _: &[u8]) {}
 
     async fn readable(&mut self) -> io::Result<()> {
         poll_fn(|cx| {

@@ -14,8 +14,10 @@
 
 mod budget;
 mod buffer;
+mod compression;
 mod endpoint;
 mod handover;
+mod lent;
 mod listener;
 #[cfg(test)]
 pub mod memory;
@@ -29,6 +31,7 @@ mod tunnel;
 
 pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
+pub use compression::{Algorithm, Compressed, Compression};
 pub use endpoint::{Endpoint, EndpointError};
 pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
@@ -69,6 +72,10 @@ pub trait Stream: 'static {
         acceptor: &TlsAcceptor,
         begun: &[u8],
     ) -> impl Future<Output = Result<ClientTls, TlsError>>;
+
+    /// Compresses all that follows, as it was agreed in the login. `begun` is what was already read of the compressed
+    /// stream.
+    fn compress(&mut self, how: Compressed, begun: &[u8]);
 
     /// Waits, without a buffer, until a read would return at once. The future may be dropped at any time.
     fn readable(&mut self) -> impl Future<Output = io::Result<()>>;

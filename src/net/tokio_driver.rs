@@ -12,19 +12,22 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::compression::Below;
 use super::socket::{AtOnce, Socket, Waiting};
 use super::tls::Tls;
 use super::{
-    AcceptorsCell, Buf, ClientTls, Encrypted, Endpoint, Runtime, Stream, TlsAcceptor, TlsCell, TlsClient,
-    TlsError,
+    AcceptorsCell, Buf, ClientTls, Compressed, Compression, Encrypted, Endpoint, Runtime, Stream,
+    TlsAcceptor, TlsCell, TlsClient, TlsError,
 };
 
-/// A TCP or Unix socket, which may be encrypted.
+/// A TCP or Unix socket, which may be encrypted, and compressed above that.
 #[derive(Debug)]
 pub struct TokioStream {
     socket: Socket,
     /// Boxed, so that streams without TLS stay small.
     tls: Option<Box<Tls>>,
+    /// Boxed, as TLS is.
+    compression: Option<Box<Compression>>,
 }
 
 /// Sets TCP_NODELAY and keepalive: a peer that vanished is noticed after 60 + 3 × 10 s. On Linux an accepted
@@ -40,14 +43,29 @@ pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
 
 impl From<Socket> for TokioStream {
     fn from(socket: Socket) -> Self {
-        TokioStream { socket, tls: None }
+        TokioStream { socket, tls: None, compression: None }
     }
 }
 
 impl TokioStream {
-    /// Returns the socket, unless it is encrypted: then the keys would have to go along.
+    /// Returns the socket, unless it is encrypted or compressed: then the state of that would have to go along.
     pub(super) fn into_socket(self) -> Option<Socket> {
-        self.tls.is_none().then_some(self.socket)
+        (self.tls.is_none() && self.compression.is_none()).then_some(self.socket)
+    }
+
+    /// Returns the compression and what is below it, for a call that does not wait.
+    fn compressed_now(&mut self) -> Option<(&mut Compression, Below<'_, AtOnce<'_>>)> {
+        let below = Below { tls: self.tls.as_deref_mut(), io: AtOnce(&self.socket) };
+        self.compression.as_deref_mut().map(|compression| (compression, below))
+    }
+
+    /// Returns the compression and what is below it, for a call that waits.
+    fn compressed<'a, 'c>(
+        &'a mut self,
+        cx: &'a mut Context<'c>,
+    ) -> Option<(&'a mut Compression, Below<'a, Waiting<'a, 'c>>)> {
+        let compression = self.compression.as_deref_mut()?;
+        Some((compression, Below { tls: self.tls.as_deref_mut(), io: Waiting(&mut self.socket, cx) }))
     }
 
     /// Completes the handshake of `tls`, and encrypts all that follows. After an error the stream is useless.
@@ -59,6 +77,9 @@ impl TokioStream {
 
     /// Reads into the room of `buf`; 0 is the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
+        if let Some((compression, mut below)) = self.compressed(cx) {
+            return compression.poll_read(&mut below, buf);
+        }
         if let Some(tls) = &mut self.tls {
             return tls.poll_read(&mut Waiting(&mut self.socket, cx), buf);
         }
@@ -76,6 +97,9 @@ impl TokioStream {
         bytes: &[u8],
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
+        if let Some((compression, mut below)) = self.compressed(cx) {
+            return compression.poll_write(&mut below, bytes, written);
+        }
         if let Some(tls) = &mut self.tls {
             return tls.poll_write(&mut Waiting(&mut self.socket, cx), bytes, written);
         }
@@ -89,6 +113,9 @@ impl TokioStream {
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some((compression, mut below)) = self.compressed(cx) {
+            return compression.poll_readable(&mut below);
+        }
         match &mut self.tls {
             Some(tls) => tls.poll_readable(&mut Waiting(&mut self.socket, cx)),
             None => self.socket.poll_read_ready(cx),
@@ -104,10 +131,11 @@ impl TokioStream {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.tls {
-            Some(tls) if tls.has_ended() => Poll::Ready(()),
-            _ => self.socket.poll_ended(cx),
+        let tls = self.tls.as_ref().is_some_and(|tls| tls.has_ended());
+        if tls || self.compression.as_ref().is_some_and(|compression| compression.has_ended()) {
+            return Poll::Ready(());
         }
+        self.socket.poll_ended(cx)
     }
 }
 
@@ -147,6 +175,10 @@ impl Stream for TokioStream {
         Ok(ClientTls::of(tls, acceptor))
     }
 
+    fn compress(&mut self, how: Compressed, begun: &[u8]) {
+        self.compression = Some(Box::new(Compression::new(how, begun)));
+    }
+
     async fn readable(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_readable(cx)).await
     }
@@ -156,6 +188,9 @@ impl Stream for TokioStream {
     }
 
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((compression, mut below)) = self.compressed_now() {
+            return compression.write_now(&mut below, bytes);
+        }
         if let Some(tls) = &mut self.tls {
             return tls.write_now(&mut AtOnce(&self.socket), bytes);
         }
@@ -170,6 +205,12 @@ impl Stream for TokioStream {
     }
 
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
+        if let Some((compression, mut below)) = self.compressed_now() {
+            return match compression.poll_read(&mut below, buf) {
+                Poll::Ready(result) => result.map(Some),
+                Poll::Pending => Ok(None),
+            };
+        }
         if let Some(tls) = &mut self.tls {
             return match tls.poll_read(&mut AtOnce(&self.socket), buf) {
                 Poll::Ready(result) => result.map(Some),
@@ -187,10 +228,15 @@ impl Stream for TokioStream {
     }
 
     fn has_news(&mut self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.has_news()) || self.socket.looks_readable()
+        self.compression.as_ref().is_some_and(|compression| compression.has_news())
+            || self.tls.as_ref().is_some_and(|tls| tls.has_news())
+            || self.socket.looks_readable()
     }
 
     fn has_bytes(&mut self) -> bool {
+        if let Some((compression, mut below)) = self.compressed_now() {
+            return compression.poll_readable(&mut below).is_ready();
+        }
         if let Some(tls) = &mut self.tls {
             // Bytes on the socket may be records without data.
             return tls.poll_readable(&mut AtOnce(&self.socket)).is_ready();
@@ -207,6 +253,9 @@ impl Stream for TokioStream {
     }
 
     fn shut(&mut self) {
+        if let Some((compression, mut below)) = self.compressed_now() {
+            compression.close(&mut below);
+        }
         if let Some(tls) = &mut self.tls {
             tls.close(&mut AtOnce(&self.socket));
         }
@@ -215,6 +264,9 @@ impl Stream for TokioStream {
     }
 
     fn abort(&mut self) {
+        if let Some(compression) = &mut self.compression {
+            compression.abandon();
+        }
         if let Some(tls) = &mut self.tls {
             tls.abandon();
         }

@@ -3,7 +3,6 @@
 //! connection owns no buffers: those for records are borrowed from the thread, and returned when
 //! they are empty.
 
-use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -15,42 +14,16 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use rustls::{ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
 use crate::net::Buf;
+use crate::net::lent::{self, lend, take_back};
 
 /// The plaintext that is encrypted in one step, in bytes: four records.
 const CHUNK: usize = 64 * 1024;
 /// The size of a buffer for records, in bytes: `CHUNK` encrypted, with an alert or a key update in front.
-const RECORDS: usize = CHUNK + 1024;
+const RECORDS: usize = lent::SIZE;
 /// The longest record, in bytes: 16 KiB, 256 of overhead, and the header (RFC 5246, 6.2.3).
 const RECORD: usize = 16 * 1024 + 256 + 5;
 /// A handshake message may take several records, but not more than this, in bytes.
 const MOST: usize = 4 * RECORDS;
-/// The most unused buffers for records that a thread keeps.
-const SPARE: usize = 4;
-
-thread_local! {
-    static SPARES: RefCell<Vec<Buf>> = const { RefCell::new(Vec::new()) };
-}
-
-fn lend(buf: &mut Buf) {
-    if buf.capacity() == 0 {
-        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
-        *buf = spare.unwrap_or_else(|| Buf::with_room(RECORDS));
-    }
-}
-
-/// Returns an empty buffer to the thread.
-fn take_back(buf: &mut Buf) {
-    if buf.is_empty() && buf.capacity() > 0 {
-        let mut buf = std::mem::take(buf);
-        buf.clear();
-        let _ = SPARES.try_with(|spares| {
-            let mut spares = spares.borrow_mut();
-            if buf.capacity() == RECORDS && spares.len() < SPARE {
-                spares.push(buf);
-            }
-        });
-    }
-}
 
 /// A socket that is lent for one call. `Pending`: nothing is possible now; a call that waits is woken later.
 pub trait Io {
