@@ -8,6 +8,7 @@ mod classify;
 mod clients_tls;
 mod cluster;
 mod commits;
+mod compression;
 mod consistency;
 mod dialogue;
 mod failover;

@@ -21,6 +21,7 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
     let legs = Legs {
         server_deprecate_eof: flag(0),
         server_session_track: flag(1),
+        server_compresses: flag(5),
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),
         client_tracks_all: flag(4),

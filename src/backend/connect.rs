@@ -9,8 +9,8 @@ use super::{Credential, ServerError};
 use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
 use crate::config::Secret;
 use crate::net::{
-    Buf, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient, TlsError,
-    WITHOUT_LIMIT, read_packet,
+    Algorithm, Buf, Compressed, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient,
+    TlsError, WITHOUT_LIMIT, read_packet,
 };
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
@@ -20,6 +20,9 @@ use crate::wire::{
 
 /// The longest packet that is accepted during a login, in bytes; the longest one expected is a public key.
 const MAX_LOGIN_PACKET: usize = 64 * 1024;
+
+/// The level of zstd that servers compress with: zstd's own default.
+const ZSTD_LEVEL: u8 = 3;
 
 /// The maximum packet size that the proxy announces; servers ignore it.
 const MAX_PACKET: u32 = 1 << 30;
@@ -178,10 +181,14 @@ async fn log_in<R: Runtime>(
         schema: None,
         auth_plugin: pending.plugin().name().as_bytes(),
         attributes: &attributes,
+        zstd_level: ZSTD_LEVEL,
     };
     send(&mut stream, seq, |out| answer.encode(out)).await?;
     let mut sent = SentLogin { target, login, tls, seq, capabilities };
     let status = sent.authenticate(&mut stream, &mut buf, pending).await?;
+    if let Some(algorithm) = algorithm(capabilities) {
+        stream.compress(Compressed { algorithm, to_server: true }, buf.filled());
+    }
     let about = About {
         server: target.server,
         generation: target.generation,
@@ -259,7 +266,9 @@ impl SentLogin<'_> {
                 match payload.first() {
                     Some(0) => {
                         let tracks = self.capabilities.contains(Capabilities::SESSION_TRACK);
-                        return Ok(OkPacket::parse(payload, tracks)?.status);
+                        let status = OkPacket::parse(payload, tracks)?.status;
+                        buf.consume(header.total());
+                        return Ok(status);
                     }
                     Some(0xff) => return Err(ServerError::from(&ErrPacket::parse(payload)?).into()),
                     Some(0xfe) => {
@@ -327,6 +336,15 @@ fn agreed(server: Capabilities, class: Class) -> Capabilities {
         agreed |= Capabilities::LONG_PASSWORD;
     }
     agreed
+}
+
+/// Returns how the connection is compressed behind the login.
+fn algorithm(agreed: Capabilities) -> Option<Algorithm> {
+    if agreed.contains(Capabilities::COMPRESS) {
+        Some(Algorithm::Zlib)
+    } else {
+        agreed.contains(Capabilities::ZSTD_COMPRESSION_ALGORITHM).then_some(Algorithm::Zstd(ZSTD_LEVEL))
+    }
 }
 
 /// MariaDB's greeting leaves out the flag that MySQL's always has.

@@ -467,7 +467,8 @@ impl<S: Stream> Connection<S> {
     pub fn swallow(&mut self, buf: &mut Buf) -> Result<Settled, SwallowError> {
         while let Some(expect) = self.expecting.front().copied() {
             let Some(header) = PacketHeader::parse(buf.filled()) else { return Ok(Settled::Waiting) };
-            if header.seq != 1 {
+            let compresses = self.about.capabilities.intersects(Capabilities::COMPRESSION);
+            if header.seq != 1 && !compresses {
                 return Err(ProtocolError::Sequence { expected: 1, got: header.seq }.into());
             }
             let Some(payload) = buf.filled().get(PacketHeader::LEN..header.total()) else {

@@ -23,6 +23,7 @@ use std::rc::Rc;
 
 use crate::auth::{Nonce, Plugin};
 use crate::backend::{Class, Login};
+use crate::config::ServerCompression;
 use crate::net::{Buf, Runtime};
 use crate::terms::{Close, Port, Role};
 use crate::topology::TextModes;
@@ -76,8 +77,13 @@ pub struct Client<R: Runtime> {
     pub port: Port,
     /// The capability flags agreed with the client.
     pub capabilities: Capabilities,
+    /// The level of zstd that the client asked for.
+    pub zstd_level: u8,
+    /// The compression of this session's server connections. A reload does not change it, since a session
+    /// must keep its connection in a transaction.
+    server_compression: ServerCompression,
     /// The plugin and the nonce of the greeting.
-    pub greeted: Greeted,
+    pub greeted: Box<Greeted>,
     /// The account of the client. None until the login is done.
     pub login: Option<Rc<Login>>,
     /// The collation id that the client sent at its login.
@@ -93,13 +99,16 @@ pub struct Client<R: Runtime> {
 impl<R: Runtime> Client<R> {
     /// Creates the client's side of a session for a client that has just connected.
     pub fn new(resources: Rc<Resources<R>>, handle: Rc<Handle>, stream: R::Stream) -> Self {
+        let server_compression = resources.live.borrow().pool.compression;
         Client {
+            server_compression,
             resources,
             port: handle.entrance.port,
             handle,
             stream,
             capabilities: Capabilities::empty(),
-            greeted: Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20] },
+            zstd_level: 0,
+            greeted: Box::new(Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20] }),
             login: None,
             collation: 0,
             piece: Piece::default(),
@@ -116,7 +125,17 @@ impl<R: Runtime> Client<R> {
             // statement that a text hides from the proxy.
             capabilities -= Capabilities::MULTI_STATEMENTS;
         }
+        capabilities |= match self.server_compression {
+            ServerCompression::Off => Capabilities::empty(),
+            ServerCompression::Zlib => Capabilities::COMPRESS,
+            ServerCompression::Zstd => Capabilities::ZSTD_COMPRESSION_ALGORITHM,
+        };
         Class { capabilities, read_only: role == Role::Reader }
+    }
+
+    /// True if the client's connection is compressed, behind the login.
+    pub fn compresses(&self) -> bool {
+        self.capabilities.intersects(Capabilities::COMPRESSION)
     }
 
     /// Returns a free buffer.

@@ -75,7 +75,7 @@ impl<R: Runtime> Client<R> {
     /// Discards a request, reading the rest of it from the client. Returns the sequence id of the answer's
     /// first packet.
     pub async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
-        let mut run = PacketRun::command(0);
+        let mut run = PacketRun::command(0).from_compressed(self.compresses());
         loop {
             let Some(used) = run.feed(buf.filled_mut()) else {
                 let failure = Failure::OutOfOrder;

@@ -73,17 +73,34 @@ pub struct PacketRun {
     /// True if the run ends with an empty packet. False if the run ends with the first packet that is not
     /// continued.
     until_empty: bool,
+    /// True if any sequence ids are accepted, and replaced: a client that compresses derives them from those of the
+    /// compressed packets, and servers ignore them.
+    any_seq: bool,
 }
 
 impl PacketRun {
     /// Returns the run of a command's packets, beginning with the first header.
     pub fn command(seq: u8) -> Self {
-        PacketRun { left: 0, continued: false, last: false, ended: false, seq, shift: 0, until_empty: false }
+        PacketRun {
+            left: 0,
+            continued: false,
+            last: false,
+            ended: false,
+            seq,
+            shift: 0,
+            until_empty: false,
+            any_seq: false,
+        }
     }
 
     /// Returns the run of a local file's packets. Adds `shift` to the client's sequence ids for the server.
     pub fn file(seq: u8, shift: u8) -> Self {
         PacketRun { until_empty: true, shift, ..PacketRun::command(seq) }
+    }
+
+    /// Returns the run with whether it accepts any sequence ids.
+    pub fn from_compressed(self, any_seq: bool) -> Self {
+        PacketRun { any_seq, ..self }
     }
 
     /// True if the last byte of the run has passed.
@@ -109,13 +126,13 @@ impl PacketRun {
             let Some(header) = PacketHeader::parse(input.get(at..).unwrap_or_default()) else {
                 return Some(at);
             };
-            if header.seq != self.seq {
+            if header.seq != self.seq && !self.any_seq {
                 return None;
             }
-            if self.shift != 0
+            if (self.shift != 0 || self.any_seq)
                 && let Some(seq) = input.get_mut(at + 3)
             {
-                *seq = header.seq.wrapping_add(self.shift);
+                *seq = self.seq.wrapping_add(self.shift);
             }
             self.seq = self.seq.wrapping_add(1);
             at += PacketHeader::LEN;
@@ -172,5 +189,7 @@ mod tests {
             assert_eq!(left, 8);
         }
         assert_eq!(PacketRun::file(9, 0).feed(&mut bytes.clone()), None);
+        let anew = PacketRun::file(9, 0).from_compressed(true);
+        assert_eq!(run(anew, &bytes, 5).0, b"\x03\0\0\x09abc\x02\0\0\x0ade\0\0\0\x0b");
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn listeners() -> Vec<Listener> {
         address: address.to_owned(),
         mode,
         native_password: true,
+        compression: ClientCompression::Off,
         proxy_protocol_from: Networks::default(),
     };
     vec![listener("rw", "0.0.0.0:3306", Mode::Split), listener("ro", "0.0.0.0:6447", Mode::Replica)]
@@ -82,6 +83,7 @@ impl Default for Pool {
         Pool {
             idle_timeout: Duration::from_secs(60),
             max_statements: const { NonZeroUsize::new(256).unwrap() },
+            compression: ServerCompression::Off,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use super::secret::{Account, Secret, SecretUse};
-use super::types::{Config, Discovery, Fixed, Level, Live, Webhook};
+use super::types::{ClientCompression, Config, Discovery, Fixed, Level, Live, Webhook};
 use super::values::{format_duration, format_size};
 use super::written::{quoted, word, write_text};
 use super::{clients_tls, kubernetes};
@@ -33,6 +33,9 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[Sec
         writeln!(f, "address = {}\nmode = {}", quoted(&listener.address), word(listener.mode))?;
         if !listener.native_password {
             writeln!(f, "allow_native_password = false")?;
+        }
+        if listener.compression != ClientCompression::Off {
+            writeln!(f, "compression = {}", word(listener.compression))?;
         }
         if !listener.proxy_protocol_from.is_empty() {
             writeln!(f, "proxy_protocol_from = {}", listener.proxy_protocol_from)?;
@@ -152,6 +155,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;
     writeln!(f, "\n[pool]\nidle_timeout = {}", duration(pool.idle_timeout))?;
     writeln!(f, "max_statements = {}", pool.max_statements)?;
+    writeln!(f, "compression = {}", word(pool.compression))?;
     writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
     writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
     writeln!(f, "client_read = {}", duration(timeouts.client_read))?;

@@ -109,9 +109,10 @@ fn listeners(root: &Section<'_>) -> Listeners {
         }
         let mode = s.choice("mode", Mode::Primary);
         let native_password = s.flag("allow_native_password").unwrap_or(true);
+        let compression = s.choice("compression", ClientCompression::Off);
         let proxy_protocol_from = proxy_protocol_from(s, &address);
         let tls = s.table("tls", |s| clients_tls::clients_tls(s, &name));
-        let listener = Listener { name, address, mode, native_password, proxy_protocol_from };
+        let listener = Listener { name, address, mode, native_password, compression, proxy_protocol_from };
         (listener, level_of_listener(s, mode), tls, name_line, line)
     });
     let Some(read) = read else {
@@ -323,6 +324,7 @@ fn pool(s: &Section<'_>) -> Pool {
     Pool {
         idle_timeout: s.duration("idle_timeout", default.idle_timeout, SOME),
         max_statements: s.nonzero("max_statements").unwrap_or(default.max_statements),
+        compression: s.choice("compression", default.compression),
     }
 }
 

@@ -99,8 +99,36 @@ pub struct Listener {
     pub mode: Mode,
     /// `allow_native_password`; default true.
     pub native_password: bool,
+    /// `compression`; default off.
+    pub compression: ClientCompression,
     /// The load balancers, whose connections begin with a header of the PROXY protocol.
     pub proxy_protocol_from: Networks,
+}
+
+/// `listeners.compression`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCompression {
+    /// Not offered.
+    #[default]
+    Off,
+    /// Clients may ask for zlib.
+    Zlib,
+    /// Clients may ask for zstd.
+    Zstd,
+    /// Clients may ask for either.
+    Any,
+}
+
+/// `pool.compression`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ServerCompression {
+    /// Not compressed.
+    #[default]
+    Off,
+    /// zlib.
+    Zlib,
+    /// zstd, which MariaDB's servers do not have.
+    Zstd,
 }
 
 /// `listeners.mode`
@@ -369,6 +397,8 @@ pub struct Pool {
     /// The most prepared statements kept open on a server connection; beyond it the least used one is closed.
     /// Default 256.
     pub max_statements: NonZeroUsize,
+    /// How connections to servers that have it are compressed; default off.
+    pub compression: ServerCompression,
 }
 
 /// `[timeouts]`
@@ -437,6 +467,23 @@ impl Webhook {
         let authority = format!("{host}:{port}").into();
         Ok(Webhook { authority, path: if path.is_empty() { "/".into() } else { path.into() } })
     }
+}
+
+impl Choice for ClientCompression {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("off", ClientCompression::Off),
+        ("zlib", ClientCompression::Zlib),
+        ("zstd", ClientCompression::Zstd),
+        ("any", ClientCompression::Any),
+    ];
+}
+
+impl Choice for ServerCompression {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("off", ServerCompression::Off),
+        ("zlib", ServerCompression::Zlib),
+        ("zstd", ServerCompression::Zstd),
+    ];
 }
 
 impl Choice for Mode {

@@ -10,11 +10,11 @@ use super::{Buf, Stream};
 
 /// Decides what passes through a tunnel.
 pub trait Passing {
-    /// Returns how many of these bytes from the first side pass, and whether the tunnel ends behind them. An error ends
-    /// the tunnel at once.
-    fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
+    /// Returns how many of these bytes from the first side pass, and whether the tunnel ends behind them. May change
+    /// the bytes. An error ends the tunnel at once.
+    fn pass_first(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)>;
     /// Returns for bytes from the second side what `pass_first` returns for the first.
-    fn pass_second(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)>;
+    fn pass_second(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)>;
     /// Is called with true when the tunnel begins to wait because the first side does not read, and with false when the
     /// first side reads again.
     fn first_is_full(&mut self, full: bool);
@@ -31,13 +31,13 @@ pub async fn tunnel<S: Stream>(
 ) -> io::Result<()> {
     // The client gets the beginning of the stream before the bytes that it sent early are checked.
     if !from_second.is_empty() {
-        let pass = passing.pass_second(from_second.filled())?;
+        let pass = passing.pass_second(from_second.filled_mut())?;
         if write_first(first, &mut from_second, pass, passing).await? {
             return Ok(());
         }
     }
     if !from_first.is_empty() {
-        let pass = passing.pass_first(from_first.filled())?;
+        let pass = passing.pass_first(from_first.filled_mut())?;
         if write(second, &mut from_first, pass).await? {
             return Ok(());
         }
@@ -59,7 +59,7 @@ pub async fn tunnel<S: Stream>(
             match read(first, &mut from_first)? {
                 Some(0) => true,
                 Some(_) => {
-                    let pass = passing.pass_first(from_first.filled())?;
+                    let pass = passing.pass_first(from_first.filled_mut())?;
                     write(second, &mut from_first, pass).await?
                 }
                 None => false,
@@ -68,7 +68,7 @@ pub async fn tunnel<S: Stream>(
             match read(second, &mut from_second)? {
                 Some(0) => true,
                 Some(_) => {
-                    let pass = passing.pass_second(from_second.filled())?;
+                    let pass = passing.pass_second(from_second.filled_mut())?;
                     write_first(first, &mut from_second, pass, passing).await?
                 }
                 None => false,

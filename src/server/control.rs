@@ -291,6 +291,7 @@ fn open_ports(
                 port,
                 listener: name.clone(),
                 native_password: listener.native_password,
+                compression: listener.compression,
                 proxy_protocol_from: listener.proxy_protocol_from.clone(),
             };
             share.extend(sockets.into_iter().map(|socket| (socket, entrance())));

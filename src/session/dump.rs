@@ -11,7 +11,7 @@ use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};
 use crate::sql::StatementClass;
 use crate::terms::{Close, Port, Role};
 use crate::upstream::{Brought, ServerRead};
-use crate::wire::{DumpEvents, DumpReplies, PacketHeader, ProtocolError};
+use crate::wire::{Capabilities, DumpEvents, DumpReplies, PacketHeader, ProtocolError};
 use crate::worker::{Handle, Side, Signals, Stall};
 
 /// The first byte of an ERR packet.
@@ -34,14 +34,14 @@ struct Dump<'a> {
 }
 
 impl Passing for Dump<'_> {
-    fn pass_first(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+    fn pass_first(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
         self.replies.follow(bytes).map_err(|error| {
             self.client_at_fault = Some(error);
             io::ErrorKind::InvalidData.into()
         })
     }
 
-    fn pass_second(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+    fn pass_second(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
         self.events.follow(bytes).map_err(|error| {
             self.server_at_fault = Some(error);
             io::ErrorKind::InvalidData.into()
@@ -85,7 +85,10 @@ impl<R: Runtime> Session<R> {
         let begun =
             if sent { self.first_of_stream(request.answer_seq()).await } else { Err(self.cut_stream()) };
         match begun {
-            Ok((Begun::Stream, chunk)) => Err(self.pass_stream(std::mem::take(buf), chunk).await),
+            Ok((Begun::Stream, chunk)) => {
+                let early = std::mem::take(buf);
+                Err(self.pass_stream(early, chunk, request.answer_seq()).await)
+            }
             Ok((Begun::Refused(len), mut chunk)) => {
                 // A server sends nothing after an ERR packet.
                 if chunk.len() > len {
@@ -94,6 +97,9 @@ impl<R: Runtime> Session<R> {
                     connection.end_exchange();
                 }
                 chunk.truncate(len);
+                if let Some(seq) = chunk.filled_mut().get_mut(3) {
+                    *seq = request.answer_seq();
+                }
                 let chunk = self.client.write(chunk).await?;
                 self.context.buffers.give(chunk);
                 Ok(())
@@ -122,6 +128,11 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
+    fn server_compresses(&self) -> bool {
+        let connection = self.upstream.connection.as_ref();
+        connection.is_some_and(|c| c.about.capabilities.intersects(Capabilities::COMPRESSION))
+    }
+
     fn cut_stream(&self) -> StatementError {
         StatementError::TellAndClose(Failure::AnswerCut, Close::ServerLost)
     }
@@ -135,7 +146,7 @@ impl<R: Runtime> Session<R> {
                 ServerRead::Broken | ServerRead::GivenUp => return Err(self.cut_stream()),
             };
             let Some(header) = PacketHeader::parse(chunk.filled()) else { continue };
-            if header.seq != seq {
+            if header.seq != seq && !self.server_compresses() {
                 return Err(bad_server(ProtocolError::Sequence { expected: seq, got: header.seq }));
             }
             let need = match chunk.filled().get(PacketHeader::LEN) {
@@ -159,8 +170,9 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Passes the stream until it ends. `early` is what the client sent after the command, `chunk` the
-    /// stream's beginning.
-    async fn pass_stream(&mut self, early: Buf, chunk: Buf) -> Close {
+    /// stream's beginning, whose first packet has this sequence id for the client.
+    async fn pass_stream(&mut self, early: Buf, chunk: Buf, seq: u8) -> Close {
+        let renumbers = self.server_compresses();
         let mut first = self.client.buffer();
         first.extend_from_slice(early.filled());
         let Some(connection) = &mut self.upstream.connection else { return Close::ServerLost };
@@ -169,7 +181,7 @@ impl<R: Runtime> Session<R> {
             handle: &self.client.handle,
             tick: &self.context.tick,
             replies: DumpReplies::default(),
-            events: DumpEvents::default(),
+            events: if renumbers { DumpEvents::renumbered(seq) } else { DumpEvents::default() },
             client_at_fault: None,
             server_at_fault: None,
         };

@@ -12,6 +12,7 @@ impl<R: Runtime> Session<R> {
     /// server's answer. Returns the sequence id of the server's next packet.
     pub(super) async fn local_file(&mut self, buf: &mut Buf, seq: u8, shift: u8) -> Result<u8, Close> {
         let mut run = PacketRun::file(seq, 0u8.wrapping_sub(shift));
+        run = run.from_compressed(self.client.compresses());
         let mut chunk = self.context.buffers.large();
         chunk.extend_from_slice(buf.filled());
         buf.clear();

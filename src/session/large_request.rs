@@ -12,7 +12,7 @@ impl<R: Runtime> Session<R> {
     /// server is lost on the way, because the client reads an answer only then. Returns the answer's sequence
     /// id, and true if something was sent.
     pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<(u8, bool), Close> {
-        let mut run = PacketRun::command(0);
+        let mut run = PacketRun::command(0).from_compressed(self.client.compresses());
         let (mut broken, mut any) = (false, false);
         if let Some(connection) = &mut self.upstream.connection {
             connection.begins();

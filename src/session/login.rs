@@ -13,8 +13,8 @@ use crate::auth;
 use crate::auth::{Asked, Asking, Plugin, ServerExchange, Step};
 use crate::backend::Login;
 use crate::client::{Failure, StatementError, ended_by};
-use crate::config::Level;
-use crate::net::{Buf, PacketError, Runtime, Stream, or_raised, read_packet};
+use crate::config::{ClientCompression, Level};
+use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
 use crate::terms::{Close, Port, Refused, Role};
@@ -94,6 +94,7 @@ impl<R: Runtime> Session<R> {
             match HandshakeResponse::parse(payload) {
                 Ok(response) => {
                     self.client.capabilities = response.capabilities & greeting.capabilities;
+                    self.client.zstd_level = response.zstd_level;
                     self.client.looks = response.attribute("_client_name") == Some(super::drain::LOOKS);
                     Ok(Claim {
                         user: response.user.to_vec(),
@@ -122,7 +123,12 @@ impl<R: Runtime> Session<R> {
             self.note_refusal(Refused::InsecureTransport, &claim.user);
             return Err(self.client.refuse(seq, &Failure::InsecureTransport, Close::LoginFailed).await);
         }
-        self.authenticate(claim, buf, seq).await
+        let mut buf = self.authenticate(claim, buf, seq).await?;
+        if let Some(how) = compression(self.client.capabilities, self.client.zstd_level) {
+            self.client.stream.compress(how, buf.filled());
+            buf.clear();
+        }
+        Ok(buf)
     }
 
     /// Executes COM_CHANGE_USER: `buf` begins with the whole command.
@@ -382,6 +388,15 @@ impl<R: Runtime> Session<R> {
             plugin = Plugin::CachingSha2;
         }
         capabilities.set(Capabilities::SSL, with_tls);
+        let offered = self.client.handle.entrance.compression;
+        let (zlib, zstd) = match offered {
+            ClientCompression::Off => (false, false),
+            ClientCompression::Zlib => (true, false),
+            ClientCompression::Zstd => (false, true),
+            ClientCompression::Any => (true, true),
+        };
+        capabilities.set(Capabilities::COMPRESS, zlib);
+        capabilities.set(Capabilities::ZSTD_COMPRESSION_ALGORITHM, zstd);
         Greeting {
             version: version.to_vec(),
             connection_id: self.client.handle.id,
@@ -392,6 +407,18 @@ impl<R: Runtime> Session<R> {
             auth_plugin: plugin.name().as_bytes().to_vec(),
         }
     }
+}
+
+/// Returns how a connection with these capability flags is compressed. With both flags zlib is used, as servers do.
+fn compression(agreed: Capabilities, zstd_level: u8) -> Option<Compressed> {
+    let algorithm = if agreed.contains(Capabilities::COMPRESS) {
+        Algorithm::Zlib
+    } else if agreed.contains(Capabilities::ZSTD_COMPRESSION_ALGORITHM) {
+        Algorithm::Zstd(zstd_level)
+    } else {
+        return None;
+    };
+    Some(Compressed { algorithm, to_server: false })
 }
 
 /// Turns the loss of a client that sent nothing into a quit. A load balancer's check connects, may read the

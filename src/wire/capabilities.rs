@@ -139,6 +139,9 @@ impl Capabilities {
         .union(Self::SESSION_TRACK)
         .union(Self::DEPRECATE_EOF);
 
+    /// Flags that compress the connection.
+    pub const COMPRESSION: Capabilities = Capabilities::COMPRESS.union(Self::ZSTD_COMPRESSION_ALGORITHM);
+
     /// The 32 bits of MariaDB's extension.
     pub const MARIADB: Capabilities = Capabilities::from_bits_retain(0xffff_ffff_0000_0000);
 

@@ -22,6 +22,8 @@ struct Packets {
     left: usize,
     /// The packet before the next header was 16 MiB - 1 long.
     continued: bool,
+    /// The sequence id that the next header gets; None: headers stay as they are.
+    next: Option<u8>,
 }
 
 impl Packets {
@@ -31,7 +33,7 @@ impl Packets {
     /// reached.
     fn follow(
         &mut self,
-        bytes: &[u8],
+        bytes: &mut [u8],
         last: &mut bool,
         mut begins: impl FnMut(PacketHeader, Option<u8>) -> Result<bool, ProtocolError>,
     ) -> Result<(usize, bool), ProtocolError> {
@@ -47,7 +49,11 @@ impl Packets {
                 return Ok((at, true));
             }
             while self.read < PacketHeader::LEN {
-                let Some(byte) = bytes.get(at) else { return Ok((at, false)) };
+                let Some(byte) = bytes.get_mut(at) else { return Ok((at, false)) };
+                if let Some(next) = self.next.as_mut().filter(|_| self.read == PacketHeader::LEN - 1) {
+                    *byte = *next;
+                    *next = next.wrapping_add(1);
+                }
                 if let Some(place) = self.header.get_mut(self.read) {
                     *place = *byte;
                 }
@@ -76,9 +82,14 @@ pub struct DumpEvents {
 }
 
 impl DumpEvents {
+    /// Gives the packets new sequence ids, which begin with `seq`: those of a compressed connection jump.
+    pub fn renumbered(seq: u8) -> Self {
+        DumpEvents { packets: Packets { next: Some(seq), ..Packets::default() }, last: false }
+    }
+
     /// Returns how many of these bytes pass, and whether the stream ended with them. An EOF or ERR packet ends the
     /// stream: the server may accept commands behind it.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+    pub fn follow(&mut self, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
         self.packets.follow(bytes, &mut self.last, |header, first| match first {
             Some(0) => Ok(true),
             Some(0xfe) if header.len < EofPacket::MAX_LEN => Ok(false),
@@ -100,7 +111,7 @@ pub struct DumpReplies {
 
 impl DumpReplies {
     /// Returns how many of these bytes pass, and whether the client ended the stream with COM_QUIT.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+    pub fn follow(&mut self, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
         self.packets.follow(bytes, &mut self.last, |header, first| match first {
             Some(ACKNOWLEDGEMENT) if header.len <= MAX_ACKNOWLEDGEMENT => Ok(true),
             Some(0x01) if header.len == 1 => Ok(false),
@@ -131,10 +142,10 @@ mod tests {
     fn fed(
         bytes: &[u8],
         chunk: usize,
-        mut follow: impl FnMut(&[u8]) -> Result<(usize, bool), ProtocolError>,
+        mut follow: impl FnMut(&mut [u8]) -> Result<(usize, bool), ProtocolError>,
     ) -> Result<(usize, bool), ProtocolError> {
         let mut passed = 0;
-        for stretch in bytes.chunks(chunk) {
+        for stretch in bytes.to_vec().chunks_mut(chunk) {
             let (used, ended) = follow(stretch)?;
             passed += used;
             if ended {
@@ -189,7 +200,7 @@ mod tests {
             for chunk in 1..=all.len() {
                 let mut stream = DumpReplies::default();
                 assert_eq!(fed(&good, chunk, |b| stream.follow(b)), Ok((good.len(), false)));
-                assert!(stream.follow(&framed(&[payload])).is_err(), "{}", payload.escape_ascii());
+                assert!(stream.follow(&mut framed(&[payload])).is_err(), "{}", payload.escape_ascii());
                 let mut stream = DumpReplies::default();
                 assert!(fed(&all, chunk, |b| stream.follow(b)).is_err(), "{}", payload.escape_ascii());
             }

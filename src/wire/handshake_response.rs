@@ -24,6 +24,8 @@ pub struct HandshakeResponse<'a> {
     pub auth_plugin: &'a [u8],
     /// The connection attributes, still encoded.
     pub attributes: &'a [u8],
+    /// The level of zstd compression; 0 without ZSTD_COMPRESSION_ALGORITHM.
+    pub zstd_level: u8,
 }
 
 impl<'a> HandshakeResponse<'a> {
@@ -62,6 +64,8 @@ impl<'a> HandshakeResponse<'a> {
         } else {
             &[]
         };
+        let zstd = capabilities.contains(Capabilities::ZSTD_COMPRESSION_ALGORITHM) && !r.is_empty();
+        let zstd_level = if zstd { r.u8("the level of compression")? } else { 0 };
         let schema = schema.filter(|s| !s.is_empty());
         Ok(HandshakeResponse {
             capabilities,
@@ -72,6 +76,7 @@ impl<'a> HandshakeResponse<'a> {
             schema,
             auth_plugin,
             attributes,
+            zstd_level,
         })
     }
 
@@ -95,6 +100,9 @@ impl<'a> HandshakeResponse<'a> {
         }
         out.put_nul_bytes(self.auth_plugin);
         out.put_lenenc_bytes(self.attributes);
+        if self.capabilities.contains(Capabilities::ZSTD_COMPRESSION_ALGORITHM) {
+            out.push(self.zstd_level);
+        }
     }
 }
 
@@ -144,6 +152,7 @@ mod tests {
             schema: Some(b"test"),
             auth_plugin: b"mysql_native_password",
             attributes: b"\x01a\x01b",
+            zstd_level: 0,
         }
     }
 
@@ -152,6 +161,11 @@ mod tests {
         let mut out = Vec::new();
         response().encode(&mut out);
         assert_eq!(HandshakeResponse::parse(&out), Ok(response()));
+        let mut zstd = HandshakeResponse { zstd_level: 7, ..response() };
+        zstd.capabilities |= Capabilities::ZSTD_COMPRESSION_ALGORITHM;
+        out.clear();
+        zstd.encode(&mut out);
+        assert_eq!(HandshakeResponse::parse(&out), Ok(zstd));
     }
 
     #[test]

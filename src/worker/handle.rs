@@ -8,7 +8,7 @@ use super::admission::Pass;
 use super::level::Levels;
 use super::timeouts::Stall;
 use crate::backend::Login;
-use crate::config::{Level, Networks};
+use crate::config::{ClientCompression, Level, Networks};
 use crate::net::{ClientTls, Peer, Signal};
 use crate::terms::{PerRole, Port, Role};
 use crate::topology::ServerId;
@@ -59,6 +59,8 @@ pub struct Entrance {
     pub listener: Arc<str>,
     /// True if clients may log in with mysql_native_password.
     pub native_password: bool,
+    /// The compression that clients may ask for.
+    pub compression: ClientCompression,
     /// The peers whose connections begin with a PROXY header.
     pub proxy_protocol_from: Networks,
 }

@@ -3,17 +3,20 @@
 //! compressed). The ordinary packets are one stream of bytes inside the compressed packets. An idle connection owns no
 //! buffers and no decoder. See "Compression" in MySQL's documentation of the protocol.
 
+mod answers;
 mod codec;
 mod commands;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io;
 use std::task::{Poll, ready};
 
 use super::Buf;
 use super::lent::{lend, take_back};
 use super::tls::{Io, Tls};
+use answers::Answers;
 pub use codec::Algorithm;
 use codec::Decoder;
 use commands::Commands;
@@ -93,6 +96,8 @@ pub struct Compression {
     algorithm: Algorithm,
     /// The commands that this side sends; None towards a client.
     commands: Option<Commands>,
+    /// The answers that this side sends to a client.
+    answers: Answers,
     /// Received bytes that were not processed yet.
     incoming: Buf,
     /// Compressed packets that are to be sent.
@@ -120,6 +125,7 @@ impl Compression {
         Compression {
             algorithm: how.algorithm,
             commands: how.to_server.then(Commands::default),
+            answers: Answers::default(),
             incoming,
             outgoing: Buf::default(),
             plain: Buf::default(),
@@ -151,8 +157,9 @@ impl Compression {
             self.tidy();
             if made > 0 {
                 self.seq = self.seq_of_plain.take().unwrap_or(self.seq);
-                if let Some(commands) = &mut self.commands {
-                    commands.answered();
+                match &mut self.commands {
+                    Some(commands) => commands.answered(),
+                    None => self.answers.asked(),
                 }
                 return Poll::Ready(Ok(made));
             }
@@ -300,6 +307,11 @@ impl Compression {
                 self.seq = 0;
             }
         }
+        let chunk = match self.commands {
+            Some(_) => Cow::Borrowed(chunk),
+            None => self.answers.renumber(chunk, self.seq),
+        };
+        let chunk: &[u8] = &chunk;
         lend(&mut self.outgoing);
         self.outgoing.make_room(HEADER + chunk.len());
         let body = self.outgoing.room_mut().get_mut(HEADER..HEADER + chunk.len()).unwrap_or_default();

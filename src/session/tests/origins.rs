@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client::response;
 use super::*;
-use crate::config::{Config, Networks};
+use crate::config::{ClientCompression, Config, Networks};
 use crate::net::Peer as Address;
 use crate::terms::{Close, Port, Refused as Reason};
 use crate::wire::Greeting;
@@ -34,7 +34,13 @@ fn restrict(world: &World, list: &str) {
 
 fn entrance() -> Entrance {
     let proxy_protocol_from = networks("[\"10.9.0.0/16\", \"unix\"]");
-    Entrance { port: Port::Primary, listener: "rw".into(), native_password: true, proxy_protocol_from }
+    Entrance {
+        port: Port::Primary,
+        listener: "rw".into(),
+        native_password: true,
+        compression: ClientCompression::Off,
+        proxy_protocol_from,
+    }
 }
 
 fn refused(world: &World, reason: Reason) -> u64 {

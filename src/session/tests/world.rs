@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use super::{Client, Login, Peer, Refused, Server};
 use crate::backend::{Ceilings, Lesson, Pool};
-use crate::config::{CredentialSettings, CredentialSource, Level, Live, Monitor, Requirements, Secret, User};
+use crate::config::{
+    ClientCompression, CredentialSettings, CredentialSource, Level, Live, Monitor, Requirements, Secret, User,
+};
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, Session, kill_here};
@@ -344,6 +346,7 @@ impl World {
             port: login.port,
             listener: login.port.as_str().into(),
             native_password: true,
+            compression: ClientCompression::Off,
             proxy_protocol_from: Default::default(),
         };
         self.session(entrance, pass)

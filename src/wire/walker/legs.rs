@@ -11,6 +11,8 @@ pub struct Legs {
     pub server_deprecate_eof: bool,
     /// The server's OK packets carry session state changes.
     pub server_session_track: bool,
+    /// The server's connection is compressed: its sequence ids are those of the compressed packets, and jump.
+    pub server_compresses: bool,
     /// The client expects OK packets instead of EOF packets.
     pub client_deprecate_eof: bool,
     /// The client accepts session state changes.
@@ -28,6 +30,7 @@ impl Legs {
         Legs {
             server_deprecate_eof: server.contains(Capabilities::DEPRECATE_EOF),
             server_session_track: server.contains(Capabilities::SESSION_TRACK),
+            server_compresses: server.intersects(Capabilities::COMPRESSION),
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
             client_tracks_all: false,
