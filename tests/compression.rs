@@ -117,6 +117,13 @@ fn everything(proxy: &Proxy, client: &Client, scratch: &Scratch) {
     );
     let loaded = run(load.replace("INTO TABLE t;", "INTO TABLE t (@n, v) SET id = @n + 1;").as_bytes());
     assert_eq!(loaded, "30000\t30000");
+    // The server asks for a file with each sequence id near 255, the last one.
+    std::fs::write(&file, "a line that is longer than what is never compressed\n").expect("a file");
+    for before in 250..=257 {
+        let load = format!("LOAD DATA LOCAL INFILE '{}' INTO TABLE t (v); DELETE FROM t", file.display());
+        let sql = format!("DELIMITER //\n{}{load}; SELECT ROW_COUNT()//\n", "DO 1; ".repeat(before));
+        assert_eq!(run(sql.as_bytes()), "1", "{before}");
+    }
     // An error, and the connection after it.
     let errors = client.run(proxy.rw, b"SELECT nothing;").expect_err("an unknown column");
     assert!(errors.contains("ERROR 1054"), "{errors}");

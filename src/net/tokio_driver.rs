@@ -179,6 +179,12 @@ impl Stream for TokioStream {
         self.compression = Some(Box::new(Compression::new(how, begun)));
     }
 
+    fn continue_command(&mut self) {
+        if let Some(compression) = &mut self.compression {
+            compression.continue_command();
+        }
+    }
+
     async fn readable(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_readable(cx)).await
     }

@@ -3,7 +3,7 @@
 
 use super::Session;
 use crate::client::{Failure, PacketRun};
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, Runtime, Stream};
 use crate::terms::Close;
 
 impl<R: Runtime> Session<R> {
@@ -13,6 +13,9 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn local_file(&mut self, buf: &mut Buf, seq: u8, shift: u8) -> Result<u8, Close> {
         let mut run = PacketRun::file(seq, 0u8.wrapping_sub(shift));
         run = run.from_compressed(self.client.compresses());
+        if let Some(connection) = &mut self.upstream.connection {
+            connection.stream.continue_command();
+        }
         let mut chunk = self.context.buffers.large();
         chunk.extend_from_slice(buf.filled());
         buf.clear();

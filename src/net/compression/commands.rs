@@ -57,4 +57,10 @@ impl Commands {
     pub fn answered(&mut self) {
         self.next = None;
     }
+
+    /// Notes that the answer asks for more (a local file): what follows begins no command, even if the sequence id of
+    /// the answer was 255.
+    pub fn continued(&mut self) {
+        self.next = Some(0);
+    }
 }

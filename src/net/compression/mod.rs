@@ -231,6 +231,13 @@ impl Compression {
         }
     }
 
+    /// Notes that what is written next to the server belongs to the current command, whatever its sequence id is.
+    pub fn continue_command(&mut self) {
+        if let Some(commands) = &mut self.commands {
+            commands.continued();
+        }
+    }
+
     /// True if there may be something to read of which the layer below says nothing.
     pub fn has_news(&self) -> bool {
         let packet = self.packet.as_ref().is_some_and(|packet| packet.left == 0);

@@ -196,6 +196,26 @@ fn sequence_ids_go_on_with_the_other_side_and_begin_anew_with_a_command() {
 }
 
 #[test]
+fn a_local_file_begins_no_command_where_the_server_asked_for_it_with_the_last_sequence_id() {
+    for told in [false, true] {
+        let mut pair = Pair::new(Algorithm::Zlib, usize::MAX);
+        pair.ask(&command(b"\x03LOAD"));
+        // The server asks for the file with a packet whose own sequence id is 255, in its first compressed packet.
+        pair.to_client.extend([6, 0, 0, 1, 0, 0, 0]);
+        pair.to_client.extend(b"\x02\0\0\xff\xfbf");
+        drain(pair.client(), 100).unwrap();
+        if told {
+            pair.client.continue_command();
+        }
+        pair.to_server.clear();
+        pair.ask(b"\x04\0\0\0line");
+        pair.ask(b"\0\0\0\x01");
+        let seqs: Vec<_> = Pair::headers(&pair.to_server).iter().map(|header| header.0).collect();
+        assert_eq!(seqs, if told { [2, 3] } else { [0, 1] });
+    }
+}
+
+#[test]
 fn a_packet_that_is_out_of_order_ends_the_connection() {
     let mut pair = Pair::new(Algorithm::Zlib, usize::MAX);
     pair.to_server.extend([1, 0, 0, 1, 0, 0, 0, b'x']);
