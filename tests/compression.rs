@@ -1,6 +1,8 @@
 //! Compression of the protocol, with the command-line clients of both kinds and a driver: small and large statements and
 //! rows, local files, with and without TLS.
 
+mod peers;
+
 use crate::dialogue::{patient, value};
 use crate::support::{Cluster, Kind, Proxy, Scratch, proxy_config};
 use mysql_async::prelude::Queryable;
