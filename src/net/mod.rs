@@ -77,8 +77,8 @@ pub trait Stream: 'static {
     /// stream.
     fn compress(&mut self, how: Compressed, begun: &[u8]);
 
-    /// Notes that what is written next to the server belongs to the current command (a local file), whatever its
-    /// sequence id is. Compression must know where commands begin.
+    /// Notes that what the client sends next, or the proxy to the server in its place, belongs to the current command (a
+    /// local file, a replica's acknowledgements), whatever its sequence id is. Compression must know where commands begin.
     fn continue_command(&mut self) {}
 
     /// Waits, without a buffer, until a read would return at once. The future may be dropped at any time.

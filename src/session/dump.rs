@@ -35,6 +35,7 @@ struct Dump<'a> {
 
 impl Passing for Dump<'_> {
     fn pass_first(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
+        self.events.acknowledged();
         self.replies.follow(bytes).map_err(|error| {
             self.client_at_fault = Some(error);
             io::ErrorKind::InvalidData.into()
@@ -175,6 +176,7 @@ impl<R: Runtime> Session<R> {
         let renumbers = self.server_compresses();
         let mut first = self.client.buffer();
         first.extend_from_slice(early.filled());
+        self.client.stream.continue_command();
         let Some(connection) = &mut self.upstream.connection else { return Close::ServerLost };
         let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN | Signals::STALLED;
         let mut dump = Dump {

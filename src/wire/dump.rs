@@ -87,6 +87,11 @@ impl DumpEvents {
         DumpEvents { packets: Packets { next: Some(seq), ..Packets::default() }, last: false }
     }
 
+    /// Notes an acknowledgement of a replica, behind which the server's sequence ids begin with 1 again.
+    pub fn acknowledged(&mut self) {
+        self.packets.next = self.packets.next.map(|_| 1);
+    }
+
     /// Returns how many of these bytes pass, and whether the stream ended with them. An EOF or ERR packet ends the
     /// stream: the server may accept commands behind it.
     pub fn follow(&mut self, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
@@ -136,6 +141,21 @@ mod tests {
             frame(&mut out, seq, payload);
         }
         out
+    }
+
+    #[test]
+    fn events_of_a_compressed_connection_are_numbered_from_the_last_acknowledgement() {
+        let mut bytes = [[1, 0, 0, 7, 0], [1, 0, 0, 9, 0]].concat();
+        let mut stream = DumpEvents::renumbered(255);
+        assert_eq!(stream.follow(&mut bytes), Ok((10, false)));
+        assert_eq!((bytes[3], bytes[8]), (255, 0));
+        stream.acknowledged();
+        stream.follow(&mut bytes).unwrap();
+        assert_eq!((bytes[3], bytes[8]), (1, 2));
+        let mut stream = DumpEvents::default();
+        stream.acknowledged();
+        let mut bytes = [1, 0, 0, 7, 0];
+        assert_eq!((stream.follow(&mut bytes), bytes[3]), (Ok((5, false)), 7));
     }
 
     /// Feeds `bytes` in pieces of this size, as long as they pass.

@@ -2,8 +2,9 @@
 
 use super::{Client, cluster, config};
 use crate::dialogue::raw::{Raw, error_code, framed};
-use crate::dialogue::eventually;
+use crate::dialogue::{eventually, metric};
 use crate::support::{Authority, Cluster, Kind, Proxy};
+use std::collections::HashMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const COMPRESS: u32 = 0x20;
@@ -142,4 +143,57 @@ async fn mariadb_a_dump_through_a_compressed_connection() {
 #[tokio::test]
 async fn mysql_a_dump_through_a_compressed_connection() {
     a_dump_is_numbered_anew(Kind::MySql, "zstd").await;
+}
+
+/// A replica of semi-synchronous replication replicates through the proxy, and never has to connect again.
+async fn a_replica_stays(kind: Kind, own: bool, servers: bool) {
+    let Some(mut cluster) = (match kind {
+        Kind::MariaDb => Some(Cluster::mariadb(1).await),
+        Kind::MySql => Cluster::mysql(1).await,
+    }) else {
+        return;
+    };
+    cluster.primary().sql("CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v TEXT)").await;
+    cluster.wait_caught_up().await;
+    let (pool, switch) = match kind {
+        Kind::MariaDb => ("\n[pool]\ncompression = \"zlib\"\n", "SET GLOBAL slave_compressed_protocol = 1"),
+        Kind::MySql => (
+            "\n[pool]\ncompression = \"zstd\"\n",
+            "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_COMPRESSION_ALGORITHMS = 'zstd'",
+        ),
+    };
+    let servers = if servers { pool } else { "" };
+    let user = "\n[[users]]\nname = \"repl\"\npassword = \"repl\"\n";
+    let proxy = Proxy::start(&config(&cluster, "any", &format!("{user}{servers}"))).await;
+    if own {
+        cluster.replica(0).sql(switch).await;
+    }
+    cluster.replicate_through(HashMap::from([((1, 0), proxy.rw)])).await;
+    let insert = async |i: usize| {
+        cluster.primary().sql(&format!("INSERT INTO test.t (v) VALUES (REPEAT('line {i} ', 200))")).await;
+    };
+    insert(0).await;
+    cluster.wait_caught_up().await;
+    let quits = "pointsman_client_disconnects_total{reason=\"quit\"}";
+    let before = metric(&proxy, quits).await;
+    for i in 1..300 {
+        insert(i).await;
+    }
+    cluster.wait_caught_up().await;
+    assert_eq!(cluster.replica(0).value("SELECT COUNT(*) FROM test.t").await, "300");
+    assert_eq!(metric(&proxy, quits).await, before, "{own} {servers}: {}", proxy.log());
+}
+
+#[tokio::test]
+async fn mariadb_a_replica_stays() {
+    for (own, servers) in [(true, false), (false, true), (true, true)] {
+        a_replica_stays(Kind::MariaDb, own, servers).await;
+    }
+}
+
+#[tokio::test]
+async fn mysql_a_replica_stays() {
+    for (own, servers) in [(true, false), (false, true), (true, true)] {
+        a_replica_stays(Kind::MySql, own, servers).await;
+    }
 }

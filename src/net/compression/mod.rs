@@ -112,6 +112,9 @@ pub struct Compression {
     seq_of_plain: Option<u8>,
     /// Bytes of the current write that are in `outgoing` while no byte of their packet was sent.
     unsent: usize,
+    /// True if the client gets a binary log. What it sends are acknowledgements of a replica, behind which the numbers
+    /// begin anew: the acknowledgement and the next event both have the number 0.
+    streams: bool,
     ended: bool,
     /// The error that made the connection unusable.
     broken: Option<(io::ErrorKind, &'static str)>,
@@ -133,6 +136,7 @@ impl Compression {
             seq: 0,
             seq_of_plain: None,
             unsent: 0,
+            streams: false,
             ended: false,
             broken: None,
         }
@@ -231,10 +235,12 @@ impl Compression {
         }
     }
 
-    /// Notes that what is written next to the server belongs to the current command, whatever its sequence id is.
+    /// Notes that what the client's side sends next belongs to the current command, whatever its sequence id is: a local
+    /// file, or a replica's acknowledgements.
     pub fn continue_command(&mut self) {
-        if let Some(commands) = &mut self.commands {
-            commands.continued();
+        match &mut self.commands {
+            Some(commands) => commands.continued(),
+            None => self.streams = true,
         }
     }
 
@@ -278,7 +284,7 @@ impl Compression {
                     );
                 }
                 self.incoming.consume(HEADER);
-                self.seq_of_plain = Some(seq.wrapping_add(1));
+                self.seq_of_plain = Some(if self.streams { seq } else { seq.wrapping_add(1) });
                 let len = |bytes: [u8; 3]| {
                     let [a, b, c] = bytes.map(usize::from);
                     a | b << 8 | c << 16

@@ -225,6 +225,21 @@ fn a_packet_that_is_out_of_order_ends_the_connection() {
     assert!(server.write_now(&mut below, b"x").is_err());
 }
 
+#[test]
+fn acknowledgements_of_a_replica_begin_the_numbers_anew() {
+    let mut pair = Pair::new(Algorithm::Zlib, usize::MAX);
+    pair.ask(&command(b"\x12"));
+    drain(pair.server(), 100).unwrap();
+    pair.server.continue_command();
+    pair.answer(b"\x01\0\0\x01\0");
+    pair.answer(b"\x01\0\0\x02\0");
+    pair.ask(&command(b"\xefname"));
+    drain(pair.server(), 100).unwrap();
+    pair.answer(b"\x01\0\0\x01\0");
+    let seqs: Vec<_> = Pair::headers(&pair.to_client).iter().map(|header| header.0).collect();
+    assert_eq!(seqs, [1, 2, 0]);
+}
+
 /// Returns a compressed packet with this payload, which claims another length than it has.
 fn packet(algorithm: Algorithm, payload: &[u8], claimed: usize, behind: &[u8]) -> Vec<u8> {
     let mut room = vec![0; payload.len() + 1000];
