@@ -31,7 +31,7 @@ mod tunnel;
 
 pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
-pub use compression::{Algorithm, Compressed, Compression};
+pub use compression::{Algorithm, Below, Compressed, Compression};
 pub use endpoint::{Endpoint, EndpointError};
 pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
@@ -39,8 +39,8 @@ pub use origin::{Origin, Peer};
 pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, first_of, or_raised};
 pub use tls::{
-    AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, TlsAcceptor, TlsCell, TlsClient,
-    TlsError,
+    AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, Io, TlsAcceptor, TlsCell,
+    TlsClient, TlsError,
 };
 pub use tokio_driver::{TokioRuntime, TokioStream};
 pub use tunnel::{Passing, tunnel};

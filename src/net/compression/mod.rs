@@ -40,8 +40,11 @@ pub struct Compressed {
 }
 
 /// What is below compression for one call: a socket, with TLS or without.
-pub(super) struct Below<'a, I> {
+#[derive(Debug)]
+pub struct Below<'a, I> {
+    /// The state of TLS, if the connection is encrypted.
     pub tls: Option<&'a mut Tls>,
+    /// The socket.
     pub io: I,
 }
 
@@ -143,11 +146,7 @@ impl Compression {
     }
 
     /// Reads at least one byte and appends it to `room`, which must have room. 0 is the end.
-    pub(super) fn poll_read(
-        &mut self,
-        below: &mut Below<'_, impl Io>,
-        room: &mut Buf,
-    ) -> Poll<io::Result<usize>> {
+    pub fn poll_read(&mut self, below: &mut Below<'_, impl Io>, room: &mut Buf) -> Poll<io::Result<usize>> {
         loop {
             self.check()?;
             let made = if self.plain.is_empty() {
@@ -175,7 +174,7 @@ impl Compression {
     }
 
     /// Waits until `poll_read` would return. Packets without data do not count.
-    pub(super) fn poll_readable(&mut self, below: &mut Below<'_, impl Io>) -> Poll<io::Result<()>> {
+    pub fn poll_readable(&mut self, below: &mut Below<'_, impl Io>) -> Poll<io::Result<()>> {
         loop {
             self.check()?;
             if self.plain.is_empty() && (!self.incoming.is_empty() || self.packet.is_some()) {
@@ -195,7 +194,7 @@ impl Compression {
 
     /// Writes `bytes`, of which `written` were taken by earlier calls. After an error `written` includes every packet of
     /// which at least one byte was taken below; the bytes behind it will never be sent.
-    pub(super) fn poll_write(
+    pub fn poll_write(
         &mut self,
         below: &mut Below<'_, impl Io>,
         bytes: &[u8],

@@ -23,7 +23,8 @@ pub use accept::{AcceptorMaker, AcceptorsCell, ClientTls, TlsAcceptor};
 pub use certificate::CertificateFacts;
 use reminders::Reminders;
 use sessions::AllSessions;
-pub(super) use state::{Io, Tls};
+pub use state::Io;
+pub(super) use state::Tls;
 
 /// The prepared settings. All workers use one instance, so that they share the TLS sessions that can be resumed.
 #[derive(Debug, Clone)]
