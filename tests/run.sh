@@ -250,6 +250,8 @@ start_proxied() { # kind [mode [more configuration]]
   tests/setup/cluster.sh config "$scratch/$1" "$rw" "$ro" "$http" >"$scratch/$1.toml"
   sed -i 's/^password = "monitor"/&\ninterval = "1s"/' "$scratch/$1.toml"
   [ -z "${2:-}" ] || sed -i "0,/^mode = .*/s//mode = \"$2\"/" "$scratch/$1.toml"
+  # Drivers compress where that is offered.
+  sed -i 's/^mode = .*/&\ncompression = "any"/' "$scratch/$1.toml"
   printf '%b' "${3:-}" >>"$scratch/$1.toml"
   start_proxy "$1"
 }

@@ -188,10 +188,11 @@ impl<R: Runtime> Session<R> {
                 self.reset_session().await;
                 self.send_ok(request.answer_seq()).await
             }
-            // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that
-            // compresses although the proxy did not offer it. Such a client would not understand any answer.
-            Command::Unknown(0) => {
-                tracing::info!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), "a client compresses, which was not offered");
+            // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that compresses
+            // although the listener offers no compression that the client has. Such a client would not understand
+            // any answer.
+            Command::Unknown(0) if !self.client.compresses() => {
+                tracing::info!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), "a client compresses, which was not offered (listeners.compression)");
                 Err(Close::ClientProtocol)
             }
             Command::Unknown(_) => {
