@@ -24,9 +24,14 @@ use super::{
 #[derive(Debug)]
 pub struct TokioStream {
     socket: Socket,
-    /// Boxed, so that streams without TLS stay small.
+    /// One box for both, so that streams with neither stay small.
+    layers: Option<Box<Layers>>,
+}
+
+/// What is between the socket and the ordinary packets.
+#[derive(Debug, Default)]
+struct Layers {
     tls: Option<Box<Tls>>,
-    /// Boxed, as TLS is.
     compression: Option<Box<Compression>>,
 }
 
@@ -43,48 +48,47 @@ pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
 
 impl From<Socket> for TokioStream {
     fn from(socket: Socket) -> Self {
-        TokioStream { socket, tls: None, compression: None }
+        TokioStream { socket, layers: None }
     }
 }
 
 impl TokioStream {
     /// Returns the socket, unless it is encrypted or compressed: then the state of that would have to go along.
     pub(super) fn into_socket(self) -> Option<Socket> {
-        (self.tls.is_none() && self.compression.is_none()).then_some(self.socket)
+        self.layers.is_none().then_some(self.socket)
     }
 
-    /// Returns the compression and what is below it, for a call that does not wait.
-    fn compressed_now(&mut self) -> Option<(&mut Compression, Below<'_, AtOnce<'_>>)> {
-        let below = Below { tls: self.tls.as_deref_mut(), io: AtOnce(&self.socket) };
-        self.compression.as_deref_mut().map(|compression| (compression, below))
+    /// Returns the layers, the upper one first, and the socket.
+    fn parts(&mut self) -> (Option<&mut Compression>, Option<&mut Tls>, &mut Socket) {
+        match self.layers.as_deref_mut() {
+            Some(layers) => (layers.compression.as_deref_mut(), layers.tls.as_deref_mut(), &mut self.socket),
+            None => (None, None, &mut self.socket),
+        }
     }
 
-    /// Returns the compression and what is below it, for a call that waits.
-    fn compressed<'a, 'c>(
-        &'a mut self,
-        cx: &'a mut Context<'c>,
-    ) -> Option<(&'a mut Compression, Below<'a, Waiting<'a, 'c>>)> {
-        let compression = self.compression.as_deref_mut()?;
-        Some((compression, Below { tls: self.tls.as_deref_mut(), io: Waiting(&mut self.socket, cx) }))
+    fn tls(&self) -> io::Result<&Tls> {
+        let tls = self.layers.as_ref().and_then(|layers| layers.tls.as_deref());
+        tls.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Completes the handshake of `tls`, and encrypts all that follows. After an error the stream is useless.
     async fn shake_hands(&mut self, mut tls: Box<Tls>) -> io::Result<()> {
         poll_fn(|cx| tls.poll_handshake(&mut Waiting(&mut self.socket, cx))).await?;
-        self.tls = Some(tls);
+        self.layers.get_or_insert_default().tls = Some(tls);
         Ok(())
     }
 
     /// Reads into the room of `buf`; 0 is the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
-        if let Some((compression, mut below)) = self.compressed(cx) {
-            return compression.poll_read(&mut below, buf);
-        }
-        if let Some(tls) = &mut self.tls {
-            return tls.poll_read(&mut Waiting(&mut self.socket, cx), buf);
-        }
+        let socket = match self.parts() {
+            (Some(compression), tls, socket) => {
+                return compression.poll_read(&mut Below { tls, io: Waiting(socket, cx) }, buf);
+            }
+            (None, Some(tls), socket) => return tls.poll_read(&mut Waiting(socket, cx), buf),
+            (None, None, socket) => socket,
+        };
         let mut room = ReadBuf::new(buf.room_mut());
-        ready!(self.socket.poll_read(cx, &mut room))?;
+        ready!(socket.poll_read(cx, &mut room))?;
         let n = room.filled().len();
         buf.grew(n);
         Poll::Ready(Ok(n))
@@ -97,14 +101,15 @@ impl TokioStream {
         bytes: &[u8],
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
-        if let Some((compression, mut below)) = self.compressed(cx) {
-            return compression.poll_write(&mut below, bytes, written);
-        }
-        if let Some(tls) = &mut self.tls {
-            return tls.poll_write(&mut Waiting(&mut self.socket, cx), bytes, written);
-        }
+        let socket = match self.parts() {
+            (Some(compression), tls, socket) => {
+                return compression.poll_write(&mut Below { tls, io: Waiting(socket, cx) }, bytes, written);
+            }
+            (None, Some(tls), socket) => return tls.poll_write(&mut Waiting(socket, cx), bytes, written),
+            (None, None, socket) => socket,
+        };
         while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
-            match ready!(self.socket.poll_write(cx, rest))? {
+            match ready!(socket.poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => *written += n,
             }
@@ -113,12 +118,12 @@ impl TokioStream {
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some((compression, mut below)) = self.compressed(cx) {
-            return compression.poll_readable(&mut below);
-        }
-        match &mut self.tls {
-            Some(tls) => tls.poll_readable(&mut Waiting(&mut self.socket, cx)),
-            None => self.socket.poll_read_ready(cx),
+        match self.parts() {
+            (Some(compression), tls, socket) => {
+                compression.poll_readable(&mut Below { tls, io: Waiting(socket, cx) })
+            }
+            (None, Some(tls), socket) => tls.poll_readable(&mut Waiting(socket, cx)),
+            (None, None, socket) => socket.poll_read_ready(cx),
         }
     }
 
@@ -131,11 +136,13 @@ impl TokioStream {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let tls = self.tls.as_ref().is_some_and(|tls| tls.has_ended());
-        if tls || self.compression.as_ref().is_some_and(|compression| compression.has_ended()) {
+        let (compression, tls, socket) = self.parts();
+        if tls.is_some_and(|tls| tls.has_ended())
+            || compression.is_some_and(|compression| compression.has_ended())
+        {
             return Poll::Ready(());
         }
-        self.socket.poll_ended(cx)
+        socket.poll_ended(cx)
     }
 }
 
@@ -171,16 +178,16 @@ impl Stream for TokioStream {
     async fn accept_tls(&mut self, acceptor: &TlsAcceptor, begun: &[u8]) -> Result<ClientTls, TlsError> {
         let begun = Box::new(acceptor.begin(begun)?);
         self.shake_hands(begun).await.map_err(TlsError::of_handshake)?;
-        let tls = self.tls.as_deref().ok_or(io::ErrorKind::NotConnected).map_err(io::Error::from)?;
-        Ok(ClientTls::of(tls, acceptor))
+        Ok(ClientTls::of(self.tls()?, acceptor))
     }
 
     fn compress(&mut self, how: Compressed, begun: &[u8]) {
-        self.compression = Some(Box::new(Compression::new(how, begun)));
+        let compression = Box::new(Compression::new(how, begun));
+        self.layers.get_or_insert_default().compression = Some(compression);
     }
 
     fn continue_command(&mut self) {
-        if let Some(compression) = &mut self.compression {
+        if let (Some(compression), ..) = self.parts() {
             compression.continue_command();
         }
     }
@@ -194,15 +201,15 @@ impl Stream for TokioStream {
     }
 
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some((compression, mut below)) = self.compressed_now() {
-            return compression.write_now(&mut below, bytes);
-        }
-        if let Some(tls) = &mut self.tls {
-            return tls.write_now(&mut AtOnce(&self.socket), bytes);
-        }
-        match self.socket.try_write(bytes) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            result => result,
+        match self.parts() {
+            (Some(compression), tls, socket) => {
+                compression.write_now(&mut Below { tls, io: AtOnce(socket) }, bytes)
+            }
+            (None, Some(tls), socket) => tls.write_now(&mut AtOnce(socket), bytes),
+            (None, None, socket) => match socket.try_write(bytes) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                result => result,
+            },
         }
     }
 
@@ -211,44 +218,45 @@ impl Stream for TokioStream {
     }
 
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
-        if let Some((compression, mut below)) = self.compressed_now() {
-            return match compression.poll_read(&mut below, buf) {
-                Poll::Ready(result) => result.map(Some),
-                Poll::Pending => Ok(None),
-            };
-        }
-        if let Some(tls) = &mut self.tls {
-            return match tls.poll_read(&mut AtOnce(&self.socket), buf) {
-                Poll::Ready(result) => result.map(Some),
-                Poll::Pending => Ok(None),
-            };
-        }
-        match self.socket.try_read(buf.room_mut()) {
-            Ok(n) => {
-                buf.grew(n);
-                Ok(Some(n))
+        let polled = match self.parts() {
+            (Some(compression), tls, socket) => {
+                compression.poll_read(&mut Below { tls, io: AtOnce(socket) }, buf)
             }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(e) => Err(e),
+            (None, Some(tls), socket) => tls.poll_read(&mut AtOnce(socket), buf),
+            (None, None, socket) => match socket.try_read(buf.room_mut()) {
+                Ok(n) => {
+                    buf.grew(n);
+                    Poll::Ready(Ok(n))
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                Err(e) => Poll::Ready(Err(e)),
+            },
+        };
+        match polled {
+            Poll::Ready(result) => result.map(Some),
+            Poll::Pending => Ok(None),
         }
     }
 
     fn has_news(&mut self) -> bool {
-        self.compression.as_ref().is_some_and(|compression| compression.has_news())
-            || self.tls.as_ref().is_some_and(|tls| tls.has_news())
-            || self.socket.looks_readable()
+        let (compression, tls, socket) = self.parts();
+        compression.is_some_and(|compression| compression.has_news())
+            || tls.is_some_and(|tls| tls.has_news())
+            || socket.looks_readable()
     }
 
     fn has_bytes(&mut self) -> bool {
-        if let Some((compression, mut below)) = self.compressed_now() {
-            return compression.poll_readable(&mut below).is_ready();
+        // Bytes on the socket of a layer may be records or packets without data.
+        match self.parts() {
+            (Some(compression), tls, socket) => {
+                compression.poll_readable(&mut Below { tls, io: AtOnce(socket) }).is_ready()
+            }
+            (None, Some(tls), socket) => tls.poll_readable(&mut AtOnce(socket)).is_ready(),
+            (None, None, socket) => {
+                let looked = socket.options().peek(&mut [MaybeUninit::uninit()]);
+                !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+            }
         }
-        if let Some(tls) = &mut self.tls {
-            // Bytes on the socket may be records without data.
-            return tls.poll_readable(&mut AtOnce(&self.socket)).is_ready();
-        }
-        let looked = self.socket.options().peek(&mut [MaybeUninit::uninit()]);
-        !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn cork(&mut self, on: bool) {
@@ -259,21 +267,23 @@ impl Stream for TokioStream {
     }
 
     fn shut(&mut self) {
-        if let Some((compression, mut below)) = self.compressed_now() {
-            compression.close(&mut below);
+        let (compression, mut tls, socket) = self.parts();
+        if let Some(compression) = compression {
+            compression.close(&mut Below { tls: tls.as_deref_mut(), io: AtOnce(socket) });
         }
-        if let Some(tls) = &mut self.tls {
-            tls.close(&mut AtOnce(&self.socket));
+        if let Some(tls) = tls {
+            tls.close(&mut AtOnce(socket));
         }
         // An error does not matter: the socket is closed next.
         let _ = self.socket.options().shutdown(Shutdown::Write);
     }
 
     fn abort(&mut self) {
-        if let Some(compression) = &mut self.compression {
+        let (compression, tls, _) = self.parts();
+        if let Some(compression) = compression {
             compression.abandon();
         }
-        if let Some(tls) = &mut self.tls {
+        if let Some(tls) = tls {
             tls.abandon();
         }
         match &self.socket {
@@ -325,8 +335,7 @@ impl Runtime for TokioRuntime {
     ) -> Result<(TokioStream, Encrypted), TlsError> {
         let begun = Box::new(tls.begin(names, to.host(), to.port())?);
         stream.shake_hands(begun).await.map_err(TlsError::of_handshake)?;
-        let secured = stream.tls.as_deref().ok_or(io::ErrorKind::NotConnected).map_err(io::Error::from)?;
-        let encrypted = tls.finish(secured, names, to.host())?;
+        let encrypted = tls.finish(stream.tls()?, names, to.host())?;
         Ok((stream, encrypted))
     }
 
