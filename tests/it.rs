@@ -5,6 +5,7 @@ mod accounts;
 mod attacks;
 mod bad_input;
 mod classify;
+mod clients_shown;
 mod clients_tls;
 mod cluster;
 mod commits;

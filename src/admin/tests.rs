@@ -84,6 +84,7 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         gtid: Arc::new(GtidSet::parse(Flavor::MariaDb, "0-1-42").unwrap()),
         gtid_on: true,
         wait_timeout: None,
+        max_packet: None,
         modes: crate::topology::TextModes::empty(),
         identity: "1".into(),
         round_trip: Duration::from_micros(1_500),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 use super::connection::{About, Class, Connection};
-use super::{Credential, ServerError};
+use super::{Credential, Introduction, ServerError};
 use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
 use crate::config::Secret;
 use crate::net::{
@@ -15,7 +15,7 @@ use crate::net::{
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
-    ProtocolError, StatusFlags, Writer, encode_ssl_request, frame_with,
+    ProtocolError, StatusFlags, attributes_for_server, encode_ssl_request, frame_with,
 };
 
 /// The longest packet that is accepted during a login, in bytes; the longest one expected is a public key.
@@ -113,13 +113,13 @@ pub async fn connect<R: Runtime>(
     target: &Target,
     login: &Login,
     class: Class,
-    collation: u16,
+    introduction: &Introduction<'_>,
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let tls = runtime.tls();
     let wanted = tls.is_optional() && matches!(target.endpoint, Endpoint::Tcp { .. });
     let mut used = tls;
     loop {
-        match log_in(runtime, target, login, class, collation, &used).await {
+        match log_in(runtime, target, login, class, introduction, &used).await {
             // The server supports no safe version of TLS, or has a broken certificate.
             Err(ConnectError::Tls { server, error }) if used.is_optional() => {
                 tracing::debug!(%server, %error, "connecting without TLS");
@@ -139,7 +139,7 @@ async fn log_in<R: Runtime>(
     target: &Target,
     login: &Login,
     class: Class,
-    collation: u16,
+    introduction: &Introduction<'_>,
     tls: &TlsClient,
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let mut stream = runtime.connect(&target.endpoint).await?;
@@ -150,7 +150,7 @@ async fn log_in<R: Runtime>(
         // The server would read the attributes as the beginning of the text.
         return Err(ProtocolError::Unsupported("query attributes, which the client sends").into());
     }
-    let collation = u8::try_from(collation).unwrap_or(greeting.collation);
+    let collation = u8::try_from(introduction.collation).unwrap_or(greeting.collation);
     let mut seq = seq.wrapping_add(1);
     let local = matches!(target.endpoint, Endpoint::Unix(_));
     let of_tls = |error| ConnectError::Tls { server: target.name.clone(), error };
@@ -171,7 +171,7 @@ async fn log_in<R: Runtime>(
     let exchange = ClientExchange::new(login.credential.known(), channel(local, encrypted));
     let exchange = exchange.only_verified(tls.verifies());
     let (response, pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
-    let attributes = attributes();
+    let attributes = attributes_for_server(introduction.attributes);
     let answer = HandshakeResponse {
         capabilities,
         max_packet: MAX_PACKET,
@@ -228,16 +228,6 @@ fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
         None if local => Channel::Local,
         None => Channel::Open,
     }
-}
-
-/// Returns the connection attributes, by which the server's administrator recognises the proxy.
-fn attributes() -> Vec<u8> {
-    let mut attributes = Vec::new();
-    for (name, value) in [("_client_name", "pointsman"), ("program_name", "pointsman")] {
-        attributes.put_lenenc_bytes(name.as_bytes());
-        attributes.put_lenenc_bytes(value.as_bytes());
-    }
-    attributes
 }
 
 /// A login whose handshake response has been sent.

@@ -21,6 +21,7 @@ mod credentials;
 mod dump;
 mod grants;
 mod insert_id;
+mod introduction;
 mod learned;
 mod pool;
 mod query;
@@ -36,6 +37,7 @@ pub use connection::{
 pub use credentials::{Credential, Credentials, Proven, Standing};
 pub use grants::passes_read_only;
 pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
+pub use introduction::Introduction;
 pub use learned::{Learned, Lesson};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};

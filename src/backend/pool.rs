@@ -14,7 +14,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::shelf::{Seat, Shelf, Steals};
-use super::{Carried, Ceilings, Class, ConnectError, Connection, Credentials, PendingInsertId, Standing};
+use super::{
+    Carried, Ceilings, Class, ConnectError, Connection, Credentials, Introduction, PendingInsertId, Standing,
+};
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
@@ -60,8 +62,8 @@ pub struct Applicant<'a> {
     pub id: u32,
     /// The state that the connection must have for this session.
     pub wish: &'a Carried,
-    /// The collation id of its handshake.
-    pub collation: u16,
+    /// What a server learns of the session at a login.
+    pub introduction: Introduction<'a>,
     /// True if the session needs this server for only one statement, or a few: it usually uses another
     /// server.
     pub passing: bool,

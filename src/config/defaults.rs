@@ -84,6 +84,7 @@ impl Default for Pool {
             idle_timeout: Duration::from_secs(60),
             max_statements: const { NonZeroUsize::new(256).unwrap() },
             compression: ServerCompression::Off,
+            client_tag: ClientTag::Off,
         }
     }
 }

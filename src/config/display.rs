@@ -156,6 +156,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "\n[pool]\nidle_timeout = {}", duration(pool.idle_timeout))?;
     writeln!(f, "max_statements = {}", pool.max_statements)?;
     writeln!(f, "compression = {}", word(pool.compression))?;
+    writeln!(f, "client_tag = {}", word(pool.client_tag))?;
     writeln!(f, "\n[timeouts]\nconnect = {}", duration(timeouts.connect))?;
     writeln!(f, "login = {}\nidle = {}", duration(timeouts.login), duration(timeouts.idle))?;
     writeln!(f, "client_read = {}", duration(timeouts.client_read))?;

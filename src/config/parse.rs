@@ -325,6 +325,7 @@ fn pool(s: &Section<'_>) -> Pool {
         idle_timeout: s.duration("idle_timeout", default.idle_timeout, SOME),
         max_statements: s.nonzero("max_statements").unwrap_or(default.max_statements),
         compression: s.choice("compression", default.compression),
+        client_tag: s.choice("client_tag", default.client_tag),
     }
 }
 

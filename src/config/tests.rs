@@ -192,8 +192,8 @@ fn unknown_keys_are_named_with_path_line_and_nearest_key() {
         ]
     );
     assert_eq!(
-        problems_after_least("[pool]\nmaximum = 3\n"),
-        ["line 11: pool.maximum: not a known key; known here: idle_timeout, max_statements, compression"]
+        problems_after_least("[drain]\nmaximum_of_all_things = 3\n"),
+        ["line 11: drain.maximum_of_all_things: not a known key; known here: delay, timeout"]
     );
     assert_eq!(
         problems_after_least("[failover]\nmax_lag = \"1s\"\nworkers = 2\n"),

@@ -399,6 +399,19 @@ pub struct Pool {
     pub max_statements: NonZeroUsize,
     /// How connections to servers that have it are compressed; default off.
     pub compression: ServerCompression,
+    /// How a server learns for which client a statement is; default `Off`.
+    pub client_tag: ClientTag,
+}
+
+/// `pool.client_tag`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientTag {
+    /// The server does not learn it.
+    Off,
+    /// By the query attribute `pointsman_client`.
+    Attribute,
+    /// By a comment in front of the statement's text.
+    Comment,
 }
 
 /// `[timeouts]`
@@ -516,6 +529,11 @@ impl Choice for Fallback {
 
 impl Choice for Replay {
     const WORDS: &'static [(&'static str, Self)] = &[("off", Replay::Off), ("safe", Replay::Safe)];
+}
+
+impl Choice for ClientTag {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", ClientTag::Off), ("attribute", ClientTag::Attribute), ("comment", ClientTag::Comment)];
 }
 
 impl Choice for LostCommit {

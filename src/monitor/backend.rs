@@ -1,7 +1,7 @@
 //! Implements the probes' connection with `backend`'s: one account, and a small class of its own.
 
 use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
-use crate::backend::{self, ConnectError, Login, QueryError, connect, own_class};
+use crate::backend::{self, ConnectError, Introduction, Login, QueryError, connect, own_class};
 use crate::net::{Endpoint, Runtime, TlsError};
 use crate::topology::ServerId;
 
@@ -33,7 +33,9 @@ impl<R: Runtime> Connector for BackendConnector<R> {
         };
         let login = Login::new(target.user.clone(), target.password.clone());
         let (connection, greeting) =
-            connect(&self.0, &to, &login, own_class(), COLLATION).await.map_err(connect_error)?;
+            connect(&self.0, &to, &login, own_class(), &Introduction::of_proxy(COLLATION))
+                .await
+                .map_err(connect_error)?;
         let greeting = Greeting {
             version: String::from_utf8_lossy(&greeting.version).into(),
             capabilities: greeting.capabilities.bits(),

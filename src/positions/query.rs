@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::batch::{Answer, Batch};
 use super::known::{Known, without_threads};
-use crate::backend::{Connection, Login, QueryError, Target, Values, connect, own_class};
+use crate::backend::{Connection, Introduction, Login, QueryError, Target, Values, connect, own_class};
 use crate::net::{Buf, Runtime, Stream, first_of};
 use crate::telemetry::cell_of;
 use crate::terms::Question;
@@ -384,7 +384,8 @@ pub async fn open<R: Runtime>(
         let login = Login::new(monitor.user.clone(), monitor.password.clone());
         (login, live.timeouts.connect)
     };
-    let connecting = connect(&resources.runtime, &target, &login, own_class(), COLLATION);
+    let introduction = Introduction::of_proxy(COLLATION);
+    let connecting = connect(&resources.runtime, &target, &login, own_class(), &introduction);
     let failed = match resources.runtime.timeout(limit, connecting).await {
         Some(Ok((connection, _))) => return Some(connection),
         Some(Err(error)) => error.to_string(),

@@ -27,6 +27,7 @@ fn facts(read_only: bool) -> Facts {
         gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
         gtid_on: true,
         wait_timeout: None,
+        max_packet: None,
         modes: crate::topology::TextModes::empty(),
         identity: "x".into(),
         round_trip: Duration::from_micros(100),

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::context::Context;
-use crate::backend::{Connection, Login, QueryError, Target, connect, own_class, passes_read_only};
+use crate::backend::{
+    Connection, Introduction, Login, QueryError, Target, connect, own_class, passes_read_only,
+};
 use crate::net::{Runtime, Stream};
 use crate::topology::{Flavor, GtidSet, Health, Server, ServerId};
 use crate::worker::{Attached, Deed, Handle, KillUnderWay};
@@ -80,7 +82,8 @@ impl<R: Runtime> Context<R> {
         let snapshot = self.topology.get();
         let Some(found) = snapshot.server(server) else { return };
         let Ok(target) = Target::new(found, snapshot.generation) else { return };
-        let own = connect(&self.runtime, &target, login, own_class(), COLLATION).await;
+        let own =
+            connect(&self.runtime, &target, login, own_class(), &Introduction::of_proxy(COLLATION)).await;
         let mut connection = match own {
             Ok((mut connection, _)) => {
                 let version = found.facts.as_ref().map(|facts| facts.version.clone()).unwrap_or_default();
@@ -94,7 +97,15 @@ impl<R: Runtime> Context<R> {
                 tracing::info!(user = %login.user, %error, "no connection to end what writes on a former primary");
                 let monitor = self.live().monitor.clone();
                 let monitor = Login::new(monitor.user, monitor.password);
-                match connect(&self.runtime, &target, &monitor, own_class(), COLLATION).await {
+                match connect(
+                    &self.runtime,
+                    &target,
+                    &monitor,
+                    own_class(),
+                    &Introduction::of_proxy(COLLATION),
+                )
+                .await
+                {
                     Ok((connection, _)) => connection,
                     Err(_) => return,
                 }
@@ -140,7 +151,9 @@ impl<R: Runtime> Context<R> {
         let limit = self.live().timeouts.connect;
         let asking = async {
             let (mut connection, _) =
-                connect(&self.runtime, &target, &login, own_class(), COLLATION).await.ok()?;
+                connect(&self.runtime, &target, &login, own_class(), &Introduction::of_proxy(COLLATION))
+                    .await
+                    .ok()?;
             let state = first_column(&mut connection, "SELECT @@global.gtid_binlog_state").await.ok()?;
             connection.quit().await;
             Some(state.first().is_some_and(|state| position.is_in_binlog_state(state)))

@@ -30,7 +30,10 @@ impl<R: Runtime> Session<R> {
         let shape = request.command.response_to(request.payload(buf));
         self.client.handle.servers.deed.set(Deed::of(self.upstream.role, request));
         let (seq, sent) = if request.whole {
-            (1, self.upstream.send_whole(buf, *request).await)
+            match self.names_client() {
+                false => (1, self.upstream.send_whole(buf, *request).await),
+                true => (1, Box::pin(self.send_with_client(buf, request)).await),
+            }
         } else {
             Box::pin(self.send_large(buf)).await?
         };

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::Session;
 use super::context::Context;
-use crate::backend::{Login, Target, connect, own_class};
+use crate::backend::{Introduction, Login, Target, connect, own_class};
 use crate::client::{Failure, Request};
 use crate::net::{Buf, Runtime};
 use crate::sql;
@@ -111,7 +111,8 @@ async fn kill_on_server<R: Runtime>(
     };
     let limit = context.live().timeouts.connect;
     let killing = async {
-        let (mut connection, _) = connect(&context.runtime, &target, login, own_class(), 45).await.ok()?;
+        let (mut connection, _) =
+            connect(&context.runtime, &target, login, own_class(), &Introduction::of_proxy(45)).await.ok()?;
         // By now the session may have ended, and another session may have its server connection.
         if handle.servers.attached.get() == Some(attached) && handle.busy.get() {
             let what = if whole { "CONNECTION" } else { "QUERY" };

@@ -22,7 +22,7 @@ use crate::topology::{Facts, Flavor, Snapshot};
 use crate::upstream::Brought;
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
-    auth_more_data, is_ssl_request,
+    auth_more_data, is_ssl_request, kept_attributes,
 };
 use crate::worker::admission::shown;
 use crate::worker::{Levels, Signals};
@@ -47,6 +47,8 @@ struct Claim {
     plugin: Option<Vec<u8>>,
     schema: Option<Vec<u8>>,
     collation: u16,
+    /// The connection attributes that servers get.
+    attributes: Vec<u8>,
     /// The connection attribute for the consistency level.
     level: Option<Vec<u8>>,
 }
@@ -105,6 +107,7 @@ impl<R: Runtime> Session<R> {
                             .then(|| response.auth_plugin.to_vec()),
                         schema: response.schema.map(<[u8]>::to_vec),
                         collation: u16::from(response.collation),
+                        attributes: kept_attributes(response.attributes),
                         level: response.attribute(CONSISTENCY).map(<[u8]>::to_vec),
                     })
                 }
@@ -145,6 +148,7 @@ impl<R: Runtime> Session<R> {
                     .then(|| c.auth_plugin.to_vec()),
                 schema: c.schema.map(<[u8]>::to_vec),
                 collation: c.collation.unwrap_or(self.client.collation),
+                attributes: kept_attributes(c.attributes),
                 level: c.attribute(CONSISTENCY).map(<[u8]>::to_vec),
             })
         };
@@ -188,6 +192,8 @@ impl<R: Runtime> Session<R> {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         let proof = self.certificate_proof(seen.plugin, &login.credential);
+        let attributes = Some(claim.attributes).filter(|all| !all.is_empty());
+        self.client.handle.attributes.replace(attributes.map(Into::into));
         self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await

@@ -14,7 +14,7 @@
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `secure`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what all of these use | `secure`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
 //! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
@@ -31,6 +31,7 @@ mod acquire;
 mod answer;
 mod barrier;
 mod classification;
+mod client_tag;
 mod commands;
 mod commits;
 mod connect;

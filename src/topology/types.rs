@@ -218,6 +218,8 @@ pub struct Facts {
     /// The server closes a connection after this long without a command; the shorter of `wait_timeout` and
     /// `interactive_timeout`.
     pub wait_timeout: Option<Duration>,
+    /// `max_allowed_packet`: the longest command that the server accepts, in bytes. None: unknown.
+    pub max_packet: Option<usize>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), which reveals that the server was replaced.
     pub identity: Arc<str>,
     /// How it parses the texts of sessions that have set nothing.

@@ -1,7 +1,9 @@
 //! Acquires a server connection: takes it from the pool, or opens a new one.
 
 use super::Upstream;
-use crate::backend::{Applicant, ConnectError, Login, PoolKey, Standing, TakeError, Target, Terms};
+use crate::backend::{
+    Applicant, ConnectError, Introduction, Login, PoolKey, Standing, TakeError, Target, Terms,
+};
 use crate::client::{Client, Failure, StatementError};
 use crate::net::{Runtime, first_of};
 use crate::routing::{Want, may_stay};
@@ -64,7 +66,12 @@ impl<R: Runtime> Upstream<R> {
         let key = PoolKey { server, user, credential, class: client.class(role) };
         let terms = self.terms(&login.user);
         let wish = state.carried.clone();
-        let applicant = Applicant { id: self.handle.id, wish: &wish, collation: client.collation, passing };
+        let attributes = self.handle.attributes.borrow().clone();
+        let introduction = Introduction {
+            collation: client.collation,
+            attributes: attributes.as_deref().unwrap_or_default(),
+        };
+        let applicant = Applicant { id: self.handle.id, wish: &wish, introduction, passing };
         let taking = resources.pool.lease(&key, &target, &login, &applicant, &terms);
         let moved = until_moved(&resources, want, server, generation, tried);
         let (mut connection, seat) = match client.unless_ended(first_of(taking, moved)).await? {

@@ -8,6 +8,7 @@ use std::task::Poll;
 use super::Upstream;
 use crate::client::Request;
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
+use crate::wire::Splice;
 use crate::worker::{Handle, Resources, Signals};
 
 /// A session that sends a long command yields to other sessions after this many pieces, which is 1 MiB.
@@ -86,13 +87,10 @@ impl<R: Runtime> Upstream<R> {
         let alone = self.prelude.is_empty() && buf.len() == total;
         let mut out = if alone { std::mem::take(buf) } else { self.resources.buffers.small() };
         if !alone {
-            out.extend_from_slice(&self.prelude);
+            self.put_prelude(&mut out);
             out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
-            if !self.prelude.is_empty() {
-                self.resources.metrics.replays.add(u64::from(!connection.only_marks()));
-                self.prelude.clear();
-            }
         }
+        let Some(connection) = &mut self.connection else { return false };
         let sent = match send_now(&mut connection.stream, &out) {
             Sent::All => true,
             Sent::Some(taken) => {
@@ -105,6 +103,35 @@ impl<R: Runtime> Upstream<R> {
             self.resources.buffers.give(out);
         }
         sent
+    }
+
+    /// Sends a request that is whole in the buffer with a change, and keeps the request as it is. Returns true if something
+    /// was sent.
+    pub async fn send_changed(&mut self, buf: &Buf, request: Request, change: Splice) -> bool {
+        let mut out = self.resources.buffers.small();
+        self.put_prelude(&mut out);
+        let (header, parts) = change.packet(request.payload(buf));
+        out.extend_from_slice(&header);
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+        let Some(connection) = &mut self.connection else { return false };
+        connection.begins();
+        let sent = match send_now(&mut connection.stream, &out) {
+            Sent::All => true,
+            Sent::Some(taken) => {
+                send_rest(&self.resources, &self.handle, &mut connection.stream, &out, taken).await
+            }
+        };
+        self.resources.buffers.give(out);
+        sent
+    }
+
+    /// Moves the prelude to the end of `out`.
+    fn put_prelude(&mut self, out: &mut Buf) {
+        if let Some(connection) = self.connection.as_ref().filter(|_| !self.prelude.is_empty()) {
+            out.extend_from_slice(&self.prelude);
+            self.resources.metrics.replays.add(u64::from(!connection.only_marks()));
+            self.prelude.clear();
+        }
     }
 
     /// Sends a long request without a copy of the whole, and lets the worker's other sessions take turns.

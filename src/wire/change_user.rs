@@ -1,6 +1,6 @@
 //! COM_CHANGE_USER: another login on the same connection.
 
-use super::handshake_response::attribute;
+use super::attributes::attribute;
 use super::{Capabilities, ProtocolError, Reader};
 
 /// The payload after the command byte.

@@ -1,5 +1,6 @@
 //! The client's answer to the greeting: its user name, its authentication and its capabilities.
 
+use super::attributes::{MAX_ATTRIBUTES, attribute};
 use super::{Capabilities, ProtocolError, Reader, Writer};
 
 /// The length of "Protocol::SSLRequest", in bytes.
@@ -60,7 +61,13 @@ impl<'a> HandshakeResponse<'a> {
         let auth_plugin =
             if capabilities.contains(Capabilities::PLUGIN_AUTH) { r.nul_or_rest() } else { &[] };
         let attributes = if capabilities.contains(Capabilities::CONNECT_ATTRS) && !r.is_empty() {
-            r.lenenc_bytes("the connection attributes")?
+            let what = "the connection attributes";
+            let attributes = r.lenenc_bytes(what)?;
+            let len = attributes.len();
+            if len > MAX_ATTRIBUTES {
+                return Err(ProtocolError::TooLarge { what, len, limit: MAX_ATTRIBUTES });
+            }
+            attributes
         } else {
             &[]
         };
@@ -104,17 +111,6 @@ impl<'a> HandshakeResponse<'a> {
             out.push(self.zstd_level);
         }
     }
-}
-
-/// Returns the value of a connection attribute from the encoded attributes.
-pub(super) fn attribute<'a>(attributes: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut r = Reader::new(attributes);
-    while let (Ok(key), Ok(value)) = (r.lenenc_bytes("a name"), r.lenenc_bytes("a value")) {
-        if key == name.as_bytes() {
-            return Some(value);
-        }
-    }
-    None
 }
 
 /// Returns whether the first packet of a client asks for TLS, if that was offered. "Protocol::SSLRequest" is a handshake

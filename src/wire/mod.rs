@@ -12,9 +12,11 @@
     )
 )]
 
+mod attributes;
 mod binlog;
 mod capabilities;
 mod change_user;
+mod client_tag;
 mod command;
 mod dump;
 mod edits;
@@ -31,9 +33,11 @@ mod session_track;
 mod status;
 mod walker;
 
+pub use attributes::{attributes_for_server, kept_attributes};
 pub use binlog::BinlogEvent;
 pub use capabilities::Capabilities;
 pub use change_user::ChangeUser;
+pub use client_tag::{Splice, attribute_of_execute, attribute_of_query, client_named, comment_in_front};
 pub use command::{Command, ResponseShape};
 pub use dump::{DumpEvents, DumpReplies};
 pub use edits::{Edits, Piece};

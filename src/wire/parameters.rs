@@ -11,7 +11,7 @@ pub const MAX_PARAMETERS: usize = 65_535;
 const UNSIGNED: u16 = 0x8000;
 
 /// COM_STMT_EXECUTE's flag that the packet has the number of parameters (CLIENT_QUERY_ATTRIBUTES).
-const PARAMETER_COUNT_AVAILABLE: u8 = 8;
+pub const PARAMETER_COUNT_AVAILABLE: u8 = 8;
 
 /// COM_STMT_BULK_EXECUTE's flag that the packet has the parameter types.
 const SEND_TYPES: u16 = 128;

@@ -142,6 +142,8 @@ pub struct Handle {
     pub servers: Servers,
     /// The account, once the client is logged in.
     pub login: RefCell<Option<Rc<Login>>>,
+    /// The connection attributes of the client that servers get, encoded. None: it sent none.
+    pub attributes: RefCell<Option<Rc<[u8]>>>,
     /// True if a command is under way.
     pub busy: Cell<bool>,
     /// The worker's tick at the session's last activity, in seconds.
@@ -164,6 +166,7 @@ impl Handle {
             signal: Signal::default(),
             servers: Servers::default(),
             login: RefCell::new(None),
+            attributes: RefCell::new(None),
             busy: Cell::new(true),
             active: Cell::new(now),
             stall: Cell::new(None),

@@ -6,6 +6,8 @@ use crate::config::TlsMode;
 use crate::net::WITHOUT_LIMIT;
 use crate::net::memory::{MemoryListener, MemoryRuntime, MemoryStream};
 
+const INTRODUCTION: Introduction<'_> = Introduction { collation: 45, attributes: &[] };
+
 const GREETING: Greeting = Greeting {
     version: Vec::new(),
     connection_id: 7,
@@ -56,7 +58,8 @@ async fn log_in_with(mode: TlsMode) -> (Result<(bool, bool), String>, Vec<(u8, V
             }
         }
     };
-    let (result, received) = tokio::join!(connect(&runtime, &target, &login, own_class(), 45), server);
+    let (result, received) =
+        tokio::join!(connect(&runtime, &target, &login, own_class(), &INTRODUCTION), server);
     let result = result.map(|(connection, _)| (connection.encrypted.is_some(), connection.fell_back));
     (result.map_err(|error| error.to_string()), received)
 }
@@ -105,7 +108,7 @@ async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
         let greeting = Greeting { auth_plugin: b"mysql_native_password".to_vec(), ..GREETING.clone() };
         send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
     };
-    let (result, ()) = tokio::join!(connect(&runtime, &target, &login, class, 45), server);
+    let (result, ()) = tokio::join!(connect(&runtime, &target, &login, class, &INTRODUCTION), server);
     let error = result.map(|_| ()).unwrap_err();
     assert!(matches!(error, ConnectError::Protocol(ProtocolError::Unsupported(_))), "{error}");
 }
@@ -139,7 +142,7 @@ async fn asked(at: &str, questions: &[&[u8]]) -> (Result<(), String>, Vec<Vec<u8
         send(&mut stream, seq + 1, |out| OkPacket::default().encode(out, 0, false)).await.unwrap();
         answers
     };
-    let client = async { connect(&runtime, &target, &login, own_class(), 45).await };
+    let client = async { connect(&runtime, &target, &login, own_class(), &INTRODUCTION).await };
     let (result, answers) = tokio::join!(client, server);
     (result.map(|_| ()).map_err(|error| error.to_string()), answers)
 }

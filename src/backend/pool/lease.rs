@@ -212,7 +212,7 @@ impl<R: Runtime> Pool<R> {
         let waited = queued.take().is_some();
         self.metrics.server_connects.add(1);
         let begun = self.ceilings.renewals.of(key.server);
-        let opened = connect(&self.runtime, target, ask.login, key.class, ask.session.collation);
+        let opened = connect(&self.runtime, target, ask.login, key.class, &ask.session.introduction);
         let refused = match self.runtime.timeout(terms.connect, opened).await {
             Some(Ok((mut connection, _))) => {
                 if let Some(tls) = connection.encrypted {

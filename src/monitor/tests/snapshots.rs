@@ -28,6 +28,7 @@ pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
             gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
             gtid_on: true,
             wait_timeout: None,
+            max_packet: None,
             modes: TextModes::empty(),
             identity: server.name.clone(),
             round_trip: Duration::from_millis(1),

@@ -11,6 +11,7 @@ mod world;
 mod apart;
 mod barrier;
 mod budget;
+mod client_shown;
 mod command_phase;
 mod commands;
 mod commits;

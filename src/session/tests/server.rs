@@ -105,11 +105,11 @@ impl Server {
         assert_eq!(seq, 1);
         let response = HandshakeResponse::parse(&payload).expect("a handshake response");
         let user = String::from_utf8_lossy(response.user).into_owned();
-        let capabilities = response.capabilities;
+        let (capabilities, attributes) = (response.capabilities, response.attributes.to_vec());
         assert_eq!(response.schema, None, "the schema comes later");
         let password = if user == "monitor" { MONITORS } else { self.password };
         self.check(&mut peer, greeted, response.auth_response, password).await;
-        Db { peer, thread_id, user, capabilities }
+        Db { peer, thread_id, user, capabilities, attributes }
     }
 
     async fn check(&self, peer: &mut Peer, greeted: Plugin, answer: &[u8], password: &str) {
@@ -173,6 +173,8 @@ pub struct Db {
     pub user: String,
     /// Agreed with the proxy.
     pub capabilities: Capabilities,
+    /// The connection attributes, encoded.
+    pub attributes: Vec<u8>,
 }
 
 impl Db {

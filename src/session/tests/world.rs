@@ -259,6 +259,7 @@ impl World {
             ),
             gtid_on: true,
             wait_timeout: None,
+            max_packet: None,
             modes: crate::topology::TextModes::empty(),
             identity: uuid_of(name).into(),
             round_trip: Duration::from_micros(200),

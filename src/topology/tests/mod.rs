@@ -108,6 +108,7 @@ pub fn writable() -> Facts {
         gtid: gtid("0-1-1"),
         gtid_on: true,
         wait_timeout: None,
+        max_packet: None,
         modes: crate::topology::TextModes::empty(),
         identity: "".into(),
         round_trip: Duration::from_micros(200),
