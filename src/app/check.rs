@@ -13,6 +13,10 @@ use crate::config::{Account, Config, CredentialSource, Discovery, Identity, Secr
 use crate::monitor::{BackendConnector, Error, PASSES, Target, missing_grant, passes};
 use crate::net::{CertificateFacts, TlsClient, TokioRuntime};
 
+/// What else may keep out a user with `send_proxy_protocol`.
+const HOST_MATTERS: &str = " (users.send_proxy_protocol is on; this check comes from the proxy's own address, which the account \
+     may not be for)";
+
 /// A day in seconds.
 const DAY: u64 = 24 * 3600;
 
@@ -136,6 +140,7 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
                 tls_names: server.tls_names.clone(),
                 user: name.clone(),
                 password: password.clone(),
+                proxy_header: sends_header(config, account),
             };
             let at = server.shown();
             match passes(&connector, &target).await {
@@ -156,7 +161,10 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
                     found.failures.push(format!("{at} does not answer: {error}"));
                     break;
                 }
-                Err(error) => found.failures.push(format!("{what} cannot log in to {at}: {error}")),
+                Err(error) => {
+                    let hint = if target.proxy_header { HOST_MATTERS } else { "" };
+                    found.failures.push(format!("{what} cannot log in to {at}: {error}{hint}"));
+                }
             }
         }
     }
@@ -164,6 +172,12 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
         found.warnings.push(format!("{}: {PASSES}", passing.join(", ")));
     }
     Ok(found)
+}
+
+/// True if the connections of this account begin with a PROXY header.
+fn sends_header(config: &Config, account: &Account) -> bool {
+    let Account::User(name) = account else { return false };
+    config.live.users.get(name).is_some_and(|user| user.send_proxy_protocol)
 }
 
 /// Returns all accounts, the monitor first, then users by name: the name in the output, the account, the user name and

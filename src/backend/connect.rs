@@ -1,5 +1,6 @@
 //! Opens and authenticates server connections.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zeroize::Zeroize;
@@ -15,7 +16,7 @@ use crate::net::{
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
-    ProtocolError, StatusFlags, attributes_for_server, encode_ssl_request, frame_with,
+    ProtocolError, ProxyHeader, StatusFlags, attributes_for_server, encode_ssl_request, frame_with,
 };
 
 /// The longest packet that is accepted during a login, in bytes; the longest one expected is a public key.
@@ -23,6 +24,11 @@ const MAX_LOGIN_PACKET: usize = 64 * 1024;
 
 /// The level of zstd that servers compress with: zstd's own default.
 const ZSTD_LEVEL: u8 = 3;
+/// ERR codes for other bytes where a server expects a packet: bad handshake, packets out of order, an error while reading.
+const NO_PACKET: [u16; 3] = [1043, 1156, 1158];
+
+/// The beginnings of MariaDB's errors (1105) for a PROXY header.
+const ABOUT_HEADER: [&[u8]; 2] = [b"Proxy header", b"Failed to parse proxy header"];
 
 /// The maximum packet size that the proxy announces; servers ignore it.
 const MAX_PACKET: u32 = 1 << 30;
@@ -95,6 +101,19 @@ pub enum ConnectError {
     /// Authentication is not possible.
     #[error("{0}")]
     Auth(#[from] AuthError),
+    /// The server ended a connection that began with a PROXY header.
+    #[error(
+        "server {server} ends connections that begin with a PROXY header ({error}): users.send_proxy_protocol is on for \
+         {user}, so list this proxy in proxy_protocol_networks of the server, which must be MariaDB or Percona Server"
+    )]
+    ProxyHeader {
+        /// The server's name.
+        server: Arc<str>,
+        /// The account.
+        user: Arc<str>,
+        /// The cause.
+        error: Box<ConnectError>,
+    },
 }
 
 impl From<PacketError> for ConnectError {
@@ -119,7 +138,8 @@ pub async fn connect<R: Runtime>(
     let wanted = tls.is_optional() && matches!(target.endpoint, Endpoint::Tcp { .. });
     let mut used = tls;
     loop {
-        match log_in(runtime, target, login, class, introduction, &used).await {
+        let mut greeted = false;
+        match log_in(runtime, target, login, class, introduction, &used, &mut greeted).await {
             // The server supports no safe version of TLS, or has a broken certificate.
             Err(ConnectError::Tls { server, error }) if used.is_optional() => {
                 tracing::debug!(%server, %error, "connecting without TLS");
@@ -128,6 +148,10 @@ pub async fn connect<R: Runtime>(
             Ok((mut connection, greeting)) => {
                 connection.fell_back = wanted && connection.encrypted.is_none();
                 return Ok((connection, greeting));
+            }
+            Err(error) if introduction.announced.is_some() && greeted && may_be_the_header(&error) => {
+                let (server, user) = (target.name.clone(), login.user.clone());
+                return Err(ConnectError::ProxyHeader { server, user, error: Box::new(error) });
             }
             Err(error) => return Err(error),
         }
@@ -141,10 +165,15 @@ async fn log_in<R: Runtime>(
     class: Class,
     introduction: &Introduction<'_>,
     tls: &TlsClient,
+    greeted: &mut bool,
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let mut stream = runtime.connect(&target.endpoint).await?;
+    if let Some(announced) = introduction.announced {
+        announce(&mut stream, announced.source(&target.endpoint)).await?;
+    }
     let mut buf = Buf::with_room(1024);
     let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
+    *greeted = true;
     let mut capabilities = agreed(greeting.capabilities, class);
     if (class.capabilities - capabilities).contains(Capabilities::QUERY_ATTRIBUTES) {
         // The server would read the attributes as the beginning of the text.
@@ -201,6 +230,27 @@ async fn log_in<R: Runtime>(
     let mut connection = Connection::new(stream, about, status);
     connection.encrypted = encrypted;
     Ok((connection, greeting))
+}
+
+/// Sends the PROXY header, which precedes everything else.
+async fn announce<S: Stream>(stream: &mut S, source: Option<SocketAddr>) -> std::io::Result<()> {
+    let mut out = Buf::default();
+    out.replace_with(|out| ProxyHeader::write(source, out));
+    stream.write_all(out).await.0
+}
+
+/// True if a server that greeted may have ended the login because of a PROXY header that it does not expect. What it says
+/// then is often lost with the connection.
+fn may_be_the_header(error: &ConnectError) -> bool {
+    match error {
+        ConnectError::Io(_) | ConnectError::Tls { error: TlsError::Io(_), .. } => true,
+        ConnectError::Protocol(ProtocolError::Sequence { .. }) => true,
+        ConnectError::Refused(error) => {
+            NO_PACKET.contains(&error.code)
+                || ABOUT_HEADER.iter().any(|about| error.message.starts_with(about))
+        }
+        _ => false,
+    }
 }
 
 /// Reads the initial handshake packet. Returns it with its sequence id.

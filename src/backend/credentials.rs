@@ -201,6 +201,7 @@ mod tests {
                     level,
                     requires,
                     from: None,
+                    send_proxy_protocol: false,
                 },
             )
         };

@@ -37,7 +37,7 @@ pub use connection::{
 pub use credentials::{Credential, Credentials, Proven, Standing};
 pub use grants::passes_read_only;
 pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
-pub use introduction::Introduction;
+pub use introduction::{Announced, Introduction};
 pub use learned::{Learned, Lesson};
 pub use pool::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};

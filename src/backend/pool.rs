@@ -40,6 +40,9 @@ pub struct PoolKey {
     pub credential: u64,
     /// Their class.
     pub class: Class,
+    /// The session for which they were opened, if the server knows them by the address of its client: no other session
+    /// may use them.
+    pub session: Option<u32>,
 }
 
 /// The limits and timeouts in force when a session asks for a connection.
@@ -306,7 +309,8 @@ impl<R: Runtime> Pool<R> {
             seat.give_up();
             return;
         }
-        seat.park(connection, !wanted, asked_for, self.second.get());
+        // The place of a connection that no other session may use is freed by `make_way`, if somebody needs it.
+        seat.park(connection, !wanted || key.session.is_some(), asked_for, self.second.get());
         self.metrics.server_idle.add(1);
         if wanted {
             self.wake_for(seat);
@@ -315,7 +319,11 @@ impl<R: Runtime> Pool<R> {
 
     /// Parks the connection of a session that has ended, without a claim. The next session must not be able
     /// to see anything that this session left on it.
-    pub fn park_for_others(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+    pub fn park_for_others(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+        if seat.key().session.is_some() {
+            connection.quit_now();
+            return self.vacate(connection, seat);
+        }
         if !self.is_of_now(&connection, seat) || (!self.someone_waits(seat.key()) && connection.claim()) {
             self.vacate(connection, seat);
             return;
@@ -358,6 +366,9 @@ impl<R: Runtime> Pool<R> {
     /// Resets the connection of a session that has ended, where only a reset removes what the session left
     /// there, and parks it for other sessions.
     pub async fn reset(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+        if seat.key().session.is_some() {
+            return self.park_for_others(connection, seat);
+        }
         if !self.is_of_now(&connection, seat) {
             return self.vacate(connection, seat);
         }

@@ -182,6 +182,14 @@ impl<S: Stream> Connection<S> {
         let _ = self.stream.write_all(out).await;
     }
 
+    /// Sends COM_QUIT if that is possible without waiting, so that the server does not count an aborted client. The
+    /// connection cannot be used afterwards.
+    pub fn quit_now(&mut self) {
+        let mut out = Vec::new();
+        frame_with(&mut out, 0, |out| out.push(0x01));
+        let _ = self.stream.write_now(&out);
+    }
+
     /// Returns when the server sends something unasked or closes. The future may be dropped; a query may then
     /// follow.
     pub async fn closed(&mut self) {

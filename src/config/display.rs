@@ -123,6 +123,9 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
         if let Some(from) = &user.from {
             writeln!(f, "from = {from}")?;
         }
+        if user.send_proxy_protocol {
+            writeln!(f, "send_proxy_protocol = true")?;
+        }
     }
     Ok(())
 }

@@ -233,7 +233,18 @@ fn users(root: &Section<'_>, credentials: &CredentialSettings) -> HashMap<Arc<st
         };
         let max_server_connections = s.nonzero("max_connections");
         let (level, requires, from) = (level(s), clients_tls::requirements(s), from(s));
-        (User { name, password, allow_empty_password, max_server_connections, level, requires, from }, line)
+        let send_proxy_protocol = s.flag("send_proxy_protocol").unwrap_or(false);
+        let user = User {
+            name,
+            password,
+            allow_empty_password,
+            max_server_connections,
+            level,
+            requires,
+            from,
+            send_proxy_protocol,
+        };
+        (user, line)
     });
     let read = read.unwrap_or_default();
     if read.is_empty() && !credentials.ask_servers() {

@@ -272,6 +272,8 @@ pub struct User {
     pub requires: Requirements,
     /// From where the user may log in; None: from everywhere.
     pub from: Option<Networks>,
+    /// `send_proxy_protocol`: true if servers get the client's address in a PROXY header; default false.
+    pub send_proxy_protocol: bool,
 }
 
 impl User {

@@ -1,7 +1,7 @@
 //! Implements the probes' connection with `backend`'s: one account, and a small class of its own.
 
 use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
-use crate::backend::{self, ConnectError, Introduction, Login, QueryError, connect, own_class};
+use crate::backend::{self, Announced, ConnectError, Introduction, Login, QueryError, connect, own_class};
 use crate::net::{Endpoint, Runtime, TlsError};
 use crate::topology::ServerId;
 
@@ -32,10 +32,10 @@ impl<R: Runtime> Connector for BackendConnector<R> {
             generation: 0,
         };
         let login = Login::new(target.user.clone(), target.password.clone());
-        let (connection, greeting) =
-            connect(&self.0, &to, &login, own_class(), &Introduction::of_proxy(COLLATION))
-                .await
-                .map_err(connect_error)?;
+        let announced = target.proxy_header.then_some(Announced::Proxy);
+        let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
+        let opened = connect(&self.0, &to, &login, own_class(), &introduction).await;
+        let (connection, greeting) = opened.map_err(connect_error)?;
         let greeting = Greeting {
             version: String::from_utf8_lossy(&greeting.version).into(),
             capabilities: greeting.capabilities.bits(),

@@ -20,13 +20,15 @@ pub struct Target {
     pub user: Arc<str>,
     /// `monitor.password`
     pub password: Secret,
+    /// True if the connection begins with a PROXY header that names nobody but the proxy.
+    pub proxy_header: bool,
 }
 
 impl Target {
     /// Returns the target for this server and this account.
     pub fn at(server: &Server, user: Arc<str>, password: Secret) -> Self {
         let (name, address) = (server.name.clone(), server.address.clone());
-        Target { name, address, tls_names: server.tls_names.clone(), user, password }
+        Target { name, address, tls_names: server.tls_names.clone(), user, password, proxy_header: false }
     }
 }
 

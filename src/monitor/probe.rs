@@ -107,7 +107,8 @@ impl<C: Connector> Prober<C> {
         events: mpsc::Sender<Event>,
     ) -> Self {
         let monitor = orders.borrow().monitor.clone();
-        let target = Target { name, address, tls_names, user: monitor.user, password: monitor.password };
+        let (user, password) = (monitor.user, monitor.password);
+        let target = Target { name, address, tls_names, user, password, proxy_header: false };
         let started = Instant::now();
         Prober {
             server,

@@ -18,6 +18,9 @@ use crate::terms::{Close, Disruption, Pin, Role};
 use crate::topology::ServerId;
 use crate::upstream::{Opened, Wanted};
 
+/// A statement fails if a server ended more connections than this after a PROXY header.
+const MOST_HEADERS: u32 = 3;
+
 impl<R: Runtime> Session<R> {
     /// Takes the session's own connection for this role. Returns false if the session has none that is usable. Costs no
     /// system call and no allocation.
@@ -90,7 +93,7 @@ impl<R: Runtime> Session<R> {
         let began = self.client.budget.began();
         let mut tried = Vec::new();
         let mut last: Option<Failure> = None;
-        let mut held = false;
+        let (mut held, mut headers) = (false, 0);
         loop {
             let snapshot = self.context.topology.get();
             let want = self.context.want(self.client.port, role);
@@ -123,7 +126,7 @@ impl<R: Runtime> Session<R> {
                         Opened::Failed(error) => {
                             self.client.budget.spend(began);
                             self.context.outside.kick(server);
-                            let failure = self.after_failed_take(error)?;
+                            let failure = self.after_failed_take(error, &mut headers)?;
                             if role == Role::Reader {
                                 context.eject(server);
                                 tried.push(server);
@@ -161,7 +164,8 @@ impl<R: Runtime> Session<R> {
 
     /// Handles a server that could not be reached, or that refused the connection. Returns Err if the client must get
     /// the error, because it is about the account. Returns Ok if another server, or a later attempt, may succeed.
-    fn after_failed_take(&self, error: ConnectError) -> Result<Failure, StatementError> {
+    /// `headers` counts the attempts that failed after a PROXY header.
+    fn after_failed_take(&self, error: ConnectError, headers: &mut u32) -> Result<Failure, StatementError> {
         let former = |login: &Rc<Login>| self.context.standing(login) == Standing::Former;
         match error {
             ConnectError::Refused(e) if e.code == 1045 && self.client.login.as_ref().is_some_and(former) => {
@@ -170,7 +174,14 @@ impl<R: Runtime> Session<R> {
             ConnectError::Refused(e) if !is_passing(&e) => Err(StatementError::Tell(Failure::Server(e))),
             ConnectError::Refused(e) => Ok(Failure::Server(e)),
             ConnectError::Auth(e) => Err(StatementError::Tell(Failure::Unreachable(e.to_string()))),
-            e => Ok(Failure::Unreachable(e.to_string())),
+            // A server that is being lost ends a connection, too, but then refuses the next one.
+            e @ ConnectError::ProxyHeader { .. } if *headers == MOST_HEADERS => {
+                Err(StatementError::Tell(Failure::Unreachable(e.to_string())))
+            }
+            e => {
+                *headers += u32::from(matches!(e, ConnectError::ProxyHeader { .. }));
+                Ok(Failure::Unreachable(e.to_string()))
+            }
         }
     }
 

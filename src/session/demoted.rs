@@ -167,11 +167,8 @@ impl<R: Runtime> Session<R> {
             if let Some(primary) = snapshot.writer() {
                 let Some(position) = &position else { return Ok(false) };
                 let since = *successor_since.get_or_insert_with(Instant::now);
-                if self
-                    .client
-                    .unless_ended(context.has_written(primary, position, self.client.login.clone()))
-                    .await?
-                {
+                let handle = self.client.handle.clone();
+                if self.client.unless_ended(context.has_written(primary, position, &handle)).await? {
                     self.acknowledge(position);
                     return Ok(true);
                 }

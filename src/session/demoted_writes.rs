@@ -82,8 +82,11 @@ impl<R: Runtime> Context<R> {
         let snapshot = self.topology.get();
         let Some(found) = snapshot.server(server) else { return };
         let Ok(target) = Target::new(found, snapshot.generation) else { return };
-        let own =
-            connect(&self.runtime, &target, login, own_class(), &Introduction::of_proxy(COLLATION)).await;
+        let sessions = self.handles();
+        let session = sessions.iter().find(|handle| self.to_end(handle, login, server));
+        let announced = session.and_then(|handle| self.announced(handle));
+        let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
+        let own = connect(&self.runtime, &target, login, own_class(), &introduction).await;
         let mut connection = match own {
             Ok((mut connection, _)) => {
                 let version = found.facts.as_ref().map(|facts| facts.version.clone()).unwrap_or_default();
@@ -97,15 +100,8 @@ impl<R: Runtime> Context<R> {
                 tracing::info!(user = %login.user, %error, "no connection to end what writes on a former primary");
                 let monitor = self.live().monitor.clone();
                 let monitor = Login::new(monitor.user, monitor.password);
-                match connect(
-                    &self.runtime,
-                    &target,
-                    &monitor,
-                    own_class(),
-                    &Introduction::of_proxy(COLLATION),
-                )
-                .await
-                {
+                let introduction = Introduction::of_proxy(COLLATION);
+                match connect(&self.runtime, &target, &monitor, own_class(), &introduction).await {
                     Ok((connection, _)) => connection,
                     Err(_) => return,
                 }
@@ -130,12 +126,7 @@ impl<R: Runtime> Context<R> {
 
     /// True if this server has these writes, by its last probe or (MariaDB) by the state of its binary log
     /// now.
-    pub(super) async fn has_written(
-        &self,
-        primary: &Server,
-        position: &GtidSet,
-        login: Option<Rc<Login>>,
-    ) -> bool {
+    pub(super) async fn has_written(&self, primary: &Server, position: &GtidSet, handle: &Handle) -> bool {
         let Some(facts) = &primary.facts else { return false };
         if facts.gtid.contains(position) {
             return true;
@@ -145,15 +136,16 @@ impl<R: Runtime> Context<R> {
         }
         // Operators empty gtid_slave_pos, but the state of the binary log still has the last write of each
         // origin.
+        let login = handle.login.borrow().clone();
         let (Some(login), Ok(target)) = (login, Target::new(primary, self.topology.generation())) else {
             return false;
         };
         let limit = self.live().timeouts.connect;
         let asking = async {
-            let (mut connection, _) =
-                connect(&self.runtime, &target, &login, own_class(), &Introduction::of_proxy(COLLATION))
-                    .await
-                    .ok()?;
+            let announced = self.announced(handle);
+            let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
+            let opened = connect(&self.runtime, &target, &login, own_class(), &introduction).await;
+            let (mut connection, _) = opened.ok()?;
             let state = first_column(&mut connection, "SELECT @@global.gtid_binlog_state").await.ok()?;
             connection.quit().await;
             Some(state.first().is_some_and(|state| position.is_in_binlog_state(state)))

@@ -111,8 +111,10 @@ async fn kill_on_server<R: Runtime>(
     };
     let limit = context.live().timeouts.connect;
     let killing = async {
-        let (mut connection, _) =
-            connect(&context.runtime, &target, login, own_class(), &Introduction::of_proxy(45)).await.ok()?;
+        let announced = context.announced(handle);
+        let introduction = Introduction { announced, ..Introduction::of_proxy(45) };
+        let opened = connect(&context.runtime, &target, login, own_class(), &introduction).await;
+        let (mut connection, _) = opened.ok()?;
         // By now the session may have ended, and another session may have its server connection.
         if handle.servers.attached.get() == Some(attached) && handle.busy.get() {
             let what = if whole { "CONNECTION" } else { "QUERY" };

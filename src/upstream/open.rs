@@ -63,13 +63,16 @@ impl<R: Runtime> Upstream<R> {
             return Err(account_removed(&login));
         }
         let (user, credential) = (login.user.clone(), login.generation);
-        let key = PoolKey { server, user, credential, class: client.class(role) };
+        let announced = resources.announced(&self.handle);
+        let session = announced.map(|_| self.handle.id);
+        let key = PoolKey { server, user, credential, class: client.class(role), session };
         let terms = self.terms(&login.user);
         let wish = state.carried.clone();
         let attributes = self.handle.attributes.borrow().clone();
         let introduction = Introduction {
             collation: client.collation,
             attributes: attributes.as_deref().unwrap_or_default(),
+            announced,
         };
         let applicant = Applicant { id: self.handle.id, wish: &wish, introduction, passing };
         let taking = resources.pool.lease(&key, &target, &login, &applicant, &terms);

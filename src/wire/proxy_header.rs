@@ -1,5 +1,5 @@
 //! The header of the PROXY protocol, by which a load balancer tells the address of its client: one line of text
-//! (version 1), or a binary block (version 2). Source: "doc/proxy-protocol.txt" of HAProxy, sections 2.1 and 2.2.
+//! (version 1), or a binary block (version 2). The proxy reads both, and sends version 2 to servers. Source: "doc/proxy-protocol.txt" of HAProxy, sections 2.1 and 2.2.
 //!
 //! Additional fields of version 2 (TLVs) are skipped, the checksum among them: TCP has one, too.
 
@@ -12,6 +12,10 @@ use super::{ProtocolError, Reader};
 const TEXT: &[u8] = b"PROXY ";
 /// The beginning of version 2.
 const BINARY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Version 2 with the command LOCAL: the balancer speaks for itself.
+const LOCAL: u8 = 0x20;
+/// Version 2 with the command PROXY: the balancer speaks for its client.
+const PROXY: u8 = 0x21;
 /// The length of version 2 up to the addresses, in bytes.
 const FIXED: usize = 16;
 /// The longest line of version 1 with its CRLF, in bytes.
@@ -50,6 +54,32 @@ impl ProxyHeader {
             Some(b'P') => parse_text(bytes),
             Some(b'\r') => parse_binary(bytes),
             Some(&byte) => Err(ProtocolError::Unexpected { expected: "a PROXY header", byte }),
+        }
+    }
+}
+
+impl ProxyHeader {
+    /// Appends a header of version 2 for a client with this address. None: the address is not known, or must not be told;
+    /// the receiver then uses the address of the connection (LOCAL). Names no destination, which receivers of MySQL's
+    /// protocol do not use.
+    pub fn write(source: Option<SocketAddr>, out: &mut Vec<u8>) {
+        out.extend_from_slice(BINARY);
+        match source.map(|source| (source.ip().to_canonical(), source.port().to_be_bytes())) {
+            None => out.extend_from_slice(&[LOCAL, 0, 0, 0]),
+            Some((IpAddr::V4(address), port)) => {
+                out.extend_from_slice(&[PROXY, 0x11, 0, 12]);
+                out.extend_from_slice(&address.octets());
+                out.extend_from_slice(&[0; 4]);
+                out.extend_from_slice(&port);
+                out.extend_from_slice(&[0; 2]);
+            }
+            Some((IpAddr::V6(address), port)) => {
+                out.extend_from_slice(&[PROXY, 0x21, 0, 36]);
+                out.extend_from_slice(&address.octets());
+                out.extend_from_slice(&[0; 16]);
+                out.extend_from_slice(&port);
+                out.extend_from_slice(&[0; 2]);
+            }
         }
     }
 }
@@ -127,8 +157,8 @@ fn parse_binary(bytes: &[u8]) -> Result<ProxyHeaderStart, ProtocolError> {
         return Ok(ProxyHeaderStart::Partial { least: FIXED });
     };
     let is_local = match command {
-        0x20 => true,
-        0x21 => false,
+        LOCAL => true,
+        PROXY => false,
         byte => {
             let expected = "version 2 and a command of a PROXY header";
             return Err(ProtocolError::Unexpected { expected, byte });

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use admission::Pass;
 
-use crate::backend::{Lesson, Login, Pool, Standing};
+use crate::backend::{Announced, Lesson, Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::Want;
@@ -209,6 +209,14 @@ impl<R: Runtime> Resources<R> {
     /// Returns whether this login's password is the account's current one.
     pub fn standing(&self, login: &Login) -> Standing {
         self.pool.credentials().standing(&login.user, login.generation)
+    }
+
+    /// Returns the client whose address servers get at the login of a connection for this session. None: they get none.
+    pub fn announced(&self, handle: &Handle) -> Option<Announced> {
+        let login = handle.login.borrow();
+        let user = &login.as_ref()?.user;
+        let sends = self.live.borrow().users.get(user).is_some_and(|user| user.send_proxy_protocol);
+        sends.then(|| Announced::Client(handle.peer.get()))
     }
 
     /// Counts a statement that begins on a server.

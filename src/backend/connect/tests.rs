@@ -6,7 +6,7 @@ use crate::config::TlsMode;
 use crate::net::WITHOUT_LIMIT;
 use crate::net::memory::{MemoryListener, MemoryRuntime, MemoryStream};
 
-const INTRODUCTION: Introduction<'_> = Introduction { collation: 45, attributes: &[] };
+const INTRODUCTION: Introduction<'_> = Introduction { collation: 45, attributes: &[], announced: None };
 
 const GREETING: Greeting = Greeting {
     version: Vec::new(),

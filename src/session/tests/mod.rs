@@ -8,6 +8,7 @@ mod peer;
 mod server;
 mod world;
 
+mod announced;
 mod apart;
 mod barrier;
 mod budget;

@@ -89,18 +89,7 @@ impl Server {
             Checks::Switch(Plugin::NativePassword) | Checks::Full => Plugin::CachingSha2,
             Checks::Switch(Plugin::CachingSha2) => Plugin::NativePassword,
         };
-        let mut greeting = Vec::new();
-        Greeting {
-            version: b"8.4.2".to_vec(),
-            connection_id: thread_id,
-            nonce: NONCE,
-            capabilities: self.capabilities,
-            collation: 45,
-            status: StatusFlags::AUTOCOMMIT,
-            auth_plugin: greeted.name().as_bytes().to_vec(),
-        }
-        .encode(&mut greeting);
-        peer.say(&frames(0, &[greeting]));
+        peer.say(&frames(0, &[self.greeting_of(thread_id, greeted)]));
         let (seq, payload) = peer.packet().await;
         assert_eq!(seq, 1);
         let response = HandshakeResponse::parse(&payload).expect("a handshake response");
@@ -110,6 +99,26 @@ impl Server {
         let password = if user == "monitor" { MONITORS } else { self.password };
         self.check(&mut peer, greeted, response.auth_response, password).await;
         Db { peer, thread_id, user, capabilities, attributes }
+    }
+
+    /// A greeting that no login follows.
+    pub fn greeting(&self) -> Vec<u8> {
+        self.greeting_of(1, Plugin::NativePassword)
+    }
+
+    fn greeting_of(&self, connection_id: u32, plugin: Plugin) -> Vec<u8> {
+        let mut greeting = Vec::new();
+        Greeting {
+            version: b"8.4.2".to_vec(),
+            connection_id,
+            nonce: NONCE,
+            capabilities: self.capabilities,
+            collation: 45,
+            status: StatusFlags::AUTOCOMMIT,
+            auth_plugin: plugin.name().as_bytes().to_vec(),
+        }
+        .encode(&mut greeting);
+        greeting
     }
 
     async fn check(&self, peer: &mut Peer, greeted: Plugin, answer: &[u8], password: &str) {

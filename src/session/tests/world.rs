@@ -127,6 +127,7 @@ fn live() -> Live {
             level,
             requires,
             from,
+            send_proxy_protocol: false,
         };
         (Arc::from(name), user)
     };

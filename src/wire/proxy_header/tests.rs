@@ -207,3 +207,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_header_for_a_server_is_as_the_document_has_it() {
+    let written = |source: Option<&str>| {
+        let mut out = Vec::new();
+        ProxyHeader::write(source.map(|source| source.parse().unwrap()), &mut out);
+        out
+    };
+    assert_eq!(written(None), binary(0x20, 0, b""));
+    let v4 = b"\xc0\xa8\x00\x01\0\0\0\0\xdc\x04\0\0";
+    assert_eq!(written(Some("192.168.0.1:56324")), binary(0x21, 0x11, v4));
+    assert_eq!(written(Some("[::ffff:192.168.0.1]:56324")), binary(0x21, 0x11, v4));
+    let address = "2001:db8::7".parse::<Ipv6Addr>().unwrap().octets();
+    let v6 = [&address[..], &[0; 16], b"\xdc\x04\0\0"].concat();
+    assert_eq!(written(Some("[2001:db8::7]:56324")), binary(0x21, 0x21, &v6));
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(v4 in any::<[u8; 4]>(), v6 in any::<[u8; 16]>(), port in any::<u16>(), kind in 0..3) {
+        let source = match kind {
+            0 => None,
+            1 => Some(SocketAddr::new(IpAddr::from(v4), port)),
+            _ => Some(SocketAddr::new(IpAddr::from(v6).to_canonical(), port)),
+        };
+        let mut out = Vec::new();
+        ProxyHeader::write(source, &mut out);
+        let len = out.len();
+        out.extend_from_slice(b"behind");
+        prop_assert_eq!(ProxyHeader::parse(&out), Ok(ProxyHeaderStart::Whole(ProxyHeader { source, len })));
+    }
+}
