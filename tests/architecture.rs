@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     // What decisions, metrics, errors and `explain` call things.
     ("terms", &[]),
     ("wire", &[]),
-    ("auth", &["wire"]),
+    ("auth", &["wire", "terms"]),
     ("sql", &["terms"]),
     ("topology", &[]),
     ("config", &[]),

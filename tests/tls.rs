@@ -1,6 +1,7 @@
 //! TLS towards real servers: every mode, certificates of every kind, and what passes through.
 
 mod pods;
+mod proof;
 
 use crate::dialogue::metric;
 use crate::support::{Authority, Cluster, Kind, Proxy, Scratch, proxy_config};

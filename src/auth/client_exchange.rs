@@ -2,6 +2,8 @@
 //! gives the first answer. `Pending` is the state until the server sends OK or ERR, which the
 //! caller must read; each transition consumes it.
 
+mod proof;
+
 use zeroize::Zeroizing;
 
 use super::caching_sha2::{self, FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, clear_password, encrypt_password};
@@ -64,6 +66,10 @@ pub struct Pending<'a> {
     phase: Phase,
     switches: u8,
     exposed: Option<Exposure>,
+    /// The nonce by which the server proves its certificate: of the greeting, or of the last mysql_native_password.
+    proof_nonce: Nonce,
+    /// The salt of the key of parsec.
+    salt: Option<ExtSalt>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,7 +121,16 @@ impl<'a> ClientExchange<'a> {
             Known::Sha1(single) => (Plugin::NativePassword, scramble_single(single, &nonce).to_vec()),
         };
         let (plugin, phase) = (AccountPlugin::Scramble(plugin), Phase::Scramble(nonce));
-        (response, Pending { exchange: self, plugin, phase, switches: 0, exposed: None })
+        let pending = Pending {
+            exchange: self,
+            plugin,
+            phase,
+            switches: 0,
+            exposed: None,
+            proof_nonce: nonce,
+            salt: None,
+        };
+        (response, pending)
     }
 }
 
@@ -162,7 +177,9 @@ impl<'a> Pending<'a> {
             AccountPlugin::Scramble(plugin) => {
                 let nonce = nonce_from(name, data)?;
                 let response = plugin.scramble(password, &nonce);
-                Ok(ClientStep::Send(response.into(), self.in_phase(Phase::Scramble(nonce))))
+                let proof_nonce = if plugin == Plugin::NativePassword { nonce } else { self.proof_nonce };
+                let next = Self { proof_nonce, ..self.in_phase(Phase::Scramble(nonce)) };
+                Ok(ClientStep::Send(response.into(), next))
             }
             AccountPlugin::Ed25519 => {
                 let challenge: ed25519::Challenge = challenge_from(name, data)?;
@@ -254,8 +271,10 @@ impl<'a> Pending<'a> {
     }
 
     fn signed(self, scramble: Scramble, salt: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        let answer = parsec::answer(self.known_password()?, &ExtSalt::parse(salt)?, &scramble, &random()?)?;
-        Ok(ClientStep::Send(answer.to_vec().into(), self.in_phase(Phase::Verdict)))
+        let salt = ExtSalt::parse(salt)?;
+        let answer = parsec::answer(self.known_password()?, &salt, &scramble, &random()?)?;
+        let next = Self { salt: Some(salt), ..self.in_phase(Phase::Verdict) };
+        Ok(ClientStep::Send(answer.to_vec().into(), next))
     }
 
     fn in_phase(self, phase: Phase) -> Self {

@@ -52,7 +52,12 @@ pub fn verify(response: &[u8], nonce: &Nonce, stored: &Sha1) -> Option<Sha1> {
 /// The text is a 1, for SHA-256, and SHA-256(double SHA-1 of the password, nonce, fingerprint) in hexadecimal digits.
 /// <https://mariadb.com/kb/en/mission-impossible-zero-configuration-ssl/>
 pub fn certificate_proof(double: &Sha1, nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
-    let proof: [u8; 32] = digest(&SHA256, &[double, nonce, fingerprint]);
+    certificate_proof_by(double, nonce, fingerprint)
+}
+
+/// The same for what a server of another plugin stores of the password.
+pub(super) fn certificate_proof_by(stored: &[u8], nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
+    let proof: [u8; 32] = digest(&SHA256, &[stored, nonce, fingerprint]);
     let digits = proof.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.map(|digit| if digit < 10 { b'0' + digit } else { b'A' + digit - 10 });
     std::iter::once(1).chain(digits).collect()

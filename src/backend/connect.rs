@@ -13,6 +13,7 @@ use crate::net::{
     Algorithm, Buf, Compressed, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient,
     TlsError, WITHOUT_LIMIT, read_packet,
 };
+use crate::terms::Proof;
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
@@ -198,7 +199,9 @@ async fn log_in<R: Runtime>(
         encrypted = Some(how);
     }
     let exchange = ClientExchange::new(login.credential.known(), channel(local, encrypted));
-    let exchange = exchange.only_verified(tls.verifies());
+    // Before its proof a server gets no password in clear text.
+    let fingerprint = encrypted.filter(|_| proves_certificate(&greeting)).and_then(|tls| tls.fingerprint);
+    let exchange = exchange.only_verified(tls.verifies() || fingerprint.is_some());
     let (response, pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
     let attributes = attributes_for_server(introduction.attributes);
     let answer = HandshakeResponse {
@@ -213,10 +216,14 @@ async fn log_in<R: Runtime>(
         zstd_level: ZSTD_LEVEL,
     };
     send(&mut stream, seq, |out| answer.encode(out)).await?;
-    let mut sent = SentLogin { target, login, tls, seq, capabilities };
+    let mut sent = SentLogin { target, login, tls, seq, capabilities, fingerprint, proof: None };
     let status = sent.authenticate(&mut stream, &mut buf, pending).await?;
     if let Some(algorithm) = algorithm(capabilities) {
         stream.compress(Compressed { algorithm, to_server: true }, buf.filled());
+    }
+    if let Some(encrypted) = &mut encrypted {
+        encrypted.proof = sent.proof;
+        encrypted.verified |= sent.proof == Some(Proof::Right);
     }
     let about = About {
         server: target.server,
@@ -288,6 +295,10 @@ struct SentLogin<'a> {
     /// The sequence id of the last packet.
     seq: u8,
     capabilities: Capabilities,
+    /// The SHA-256 of the server's certificate, if the server is to prove it.
+    fingerprint: Option<[u8; 32]>,
+    /// What the server proved.
+    proof: Option<Proof>,
 }
 
 impl SentLogin<'_> {
@@ -306,7 +317,9 @@ impl SentLogin<'_> {
                 match payload.first() {
                     Some(0) => {
                         let tracks = self.capabilities.contains(Capabilities::SESSION_TRACK);
-                        let status = OkPacket::parse(payload, tracks)?.status;
+                        let ok = OkPacket::parse(payload, tracks)?;
+                        self.take_proof(&pending, ok.info);
+                        let status = ok.status;
                         buf.consume(header.total());
                         return Ok(status);
                     }
@@ -337,6 +350,30 @@ impl SentLogin<'_> {
             if let Some(how) = pending.exposed() {
                 self.warn_of_exposure(how);
             }
+        }
+    }
+
+    /// Checks the server's proof of its certificate, if one is expected. Logs, at most once an hour for each server, that the
+    /// proof is wrong or missing.
+    fn take_proof(&mut self, pending: &Pending<'_>, text: &[u8]) {
+        self.proof = self.fingerprint.and_then(|fingerprint| pending.certificate_proof(text, &fingerprint));
+        let (server, user) = (&self.target.name, &self.login.user);
+        let what = match self.proof {
+            None => return,
+            Some(Proof::Right) => {
+                return tracing::debug!(%server, %user, "the server proved its certificate by the password");
+            }
+            Some(Proof::Wrong) => {
+                "the server's proof of its certificate is wrong: somebody between the proxy and the server may have another \
+                 certificate, and read everything"
+            }
+            Some(Proof::Missing) => {
+                "the server did not prove its certificate, as MariaDB 11.4 and later do: whoever answers at the server's \
+                 address may be somebody else"
+            }
+        };
+        if self.tls.unproven_is_news(server) {
+            tracing::warn!(%server, %user, "{what}; set servers_tls.ca_file (or ca_secret), so that only a verified server is used");
         }
     }
 
@@ -385,6 +422,16 @@ fn algorithm(agreed: Capabilities) -> Option<Algorithm> {
     } else {
         agreed.contains(Capabilities::ZSTD_COMPRESSION_ALGORITHM).then_some(Algorithm::Zstd(ZSTD_LEVEL))
     }
+}
+
+/// True if the server ends a login over TLS with a proof of its certificate: MariaDB since 11.4. Its version may begin with a
+/// `5.5.5-` for old replicas.
+fn proves_certificate(greeting: &Greeting) -> bool {
+    let version = greeting.version.strip_prefix(b"5.5.5-").unwrap_or(&greeting.version);
+    let mut parts = version.split(|byte| !byte.is_ascii_digit());
+    let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u32>().ok();
+    let at_least = number().zip(number()).is_some_and(|version| version >= (11, 4));
+    at_least && flavor(greeting.capabilities) == Flavor::MariaDb
 }
 
 /// MariaDB's greeting leaves out the flag that MySQL's always has.

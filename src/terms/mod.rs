@@ -180,6 +180,18 @@ label! {
 }
 
 label! {
+    /// What a server proved of its certificate by the password (MariaDB 11.4).
+    Proof {
+        /// The owner of the certificate knows the password.
+        Right = "right",
+        /// The proof is for another certificate, or another password.
+        Wrong = "wrong",
+        /// No proof came.
+        Missing = "missing",
+    }
+}
+
+label! {
     /// The version of TLS that a client uses.
     TlsVersion {
         /// TLS 1.2

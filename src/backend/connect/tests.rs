@@ -202,3 +202,103 @@ async fn an_empty_packet_ends_the_login() {
     let (result, _) = asked("db:3306", &[b""]).await;
     assert!(result.unwrap_err().contains("the end of the login"));
 }
+
+/// A handshake with a certificate of this fingerprint that no CA verified.
+const UNVERIFIED: Encrypted = Encrypted {
+    version: "TLSv1.3",
+    resumed: false,
+    verified: false,
+    fingerprint: Some([7; 32]),
+    proof: None,
+};
+
+/// Logs in with the password `secret` to a server of this version over TLS. The server asks with these packets, and
+/// then sends OK with this text.
+async fn proven(version: &str, questions: &[Vec<u8>], text: &[u8]) -> Result<Encrypted, String> {
+    let mut runtime = MemoryRuntime::default();
+    runtime.secured = Some(UNVERIFIED);
+    runtime.tls = Arc::new(TlsClient::unready(TlsMode::Required));
+    let listener = runtime.listen("db:3306");
+    let target = Target {
+        server: ServerId(0),
+        name: "db-0".into(),
+        endpoint: "db:3306".parse().unwrap(),
+        tls_names: Arc::default(),
+        generation: 0,
+    };
+    let login = Login { user: "app".into(), password: Secret::new("secret"), generation: 0 };
+    let server = async {
+        let mut stream = listener.accept().await;
+        let greeting = Greeting {
+            version: version.as_bytes().to_vec(),
+            capabilities: GREETING.capabilities - Capabilities::LONG_PASSWORD,
+            auth_plugin: b"mysql_native_password".to_vec(),
+            ..GREETING.clone()
+        };
+        send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
+        let mut buf = Buf::with_room(1024);
+        let mut seq = 0;
+        for _ in 0..2 {
+            // The request for TLS, and the handshake response.
+            let header = read_packet(&mut stream, &mut buf, None, 1024, &WITHOUT_LIMIT).await.unwrap();
+            seq = header.seq;
+            buf.consume(header.total());
+        }
+        for question in questions {
+            send(&mut stream, seq + 1, |out| out.extend_from_slice(question)).await.unwrap();
+            match read_packet(&mut stream, &mut buf, None, 1024, &WITHOUT_LIMIT).await {
+                Ok(header) => {
+                    seq = header.seq;
+                    buf.consume(header.total());
+                }
+                Err(_) => return,
+            }
+        }
+        let ok = OkPacket { info: text, ..OkPacket::default() };
+        send(&mut stream, seq + 1, |out| ok.encode(out, 0, false)).await.unwrap();
+    };
+    let client = async { connect(&runtime, &target, &login, own_class(), &INTRODUCTION).await };
+    let (result, ()) = tokio::join!(client, server);
+    result.map(|(connection, _)| connection.encrypted.unwrap()).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn mariadb_11_4_proves_its_certificate_by_the_password() {
+    use crate::auth::native_password::certificate_proof;
+    let right = certificate_proof(b"secret", &[1; 20], &[7; 32]);
+    let other = certificate_proof(b"secret", &[1; 20], &[8; 32]);
+    for version in ["11.4.2-MariaDB-log", "5.5.5-11.4.0-MariaDB", "12.0.1-MariaDB"] {
+        let of = async |text: &[u8]| {
+            let encrypted = proven(version, &[], text).await.unwrap();
+            (encrypted.proof, encrypted.verified)
+        };
+        assert_eq!(of(&right).await, (Some(Proof::Right), true), "{version}");
+        // The mode verifies no server, so the login goes on.
+        assert_eq!(of(&other).await, (Some(Proof::Wrong), false), "{version}");
+        assert_eq!(of(b"").await, (Some(Proof::Missing), false), "{version}");
+        let switched = switch("mysql_native_password", b"another nonce, of 20\0");
+        let right = certificate_proof(b"secret", b"another nonce, of 20", &[7; 32]);
+        let encrypted = proven(version, &[switched], &right).await.unwrap();
+        assert_eq!(encrypted.proof, Some(Proof::Right), "{version}");
+    }
+    for version in ["5.5.5-10.11.6-MariaDB", "11.3.2-MariaDB", "8.4.2", "x"] {
+        let encrypted = proven(version, &[], &right).await.unwrap();
+        assert_eq!((encrypted.proof, encrypted.verified), (None, false), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn no_password_goes_to_a_server_before_its_proof() {
+    for plugin in ["sha256_password", "caching_sha2_password", "mysql_clear_password", "dialog"] {
+        let data: &[u8] = if plugin == "dialog" { b"\x04Password: " } else { b"another nonce, of 20\0" };
+        let mut questions = vec![switch(plugin, data)];
+        if plugin == "caching_sha2_password" {
+            // Its first answer is a scramble. Then the server asks for the full exchange.
+            questions.push(vec![1, 4]);
+        }
+        let error = proven("11.4.2-MariaDB", &questions, b"").await.unwrap_err();
+        assert!(error.contains("the server asks for the password"), "{plugin}: {error}");
+        let before = proven("11.3.2-MariaDB", &questions, b"").await;
+        assert_eq!(before.is_ok(), plugin.contains("sha2"), "{plugin}");
+    }
+}

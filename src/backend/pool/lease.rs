@@ -217,6 +217,9 @@ impl<R: Runtime> Pool<R> {
             Some(Ok((mut connection, _))) => {
                 if let Some(tls) = connection.encrypted {
                     self.count_handshake(if tls.resumed { Handshake::Resumed } else { Handshake::Full });
+                    if let Some(proof) = tls.proof {
+                        cell_of(&self.metrics.certificate_proofs, proof as usize).add(1);
+                    }
                 }
                 connection.begun = begun;
                 connection.hold(permit, &self.metrics);

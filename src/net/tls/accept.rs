@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::certificate::{CertificateFacts, Names};
 use super::state::Tls;
-use super::{TlsError, explained};
+use super::{TlsError, explained, fingerprint};
 use crate::config::{ClientsTls, ClientsTlsMode, VerifyClient};
 
 /// One ticket for each handshake: of the two that TLS 1.3 proposes the second is for browsers, which open several
@@ -144,11 +144,7 @@ impl AcceptorMaker {
         };
         let not_after = certified.cert.first().and_then(CertificateFacts::of).map(|facts| facts.not_after);
         let own = settings.identity.is_none();
-        let mut fingerprint = [0; 32];
-        if let Some(certificate) = certified.cert.first() {
-            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-            fingerprint.iter_mut().zip(digest.as_ref()).for_each(|(slot, byte)| *slot = *byte);
-        }
+        let fingerprint = certified.cert.first().map(fingerprint).unwrap_or_default();
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|e| e.to_string())?;

@@ -14,11 +14,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig};
 use tokio::sync::watch;
 
 use crate::config::{ServersTls, TlsMode};
+use crate::terms::Proof;
 pub use accept::{AcceptorMaker, AcceptorsCell, ClientTls, TlsAcceptor};
 pub use certificate::CertificateFacts;
 use reminders::Reminders;
@@ -35,6 +36,8 @@ pub struct TlsClient {
     sessions: AllSessions,
     /// Servers that the log has named because they got a password although they were not verified.
     exposed: Reminders,
+    /// Servers that the log has named because they did not prove their certificate.
+    unproven: Reminders,
 }
 
 impl Default for TlsClient {
@@ -83,8 +86,13 @@ pub struct Encrypted {
     pub version: &'static str,
     /// True if an earlier TLS session was resumed, without certificates.
     pub resumed: bool,
-    /// True if the CA issued the certificate and, if the mode requires it, the certificate is for the server's name.
+    /// True if the CA issued the certificate and, if the mode requires it, the certificate is for the server's name; or if the
+    /// server's proof is right.
     pub verified: bool,
+    /// The SHA-256 of a certificate that no CA verified.
+    pub fingerprint: Option<[u8; 32]>,
+    /// What the server proved of its certificate by the password, if a proof was expected.
+    pub proof: Option<Proof>,
 }
 
 impl TlsClient {
@@ -114,7 +122,13 @@ impl TlsClient {
 
     /// Makes settings without certificates: no connection that must be encrypted can be opened.
     pub fn unready(mode: TlsMode) -> Self {
-        TlsClient { mode, config: None, sessions: AllSessions::default(), exposed: Reminders::default() }
+        TlsClient {
+            mode,
+            config: None,
+            sessions: AllSessions::default(),
+            exposed: Reminders::default(),
+            unproven: Reminders::default(),
+        }
     }
 
     /// Returns whether to encrypt a connection. `offered`: the server offers TLS.
@@ -149,6 +163,11 @@ impl TlsClient {
         self.exposed.is_due(server)
     }
 
+    /// The same about a server whose proof of its certificate is wrong or missing.
+    pub fn unproven_is_news(&self, server: &Arc<str>) -> bool {
+        self.unproven.is_due(server)
+    }
+
     /// Begins a connection to a server that may have any of these names; `host` and `port` are those of its address.
     pub(super) fn begin(&self, names: &[Arc<str>], host: &str, port: u16) -> Result<Tls, TlsError> {
         let config = self.config.as_deref().ok_or(TlsError::NoCa)?;
@@ -171,8 +190,24 @@ impl TlsClient {
             let names = if names.is_empty() { std::slice::from_ref(&host) } else { names };
             verify::is_for_any(certificate, names)?;
         }
-        Ok(Encrypted { version: tls.version(), resumed: tls.is_resumed(), verified: self.mode.verifies() })
+        let verified = self.mode.verifies();
+        let unverified = if verified { None } else { tls.certificate() };
+        Ok(Encrypted {
+            version: tls.version(),
+            resumed: tls.is_resumed(),
+            verified,
+            fingerprint: unverified.map(fingerprint),
+            proof: None,
+        })
     }
+}
+
+/// Returns the SHA-256 of a certificate.
+fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
+    let mut fingerprint = [0; 32];
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    fingerprint.iter_mut().zip(digest.as_ref()).for_each(|(slot, byte)| *slot = *byte);
+    fingerprint
 }
 
 /// Parses a DNS name or an IP address.
