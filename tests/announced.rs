@@ -2,7 +2,7 @@
 
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, patient, port_of, value, writer_is};
-use crate::support::{Cluster, Proxy, proxy_config};
+use crate::support::{Authority, Cluster, Proxy, proxy_config};
 use mysql_async::{Conn, OptsBuilder};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream};
@@ -105,6 +105,24 @@ async fn a_server_knows_the_address_of_each_client() {
     // Other users share connections as ever.
     let mut app = proxy.client().await.unwrap();
     assert_eq!(value(&mut app, "SELECT USER()").await.unwrap(), "app@127.0.0.1");
+}
+
+#[tokio::test]
+async fn the_header_precedes_tls() {
+    let authority = Authority::new("ca");
+    let ((certificate, key), ca) = (authority.issue("server", "DNS:localhost"), authority.certificate());
+    let files = [("cert", certificate), ("key", key), ("ca", ca)];
+    let mut options = vec!["--proxy-protocol-networks=127.0.0.1".to_owned()];
+    options.extend(files.map(|(what, path)| format!("--ssl-{what}={}", path.display())));
+    let mut cluster = Cluster::mariadb(0).await;
+    cluster.primary().sql(ACCOUNTS).await;
+    cluster.server_mut(0).restart_with(&options).await;
+    let proxy = Proxy::start(&format!("{}\n[servers_tls]\nmode = \"required\"\n", config(&cluster))).await;
+    let mut client = shop(ELSEWHERE, proxy.rw).await;
+    assert_eq!(ask(&mut client, "SELECT CURRENT_USER()").await, "shop@127.0.0.2");
+    let version =
+        "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'Ssl_version'";
+    assert!(ask(&mut client, version).await.starts_with("TLSv1."));
 }
 
 #[tokio::test]
