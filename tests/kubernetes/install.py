@@ -126,9 +126,6 @@ class Story:
         words = shlex.split(readme_command())[1:]
         assert {f"cluster={CLUSTER}", RELEASE, SPACE} <= set(words), f"the README has another command: {words}"
         words[words.index("preset=mariadb-operator")] = f"preset={self.preset}"
-        if not self.operator.names_users:
-            users = words.index("users[0].name=app,users[0].secret=shop-app")
-            del words[users - 1 : users + 1]
         self.helm(*words, *self.operator.values)
 
     def deployment(self):

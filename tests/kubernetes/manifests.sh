@@ -49,17 +49,13 @@ template() { # values…
 }
 rendered() { template "${@:2}" >"$1"; } # file, values…
 
-# What an operator's user writes: whose pods, and the accounts where the operator makes none, or none of a known Secret.
+# What an operator's user writes: whose pods, and the probes' account where the operator makes none, or none of a known Secret.
 values_of() { # preset
   values=(--set "preset=$1" --set cluster=my-cluster)
   case $1 in
     bitpoke) values+=(--set monitor.secret=my-cluster-secret --set monitor.key=ROOT_PASSWORD) ;;
     bitnami) values+=(--set monitor.secret=my-cluster-mysql --set monitor.key=mysql-root-password) ;;
     canonical | custom) values+=(--values "tests/kubernetes/$1.yaml") ;;
-  esac
-  case $1 in
-    radondb | moco | canonical | custom) ;;
-    *) values+=(--set "users[0].name=app,users[0].secret=my-cluster-app") ;;
   esac
 }
 
@@ -81,11 +77,18 @@ chart_checks() {
   check "helm asks for the preset" refuses "set preset" template --set cluster=a
   check "helm asks for the cluster" refuses "set cluster" template --set preset=moco
   check "helm asks for accounts it cannot know" refuses "set monitor.user" template --set preset=bitnami,cluster=a
-  for preset in mariadb-operator percona-ps kubeblocks; do
-    check "no administrator for the applications of $preset" refuses "users is empty" template --set "preset=$preset,cluster=a"
-  done
-  check "no password of an unknown account" refuses "users: app needs secret" template --set 'preset=moco,cluster=a,users[0].name=app'
-  check "an administrator by its name" administrator_by_name
+  check "no preset needs users" no_users
+  check "a user may have settings without a password" settings_alone
+  check "only Secrets that are used are mounted or watched" only_used_secrets
+  check "the passwords' sources" sources_of_passwords
+  check "with the configuration alone somebody must be able to log in" refuses "users is empty" template \
+    --set 'preset=moco,cluster=a,credentials.sources={configuration}'
+  check "with the configuration alone each user has a Secret" refuses "users: app needs secret" template \
+    --set 'preset=moco,cluster=a,credentials.sources={configuration},users[0].name=app'
+  check "no Secret that nobody would read" refuses "add configuration" template \
+    --set 'preset=moco,cluster=a,credentials.sources={accounts},users[0].name=app,users[0].secret=own'
+  check "no key without a Secret" refuses "users" template --set 'preset=moco,cluster=a,users[0].name=app,users[0].key=own'
+  check "no unknown source" refuses "credentials/sources" template --set 'preset=moco,cluster=a,credentials.sources={ldap}'
   check "the resource of mariadb-operator is read" reads_resource mariadb-operator mariadbs
   check "the resource of MOCO is read" reads_resource moco mysqlclusters
   check "no other has one to read" refuses "rbac.resource" template --set preset=radondb,cluster=a,rbac.resource=true
@@ -108,16 +111,39 @@ chart_checks() {
   check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
 }
 
-# Who writes it gets it, with the operator's Secret.
-administrator_by_name() {
-  named_root mariadb-operator shop-root/password && named_root percona-ps shop-secrets/root \
-    && named_root kubeblocks shop-mysql-account-root/password \
-    && named_root mariadb-operator mine/password --set monitor.secret=mine \
-    && named_root mariadb-operator shop-root/password --set monitor.user=pointsman,monitor.secret=mine
+# The probes' Secret is the only one, and the file names no user and no source of passwords.
+no_users() {
+  local preset volume
+  for preset in $presets; do
+    volume=$work/volume-$preset-plain
+    ! grep -E '^\[\[?(users|credentials)' "$volume/pointsman.toml" && [ "$(find "$volume/secrets" -type f | wc -l)" = 1 ] || return 1
+  done
 }
-named_root() { # preset, Secret/key, further values…
-  rendered "$work/administrator.yaml" --set "preset=$1,cluster=shop,users[0].name=root" "${@:3}" \
-    && grep -A2 'name = "root"' "$work/administrator.yaml" | grep -qF "secrets/$2"
+
+settings_alone() {
+  local volume=$work/volume-settings
+  rendered "$work/settings.yaml" --set 'preset=percona-ps,cluster=shop,users[0].name=root,users[0].from={unix}' \
+    --set 'users[1].name=app,users[1].maxConnections=7' \
+    && config_is_valid "$work/settings.yaml" "$volume" && grep -A1 'name = "root"' "$volume/pointsman.toml" \
+    && grep -qx 'from = \["unix"\]' "$volume/pointsman.toml" && grep -qx 'max_connections = 7' "$volume/pointsman.toml" \
+    && [ "$(grep -c password_file "$volume/pointsman.toml")" = 1 ]
+}
+
+only_used_secrets() {
+  local users='users[0].name=moco-writable,users[1].name=app,users[1].secret=own,users[1].key=word'
+  rendered "$work/used.yaml" --set "preset=moco,cluster=a,$users" && config_is_valid "$work/used.yaml" "$work/volume-used" \
+    && [ "$(cd "$work/volume-used/secrets" && echo */*)" = "moco-a/READONLY_PASSWORD own/word" ] \
+    && rendered "$work/used.yaml" --set "preset=moco,cluster=a,passwords=watched,$users" \
+    && config_is_valid "$work/used.yaml" "$work/volume-used-watched" && grep -qF 'resourceNames: ["moco-a","own"]' "$work/used.yaml"
+}
+
+sources_of_passwords() {
+  local volume=$work/volume-sources
+  rendered "$work/sources.yaml" --set 'preset=moco,cluster=a,credentials.sources={accounts,learned},credentials.checkClientHost=false' \
+    && config_is_valid "$work/sources.yaml" "$volume" && grep -qx 'sources = \["accounts", "learned"\]' "$volume/pointsman.toml" \
+    && grep -qx 'check_client_host = false' "$volume/pointsman.toml" \
+    && rendered "$work/sources.yaml" --set 'preset=moco,cluster=a,credentials.sources={configuration},users[0].name=app,users[0].secret=own' \
+    && config_is_valid "$work/sources.yaml" "$volume-alone"
 }
 
 # The Secret of root's password is what the resource says; helm asks the server with --dry-run=server.
@@ -125,7 +151,7 @@ mariadb_says() { # Secret, key, further values…
   local secret=$1 key=$2
   shift 2
   KUBECONFIG=$work/server/admin.kubeconfig "$programs/helm" install shop-proxy "$chart" --namespace databases --dry-run=server \
-    --set 'preset=mariadb-operator,cluster=shop,users[0].name=root' "$@" >"$work/root.yaml" || return 1
+    --set preset=mariadb-operator,cluster=shop "$@" >"$work/root.yaml" || return 1
   grep -qF "name: \"$secret\", items: [{key: \"$key\"" "$work/root.yaml"
 }
 mariadb_resource() { # Secret, key
@@ -146,7 +172,7 @@ roots_secret() {
 }
 
 reads_resource() { # preset, resource
-  rendered "$work/resource.yaml" --set "preset=$1,cluster=my-cluster,rbac.resource=true,users[0].name=app,users[0].secret=own" && accepted "$work/resource.yaml" \
+  rendered "$work/resource.yaml" --set "preset=$1,cluster=my-cluster,rbac.resource=true" && accepted "$work/resource.yaml" \
     && config_is_valid "$work/resource.yaml" "$work/volume-$1-resource" && grep -q 'read_resource = true' "$work/resource.yaml" \
     && grep -A2 "resources: \[$2\]" "$work/resource.yaml" | grep -q 'resourceNames: \["my-cluster"\]'
 }
@@ -205,13 +231,13 @@ own_listeners_are_encrypted() {
 }
 
 ca_is_mounted() {
-  rendered "$work/ca.yaml" --set 'preset=mariadb-operator,cluster=shop,serversTls.caSecret=operator,serversTls.clientSecret=own,users[0].name=root' \
+  rendered "$work/ca.yaml" --set preset=mariadb-operator,cluster=shop,serversTls.caSecret=operator,serversTls.clientSecret=own \
     && accepted "$work/ca.yaml" && config_is_valid "$work/ca.yaml" "$work/volume-ca" \
     && grep -q '"shop-ca-bundle"' "$work/ca.yaml" && ! grep -q 'resources: \[secrets\]' "$work/ca.yaml"
 }
 
 ca_is_watched() {
-  rendered "$work/ca.yaml" --set 'preset=percona-pxc,cluster=shop,serversTls.caSecret=operator,passwords=watched,users[0].name=root' \
+  rendered "$work/ca.yaml" --set preset=percona-pxc,cluster=shop,serversTls.caSecret=operator,passwords=watched \
     && accepted "$work/ca.yaml" && config_is_valid "$work/ca.yaml" "$work/volume-ca-watched" \
     && grep -q 'ca_secret = "shop-ssl/ca.crt"' "$work/ca.yaml" && grep -q 'resourceNames: .*"shop-ssl"' "$work/ca.yaml"
 }
@@ -306,7 +332,7 @@ metrics_checks() {
   tests/setup/kubernetes.sh account "$work/server" watched
   printf '%s\n' '[[listeners]]' 'name = "rw"' "address = \"127.0.0.1:$(free_port)\"" 'mode = "split"' '[admin]' \
     "http = \"127.0.0.1:$http\"" '[discovery]' 'kind = "kubernetes"' 'preset = "moco"' 'cluster = "a"' \
-    '[monitor]' 'user = "m"' 'password = "m"' '[[users]]' 'name = "a"' 'password = "a"' >"$work/proxy.toml"
+    '[monitor]' 'user = "m"' 'password = "m"' >"$work/proxy.toml"
   kubectl --namespace watched create -f "$work/database.json" >/dev/null
   kubectl --namespace watched patch pod db-0 --subresource=status --type=merge \
     -p '{"status": {"phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}}' >/dev/null

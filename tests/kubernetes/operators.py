@@ -43,8 +43,6 @@ class Operator:
     moves: str = "labels follow"
     # What its user has to write besides, where the Secret's name is not known.
     values: tuple = field(default=())
-    # Whether its user names the account of applications; else the operator makes it, or the values name it.
-    names_users: bool = True
 
     def secret_of(self, account):
         return account.secret or self.secret
@@ -73,7 +71,7 @@ def made_by(preset, servers, accounts, variant="", secret=None, **more):
         given = tuple(
             Account(who["user"], who["key"], rights, who["secret"]) for who, rights in zip(named, accounts, strict=True)
         )
-        # Where the operator makes none, its user makes the one that the README's command names.
+        # Where the operator makes none, its user makes one. The proxy reads no Secret of it.
         accounts = given if "application" in fact else (*given, Account("app", "password", APPLICATION, f"{CLUSTER}-app"))
     return Operator(
         servers, filled(fact["common"]), filled(fact["primary"]), filled(fact["replica"]), secret, accounts,
@@ -87,17 +85,17 @@ OPERATORS = {
     "mariadb-operator": made_by("mariadb-operator", "mariadb", (ALL,)),
     "mariadb-operator-galera": made_by("mariadb-operator-galera", "galera", (ALL,)),
     "oracle-innodbcluster": made_by("oracle-innodbcluster", "mysql", (ALL,)),
-    "radondb": made_by("radondb", "mysql", ("SELECT, PROCESS, REPLICATION CLIENT", APPLICATION), names_users=False),
+    "radondb": made_by("radondb", "mysql", ("SELECT, PROCESS, REPLICATION CLIENT", APPLICATION)),
     "bitpoke": made_by(
         "bitpoke", "mysql", (ALL,), secret=f"{CLUSTER}-secret", moves="labels first", values=(f"--set=monitor.secret={CLUSTER}-secret", "--set=monitor.key=ROOT_PASSWORD"),
     ),
     "percona-ps": made_by("percona-ps", "mysql", (MONITOR,), moves="labels first"),
     "percona-pxc": made_by("percona-pxc", "galera", (MONITOR,), moves=""),
-    "moco": made_by("moco", "mysql", (MONITOR + ", SHOW DATABASES, SHOW VIEW", APPLICATION), moves="labels first", names_users=False),
+    "moco": made_by("moco", "mysql", (MONITOR + ", SHOW DATABASES, SHOW VIEW", APPLICATION), moves="labels first"),
     "kubeblocks": made_by("kubeblocks", "mysql", (PROBE,)),
-    "kubedb": made_by("kubedb", "mariadb", (Account("root", "password", ALL),), variant="MariaDB", secret=f"{CLUSTER}-auth", values=("--set=users[0].name=root",), names_users=False),
+    "kubedb": made_by("kubedb", "mariadb", (Account("root", "password", ALL),), variant="MariaDB", secret=f"{CLUSTER}-auth"),
     "canonical": made_by(
-        "canonical", "mysql", OWN_ACCOUNTS, secret="pointsman-accounts", values=("--values=tests/kubernetes/canonical.yaml",), names_users=False,
+        "canonical", "mysql", OWN_ACCOUNTS, secret="pointsman-accounts", values=("--values=tests/kubernetes/canonical.yaml",),
     ),
     "bitnami": made_by(
         "bitnami", "mariadb", (ALL,), variant="MariaDB", secret=f"{CLUSTER}-mariadb", moves="",
@@ -106,6 +104,6 @@ OPERATORS = {
     "custom": Operator(
         "mariadb", {"app": "slightshift-mysql", "mysql-node": "true"}, {}, {},
         "pointsman-accounts", OWN_ACCOUNTS, pods="slightshift-mysql",
-        values=("--values=tests/kubernetes/custom.yaml",), names_users=False,
+        values=("--values=tests/kubernetes/custom.yaml",),
     ),
 }

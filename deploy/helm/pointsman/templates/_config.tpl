@@ -64,7 +64,8 @@ secrets/{{ .secret }}/{{ .key }}
 {{- $accounts := include "pointsman.accounts" . | fromJson -}}
 {{- $users := list -}}
 {{- range $accounts.users -}}
-{{- $user := merge (dict "name" .user) (include "pointsman.passwordKey" (list $.Values.passwords .) | fromJson) -}}
+{{- $user := dict "name" .user -}}
+{{- if .secret -}}{{- $user = merge $user (include "pointsman.passwordKey" (list $.Values.passwords .) | fromJson) -}}{{- end -}}
 {{- range $option, $value := omit . "user" "secret" "key" -}}
 {{- if $value -}}{{- $_ := set $user (snakecase $option) $value -}}{{- end -}}
 {{- end -}}
@@ -85,10 +86,14 @@ secrets/{{ .secret }}/{{ .key }}
   "admin" $admin
   "discovery" $discovery
   "monitor" (merge (dict "user" $accounts.monitor.user) (include "pointsman.passwordKey" (list .Values.passwords $accounts.monitor) | fromJson))
-  "users" $users
   "drain" (dict "delay" (printf "%ds" $delay) "timeout" (printf "%ds" (int .Values.drain.timeoutSeconds)))
   "log" (dict "format" "json")
 -}}
+{{- with $users -}}{{- $_ := set $config "users" . -}}{{- end -}}
+{{- $credentials := dict -}}
+{{- with .Values.credentials.sources -}}{{- $_ := set $credentials "sources" . -}}{{- end -}}
+{{- if not .Values.credentials.checkClientHost -}}{{- $_ := set $credentials "check_client_host" false -}}{{- end -}}
+{{- with $credentials -}}{{- $_ := set $config "credentials" . -}}{{- end -}}
 {{- with $notify -}}{{- $_ := set $config "notify" . -}}{{- end -}}
 {{- with include "pointsman.serversTls" . | fromJson -}}{{- $_ := set $config "servers_tls" . -}}{{- end -}}
 {{- $config = mergeOverwrite $config (deepCopy .Values.config) -}}

@@ -167,8 +167,8 @@ fn what_operators_make_is_understood() {
     }
 }
 
-/// Checks the probes' account and, if the operator creates one, the applications' account, in the chart and
-/// in the overlays, which `manifests.sh` compares. By default no account is an administrator's.
+/// Checks the probes' account in the overlays, which `manifests.sh` compares with the chart. Clients log in with
+/// the servers' accounts, so an overlay mounts no other password.
 #[test]
 fn overlays_use_the_accounts_that_there_are() {
     for fact in table().into_iter().filter(|fact| fact.variant.is_empty()) {
@@ -176,20 +176,17 @@ fn overlays_use_the_accounts_that_there_are() {
         let folder = format!("deploy/kustomize/overlays/{}", fact.name);
         let config: toml::Table = read(format!("{folder}/pointsman.toml")).parse().unwrap();
         let mounted = read(format!("{folder}/kustomization.yaml"));
-        let users = config["users"].as_array().expect("users");
-        let own = Account { user: "app".into(), secret: "<c>-app".into(), key: "password".into() };
-        let application = fact.application.as_ref().unwrap_or(&own);
-        for (account, used, name) in [(monitor, &config["monitor"], "user"), (application, &users[0], "name")]
-        {
-            assert_eq!(used[name].as_str(), Some(&*account.user), "{folder}");
-            let file = used["password_file"].as_str().expect("a file");
-            let secret = account.secret.replace("<c>", "my-cluster").replace("<component>", "mysql");
-            match secret.is_empty() {
-                true => assert!(file.ends_with(&format!("/{}", account.key)), "{folder}: {file}"),
-                false => assert_eq!(file, format!("secrets/{secret}/{}", account.key), "{folder}"),
-            }
-            assert!(mounted.contains(&format!("path: {file}")), "{folder} does not mount {file}");
+        assert!(!config.contains_key("users"), "{folder}");
+        let used = &config["monitor"];
+        assert_eq!(used["user"].as_str(), Some(&*monitor.user), "{folder}");
+        let file = used["password_file"].as_str().expect("a file");
+        let secret = monitor.secret.replace("<c>", "my-cluster").replace("<component>", "mysql");
+        match secret.is_empty() {
+            true => assert!(file.ends_with(&format!("/{}", monitor.key)), "{folder}: {file}"),
+            false => assert_eq!(file, format!("secrets/{secret}/{}", monitor.key), "{folder}"),
         }
+        assert!(mounted.contains(&format!("path: {file}")), "{folder} does not mount {file}");
+        assert_eq!(mounted.matches("{secret: ").count(), 1, "{folder} mounts another Secret");
         for other in &fact.other_secrets {
             assert!(
                 mounted.contains(&format!("`{}`", other.key)),
