@@ -214,7 +214,7 @@ class Story:
     # Day two.
 
     def upgrade(self):
-        """A changed key and a new password are in effect without a restart, when the kubelet brings them; one more pod."""
+        """A changed key and new passwords, the probes' too, are in effect without a restart, when the kubelet brings them; one more pod."""
         running, replicas = list(self.pods), len(self.pods) + 1
         self.helm("upgrade", RELEASE, CHART, "--namespace", SPACE, "--reuse-values",
                   "--set", f"replicaCount={replicas}", "--set", "config.limits.max_connections=5000",
@@ -222,11 +222,11 @@ class Story:
                   "--set", "configChange=reload",
                   # A server that stands still for a moment is not lost: the next steps want no change of the primary.
                   "--set", "config.monitor.interval=1s")
-        account = self.operator.accounts[-1]
-        self.passwords[account.name] = secrets.token_hex(8)
-        self.servers.account(account.name, self.passwords[account.name], account.rights)
-        new = base64.b64encode(self.passwords[account.name].encode()).decode()
-        self.api.merge(f"{CORE}/secrets/{self.operator.secret_of(account)}", {"data": {account.key: new}})
+        for account in self.operator.accounts:
+            self.passwords[account.name] = secrets.token_hex(8)
+            self.servers.account(account.name, self.passwords[account.name], account.rights)
+            new = base64.b64encode(self.passwords[account.name].encode()).decode()
+            self.api.merge(f"{CORE}/secrets/{self.operator.secret_of(account)}", {"data": {account.key: new}})
         for pod in running:
             pod.refresh()
         same("the Deployment's pods", self.deployment()["replicas"], replicas)
@@ -234,7 +234,8 @@ class Story:
         for pod in self.pods:
             eventually(10, lambda: self.login(pod.ip, pod.port("mysql"), "SELECT 1"))
         for pod in running:
-            assert re.search(r'"changed":"[^"]*limits', pod.log.read_text()), "the changed key is not in effect"
+            eventually(10, lambda: re.search(r'"changed":"[^"]*limits', pod.log.read_text()))
+            assert "the new monitor account does not work" not in pod.log.read_text(), pod.last_words()
         self.write("after the upgrade")
 
     def roll(self):

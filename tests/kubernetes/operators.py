@@ -9,8 +9,8 @@ K = "app.kubernetes.io/"
 ALL = "ALL"
 # An operator's account for monitoring on MySQL.
 MONITOR = "PROCESS, SELECT, REPLICATION CLIENT, REPLICATION SLAVE"
-# The same of KubeBlocks'; on all schemas, for the tests give rights of no other kind.
-PROBE = "REPLICATION CLIENT, PROCESS, SELECT"
+# KubeBlocks' account for probes, which may not read the servers' accounts.
+PROBE = "REPLICATION CLIENT, PROCESS; SELECT ON performance_schema.*"
 # What is not `GRANT … WITH GRANT OPTION` of a root.
 APPLICATION = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, LOCK TABLES, EXECUTE, PROCESS"
 
@@ -21,6 +21,7 @@ class Account:
 
     name: str
     key: str
+    # On everything, or, after a semicolon, on what it names.
     rights: str
     # The Secret; empty: the operator's, `Operator.secret`.
     secret: str = ""

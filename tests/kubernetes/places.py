@@ -44,11 +44,13 @@ class Servers:
     def account(self, name, password, rights):
         """As the operator keeps it: with this password from now on."""
         who = f"'{name}'@'%'"
+        everywhere, *others = rights.split("; ")
         if self.kind != "mysql" and rights != ALL:
-            rights += ", SLAVE MONITOR"
+            everywhere += ", SLAVE MONITOR"
+        grants = [f"GRANT {right} TO {who} WITH GRANT OPTION" for right in (f"{everywhere} ON *.*", *others)]
         self.sql(self.primary(), f"""DROP USER IF EXISTS '{name}'@'127.0.0.1';
             CREATE USER IF NOT EXISTS {who} IDENTIFIED BY '{password}'; ALTER USER {who} IDENTIFIED BY '{password}';
-            GRANT {rights} ON *.* TO {who} WITH GRANT OPTION""")
+            {"; ".join(grants)}""")
 
     def switchover(self, number):
         if self.kind == "galera":
