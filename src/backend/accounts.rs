@@ -126,6 +126,17 @@ impl Table {
         self.by_user.is_empty()
     }
 
+    /// Looks for the account of a user whose address the servers get in a PROXY header: only this address counts.
+    pub fn find_announced(&self, user: &str, client: IpAddr) -> Found<'_> {
+        let Some(accounts) = self.by_user.get(user) else { return Found::Nobody };
+        let address = client.to_canonical().to_string();
+        // A loopback address may be announced as the proxy's.
+        let matches = |account: &&Account| {
+            account.host.matches(&address) || (client.is_loopback() && account.host.matches(&self.own_host))
+        };
+        accounts.iter().find(matches).map_or(Found::NotFromThere, Found::Account)
+    }
+
     /// Looks for the account of this name. `client` is the client's address; None for clients on the proxy's own machine,
     /// which are as good as the proxy itself, and where only the proxy's address is to be looked at.
     ///

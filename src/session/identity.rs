@@ -11,7 +11,8 @@ use crate::auth::native_password::{self, Sha1};
 use crate::auth::{Expected, Plugin, Proof};
 use crate::backend::accounts::{Account, Accounts, Found, Way};
 use crate::backend::{
-    ConnectError, Credential, Lesson, Login, Proven, ServerError, Standing, Target, connect, own_class,
+    ConnectError, Credential, Introduction, Lesson, Login, Proven, ServerError, Standing, Target, connect,
+    own_class,
 };
 use crate::client::Failure;
 use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Secret};
@@ -161,8 +162,13 @@ impl<R: Runtime> Session<R> {
     fn listed(&self, user: &str, settings: &CredentialSettings) -> Result<Option<Identity>, Refused> {
         let accounts = self.context.identities.accounts.borrow().clone();
         let Accounts::Known(table) = &*accounts else { return Ok(None) };
-        let client = self.client.handle.peer.get().ip().filter(|_| settings.check_client_host);
-        let account = match table.find(user, client) {
+        let client = self.client.handle.peer.get().ip();
+        let announced = self.context.announced_as(user, &self.client.handle).is_some();
+        let found = match (client, settings.check_client_host) {
+            (Some(address), _) if announced => table.find_announced(user, address),
+            (client, check) => table.find(user, client.filter(|_| check)),
+        };
+        let account = match found {
             Found::Account(account) => account,
             Found::Nobody => return Ok(None),
             Found::NotFromThere => return Err(Refused::Elsewhere),
@@ -376,7 +382,9 @@ impl<R: Runtime> Session<R> {
             else {
                 continue;
             };
-            let connecting = connect(&context.runtime, &target, &login, own_class(), COLLATION);
+            let announced = context.announced_as(user, &self.client.handle);
+            let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
+            let connecting = connect(&context.runtime, &target, &login, own_class(), &introduction);
             match context.runtime.timeout(limit, connecting).await {
                 Some(Ok((connection, _))) => {
                     connection.quit().await;

@@ -214,7 +214,11 @@ impl<R: Runtime> Resources<R> {
     /// Returns the client whose address servers get at the login of a connection for this session. None: they get none.
     pub fn announced(&self, handle: &Handle) -> Option<Announced> {
         let login = handle.login.borrow();
-        let user = &login.as_ref()?.user;
+        self.announced_as(&login.as_ref()?.user, handle)
+    }
+
+    /// The same for a client that logs in as this user.
+    pub fn announced_as(&self, user: &str, handle: &Handle) -> Option<Announced> {
         let sends = self.live.borrow().users.get(user).is_some_and(|user| user.send_proxy_protocol);
         sends.then(|| Announced::Client(handle.peer.get()))
     }

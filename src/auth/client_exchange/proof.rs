@@ -12,7 +12,7 @@ impl Pending<'_> {
     /// servers prove nothing with this plugin, or without a password.
     pub fn certificate_proof(&self, text: &[u8], fingerprint: &[u8; 32]) -> Option<Proof> {
         let password = match self.exchange.known {
-            Known::Password(password) if password.is_empty() => return None,
+            Known::Password([]) => return None,
             Known::Password(password) => password,
             // With a hash, mysql_native_password is the only plugin.
             Known::Sha1(single) => {
@@ -55,7 +55,9 @@ mod tests {
     const FINGERPRINT: [u8; 32] = [7; 32];
 
     fn begun() -> Pending<'static> {
-        ClientExchange::new(Known::Password(b"secret"), Channel::Encrypted).greeted(b"mysql_native_password", [1; 20]).1
+        ClientExchange::new(Known::Password(b"secret"), Channel::Encrypted)
+            .greeted(b"mysql_native_password", [1; 20])
+            .1
     }
 
     fn switched(to: &str, data: &[u8]) -> Pending<'static> {

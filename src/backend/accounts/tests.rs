@@ -174,6 +174,10 @@ fn the_client_must_have_been_able_to_log_in_directly() {
     let different = [("10.1.%", "app", OTHER), ("%", "app", SECRET)];
     assert_eq!(found(&different, from(1)), "not through the proxy");
     assert_eq!(found(&[("%", "other", SECRET)], from(1)), "nobody");
+    // With a PROXY header the servers see the client.
+    let table = mariadb("monitor@10.0.0.9", &[("10.1.%", "app", SECRET)]);
+    assert!(matches!(table.find_announced("app", from(1).unwrap()), Found::Account(_)));
+    assert!(matches!(table.find_announced("app", "10.0.0.9".parse().unwrap()), Found::NotFromThere));
 }
 
 #[test]

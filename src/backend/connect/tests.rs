@@ -226,7 +226,7 @@ async fn proven(version: &str, questions: &[Vec<u8>], text: &[u8]) -> Result<Enc
         tls_names: Arc::default(),
         generation: 0,
     };
-    let login = Login { user: "app".into(), password: Secret::new("secret"), generation: 0 };
+    let login = Login::new("app".into(), Secret::new("secret"));
     let server = async {
         let mut stream = listener.accept().await;
         let greeting = Greeting {
@@ -264,9 +264,9 @@ async fn proven(version: &str, questions: &[Vec<u8>], text: &[u8]) -> Result<Enc
 
 #[tokio::test]
 async fn mariadb_11_4_proves_its_certificate_by_the_password() {
-    use crate::auth::native_password::certificate_proof;
-    let right = certificate_proof(b"secret", &[1; 20], &[7; 32]);
-    let other = certificate_proof(b"secret", &[1; 20], &[8; 32]);
+    use crate::auth::native_password::{certificate_proof, double_sha1};
+    let right = certificate_proof(&double_sha1(b"secret"), &[1; 20], &[7; 32]);
+    let other = certificate_proof(&double_sha1(b"secret"), &[1; 20], &[8; 32]);
     for version in ["11.4.2-MariaDB-log", "5.5.5-11.4.0-MariaDB", "12.0.1-MariaDB"] {
         let of = async |text: &[u8]| {
             let encrypted = proven(version, &[], text).await.unwrap();
@@ -277,7 +277,7 @@ async fn mariadb_11_4_proves_its_certificate_by_the_password() {
         assert_eq!(of(&other).await, (Some(Proof::Wrong), false), "{version}");
         assert_eq!(of(b"").await, (Some(Proof::Missing), false), "{version}");
         let switched = switch("mysql_native_password", b"another nonce, of 20\0");
-        let right = certificate_proof(b"secret", b"another nonce, of 20", &[7; 32]);
+        let right = certificate_proof(&double_sha1(b"secret"), b"another nonce, of 20", &[7; 32]);
         let encrypted = proven(version, &[switched], &right).await.unwrap();
         assert_eq!(encrypted.proof, Some(Proof::Right), "{version}");
     }

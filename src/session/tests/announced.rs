@@ -34,6 +34,7 @@ async fn client(world: &World, at: Option<&str>) -> Client {
         listener: "rw".into(),
         native_password: true,
         proxy_protocol_from: Default::default(),
+        compression: crate::config::ClientCompression::Off,
     };
     Client::log_in(world.session(entrance, pass.unwrap()), &Login::default()).await.unwrap()
 }

@@ -25,14 +25,15 @@ impl Failures {
         Failures { level: 0.0, at: now, blocked_until: None }
     }
 
-    /// Adds a failure. The failure that fills the bucket begins a block. After a block the bucket may still
+    /// Adds a failure. The failure that fills the bucket begins a block; since refused logins wait a little, what has leaked
+    /// out meanwhile does not count if it is less than half a failure. After a block the bucket may still
     /// be nearly full: a few failures then begin the next block.
     pub fn add(&mut self, limits: &Limits, now: Instant) {
         let most = u32::try_from(limits.max_login_errors).map_or(f64::from(u32::MAX), f64::from);
         let emptied = most * now.saturating_duration_since(self.at).as_secs_f64() / WINDOW.as_secs_f64();
         self.level = (self.level - emptied).max(0.0) + 1.0;
         self.at = now;
-        if self.level >= most && !self.is_blocked(now) {
+        if self.level.round() >= most && !self.is_blocked(now) {
             self.level = most;
             self.blocked_until = Some(now + limits.block_time);
         }
