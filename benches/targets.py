@@ -139,6 +139,17 @@ def haproxy(cluster):
     return Target("haproxy", port, process)
 
 
+# The accounts of the configuration alone: a refused login does not wait for the servers' account tables.
+CONFIGURED = """
+[credentials]
+sources = ["configuration"]
+
+[[users]]
+name = "app"
+password = "app"
+"""
+
+
 def pointsman(mode, cluster, pool, more="", tls="", servers_tls="disabled", edit=lambda text: text):
     """`tls`: lines of `[listeners.tls]` of the first port; `edit` has the last word on the configuration."""
     rw, ro, http = free_port(), free_port(), free_port()

@@ -10,7 +10,7 @@ import time
 
 from levels import figure
 from pressure import Crowd
-from targets import Cluster, Target, cpu_seconds, pointsman, rss_kib
+from targets import CONFIGURED, Cluster, Target, cpu_seconds, pointsman, rss_kib
 from wire import Connection, ServerError
 
 FLOOD = os.path.join(os.environ["TARGET_DIR"], "bench", "flood")
@@ -251,7 +251,7 @@ def flood(what, host, port, seconds):
     else:
         rate, more = {"passwords": (WRONG_PASSWORDS, []), "hellos": (0, [client_hello()])}[what]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        command = [FLOOD, address, "8", str(rate), str(seconds), *more]
+        command = [FLOOD, address, "16", str(rate), str(seconds), *more]
     return subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.PIPE, text=True)
 
 
@@ -291,7 +291,7 @@ def floods(cluster, certificates, settings, say):
         limits, host = DEFENCES[defence]
         # [::] has a place for both addresses.
         proxy = pointsman("primary", cluster, 0, limits, tls=certificates.of_listener(),
-                          edit=lambda text: text.replace('"127.0.0.1:', '"[::]:', 1))
+                          edit=lambda text: text.replace('"127.0.0.1:', '"[::]:', 1) + CONFIGURED)
         try:
             now = sessions_in(what, host, proxy, settings)
         finally:

@@ -391,7 +391,7 @@ async fn first_look(
     let wanted = live.credentials.has(CredentialSource::Accounts);
     let known = async {
         let _ = snapshot.wait_for(|s| s.writer.is_some()).await;
-        let _ = accounts.wait_for(|reading| !wanted || reading.attempts > 0).await;
+        let _ = accounts.wait_for(|reading| !wanted || reading.ended > 0).await;
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), known).await;
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use crate::auth::native_password::Sha1;
 use crate::config::Requirements;
@@ -66,13 +67,20 @@ pub enum Accounts {
 /// What the tables had at the last read.
 #[derive(Debug, Clone, Default)]
 pub struct AccountReading {
-    /// Counts the attempts to read, also those that failed or found no change.
-    pub attempts: u64,
+    /// The number of the read that ended last, also if it failed or found no change. The first one is 1.
+    pub ended: u64,
+    /// The number of the read that began last.
+    pub begun: Arc<AtomicU64>,
     /// The accounts.
     pub accounts: Arc<Accounts>,
 }
 
 impl AccountReading {
+    /// Notes that the read that began last has ended.
+    pub fn end(&mut self) {
+        self.ended = self.begun.load(SeqCst);
+    }
+
     /// Returns how many accounts there are; None: they are not known.
     pub fn known(&self) -> Option<usize> {
         match &*self.accounts {

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -100,13 +101,17 @@ impl<C: Connector> Reader<C> {
             }
             let Some(primary) = self.primary().await else { return };
             let began = Instant::now();
+            self.publish.borrow().begun.fetch_add(1, SeqCst);
             let pause = match self.read(primary).await {
                 Ok(Some(table)) => {
                     self.logged = false;
                     self.publish(Accounts::Known(table));
                     PERIOD
                 }
-                Ok(None) => PERIOD,
+                Ok(None) => {
+                    self.publish.send_modify(AccountReading::end);
+                    PERIOD
+                }
                 Err((error, flavor)) => {
                     self.connection = None;
                     self.failed(primary, error, flavor)
@@ -173,7 +178,7 @@ impl<C: Connector> Reader<C> {
 
     fn publish(&self, accounts: Accounts) {
         self.publish.send_modify(|reading| {
-            reading.attempts += 1;
+            reading.end();
             if *reading.accounts != accounts {
                 tracing::debug!(?accounts, "the account tables were read");
                 reading.accounts = Arc::new(accounts);
@@ -186,7 +191,7 @@ impl<C: Connector> Reader<C> {
     fn failed(&mut self, primary: Primary, error: Error, flavor: Option<Flavor>) -> Duration {
         let lost = matches!(error, Error::Lost(_));
         if lost {
-            self.publish.send_modify(|reading| reading.attempts += 1);
+            self.publish.send_modify(AccountReading::end);
         } else {
             self.publish(Accounts::Unknown);
         }
@@ -202,3 +207,6 @@ impl<C: Connector> Reader<C> {
         if lost { PERIOD } else { REFUSED }
     }
 }
+
+#[cfg(test)]
+mod tests;

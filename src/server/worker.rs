@@ -249,8 +249,8 @@ async fn follow_routines(
 
 async fn follow_accounts(context: Rc<Context<TokioRuntime>>, mut accounts: watch::Receiver<AccountReading>) {
     loop {
-        let AccountReading { attempts, accounts: now } = accounts.borrow_and_update().clone();
-        context.identities.replace(attempts, now);
+        let now = accounts.borrow_and_update().clone();
+        context.identities.replace(now);
         if accounts.changed().await.is_err() {
             return;
         }

@@ -21,8 +21,8 @@ use crate::terms::Refused;
 use crate::topology::{Flavor, ServerId};
 use crate::worker::admission::shown;
 
-/// How long a login with a wrong password waits for the account tables to be read again.
-const READING: Duration = Duration::from_millis(1500);
+/// How long a login with a wrong password waits for the account tables to be read again, which happens once a second at most.
+const READING: Duration = Duration::from_secs(3);
 
 /// The collation of connections that only check a password: utf8mb4_general_ci, which all servers have.
 const COLLATION: u16 = 45;

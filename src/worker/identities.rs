@@ -3,11 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use tokio::sync::{Notify, Semaphore};
 
 use crate::backend::Learned;
-use crate::backend::accounts::Accounts;
+use crate::backend::accounts::{AccountReading, Accounts};
 
 /// How many passwords a worker has servers check at a time. More clients wait: a crowd of clients with wrong passwords must
 /// not take the servers' connections.
@@ -17,8 +18,9 @@ const CHECKS: usize = 8;
 pub struct Identities {
     /// The servers' account tables.
     pub accounts: RefCell<Arc<Accounts>>,
-    /// Counts the attempts to read the tables.
-    attempts: Cell<u64>,
+    /// The number of the read that ended last, and where the number of the last one to begin is.
+    ended: Cell<u64>,
+    begun: RefCell<Arc<AtomicU64>>,
     read: Notify,
     /// The passwords that servers accepted.
     pub learned: Learned,
@@ -32,7 +34,8 @@ impl Default for Identities {
     fn default() -> Self {
         Identities {
             accounts: RefCell::default(),
-            attempts: Cell::default(),
+            ended: Cell::default(),
+            begun: RefCell::default(),
             read: Notify::new(),
             learned: Learned::default(),
             decoys: RandomState::new(),
@@ -43,9 +46,10 @@ impl Default for Identities {
 
 impl Identities {
     /// Takes over what was read, and wakes those who wait for it.
-    pub fn replace(&self, attempts: u64, accounts: Arc<Accounts>) {
-        self.accounts.replace(accounts);
-        self.attempts.set(attempts);
+    pub fn replace(&self, reading: AccountReading) {
+        self.accounts.replace(reading.accounts);
+        self.begun.replace(reading.begun);
+        self.ended.set(reading.ended);
         self.read.notify_waiters();
     }
 
@@ -55,11 +59,10 @@ impl Identities {
         self.decoys.hash_one(user).is_multiple_of(2)
     }
 
-    /// Waits until the tables were read once more. A read that was under way already may have missed a change, but the next
-    /// login then finds it.
+    /// Waits until a read has ended that begins from now on: one that is under way may have missed a change.
     pub async fn another_reading(&self) {
-        let before = self.attempts.get();
-        while self.attempts.get() == before {
+        let next = self.begun.borrow().load(SeqCst) + 1;
+        while self.ended.get() < next {
             self.read.notified().await;
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::server::Checks;
 use super::*;
 use crate::auth::{Plugin, native_password};
-use crate::backend::accounts::{AccountRows, Accounts};
+use crate::backend::accounts::{AccountReading, AccountRows, Accounts};
 use crate::config::CredentialSource;
 use crate::topology::Flavor;
 use crate::wire::{ErrPacket, Greeting, HandshakeResponse, StatusFlags};
@@ -37,7 +37,10 @@ fn read(world: &World, attempts: u64, accounts: &[(&str, &str, &[u8])]) {
     let rows: Vec<_> = accounts.iter().map(row).collect();
     let own = [vec![value(b"monitor@10.0.0.9")]];
     let table = AccountRows::read(Flavor::MySql, &rows, &own).unwrap();
-    world.context.identities.replace(attempts, Arc::new(Accounts::Known(table)));
+    let accounts = Arc::new(Accounts::Known(table));
+    let mut reading = AccountReading { accounts, begun: Arc::new(attempts.into()), ..Default::default() };
+    reading.end();
+    world.context.identities.replace(reading);
 }
 
 fn stored(password: &str) -> Vec<u8> {
