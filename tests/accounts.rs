@@ -99,13 +99,14 @@ async fn what_bars_an_account_on_the_servers_bars_it_here() {
             ("expired", "y"),
             ("open", ""),
             ("open", "x"),
-            ("away", "x"),
             ("safe", "x"),
             ("certified", "x"),
         ] {
             let direct = code(primary.port(), user, password).await;
             assert_eq!(code(proxy.rw, user, password).await, direct, "{kind:?} {user} {password:?}");
         }
+        // Directly MySQL may ask for a plugin that the driver lacks: an account that is not for this host does not exist.
+        assert_eq!(code(proxy.rw, "away", "x").await, 1045);
         // MySQL closes the connection, MariaDB answers every statement so.
         let expired = code(proxy.rw, "expired", "x").await;
         assert_eq!(expired, if kind == Kind::MySql { 1862 } else { 1820 });
