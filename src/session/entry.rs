@@ -23,7 +23,12 @@ impl<R: Runtime> Session<R> {
         self.context.live().users.get(user).is_none_or(|user| user.may_log_in_from(address))
     }
 
+    /// Counts a login that was refused. It counts against the client's address, too, unless the client proved to know the
+    /// password, or no server could say so.
     pub(super) fn note_failed_login(&self, refused: Refused, user: &[u8]) {
+        if matches!(refused, Refused::Locked | Refused::Expired | Refused::Server) {
+            return self.note_refusal(refused, user);
+        }
         self.client.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);
         self.note_refusal(refused, user);
     }

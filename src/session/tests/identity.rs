@@ -8,8 +8,11 @@ use super::*;
 use crate::auth::{Plugin, native_password};
 use crate::backend::accounts::{AccountReading, AccountRows, Accounts};
 use crate::config::CredentialSource;
+use crate::terms::Port;
 use crate::topology::Flavor;
 use crate::wire::{ErrPacket, Greeting, HandshakeResponse, StatusFlags};
+use crate::worker::Entrance;
+use crate::worker::admission::Admission;
 
 /// A world without configured users, whose sources are these.
 fn world(flavor: Flavor, sources: &[CredentialSource]) -> World {
@@ -26,11 +29,15 @@ const ALL: &[CredentialSource] =
 
 /// The tables have these accounts of everywhere: the name, the plugin, what is stored.
 fn read(world: &World, attempts: u64, accounts: &[(&str, &str, &[u8])]) {
+    read_with(world, attempts, accounts, b"N");
+}
+
+fn read_with(world: &World, attempts: u64, accounts: &[(&str, &str, &[u8])], locked: &[u8]) {
     let value = |text: &[u8]| Some(text.to_vec());
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     let row = |(user, plugin, stored): &(&str, &str, &[u8])| {
         let stored = hex(stored);
-        [b"%", user.as_bytes(), plugin.as_bytes(), stored.as_bytes(), b"N", b"N", b"", b"", b""]
+        [b"%", user.as_bytes(), plugin.as_bytes(), stored.as_bytes(), locked, b"N", b"", b"", b""]
             .map(value)
             .to_vec()
     };
@@ -225,6 +232,35 @@ fn a_login_that_no_server_can_check_says_so() {
         let world = world(Flavor::MySql, ALL);
         let refused = world.attempt(&caching("secret")).await.err().unwrap();
         assert_eq!(refused.code, 1105, "{}", refused.text);
+    });
+}
+
+#[test]
+fn who_knows_the_password_of_a_locked_account_is_not_blocked() {
+    play(async {
+        let world = world(Flavor::MySql, ALL);
+        read_with(&world, 1, &[("app", "mysql_native_password", &stored("secret"))], b"Y");
+        let admission: Arc<Admission> = Arc::default();
+        let attempt = async |password| {
+            let at: std::net::SocketAddr = "127.0.0.1:5".parse().unwrap();
+            let pass = admission.enter(at.into(), &world.context.live().limits).unwrap();
+            let entrance = Entrance {
+                port: Port::Primary,
+                listener: "rw".into(),
+                native_password: true,
+                proxy_protocol_from: Default::default(),
+                compression: crate::config::ClientCompression::Off,
+            };
+            let login = Login { password, ..Login::default() };
+            Client::log_in(world.session(entrance, pass), &login).await.err().unwrap()
+        };
+        for _ in 0..200 {
+            let refused = attempt("secret").await;
+            assert_eq!(refused.code, 3118);
+            assert_eq!(refused.text, "Access denied for user 'app'@'127.0.0.1'. Account is locked.");
+        }
+        let codes = [attempt("wrong").await.code, attempt("wrong").await.code];
+        assert_eq!(codes, [1045, 1045]);
     });
 }
 
