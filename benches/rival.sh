@@ -24,5 +24,6 @@ runs() { # in front of whom
 }
 
 runs Pointsman
-export POINTSMAN_TARGET=127.0.0.1:$(free_port) RIVAL="tests/faults/haproxy.sh"
+POINTSMAN_TARGET=127.0.0.1:$(free_port)
+export POINTSMAN_TARGET RIVAL="tests/faults/haproxy.sh"
 runs HAProxy

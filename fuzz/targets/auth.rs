@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::auth::{
-    Channel, ClientExchange, ClientStep, Plugin, ServerExchange, SignatureExchange, SignaturePlugin,
-    SignatureStep, Step, caching_sha2, dialog, parsec, public_key_der,
+    Asked, Channel, ClientExchange, ClientStep, Expected, Known, Plugin, ServerExchange, SignatureExchange,
+    SignaturePlugin, SignatureStep, Step, caching_sha2, dialog, native_password, parsec, public_key_der,
 };
 
 const NONCE: [u8; 20] = *b"abcdefghijklmnopqrst";
@@ -12,12 +12,24 @@ const NONCE: [u8; 20] = *b"abcdefghijklmnopqrst";
 fuzz_target!(|input: (bool, bool, Option<&[u8]>, &[u8], &[u8])| {
     let (native, flag, plugin, first, second) = input;
     let greeted = if native { Plugin::NativePassword } else { Plugin::CachingSha2 };
-    let exchange = ServerExchange::new(greeted, NONCE, flag.then_some(b"secret"));
-    towards_a_client(exchange, plugin, first, second);
-    towards_a_client(exchange.without_native(), plugin, first, second);
+    let stored = native_password::double_sha1(b"secret");
+    let known = [
+        Expected::Nobody,
+        Expected::Password(b"secret"),
+        Expected::DoubleSha1(&stored),
+        Expected::AskServer(None),
+        Expected::AskServer(Some(b"secret")),
+    ];
+    for expected in known {
+        let exchange = ServerExchange::new(greeted, NONCE, expected).in_private(flag).asking(native);
+        towards_a_client(exchange, plugin, first, second, flag);
+        towards_a_client(exchange.without_native(), plugin, first, second, flag);
+    }
     for channel in [Channel::Open, Channel::Encrypted, Channel::Verified, Channel::Local] {
-        let login = ClientExchange::new(b"secret", channel).only_verified(native);
-        towards_a_server(login, plugin.unwrap_or_default(), first, second);
+        for known in [Known::Password(b"secret"), Known::Sha1(&stored)] {
+            let login = ClientExchange::new(known, channel).only_verified(native);
+            towards_a_server(login, plugin.unwrap_or_default(), first, second);
+        }
     }
     for plugin in [SignaturePlugin::Ed25519, SignaturePlugin::Parsec] {
         signed_by_a_client(SignatureExchange::new(plugin, flag.then_some(b"secret")).unwrap(), first, second);
@@ -34,12 +46,31 @@ fuzz_target!(|input: (bool, bool, Option<&[u8]>, &[u8], &[u8])| {
     let _ = caching_sha2::encrypt_password(b"secret", &NONCE, second);
 });
 
-fn towards_a_client(exchange: ServerExchange<'_>, plugin: Option<&[u8]>, first: &[u8], second: &[u8]) {
+fn towards_a_client(
+    exchange: ServerExchange<'_>,
+    plugin: Option<&[u8]>,
+    first: &[u8],
+    second: &[u8],
+    private: bool,
+) {
+    let told = [first, second].iter().any(|packet| packet.starts_with(b"secret"));
     let step = match exchange.respond(plugin, first) {
         Step::AuthSwitch(switched) => switched.respond(second),
         step => step,
     };
-    assert!(matches!(step, Step::Reject | Step::NotSupported), "{step:?} without the password");
+    match step {
+        // A password that the client tells is for a server to check.
+        Step::Check(password) => assert!(password.is_empty() || first.starts_with(&password)),
+        Step::AskPassword(asking) => match asking.answer(second, private) {
+            Asked::Password(password) => assert!(private && second.starts_with(&password)),
+            Asked::Key(..) => assert!(!private && second == [2]),
+            Asked::Malformed => {}
+        },
+        step => assert!(
+            told || matches!(step, Step::Reject | Step::NotSupported),
+            "{step:?} without the password"
+        ),
+    }
 }
 
 fn signed_by_a_client(exchange: SignatureExchange<'_>, first: &[u8], second: &[u8]) {

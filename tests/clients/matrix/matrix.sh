@@ -64,7 +64,7 @@ matrix_drivers() { # file, driver…
 }
 
 matrix() {
-  local binary="" kinds=mariadb,mysql only="" sources=users log_file="" short=0 table=0 drivers kind failed=0
+  local binary="" kinds=mariadb,mysql only="" sources=accounts log_file="" short=0 table=0 drivers kind failed=0
   matrix_install=0
   while [ $# -gt 0 ]; do
     case $1 in
