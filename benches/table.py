@@ -38,7 +38,7 @@ def workload_table(results, s):
     lines = [row("workload", *heads), row("---", *["---:"] * len(heads))]
     for workload in results:
         rounds = workload["rounds"]
-        lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names),
+        lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names | direct),
                          *(number(median(r["cpu"] for r in rounds[n]), 1) for n in proxies),
                          *(number(relative(rounds, n, "haproxy", "cpu")) for n in ours)))
     return lines
@@ -144,15 +144,17 @@ def commits_table(results, s):
 
 def ways_table(results, s):
     names = {"plain": "neither leg", "clients": "clients", "both": "both legs"}
-    lines = [row("TLS on …", *(f"{text}: QPS" for text in names.values()),
+    direct = {"direct": "direct, without TLS", "direct TLS": "direct, TLS"}
+    lines = [row("TLS on …", *(f"{text}: QPS" for text in (names | direct).values()),
                  *(f"{text}: the proxy's CPU per query, µs" for text in names.values()),
-                 "CPU, clients to neither (goal: 1.12)", "QPS, both to neither (goal: 0.85)"),
-             row("---", *["---:"] * 8)]
+                 "CPU, clients to neither (goal: 1.12)", "QPS, both to neither (goal: 0.85)", "QPS, direct TLS to direct"),
+             row("---", *["---:"] * 11)]
     for workload in results:
         rounds = workload["rounds"]
-        lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names),
+        lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names | direct),
                          *(number(median(r["cpu"] for r in rounds[n]), 1) for n in names),
-                         number(relative(rounds, "clients", "plain", "cpu")), number(relative(rounds, "both", "plain", "qps"))))
+                         number(relative(rounds, "clients", "plain", "cpu")), number(relative(rounds, "both", "plain", "qps")),
+                         number(relative(rounds, "direct TLS", "direct", "qps"))))
     return lines
 
 
@@ -178,8 +180,9 @@ def tls_table(results, s):
 
 
 def floods_table(floods):
-    names = {"passwords": "2,000 wrong passwords a second", "whole": "TLS handshakes, and logins of unknown users",
-             "hellos": "TLS handshakes that the client breaks off"}
+    names = {"passwords": "2,000 wrong passwords a second", "hellos": "2,000 TLS handshakes a second that the client breaks off",
+             "whole": "as many whole TLS handshakes, with logins of unknown users, as a core makes",
+             "most hellos": "as many TLS handshakes that the client breaks off as a core makes"}
     defences = {"other": "", "same": ", from the sessions' own address", "off": ", `max_login_errors = 0`"}
     lines = [row("50 sessions, each with a point select every 20 ms, while there are …", "tries a second", "not blocked",
                  "p50, ms", "p99, ms", "p99 relative to quiet (goal: 2)", "the proxy's share of a core", "errors"),

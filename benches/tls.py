@@ -18,7 +18,8 @@ FLOOD = os.path.join(os.environ["TARGET_DIR"], "bench", "flood")
 AT_A_TIME = 4
 # The sessions that a flood must not disturb: how many, and how often each of them reads.
 SESSIONS, EVERY_MS = 50, 20
-WRONG_PASSWORDS = 2000
+# Tries a second of a flood that is not as many as one core makes.
+RATE = 2000
 HANDSHAKES = "pointsman_client_tls_handshakes_total"
 
 
@@ -74,19 +75,21 @@ def counted(target, name, *labels):
 
 # Point selects.
 
-LEGS = ["plain", "clients", "both"]
+LEGS = ["direct", "direct TLS", "plain", "clients", "both"]
 WORKLOADS = [("point select, prepared, 16 threads", "auto"), ("point select, text, 16 threads", "disable")]
 
 
 def point_selects(cluster, certificates, settings, say):
-    """Through a proxy whose servers are without TLS: clients without TLS, clients with it; and through one with TLS on
-    both legs. In turn, round after round."""
+    """On the server, without TLS and with it, which says what TLS costs clients and servers; through a proxy whose servers
+    are without TLS: clients without TLS, clients with it; and through one with TLS on both legs. In turn, round after
+    round."""
     targets, rows = [], []
     try:
         targets = [pointsman("primary", cluster, 0, tls=certificates.of_listener(), servers_tls=mode)
                    for mode in ("disabled", "required")]
-        ways = {"plain": (targets[0], None), "clients": (targets[0], certificates.folder),
-                "both": (targets[1], certificates.folder)}
+        direct = Target("direct", cluster.port())
+        ways = {"direct": (direct, None), "direct TLS": (direct, certificates.folder), "plain": (targets[0], None),
+                "clients": (targets[0], certificates.folder), "both": (targets[1], certificates.folder)}
         for name, prepared in WORKLOADS:
             say(name)
             rounds = {leg: [] for leg in LEGS}
@@ -106,10 +109,11 @@ def point_selects(cluster, certificates, settings, say):
 
 
 def one_round(target, tls, prepared, seconds):
-    before, handshakes = cpu_seconds(target.pid), counted(target, HANDSHAKES)
+    seen = lambda: counted(target, HANDSHAKES) if target.http else 0
+    before, handshakes = cpu_seconds(target.pid), seen()
     out = sysbench(target.port, tls, "oltp_point_select", 16, seconds, f"--db-ps-mode={prepared}", "run")
-    used, handshakes = cpu_seconds(target.pid) - before, counted(target, HANDSHAKES) - handshakes
-    if bool(handshakes) != bool(tls):
+    used, handshakes = cpu_seconds(target.pid) - before, seen() - handshakes
+    if target.http and bool(handshakes) != bool(tls):
         raise RuntimeError(f"{handshakes:.0f} TLS handshakes of clients where there should be {'some' if tls else 'none'}")
     return {"qps": figure(out, "queries:", 1), "p99": figure(out, "99th percentile:", 0),
             "cpu": used / figure(out, "queries:", 0) * 1e6}
@@ -249,7 +253,7 @@ def flood(what, host, port, seconds):
     if what == "whole":
         command = [sys.executable, "-B", os.path.abspath(__file__), host, str(port), str(seconds)]
     else:
-        rate, more = {"passwords": (WRONG_PASSWORDS, []), "hellos": (0, [client_hello()])}[what]
+        rate, more = {"passwords": (RATE, []), "hellos": (RATE, [client_hello()]), "most hellos": (0, [client_hello()])}[what]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         command = [FLOOD, address, "16", str(rate), str(seconds), *more]
     return subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.PIPE, text=True)
@@ -257,7 +261,7 @@ def flood(what, host, port, seconds):
 
 # How addresses are blocked, and where the flood comes from; the sessions come from 127.0.0.1.
 DEFENCES = {"other": ("", "::1"), "same": ("", "127.0.0.1"), "off": ("[limits]\nmax_login_errors = 0\n", "::1")}
-FLOODS = ["passwords", "whole", "hellos"]
+FLOODS = ["passwords", "hellos", "whole", "most hellos"]
 
 
 def sessions_in(what, host, target, settings):
