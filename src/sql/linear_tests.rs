@@ -5,7 +5,7 @@ use super::class::StatementClass;
 use super::classify::{ClassCache, classify};
 use super::read_only::{Calls, Reason, Verdict, check, check_calls, first_statement};
 use super::steps::taken;
-use super::{Effects, Kind, Lexer, Options, Readings, body, kill, parts, proxy_variable, set_names};
+use super::{Effects, Kind, Lexer, Options, Readings, body, digest, kill, parts, proxy_variable, set_names};
 use crate::terms::StatementKind;
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
@@ -261,7 +261,7 @@ fn classification_is_linear() {
 #[test]
 fn what_the_session_remembers_is_read_in_linear_time() {
     type Reader = (&'static str, fn(&[u8], Options));
-    let readers: [Reader; 16] = [
+    let readers: [Reader; 17] = [
         ("changes_trackers", |sql, options| _ = parts::changes_trackers(sql, options)),
         ("temporary_table", |sql, options| _ = parts::temporary_table(sql, options)),
         ("dropped_tables", |sql, options| _ = parts::dropped_tables(sql, options)),
@@ -278,6 +278,7 @@ fn what_the_session_remembers_is_read_in_linear_time() {
         ("own", |sql, options| _ = proxy_variable::parse(sql, options)),
         ("kill", |sql, options| _ = kill::parse(sql, options)),
         ("collation", |sql, options| _ = set_names::collation(sql, options)),
+        ("digest", |sql, options| _ = digest::digest(sql, options, &mut String::new())),
     ];
     for (name, read) in readers {
         at_growing_sizes(name, 4, |sql| read(sql, Options::default()));

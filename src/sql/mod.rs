@@ -1,13 +1,14 @@
 //! Reads statement texts: what a text reads, writes, sets and pins.
 //! [`lexer`] splits any bytes into tokens, [`mod@classify`] returns the class of a text, and [`parts`] reads what the
 //! session must remember. [`read_only`] guards replica ports, [`proxy_variable`] finds statements about the proxy's own
-//! variable, [`kill`] finds the connection ids that the proxy must translate, [`set_names`] finds the collation that no
+//! variable, [`mod@digest`] makes digest texts, [`kill`] finds the connection ids that the proxy must translate, [`set_names`] finds the collation that no
 //! session tracker reports, and [`catalogue`] knows what stored routines do.
 
 mod body;
 pub mod catalogue;
 pub mod class;
 pub mod classify;
+pub mod digest;
 pub mod kill;
 pub mod lexer;
 #[cfg(test)]

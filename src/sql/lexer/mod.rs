@@ -127,6 +127,11 @@ impl<'a> Lexer<'a> {
         self.at
     }
 
+    /// Returns the text from this offset to its end.
+    pub(super) fn text_from(&self, start: usize) -> &'a [u8] {
+        self.sql.get(start..).unwrap_or_default()
+    }
+
     /// True if the next token is in a versioned comment.
     pub fn in_code_comment(&self) -> bool {
         self.code_end.is_some()

@@ -1,0 +1,242 @@
+//! The digest text of a statement: its tokens without literals, as `STATEMENT_DIGEST_TEXT()` of MySQL returns it. Lists of
+//! literals are collapsed, so that statements with any number of values have one digest. MariaDB's texts get the same
+//! digests.
+
+mod reduce;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use self::reduce::{Part, Reducer};
+use super::lexer::{Kind, Lexer, Options, Token};
+
+/// The longest digest text, in bytes; MySQL's default for max_digest_length. What does not fit is cut off.
+pub const MAX_DIGEST: usize = 1024;
+
+/// Writes the digest text of `sql` into `out`, which is cleared first. The text is valid UTF-8, whatever the bytes of
+/// `sql` are. Returns false if the text was cut off.
+pub fn digest(sql: &[u8], options: Options, out: &mut String) -> bool {
+    let mut writer =
+        Writer { lexer: Lexer::new(sql, options), reducer: Reducer::new(out), by: None, depth: 0 };
+    while let Some(token) = writer.lexer.next_significant_or_hint() {
+        if writer.reducer.is_full() {
+            writer.reducer.cut();
+            return false;
+        }
+        writer.token(token);
+    }
+    writer.reducer.finish();
+    true
+}
+
+struct Writer<'a, 'o> {
+    lexer: Lexer<'a>,
+    reducer: Reducer<'o>,
+    /// The depth of the list of ORDER BY or GROUP BY that the lexer is in. Numbers of columns are no literals there.
+    by: Option<u32>,
+    depth: u32,
+}
+
+impl<'a> Lexer<'a> {
+    fn next_significant_or_hint(&mut self) -> Option<Token<'a>> {
+        self.find(|token| !token.is_trivia() || token.text.starts_with(b"/*+"))
+    }
+}
+
+impl<'a> Writer<'a, '_> {
+    fn token(&mut self, token: Token<'a>) {
+        match token.kind {
+            Kind::Space | Kind::CodeClose => {}
+            Kind::CodeOpen if is_skipped(token.text) => self.lexer.skip_code_comment(),
+            Kind::CodeOpen => {}
+            Kind::Comment => self.hint(token),
+            Kind::Word => self.word(token),
+            Kind::Number if self.is_column_number(token) => self.reducer.push(Part::Operand, token.text),
+            Kind::Number | Kind::String => self.reducer.value(),
+            Kind::QuotedIdentifier => self.reducer.quoted_name(token.text),
+            Kind::At | Kind::AtAt => self.variable(token),
+            Kind::Open => {
+                self.depth = self.depth.saturating_add(1);
+                self.reducer.push(Part::Open, b"(");
+            }
+            Kind::Close => {
+                self.depth = self.depth.saturating_sub(1);
+                if self.by.is_some_and(|depth| depth > self.depth) {
+                    self.by = None;
+                }
+                self.reducer.close();
+            }
+            Kind::Comma => self.reducer.push(Part::Comma, b","),
+            Kind::Semicolon => {
+                self.by = None;
+                // The last one is no part of the digest.
+                if self.peek().is_some() {
+                    self.reducer.push(Part::Other, b";");
+                }
+            }
+            Kind::Assign => self.reducer.push(Part::Other, b":="),
+            Kind::Dot | Kind::Equals | Kind::Operator => self.operator(token),
+            // Its end is not certain, so it may have literals.
+            Kind::Incomplete => self.reducer.push(Part::Other, b"..."),
+        }
+    }
+
+    fn peek(&self) -> Option<Token<'a>> {
+        self.lexer.clone().next_significant()
+    }
+
+    /// Returns the next token if nothing stands between it and the current one.
+    fn adjacent(&self) -> Option<Token<'a>> {
+        self.lexer.clone().next()
+    }
+
+    fn word(&mut self, token: Token<'a>) {
+        let adjacent = self.adjacent().map(|next| next.kind);
+        let quotes = adjacent == Some(Kind::String);
+        match token.text {
+            // N'…', X'…', B'…'
+            [b'n' | b'N' | b'x' | b'X' | b'b' | b'B'] if quotes => {
+                self.lexer.next();
+                return self.reducer.value();
+            }
+            // The character set of a string.
+            [b'_', _, ..] if self.peek().is_some_and(|next| is_charset_operand(&next)) => {
+                return self.reducer.push(Part::Other, b"(_charset)");
+            }
+            _ => {}
+        }
+        // A part of a qualified name, unless it is the scope of a system variable.
+        let qualifies = adjacent == Some(Kind::Dot) && self.reducer.last() != Part::Sigil;
+        if self.reducer.last() == Part::Dot || qualifies {
+            return self.reducer.name(token.text);
+        }
+        match words::spelled(token.text, adjacent == Some(Kind::Open)) {
+            Some(word) => self.keyword(word),
+            None => self.reducer.name(token.text),
+        }
+    }
+
+    fn keyword(&mut self, word: &'static str) {
+        if self.by.is_some_and(|depth| depth == self.depth) && !matches!(word, "ASC" | "DESC") {
+            self.by = None;
+        }
+        if word == "BY" && matches!(self.reducer.last(), Part::Lists) {
+            self.by = Some(self.depth);
+        }
+        self.reducer.keyword(word);
+    }
+
+    /// True for a number in ORDER BY or GROUP BY that names a column by its place.
+    fn is_column_number(&self, token: Token<'a>) -> bool {
+        let begins = matches!(self.reducer.last(), Part::Comma | Part::By);
+        let ends = || match self.peek() {
+            None => true,
+            Some(next) => match next.kind {
+                Kind::Comma | Kind::Close | Kind::Semicolon => true,
+                Kind::Word => {
+                    !next.is_any(&["DIV", "MOD", "AND", "OR", "XOR", "IS", "IN", "LIKE", "BETWEEN", "NOT"])
+                }
+                _ => false,
+            },
+        };
+        self.by == Some(self.depth) && begins && token.text.iter().all(u8::is_ascii_digit) && ends()
+    }
+
+    /// `@name`, `@@name`, and the host of an account. Only quoted names of user variables are in the digest.
+    fn variable(&mut self, token: Token<'a>) {
+        if token.kind == Kind::AtAt {
+            return self.reducer.push(Part::Sigil, b"@@");
+        }
+        self.reducer.push(Part::Sigil, b"@");
+        match self.adjacent() {
+            Some(next) if matches!(next.kind, Kind::Word | Kind::String) => {
+                self.lexer.next();
+                // `@host.name` and `@a.b` are one name.
+                while self
+                    .adjacent()
+                    .is_some_and(|next| matches!(next.kind, Kind::Dot | Kind::Word | Kind::Number))
+                {
+                    self.lexer.next();
+                }
+                self.reducer.push(Part::Operand, b"?");
+            }
+            _ => {}
+        }
+    }
+
+    /// An operator of one or more bytes.
+    fn operator(&mut self, token: Token<'a>) {
+        const LONG: [(&[u8], &[u8]); 9] = [
+            (b"<=>", b"<=>"),
+            (b"->>", b"->>"),
+            (b"<=", b"<="),
+            (b">=", b">="),
+            (b"<>", b"!="),
+            (b"!=", b"!="),
+            (b"<<", b"<<"),
+            (b">>", b">>"),
+            (b"||", b"||"),
+        ];
+        const MORE: [&[u8]; 2] = [b"&&", b"->"];
+        let rest = self.lexer.text_from(token.start);
+        let long = LONG.iter().find(|(bytes, _)| rest.starts_with(bytes)).copied();
+        let long =
+            long.or_else(|| MORE.iter().find(|bytes| rest.starts_with(bytes)).map(|bytes| (*bytes, *bytes)));
+        if let Some((bytes, spelled)) = long {
+            (1..bytes.len()).for_each(|_| {
+                self.lexer.next();
+            });
+            return self.reducer.push(Part::Other, spelled);
+        }
+        match token.text {
+            b"?" => self.reducer.value(),
+            b"+" | b"-" => self.reducer.sign(token.text),
+            b"." => self.reducer.push(Part::Dot, b"."),
+            other => self.reducer.push(Part::Other, other),
+        }
+    }
+
+    /// The words of an optimizer hint; other comments are no part of the digest.
+    fn hint(&mut self, token: Token<'a>) {
+        let Some(body) = token.text.strip_prefix(b"/*+").and_then(|text| text.strip_suffix(b"*/")) else {
+            return;
+        };
+        self.reducer.push(Part::Other, b"/*+");
+        for token in Lexer::new(body, Options::default()).filter(|token| !token.is_trivia()) {
+            if self.reducer.is_full() {
+                return;
+            }
+            match token.kind {
+                Kind::Word if body.get(token.start + token.text.len()..).is_some_and(calls) => {
+                    self.reducer.upper(token.text);
+                }
+                Kind::Word => self.reducer.name(token.text),
+                Kind::QuotedIdentifier => self.reducer.quoted_name(token.text),
+                Kind::Number | Kind::String => self.reducer.value(),
+                Kind::Open => self.reducer.push(Part::Open, b"("),
+                Kind::Close => self.reducer.close(),
+                Kind::Comma => self.reducer.push(Part::Comma, b","),
+                _ => self.reducer.push(Part::Other, token.text),
+            }
+        }
+        self.reducer.push(Part::Other, b"*/");
+    }
+}
+
+/// True if MySQL skips a versioned comment that begins so: one of MariaDB, or of a version that does not exist yet.
+fn is_skipped(open: &[u8]) -> bool {
+    let version = open.strip_prefix(b"/*!").and_then(|digits| std::str::from_utf8(digits).ok());
+    version.is_none_or(|digits| digits.parse::<u32>().is_ok_and(|version| version > 99_000))
+}
+
+fn calls(rest: &[u8]) -> bool {
+    rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(')
+}
+
+/// True for what may stand behind the name of a character set: a string, or a number such as 0x41.
+fn is_charset_operand(token: &Token<'_>) -> bool {
+    let prefixed = matches!(token.text, [b'x' | b'X' | b'b' | b'B']);
+    token.kind == Kind::String || token.kind == Kind::Word && prefixed || {
+        token.kind == Kind::Number && matches!(token.text, [b'0', b'x' | b'b', ..])
+    }
+}
