@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::client::{Connection, Connector, Error, ResultSet, Target};
+use super::primary::{Primary, Source};
 use super::statement;
 use crate::backend::accounts::{AccountReading, AccountRows, Accounts, Table};
 use crate::config::{CredentialSource, Live};
-use crate::topology::{Flavor, ServerId, Snapshot};
+use crate::topology::{Flavor, Snapshot};
 
 /// How often the tables are read: a changed password works after this time at the latest.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -44,9 +45,7 @@ impl AccountTables {
         let again = Arc::new(Notify::new());
         let reader = Reader {
             connector: Rc::new(connector),
-            live,
-            snapshot,
-            again: again.clone(),
+            source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
             publish,
             connection: None,
             logged: false,
@@ -73,16 +72,12 @@ pub async fn missing_grant<C: Connector>(connector: &C, target: &Target) -> Opti
     timeout(PATIENCE, reading).await.ok().flatten()
 }
 
-/// The primary that is read, with its generation, and as whom: another one needs another connection.
-type Primary = (ServerId, u64);
-
 struct Reader<C: Connector> {
     connector: Rc<C>,
-    live: watch::Receiver<Arc<Live>>,
-    snapshot: watch::Receiver<Arc<Snapshot>>,
-    again: Arc<Notify>,
+    source: Source,
     publish: watch::Sender<AccountReading>,
-    /// The connection that stays open between two reads.
+    /// The connection that stays open between two reads. Another primary, or another monitor account, needs another
+    /// connection.
     connection: Option<(Primary, Target, C::Connection)>,
     /// True if the last failure was logged.
     logged: bool,
@@ -91,7 +86,7 @@ struct Reader<C: Connector> {
 impl<C: Connector> Reader<C> {
     async fn run(mut self) {
         loop {
-            let wanted = self.live.wait_for(|live| live.credentials.has(CredentialSource::Accounts));
+            let wanted = self.source.live.wait_for(|live| live.credentials.has(CredentialSource::Accounts));
             let ended = tokio::select! {
                 wanted = wanted => wanted.is_err(),
                 () = self.publish.closed() => true,
@@ -99,7 +94,7 @@ impl<C: Connector> Reader<C> {
             if ended {
                 return;
             }
-            let Some(primary) = self.primary().await else { return };
+            let Some(primary) = self.source.primary(&self.publish).await else { return };
             let began = Instant::now();
             self.publish.borrow().begun.fetch_add(1, SeqCst);
             let pause = match self.read(primary).await {
@@ -117,38 +112,15 @@ impl<C: Connector> Reader<C> {
                     self.failed(primary, error, flavor)
                 }
             };
-            if !self.wait(primary, began, pause).await {
+            if !self.source.wait(&self.publish, primary, began, pause).await {
                 return;
             }
         }
     }
 
-    /// Waits until there is a primary. Returns None when the last receiver is gone.
-    async fn primary(&mut self) -> Option<Primary> {
-        let found = tokio::select! {
-            found = self.snapshot.wait_for(|snapshot| snapshot.writer.is_some()) => found.ok()?,
-            () = self.publish.closed() => return None,
-        };
-        Some((found.writer?, found.generation))
-    }
-
-    /// Waits until the next read is due. Returns false when the last receiver is gone.
-    async fn wait(&mut self, of: Primary, began: Instant, pause: Duration) -> bool {
-        let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
-        tokio::select! {
-            () = sleep_until(began + pause) => true,
-            () = self.again.notified() => {
-                sleep_until(began + FLOOR).await;
-                true
-            }
-            changed = another => changed.is_ok(),
-            () = self.publish.closed() => false,
-        }
-    }
-
     /// Returns None if the primary is gone.
     async fn read(&mut self, primary: Primary) -> Result<Option<Table>, (Error, Option<Flavor>)> {
-        let Some(target) = self.target(primary.0) else { return Ok(None) };
+        let Some(target) = self.source.target(primary.0) else { return Ok(None) };
         let kept = self.connection.take().filter(|(of, at, _)| *of == primary && *at == target);
         let mut flavor = None;
         let reading = async {
@@ -168,12 +140,6 @@ impl<C: Connector> Reader<C> {
         let (connection, table) = read.map_err(|error| (error, flavor))?;
         self.connection = Some((primary, target, connection));
         Ok(Some(table))
-    }
-
-    fn target(&self, server: ServerId) -> Option<Target> {
-        let snapshot = self.snapshot.borrow();
-        let monitor = self.live.borrow().monitor.clone();
-        Some(Target::at(snapshot.server(server)?, monitor.user, monitor.password))
     }
 
     fn publish(&self, accounts: Accounts) {
@@ -197,8 +163,8 @@ impl<C: Connector> Reader<C> {
         }
         let log = !lost && !std::mem::replace(&mut self.logged, true);
         if log {
-            let user = self.live.borrow().monitor.user.clone();
-            let server = self.snapshot.borrow().server(primary.0).map(|server| server.name.clone());
+            let user = self.source.live.borrow().monitor.user.clone();
+            let server = self.source.snapshot.borrow().server(primary.0).map(|server| server.name.clone());
             let grant = flavor.map(|flavor| AccountRows::grant(flavor, &user)).unwrap_or_default();
             tracing::info!(server = server.as_deref().unwrap_or("?"), %error, grant,
                 "the monitor account may not read the account tables: only users of the configuration, and those whose \

@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Connection, Connector, Error, Target};
+use super::primary::{Primary, wait_for_another, wait_for_primary};
 use super::statement;
 use crate::backend::passes_read_only;
 use crate::config::{Live, Secret};
@@ -66,10 +67,6 @@ async fn first_column<C: Connection>(connection: &mut C, sql: &str) -> Result<Ve
     Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
 }
 
-/// The primary that was asked, with its generation: another primary may have other grants, and so may the
-/// same server as a new generation.
-type Primary = (ServerId, u64);
-
 /// The result for one account.
 struct Answer {
     /// None: its login was refused.
@@ -114,11 +111,7 @@ impl<C: Connector> Asker<C> {
     /// Waits until there is a primary and another server that could replace it. Returns None when the last
     /// receiver is gone.
     async fn primary(&mut self) -> Option<Primary> {
-        let found = tokio::select! {
-            found = self.snapshot.wait_for(|s| s.writer.is_some() && s.servers.len() > 1) => found.ok()?,
-            () = self.publish.closed() => return None,
-        };
-        Some((found.writer?, found.generation))
+        wait_for_primary(&mut self.snapshot, &self.publish, |snapshot| snapshot.servers.len() > 1).await
     }
 
     /// Asks about all accounts whose answer is missing or too old. An error ends the round: the server is
@@ -172,7 +165,6 @@ impl<C: Connector> Asker<C> {
 
     /// Waits until the accounts must be asked again. Returns false when the last receiver is gone.
     async fn wait(&mut self, of: Primary, settings: &Live, pause: Duration) -> bool {
-        let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
         let accounts_change = async {
             loop {
                 self.live.changed().await?;
@@ -187,7 +179,7 @@ impl<C: Connector> Asker<C> {
         };
         tokio::select! {
             () = sleep(pause) => true,
-            changed = another => changed.is_ok(),
+            changed = wait_for_another(&mut self.snapshot, of) => changed.is_ok(),
             changed = accounts_change => changed.is_ok(),
             () = self.publish.closed() => false,
         }

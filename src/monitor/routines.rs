@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
-use super::client::{Connection, Connector, Error, Target};
+use super::client::{Connection, Connector, Error};
+use super::primary::Source;
 use super::statement;
 use crate::config::Live;
 use crate::sql::RoutineCatalogue;
@@ -47,9 +48,7 @@ impl Routines {
         let again = Arc::new(Notify::new());
         let reader = Reader {
             connector: Rc::new(connector),
-            live,
-            snapshot,
-            again: again.clone(),
+            source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
             publish,
             logged: Logged::default(),
         };
@@ -70,9 +69,7 @@ impl Routines {
 
 struct Reader<C> {
     connector: Rc<C>,
-    live: watch::Receiver<Arc<Live>>,
-    snapshot: watch::Receiver<Arc<Snapshot>>,
-    again: Arc<Notify>,
+    source: Source,
     publish: watch::Sender<Arc<RoutineCatalogue>>,
     logged: Logged,
 }
@@ -84,14 +81,10 @@ struct Logged {
     failed: bool,
 }
 
-/// The primary that was read, with its generation: another primary may have other routines, and so may the
-/// same server as a new generation.
-type Primary = (ServerId, u64);
-
 impl<C: Connector> Reader<C> {
     async fn run(mut self) {
         loop {
-            let Some(primary) = self.primary().await else { return };
+            let Some(primary) = self.source.primary(&self.publish).await else { return };
             let began = Instant::now();
             let pause = match self.read(primary.0).await {
                 Ok(()) => PERIOD,
@@ -100,37 +93,14 @@ impl<C: Connector> Reader<C> {
                     if matches!(error, Error::Lost(_)) { RETRY } else { PERIOD }
                 }
             };
-            if !self.wait(primary, began, pause).await {
+            if !self.source.wait(&self.publish, primary, began, pause).await {
                 return;
             }
         }
     }
 
-    /// Waits until there is a primary. Returns None when the last receiver is gone.
-    async fn primary(&mut self) -> Option<Primary> {
-        let found = tokio::select! {
-            found = self.snapshot.wait_for(|snapshot| snapshot.writer.is_some()) => found.ok()?,
-            () = self.publish.closed() => return None,
-        };
-        Some((found.writer?, found.generation))
-    }
-
-    /// Waits until the next read is due. Returns false when the last receiver is gone.
-    async fn wait(&mut self, of: Primary, began: Instant, pause: Duration) -> bool {
-        let another = self.snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != of));
-        tokio::select! {
-            () = sleep_until(began + pause) => true,
-            () = self.again.notified() => {
-                sleep_until(began + FLOOR).await;
-                true
-            }
-            changed = another => changed.is_ok(),
-            () = self.publish.closed() => false,
-        }
-    }
-
     async fn read(&mut self, server: ServerId) -> Result<(), Error> {
-        let Some(target) = self.target(server) else { return Ok(()) };
+        let Some(target) = self.source.target(server) else { return Ok(()) };
         let reading = async {
             let mut connection = self.connector.connect(&target).await?;
             let flavor = statement::flavor(connection.greeting());
@@ -153,12 +123,6 @@ impl<C: Connector> Reader<C> {
             self.publish.send_replace(Arc::new(next));
         }
         Ok(())
-    }
-
-    fn target(&self, server: ServerId) -> Option<Target> {
-        let snapshot = self.snapshot.borrow();
-        let monitor = self.live.borrow().monitor.clone();
-        Some(Target::at(snapshot.server(server)?, monitor.user, monitor.password))
     }
 
     /// Logs a failed read. The previous catalogue stays: a statement that calls a routine missing there goes

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::config::Config;
 use crate::monitor::tests::snapshots::{unseen, with_primary};
-use crate::monitor::{Encryption, Greeting, ResultSet};
+use crate::monitor::{Encryption, Greeting, ResultSet, Target};
 use crate::sql::{RoutineFacts, Routines as _};
 
 /// The names of a server's functions; None: the server answers with error 1142.
