@@ -184,26 +184,11 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Requirements;
 
     fn users(all: &[(&str, &str)]) -> HashMap<Arc<str>, User> {
         let user = |(name, password): &(&str, &str)| {
-            let (allow_empty_password, max_server_connections, level) = (false, None, None);
-            let requires = Requirements::default();
-            let (name, password): (Arc<str>, _) = ((*name).into(), Some(Secret::new(*password)));
-            (
-                name.clone(),
-                User {
-                    name,
-                    password,
-                    allow_empty_password,
-                    max_server_connections,
-                    level,
-                    requires,
-                    from: None,
-                    send_proxy_protocol: false,
-                },
-            )
+            let name: Arc<str> = (*name).into();
+            (name.clone(), User::new(name, Some(Secret::new(*password))))
         };
         all.iter().map(user).collect()
     }
@@ -235,6 +220,7 @@ mod tests {
         assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])).has_ended_one);
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);
     }
+
     #[test]
     fn a_proven_password_is_one_credential_until_the_tables_have_another() {
         let credentials = Credentials::default();

@@ -231,18 +231,14 @@ fn users(root: &Section<'_>, credentials: &CredentialSettings) -> HashMap<Arc<st
             true => None,
             false => Some(s.secret(Account::User(name.clone()), allow_empty_password)),
         };
-        let max_server_connections = s.nonzero("max_connections");
-        let (level, requires, from) = (level(s), clients_tls::requirements(s), from(s));
-        let send_proxy_protocol = s.flag("send_proxy_protocol").unwrap_or(false);
         let user = User {
-            name,
-            password,
             allow_empty_password,
-            max_server_connections,
-            level,
-            requires,
-            from,
-            send_proxy_protocol,
+            max_server_connections: s.nonzero("max_connections"),
+            level: level(s),
+            requires: clients_tls::requirements(s),
+            from: from(s),
+            send_proxy_protocol: s.flag("send_proxy_protocol").unwrap_or(false),
+            ..User::new(name, password)
         };
         (user, line)
     });

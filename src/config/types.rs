@@ -277,6 +277,20 @@ pub struct User {
 }
 
 impl User {
+    /// Creates a user with no other settings than its password.
+    pub fn new(name: Arc<str>, password: Option<Secret>) -> Self {
+        User {
+            name,
+            password,
+            allow_empty_password: false,
+            max_server_connections: None,
+            level: None,
+            requires: Requirements::default(),
+            from: None,
+            send_proxy_protocol: false,
+        }
+    }
+
     /// True if the user may log in from this address; None is a unix socket.
     pub fn may_log_in_from(&self, address: Option<IpAddr>) -> bool {
         self.from.as_ref().is_none_or(|networks| networks.contains(address))
