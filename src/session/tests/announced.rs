@@ -8,7 +8,6 @@ use crate::config::Live;
 use crate::net::Peer as Address;
 use crate::terms::Port;
 use crate::wire::ProxyHeader;
-use crate::worker::Entrance;
 
 const TEXT: &str = "UPDATE t SET a = 1";
 
@@ -29,14 +28,7 @@ fn only_one(live: &mut Live) {
 async fn client(world: &World, at: Option<&str>) -> Client {
     let at = at.map_or(Address::Unix, |at| Address::from(at.parse::<std::net::SocketAddr>().unwrap()));
     let pass = Arc::<crate::worker::admission::Admission>::default().enter(at, &world.context.live().limits);
-    let entrance = Entrance {
-        port: Port::Primary,
-        listener: "rw".into(),
-        native_password: true,
-        proxy_protocol_from: Default::default(),
-        compression: crate::config::ClientCompression::Off,
-    };
-    Client::log_in(world.session(entrance, pass.unwrap()), &Login::default()).await.unwrap()
+    Client::log_in(world.session(entrance(Port::Primary), pass.unwrap()), &Login::default()).await.unwrap()
 }
 
 /// A connection that begins with the header for a client at this address, logged in and set up.

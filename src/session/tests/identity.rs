@@ -11,7 +11,6 @@ use crate::config::CredentialSource;
 use crate::terms::Port;
 use crate::topology::Flavor;
 use crate::wire::{ErrPacket, Greeting, HandshakeResponse, StatusFlags};
-use crate::worker::Entrance;
 use crate::worker::admission::Admission;
 
 /// A world without configured users, whose sources are these.
@@ -244,15 +243,8 @@ fn who_knows_the_password_of_a_locked_account_is_not_blocked() {
         let attempt = async |password| {
             let at: std::net::SocketAddr = "127.0.0.1:5".parse().unwrap();
             let pass = admission.enter(at.into(), &world.context.live().limits).unwrap();
-            let entrance = Entrance {
-                port: Port::Primary,
-                listener: "rw".into(),
-                native_password: true,
-                proxy_protocol_from: Default::default(),
-                compression: crate::config::ClientCompression::Off,
-            };
             let login = Login { password, ..Login::default() };
-            Client::log_in(world.session(entrance, pass), &login).await.err().unwrap()
+            Client::log_in(world.session(entrance(Port::Primary), pass), &login).await.err().unwrap()
         };
         for _ in 0..200 {
             let refused = attempt("secret").await;

@@ -46,7 +46,7 @@ pub use client::{Client, Login, Refused};
 pub use packets::*;
 pub use peer::Peer;
 pub use server::{Db, Server};
-pub use world::{Settings, World};
+pub use world::{Settings, World, entrance};
 
 /// Runs a story on one thread, with a clock that jumps when nobody does anything.
 pub fn play(story: impl Future<Output = ()>) {

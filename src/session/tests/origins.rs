@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client::response;
 use super::*;
-use crate::config::{ClientCompression, Config, Networks};
+use crate::config::{Config, Networks};
 use crate::net::Peer as Address;
 use crate::terms::{Close, Port, Refused as Reason};
 use crate::wire::Greeting;
@@ -32,15 +32,10 @@ fn restrict(world: &World, list: &str) {
     world.context.new_settings(Arc::new(live));
 }
 
-fn entrance() -> Entrance {
+/// A port with load balancers in front.
+fn behind_balancers() -> Entrance {
     let proxy_protocol_from = networks("[\"10.9.0.0/16\", \"unix\"]");
-    Entrance {
-        port: Port::Primary,
-        listener: "rw".into(),
-        native_password: true,
-        compression: ClientCompression::Off,
-        proxy_protocol_from,
-    }
+    Entrance { proxy_protocol_from, ..entrance(Port::Primary) }
 }
 
 fn refused(world: &World, reason: Reason) -> u64 {
@@ -55,7 +50,7 @@ async fn login_from(
     login: &Login,
 ) -> Result<Client, Refused> {
     let pass = admission.enter(from, &world.context.live().limits).unwrap();
-    Client::log_in(world.session(entrance(), pass), login).await
+    Client::log_in(world.session(behind_balancers(), pass), login).await
 }
 
 #[test]
@@ -88,7 +83,7 @@ fn a_user_logs_in_only_from_its_networks() {
 /// What the proxy sends after the greeting, up to an ERR packet.
 async fn answer(world: &World, from: &str, login: &Login) -> Vec<(u8, String)> {
     let pass = Arc::<Admission>::default().enter(address(from), &world.context.live().limits).unwrap();
-    let mut peer = world.session(entrance(), pass);
+    let mut peer = world.session(behind_balancers(), pass);
     let (_, greeting) = peer.packet().await;
     let greeting = Greeting::parse(&greeting).unwrap();
     let capabilities = login.capabilities & greeting.capabilities;
@@ -142,7 +137,7 @@ fn failures_from_elsewhere_block_as_wrong_passwords_do() {
     });
 }
 
-/// A load balancer's address, as `entrance` has it.
+/// A load balancer's address, as `behind_balancers` has it.
 const BALANCER: &str = "10.9.0.1:40000";
 
 /// A header that names this client.
@@ -152,7 +147,7 @@ fn header(client: &str) -> Vec<u8> {
 
 /// A connection of the load balancer, which begins with these bytes.
 fn connect(world: &World, admission: &Arc<Admission>, balancer: Address, first: &[u8]) -> Peer {
-    let mut peer = world.session(entrance(), admission.enter_behind_balancer(balancer));
+    let mut peer = world.session(behind_balancers(), admission.enter_behind_balancer(balancer));
     peer.say(first);
     peer
 }

@@ -12,13 +12,13 @@ use std::time::Duration;
 use super::{Client, Login, Peer, Refused, Server};
 use crate::backend::{Ceilings, Lesson, Pool};
 use crate::config::{
-    ClientCompression, CredentialSettings, CredentialSource, Level, Live, Monitor, Requirements, Secret, User,
+    ClientCompression, CredentialSettings, CredentialSource, Level, Live, Monitor, Secret, User,
 };
 use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::session::{Context, Session, kill_here};
 use crate::telemetry::WorkerMetrics;
-use crate::terms::{Close, Disruption};
+use crate::terms::{Close, Disruption, Port};
 use crate::topology::{
     Discovered, Event, Facts, Flavor, Group, GtidSet, Maintenance, Member, ProbeOutcome, Replication,
     ServerId, Snapshot, reduce,
@@ -113,22 +113,21 @@ pub struct World {
     positions: RefCell<HashMap<String, GtidSet>>,
 }
 
+/// An uncompressed port, for clients without a PROXY header.
+pub fn entrance(port: Port) -> Entrance {
+    Entrance {
+        port,
+        listener: port.as_str().into(),
+        native_password: true,
+        compression: ClientCompression::Off,
+        proxy_protocol_from: Default::default(),
+    }
+}
+
 fn live() -> Live {
     let user = |name: &str, password: &str| {
         let allow_empty_password = password.is_empty();
-        let password = Secret::new(password);
-        let (max_server_connections, level, from) = (None, None, None);
-        let requires = Requirements::default();
-        let user = User {
-            name: name.into(),
-            password: Some(password),
-            allow_empty_password,
-            max_server_connections,
-            level,
-            requires,
-            from,
-            send_proxy_protocol: false,
-        };
+        let user = User { allow_empty_password, ..User::new(name.into(), Some(Secret::new(password))) };
         (Arc::from(name), user)
     };
     Live {
@@ -344,14 +343,7 @@ impl World {
     pub fn socket(&self, login: &Login) -> Peer {
         let admission = Arc::new(Admission::default());
         let pass = admission.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
-        let entrance = Entrance {
-            port: login.port,
-            listener: login.port.as_str().into(),
-            native_password: true,
-            compression: ClientCompression::Off,
-            proxy_protocol_from: Default::default(),
-        };
-        self.session(entrance, pass)
+        self.session(entrance(login.port), pass)
     }
 
     /// The client's side of a socket that was accepted at this port, with this admission.
