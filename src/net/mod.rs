@@ -15,6 +15,8 @@
 mod budget;
 mod buffer;
 mod compression;
+#[cfg(test)]
+mod cut_wire;
 mod endpoint;
 mod handover;
 mod lent;

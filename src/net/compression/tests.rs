@@ -1,43 +1,18 @@
 //! Both sides of the state machine, connected by a wire that cuts what passes.
 
 use std::collections::VecDeque;
-use std::io::Read;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::net::cut_wire::{End, Wire};
 use crate::wire::frame;
-
-/// One end of a connection: what comes in, what goes out, how many bytes a read returns, and how many a write takes.
-struct End<'a> {
-    incoming: &'a mut VecDeque<u8>,
-    outgoing: &'a mut VecDeque<u8>,
-    chunk: usize,
-}
-
-impl Io for End<'_> {
-    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.incoming.is_empty() {
-            return Poll::Pending;
-        }
-        let n = self.chunk.min(room.len());
-        Poll::Ready(self.incoming.read(&mut room[..n]))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let n = self.chunk.min(bytes.len());
-        self.outgoing.extend(&bytes[..n]);
-        Poll::Ready(Ok(n))
-    }
-}
 
 /// A client and a server, and the wire between them.
 struct Pair {
     client: Compression,
     server: Compression,
-    to_client: VecDeque<u8>,
-    to_server: VecDeque<u8>,
-    chunk: usize,
+    wire: Wire,
 }
 
 impl Pair {
@@ -45,20 +20,16 @@ impl Pair {
         Pair {
             client: Compression::new(Compressed { algorithm, to_server: true }, b""),
             server: Compression::new(Compressed { algorithm, to_server: false }, b""),
-            to_client: VecDeque::new(),
-            to_server: VecDeque::new(),
-            chunk,
+            wire: Wire::cut(chunk),
         }
     }
 
     fn client(&mut self) -> (&mut Compression, Below<'_, End<'_>>) {
-        let io = End { incoming: &mut self.to_client, outgoing: &mut self.to_server, chunk: self.chunk };
-        (&mut self.client, Below { tls: None, io })
+        (&mut self.client, Below { tls: None, io: self.wire.client() })
     }
 
     fn server(&mut self) -> (&mut Compression, Below<'_, End<'_>>) {
-        let io = End { incoming: &mut self.to_server, outgoing: &mut self.to_client, chunk: self.chunk };
-        (&mut self.server, Below { tls: None, io })
+        (&mut self.server, Below { tls: None, io: self.wire.server() })
     }
 
     fn ask(&mut self, bytes: &[u8]) {
@@ -135,7 +106,7 @@ fn what_one_side_writes_the_other_reads_however_the_wire_cuts_it() {
                 let mut pair = Pair::new(algorithm, chunk);
                 let bytes = command(text);
                 pair.ask(&bytes);
-                assert!(pair.to_server.len() <= bytes.len() + 4 * HEADER);
+                assert!(pair.wire.to_server.len() <= bytes.len() + 4 * HEADER);
                 assert!(drain(pair.server(), 1000).unwrap() == bytes);
                 pair.answer(&bytes);
                 let mut answer = drain(pair.client(), 70_000).unwrap();
@@ -155,7 +126,7 @@ fn short_and_random_payloads_are_not_compressed() {
         pair.ask(&command(&[b'x'; 45]));
         pair.ask(&command(&[b'x'; 46]));
         pair.ask(&command(&noise(300)));
-        let headers = Pair::headers(&pair.to_server);
+        let headers = Pair::headers(&pair.wire.to_server);
         assert_eq!((headers[0], headers[2]), ((0, 49, 0), (0, 304, 0)));
         assert!(headers[1].1 < 50 && headers[1].2 == 50);
     }
@@ -167,32 +138,32 @@ fn sequence_ids_go_on_with_the_other_side_and_begin_anew_with_a_command() {
     // Two commands in one write, of which the second takes three compressed packets.
     pair.ask(&[command(b"\x03SET x = 1"), command(&vec![b'x'; 150_000])].concat());
     let seqs = |wire: &VecDeque<u8>| Pair::headers(wire).iter().map(|h| h.0).collect::<Vec<_>>();
-    assert_eq!(seqs(&pair.to_server), [0, 0, 1, 2]);
+    assert_eq!(seqs(&pair.wire.to_server), [0, 0, 1, 2]);
     // The first command is read alone, so that its answer has the sequence id that its sender expects.
     let mut buf = Buf::with_room(1 << 20);
     let (server, mut below) = pair.server();
     assert!(matches!(server.poll_read(&mut below, &mut buf), Poll::Ready(Ok(14))));
     assert!(server.poll_readable(&mut below).is_ready() && server.has_news());
     pair.answer(b"\x01\0\0\x01\0");
-    assert_eq!(seqs(&pair.to_client), [1]);
+    assert_eq!(seqs(&pair.wire.to_client), [1]);
     assert_eq!(drain(pair.server(), 1 << 20).unwrap().len(), 150_004);
     pair.answer(b"\x01\0\0\x01\0");
     pair.answer(b"\x01\0\0\x02\0");
-    assert_eq!(seqs(&pair.to_client), [1, 3, 4]);
+    assert_eq!(seqs(&pair.wire.to_client), [1, 3, 4]);
     // The ordinary packets are numbered as the compressed packets that results begin with.
     let read = drain(pair.client(), 1 << 20).unwrap();
     assert_eq!(read, b"\x01\0\0\x01\0\x01\0\0\x03\0\x01\0\0\x04\0");
     // A local file goes on, also where the sequence ids of its packets wrap.
-    pair.to_server.clear();
+    pair.wire.to_server.clear();
     let (mut file, mut seq) = (Vec::new(), 3u8);
     for _ in 0..300 {
         frame(&mut file, seq, b"line");
         seq = seq.wrapping_add(1);
     }
     pair.ask(&file);
-    assert_eq!(seqs(&pair.to_server), [5]);
+    assert_eq!(seqs(&pair.wire.to_server), [5]);
     pair.ask(&command(b"\x0e"));
-    assert_eq!(seqs(&pair.to_server), [5, 0]);
+    assert_eq!(seqs(&pair.wire.to_server), [5, 0]);
 }
 
 #[test]
@@ -201,16 +172,16 @@ fn a_local_file_begins_no_command_where_the_server_asked_for_it_with_the_last_se
         let mut pair = Pair::new(Algorithm::Zlib, usize::MAX);
         pair.ask(&command(b"\x03LOAD"));
         // The server asks for the file with a packet whose own sequence id is 255, in its first compressed packet.
-        pair.to_client.extend([6, 0, 0, 1, 0, 0, 0]);
-        pair.to_client.extend(b"\x02\0\0\xff\xfbf");
+        pair.wire.to_client.extend([6, 0, 0, 1, 0, 0, 0]);
+        pair.wire.to_client.extend(b"\x02\0\0\xff\xfbf");
         drain(pair.client(), 100).unwrap();
         if told {
             pair.client.continue_command();
         }
-        pair.to_server.clear();
+        pair.wire.to_server.clear();
         pair.ask(b"\x04\0\0\0line");
         pair.ask(b"\0\0\0\x01");
-        let seqs: Vec<_> = Pair::headers(&pair.to_server).iter().map(|header| header.0).collect();
+        let seqs: Vec<_> = Pair::headers(&pair.wire.to_server).iter().map(|header| header.0).collect();
         assert_eq!(seqs, if told { [2, 3] } else { [0, 1] });
     }
 }
@@ -218,7 +189,7 @@ fn a_local_file_begins_no_command_where_the_server_asked_for_it_with_the_last_se
 #[test]
 fn a_packet_that_is_out_of_order_ends_the_connection() {
     let mut pair = Pair::new(Algorithm::Zlib, usize::MAX);
-    pair.to_server.extend([1, 0, 0, 1, 0, 0, 0, b'x']);
+    pair.wire.to_server.extend([1, 0, 0, 1, 0, 0, 0, b'x']);
     assert_eq!(drain(pair.server(), 100).unwrap_err().kind(), io::ErrorKind::InvalidData);
     assert!(pair.server.has_ended() && pair.server.memory() == 0);
     let (server, mut below) = pair.server();
@@ -236,7 +207,7 @@ fn acknowledgements_of_a_replica_begin_the_numbers_anew() {
     pair.ask(&command(b"\xefname"));
     drain(pair.server(), 100).unwrap();
     pair.answer(b"\x01\0\0\x01\0");
-    let seqs: Vec<_> = Pair::headers(&pair.to_client).iter().map(|header| header.0).collect();
+    let seqs: Vec<_> = Pair::headers(&pair.wire.to_client).iter().map(|header| header.0).collect();
     assert_eq!(seqs, [1, 2, 0]);
 }
 
@@ -263,7 +234,7 @@ fn a_wrong_length_is_an_error_and_a_bomb_gets_no_more_than_it_announced() {
             (0xff_ffff, b"zzzzzzzzzzzz"),
         ] {
             let mut pair = Pair::new(algorithm, usize::MAX);
-            pair.to_server.extend(packet(algorithm, &text, claimed, behind));
+            pair.wire.to_server.extend(packet(algorithm, &text, claimed, behind));
             let mut all = 0;
             let error = loop {
                 let (server, mut below) = pair.server();
@@ -282,7 +253,7 @@ fn a_wrong_length_is_an_error_and_a_bomb_gets_no_more_than_it_announced() {
         let mut pair = Pair::new(algorithm, usize::MAX);
         let mut bytes = packet(algorithm, b"a text of some length, and more", 31, b"");
         bytes[0] -= 1;
-        pair.to_server.extend(bytes);
+        pair.wire.to_server.extend(bytes);
         assert!(drain(pair.server(), 100).is_err());
     }
 }
@@ -291,7 +262,7 @@ fn a_wrong_length_is_an_error_and_a_bomb_gets_no_more_than_it_announced() {
 fn a_packet_announces_and_gets_no_memory_for_it() {
     for algorithm in BOTH {
         let mut pair = Pair::new(algorithm, usize::MAX);
-        pair.to_server.extend([0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff]);
+        pair.wire.to_server.extend([0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff]);
         assert_eq!(drain(pair.server(), 100).unwrap(), b"");
         assert_eq!(pair.server.memory(), 0);
     }
@@ -344,7 +315,7 @@ proptest! {
         bytes[at] = with;
         let claimed = usize::from(bytes[4]) | usize::from(bytes[5]) << 8 | usize::from(bytes[6]) << 16;
         let len = usize::from(bytes[0]);
-        pair.to_server.extend(&bytes);
+        pair.wire.to_server.extend(&bytes);
         if let Ok(read) = drain(pair.server(), 64) {
             prop_assert!(read.len() <= claimed.max(bytes.len()).max(len));
         }

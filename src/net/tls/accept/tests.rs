@@ -1,7 +1,6 @@
 //! Both sides of the state machine, connected by a wire that cuts what passes.
 
-use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -13,54 +12,11 @@ use rustls::{ClientConfig, RootCertStore};
 use super::*;
 use crate::config::{Identity, Secret};
 use crate::net::Buf;
-use crate::net::tls::state::Io;
+use crate::net::cut_wire::Wire;
 
 const CA: &str = include_str!("../fixture/ca.pem");
 const CERTIFICATE: &str = include_str!("../fixture/server.pem");
 const KEY: &str = include_str!("../fixture/server-key.pem");
-
-/// One end of a connection: what comes in, what goes out, and how many bytes a read returns.
-struct End<'a> {
-    incoming: &'a mut VecDeque<u8>,
-    outgoing: &'a mut VecDeque<u8>,
-    chunk: usize,
-}
-
-impl Io for End<'_> {
-    fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self.incoming.is_empty() {
-            true => Poll::Pending,
-            false => {
-                let n = self.chunk.min(room.len());
-                Poll::Ready(self.incoming.read(&mut room[..n]))
-            }
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.outgoing.extend(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-}
-
-#[derive(Default)]
-struct Wire {
-    to_client: VecDeque<u8>,
-    to_proxy: VecDeque<u8>,
-    chunk: Option<usize>,
-}
-
-impl Wire {
-    fn client(&mut self) -> End<'_> {
-        let chunk = self.chunk.unwrap_or(usize::MAX);
-        End { incoming: &mut self.to_client, outgoing: &mut self.to_proxy, chunk }
-    }
-
-    fn proxy(&mut self) -> End<'_> {
-        let chunk = self.chunk.unwrap_or(usize::MAX);
-        End { incoming: &mut self.to_proxy, outgoing: &mut self.to_client, chunk }
-    }
-}
 
 /// Runs a handshake. `begun`: how many of the client's first bytes come with the request for TLS.
 fn shake(
@@ -72,11 +28,11 @@ fn shake(
     let name = ServerName::try_from("db-0.db.svc").unwrap();
     let mut client = Tls::new(client.clone(), name).unwrap();
     let mut client_is_done = client.poll_handshake(&mut wire.client()).is_ready();
-    let first: Vec<u8> = wire.to_proxy.drain(..begun.min(wire.to_proxy.len())).collect();
+    let first: Vec<u8> = wire.to_server.drain(..begun.min(wire.to_server.len())).collect();
     let mut proxy = acceptor.begin(&first).unwrap();
     let mut proxy_is_done = false;
     for _ in 0..10_000 {
-        if !proxy_is_done && let Poll::Ready(result) = proxy.poll_handshake(&mut wire.proxy()) {
+        if !proxy_is_done && let Poll::Ready(result) = proxy.poll_handshake(&mut wire.server()) {
             result?;
             proxy_is_done = true;
         }
@@ -166,23 +122,23 @@ impl Authority {
 #[test]
 fn bytes_pass_however_they_are_cut() {
     let (acceptor, config) = (acceptor(settings()), client(None));
-    for (chunk, begun) in [(None, 0), (Some(1), 3), (Some(7), 100), (None, usize::MAX)] {
-        let mut wire = Wire { chunk, ..Wire::default() };
+    for (chunk, begun) in [(usize::MAX, 0), (1, 3), (7, 100), (usize::MAX, usize::MAX)] {
+        let mut wire = Wire::cut(chunk);
         let (mut client, mut proxy) = shake(&acceptor, &config, &mut wire, begun).unwrap();
         let question: Vec<u8> = (0..100_000_u32).map(|i| i as u8).collect();
         for inwards in [true, false] {
             let (from, to) = if inwards { (&mut client, &mut proxy) } else { (&mut proxy, &mut client) };
             let mut written = 0;
-            let mut out = if inwards { wire.client() } else { wire.proxy() };
+            let mut out = if inwards { wire.client() } else { wire.server() };
             assert!(from.poll_write(&mut out, &question, &mut written).is_ready());
             let mut read = Vec::new();
             while read.len() < question.len() {
                 let mut buf = Buf::with_room(30_000);
-                let mut io = if inwards { wire.proxy() } else { wire.client() };
+                let mut io = if inwards { wire.server() } else { wire.client() };
                 let Poll::Ready(Ok(1..)) = to.poll_read(&mut io, &mut buf) else { continue };
                 read.extend_from_slice(buf.filled());
             }
-            assert!(read == question, "{chunk:?} {begun}");
+            assert!(read == question, "{chunk} {begun}");
         }
         assert_eq!(proxy.memory(), 0, "who waits owns no buffer");
     }
@@ -191,21 +147,21 @@ fn bytes_pass_however_they_are_cut() {
 #[test]
 fn what_is_no_handshake_ends_it_with_an_alert() {
     for garbage in [&b"SELECT 1 and more than a record's head"[..], &[0x16, 3, 1, 0, 4, 0xff, 0, 0, 0]] {
-        let mut wire = Wire::default();
-        wire.to_proxy.extend(garbage);
+        let mut wire = Wire::whole();
+        wire.to_server.extend(garbage);
         let mut proxy = acceptor(settings()).begin(b"").unwrap();
-        let Poll::Ready(Err(error)) = proxy.poll_handshake(&mut wire.proxy()) else { panic!("no error") };
+        let Poll::Ready(Err(error)) = proxy.poll_handshake(&mut wire.server()) else { panic!("no error") };
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert_eq!(wire.to_client.front(), Some(&0x15), "an alert");
     }
     // A handshake that announces more than any client sends is not collected without end.
-    let mut wire = Wire::default();
+    let mut wire = Wire::whole();
     let mut proxy = acceptor(settings()).begin(b"").unwrap();
     for _ in 0..100 {
-        wire.to_proxy.extend([0x16, 3, 1, 0x40, 0]);
-        wire.to_proxy.extend([1, 0xff, 0xff, 0xff]);
-        wire.to_proxy.extend([0; 0x4000 - 4]);
-        if proxy.poll_handshake(&mut wire.proxy()).is_ready() {
+        wire.to_server.extend([0x16, 3, 1, 0x40, 0]);
+        wire.to_server.extend([1, 0xff, 0xff, 0xff]);
+        wire.to_server.extend([0; 0x4000 - 4]);
+        if proxy.poll_handshake(&mut wire.server()).is_ready() {
             return;
         }
     }
@@ -221,7 +177,7 @@ fn sessions_are_resumed_also_after_a_new_certificate() {
     assert_eq!(maker.update(&both(settings())), []);
     let config = client(None);
     let how = |acceptor: &TlsAcceptor| {
-        let (_, proxy) = shake(acceptor, &config, &mut Wire::default(), 0).unwrap();
+        let (_, proxy) = shake(acceptor, &config, &mut Wire::whole(), 0).unwrap();
         ClientTls::of(&proxy, acceptor).resumed
     };
     let before = cell.get("rw");
@@ -244,14 +200,14 @@ fn clients_are_verified_every_time() {
         let acceptor = acceptor(ours.verified(verify_client));
         let certified = client(Some(&app));
         for _ in 0..2 {
-            let (_, proxy) = shake(&acceptor, &certified, &mut Wire::default(), 0).unwrap();
+            let (_, proxy) = shake(&acceptor, &certified, &mut Wire::whole(), 0).unwrap();
             let tls = ClientTls::of(&proxy, &acceptor);
             assert!(tls.certified && !tls.resumed, "{tls:?}");
             let names = tls.names.unwrap();
             assert_eq!((&*names.subject, &*names.issuer), ("/O=Example/CN=app", "/CN=ours"));
         }
-        assert!(shake(&acceptor, &client(Some(&stranger)), &mut Wire::default(), 0).is_err());
-        let without = shake(&acceptor, &client(None), &mut Wire::default(), 0);
+        assert!(shake(&acceptor, &client(Some(&stranger)), &mut Wire::whole(), 0).is_err());
+        let without = shake(&acceptor, &client(None), &mut Wire::whole(), 0);
         match verify_client {
             VerifyClient::IfGiven => assert!(!ClientTls::of(&without.unwrap().1, &acceptor).certified),
             _ => assert!(without.is_err()),
@@ -259,7 +215,7 @@ fn clients_are_verified_every_time() {
     }
     // Who does not ask sees no certificate.
     let acceptor = acceptor(settings());
-    let (_, proxy) = shake(&acceptor, &client(Some(&app)), &mut Wire::default(), 0).unwrap();
+    let (_, proxy) = shake(&acceptor, &client(Some(&app)), &mut Wire::whole(), 0).unwrap();
     let tls = ClientTls::of(&proxy, &acceptor);
     assert!(!tls.certified);
     assert_ne!(tls.fingerprint, [0; 32]);
@@ -271,7 +227,7 @@ fn names_that_read_in_two_ways_match_nothing() {
     let acceptor = acceptor(ours.verified(VerifyClient::Required));
     for name in ["app/O=Example", "app\n", "äpp"] {
         let config = client(Some(&ours.issue("Example", name)));
-        let (_, proxy) = shake(&acceptor, &config, &mut Wire::default(), 0).unwrap();
+        let (_, proxy) = shake(&acceptor, &config, &mut Wire::whole(), 0).unwrap();
         let tls = ClientTls::of(&proxy, &acceptor);
         assert!(tls.certified && tls.names.is_none(), "{name:?}: {tls:?}");
     }
@@ -330,24 +286,24 @@ fn a_certificate_says_what_it_is_for() {
 /// is known must not end the process.
 fn survives(acceptor: &TlsAcceptor, bytes: &[u8], begun: usize, chunk: usize) {
     let begun = begun.min(bytes.len());
-    let mut wire = Wire { chunk: Some(chunk.max(1)), ..Wire::default() };
-    wire.to_proxy.extend(&bytes[begun..]);
+    let mut wire = Wire::cut(chunk.max(1));
+    wire.to_server.extend(&bytes[begun..]);
     let mut proxy = acceptor.begin(&bytes[..begun]).unwrap();
     for _ in 0..3 {
-        let _ = proxy.poll_handshake(&mut wire.proxy());
+        let _ = proxy.poll_handshake(&mut wire.server());
     }
-    let _ = proxy.poll_read(&mut wire.proxy(), &mut Buf::with_room(100));
-    assert_eq!(proxy.poll_readable(&mut wire.proxy()).is_ready(), proxy.has_ended());
-    let _ = proxy.write_now(&mut wire.proxy(), b"x");
-    proxy.close(&mut wire.proxy());
+    let _ = proxy.poll_read(&mut wire.server(), &mut Buf::with_room(100));
+    assert_eq!(proxy.poll_readable(&mut wire.server()).is_ready(), proxy.has_ended());
+    let _ = proxy.write_now(&mut wire.server(), b"x");
+    proxy.close(&mut wire.server());
 }
 
 /// Returns what a client sends first.
 fn client_hello() -> Vec<u8> {
-    let mut wire = Wire::default();
+    let mut wire = Wire::whole();
     let name = ServerName::try_from("db-0.db.svc").unwrap();
     assert!(Tls::new(client(None), name).unwrap().poll_handshake(&mut wire.client()).is_pending());
-    wire.to_proxy.into()
+    wire.to_server.into()
 }
 
 #[test]
@@ -385,19 +341,19 @@ proptest! {
         more in proptest::collection::vec(any::<u8>(), 0..100),
     ) {
         let acceptor = acceptor(settings());
-        let mut wire = Wire::default();
+        let mut wire = Wire::whole();
         let (mut client, mut proxy) = shake(&acceptor, &self::client(None), &mut wire, 0).unwrap();
         let mut written = 0;
         assert!(client.poll_write(&mut wire.client(), &[7; 300], &mut written).is_ready());
-        let at = at.index(wire.to_proxy.len());
-        wire.to_proxy[at] = with;
-        wire.to_proxy.extend(&more);
+        let at = at.index(wire.to_server.len());
+        wire.to_server[at] = with;
+        wire.to_server.extend(&more);
         let mut buf = Buf::with_room(1_000);
         for _ in 0..3 {
-            let _ = proxy.poll_read(&mut wire.proxy(), &mut buf);
+            let _ = proxy.poll_read(&mut wire.server(), &mut buf);
         }
         // What was read is what was sent, or nothing.
         assert!(buf.is_empty() || buf.filled() == [7; 300]);
-        let _ = proxy.write_now(&mut wire.proxy(), b"x");
+        let _ = proxy.write_now(&mut wire.server(), b"x");
     }
 }
