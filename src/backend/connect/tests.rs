@@ -1,4 +1,4 @@
-//! The login, as far as a server that cannot encrypt sees it; handshakes that succeed are `tests/tls.rs`'s.
+//! Logins to scripted servers. TLS handshakes that succeed are in `tests/tls.rs`.
 
 use super::super::own_class;
 use super::*;
@@ -8,23 +8,45 @@ use crate::net::memory::{MemoryListener, MemoryRuntime, MemoryStream};
 
 const INTRODUCTION: Introduction<'_> = Introduction { collation: 45, attributes: &[], announced: None };
 
-const GREETING: Greeting = Greeting {
-    version: Vec::new(),
-    connection_id: 7,
-    nonce: [1; 20],
-    capabilities: Capabilities::from_bits_retain(
-        Capabilities::ALWAYS.bits() | Capabilities::LONG_PASSWORD.bits() | Capabilities::SSL.bits(),
-    ),
-    collation: 45,
-    status: crate::wire::StatusFlags::AUTOCOMMIT,
-    auth_plugin: Vec::new(),
-};
+fn greeting() -> Greeting {
+    Greeting {
+        version: Vec::new(),
+        connection_id: 7,
+        nonce: [1; 20],
+        capabilities: Capabilities::ALWAYS | Capabilities::LONG_PASSWORD | Capabilities::SSL,
+        collation: 45,
+        status: crate::wire::StatusFlags::AUTOCOMMIT,
+        auth_plugin: b"mysql_native_password".to_vec(),
+    }
+}
+
+/// Logs in as `app` with the password `secret` to the server at this address.
+async fn connect_to(
+    runtime: &MemoryRuntime,
+    at: &str,
+    class: Class,
+) -> Result<Connection<MemoryStream>, ConnectError> {
+    let target = Target {
+        server: ServerId(0),
+        name: "db-0".into(),
+        endpoint: at.parse().unwrap(),
+        tls_names: Arc::default(),
+        generation: 0,
+    };
+    let login = Login::new("app".into(), Secret::new("secret"));
+    connect(runtime, &target, &login, class, &INTRODUCTION).await.map(|(connection, _)| connection)
+}
+
+/// Accepts a connection, and sends a greeting.
+async fn accept(listener: &MemoryListener, greeting: &Greeting) -> MemoryStream {
+    let mut stream = listener.accept().await;
+    send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
+    stream
+}
 
 /// Greets, and reads one packet: its sequence id and payload.
 async fn greet(listener: &MemoryListener) -> (MemoryStream, u8, Vec<u8>) {
-    let mut stream = listener.accept().await;
-    let greeting = Greeting { auth_plugin: b"mysql_native_password".to_vec(), ..GREETING.clone() };
-    send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
+    let mut stream = accept(listener, &greeting()).await;
     let mut buf = Buf::with_room(1024);
     let header = read_packet(&mut stream, &mut buf, None, 1024, &WITHOUT_LIMIT).await.unwrap();
     let packet = payload(&buf, header).to_vec();
@@ -35,14 +57,6 @@ async fn log_in_with(mode: TlsMode) -> (Result<(bool, bool), String>, Vec<(u8, V
     let mut runtime = MemoryRuntime::default();
     runtime.tls = Arc::new(TlsClient::unready(mode));
     let listener = runtime.listen("db:3306");
-    let target = Target {
-        server: ServerId(0),
-        name: "db-0".into(),
-        endpoint: "db:3306".parse().unwrap(),
-        tls_names: Arc::default(),
-        generation: 0,
-    };
-    let login = Login::new("app".into(), Secret::new("app"));
     let server = async {
         let mut received = Vec::new();
         loop {
@@ -58,9 +72,8 @@ async fn log_in_with(mode: TlsMode) -> (Result<(bool, bool), String>, Vec<(u8, V
             }
         }
     };
-    let (result, received) =
-        tokio::join!(connect(&runtime, &target, &login, own_class(), &INTRODUCTION), server);
-    let result = result.map(|(connection, _)| (connection.encrypted.is_some(), connection.fell_back));
+    let (result, received) = tokio::join!(connect_to(&runtime, "db:3306", own_class()), server);
+    let result = result.map(|connection| (connection.encrypted.is_some(), connection.fell_back));
     (result.map_err(|error| error.to_string()), received)
 }
 
@@ -94,21 +107,9 @@ async fn nobody_asks_for_what_is_not_wanted() {
 async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
     let runtime = MemoryRuntime::default();
     let listener = runtime.listen("db:3306");
-    let target = Target {
-        server: ServerId(0),
-        name: "db-0".into(),
-        endpoint: "db:3306".parse().unwrap(),
-        tls_names: Arc::default(),
-        generation: 0,
-    };
-    let login = Login::new("app".into(), Secret::new("app"));
     let class = Class { capabilities: Capabilities::QUERY_ATTRIBUTES, read_only: false };
-    let server = async {
-        let mut stream = listener.accept().await;
-        let greeting = Greeting { auth_plugin: b"mysql_native_password".to_vec(), ..GREETING.clone() };
-        send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
-    };
-    let (result, ()) = tokio::join!(connect(&runtime, &target, &login, class, &INTRODUCTION), server);
+    let greeting = greeting();
+    let (result, _) = tokio::join!(connect_to(&runtime, "db:3306", class), accept(&listener, &greeting));
     let error = result.map(|_| ()).unwrap_err();
     assert!(matches!(error, ConnectError::Protocol(ProtocolError::Unsupported(_))), "{error}");
 }
@@ -118,14 +119,6 @@ async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
 async fn asked(at: &str, questions: &[&[u8]]) -> (Result<(), String>, Vec<Vec<u8>>) {
     let runtime = MemoryRuntime::with_chunk(1);
     let listener = runtime.listen(at);
-    let target = Target {
-        server: ServerId(0),
-        name: "db-0".into(),
-        endpoint: at.parse().unwrap(),
-        tls_names: Arc::default(),
-        generation: 0,
-    };
-    let login = Login::new("app".into(), Secret::new("secret"));
     let server = async {
         let (mut stream, mut seq, _) = greet(&listener).await;
         let mut answers = Vec::new();
@@ -142,8 +135,7 @@ async fn asked(at: &str, questions: &[&[u8]]) -> (Result<(), String>, Vec<Vec<u8
         send(&mut stream, seq + 1, |out| OkPacket::default().encode(out, 0, false)).await.unwrap();
         answers
     };
-    let client = async { connect(&runtime, &target, &login, own_class(), &INTRODUCTION).await };
-    let (result, answers) = tokio::join!(client, server);
+    let (result, answers) = tokio::join!(connect_to(&runtime, at, own_class()), server);
     (result.map(|_| ()).map_err(|error| error.to_string()), answers)
 }
 
@@ -219,23 +211,10 @@ async fn proven(version: &str, questions: &[Vec<u8>], text: &[u8]) -> Result<Enc
     runtime.secured = Some(UNVERIFIED);
     runtime.tls = Arc::new(TlsClient::unready(TlsMode::Required));
     let listener = runtime.listen("db:3306");
-    let target = Target {
-        server: ServerId(0),
-        name: "db-0".into(),
-        endpoint: "db:3306".parse().unwrap(),
-        tls_names: Arc::default(),
-        generation: 0,
-    };
-    let login = Login::new("app".into(), Secret::new("secret"));
     let server = async {
-        let mut stream = listener.accept().await;
-        let greeting = Greeting {
-            version: version.as_bytes().to_vec(),
-            capabilities: GREETING.capabilities - Capabilities::LONG_PASSWORD,
-            auth_plugin: b"mysql_native_password".to_vec(),
-            ..GREETING.clone()
-        };
-        send(&mut stream, 0, |out| greeting.encode(out)).await.unwrap();
+        let mut greeting = Greeting { version: version.as_bytes().to_vec(), ..greeting() };
+        greeting.capabilities -= Capabilities::LONG_PASSWORD;
+        let mut stream = accept(&listener, &greeting).await;
         let mut buf = Buf::with_room(1024);
         let mut seq = 0;
         for _ in 0..2 {
@@ -257,9 +236,8 @@ async fn proven(version: &str, questions: &[Vec<u8>], text: &[u8]) -> Result<Enc
         let ok = OkPacket { info: text, ..OkPacket::default() };
         send(&mut stream, seq + 1, |out| ok.encode(out, 0, false)).await.unwrap();
     };
-    let client = async { connect(&runtime, &target, &login, own_class(), &INTRODUCTION).await };
-    let (result, ()) = tokio::join!(client, server);
-    result.map(|(connection, _)| connection.encrypted.unwrap()).map_err(|error| error.to_string())
+    let (result, ()) = tokio::join!(connect_to(&runtime, "db:3306", own_class()), server);
+    result.map(|connection| connection.encrypted.unwrap()).map_err(|error| error.to_string())
 }
 
 #[tokio::test]
