@@ -55,7 +55,7 @@ pub fn certificate_proof(double: &Sha1, nonce: &Nonce, fingerprint: &[u8; 32]) -
     certificate_proof_by(double, nonce, fingerprint)
 }
 
-/// The same for what a server of another plugin stores of the password.
+/// Returns the same text for another plugin: `stored` is what its servers store of the password.
 pub(super) fn certificate_proof_by(stored: &[u8], nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
     let proof: [u8; 32] = digest(&SHA256, &[stored, nonce, fingerprint]);
     let digits = proof.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -22,7 +22,7 @@ pub enum Expected<'a> {
     /// What a server stores for mysql_native_password: no other plugin will do.
     DoubleSha1(&'a Sha1),
     /// Nothing that an answer could be checked against, except perhaps the password that a server accepted before.
-    /// With caching_sha2_password the client tells its password, which a server must check.
+    /// With caching_sha2_password the client sends its password, which a server must check.
     AskServer(Option<&'a [u8]>),
     /// There is no such account: the exchange runs as with a wrong password.
     Nobody,

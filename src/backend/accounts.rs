@@ -17,7 +17,7 @@ use crate::topology::Flavor;
 pub use host::HostPattern;
 pub use rows::{AccountRows, BadRow};
 
-/// How an account proves who it is.
+/// One way in which the clients of an account prove who they are.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Way {
     /// Without a password.
@@ -35,7 +35,7 @@ pub enum Way {
 pub struct Account {
     /// From where it may log in.
     pub host: HostPattern,
-    /// How it proves who it is; MariaDB permits several ways.
+    /// How its clients prove who they are; MariaDB permits several ways.
     pub ways: Vec<Way>,
     /// True after `ACCOUNT LOCK`.
     pub locked: bool,
@@ -46,7 +46,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Returns a number that is another one after the password or the plugin was changed.
+    /// Returns a number that changes when the password or the plugin changes.
     pub fn stamp(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.ways.hash(&mut hasher);
@@ -57,7 +57,7 @@ impl Account {
 /// The accounts of the primary, or why there are none.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Accounts {
-    /// They were not read (yet): the monitor account may not, or there was no primary.
+    /// The tables were not read (yet): the monitor account may not read them, or there was no primary.
     #[default]
     Unknown,
     /// All accounts.
@@ -145,8 +145,8 @@ impl Table {
         accounts.iter().find(matches).map_or(Found::NotFromThere, Found::Account)
     }
 
-    /// Looks for the account of this name. `client` is the client's address; None for clients on the proxy's own machine,
-    /// which are as good as the proxy itself, and where only the proxy's address is to be looked at.
+    /// Looks for the account of this name. `client` is the client's address. None: only the proxy's address counts, as for
+    /// clients on the proxy's own machine.
     ///
     /// The server sees the proxy's address, so its account for the proxy decides. But a client must have been able to log
     /// in directly, too, and with the same password.

@@ -44,7 +44,7 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// What an account's credential belongs to: if that changes, the credential is another one.
+/// Where an account's credential comes from. If the origin changes, the account gets another credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Origin {
     /// The configuration has this password.

@@ -1,5 +1,5 @@
-//! The passwords that clients told and a server accepted (the full exchange of caching_sha2_password, and
-//! mysql_clear_password). In memory only. Each worker has its own copy, and tells the others.
+//! The passwords that clients sent (by the full exchange of caching_sha2_password, or by mysql_clear_password) and that a
+//! server accepted. In memory only. Each worker has its own copy, and sends what it learns to the others.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::config::Secret;
 
-/// How long an answer of a server is believed of an account that is in no table the proxy can read: so long an old
-/// password may still work for new clients after it was changed.
+/// How long a server's answer counts for an account that is in no table that the proxy can read. After a change of the
+/// password, new clients may be let in with the former password for this long.
 pub const BELIEVED: Duration = Duration::from_secs(5);
 
 /// The most passwords that are kept. Beyond that, the one that a server confirmed first is forgotten.

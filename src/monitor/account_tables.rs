@@ -17,7 +17,7 @@ use crate::backend::accounts::{AccountReading, AccountRows, Accounts, Table};
 use crate::config::{CredentialSource, Live};
 use crate::topology::{Flavor, Snapshot};
 
-/// How often the tables are read: a changed password works after this time at the latest.
+/// How often the tables are read: for this long a former password may still work.
 const PERIOD: Duration = Duration::from_secs(2);
 /// The least time between two reads: clients with wrong passwords must not make the primary read its tables all the time.
 const FLOOR: Duration = Duration::from_secs(1);
@@ -152,8 +152,8 @@ impl<C: Connector> Reader<C> {
         });
     }
 
-    /// Logs a failed read, and returns the pause. What was read before still counts while the primary does not answer:
-    /// that is for the probes to report. If the monitor account may not read the tables, nothing counts.
+    /// Logs a failed read, and returns the pause. The last reading still counts while the primary does not answer, which the
+    /// probes report. If the monitor account may not read the tables, no reading counts any more.
     fn failed(&mut self, primary: Primary, error: Error, flavor: Option<Flavor>) -> Duration {
         let lost = matches!(error, Error::Lost(_));
         if lost {

@@ -19,8 +19,8 @@ impl<R: Runtime> Session<R> {
         self.context.live.borrow().pool.client_tag != ClientTag::Off
     }
 
-    /// Sends a request that is whole in the buffer, with what names the client if the request can have it. Returns true if
-    /// something was sent.
+    /// Sends a request that is whole in the buffer, with the client's name if the request can have it. Returns true if any
+    /// byte was sent.
     pub(super) async fn send_with_client(&mut self, buf: &mut Buf, request: &Request) -> bool {
         match self.client_tag(buf, request) {
             Some(tag) => self.upstream.send_changed(buf, *request, tag).await,
@@ -28,7 +28,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Returns the change of the request that names the client. None: the request stays as it is.
+    /// Returns the change that adds the client's name to the request. None: the request stays as it is.
     fn client_tag(&self, buf: &Buf, request: &Request) -> Option<Splice> {
         let tag = self.context.live.borrow().pool.client_tag;
         if request.header.total() > LARGE_BUFFER {

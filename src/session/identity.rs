@@ -1,5 +1,5 @@
-//! Who a client is: what is known of the account that it names, and whether what it proved is enough to let it in.
-//! The sources are those of `[credentials]`.
+//! Decides who a client is: looks for the account that the client names in the sources of `[credentials]`, and decides
+//! whether the client's proof is enough to let it in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,15 +65,18 @@ pub(super) struct Listed {
     barred: Option<(Refused, Failure)>,
 }
 
-/// What a client proved or told.
+/// The result of the exchange with a client.
 pub(super) enum Evidence {
+    /// The client knows the password, or the SHA-1 of it.
     Proof(Proof),
+    /// The client sent this password, which only a server can check.
     Password(Zeroizing<Vec<u8>>),
-    /// Its answer was wrong. With mysql_native_password, the answer, which may be right for the next reading of the tables.
+    /// The client's answer was wrong. With mysql_native_password, the answer, which may be right for the next reading of the
+    /// tables.
     Wrong(Option<Vec<u8>>),
 }
 
-/// A server's opinion of a password.
+/// What a server said of a password.
 enum Verdict {
     Right,
     Wrong,
@@ -83,7 +86,7 @@ enum Verdict {
     Unknown(String),
 }
 
-/// Why a client is not let in: what is counted, and its error; None: the one for a wrong password.
+/// Why a client is not let in: the reason to count, and the error for the client; None: the error of a wrong password.
 pub(super) type Denial = (Refused, Option<Failure>);
 
 impl Identity {
@@ -177,7 +180,7 @@ impl<R: Runtime> Session<R> {
         if !self.has_what_is_required(&account.requires) {
             return Err(Refused::Requirements);
         }
-        // Without learning, a hash is all that there is.
+        // Without `learned`, the proxy can only use what it can check by the hash.
         let learns = settings.has(CredentialSource::Learned);
         let passwords = |way: &&Way| learns && !matches!(way, Way::Socket);
         let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
@@ -190,7 +193,7 @@ impl<R: Runtime> Session<R> {
     }
 
     fn unlisted(&self, user: &str, live: &Live) -> Option<Identity> {
-        // Who is not in the tables is nobody.
+        // The tables have all accounts, so a user that they lack does not exist.
         let known = matches!(**self.context.identities.accounts.borrow(), Accounts::Known(_));
         if known && live.credentials.has(CredentialSource::Accounts) {
             return None;
@@ -236,7 +239,7 @@ impl<R: Runtime> Session<R> {
                 if self.context.standing(&login) == Standing::Current { Ok(login) } else { Err(wrong) }
             }
             (Identity::Configured(login), Evidence::Password(password)) => {
-                // The same way as with an account of the servers, so that nobody can tell them apart.
+                // Takes as long as with an account of the servers, so that clients cannot tell the two apart.
                 let _ = self.checked(user, &password).await;
                 let right =
                     matches!(&login.credential, Credential::Password(known) if bytes(known) == &**password);
@@ -266,7 +269,7 @@ impl<R: Runtime> Session<R> {
                 self.learn(text(user)?, None, &password, true);
                 self.let_in(text(user)?, Proven::Learned, password.into())
             }
-            // Takes as long as for an account that exists. A server knows accounts that were created a moment ago.
+            // Takes as long as for an account that exists. The account may also have been created a moment ago.
             (Identity::Nobody(refused, _), Evidence::Password(password)) => {
                 let Ok(password) = self.checked(user, &password).await else { return Err((refused, None)) };
                 match self.read_again(user).await {
@@ -317,7 +320,7 @@ impl<R: Runtime> Session<R> {
         Some(self.identity(user))
     }
 
-    /// Lets in who told a password that a server accepted.
+    /// Lets in a client whose password a server accepted.
     fn told(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
         let user = text(user)?;
         self.learn(user, Some(listed.stamp), &password, true);
@@ -353,7 +356,7 @@ impl<R: Runtime> Session<R> {
 
     /// Has a server check a password: it is right if the server lets the proxy in with it.
     async fn checked(&self, user: &[u8], password: &[u8]) -> Result<Secret, Denial> {
-        // Passwords of other character sets cannot be configured either.
+        // A password that is not UTF-8 cannot be checked, nor can it be configured.
         let (user, password) = (text(user)?, Secret::new(text(password)?));
         let verdict = match self.context.identities.checks.acquire().await {
             Ok(_permit) => self.ask_servers(user, &password).await,

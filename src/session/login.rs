@@ -53,8 +53,9 @@ struct Claim {
     level: Option<Vec<u8>>,
 }
 
-/// What an exchange was like.
+/// What the proxy has seen of an exchange.
 struct Seen {
+    /// True if the client's last answer was not empty: the error then says `using password: YES`.
     gave_password: bool,
     /// The plugin of the last answer.
     plugin: Option<Plugin>,
@@ -204,7 +205,8 @@ impl<R: Runtime> Session<R> {
         Ok(buf)
     }
 
-    /// Lets the client prove that it knows the account's password, or tell it. Ends the login if the client cannot.
+    /// Runs the exchange, in which the client proves that it knows the account's password, or sends the password. Returns
+    /// an error if the exchange ends the login.
     async fn prove(
         &mut self,
         claim: &Claim,
@@ -279,7 +281,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Reads the client's packet behind the one with sequence id `seq`, and counts both. It may be a password.
+    /// Reads the client's answer to the packet with sequence id `seq`, and sets `seq` to that of the next packet to the
+    /// client. The answer may be a password.
     async fn login_answer(&mut self, buf: &mut Buf, seq: &mut u8) -> Result<Zeroizing<Vec<u8>>, Close> {
         let header = self.login_packet(buf, seq.wrapping_add(1)).await?;
         *seq = seq.wrapping_add(2);

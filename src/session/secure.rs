@@ -12,7 +12,7 @@ use crate::worker::admission::Fault;
 
 impl<R: Runtime> Session<R> {
     /// Encrypts the connection, after the client asked for it. What `buf` has was sent behind the request: it belongs to
-    /// the handshake, and is never read as a packet. Whoever is between the client and the proxy could have put it there.
+    /// the handshake, and is never read as a packet: an attacker between the client and the proxy could have sent it.
     pub(super) async fn secure(&mut self, acceptor: &TlsAcceptor, buf: &mut Buf) -> Result<(), Close> {
         let begun = std::mem::replace(buf, Buf::with_room(512));
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;

@@ -10,21 +10,24 @@ use tokio::sync::{Notify, Semaphore};
 use crate::backend::Learned;
 use crate::backend::accounts::{AccountReading, Accounts};
 
-/// How many passwords a worker has servers check at a time. More clients wait: a crowd of clients with wrong passwords must
-/// not take the servers' connections.
+/// How many passwords of a worker's clients the servers check at a time. Further clients wait: a crowd of clients with wrong
+/// passwords must not take the servers' connections.
 const CHECKS: usize = 8;
 
 /// See the module.
 pub struct Identities {
     /// The servers' account tables.
     pub accounts: RefCell<Arc<Accounts>>,
-    /// The number of the read that ended last, and where the number of the last one to begin is.
+    /// The number of the read that ended last.
     ended: Cell<u64>,
+    /// The number of the read that began last; the reader counts it.
     begun: RefCell<Arc<AtomicU64>>,
+    /// Notified when a read has ended.
     read: Notify,
     /// The passwords that servers accepted.
     pub learned: Learned,
-    /// Decides what an account that does not exist looks like; another one in every process.
+    /// Decides which kind of account a name that does not exist looks like. Different in each process, so that clients cannot
+    /// compute it.
     decoys: RandomState,
     /// A permit for each password that a server is checking.
     pub checks: Semaphore,
@@ -45,7 +48,7 @@ impl Default for Identities {
 }
 
 impl Identities {
-    /// Takes over what was read, and wakes those who wait for it.
+    /// Stores a reading of the tables, and wakes the logins that wait for it.
     pub fn replace(&self, reading: AccountReading) {
         self.accounts.replace(reading.accounts);
         self.begun.replace(reading.begun);
@@ -59,7 +62,7 @@ impl Identities {
         self.decoys.hash_one(user).is_multiple_of(2)
     }
 
-    /// Waits until a read has ended that begins from now on: one that is under way may have missed a change.
+    /// Waits until a read has ended that began after this call: a read that is under way may have missed a change.
     pub async fn another_reading(&self) {
         let next = self.begun.borrow().load(SeqCst) + 1;
         while self.ended.get() < next {

@@ -33,7 +33,7 @@ impl HostPattern {
         }
     }
 
-    /// Returns by what servers sort accounts: names and addresses first, then networks (the smaller ones first), then
+    /// Returns the key by which servers sort accounts: names and addresses first, then networks (the smaller ones first), then
     /// patterns by the place of their first wildcard.
     pub fn rank(&self) -> (u8, Reverse<usize>) {
         match self {
