@@ -13,7 +13,7 @@ use crate::net::{
     Algorithm, Buf, Compressed, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient,
     TlsError, WITHOUT_LIMIT, read_packet,
 };
-use crate::terms::Proof;
+use crate::terms::CertificateProof;
 use crate::topology::{Flavor, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
@@ -223,7 +223,7 @@ async fn log_in<R: Runtime>(
     }
     if let Some(encrypted) = &mut encrypted {
         encrypted.proof = sent.proof;
-        encrypted.verified |= sent.proof == Some(Proof::Right);
+        encrypted.verified |= sent.proof == Some(CertificateProof::Right);
     }
     let about = About {
         server: target.server,
@@ -298,7 +298,7 @@ struct SentLogin<'a> {
     /// The SHA-256 of the server's certificate, if the server is to prove it.
     fingerprint: Option<[u8; 32]>,
     /// What the server proved.
-    proof: Option<Proof>,
+    proof: Option<CertificateProof>,
 }
 
 impl SentLogin<'_> {
@@ -360,14 +360,14 @@ impl SentLogin<'_> {
         let (server, user) = (&self.target.name, &self.login.user);
         let what = match self.proof {
             None => return,
-            Some(Proof::Right) => {
+            Some(CertificateProof::Right) => {
                 return tracing::debug!(%server, %user, "the server proved its certificate by the password");
             }
-            Some(Proof::Wrong) => {
+            Some(CertificateProof::Wrong) => {
                 "the server's proof of its certificate is wrong: somebody between the proxy and the server may have another \
                  certificate, and read everything"
             }
-            Some(Proof::Missing) => {
+            Some(CertificateProof::Missing) => {
                 "the server did not prove its certificate, as MariaDB 11.4 and later do: whoever answers at the server's \
                  address may be somebody else"
             }

@@ -3,7 +3,7 @@
 
 use super::cells::{Cell, Latency};
 use crate::terms::{
-    Close, Disruption, Fresh, Handshake, Pin, Port, Proof, Question, Refused, Role, StatementKind,
+    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind,
     TlsVersion, Why,
 };
 
@@ -101,7 +101,7 @@ pub struct WorkerMetrics {
     /// TLS handshakes with servers, by result.
     pub server_handshakes: [Cell; Handshake::ALL.len()],
     /// Server connections without a CA whose server should have proved its certificate, by the proof.
-    pub certificate_proofs: [Cell; Proof::ALL.len()],
+    pub certificate_proofs: [Cell; CertificateProof::ALL.len()],
     /// TLS handshakes with clients, by version and result.
     client_handshakes: [[Cell; Handshake::ALL.len()]; TlsVersion::ALL.len()],
     /// Server connections open now, in use or pooled.

@@ -11,7 +11,7 @@ use super::cells::Cell;
 use super::families::{Families, Label};
 use super::worker::{FreshCells, WorkerMetrics, cell_of};
 use crate::terms::{
-    Close, Disruption, Fresh, Handshake, Pin, Port, Proof, Question, Refused, Role, StatementKind,
+    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind,
     TlsVersion, Why,
 };
 
@@ -259,7 +259,7 @@ impl WorkerFamilies {
             "pointsman_server_certificate_proofs",
             "Connections to servers (MariaDB 11.4 or later) that no CA verifies, by the server's proof of its certificate by \
              the account's password.",
-            Proof::ALL.iter().map(|&proof| {
+            CertificateProof::ALL.iter().map(|&proof| {
                 let total = self.sum(|worker| cell_of(&worker.certificate_proofs, proof as usize));
                 ([("proof", proof.as_str())], total)
             }),

@@ -181,7 +181,7 @@ label! {
 
 label! {
     /// What a server proved of its certificate by the password (MariaDB 11.4).
-    Proof {
+    CertificateProof {
         /// The owner of the certificate knows the password.
         Right = "right",
         /// The proof is for another certificate, or another password.

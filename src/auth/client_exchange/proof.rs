@@ -5,12 +5,12 @@
 use super::{Known, Pending};
 use crate::auth::native_password::{certificate_proof, certificate_proof_by};
 use crate::auth::{AccountPlugin, Plugin, ed25519, native_password, parsec, same};
-use crate::terms::Proof;
+use crate::terms::CertificateProof;
 
 impl Pending<'_> {
     /// Checks the text of the OK packet that ended the login. `fingerprint` is the SHA-256 of the server's certificate. None:
     /// servers prove nothing with this plugin, or without a password.
-    pub fn certificate_proof(&self, text: &[u8], fingerprint: &[u8; 32]) -> Option<Proof> {
+    pub fn certificate_proof(&self, text: &[u8], fingerprint: &[u8; 32]) -> Option<CertificateProof> {
         let password = match self.exchange.known {
             Known::Password([]) => return None,
             Known::Password(password) => password,
@@ -39,11 +39,11 @@ impl Pending<'_> {
     }
 }
 
-fn judge(text: &[u8], right: &[u8]) -> Proof {
+fn judge(text: &[u8], right: &[u8]) -> CertificateProof {
     match text.first() {
-        Some(1) if same(text, right) => Proof::Right,
-        Some(1) => Proof::Wrong,
-        _ => Proof::Missing,
+        Some(1) if same(text, right) => CertificateProof::Right,
+        Some(1) => CertificateProof::Wrong,
+        _ => CertificateProof::Missing,
     }
 }
 
@@ -76,16 +76,16 @@ mod tests {
     fn a_proof_is_right_wrong_or_missing() {
         let right = certificate_proof(&native_password::double_sha1(b"secret"), &[1; 20], &FINGERPRINT);
         let of = |text: &[u8]| begun().certificate_proof(text, &FINGERPRINT);
-        assert_eq!(of(&right), Some(Proof::Right));
+        assert_eq!(of(&right), Some(CertificateProof::Right));
         // Whoever is in between has another certificate.
-        assert_eq!(begun().certificate_proof(&right, &[8; 32]), Some(Proof::Wrong));
-        assert_eq!(of(&right[..right.len() - 1]), Some(Proof::Wrong));
+        assert_eq!(begun().certificate_proof(&right, &[8; 32]), Some(CertificateProof::Wrong));
+        assert_eq!(of(&right[..right.len() - 1]), Some(CertificateProof::Wrong));
         assert_eq!(
             of(&certificate_proof(&native_password::double_sha1(b"other"), &[1; 20], &FINGERPRINT)),
-            Some(Proof::Wrong)
+            Some(CertificateProof::Wrong)
         );
-        assert_eq!(of(&right[1..]), Some(Proof::Missing), "a text for people");
-        assert_eq!(of(b""), Some(Proof::Missing));
+        assert_eq!(of(&right[1..]), Some(CertificateProof::Missing), "a text for people");
+        assert_eq!(of(b""), Some(CertificateProof::Missing));
     }
 
     #[test]
@@ -93,15 +93,15 @@ mod tests {
         let by = |stored: &[u8], nonce| certificate_proof_by(stored, &[nonce; 20], &FINGERPRINT);
         let native = switched("mysql_native_password", &[2; 20]);
         let right = by(&native_password::double_sha1(b"secret"), 2);
-        assert_eq!(native.certificate_proof(&right, &FINGERPRINT), Some(Proof::Right));
+        assert_eq!(native.certificate_proof(&right, &FINGERPRINT), Some(CertificateProof::Right));
         let ed25519 = switched("client_ed25519", &[3; 32]);
         let right = by(&ed25519::public_key(b"secret"), 1);
-        assert_eq!(ed25519.certificate_proof(&right, &FINGERPRINT), Some(Proof::Right));
+        assert_eq!(ed25519.certificate_proof(&right, &FINGERPRINT), Some(CertificateProof::Right));
         let salt = parsec::ExtSalt::random().unwrap();
         let parsec = after(switched("parsec", &[4; 32]).more_data(&salt.encode()).unwrap());
         let key = parsec::public_key(b"secret", &salt).unwrap();
         let right = by(&[salt.encode().as_slice(), &key].concat(), 1);
-        assert_eq!(parsec.certificate_proof(&right, &FINGERPRINT), Some(Proof::Right));
+        assert_eq!(parsec.certificate_proof(&right, &FINGERPRINT), Some(CertificateProof::Right));
     }
 
     #[test]

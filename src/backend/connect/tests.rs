@@ -250,14 +250,14 @@ async fn mariadb_11_4_proves_its_certificate_by_the_password() {
             let encrypted = proven(version, &[], text).await.unwrap();
             (encrypted.proof, encrypted.verified)
         };
-        assert_eq!(of(&right).await, (Some(Proof::Right), true), "{version}");
+        assert_eq!(of(&right).await, (Some(CertificateProof::Right), true), "{version}");
         // The mode verifies no server, so the login goes on.
-        assert_eq!(of(&other).await, (Some(Proof::Wrong), false), "{version}");
-        assert_eq!(of(b"").await, (Some(Proof::Missing), false), "{version}");
+        assert_eq!(of(&other).await, (Some(CertificateProof::Wrong), false), "{version}");
+        assert_eq!(of(b"").await, (Some(CertificateProof::Missing), false), "{version}");
         let switched = switch("mysql_native_password", b"another nonce, of 20\0");
         let right = certificate_proof(&double_sha1(b"secret"), b"another nonce, of 20", &[7; 32]);
         let encrypted = proven(version, &[switched], &right).await.unwrap();
-        assert_eq!(encrypted.proof, Some(Proof::Right), "{version}");
+        assert_eq!(encrypted.proof, Some(CertificateProof::Right), "{version}");
     }
     for version in ["5.5.5-10.11.6-MariaDB", "11.3.2-MariaDB", "8.4.2", "x"] {
         let encrypted = proven(version, &[], &right).await.unwrap();

@@ -19,7 +19,7 @@ use rustls::{CertificateError, ClientConfig};
 use tokio::sync::watch;
 
 use crate::config::{ServersTls, TlsMode};
-use crate::terms::Proof;
+use crate::terms::CertificateProof;
 pub use accept::{AcceptorMaker, AcceptorsCell, ClientTls, TlsAcceptor};
 pub use certificate::CertificateFacts;
 use reminders::Reminders;
@@ -92,7 +92,7 @@ pub struct Encrypted {
     /// The SHA-256 of a certificate that no CA verified.
     pub fingerprint: Option<[u8; 32]>,
     /// What the server proved of its certificate by the password, if a proof was expected.
-    pub proof: Option<Proof>,
+    pub proof: Option<CertificateProof>,
 }
 
 impl TlsClient {
