@@ -195,7 +195,7 @@ async fn work(parts: WorkerParts) {
             }
             // The requester may be gone.
             Some(Control::AcknowledgedWrites { generation, reply }) => {
-                drop(reply.send(context.heard.borrow().of(generation)));
+                drop(reply.send(context.acknowledged.borrow().of(generation)));
             }
             Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {

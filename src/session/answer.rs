@@ -18,7 +18,7 @@ use crate::sql::{Effects, MAX_READ};
 use crate::state::{AnswerError, Answered, Heard, PREPARED, PinSet, SessionState, Written, positions};
 use crate::telemetry::{Cell, cell_of};
 use crate::terms::{Close, Disruption, Pin, Port, Role, StatementKind, Why};
-use crate::topology::{Flavor, HeardWrites};
+use crate::topology::{AcknowledgedWrites, Flavor};
 use crate::upstream::Pumped;
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
@@ -47,7 +47,7 @@ struct AnswerObserver<'a> {
     /// Counts writes of unknown outcome.
     unknown: &'a Cell,
     /// The worker's record of acknowledged writes, and the generation of the connection. None on a replica.
-    writes: Option<(&'a RefCell<HeardWrites>, u64)>,
+    writes: Option<(&'a RefCell<AcknowledgedWrites>, u64)>,
     /// True if an OK packet contained a GTID.
     told: bool,
     /// True if there was an OK packet.
@@ -309,7 +309,7 @@ impl<R: Runtime> Session<R> {
             // writes of the same text may not have been reported.
             if self.upstream.role == Role::Writer && request.class.kind >= StatementKind::Write {
                 let about = &connection.about;
-                self.context.heard.borrow_mut().add(about.generation, about.flavor, None);
+                self.context.acknowledged.borrow_mut().add(about.generation, about.flavor, None);
             }
         }
         connection.has_past = false;
@@ -420,7 +420,8 @@ impl<R: Runtime> Session<R> {
             expected,
             late: before.as_ref().map(|_| Box::default()),
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
-            writes: (self.upstream.role == Role::Writer).then_some((&self.context.heard, about.generation)),
+            writes: (self.upstream.role == Role::Writer)
+                .then_some((&self.context.acknowledged, about.generation)),
             told: false,
             any_ok: false,
             refusal: None,

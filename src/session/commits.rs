@@ -125,7 +125,7 @@ impl<R: Runtime> Session<R> {
         });
         let generation = self.context.topology.generation();
         let text = text.as_deref().map(str::as_bytes);
-        self.context.heard.borrow_mut().add(generation, Flavor::MySql, text);
+        self.context.acknowledged.borrow_mut().add(generation, Flavor::MySql, text);
         self.state.wrote(text.unwrap_or(b"?"), Flavor::MySql);
     }
 

@@ -16,7 +16,7 @@ use crate::config::Live;
 use crate::net::{BufferPool, Runtime};
 use crate::positions::{Commits, Positions};
 use crate::telemetry::WorkerMetrics;
-use crate::topology::{HeardWrites, ServerId, Snapshot};
+use crate::topology::{AcknowledgedWrites, ServerId, Snapshot};
 use crate::wire::Edits;
 use crate::worker::{Outside, Resources};
 
@@ -85,7 +85,7 @@ pub struct Context<R: Runtime> {
     /// What is known of the texts of statements.
     pub texts: KnownTexts,
     /// The writes that were acknowledged to clients.
-    pub heard: RefCell<HeardWrites>,
+    pub acknowledged: RefCell<AcknowledgedWrites>,
     /// Replicas that failed a moment ago, and until when reads avoid them.
     ejected: RefCell<Vec<(ServerId, Instant)>>,
     /// The positions of the servers.
@@ -128,7 +128,7 @@ impl<R: Runtime> Context<R> {
             schemas: RefCell::default(),
             edits: RefCell::default(),
             texts: KnownTexts::default(),
-            heard: RefCell::default(),
+            acknowledged: RefCell::default(),
             ejected: RefCell::default(),
             diversions: Rc::default(),
             workers: Cell::new(1),

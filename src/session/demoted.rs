@@ -191,7 +191,7 @@ impl<R: Runtime> Session<R> {
     fn acknowledge(&self, position: &GtidSet) {
         let generation = self.context.topology.generation();
         let text = position.to_string();
-        self.context.heard.borrow_mut().add(generation, position.flavor(), Some(text.as_bytes()));
+        self.context.acknowledged.borrow_mut().add(generation, position.flavor(), Some(text.as_bytes()));
     }
 
     /// True if the primary had these GTIDs before the statement was sent, or if that is unknown: the binary

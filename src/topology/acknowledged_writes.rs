@@ -10,19 +10,19 @@ const MAX_INTERVALS: usize = 64;
 
 /// The acknowledged writes of the latest generation.
 #[derive(Debug, Default)]
-pub struct HeardWrites {
+pub struct AcknowledgedWrites {
     generation: u64,
     set: Option<GtidSet>,
     /// True if a write was acknowledged without its position: nobody can tell which servers have it.
     incomplete: bool,
 }
 
-impl HeardWrites {
+impl AcknowledgedWrites {
     /// Adds a write that a connection of this generation reported. `gtid` is None, or unreadable, if its
     /// position is unknown.
     pub fn add(&mut self, generation: u64, flavor: Flavor, gtid: Option<&[u8]>) {
         if generation > self.generation {
-            *self = HeardWrites { generation, ..HeardWrites::default() };
+            *self = AcknowledgedWrites { generation, ..AcknowledgedWrites::default() };
         }
         // An older generation does not matter any more.
         if generation < self.generation {
@@ -51,13 +51,13 @@ mod tests {
     const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
     /// Returns None if the set is incomplete.
-    fn text(heard: &HeardWrites, generation: u64) -> Option<String> {
+    fn text(heard: &AcknowledgedWrites, generation: u64) -> Option<String> {
         heard.of(generation).map(|set| set.to_string())
     }
 
     #[test]
     fn each_generation_for_itself() {
-        let mut heard = HeardWrites::default();
+        let mut heard = AcknowledgedWrites::default();
         assert_eq!(text(&heard, 1).as_deref(), Some(""));
         heard.add(1, Flavor::MariaDb, Some(b"0-1-7"));
         heard.add(1, Flavor::MariaDb, Some(b"0-1-9"));
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_a_write_without_its_position() {
         for gtid in ["0-1", &format!("{A}:7")] {
-            let mut heard = HeardWrites::default();
+            let mut heard = AcknowledgedWrites::default();
             heard.add(1, Flavor::MariaDb, Some(gtid.as_bytes()));
             assert_eq!(text(&heard, 1), None);
         }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn gaps_of_other_proxies_do_not_pile_up() {
-        let mut heard = HeardWrites::default();
+        let mut heard = AcknowledgedWrites::default();
         for number in (1..=1_001).step_by(2) {
             heard.add(1, Flavor::MySql, Some(format!("{A}:{number}").as_bytes()));
         }

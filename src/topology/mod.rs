@@ -18,7 +18,7 @@ mod why_no_writer;
 #[cfg(test)]
 mod tests;
 
-pub use acknowledged_writes::HeardWrites;
+pub use acknowledged_writes::AcknowledgedWrites;
 pub use gtid::{Gtid, GtidError, GtidSet};
 pub use modes::{TextModes, is_unsafe_charset};
 pub use position_history::Trail;

@@ -244,7 +244,7 @@ fn what_is_set_together_with_trackers_is_asked_for_and_carried() {
 fn writes_that_the_client_is_told_of_are_kept_for_who_elects() {
     play(async {
         let mut s = story().await;
-        let heard = |s: &Story| s.world.context.heard.borrow().of(1).map(|set| set.to_string());
+        let heard = |s: &Story| s.world.context.acknowledged.borrow().of(1).map(|set| set.to_string());
         assert_eq!(heard(&s).as_deref(), Some(""));
         s.runs(WRITE, AUTOCOMMIT, &gtids("3e11fa47-71ca-11e1-9e33-c80aa9429562:7")).await;
         s.runs("set @a = 1", AUTOCOMMIT, &[]).await;

@@ -168,7 +168,7 @@ fn found_it_is_answered_as_the_lost_server_would_have() {
         s.client.expect_ok().await;
         assert_eq!(s.world.disrupted(Disruption::Committed), 1);
         assert_eq!(s.world.disrupted(Disruption::OutcomeUnknown), 0);
-        let heard = s.world.context.heard.borrow().of(s.world.context.topology.generation()).unwrap();
+        let heard = s.world.context.acknowledged.borrow().of(s.world.context.topology.generation()).unwrap();
         assert_eq!(heard.to_string(), format!("{A}:7"), "the client was told of it");
         s.goes_on().await;
     });
