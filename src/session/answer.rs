@@ -23,7 +23,7 @@ use crate::upstream::Pumped;
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
 };
-use crate::worker::Deed;
+use crate::worker::DataAccess;
 
 /// The effects that explain a state change for which a session tracker reports no name.
 const EXPLAINS: Effects = Effects::SETS_LITERALS
@@ -389,7 +389,7 @@ impl<R: Runtime> Session<R> {
             only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
             in_steps: !on_replica && self.runs_in_steps(request),
-            interrupted: servers.was_interrupted().then(|| servers.deed.get() == Deed::Writes),
+            interrupted: servers.was_interrupted().then(|| servers.data_access.get() == DataAccess::Writes),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::terms::{Close, Disruption, Role, StatementKind};
 use crate::topology::{Flavor, GtidSet, ServerId};
 use crate::upstream::Brought;
 use crate::wire::{Command, ResponseWalker};
-use crate::worker::{Attached, Deed};
+use crate::worker::{Attached, DataAccess};
 
 /// How many primaries are tried to run a statement again, before the client gets an error.
 const MAX_PRIMARIES: u32 = 4;
@@ -65,7 +65,7 @@ pub(super) enum NotKept {
     Stop(StatementError),
 }
 
-impl Deed {
+impl DataAccess {
     /// Returns what a statement can do to the primary's data.
     #[inline]
     pub(super) fn of(role: Role, request: &Request) -> Self {
@@ -74,13 +74,13 @@ impl Deed {
         let runs =
             matches!(request.command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
         match request.class.kind {
-            _ if role == Role::Reader || !runs => Deed::Reads,
-            _ if effects.contains(Effects::CALLS) => Deed::Calls,
-            StatementKind::Ddl | StatementKind::Unknown => Deed::Others,
-            kind if kind >= StatementKind::Write && effects.intersects(parts) => Deed::Others,
-            StatementKind::Write => Deed::Writes,
-            _ if effects.contains(Effects::ENDS) => Deed::Writes,
-            _ => Deed::Reads,
+            _ if role == Role::Reader || !runs => DataAccess::Reads,
+            _ if effects.contains(Effects::CALLS) => DataAccess::Calls,
+            StatementKind::Ddl | StatementKind::Unknown => DataAccess::Others,
+            kind if kind >= StatementKind::Write && effects.intersects(parts) => DataAccess::Others,
+            StatementKind::Write => DataAccess::Writes,
+            _ if effects.contains(Effects::ENDS) => DataAccess::Writes,
+            _ => DataAccess::Reads,
         }
     }
 }
@@ -99,7 +99,7 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(super) fn passes_read_only(&self, buf: &Buf, request: &Request) -> bool {
         self.is_late()
-            && !matches!(Deed::of(self.upstream.role, request), Deed::Reads)
+            && !matches!(DataAccess::of(self.upstream.role, request), DataAccess::Reads)
             && self.client.login.as_ref().is_some_and(|login| self.context.passes(&login.user) == Some(true))
             && !self.only_rolls_back(buf, request)
     }
@@ -139,19 +139,19 @@ impl<R: Runtime> Session<R> {
     async fn is_kept(&mut self, late: Option<Box<Late>>, request: &Request) -> Result<bool, StatementError> {
         let Some(here) = self.client.handle.servers.attached.get() else { return Ok(true) };
         let late = late.map(|late| *late).unwrap_or_default();
-        let deed = Deed::of(self.upstream.role, request);
+        let access = DataAccess::of(self.upstream.role, request);
         let told = late.set.filter(|set| !set.is_empty());
         // If a statement runs in several steps, the reported GTIDs need not be all that it wrote.
-        let is_all = match deed {
-            Deed::Calls => false,
-            Deed::Others => request.class.kind == StatementKind::Ddl,
-            Deed::Reads | Deed::Writes => !late.incomplete,
+        let is_all = match access {
+            DataAccess::Calls => false,
+            DataAccess::Others => request.class.kind == StatementKind::Ddl,
+            DataAccess::Reads | DataAccess::Writes => !late.incomplete,
         };
         let position = match told {
             Some(set) if !is_all || self.is_of_another_history(&set) => return Ok(false),
             Some(set) => Some(set),
             // Nothing was written to a binary log, or the answer does not acknowledge a write.
-            None if !self.has_written_untold(deed, here) => return Ok(true),
+            None if !self.has_written_untold(access, here) => return Ok(true),
             None => None,
         };
         let context = self.context.clone();
@@ -203,14 +203,14 @@ impl<R: Runtime> Session<R> {
 
     /// True if the statement may have written something whose GTID was not reported: servers do not report
     /// the GTIDs of a procedure.
-    fn has_written_untold(&self, deed: Deed, here: Attached) -> bool {
+    fn has_written_untold(&self, access: DataAccess, here: Attached) -> bool {
         let untold = !self.context.topology.writer_has_gtids() || self.state.trackers.shown;
-        let writes = match deed {
-            Deed::Reads => false,
-            Deed::Writes => untold && self.state.answer.affected > 0 && !self.is_bound(here.server),
+        let writes = match access {
+            DataAccess::Reads => false,
+            DataAccess::Writes => untold && self.state.answer.affected > 0 && !self.is_bound(here.server),
             // A procedure may run with its definer's rights. For DDL, a server checks `read_only` only before
             // the statement waits for its lock.
-            Deed::Calls | Deed::Others => true,
+            DataAccess::Calls | DataAccess::Others => true,
         };
         writes && !self.state.answer.failed() && !self.state.in_transaction()
     }

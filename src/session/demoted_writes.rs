@@ -8,7 +8,7 @@ use crate::backend::{
 };
 use crate::net::{Runtime, Stream};
 use crate::topology::{Flavor, GtidSet, Health, Server, ServerId};
-use crate::worker::{Attached, Deed, Handle, KillUnderWay};
+use crate::worker::{Attached, DataAccess, Handle, KillUnderWay};
 
 /// utf8mb4_general_ci, which every server has.
 const COLLATION: u16 = 45;
@@ -35,8 +35,8 @@ impl<R: Runtime> Context<R> {
             // If a session only keeps a connection there, its account's grants are asked for before the
             // session continues.
             let wanted = |at: &Attached| {
-                let writes =
-                    handle.servers.attached.get() == Some(*at) && handle.servers.deed.get() != Deed::Reads;
+                let writes = handle.servers.attached.get() == Some(*at)
+                    && handle.servers.data_access.get() != DataAccess::Reads;
                 demoted(at) && (writes || self.passes(&user).is_none())
             };
             let Some(at) = handle.servers.bound().find(wanted) else { continue };
@@ -118,7 +118,7 @@ impl<R: Runtime> Context<R> {
         let Some(here) = handle.servers.attached.get().filter(|here| here.server == server) else {
             return false;
         };
-        let writes = handle.servers.deed.get() != Deed::Reads;
+        let writes = handle.servers.data_access.get() != DataAccess::Reads;
         let told = handle.servers.killing.get() || handle.servers.demoted.get() == Some(here);
         let own = handle.login.borrow().as_ref().is_some_and(|of| of.user == login.user);
         own && writes && !told && handle.busy.get() && self.has_demoted(here)

@@ -8,7 +8,7 @@ use crate::sql::Effects;
 use crate::state::PinSet;
 use crate::terms::{Close, Role};
 use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
-use crate::worker::Deed;
+use crate::worker::DataAccess;
 
 impl<R: Runtime> Session<R> {
     /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
@@ -28,7 +28,7 @@ impl<R: Runtime> Session<R> {
             _ => self.state.sends(self.upstream.role, &request.class, text.as_deref()),
         };
         let shape = request.command.response_to(request.payload(buf));
-        self.client.handle.servers.deed.set(Deed::of(self.upstream.role, request));
+        self.client.handle.servers.data_access.set(DataAccess::of(self.upstream.role, request));
         let (seq, sent) = if request.whole {
             match self.names_client() {
                 false => (1, self.upstream.send_whole(buf, *request).await),

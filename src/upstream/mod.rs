@@ -25,7 +25,7 @@ use crate::net::{Runtime, Stream};
 use crate::state::{PinSet, SessionState};
 use crate::terms::{PerRole, Pin, Role};
 use crate::topology::ServerId;
-use crate::worker::{Attached, Deed, Handle, Resources, Signals};
+use crate::worker::{Attached, DataAccess, Handle, Resources, Signals};
 
 pub use open::{Opened, Wanted};
 pub use prepare::malformed_parameters;
@@ -164,7 +164,7 @@ impl<R: Runtime> Upstream<R> {
         let about = &connection.about;
         self.resources.count_in(about.server);
         self.handle.servers.kept(role).set(None);
-        self.handle.servers.deed.set(Deed::Reads);
+        self.handle.servers.data_access.set(DataAccess::Reads);
         self.handle.servers.attached.set(Some(Attached {
             server: about.server,
             generation: about.generation,

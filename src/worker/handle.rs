@@ -67,7 +67,7 @@ pub struct Entrance {
 
 /// What a statement under way can do to the primary's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Deed {
+pub enum DataAccess {
     /// The statement changes nothing that another server would lack.
     #[default]
     Reads,
@@ -87,7 +87,7 @@ pub struct Servers {
     /// Server connections that the session keeps between statements: to the primary, and to a replica.
     kept: PerRole<Cell<Option<Attached>>>,
     /// What the statement under way does to the primary's data; `Reads` until it is sent.
-    pub deed: Cell<Deed>,
+    pub data_access: Cell<DataAccess>,
     /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
     /// lost the primary's role.
     pub demoted: Cell<Option<Attached>>,

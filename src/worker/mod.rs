@@ -36,7 +36,7 @@ use crate::telemetry::{WorkerMetrics, cell_of};
 use crate::terms::{Disruption, Port, Role};
 use crate::topology::{ServerId, Snapshot};
 
-pub use handle::{Attached, Deed, Entrance, Handle, KillUnderWay, Servers, Signals};
+pub use handle::{Attached, DataAccess, Entrance, Handle, KillUnderWay, Servers, Signals};
 pub use identities::Identities;
 pub use level::{Levels, Source};
 pub use timeouts::{Side, Stall, or_stalled};
