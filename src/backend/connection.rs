@@ -141,7 +141,7 @@ pub struct Connection<S> {
     /// What `LAST_INSERT_ID()` returns here, if known.
     insert_id: Option<u64>,
     /// While the connection is parked: the session that must learn the insert id before it is lost.
-    pub legacy: Option<PendingInsertId>,
+    pub pending_insert_id: Option<PendingInsertId>,
     /// The statements prepared here with COM_STMT_PREPARE.
     pub statements: Statements,
     /// The statements prepared here with PREPARE, which EXECUTE finds.
@@ -201,7 +201,7 @@ impl<S: Stream> Connection<S> {
             schema: None,
             applied: None,
             insert_id: Some(0),
-            legacy: None,
+            pending_insert_id: None,
             statements: Statements::default(),
             text_statements: TextStatements::default(),
             preparing: None,

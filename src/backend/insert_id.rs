@@ -38,7 +38,7 @@ impl InsertIdCell {
     }
 
     /// Returns the link that the connection with the value keeps while it is parked.
-    pub fn bequeath(&self) -> PendingInsertId {
+    pub fn link(&self) -> PendingInsertId {
         PendingInsertId(Some(self.clone()))
     }
 }
@@ -79,12 +79,12 @@ mod tests {
         let cell = InsertIdCell::default();
         assert_eq!(cell.get(), InsertId::Known(0));
         cell.set(InsertId::OnConnection);
-        cell.bequeath().revoke();
+        cell.link().revoke();
         assert_eq!(cell.get(), InsertId::OnConnection);
-        cell.bequeath().deliver(7);
+        cell.link().deliver(7);
         assert_eq!(cell.get(), InsertId::Known(7));
         cell.set(InsertId::OnConnection);
-        drop(cell.bequeath());
+        drop(cell.link());
         assert_eq!(cell.get(), InsertId::Lost);
     }
 }

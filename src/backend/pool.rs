@@ -223,7 +223,7 @@ impl<R: Runtime> Pool<R> {
         mut connection: Box<Connection<R::Stream>>,
         limit: Duration,
     ) -> Option<Box<Connection<R::Stream>>> {
-        let Some(legacy) = connection.legacy.take() else {
+        let Some(pending) = connection.pending_insert_id.take() else {
             // Usually no answers are outstanding.
             let settled = !connection.is_expecting()
                 || matches!(self.runtime.timeout(limit, connection.settle()).await, Some(Ok(())));
@@ -234,22 +234,22 @@ impl<R: Runtime> Pool<R> {
         let (reply, answer) = oneshot::channel();
         let runtime = self.runtime.clone();
         self.runtime.spawn(async move {
-            let known = learn_insert_id(&runtime, &mut connection, Some(legacy), limit).await;
+            let known = learn_insert_id(&runtime, &mut connection, Some(pending), limit).await;
             // If the receiver is gone, the connection is closed here.
             let _ = reply.send(known.then_some(connection));
         });
         answer.await.ok().flatten()
     }
 
-    /// Queries `LAST_INSERT_ID()` and stores the result in the connection and, through `legacy`, in the
+    /// Queries `LAST_INSERT_ID()` and stores the result in the connection and, through `pending`, in the
     /// session that waits for it. Returns false if the query failed.
     pub async fn learn_insert_id(
         &self,
         connection: &mut Connection<R::Stream>,
-        legacy: Option<PendingInsertId>,
+        pending: Option<PendingInsertId>,
         limit: Duration,
     ) -> bool {
-        learn_insert_id(&self.runtime, connection, legacy, limit).await
+        learn_insert_id(&self.runtime, connection, pending, limit).await
     }
 
     /// True if a parked connection seems alive, as far as that shows without a query.
@@ -303,7 +303,7 @@ impl<R: Runtime> Pool<R> {
         if standing == Standing::Removed || (wanted && !self.is_of_now(&connection, seat)) {
             return self.vacate(connection, seat);
         }
-        if !wanted && connection.legacy.is_none() && connection.claim() {
+        if !wanted && connection.pending_insert_id.is_none() && connection.claim() {
             // A session of another worker waits: only a closed connection frees a place for that worker.
             drop(connection);
             seat.give_up();
@@ -420,10 +420,12 @@ impl<R: Runtime> Pool<R> {
     pub async fn give_way(&self, limit: Duration) {
         let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
         for shelf in shelves {
-            while let Some((mut connection, seat)) = shelf.take_where(|c| c.legacy.is_some() && c.claim()) {
+            while let Some((mut connection, seat)) =
+                shelf.take_where(|c| c.pending_insert_id.is_some() && c.claim())
+            {
                 self.metrics.server_idle.sub(1);
-                let legacy = connection.legacy.take();
-                self.learn_insert_id(&mut connection, legacy, limit).await;
+                let pending = connection.pending_insert_id.take();
+                self.learn_insert_id(&mut connection, pending, limit).await;
                 drop(connection);
                 seat.give_up();
             }
@@ -441,7 +443,9 @@ impl<R: Runtime> Pool<R> {
     /// Closes parked connections that have prepared statements, because the server has too many of them.
     /// Keeps those whose insert id is still needed.
     pub fn shed_statements(&self, server: ServerId) {
-        self.retain(|c, _, _| c.about.server != server || c.statements.is_empty() || c.legacy.is_some());
+        self.retain(|c, _, _| {
+            c.about.server != server || c.statements.is_empty() || c.pending_insert_id.is_some()
+        });
     }
 
     /// Sets the time, in seconds since the worker began.
@@ -460,7 +464,7 @@ impl<R: Runtime> Pool<R> {
 async fn learn_insert_id<R: Runtime>(
     runtime: &R,
     connection: &mut Connection<R::Stream>,
-    legacy: Option<PendingInsertId>,
+    pending: Option<PendingInsertId>,
     limit: Duration,
 ) -> bool {
     let asked = async {
@@ -472,8 +476,8 @@ async fn learn_insert_id<R: Runtime>(
         std::str::from_utf8(&value).ok()?.parse().ok()
     });
     if let Some(id) = id {
-        if let Some(legacy) = legacy {
-            legacy.deliver(id);
+        if let Some(pending) = pending {
+            pending.deliver(id);
         }
         connection.set_insert_id(Some(id));
     }

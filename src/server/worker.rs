@@ -286,6 +286,6 @@ fn every_second(context: &Context<TokioRuntime>) {
         let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);
         let limit = live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX));
         // Sessions of other workers may wait for connections that no session here uses.
-        c.legacy.is_some() || (idle < limit && !c.claim())
+        c.pending_insert_id.is_some() || (idle < limit && !c.claim())
     });
 }

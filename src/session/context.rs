@@ -164,7 +164,7 @@ impl<R: Runtime> Context<R> {
     /// more. Called once a second.
     pub fn shed_memory(&self) {
         if self.buffers.memory.is_tight() {
-            self.pool.retain(|connection, _, claimed| claimed || connection.legacy.is_some());
+            self.pool.retain(|connection, _, claimed| claimed || connection.pending_insert_id.is_some());
             self.texts.prepared.sweep();
         }
     }

@@ -126,8 +126,8 @@ impl<R: Runtime> Upstream<R> {
         }) {
             let seat = self.links.seats.swap_remove(at);
             if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
-                if let Some(legacy) = connection.legacy.take() {
-                    legacy.revoke();
+                if let Some(pending) = connection.pending_insert_id.take() {
+                    pending.revoke();
                 }
                 self.use_connection(role, connection, seat);
                 return true;
@@ -242,7 +242,7 @@ impl<R: Runtime> Upstream<R> {
         seat: Seat<R::Stream>,
     ) {
         if role == Role::Writer && state.insert.id.get() == InsertId::OnConnection {
-            connection.legacy = Some(state.insert.id.bequeath());
+            connection.pending_insert_id = Some(state.insert.id.link());
         }
         let asked_for = state.last.role == role && state.last.counted;
         self.resources.pool.park(connection, &seat, asked_for);
@@ -353,7 +353,7 @@ impl<R: Runtime> Upstream<R> {
         for seat in self.links.seats.drain(..) {
             if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
                 // The session does not need the insert id any more.
-                connection.legacy.take();
+                connection.pending_insert_id.take();
                 self.resources.pool.park_for_others(connection, &seat);
             } else {
                 self.resources.pool.leave(&seat);

@@ -163,8 +163,8 @@ impl<R: Runtime> Upstream<R> {
                 // either.
                 match resources.pool.reclaim(&seat) {
                     Some(mut connection) => {
-                        let legacy = connection.legacy.take();
-                        if resources.pool.learn_insert_id(&mut connection, legacy, limit).await {
+                        let pending = connection.pending_insert_id.take();
+                        if resources.pool.learn_insert_id(&mut connection, pending, limit).await {
                             resources.pool.park_for_others(connection, &seat);
                         } else {
                             resources.pool.vacate(connection, &seat);

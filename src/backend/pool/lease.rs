@@ -343,7 +343,7 @@ impl<R: Runtime> Pool<R> {
         };
         let Some((connection, seat)) = oldest.and_then(|shelf| shelf.take_oldest()) else { return false };
         self.metrics.server_idle.sub(1);
-        if connection.legacy.is_some() {
+        if connection.pending_insert_id.is_some() {
             drop(self.take_over(connection, terms.connect).await);
         } else {
             drop(connection);
