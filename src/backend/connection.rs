@@ -80,7 +80,7 @@ pub struct Mark {
     /// When the savepoint was written. The COMMIT is sent later.
     pub at: Instant,
     /// True if the server reported a GTID for the transaction.
-    pub told: bool,
+    pub has_gtid: bool,
 }
 
 /// Returns the statement that marks a transaction, as it also stands in the binary log.
@@ -269,7 +269,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// True if the state set on the connection is known.
-    pub fn is_told(&self) -> bool {
+    pub fn has_known_state(&self) -> bool {
         self.applied.is_some()
     }
 
@@ -372,13 +372,13 @@ impl<S: Stream> Connection<S> {
     /// the binary logs of all servers.
     pub fn mark(&mut self, name: u128, out: &mut Vec<u8>) {
         self.query_in_front(&mark_text(name), Expect::Mark, out);
-        self.mark = Some(Mark { name, at: Instant::now(), told: false });
+        self.mark = Some(Mark { name, at: Instant::now(), has_gtid: false });
     }
 
     /// Records that the current answer contains a GTID.
-    pub fn tells_gtid(&mut self) {
+    pub fn saw_gtid(&mut self) {
         if let Some(mark) = &mut self.mark {
-            mark.told = true;
+            mark.has_gtid = true;
         }
     }
 

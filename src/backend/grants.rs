@@ -106,7 +106,7 @@ mod tests {
     /// Returns the verdict and the statements asked, given these answers in order.
     fn asked(flavor: Flavor, version: &str, answers: &[&[&str]]) -> (bool, Vec<String>) {
         let (asked, answers) = (RefCell::new(Vec::new()), RefCell::new(answers.iter()));
-        let told = async {
+        let verdict = async {
             passes_read_only(flavor, version, async |sql: String| {
                 asked.borrow_mut().push(sql);
                 let lines = answers.borrow_mut().next().copied().unwrap_or_default();
@@ -114,7 +114,7 @@ mod tests {
             })
             .await
         };
-        let Poll::Ready(Ok(passes)) = pin!(told).poll(&mut Context::from_waker(Waker::noop())) else {
+        let Poll::Ready(Ok(passes)) = pin!(verdict).poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("it waits")
         };
         (passes, asked.into_inner())

@@ -22,7 +22,7 @@ pub enum CredentialSource {
     Configuration,
     /// The account tables of the primary.
     Accounts,
-    /// Passwords that clients told the proxy and a server accepted.
+    /// Passwords that clients sent to the proxy and a server accepted.
     Learned,
 }
 

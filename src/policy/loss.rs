@@ -231,7 +231,7 @@ mod tests {
     fn doubt_is_told_where_it_is() {
         for loss in all() {
             let fate = loss.fate();
-            let told = match fate {
+            let error = match fate {
                 Fate::Tell(error) | Fate::TellAndClose(error) | Fate::Close(error) => error,
                 Fate::TellStateLost(error) => error,
                 _ => continue,
@@ -239,10 +239,10 @@ mod tests {
             let ended = !loss.open || loss.commits;
             let may_have_written = loss.sent && ended && !loss.only_reads();
             if may_have_written {
-                assert_eq!(told, Error::OutcomeUnknown, "{loss:?}");
+                assert_eq!(error, Error::OutcomeUnknown, "{loss:?}");
             }
             if !loss.sent {
-                assert_eq!(told, Error::RolledBack, "nothing was executed: {loss:?}");
+                assert_eq!(error, Error::RolledBack, "nothing was executed: {loss:?}");
             }
         }
     }

@@ -53,7 +53,7 @@ pub struct Expected {
     /// True on a replica port, which refuses writes with an error text of its own.
     pub replica_port: bool,
     /// True if the client has no packet of the answer.
-    pub untold: bool,
+    pub nothing_forwarded: bool,
     /// True if the client has no packet of the answer, and the request is whole in the buffer.
     pub can_send_again: bool,
     /// True if nothing is in doubt when the answer ends here.
@@ -138,7 +138,7 @@ impl Expected {
                 false => Verdict::Replace(Words::ReadOnlyTransaction),
             },
             Said::Interrupted => self.interrupted(before),
-            Said::ConnectionEnds => match self.untold && !before.any_ok {
+            Said::ConnectionEnds => match self.nothing_forwarded && !before.any_ok {
                 true => Verdict::Elsewhere(Way::AskProbes),
                 false => Verdict::Replace(Words::ConnectionEnded),
             },
@@ -200,7 +200,7 @@ mod tests {
             let expected = Expected {
                 on_replica: is(0),
                 replica_port: is(1),
-                untold: is(2),
+                nothing_forwarded: is(2),
                 can_send_again: is(3),
                 no_doubt: is(4),
                 may_leave: is(5),
@@ -214,12 +214,12 @@ mod tests {
         });
         facts
             .filter(|(expected, before)| {
-                let again_though_told = expected.can_send_again && !expected.untold;
+                let again_though_forwarded = expected.can_send_again && !expected.nothing_forwarded;
                 let ok_before_nothing = before.nothing && before.any_ok;
                 // Both are reads on a replica, outside and inside of a transaction.
                 let two_places = expected.may_leave && expected.in_reading_transaction;
                 let reading_on_primary = expected.in_reading_transaction && !expected.on_replica;
-                !(again_though_told || ok_before_nothing || two_places || reading_on_primary)
+                !(again_though_forwarded || ok_before_nothing || two_places || reading_on_primary)
             })
             .flat_map(|(expected, before)| {
                 SAID.map(|said| (expected, said, before, expected.verdict(said, before)))
@@ -230,7 +230,10 @@ mod tests {
     fn never_twice() {
         for (expected, said, before, verdict) in all() {
             let Verdict::Elsewhere(way) = verdict else { continue };
-            assert!(expected.untold, "the client has a part of it: {expected:?} {said:?} {before:?}");
+            assert!(
+                expected.nothing_forwarded,
+                "the client has a part of it: {expected:?} {said:?} {before:?}"
+            );
             assert!(expected.can_send_again || way == Way::AskProbes, "{expected:?} {said:?} {before:?}");
             let executed_nothing = match way {
                 Way::RollBack | Way::WaitForPrimary => matches!(said, Said::ReadOnly | Said::CutOff),

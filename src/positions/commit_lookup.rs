@@ -74,7 +74,7 @@ impl Commits {
     /// Records the connection's mark if the server answered a marked COMMIT, with a GTID.
     #[inline]
     pub fn answered<S>(&self, connection: &Connection<S>) {
-        let Some(mark) = connection.mark.filter(|mark| mark.told) else { return };
+        let Some(mark) = connection.mark.filter(|mark| mark.has_gtid) else { return };
         let server = connection.about.server;
         let mut witnesses = self.witnesses.borrow_mut();
         match witnesses.iter_mut().find(|(known, _)| *known == server) {

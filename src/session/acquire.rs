@@ -66,7 +66,7 @@ impl<R: Runtime> Session<R> {
     /// Returns an error if the session lost a transaction or other state together with a connection. Must be called
     /// before the next statement runs: a session that continued without that state would answer wrongly.
     pub(super) fn tell_of_loss(&mut self) -> Result<(), StatementError> {
-        let mut told = Ok(());
+        let mut result = Ok(());
         for role in Role::BOTH {
             if !std::mem::take(self.upstream.lost.of_mut(role)) {
                 continue;
@@ -80,12 +80,12 @@ impl<R: Runtime> Session<R> {
             }
             if was_open {
                 self.context.count(Disruption::RolledBack);
-                told = Err(StatementError::Tell(Failure::RolledBack));
+                result = Err(StatementError::Tell(Failure::RolledBack));
             } else {
                 self.context.count(Disruption::Moved);
             }
         }
-        told
+        result
     }
 
     /// Acquires a connection for the next statement from the pool. Waits for a primary if there is none.

@@ -49,7 +49,7 @@ struct AnswerObserver<'a> {
     /// The worker's record of acknowledged writes, and the generation of the connection. None on a replica.
     writes: Option<(&'a RefCell<AcknowledgedWrites>, u64)>,
     /// True if an OK packet contained a GTID.
-    told: bool,
+    has_gtid: bool,
     /// True if there was an OK packet.
     any_ok: bool,
     /// The ERR packet that the client does not get.
@@ -87,7 +87,7 @@ impl Observer for AnswerObserver<'_> {
         if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
             let mut writes = writes.borrow_mut();
             positions(ok.state, |gtid| {
-                self.told = true;
+                self.has_gtid = true;
                 match &mut self.late {
                     Some(late) => late.add(gtid, self.heard.flavor),
                     None => writes.add(generation, self.heard.flavor, Some(gtid)),
@@ -189,8 +189,8 @@ impl<R: Runtime> Session<R> {
                 Err(stop) => return self.broken_off(stop, &walker, buf, *request),
             };
             let full = chunk.is_full();
-            let untold = !(forwarded || request.header.is_continued());
-            let mut walk = match self.walk(&mut walker, &mut chunk, untold, request) {
+            let nothing_forwarded = !(forwarded || request.header.is_continued());
+            let mut walk = match self.walk(&mut walker, &mut chunk, nothing_forwarded, request) {
                 Ok(walk) => walk,
                 Err((e, before)) => {
                     // Forwards the packets before the fault: their sequence ids are already counted.
@@ -318,7 +318,7 @@ impl<R: Runtime> Session<R> {
         let leaves = connection.about.flavor == Flavor::MariaDb && request.class.kind < StatementKind::Write;
         connection.leaves_diagnostics = !quiet || (connection.leaves_diagnostics && leaves);
         connection.stale_diagnostics &= quiet && request.class.kind < StatementKind::Write;
-        if connection.is_told() && !connection.is_in_line(&self.state.carried, None) {
+        if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);
         }
         if self.upstream.role == Role::Writer {
@@ -373,7 +373,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns what is known of a statement before its answer is read.
     #[inline]
-    fn expected(&self, request: &Request, on_replica: bool, untold: bool) -> Expected {
+    fn expected(&self, request: &Request, on_replica: bool, nothing_forwarded: bool) -> Expected {
         let on_split_reader = self.client.port == Port::Split && self.upstream.role == Role::Reader;
         let may_leave = on_split_reader && !self.state.pins.on(Role::Reader).has(Pin::Transaction);
         let effects = request.class.effects;
@@ -381,8 +381,8 @@ impl<R: Runtime> Session<R> {
         Expected {
             on_replica,
             replica_port: self.client.port == Port::Replica,
-            untold,
-            can_send_again: untold && request.whole,
+            nothing_forwarded,
+            can_send_again: nothing_forwarded && request.whole,
             no_doubt: self.upstream.role == Role::Reader || self.leaves_no_doubt(*request),
             may_leave,
             in_reading_transaction: on_split_reader && !may_leave,
@@ -398,7 +398,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         walker: &mut ResponseWalker,
         chunk: &mut Buf,
-        untold: bool,
+        nothing_forwarded: bool,
         request: &Request,
     ) -> Result<Walk, (ProtocolError, Buf)> {
         let Some(about) = self.upstream.connection.as_ref().map(|c| &c.about) else {
@@ -410,7 +410,7 @@ impl<R: Runtime> Session<R> {
             read_only: about.class.read_only,
             explained: request.class.effects.intersects(EXPLAINS),
         };
-        let expected = self.expected(request, heard.read_only, untold);
+        let expected = self.expected(request, heard.read_only, nothing_forwarded);
         let is_late = self.upstream.role == Role::Writer && self.is_late();
         let before =
             is_late.then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
@@ -422,7 +422,7 @@ impl<R: Runtime> Session<R> {
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
             writes: (self.upstream.role == Role::Writer)
                 .then_some((&self.context.acknowledged, about.generation)),
-            told: false,
+            has_gtid: false,
             any_ok: false,
             refusal: None,
             prepared: None,
@@ -434,8 +434,8 @@ impl<R: Runtime> Session<R> {
         self.upstream
             .connection
             .iter_mut()
-            .filter(|_| observer.told)
-            .for_each(|connection| connection.tells_gtid());
+            .filter(|_| observer.has_gtid)
+            .for_each(|connection| connection.saw_gtid());
         let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };

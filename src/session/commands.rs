@@ -209,11 +209,11 @@ impl<R: Runtime> Session<R> {
         request.class = class_of(command);
         match command {
             Command::RegisterSlave => {
-                let told = self.forward(buf, request).await;
+                let result = self.forward(buf, request).await;
                 if let Some(connection) = &mut self.upstream.connection {
                     connection.closes_after_session = true;
                 }
-                return told;
+                return result;
             }
             Command::StmtClose => return self.close_statement(buf, *request).await,
             Command::StmtReset | Command::StmtSendLongData | Command::StmtBulkExecute => {

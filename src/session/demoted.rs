@@ -140,18 +140,18 @@ impl<R: Runtime> Session<R> {
         let Some(here) = self.client.handle.servers.attached.get() else { return Ok(true) };
         let late = late.map(|late| *late).unwrap_or_default();
         let access = DataAccess::of(self.upstream.role, request);
-        let told = late.set.filter(|set| !set.is_empty());
+        let reported = late.set.filter(|set| !set.is_empty());
         // If a statement runs in several steps, the reported GTIDs need not be all that it wrote.
         let is_all = match access {
             DataAccess::Calls => false,
             DataAccess::Others => request.class.kind == StatementKind::Ddl,
             DataAccess::Reads | DataAccess::Writes => !late.incomplete,
         };
-        let position = match told {
+        let position = match reported {
             Some(set) if !is_all || self.is_of_another_history(&set) => return Ok(false),
             Some(set) => Some(set),
             // Nothing was written to a binary log, or the answer does not acknowledge a write.
-            None if !self.has_written_untold(access, here) => return Ok(true),
+            None if !self.has_unreported_write(access, here) => return Ok(true),
             None => None,
         };
         let context = self.context.clone();
@@ -203,11 +203,11 @@ impl<R: Runtime> Session<R> {
 
     /// True if the statement may have written something whose GTID was not reported: servers do not report
     /// the GTIDs of a procedure.
-    fn has_written_untold(&self, access: DataAccess, here: Attached) -> bool {
-        let untold = !self.context.topology.writer_has_gtids() || self.state.trackers.shown;
+    fn has_unreported_write(&self, access: DataAccess, here: Attached) -> bool {
+        let unreported = !self.context.topology.writer_has_gtids() || self.state.trackers.shown;
         let writes = match access {
             DataAccess::Reads => false,
-            DataAccess::Writes => untold && self.state.answer.affected > 0 && !self.is_bound(here.server),
+            DataAccess::Writes => unreported && self.state.answer.affected > 0 && !self.is_bound(here.server),
             // A procedure may run with its definer's rights. For DDL, a server checks `read_only` only before
             // the statement waits for its lock.
             DataAccess::Calls | DataAccess::Others => true,

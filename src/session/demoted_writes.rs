@@ -119,9 +119,9 @@ impl<R: Runtime> Context<R> {
             return false;
         };
         let writes = handle.servers.data_access.get() != DataAccess::Reads;
-        let told = handle.servers.killing.get() || handle.servers.demoted.get() == Some(here);
+        let ending = handle.servers.killing.get() || handle.servers.demoted.get() == Some(here);
         let own = handle.login.borrow().as_ref().is_some_and(|of| of.user == login.user);
-        own && writes && !told && handle.busy.get() && self.has_demoted(here)
+        own && writes && !ending && handle.busy.get() && self.has_demoted(here)
     }
 
     /// True if this server has these writes, by its last probe or (MariaDB) by the state of its binary log

@@ -30,7 +30,7 @@ impl<R: Runtime> Session<R> {
         // The connection's last statement is now this question, so it cannot be asked about the client's last
         // statement.
         self.state.last.connection = None;
-        if let Some(connection) = self.upstream.connection.as_mut().filter(|c| c.is_told()) {
+        if let Some(connection) = self.upstream.connection.as_mut().filter(|c| c.has_known_state()) {
             connection.now_has(&self.state.carried);
         }
     }
@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
     /// Asks the replica's connection for the values that only it knows. A value that has no literal stays
     /// there.
     pub(super) async fn move_values(&mut self) {
-        let Some(names) = self.state.untold_on_reader() else { return };
+        let Some(names) = self.state.unreported_on_reader() else { return };
         if names.is_empty() || !self.take_for(Role::Reader) {
             return;
         }

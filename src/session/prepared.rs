@@ -51,8 +51,8 @@ impl<R: Runtime> Session<R> {
             // This is the first long data of the statement, so no earlier part of it can be lost: settle
             // other losses first.
             request.statement = id;
-            if let Err(Ended(told)) = Box::pin(self.settle_losses_first(buf, *request)).await {
-                return told;
+            if let Err(Ended(result)) = Box::pin(self.settle_losses_first(buf, *request)).await {
+                return result;
             }
         }
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);

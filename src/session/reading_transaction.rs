@@ -21,8 +21,8 @@ impl<R: Runtime> Session<R> {
         {
             let seq = request.answer_seq();
             request.consume_from(buf);
-            let told = self.tell_of_loss().err();
-            return Ok(Outcome::Stop(seq, told.unwrap_or(StatementError::Tell(Failure::RolledBack))));
+            let loss = self.tell_of_loss().err();
+            return Ok(Outcome::Stop(seq, loss.unwrap_or(StatementError::Tell(Failure::RolledBack))));
         }
         let effects = request.class.effects;
         if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)

@@ -50,10 +50,10 @@ impl<R: Runtime> Session<R> {
                     };
                 }
             },
-            told => {
+            result => {
                 // The error is an ordinary answer, after which the connection breaks; a transaction may be
                 // over with it. If the connection does not break, a SIGNAL statement raised the error.
-                let open = told.is_ok()
+                let open = result.is_ok()
                     && self.upstream.connection.as_mut().is_some_and(|c| self.context.pool.is_alive(c));
                 self.state.answer =
                     Answered { error: Some(AnswerError::Other), ended: !open, ..Answered::default() };
@@ -66,7 +66,7 @@ impl<R: Runtime> Session<R> {
                     self.upstream.server_lost();
                 }
                 request.consume_from(buf);
-                told.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
+                result.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
             }
         };
         Err(Ended(self.stop(seq, stop).await))

@@ -32,7 +32,7 @@ impl<R: Runtime> Session<R> {
                 self.count_statement(request, role, why);
                 Ok(())
             }
-            Err(Ended(told)) => told,
+            Err(Ended(result)) => result,
         }
     }
 

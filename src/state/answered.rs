@@ -55,7 +55,7 @@ pub struct Answered {
     /// True if the character set changed.
     pub charset: bool,
     /// True if a tracker reported a character set.
-    pub charset_told: bool,
+    pub charset_reported: bool,
     /// Set once the client has the whole answer: the sequence id of its next packet, if more of the same text
     /// follows.
     pub next_seq: Option<u8>,

@@ -210,8 +210,8 @@ impl SessionState {
     pub fn held(&self, role: Role) -> Option<&'static str> {
         let soft = [Pin::Transaction, Pin::Warnings, Pin::FoundRows];
         let hard = self.pins.on(role).without(PinSet::of(&soft)).iter().next();
-        let untold = self.trackers.collation_untold.then_some(Pin::Variable);
-        hard.or(untold).map(Pin::words).or_else(|| self.held_by_doubt(role))
+        let unreported = self.trackers.collation_unreported.then_some(Pin::Variable);
+        hard.or(unreported).map(Pin::words).or_else(|| self.held_by_doubt(role))
     }
 
     /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets; 0 on
@@ -228,17 +228,17 @@ impl SessionState {
     /// Removes these pins.
     pub fn unpin(&mut self, role: Role, pins: PinSet) {
         if pins.has(Pin::UserVariable) {
-            self.trackers.untold.clear(role, Whose::User);
+            self.trackers.unreported.clear(role, Whose::User);
         }
         if pins.has(Pin::Variable) {
-            self.trackers.untold.clear(role, Whose::System);
+            self.trackers.unreported.clear(role, Whose::System);
         }
         self.pins.end(role, pins);
     }
 
     fn end_pins(&mut self, role: Role) {
-        self.trackers.untold.clear(role, Whose::User);
-        self.trackers.untold.clear(role, Whose::System);
+        self.trackers.unreported.clear(role, Whose::User);
+        self.trackers.unreported.clear(role, Whose::System);
         self.pins.end_all(role);
     }
 
@@ -479,7 +479,7 @@ impl SessionState {
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
-                self.texts.reading.told(name, value);
+                self.texts.reading.reported(name, value);
                 parts += u8::from(name.starts_with(b"character_set_"));
                 charset |= name == b"character_set_connection";
                 collation |= name == b"collation_connection";
@@ -490,16 +490,16 @@ impl SessionState {
             StateChange::TransactionCharacteristics(_) | StateChange::TransactionState(_) => {}
         });
         if parts > 0 {
-            self.answer.charset_told = true;
+            self.answer.charset_reported = true;
             // SET NAMES reports client, connection and results together.
             Rc::make_mut(&mut self.carried).set_names(parts == 3 && !collation);
         }
         // A change of `character_set_connection` also changes `collation_connection`, which is not always
         // reported.
         if collation {
-            self.trackers.collation_untold = false;
+            self.trackers.collation_unreported = false;
         } else if charset {
-            self.trackers.collation_untold = true;
+            self.trackers.collation_unreported = true;
         }
         if readable.is_err() || (unnamed && !named && !heard.explained) {
             self.pin(heard.role, Pin::Unknown);
@@ -532,24 +532,24 @@ impl SessionState {
     /// True if `learn` has something to find out.
     #[inline]
     pub fn wants_text(&self) -> bool {
-        self.trackers.collation_untold || self.trackers.timestamp_untold
+        self.trackers.collation_unreported || self.trackers.timestamp_unreported
     }
 
     /// Finds out what the text that was just executed did to the character set or the clock. None: there is
     /// no text to look at.
     pub fn learn(&mut self, role: Role, text: Option<&[u8]>) {
         use sql::set_names::{Collation, collation};
-        if std::mem::take(&mut self.trackers.timestamp_untold) {
+        if std::mem::take(&mut self.trackers.timestamp_unreported) {
             self.learn_timestamp(role, text);
         }
-        if !std::mem::take(&mut self.trackers.collation_untold) {
+        if !std::mem::take(&mut self.trackers.collation_unreported) {
             return;
         }
         let found = text.and_then(|text| collation(text, self.sql_options()));
         match found {
             Some(Collation::Default) => Rc::make_mut(&mut self.carried).set_collation(b""),
             Some(Collation::Named(name)) => Rc::make_mut(&mut self.carried).set_collation(name),
-            None => self.untold_variable(role, b"collation_connection"),
+            None => self.unreported_variable(role, b"collation_connection"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::answered::TransactionDoubt;
 use super::journal::Journal;
 use super::reading::Reading;
-use super::unreported_variables::UntoldVariables;
+use super::unreported_variables::UnreportedVariables;
 use super::{RoutineName, TemporaryTables};
 use crate::backend::{InsertIdCell, TextStatements};
 use crate::sql;
@@ -128,11 +128,11 @@ pub struct Trackers {
     /// True if the client set trackers just now, on the connection in use.
     pub changed: bool,
     /// True if the connection's character set changed, and its collation is not known yet.
-    pub(super) collation_untold: bool,
+    pub(super) collation_unreported: bool,
     /// True if `timestamp` was set, and it is not known yet whether to a moment or to the clock.
-    pub(super) timestamp_untold: bool,
+    pub(super) timestamp_unreported: bool,
     /// The variables whose values only one of the session's connections knows.
-    pub(super) untold: UntoldVariables,
+    pub(super) unreported: UnreportedVariables,
     /// True if a connection that should only read left read-only mode: it must not be used again.
     pub read_only_lost: bool,
 }

@@ -30,7 +30,7 @@ bitflags::bitflags! {
 
 impl Reading {
     /// Notes the value of a variable that a tracker reported.
-    pub(super) fn told(&mut self, name: &[u8], value: &[u8]) {
+    pub(super) fn reported(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"sql_mode" => {
                 self.mode = std::str::from_utf8(value).map_or(TextModes::empty(), TextModes::of_sql_mode);
@@ -107,7 +107,7 @@ impl SessionState {
     }
 
     /// Notes that a statement set this variable, or variables with unknown names (None), to an unknown value.
-    pub(super) fn reading_untold(&mut self, name: Option<&[u8]>) {
+    pub(super) fn reading_unreported(&mut self, name: Option<&[u8]>) {
         if name.is_none_or(|name| name == b"sql_mode") && self.texts.of_mariadb {
             // MySQL's tracker reports `sql_mode` even if the value cannot be carried.
             self.texts.reading.mode = TextModes::empty();
@@ -132,11 +132,11 @@ impl SessionState {
         let mode_has = |word: &[u8]| {
             mode.is_some_and(|(_, value)| value.split(|b| *b == b',').any(|w| w.eq_ignore_ascii_case(word)))
         };
-        let told = self.texts.reading.mode;
+        let reported = self.texts.reading.mode;
         Options {
             ansi_quotes: self.transaction.status.contains(StatusFlags::ANSI_QUOTES)
                 || mode_has(b"ANSI_QUOTES")
-                || told.contains(TextModes::ANSI_QUOTES),
+                || reported.contains(TextModes::ANSI_QUOTES),
             no_backslash_escapes: self.transaction.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
             unsafe_charset: charset == ClientCharset::Unsafe
                 || self.texts.reading.open.contains(Open::CHARSET),

@@ -28,7 +28,7 @@ impl SessionState {
         let pins = self.pins.on(role);
         pins.has_any(PinSet::of(&[Pin::Role, Pin::Unknown]))
             || (pins.has(Pin::Variable) && {
-                let names = self.trackers.untold.on(role, Whose::System).names();
+                let names = self.trackers.unreported.on(role, Whose::System).names();
                 names.is_none_or(|names| names.iter().any(|name| Carried::records(name)))
             })
     }
@@ -129,13 +129,13 @@ impl SessionState {
         }
         // The other variables that the statement sets may not be reported any more.
         let Some(all) = sql::parts::system_variables(text, self.sql_options()) else {
-            return self.untold_somehow(role);
+            return self.unreported_variables(role);
         };
         for one in all.iter().filter(|one| !one.name.starts_with(word) && one.name != b"autocommit") {
-            self.untold_variable(role, &one.name);
+            self.unreported_variable(role, &one.name);
         }
-        if sql::parts::sets_charset_too(text, self.sql_options()) && !self.answer.charset_told {
-            self.untold_somehow(role);
+        if sql::parts::sets_charset_too(text, self.sql_options()) && !self.answer.charset_reported {
+            self.unreported_variables(role);
         }
     }
 

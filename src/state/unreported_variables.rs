@@ -9,13 +9,13 @@ const MAX_NAMES: usize = 64;
 
 /// The variables of one kind whose values only one connection knows.
 #[derive(Debug, Default)]
-pub struct Untold {
+pub struct Unreported {
     names: Vec<Name>,
     /// True if there are further variables, with unknown names.
     nameless: bool,
 }
 
-impl Untold {
+impl Unreported {
     /// Adds a variable.
     pub fn add(&mut self, name: &[u8]) {
         if self.names.len() >= MAX_NAMES {
@@ -44,13 +44,13 @@ impl Untold {
 
     /// Removes all variables.
     pub fn clear(&mut self) {
-        *self = Untold::default();
+        *self = Unreported::default();
     }
 }
 
 /// The unreported variables of a session; None inside for most sessions, which have no such variables.
 #[derive(Debug, Default)]
-pub struct UntoldVariables(Option<Box<PerRole<[Untold; 2]>>>);
+pub struct UnreportedVariables(Option<Box<PerRole<[Unreported; 2]>>>);
 
 /// The kind of variable.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +61,9 @@ pub enum Whose {
     User,
 }
 
-impl UntoldVariables {
+impl UnreportedVariables {
     /// Returns the variables whose values only the connection for this role knows.
-    pub fn on(&mut self, role: Role, whose: Whose) -> &mut Untold {
+    pub fn on(&mut self, role: Role, whose: Whose) -> &mut Unreported {
         let [system, user] = self.0.get_or_insert_default().of_mut(role);
         match whose {
             Whose::System => system,
@@ -94,17 +94,17 @@ mod tests {
 
     #[test]
     fn the_last_one_to_be_told_ends_it() {
-        let mut untold = Untold::default();
-        assert!(!untold.settle(b"a"));
-        untold.add(b"a");
-        untold.add(b"a");
-        untold.add(b"b");
-        assert!(!untold.settle(b"a") && !untold.settle(b"c") && untold.settle(b"b"));
-        untold.add(b"a");
-        untold.add_nameless();
-        assert!(!untold.settle(b"a"));
-        untold.clear();
-        untold.add(b"a");
-        assert!(untold.settle(b"a"));
+        let mut unreported = Unreported::default();
+        assert!(!unreported.settle(b"a"));
+        unreported.add(b"a");
+        unreported.add(b"a");
+        unreported.add(b"b");
+        assert!(!unreported.settle(b"a") && !unreported.settle(b"c") && unreported.settle(b"b"));
+        unreported.add(b"a");
+        unreported.add_nameless();
+        assert!(!unreported.settle(b"a"));
+        unreported.clear();
+        unreported.add(b"a");
+        assert!(unreported.settle(b"a"));
     }
 }

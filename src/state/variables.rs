@@ -18,18 +18,18 @@ pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
 
 impl SessionState {
     /// Notes that only the connection for this role knows the value of this system variable.
-    pub(super) fn untold_variable(&mut self, role: Role, name: &[u8]) {
+    pub(super) fn unreported_variable(&mut self, role: Role, name: &[u8]) {
         Rc::make_mut(&mut self.carried).forget_variable(name);
-        self.trackers.untold.on(role, Whose::System).add(name);
+        self.trackers.unreported.on(role, Whose::System).add(name);
         self.pin(role, Pin::Variable);
-        self.reading_untold(Some(name));
+        self.reading_unreported(Some(name));
     }
 
     /// Notes that only the connection for this role knows the values of variables with unknown names.
-    pub(super) fn untold_somehow(&mut self, role: Role) {
-        self.trackers.untold.on(role, Whose::System).add_nameless();
+    pub(super) fn unreported_variables(&mut self, role: Role) {
+        self.trackers.unreported.on(role, Whose::System).add_nameless();
         self.pin(role, Pin::Variable);
-        self.reading_untold(None);
+        self.reading_unreported(None);
     }
 
     /// True if the connection for this role records profiles of the session's statements, or did. The
@@ -38,7 +38,7 @@ impl SessionState {
         self.pins.on(role).has(Pin::Variable)
             && self
                 .trackers
-                .untold
+                .unreported
                 .on(role, Whose::System)
                 .names()
                 .is_some_and(|all| all.iter().any(|name| name == PROFILING))
@@ -59,13 +59,13 @@ impl SessionState {
             return;
         }
         if name == b"timestamp" {
-            self.trackers.timestamp_untold = true;
+            self.trackers.timestamp_unreported = true;
             return;
         }
         if Rc::make_mut(&mut self.carried).note(name, value, heard.flavor) {
-            self.told_variable(name);
+            self.known_variable(name);
         } else {
-            self.untold_variable(heard.role, name);
+            self.unreported_variable(heard.role, name);
         }
     }
 
@@ -82,7 +82,7 @@ impl SessionState {
             let learnt = name != b"timestamp" && !Carried::is_one_shot(name);
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
-        let names = self.trackers.untold.on(Role::Writer, Whose::System).names()?;
+        let names = self.trackers.unreported.on(Role::Writer, Whose::System).names()?;
         (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
     }
 
@@ -97,14 +97,14 @@ impl SessionState {
             name => carried.note(name, value, flavor),
         };
         if known {
-            self.told_variable(name);
+            self.known_variable(name);
         }
     }
 
     /// Notes that the value of a system variable is known, and removes the pin if it was the last unknown
     /// value.
-    pub(super) fn told_variable(&mut self, name: &[u8]) {
-        for role in self.trackers.untold.settle(Whose::System, name) {
+    pub(super) fn known_variable(&mut self, name: &[u8]) {
+        for role in self.trackers.unreported.settle(Whose::System, name) {
             self.unpin(role, PinSet::of(&[Pin::Variable]));
         }
     }
@@ -116,7 +116,7 @@ impl SessionState {
         let set = all.and_then(|all| all.into_iter().find(|one| one.name == b"timestamp"));
         match set {
             Some(set) => self.given(role, b"timestamp", set.given),
-            None => self.untold_variable(role, b"timestamp"),
+            None => self.unreported_variable(role, b"timestamp"),
         }
     }
 
@@ -126,7 +126,9 @@ impl SessionState {
         if !text.windows(2).any(|pair| pair == b"@@") {
             return;
         }
-        let Some(all) = system_variables(text, self.sql_options()) else { return self.untold_somehow(role) };
+        let Some(all) = system_variables(text, self.sql_options()) else {
+            return self.unreported_variables(role);
+        };
         for one in all.into_iter().filter(|one| one.unscoped) {
             // Handled elsewhere: the first four are for the next transaction only and have a pin, the status
             // flags show autocommit, and the class shows the insert id.
@@ -153,7 +155,7 @@ impl SessionState {
         let is_zero = |value: &[u8]| value.iter().all(|b| matches!(b, b'0' | b'.'));
         let is_number = |value: &[u8]| value.iter().all(|b| b.is_ascii_digit() || *b == b'.');
         let carried = Rc::make_mut(&mut self.carried);
-        let told = match given {
+        let known = match given {
             // The profiles that were recorded are still there.
             _ if name == PROFILING => false,
             Given::Default => carried.forget_variable(name),
@@ -162,10 +164,10 @@ impl SessionState {
             Given::Literal(value) => carried.set_variable(name, &value),
             Given::Unknown => false,
         };
-        if told {
-            self.told_variable(name);
+        if known {
+            self.known_variable(name);
         } else {
-            self.untold_variable(role, name);
+            self.unreported_variable(role, name);
         }
     }
 
@@ -173,10 +175,10 @@ impl SessionState {
     /// sent.
     pub(super) fn sends_user_variables(&mut self, role: Role, text: Option<&[u8]>) {
         let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
-        let untold = self.trackers.untold.on(role, Whose::User);
+        let unreported = self.trackers.unreported.on(role, Whose::User);
         match names {
-            None => untold.add_nameless(),
-            Some(names) => names.iter().for_each(|name| untold.add(name)),
+            None => unreported.add_nameless(),
+            Some(names) => names.iter().for_each(|name| unreported.add(name)),
         }
     }
 
@@ -194,41 +196,41 @@ impl SessionState {
     pub(super) fn set_literals(&mut self, role: Role, text: Option<&[u8]>) {
         let pairs = text.and_then(|text| user_variables(text, self.sql_options()));
         let Some(pairs) = pairs else {
-            self.trackers.untold.on(role, Whose::User).add_nameless();
+            self.trackers.unreported.on(role, Whose::User).add_nameless();
             return self.pin(role, Pin::UserVariable);
         };
         for (name, literal) in pairs {
             // The string has the character set from before the statement, which changed it.
             let known = !(self.answer.charset && is_string(&literal));
             if known && Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) {
-                self.told_user_variable(&name);
+                self.known_user_variable(&name);
             } else {
-                self.untold_user_variable(role, &name);
+                self.unreported_user_variable(role, &name);
             }
         }
     }
 
-    fn untold_user_variable(&mut self, role: Role, name: &[u8]) {
+    fn unreported_user_variable(&mut self, role: Role, name: &[u8]) {
         Rc::make_mut(&mut self.carried).forget_user_variable(name);
-        self.trackers.untold.on(role, Whose::User).add(name);
+        self.trackers.unreported.on(role, Whose::User).add(name);
         self.pin(role, Pin::UserVariable);
     }
 
-    fn told_user_variable(&mut self, name: &[u8]) {
-        for role in self.trackers.untold.settle(Whose::User, name) {
+    fn known_user_variable(&mut self, name: &[u8]) {
+        for role in self.trackers.unreported.settle(Whose::User, name) {
             self.unpin(role, PinSet::of(&[Pin::UserVariable]));
         }
     }
 
     /// Notes that a statement on a replica may have set what `LAST_INSERT_ID()` returns.
     pub(super) fn insert_id_on_reader(&mut self) {
-        self.trackers.untold.on(Role::Reader, Whose::User).add(INSERT_ID);
+        self.trackers.unreported.on(Role::Reader, Whose::User).add(INSERT_ID);
         self.pin(Role::Reader, Pin::UserVariable);
     }
 
     /// Returns the user variables that only a replica's connection knows; None if some names are unknown.
-    pub fn untold_on_reader(&mut self) -> Option<Vec<Vec<u8>>> {
-        self.trackers.untold.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
+    pub fn unreported_on_reader(&mut self) -> Option<Vec<Vec<u8>>> {
+        self.trackers.unreported.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
     }
 
     /// Notes the value of a user variable for which the proxy asked the replica's connection.
@@ -241,7 +243,7 @@ impl SessionState {
         } else if !Rc::make_mut(&mut self.carried).set_user_variable(name, literal) {
             return;
         }
-        self.told_user_variable(name);
+        self.known_user_variable(name);
     }
 
     /// Keeps the meaning of string literals after a change of the character set from `before`. A string that
@@ -257,7 +259,7 @@ impl SessionState {
             match before.introduce(&literal, flavor) {
                 Some(literal) if Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) => {}
                 // Only the connection that reported the change is sure to have the value.
-                _ => self.untold_user_variable(role, &name),
+                _ => self.unreported_user_variable(role, &name),
             }
         }
     }
