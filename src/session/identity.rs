@@ -249,7 +249,7 @@ impl<R: Runtime> Session<R> {
             (Identity::Listed(listed), Evidence::Proof(proof)) => self.proved(user, listed, proof),
             (Identity::Listed(listed), Evidence::Password(password)) => {
                 let password = self.checked(user, &password).await?;
-                self.told(user, &listed, password)
+                self.let_in_with_password(user, &listed, password)
             }
             (Identity::Unlisted(Some((password, true))), Evidence::Proof(_)) => {
                 self.let_in(text(user)?, Proven::Learned, password.into())
@@ -273,7 +273,7 @@ impl<R: Runtime> Session<R> {
             (Identity::Nobody(refused, _), Evidence::Password(password)) => {
                 let Ok(password) = self.checked(user, &password).await else { return Err((refused, None)) };
                 match self.read_again(user).await {
-                    Some(Identity::Listed(listed)) => self.told(user, &listed, password),
+                    Some(Identity::Listed(listed)) => self.let_in_with_password(user, &listed, password),
                     _ => Err((refused, None)),
                 }
             }
@@ -321,7 +321,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Lets in a client whose password a server accepted.
-    fn told(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
+    fn let_in_with_password(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
         let user = text(user)?;
         self.learn(user, Some(listed.stamp), &password, true);
         self.let_in(user, Proven::Account(listed.stamp), password.into())

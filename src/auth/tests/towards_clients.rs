@@ -139,7 +139,7 @@ proptest! {
 }
 
 /// What the client tells after it was asked for its password.
-fn told(step: Step<'_>, packets: &[&[u8]], private: bool) -> Option<Vec<u8>> {
+fn password_sent(step: Step<'_>, packets: &[&[u8]], private: bool) -> Option<Vec<u8>> {
     let Step::AskPassword(mut asking) = step else { panic!("{step:?}") };
     for packet in packets {
         asking = match asking.answer(packet, private) {
@@ -184,22 +184,28 @@ fn who_is_in_no_cache_tells_the_password() {
     let exchange = |learned| ServerExchange::new(Plugin::NativePassword, NONCE, Expected::AskServer(learned));
     let step = exchange(None).respond(Some(b"mysql_native_password"), b"x");
     assert_eq!(format!("{step:?}"), "AuthSwitch(caching_sha2_password)");
-    assert_eq!(told(exchange(None).respond(name, &answer), &[b"secret\0"], true), Some(b"secret".to_vec()));
-    assert_eq!(told(exchange(None).respond(name, &answer), &[b"secret"], true), None);
+    assert_eq!(
+        password_sent(exchange(None).respond(name, &answer), &[b"secret\0"], true),
+        Some(b"secret".to_vec())
+    );
+    assert_eq!(password_sent(exchange(None).respond(name, &answer), &[b"secret"], true), None);
 
     let key = OwnKey::of_process().unwrap();
     let cipher = caching_sha2::encrypt_password(b"secret", &NONCE, key.public()).unwrap();
     assert_eq!(
-        told(exchange(None).respond(name, &answer), &[&[2], &cipher], false),
+        password_sent(exchange(None).respond(name, &answer), &[&[2], &cipher], false),
         Some(b"secret".to_vec())
     );
-    assert_eq!(told(exchange(None).respond(name, &answer), &[&cipher], false), Some(b"secret".to_vec()));
+    assert_eq!(
+        password_sent(exchange(None).respond(name, &answer), &[&cipher], false),
+        Some(b"secret".to_vec())
+    );
     for wrong in [&b"secret\0"[..], b"", &[7; 256], &cipher[1..]] {
-        assert_eq!(told(exchange(None).respond(name, &answer), &[wrong], false), None);
-        assert_eq!(told(exchange(None).respond(name, &answer), &[&[2], wrong], false), None);
+        assert_eq!(password_sent(exchange(None).respond(name, &answer), &[wrong], false), None);
+        assert_eq!(password_sent(exchange(None).respond(name, &answer), &[&[2], wrong], false), None);
     }
     assert_eq!(
-        told(exchange(None).respond(name, &answer), &[&[2], &[2]], false),
+        password_sent(exchange(None).respond(name, &answer), &[&[2], &[2]], false),
         None,
         "the key is sent once"
     );
@@ -235,7 +241,7 @@ proptest! {
             .respond(Some(b"caching_sha2_password"), &[7; 32]);
         let Step::AskPassword(asking) = step else { panic!("{step:?}") };
         match asking.answer(&packet, private) {
-            Asked::Password(told) => prop_assert!(private && packet[..told.len()] == **told),
+            Asked::Password(password) => prop_assert!(private && packet[..password.len()] == **password),
             Asked::Key(..) => prop_assert!(!private && packet == [2]),
             Asked::Malformed => {}
         }

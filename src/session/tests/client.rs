@@ -77,7 +77,7 @@ pub struct Client {
     /// `fast_auth_success` came.
     pub fast: bool,
     /// The proxy asked for the password itself, and got it.
-    pub told: bool,
+    pub sent_password: bool,
 }
 
 impl Client {
@@ -92,7 +92,8 @@ impl Client {
         }
         let response = response(login, capabilities, &greeting.nonce);
         peer.say(&[frames(login.seq, &[response]), login.behind.clone()].concat());
-        let mut client = Client { peer, greeting, capabilities, switched: None, fast: false, told: false };
+        let mut client =
+            Client { peer, greeting, capabilities, switched: None, fast: false, sent_password: false };
         client.finish_login(2, login.password).await.map(|()| client)
     }
 
@@ -110,7 +111,7 @@ impl Client {
                 0xff => return Err(Refused::read(&payload)),
                 1 if payload == [1, 4] => {
                     // The full exchange, over a unix socket.
-                    self.told = true;
+                    self.sent_password = true;
                     self.peer.say(&frames(seq.wrapping_add(1), &[[password.as_bytes(), &[0]].concat()]));
                     seq = seq.wrapping_add(2);
                 }

@@ -107,7 +107,9 @@ fn a_stored_hash_lets_in_and_is_enough_for_the_servers() {
         for plugin in ["mysql_native_password", "caching_sha2_password"] {
             let login = Login { plugin, ..Login::default() };
             let mut client = world.login(&login).await;
-            assert!(!client.told && client.switched.is_none() == (plugin == "mysql_native_password"));
+            assert!(
+                !client.sent_password && client.switched.is_none() == (plugin == "mysql_native_password")
+            );
             if plugin == "mysql_native_password" {
                 runs(&mut client, &db0).await;
             }
@@ -149,10 +151,10 @@ fn a_password_is_told_once_and_checked_by_a_server() {
         read(&world, 1, &[("app", "caching_sha2_password", b"$A$005$one")]);
         let login = caching("secret");
         let (mut client, ()) = tokio::join!(world.login(&login), checks(&db0));
-        assert!(client.told && !client.fast);
+        assert!(client.sent_password && !client.fast);
         runs(&mut client, &db0).await;
         let second = world.login(&caching("secret")).await;
-        assert!(!second.told && second.fast, "the proxy remembers it");
+        assert!(!second.sent_password && second.fast, "the proxy remembers it");
         db0.expect_nobody().await;
 
         let wrong = caching("wrong");
@@ -192,12 +194,12 @@ fn without_tables_a_server_is_asked_again_after_a_while() {
         world.primary("db-0");
         let login = caching("secret");
         let (client, ()) = tokio::join!(world.login(&login), checks(&db0));
-        assert!(client.told);
+        assert!(client.sent_password);
         assert!(world.login(&login).await.fast);
         db0.expect_nobody().await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let (client, ()) = tokio::join!(world.login(&login), checks(&db0));
-        assert!(client.fast && !client.told);
+        assert!(client.fast && !client.sent_password);
         tokio::time::sleep(Duration::from_secs(5)).await;
         let (refused, ()) = tokio::join!(world.attempt(&login), refuses(&db0, 1045));
         assert_eq!(refused.err().unwrap().code, 1045);
