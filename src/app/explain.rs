@@ -9,16 +9,7 @@ use crate::terms::Role;
 /// Returns the answer, one line for each fact.
 pub(super) fn explain(sql: &str) -> String {
     let class = classify(sql.as_bytes(), Options::default(), &());
-    let fresh = SessionFacts {
-        transaction: None,
-        pinned: None,
-        autocommit: true,
-        only_reads: false,
-        keeps_access_mode: false,
-        last: Role::Writer,
-        diagnostics: Role::Writer,
-    };
-    let (role, why) = place(&class, &fresh);
+    let (role, why) = place(&class, &SessionFacts::FRESH);
     let weak = Effects::HINT_BOUNDED | Effects::HINT_EVENTUAL;
     let strict = Effects::HINT_STRONG | Effects::HINT_SESSION;
     let target = match role {

@@ -23,6 +23,19 @@ pub struct SessionFacts {
     pub diagnostics: Role,
 }
 
+impl SessionFacts {
+    /// A session that has not executed anything.
+    pub const FRESH: SessionFacts = SessionFacts {
+        transaction: None,
+        pinned: None,
+        autocommit: true,
+        only_reads: false,
+        keeps_access_mode: false,
+        last: Role::Writer,
+        diagnostics: Role::Writer,
+    };
+}
+
 /// Chooses the server for a statement on a port that splits.
 pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     // A named lock on a replica excludes nobody. It does not depend on transactions.
@@ -84,16 +97,6 @@ mod tests {
 
     const READ: StatementClass =
         StatementClass { kind: StatementKind::Read, effects: Effects::REPEATABLE, reason: Why::PlainRead };
-    const FREE: SessionFacts = SessionFacts {
-        transaction: None,
-        pinned: None,
-        autocommit: true,
-        only_reads: false,
-        keeps_access_mode: false,
-        last: Role::Writer,
-        diagnostics: Role::Writer,
-    };
-
     /// Every combination of what [`place`] looks at.
     fn all() -> impl Iterator<Item = (StatementClass, SessionFacts)> {
         use StatementKind::{Admin, Ddl, Read, Session, Transaction, Unknown, Write};
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn reads_go_to_a_replica_and_the_rest_does_not() {
-        assert_eq!(place(&READ, &FREE), (Role::Reader, Why::PlainRead));
+        assert_eq!(place(&READ, &SessionFacts::FRESH), (Role::Reader, Why::PlainRead));
         for kind in [
             StatementKind::Session,
             StatementKind::Transaction,
@@ -182,26 +185,30 @@ mod tests {
             StatementKind::Ddl,
             StatementKind::Unknown,
         ] {
-            assert_eq!(place(&class(kind, Effects::empty()), &FREE).0, Role::Writer, "{kind:?}");
+            assert_eq!(
+                place(&class(kind, Effects::empty()), &SessionFacts::FRESH).0,
+                Role::Writer,
+                "{kind:?}"
+            );
         }
         let hinted = class(StatementKind::Read, Effects::HINT_PRIMARY);
-        assert_eq!(place(&hinted, &FREE).0, Role::Writer);
+        assert_eq!(place(&hinted, &SessionFacts::FRESH).0, Role::Writer);
     }
 
     #[test]
     fn a_session_that_holds_something_takes_its_reads_there() {
-        let open = SessionFacts { transaction: Some(Role::Writer), ..FREE };
+        let open = SessionFacts { transaction: Some(Role::Writer), ..SessionFacts::FRESH };
         assert_eq!(place(&READ, &open), (Role::Writer, Why::Transaction));
-        let pinned = SessionFacts { pinned: Some(Role::Writer), ..FREE };
+        let pinned = SessionFacts { pinned: Some(Role::Writer), ..SessionFacts::FRESH };
         assert_eq!(place(&READ, &pinned), (Role::Writer, Why::Pinned));
-        let manual = SessionFacts { autocommit: false, ..FREE };
+        let manual = SessionFacts { autocommit: false, ..SessionFacts::FRESH };
         assert_eq!(place(&READ, &manual), (Role::Writer, Why::AutocommitOff));
         // Spring's read-only transactions: SET SESSION TRANSACTION READ ONLY, SET autocommit=0.
-        let reading = SessionFacts { autocommit: false, only_reads: true, ..FREE };
+        let reading = SessionFacts { autocommit: false, only_reads: true, ..SessionFacts::FRESH };
         assert_eq!(place(&READ, &reading).0, Role::Reader);
         assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &reading).0, Role::Writer);
         // A cursor on a replica does not hold back writes, and reads stay with it.
-        let cursor = SessionFacts { pinned: Some(Role::Reader), ..FREE };
+        let cursor = SessionFacts { pinned: Some(Role::Reader), ..SessionFacts::FRESH };
         assert_eq!(place(&READ, &cursor).0, Role::Reader);
         assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &cursor).0, Role::Writer);
     }
@@ -209,8 +216,8 @@ mod tests {
     #[test]
     fn a_read_only_transaction_runs_on_a_replica_until_another_begins() {
         let begin = class(StatementKind::Transaction, Effects::BEGINS_READ_ONLY);
-        assert_eq!(place(&begin, &FREE).0, Role::Reader);
-        let open = SessionFacts { transaction: Some(Role::Reader), ..FREE };
+        assert_eq!(place(&begin, &SessionFacts::FRESH).0, Role::Reader);
+        let open = SessionFacts { transaction: Some(Role::Reader), ..SessionFacts::FRESH };
         let write = class(StatementKind::Write, Effects::empty());
         assert_eq!(place(&write, &open), (Role::Reader, Why::Transaction));
         let begin = class(StatementKind::Transaction, Effects::BEGINS | Effects::COMMITS_IMPLICITLY);
@@ -225,7 +232,7 @@ mod tests {
     fn a_transaction_that_says_that_it_writes_never_begins_on_a_replica() {
         let effects = Effects::BEGINS | Effects::BEGINS_READ_WRITE | Effects::COMMITS_IMPLICITLY;
         let begin = class(StatementKind::Transaction, effects);
-        let reading = SessionFacts { only_reads: true, ..FREE };
+        let reading = SessionFacts { only_reads: true, ..SessionFacts::FRESH };
         assert_eq!(place(&begin, &reading).0, Role::Writer);
         let open = SessionFacts { transaction: Some(Role::Reader), keeps_access_mode: true, ..reading };
         assert_eq!(place(&begin, &open).0, Role::Writer);
@@ -235,7 +242,10 @@ mod tests {
     fn what_looks_back_goes_where_the_last_statement_was() {
         let warnings = class(StatementKind::Session, Effects::READS_DIAGNOSTICS);
         for last in [Role::Writer, Role::Reader] {
-            assert_eq!(place(&warnings, &SessionFacts { diagnostics: last, ..FREE }), (last, Why::LooksBack));
+            assert_eq!(
+                place(&warnings, &SessionFacts { diagnostics: last, ..SessionFacts::FRESH }),
+                (last, Why::LooksBack)
+            );
         }
     }
 }
