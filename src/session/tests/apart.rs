@@ -228,8 +228,7 @@ fn what_is_set_together_with_trackers_is_asked_for_and_carried() {
         // Nothing keeps its reads on the primary.
         s.client.query(READ);
         s.db1.expect_query("SET sql_mode='ANSI'").await;
-        s.db1.expect_query(READ).await;
-        s.db1.reply_ok();
+        s.db1.answer_ok(READ).await;
         s.db1.reply(&one());
         s.client.expect(&one()).await;
         // The primary's connection gets the proxy's trackers again.

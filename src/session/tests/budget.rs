@@ -64,10 +64,7 @@ fn a_transaction_that_runs_again_waits_no_longer() {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         let db1 = world.server("db-1");
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         world.down("db-0");
         db.die();
         let began = tokio::time::Instant::now();

@@ -118,8 +118,7 @@ fn a_statement_names_its_client_in_an_attribute() {
         let mut client = world.login(&Login { capabilities, ..Login::default() }).await;
         client.send(query(&format!("\0\x01{TEXT}")));
         let mut db = server.accept().await;
-        db.expect_query(&format!("\0\x01{}", server::SET)).await;
-        db.reply_ok();
+        db.answer_ok(&format!("\0\x01{}", server::SET)).await;
         let value = format!("unix app {FIRST}");
         let mut sent = b"\x03\x01\x01\0\x01\xfe\0\x10pointsman_client".to_vec();
         sent.push(u8::try_from(value.len()).unwrap());

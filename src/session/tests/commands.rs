@@ -15,8 +15,7 @@ pub async fn attached(world: &World, login: &Login) -> (Client, Server, Db) {
     client.query("do 1");
     let mut db = db0.accept().await;
     db.expect_set("").await;
-    db.expect_query("do 1").await;
-    db.reply_ok();
+    db.answer_ok("do 1").await;
     client.expect_ok().await;
     (client, db0, db)
 }
@@ -45,8 +44,7 @@ fn the_state_goes_in_front_of_the_first_statement_in_the_same_write() {
         let mut db = db0.accept().await;
         // Nothing is answered before both are there.
         db.expect_query(SET).await;
-        db.expect_query("select 1").await;
-        db.reply_ok();
+        db.answer_ok("select 1").await;
         client.peer.expect_silence().await;
         db.reply(&one());
         client.expect(&one()).await;
@@ -164,8 +162,7 @@ fn two_writes_in_one_breath_run_once_each() {
         let both: Vec<u8> = writes.iter().flat_map(|sql| frames(0, &[query(sql)])).collect();
         client.peer.say(&both);
         for sql in writes {
-            db.expect_query(sql).await;
-            db.reply_ok();
+            db.answer_ok(sql).await;
             client.expect_ok().await;
         }
         db.peer.expect_silence().await;
@@ -233,8 +230,7 @@ async fn local_file(chunk: usize, style: Style, behind: bool) {
     db.peer.say(&frames(at(MODERN) + 3, &[ok()]));
     client.peer.expect_bytes(&frames(at(style) + 3, &[ok()])).await;
     client.query("do 1");
-    db.expect_query("do 1").await;
-    db.reply_ok();
+    db.answer_ok("do 1").await;
     client.expect_ok().await;
 }
 
@@ -254,8 +250,7 @@ fn change_user_answers_itself_and_gives_the_connection_back() {
             let mut others = db0.accept().await;
             assert_eq!(others.user, "other");
             others.expect_set("").await;
-            others.expect_query("do 1").await;
-            others.reply_ok();
+            others.answer_ok("do 1").await;
             client.expect_ok().await;
             let wrong = Login { password: "wrong", plugin, ..Login::default() };
             let refused = client.change_user(&wrong).await.err().unwrap();
@@ -298,8 +293,7 @@ fn reset_connection_answers_itself_and_forgets_the_state() {
         db.expect_reset().await;
         client.query("select 1");
         // The server's own character set, as on MySQL.
-        db.expect_query(&SET.replace("utf8mb4 COLLATE utf8mb4_general_ci", "DEFAULT")).await;
-        db.reply_ok();
+        db.answer_ok(&SET.replace("utf8mb4 COLLATE utf8mb4_general_ci", "DEFAULT")).await;
         db.answer_one("select 1").await;
         client.expect(&one()).await;
         client.query("set max_join_size = 7");
@@ -315,8 +309,7 @@ fn reset_connection_answers_itself_and_forgets_the_state() {
         // What can be taken back is, in front of what comes next.
         db.peer.expect_silence().await;
         client.query("select 2");
-        db.expect_query("SET max_join_size=DEFAULT").await;
-        db.reply_ok();
+        db.answer_ok("SET max_join_size=DEFAULT").await;
         db.answer_one("select 2").await;
         client.expect(&one()).await;
         client.send(command(0x17, [1, 0, 0, 0, 0, 1, 0, 0, 0]));

@@ -148,8 +148,7 @@ fn the_proxy_logs_in_as_every_server_wants_it() {
                 let mut db = db0.accept().await;
                 assert_eq!(db.user, "app");
                 db.expect_set("").await;
-                db.expect_query("select 1").await;
-                db.reply(&one());
+                db.answer_one("select 1").await;
                 client.expect(&one()).await;
             }
         }
@@ -195,8 +194,7 @@ fn a_login_with_a_schema_is_checked_by_a_server_once() {
         };
         let (mut db, (mut client, _other)) = tokio::join!(server, clients);
         client.query("select 1");
-        db.expect_query("select 1").await;
-        db.reply(&one());
+        db.answer_one("select 1").await;
         client.expect(&one()).await;
         db0.expect_nobody().await;
     });
@@ -211,8 +209,7 @@ fn a_command_in_the_same_breath_as_the_login_is_not_lost() {
         let mut client = world.login(&Login { behind, ..Login::default() }).await;
         let mut db = db0.accept().await;
         db.expect_set("").await;
-        db.expect_query("select 1").await;
-        db.reply(&one());
+        db.answer_one("select 1").await;
         client.expect(&one()).await;
     });
 }

@@ -32,13 +32,6 @@ fn with_new_password() -> Login {
     Login { password: "rotated", ..Login::default() }
 }
 
-async fn begin(client: &mut Client, db: &mut Db) {
-    client.query("begin");
-    db.expect_query("begin").await;
-    db.reply(&[ok_with(IN_TRANS)]);
-    client.expect(&[ok_with(IN_TRANS)]).await;
-}
-
 /// Runs a statement on a connection that the proxy opens for it.
 async fn runs_on_a_new_one(client: &mut Client, db0: &Server) -> Db {
     client.query("do 2");

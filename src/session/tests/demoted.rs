@@ -52,8 +52,7 @@ async fn asks_grants(db0: &Server, grant: &str) -> Db {
 /// Then it ends what is under way on this connection.
 async fn kills(db0: &Server, grant: &str, db: &Db) {
     let mut killer = asks_grants(db0, grant).await;
-    killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
-    killer.reply_ok();
+    killer.answer_ok(&format!("KILL QUERY {}", db.thread_id)).await;
     killer.expect([1]).await;
 }
 
@@ -197,8 +196,7 @@ fn a_client_that_kills_its_statement_hears_that() {
         let mut client = world.client().await;
         client.query(&format!("kill query {}", victim.greeting.connection_id));
         let mut killer = db0.accept().await;
-        killer.expect_query(&format!("KILL QUERY {}", db.thread_id)).await;
-        killer.reply_ok();
+        killer.answer_ok(&format!("KILL QUERY {}", db.thread_id)).await;
         client.expect_ok().await;
         db.reply(&[interrupted()]);
         victim.expect(&[interrupted()]).await;

@@ -15,13 +15,6 @@ fn drain(world: &World, how_far: Drain) {
     tell(world, Signals::DRAIN);
 }
 
-async fn begin(client: &mut Client, db: &mut Db) {
-    client.query("begin");
-    db.expect_query("begin").await;
-    db.reply(&[ok_with(IN_TRANS)]);
-    client.expect(&[ok_with(IN_TRANS)]).await;
-}
-
 #[test]
 fn a_drain_begins_with_nobody_being_cut_off() {
     play(async {

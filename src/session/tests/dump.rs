@@ -59,8 +59,7 @@ fn what_stands_behind_a_dump_that_is_refused_is_a_command_like_any_other() {
                 client.expect_err(1227, "42000").await;
                 client.expect_err(1290, "HY000").await;
                 // The next one, on the same connection.
-                db.expect_query("select a from t").await;
-                db.reply(&one());
+                db.answer_one("select a from t").await;
                 client.expect(&one()).await;
                 // Which is nobody else's afterwards.
                 client.quit();

@@ -51,8 +51,7 @@ fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
             .await;
             db.reply_ok();
             db.expect_init_db("shop").await;
-            db.expect_query(SAFE).await;
-            db.reply_ok();
+            db.answer_ok(SAFE).await;
             client.expect_ok().await;
             client.quit();
             db.peer.expect_silence().await;
@@ -84,8 +83,7 @@ fn user_variables_and_prepared_statements_move() {
         client.send(execute(1));
         let mut db = db1.accept().await;
         db.expect_set("").await;
-        db.expect_query("SET @`x`='it''s',@`y`=2").await;
-        db.reply_ok();
+        db.answer_ok("SET @`x`='it''s',@`y`=2").await;
         db.expect(command(0x16, "update t set a = ?")).await;
         db.peer.expect_silence().await;
         db.reply(&prepared(MODERN, 9, 0..1, &[]));
@@ -93,8 +91,7 @@ fn user_variables_and_prepared_statements_move() {
         db.reply_ok();
         client.expect_ok().await;
         client.query("execute s");
-        db.expect_query("PREPARE `s` FROM 'select 1'").await;
-        db.reply_ok();
+        db.answer_ok("PREPARE `s` FROM 'select 1'").await;
         db.answer_one("execute s").await;
         client.expect(&one()).await;
     });
@@ -137,10 +134,7 @@ fn a_command_without_an_answer_does_not_get_the_error_of_a_lost_transaction() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         world.server("db-1");
         switch(&world);
         client.send(command(0x19, [1, 0, 0, 0]));
@@ -233,8 +227,7 @@ fn a_write_waits_for_a_primary_and_runs_there_once() {
         world.primary("db-1");
         let mut db = db1.accept().await;
         db.expect_set("").await;
-        db.expect_query(SAFE).await;
-        db.reply_ok();
+        db.answer_ok(SAFE).await;
         client.expect_ok().await;
         db.peer.expect_silence().await;
         assert_eq!(world.disrupted(Disruption::HoldExpired), 0);
@@ -335,8 +328,7 @@ fn nobody_waits_for_a_member_that_was_cut_off_from_its_group() {
         other.query(SAFE);
         let mut db = db1.accept().await;
         db.expect_set("").await;
-        db.expect_query(SAFE).await;
-        db.reply_ok();
+        db.answer_ok(SAFE).await;
         other.expect_ok().await;
     });
 }
@@ -431,10 +423,7 @@ fn a_commit_that_a_galera_server_could_not_confirm_may_be_there() {
         db.expect_query(SAFE).await;
         db.reply(&unconfirmed);
         client.expect_err(1105, "08007").await;
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         client.query("commit");
         db.expect_query("commit").await;
         db.reply(&unconfirmed);
@@ -446,8 +435,7 @@ fn a_commit_that_a_galera_server_could_not_confirm_may_be_there() {
         client.query(SAFE);
         let mut db = db1.accept().await;
         db.expect_set("").await;
-        db.expect_query(SAFE).await;
-        db.reply_ok();
+        db.answer_ok(SAFE).await;
         client.expect_ok().await;
     });
 }
@@ -474,8 +462,7 @@ fn a_refusal_as_read_only_waits_for_the_new_primary_and_runs_there_once() {
                 switch(&world);
                 let mut db = db1.accept().await;
                 db.expect_set("").await;
-                db.expect_query(SAFE).await;
-                db.reply_ok();
+                db.answer_ok(SAFE).await;
                 client.expect_ok().await;
                 db.peer.expect_silence().await;
             }
@@ -510,10 +497,7 @@ fn a_refusal_as_read_only_in_a_transaction_rolls_it_back() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         client.query(SAFE);
         db.expect_query(SAFE).await;
         db.reply(&[err(1290, "HY000", "running with the --read-only option")]);
@@ -576,8 +560,7 @@ fn a_server_that_is_deposed_while_a_connection_is_brought_in_line_gets_no_write(
             let mut db = db1.accept().await;
             db.expect_set("").await;
             db.expect_init_db("shop").await;
-            db.expect_query(SAFE).await;
-            db.reply_ok();
+            db.answer_ok(SAFE).await;
             client.expect_ok().await;
         }
     });

@@ -36,8 +36,7 @@ fn kill_by_the_servers_thread_id_ends_the_statement_there_too() {
         let mut client = world.client().await;
         client.query(&format!("kill connection {}", db.thread_id));
         let mut killer = db0.accept().await;
-        killer.expect_query(&format!("KILL CONNECTION {}", db.thread_id)).await;
-        killer.reply_ok();
+        killer.answer_ok(&format!("KILL CONNECTION {}", db.thread_id)).await;
         client.expect_ok().await;
         killer.expect([1]).await;
         victim.expect_err(1317, "70100").await;
@@ -69,8 +68,7 @@ fn kill_query_leaves_the_connection() {
         db.reply(std::slice::from_ref(&interrupted));
         victim.expect(&[interrupted]).await;
         victim.query("select 1");
-        db.expect_query("select 1").await;
-        db.reply(&one());
+        db.answer_one("select 1").await;
         victim.expect(&one()).await;
     });
 }

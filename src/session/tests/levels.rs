@@ -197,8 +197,7 @@ fn an_execute_as_text_has_the_level_of_the_prepared_text_or_its_own() {
         s.runs(weak, AUTOCOMMIT, &something()).await;
         s.runs(WRITE, AUTOCOMMIT, &gtids(GTID)).await;
         s.client.query("execute s");
-        s.db1.expect_query("PREPARE `s` FROM '/* pointsman: consistency=eventual */ select a from t'").await;
-        s.db1.reply_ok();
+        s.db1.answer_ok("PREPARE `s` FROM '/* pointsman: consistency=eventual */ select a from t'").await;
         s.db1.answer_one("execute s").await;
         s.client.expect(&one()).await;
         s.reads_on_primary("/* pointsman: consistency=session */ execute s").await;

@@ -45,10 +45,7 @@ fn a_commit_without_an_answer_is_unknown_and_other_statements_roll_back() {
         {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-            client.query("begin");
-            db.expect_query("begin").await;
-            db.reply(&[ok_with(IN_TRANS)]);
-            client.expect(&[ok_with(IN_TRANS)]).await;
+            begin(&mut client, &mut db).await;
             client.query(sql);
             db.expect_query(sql).await;
             db.die();
@@ -68,8 +65,7 @@ fn what_was_never_sent_goes_to_another_connection() {
         client.query(WRITE);
         let mut db = db0.accept().await;
         db.expect_set("").await;
-        db.expect_query(WRITE).await;
-        db.reply_ok();
+        db.answer_ok(WRITE).await;
         client.expect_ok().await;
     });
 }
@@ -89,8 +85,7 @@ fn a_read_without_an_answer_runs_on_another_server() {
             world.primary("db-1");
             let mut db = db1.accept().await;
             db.expect_set("").await;
-            db.expect_query("select a from t").await;
-            db.reply(&one());
+            db.answer_one("select a from t").await;
             client.expect(&one()).await;
             assert_eq!(world.disrupted(Disruption::Retried), 1);
         }
@@ -120,8 +115,7 @@ fn a_read_that_two_servers_were_lost_with_goes_to_no_third_one() {
         client.query("select b from t");
         let mut db = db2.accept().await;
         db.expect_set("").await;
-        db.expect_query("select b from t").await;
-        db.reply(&one());
+        db.answer_one("select b from t").await;
         client.expect(&one()).await;
     });
 }
@@ -143,8 +137,7 @@ fn a_read_goes_on_where_two_servers_were_only_silent() {
         world.primary("db-2");
         let mut db = db2.accept().await;
         db.expect_set("").await;
-        db.expect_query("select a from t").await;
-        db.reply(&one());
+        db.answer_one("select a from t").await;
         client.expect(&one()).await;
     });
 }
@@ -161,8 +154,7 @@ fn a_read_finds_the_third_of_three_connections_that_died_on_one_server() {
             db = db0.accept().await;
             db.expect_set("").await;
         }
-        db.expect_query("select a from t").await;
-        db.reply(&one());
+        db.answer_one("select a from t").await;
         client.expect(&one()).await;
     });
 }
@@ -287,8 +279,7 @@ fn a_read_whose_first_packet_breaks_off_runs_elsewhere() {
         db.die();
         let mut db = db0.accept().await;
         db.expect_set("").await;
-        db.expect_query("select a from t").await;
-        db.reply(&one());
+        db.answer_one("select a from t").await;
         client.expect(&one()).await;
     });
 }
@@ -319,8 +310,7 @@ fn a_lost_session_that_held_state_is_closed() {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         client.query("set @x = f()");
-        db.expect_query("set @x = f()").await;
-        db.reply_ok();
+        db.answer_ok("set @x = f()").await;
         client.expect_ok().await;
         client.query("select a from t");
         db.expect_query("select a from t").await;
@@ -420,8 +410,7 @@ fn a_commit_by_a_statement_that_failed_is_not_called_rolled_back() {
             if told {
                 // The next answer says whether it is open.
                 client.query(WRITE);
-                db.expect_query(WRITE).await;
-                db.reply_ok();
+                db.answer_ok(WRITE).await;
                 client.expect_ok().await;
             }
             let db1 = world.server("db-1");
@@ -452,8 +441,7 @@ fn a_doubt_ends_with_the_next_answer_and_leaves_no_pin() {
         db.reply(&[err(1064, "42000", "no")]);
         client.expect_err(1064, "42000").await;
         client.query("rollback");
-        db.expect_query("rollback").await;
-        db.reply_ok();
+        db.answer_ok("rollback").await;
         client.expect_ok().await;
         let db1 = world.server("db-1");
         super::failover::switch(&world);
@@ -466,10 +454,7 @@ fn a_doubt_ends_with_the_next_answer_and_leaves_no_pin() {
 }
 
 async fn begin_and_fail(client: &mut Client, db: &mut Db, sql: &str, code: u16) {
-    client.query("begin");
-    db.expect_query("begin").await;
-    db.reply(&[ok_with(IN_TRANS)]);
-    client.expect(&[ok_with(IN_TRANS)]).await;
+    begin(client, db).await;
     client.query(sql);
     db.expect_query(sql).await;
     db.reply(&[err(code, "HY000", "no")]);
@@ -487,10 +472,7 @@ fn a_part_of_a_parameter_that_is_lost_is_missed_by_no_statement() {
             db.reply(&prepared(MODERN, 4, 0..1, &[]));
             client.expect(&prepared(MODERN, 1, 0..1, &[])).await;
             if in_transaction {
-                client.query("begin");
-                db.expect_query("begin").await;
-                db.reply(&[ok_with(IN_TRANS)]);
-                client.expect(&[ok_with(IN_TRANS)]).await;
+                begin(&mut client, &mut db).await;
             }
             client.send(command(0x18, b"\x01\0\0\0\0\0first"));
             db.expect(command(0x18, b"\x04\0\0\0\0\0first")).await;
@@ -517,10 +499,7 @@ fn the_first_part_of_a_parameter_loses_nothing() {
         db.expect(command(0x16, "insert into t values (?)")).await;
         db.reply(&prepared(MODERN, 4, 0..1, &[]));
         client.expect(&prepared(MODERN, 1, 0..1, &[])).await;
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         let db1 = world.server("db-1");
         world.read_only("db-0");
         world.primary("db-1");
@@ -547,10 +526,7 @@ fn a_transaction_is_rolled_back_with_every_answer_that_breaks_off() {
                 if undone {
                     begin_and_fail(&mut client, &mut db, WRITE, 1205).await;
                 } else {
-                    client.query("begin");
-                    db.expect_query("begin").await;
-                    db.reply(&[ok_with(IN_TRANS)]);
-                    client.expect(&[ok_with(IN_TRANS)]).await;
+                    begin(&mut client, &mut db).await;
                 }
                 client.query(sql);
                 db.expect_query(sql).await;
@@ -579,10 +555,7 @@ fn what_cannot_commit_leaves_no_doubt() {
                 ..Settings::default()
             });
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-            client.query("begin");
-            db.expect_query("begin").await;
-            db.reply(&[ok_with(IN_TRANS)]);
-            client.expect(&[ok_with(IN_TRANS)]).await;
+            begin(&mut client, &mut db).await;
             client.query(sql);
             db.expect_query(sql).await;
             db.die();

@@ -53,3 +53,11 @@ pub fn play(story: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     tokio::task::LocalSet::new().block_on(&runtime.unwrap(), story);
 }
+
+/// Begins a transaction.
+pub async fn begin(client: &mut Client, db: &mut Db) {
+    client.query("begin");
+    db.expect_query("begin").await;
+    db.reply(&[ok_with(IN_TRANS)]);
+    client.expect(&[ok_with(IN_TRANS)]).await;
+}

@@ -213,20 +213,11 @@ fn a_session_of_another_character_set_brings_its_own() {
         let mut next = world.login(&Login { collation: 8, ..Login::default() }).await;
         next.query("select 1");
         db.expect_query("SET NAMES latin1 COLLATE latin1_swedish_ci").await;
-        db.expect_query("select 1").await;
-        db.reply_ok();
+        db.answer_ok("select 1").await;
         db.reply(&one());
         next.expect(&one()).await;
         db0.expect_nobody().await;
     });
-}
-
-/// What a session leaves that only a reset takes away.
-async fn begin(client: &mut Client, db: &mut Db) {
-    client.query("begin");
-    db.expect_query("begin").await;
-    db.reply(&[ok_with(IN_TRANS)]);
-    client.expect(&[ok_with(IN_TRANS)]).await;
 }
 
 #[test]

@@ -47,8 +47,7 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
         client.query("select a from t");
         let mut db = db1.accept().await;
         db.expect_read_only_set("").await;
-        db.expect_query("select a from t").await;
-        db.reply(&one());
+        db.answer_one("select a from t").await;
         client.expect(&one()).await;
         // What writes all the same is found out by the server: its answer is what a read-only server says.
         client.query("select a from t for update");
@@ -73,8 +72,7 @@ fn a_read_that_a_member_without_its_group_refuses_runs_elsewhere() {
         // The only other one.
         let mut db = db0.accept().await;
         db.expect_read_only_set("").await;
-        db.expect_query("select a from t").await;
-        db.reply(&one());
+        db.answer_one("select a from t").await;
         client.expect(&one()).await;
         assert!(world.outside.kicks.borrow().contains(&world.id("db-1")), "a probe will see it");
         // Any other 1047 is the server's word.
@@ -143,8 +141,7 @@ fn any_statement_without_an_answer_runs_on_another_replica() {
         world.down(["db-1", "db-2"][first]);
         let mut db = servers[1 - first].accept().await;
         db.expect_read_only_set("").await;
-        db.expect_query("select load_file(a) from t").await;
-        db.reply(&one());
+        db.answer_one("select load_file(a) from t").await;
         client.expect(&one()).await;
     });
 }
@@ -160,8 +157,7 @@ fn a_replica_that_refuses_connections_is_passed_over() {
             client.query("select 1");
             let mut db = db2.accept().await;
             db.expect_read_only_set("").await;
-            db.expect_query("select 1").await;
-            db.reply(&one());
+            db.answer_one("select 1").await;
             client.expect(&one()).await;
             drop(db);
         }
@@ -213,8 +209,7 @@ fn a_replica_session_survives_a_promotion_elsewhere() {
         client.query("select 1");
         let mut db = db2.accept().await;
         db.expect_read_only_set("").await;
-        db.expect_query("select 1").await;
-        db.reply(&one());
+        db.answer_one("select 1").await;
         client.expect(&one()).await;
         world.down("db-0");
         world.primary("db-1");
@@ -303,8 +298,7 @@ fn each_statement_of_a_text_goes_alone_and_the_answers_go_on_counting() {
             db.reply(&[ok()]);
             client.peer.expect_bytes(&frames(seq, &[ok_with(MORE | AUTOCOMMIT)])).await;
         }
-        db.expect_query(" select a from t").await;
-        db.reply(&one());
+        db.answer_one(" select a from t").await;
         client.peer.expect_bytes(&frames(3, &one())).await;
         // An error ends the text.
         client.query("do 1; do 2; do 3");

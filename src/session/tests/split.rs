@@ -125,8 +125,7 @@ fn what_a_set_did_travels_in_front_of_the_next_read_in_the_same_write() {
         s.db1.expect_query("SET @`x`='a'").await;
         s.db1.expect(command(2, "shop")).await;
         // Nothing was answered so far.
-        s.db1.expect_query("select @x").await;
-        s.db1.reply_ok();
+        s.db1.answer_ok("select @x").await;
         s.db1.reply_ok();
         s.db1.reply_ok();
         s.client.peer.expect_silence().await;
@@ -546,8 +545,7 @@ fn a_demoted_primary_takes_no_replica_sessions_transaction_with_it() {
         s.client.expect(&one()).await;
         s.client.query(WRITE);
         let mut new = db2.accept().await;
-        new.expect_query(SET).await;
-        new.reply_ok();
+        new.answer_ok(SET).await;
         new.answer_ok(WRITE).await;
         s.client.expect_ok().await;
     });
@@ -590,8 +588,7 @@ fn an_older_error_on_a_connection_does_not_come_back() {
             client.query("show warnings");
             if read_between {
                 db0.expect_reset().await;
-                db0.expect_query(&set).await;
-                db0.reply_ok();
+                db0.answer_ok(&set).await;
             }
             db0.answer_one("show warnings").await;
             client.expect(&one()).await;

@@ -86,13 +86,11 @@ fn an_insert_id_is_asked_for_before_another_session_gets_the_connection() {
         // The id in the OK packet is not always what LAST_INSERT_ID() says.
         db.reply(&result_set(MODERN, &["LAST_INSERT_ID()"], &[row(&["5"])], AUTOCOMMIT));
         db.expect_query("SET last_insert_id=0").await;
-        db.expect_query("select a from t").await;
-        db.reply_ok();
+        db.answer_ok("select a from t").await;
         db.reply(&one());
         second.expect(&one()).await;
         first.query("select last_insert_id()");
-        db.expect_query("SET last_insert_id=5").await;
-        db.reply_ok();
+        db.answer_ok("SET last_insert_id=5").await;
         db.answer_one("select last_insert_id()").await;
         first.expect(&one()).await;
         db0.expect_nobody().await;
@@ -140,8 +138,7 @@ fn an_insert_id_that_nobody_will_ask_for_is_not_asked_for() {
         db.peer.expect_silence().await;
         let mut second = world.client().await;
         second.query("select last_insert_id()");
-        db.expect_query("SET last_insert_id=0").await;
-        db.reply_ok();
+        db.answer_ok("SET last_insert_id=0").await;
         db.answer_one("select last_insert_id()").await;
         second.expect(&one()).await;
         db0.expect_nobody().await;
@@ -281,10 +278,7 @@ fn a_pinned_connection_is_waited_for_in_order_and_given_on_when_the_pin_ends() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        first.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut first, &mut db).await;
         let (mut second, mut third) = (world.client().await, world.client().await);
         second.query("do 2");
         db.peer.expect_silence().await;

@@ -78,10 +78,7 @@ fn a_transaction_goes_on_elsewhere() {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         let db1 = world.server("db-1");
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         client.query(READ);
         db.expect_query(READ).await;
         stops(&world, db, &[shuts_down()]).await;
@@ -366,10 +363,7 @@ fn rows_of_a_transaction_leave_no_doubt() {
         let sql = "select a from t for update";
         let world = World::with(Settings { chunk: 1, ..Settings::default() });
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("begin");
-        db.expect_query("begin").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
+        begin(&mut client, &mut db).await;
         client.query(sql);
         db.expect_query(sql).await;
         let columns = head_and_rows(MODERN, &["a"], &[]);
