@@ -1,5 +1,6 @@
-//! The header of the PROXY protocol, by which a load balancer tells the address of its client: one line of text
-//! (version 1), or a binary block (version 2). The proxy reads both, and sends version 2 to servers. Source: "doc/proxy-protocol.txt" of HAProxy, sections 2.1 and 2.2.
+//! The header of the PROXY protocol, in which a load balancer sends the address of its client: one line of text
+//! (version 1), or a binary block (version 2). The proxy reads both, and sends version 2 to servers. Source:
+//! "doc/proxy-protocol.txt" of HAProxy, sections 2.1 and 2.2.
 //!
 //! Additional fields of version 2 (TLVs) are skipped, the checksum among them: TCP has one, too.
 
