@@ -13,6 +13,7 @@ mod commits;
 mod compression;
 mod consistency;
 mod dialogue;
+mod digests;
 mod failover;
 mod faults;
 mod groups;

@@ -5,6 +5,7 @@
 mod reference;
 
 use libfuzzer_sys::fuzz_target;
+use pointsman::sql::digest::Digest;
 use pointsman::sql::read_only::{Verdict, check};
 use pointsman::sql::steps::taken;
 use pointsman::sql::{
@@ -16,7 +17,7 @@ use std::cell::RefCell;
 
 thread_local! {
     /// It stays from input to input: texts of one shape must be of one class.
-    static CACHE: RefCell<ClassCache> = RefCell::new(ClassCache::new());
+    static CACHE: RefCell<ClassCache> = RefCell::new(ClassCache::with_digests(true));
 }
 
 fuzz_target!(|input: (u8, &[u8])| {
@@ -38,7 +39,16 @@ fuzz_target!(|input: (u8, &[u8])| {
     };
     let context = Context { options, schema };
     let class = classify(sql, context, &());
-    let cached = CACHE.with_borrow_mut(|cache| cache.classify(sql, context, &()));
+    let (cached, its_digest) = CACHE.with_borrow_mut(|cache| cache.look_up(sql, context, &()));
+    if let Some(its_digest) = its_digest {
+        let fresh = Digest::of(sql, options);
+        assert_eq!(
+            its_digest.text(),
+            fresh.text(),
+            "texts of one shape have one digest: {}",
+            sql.escape_ascii()
+        );
+    }
     assert_eq!(class, cached, "{}", sql.escape_ascii());
     if class.kind == StatementKind::Read {
         is_a_read(sql, options);

@@ -14,7 +14,7 @@ use super::{AdminState, readiness};
 use crate::config::Secret;
 use crate::telemetry;
 
-const PATHS: &str = "/livez\n/readyz\n/metrics\n/topology\n";
+const PATHS: &str = "/livez\n/readyz\n/metrics\n/topology\n/digests\n";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -51,7 +51,7 @@ impl Routes {
         if !probe && let Some(refused) = self.refused(request, channel) {
             return Ok(refused);
         }
-        if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/topology") {
+        if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/topology" | "/digests") {
             return Ok(respond(StatusCode::NOT_FOUND, TEXT, format!("no such path; there are:\n{PATHS}")));
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -63,6 +63,7 @@ impl Routes {
             "/livez" => self.alive(),
             "/readyz" => self.ready(),
             "/metrics" => page(self.pages.get(Page::Metrics).await, telemetry::CONTENT_TYPE),
+            "/digests" => page(self.pages.get(Page::Digests).await, JSON),
             _ => page(self.pages.get(Page::Topology).await, JSON),
         })
     }

@@ -4,6 +4,7 @@
 mod account_families;
 mod certificate_families;
 mod config_families;
+mod digests;
 mod http;
 mod kubernetes_families;
 mod memory_families;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::account_families::{AccountFamilies, TableFamilies};
 use self::config_families::ConfigFamilies;
@@ -42,12 +43,16 @@ use crate::discovery::WatchState;
 use crate::monitor::Passing;
 use crate::net::{AcceptorsCell, MemoryBudget};
 use crate::telemetry::{
-    Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics,
+    DigestReport, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, ReloadMetrics, WorkerFamilies,
+    WorkerMetrics,
 };
 use crate::topology::{Snapshot, WriterChange};
 
 /// Changes of the writer, and the effects of each on the sessions.
 pub type ChangeCosts = Arc<VecDeque<(WriterChange, ChangeCost)>>;
+
+/// Asks for the sums of statements by digest; the answer comes through the sender.
+pub type DigestQuestions = mpsc::UnboundedSender<oneshot::Sender<DigestReport>>;
 
 /// The data that the endpoints read. Clones share the same data.
 #[derive(Clone)]
@@ -68,6 +73,8 @@ pub struct AdminState {
     started: SystemTime,
     /// The pulse of the control thread.
     pulse: Pulse,
+    /// Asks for the sums of statements by digest.
+    digests: Option<DigestQuestions>,
     /// Which configuration is served.
     config: watch::Receiver<ServedConfig>,
     registry: Arc<Registry>,
@@ -107,6 +114,7 @@ impl AdminState {
             modes: each_once,
             started,
             pulse: Pulse::default(),
+            digests: None,
             config: watch::channel(ServedConfig::default()).1,
             registry: Arc::new(registry),
         }
@@ -131,6 +139,12 @@ impl AdminState {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(certificate_families::CertificateFamilies(acceptors)));
         }
+        self
+    }
+
+    /// Sets where the sums of statements by digest are asked for.
+    pub fn with_digests(mut self, questions: DigestQuestions) -> Self {
+        self.digests = Some(questions);
         self
     }
 

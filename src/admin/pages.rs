@@ -1,4 +1,4 @@
-//! `/metrics` and `/topology`: a page is written once for all requests that wait for it, so that many readers cost no
+//! `/metrics`, `/topology` and `/digests`: a page is written once for all requests that wait for it, so that many readers cost no
 //! more than one, and a probe waits for one page at most.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::AdminState;
+use super::{AdminState, digests};
 use crate::telemetry;
 
 /// A page that takes time to write.
@@ -16,6 +16,7 @@ use crate::telemetry;
 pub(super) enum Page {
     Metrics,
     Topology,
+    Digests,
 }
 
 /// The status and the content of a page.
@@ -54,13 +55,13 @@ async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, on
         while let Ok(next) = waiting.try_recv() {
             all.push(next);
         }
-        for page in [Page::Metrics, Page::Topology] {
+        for page in [Page::Metrics, Page::Topology, Page::Digests] {
             let mut readers = all.extract_if(.., |(of, _)| *of == page).peekable();
             if readers.peek().is_none() {
                 continue;
             }
             let began = Instant::now();
-            let written = render(&state, page);
+            let written = render(&state, page).await;
             for (_, reply) in readers {
                 // Fails if the reader is gone.
                 let _ = reply.send(written.clone());
@@ -70,7 +71,7 @@ async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, on
     }
 }
 
-fn render(state: &AdminState, page: Page) -> Written {
+async fn render(state: &AdminState, page: Page) -> Written {
     match page {
         Page::Metrics => match telemetry::exposition(&state.registry) {
             Ok(text) => (StatusCode::OK, text.into()),
@@ -79,6 +80,10 @@ fn render(state: &AdminState, page: Page) -> Written {
         Page::Topology => match serde_json::to_string(&state.report()) {
             Ok(text) => (StatusCode::OK, (text + "\n").into()),
             Err(_) => failed("the topology cannot be written\n"),
+        },
+        Page::Digests => match digests::page(state).await {
+            Ok(text) => (StatusCode::OK, (text + "\n").into()),
+            Err(_) => failed("the digests cannot be written\n"),
         },
     }
 }

@@ -363,7 +363,7 @@ async fn other_paths_and_methods() {
     let admin = Admin::start(&[Mode::Primary]).await;
     let answer = admin.get("/").await;
     assert_eq!(answer.status, 404);
-    assert_eq!(answer.body, "no such path; there are:\n/livez\n/readyz\n/metrics\n/topology\n");
+    assert_eq!(answer.body, "no such path; there are:\n/livez\n/readyz\n/metrics\n/topology\n/digests\n");
     let answer =
         admin.send("POST /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!((answer.status, answer.headers["allow"].as_str()), (405, "GET, HEAD"));

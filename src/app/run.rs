@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
@@ -30,7 +30,7 @@ use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchS
 use crate::monitor::{AccountTables, BackendConnector, Kicker, Routines, passing_accounts};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
-use crate::telemetry::{self, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
+use crate::telemetry::{self, DigestReport, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
 use crate::topology::{Flavor, Snapshot};
 
 /// The environment variable with the node that this process runs on, which a pod's manifest can set (`spec.nodeName`).
@@ -72,6 +72,8 @@ struct DataPath<'a> {
     predecessor: Option<&'a Predecessor>,
     /// The sockets of the predecessor that were not taken yet.
     inherited: Inherited,
+    /// Requests for the sums of statements by digest.
+    digests_asked: mpsc::UnboundedReceiver<oneshot::Sender<DigestReport>>,
 }
 
 /// Runs the proxy until it is told to end. `config` was read from `path`. If there is a predecessor, its ports are
@@ -140,6 +142,7 @@ async fn control(
     let served = Served::at_start(&config.fingerprint);
     let pulse = Pulse::default();
     tokio::spawn(pulse.clone().beat());
+    let (digest_questions, digests_asked) = mpsc::unbounded_channel();
     let mut admin = None;
     if let Some(address) = &config.fixed.admin_http {
         let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
@@ -155,6 +158,7 @@ async fn control(
         .with_memory(memory.clone())
         .with_certificates(runtime.acceptors.clone())
         .with_pulse(pulse)
+        .with_digests(digest_questions)
         .with_passing(passing.clone())
         .with_account_tables(accounts.current.clone())
         .with_config(served.watched())
@@ -184,6 +188,7 @@ async fn control(
         admin,
         predecessor,
         inherited,
+        digests_asked,
     })
     .await?;
     tracing::info!("pointsman ends");
@@ -245,6 +250,7 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
 /// Runs the workers, from opening the ports to the end of the drain.
 async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     let DataPath { live, mut snapshot, acknowledged, lifecycle, mut admin, predecessor, .. } = parts;
+    let mut digests_asked = parts.digests_asked;
     let phase = lifecycle.subscribe();
     let mut account_tables = parts.accounts.current.clone();
     let settings = live.borrow().clone();
@@ -297,6 +303,10 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     loop {
         tokio::select! {
             ended = &mut ending => return ended.map(|()| ExitCode::SUCCESS),
+            Some(reply) = digests_asked.recv() => {
+                let report = server.digests();
+                tokio::spawn(async move { drop(reply.send(report.await)) });
+            }
             _ = minutes.tick() => server.restore_ceilings().await,
             _ = seconds.tick() => {
                 parts.memory.refresh();

@@ -25,6 +25,11 @@ impl Budget {
         now.checked_sub(self.spent.get()).unwrap_or(now)
     }
 
+    /// Returns the sum of all waits of the command.
+    pub fn spent(&self) -> Duration {
+        self.spent.get()
+    }
+
     /// Records the end of a wait. `began` is the result of [`Budget::began`] from before the wait.
     pub fn spend(&self, began: Instant) {
         self.spent.set(self.spent.get().max(began.elapsed()));

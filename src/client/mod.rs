@@ -83,7 +83,7 @@ pub struct Client<R: Runtime> {
     /// must keep its connection in a transaction.
     server_compression: ServerCompression,
     /// The plugin and the nonce of the greeting.
-    pub greeted: Greeted,
+    pub greeted: Box<Greeted>,
     /// The account of the client. None until the login is done.
     pub login: Option<Rc<Login>>,
     /// The collation id that the client sent at its login.
@@ -108,7 +108,7 @@ impl<R: Runtime> Client<R> {
             stream,
             capabilities: Capabilities::empty(),
             zstd_level: 0,
-            greeted: Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20] },
+            greeted: Box::new(Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20] }),
             login: None,
             collation: 0,
             piece: Piece::default(),

@@ -59,6 +59,7 @@ impl Live {
             ("pool", self.pool != new.pool),
             ("timeouts", self.timeouts != new.timeouts),
             ("drain", self.drain != new.drain),
+            ("digests", self.digests != new.digests),
             ("notify", self.notify != new.notify),
         ];
         changed(&compared)

@@ -165,6 +165,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "client_read = {}", duration(timeouts.client_read))?;
     writeln!(f, "client_write = {}", duration(timeouts.client_write))?;
     writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))?;
+    live.digests.write(f)?;
     writeln!(f, "\n[notify]\nevents = {}", notify.events)?;
     match &notify.webhook {
         Some(Webhook { authority, path }) => {

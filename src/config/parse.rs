@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::clients_tls::ClientsTls;
 use super::credentials::CredentialSettings;
+use super::digests::DigestSettings;
 use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
 use super::networks::Networks;
@@ -78,6 +79,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             pool: root.table("pool", pool),
             timeouts: root.table("timeouts", timeouts),
             drain: root.table("drain", drain),
+            digests: root.table("digests", DigestSettings::read),
             notify: root.table("notify", |s| notify(s, &fixed.discovery)),
         };
         if fixed.discovery == Discovery::Static {

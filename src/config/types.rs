@@ -12,6 +12,7 @@ use super::admin::AdminAccess;
 use super::choice::Choice;
 use super::clients_tls::{ClientsTls, Requirements};
 use super::credentials::CredentialSettings;
+use super::digests::DigestSettings;
 use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
 use super::networks::Networks;
@@ -223,6 +224,8 @@ pub struct Live {
     pub timeouts: Timeouts,
     /// `[drain]`
     pub drain: Drain,
+    /// `[digests]`
+    pub digests: DigestSettings,
     /// `[notify]`
     pub notify: Notify,
 }

@@ -50,6 +50,7 @@ fn live(names: &[&str]) -> Live {
         timeouts: Timeouts { connect: second, login: second, idle: second, ..Timeouts::default() },
         notify: crate::config::Notify::default(),
         drain: Drain { delay: second, timeout: second },
+        digests: Default::default(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::backend::{Ceilings, Lesson};
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
 use crate::sql::RoutineCatalogue;
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::{DigestReport, WorkerMetrics};
 use crate::terms::Port;
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
 use crate::worker::admission::Pass;
@@ -53,6 +53,15 @@ pub enum Control {
         /// The writes; None: the position of a write is unknown.
         reply: oneshot::Sender<Option<GtidSet>>,
     },
+    /// Report these digests: from this place on, at most so many.
+    Digests {
+        /// The first place.
+        from: usize,
+        /// The most digests to report.
+        most: usize,
+        /// The digests, and the sums of those that lost their place.
+        reply: oneshot::Sender<DigestReport>,
+    },
     /// Another worker had a server check a password.
     Learned(Lesson),
     /// A second has passed: check the timeouts.
@@ -65,6 +74,9 @@ pub enum Control {
     /// The drain's time is over: all remaining sessions end now.
     End,
 }
+
+/// How many digests a worker copies at a time, which takes some 100 microseconds.
+const DIGESTS_AT_A_TIME: usize = 100;
 
 /// How much of a drain's time is used for ending sessions after an answer. A client that is silent for this
 /// long can be disconnected without that.
@@ -221,6 +233,34 @@ impl Server {
             all.union(&answer.ok()?.await.ok()??);
         }
         Some(Acknowledged { generation, set: all.into() })
+    }
+
+    /// Returns what the statements of each digest did, over all workers. The future is independent of the server, and
+    /// keeps no worker busy for longer than it takes to copy a hundred digests.
+    pub fn digests(&self) -> impl Future<Output = DigestReport> + 'static {
+        let shared = self.shared.clone();
+        async move {
+            let mut all = DigestReport::default();
+            for worker in &shared.workers {
+                let mut from = 0;
+                loop {
+                    let (reply, answer) = oneshot::channel();
+                    if worker.send(Control::Digests { from, most: DIGESTS_AT_A_TIME, reply }).is_err() {
+                        break;
+                    }
+                    let Ok(some) = answer.await else { break };
+                    from += some.digests.len();
+                    let is_last = some.digests.len() < DIGESTS_AT_A_TIME;
+                    all.digests.extend(some.digests);
+                    if is_last {
+                        all.other.merge(&some.other);
+                        all.evicted += some.evicted;
+                        break;
+                    }
+                }
+            }
+            all.merged()
+        }
     }
 
     /// Lets the workers notice if a server's own limit was raised; to be called about once a minute.

@@ -197,6 +197,9 @@ async fn work(parts: WorkerParts) {
             Some(Control::AcknowledgedWrites { generation, reply }) => {
                 drop(reply.send(context.acknowledged.borrow().of(generation)));
             }
+            Some(Control::Digests { from, most, reply }) => {
+                drop(reply.send(context.digests.borrow().report(from, most)));
+            }
             Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {
                 every_second(&context);

@@ -55,6 +55,8 @@ struct AnswerObserver<'a> {
     /// The ERR packet that the client does not get.
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
+    /// The rows that passed.
+    rows: u64,
 }
 
 impl AnswerObserver<'_> {
@@ -105,6 +107,7 @@ impl Observer for AnswerObserver<'_> {
             journal.summary.err(err);
         }
         self.state.answer.error = Some(AnswerError::of(err.code, first));
+        self.state.answer.code = Some(err.code);
         self.state.answer.ended = ends_connection(err.code);
         if first && err.code == 1305 {
             self.state.lacks_routine(err.message);
@@ -123,6 +126,11 @@ impl Observer for AnswerObserver<'_> {
 
     fn prepared(&mut self, ok: &PrepareOk) {
         self.prepared = Some(*ok);
+    }
+
+    #[inline]
+    fn rows_pass(&mut self, rows: u64) {
+        self.rows += rows;
     }
 
     #[inline]
@@ -236,6 +244,7 @@ impl<R: Runtime> Session<R> {
             if used > 0 && request.class.effects.contains(Effects::RENEWS) {
                 self.renews_so_far(buf, *request, matches!(walked, Walked::Done));
             }
+            self.measured.bytes_out += used as u64;
             chunk = self.pass(chunk, used, output).await?;
             match walked {
                 Walked::Done => break,
@@ -426,10 +435,12 @@ impl<R: Runtime> Session<R> {
             any_ok: false,
             refusal: None,
             prepared: None,
+            rows: 0,
         };
         let mut edits = self.context.edits.borrow_mut();
         edits.clear();
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut observer);
+        self.measured.rows_sent += observer.rows;
         let (refused, prepared, late) = (observer.refusal, observer.prepared, observer.late);
         self.upstream
             .connection

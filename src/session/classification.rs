@@ -11,6 +11,7 @@ use super::cut::has_several;
 use crate::backend::{Carried, PreparedText};
 use crate::client::{Failure, Piece, Request, StatementError, ended_by};
 use crate::net::{Buf, Claim, Runtime, or_raised};
+use crate::sql::digest::Digest;
 use crate::sql::parts::asks_query_cost;
 use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
 use crate::sql::{self, ClassCache, Context, Effects, MAX_READ, Readings, StatementClass, classify};
@@ -56,11 +57,12 @@ pub struct KnownTexts {
     pub(super) permit: tokio::sync::Semaphore,
 }
 
-impl Default for KnownTexts {
-    fn default() -> Self {
+impl KnownTexts {
+    /// Knows no texts. `digests`: texts get digests.
+    pub(super) fn new(digests: bool) -> Self {
         KnownTexts {
             prepared: PreparedTexts::default(),
-            classes: RefCell::default(),
+            classes: RefCell::new(ClassCache::with_digests(digests)),
             routines: RefCell::default(),
             permit: tokio::sync::Semaphore::new(1),
         }
@@ -68,26 +70,32 @@ impl Default for KnownTexts {
 }
 
 impl KnownTexts {
-    /// Returns the class of a text.
+    /// Forgets the classes of texts. `digests`: texts get digests from now on.
+    pub(super) fn forget_classes(&self, digests: bool) {
+        self.classes.replace(ClassCache::with_digests(digests));
+    }
+
+    /// Returns the class of a text, and its digest.
     pub(super) fn classify(
         &self,
         text: &[u8],
         options: sql::Options,
         schema: Option<&[u8]>,
-    ) -> StatementClass {
+    ) -> (StatementClass, Option<Rc<Digest>>) {
         let context = sql::Context { options, schema: schema.unwrap_or_default() };
-        self.classes.borrow_mut().classify(text, context, &**self.routines.borrow())
+        self.classes.borrow_mut().look_up(text, context, &**self.routines.borrow())
     }
 }
 
 impl<R: Runtime> Session<R> {
-    /// Reads a whole text on this thread.
-    pub(super) fn look(&self, text: &[u8]) -> Look {
+    /// Reads a whole text on this thread, and notes its digest.
+    pub(super) fn look(&mut self, text: &[u8]) -> Look {
         let verdict = if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };
-        let class = match verdict {
+        let (class, digest) = match verdict {
             Verdict::Allowed => self.class_of_text(text),
-            Verdict::Refused(_) => StatementClass::UNKNOWN,
+            Verdict::Refused(_) => (StatementClass::UNKNOWN, None),
         };
+        self.measured.digest = digest;
         Look { verdict, class, several: false }
     }
 
@@ -104,6 +112,7 @@ impl<R: Runtime> Session<R> {
         let (routines, guarded) =
             (context.texts.routines.borrow().clone(), self.client.port == Port::Replica);
         let whole = std::mem::take(buf);
+        let digests = self.context.digests.borrow().is_on();
         let work = move || {
             let text = whole.filled().get(place).unwrap_or_default();
             let calls = Calls { schema: &schema, routines: &*routines };
@@ -114,7 +123,8 @@ impl<R: Runtime> Session<R> {
                 _ => StatementClass::UNKNOWN,
             };
             let several = guarded && has_several(text, readings.options);
-            (Look { verdict, class, several }, whole)
+            let digest = digests.then(|| Digest::of(text, readings.options));
+            (Look { verdict, class, several }, digest, whole)
         };
         let reading = async {
             let _turn = context.texts.permit.acquire().await.ok()?;
@@ -123,8 +133,9 @@ impl<R: Runtime> Session<R> {
         match or_raised(&self.client.handle.signal, Signals::KILLED | Signals::END | Signals::IDLE, reading)
             .await
         {
-            Ok(Some((look, back))) => {
+            Ok(Some((look, digest, back))) => {
                 *buf = back;
+                self.measured.digest = digest.map(Rc::new);
                 Ok(look)
             }
             // The other thread has ended, so the process is ending, too.
@@ -211,9 +222,16 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the class of a text. If different ways to read the text give different classes, the text
     /// counts as not understood.
-    pub(super) fn class_of_text(&self, text: &[u8]) -> StatementClass {
+    pub(super) fn class_of_text(&self, text: &[u8]) -> (StatementClass, Option<Rc<Digest>>) {
         let schema = self.state.carried.schema.as_deref();
-        one_class(self.readings().of(text).map(|options| self.context.texts.classify(text, options, schema)))
+        let mut digest = None;
+        let class = one_class(self.readings().of(text).map(|options| {
+            let (class, its_digest) = self.context.texts.classify(text, options, schema);
+            // The digest of the first way to read the text, which is that of the session's own settings.
+            digest = digest.take().or(its_digest);
+            class
+        }));
+        (class, digest)
     }
 
     /// Refines the class of a text whose shape alone does not determine it.
@@ -238,7 +256,8 @@ impl<R: Runtime> Session<R> {
         });
         match known {
             Some(text) => {
-                let inner = self.context.texts.classify(text, options, self.state.carried.schema.as_deref());
+                let (inner, _) =
+                    self.context.texts.classify(text, options, self.state.carried.schema.as_deref());
                 let own =
                     (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
                 // A consistency hint on the EXECUTE overrides a hint in the prepared text.

@@ -128,6 +128,7 @@ impl<R: Runtime> Session<R> {
     }
 
     pub(super) async fn dispatch(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        self.measured.begin(request);
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,

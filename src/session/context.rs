@@ -15,7 +15,7 @@ use crate::backend::Pool;
 use crate::config::Live;
 use crate::net::{BufferPool, Runtime};
 use crate::positions::{Commits, Positions};
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::{Digests, WorkerMetrics};
 use crate::topology::{AcknowledgedWrites, ServerId, Snapshot};
 use crate::wire::Edits;
 use crate::worker::{Outside, Resources};
@@ -84,6 +84,8 @@ pub struct Context<R: Runtime> {
     pub(super) edits: RefCell<Edits>,
     /// What is known of the texts of statements.
     pub texts: KnownTexts,
+    /// What the statements of each digest did. Never borrowed across an await.
+    pub digests: RefCell<Digests>,
     /// The writes that were acknowledged to clients.
     pub acknowledged: RefCell<AcknowledgedWrites>,
     /// Replicas that failed a moment ago, and until when reads avoid them.
@@ -121,13 +123,15 @@ impl<R: Runtime> Context<R> {
         metrics: Arc<WorkerMetrics>,
         outside: Box<dyn Outside>,
     ) -> Self {
+        let most_digests = live.digests.max;
         let resources = Rc::new(Resources::new(runtime, buffers, pool, snapshot, live, metrics, outside));
         let context = Context {
             positions: Rc::new(Positions::new(resources.clone())),
             resources,
             schemas: RefCell::default(),
             edits: RefCell::default(),
-            texts: KnownTexts::default(),
+            texts: KnownTexts::new(most_digests > 0),
+            digests: RefCell::new(Digests::new(most_digests)),
             acknowledged: RefCell::default(),
             ejected: RefCell::default(),
             diversions: Rc::default(),
@@ -155,6 +159,10 @@ impl<R: Runtime> Context<R> {
         }
         for handle in self.handles() {
             handle.level.set(self.level_for(&handle).0);
+        }
+        if before.digests != live.digests {
+            self.texts.forget_classes(live.digests.max > 0);
+            self.digests.replace(Digests::new(live.digests.max));
         }
         renewal.accounts
     }

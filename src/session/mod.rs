@@ -53,6 +53,7 @@ mod journal;
 mod kill;
 mod large_request;
 mod login;
+mod measured;
 mod outcome;
 mod own_variable;
 mod pieces;
@@ -84,6 +85,7 @@ pub use kill::kill_here;
 
 use std::rc::Rc;
 
+use measured::Measured;
 use replica_choice::Reads;
 use tokio::time::Instant;
 
@@ -113,6 +115,8 @@ pub struct Session<R: Runtime> {
     began: Instant,
     /// The server that was lost with the statement under way, if one was.
     lost_on: Option<ServerId>,
+    /// What the statement under way did so far.
+    measured: Box<Measured>,
 }
 
 impl<R: Runtime> Session<R> {
@@ -129,6 +133,7 @@ impl<R: Runtime> Session<R> {
             context,
             began: Instant::now(),
             lost_on: None,
+            measured: Box::default(),
         }
     }
 

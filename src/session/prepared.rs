@@ -76,6 +76,7 @@ impl<R: Runtime> Session<R> {
                     return Box::pin(self.refuse_write(buf, *request)).await;
                 }
                 request.class = prepared.class;
+                self.measured.digest.clone_from(&prepared.digest);
             }
             Command::StmtSendLongData => {
                 // The long data of a write goes to the primary: the write can run there after the read-only

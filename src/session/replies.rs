@@ -95,8 +95,12 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
         match stop {
             StatementError::RowCount => Box::pin(self.answer_row_count(seq)).await,
-            StatementError::Tell(failure) => self.client.send_failure(seq, &failure).await,
+            StatementError::Tell(failure) => {
+                self.count_failure(&failure);
+                self.client.send_failure(seq, &failure).await
+            }
             StatementError::TellAndClose(failure, close) => {
+                self.count_failure(&failure);
                 Err(self.client.refuse(seq, &failure, close).await)
             }
             StatementError::Close(close) => Err(close),

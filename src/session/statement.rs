@@ -21,6 +21,7 @@ use crate::terms::{Close, Pin, Port, Role, Why};
 impl<R: Runtime> Session<R> {
     /// Runs a command that a server answers, and counts it.
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        self.measured.runs = true;
         match self.run_statement(buf, request).await {
             Ok((role, why)) => {
                 self.note_seen_position();
@@ -143,8 +144,15 @@ impl<R: Runtime> Session<R> {
         if self.client.port == Port::Split {
             self.context.metrics.placed.at(request.class.kind, role, why).add(1);
         }
+        let micros = self.micros();
         if let Some(latency) = self.context.metrics.latency.get(port) {
-            latency.observe_us(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            latency.observe_us(micros);
         }
+        self.count_digest((role, why), micros);
+    }
+
+    /// Returns how long the statement under way has taken, in microseconds.
+    pub(super) fn micros(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }

@@ -40,6 +40,8 @@ impl AnswerError {
 pub struct Answered {
     /// The error with which the answer ended.
     pub error: Option<AnswerError>,
+    /// The code of that error.
+    pub code: Option<u16>,
     /// True if the error also ended the connection.
     pub ended: bool,
     /// The number of results so far; at the type's maximum, there may be more.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
+use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{Role, StatementKind, Why};
 use crate::wire::{
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub cursor: Option<Role>,
     /// The role whose connection has its long data (COM_STMT_SEND_LONG_DATA).
     pub long_data: Option<Role>,
+    /// The digest of the text.
+    pub digest: Option<Rc<Digest>>,
 }
 
 impl Prepared {
@@ -334,6 +337,7 @@ mod tests {
             types: None,
             cursor: None,
             long_data: None,
+            digest: None,
         };
         assert!(s.get(1).is_none() && s.get(LAST_PREPARED).is_none());
         s.insert(prepared());

@@ -2,6 +2,7 @@
 //! in plain cells; collectors sum them up at each scrape.
 
 mod cells;
+mod digests;
 mod families;
 mod lifecycle;
 mod logs;
@@ -12,6 +13,7 @@ mod worker;
 mod worker_families;
 
 pub use cells::{Cell, Counted, LATENCY_BOUNDS_US, Latency};
+pub use digests::{DigestReport, DigestTotals, Digests, Figures, Histogram, Totals};
 pub use families::{CONTENT_TYPE, Families, exposition};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogStyle, LogsError, init_tracing};

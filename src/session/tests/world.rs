@@ -156,6 +156,7 @@ fn live() -> Live {
         timeouts: Default::default(),
         notify: crate::config::Notify::default(),
         drain: Default::default(),
+        digests: Default::default(),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::shape::{MAX_SHAPE, shape};
 use super::{Context, Routines, StatementClass, classify};
+use crate::sql::digest::Digest;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 
 /// The number of shapes in a cache.
 const SHAPES: usize = 4096;
@@ -17,6 +19,8 @@ struct Entry {
     hash: u64,
     shape: Box<[u8]>,
     class: StatementClass,
+    /// None if digests are off.
+    digest: Option<Rc<Digest>>,
 }
 
 /// A bounded cache of the results of [`classify`], for one thread.
@@ -28,6 +32,8 @@ pub struct ClassCache {
     version: u64,
     /// Decides which of a shape's slots is replaced next.
     turn: usize,
+    /// True if texts get digests, too.
+    digests: bool,
 }
 
 impl std::fmt::Debug for ClassCache {
@@ -45,10 +51,15 @@ impl Default for ClassCache {
 impl ClassCache {
     /// Makes an empty cache for 4,096 shapes.
     pub fn new() -> Self {
+        Self::with_digests(false)
+    }
+
+    /// Makes an empty cache that has the digests of texts, too, if `digests` is true.
+    pub fn with_digests(digests: bool) -> Self {
         let mut entries = Vec::new();
         entries.resize_with(SHAPES, || None);
         let seed = RandomState::new().hash_one(0u8) | 1;
-        Self { entries, shape: Vec::with_capacity(MAX_SHAPE), seed, version: 0, turn: 0 }
+        Self { entries, shape: Vec::with_capacity(MAX_SHAPE), seed, version: 0, turn: 0, digests }
     }
 
     /// Returns the number of cached shapes.
@@ -68,32 +79,44 @@ impl ClassCache {
         context: impl Into<Context<'a>>,
         routines: &dyn Routines,
     ) -> StatementClass {
+        self.look_up(sql, context, routines).0
+    }
+
+    /// Returns the class of a text, and its digest.
+    pub fn look_up<'a>(
+        &mut self,
+        sql: &[u8],
+        context: impl Into<Context<'a>>,
+        routines: &dyn Routines,
+    ) -> (StatementClass, Option<Rc<Digest>>) {
         let context = context.into();
         if sql.len() > MAX_TEXT {
-            return StatementClass::UNKNOWN;
+            return (StatementClass::UNKNOWN, None);
         }
+        let digest = |digests: bool| digests.then(|| Rc::new(Digest::of(sql, context.options)));
         let version = routines.version();
         if version != self.version {
             self.entries.iter_mut().for_each(|entry| *entry = None);
             self.version = version;
         }
         if !shape(sql, context, &mut self.shape) {
-            return classify(sql, context, routines);
+            return (classify(sql, context, routines), digest(self.digests));
         }
         let hash = hash(&self.shape, self.seed);
         let first = usize::try_from(hash % SHAPES as u64).unwrap_or(0) / WAYS * WAYS;
         let places = self.entries.get_mut(first..first + WAYS).unwrap_or_default();
         let known = places.iter().flatten().find(|entry| entry.hash == hash && *entry.shape == *self.shape);
         if let Some(entry) = known {
-            return entry.class;
+            let varies = entry.digest.as_ref().is_some_and(|digest| digest.varies());
+            return (entry.class, if varies { digest(true) } else { entry.digest.clone() });
         }
-        let class = classify(sql, context, routines);
+        let (class, digest) = (classify(sql, context, routines), digest(self.digests));
         self.turn = self.turn.wrapping_add(1);
         let free = places.iter().position(Option::is_none).unwrap_or(self.turn % WAYS);
         if let Some(place) = places.get_mut(free) {
-            *place = Some(Entry { hash, shape: self.shape.as_slice().into(), class });
+            *place = Some(Entry { hash, shape: self.shape.as_slice().into(), class, digest: digest.clone() });
         }
-        class
+        (class, digest)
     }
 }
 

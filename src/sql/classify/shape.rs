@@ -13,6 +13,10 @@ const NUMBER: u8 = 1;
 const STRING: u8 = 2;
 /// A string with a backslash, which does not count as a literal value of a user variable.
 const ESCAPED: u8 = 3;
+/// Stands behind the placeholder of a list of literals: `f(1)` and `f(1, 2)` have one class but two digests.
+const LIST: u8 = 4;
+/// Stands behind the first of several equal rows.
+const ROWS: u8 = 5;
 
 // The sorts of bytes.
 const WORD: u8 = 0;
@@ -192,37 +196,44 @@ fn number(rest: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
     end
 }
 
-/// Appends a placeholder. A list of literals of the same sort in parentheses gets only one.
+/// Appends a placeholder. A list of literals of the same sort in parentheses gets only one, and [`LIST`].
 fn literal(mark: u8, start: usize, out: &mut Vec<u8>) {
     let shape = out.get(start..).unwrap_or_default();
     let back = match shape {
-        [.., b'(', value, b','] if *value == mark => 1,
-        [.., b'(', value, b',', b' '] if *value == mark => 2,
+        [.., b'(', value, b','] | [.., b'(', value, LIST, b','] if *value == mark => 1,
+        [.., b'(', value, b',', b' '] | [.., b'(', value, LIST, b',', b' '] if *value == mark => 2,
         _ => 0,
     };
     match back {
         0 => out.push(mark),
-        back => out.truncate(out.len() - back),
+        back => {
+            out.truncate(out.len() - back);
+            if out.last() != Some(&LIST) {
+                out.push(LIST);
+            }
+        }
     }
 }
 
-/// Handles `)`. A list of literals that follows an equal one, as in `(1, 2), (1, 2)`, is dropped, so that bulk inserts
-/// of any number of rows have the same shape.
+/// Handles `)`. A list of literals that follows an equal one, as in `(1, 2), (1, 2)`, is dropped, and the first one gets
+/// [`ROWS`], so that bulk inserts of two or more rows have the same shape.
 fn close(start: usize, out: &mut Vec<u8>) -> usize {
     out.push(b')');
     let shape = out.get(start..).unwrap_or_default();
     let is_literal = |byte: &u8| matches!(*byte, NUMBER | STRING | ESCAPED);
-    let inside = |byte: &&u8| is_literal(byte) || matches!(**byte, b',' | b' ');
+    let inside = |byte: &&u8| is_literal(byte) || matches!(**byte, b',' | b' ' | LIST);
     // Searches back to the opening parenthesis, but not over an earlier list: the work would be quadratic.
     let length = shape.iter().rev().skip(1).take_while(inside).count() + 2;
     steps::count(length);
     let (before, list) = shape.split_at_checked(shape.len().saturating_sub(length)).unwrap_or((shape, b""));
     let opens = list.first() == Some(&b'(') && list.iter().any(is_literal);
     let before = before.strip_suffix(b" ").unwrap_or(before);
-    let same = before.strip_suffix(b",").is_some_and(|before| before.ends_with(list));
-    if opens && same {
-        let kept = before.len() - 1;
-        out.truncate(start + kept);
+    let before = before.strip_suffix(b",").unwrap_or_default();
+    let first = before.strip_suffix(&[ROWS]).unwrap_or(before);
+    if opens && first.ends_with(list) {
+        let kept = start + first.len();
+        out.truncate(kept);
+        out.push(ROWS);
     }
     1
 }

@@ -16,17 +16,66 @@ pub const MAX_DIGEST: usize = 1024;
 /// Writes the digest text of `sql` into `out`, which is cleared first. The text is valid UTF-8, whatever the bytes of
 /// `sql` are. Returns false if the text was cut off.
 pub fn digest(sql: &[u8], options: Options, out: &mut String) -> bool {
-    let mut writer =
-        Writer { lexer: Lexer::new(sql, options), reducer: Reducer::new(out), by: None, depth: 0 };
+    write(sql, options, out).is_whole
+}
+
+/// What is known of a digest text that was written.
+struct Written {
+    is_whole: bool,
+    has_column_number: bool,
+}
+
+fn write(sql: &[u8], options: Options, out: &mut String) -> Written {
+    let (lexer, reducer) = (Lexer::new(sql, options), Reducer::new(out));
+    let mut writer = Writer { lexer, reducer, by: None, depth: 0, has_column_number: false };
     while let Some(token) = writer.lexer.next_significant_or_hint() {
         if writer.reducer.is_full() {
             writer.reducer.cut();
-            return false;
+            return Written { is_whole: false, has_column_number: writer.has_column_number };
         }
         writer.token(token);
     }
     writer.reducer.finish();
-    true
+    Written { is_whole: true, has_column_number: writer.has_column_number }
+}
+
+/// A digest text and its number.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Digest {
+    id: u64,
+    text: Box<str>,
+    /// True if the text has a number of a column, so that statements which differ only in that number have other digests.
+    has_column_number: bool,
+}
+
+impl Digest {
+    /// Returns the digest of a text.
+    pub fn of(sql: &[u8], options: Options) -> Self {
+        let mut text = String::new();
+        let has_column_number = write(sql, options, &mut text).has_column_number;
+        Digest { id: number(text.as_bytes()), text: text.into(), has_column_number }
+    }
+
+    /// True if statements of the same shape may have other digests.
+    pub(super) fn varies(&self) -> bool {
+        self.has_column_number
+    }
+
+    /// Returns the number of the text. It is the same in every process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// FNV-1a of 64 bits.
+fn number(text: &[u8]) -> u64 {
+    text.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 struct Writer<'a, 'o> {
@@ -35,6 +84,7 @@ struct Writer<'a, 'o> {
     /// The depth of the list of ORDER BY or GROUP BY that the lexer is in. Numbers of columns are no literals there.
     by: Option<u32>,
     depth: u32,
+    has_column_number: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -51,7 +101,10 @@ impl<'a> Writer<'a, '_> {
             Kind::CodeOpen => {}
             Kind::Comment => self.hint(token),
             Kind::Word => self.word(token),
-            Kind::Number if self.is_column_number(token) => self.reducer.push(Part::Operand, token.text),
+            Kind::Number if self.is_column_number(token) => {
+                self.has_column_number = true;
+                self.reducer.push(Part::Operand, token.text);
+            }
             Kind::Number | Kind::String => self.reducer.value(),
             Kind::QuotedIdentifier => self.reducer.quoted_name(token.text),
             Kind::At | Kind::AtAt => self.variable(token),

@@ -54,6 +54,9 @@ pub trait Observer {
     /// Bytes that go to the client without being read: column definitions and rows, with their packet headers.
     #[inline]
     fn unread(&mut self, _bytes: &[u8]) {}
+    /// So many rows begin to pass.
+    #[inline]
+    fn rows_pass(&mut self, _rows: u64) {}
 }
 
 impl Observer for () {}
@@ -209,7 +212,8 @@ impl ResponseWalker {
                 return Ok((at, Walked::Done));
             }
             if self.phase == (Phase::Rows { columns_eof_due: false }) && !self.continued {
-                let end = self.whole_rows(input, at);
+                let (end, rows) = self.whole_rows(input, at);
+                observer.rows_pass(rows);
                 edits.keep(at, end);
                 observer.unread(input.get(at..end).unwrap_or_default());
                 at = end;
@@ -233,6 +237,9 @@ impl ResponseWalker {
                 }
                 Next::Opaque => {
                     self.columns_eof(edits);
+                    if matches!(self.phase, Phase::Rows { .. }) && !self.continued {
+                        observer.rows_pass(1);
+                    }
                     let end = self.pass(header, input, at, edits);
                     self.told = false;
                     observer.unread(input.get(at..end).unwrap_or_default());
@@ -269,9 +276,10 @@ impl ResponseWalker {
         }
     }
 
-    /// Returns where the run of complete, ordinary rows that begins at `at` ends. Such rows are most of most answers,
+    /// Returns where the run of complete, ordinary rows that begins at `at` ends, and how many they are. Such rows are most of most answers,
     /// so they have a loop of their own. Every other packet is left to `feed`.
-    fn whole_rows(&mut self, input: &mut [u8], mut at: usize) -> usize {
+    fn whole_rows(&mut self, input: &mut [u8], mut at: usize) -> (usize, u64) {
+        let mut rows = 0;
         while let Some(&[a, b, c, seq, first]) = input.get(at..).and_then(|rest| rest.first_chunk::<5>()) {
             let len = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
             let end = at + PacketHeader::LEN + len;
@@ -287,8 +295,9 @@ impl ResponseWalker {
             self.seq = self.seq.wrapping_add(1);
             self.begun = true;
             at = end;
+            rows += 1;
         }
-        at
+        (at, rows)
     }
 
     /// Begins to forward a packet: forwards its header, with the client's sequence id. `feed` forwards the payload.

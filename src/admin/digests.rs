@@ -1,0 +1,113 @@
+//! The content of `/digests`: what the statements of each digest did. Times are in microseconds, points in time in seconds
+//! since the Unix epoch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::AdminState;
+use crate::telemetry::{DigestReport, DigestTotals, Totals};
+use crate::terms::{Role, Why};
+
+#[derive(Serialize)]
+struct Digests {
+    /// The digests, those first on which most time was spent.
+    digests: Vec<Digest>,
+    /// The sums of digests that lost their place in the tables.
+    other: Sums,
+    /// How often a digest lost its place.
+    evicted: u64,
+}
+
+#[derive(Serialize)]
+struct Digest {
+    user: String,
+    schema: String,
+    /// The digest's number, the same in all proxies.
+    digest: String,
+    digest_text: String,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+#[derive(Serialize)]
+struct Sums {
+    count: u64,
+    sum_us: u64,
+    p50_us: u64,
+    p95_us: u64,
+    p99_us: u64,
+    max_us: u64,
+    waited_us: u64,
+    rows_sent: u64,
+    rows_affected: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    failed: u64,
+    errors: BTreeMap<String, u64>,
+    targets: BTreeMap<&'static str, u64>,
+    reasons: BTreeMap<&'static str, u32>,
+    first_seen: Option<f64>,
+    last_seen: Option<f64>,
+}
+
+/// Returns the page. Without workers, it is empty.
+pub(super) async fn page(state: &AdminState) -> Result<String, serde_json::Error> {
+    let mut report = DigestReport::default();
+    if let Some(questions) = &state.digests {
+        let (reply, answer) = oneshot::channel();
+        // Fails while the process ends.
+        let _ = questions.send(reply);
+        report = answer.await.unwrap_or_default();
+    }
+    let DigestReport { digests, other, evicted } = report;
+    let digests = digests.into_iter().map(Digest::from).collect();
+    serde_json::to_string(&Digests { digests, other: Sums::from(&other), evicted })
+}
+
+impl From<DigestTotals> for Digest {
+    fn from(one: DigestTotals) -> Self {
+        let sums = Sums::from(&one.totals);
+        let DigestTotals { user, schema, id, text, .. } = one;
+        Digest { user, schema, digest: format!("0x{id:016x}"), digest_text: text, sums }
+    }
+}
+
+impl From<&Totals> for Sums {
+    fn from(totals: &Totals) -> Self {
+        let quantile = |share| totals.latency.quantile(share).min(totals.max);
+        let mut errors: BTreeMap<_, _> =
+            totals.errors.iter().filter(|(_, n)| *n > 0).map(|(code, n)| (code.to_string(), *n)).collect();
+        if totals.other_errors > 0 {
+            errors.insert("other".to_owned(), totals.other_errors);
+        }
+        let roles = Role::BOTH.iter().zip(totals.roles).filter(|(_, n)| *n > 0);
+        let reasons = Why::ALL.iter().zip(totals.reasons).filter(|(_, n)| *n > 0);
+        Sums {
+            count: totals.count,
+            sum_us: totals.sum,
+            p50_us: quantile(0.5),
+            p95_us: quantile(0.95),
+            p99_us: quantile(0.99),
+            max_us: totals.max,
+            waited_us: totals.waited,
+            rows_sent: totals.rows_sent,
+            rows_affected: totals.rows_affected,
+            bytes_in: totals.bytes_in,
+            bytes_out: totals.bytes_out,
+            failed: totals.failed(),
+            errors,
+            targets: roles.map(|(role, n)| (role.target(), n)).collect(),
+            reasons: reasons.map(|(why, n)| (why.as_str(), n)).collect(),
+            first_seen: totals.seen.map(|(first, _)| seconds(first)),
+            last_seen: totals.seen.map(|(_, last)| seconds(last)),
+        }
+    }
+}
+
+/// Rounded to milliseconds.
+fn seconds(since: Duration) -> f64 {
+    (since.as_secs_f64() * 1e3).round() / 1e3
+}
