@@ -1,8 +1,11 @@
 //! Accounts that only the servers know: no `[[users]]`, on MariaDB and MySQL.
 
 use crate::dialogue::value;
-use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
+use crate::support::{Cluster, Kind, Proxy, Scratch, connect, proxy_config};
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -215,4 +218,78 @@ async fn sessions_of_the_servers_accounts_share_connections_and_survive_a_change
     for client in &mut clients {
         client.query_drop("DO 1").await.unwrap();
     }
+}
+
+/// What `SELECT CURRENT_USER()` says on a unix socket, or the error's code.
+async fn on_socket(socket: &Path, user: &str, password: Option<&str>) -> Result<String, u16> {
+    let options = OptsBuilder::default().socket(socket.to_str()).user(Some(user)).pass(password);
+    let asking = async {
+        let mut client = Conn::new(options).await?;
+        value(&mut client, "SELECT CURRENT_USER()").await
+    };
+    asking.await.map_err(|error| match error {
+        mysql_async::Error::Server(error) => error.code,
+        error => panic!("{user}: {error}"),
+    })
+}
+
+/// The user of the operating system that runs the tests.
+fn os_user() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn the_right_user_of_the_operating_system_needs_no_password_on_a_unix_socket() {
+    let (cluster, me) = (Cluster::mariadb(0).await, os_user());
+    let primary = cluster.primary();
+    for (user, how) in [
+        ("either", format!("unix_socket AS '{me}' OR mysql_native_password USING PASSWORD('x')")),
+        ("other", "unix_socket AS 'nobody' OR mysql_native_password USING PASSWORD('x')".to_owned()),
+        ("only", format!("unix_socket AS '{me}'")),
+    ] {
+        primary.sql(&format!("CREATE USER {user}@'%' IDENTIFIED VIA {how}")).await;
+    }
+    let folder = Scratch::new("sock");
+    let socket = folder.path().join("rw");
+    let text = config(&cluster, "")
+        + &format!(
+            "\n[[listeners]]\nname = \"file\"\naddress = \"unix:{}\"\nmode = \"primary\"\n",
+            socket.display()
+        )
+        + &format!("\n[[users]]\nname = \"app\"\npassword = \"app\"\nunix_user = \"{me}\"\n")
+        + "\n[[users]]\nname = \"super\"\npassword = \"super\"\nunix_user = \"nobody\"\n";
+    let proxy = Proxy::start(&text).await;
+    let login = async |user, password| on_socket(&socket, user, password).await;
+
+    assert_eq!(login("app", None).await.as_deref(), Ok("app@%"));
+    assert_eq!(login("app", Some("wrong")).await.as_deref(), Ok("app@%"));
+    assert_eq!(login("super", None).await, Err(1045));
+    assert_eq!(login("super", Some("super")).await.as_deref(), Ok("super@%"));
+    assert_eq!(code(proxy.rw, "app", "").await, 1045);
+
+    assert_eq!(login("either", None).await, Err(1045), "nobody has told the password yet");
+    assert_eq!(current_user(proxy.rw, "either", "x").await.unwrap(), "either@%");
+    assert_eq!(current_user(proxy.rw, "other", "x").await.unwrap(), "other@%");
+    for _ in 0..4 {
+        assert_eq!(login("either", None).await.as_deref(), Ok("either@%"), "whichever worker it is");
+    }
+    assert_eq!(login("other", None).await, Err(1045));
+    assert_eq!(code(proxy.rw, "either", "").await, 1045);
+
+    assert_eq!(login("only", None).await, Err(1698));
+    assert_eq!((code(proxy.rw, "only", "").await, code(proxy.rw, "only", "x").await), (1045, 1045));
+
+    // A real client's idea of it.
+    let client = |user| {
+        let mut client = Command::new("mariadb");
+        client.args(["--no-defaults", "--batch", "--skip-column-names", "-e", "SELECT CURRENT_USER()"]);
+        client.arg("--socket").arg(&socket).args(["--user", user]).output().expect("the client mariadb")
+    };
+    for user in ["app", "either"] {
+        let output = client(user);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{user}@%\n"), "{output:?}");
+    }
+    let output = client("only");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ERROR 1698"), "{output:?}");
 }

@@ -26,8 +26,9 @@ pub enum Way {
     Native(Sha1),
     /// Another plugin of this name with a password: only a server can check it. The hash is of what the server stores.
     Password(Box<str>, u64),
-    /// The operating system's user (`unix_socket`, `auth_socket`), which no client of the proxy can be.
-    Socket,
+    /// The operating system's user at the other end of a unix socket (`unix_socket`, `auth_socket`): of this name, or, if
+    /// there is none, of the account's.
+    Socket(Option<Box<str>>),
 }
 
 /// One account, `'user'@'host'`.
@@ -51,6 +52,15 @@ impl Account {
         let mut hasher = DefaultHasher::new();
         self.ways.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// True if a client of this operating system's user is let in without a password. `user` is the account's name.
+    pub fn is_for_os_user(&self, user: &str, os_user: &str) -> bool {
+        let is_name = |way: &Way| match way {
+            Way::Socket(name) => name.as_deref().unwrap_or(user) == os_user,
+            _ => false,
+        };
+        self.ways.iter().any(is_name)
     }
 }
 
@@ -132,6 +142,13 @@ impl Table {
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.by_user.is_empty()
+    }
+
+    /// True if the server is on the proxy's own machine, as far as the server's connections show it: on another machine
+    /// an operating system's user of the same name may be somebody else.
+    pub fn is_of_this_machine(&self) -> bool {
+        &*self.own_host == "localhost"
+            || self.own_host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
     /// Looks for the account of a user whose address the servers get in a PROXY header: only this address counts.

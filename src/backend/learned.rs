@@ -1,5 +1,6 @@
 //! The passwords that clients sent (by the full exchange of caching_sha2_password, or by mysql_clear_password) and that a
-//! server accepted. In memory only. Each worker has its own copy, and sends what it learns to the others.
+//! server accepted, and hashes of passwords that let clients of the same user of the operating system in without a
+//! password. In memory only. Each worker has its own copy, and sends what it learns to the others.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Credential;
 use crate::config::Secret;
 
 /// How long a server's answer counts for an account that is in no table that the proxy can read. After a change of the
@@ -27,15 +29,15 @@ pub struct Lesson {
     pub user: Box<str>,
     /// Its stamp; None: the account is in no table.
     pub stamp: Option<u64>,
-    /// The password.
-    pub password: Secret,
+    /// The password, or its hash.
+    pub credential: Credential,
     /// True if a server accepted the password just now, false if it refused it.
     pub right: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
-    password: Secret,
+    credential: Credential,
     /// The stamp of the account that the password is for (see `Account::stamp`); None: the account is in no table.
     stamp: Option<u64>,
     confirmed: Instant,
@@ -46,15 +48,22 @@ impl Learned {
     pub fn of(&self, user: &str, stamp: Option<u64>) -> Option<(Secret, bool)> {
         let all = self.0.borrow();
         let entry = all.get(user).filter(|entry| entry.stamp == stamp)?;
-        Some((entry.password.clone(), stamp.is_some() || entry.confirmed.elapsed() < BELIEVED))
+        let Credential::Password(password) = &entry.credential else { return None };
+        Some((password.clone(), stamp.is_some() || entry.confirmed.elapsed() < BELIEVED))
+    }
+
+    /// Returns what the proxy can log in with to the account with this stamp: the password, or its hash.
+    pub fn credential_of(&self, user: &str, stamp: u64) -> Option<Credential> {
+        let all = self.0.borrow();
+        all.get(user).filter(|entry| entry.stamp == Some(stamp)).map(|entry| entry.credential.clone())
     }
 
     /// Notes what a server said of a password.
     pub fn note(&self, lesson: Lesson) {
-        let Lesson { user, stamp, password, right } = lesson;
+        let Lesson { user, stamp, credential, right } = lesson;
         let mut all = self.0.borrow_mut();
         if !right {
-            if all.get(&user).is_some_and(|entry| entry.password == password) {
+            if all.get(&user).is_some_and(|entry| entry.credential == credential) {
                 all.remove(&user);
             }
             return;
@@ -63,7 +72,7 @@ impl Learned {
             let oldest = all.iter().min_by_key(|(_, entry)| entry.confirmed).map(|(user, _)| user.clone());
             oldest.and_then(|user| all.remove(&user));
         }
-        all.insert(user, Entry { password, stamp, confirmed: Instant::now() });
+        all.insert(user, Entry { credential, stamp, confirmed: Instant::now() });
     }
 }
 
@@ -72,7 +81,7 @@ mod tests {
     use super::*;
 
     fn lesson(user: &str, stamp: Option<u64>, password: &str, right: bool) -> Lesson {
-        Lesson { user: user.into(), stamp, password: Secret::new(password), right }
+        Lesson { user: user.into(), stamp, credential: Secret::new(password).into(), right }
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,6 +38,9 @@ pub enum Failure {
         /// True if the client sent a password.
         password: bool,
     },
+    /// The account has no password, and the proxy cannot log in to servers as the operating system's user, which this client
+    /// is. The fields are the account and its client's operating system's user.
+    NoPassword(Box<str>, Box<str>),
     /// The client supports only mysql_native_password, which the listener does not allow.
     OldClient,
     /// The listener takes encrypted connections only.
@@ -165,6 +168,7 @@ impl Failure {
             ReadOnlyPort(_) | NoWriter(..) | ReadOnlyMaintenance => (1290, *b"HY000"),
             OwnVariable(Misuse::Prepared) => (1295, *b"HY000"),
             Interrupted => (1317, *b"70100"),
+            NoPassword(..) => (1698, *b"28000"),
             NoCursor(_) => (1421, *b"HY000"),
             TooManyStatements(_) => (1461, *b"42000"),
             Malformed(_) => (1835, *b"HY000"),
@@ -178,6 +182,7 @@ impl Failure {
         use Failure::*;
         match self {
             AccessDenied { user, host, password } => texts::access_denied(user, host, *password).into(),
+            NoPassword(user, os_user) => texts::no_password(user, os_user).into(),
             OldClient => texts::OLD_CLIENT.into(),
             InsecureTransport => texts::INSECURE_TRANSPORT.into(),
             AccountRemoved(user) => texts::account_removed(user).into(),

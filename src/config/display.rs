@@ -123,6 +123,7 @@ fn write_users(f: &mut Formatter<'_>, live: &Live, secrets: &[SecretUse]) -> fmt
         if let Some(from) = &user.from {
             writeln!(f, "from = {from}")?;
         }
+        write_text(f, "unix_user", user.unix_user.as_deref())?;
         if user.send_proxy_protocol {
             writeln!(f, "send_proxy_protocol = true")?;
         }

@@ -233,12 +233,14 @@ fn users(root: &Section<'_>, credentials: &CredentialSettings) -> HashMap<Arc<st
             true => None,
             false => Some(s.secret(Account::User(name.clone()), allow_empty_password)),
         };
+        let unix_user = unix_user(s, password.is_some());
         let user = User {
             allow_empty_password,
             max_server_connections: s.nonzero("max_connections"),
             level: level(s),
             requires: clients_tls::requirements(s),
             from: from(s),
+            unix_user,
             send_proxy_protocol: s.flag("send_proxy_protocol").unwrap_or(false),
             ..User::new(name, password)
         };
@@ -267,6 +269,18 @@ fn from(s: &Section<'_>) -> Option<Networks> {
         s.problem(Some(line), "from", text);
     }
     Some(networks)
+}
+
+/// Reads `unix_user`, if it is given. Without a password it is a problem: the servers ask the proxy for one.
+fn unix_user(s: &Section<'_>, has_password: bool) -> Option<Arc<str>> {
+    let line = s.get("unix_user")?.line;
+    let (name, _) = s.required_text("unix_user", "app");
+    if !has_password {
+        let text = "needs the password that the proxy logs in to the servers with; write password = \"…\", or \
+                    password_file, password_env or secret";
+        s.problem(Some(line), "unix_user", text);
+    }
+    Some(name.into())
 }
 
 fn log(s: &Section<'_>) -> Log {

@@ -275,6 +275,8 @@ pub struct User {
     pub requires: Requirements,
     /// From where the user may log in; None: from everywhere.
     pub from: Option<Networks>,
+    /// `unix_user`: the operating system's user who is let in on unix sockets without a password; None: nobody.
+    pub unix_user: Option<Arc<str>>,
     /// `send_proxy_protocol`: true if servers get the client's address in a PROXY header; default false.
     pub send_proxy_protocol: bool,
 }
@@ -290,6 +292,7 @@ impl User {
             level: None,
             requires: Requirements::default(),
             from: None,
+            unix_user: None,
             send_proxy_protocol: false,
         }
     }

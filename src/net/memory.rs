@@ -20,6 +20,8 @@ struct Pipe {
     /// How many more bytes the pipe accepts; None: any number.
     room: Option<usize>,
     wakers: Vec<Waker>,
+    /// The operating system's user who writes.
+    os_user: Option<Box<str>>,
 }
 
 impl Pipe {
@@ -47,6 +49,11 @@ pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
 }
 
 impl MemoryStream {
+    /// Sets the operating system's user that the other end sees here.
+    pub fn set_os_user(&self, name: &str) {
+        self.outgoing.borrow_mut().os_user = Some(name.into());
+    }
+
     /// While the stream is full, writes to this end wait.
     pub fn set_full(&self, full: bool) {
         self.set_room(full.then_some(0));
@@ -179,6 +186,10 @@ impl Stream for MemoryStream {
         let mut pipe = self.outgoing.borrow_mut();
         pipe.closed = true;
         pipe.wake();
+    }
+
+    fn os_user(&self) -> Option<Box<str>> {
+        self.incoming.borrow().os_user.clone()
     }
 
     fn abort(&mut self) {

@@ -24,6 +24,7 @@ mod listener;
 #[cfg(test)]
 pub mod memory;
 mod origin;
+mod os_user;
 mod packet;
 mod signal;
 mod socket;
@@ -112,6 +113,10 @@ pub trait Stream: 'static {
 
     /// Ends writing: the peer reads an end behind the bytes that were written. Bytes that were held back are sent, too.
     fn shut(&mut self);
+
+    /// Returns the name of the operating system's user at the other end of a unix socket. None: another socket, or a user
+    /// that this system does not know.
+    fn os_user(&self) -> Option<Box<str>>;
 
     /// Discards written bytes that this host has not sent yet; they are not sent after the stream is dropped, either.
     /// A peer that cannot be reached now must not get them later.

@@ -28,6 +28,14 @@ impl Socket {
         }
     }
 
+    /// Returns the id of the operating system's user at the other end of a unix socket.
+    pub fn os_user_id(&self) -> Option<u32> {
+        match self {
+            Socket::Tcp(_) => None,
+            Socket::Unix(s) => s.peer_cred().ok().map(|peer| peer.uid()),
+        }
+    }
+
     pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(s) => Pin::new(s).poll_read(cx, room),

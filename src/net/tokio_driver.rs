@@ -13,6 +13,7 @@ use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::compression::Below;
+use super::os_user::name_of;
 use super::socket::{AtOnce, Socket, Waiting};
 use super::tls::Tls;
 use super::{
@@ -276,6 +277,10 @@ impl Stream for TokioStream {
         }
         // An error does not matter: the socket is closed next.
         let _ = self.socket.options().shutdown(Shutdown::Write);
+    }
+
+    fn os_user(&self) -> Option<Box<str>> {
+        name_of(self.socket.os_user_id()?)
     }
 
     fn abort(&mut self) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Session;
 use crate::client::Failure;
-use crate::net::Runtime;
+use crate::net::{Peer, Runtime, Stream};
 use crate::telemetry::cell_of;
 use crate::terms::{Close, Refused};
 use crate::worker::admission::{Fault, block_seconds, shown};
@@ -21,6 +21,15 @@ impl<R: Runtime> Session<R> {
     pub(super) fn may_log_in_from_here(&self, user: &str) -> bool {
         let address = self.client.handle.peer.get().ip();
         self.context.live().users.get(user).is_none_or(|user| user.may_log_in_from(address))
+    }
+
+    /// Returns the client's user in the operating system. None: the client came by no unix socket, or through a load
+    /// balancer, which is the socket's other end then.
+    pub(super) fn os_user(&self) -> Option<Box<str>> {
+        let handle = &self.client.handle;
+        let is_direct =
+            handle.peer.get() == Peer::Unix && !handle.entrance.proxy_protocol_from.contains(None);
+        if is_direct { self.client.stream.os_user() } else { None }
     }
 
     /// Counts a login that was refused. It counts against the client's address, too, unless the client proved to know the

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::Session;
 use crate::auth::native_password::{self, Sha1};
 use crate::auth::{Expected, Plugin, Proof};
-use crate::backend::accounts::{Account, Accounts, Found, Way};
+use crate::backend::accounts::{Account, Accounts, Found, Table, Way};
 use crate::backend::{
     ConnectError, Credential, Introduction, Lesson, Login, Proven, ServerError, Standing, Target, connect,
     own_class,
@@ -40,6 +40,8 @@ const DENIED: [u16; 2] = [1045, 1698];
 pub(super) enum Identity {
     /// The configuration has its password.
     Configured(Login),
+    /// The same, and the client's user in the operating system needs no password.
+    OsUser(Login),
     /// The servers' account tables have it.
     Listed(Listed),
     /// The account tables cannot be read, so a server must say. What a server accepted before, and whether that still
@@ -60,7 +62,12 @@ pub(super) enum Decoy {
 pub(super) struct Listed {
     stamp: u64,
     way: Way,
-    learned: Option<Secret>,
+    /// What a server accepted before, or its hash.
+    known: Option<Credential>,
+    /// True if the client's user in the operating system needs no password.
+    os_user: bool,
+    /// True if a hash that a client reveals lets clients of the right operating system's user in from then on.
+    teaches: bool,
     /// The error for a client that knows the password, but still may not log in.
     barred: Option<(Refused, Failure)>,
 }
@@ -98,11 +105,14 @@ impl Identity {
                 Expected::Password(password.expose().as_bytes())
             }
             Identity::Configured(_) => Expected::Nobody,
+            Identity::OsUser(_) | Identity::Listed(Listed { os_user: true, .. }) => Expected::Anything,
             Identity::Listed(Listed { way: Way::Empty, .. }) => Expected::Password(b""),
             Identity::Listed(Listed { way: Way::Native(double), .. }) if native => {
                 Expected::DoubleSha1(double)
             }
-            Identity::Listed(Listed { learned, .. }) => Expected::AskServer(learned.as_ref().map(bytes)),
+            Identity::Listed(Listed { known, .. }) => {
+                Expected::AskServer(known.as_ref().and_then(password_of))
+            }
             Identity::Unlisted(learned) => {
                 Expected::AskServer(learned.as_ref().map(|(password, _)| bytes(password)))
             }
@@ -113,6 +123,14 @@ impl Identity {
             }
             Identity::Nobody(_, Decoy::Listed) => Expected::AskServer(None),
         }
+    }
+}
+
+/// Returns the password, unless only its hash is known.
+fn password_of(credential: &Credential) -> Option<&[u8]> {
+    match credential {
+        Credential::Password(password) => Some(bytes(password)),
+        Credential::Sha1(_) => None,
     }
 }
 
@@ -146,12 +164,13 @@ impl<R: Runtime> Session<R> {
         if live.users.get(user).is_some_and(|user| !self.has_what_is_required(&user.requires)) {
             return Err(Refused::Requirements);
         }
+        // Looked up for every name, so that the time tells nothing.
+        let os_user = self.os_user();
+        let os_user = os_user.as_deref();
         for source in &live.credentials.sources {
             let found = match source {
-                CredentialSource::Configuration => {
-                    self.context.configured_login(user).map(Identity::Configured)
-                }
-                CredentialSource::Accounts => self.listed(user, &live.credentials)?,
+                CredentialSource::Configuration => self.configured(user, os_user, live),
+                CredentialSource::Accounts => self.listed(user, os_user, &live.credentials)?,
                 CredentialSource::Learned => self.unlisted(user, live),
             };
             if let Some(found) = found {
@@ -161,17 +180,47 @@ impl<R: Runtime> Session<R> {
         Err(Refused::Password)
     }
 
-    /// Looks for the account in the servers' tables. None: the tables cannot be read, or do not have it.
-    fn listed(&self, user: &str, settings: &CredentialSettings) -> Result<Option<Identity>, Refused> {
+    /// Looks for the user's password in the configuration.
+    fn configured(&self, user: &str, os_user: Option<&str>, live: &Live) -> Option<Identity> {
+        let login = self.context.configured_login(user)?;
+        let Some(os_user) = os_user else { return Some(Identity::Configured(login)) };
+        let unix_user = live.users.get(user).and_then(|user| user.unix_user.as_deref());
         let accounts = self.context.identities.accounts.borrow().clone();
-        let Accounts::Known(table) = &*accounts else { return Ok(None) };
+        let is_listed = match &*accounts {
+            Accounts::Known(table) if live.credentials.has(CredentialSource::Accounts) => {
+                let found = self.find_account(user, &live.credentials, table);
+                matches!(found, Found::Account(account) if !account.locked
+                    && self.has_what_is_required(&account.requires)
+                    && lets_in(table, account, user, os_user))
+            }
+            _ => false,
+        };
+        Some(match is_listed || unix_user == Some(os_user) {
+            true => Identity::OsUser(login),
+            false => Identity::Configured(login),
+        })
+    }
+
+    /// Looks for the account that a server would use for a session of this client.
+    fn find_account<'t>(&self, user: &str, settings: &CredentialSettings, table: &'t Table) -> Found<'t> {
         let client = self.client.handle.peer.get().ip();
         let announced = self.context.announced_as(user, &self.client.handle).is_some();
-        let found = match (client, settings.check_client_host) {
+        match (client, settings.check_client_host) {
             (Some(address), _) if announced => table.find_announced(user, address),
             (client, check) => table.find(user, client.filter(|_| check)),
-        };
-        let account = match found {
+        }
+    }
+
+    /// Looks for the account in the servers' tables. None: the tables cannot be read, or do not have it.
+    fn listed(
+        &self,
+        user: &str,
+        os_user: Option<&str>,
+        settings: &CredentialSettings,
+    ) -> Result<Option<Identity>, Refused> {
+        let accounts = self.context.identities.accounts.borrow().clone();
+        let Accounts::Known(table) = &*accounts else { return Ok(None) };
+        let account = match self.find_account(user, settings, table) {
             Found::Account(account) => account,
             Found::Nobody => return Ok(None),
             Found::NotFromThere => return Err(Refused::Elsewhere),
@@ -182,14 +231,27 @@ impl<R: Runtime> Session<R> {
         }
         // Without `learned`, the proxy can only use what it can check by the hash.
         let learns = settings.has(CredentialSource::Learned);
-        let passwords = |way: &&Way| learns && !matches!(way, Way::Socket);
+        let is_socket = |way: &Way| matches!(way, Way::Socket(_));
+        let passwords = |way: &&Way| learns && !is_socket(way);
         let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
         let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
-        let way = way.cloned().ok_or(Refused::Password)?;
         let stamp = account.stamp();
-        let learned = self.context.identities.learned.of(user, Some(stamp)).map(|(password, _)| password);
-        let barred = self.barred(user, account, table.flavor);
-        Ok(Some(Identity::Listed(Listed { stamp, way, learned, barred })))
+        let known = self.context.identities.learned.credential_of(user, stamp);
+        let os_user = os_user.filter(|os_user| lets_in(table, account, user, os_user));
+        let mut barred = self.barred(user, account, table.flavor);
+        let way = match (way, os_user) {
+            (Some(way), _) => way.clone(),
+            // A direct login would work, so the client may be told why this one does not.
+            (None, Some(os_user)) => {
+                let no_password = || (Refused::Password, Failure::NoPassword(user.into(), os_user.into()));
+                barred = barred.or_else(|| Some(no_password()));
+                Way::Socket(None)
+            }
+            (None, None) => return Err(Refused::Password),
+        };
+        let os_user = os_user.is_some() && (known.is_some() || is_socket(&way));
+        let teaches = learns && known.is_none() && account.ways.iter().any(is_socket);
+        Ok(Some(Identity::Listed(Listed { stamp, way, known, os_user, teaches, barred })))
     }
 
     fn unlisted(&self, user: &str, live: &Live) -> Option<Identity> {
@@ -235,10 +297,10 @@ impl<R: Runtime> Session<R> {
         let wrong = (Refused::Password, None);
         match (identity, evidence) {
             // The exchange takes as long as the client likes: the password may have changed meanwhile.
-            (Identity::Configured(login), Evidence::Proof(_)) => {
+            (Identity::Configured(login) | Identity::OsUser(login), Evidence::Proof(_)) => {
                 if self.context.standing(&login) == Standing::Current { Ok(login) } else { Err(wrong) }
             }
-            (Identity::Configured(login), Evidence::Password(password)) => {
+            (Identity::Configured(login) | Identity::OsUser(login), Evidence::Password(password)) => {
                 // Takes as long as with an account of the servers, so that clients cannot tell the two apart.
                 let _ = self.checked(user, &password).await;
                 let right =
@@ -257,8 +319,8 @@ impl<R: Runtime> Session<R> {
             (Identity::Unlisted(Some((password, false))), Evidence::Proof(_)) => {
                 let checked = self.checked(user, bytes(&password)).await;
                 match &checked {
-                    Ok(_) => self.learn(text(user)?, None, &password, true),
-                    Err((Refused::Password, _)) => self.learn(text(user)?, None, &password, false),
+                    Ok(_) => self.learn(text(user)?, None, password, true),
+                    Err((Refused::Password, _)) => self.learn(text(user)?, None, password, false),
                     // No server said anything about it.
                     Err(_) => {}
                 }
@@ -266,7 +328,7 @@ impl<R: Runtime> Session<R> {
             }
             (Identity::Unlisted(_), Evidence::Password(password)) => {
                 let password = self.checked(user, &password).await?;
-                self.learn(text(user)?, None, &password, true);
+                self.learn(text(user)?, None, password.clone(), true);
                 self.let_in(text(user)?, Proven::Learned, password.into())
             }
             // Takes as long as for an account that exists. The account may also have been created a moment ago.
@@ -295,6 +357,10 @@ impl<R: Runtime> Session<R> {
             _ => Refused::Password,
         };
         let Some(Identity::Listed(listed)) = self.read_again(user).await else { return Err((refused, None)) };
+        // A client without a password, whose account was created a moment ago.
+        if listed.os_user {
+            return self.proved(user, listed, Proof::Password);
+        }
         let nonce = &self.client.greeted.nonce;
         let proof = match (&listed.way, answer) {
             (Way::Native(double), Some(answer)) => native_password::verify(&answer, nonce, double),
@@ -323,13 +389,13 @@ impl<R: Runtime> Session<R> {
     /// Lets in a client whose password a server accepted.
     fn let_in_with_password(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
         let user = text(user)?;
-        self.learn(user, Some(listed.stamp), &password, true);
+        self.learn(user, Some(listed.stamp), password.clone(), true);
         self.let_in(user, Proven::Account(listed.stamp), password.into())
     }
 
     /// Remembers what a server said of a password, in all workers.
-    fn learn(&self, user: &str, stamp: Option<u64>, password: &Secret, right: bool) {
-        let lesson = Lesson { user: user.into(), stamp, password: password.clone(), right };
+    fn learn(&self, user: &str, stamp: Option<u64>, credential: impl Into<Credential>, right: bool) {
+        let lesson = Lesson { user: user.into(), stamp, credential: credential.into(), right };
         self.context.identities.learned.note(lesson.clone());
         self.context.outside.learned(lesson);
     }
@@ -339,8 +405,14 @@ impl<R: Runtime> Session<R> {
             return Err((refused, Some(failure)));
         }
         let credential = match proof {
-            Proof::Sha1(single) => Credential::Sha1(Arc::new(single)),
-            Proof::Password => listed.learned.unwrap_or_default().into(),
+            Proof::Sha1(single) => {
+                let hash = Credential::Sha1(Arc::new(single));
+                if listed.teaches {
+                    self.learn(text(user)?, Some(listed.stamp), hash.clone(), true);
+                }
+                hash
+            }
+            Proof::Password => listed.known.unwrap_or_else(|| Secret::default().into()),
         };
         self.let_in(text(user)?, Proven::Account(listed.stamp), credential)
     }
@@ -422,6 +494,11 @@ impl<R: Runtime> Session<R> {
             && is(&requires.subject, names.map(|names| &*names.subject))
             && is(&requires.issuer, names.map(|names| &*names.issuer))
     }
+}
+
+/// True if the account's servers would let this operating system's user in without a password.
+fn lets_in(table: &Table, account: &Account, user: &str, os_user: &str) -> bool {
+    table.is_of_this_machine() && account.is_for_os_user(user, os_user)
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Denial> {

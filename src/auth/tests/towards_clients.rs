@@ -247,3 +247,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_client_that_needs_no_password_gets_what_its_plugin_expects() {
+    let exchange = ServerExchange::new(Plugin::NativePassword, NONCE, Expected::Anything);
+    let course = |plugin, first: &[u8], second: &[u8]| dialogue(exchange.respond(plugin, first), second);
+    let (native, caching) = (Some(&b"mysql_native_password"[..]), Some(&b"caching_sha2_password"[..]));
+    assert_eq!(course(None, b"", b""), "Accept");
+    assert_eq!(course(native, b"guess", b""), "Accept");
+    assert_eq!(course(native, b"", b""), "AuthSwitch(mysql_native_password) Accept");
+    assert_eq!(course(caching, b"guess", b""), "MoreData([3]) Accept");
+    assert_eq!(course(caching, b"", b"\0"), "AuthSwitch(caching_sha2_password) Accept");
+    assert_eq!(course(Some(b"dialog"), b"guess", b"guess"), "AuthSwitch(mysql_native_password) Accept");
+    let private = exchange.in_private(true).respond(Some(b"mysql_clear_password"), b"guess\0");
+    assert_eq!(dialogue(private, b""), "Accept");
+}

@@ -171,7 +171,10 @@ fn way(plugin: &str, stored: &[u8]) -> Option<Way> {
         // Also for a text that is no hash, such as MariaDB's `invalid`.
         "mysql_native_password" => native(stored).map(Way::Native),
         "mysql_no_login" => None,
-        "unix_socket" | "auth_socket" => Some(Way::Socket),
+        "unix_socket" | "auth_socket" => {
+            let name = std::str::from_utf8(stored).ok()?;
+            Some(Way::Socket(Some(name).filter(|name| !name.is_empty()).map(Into::into)))
+        }
         plugin => {
             let mut hasher = DefaultHasher::new();
             stored.hash(&mut hasher);

@@ -132,7 +132,9 @@ fn a_row_of_mariadb_may_have_several_ways() {
         _ => panic!("{user} is not found"),
     };
     assert!(ways("app") == [Way::Native(crate::auth::native_password::double_sha1(b"secret"))]);
-    assert!(ways("root") == [Way::Socket] && ways("empty") == [Way::Empty] && ways("bare") == [Way::Empty]);
+    assert!(
+        ways("root") == [Way::Socket(None)] && ways("empty") == [Way::Empty] && ways("bare") == [Way::Empty]
+    );
     assert!(matches!(table.find("reader", None), Found::Nobody));
     let Found::Account(signs) = table.find("signs", None) else { panic!() };
     assert!(signs.locked && signs.requires.certificate && matches!(signs.ways[..], [Way::Password(..)]));
@@ -178,6 +180,33 @@ fn the_client_must_have_been_able_to_log_in_directly() {
     let table = mariadb("monitor@10.0.0.9", &[("10.1.%", "app", SECRET)]);
     assert!(matches!(table.find_announced("app", from(1).unwrap()), Found::Account(_)));
     assert!(matches!(table.find_announced("app", "10.0.0.9".parse().unwrap()), Found::NotFromThere));
+}
+
+#[test]
+fn the_operating_systems_user_is_the_accounts_or_the_one_that_it_names() {
+    let is_for = |json, os_user| match mariadb("m@h", &[("%", "app", json)]).find("app", None) {
+        Found::Account(account) => account.is_for_os_user("app", os_user),
+        _ => panic!("no account"),
+    };
+    let unnamed = r#"{"plugin":"unix_socket","authentication_string":""}"#;
+    let named = r#"{"plugin":"mysql_native_password","auth_or":[{},{"plugin":"unix_socket","authentication_string":"bob"}]}"#;
+    assert!(is_for(unnamed, "app") && !is_for(unnamed, "bob"));
+    assert!(is_for(named, "bob") && !is_for(named, "app"));
+    assert!(!is_for(SECRET, "app"));
+}
+
+#[test]
+fn a_server_that_sees_a_local_proxy_is_on_the_same_machine() {
+    for (own, here) in [
+        ("m@localhost", true),
+        ("m@127.0.0.1", true),
+        ("m@::1", true),
+        ("m@::ffff:127.0.0.1", true),
+        ("m@10.0.0.9", false),
+        ("m@localhost.example.com", false),
+    ] {
+        assert_eq!(mariadb(own, &[]).is_of_this_machine(), here, "{own}");
+    }
 }
 
 #[test]

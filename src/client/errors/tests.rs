@@ -15,6 +15,7 @@ fn failures() -> Vec<Failure> {
     let words = || ServerError { code: 1193, sqlstate: *b"HY000", message: b"WORDS".to_vec() };
     let mut all = vec![
         AccessDenied { user: user(), host: "10.0.0.7".into(), password: true },
+        NoPassword("USER".into(), "NAME".into()),
         OldClient,
         AccountRemoved("USER".into()),
         InsecureTransport,

@@ -8,6 +8,14 @@ use crate::backend::{Limit, ServerError};
 pub(super) const OLD_CLIENT: &str = "Client does not support authentication protocol requested by server; consider \
      upgrading MySQL client (pointsman: listeners.allow_native_password is false)";
 
+pub(super) fn no_password(user: &str, os_user: &str) -> String {
+    format!(
+        "pointsman: the account '{user}' has no password (unix_socket, auth_socket), and the proxy cannot log in to the servers \
+         as the operating system's user '{os_user}'; give the account a password, too, and write it in [[users]] with \
+         unix_user = \"{os_user}\""
+    )
+}
+
 /// ER_SECURE_TRANSPORT_REQUIRED, in the server's words.
 pub(super) const INSECURE_TRANSPORT: &str = "Connections using insecure transport are prohibited while \
      --require_secure_transport=ON (pointsman: listeners.tls.mode is \"required\"; connect with TLS).";

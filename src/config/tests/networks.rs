@@ -113,3 +113,25 @@ fn a_list_of_everybody_is_worth_a_warning() {
         "{everybody:?}"
     );
 }
+
+#[test]
+fn a_user_of_the_operating_system_needs_the_password_for_the_servers() {
+    let line = "unix_user = \"root\"\n";
+    let config = parse(&with_user(line)).unwrap();
+    assert_eq!(config.live.users["app"].unix_user.as_deref(), Some("root"));
+    let printed = config.to_string();
+    assert!(printed.contains(line), "{printed}");
+    assert_eq!(config.live.changes(&parse(LEAST).unwrap().live), ["users"]);
+    assert_eq!(
+        problems(&with_user("unix_user = \"\"")),
+        ["line 7: users.unix_user: is empty; write unix_user = \"app\""]
+    );
+    let settings = "[[users]]\nname = \"other\"\nunix_user = \"root\"\n";
+    assert_eq!(
+        problems_after_least(settings),
+        [
+            "line 12: users.unix_user: needs the password that the proxy logs in to the servers with; write password = \
+             \"…\", or password_file, password_env or secret"
+        ]
+    );
+}

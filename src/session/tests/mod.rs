@@ -30,6 +30,7 @@ mod large;
 mod levels;
 mod lost;
 mod origins;
+mod os_user;
 mod pool;
 mod renewal;
 mod replay;

@@ -12,7 +12,7 @@ use crate::worker::Entrance;
 use crate::worker::admission::Admission;
 
 /// A list as the file has it.
-fn networks(list: &str) -> Networks {
+pub fn networks(list: &str) -> Networks {
     let text = format!(
         "[[discovery.servers]]\nname = \"a\"\naddress = \"a:1\"\n[monitor]\nuser = \"m\"\npassword = \"m\"\n\
          [[users]]\nname = \"app\"\npassword = \"app\"\nfrom = {list}\n"
@@ -33,7 +33,7 @@ fn restrict(world: &World, list: &str) {
 }
 
 /// A port with load balancers in front.
-fn behind_balancers() -> Entrance {
+pub fn behind_balancers() -> Entrance {
     let proxy_protocol_from = networks("[\"10.9.0.0/16\", \"unix\"]");
     Entrance { proxy_protocol_from, ..entrance(Port::Primary) }
 }

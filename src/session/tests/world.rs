@@ -342,14 +342,27 @@ impl World {
 
     /// A client's socket, accepted.
     pub fn socket(&self, login: &Login) -> Peer {
+        self.socket_of(None, login)
+    }
+
+    /// The same of this user of the operating system.
+    pub fn socket_of(&self, os_user: Option<&str>, login: &Login) -> Peer {
         let admission = Arc::new(Admission::default());
         let pass = admission.enter(crate::net::Peer::Unix, &self.context.live().limits).unwrap();
-        self.session(entrance(login.port), pass)
+        self.session_of(os_user, entrance(login.port), pass)
     }
 
     /// The client's side of a socket that was accepted at this port, with this admission.
     pub fn session(&self, entrance: Entrance, pass: Pass) -> Peer {
+        self.session_of(None, entrance, pass)
+    }
+
+    /// The same of this user of the operating system.
+    pub fn session_of(&self, os_user: Option<&str>, entrance: Entrance, pass: Pass) -> Peer {
         let (ours, theirs) = pair(self.settings.chunk);
+        if let Some(os_user) = os_user {
+            ours.set_os_user(os_user);
+        }
         let mut session = Session::new(self.context.clone(), theirs, entrance, pass);
         tokio::task::spawn_local(async move { session.run().await });
         Peer::new(ours)
