@@ -2,8 +2,9 @@
 //! with the password of `[[users]]`, and their connections serve other sessions behind a reset.
 
 use crate::dialogue::{patient, readers_are, refused, value};
-use crate::support::{Cluster, Proxy, connect, proxy_config};
+use crate::support::{Cluster, Proxy, connect, proxy_config, report_skipped};
 use mysql_async::prelude::Queryable;
+use std::process::Command;
 
 /// Longer than a seed of Ed25519, and of more than ASCII.
 const PASSWORD: &str = "a password with more than 32 bytes, é";
@@ -119,4 +120,49 @@ async fn sha256_accounts_of_mysql() {
     let proxy = Proxy::start(&config(&cluster, "hashed", "").replace(&address, &socket)).await;
     serves(&cluster, &proxy, "hashed").await;
     assert!(!proxy.log().contains(WARNING), "{}", proxy.log());
+}
+
+/// Runs MariaDB's command-line client with these options, as its own plugin says. Returns what it printed, or its error.
+fn signing_client(port: u16, user: &str, password: &str, options: &[&str]) -> Result<String, String> {
+    let mut client = Command::new("mariadb");
+    client.args(["--no-defaults", "-h127.0.0.1", "-N", "-B", "--default-auth=client_ed25519"]);
+    client.args(["-P", &port.to_string(), "-u", user, &format!("-p{password}")]).args(options);
+    let output = client.args(["-e", "SELECT CURRENT_USER()"]).output().expect("the client mariadb");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+#[tokio::test]
+async fn a_client_that_names_ed25519_signs() {
+    let cluster = Cluster::mariadb(0).await;
+    let primary = cluster.primary();
+    primary.sql("INSTALL SONAME 'auth_ed25519'").await;
+    primary.sql(&format!("CREATE USER signer@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')")).await;
+    if let Err(error) = signing_client(primary.port(), "signer", PASSWORD, &[]) {
+        return report_skipped("a client that signs", &error);
+    }
+    primary.sql("CREATE USER listed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x')").await;
+    let text = config(&cluster, "signer", "").replace("sources = [\"configuration\"]", "");
+    let proxy = Proxy::start(&format!("{text}\n[log]\nlevel = \"info,pointsman::session=debug\"\n")).await;
+    let signed = || proxy.log().matches("the client is asked to sign").count();
+    for (user, password) in [("signer", PASSWORD), ("app", "app")] {
+        for tls in ["--skip-ssl", "--ssl"] {
+            let before = signed();
+            assert_eq!(signing_client(proxy.rw, user, password, &[tls]), Ok(format!("{user}@%")), "{tls}");
+            assert_eq!(signed(), before + 1, "{}", proxy.log());
+            let refused = signing_client(proxy.rw, user, "wrong", &[tls]).unwrap_err();
+            let denied = format!(
+                "ERROR 1045 (28000): Access denied for user '{user}'@'127.0.0.1' (using password: YES)"
+            );
+            assert!(refused.ends_with(&denied), "{refused}");
+            assert_eq!(signed(), before + 2);
+        }
+    }
+    // Only a server can check this password, so the proxy has to ask for it, also when it has learned it.
+    let before = signed();
+    for _ in 0..2 {
+        assert_eq!(signing_client(proxy.rw, "listed", "x", &["--ssl"]), Ok("listed@%".to_owned()));
+        assert!(signing_client(proxy.rw, "listed", "wrong", &["--ssl"]).unwrap_err().contains("ERROR 1045"));
+    }
+    assert_eq!(signed(), before);
 }

@@ -66,6 +66,9 @@ fn towards_a_client(
             Asked::Key(..) => assert!(!private && second == [2]),
             Asked::Malformed => {}
         },
+        Step::Sign(plugin, password) => {
+            signed_by_a_client(SignatureExchange::new(plugin, password).unwrap(), first, second);
+        }
         step => assert!(
             told || matches!(step, Step::Reject | Step::NotSupported),
             "{step:?} without the password"

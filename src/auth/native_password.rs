@@ -56,7 +56,7 @@ pub fn certificate_proof(double: &Sha1, nonce: &Nonce, fingerprint: &[u8; 32]) -
 }
 
 /// Returns the same text for another plugin: `stored` is what its servers store of the password.
-pub(super) fn certificate_proof_by(stored: &[u8], nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
+pub fn certificate_proof_by(stored: &[u8], nonce: &Nonce, fingerprint: &[u8; 32]) -> Vec<u8> {
     let proof: [u8; 32] = digest(&SHA256, &[stored, nonce, fingerprint]);
     let digits = proof.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.map(|digit| if digit < 10 { b'0' + digit } else { b'A' + digit - 10 });

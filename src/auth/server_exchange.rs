@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::caching_sha2::{FAST_AUTH_SUCCESS, FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY};
 use super::native_password::{Sha1, double_sha1};
-use super::{Nonce, OwnKey, Plugin, caching_sha2, native_password, same};
+use super::{Nonce, OwnKey, Plugin, SignaturePlugin, caching_sha2, native_password, same};
 
 /// Hashed instead of the password of a user that does not exist, so that the check takes as long as for other users.
 pub(super) const NOBODY: &[u8] = b"no such user";
@@ -61,6 +61,8 @@ pub enum Proof {
 pub enum Step<'a> {
     /// Send an auth switch request with `plugin()` and `nonce()`, and pass the client's packet to `respond`.
     AuthSwitch(Switched<'a>),
+    /// Have the client sign a challenge: continue with [`SignatureExchange`](super::SignatureExchange) and this password.
+    Sign(SignaturePlugin, Option<&'a [u8]>),
     /// Send AuthMoreData with these bytes (`wire` puts the 0x01 in front), then continue with `then.finish()`.
     MoreData {
         /// The packet's content.
@@ -152,10 +154,23 @@ impl<'a> ServerExchange<'a> {
         if name == CLEAR_PASSWORD && self.private && !response.is_empty() {
             return secret.check_password(response.strip_suffix(&[0]).unwrap_or(response));
         }
+        if let (Some(plugin), Some(password)) = (SignaturePlugin::from_name(name), self.can_verify()) {
+            return Step::Sign(plugin, password);
+        }
         let wanted = self.wanted(Plugin::from_name(name));
         match Plugin::from_name(name) {
             Some(plugin) if plugin == wanted && !response.is_empty() => secret.check(plugin, response),
             _ => Step::AuthSwitch(Switched { plugin: wanted, secret }),
+        }
+    }
+
+    /// Returns the password by which a signature is verified, if it is known for certain, without asking a server; inner
+    /// None: that of an account which does not exist.
+    fn can_verify(&self) -> Option<Option<&'a [u8]>> {
+        match self.secret.expected {
+            Expected::Password(password) if self.native && !password.is_empty() => Some(Some(password)),
+            Expected::Nobody if self.native => Some(None),
+            _ => None,
         }
     }
 
@@ -283,6 +298,7 @@ impl std::fmt::Debug for Step<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AuthSwitch(switched) => write!(f, "AuthSwitch({})", switched.plugin.name()),
+            Self::Sign(plugin, _) => write!(f, "Sign({})", plugin.name()),
             Self::MoreData { data, .. } => write!(f, "MoreData({data:?})"),
             Self::AskPassword(_) => f.write_str("AskPassword"),
             // Never the bytes: they are the password.

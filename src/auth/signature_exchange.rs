@@ -31,10 +31,11 @@ pub struct AwaitingSignature<'a> {
 
 /// What to do next.
 pub enum SignatureStep<'a> {
-    /// Send these bytes as AuthMoreData, and pass the client's packet to `respond`.
+    /// Send these bytes as they are, as servers do (some clients do not expect the 0x01 of AuthMoreData), and pass the
+    /// client's packet to `respond`.
     ExtSalt([u8; EXT_SALT_LEN], AwaitingSignature<'a>),
-    /// The client is authenticated: send OK.
-    Accept,
+    /// The client is authenticated: send OK. The field is what a server stores of the password.
+    Accept(Vec<u8>),
     /// Wrong password, no such user, or a packet that the plugin does not send: send ERROR 1045.
     Reject,
 }
@@ -46,6 +47,14 @@ impl SignaturePlugin {
             b"client_ed25519" => Some(Self::Ed25519),
             b"parsec" => Some(Self::Parsec),
             _ => None,
+        }
+    }
+
+    /// Returns the plugin's name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "client_ed25519",
+            Self::Parsec => "parsec",
         }
     }
 }
@@ -74,7 +83,7 @@ impl<'a> SignatureExchange<'a> {
         match plugin {
             SignaturePlugin::Ed25519 if packet.len() == SIGNATURE_LEN => {
                 let key = ed25519::public_key(password.unwrap_or(NOBODY));
-                Ok(verdict(ed25519::verify(packet, &challenge, &key), password))
+                Ok(verdict(ed25519::verify(packet, &challenge, &key), password, key.to_vec()))
             }
             SignaturePlugin::Parsec if packet.is_empty() => {
                 let salt = ExtSalt::random()?;
@@ -97,20 +106,21 @@ impl<'a> AwaitingSignature<'a> {
             return Ok(SignatureStep::Reject);
         }
         let key = parsec::public_key(self.password.unwrap_or(NOBODY), &self.salt)?;
-        Ok(verdict(parsec::verify(packet, &self.scramble, &key), self.password))
+        let stored = [self.salt.encode().as_slice(), &key].concat();
+        Ok(verdict(parsec::verify(packet, &self.scramble, &key), self.password, stored))
     }
 }
 
 /// `&` evaluates both sides: a missing user must not take less time than a wrong password.
-fn verdict<'a>(right: bool, password: Option<&[u8]>) -> SignatureStep<'a> {
-    if right & password.is_some() { SignatureStep::Accept } else { SignatureStep::Reject }
+fn verdict<'a>(right: bool, password: Option<&[u8]>, stored: Vec<u8>) -> SignatureStep<'a> {
+    if right & password.is_some() { SignatureStep::Accept(stored) } else { SignatureStep::Reject }
 }
 
 impl std::fmt::Debug for SignatureStep<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::ExtSalt(..) => "ExtSalt",
-            Self::Accept => "Accept",
+            Self::Accept(_) => "Accept",
             Self::Reject => "Reject",
         })
     }

@@ -10,7 +10,10 @@ use super::Session;
 use super::identity::{Evidence, Identity};
 use super::own_variable::level_of;
 use crate::auth;
-use crate::auth::{Asked, Asking, Plugin, ServerExchange, Step};
+use crate::auth::{
+    Asked, Asking, AuthError, Plugin, Proof, ServerExchange, SignatureExchange, SignaturePlugin,
+    SignatureStep, Step,
+};
 use crate::backend::Login;
 use crate::client::{Failure, StatementError, ended_by};
 use crate::config::{ClientCompression, Level};
@@ -57,8 +60,10 @@ struct Claim {
 struct Seen {
     /// True if the client's last answer was not empty: the error then says `using password: YES`.
     gave_password: bool,
-    /// The plugin of the last answer.
+    /// The plugin of the last answer, unless it is one that signs.
     plugin: Option<Plugin>,
+    /// What a server would store of the password for the plugin that signed.
+    signer: Option<Vec<u8>>,
 }
 
 impl<R: Runtime> Session<R> {
@@ -192,7 +197,7 @@ impl<R: Runtime> Session<R> {
         if let Err(failure) = self.pass_as(&login.user) {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        let proof = self.certificate_proof(seen.plugin, &login.credential);
+        let proof = self.certificate_proof(seen.plugin, seen.signer, &login.credential);
         let attributes = Some(claim.attributes).filter(|all| !all.is_empty());
         self.client.handle.attributes.replace(attributes.map(Into::into));
         self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
@@ -224,7 +229,7 @@ impl<R: Runtime> Session<R> {
         let exchange = if native { exchange } else { exchange.without_native() };
         let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
         let plugin = claim.plugin.as_deref().map_or(Some(Plugin::NativePassword), Plugin::from_name);
-        let mut seen = Seen { gave_password: !claim.response.is_empty(), plugin };
+        let mut seen = Seen { gave_password: !claim.response.is_empty(), plugin, signer: None };
         let mut answer = claim.response.clone();
         loop {
             step = match step {
@@ -236,6 +241,13 @@ impl<R: Runtime> Session<R> {
                 }
                 Step::NotSupported => {
                     return Err(self.client.refuse(*seq, &Failure::OldClient, Close::LoginFailed).await);
+                }
+                Step::Sign(plugin, password) => {
+                    seen.plugin = None;
+                    seen.gave_password = true;
+                    seen.signer = self.ask_signature(plugin, password, buf, seq).await?;
+                    let proved = Evidence::Proof(Proof::Password);
+                    return Ok((if seen.signer.is_some() { proved } else { Evidence::Wrong(None) }, seen));
                 }
                 Step::MoreData { data, then } => {
                     self.client.send(*seq, |out| auth_more_data(out, &data)).await?;
@@ -257,6 +269,33 @@ impl<R: Runtime> Session<R> {
                     return Ok((self.ask_password(asking, private, buf, seq).await?, seen));
                 }
             };
+        }
+    }
+
+    /// Lets the client sign a challenge with its password. Returns what a server would store of the password, if the
+    /// signature is right.
+    async fn ask_signature(
+        &mut self,
+        plugin: SignaturePlugin,
+        password: Option<&[u8]>,
+        buf: &mut Buf,
+        seq: &mut u8,
+    ) -> Result<Option<Vec<u8>>, Close> {
+        let failed = |_: AuthError| Close::LoginFailed;
+        let exchange = SignatureExchange::new(plugin, password).map_err(failed)?;
+        let request = AuthSwitchRequest { plugin: plugin.name().as_bytes(), data: exchange.challenge() };
+        self.client.send(*seq, |out| request.encode(out)).await?;
+        tracing::debug!(id = self.client.handle.id, plugin = plugin.name(), "the client is asked to sign");
+        let answer = self.login_answer(buf, seq).await?;
+        let mut step = exchange.respond(&answer).map_err(failed)?;
+        if let SignatureStep::ExtSalt(salt, next) = step {
+            self.client.send(*seq, |out| out.extend_from_slice(&salt)).await?;
+            let answer = self.login_answer(buf, seq).await?;
+            step = next.respond(&answer).map_err(failed)?;
+        }
+        match step {
+            SignatureStep::Accept(stored) => Ok(Some(stored)),
+            SignatureStep::ExtSalt(..) | SignatureStep::Reject => Ok(None),
         }
     }
 

@@ -36,15 +36,23 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns what proves to the client that the certificate is the proxy's: the text of the OK packet that ends the
-    /// login. Empty without TLS and without a password; and with other plugins than mysql_native_password, with which
-    /// clients of MariaDB log in here.
-    pub(super) fn certificate_proof(&self, plugin: Option<Plugin>, credential: &Credential) -> Vec<u8> {
-        match (self.client.handle.tls.get(), double_sha1(credential)) {
-            (Some(tls), Some(double)) if plugin == Some(Plugin::NativePassword) => {
-                native_password::certificate_proof(&double, &self.client.greeted.nonce, &tls.fingerprint)
-            }
-            _ => Vec::new(),
-        }
+    /// login. Empty without TLS and without a password; and with other plugins than mysql_native_password and those that
+    /// sign, with which clients of MariaDB log in here.
+    ///
+    /// `signer` is what a server would store of the password for the plugin that signed.
+    pub(super) fn certificate_proof(
+        &self,
+        plugin: Option<Plugin>,
+        signer: Option<Vec<u8>>,
+        credential: &Credential,
+    ) -> Vec<u8> {
+        let Some(tls) = self.client.handle.tls.get() else { return Vec::new() };
+        let double = || double_sha1(credential).filter(|_| plugin == Some(Plugin::NativePassword));
+        let stored = signer.or_else(|| Some(double()?.to_vec()));
+        let nonce = &self.client.greeted.nonce;
+        stored
+            .map(|stored| native_password::certificate_proof_by(&stored, nonce, &tls.fingerprint))
+            .unwrap_or_default()
     }
 
     fn count_handshake(&self, version: TlsVersion, result: Handshake) {

@@ -181,11 +181,14 @@ impl<'a> AuthSwitchRequest<'a> {
         Ok(AuthSwitchRequest { plugin, data })
     }
 
-    /// Appends the payload, with a NUL behind the challenge.
+    /// Appends the payload, with a NUL behind a nonce. No NUL follows challenges of other lengths.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(0xfe);
         out.put_nul_bytes(self.plugin);
-        out.put_nul_bytes(self.data);
+        out.extend_from_slice(self.data);
+        if self.data.len() == Self::NONCE_LEN {
+            out.push(0);
+        }
     }
 }
 

@@ -162,6 +162,21 @@ fn the_server_accepts_the_right_password_and_nothing_else() {
 }
 
 #[test]
+fn who_is_accepted_proves_the_certificate_by_what_servers_store() {
+    let server = SignatureExchange::new(SignaturePlugin::Ed25519, Some(b"secret")).unwrap();
+    let answer = ed25519::sign(b"secret", server.challenge());
+    let Ok(SignatureStep::Accept(stored)) = server.respond(&answer) else { panic!("refused") };
+    assert_eq!(stored, ed25519::public_key(b"secret"));
+    let server = SignatureExchange::new(SignaturePlugin::Parsec, Some(b"secret")).unwrap();
+    let challenge = *server.challenge();
+    let Ok(SignatureStep::ExtSalt(packet, server)) = server.respond(b"") else { panic!("refused") };
+    let salt = parsec::ExtSalt::parse(&packet).unwrap();
+    let answer = parsec::answer(b"secret", &salt, &challenge, &[3; 32]).unwrap();
+    let Ok(SignatureStep::Accept(stored)) = server.respond(&answer) else { panic!("refused") };
+    assert_eq!(stored, [packet.as_slice(), &parsec::public_key(b"secret", &salt).unwrap()].concat());
+}
+
+#[test]
 fn challenges_never_repeat() {
     for plugin in [SignaturePlugin::Ed25519, SignaturePlugin::Parsec] {
         let challenges: std::collections::HashSet<_> =

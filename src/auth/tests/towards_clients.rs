@@ -12,7 +12,12 @@ fn dialogue(mut step: Step<'_>, second: &[u8]) -> String {
         step = match step {
             Step::AuthSwitch(switched) => switched.respond(second),
             Step::MoreData { then, .. } => then.finish(),
-            Step::AskPassword(_) | Step::Check(_) | Step::Accept(_) | Step::Reject | Step::NotSupported => {
+            Step::Sign(..)
+            | Step::AskPassword(_)
+            | Step::Check(_)
+            | Step::Accept(_)
+            | Step::Reject
+            | Step::NotSupported => {
                 return said.trim_end().to_owned();
             }
         };
@@ -77,7 +82,7 @@ fn nobody_logs_in_as_nobody() {
 #[test]
 fn other_plugins_are_asked_once_to_take_the_greeted_one() {
     for greeted in BOTH {
-        for name in [&b"sha256_password"[..], b"client_ed25519", b"", b"MYSQL_NATIVE_PASSWORD", b"\xff\0"] {
+        for name in [&b"sha256_password"[..], b"ed25519", b"", b"MYSQL_NATIVE_PASSWORD", b"\xff\0"] {
             let good = greeted.scramble(b"secret", &NONCE);
             let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
             let Step::AuthSwitch(switched) = step else { panic!("{step:?}") };
@@ -261,4 +266,28 @@ fn a_client_that_needs_no_password_gets_what_its_plugin_expects() {
     assert_eq!(course(Some(b"dialog"), b"guess", b"guess"), "AuthSwitch(mysql_native_password) Accept");
     let private = exchange.in_private(true).respond(Some(b"mysql_clear_password"), b"guess\0");
     assert_eq!(dialogue(private, b""), "Accept");
+}
+
+#[test]
+fn a_client_that_begins_with_a_signing_plugin_signs_if_the_password_is_known() {
+    for name in ["client_ed25519", "parsec"] {
+        let begun = |expected| {
+            let exchange = ServerExchange::new(Plugin::CachingSha2, NONCE, expected).asking(true);
+            let course = |exchange: ServerExchange<'_>| match exchange.respond(Some(name.as_bytes()), b"") {
+                Step::AuthSwitch(switched) => switched.plugin().name(),
+                Step::Sign(plugin, Some(b"secret")) if plugin.name() == name => "signs",
+                Step::Sign(plugin, None) if plugin.name() == name => "signs for nobody",
+                step => panic!("{step:?}"),
+            };
+            (course(exchange), course(exchange.without_native()))
+        };
+        let (caching, stored) = ("caching_sha2_password", native_password::double_sha1(b"secret"));
+        assert_eq!(begun(Expected::Password(b"secret")), ("signs", caching));
+        assert_eq!(begun(Expected::Nobody), ("signs for nobody", caching));
+        assert_eq!(begun(Expected::Password(b"")), (caching, caching));
+        assert_eq!(begun(Expected::DoubleSha1(&stored)), ("mysql_native_password", caching));
+        // Whether a password was learned must not show.
+        assert_eq!(begun(Expected::AskServer(None)), (caching, caching));
+        assert_eq!(begun(Expected::AskServer(Some(b"secret"))), (caching, caching));
+    }
 }

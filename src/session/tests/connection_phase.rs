@@ -236,3 +236,29 @@ fn a_client_that_leaves_before_the_greeting_is_no_failed_login() {
         assert_eq!(world.context.metrics.refused.iter().map(|c| c.get()).sum::<u64>(), 0);
     });
 }
+
+#[test]
+fn clients_that_name_a_signing_plugin_sign() {
+    play(async {
+        for flavor in [Flavor::MySql, Flavor::MariaDb] {
+            for (plugin, chunk) in [("client_ed25519", 1), ("client_ed25519", usize::MAX), ("parsec", 1)] {
+                let world = World::with(settings(flavor, chunk));
+                let login = Login { plugin, ..Login::default() };
+                let mut client = world.login(&login).await;
+                assert_eq!(client.switched.as_deref(), Some(plugin));
+                client.change_user(&Login { user: "other", ..login.clone() }).await.unwrap();
+                let wrong = Login { password: "wrong", ..login.clone() };
+                let refused = client.change_user(&wrong).await.unwrap_err();
+                let denied = "Access denied for user 'app'@'localhost' (using password: YES)";
+                assert_eq!((refused.code, &*refused.text), (1045, denied));
+                assert_eq!(world.attempt(&wrong).await.err().unwrap().text, denied);
+                let nobody = Login { user: "nobody", ..login.clone() };
+                let refused = world.attempt(&nobody).await.err().unwrap();
+                assert_eq!(refused.text, denied.replace("app", "nobody"));
+                // Its password is empty.
+                let nopass = Login { user: "nopass", password: "", ..login };
+                assert_ne!(world.login(&nopass).await.switched.as_deref(), Some(plugin));
+            }
+        }
+    });
+}
