@@ -1,6 +1,8 @@
 //! The servers' accounts, and those that pass `read_only`, as metric families.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -28,15 +30,21 @@ impl Collector for TableFamilies {
 
 /// One series for each account that passes `read_only`.
 #[derive(Debug)]
-pub(super) struct AccountFamilies(pub watch::Receiver<Passing>);
+pub(super) struct AccountFamilies(pub Vec<watch::Receiver<Passing>>);
+
+/// Returns all these names, each once.
+pub(super) fn names(of: &[watch::Receiver<Passing>]) -> BTreeSet<Arc<str>> {
+    of.iter().flat_map(|names| names.borrow().iter().cloned().collect::<Vec<_>>()).collect()
+}
 
 impl Collector for AccountFamilies {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let passing = self.0.borrow().clone();
+        let passing = names(&self.0);
         Families::new(encoder).gauges(
             "pointsman_user_passes_read_only",
-            "1 for a user of the configuration whose privileges let it write to a server that is read-only: at a planned \
-             change nothing but this proxy keeps its writes from the former primary.",
+            "1 for a user of the configuration, or an account of the servers that has logged in, whose privileges let it write \
+             to a server that is read-only: at a planned change nothing but this proxy keeps its writes from the former \
+             primary.",
             passing.iter().map(|user| ([("user", &**user)], 1.0)),
         )
     }

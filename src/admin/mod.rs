@@ -66,7 +66,7 @@ pub struct AdminState {
     /// The effects of changes of the writer on the sessions.
     costs: watch::Receiver<ChangeCosts>,
     /// Accounts that pass `read_only`.
-    passing: watch::Receiver<Passing>,
+    passing: Vec<watch::Receiver<Passing>>,
     account_tables: watch::Receiver<AccountReading>,
     /// The modes of the listeners, each once.
     modes: Vec<Mode>,
@@ -109,7 +109,7 @@ impl AdminState {
             workers,
             kubernetes: Vec::new(),
             costs: watch::channel(ChangeCosts::default()).1,
-            passing: watch::channel(Passing::default()).1,
+            passing: Vec::new(),
             account_tables: watch::channel(AccountReading::default()).1,
             modes: each_once,
             started,
@@ -163,8 +163,8 @@ impl AdminState {
         self
     }
 
-    /// Sets the accounts that pass `read_only`. Call it before the first clone.
-    pub fn with_passing(mut self, passing: watch::Receiver<Passing>) -> Self {
+    /// Sets the accounts that pass `read_only`, from several sources. Call it before the first clone.
+    pub fn with_passing(mut self, passing: Vec<watch::Receiver<Passing>>) -> Self {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             registry.register_collector(Box::new(AccountFamilies(passing.clone())));
         }

@@ -36,7 +36,7 @@ fn everything() -> AdminState {
     .with_memory(Arc::default())
     .with_certificates(certificates())
     .with_config(watch::channel(ServedConfig::default()).1)
-    .with_passing(watch::channel(passing).1)
+    .with_passing(vec![watch::channel(passing).1])
     .with_kubernetes(vec![watched])
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::account_families::names;
 use super::{AdminState, ServedConfig};
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
@@ -242,7 +243,7 @@ impl AdminState {
             generation: snapshot.generation,
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
-            users_passing_read_only: self.passing.borrow().iter().map(|user| user.to_string()).collect(),
+            users_passing_read_only: names(&self.passing).iter().map(|user| user.to_string()).collect(),
             server_accounts: self.account_tables.borrow().known(),
             maintenance: asked_for(snapshot.maintenance),
             config: self.config.borrow().clone(),

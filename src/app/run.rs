@@ -27,7 +27,7 @@ use crate::auth::OwnKey;
 use crate::backend::accounts::AccountReading;
 use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
-use crate::monitor::{AccountTables, BackendConnector, Kicker, Routines, passing_accounts};
+use crate::monitor::{AccountTables, BackendConnector, Kicker, PassingLogins, Routines, passing_accounts};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::{self, DigestReport, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
@@ -58,6 +58,8 @@ struct DataPath<'a> {
     routines: Routines,
     /// The servers' account tables.
     accounts: AccountTables,
+    /// The servers' accounts that pass `read_only` and have logged in.
+    passing_logins: PassingLogins,
     /// Receives the positions of writes that were acknowledged to clients.
     acknowledged: Acknowledgements,
     /// The metrics of each worker.
@@ -127,6 +129,7 @@ async fn control(
     let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let accounts = AccountTables::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let passing = passing_accounts(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
+    let (passing_logins, passing_seen) = PassingLogins::start(accounts.current.clone());
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
@@ -159,7 +162,7 @@ async fn control(
         .with_certificates(runtime.acceptors.clone())
         .with_pulse(pulse)
         .with_digests(digest_questions)
-        .with_passing(passing.clone())
+        .with_passing(vec![passing.clone(), passing_seen])
         .with_account_tables(accounts.current.clone())
         .with_config(served.watched())
         .with_kubernetes(kubernetes);
@@ -181,6 +184,7 @@ async fn control(
         kicker,
         routines,
         accounts,
+        passing_logins,
         acknowledged,
         metrics,
         memory,
@@ -263,6 +267,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         }
     }
     let (kicker, routines, accounts) = (parts.kicker, parts.routines, parts.accounts);
+    let passing_logins = parts.passing_logins;
     let catalogue = routines.current.clone();
     // Makes the key while no client waits for it.
     std::thread::spawn(OwnKey::of_process);
@@ -271,6 +276,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         Kick::All => kicker.kick_all(),
         Kick::Routines => routines.changed(),
         Kick::Accounts => accounts.doubted(),
+        Kick::PassesReadOnly(user) => passing_logins.note(&user),
     };
     let server = Server::start(ServerParts {
         listeners: parts.fixed.listeners,

@@ -44,6 +44,8 @@ pub struct Account {
     pub expired: bool,
     /// `REQUIRE`
     pub requires: Requirements,
+    /// True if its own privileges exempt it from `read_only`. Roles do not count: the tables that are read lack them.
+    pub passes_read_only: bool,
 }
 
 impl Account {
@@ -142,6 +144,23 @@ impl Table {
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.by_user.is_empty()
+    }
+
+    /// True if an account of this name is exempt from `read_only`.
+    pub fn passes_read_only(&self, user: &str) -> bool {
+        self.by_user.get(user).is_some_and(|all| all.iter().any(|account| account.passes_read_only))
+    }
+
+    /// Adds to the privileges what [`AccountRows::admins_sql`] returned: names and hosts of exempt accounts.
+    pub fn add_admins(&mut self, rows: &[Vec<Option<Vec<u8>>>]) {
+        let text = |value: &Option<Vec<u8>>| String::from_utf8(value.clone()?).ok();
+        for row in rows {
+            let [user, host] = row.as_slice() else { continue };
+            let (Some(user), Some(host)) = (text(user), text(host)) else { continue };
+            let host = HostPattern::new(&host);
+            let accounts = self.by_user.get_mut(&*user).into_iter().flatten();
+            accounts.filter(|a| a.host == host).for_each(|account| account.passes_read_only = true);
+        }
     }
 
     /// True if the server is on the proxy's own machine, as far as the server's connections show it: on another machine

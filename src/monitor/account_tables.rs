@@ -48,6 +48,7 @@ impl AccountTables {
             source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
             publish,
             connection: None,
+            admins_refused: None,
             logged: false,
         };
         spawn_local(reader.run());
@@ -79,6 +80,8 @@ struct Reader<C: Connector> {
     /// The connection that stays open between two reads. Another primary, or another monitor account, needs another
     /// connection.
     connection: Option<(Primary, Target, C::Connection)>,
+    /// When the server last refused to say which accounts have CONNECTION_ADMIN.
+    admins_refused: Option<Instant>,
     /// True if the last failure was logged.
     logged: bool,
 }
@@ -122,7 +125,8 @@ impl<C: Connector> Reader<C> {
     async fn read(&mut self, primary: Primary) -> Result<Option<Table>, (Error, Option<Flavor>)> {
         let Some(target) = self.source.target(primary.0) else { return Ok(None) };
         let kept = self.connection.take().filter(|(of, at, _)| *of == primary && *at == target);
-        let mut flavor = None;
+        let (mut flavor, mut admins_refused) = (None, None);
+        let asks_admins = self.admins_refused.is_none_or(|at| at.elapsed() >= REFUSED);
         let reading = async {
             let mut connection = match kept {
                 Some((_, _, connection)) => connection,
@@ -133,10 +137,20 @@ impl<C: Connector> Reader<C> {
             let sets = connection.query(AccountRows::sql(of)).await?;
             let rows = |at: usize| sets.get(at).map(|set: &ResultSet| &*set.rows).unwrap_or_default();
             let table = AccountRows::read(of, rows(0), rows(1));
-            Ok((connection, table.map_err(|error| Error::Protocol(error.to_string()))?))
+            let mut table = table.map_err(|error| Error::Protocol(error.to_string()))?;
+            if let Some(sql) = AccountRows::admins_sql(of).filter(|_| asks_admins) {
+                match connection.query(sql).await {
+                    Ok(sets) => table.add_admins(sets.first().map(|set| &*set.rows).unwrap_or_default()),
+                    Err(error @ Error::Lost(_)) => return Err(error),
+                    // Only a warning depends on it.
+                    Err(_) => admins_refused = Some(Instant::now()),
+                }
+            }
+            Ok((connection, table))
         };
         let timed_out = |_| Error::Lost("no answer in time".to_owned());
         let read = timeout(PATIENCE, reading).await.map_err(timed_out).flatten();
+        self.admins_refused = admins_refused.or(self.admins_refused.filter(|_| !asks_admins));
         let (connection, table) = read.map_err(|error| (error, flavor))?;
         self.connection = Some((primary, target, connection));
         Ok(Some(table))

@@ -1,7 +1,7 @@
 //! Probes of the servers; each outcome is an event for the topology's reducer. One task per server on the
 //! control thread; a probe is one statement and one round trip on a connection that stays open. [`Routines`]
-//! reads the primary's stored routines, [`AccountTables`] its account tables; [`passing_accounts`] finds the accounts that
-//! are exempt from `read_only`.
+//! reads the primary's stored routines, [`AccountTables`] its account tables; [`passing_accounts`] finds the configured
+//! accounts that are exempt from `read_only`, and [`PassingLogins`] has those of the servers' accounts.
 
 mod account_tables;
 mod accounts;
@@ -9,6 +9,7 @@ mod backend;
 mod client;
 mod kick;
 mod member;
+mod passing_logins;
 mod primary;
 mod probe;
 mod routines;
@@ -22,5 +23,6 @@ pub use accounts::{PASSES, Passing, passes, passing_accounts};
 pub use backend::BackendConnector;
 pub use client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks};
+pub use passing_logins::PassingLogins;
 pub use probe::{Orders, Prober};
 pub use routines::Routines;

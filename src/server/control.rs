@@ -22,8 +22,8 @@ use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
 use crate::worker::admission::Pass;
 use crate::worker::{Entrance, KillRequest};
 
-/// What to probe or read now.
-#[derive(Debug, Clone, Copy)]
+/// What to probe or read now, or to warn of.
+#[derive(Debug, Clone)]
 pub enum Kick {
     /// This server.
     One(ServerId),
@@ -33,6 +33,8 @@ pub enum Kick {
     Routines,
     /// No server, but the account tables must be read again: a login failed.
     Accounts,
+    /// No server, but a warning: an account of the servers that passes `read_only` has logged in.
+    PassesReadOnly(Box<str>),
 }
 
 /// A command for a worker.

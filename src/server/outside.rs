@@ -53,6 +53,10 @@ impl Outside for WorkerOutside {
         (self.0.kick)(Kick::Accounts);
     }
 
+    fn passes_read_only(&self, user: &str) {
+        (self.0.kick)(Kick::PassesReadOnly(user.into()));
+    }
+
     fn learned(&self, lesson: Lesson) {
         for worker in &self.0.workers {
             // A worker that has ended needs no passwords.

@@ -68,6 +68,8 @@ pub(super) struct Listed {
     os_user: bool,
     /// True if a hash that a client reveals lets clients of the right operating system's user in from then on.
     teaches: bool,
+    /// True if the account is exempt from `read_only`.
+    passes_read_only: bool,
     /// The error for a client that knows the password, but still may not log in.
     barred: Option<(Refused, Failure)>,
 }
@@ -251,7 +253,9 @@ impl<R: Runtime> Session<R> {
         };
         let os_user = os_user.is_some() && (known.is_some() || is_socket(&way));
         let teaches = learns && known.is_none() && account.ways.iter().any(is_socket);
-        Ok(Some(Identity::Listed(Listed { stamp, way, known, os_user, teaches, barred })))
+        let passes_read_only = account.passes_read_only;
+        let listed = Listed { stamp, way, known, os_user, teaches, passes_read_only, barred };
+        Ok(Some(Identity::Listed(listed)))
     }
 
     fn unlisted(&self, user: &str, live: &Live) -> Option<Identity> {
@@ -390,7 +394,15 @@ impl<R: Runtime> Session<R> {
     fn let_in_with_password(&self, user: &[u8], listed: &Listed, password: Secret) -> Result<Login, Denial> {
         let user = text(user)?;
         self.learn(user, Some(listed.stamp), password.clone(), true);
-        self.let_in(user, Proven::Account(listed.stamp), password.into())
+        self.let_in_listed(user, listed, password.into())
+    }
+
+    fn let_in_listed(&self, user: &str, listed: &Listed, credential: Credential) -> Result<Login, Denial> {
+        // As with configured users: only a change of the primary makes it matter.
+        if listed.passes_read_only && self.context.topology.get().servers.len() > 1 {
+            self.context.outside.passes_read_only(user);
+        }
+        self.let_in(user, Proven::Account(listed.stamp), credential)
     }
 
     /// Remembers what a server said of a password, in all workers.
@@ -400,8 +412,8 @@ impl<R: Runtime> Session<R> {
         self.context.outside.learned(lesson);
     }
 
-    fn proved(&self, user: &[u8], listed: Listed, proof: Proof) -> Result<Login, Denial> {
-        if let Some((refused, failure)) = listed.barred {
+    fn proved(&self, user: &[u8], mut listed: Listed, proof: Proof) -> Result<Login, Denial> {
+        if let Some((refused, failure)) = listed.barred.take() {
             return Err((refused, Some(failure)));
         }
         let credential = match proof {
@@ -412,9 +424,9 @@ impl<R: Runtime> Session<R> {
                 }
                 hash
             }
-            Proof::Password => listed.known.unwrap_or_else(|| Secret::default().into()),
+            Proof::Password => listed.known.take().unwrap_or_else(|| Secret::default().into()),
         };
-        self.let_in(text(user)?, Proven::Account(listed.stamp), credential)
+        self.let_in_listed(text(user)?, &listed, credential)
     }
 
     fn let_in(&self, user: &str, by: Proven, credential: Credential) -> Result<Login, Denial> {

@@ -85,6 +85,8 @@ pub trait Outside {
     fn routines_changed(&self);
     /// Asks for the account tables of the servers to be read again, because a login failed.
     fn accounts_doubted(&self);
+    /// Reports that an account of the servers that passes `read_only` has logged in.
+    fn passes_read_only(&self, user: &str);
     /// Tells the other workers what a server said of a password.
     fn learned(&self, lesson: Lesson);
     /// Returns a connection id that no other client of this process has.

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::dialogue::{eventually, patient, topology};
-use crate::support::{Cluster, Proxy, Scratch, proxy_config};
+use crate::support::{Cluster, Proxy, Scratch, connect, proxy_config};
 
 fn check(config: &str, arguments: &[&str]) -> (Output, String) {
     let scratch = Scratch::new("check");
@@ -58,4 +58,60 @@ async fn mariadb_names_who_passes_read_only() {
 async fn mysql_names_who_passes_read_only() {
     let Some(cluster) = Cluster::mysql(1).await else { return };
     named(&cluster).await;
+}
+
+/// Accounts of the tables are named once they log in.
+async fn named_after_its_login(cluster: &Cluster, exempt: &[(&str, &str)], others: &[(&str, &str)]) {
+    let text = proxy_config(cluster);
+    let (before, users) = text.split_once("[[users]]").unwrap();
+    let config = format!("{before}\n[discovery]{}", users.split_once("[discovery]").unwrap().1);
+    let primary = cluster.primary();
+    for (user, privileges) in [exempt, others].concat() {
+        primary
+            .sql(&format!(
+                "CREATE USER {user}@'%' IDENTIFIED BY 'x'; GRANT {privileges} ON *.* TO {user}@'%'"
+            ))
+            .await;
+    }
+    let proxy = Proxy::start(&patient(&config)).await;
+    let passing = async || topology(&proxy).await["users_passing_read_only"].clone();
+    for (user, _) in others {
+        connect(proxy.rw, user, "x", "").await.unwrap();
+    }
+    assert_eq!(passing().await, serde_json::json!([]), "{}", proxy.log());
+    for (user, _) in [exempt, exempt].concat() {
+        connect(proxy.rw, user, "x", "").await.unwrap();
+    }
+    let names: Vec<_> = exempt.iter().map(|(user, _)| *user).collect();
+    eventually("the accounts are named", async || {
+        (passing().await == serde_json::json!(names)).then_some(())
+    })
+    .await;
+    for user in &names {
+        let line = format!("users=\"{user}\"");
+        assert_eq!(proxy.log().matches(&line).count(), 1, "{}", proxy.log());
+    }
+    primary.sql(&format!("DROP USER {}@'%'", names[0])).await;
+    eventually("a dropped account is no longer named", async || {
+        (passing().await == serde_json::json!(names[1..])).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn accounts_of_mariadbs_tables_are_named_when_they_log_in() {
+    let cluster = Cluster::mariadb(1).await;
+    let exempt = [("admin", "READ ONLY ADMIN"), ("all_of_it", "ALL PRIVILEGES")];
+    // Since 10.11 it is not exempt.
+    named_after_its_login(&cluster, &exempt, &[("half", "SUPER, CONNECTION ADMIN, SELECT")]).await;
+}
+
+#[tokio::test]
+async fn accounts_of_mysqls_tables_are_named_when_they_log_in() {
+    let Some(cluster) = Cluster::mysql(1).await else { return };
+    let primary = cluster.primary();
+    let (exempt, others) =
+        ([("admin", "CONNECTION_ADMIN"), ("old", "SUPER")], [("reader", "SELECT, PROCESS")]);
+    primary.sql("GRANT SELECT ON mysql.global_grants TO monitor@'%'").await;
+    named_after_its_login(&cluster, &exempt, &others).await;
 }

@@ -18,8 +18,17 @@ pub struct BadRow(&'static str);
 
 /// `HEX`, because the salt of caching_sha2_password is binary.
 const MYSQL: &str = "SELECT Host, User, plugin, HEX(authentication_string), account_locked, password_expired, \
-    ssl_type, x509_issuer, x509_subject FROM mysql.user; SELECT USER()";
+    ssl_type, x509_issuer, x509_subject, Super_priv FROM mysql.user; SELECT USER()";
+const MYSQL_ADMINS: &str = "SELECT USER, HOST FROM mysql.global_grants WHERE PRIV = 'CONNECTION_ADMIN'";
 const MARIADB: &str = "SELECT Host, User, Priv FROM mysql.global_priv; SELECT USER()";
+
+/// `SUPER_ACL` and `READ_ONLY_ADMIN_ACL` of MariaDB's sql/privilege.h.
+const SUPER: u64 = 1 << 15;
+const READ_ONLY_ADMIN: u64 = 1 << 33;
+
+/// From this version on, MariaDB's SUPER does not include READ ONLY ADMIN. Servers grant it to accounts that have SUPER and
+/// were last changed by an earlier version.
+const SUPER_ALONE: u64 = 10_11_00;
 
 /// A row of the tables, or of the second result set.
 type Values = [Option<Vec<u8>>];
@@ -31,6 +40,12 @@ impl AccountRows {
             Flavor::MySql => MYSQL,
             Flavor::MariaDb => MARIADB,
         }
+    }
+
+    /// Returns the statement that reads which accounts have privileges that exempt them from `read_only` and are in no row
+    /// of the accounts. It may be refused: few monitor accounts need it.
+    pub fn admins_sql(flavor: Flavor) -> Option<&'static str> {
+        (flavor == Flavor::MySql).then_some(MYSQL_ADMINS)
     }
 
     /// Returns the statement that grants the privileges for them.
@@ -73,8 +88,14 @@ fn mysql(row: &Values) -> Option<(String, Account)> {
     let name = |at| text(row, at).filter(|name| !name.is_empty()).map(Into::into);
     let requires = requirements(text(row, 6)?, name(7), name(8))?;
     let ways = way(plugin, &unhex(stored)?).into_iter().collect();
-    let account =
-        Account { host: HostPattern::new(host), ways, locked: is_yes(4)?, expired: is_yes(5)?, requires };
+    let account = Account {
+        host: HostPattern::new(host),
+        ways,
+        locked: is_yes(4)?,
+        expired: is_yes(5)?,
+        requires,
+        passes_read_only: is_yes(9).unwrap_or_default(),
+    };
     Some((user.to_owned(), account))
 }
 
@@ -112,6 +133,20 @@ struct Priv {
     ssl_type: i64,
     x509_issuer: Option<String>,
     x509_subject: Option<String>,
+    /// The global privileges, as bits. Not worth a refusal of the whole row.
+    #[serde(default)]
+    access: serde_json::Value,
+    /// The server that changed them last: `101106` for 10.11.6.
+    #[serde(default)]
+    version_id: serde_json::Value,
+}
+
+impl Priv {
+    fn passes_read_only(&self) -> bool {
+        let [access, version] =
+            [&self.access, &self.version_id].map(|value| value.as_u64().unwrap_or_default());
+        access & READ_ONLY_ADMIN != 0 || (access & SUPER != 0 && version < SUPER_ALONE)
+    }
 }
 
 #[derive(Deserialize)]
@@ -134,6 +169,7 @@ fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
     if read.is_role {
         return Some(None);
     }
+    let passes_read_only = read.passes_read_only();
     let main = read.main.way();
     let ways = match read.auth_or.as_slice() {
         [] => main.into_iter().collect(),
@@ -158,6 +194,7 @@ fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
         locked: read.account_locked,
         expired: read.password_last_changed == Some(0),
         requires: requirements(ssl_type, name(read.x509_issuer), name(read.x509_subject))?,
+        passes_read_only,
     };
     Some(Some((user.to_owned(), account)))
 }

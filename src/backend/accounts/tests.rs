@@ -143,6 +143,40 @@ fn a_row_of_mariadb_may_have_several_ways() {
 }
 
 #[test]
+fn privileges_that_pass_read_only() {
+    let passes = |access: &str, version: &str| {
+        let json = format!(r#"{{"access":{access},"version_id":{version}}}"#);
+        mariadb("m@h", &[("%", "app", json.as_str())]).passes_read_only("app")
+    };
+    let (all, of_super, read_only_admin) = (u64::MAX.to_string(), 1 << 15, 1_u64 << 33);
+    assert!(passes(&all, "101106") && passes(&all, "100620"));
+    assert!(passes(&of_super.to_string(), "100620") && passes(&of_super.to_string(), "null"));
+    assert!(!passes(&of_super.to_string(), "101106"));
+    assert!(passes(&read_only_admin.to_string(), "110402"));
+    assert!(!passes(&(!(of_super as u64 | read_only_admin)).to_string(), "100620"));
+    assert!(!passes("\"?\"", "101106"));
+
+    let mysql =
+        |host, user, of_super| [host, user, "caching_sha2_password", "", "N", "N", "", "", "", of_super];
+    let rows =
+        [mysql("%", "root", "Y"), mysql("%", "app", "N"), mysql("10.%", "app", "N"), mysql("%", "dba", "N")];
+    let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
+    let mut table = table(Flavor::MySql, "m@10.0.0.9", &rows);
+    let passing = |table: &Table| ["root", "app", "dba", "none"].map(|user| table.passes_read_only(user));
+    assert_eq!(passing(&table), [true, false, false, false]);
+    table.add_admins(&[
+        row(&["dba", "%"]),
+        row(&["app", "11.%"]),
+        row(&["none", "%"]),
+        vec![None],
+        vec![None, None],
+    ]);
+    assert_eq!(passing(&table), [true, false, true, false]);
+    table.add_admins(&[row(&["app", "10.%"])]);
+    assert_eq!(passing(&table), [true, true, true, false]);
+}
+
+#[test]
 fn rows_that_no_server_writes_are_refused() {
     let own = [row(&["monitor@%"])];
     for (flavor, values) in [

@@ -1,6 +1,6 @@
 //! When the account tables are read, on scripted servers in paused time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use tokio::task::LocalSet;
@@ -20,6 +20,10 @@ struct Servers {
     users: Rc<RefCell<HashMap<String, Users>>>,
     connected: Rc<RefCell<Vec<String>>>,
     asked: Rc<RefCell<Vec<Instant>>>,
+    /// True if the servers are MySQL's.
+    mysql: Rc<Cell<bool>>,
+    /// How often the server refused to say who has CONNECTION_ADMIN.
+    refusals: Rc<Cell<u32>>,
     /// How long an answer takes.
     slow: Rc<RefCell<Duration>>,
 }
@@ -40,7 +44,7 @@ impl Connector for Servers {
         }
         self.connected.borrow_mut().push(address.clone());
         let greeting = Greeting {
-            version: "11.4.2-MariaDB".into(),
+            version: if self.mysql.get() { "8.4.2" } else { "11.4.2-MariaDB" }.into(),
             capabilities: 0,
             collation: 45,
             encryption: Encryption::Plain,
@@ -55,7 +59,12 @@ impl Connection for Link {
     }
 
     async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, Error> {
-        assert!(sql.contains("mysql.global_priv") && sql.ends_with("SELECT USER()"), "{sql}");
+        if sql.contains("mysql.global_grants") {
+            self.servers.refusals.set(self.servers.refusals.get() + 1);
+            return Err(Error::Server { code: 1142, message: "SELECT command denied".to_owned() });
+        }
+        let table = if self.servers.mysql.get() { "mysql.user" } else { "mysql.global_priv" };
+        assert!(sql.contains(table) && sql.ends_with("SELECT USER()"), "{sql}");
         self.servers.asked.borrow_mut().push(Instant::now());
         // The answer is that of the moment of the question.
         let users = self.servers.users.borrow().get(&self.address).cloned();
@@ -69,7 +78,10 @@ impl Connection for Link {
             None => return Err(Error::Lost("the connection was reset".to_owned())),
         };
         let value = |text: &str| Some(text.as_bytes().to_vec());
-        let row = |user: &&str| ["%", user, "{}"].map(value).to_vec();
+        let row = |user: &&str| match self.servers.mysql.get() {
+            true => ["%", user, "mysql_native_password", "", "N", "N", "", "", "", "N"].map(value).to_vec(),
+            false => ["%", user, "{}"].map(value).to_vec(),
+        };
         let set = |rows| ResultSet { columns: Vec::new(), rows };
         Ok(vec![set(users.iter().map(row).collect()), set(vec![vec![value("m@10.0.0.9")]])])
     }
@@ -226,6 +238,22 @@ async fn only_if_they_are_a_source() {
             });
             assert!(!s.pass(SECOND).await.is_empty());
             assert_eq!(s.known(), Some(1));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_name_its_admins_is_asked_seldom() {
+    LocalSet::new()
+        .run_until(async {
+            let mut s = Story::start("[\"accounts\"]");
+            s.servers.mysql.set(true);
+            s.has("db-0", Some(vec!["app"]));
+            s.primary("db-0");
+            s.pass(SECOND * 29).await;
+            assert_eq!((s.known(), s.servers.refusals.get()), (Some(1), 1));
+            s.pass(SECOND * 4).await;
+            assert_eq!((s.servers.connected.borrow().len(), s.servers.refusals.get()), (1, 2));
         })
         .await;
 }

@@ -270,3 +270,35 @@ fn a_user_whose_secret_is_missing_is_not_looked_for_elsewhere() {
         assert_eq!(refused.code, 1045);
     });
 }
+
+#[test]
+fn an_account_that_passes_read_only_is_reported_when_it_logs_in() {
+    play(async {
+        let world = world(Flavor::MariaDb, ALL);
+        let row = |values: &[&str]| values.iter().map(|v| Some(v.as_bytes().to_vec())).collect::<Vec<_>>();
+        let hash = String::from_utf8(stored("secret")).unwrap();
+        let json = |access: u32| {
+            format!(
+                r#"{{"plugin":"mysql_native_password","authentication_string":"{hash}","access":{access}}}"#
+            )
+        };
+        let rows = [row(&["%", "app", &json(1 << 15)]), row(&["%", "other", &json(0)])];
+        let table = AccountRows::read(Flavor::MariaDb, &rows, &[row(&["monitor@10.0.0.9"])]).unwrap();
+        let mut reading = AccountReading {
+            accounts: Arc::new(Accounts::Known(table)),
+            begun: Arc::new(1.into()),
+            ..Default::default()
+        };
+        reading.end();
+        world.context.identities.replace(reading);
+        world.login(&Login { user: "other", ..Login::default() }).await;
+        assert!(world.attempt(&Login { password: "wrong", ..Login::default() }).await.is_err());
+        assert!(world.outside.passing.borrow().is_empty());
+        world.login(&Login::default()).await;
+        assert_eq!(*world.outside.passing.borrow(), ["app"]);
+        // Nothing else can become the primary.
+        world.configured(&["db-0"]);
+        world.login(&Login::default()).await;
+        assert_eq!(world.outside.passing.borrow().len(), 1);
+    });
+}

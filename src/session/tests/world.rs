@@ -34,6 +34,7 @@ pub struct Recorded {
     pub kicks_all: Cell<u32>,
     pub routines_changed: Cell<u32>,
     pub accounts_doubted: Cell<u32>,
+    pub passing: RefCell<Vec<String>>,
     pub kills: RefCell<Vec<KillRequest>>,
     ids: Cell<u32>,
     context: OnceCell<Weak<Context<MemoryRuntime>>>,
@@ -56,6 +57,10 @@ impl Outside for Recorder {
 
     fn accounts_doubted(&self) {
         self.0.accounts_doubted.set(self.0.accounts_doubted.get() + 1);
+    }
+
+    fn passes_read_only(&self, user: &str) {
+        self.0.passing.borrow_mut().push(user.to_owned());
     }
 
     fn learned(&self, _: Lesson) {}
