@@ -9,6 +9,7 @@ pub mod ed25519;
 pub mod native_password;
 mod own_key;
 pub mod parsec;
+mod passed;
 mod pem;
 mod server_exchange;
 mod signature_exchange;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use client_exchange::{Channel, ClientExchange, ClientStep, Exposure, Known, Pending};
 pub use own_key::OwnKey;
+pub use passed::{BothLegs, FromServer, PassError, PassedLogin, readable};
 pub use pem::public_key_der;
 pub use server_exchange::{Asked, Asking, Expected, Finishing, Proof, ServerExchange, Step, Switched};
 pub use signature_exchange::{AwaitingSignature, SignatureExchange, SignaturePlugin, SignatureStep};
@@ -151,6 +153,12 @@ pub enum AuthError {
          mysql_native_password reveals"
     )]
     OnlyHash(&'static str),
+    /// The server asks for another factor, behind a password that was right.
+    #[error("the server asks for another factor ({0}), which only the client can give")]
+    NextFactor(String),
+    /// The client logged in to the server itself, so that the proxy knows neither the password nor a hash.
+    #[error("the client logged in to the server itself, and the proxy has nothing to log in with")]
+    OnlyClient,
     /// The server asks something that the proxy cannot answer.
     #[error("the server asks {0:?} (dialog), and the proxy can answer one question only, for the password")]
     Question(String),
@@ -166,6 +174,13 @@ pub enum AuthError {
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Crypto,
+}
+
+impl AuthError {
+    /// True if the client could go on where the proxy cannot.
+    pub fn needs_client(&self) -> bool {
+        matches!(self, AuthError::Unsupported(_) | AuthError::NextFactor(_) | AuthError::Question(_))
+    }
 }
 
 /// Returns a new random nonce. Its bytes are 1 to 127 and never `$`, as those of the server's own

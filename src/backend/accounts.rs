@@ -29,6 +29,9 @@ pub enum Way {
     /// The operating system's user at the other end of a unix socket (`unix_socket`, `auth_socket`): of this name, or, if
     /// there is none, of the account's.
     Socket(Option<Box<str>>),
+    /// An exchange that only the client can do, with the server itself: several factors, or a plugin that the proxy does not
+    /// know, of this name. The hash is of what the server stores.
+    OnlyClient(Box<str>, u64),
 }
 
 /// One account, `'user'@'host'`.

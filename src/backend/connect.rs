@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use super::connection::{About, Class, Connection};
 use super::{Credential, Introduction, ServerError};
-use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending};
+use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pending, readable};
 use crate::config::Secret;
 use crate::net::{
     Algorithm, Buf, Compressed, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient,
@@ -21,10 +21,10 @@ use crate::wire::{
 };
 
 /// The longest packet that is accepted during a login, in bytes; the longest one expected is a public key.
-const MAX_LOGIN_PACKET: usize = 64 * 1024;
+pub(super) const MAX_LOGIN_PACKET: usize = 64 * 1024;
 
 /// The level of zstd that servers compress with: zstd's own default.
-const ZSTD_LEVEL: u8 = 3;
+pub(super) const ZSTD_LEVEL: u8 = 3;
 /// ERR codes for other bytes where a server expects a packet: bad handshake, packets out of order, an error while reading.
 const NO_PACKET: [u16; 3] = [1043, 1156, 1158];
 
@@ -32,7 +32,7 @@ const NO_PACKET: [u16; 3] = [1043, 1156, 1158];
 const ABOUT_HEADER: [&[u8]; 2] = [b"Proxy header", b"Failed to parse proxy header"];
 
 /// The maximum packet size that the proxy announces; servers ignore it.
-const MAX_PACKET: u32 = 1 << 30;
+pub(super) const MAX_PACKET: u32 = 1 << 30;
 
 /// The server to connect to.
 #[derive(Debug, Clone)]
@@ -63,13 +63,27 @@ impl Target {
 pub struct Login {
     /// The account.
     pub user: Arc<str>,
-    /// Its password, or a hash of it.
+    /// Its password, or a hash of it, or nothing.
     pub credential: Credential,
-    /// Counts the passwords of the accounts (see `Credentials`); 0 for the proxy's own account.
+    /// Counts the passwords of the accounts (see `Credentials`); 0 for the proxy's own account, and `OF_CLIENT` for a
+    /// login without a password.
     pub generation: u64,
 }
 
 impl Login {
+    /// The generation of logins that clients did with a server themselves.
+    pub const OF_CLIENT: u64 = u64::MAX;
+
+    /// Returns the login of a client that logged in to a server itself. No connection can be opened with it.
+    pub fn of_client(user: Arc<str>) -> Self {
+        Login { user, credential: Credential::OfClient, generation: Login::OF_CLIENT }
+    }
+
+    /// True if no connection can be opened with this login.
+    pub fn is_of_client(&self) -> bool {
+        self.credential == Credential::OfClient
+    }
+
     /// Returns a login that counts as one of no account.
     pub fn new(user: Arc<str>, password: Secret) -> Self {
         Login { user, credential: password.into(), generation: 0 }
@@ -168,37 +182,13 @@ async fn log_in<R: Runtime>(
     tls: &TlsClient,
     greeted: &mut bool,
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
-    let mut stream = runtime.connect(&target.endpoint).await?;
-    if let Some(announced) = introduction.announced {
-        announce(&mut stream, announced.source(&target.endpoint)).await?;
-    }
-    let mut buf = Buf::with_room(1024);
-    let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
-    *greeted = true;
-    let mut capabilities = agreed(greeting.capabilities, class);
-    if (class.capabilities - capabilities).contains(Capabilities::QUERY_ATTRIBUTES) {
-        // The server would read the attributes as the beginning of the text.
-        return Err(ProtocolError::Unsupported("query attributes, which the client sends").into());
-    }
-    let collation = u8::try_from(introduction.collation).unwrap_or(greeting.collation);
-    let mut seq = seq.wrapping_add(1);
-    let local = matches!(target.endpoint, Endpoint::Unix(_));
-    let of_tls = |error| ConnectError::Tls { server: target.name.clone(), error };
-    let mut encrypted = None;
-    if !local && tls.wants(greeting.capabilities.contains(Capabilities::SSL)).map_err(of_tls)? {
-        if let Some(&byte) = buf.filled().first() {
-            // Unprotected bytes: anybody on the path may have written them.
-            return Err(ProtocolError::Unexpected { expected: "nothing before TLS", byte }.into());
-        }
-        capabilities |= Capabilities::SSL;
-        send(&mut stream, seq, |out| encode_ssl_request(capabilities, MAX_PACKET, collation, out)).await?;
-        seq = seq.wrapping_add(1);
-        let secured = runtime.secure(stream, tls, &target.tls_names, &target.endpoint).await;
-        let (secured, how) = secured.map_err(of_tls)?;
-        stream = secured;
-        encrypted = Some(how);
-    }
-    let exchange = ClientExchange::new(login.credential.known(), channel(local, encrypted));
+    let known = login.credential.known()?;
+    // So that a server says when a factor is missing.
+    let factors = Capabilities::MULTI_FACTOR_AUTHENTICATION;
+    let reached = reach(runtime, target, class, factors, introduction, tls, greeted).await?;
+    let Reached { mut stream, mut buf, greeting, seq, capabilities, collation, mut encrypted, local } =
+        reached;
+    let exchange = ClientExchange::new(known, channel(local, encrypted));
     // Before its proof a server gets no password in clear text.
     let fingerprint = encrypted.filter(|_| proves_certificate(&greeting)).and_then(|tls| tls.fingerprint);
     let exchange = exchange.only_verified(tls.verifies() || fingerprint.is_some());
@@ -225,18 +215,88 @@ async fn log_in<R: Runtime>(
         encrypted.proof = sent.proof;
         encrypted.verified |= sent.proof == Some(CertificateProof::Right);
     }
-    let about = About {
+    let about = about(target, &login.user, class, &greeting, capabilities);
+    let mut connection = Connection::new(stream, about, status);
+    connection.encrypted = encrypted;
+    Ok((connection, greeting))
+}
+
+/// A server that has greeted the proxy, and that waits for the handshake response.
+pub(super) struct Reached<S> {
+    pub(super) stream: S,
+    pub(super) buf: Buf,
+    pub(super) greeting: Greeting,
+    /// The sequence id of the handshake response.
+    pub(super) seq: u8,
+    /// The capability flags for the handshake response.
+    pub(super) capabilities: Capabilities,
+    pub(super) collation: u8,
+    pub(super) encrypted: Option<Encrypted>,
+    /// True for a unix socket of this machine.
+    pub(super) local: bool,
+}
+
+/// Connects, reads the greeting, and encrypts the connection. Asks for these `more` capability flags, if the server has
+/// them. Sets `greeted` once the server has greeted.
+pub(super) async fn reach<R: Runtime>(
+    runtime: &R,
+    target: &Target,
+    class: Class,
+    more: Capabilities,
+    introduction: &Introduction<'_>,
+    tls: &TlsClient,
+    greeted: &mut bool,
+) -> Result<Reached<R::Stream>, ConnectError> {
+    let mut stream = runtime.connect(&target.endpoint).await?;
+    if let Some(announced) = introduction.announced {
+        announce(&mut stream, announced.source(&target.endpoint)).await?;
+    }
+    let mut buf = Buf::with_room(1024);
+    let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
+    *greeted = true;
+    let mut capabilities = agreed(greeting.capabilities, class) | (more & greeting.capabilities);
+    if (class.capabilities - capabilities).contains(Capabilities::QUERY_ATTRIBUTES) {
+        // The server would read the attributes as the beginning of the text.
+        return Err(ProtocolError::Unsupported("query attributes, which the client sends").into());
+    }
+    let collation = u8::try_from(introduction.collation).unwrap_or(greeting.collation);
+    let mut seq = seq.wrapping_add(1);
+    let local = matches!(target.endpoint, Endpoint::Unix(_));
+    let of_tls = |error| ConnectError::Tls { server: target.name.clone(), error };
+    let mut encrypted = None;
+    if !local && tls.wants(greeting.capabilities.contains(Capabilities::SSL)).map_err(of_tls)? {
+        if let Some(&byte) = buf.filled().first() {
+            // Unprotected bytes: anybody on the path may have written them.
+            return Err(ProtocolError::Unexpected { expected: "nothing before TLS", byte }.into());
+        }
+        capabilities |= Capabilities::SSL;
+        send(&mut stream, seq, |out| encode_ssl_request(capabilities, MAX_PACKET, collation, out)).await?;
+        seq = seq.wrapping_add(1);
+        let secured = runtime.secure(stream, tls, &target.tls_names, &target.endpoint).await;
+        let (secured, how) = secured.map_err(of_tls)?;
+        stream = secured;
+        encrypted = Some(how);
+    }
+    Ok(Reached { stream, buf, greeting, seq, capabilities, collation, encrypted, local })
+}
+
+/// Returns the properties of a connection to a server that greeted so.
+pub(super) fn about(
+    target: &Target,
+    user: &Arc<str>,
+    class: Class,
+    greeting: &Greeting,
+    capabilities: Capabilities,
+) -> About {
+    About {
         server: target.server,
         generation: target.generation,
-        user: login.user.clone(),
+        user: user.clone(),
         class,
         flavor: flavor(greeting.capabilities),
         capabilities,
         thread_id: greeting.connection_id,
-    };
-    let mut connection = Connection::new(stream, about, status);
-    connection.encrypted = encrypted;
-    Ok((connection, greeting))
+    }
 }
 
 /// Sends the PROXY header, which precedes everything else.
@@ -248,7 +308,7 @@ async fn announce<S: Stream>(stream: &mut S, source: Option<SocketAddr>) -> std:
 
 /// True if a server that greeted may have ended the login because of a PROXY header that it does not expect. What it says
 /// then is often lost with the connection.
-fn may_be_the_header(error: &ConnectError) -> bool {
+pub(super) fn may_be_the_header(error: &ConnectError) -> bool {
     match error {
         ConnectError::Io(_) | ConnectError::Tls { error: TlsError::Io(_), .. } => true,
         ConnectError::Protocol(ProtocolError::Sequence { .. }) => true,
@@ -278,7 +338,7 @@ async fn greeting<S: Stream>(stream: &mut S, buf: &mut Buf) -> Result<(Greeting,
 }
 
 /// Returns how far the connection can be trusted with the password.
-fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
+pub(super) fn channel(local: bool, encrypted: Option<Encrypted>) -> Channel {
     match encrypted {
         Some(encrypted) if encrypted.verified => Channel::Verified,
         Some(_) => Channel::Encrypted,
@@ -327,6 +387,10 @@ impl SentLogin<'_> {
                     Some(0xfe) => {
                         let switch = AuthSwitchRequest::parse(payload)?;
                         pending.auth_switch(switch.plugin, switch.data)?
+                    }
+                    Some(2) if self.capabilities.contains(Capabilities::MULTI_FACTOR_AUTHENTICATION) => {
+                        let next = AuthSwitchRequest::parse(payload)?;
+                        return Err(AuthError::NextFactor(readable(next.plugin)).into());
                     }
                     Some(1) => pending.more_data(payload.get(1..).unwrap_or_default())?,
                     // MariaDB sends the 0x01 only in front of bytes that could be mistaken for another packet's.
@@ -396,7 +460,11 @@ fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
     buf.filled().get(PacketHeader::LEN..header.total()).unwrap_or_default()
 }
 
-async fn send<S: Stream>(stream: &mut S, seq: u8, write: impl FnOnce(&mut Vec<u8>)) -> std::io::Result<()> {
+pub(super) async fn send<S: Stream>(
+    stream: &mut S,
+    seq: u8,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> std::io::Result<()> {
     let mut out = Buf::default();
     out.replace_with(|out| frame_with(out, seq, write));
     let (sent, mut out) = stream.write_all(out).await;
@@ -416,7 +484,7 @@ fn agreed(server: Capabilities, class: Class) -> Capabilities {
 }
 
 /// Returns how the connection is compressed behind the login.
-fn algorithm(agreed: Capabilities) -> Option<Algorithm> {
+pub(super) fn algorithm(agreed: Capabilities) -> Option<Algorithm> {
     if agreed.contains(Capabilities::COMPRESS) {
         Some(Algorithm::Zlib)
     } else {

@@ -217,6 +217,11 @@ impl<S: Stream> Connection<S> {
         self.permit.as_ref().is_some_and(|(permit, _)| permit.claim())
     }
 
+    /// Records that the login selected this schema.
+    pub(super) fn begins_in(&mut self, schema: Option<&[u8]>) {
+        self.schema = schema.map(Rc::from);
+    }
+
     /// Makes the connection count in the pool's limits and metrics.
     pub(super) fn hold(&mut self, permit: Permit, metrics: &Arc<WorkerMetrics>) {
         metrics.server_connections.add(1);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::Login;
-use crate::auth::Known;
 use crate::auth::native_password::Sha1;
+use crate::auth::{AuthError, Known};
 use crate::config::{Secret, User};
 
 /// What the proxy logs in to servers with.
@@ -20,14 +20,20 @@ pub enum Credential {
     Password(Secret),
     /// The SHA-1 of the password, which is enough for mysql_native_password.
     Sha1(Arc<Zeroizing<Sha1>>),
+    /// Nothing: the client did the exchange with the server itself.
+    OfClient,
 }
 
 impl Credential {
     /// Returns what is known, for an exchange.
-    pub fn known(&self) -> Known<'_> {
+    ///
+    /// # Errors
+    /// [`AuthError::OnlyClient`] if nothing is known.
+    pub fn known(&self) -> Result<Known<'_>, AuthError> {
         match self {
-            Credential::Password(password) => Known::Password(password.expose().as_bytes()),
-            Credential::Sha1(single) => Known::Sha1(single),
+            Credential::Password(password) => Ok(Known::Password(password.expose().as_bytes())),
+            Credential::Sha1(single) => Ok(Known::Sha1(single)),
+            Credential::OfClient => Err(AuthError::OnlyClient),
         }
     }
 }
@@ -136,7 +142,7 @@ impl Credentials {
             (Proven::Account(stamp), _) => Origin::Account(stamp),
             (Proven::Learned, Credential::Password(password)) => Origin::Learned(password.clone()),
             // A hash is only known from a table.
-            (Proven::Learned, Credential::Sha1(_)) => Origin::Account(0),
+            (Proven::Learned, Credential::Sha1(_) | Credential::OfClient) => Origin::Account(0),
         };
         let mut ended = false;
         match current.get_mut(user) {
@@ -171,8 +177,12 @@ impl Credentials {
         if is_configured { self.login(user) } else { None }
     }
 
-    /// Returns whether this generation of an account's password is still valid.
+    /// Returns whether this generation of an account's password is still valid. A login without a password stays valid, as
+    /// a connection of the client to the server would.
     pub fn standing(&self, user: &str, generation: u64) -> Standing {
+        if generation == Login::OF_CLIENT {
+            return Standing::Current;
+        }
         match self.current.borrow().get(user) {
             Some(entry) if entry.generation == generation => Standing::Current,
             Some(_) => Standing::Former,

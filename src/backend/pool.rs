@@ -4,6 +4,7 @@
 //! (see `Connection`).
 
 mod lease;
+mod place;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -21,6 +22,8 @@ use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
+
+pub use place::Place;
 
 /// ERR codes by which a server refuses another connection of this user: 1226 (`MAX_USER_CONNECTIONS`) and
 /// 1203 (`max_user_connections`).

@@ -109,6 +109,8 @@ pub enum Failure {
     OwnVariable(Misuse),
     /// The proxy could not open a server connection, for this reason.
     Unreachable(String),
+    /// The client cannot log in to a server through the proxy, for this reason.
+    NotPassed(String),
     /// A server refused the statement or the connection with this error.
     Server(ServerError),
     /// The server was lost or demoted, and the open transaction was rolled back.
@@ -151,7 +153,7 @@ impl Failure {
             StateLost(_) | ShuttingDown => (1053, *b"08S01"),
             OutcomeUnknown => (1105, *b"08007"),
             StateRefused(_) | Unreachable(_) | LostTwice | AnswerCut | BadServer(_) => (1105, *b"08S01"),
-            NoReplica | Forgotten => (1105, *b"HY000"),
+            NoReplica | Forgotten | NotPassed(_) => (1105, *b"HY000"),
             Blocked(..) => (1129, *b"HY000"),
             TooLongToCheck(_) | TooLongToPrepare(_) => (1153, *b"08S01"),
             OutOfOrder => (1156, *b"08S01"),
@@ -223,6 +225,7 @@ impl Failure {
             }
             OwnVariable(Misuse::NotAlone) => texts::OWN_VARIABLE_NOT_ALONE.into(),
             Unreachable(why) => texts::unreachable(why).into(),
+            NotPassed(why) => texts::not_passed(why).into(),
             Server(e) => String::from_utf8_lossy(&e.message),
             RolledBack => texts::ROLLED_BACK.into(),
             OutcomeUnknown => texts::OUTCOME_UNKNOWN.into(),

@@ -2,10 +2,10 @@
 
 use super::Session;
 use super::replica_choice::Freshness;
-use crate::client::{Failure, Request, ended_by};
+use crate::client::{Failure, Request, StatementError, ended_by};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::sql::{Effects, MAX_READ, StatementClass};
-use crate::terms::{Close, Port, StatementKind, Why};
+use crate::terms::{Close, Pin, Port, StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
 use crate::worker::{Drain, Levels, Signals};
@@ -186,7 +186,9 @@ impl<R: Runtime> Session<R> {
             }
             Command::ResetConnection => {
                 self.client.skip(buf, *request).await?;
-                self.reset_session().await;
+                if let Err(stop) = Box::pin(self.reset_session()).await {
+                    return self.stop(request.answer_seq(), stop).await;
+                }
                 self.send_ok(request.answer_seq()).await
             }
             // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that compresses
@@ -256,9 +258,14 @@ impl<R: Runtime> Session<R> {
         true
     }
 
-    /// Executes COM_RESET_CONNECTION: server connections are reset on their way back to the pool.
-    async fn reset_session(&mut self) {
-        self.upstream.release(&mut self.state, true).await;
+    /// Executes COM_RESET_CONNECTION: server connections are reset on their way back to the pool. The connection on which
+    /// the client itself logged in is reset and stays.
+    async fn reset_session(&mut self) -> Result<(), StatementError> {
+        let own = self.own_login();
+        match own {
+            Some(role) => self.reset_own(role).await?,
+            None => self.upstream.release(&mut self.state, true).await,
+        }
         let snapshot = self.context.topology.get();
         let of_mysql =
             snapshot.servers.iter().filter_map(|s| s.facts.as_ref()).any(|f| f.flavor == Flavor::MySql);
@@ -267,6 +274,10 @@ impl<R: Runtime> Session<R> {
         self.state.reset(if of_mysql { 0 } else { self.client.collation });
         let levels = Levels { set: None, ..self.client.handle.levels.get() };
         self.context.choose_levels(&self.client.handle, levels);
+        if let Some(role) = own {
+            self.state.pin(role, Pin::UnknownLogin);
+        }
+        Ok(())
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) enum Identity {
     OsUser(Login),
     /// The servers' account tables have it.
     Listed(Listed),
+    /// Only the client itself can log in. True if a server might take the proxy's operating system user for it.
+    OnlyClient(bool),
     /// The account tables cannot be read, so a server must say. What a server accepted before, and whether that still
     /// counts without asking again.
     Unlisted(Option<(Secret, bool)>),
@@ -91,6 +93,8 @@ enum Verdict {
     Wrong,
     /// Perhaps right, but the account may not log in.
     Barred(ServerError),
+    /// Perhaps right, but the server asks for more, which only the client can answer.
+    NeedsClient(String),
     /// No server could be asked.
     Unknown(String),
 }
@@ -118,7 +122,8 @@ impl Identity {
             Identity::Unlisted(learned) => {
                 Expected::AskServer(learned.as_ref().map(|(password, _)| bytes(password)))
             }
-            Identity::Nobody(_, Decoy::Configured) => Expected::Nobody,
+            // Such a client is never asked by the proxy.
+            Identity::OnlyClient(_) | Identity::Nobody(_, Decoy::Configured) => Expected::Nobody,
             // An account with the server's default plugin.
             Identity::Nobody(_, Decoy::Listed) if native && greeted == Plugin::NativePassword => {
                 Expected::DoubleSha1(&NOBODYS)
@@ -128,11 +133,11 @@ impl Identity {
     }
 }
 
-/// Returns the password, unless only its hash is known.
+/// Returns the password, unless only its hash is known, or only the client knows it.
 fn password_of(credential: &Credential) -> Option<&[u8]> {
     match credential {
         Credential::Password(password) => Some(bytes(password)),
-        Credential::Sha1(_) => None,
+        Credential::Sha1(_) | Credential::OfClient => None,
     }
 }
 
@@ -234,8 +239,19 @@ impl<R: Runtime> Session<R> {
         // Without `learned`, the proxy can only use what it can check by the hash.
         let learns = settings.has(CredentialSource::Learned);
         let is_socket = |way: &Way| matches!(way, Way::Socket(_));
-        let passwords = |way: &&Way| learns && !is_socket(way);
+        let passwords = |way: &&Way| learns && !is_socket(way) && !matches!(way, Way::OnlyClient(..));
         let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
+        let is_only = |way: &&Way| matches!(way, Way::OnlyClient(..));
+        let only_client =
+            match account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords)) {
+                Some(Way::Password(..)) => self.context.identities.needs_client(user),
+                Some(_) => false,
+                None => account.ways.iter().any(|way| is_only(&way)),
+            };
+        if only_client {
+            let socket = account.ways.iter().any(is_socket);
+            return Ok(Some(Identity::OnlyClient(socket)));
+        }
         let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
         let stamp = account.stamp();
         let known = self.context.identities.learned.credential_of(user, stamp);
@@ -263,6 +279,9 @@ impl<R: Runtime> Session<R> {
         let known = matches!(**self.context.identities.accounts.borrow(), Accounts::Known(_));
         if known && live.credentials.has(CredentialSource::Accounts) {
             return None;
+        }
+        if self.context.identities.needs_client(user) {
+            return Some(Identity::OnlyClient(true));
         }
         Some(Identity::Unlisted(self.context.identities.learned.of(user, None)))
     }
@@ -345,7 +364,7 @@ impl<R: Runtime> Session<R> {
             }
             (identity, Evidence::Wrong(answer)) => self.look_again(user, identity, answer).await,
             (Identity::Nobody(refused, _), _) => Err((refused, None)),
-            (Identity::Unlisted(None), Evidence::Proof(_)) => Err(wrong),
+            (Identity::Unlisted(None), Evidence::Proof(_)) | (Identity::OnlyClient(_), _) => Err(wrong),
         }
     }
 
@@ -450,6 +469,10 @@ impl<R: Runtime> Session<R> {
             Verdict::Right => Ok(password),
             Verdict::Wrong => Err((Refused::Password, None)),
             Verdict::Barred(error) => Err((Refused::Server, Some(Failure::Server(error)))),
+            Verdict::NeedsClient(why) => {
+                self.context.identities.note_need_of_client(user);
+                Err((Refused::Server, Some(Failure::NotPassed(why))))
+            }
             Verdict::Unknown(why) => Err((Refused::Server, Some(Failure::Unreachable(why)))),
         }
     }
@@ -481,6 +504,9 @@ impl<R: Runtime> Session<R> {
                     return Verdict::Wrong;
                 }
                 Some(Err(ConnectError::Refused(error))) => return Verdict::Barred(error),
+                Some(Err(ConnectError::Auth(error))) if error.needs_client() => {
+                    return Verdict::NeedsClient(format!("{}: {error}", target.name));
+                }
                 Some(Err(error)) => {
                     context.outside.kick(server);
                     why = format!("{}: {error}", target.name);
@@ -523,5 +549,6 @@ pub(super) fn double_sha1(credential: &Credential) -> Option<Sha1> {
         Credential::Password(password) if password.expose().is_empty() => None,
         Credential::Password(password) => Some(native_password::double_sha1(bytes(password))),
         Credential::Sha1(single) => Some(native_password::double_of_single(single)),
+        Credential::OfClient => None,
     }
 }

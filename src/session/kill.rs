@@ -110,9 +110,15 @@ async fn kill_on_server<R: Runtime>(
         return;
     };
     let limit = context.live().timeouts.connect;
+    // With the client's own login no second connection can be opened.
+    let monitor = login.is_of_client().then(|| {
+        let monitor = context.live().monitor.clone();
+        Login::new(monitor.user, monitor.password)
+    });
     let killing = async {
-        let announced = context.announced(handle);
+        let announced = context.announced(handle).filter(|_| monitor.is_none());
         let introduction = Introduction { announced, ..Introduction::of_proxy(45) };
+        let login = monitor.as_ref().unwrap_or(login);
         let opened = connect(&context.runtime, &target, login, own_class(), &introduction).await;
         let (mut connection, _) = opened.ok()?;
         // By now the session may have ended, and another session may have its server connection.

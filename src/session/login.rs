@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::Session;
 use super::identity::{Evidence, Identity};
 use super::own_variable::level_of;
+use super::pass_through::{Applicant, NotPassed, PassedIn};
 use crate::auth;
 use crate::auth::{
     Asked, Asking, AuthError, Plugin, Proof, ServerExchange, SignatureExchange, SignaturePlugin,
@@ -178,10 +179,17 @@ impl<R: Runtime> Session<R> {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         let identity = self.identity(&claim.user);
+        if let Identity::OnlyClient(perhaps_socket) = identity {
+            return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
+        }
         let (evidence, seen) = self.prove(&claim, &identity, &mut buf, &mut seq).await?;
         let judged = Box::pin(self.let_in_or_deny(&claim.user, identity, evidence)).await;
         let login = match judged {
             Ok(login) => login,
+            // A server has asked for more than a password, or the account was created or changed a moment ago.
+            Err(_) if let Identity::OnlyClient(perhaps_socket) = self.identity(&claim.user) => {
+                return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
+            }
             Err((refused, failure)) => {
                 self.note_failed_login(refused, &claim.user);
                 let (user, host) = (shown(&claim.user), self.client.handle.peer.get().host());
@@ -190,17 +198,8 @@ impl<R: Runtime> Session<R> {
                 return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
             }
         };
-        let level = match claim.level.as_deref().map(level_of).transpose() {
-            Ok(level) => level,
-            Err(failure) => return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await),
-        };
-        if let Err(failure) = self.pass_as(&login.user) {
-            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
-        }
         let proof = self.certificate_proof(seen.plugin, seen.signer, &login.credential);
-        let attributes = Some(claim.attributes).filter(|all| !all.is_empty());
-        self.client.handle.attributes.replace(attributes.map(Into::into));
-        self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
+        self.enter(&claim, login, seq).await?;
         if let Some(schema) = claim.schema
             && let Err(failure) = Box::pin(self.knows_schema(schema)).await
         {
@@ -208,6 +207,51 @@ impl<R: Runtime> Session<R> {
         }
         self.send_ok_with(seq, &proof).await?;
         Ok(buf)
+    }
+
+    /// Lets the client log in to a server itself, and keeps the connection for it.
+    async fn pass_login(
+        &mut self,
+        claim: Claim,
+        perhaps_socket: bool,
+        mut buf: Buf,
+        mut seq: u8,
+    ) -> Result<Buf, Close> {
+        let applicant = Applicant {
+            user: &claim.user,
+            schema: claim.schema.as_deref(),
+            collation: claim.collation,
+            attributes: &claim.attributes,
+            perhaps_socket,
+        };
+        let passed = match self.pass_through(applicant, &mut buf, &mut seq).await {
+            Ok(passed) => passed,
+            Err(NotPassed::Close(close)) => return Err(close),
+            Err(NotPassed::Refused(refused, failure)) => {
+                self.note_failed_login(refused, &claim.user);
+                return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
+            }
+        };
+        let PassedIn { login, on_server } = passed;
+        self.enter(&claim, login, seq).await?;
+        self.adopt(on_server);
+        self.send_ok_with(seq, b"").await?;
+        Ok(buf)
+    }
+
+    /// Begins the session of a client that is let in, unless a limit of its account forbids that.
+    async fn enter(&mut self, claim: &Claim, login: Login, seq: u8) -> Result<(), Close> {
+        let level = match claim.level.as_deref().map(level_of).transpose() {
+            Ok(level) => level,
+            Err(failure) => return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await),
+        };
+        if let Err(failure) = self.pass_as(&login.user) {
+            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
+        }
+        let attributes = Some(&*claim.attributes).filter(|all| !all.is_empty());
+        self.client.handle.attributes.replace(attributes.map(Into::into));
+        self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
+        Ok(())
     }
 
     /// Runs the exchange, in which the client proves that it knows the account's password, or sends the password. Returns

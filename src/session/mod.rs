@@ -14,7 +14,7 @@
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `secure`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what all of these use | `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
 //! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
@@ -56,6 +56,7 @@ mod login;
 mod measured;
 mod outcome;
 mod own_variable;
+mod pass_through;
 mod pieces;
 mod prepared;
 mod proxy_header;

@@ -10,10 +10,10 @@ use crate::terms::{PerRole, Pin, Role};
 
 /// A set of pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PinSet(u16);
+pub struct PinSet(u32);
 
 impl PinSet {
-    const fn bit(pin: Pin) -> u16 {
+    const fn bit(pin: Pin) -> u32 {
         1 << pin as u16
     }
 
@@ -128,7 +128,7 @@ impl Pins {
 
     /// Removes all pins of one server.
     pub fn end_all(&mut self, role: Role) {
-        self.end(role, PinSet(u16::MAX));
+        self.end(role, PinSet(u32::MAX));
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pins_are_counted_and_timed() {
         let metrics = Arc::new(WorkerMetrics::default());
-        assert_eq!(Pin::ALL.len(), 16);
+        assert_eq!(Pin::ALL.len(), 17);
         let mut pins = Pins::counted_in(Some(metrics.clone()));
         assert_eq!(pins.reads_follow(), None);
         pins.set(Role::Writer, Pin::FoundRows);

@@ -37,6 +37,8 @@ label! {
         Role = "role",
         /// State that neither the text nor a session tracker names.
         Unknown = "unknown",
+        /// A login that the client did with the server itself: the proxy has nothing to log in with a second time.
+        UnknownLogin = "unknown_login",
     }
 }
 
@@ -59,6 +61,7 @@ impl Pin {
             Pin::Variable => "a variable that cannot be set elsewhere",
             Pin::Role => "an active role",
             Pin::Unknown => "user variables, temporary tables, locks or the like",
+            Pin::UnknownLogin => "a login that only its client can repeat",
         }
     }
 }

@@ -368,7 +368,7 @@ impl<R: Runtime> Upstream<R> {
     async fn give(
         &mut self,
         state: &SessionState,
-        connection: Box<Connection<R::Stream>>,
+        mut connection: Box<Connection<R::Stream>>,
         seat: Seat<R::Stream>,
         fit: bool,
     ) {
@@ -384,6 +384,9 @@ impl<R: Runtime> Upstream<R> {
         {
             Box::pin(self.resources.pool.reset(connection, &seat)).await;
         } else {
+            if fit && connection.closes_after_session && connection.is_between_exchanges() {
+                connection.quit_now();
+            }
             self.resources.pool.vacate(connection, &seat);
         }
     }

@@ -8,7 +8,7 @@ use crate::client::{Client, Failure, StatementError};
 use crate::net::{Runtime, first_of};
 use crate::routing::{Want, may_stay};
 use crate::state::SessionState;
-use crate::terms::{Close, Role};
+use crate::terms::{Close, Pin, Role};
 use crate::topology::ServerId;
 use crate::worker::Resources;
 
@@ -59,6 +59,10 @@ impl<R: Runtime> Upstream<R> {
             None => return Ok(Opened::Moved),
         };
         let Some(login) = client.login.clone() else { return Err(StatementError::Close(Close::LoginFailed)) };
+        if login.is_of_client() {
+            let failure = Failure::StateLost(Pin::UnknownLogin.words());
+            return Err(StatementError::TellAndClose(failure, Close::ServerLost));
+        }
         if resources.standing(&login) == Standing::Removed {
             return Err(account_removed(&login));
         }

@@ -108,6 +108,7 @@ impl Capabilities {
         .union(Self::SESSION_TRACK)
         .union(Self::DEPRECATE_EOF)
         .union(Self::QUERY_ATTRIBUTES)
+        .union(Self::MULTI_FACTOR_AUTHENTICATION)
         .union(Self::MARIADB_STMT_BULK_OPERATIONS)
         .union(Self::MARIADB_EXTENDED_METADATA)
         .union(Self::MARIADB_BULK_UNIT_RESULTS);
@@ -138,6 +139,10 @@ impl Capabilities {
         .union(Self::PLUGIN_AUTH_LENENC_CLIENT_DATA)
         .union(Self::SESSION_TRACK)
         .union(Self::DEPRECATE_EOF);
+
+    /// Flags that matter to a login only, which a client that logs in to a server itself gets as it asked for them.
+    pub const OF_LOGIN: Capabilities =
+        Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.union(Self::MULTI_FACTOR_AUTHENTICATION);
 
     /// Flags that compress the connection.
     pub const COMPRESSION: Capabilities = Capabilities::COMPRESS.union(Self::ZSTD_COMPRESSION_ALGORITHM);

@@ -1,11 +1,14 @@
 //! What a worker knows of the accounts that are not configured: the servers' tables, and what was learned.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 use crate::backend::Learned;
 use crate::backend::accounts::{AccountReading, Accounts};
@@ -13,6 +16,16 @@ use crate::backend::accounts::{AccountReading, Accounts};
 /// How many passwords of a worker's clients the servers check at a time. Further clients wait: a crowd of clients with wrong
 /// passwords must not take the servers' connections.
 const CHECKS: usize = 8;
+
+/// How many clients of a worker log in to servers themselves at a time: each holds a server connection for as long as it
+/// takes, up to `timeouts.login`. They have permits of their own, so that slow clients do not keep others waiting.
+const PASSING: usize = 32;
+
+/// How long a worker remembers that only the client itself can log in to an account.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// The most such accounts.
+const MOST_REMEMBERED: usize = 1000;
 
 /// See the module.
 pub struct Identities {
@@ -31,6 +44,10 @@ pub struct Identities {
     decoys: RandomState,
     /// A permit for each password that a server is checking.
     pub checks: Semaphore,
+    /// A permit for each client that logs in to a server itself.
+    pub passing: Semaphore,
+    /// When a server asked the proxy something about this account that only the client can answer.
+    need_client: RefCell<HashMap<Box<str>, Instant>>,
 }
 
 impl Default for Identities {
@@ -43,6 +60,8 @@ impl Default for Identities {
             learned: Learned::default(),
             decoys: RandomState::new(),
             checks: Semaphore::new(CHECKS),
+            passing: Semaphore::new(PASSING),
+            need_client: RefCell::default(),
         }
     }
 }
@@ -60,6 +79,28 @@ impl Identities {
     /// servers. The answer is always the same for a name, as with an account that exists.
     pub fn looks_configured(&self, user: &[u8]) -> bool {
         self.decoys.hash_one(user).is_multiple_of(2)
+    }
+
+    /// Notes that a server asked something about this account that only the client can answer.
+    pub fn note_need_of_client(&self, user: &str) {
+        let mut noted = self.need_client.borrow_mut();
+        if noted.len() >= MOST_REMEMBERED {
+            noted.retain(|_, since| since.elapsed() < REMEMBERED);
+        }
+        if noted.len() < MOST_REMEMBERED {
+            noted.insert(user.into(), Instant::now());
+        }
+    }
+
+    /// True if only the client itself can log in to this account, as a server showed a while ago.
+    pub fn needs_client(&self, user: &str) -> bool {
+        self.need_client.borrow().get(user).is_some_and(|since| since.elapsed() < REMEMBERED)
+    }
+
+    /// Forgets all of these accounts.
+    #[cfg(test)]
+    pub fn forget_needs_of_clients(&self) {
+        self.need_client.borrow_mut().clear();
     }
 
     /// Waits until a read has ended that began after this call: a read that is under way may have missed a change.

@@ -17,8 +17,10 @@ pub struct AccountRows;
 pub struct BadRow(&'static str);
 
 /// `HEX`, because the salt of caching_sha2_password is binary.
+/// Servers before 8.0.14 have no `User_attributes`, which has the second and the third factor.
 const MYSQL: &str = "SELECT Host, User, plugin, HEX(authentication_string), account_locked, password_expired, \
-    ssl_type, x509_issuer, x509_subject, Super_priv FROM mysql.user; SELECT USER()";
+    ssl_type, x509_issuer, x509_subject, Super_priv \
+    /*!80014 , JSON_EXTRACT(User_attributes, '$.multi_factor_authentication') */ FROM mysql.user; SELECT USER()";
 const MYSQL_ADMINS: &str = "SELECT USER, HOST FROM mysql.global_grants WHERE PRIV = 'CONNECTION_ADMIN'";
 const MARIADB: &str = "SELECT Host, User, Priv FROM mysql.global_priv; SELECT USER()";
 
@@ -87,7 +89,12 @@ fn mysql(row: &Values) -> Option<(String, Account)> {
     // NULL and an empty text mean none.
     let name = |at| text(row, at).filter(|name| !name.is_empty()).map(Into::into);
     let requires = requirements(text(row, 6)?, name(7), name(8))?;
-    let ways = way(plugin, &unhex(stored)?).into_iter().collect();
+    let factors = row.get(10).and_then(|factors| factors.as_deref()).filter(|factors| has_factors(factors));
+    let ways = match (way(plugin, &unhex(stored)?), factors) {
+        (Some(_), Some(factors)) => Some(only_client(plugin, &[stored, factors].concat())),
+        (way, _) => way,
+    };
+    let ways = ways.into_iter().collect();
     let account = Account {
         host: HostPattern::new(host),
         ways,
@@ -199,6 +206,38 @@ fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
     Some(Some((user.to_owned(), account)))
 }
 
+/// The plugins of which the proxy can do the client's part, with a password that the client told.
+const WITH_PASSWORD: [&str; 11] = [
+    "mysql_native_password",
+    "caching_sha2_password",
+    "sha256_password",
+    "ed25519",
+    "parsec",
+    "pam",
+    "authentication_pam",
+    "authentication_ldap_simple",
+    // Percona Server's.
+    "auth_pam",
+    "auth_pam_compat",
+    // Of Amazon RDS and Aurora: a token in place of a password.
+    "AWSAuthenticationPlugin",
+];
+
+/// True if the JSON is an array with an element.
+fn has_factors(json: &[u8]) -> bool {
+    serde_json::from_slice::<Vec<serde_json::Value>>(json).is_ok_and(|factors| !factors.is_empty())
+}
+
+fn only_client(plugin: &str, stored: &[u8]) -> Way {
+    Way::OnlyClient(plugin.into(), hash_of(stored))
+}
+
+fn hash_of(stored: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    stored.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Returns None for an account with which nobody can log in.
 fn way(plugin: &str, stored: &[u8]) -> Option<Way> {
     match plugin {
@@ -212,11 +251,8 @@ fn way(plugin: &str, stored: &[u8]) -> Option<Way> {
             let name = std::str::from_utf8(stored).ok()?;
             Some(Way::Socket(Some(name).filter(|name| !name.is_empty()).map(Into::into)))
         }
-        plugin => {
-            let mut hasher = DefaultHasher::new();
-            stored.hash(&mut hasher);
-            Some(Way::Password(plugin.into(), hasher.finish()))
-        }
+        plugin if WITH_PASSWORD.contains(&plugin) => Some(Way::Password(plugin.into(), hash_of(stored))),
+        plugin => Some(only_client(plugin, stored)),
     }
 }
 

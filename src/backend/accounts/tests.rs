@@ -105,6 +105,57 @@ fn a_row_of_mysql_says_all_that_a_login_needs() {
 }
 
 #[test]
+fn some_accounts_are_only_for_their_clients() {
+    let factors =
+        r#"[{"plugin": "authentication_webauthn", "authentication_string": "", "passwordless": 0}]"#;
+    let caching = "2441243030352401020304";
+    let mysql = |user: &str, plugin: &str, factors: Option<&str>| {
+        let values =
+            ["%", user, plugin, caching, "N", "N", "", "", ""].map(|value| Some(value.as_bytes().to_vec()));
+        [values.as_slice(), &[factors.map(|factors| factors.as_bytes().to_vec())]].concat()
+    };
+    let rows = [
+        mysql("one", "caching_sha2_password", None),
+        mysql("none", "caching_sha2_password", Some("[]")),
+        mysql("two", "caching_sha2_password", Some(factors)),
+        mysql("key", "authentication_webauthn", None),
+        mysql("nobody", "mysql_no_login", Some(factors)),
+    ];
+    let of_mysql = AccountRows::read(Flavor::MySql, &rows, &[row(&["monitor@10.0.0.9"])]).unwrap();
+    let of_mariadb = mariadb(
+        "monitor@10.0.0.9",
+        &[
+            ("%", "ticket", r#"{"plugin":"gssapi","authentication_string":"a@R"}"#),
+            (
+                "%",
+                "either",
+                r#"{"plugin":"gssapi","auth_or":[{},{"plugin":"ed25519","authentication_string":"x"}]}"#,
+            ),
+        ],
+    );
+    let plugins = |table: &Table, user: &str| match table.find(user, None) {
+        Found::Account(account) => account
+            .ways
+            .iter()
+            .map(|way| match way {
+                Way::OnlyClient(plugin, _) => format!("only client: {plugin}"),
+                Way::Password(plugin, _) => plugin.to_string(),
+                _ => "another".to_owned(),
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        _ => panic!("{user} is not found"),
+    };
+    assert_eq!(plugins(&of_mysql, "one"), "caching_sha2_password");
+    assert_eq!(plugins(&of_mysql, "none"), "caching_sha2_password");
+    assert_eq!(plugins(&of_mysql, "two"), "only client: caching_sha2_password");
+    assert_eq!(plugins(&of_mysql, "key"), "only client: authentication_webauthn");
+    assert_eq!(plugins(&of_mysql, "nobody"), "");
+    assert_eq!(plugins(&of_mariadb, "ticket"), "only client: gssapi");
+    assert_eq!(plugins(&of_mariadb, "either"), "only client: gssapi, ed25519");
+}
+
+#[test]
 fn a_row_of_mariadb_may_have_several_ways() {
     let root = r#"{"access":18446744073709551615,"plugin":"mysql_native_password","authentication_string":"invalid","auth_or":[{},{"plugin":"unix_socket"}]}"#;
     let table = mariadb(

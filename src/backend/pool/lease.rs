@@ -332,7 +332,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// Closes the connection that has been parked longest among those whose place would satisfy this limit.
-    async fn make_way(&self, key: &PoolKey, limit: Limit, terms: &Terms) -> bool {
+    pub(super) async fn make_way(&self, key: &PoolKey, limit: Limit, terms: &Terms) -> bool {
         let oldest = {
             let shelves = self.shelves.borrow();
             let on_server = shelves

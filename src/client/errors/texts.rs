@@ -174,6 +174,10 @@ pub(super) fn unreachable(why: &str) -> String {
     format!("pointsman: no server could be reached: {why}; nothing was executed, try again")
 }
 
+pub(super) fn not_passed(why: &str) -> String {
+    format!("pointsman: the login cannot pass through the proxy: {why}")
+}
+
 pub(super) fn state_lost(what: &str) -> String {
     format!(
         "pointsman: the server was lost or demoted, and the session held {what}, which cannot move to \

@@ -14,7 +14,7 @@ use crate::wire::{ErrPacket, Greeting, HandshakeResponse, StatusFlags};
 use crate::worker::admission::Admission;
 
 /// A world without configured users, whose sources are these.
-fn world(flavor: Flavor, sources: &[CredentialSource]) -> World {
+pub fn world(flavor: Flavor, sources: &[CredentialSource]) -> World {
     let world = World::with(Settings { flavor, ..Settings::default() });
     let mut live = (*world.context.live()).clone();
     live.users.clear();
@@ -23,11 +23,11 @@ fn world(flavor: Flavor, sources: &[CredentialSource]) -> World {
     world
 }
 
-const ALL: &[CredentialSource] =
+pub const ALL: &[CredentialSource] =
     &[CredentialSource::Configuration, CredentialSource::Accounts, CredentialSource::Learned];
 
 /// The tables have these accounts of everywhere: the name, the plugin, what is stored.
-fn read(world: &World, attempts: u64, accounts: &[(&str, &str, &[u8])]) {
+pub fn read(world: &World, attempts: u64, accounts: &[(&str, &str, &[u8])]) {
     read_with(world, attempts, accounts, b"N");
 }
 

@@ -31,6 +31,7 @@ mod levels;
 mod lost;
 mod origins;
 mod os_user;
+mod pass_through;
 mod pool;
 mod renewal;
 mod replay;
