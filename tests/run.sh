@@ -189,6 +189,15 @@ logins() { # kind [--short]
   while read -r line; do note not_run "logins on $kind: ${line#SKIPPED }"; done < <(grep '^SKIPPED ' "$report/logins-on-$kind.log")
 }
 
+# Logins that only the client can do, with a KDC: see tests/gssapi/run.sh.
+gssapi() {
+  local rc=0
+  built
+  quiet tests/setup/gssapi.sh || rc=$?
+  if [ "$rc" = 0 ]; then stage gssapi tests/gssapi/run.sh --binary "$POINTSMAN"
+  else skip_stage gssapi "$(tests/setup/gssapi.sh 2>&1 | grep -h SKIPPED || echo 'its programs are not available here')"; fi
+}
+
 # Small applications on real frameworks, with the share of their reads that replicas served.
 some_apps=sqlalchemy,knex,gorm # what costs little, for every run
 apps() { # kind [--only app,…]
@@ -336,6 +345,7 @@ mariadb_lane() { # what rolling takes, what apps takes, what logins takes
   clients mariadb
   # shellcheck disable=SC2086  # several words
   logins mariadb $3
+  gssapi
   equality mariadb
   # shellcheck disable=SC2086
   apps mariadb $2

@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::auth::{
-    Asked, Channel, ClientExchange, ClientStep, Expected, Known, Plugin, ServerExchange, SignatureExchange,
-    SignaturePlugin, SignatureStep, Step, caching_sha2, dialog, native_password, parsec, public_key_der,
+    Asked, BothLegs, Channel, ClientExchange, ClientStep, Expected, FromServer, Known, PassedLogin, Plugin,
+    ServerExchange, SignatureExchange, SignaturePlugin, SignatureStep, Step, caching_sha2, dialog,
+    native_password, parsec, public_key_der,
 };
 
 const NONCE: [u8; 20] = *b"abcdefghijklmnopqrst";
@@ -42,6 +43,10 @@ fuzz_target!(|input: (bool, bool, Option<&[u8]>, &[u8], &[u8])| {
             assert!(question.text.chars().count() <= 80 && !question.text.contains(char::is_control));
         }
     }
+    for server in [Channel::Open, Channel::Encrypted, Channel::Verified, Channel::Local] {
+        let legs = BothLegs { client_tls: native, client_private: native || flag, server };
+        passed_through(PassedLogin::begin(legs, flag), legs, first, second);
+    }
     let _ = public_key_der(first);
     let _ = caching_sha2::encrypt_password(b"secret", &NONCE, second);
 });
@@ -73,6 +78,26 @@ fn towards_a_client(
             told || matches!(step, Step::Reject | Step::NotSupported),
             "{step:?} without the password"
         ),
+    }
+}
+
+/// A password in clear text goes only from a private client to a server that may read it, and nobody is let in without an
+/// answer of the client.
+fn passed_through(mut login: PassedLogin, legs: BothLegs, first: &[u8], second: &[u8]) {
+    for packet in [first, second] {
+        let answered = login.answered();
+        match login.from_server(packet) {
+            Ok(FromServer::LetIn) => assert!(answered),
+            Ok(FromServer::Pass) => {
+                let asks =
+                    packet.get(1..).is_some_and(|request| request.starts_with(b"mysql_clear_password\0"));
+                if asks && packet.first() == Some(&0xfe) {
+                    assert!(legs.client_private && matches!(legs.server, Channel::Verified | Channel::Local));
+                }
+                login.from_client().unwrap();
+            }
+            Ok(FromServer::Refused) | Err(_) => {}
+        }
     }
 }
 

@@ -14,6 +14,10 @@ use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
 
+/// ERR codes by which a server refuses every statement until the client has changed its password, or registered a factor
+/// (MySQL).
+const WAITING: [u16; 2] = [1820, 4055];
+
 /// The properties in which connections must agree to be interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Class {
@@ -122,6 +126,8 @@ pub struct Connection<S> {
     /// True if something was sent that COM_RESET_CONNECTION does not undo: no other session may get the
     /// connection.
     pub closes_after_session: bool,
+    /// True if the session's client itself logged in on it, so that no other connection can take its place.
+    pub of_client: bool,
     /// The properties that never change.
     pub about: About,
     /// The status flags of the last OK or EOF packet.
@@ -192,6 +198,7 @@ impl<S: Stream> Connection<S> {
             stale_diagnostics: false,
             leaves_diagnostics: false,
             closes_after_session: false,
+            of_client: false,
             about,
             status,
             begun: 0,
@@ -487,6 +494,10 @@ impl<S: Stream> Connection<S> {
                         Expect::InitDb => return Err(SwallowError::Schema(err)),
                         Expect::Prepare => self.not_prepared(err),
                         Expect::Mark => self.mark = None,
+                        // The next statement tries again. This one gets the same error.
+                        Expect::Set if self.of_client && WAITING.contains(&err.code) => {
+                            (self.applied, self.insert_id) = (None, None);
+                        }
                         Expect::Reset | Expect::Set => return Err(SwallowError::State(err)),
                     }
                 }

@@ -156,6 +156,7 @@ impl<S: Stream> Passing<S> {
         connection.fell_back = self.fell_back;
         // No other session may have it.
         connection.closes_after_session = true;
+        connection.of_client = true;
         Ok(connection)
     }
 }

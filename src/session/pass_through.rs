@@ -109,8 +109,7 @@ impl<R: Runtime> Session<R> {
             client_private: self.is_private(),
             server: at.passing.channel(),
         };
-        let mut login = PassedLogin::begin(legs, at.passing.has_several_factors())
-            .map_err(|error| not_passed(&at.name, &error))?;
+        let mut login = PassedLogin::begin(legs, at.passing.has_several_factors());
         at.passing.begin().await.map_err(|error| unreachable(&at.name, &error))?;
         let ended = match self.relay(&mut at, &mut login, buf, seq).await {
             Ok(ended) => ended,

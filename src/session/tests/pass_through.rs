@@ -223,7 +223,7 @@ async fn stopped(world: &World, db0: &Server, says: &[u8]) -> String {
     let mut db = introduced(db0).await;
     db.say(&frames(2, &[says.to_vec()]));
     let text = as_client(client).expect_err_at(2, 1105, "HY000").await;
-    db.expect_end().await;
+    drop(db);
     text
 }
 
@@ -233,6 +233,8 @@ fn a_server_gets_nothing_that_the_client_must_not_send() {
         let (world, db0) = with_account(GSSAPI);
         let clear = stopped(&world, &db0, b"\xfemysql_clear_password\0").await;
         assert!(clear.contains("clear text (mysql_clear_password)") && clear.contains("no TLS"), "{clear}");
+        let data = stopped(&world, &db0, &[1, 4]).await;
+        assert!(data.contains("a packet that no login has"), "{data}");
         let dialog = stopped(&world, &db0, b"\x02dialog\0\x04Password: ").await;
         assert!(dialog.contains("dialog"), "{dialog}");
         // The server lets in whom it has not asked, perhaps the user of the proxy's process.
@@ -250,14 +252,19 @@ fn a_private_client_needs_a_private_way_to_the_server() {
         let (world, db0) = with_account(GSSAPI);
         // A unix socket.
         let mut client = as_client(say_hello(world.socket(&login()), &login()).await);
-        let mut db = db0.accept_raw().await;
-        db.say(&frames(0, &[db0.greeting()]));
+        let mut db = introduced(&db0).await;
+        db.say(&frames(2, &[b"\xfesome_plugin\0".to_vec()]));
         let text = client.expect_err_at(2, 1105, "HY000").await;
-        assert!(
-            text.contains("server db-0: the client's connection is encrypted or a unix socket"),
-            "{text}"
-        );
-        db.expect_end().await;
+        let open = "server db-0: the client's connection is encrypted or a unix socket, and the one to the server is not";
+        assert!(text.contains(open) && text.contains("(some_plugin)"), "{text}");
+        // The server gets an answer, and not an end in the middle of a login.
+        db.expect_bytes(&frames(3, &[vec![]])).await;
+        drop(db);
+        // Tickets need no TLS.
+        let mut client = say_hello(world.socket(&login()), &login()).await;
+        let mut db = introduced(&db0).await;
+        passes(&mut db, &mut client, 2, b"\xfeauth_gssapi_client\0principal\0").await;
+        drop((client, db));
         world.expect_nothing_left(0).await;
     });
 }
@@ -312,7 +319,8 @@ fn packets_out_of_order_and_endless_logins_end() {
         let mut client = knock(&world, &login()).await;
         let mut db = introduced(&db0).await;
         for round in 0..48u8 {
-            passes(&mut db, &mut client, 2 + 2 * round, b"\x01more").await;
+            let says: &[u8] = if round == 0 { b"\xfeany\0" } else { b"\x01more" };
+            passes(&mut db, &mut client, 2 + 2 * round, says).await;
             passes(&mut client, &mut db, 3 + 2 * round, b"more").await;
         }
         db.say(&frames(98, &[b"\x01more".to_vec()]));
@@ -361,6 +369,28 @@ fn a_reset_stays_on_the_connection() {
         client.expect_ok().await;
         assert_eq!(world.context.metrics.server_connections.get(), 1);
         db0.expect_nobody().await;
+    });
+}
+
+#[test]
+fn a_server_that_waits_for_a_registration_is_heard() {
+    play(async {
+        let (world, db0) = with_account(GSSAPI);
+        let (mut client, mut db) = logged_in(&world, &db0).await;
+        let waits = || err(4055, "HY000", "Authentication plugin requires registration.");
+        for code in [4055, 4055] {
+            client.query("select 1");
+            db.expect_query(super::server::SET).await;
+            db.reply(&[waits()]);
+            db.expect_query("select 1").await;
+            db.reply(&[waits()]);
+            client.expect_err(code, "HY000").await;
+        }
+        client.query("do 1");
+        db.expect_set("").await;
+        db.answer_ok("do 1").await;
+        client.expect_ok().await;
+        runs(&mut client, &mut db, "do 2").await;
     });
 }
 
