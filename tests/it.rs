@@ -14,6 +14,7 @@ mod compression;
 mod consistency;
 mod dialogue;
 mod digests;
+mod factors;
 mod failover;
 mod faults;
 mod groups;
