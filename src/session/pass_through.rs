@@ -19,7 +19,7 @@ use crate::routing::{Decision, may_stay, route};
 use crate::terms::{Close, PerRole, Pin, Port, Refused, Role};
 use crate::topology::{ServerId, Snapshot};
 use crate::upstream::Brought;
-use crate::wire::Capabilities;
+use crate::wire::{Capabilities, ProtocolError};
 use crate::worker::Signals;
 use crate::worker::admission::shown;
 
@@ -290,6 +290,8 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         seq: &mut u8,
     ) -> Result<Ended, NotPassed> {
+        // True once the client has sent a command, ahead of the server's decision. It waits in `buf`.
+        let mut ahead = false;
         loop {
             while let Some(packet) = at.passing.take().map_err(|error| lost(&at.name, error))? {
                 match login.from_server(&packet).map_err(|error| not_passed(&at.name, &error))? {
@@ -304,7 +306,9 @@ impl<R: Runtime> Session<R> {
                     }
                 }
             }
-            match take_packet(&mut self.client.stream, buf, seq, MAX_PACKET) {
+            let taken =
+                if ahead { Ok(None) } else { take_packet(&mut self.client.stream, buf, seq, MAX_PACKET) };
+            match taken {
                 Ok(Some(packet)) => {
                     let packet = Zeroizing::new(packet);
                     login.from_client().map_err(|error| not_passed(&at.name, &error))?;
@@ -312,14 +316,25 @@ impl<R: Runtime> Session<R> {
                     continue;
                 }
                 Ok(None) => {}
+                Err(PacketError::Protocol(ProtocolError::Sequence { got: 0, .. })) if login.answered() => {
+                    ahead = true
+                }
                 Err(PacketError::Io(_)) => return Err(Close::ClientLost.into()),
                 Err(PacketError::Protocol(error)) => {
                     let failure = Failure::Handshake(error.to_string());
                     return Err(self.client.refuse(*seq, &failure, Close::ClientProtocol).await.into());
                 }
             }
-            let either = first_of(at.passing.readable(), self.client.stream.readable());
+            let client = async {
+                if ahead {
+                    self.client.stream.peer_closed().await
+                } else {
+                    _ = self.client.stream.readable().await
+                }
+            };
+            let either = first_of(at.passing.readable(), client);
             match or_raised(&self.client.handle.signal, ENDING, either).await {
+                Ok(None) if ahead => return Err(Close::ClientLost.into()),
                 // What broke shows at the next read.
                 Ok(_) => {}
                 Err(raised) => return Err(ended_by(raised).into()),

@@ -150,6 +150,24 @@ fn a_token_passes_and_the_session_keeps_the_connection() {
 }
 
 #[test]
+fn a_command_behind_the_login_waits_for_its_end() {
+    play(async {
+        let (world, db0) = with_account(GSSAPI);
+        let mut client = knock(&world, &login()).await;
+        let mut db = introduced(&db0).await;
+        passes(&mut db, &mut client, 2, b"\xfeauth_gssapi_client\0principal\0").await;
+        client.say(&[frames(3, &[b"a token".to_vec()]), frames(0, &[query("do 1")])].concat());
+        db.expect_bytes(&frames(3, &[b"a token".to_vec()])).await;
+        db.expect_silence().await;
+        passes(&mut db, &mut client, 4, &ok()).await;
+        let (mut client, mut db) = (as_client(client), as_db(db));
+        db.expect_set("").await;
+        db.answer_ok("do 1").await;
+        client.expect_ok().await;
+    });
+}
+
+#[test]
 fn factors_follow_each_other() {
     play(async {
         let (world, db0) = with_account(GSSAPI);
