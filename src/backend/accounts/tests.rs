@@ -110,8 +110,8 @@ fn some_accounts_are_only_for_their_clients() {
         r#"[{"plugin": "authentication_webauthn", "authentication_string": "", "passwordless": 0}]"#;
     let caching = "2441243030352401020304";
     let mysql = |user: &str, plugin: &str, factors: Option<&str>| {
-        let values =
-            ["%", user, plugin, caching, "N", "N", "", "", ""].map(|value| Some(value.as_bytes().to_vec()));
+        let values = ["%", user, plugin, caching, "N", "N", "", "", "", "N"]
+            .map(|value| Some(value.as_bytes().to_vec()));
         [values.as_slice(), &[factors.map(|factors| factors.as_bytes().to_vec())]].concat()
     };
     let rows = [
