@@ -11,7 +11,7 @@ use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pend
 use crate::config::Secret;
 use crate::net::{
     Algorithm, Buf, Compressed, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient,
-    TlsError, WITHOUT_LIMIT, read_packet,
+    TlsError, UnverifiedCertificate, WITHOUT_LIMIT, read_packet,
 };
 use crate::terms::CertificateProof;
 use crate::topology::{Flavor, Server, ServerId};
@@ -190,8 +190,8 @@ async fn log_in<R: Runtime>(
         reached;
     let exchange = ClientExchange::new(known, channel(local, encrypted));
     // Before its proof a server gets no password in clear text.
-    let fingerprint = encrypted.filter(|_| proves_certificate(&greeting)).and_then(|tls| tls.fingerprint);
-    let exchange = exchange.only_verified(tls.verifies() || fingerprint.is_some());
+    let unverified = encrypted.filter(|_| proves_certificate(&greeting)).and_then(|tls| tls.unverified);
+    let exchange = exchange.only_verified(tls.verifies() || unverified.is_some());
     let (response, pending) = exchange.greeted(&greeting.auth_plugin, greeting.nonce);
     let attributes = attributes_for_server(introduction.attributes);
     let answer = HandshakeResponse {
@@ -206,7 +206,7 @@ async fn log_in<R: Runtime>(
         zstd_level: ZSTD_LEVEL,
     };
     send(&mut stream, seq, |out| answer.encode(out)).await?;
-    let mut sent = SentLogin { target, login, tls, seq, capabilities, fingerprint, proof: None };
+    let mut sent = SentLogin { target, login, tls, seq, capabilities, unverified, proof: None };
     let status = sent.authenticate(&mut stream, &mut buf, pending).await?;
     if let Some(algorithm) = algorithm(capabilities) {
         stream.compress(Compressed { algorithm, to_server: true }, buf.filled());
@@ -355,8 +355,8 @@ struct SentLogin<'a> {
     /// The sequence id of the last packet.
     seq: u8,
     capabilities: Capabilities,
-    /// The SHA-256 of the server's certificate, if the server is to prove it.
-    fingerprint: Option<[u8; 32]>,
+    /// The server's certificate, if the server is to prove it.
+    unverified: Option<UnverifiedCertificate>,
     /// What the server proved.
     proof: Option<CertificateProof>,
 }
@@ -420,10 +420,19 @@ impl SentLogin<'_> {
     /// Checks the server's proof of its certificate, if one is expected. Logs, at most once an hour for each server, that the
     /// proof is wrong or missing.
     fn take_proof(&mut self, pending: &Pending<'_>, text: &[u8]) {
-        self.proof = self.fingerprint.and_then(|fingerprint| pending.certificate_proof(text, &fingerprint));
+        let Some(UnverifiedCertificate { fingerprint, has_key }) = self.unverified else { return };
+        let proof = pending.certificate_proof(text, &fingerprint);
+        // An attacker who copied the certificate can pass on the server's proof. Only the handshake shows that the attacker
+        // lacks the key.
+        let is_useless = proof == Some(CertificateProof::Right) && !has_key;
+        self.proof = if is_useless { Some(CertificateProof::Missing) } else { proof };
         let (server, user) = (&self.target.name, &self.login.user);
         let what = match self.proof {
             None => return,
+            Some(_) if is_useless => {
+                "the server's proof of its certificate counts as missing: the proxy cannot verify signatures by the \
+                 certificate's key, which is an RSA key of less than 2048 bits, or of an unknown kind"
+            }
             Some(CertificateProof::Right) => {
                 return tracing::debug!(%server, %user, "the server proved its certificate by the password");
             }

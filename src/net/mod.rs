@@ -43,7 +43,7 @@ pub use packet::{PacketError, read_packet};
 pub use signal::{Signal, first_of, or_raised};
 pub use tls::{
     AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, Io, TlsAcceptor, TlsCell,
-    TlsClient, TlsError,
+    TlsClient, TlsError, UnverifiedCertificate,
 };
 pub use tokio_driver::{TokioRuntime, TokioStream};
 pub use tunnel::{Passing, tunnel};

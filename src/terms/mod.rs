@@ -186,7 +186,7 @@ label! {
         Right = "right",
         /// The proof is for another certificate, or another password.
         Wrong = "wrong",
-        /// No proof came.
+        /// No proof came, or the proxy cannot verify that the server has the certificate's key.
         Missing = "missing",
     }
 }

@@ -195,20 +195,30 @@ async fn an_empty_packet_ends_the_login() {
     assert!(result.unwrap_err().contains("the end of the login"));
 }
 
-/// A handshake with a certificate of this fingerprint that no CA verified.
+/// A handshake by the key of a certificate of this fingerprint that no CA verified.
 const UNVERIFIED: Encrypted = Encrypted {
     version: "TLSv1.3",
     resumed: false,
     verified: false,
-    fingerprint: Some([7; 32]),
+    unverified: Some(UnverifiedCertificate { fingerprint: [7; 32], has_key: true }),
     proof: None,
 };
 
 /// Logs in with the password `secret` to a server of this version over TLS. The server asks with these packets, and
 /// then sends OK with this text.
 async fn proven(version: &str, questions: &[Vec<u8>], text: &[u8]) -> Result<Encrypted, String> {
+    proven_with(UNVERIFIED, version, questions, text).await
+}
+
+/// The same, after this handshake.
+async fn proven_with(
+    handshake: Encrypted,
+    version: &str,
+    questions: &[Vec<u8>],
+    text: &[u8],
+) -> Result<Encrypted, String> {
     let mut runtime = MemoryRuntime::default();
-    runtime.secured = Some(UNVERIFIED);
+    runtime.secured = Some(handshake);
     runtime.tls = Arc::new(TlsClient::unready(TlsMode::Required));
     let listener = runtime.listen("db:3306");
     let server = async {
@@ -263,6 +273,21 @@ async fn mariadb_11_4_proves_its_certificate_by_the_password() {
         let encrypted = proven(version, &[], &right).await.unwrap();
         assert_eq!((encrypted.proof, encrypted.verified), (None, false), "{version}");
     }
+}
+
+#[tokio::test]
+async fn a_proof_does_not_count_if_the_key_of_the_certificate_cannot_be_verified() {
+    use crate::auth::native_password::{certificate_proof, double_sha1};
+    let unverified = Some(UnverifiedCertificate { fingerprint: [7; 32], has_key: false });
+    let handshake = Encrypted { unverified, ..UNVERIFIED };
+    for (fingerprint, expected) in [([7; 32], CertificateProof::Missing), ([8; 32], CertificateProof::Wrong)]
+    {
+        let proof = certificate_proof(&double_sha1(b"secret"), &[1; 20], &fingerprint);
+        let encrypted = proven_with(handshake, "11.4.2-MariaDB", &[], &proof).await.unwrap();
+        assert_eq!((encrypted.proof, encrypted.verified), (Some(expected), false));
+    }
+    let asks = [switch("sha256_password", b"another nonce, of 20\0")];
+    assert!(proven_with(handshake, "11.4.2-MariaDB", &asks, b"").await.is_err(), "it gets no password");
 }
 
 #[tokio::test]

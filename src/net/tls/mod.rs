@@ -3,6 +3,7 @@
 
 mod accept;
 mod certificate;
+mod key;
 mod reminders;
 mod sessions;
 mod state;
@@ -89,10 +90,20 @@ pub struct Encrypted {
     /// True if the CA issued the certificate and, if the mode requires it, the certificate is for the server's name; or if the
     /// server's proof is right.
     pub verified: bool,
-    /// The SHA-256 of a certificate that no CA verified.
-    pub fingerprint: Option<[u8; 32]>,
+    /// The server's certificate, if no CA verified it.
+    pub unverified: Option<UnverifiedCertificate>,
     /// What the server proved of its certificate by the password, if a proof was expected.
     pub proof: Option<CertificateProof>,
+}
+
+/// A server's certificate that no CA verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnverifiedCertificate {
+    /// The SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// True if the server has the certificate's key: it signed the handshake of this session with it. False if the proxy
+    /// cannot verify signatures by this key.
+    pub has_key: bool,
 }
 
 impl TlsClient {
@@ -191,14 +202,16 @@ impl TlsClient {
             verify::is_for_any(certificate, names)?;
         }
         let verified = self.mode.verifies();
-        let unverified = if verified { None } else { tls.certificate() };
-        Ok(Encrypted {
-            version: tls.version(),
-            resumed: tls.is_resumed(),
-            verified,
-            fingerprint: unverified.map(fingerprint),
-            proof: None,
-        })
+        let config = self.config.as_deref().ok_or(TlsError::NoCa)?;
+        let algorithms = &config.crypto_provider().signature_verification_algorithms;
+        let certificate = if verified { None } else { tls.certificate() };
+        // A resumed session has the certificate of its first handshake, which was verified in the same way.
+        let unverified = certificate.map(|certificate| UnverifiedCertificate {
+            fingerprint: fingerprint(certificate),
+            has_key: verify::has_verified_key(certificate, algorithms),
+        });
+        let (version, resumed) = (tls.version(), tls.is_resumed());
+        Ok(Encrypted { version, resumed, verified, unverified, proof: None })
     }
 }
 
@@ -248,6 +261,8 @@ fn explained(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(alert) => {
             format!("the server refused it ({alert:?}): its error log says why")
         }
+        // Of `CertificateKey`.
+        rustls::Error::General(text) => text.clone(),
         error => error.to_string(),
     }
 }

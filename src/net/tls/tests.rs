@@ -1,5 +1,7 @@
 //! The state machine against rustls' server, over a wire that the test cuts into pieces.
 
+mod keys;
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Verifies servers. The certificate chain is verified during the handshake. The names are checked
-//! after it, because any of several names is enough, and an error text should list all of them.
+//! after it, because any of several names is enough, and an error text should list all of them. Without a CA, the handshake
+//! still verifies that the server has the key of its certificate: the proof by the password relies on that.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use super::key::CertificateKey;
 use super::{TlsError, parsed};
 use crate::config::ServersTls;
 
@@ -66,11 +68,14 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        // Without verification of the certificate, a signature by its key proves nothing.
-        if self.roots.is_none() {
-            return Ok(HandshakeSignatureValid::assertion());
+        if self.roots.is_some() {
+            return verify_tls12_signature(message, certificate, signed, &self.algorithms);
         }
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        match CertificateKey::of(certificate, &self.algorithms) {
+            Some(key) => key.verify_tls12(message, signed, &self.algorithms),
+            // `has_verified_key` is false for this certificate.
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -79,15 +84,27 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if self.roots.is_none() {
-            return Ok(HandshakeSignatureValid::assertion());
+        if self.roots.is_some() {
+            return verify_tls13_signature(message, certificate, signed, &self.algorithms);
         }
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        match CertificateKey::of(certificate, &self.algorithms) {
+            Some(key) => key.verify_tls13(message, signed, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// True if a handshake with this certificate succeeds only if the server has the certificate's key. Without a CA, a key that
+/// the proxy cannot read, or cannot verify signatures with, is accepted without that.
+pub(super) fn has_verified_key(
+    certificate: &CertificateDer<'_>,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> bool {
+    CertificateKey::of(certificate, algorithms).is_some()
 }
 
 /// Checks that a certificate is for one of these names.
