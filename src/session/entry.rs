@@ -34,8 +34,12 @@ impl<R: Runtime> Session<R> {
 
     /// Counts a login that was refused. It counts against the client's address, too, unless the client proved to know the
     /// password, or no server could say so.
+    ///
+    /// `Refused::Server` helps nobody who guesses: either no server looked at the password, or (as 1040 after the exchange, and
+    /// errors about the account) the password was right. A wrong password is `Refused::Password` whatever else the server
+    /// suffers from. If such errors counted, an outage of the servers would block the addresses of honest clients.
     pub(super) fn note_failed_login(&self, refused: Refused, user: &[u8]) {
-        if matches!(refused, Refused::Locked | Refused::Expired | Refused::Server) {
+        if matches!(refused, Refused::Locked | Refused::Expired | Refused::Server | Refused::Aborted) {
             return self.note_refusal(refused, user);
         }
         self.client.handle.pass.borrow().failed(Fault::Password(user), &self.context.live().limits);

@@ -36,6 +36,10 @@ const REFUSAL_MS: (u64, u64) = (1, 4);
 /// ERR codes that mean a wrong password or an unknown user: 1045, and 1698 of plugins without passwords.
 const DENIED: [u16; 2] = [1045, 1698];
 
+/// ERR codes of servers that take no connection of the proxy's now: too many connections, a shutdown, a blocked host, and a
+/// host without accounts.
+const UNAVAILABLE: [u16; 4] = [1040, 1053, 1129, 1130];
+
 /// What is known of the account that a client names.
 pub(super) enum Identity {
     /// The configuration has its password.
@@ -88,7 +92,7 @@ pub(super) enum Evidence {
 }
 
 /// What a server said of a password.
-enum Verdict {
+pub(super) enum Verdict {
     Right,
     Wrong,
     /// Perhaps right, but the account may not log in.
@@ -312,7 +316,7 @@ impl<R: Runtime> Session<R> {
 
     /// Lets the client in, or says why not.
     pub(super) async fn let_in_or_deny(
-        &self,
+        &mut self,
         user: &[u8],
         identity: Identity,
         evidence: Evidence,
@@ -356,7 +360,11 @@ impl<R: Runtime> Session<R> {
             }
             // Takes as long as for an account that exists. The account may also have been created a moment ago.
             (Identity::Nobody(refused, _), Evidence::Password(password)) => {
-                let Ok(password) = self.checked(user, &password).await else { return Err((refused, None)) };
+                let password = match self.checked(user, &password).await {
+                    Ok(password) => password,
+                    Err(denial) if is_same_for_all(&denial, refused) => return Err(denial),
+                    Err(_) => return Err((refused, None)),
+                };
                 match self.read_again(user).await {
                     Some(Identity::Listed(listed)) => self.let_in_with_password(user, &listed, password),
                     _ => Err((refused, None)),
@@ -458,14 +466,10 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Has a server check a password: it is right if the server lets the proxy in with it.
-    async fn checked(&self, user: &[u8], password: &[u8]) -> Result<Secret, Denial> {
+    async fn checked(&mut self, user: &[u8], password: &[u8]) -> Result<Secret, Denial> {
         // A password that is not UTF-8 cannot be checked, nor can it be configured.
         let (user, password) = (text(user)?, Secret::new(text(password)?));
-        let verdict = match self.context.identities.checks.acquire().await {
-            Ok(_permit) => self.ask_servers(user, &password).await,
-            Err(_) => return Err((Refused::Password, None)),
-        };
-        match verdict {
+        match self.verdict(user, &password).await? {
             Verdict::Right => Ok(password),
             Verdict::Wrong => Err((Refused::Password, None)),
             Verdict::Barred(error) => Err((Refused::Server, Some(Failure::Server(error)))),
@@ -478,7 +482,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Asks the primary, and if it does not answer, the others.
-    async fn ask_servers(&self, user: &str, password: &Secret) -> Verdict {
+    pub(super) async fn ask_servers(&self, user: &str, password: &Secret) -> Verdict {
         let context = &self.context;
         let (snapshot, limit) = (context.topology.get(), context.live.borrow().timeouts.connect);
         let login = Login::new(user.into(), password.clone());
@@ -537,6 +541,16 @@ impl<R: Runtime> Session<R> {
 /// True if the account's servers would let this operating system's user in without a password.
 fn lets_in(table: &Table, account: &Account, user: &str, os_user: &str) -> bool {
     table.is_of_this_machine() && account.is_for_os_user(user, os_user)
+}
+
+/// True if a check failed as it does for every account, so that `nobody`, an account that does not exist or that the client must
+/// not use, gets the same error. MySQL may send 1040 after a right password, which must look like a wrong one to a client
+/// that must not use the account.
+fn is_same_for_all((refused, failure): &Denial, nobody: Refused) -> bool {
+    match failure {
+        Some(Failure::Server(error)) => nobody == Refused::Password && UNAVAILABLE.contains(&error.code),
+        _ => matches!(refused, Refused::Server | Refused::Aborted),
+    }
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Denial> {

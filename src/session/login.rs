@@ -183,7 +183,11 @@ impl<R: Runtime> Session<R> {
             return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
         }
         let (evidence, seen) = self.prove(&claim, &identity, &mut buf, &mut seq).await?;
-        let judged = Box::pin(self.let_in_or_deny(&claim.user, identity, evidence)).await;
+        let handle = self.client.handle.clone();
+        let judging = Box::pin(self.let_in_or_deny(&claim.user, identity, evidence));
+        // `timeouts.login` ends the waits in there, with an error for the client.
+        let ending = Signals::KILLED | Signals::END | Signals::LEAVE;
+        let judged = or_raised(&handle.signal, ending, judging).await.map_err(ended_by)?;
         let login = match judged {
             Ok(login) => login,
             // A server has asked for more than a password, or the account was created or changed a moment ago.

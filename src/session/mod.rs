@@ -30,6 +30,7 @@
 mod acquire;
 mod answer;
 mod barrier;
+mod check;
 mod classification;
 mod client_tag;
 mod commands;

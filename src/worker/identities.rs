@@ -10,12 +10,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
+use super::checks::Checks;
 use crate::backend::Learned;
 use crate::backend::accounts::{AccountReading, Accounts};
-
-/// How many passwords of a worker's clients the servers check at a time. Further clients wait: a crowd of clients with wrong
-/// passwords must not take the servers' connections.
-const CHECKS: usize = 8;
 
 /// How many clients of a worker log in to servers themselves at a time: each holds a server connection for as long as it
 /// takes, up to `timeouts.login`. They have permits of their own, so that slow clients do not keep others waiting.
@@ -42,8 +39,8 @@ pub struct Identities {
     /// Decides which kind of account a name that does not exist looks like. Different in each process, so that clients cannot
     /// compute it.
     decoys: RandomState,
-    /// A permit for each password that a server is checking.
-    pub checks: Semaphore,
+    /// The turns of the clients whose passwords a server checks.
+    pub checks: Checks,
     /// A permit for each client that logs in to a server itself.
     pub passing: Semaphore,
     /// When a server asked the proxy something about this account that only the client can answer.
@@ -59,7 +56,7 @@ impl Default for Identities {
             read: Notify::new(),
             learned: Learned::default(),
             decoys: RandomState::new(),
-            checks: Semaphore::new(CHECKS),
+            checks: Checks::default(),
             passing: Semaphore::new(PASSING),
             need_client: RefCell::default(),
         }

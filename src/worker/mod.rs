@@ -12,6 +12,7 @@
 )]
 
 pub mod admission;
+mod checks;
 mod handle;
 mod identities;
 mod level;

@@ -49,13 +49,13 @@ fn read_with(world: &World, attempts: u64, accounts: &[(&str, &str, &[u8])], loc
     world.context.identities.replace(reading);
 }
 
-fn stored(password: &str) -> Vec<u8> {
+pub(super) fn stored(password: &str) -> Vec<u8> {
     let double = native_password::double_sha1(password.as_bytes());
     let digits: String = double.iter().map(|byte| format!("{byte:02X}")).collect();
     format!("*{digits}").into_bytes()
 }
 
-fn caching(password: &'static str) -> Login {
+pub(super) fn caching(password: &'static str) -> Login {
     Login { plugin: "caching_sha2_password", password, ..Login::default() }
 }
 
@@ -66,8 +66,12 @@ async fn checks(server: &Server) {
 }
 
 /// Refuses the proxy with this error.
-async fn refuses(server: &Server, code: u16) {
-    let mut peer = server.accept_raw().await;
+pub(super) async fn refuses(server: &Server, code: u16) {
+    refuses_on(server.accept_raw().await, code).await;
+}
+
+/// The same, on a connection that the proxy has opened.
+pub(super) async fn refuses_on(mut peer: Peer, code: u16) {
     let mut greeting = Vec::new();
     Greeting {
         version: b"8.4.2".to_vec(),
@@ -266,8 +270,11 @@ fn a_user_whose_secret_is_missing_is_not_looked_for_elsewhere() {
         let mut live = (*world.context.live()).clone();
         live.withheld.insert("app".into());
         world.context.new_settings(Arc::new(live));
-        let refused = world.attempt(&Login::default()).await.err().unwrap();
-        assert_eq!(refused.code, 1045);
+        let db0 = world.server("db-0");
+        world.primary("db-0");
+        let login = Login::default();
+        let (refused, ()) = tokio::join!(world.attempt(&login), refuses(&db0, 1045));
+        assert_eq!(refused.err().unwrap().code, 1045);
     });
 }
 

@@ -28,6 +28,7 @@ mod identity;
 mod kill;
 mod large;
 mod levels;
+mod login_limits;
 mod lost;
 mod origins;
 mod os_user;

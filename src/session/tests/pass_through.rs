@@ -362,7 +362,7 @@ fn slow_clients_do_not_keep_passwords_from_being_checked() {
             servers.push(introduced(&db0).await);
         }
         db0.expect_nobody().await;
-        assert_eq!(world.context.identities.checks.available_permits(), 8);
+        assert_eq!(world.context.identities.checks.free(), 8);
         assert_eq!(world.context.identities.passing.available_permits(), 0);
     });
 }
