@@ -3,7 +3,7 @@
 //! ever gets it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -12,6 +12,10 @@ use super::Login;
 use crate::auth::native_password::Sha1;
 use crate::auth::{AuthError, Known};
 use crate::config::{Secret, User};
+
+/// The number of proven accounts from which on those without a session are forgotten. The servers' accounts are not always the
+/// bound: an anonymous account lets in every name, and MySQL reads only the first 32 characters of a name.
+const MANY_PROVEN: usize = 10_000;
 
 /// What the proxy logs in to servers with.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,6 +97,8 @@ pub struct Renewal {
 pub struct Credentials {
     current: RefCell<HashMap<Arc<str>, Current>>,
     generations: Cell<u64>,
+    /// The number of accounts that had sessions when accounts were forgotten last.
+    kept: Cell<usize>,
 }
 
 /// Where the password of an account that is not configured comes from.
@@ -162,6 +168,20 @@ impl Credentials {
         Some((Login { user: user.clone(), credential, generation }, ended))
     }
 
+    /// Forgets the accounts that are not configured and have no session, if there are many: clients prove them again. Looks for
+    /// the sessions only if the number of accounts has doubled since. Returns true if any account was forgotten.
+    pub fn forget_unused(&self, with_sessions: impl FnOnce() -> HashSet<Arc<str>>) -> bool {
+        let mut current = self.current.borrow_mut();
+        let before = current.len();
+        if before < MANY_PROVEN.max(2 * self.kept.get()) {
+            return false;
+        }
+        let used = with_sessions();
+        current.retain(|name, entry| matches!(entry.origin, Origin::Configured(_)) || used.contains(name));
+        self.kept.set(current.len());
+        current.len() < before
+    }
+
     /// Returns the credential that was configured, or proved last. None: there is none.
     pub fn login(&self, user: &str) -> Option<Login> {
         let current = self.current.borrow();
@@ -229,6 +249,29 @@ mod tests {
         assert_eq!(credentials.standing("app", first.generation), Standing::Removed);
         assert!(!credentials.update(&users(&[("app", "one"), ("other", "x")])).has_ended_one);
         assert_eq!(credentials.standing("app", first.generation), Standing::Former);
+    }
+
+    #[test]
+    fn of_many_proven_accounts_those_without_a_session_are_forgotten() {
+        let credentials = Credentials::default();
+        credentials.update(&users(&[("configured", "x")]));
+        let prove =
+            |name: &str| credentials.proven(name, Proven::Learned, Secret::new("one").into()).unwrap().0;
+        let used = || HashSet::from([Arc::from("0")]);
+        let open = prove("0");
+        for number in 1..MANY_PROVEN - 1 {
+            assert!(!credentials.forget_unused(used), "{number}");
+            prove(&number.to_string());
+        }
+        assert!(credentials.forget_unused(used));
+        assert_eq!(credentials.current.borrow().len(), 2);
+        assert_eq!(credentials.standing("0", open.generation), Standing::Current);
+        assert!(credentials.configured("configured").is_some() && credentials.login("1").is_none());
+        // If all accounts have sessions, all stay, and the sessions are not looked at for every login.
+        let all = || (0..MANY_PROVEN).map(|number| number.to_string().into()).collect();
+        (0..MANY_PROVEN).for_each(|number| drop(prove(&number.to_string())));
+        assert!(!credentials.forget_unused(all));
+        assert!(!credentials.forget_unused(|| unreachable!("it was done just now")));
     }
 
     #[test]

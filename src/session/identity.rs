@@ -458,8 +458,9 @@ impl<R: Runtime> Session<R> {
 
     fn let_in(&self, user: &str, by: Proven, credential: Credential) -> Result<Login, Denial> {
         let credentials = self.context.pool.credentials();
+        let forgot = credentials.forget_unused(|| self.context.accounts_with_sessions());
         let (login, ended) = credentials.proven(user, by, credential).ok_or((Refused::Password, None))?;
-        if ended {
+        if ended || forgot {
             self.context.pool.credentials_changed();
         }
         Ok(login)

@@ -20,7 +20,7 @@ mod timeouts;
 mod topology_cell;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -180,6 +180,12 @@ impl<R: Runtime> Resources<R> {
     /// Returns the handles of all sessions.
     pub fn handles(&self) -> Vec<Rc<Handle>> {
         self.sessions.borrow().values().cloned().collect()
+    }
+
+    /// Returns the accounts that clients are logged in with.
+    pub fn accounts_with_sessions(&self) -> HashSet<Arc<str>> {
+        let sessions = self.sessions.borrow();
+        sessions.values().filter_map(|handle| Some(handle.login.borrow().as_ref()?.user.clone())).collect()
     }
 
     /// Returns the current settings.
