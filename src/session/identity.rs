@@ -7,34 +7,25 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::Session;
+use super::check::Verdict;
 use crate::auth::native_password::{self, Sha1};
 use crate::auth::{Expected, Plugin, Proof};
 use crate::backend::accounts::{Account, Accounts, Found, Table, Way};
-use crate::backend::{
-    ConnectError, Credential, Introduction, Lesson, Login, Proven, ServerError, Standing, Target, connect,
-    own_class,
-};
+use crate::backend::{Credential, Lesson, Login, Proven, ServerError, Standing};
 use crate::client::Failure;
 use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Secret};
 use crate::net::Runtime;
 use crate::terms::Refused;
-use crate::topology::{Flavor, ServerId};
-use crate::worker::admission::shown;
+use crate::topology::Flavor;
 
 /// How long a login with a wrong password waits for the account tables to be read again, which happens once a second at most.
 const READING: Duration = Duration::from_secs(3);
-
-/// The collation of connections that only check a password: utf8mb4_general_ci, which all servers have.
-const COLLATION: u16 = 45;
 
 /// No password is known that has this double SHA-1.
 const NOBODYS: Sha1 = *b"nobody's double SHA1";
 
 /// How long a refused login waits at least and at most, in milliseconds. The wait hides how long its check took.
 const REFUSAL_MS: (u64, u64) = (1, 4);
-
-/// ERR codes that mean a wrong password or an unknown user: 1045, and 1698 of plugins without passwords.
-const DENIED: [u16; 2] = [1045, 1698];
 
 /// ERR codes of servers that take no connection of the proxy's now: too many connections, a shutdown, a blocked host, and a
 /// host without accounts.
@@ -89,18 +80,6 @@ pub(super) enum Evidence {
     /// The client's answer was wrong. With mysql_native_password, the answer, which may be right for the next reading of the
     /// tables.
     Wrong(Option<Vec<u8>>),
-}
-
-/// What a server said of a password.
-pub(super) enum Verdict {
-    Right,
-    Wrong,
-    /// Perhaps right, but the account may not log in.
-    Barred(ServerError),
-    /// Perhaps right, but the server asks for more, which only the client can answer.
-    NeedsClient(String),
-    /// No server could be asked.
-    Unknown(String),
 }
 
 /// Why a client is not let in: the reason to count, and the error for the client; None: the error of a wrong password.
@@ -470,7 +449,7 @@ impl<R: Runtime> Session<R> {
     async fn checked(&mut self, user: &[u8], password: &[u8]) -> Result<Secret, Denial> {
         // A password that is not UTF-8 cannot be checked, nor can it be configured.
         let (user, password) = (text(user)?, Secret::new(text(password)?));
-        match self.verdict(user, &password).await? {
+        match self.verdict(user, &password).await {
             Verdict::Right => Ok(password),
             Verdict::Wrong => Err((Refused::Password, None)),
             Verdict::Barred(error) => Err((Refused::Server, Some(Failure::Server(error)))),
@@ -478,49 +457,9 @@ impl<R: Runtime> Session<R> {
                 self.context.identities.note_need_of_client(user);
                 Err((Refused::Server, Some(Failure::NotPassed(why))))
             }
+            Verdict::Unasked => Err((Refused::Aborted, None)),
             Verdict::Unknown(why) => Err((Refused::Server, Some(Failure::Unreachable(why)))),
         }
-    }
-
-    /// Asks the primary, and if it does not answer, the others.
-    pub(super) async fn ask_servers(&self, user: &str, password: &Secret) -> Verdict {
-        let context = &self.context;
-        let (snapshot, limit) = (context.topology.get(), context.live.borrow().timeouts.connect);
-        let login = Login::new(user.into(), password.clone());
-        let writer = snapshot.writer;
-        let mut servers: Vec<ServerId> =
-            snapshot.servers.iter().filter(|s| s.facts.is_some()).map(|s| s.id).collect();
-        servers.sort_by_key(|server| Some(*server) != writer);
-        let mut why = "no server answers".to_owned();
-        for server in servers {
-            let Some(Ok(target)) = snapshot.server(server).map(|s| Target::new(s, snapshot.generation))
-            else {
-                continue;
-            };
-            let announced = context.announced_as(user, &self.client.handle);
-            let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
-            let connecting = connect(&context.runtime, &target, &login, own_class(), &introduction);
-            match context.runtime.timeout(limit, connecting).await {
-                Some(Ok((connection, _))) => {
-                    connection.quit().await;
-                    return Verdict::Right;
-                }
-                Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => {
-                    return Verdict::Wrong;
-                }
-                Some(Err(ConnectError::Refused(error))) => return Verdict::Barred(error),
-                Some(Err(ConnectError::Auth(error))) if error.needs_client() => {
-                    return Verdict::NeedsClient(format!("{}: {error}", target.name));
-                }
-                Some(Err(error)) => {
-                    context.outside.kick(server);
-                    why = format!("{}: {error}", target.name);
-                }
-                None => why = format!("{}: no answer within {limit:?}", target.name),
-            }
-        }
-        tracing::info!(user = shown(user.as_bytes()), why, "no server could check a password");
-        Verdict::Unknown(why)
     }
 
     /// True if the connection has all that this account's connections must have. As with servers, a unix socket does not
