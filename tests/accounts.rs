@@ -213,10 +213,36 @@ async fn sessions_of_the_servers_accounts_share_connections_and_survive_a_change
     for client in &mut clients {
         client.query_drop("DO 1").await.unwrap();
     }
+    // With a changed password, sessions go on that have a server connection.
+    for client in &mut clients {
+        client.query_drop("BEGIN").await.unwrap();
+        client.query_drop("DO 1").await.unwrap();
+    }
     cluster.primary().sql("ALTER USER app@'%' IDENTIFIED BY 'two'").await;
     assert_eq!(current_user(proxy.rw, "app", "two").await.unwrap(), "app@%");
     for client in &mut clients {
         client.query_drop("DO 1").await.unwrap();
+        client.query_drop("COMMIT").await.unwrap();
+    }
+}
+
+/// A server on a unix socket sees the proxy's user of the operating system, not the client's.
+#[tokio::test]
+async fn no_password_is_right_because_the_server_knows_the_proxys_user() {
+    let (cluster, me) = (Cluster::mariadb(0).await, os_user());
+    let primary = cluster.primary();
+    let how = format!("unix_socket AS '{me}' OR ed25519 USING PASSWORD('right')");
+    primary.sql("INSTALL SONAME 'auth_ed25519'").await;
+    primary.sql(&format!("CREATE USER 'either'@'%' IDENTIFIED VIA {how}")).await;
+    primary.sql("CREATE USER 'plain'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('right')").await;
+    for sources in ["sources = [\"learned\"]", ""] {
+        let text = config(&cluster, sources);
+        let address = format!("127.0.0.1:{}", primary.port());
+        let text = text.replace(&address, &format!("unix:{}", primary.socket().display()));
+        let proxy = Proxy::start(&text).await;
+        assert_eq!(code(proxy.rw, "either", "any").await, 1045, "{sources}");
+        assert_eq!(code(proxy.rw, "plain", "any").await, 1045, "{sources}");
+        assert_eq!(current_user(proxy.rw, "plain", "right").await.unwrap(), "plain@%", "{sources}");
     }
 }
 

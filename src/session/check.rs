@@ -1,9 +1,10 @@
 //! The check of a client's password by a server: the client waits for its turn first.
 
 use super::Session;
+use crate::auth;
 use crate::backend::{ConnectError, Introduction, Login, ServerError, Target, connect, own_class};
 use crate::config::Secret;
-use crate::net::{Runtime, Stream, first_of, or_raised};
+use crate::net::{Endpoint, Runtime, Stream, first_of, or_raised};
 use crate::topology::ServerId;
 use crate::worker::Signals;
 use crate::worker::admission::shown;
@@ -75,7 +76,10 @@ impl<R: Runtime> Session<R> {
             match context.runtime.timeout(limit, connecting).await {
                 Some(Ok((connection, _))) => {
                     connection.quit().await;
-                    return Verdict::Right;
+                    return match target.endpoint {
+                        Endpoint::Unix(_) => self.right_unless_any_is(&target, login).await,
+                        Endpoint::Tcp { .. } => Verdict::Right,
+                    };
                 }
                 Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => {
                     return Verdict::Wrong;
@@ -93,5 +97,29 @@ impl<R: Runtime> Session<R> {
         }
         tracing::info!(user = shown(user.as_bytes()), why, "no server could check a password");
         Verdict::Unknown(why)
+    }
+
+    /// Returns the verdict on a password that a server accepted on a unix socket, where it may let in the proxy's own user of
+    /// the operating system (`unix_socket`, `auth_socket`) with any password: it is asked about another one.
+    async fn right_unless_any_is(&self, target: &Target, login: Login) -> Verdict {
+        let Ok(nonce) = auth::nonce() else { return Verdict::Wrong };
+        let another: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+        let another = Login { credential: Secret::new(another).into(), ..login };
+        let introduction = Introduction::of_proxy(COLLATION);
+        let limit = self.context.live.borrow().timeouts.connect;
+        let connecting = connect(&self.context.runtime, target, &another, own_class(), &introduction);
+        match self.context.runtime.timeout(limit, connecting).await {
+            Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => Verdict::Right,
+            Some(Ok((connection, _))) => {
+                connection.quit().await;
+                tracing::warn!(
+                    user = shown(another.user.as_bytes()), server = %target.name,
+                    "a server lets the proxy's user in the operating system in with any password, so the account cannot be used \
+                     through the proxy"
+                );
+                Verdict::Wrong
+            }
+            _ => Verdict::Unknown(format!("{}: it did not refuse a wrong password", target.name)),
+        }
     }
 }

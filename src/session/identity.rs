@@ -489,6 +489,8 @@ fn lets_in(table: &Table, account: &Account, user: &str, os_user: &str) -> bool 
 fn is_same_for_all((refused, failure): &Denial, nobody: Refused) -> bool {
     match failure {
         Some(Failure::Server(error)) => nobody == Refused::Password && UNAVAILABLE.contains(&error.code),
+        // Only an account that exists needs more than a password.
+        Some(Failure::NotPassed(_)) => false,
         _ => matches!(refused, Refused::Server | Refused::Aborted),
     }
 }

@@ -244,6 +244,11 @@ impl Node {
         timeout(limit, work).await.unwrap_or_else(|e| Err(std::io::Error::from(e).into()))
     }
 
+    /// The unix socket.
+    pub fn socket(&self) -> std::path::PathBuf {
+        self.inside().join("sock")
+    }
+
     async fn administrator(&self) -> Result<mysql_async::Conn, mysql_async::Error> {
         let socket = self.inside().join("sock");
         let options = mysql_async::OptsBuilder::default().socket(socket.to_str()).user(Some("root"));

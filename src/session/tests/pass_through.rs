@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::response;
-use super::identity::{ALL, read, world};
+use super::identity::{ALL, read, refuses, world};
 use super::*;
 use crate::auth::caching_sha2;
 use crate::config::CredentialSource;
@@ -539,7 +539,10 @@ fn an_account_of_the_process_is_not_let_in_by_the_socket() {
     play(async {
         let world = world(Flavor::MySql, ALL);
         read(&world, 1, &[("app", "auth_socket", b"")]);
-        let refused = world.attempt(&Login::default()).await.err().unwrap();
-        assert_eq!(refused.code, 1045);
+        let db0 = world.server("db-0");
+        world.primary("db-0");
+        let login = Login::default();
+        let (refused, ()) = tokio::join!(world.attempt(&login), refuses(&db0, 1045));
+        assert_eq!(refused.err().unwrap().code, 1045);
     });
 }
