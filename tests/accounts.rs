@@ -1,6 +1,6 @@
 //! Accounts that only the servers know: no `[[users]]`, on MariaDB and MySQL.
 
-use crate::dialogue::value;
+use crate::dialogue::{value, writer_is};
 use crate::support::{Cluster, Kind, Proxy, Scratch, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
@@ -210,6 +210,7 @@ async fn sessions_of_the_servers_accounts_share_connections_and_survive_a_change
         client.query_drop("DO 1").await.unwrap();
     }
     cluster.switchover(1).await;
+    writer_is(&proxy, 1).await;
     for client in &mut clients {
         client.query_drop("DO 1").await.unwrap();
     }
