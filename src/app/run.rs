@@ -105,13 +105,7 @@ async fn control(
     // The default action of SIGUSR2 would end the process, which may get the signal before it can handle it.
     let _caught = signal(SignalKind::user_defined2())?;
     let mut inherited = predecessor.map(Predecessor::inherited).unwrap_or_default();
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        config = %path.display(),
-        workers = config.fixed.workers,
-        servers = config.live.servers.len(),
-        "pointsman starts"
-    );
+    log_start(&config, path);
     let mut secrets = Secrets::of(&config);
     let (source, kubernetes) = match &config.fixed.discovery {
         Discovery::Static => (Source::Configured, Vec::new()),
@@ -197,6 +191,16 @@ async fn control(
     .await?;
     tracing::info!("pointsman ends");
     Ok(code)
+}
+
+fn log_start(config: &Config, path: &Path) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = %path.display(),
+        workers = config.fixed.workers,
+        servers = config.live.servers.len(),
+        "pointsman starts"
+    );
 }
 
 /// Starts the watches of the Kubernetes API. Returns the source of the servers, and the states of the

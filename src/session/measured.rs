@@ -39,6 +39,11 @@ impl Measured {
 }
 
 impl<R: Runtime> Session<R> {
+    /// Returns how long the statement under way has taken, in microseconds.
+    pub(super) fn micros(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Adds the statement that a server executed to the sums of its digest.
     #[inline]
     pub(super) fn count_digest(&self, placed: (Role, Why), micros: u64) {
@@ -67,6 +72,7 @@ impl<R: Runtime> Session<R> {
             bytes_out: self.measured.bytes_out,
         };
         let schema = self.state.carried.schema.as_deref().unwrap_or_default();
+        let digest = (digest.id(), digest.text());
         self.context.digests.borrow_mut().count(&login.user, schema, digest, &figures);
     }
 }

@@ -150,9 +150,4 @@ impl<R: Runtime> Session<R> {
         }
         self.count_digest((role, why), micros);
     }
-
-    /// Returns how long the statement under way has taken, in microseconds.
-    pub(super) fn micros(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
 }

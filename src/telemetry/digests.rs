@@ -7,12 +7,10 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::sql::digest::Digest;
 use crate::terms::{Role, Why};
 
 /// The buckets of a [`Histogram`] for each power of two. So a quantile is at most an eighth too large.
@@ -254,7 +252,8 @@ struct Entry {
     used: bool,
     user: Box<str>,
     schema: Box<[u8]>,
-    digest: Rc<Digest>,
+    id: u64,
+    text: Box<str>,
     totals: Totals,
 }
 
@@ -298,12 +297,12 @@ impl Digests {
         self.most > 0
     }
 
-    /// Counts a statement.
-    pub fn count(&mut self, user: &str, schema: &[u8], digest: &Rc<Digest>, one: &Figures) {
+    /// Counts a statement. `digest` is the digest's number and text.
+    pub fn count(&mut self, user: &str, schema: &[u8], digest: (u64, &str), one: &Figures) {
         if self.most == 0 {
             return;
         }
-        let key = mix(mix(digest.id(), user.as_bytes()), schema);
+        let key = mix(mix(digest.0, user.as_bytes()), schema);
         let known = self.index.get(&key).copied();
         let at = known.unwrap_or_else(|| self.place(key, user, schema, digest));
         let seen = one.began.saturating_duration_since(self.began);
@@ -316,13 +315,14 @@ impl Digests {
 
     /// Finds a place for a new digest.
     #[cold]
-    fn place(&mut self, key: u64, user: &str, schema: &[u8], digest: &Rc<Digest>) -> usize {
+    fn place(&mut self, key: u64, user: &str, schema: &[u8], (id, text): (u64, &str)) -> usize {
         let entry = Entry {
             key,
             used: false,
             user: user.into(),
             schema: schema.into(),
-            digest: digest.clone(),
+            id,
+            text: text.into(),
             totals: Totals::default(),
         };
         let at = if self.entries.len() < self.most {
@@ -360,8 +360,8 @@ impl Digests {
         let digests = some.map(|entry| DigestTotals {
             user: entry.user.to_string(),
             schema: String::from_utf8_lossy(&entry.schema).into_owned(),
-            id: entry.digest.id(),
-            text: entry.digest.text().to_owned(),
+            id: entry.id,
+            text: entry.text.to_string(),
             totals: entry.totals.since(self.epoch),
         });
         DigestReport {

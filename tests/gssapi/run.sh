@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=../setup/lib.sh
 . tests/setup/lib.sh
 
-[ "${1:-}" = --binary ] && binary=${2:?} || die "usage: run.sh --binary PROXY"
+[ "${1:-}" = --binary ] || die "usage: run.sh --binary PROXY"
+binary=${2:?}
 root=$(tests/setup/gssapi.sh)
 libraries=$(echo "$root"/usr/lib/*-linux-gnu)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-gssapi.XXXX")

@@ -1,8 +1,8 @@
 use super::*;
-use crate::sql::Options;
 
-fn digest(sql: &str) -> Rc<Digest> {
-    Rc::new(Digest::of(sql.as_bytes(), Options::default()))
+/// A digest with this text.
+fn digest(text: &str) -> (u64, &str) {
+    (mix(1, text.as_bytes()), text)
 }
 
 fn figures(micros: u64) -> Figures {
@@ -47,12 +47,12 @@ fn quantiles() {
 #[test]
 fn sums_are_kept_by_account_schema_and_digest() {
     let mut table = Digests::new(10);
-    let (one, two) = (digest("SELECT 1"), digest("SELECT a"));
-    table.count("app", b"shop", &one, &figures(10));
-    table.count("app", b"shop", &digest("select  2"), &figures(30));
-    table.count("app", b"other", &one, &figures(10));
-    table.count("root", b"shop", &one, &figures(10));
-    table.count("app", b"shop", &two, &Figures { error: Some(1054), placed: None, ..figures(10) });
+    let (one, two) = (digest("SELECT ?"), digest("SELECT `a`"));
+    table.count("app", b"shop", one, &figures(10));
+    table.count("app", b"shop", digest("SELECT ?"), &figures(30));
+    table.count("app", b"other", one, &figures(10));
+    table.count("root", b"shop", one, &figures(10));
+    table.count("app", b"shop", two, &Figures { error: Some(1054), placed: None, ..figures(10) });
     let report = table.report(0, 100);
     assert_eq!((report.digests.len(), report.evicted), (4, 0));
     let first = &report.digests[0];
@@ -81,8 +81,8 @@ fn a_full_table_keeps_what_is_used_and_loses_no_count() {
     let mut table = Digests::new(8);
     let used = digest("SELECT used FROM t");
     for n in 0..1000 {
-        table.count("app", b"", &used, &figures(5));
-        table.count("app", b"", &digest(&format!("SELECT c{n} FROM t")), &figures(5));
+        table.count("app", b"", used, &figures(5));
+        table.count("app", b"", digest(&format!("SELECT c{n} FROM t")), &figures(5));
     }
     let report = table.report(0, 100);
     assert_eq!((report.digests.len(), count_of(&report)), (8, 2000));
@@ -99,12 +99,12 @@ fn reports_of_workers_are_merged() {
     let report = |sqls: &[&str]| {
         let mut table = Digests::new(10);
         for sql in sqls {
-            table.count("app", b"", &digest(sql), &figures(if sql.contains('b') { 100 } else { 10 }));
+            table.count("app", b"", digest(sql), &figures(if sql.contains('b') { 100 } else { 10 }));
         }
         table.report(0, 100)
     };
-    let mut all = report(&["SELECT a", "SELECT a"]);
-    all.digests.extend(report(&["SELECT b", "SELECT a"]).digests);
+    let mut all = report(&["SELECT `a`", "SELECT `a`"]);
+    all.digests.extend(report(&["SELECT `b`", "SELECT `a`"]).digests);
     let merged = all.merged();
     let counts: Vec<_> = merged.digests.iter().map(|one| (&*one.text, one.totals.count)).collect();
     assert_eq!(counts, [("SELECT `b`", 1), ("SELECT `a`", 3)]);
@@ -113,6 +113,6 @@ fn reports_of_workers_are_merged() {
 #[test]
 fn a_table_of_no_digests_counts_nothing() {
     let mut table = Digests::new(0);
-    table.count("app", b"", &digest("SELECT 1"), &figures(1));
+    table.count("app", b"", digest("SELECT ?"), &figures(1));
     assert!(!table.is_on() && count_of(&table.report(0, 10)) == 0);
 }
