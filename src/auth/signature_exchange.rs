@@ -60,13 +60,18 @@ impl SignaturePlugin {
 }
 
 impl<'a> SignatureExchange<'a> {
-    /// Begins an exchange with a random challenge. `password` is None for a user that does not exist: the exchange
+    /// Begins an exchange with a random challenge, which does not end in a zero byte: drivers such as go-sql-driver take
+    /// that for the end of a string, and then fail at one login in 256. `password` is None for a user that does not exist: the exchange
     /// then runs as with a wrong password.
     ///
     /// # Errors
     /// [`AuthError::Crypto`] if the system provides no randomness.
     pub fn new(plugin: SignaturePlugin, password: Option<&'a [u8]>) -> Result<Self, AuthError> {
-        Ok(Self { plugin, challenge: random()?, password })
+        let mut challenge: Challenge = random()?;
+        if let [.., last @ 0] = &mut challenge {
+            *last = 1;
+        }
+        Ok(Self { plugin, challenge, password })
     }
 
     /// Returns the data of the auth switch request. No NUL follows them.

@@ -175,11 +175,11 @@ class Ground:
             self.sql(server, "; ".join(statements))
         # The last statement on the replica, too.
         self.sql("servers/0", "CREATE TABLE test.accounts_done (id INT)")
-        for _ in range(100):
+        for _ in range(600):
             if self.sql("servers/1", "SHOW TABLES FROM test LIKE 'accounts_done'"):
                 return
             time.sleep(0.1)
-        raise RuntimeError("the replica has no accounts after 10 s")
+        raise RuntimeError("the replica has no accounts after a minute")
 
     def missing(self):
         """The accounts that this server cannot have."""
@@ -199,7 +199,7 @@ class Ground:
         self.through = ports
         self.proxy = subprocess.Popen([self.binary, "run", "--config", self.file("proxy.toml")],
                                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        for _ in range(300):
+        for _ in range(600):
             if self.proxy.poll() is not None:
                 break
             try:
