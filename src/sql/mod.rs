@@ -8,6 +8,7 @@ mod body;
 pub mod catalogue;
 pub mod class;
 pub mod classify;
+mod commenter;
 pub mod digest;
 pub mod kill;
 pub mod lexer;
@@ -23,6 +24,7 @@ pub mod steps;
 pub use catalogue::RoutineCatalogue;
 pub use class::{Effects, StatementClass};
 pub use classify::{ClassCache, Context, RoutineFacts, Routines, before_renewal, classify};
+pub use commenter::comment_value;
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;
 

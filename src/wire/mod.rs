@@ -31,6 +31,7 @@ mod proxy_header;
 mod query;
 mod session_track;
 mod status;
+mod trace_parent;
 mod walker;
 
 pub use attributes::{attributes_for_server, kept_attributes};
@@ -49,7 +50,8 @@ pub use packets::{AuthSwitchRequest, EofPacket, ErrPacket, OkPacket, PrepareOk, 
 pub use parameters::{Execute, Types, bulk_types, first_types, flag_types, kinds_of_types};
 pub use primitives::{Reader, Writer};
 pub use proxy_header::{ProxyHeader, ProxyHeaderStart};
-pub use query::query_text;
+pub use query::{query_attribute, query_text};
 pub use session_track::{StateChange, StateChanges, keep_changes};
 pub use status::StatusFlags;
+pub use trace_parent::TraceParent;
 pub use walker::{Legs, Observer, OnErr, ResponseWalker, Walked};

@@ -134,6 +134,30 @@ impl<'a> Execute<'a> {
         Ok(Execute { count, nulls, types: Types::Given(types), values: r.rest() })
     }
 
+    /// Returns the value of the query attribute of this name, if it is a string. `params`: the number of the statement's own
+    /// parameters, which come first.
+    pub fn attribute(&self, params: u16, name: &str) -> Option<&'a [u8]> {
+        let Types::Given(types) = self.types else { return None };
+        let mut r = Reader::new(types);
+        let own = usize::from(params);
+        if own >= self.count {
+            return None;
+        }
+        // The values of all parameters stand one after the other, so those before the attribute have to be skipped.
+        let mut values = Reader::new(self.values);
+        for i in 0..self.count {
+            let kind = ParameterType::read(r.u16(EXECUTE).ok()?)?;
+            let its_name = r.lenenc_bytes(EXECUTE).ok()?;
+            let is_wanted = i >= own && its_name == name.as_bytes();
+            match kind {
+                _ if is_null(self.nulls, i) => {}
+                ParameterType::Lenenc if is_wanted => return values.lenenc_bytes(EXECUTE).ok(),
+                _ => kind.skip_value(&mut values, EXECUTE).ok()?,
+            }
+        }
+        None
+    }
+
     /// Returns the value of the packet's only parameter if it is a string. `before`: the types of the previous execute.
     pub fn only_string(&self, before: Option<&[u8]>) -> Option<&'a [u8]> {
         let types = match self.types {
@@ -249,6 +273,17 @@ mod tests {
         let without_types = b"\x17\x01\0\0\0\x08\x01\0\0\0\x01\x00\0\x07\0\0\0";
         assert_eq!(types(without_types, 1, true), Ok(Types::AsBefore(13)));
         assert!(matches!(types(without_types, 0, true), Err(ProtocolError::Unsupported(_))));
+    }
+
+    #[test]
+    fn an_attribute_of_an_execute_is_found_behind_the_parameters() {
+        // One parameter, a LONG named like the attribute, and the attribute.
+        let payload = b"\x17\x01\0\0\0\x08\x01\0\0\0\x02\0\x01\x03\0\x02tp\xfd\0\x02tp\x07\0\0\0\x02ab";
+        let execute = Execute::parse(payload, 1, true).unwrap();
+        assert_eq!(execute.attribute(1, "tp"), Some(&b"ab"[..]));
+        assert_eq!(execute.attribute(1, "other"), None);
+        assert_eq!(execute.attribute(2, "tp"), None, "a parameter is no attribute");
+        assert_eq!(Execute::parse(&payload[..payload.len() - 1], 1, true).unwrap().attribute(1, "tp"), None);
     }
 
     #[test]

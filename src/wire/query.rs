@@ -27,6 +27,33 @@ pub fn query_text(payload: &[u8], attributes: bool) -> Result<&[u8], ProtocolErr
     if count == 0 { Ok(r.rest()) } else { behind_attributes(r, count) }
 }
 
+/// Returns the value of the query attribute of this name, if it is a string. `payload`: see [`query_text`], which must have
+/// accepted it.
+pub fn query_attribute<'a>(payload: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut r = Reader::new(payload);
+    let count = r.lenenc(WHAT).ok().and_then(|count| usize::try_from(count).ok())?;
+    if count == 0 || count > MAX_PARAMETERS || r.lenenc(WHAT).ok()? != 1 {
+        return None;
+    }
+    let nulls = r.bytes(count.div_ceil(8), WHAT).ok()?;
+    r.u8(WHAT).ok()?;
+    let mut values = r;
+    for _ in 0..count {
+        values.u16(WHAT).ok()?;
+        values.lenenc_bytes(WHAT).ok()?;
+    }
+    for i in 0..count {
+        let kind = ParameterType::read(r.u16(WHAT).ok()?)?;
+        let is_wanted = r.lenenc_bytes(WHAT).ok()? == name.as_bytes();
+        match kind {
+            _ if is_null(nulls, i) => {}
+            ParameterType::Lenenc if is_wanted => return values.lenenc_bytes(WHAT).ok(),
+            _ => kind.skip_value(&mut values, WHAT).ok()?,
+        }
+    }
+    None
+}
+
 /// Skips the null bitmap, the types and names, and the values, and returns the text behind them.
 fn behind_attributes(mut r: Reader<'_>, count: u64) -> Result<&[u8], ProtocolError> {
     let count = usize::try_from(count).ok().filter(|count| *count <= MAX_PARAMETERS);
@@ -68,6 +95,23 @@ mod tests {
         for cut in 0..p.len() - 8 {
             assert_eq!(query_text(&p[..cut], true), Err(ProtocolError::Truncated(WHAT)), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn an_attribute_is_found_by_its_name() {
+        // "k" = "v", a NULL "n", a LONGLONG "i", "traceparent" = "00-ab".
+        let mut p = vec![4, 1, 0b0010, 1];
+        p.extend_from_slice(b"\xfe\0\x01k\xfe\0\x01n\x08\0\x01i\xfd\0\x0btraceparent");
+        p.extend_from_slice(b"\x01v\x01\0\0\0\0\0\0\0\x0500-abselect 2");
+        assert_eq!(query_attribute(&p, "traceparent"), Some(&b"00-ab"[..]));
+        assert_eq!(query_attribute(&p, "k"), Some(&b"v"[..]));
+        for other in ["n", "i", "select 2", ""] {
+            assert_eq!(query_attribute(&p, other), None, "{other}");
+        }
+        for cut in 0..p.len() - 8 {
+            assert_eq!(query_attribute(&p[..cut], "traceparent"), None, "cut at {cut}");
+        }
+        assert_eq!(query_attribute(b"\0\x01select 1", "k"), None);
     }
 
     /// One attribute without a name.
