@@ -2,6 +2,7 @@
 //! discovery, workers, admin.
 
 mod admin_port;
+mod audit;
 mod check;
 mod clients_tls;
 mod defect;
@@ -10,22 +11,30 @@ mod explain;
 mod http;
 mod memory;
 mod notice;
+mod plain;
 mod privacy;
+mod questions;
 mod reload;
 mod run;
 mod served;
 mod servers_tls;
 mod service_manager;
+mod slow;
 mod status;
 mod table;
 mod takeover;
+mod tap;
 #[cfg(test)]
 mod tests;
+mod top;
+mod traces;
 mod upgrade;
 mod watch_files;
 mod webhook;
 
 use run::run;
+#[doc(hidden)]
+pub use top::top_screen;
 pub use watch_files::FileWatch;
 
 use std::io::Write;
@@ -79,6 +88,27 @@ enum Command {
         #[arg(long, value_name = "FILE", requires = "watch")]
         note: Option<PathBuf>,
     },
+    /// Show the statements of a running proxy as they end, without their literals, until Ctrl-C.
+    Tap {
+        #[command(flatten)]
+        place: status::Where,
+        /// The proxy's configuration file, in place of --url and the token's options.
+        #[arg(long, value_name = "FILE", conflicts_with = "url")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        wanted: tap::Wanted,
+        /// Show JSON, one object in each line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Watch a running proxy in the terminal: its servers, its ports, and what each digest does.
+    Top {
+        #[command(flatten)]
+        place: status::Where,
+        /// The proxy's configuration file, in place of --url and the token's options.
+        #[arg(long, value_name = "FILE", conflicts_with = "url")]
+        config: Option<PathBuf>,
+    },
     /// Say where a statement would go, and why.
     Explain {
         /// The statement.
@@ -115,9 +145,11 @@ pub enum AppError {
     /// The log cannot be set up.
     #[error(transparent)]
     Logs(#[from] LogsError),
-    /// The HTTP port cannot be opened.
-    #[error("admin.http: cannot listen on {address}: {source}")]
+    /// A port of `[admin]` cannot be opened.
+    #[error("{key}: cannot listen on {address}: {source}")]
     AdminBind {
+        /// The key of the address.
+        key: &'static str,
         /// The address as configured.
         address: String,
         /// The error of the system.
@@ -191,6 +223,10 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
             let note = note.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
             status::status(&target, watch, &note)
         }
+        Command::Tap { place, config, wanted, json } => {
+            tap::tap(&tap::target(place, config.as_deref())?, &wanted, json)
+        }
+        Command::Top { place, config } => top::top(&tap::target(place, config.as_deref())?),
         Command::Explain { sql } => {
             say(&explain::explain(&sql))?;
             Ok(ExitCode::SUCCESS)

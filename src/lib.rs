@@ -8,6 +8,7 @@ pub mod auth;
 pub mod backend;
 pub mod client;
 pub mod config;
+pub mod console;
 pub mod discovery;
 pub mod monitor;
 pub mod net;

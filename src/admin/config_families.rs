@@ -1,6 +1,7 @@
 //! Which configuration is served, as a value for reports and as metric families.
 
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -19,6 +20,9 @@ pub struct ServedConfig {
     pub since_ms: u64,
     /// The SHA-256 of the file that the process was started for, while it waits for this file and is not ready.
     pub awaited: Option<String>,
+    /// The effective configuration without secrets, for the page.
+    #[serde(skip)]
+    pub text: Arc<str>,
 }
 
 /// `ServedConfig` as metric families.

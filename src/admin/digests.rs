@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
-use super::AdminState;
+use super::{AdminState, Unanswered, Waited};
 use crate::telemetry::{DigestReport, DigestTotals, Totals};
-use crate::terms::{Role, Why};
+use crate::terms::{Disruption, Pin, Role, Why};
 
-#[derive(Serialize)]
-struct Digests {
+/// The whole answer.
+#[derive(Default, Serialize)]
+pub(super) struct Digests {
     /// The digests, those first on which most time was spent.
     digests: Vec<Digest>,
     /// The sums of digests that lost their place in the tables.
@@ -32,7 +33,7 @@ struct Digest {
     sums: Sums,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Sums {
     count: u64,
     sum_us: u64,
@@ -40,7 +41,7 @@ struct Sums {
     p95_us: u64,
     p99_us: u64,
     max_us: u64,
-    waited_us: u64,
+    waited_us: Waited,
     rows_sent: u64,
     rows_affected: u64,
     bytes_in: u64,
@@ -49,22 +50,34 @@ struct Sums {
     errors: BTreeMap<String, u64>,
     targets: BTreeMap<&'static str, u64>,
     reasons: BTreeMap<&'static str, u32>,
+    pins: BTreeMap<&'static str, u32>,
+    repeated: u64,
+    disruptions: BTreeMap<&'static str, u32>,
     first_seen: Option<f64>,
     last_seen: Option<f64>,
 }
 
-/// Returns the page. Without workers, it is empty.
-pub(super) async fn page(state: &AdminState) -> Result<String, serde_json::Error> {
-    let mut report = DigestReport::default();
-    if let Some(questions) = &state.digests {
-        let (reply, answer) = oneshot::channel();
-        // Fails while the process ends.
-        let _ = questions.send(reply);
-        report = answer.await.unwrap_or_default();
+/// Reads the query of a URL: how many digests at most. The error says what is wrong.
+pub(super) fn most(query: &str) -> Result<usize, String> {
+    if query.is_empty() {
+        return Ok(usize::MAX);
     }
-    let DigestReport { digests, other, evicted } = report;
-    let digests = digests.into_iter().map(Digest::from).collect();
-    serde_json::to_string(&Digests { digests, other: Sums::from(&other), evicted })
+    let most = query.strip_prefix("most=").and_then(|most| most.parse().ok());
+    most.ok_or_else(|| format!("the query is {query:?}; write most=100, or no query for all digests"))
+}
+
+impl Digests {
+    /// Asks the workers for at most `most` digests, those on which most time was spent. Without workers, there are none.
+    pub async fn of(state: &AdminState, most: usize) -> Result<Self, Unanswered> {
+        let DigestReport { mut digests, other, evicted } = state.digests().await?;
+        digests.truncate(most);
+        let described = move || Digests {
+            digests: digests.into_iter().map(Digest::from).collect(),
+            other: Sums::from(&other),
+            evicted,
+        };
+        Ok(spawn_blocking(described).await.unwrap_or_default())
+    }
 }
 
 impl From<DigestTotals> for Digest {
@@ -84,6 +97,8 @@ impl From<&Totals> for Sums {
             errors.insert("other".to_owned(), totals.other_errors);
         }
         let roles = Role::BOTH.iter().zip(totals.roles).filter(|(_, n)| *n > 0);
+        let pins = Pin::ALL.iter().zip(totals.pins).filter(|(_, n)| *n > 0);
+        let disruptions = Disruption::ALL.iter().zip(totals.disruptions).filter(|(_, n)| *n > 0);
         let reasons = Why::ALL.iter().zip(totals.reasons).filter(|(_, n)| *n > 0);
         Sums {
             count: totals.count,
@@ -92,7 +107,11 @@ impl From<&Totals> for Sums {
             p95_us: quantile(0.95),
             p99_us: quantile(0.99),
             max_us: totals.max,
-            waited_us: totals.waited,
+            waited_us: Waited {
+                hold: totals.waits.hold,
+                pool: totals.waits.pool,
+                position: totals.waits.position,
+            },
             rows_sent: totals.rows_sent,
             rows_affected: totals.rows_affected,
             bytes_in: totals.bytes_in,
@@ -101,6 +120,9 @@ impl From<&Totals> for Sums {
             errors,
             targets: roles.map(|(role, n)| (role.target(), n)).collect(),
             reasons: reasons.map(|(why, n)| (why.as_str(), n)).collect(),
+            pins: pins.map(|(pin, n)| (pin.as_str(), n)).collect(),
+            repeated: totals.repeated,
+            disruptions: disruptions.map(|(effect, n)| (effect.as_str(), n)).collect(),
             first_seen: totals.seen.map(|(first, _)| seconds(first)),
             last_seen: totals.seen.map(|(_, last)| seconds(last)),
         }

@@ -9,10 +9,11 @@ use super::*;
 use crate::config::Config;
 use crate::discovery::WatchState;
 use crate::net::{AcceptorMaker, AcceptorsCell};
-use crate::telemetry::exposition;
+use crate::telemetry::{AuditSender, exposition};
+use crate::terms::{Role, StatementKind, Why};
 
 /// Returns endpoints with everything registered that can be.
-fn everything() -> AdminState {
+pub(super) fn everything() -> AdminState {
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
     let passing: Passing = Arc::new(["root".into()].into());
     let watched = watch::channel(WatchState {
@@ -25,15 +26,19 @@ fn everything() -> AdminState {
         failures: 0,
     })
     .1;
+    let worker = WorkerMetrics::default();
+    worker.placed.at(StatementKind::Read, Role::Reader, Why::PlainRead).add(1);
     AdminState::new(
         [Mode::Split],
-        vec![Arc::default()],
+        vec![Arc::new(worker)],
         watch::channel(Arc::new(super::tests::three())).1,
         watch::channel(Lifecycle::Starting).1,
         watch::channel(Arc::new(config.live)).1,
         Arc::default(),
     )
     .with_memory(Arc::default())
+    .with_audit(AuditSender::new().0)
+    .with_traces(Arc::default())
     .with_certificates(certificates())
     .with_config(watch::channel(ServedConfig::default()).1)
     .with_passing(vec![watch::channel(passing).1])
@@ -90,7 +95,8 @@ fn families(text: &str) -> BTreeMap<String, Family> {
 
 fn metrics_page() -> String {
     let mut page = "# Every metric\n\n<!-- Made by `UPDATE_DOCS=1 cargo test --lib metrics_page`; a test compares it. -->\n\n\
-                    What `/metrics` has, in the OpenMetrics format, by the names that Prometheus shows.\n\n\
+                    What `/metrics` has, in the OpenMetrics format, by the names that Prometheus shows. Histograms are native ones, too, for\n\
+                    scrapers that ask for the [format](operations.md#native-histograms) which has them.\n\n\
                     | metric | kind | labels | |\n|---|---|---|---|\n"
         .to_owned();
     for (name, family) in families(&exposition(&everything().registry).unwrap()) {

@@ -1,22 +1,30 @@
-//! `/metrics`, `/topology` and `/digests`: a page is written once for all requests that wait for it, so that many readers cost no
-//! more than one, and a probe waits for one page at most.
+//! `/metrics`, `/topology`, `/digests` and `/sessions`: a page is written once for all requests that wait for it, so that
+//! many readers cost no more than one, and a probe waits for one page at most.
 
 use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::{AdminState, digests};
-use crate::telemetry;
+use super::digests::Digests;
+use super::sessions::Sessions;
+use super::{AdminState, Unanswered};
 
 /// A page that takes time to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Page {
+    /// `/metrics` as text.
     Metrics,
+    /// `/metrics` in the format that has native histograms.
+    NativeMetrics,
     Topology,
-    Digests,
+    /// At most so many digests, those on which most time was spent.
+    Digests(usize),
+    Sessions,
 }
 
 /// The status and the content of a page.
@@ -55,14 +63,10 @@ async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, on
         while let Ok(next) = waiting.try_recv() {
             all.push(next);
         }
-        for page in [Page::Metrics, Page::Topology, Page::Digests] {
-            let mut readers = all.extract_if(.., |(of, _)| *of == page).peekable();
-            if readers.peek().is_none() {
-                continue;
-            }
-            let began = Instant::now();
+        while let Some((page, _)) = all.first() {
+            let (page, began) = (*page, Instant::now());
             let written = render(&state, page).await;
-            for (_, reply) in readers {
+            for (_, reply) in all.extract_if(.., |(of, _)| *of == page) {
                 // Fails if the reader is gone.
                 let _ = reply.send(written.clone());
             }
@@ -73,18 +77,32 @@ async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, on
 
 async fn render(state: &AdminState, page: Page) -> Written {
     match page {
-        Page::Metrics => match telemetry::exposition(&state.registry) {
+        Page::Metrics => match state.exposition().await {
             Ok(text) => (StatusCode::OK, text.into()),
+            Err(_) => failed("the metrics cannot be written\n"),
+        },
+        Page::NativeMetrics => match state.protobuf_exposition().await {
+            Ok(bytes) => (StatusCode::OK, bytes.into()),
             Err(_) => failed("the metrics cannot be written\n"),
         },
         Page::Topology => match serde_json::to_string(&state.report()) {
             Ok(text) => (StatusCode::OK, (text + "\n").into()),
             Err(_) => failed("the topology cannot be written\n"),
         },
-        Page::Digests => match digests::page(state).await {
-            Ok(text) => (StatusCode::OK, (text + "\n").into()),
-            Err(_) => failed("the digests cannot be written\n"),
-        },
+        Page::Digests(most) => large(Digests::of(state, most).await).await,
+        Page::Sessions => large(Sessions::of(state).await).await,
+    }
+}
+
+/// Writes megabytes, while the thread goes on to serve probes.
+async fn large(content: Result<impl Serialize + Send + 'static, Unanswered>) -> Written {
+    let content = match content {
+        Ok(content) => content,
+        Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n").into()),
+    };
+    match spawn_blocking(move || serde_json::to_string(&content)).await {
+        Ok(Ok(text)) => (StatusCode::OK, (text + "\n").into()),
+        Ok(Err(_)) | Err(_) => failed("the page cannot be written\n"),
     }
 }
 

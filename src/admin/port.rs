@@ -1,5 +1,7 @@
 //! The HTTP port: accepts every connection at once, with or without TLS, and closes each connection after its answer.
+//! Only readers of `/events` and `/tap` may stay longer.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -12,25 +14,26 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
-use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::AdminState;
-use super::http::{Channel, Routes};
-use super::pages::Pages;
+use super::certificate::Certificate;
+use super::http::{Channel, Routes, Stay, Visit};
 use super::seats::Seats;
-use crate::config::Identity;
-use crate::net::Peer;
+use crate::net::{Origin, Peer};
 
+/// The most connections at a time. Kubelet, Prometheus and a few people need only a handful; this limits other clients.
+pub(super) const SEATS: usize = 256;
 /// The time limit from accept to the end of the TLS handshake, and again from there to the end of the request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
-/// The time limit from accept to the end of the answer, also for clients that read slowly.
+/// The time limit from accept to the end of the answer, also for clients that read slowly. Readers of `/tap` get more time
+/// whenever they read.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(30);
 /// The longest head of a request, in bytes; the smallest value that hyper allows.
 const HEAD_BYTES: usize = 8192;
@@ -49,21 +52,20 @@ struct Service {
     turn: Arc<Semaphore>,
 }
 
-/// The current certificate, prepared for rustls.
-#[derive(Default)]
-struct Certificate {
-    of: Option<Identity>,
-    ready: Option<Arc<ServerConfig>>,
+/// How a connection is transported, whose it is, and how it becomes that of a reader.
+struct Line {
+    channel: Channel,
+    of: Origin,
+    stays: oneshot::Sender<Stay>,
 }
 
-/// Accepts and answers until the future is dropped. Open connections continue then.
+/// Accepts and answers until the future is dropped. Open connections continue then, but those of readers who stay: these
+/// have to ask the process that has the port next.
 pub async fn serve(listener: TcpListener, state: AdminState) {
     let live = state.live.clone();
-    let service = Service {
-        routes: Routes { pages: Pages::start(state.clone()), state },
-        turn: Arc::new(Semaphore::new(1)),
-    };
-    let (mut seats, mut certificate) = (Seats::default(), Certificate::default());
+    let (_stays, leaving) = watch::channel(());
+    let service = Service { routes: Routes::start(state, leaving), turn: Arc::new(Semaphore::new(1)) };
+    let (mut seats, mut certificate) = (Seats::new(SEATS), Certificate::default().speaking(b"http/1.1"));
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -72,7 +74,7 @@ pub async fn serve(listener: TcpListener, state: AdminState) {
                     tracing::debug!(address = %lost, "HTTP: all connections are taken; the oldest was closed");
                 }
                 let tls = certificate.current(live.borrow().admin.tls.as_ref());
-                let serving = tokio::spawn(connection(stream, tls, service.clone()));
+                let serving = tokio::spawn(connection(stream, of, tls, service.clone()));
                 seats.take(of, serving.abort_handle());
             }
             Err(error) => {
@@ -85,36 +87,11 @@ pub async fn serve(listener: TcpListener, state: AdminState) {
     }
 }
 
-impl Certificate {
-    /// Returns the current certificate; None without `[admin.tls]`.
-    fn current(&mut self, wanted: Option<&Identity>) -> Option<Arc<ServerConfig>> {
-        if self.of.as_ref() != wanted {
-            self.of = wanted.cloned();
-            match wanted.map(server_config).transpose() {
-                Ok(ready) => self.ready = ready,
-                // Rare, since certificates are checked with the configuration. The last one is better than none.
-                Err(error) => tracing::error!("admin.tls: {error}; the former certificate stays"),
-            }
-        }
-        self.ready.clone()
-    }
-}
-
-fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let certified = identity.certified(&provider).map_err(|(key, wrong)| format!("{key} {wrong}"))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-async fn connection(stream: TcpStream, tls: Option<Arc<ServerConfig>>, service: Service) {
-    let _ = timeout(CONNECTION_LIMIT, async move {
-        let Some(tls) = tls else { return http(stream, Channel::Open, service.routes).await };
+async fn connection(stream: TcpStream, of: Origin, tls: Option<Arc<ServerConfig>>, service: Service) {
+    let (stays, staying) = oneshot::channel();
+    let line = |channel| Line { channel, of, stays };
+    let served = async move {
+        let Some(tls) = tls else { return http(stream, line(Channel::Open), service.routes).await };
         let handshake = async {
             let mut first = [0];
             match stream.peek(&mut first).await {
@@ -124,14 +101,33 @@ async fn connection(stream: TcpStream, tls: Option<Arc<ServerConfig>>, service: 
             }
         };
         match timeout(HEAD_LIMIT, handshake).await {
-            Ok(Some(Ok(Ok(stream)))) => http(stream, Channel::Encrypted, service.routes).await,
+            Ok(Some(Ok(Ok(stream)))) => http(stream, line(Channel::Encrypted), service.routes).await,
             Ok(Some(Ok(Err(error)))) => tracing::debug!(%error, "HTTP: a TLS handshake failed"),
             // Probes need not be encrypted: their answers are not secret.
-            Ok(Some(Err(stream))) => http(stream, Channel::Plain, service.routes).await,
+            Ok(Some(Err(stream))) => http(stream, line(Channel::Plain), service.routes).await,
             Ok(None) | Err(_) => {}
         }
-    })
-    .await;
+    };
+    tokio::select! {
+        () = served => {}
+        () = limit(staying) => {}
+    }
+}
+
+/// Returns when a connection must end: after its time limit, or, if it is a reader's, when the reader is sent away.
+async fn limit(staying: oneshot::Receiver<Stay>) {
+    let ending = sleep(CONNECTION_LIMIT);
+    tokio::pin!(ending);
+    tokio::select! {
+        () = &mut ending => {}
+        // Fails if the request was for something else; then the limit stays.
+        Ok(Stay { until, at_most }) = staying => {
+            let _ = match at_most {
+                Some(limit) => timeout(limit, until).await.is_ok(),
+                None => until.await.is_ok(),
+            };
+        }
+    }
 }
 
 /// Runs a TLS handshake: first reads the client's hello, which costs little; then waits for its turn to compute the
@@ -150,13 +146,16 @@ async fn accept(
     handshake.await
 }
 
-fn http<S>(stream: S, channel: Channel, routes: Routes) -> impl Future<Output = ()>
+fn http<S>(stream: S, line: Line, routes: Routes) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Line { channel, of, stays } = line;
+    // Taken by the only request of the connection.
+    let stays = Cell::new(Some(stays));
     let service = service_fn(move |request: Request<Incoming>| {
-        let routes = routes.clone();
-        async move { routes.answer(&request, channel).await }
+        let (routes, visit) = (routes.clone(), Visit { channel, of, stays: stays.take() });
+        async move { routes.answer(request, visit).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -41,6 +41,9 @@ pub struct Report {
     /// `cordoned`, `draining`, `read_only`: what the operator's resource of the cluster asks for.
     #[serde(default)]
     pub maintenance: Vec<String>,
+    /// The servers that orders to this process drain; also those that are not there now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drain_orders: Vec<String>,
     /// Which configuration the proxy serves.
     #[serde(default)]
     pub config: ServedConfig,
@@ -104,6 +107,9 @@ pub struct ServerReport {
     /// True if the pod is being deleted: the server gets no new work.
     #[serde(default)]
     pub deleting: bool,
+    /// Who drains the server, so that it gets no new reads: `order`, `configuration` or `annotation`; null: nobody.
+    #[serde(default)]
+    pub drained: Option<String>,
     /// The zone of the server.
     #[serde(default)]
     pub zone: Option<String>,
@@ -113,6 +119,10 @@ pub struct ServerReport {
     pub probe_us: Option<u64>,
     /// The error of the last probe that failed.
     pub last_error: Option<String>,
+    /// Statements that the server executed since the process began, or since the server is known again; of at most 16
+    /// servers.
+    #[serde(default)]
+    pub statements: u64,
 }
 
 /// One change of the writer.
@@ -243,11 +253,12 @@ impl AdminState {
             generation: snapshot.generation,
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
+            drain_orders: snapshot.drain_orders.iter().map(|name| name.to_string()).collect(),
             users_passing_read_only: names(&self.passing).iter().map(|user| user.to_string()).collect(),
             server_accounts: self.account_tables.borrow().known(),
             maintenance: asked_for(snapshot.maintenance),
             config: self.config.borrow().clone(),
-            servers: snapshot.servers.iter().map(|server| ServerReport::new(&snapshot, server)).collect(),
+            servers: snapshot.servers.iter().map(|server| self.server(&snapshot, server)).collect(),
             history: self.history(&snapshot),
             traffic: self.traffic(),
             kubernetes: self.kubernetes.iter().map(|state| KubernetesReport::new(&state.borrow())).collect(),
@@ -263,17 +274,25 @@ impl AdminState {
         snapshot.history.iter().map(report).collect()
     }
 
+    fn server(&self, snapshot: &Snapshot, server: &Server) -> ServerReport {
+        let histograms = self.workers.iter().filter_map(|worker| worker.server_latencies.of(server.id.0));
+        let statements = histograms.map(|latency| latency.read().0.iter().sum::<u64>()).sum();
+        ServerReport { statements, ..ServerReport::new(snapshot, server) }
+    }
+
     fn traffic(&self) -> Traffic {
         let sum = |cell: &dyn Fn(&WorkerMetrics) -> &Cell| {
             self.workers.iter().map(|worker| cell(worker).get()).fold(0, u64::wrapping_add)
         };
         let port = |mode: &Mode| {
-            let index = port_of(*mode) as usize;
+            let port = port_of(*mode);
+            let index = port as usize;
+            let statements = self.workers.iter().map(|worker| worker.placed.all_from(port));
             PortReport {
                 mode: mode.word().to_owned(),
                 clients: sum(&|worker| cell_of(&worker.clients, index)),
                 accepted: sum(&|worker| cell_of(&worker.accepted, index)),
-                statements: sum(&|worker| cell_of(&worker.statements, index)),
+                statements: statements.fold(0, u64::wrapping_add),
             }
         };
         Traffic {
@@ -318,10 +337,12 @@ impl ServerReport {
             serves_reads: server.serves_reads,
             label: server.label.map(|label| label.as_str().to_owned()),
             deleting: server.deleting,
+            drained: snapshot.drain_of(server).map(|by| by.as_str().to_owned()),
             zone: server.zone.as_deref().map(str::to_owned),
             missed_probes: server.missed,
             probe_us: facts.map(|f| u64::try_from(f.round_trip.as_micros()).unwrap_or(u64::MAX)),
             last_error: server.last_error.as_deref().map(str::to_owned),
+            statements: 0,
         }
     }
 }

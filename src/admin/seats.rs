@@ -1,4 +1,4 @@
-//! Limits the connections of the HTTP port. A new connection never waits: if all seats are taken, it replaces the
+//! Limits the connections of a port. A new connection never waits: if all seats are taken, it replaces the
 //! oldest connection of the address that has the most connections.
 
 use std::collections::{HashMap, VecDeque};
@@ -7,12 +7,10 @@ use tokio::task::AbortHandle;
 
 use crate::net::Origin;
 
-/// The most connections at a time. Kubelet, Prometheus and a few people need only a handful; this limits other clients.
-pub(super) const SEATS: usize = 256;
-
 /// The open connections.
-#[derive(Default)]
-pub(super) struct Seats {
+pub(crate) struct Seats {
+    /// The most connections at a time.
+    most: usize,
     /// The connections, oldest first.
     taken: VecDeque<Seat>,
     /// How many connections each address has. Stored instead of counted when needed: many connections can be accepted
@@ -26,10 +24,15 @@ struct Seat {
 }
 
 impl Seats {
+    /// Makes empty seats.
+    pub fn new(most: usize) -> Self {
+        Seats { most, taken: VecDeque::new(), held: HashMap::new() }
+    }
+
     /// Makes room for one more connection: ends another one if all seats are taken. Returns the address of a connection
     /// that was ended while still in use.
     pub fn make_room(&mut self) -> Option<Origin> {
-        if self.taken.len() < SEATS {
+        if self.taken.len() < self.most {
             return None;
         }
         if let Some(ended) = self.taken.iter().position(|seat| seat.task.is_finished()) {
@@ -67,9 +70,21 @@ impl Seats {
     }
 }
 
+/// Returns the index of the oldest connection of the address that has the most. `all` has the oldest first.
+pub(super) fn oldest_of_the_busiest(all: impl Iterator<Item = Origin> + Clone) -> Option<usize> {
+    let mut held: HashMap<Origin, usize> = HashMap::new();
+    for of in all.clone() {
+        *held.entry(of).or_default() += 1;
+    }
+    let most = held.values().copied().max();
+    all.into_iter().position(|of| held.get(&of).copied() == most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SEATS: usize = 256;
 
     fn of(last: u8) -> Origin {
         Origin::of(std::net::IpAddr::from([10, 0, 0, last]))
@@ -84,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_the_most_gives_the_oldest() {
-        let mut seats = Seats::default();
+        let mut seats = Seats::new(SEATS);
         assert_eq!(sit(&mut seats, 1), None);
         for _ in 1..SEATS {
             assert_eq!(sit(&mut seats, 2), None);
@@ -100,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_goes_where_every_address_has_one() {
-        let mut seats = Seats::default();
+        let mut seats = Seats::new(SEATS);
         for last in 0..=255 {
             sit(&mut seats, last);
         }
@@ -110,7 +125,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_ended_leave_their_seats() {
-        let mut seats = Seats::default();
+        let mut seats = Seats::new(SEATS);
         for _ in 0..SEATS {
             seats.take(of(1), tokio::spawn(async {}).abort_handle());
         }

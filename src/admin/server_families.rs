@@ -7,16 +7,49 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 
-use crate::telemetry::Families;
+use super::PoolReport;
+use crate::config::Live;
+use crate::telemetry::{Families, WorkerMetrics};
 use crate::topology::{Health, Server, Snapshot};
 
 /// The servers, with the results of the last probes.
 #[derive(Debug)]
-pub(super) struct ServerFamilies(pub watch::Receiver<Arc<Snapshot>>);
+pub(super) struct ServerFamilies {
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub workers: Vec<Arc<WorkerMetrics>>,
+    pub live: watch::Receiver<Arc<Live>>,
+    /// The server connections, by account.
+    pub pooled: watch::Receiver<Vec<PoolReport>>,
+}
+
+impl ServerFamilies {
+    /// Writes how much of its limit each server's pool uses.
+    fn pools(&self, snapshot: &Snapshot, families: &mut Families<'_>) -> fmt::Result {
+        let (pooled, limit) = (self.pooled.borrow(), self.live.borrow().limits.max_server_connections);
+        let count = |server: &Server, of: fn(&PoolReport) -> usize| {
+            pooled.iter().filter(|pool| pool.server == *server.name).map(of).sum::<usize>() as f64
+        };
+        families.gauges(
+            "pointsman_server_pool_connections",
+            "Connections to each server now, by state: in use by a session, or idle in the pool.",
+            snapshot.servers.iter().flat_map(|server| {
+                let idle = count(server, |pool| pool.idle);
+                let in_use = count(server, |pool| pool.connections.saturating_sub(pool.idle));
+                let of = |state| [("server", &*server.name), ("state", state)];
+                [(of("in_use"), in_use), (of("idle"), idle)]
+            }),
+        )?;
+        families.gauges(
+            "pointsman_server_pool_limit",
+            "The most connections that the proxy opens to each server: limits.max_server_connections.",
+            snapshot.servers.iter().map(|server| ([("server", &*server.name)], limit.get() as f64)),
+        )
+    }
+}
 
 impl Collector for ServerFamilies {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let snapshot = Arc::clone(&self.0.borrow());
+        let snapshot = Arc::clone(&self.snapshot.borrow());
         let mut families = Families::new(encoder);
         let mut gauge = |name: &str, help: &str, value: &dyn Fn(&Server) -> Option<f64>| {
             let servers = snapshot.servers.iter();
@@ -49,6 +82,15 @@ impl Collector for ServerFamilies {
         gauge("pointsman_server_missed_probes", "Probes in a row without an answer.", &|s| {
             Some(s.missed.into())
         })?;
+        families.latencies(
+            "pointsman_server_statement_duration_seconds",
+            "How long statements took without their waits in the proxy, by server.",
+            snapshot.servers.iter().map(|server| {
+                let parts = self.workers.iter().filter_map(|worker| worker.server_latencies.of(server.id.0));
+                ([("server", &*server.name)], parts.collect())
+            }),
+        )?;
+        self.pools(&snapshot, &mut families)?;
         families.gauge(
             "pointsman_generation",
             "The generation: grows with each change to another writer.",
@@ -78,4 +120,46 @@ impl Collector for ServerFamilies {
 
 fn flag(value: bool) -> Option<f64> {
     Some(f64::from(u8::from(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::{Question, page_tests};
+    use crate::backend::PoolCount;
+    use crate::topology::ServerId;
+
+    #[tokio::test(start_paused = true)]
+    async fn pools_are_those_of_all_accounts_and_a_silent_worker_fails_no_scrape() {
+        let (questions, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let state = page_tests::everything().with_questions(questions);
+        let worker = tokio::spawn(async move {
+            let Some(Question::Pools(reply)) = asked.recv().await else { panic!("another question") };
+            let count = |server, user: &str, connections| PoolCount {
+                server: ServerId(server),
+                user: user.into(),
+                connections,
+                idle: 2,
+            };
+            reply.send(vec![count(0, "app", 5), count(0, "report", 3), count(1, "app", 2)]).unwrap();
+            // The next question gets no answer.
+            asked
+        });
+        let first = state.exposition().await.unwrap();
+        let lines: Vec<_> =
+            first.lines().filter(|line| line.starts_with("pointsman_server_pool_connections{")).collect();
+        let line = |server, state, n| {
+            format!("pointsman_server_pool_connections{{server=\"{server}\",state=\"{state}\"}} {n}")
+        };
+        let expected = [
+            line("db-0", "in_use", 4),
+            line("db-0", "idle", 4),
+            line("db-1", "in_use", 0),
+            line("db-1", "idle", 2),
+            line("db-2", "in_use", 0),
+            line("db-2", "idle", 0),
+        ];
+        assert_eq!(lines, expected);
+        let _silent = worker.await.unwrap();
+        assert!(state.exposition().await.unwrap().contains(&expected[0]));
+    }
 }

@@ -4,31 +4,33 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::config::{Config, Fallback};
-use crate::terms::{Close, Disruption, Port};
+use crate::terms::{Close, Disruption, Port, Role, StatementKind, Why};
 use crate::topology::{
     Alarm, Facts, Flavor, GtidSet, Health, Maintenance, Replication, Server, ServerId, WriterChange,
 };
 
 /// The endpoints on a loopback socket, and the senders of the data that they read.
-struct Admin {
-    address: std::net::SocketAddr,
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    lifecycle: watch::Sender<Lifecycle>,
-    live: watch::Sender<Arc<Live>>,
+pub(super) struct Admin {
+    pub address: std::net::SocketAddr,
+    pub snapshot: watch::Sender<Arc<Snapshot>>,
+    pub lifecycle: watch::Sender<Lifecycle>,
+    pub live: watch::Sender<Arc<Live>>,
+    pub serving: JoinHandle<()>,
     workers: Vec<Arc<WorkerMetrics>>,
 }
 
-struct Answer {
-    status: u16,
-    headers: HashMap<String, String>,
-    body: String,
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: String,
 }
 
 impl Admin {
-    async fn start(modes: &[Mode]) -> Admin {
+    pub async fn start(modes: &[Mode]) -> Admin {
         let snapshot = watch::Sender::new(Arc::new(Snapshot::empty()));
         let lifecycle = watch::Sender::new(Lifecycle::Starting);
         let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
@@ -46,19 +48,20 @@ impl Admin {
         let listener = crate::net::Listener::bind_alone("127.0.0.1:0").unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, state));
-        Admin { address, snapshot, lifecycle, live, workers }
+        let serving = tokio::spawn(serve(listener, state));
+        Admin { address, snapshot, lifecycle, live, serving, workers }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }
 
-    async fn send(&self, request: &str) -> Answer {
+    pub async fn send(&self, request: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -219,9 +222,11 @@ async fn topology_tells_servers_history_and_traffic() {
     admin.snapshot.send_replace(Arc::new(three()));
     for worker in &admin.workers {
         cell(&worker.clients, Port::Replica).add(3);
-        cell(&worker.statements, Port::Replica).add(50);
+        worker.placed.at(StatementKind::Read, Role::Reader, Why::Port).add(50);
+        worker.server_latencies.observe_us(0, 10);
         worker.server_connections.add(2);
     }
+    admin.workers[0].server_latencies.observe_us(0, 10_000_000);
     let answer = admin.get("/topology").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "application/json");
@@ -242,15 +247,15 @@ async fn topology_tells_servers_history_and_traffic() {
             {"name": "db-0", "address": "db-0:3306", "health": "up", "role": "primary", "flavor": "mariadb",
              "version": "10.11.6-MariaDB", "read_only": false, "replicating": null, "source": null, "tls": "TLSv1.3",
              "lag_ms": null, "gtid": "0-1-42", "serves_reads": false, "missed_probes": 0, "probe_us": 1500,
-             "last_error": null, "label": null, "deleting": false, "zone": null},
+             "last_error": null, "label": null, "deleting": false, "drained": null, "zone": null, "statements": 3},
             {"name": "db-1", "address": "db-1:3306", "health": "up", "role": "replica", "flavor": "mariadb",
              "version": "10.11.6-MariaDB", "read_only": true, "replicating": true, "source": "db-0:3306", "tls": null,
              "lag_ms": 250, "gtid": "0-1-42", "serves_reads": true, "missed_probes": 0, "probe_us": 1500,
-             "last_error": null, "label": null, "deleting": false, "zone": null},
+             "last_error": null, "label": null, "deleting": false, "drained": null, "zone": null, "statements": 0},
             {"name": "db-2", "address": "db-2:3306", "health": "down", "role": "none", "flavor": null,
              "version": null, "read_only": null, "replicating": null, "source": null, "tls": null, "lag_ms": null,
              "gtid": null, "serves_reads": false, "missed_probes": 3, "probe_us": null,
-             "last_error": "connection refused", "label": null, "deleting": false, "zone": null},
+             "last_error": "connection refused", "label": null, "deleting": false, "drained": null, "zone": null, "statements": 0},
         ],
         "history": [
             {"at_ms": 1_700_000_000_000_u64, "from": null, "to": "db-0", "reason": "the only candidate", "generation": 1, "cost": null}
@@ -278,8 +283,12 @@ async fn metrics_are_whole_families() {
     let [first, second] = &admin.workers[..] else { panic!("two workers") };
     cell(&first.clients, Port::Primary).add(5);
     cell(&second.clients, Port::Primary).add(7);
-    cell(&first.statements, Port::Replica).add(1);
-    cell(&second.statements, Port::Replica).add(2);
+    first.placed.at(StatementKind::Read, Role::Reader, Why::Port).add(1);
+    second.placed.at(StatementKind::Read, Role::Reader, Why::Port).add(2);
+    second.placed.at(StatementKind::Write, Role::Writer, Why::Port).add(8);
+    first.placed.at(StatementKind::Read, Role::Reader, Why::PlainRead).add(4);
+    second.placed.at(StatementKind::Read, Role::Writer, Why::NotFresh).add(5);
+    second.placed.at(StatementKind::Read, Role::Writer, Why::Pinned).add(6);
     first.latency[Port::Replica as usize].observe_us(60);
     second.latency[Port::Replica as usize].observe_us(10_000_000);
     crate::telemetry::cell_of(&second.closed, Close::IdleTimeout as usize).add(4);
@@ -292,7 +301,12 @@ async fn metrics_are_whole_families() {
     for sample in [
         "pointsman_clients{port=\"primary\",worker=\"0\"} 5",
         "pointsman_clients{port=\"primary\",worker=\"1\"} 7",
-        "pointsman_statements_total{port=\"replica\"} 3",
+        "pointsman_statements_total{port=\"replica\",kind=\"read\",target=\"replica\"} 3",
+        "pointsman_statements_total{port=\"primary\",kind=\"write\",target=\"primary\"} 8",
+        "pointsman_statements_total{port=\"primary\",kind=\"read\",target=\"primary\"} 0",
+        "pointsman_statements_total{port=\"split\",kind=\"read\",target=\"replica\"} 4",
+        "pointsman_statements_total{port=\"split\",kind=\"read\",target=\"primary\"} 11",
+        "pointsman_split_statements_total{kind=\"read\",target=\"primary\",reason=\"pinned\"} 6",
         "pointsman_client_disconnects_total{reason=\"idle_timeout\"} 4",
         "pointsman_disruptions_total{effect=\"rolled_back\"} 6",
         "pointsman_statement_duration_seconds_count{port=\"replica\"} 2",
@@ -307,6 +321,8 @@ async fn metrics_are_whole_families() {
         "pointsman_server_lag_seconds{server=\"db-1\"} 0.25",
         "pointsman_server_probe_seconds{server=\"db-0\"} 0.0015",
         "pointsman_server_missed_probes{server=\"db-2\"} 3",
+        "pointsman_server_pool_connections{server=\"db-0\",state=\"in_use\"} 0",
+        "pointsman_server_pool_limit{server=\"db-0\"} 1000",
         "pointsman_writer_changes_total 1",
         "pointsman_maintenance{asked=\"cordoned\"} 0",
         "pointsman_generation 1",
@@ -317,8 +333,27 @@ async fn metrics_are_whole_families() {
     ] {
         assert!(answer.body.lines().any(|line| line == sample), "{sample} is not in\n{}", answer.body);
     }
+    let statements =
+        answer.body.lines().filter(|line| line.starts_with("pointsman_statements_total{")).count();
+    assert_eq!(statements, 28, "seven kinds from each port to each of its targets");
+    assert!(!answer.body.contains("reason=\"port\""), "a port that does not split has no reasons");
     assert!(!answer.body.contains("pointsman_server_lag_seconds{server=\"db-0\"}"), "a primary has no lag");
     check_exposition(&answer.body);
+}
+
+#[tokio::test]
+async fn metrics_have_native_histograms_for_a_scraper_that_wants_them() {
+    let admin = Admin::start(&[Mode::Primary]).await;
+    let format = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    let accept = format!("{format};q=0.6,application/openmetrics-text;version=1.0.0;q=0.5");
+    let answer = admin
+        .send(&format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.headers["content-type"].replace("; ", ";")),
+        (200, &format.to_owned())
+    );
+    assert!(answer.body.contains("pointsman_statement_duration_seconds") && !answer.body.contains("# EOF"));
 }
 
 /// Checks that every sample belongs to a family that began with HELP and TYPE, that every family
@@ -361,9 +396,10 @@ fn check_exposition(text: &str) {
 #[tokio::test]
 async fn other_paths_and_methods() {
     let admin = Admin::start(&[Mode::Primary]).await;
-    let answer = admin.get("/").await;
+    let answer = admin.get("/nowhere").await;
     assert_eq!(answer.status, 404);
-    assert_eq!(answer.body, "no such path; there are:\n/livez\n/readyz\n/metrics\n/topology\n/digests\n");
+    let paths = "/\n/livez\n/readyz\n/metrics\n/topology\n/digests\n/sessions\n/events\n/explain\n/tap\n";
+    assert_eq!(answer.body, format!("no such path; there are:\n{paths}"));
     let answer =
         admin.send("POST /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!((answer.status, answer.headers["allow"].as_str()), (405, "GET, HEAD"));
@@ -389,7 +425,7 @@ async fn oversized_and_broken_requests_end_alone() {
 async fn more_silent_connections_than_seats_keep_no_probe_waiting() {
     let admin = Admin::start(&[Mode::Primary]).await;
     let mut silent = Vec::new();
-    for _ in 0..2 * seats::SEATS {
+    for _ in 0..2 * port::SEATS {
         silent.push(TcpStream::connect(admin.address).await.unwrap());
     }
     for _ in 0..3 {
@@ -400,7 +436,7 @@ async fn more_silent_connections_than_seats_keep_no_probe_waiting() {
         let read = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut [0])).await;
         ended += usize::from(matches!(read, Ok(Ok(0) | Err(_))));
     }
-    assert!(ended >= seats::SEATS, "the oldest made room: {ended}");
+    assert!(ended >= port::SEATS, "the oldest made room: {ended}");
 }
 
 #[tokio::test]
@@ -423,7 +459,7 @@ async fn a_token_is_asked_of_all_but_probes() {
     for path in ["/livez", "/readyz"] {
         assert_eq!(get(path, "").await, 200, "{path}");
     }
-    for path in ["/metrics", "/topology", "/", "/secret"] {
+    for path in ["/metrics", "/topology", "/digests", "/sessions", "/events", "/explain", "/secret"] {
         assert_eq!(get(path, "").await, 401, "{path}");
         for wrong in ["Bearer lon", "Bearer longer", "Bearer ", "Basic long", "long", "Bearer", "bearerlong"]
         {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, StatusCode, client};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 /// An error for a person or the log.
@@ -30,13 +31,30 @@ impl Tls {
     pub fn new(ca_file: &PathBuf, name: &str) -> Result<Self, String> {
         let wrong = |why: String| format!("{}: {why}", ca_file.display());
         let pem = std::fs::read(ca_file).map_err(|e| wrong(e.to_string()))?;
+        Self::of_pem(&pem, name).map_err(wrong)
+    }
+
+    /// Trusts the CA certificates of a PEM text.
+    pub fn of_pem(pem: &[u8], name: &str) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|e| wrong(format!("no PEM ({e})")))?;
-            roots.add(certificate).map_err(|e| wrong(format!("no certificate of a CA ({e})")))?;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|e| format!("no PEM ({e})"))?;
+            roots.add(certificate).map_err(|e| format!("no certificate of a CA ({e})"))?;
         }
+        Self::of_roots(roots, name)
+    }
+
+    /// Trusts the CAs that the machine trusts.
+    pub fn of_machine(name: &str) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        // Some machines have certificates that rustls cannot use.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self::of_roots(roots, name)
+    }
+
+    fn of_roots(roots: RootCertStore, name: &str) -> Result<Self, String> {
         if roots.is_empty() {
-            return Err(wrong("holds no certificate".to_owned()));
+            return Err("holds no certificate".to_owned());
         }
         let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name).map_err(|e| format!("no name of a certificate: {e}"))?;
@@ -58,45 +76,73 @@ pub(super) async fn send<B>(
     limit: usize,
 ) -> Result<(StatusCode, Result<Bytes, Error>), Error>
 where
-    B: Body<Data = Bytes> + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Error>,
+{
+    let mut answer = open(authority, tls, request).await?;
+    let body = Limited::new(&mut answer.body, limit).collect().await;
+    Ok((answer.status, body.map(|body| body.to_bytes())))
+}
+
+/// An answer whose body is read as it comes.
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Incoming,
+    _driver: Driver,
+}
+
+impl Answer {
+    /// Returns the status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the next part of the body. None: the body has ended.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The task that drives a connection. The connection ends with this value.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends a request, and returns the answer once its head is there. Has no time limit.
+pub(super) async fn open<B>(authority: &str, tls: Option<&Tls>, request: Request<B>) -> Result<Answer, Error>
+where
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Error>,
 {
     let stream = TcpStream::connect(authority).await?;
     match tls {
-        None => exchange(stream, request, limit).await,
+        None => begin(stream, request).await,
         Some(tls) => {
             let stream = tls.connector.connect(tls.name.clone(), stream).await;
             let stream = stream.map_err(|error| format!("TLS handshake: {error}"))?;
-            Box::pin(exchange(stream, request, limit)).await
+            Box::pin(begin(stream, request)).await
         }
     }
 }
 
-async fn exchange<S, B>(
-    stream: S,
-    request: Request<B>,
-    limit: usize,
-) -> Result<(StatusCode, Result<Bytes, Error>), Error>
+async fn begin<S, B>(stream: S, request: Request<B>) -> Result<Answer, Error>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
-    B: Body<Data = Bytes> + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Error>,
 {
     let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let exchange = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), limit).collect().await;
-        Ok((status, body.map(|body| body.to_bytes())))
-    };
-    let drive = async {
-        // The connection may end together with the answer. The result always comes from `exchange`, which fails if the
-        // connection ends without an answer.
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        result = exchange => result,
-        never = drive => never,
-    }
+    // What breaks the connection shows in the answer.
+    let driver = Driver(tokio::spawn(async move { drop(connection.await) }).abort_handle());
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    Ok(Answer { status: head.status, body, _driver: driver })
 }

@@ -7,17 +7,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::served::Served;
 use super::watch_files::FileWatch;
-use crate::config::{Config, Live, Secret, SecretRef, SecretUse};
+use crate::config::{AuditEvents, Config, Live, Secret, SecretRef, SecretUse};
+use crate::console::Done;
 use crate::discovery::SecretValues;
-use crate::telemetry::ReloadMetrics;
+use crate::telemetry::{AuditRecord, AuditSender, ReloadMetrics};
+use crate::terms::AuditKind;
 
 /// After the file was refused, it is tried again at this interval.
 const RETRY: Duration = Duration::from_secs(3);
+
+/// Why the file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trigger {
+    /// SIGHUP.
+    Signal,
+    /// The console. Its own record says who it was.
+    Console,
+    /// The file, or a file that it names, changed; or it was refused, and is tried again.
+    File,
+}
 
 /// The running configuration and its sources.
 pub(super) struct Reloader {
@@ -30,6 +43,10 @@ pub(super) struct Reloader {
     served: Served,
     /// Why the file was refused last; None once a file was accepted.
     refused: Option<String>,
+    /// Requests of the console to reload.
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<Done>>,
+    /// Where the events of the audit log go.
+    audit: Option<AuditSender>,
 }
 
 /// The settings that come from Kubernetes: the Secrets that the configuration names, and the zone of the node.
@@ -155,17 +172,54 @@ impl Reloader {
         // Starts with an empty list of files, so that the first check reloads once; silently if
         // nothing changed since the file was read at the start.
         let files = FileWatch::new(Vec::new());
-        let mut reloader = Reloader { path, running, live, files, secrets, metrics, served, refused: None };
+        let asked = mpsc::unbounded_channel().1;
+        let audit = None;
+        let mut reloader =
+            Reloader { path, running, live, files, secrets, metrics, served, refused: None, asked, audit };
         reloader.watch_sources();
+        let live = reloader.live.borrow().clone();
+        reloader.served.shows(reloader.running.shown_with(&live));
         reloader
+    }
+
+    /// Sets where the console asks for a reload.
+    pub fn asked_by(&mut self, asked: mpsc::UnboundedReceiver<oneshot::Sender<Done>>) {
+        self.asked = asked;
+    }
+
+    /// Sets where the events of the audit log go.
+    pub fn with_audit(mut self, audit: AuditSender) -> Self {
+        self.audit = Some(audit);
+        self
+    }
+
+    /// Records a reload, if the audit log wants such events.
+    fn record(&self, by: Trigger, failed: bool) {
+        let user = match by {
+            Trigger::Signal => "signal",
+            Trigger::File => "file",
+            Trigger::Console => return,
+        };
+        if let Some(audit) = &self.audit
+            && self.live.borrow().audit.recorded().contains(AuditEvents::ACTIONS)
+        {
+            let mut record = AuditRecord::now(AuditKind::Action, 0, user, None);
+            (record.statement, record.outcome.failed) = ("RELOAD".into(), failed);
+            audit.record(record);
+        }
     }
 
     /// Reloads until the future is dropped.
     pub async fn run(mut self, mut hangup: Signal) {
         loop {
-            let requested = tokio::select! {
-                _ = hangup.recv() => true,
-                () = self.files.changed() => false,
+            let by = tokio::select! {
+                _ = hangup.recv() => Trigger::Signal,
+                () = self.files.changed() => Trigger::File,
+                Some(reply) = self.asked.recv() => {
+                    // The console may be gone.
+                    let _ = reply.send(self.reload_for_console());
+                    continue;
+                }
                 of = self.secrets.changed() => {
                     self.publish(of);
                     continue;
@@ -175,24 +229,39 @@ impl Reloader {
                     continue;
                 }
                 // A refused file may name a secret file that arrives later.
-                () = sleep(RETRY), if self.refused.is_some() => false,
+                () = sleep(RETRY), if self.refused.is_some() => Trigger::File,
             };
-            self.reload(requested);
+            self.reload(by);
         }
     }
 
-    /// Reloads the file. `requested`: an operator requested the reload, so the log must have a line even if nothing changed.
-    pub fn reload(&mut self, requested: bool) {
+    /// Reloads the file, and says what changed.
+    fn reload_for_console(&mut self) -> Done {
+        let before = self.live.borrow().clone();
+        self.reload(Trigger::Console);
+        if let Some(error) = &self.refused {
+            return Err(format!("configuration not reloaded: {error}"));
+        }
+        let changes = before.changes(&self.live.borrow());
+        Ok(match changes.is_empty() {
+            true => "configuration reloaded: nothing changed".to_owned(),
+            false => format!("configuration reloaded: {}", changes.join(", ")),
+        })
+    }
+
+    /// Reloads the file. If an operator requested it, the logs have it even if nothing changed.
+    pub fn reload(&mut self, by: Trigger) {
+        let requested = by != Trigger::File;
         let new = match Config::load(&self.path) {
             Ok(new) => new,
-            Err(error) => return self.refuse(error.to_string(), requested),
+            Err(error) => return self.refuse(error.to_string(), by),
         };
         let kind = |config: &Config| std::mem::discriminant(&config.fixed.discovery);
         if kind(&new) != kind(&self.running) {
             // This process cannot watch the servers of another kind of discovery, and perhaps not its secrets.
             let error =
                 "discovery.kind changed, which needs a restart; nothing of the file is taken over before";
-            return self.refuse(error.to_owned(), requested);
+            return self.refuse(error.to_owned(), by);
         }
         let new = self.with_running_levels(new);
         self.refused = None;
@@ -208,6 +277,9 @@ impl Reloader {
             tracing::info!(changed = changes.join(", "), "configuration reloaded");
         } else if requested && restart.is_empty() {
             tracing::info!("configuration reloaded: nothing changed");
+        }
+        if requested || !changes.is_empty() || !restart.is_empty() {
+            self.record(by, false);
         }
         self.running.live = new.live;
         self.running.sources = new.sources;
@@ -237,6 +309,7 @@ impl Reloader {
     /// log; empty for the file.
     fn publish(&mut self, of: &str) {
         let live = self.secrets.fill(&self.running);
+        self.served.shows(self.running.shown_with(&live));
         if **self.live.borrow() == live {
             return;
         }
@@ -247,12 +320,13 @@ impl Reloader {
         self.live.send_replace(Arc::new(live));
     }
 
-    fn refuse(&mut self, error: String, requested: bool) {
-        if requested || self.refused.as_ref() != Some(&error) {
+    fn refuse(&mut self, error: String, by: Trigger) {
+        if by != Trigger::File || self.refused.as_ref() != Some(&error) {
             for problem in error.lines() {
                 tracing::error!(file = %self.path.display(), "configuration not reloaded: {problem}");
             }
             self.metrics.failed.add(1);
+            self.record(by, true);
         }
         self.metrics.stale.add(u64::from(self.refused.is_none()));
         self.refused = Some(error);

@@ -1,36 +1,41 @@
 //! `pointsman run`: the control thread, from the configuration to the exit code.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::admin_port::AdminPort;
+use super::audit::Audit;
 use super::defect::end_on_panic;
 use super::events::Events;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
 use super::served::Served;
 use super::takeover::{self, Predecessor};
-use super::upgrade::upgraded;
+use super::traces::Traces;
+use super::upgrade::{Legacy, upgraded};
 use super::webhook::{Webhooks, host_name};
-use super::{AppError, clients_tls, memory, privacy, servers_tls, service_manager};
-use crate::admin::{AdminState, ChangeCosts};
+use super::{AppError, clients_tls, memory, privacy, questions, servers_tls, service_manager, slow};
+use crate::admin::{AdminState, ChangeCosts, Question};
 use crate::auth::OwnKey;
 use crate::backend::accounts::AccountReading;
 use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live, LogFormat};
-use crate::discovery::{self, Access, Acknowledgements, PodEvents, Source, WatchState};
+use crate::console::{Console, Orders};
+use crate::discovery::{self, Access, Acknowledgements, Drainer, PodEvents, Source, WatchState};
 use crate::monitor::{AccountTables, BackendConnector, Kicker, PassingLogins, Routines, passing_accounts};
 use crate::net::{Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
-use crate::telemetry::{self, DigestReport, Lifecycle, LogStyle, Pulse, ReloadMetrics, WorkerMetrics};
+use crate::telemetry::traces::TraceSender;
+use crate::telemetry::{
+    self, AuditSender, Lifecycle, LogFilter, LogStyle, Pulse, ReloadMetrics, WorkerMetrics,
+};
 use crate::topology::{Flavor, Snapshot};
 
 /// The environment variable with the node that this process runs on, which a pod's manifest can set (`spec.nodeName`).
@@ -62,20 +67,26 @@ struct DataPath<'a> {
     passing_logins: PassingLogins,
     /// Receives the positions of writes that were acknowledged to clients.
     acknowledged: Acknowledgements,
+    /// Takes orders to drain servers, except while another process takes over.
+    drainer: Drainer,
     /// The metrics of each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
     /// The memory budget of the sessions.
     memory: Arc<MemoryBudget>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
     lifecycle: Arc<watch::Sender<Lifecycle>>,
-    /// The HTTP port, which is handed over to the next process with the listeners.
-    admin: Option<AdminPort>,
+    /// The HTTP port and that of the SQL console, which are handed over to the next process with the listeners.
+    ports: [Option<AdminPort>; 2],
     /// The process from which this one takes over.
     predecessor: Option<&'a Predecessor>,
     /// The sockets of the predecessor that were not taken yet.
     inherited: Inherited,
-    /// Requests for the sums of statements by digest.
-    digests_asked: mpsc::UnboundedReceiver<oneshot::Sender<DigestReport>>,
+    /// The questions of the admin side to the workers.
+    questions: mpsc::UnboundedReceiver<Question>,
+    /// Where the events of the audit log go.
+    audit: AuditSender,
+    /// Where the traces of statements go.
+    traces: TraceSender,
 }
 
 /// Runs the proxy until it is told to end. `config` was read from `path`. If there is a predecessor, its ports are
@@ -89,18 +100,19 @@ pub(super) fn run(
         LogFormat::Text => LogStyle::Text,
         LogFormat::Json => LogStyle::Json,
     };
-    telemetry::init_tracing(style, &config.fixed.log.level)?;
+    let log = telemetry::init_tracing(style, &config.fixed.log.level)?;
     end_on_panic();
     privacy::keep_private();
     // This thread is for control only: probes, discovery, reload. Workers and HTTP have their own threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(LocalSet::new().run_until(control(config, path, predecessor)))
+    runtime.block_on(LocalSet::new().run_until(control(config, path, predecessor, log)))
 }
 
 async fn control(
     config: Config,
     path: &Path,
     predecessor: Option<&Predecessor>,
+    log: LogFilter,
 ) -> Result<ExitCode, AppError> {
     // The default action of SIGUSR2 would end the process, which may get the signal before it can handle it.
     let _caught = signal(SignalKind::user_defined2())?;
@@ -118,8 +130,12 @@ async fn control(
     let runtime = TokioRuntime::default();
     servers_tls::follow(runtime.servers_tls.clone(), live.clone());
     clients_tls::follow(runtime.acceptors.clone(), live.clone()).map_err(AppError::Tls)?;
-    let discovery::Started { snapshot, kicker, acknowledged } =
+    let discovery::Started { snapshot, kicker, acknowledged, drainer } =
         discovery::start_with(source, live.clone(), BackendConnector(runtime.clone()));
+    for server in predecessor.map(Predecessor::drained).unwrap_or_default() {
+        // Fails only if this process ends.
+        let _ = drainer.order(server, true).await;
+    }
     let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let accounts = AccountTables::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
     let passing = passing_accounts(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
@@ -139,36 +155,31 @@ async fn control(
     let served = Served::at_start(&config.fingerprint);
     let pulse = Pulse::default();
     tokio::spawn(pulse.clone().beat());
-    let (digest_questions, digests_asked) = mpsc::unbounded_channel();
-    let mut admin = None;
-    if let Some(address) = &config.fixed.admin_http {
-        let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
-        let state = AdminState::new(
-            modes,
-            metrics.clone(),
-            snapshot.clone(),
-            lifecycle.subscribe(),
-            live.clone(),
-            Arc::clone(&reloads),
-        )
+    let (ask, questions) = mpsc::unbounded_channel();
+    let audit = Audit::start(live.clone())?;
+    let traces = Traces::start(live.clone())?;
+    let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
+    let (counts, phase) = (metrics.clone(), lifecycle.subscribe());
+    let state = AdminState::new(modes, counts, snapshot.clone(), phase, live.clone(), reloads.clone())
         .with_costs(costs_seen)
         .with_memory(memory.clone())
+        .with_audit(audit.sender())
+        .with_traces(traces.sender().counts().clone())
         .with_certificates(runtime.acceptors.clone())
         .with_pulse(pulse)
-        .with_digests(digest_questions)
+        .with_drainer(drainer.clone())
+        .with_questions(ask)
         .with_passing(vec![passing.clone(), passing_seen])
         .with_account_tables(accounts.current.clone())
         .with_config(served.watched())
         .with_kubernetes(kubernetes);
-        let port = admin.insert(AdminPort::open(address, &mut inherited, state).await?);
-        // While a predecessor answers on this port, requests must not get the answer "starting" of this process.
-        if predecessor.is_none() {
-            port.serve()?;
-        }
-    }
-    let hangup = signal(SignalKind::hangup())?;
     let fixed = config.fixed.clone();
-    tokio::spawn(Reloader::new(path.to_owned(), config, live_sender, secrets, reloads, served).run(hangup));
+    let admin = open_http(&fixed, &mut inherited, state.clone(), predecessor.is_none())?;
+    let hangup = signal(SignalKind::hangup())?;
+    let mut reloader = Reloader::new(path.to_owned(), config, live_sender, secrets, reloads, served)
+        .with_audit(audit.sender());
+    let console = open_console(&fixed, &mut inherited, state, &mut reloader, log)?;
+    tokio::spawn(reloader.run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
     let code = carry_traffic(DataPath {
         fixed,
@@ -180,17 +191,51 @@ async fn control(
         accounts,
         passing_logins,
         acknowledged,
+        drainer,
         metrics,
         memory,
         lifecycle,
-        admin,
+        ports: [admin, console],
         predecessor,
         inherited,
-        digests_asked,
+        questions,
+        audit: audit.sender(),
+        traces: traces.sender(),
     })
     .await?;
     tracing::info!("pointsman ends");
     Ok(code)
+}
+
+/// Opens the HTTP port, if there is one. `serve`: requests are answered at once. While a predecessor answers on the port,
+/// requests must not get the answer "starting" of this process.
+fn open_http(
+    fixed: &Fixed,
+    inherited: &mut Inherited,
+    state: AdminState,
+    serve: bool,
+) -> Result<Option<AdminPort>, AppError> {
+    let Some(address) = &fixed.admin_http else { return Ok(None) };
+    let mut port = AdminPort::http(address, inherited, state)?;
+    if serve {
+        port.serve()?;
+    }
+    Ok(Some(port))
+}
+
+/// Opens the port of the SQL console, if there is one.
+fn open_console(
+    fixed: &Fixed,
+    inherited: &mut Inherited,
+    state: AdminState,
+    reloader: &mut Reloader,
+    log: LogFilter,
+) -> Result<Option<AdminPort>, AppError> {
+    let Some(address) = &fixed.admin_console else { return Ok(None) };
+    let (reload, asked) = mpsc::unbounded_channel();
+    reloader.asked_by(asked);
+    let console = Console::new(state, Orders { reload, log });
+    AdminPort::console(address, inherited, console).map(Some)
 }
 
 fn log_start(config: &Config, path: &Path) {
@@ -257,8 +302,8 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
 
 /// Runs the workers, from opening the ports to the end of the drain.
 async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
-    let DataPath { live, mut snapshot, acknowledged, lifecycle, mut admin, predecessor, .. } = parts;
-    let mut digests_asked = parts.digests_asked;
+    let DataPath { live, mut snapshot, acknowledged, lifecycle, mut ports, predecessor, .. } = parts;
+    let mut asked = parts.questions;
     let phase = lifecycle.subscribe();
     let mut account_tables = parts.accounts.current.clone();
     let settings = live.borrow().clone();
@@ -292,19 +337,25 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         metrics: parts.metrics,
         memory: parts.memory.clone(),
         runtime: parts.runtime,
+        audit: parts.audit,
+        traces: parts.traces,
         kick: Arc::new(kick),
     })?;
     if let Some(predecessor) = predecessor {
         predecessor.agree(phase).await?;
     }
+    tokio::spawn(slow::log(server.slow_statements(live.clone())));
     server.open();
     Lifecycle::Listening.enter(&lifecycle);
     match predecessor {
         // systemd still expects notifications from the predecessor, so READY=1 is not sent here.
-        Some(_) => admin.iter_mut().try_for_each(AdminPort::serve)?,
+        Some(_) => {}
         None => service_manager::notify("READY=1"),
     }
-    let ending = end(&server, admin.as_ref(), &live, &lifecycle);
+    // Does nothing for a port that is served already.
+    ports.iter_mut().flatten().try_for_each(AdminPort::serve)?;
+    let drains = (parts.drainer, snapshot.clone());
+    let ending = end(&server, &ports, &live, &lifecycle, drains);
     tokio::pin!(ending);
     let mut last_asked = None;
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
@@ -313,10 +364,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     loop {
         tokio::select! {
             ended = &mut ending => return ended.map(|()| ExitCode::SUCCESS),
-            Some(reply) = digests_asked.recv() => {
-                let report = server.digests();
-                tokio::spawn(async move { drop(reply.send(report.await)) });
-            }
+            Some(question) = asked.recv() => questions::answer(question, &server),
             _ = minutes.tick() => server.restore_ceilings().await,
             _ = seconds.tick() => {
                 parts.memory.refresh();
@@ -335,17 +383,22 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
 /// Waits until the process is told to end, or another process has taken over; then drains.
 async fn end(
     server: &Server,
-    admin: Option<&AdminPort>,
+    ports: &[Option<AdminPort>],
     live: &watch::Receiver<Arc<Live>>,
     lifecycle: &watch::Sender<Lifecycle>,
+    (drainer, snapshot): (Drainer, watch::Receiver<Arc<Snapshot>>),
 ) -> Result<(), AppError> {
     let mut phase = lifecycle.subscribe();
-    let sockets = || -> io::Result<Vec<OwnedFd>> {
-        let mut all = server.sockets()?;
-        all.extend(admin.map(AdminPort::socket).transpose()?.flatten());
-        Ok(all)
+    let legacy = || -> io::Result<Legacy> {
+        let mut sockets = server.sockets()?;
+        for port in ports.iter().flatten() {
+            sockets.extend(port.socket()?);
+        }
+        let held = drainer.hold();
+        let drained = snapshot.borrow().drain_orders.iter().map(|name| name.to_string()).collect();
+        Ok(Legacy { sockets, drained, held })
     };
-    let taken_over = upgraded(signal(SignalKind::user_defined2())?, sockets);
+    let taken_over = upgraded(signal(SignalKind::user_defined2())?, legacy);
     tokio::select! {
         // An error of `wait_for` is ignored: the sender lives as long as the process.
         _ = phase.wait_for(|phase| *phase == Lifecycle::Draining) => {
@@ -354,8 +407,8 @@ async fn end(
             tokio::time::sleep(delay).await;
             drain(server, live).await;
         }
-        () = taken_over => {
-            admin.iter().for_each(|admin| admin.leave());
+        _held = taken_over => {
+            ports.iter().flatten().for_each(AdminPort::leave);
             let last_answers = async {
                 tokio::time::sleep(LAST_ANSWERS).await;
                 Lifecycle::Draining.enter(lifecycle);

@@ -2,13 +2,15 @@
 //! with a file that is older than its Deployment: the kubelet may mount a ConfigMap from its cache, and update it up to
 //! two minutes later.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admin::ServedConfig;
 use crate::config::Fingerprint;
+use crate::telemetry::stream::unix_ms;
 
 /// The environment variable with the SHA-256 of the expected configuration file, which the chart sets.
 const AWAITED: &str = "POINTSMAN_CONFIG_SHA256";
@@ -85,17 +87,21 @@ impl Served {
         }
     }
 
+    /// Publishes the effective configuration, without secrets.
+    pub fn shows(&self, text: String) {
+        self.published.send_if_modified(|published| {
+            let differs = *published.text != *text;
+            published.text = Arc::from(text);
+            differs
+        });
+    }
+
     fn publish(&self, sha256: String) {
         let awaited = self.awaited.as_ref().map(|(sum, _)| sum.clone());
         let before = self.published.borrow().clone();
         let since_ms = if before.sha256 == sha256 { before.since_ms } else { unix_ms() };
-        self.published.send_replace(ServedConfig { sha256, since_ms, awaited });
+        self.published.send_replace(ServedConfig { sha256, since_ms, awaited, text: before.text });
     }
-}
-
-fn unix_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

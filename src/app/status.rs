@@ -4,17 +4,19 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http_body_util::Empty;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::table::render;
 use super::{AppError, complain, http, say};
 use crate::admin::Report;
+use crate::telemetry::stream::unix_ms;
 
 const REFRESH: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -69,16 +71,50 @@ impl Target {
                 Some(http::Tls::new(ca_file, name).map_err(AppError::Target)?)
             }
         };
-        let right = token(place)?.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
-        let mut right = right.map_err(|_| AppError::Target("the token is no text of one line".to_owned()))?;
-        right.iter_mut().for_each(|right| right.set_sensitive(true));
+        let right = token(place)?.map(|token| header(&token)).transpose()?;
         Ok(Target { authority, tls, right })
     }
 
-    fn silent(&self, reason: &str) -> String {
+    /// Returns a request for a path.
+    pub fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, http::Error> {
+        let mut request = Request::get(path).header(HOST, &self.authority);
+        if let Some(right) = &self.right {
+            request = request.header(AUTHORIZATION, right);
+        }
+        Ok(request.body(Empty::new())?)
+    }
+
+    /// Returns `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Returns how to encrypt the connection; None for `http://`.
+    pub fn tls(&self) -> Option<&http::Tls> {
+        self.tls.as_ref()
+    }
+
+    /// Sets the token, unless an option has set one.
+    pub fn set_token(&mut self, token: &str) -> Result<(), AppError> {
+        if self.right.is_none() {
+            self.right = Some(header(token)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the line that says why there is no answer.
+    pub fn silent(&self, reason: &str) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("pointsman does not answer at {scheme}://{}: {reason}", self.authority)
     }
+}
+
+/// Returns the Authorization header with this token.
+fn header(token: &str) -> Result<HeaderValue, AppError> {
+    let right = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut right = right.map_err(|_| AppError::Target("the token is no text of one line".to_owned()))?;
+    right.set_sensitive(true);
+    Ok(right)
 }
 
 fn token(place: &Where) -> Result<Option<String>, AppError> {
@@ -156,11 +192,6 @@ pub(super) fn frame(page: &str) -> String {
     format!("\x1b[?7l\x1b[H{lines}\x1b[J\x1b[?7h")
 }
 
-fn unix_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Returns whether a URL is https, and its `host:port`.
 pub(super) fn authority(url: &str) -> Result<(bool, String), &'static str> {
     let (https, rest) = match url.split_once("://") {
@@ -179,18 +210,15 @@ pub(super) fn authority(url: &str) -> Result<(bool, String), &'static str> {
 
 /// Returns the proxy's report, or why there is none.
 pub(super) async fn fetch(target: &Target) -> Result<Report, String> {
-    match timeout(PATIENCE, get_report(target)).await {
+    match timeout(PATIENCE, get(target, "/topology")).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
 
-async fn get_report(target: &Target) -> Result<Report, http::Error> {
-    let mut request = Request::get("/topology").header(HOST, &target.authority);
-    if let Some(right) = &target.right {
-        request = request.header(AUTHORIZATION, right);
-    }
-    let request = request.body(Empty::<Bytes>::new())?;
+/// Returns the answer to a path, which is JSON. Has no time limit.
+pub(super) async fn get<T: DeserializeOwned>(target: &Target, path: &str) -> Result<T, http::Error> {
+    let request = target.request(path)?;
     let (status, body) =
         http::send(&target.authority, target.tls.as_ref(), request, MAX_ANSWER_BYTES).await?;
     if !status.is_success() {
@@ -199,7 +227,7 @@ async fn get_report(target: &Target) -> Result<Report, http::Error> {
             403 => " (write https:// and --ca-file)",
             _ => "",
         };
-        return Err(format!("/topology answers {status}{why}").into());
+        return Err(format!("{path} answers {status}{why}").into());
     }
     Ok(serde_json::from_slice(&body?)?)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::plain::plain;
 use crate::admin::{Report, ServerReport, WriterChangeReport};
 
 /// How many changes of the writer the page shows.
@@ -99,7 +100,7 @@ fn servers(now: &Report) -> String {
             role(server).to_owned(),
             server.version.as_deref().map_or(NOTHING.to_owned(), plain),
             server.tls.as_deref().map_or(NOTHING.to_owned(), |tls| plain(tls.trim_start_matches("TLSv"))),
-            if server.serves_reads { "yes" } else { "no" }.to_owned(),
+            reads(server).to_owned(),
             server.lag_ms.map_or(NOTHING.to_owned(), lag),
             server
                 .probe_us
@@ -107,6 +108,14 @@ fn servers(now: &Report) -> String {
         ]
     });
     table(header, rows)
+}
+
+fn reads(server: &ServerReport) -> &'static str {
+    match (&server.drained, server.serves_reads) {
+        (Some(_), _) => "drained",
+        (None, true) => "yes",
+        (None, false) => "no",
+    }
 }
 
 /// Returns the server's role, and whether its replication is stopped.
@@ -191,9 +200,4 @@ fn span(ms: u64) -> String {
         3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
     }
-}
-
-/// Replaces control characters: texts from servers must not control the terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -22,6 +22,9 @@ use crate::topology::Snapshot;
 /// it counts only if it names the parent process.
 pub(super) const PREDECESSOR: &str = "POINTSMAN_PREDECESSOR";
 
+/// The environment variable with the names of the servers that orders to the old process drain, as a JSON array.
+pub(super) const DRAINED: &str = "POINTSMAN_DRAINED";
+
 /// The message of the new process when it can accept at once. Any other message is why it cannot.
 pub(super) const READY: &str = "ready\n";
 
@@ -77,6 +80,13 @@ impl Predecessor {
     /// Returns the listening sockets of the old process. Only the first call gets them.
     pub fn inherited(&self) -> Inherited {
         self.inherited.take()
+    }
+
+    /// Returns the servers that orders to the old process drain.
+    pub fn drained(&self) -> Vec<Arc<str>> {
+        let names =
+            std::env::var(DRAINED).ok().and_then(|names| serde_json::from_str::<Vec<String>>(&names).ok());
+        names.unwrap_or_default().into_iter().map(Arc::from).collect()
     }
 
     /// Sends why this process ends, for the log of the old process.

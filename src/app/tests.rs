@@ -10,7 +10,7 @@ use clap::CommandFactory;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::reload::{Reloader, Secrets};
+use super::reload::{Reloader, Secrets, Trigger};
 use super::served::Served;
 use super::status::{Target, Where, authority, fetch, frame};
 use super::table::render;
@@ -19,7 +19,7 @@ use crate::admin::{
     AdminState, ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
 };
 use crate::config::{Secret, SecretRef};
-use crate::telemetry::{Lifecycle, ReloadMetrics};
+use crate::telemetry::{AuditMessage, AuditSender, Lifecycle, ReloadMetrics};
 use crate::topology::Snapshot;
 
 /// A temporary folder that is removed when the value is dropped.
@@ -121,26 +121,67 @@ async fn a_reload_replaces_what_is_live_and_a_bad_file_nothing() {
     let (sender, mut live) = watch::channel(Arc::new(running.live.clone()));
     let secrets = Secrets::of(&running);
     let metrics = Arc::new(ReloadMetrics::default());
-    let mut reloader = Reloader::new(path.clone(), running, sender, secrets, Arc::clone(&metrics), served());
+    let served = served();
+    let shown = served.watched();
+    let mut reloader = Reloader::new(path.clone(), running, sender, secrets, Arc::clone(&metrics), served);
 
-    reloader.reload(true);
+    reloader.reload(Trigger::Signal);
     assert!(!live.has_changed().unwrap(), "nothing changed");
 
     folder.write("pw", "new");
-    reloader.reload(false);
+    reloader.reload(Trigger::File);
     assert!(live.has_changed().unwrap());
     assert_eq!(live.borrow_and_update().monitor.password.expose(), "new");
 
     folder.write("p.toml", "nonsense");
-    reloader.reload(true);
-    reloader.reload(false);
+    reloader.reload(Trigger::Signal);
+    reloader.reload(Trigger::File);
     assert!(!live.has_changed().unwrap(), "the running one stays");
     assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1), "the same mistake counts once");
 
     folder.write("p.toml", &format!("workers = 9\n{LEAST}[failover]\nhold = \"1s\"\n"));
-    reloader.reload(true);
+    reloader.reload(Trigger::Signal);
     assert_eq!(live.borrow_and_update().failover.hold, Duration::from_secs(1));
     assert_eq!((metrics.stale.get(), metrics.done.get()), (0, 3));
+    let text = shown.borrow().text.clone();
+    assert!(text.contains("hold = \"1s\"") && !text.contains("workers = 9"), "what is in effect: {text}");
+}
+
+#[tokio::test]
+async fn reloads_are_in_the_audit_log_with_what_caused_them() {
+    let folder = Folder::new("audited");
+    folder.write("pw", "old");
+    let audited = format!("{LEAST}[audit]\nto = \"stdout\"\n");
+    let path = folder.write("p.toml", &audited);
+    let running = Config::load(&path).unwrap();
+    let sender = watch::Sender::new(Arc::new(running.live.clone()));
+    let secrets = Secrets::of(&running);
+    let (audit, records) = AuditSender::new();
+    let mut reloader =
+        Reloader::new(path, running, sender, secrets, Arc::default(), served()).with_audit(audit);
+    let recorded = |reloader: &mut Reloader, by| {
+        reloader.reload(by);
+        let record = |message| match message {
+            AuditMessage::Record(record) => {
+                (record.user.to_string(), record.statement.to_string(), record.outcome.failed)
+            }
+            AuditMessage::Flush(_) => panic!("nobody asked"),
+        };
+        records.try_iter().map(record).collect::<Vec<_>>()
+    };
+    let entry = |user: &str, failed| vec![(user.to_owned(), "RELOAD".to_owned(), failed)];
+    assert_eq!(recorded(&mut reloader, Trigger::File), [], "nothing changed");
+    assert_eq!(recorded(&mut reloader, Trigger::Signal), entry("signal", false));
+    assert_eq!(recorded(&mut reloader, Trigger::Console), [], "the console has its own record");
+    folder.write("pw", "new");
+    assert_eq!(recorded(&mut reloader, Trigger::File), entry("file", false));
+    folder.write("p.toml", "nonsense");
+    assert_eq!(recorded(&mut reloader, Trigger::File), entry("file", true));
+    assert_eq!(recorded(&mut reloader, Trigger::File), [], "it is tried again");
+    // The last thing that the log has is who turned it off.
+    folder.write("p.toml", LEAST);
+    assert_eq!(recorded(&mut reloader, Trigger::Signal), entry("signal", false));
+    assert_eq!(recorded(&mut reloader, Trigger::Signal), []);
 }
 
 #[tokio::test]
@@ -161,7 +202,7 @@ async fn what_needs_a_restart_leaves_what_runs_as_it_is() {
     let mut reloader = Reloader::new(path, running, sender, secrets, Arc::clone(&metrics), served());
 
     folder.write("p.toml", &format!("{LEAST}{}", listener("two", "eventual")));
-    reloader.reload(true);
+    reloader.reload(Trigger::Signal);
     let after = live.borrow_and_update().clone();
     assert_eq!(
         after.listener_levels.get("one"),
@@ -173,7 +214,7 @@ async fn what_needs_a_restart_leaves_what_runs_as_it_is() {
                       [monitor]\nuser = \"m\"\npassword = \"p\"\n[[users]]\nname = \"a\"\npassword = \"a\"\n";
     folder.write("p.toml", kubernetes);
     Config::load(&folder.0.join("p.toml")).unwrap();
-    reloader.reload(true);
+    reloader.reload(Trigger::Signal);
     assert!(!live.has_changed().unwrap(), "its servers are no pods");
     assert_eq!((metrics.stale.get(), metrics.failed.get()), (1, 1));
 }
@@ -285,10 +326,12 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         serves_reads: role == "replica",
         label: None,
         deleting: false,
+        drained: None,
         zone: None,
         missed_probes: 0,
         probe_us: (health == "up").then_some(1_234),
         last_error: (health == "down").then(|| "connection refused\x1b[2J".to_owned()),
+        statements: 7,
     };
     let port =
         |mode: &str, statements| PortReport { mode: mode.to_owned(), clients: 8, accepted: 9, statements };
@@ -301,6 +344,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         writer: Some("db-1".to_owned()),
         alarm: None,
         users_passing_read_only: vec!["root\x1b".to_owned()],
+        drain_orders: Vec::new(),
         server_accounts: None,
         maintenance: Vec::new(),
         config: Default::default(),
@@ -349,8 +393,8 @@ fn the_table_is_aligned_and_shows_rates() {
          primary  8        1500          1750\n\
          replica  8        0             7\n\
          server connections 12 (4 idle) · waiting for a primary 1 · waiting for a connection 0\n\
-         users that pass read_only: root?\n\
-         db-0: connection refused?[2J\n\
+         users that pass read_only: root \n\
+         db-0: connection refused [2J\n\
          \n\
          Changes of the primary, newest first:\n\
          \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down): 21 ms without one, 4 statements waited, 1 client was told\n"

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::Signal;
 
 use super::service_manager;
-use super::takeover::{GO, PREDECESSOR, READY, READY_LIMIT};
+use super::takeover::{DRAINED, GO, PREDECESSOR, READY, READY_LIMIT};
+use crate::discovery::DrainsHeld;
 use crate::net::send_sockets;
 
 /// How long to wait for the new process. It normally gives up earlier, and says why.
@@ -20,6 +21,16 @@ const LIMIT: Duration = READY_LIMIT.saturating_add(Duration::from_secs(10));
 
 /// The longest reason that is read from a new process that cannot start, in bytes.
 const LONGEST_REASON: u64 = 64 * 1024;
+
+/// What the new process gets.
+pub(super) struct Legacy {
+    /// The listening sockets.
+    pub sockets: Vec<OwnedFd>,
+    /// The servers that orders to this process drain.
+    pub drained: Vec<String>,
+    /// Keeps `drained` true until the new process has taken over.
+    pub held: DrainsHeld,
+}
 
 /// Why the upgrade failed and this process goes on.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +72,14 @@ impl Drop for Starting {
     }
 }
 
-/// Returns when a new process has taken over the sockets that `sockets` returns. If the future is dropped before that,
-/// the new process is ended.
-pub(super) async fn upgraded(mut requests: Signal, sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) {
+/// Returns when a new process has taken over the sockets that `legacy` returns, with what refuses orders to drain servers
+/// from then on: nobody would see their effect. If the future is dropped before that, the new process is ended.
+pub(super) async fn upgraded(mut requests: Signal, legacy: impl Fn() -> io::Result<Legacy>) -> DrainsHeld {
     loop {
         if requests.recv().await.is_none() {
             return std::future::pending().await;
         }
-        let attempt = attempt(&sockets);
+        let attempt = attempt(&legacy);
         tokio::pin!(attempt);
         let result = loop {
             tokio::select! {
@@ -77,10 +88,11 @@ pub(super) async fn upgraded(mut requests: Signal, sockets: impl Fn() -> io::Res
             }
         };
         match result {
-            Ok(pid) => {
+            Ok((pid, held)) => {
                 // systemd accepts this only from the main process, which this process still is.
                 service_manager::notify(&format!("MAINPID={pid}"));
-                return tracing::info!(pid, "a new process has taken over the ports: draining");
+                tracing::info!(pid, "a new process has taken over the ports: draining");
+                return held;
             }
             Err(error) => {
                 let reason = error.to_string().lines().collect::<Vec<_>>().join("; ");
@@ -90,20 +102,20 @@ pub(super) async fn upgraded(mut requests: Signal, sockets: impl Fn() -> io::Res
     }
 }
 
-/// Starts a new process, and returns its id once it has taken over.
-async fn attempt(sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) -> Result<u32, UpgradeError> {
+/// Starts a new process. Once it has taken over, returns its id and what refuses orders to drain servers.
+async fn attempt(legacy: impl Fn() -> io::Result<Legacy>) -> Result<(u32, DrainsHeld), UpgradeError> {
     if std::process::id() == 1 {
         return Err(UpgradeError::FirstProcess);
     }
-    let sockets = sockets().map_err(UpgradeError::Start)?;
-    let (link, mut starting) = start(&sockets).map_err(UpgradeError::Start)?;
+    let legacy = legacy().map_err(UpgradeError::Start)?;
+    let (link, mut starting) = start(&legacy).map_err(UpgradeError::Start)?;
     tracing::info!(pid = starting.pid(), "SIGUSR2: a new process starts");
     let agreed = tokio::time::timeout(LIMIT, agree(link)).await;
     let reason = match agreed {
         Ok(Ok(())) => {
             let pid = starting.pid();
             starting.0 = None;
-            return Ok(pid);
+            return Ok((pid, legacy.held));
         }
         Ok(Err(reason)) => reason,
         Err(_) => return Err(UpgradeError::Silent),
@@ -113,9 +125,9 @@ async fn attempt(sockets: impl Fn() -> io::Result<Vec<OwnedFd>>) -> Result<u32, 
 }
 
 /// Starts a new process with the path, the arguments and the environment that this process was started with.
-fn start(sockets: &[OwnedFd]) -> io::Result<(UnixStream, Starting)> {
+fn start(legacy: &Legacy) -> io::Result<(UnixStream, Starting)> {
     let (link, child_link) = UnixStream::pair()?;
-    let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+    let sockets: Vec<_> = legacy.sockets.iter().map(AsFd::as_fd).collect();
     send_sockets(&link, &sockets)?;
     link.set_nonblocking(true)?;
     let mut arguments = std::env::args_os();
@@ -124,6 +136,7 @@ fn start(sockets: &[OwnedFd]) -> io::Result<(UnixStream, Starting)> {
     let child = Command::new(program)
         .args(arguments)
         .env(PREDECESSOR, std::process::id().to_string())
+        .env(DRAINED, serde_json::to_string(&legacy.drained).unwrap_or_default())
         .stdin(OwnedFd::from(child_link))
         .spawn()?;
     Ok((link, Starting(Some(child))))

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::shelf::{Seat, Shelf, Steals};
 use super::{
@@ -59,6 +60,8 @@ pub struct Terms {
     pub queue: Duration,
     /// `timeouts.connect`
     pub connect: Duration,
+    /// How many reads may need a connection to the primary in a moment, because no replica can answer them.
+    pub reads_to_come: usize,
 }
 
 /// The session that asks for a connection.
@@ -73,6 +76,8 @@ pub struct Applicant<'a> {
     /// True if the session needs this server for only one statement, or a few: it usually uses another
     /// server.
     pub passing: bool,
+    /// Gets the time at which the pool begins to open a connection for the session.
+    pub opening: &'a Cell<Option<Instant>>,
 }
 
 /// Which limit keeps a session waiting.
@@ -86,6 +91,19 @@ pub enum Limit {
     Account,
     /// No limit: enough connections are being opened already (see `Shelf::may_open`).
     Opening,
+}
+
+/// How many connections to a server an account has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolCount {
+    /// The server.
+    pub server: ServerId,
+    /// The account.
+    pub user: Arc<str>,
+    /// Open connections, in use or parked.
+    pub connections: usize,
+    /// Parked connections.
+    pub idle: usize,
 }
 
 /// Why the pool returned no connection.
@@ -186,19 +204,25 @@ impl<R: Runtime> Pool<R> {
 
     /// Takes a parked read-only connection of this server for a session that writes there: a reset costs the
     /// server far less than a login. Steals only connections from before this generation, when the server was
-    /// a replica: a session that reads from the primary now will reclaim its connection.
+    /// a replica: a session that reads from the primary now will reclaim its connection. Leaves some of them to
+    /// `reads` that are to come, see [`Shelf::is_left_to_reads`].
     async fn take_turned(
         &self,
         key: &PoolKey,
         generation: u64,
         session: &Applicant<'_>,
         terms: &Terms,
+        reads: usize,
     ) -> Option<Leased<R::Stream>> {
         if key.class.read_only {
             return None;
         }
         let readers = PoolKey { class: Class { read_only: true, ..key.class }, ..key.clone() };
         let steals = Steals::OlderThan(generation);
+        let shelf = self.shelves.borrow().get(&readers).cloned()?;
+        if shelf.is_left_to_reads(generation, reads) {
+            return None;
+        }
         while let Some((mut connection, old)) = self.take_parked(&readers, session, steals, terms).await {
             let seat = self.shelf(key).seat_open(session.id, connection.about.thread_id);
             old.give_up();
@@ -212,6 +236,7 @@ impl<R: Runtime> Pool<R> {
             let (sent, out) = connection.stream.write_all(out).await;
             self.buffers.give(out);
             if sent.is_ok() {
+                shelf.count_turned(generation);
                 return Some((connection, seat));
             }
         }
@@ -441,6 +466,17 @@ impl<R: Runtime> Pool<R> {
         let shelves = self.shelves.borrow();
         let here: usize = shelves.iter().filter(|(k, _)| k.server == server).map(|(_, s)| s.open()).sum();
         here * self.share.1
+    }
+
+    /// Counts the connections of each shelf.
+    pub fn counts(&self) -> Vec<PoolCount> {
+        let count = |(key, shelf): (&PoolKey, &Rc<Shelf<R::Stream>>)| PoolCount {
+            server: key.server,
+            user: key.user.clone(),
+            connections: shelf.open(),
+            idle: shelf.parked(),
+        };
+        self.shelves.borrow().iter().map(count).filter(|count| count.connections > 0).collect()
     }
 
     /// Closes parked connections that have prepared statements, because the server has too many of them.

@@ -94,6 +94,30 @@ impl<S: Stream> Connection<S> {
         out
     }
 
+    /// Returns the framed request that `row` sends for a prepared statement without parameters.
+    pub fn execution(&self, statement: u32) -> Vec<u8> {
+        let mut out = Vec::with_capacity(14);
+        frame_with(&mut out, 0, |out| {
+            out.push(0x17);
+            out.extend_from_slice(&statement.to_le_bytes());
+            // No cursor; one execution.
+            out.extend_from_slice(&[0, 1, 0, 0, 0]);
+        });
+        out
+    }
+
+    /// Sends COM_STMT_CLOSE, which has no answer.
+    pub async fn close_statement(&mut self, statement: u32) -> std::io::Result<()> {
+        let mut out = Buf::default();
+        out.replace_with(|out| {
+            frame_with(out, 0, |out| {
+                out.push(0x19);
+                out.extend_from_slice(&statement.to_le_bytes());
+            });
+        });
+        self.stream.write_all(out).await.0
+    }
+
     /// Sends a query for one small row. For frequent use: unlike `query`, it hardly allocates. The answer
     /// goes to `buf`; returns the range of the row's payload there, empty if there is no row.
     pub async fn row(&mut self, question: &[u8], buf: &mut Buf) -> Result<Range<usize>, QueryError> {
@@ -241,12 +265,24 @@ fn only_row(answer: &[u8], ends_columns: bool) -> Result<Option<Range<usize>>, Q
 }
 
 /// The values of a row, of which None is NULL.
-pub struct Values<'a>(Reader<'a>);
+pub struct Values<'a> {
+    values: Reader<'a>,
+    /// For a binary row, the bitmap of the NULLs and the next value's bit there.
+    nulls: Option<(&'a [u8], usize)>,
+}
 
 impl<'a> Values<'a> {
     /// Reads the payload of a text row.
     pub fn of(row: &'a [u8]) -> Self {
-        Values(Reader::new(row))
+        Values { values: Reader::new(row), nulls: None }
+    }
+
+    /// Reads the payload of a binary row in which all columns are strings. A row that is too short has no values.
+    pub fn of_strings(row: &'a [u8], columns: u16) -> Self {
+        // https://mariadb.com/kb/en/resultset-row/: a zero byte, then the bitmap, whose first two bits are not used.
+        let bitmap = (usize::from(columns) + 9) / 8;
+        let (nulls, values) = row.get(1..).and_then(|row| row.split_at_checked(bitmap)).unwrap_or_default();
+        Values { values: Reader::new(values), nulls: Some((nulls, 2)) }
     }
 }
 
@@ -254,11 +290,22 @@ impl<'a> Iterator for Values<'a> {
     type Item = Option<&'a [u8]>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.rest().first() == Some(&0xfb) {
-            self.0.u8("a NULL").ok()?;
-            return Some(None);
+        match &mut self.nulls {
+            Some((bitmap, bit)) => {
+                let byte = bitmap.get(*bit / 8)?;
+                let is_null = byte >> (*bit % 8) & 1 == 1;
+                *bit += 1;
+                if is_null {
+                    return Some(None);
+                }
+            }
+            None if self.values.rest().first() == Some(&0xfb) => {
+                self.values.u8("a NULL").ok()?;
+                return Some(None);
+            }
+            None => {}
         }
-        self.0.lenenc_bytes("a value").ok().map(Some)
+        self.values.lenenc_bytes("a value").ok().map(Some)
     }
 }
 

@@ -20,6 +20,9 @@ const OPENING: usize = 8;
 /// better.
 const OPENING_TO_PASS: usize = 2;
 
+/// The most connections that writing sessions leave to reads on a new primary.
+const LEFT_TO_READS: usize = 4;
+
 /// If opening has made no progress for this long, the server is slow for another reason or does not answer:
 /// waiting for other opens is then pointless.
 pub const STALLED: Duration = Duration::from_millis(200);
@@ -55,6 +58,9 @@ struct Slot<S> {
     thread_id: u32,
     /// True if a session claims the connection.
     owned: bool,
+    /// True if the session needs the connection for only one statement, or a few: the session parks it for whoever
+    /// needs it next.
+    passing: bool,
     /// True if the session may ask the connection about its last statement: such a connection is taken last.
     asked_for: bool,
     connection: Option<Box<Connection<S>>>,
@@ -78,6 +84,8 @@ pub struct Shelf<S: Stream> {
     free: RefCell<Vec<usize>>,
     /// How many connections are being opened.
     opening: Cell<usize>,
+    /// How many connections were taken from here in a generation, for sessions that use the new primary.
+    turned: Cell<(u64, usize)>,
     /// When the last of them was ready, or, before that, when the first was begun.
     progress: Cell<Option<Instant>>,
     epochs: Cell<u64>,
@@ -93,6 +101,7 @@ impl<S: Stream> Shelf<S> {
             slots: RefCell::default(),
             free: RefCell::default(),
             opening: Cell::new(0),
+            turned: Cell::default(),
             progress: Cell::new(None),
             epochs: Cell::new(0),
             clock,
@@ -142,6 +151,7 @@ impl<S: Stream> Shelf<S> {
             owner,
             thread_id,
             owned: true,
+            passing: false,
             asked_for: false,
             connection: None,
             opening,
@@ -197,6 +207,7 @@ impl<S: Stream> Shelf<S> {
         slot.epoch = self.next_epoch();
         slot.owner = owner;
         slot.owned = true;
+        slot.passing = false;
         Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
     }
 
@@ -260,6 +271,27 @@ impl<S: Stream> Shelf<S> {
     pub fn open(&self) -> usize {
         self.slots.borrow().len() - self.free.borrow().len()
     }
+
+    /// Counts a connection that was taken from here, from when a new primary was a replica.
+    pub fn count_turned(&self, generation: u64) {
+        let (counted, turned) = self.turned.get();
+        self.turned.set((generation, if counted == generation { turned + 1 } else { 1 }));
+    }
+
+    /// True if the connections that are still parked here, from when a new primary was a replica, should not go to
+    /// sessions that write: so many reads may need one in a moment. A write may hold its connection until a replica
+    /// follows the new primary (semi-synchronous replication), and a read that finds no connection waits for a
+    /// login. The reads get no more than half of the connections.
+    pub fn is_left_to_reads(&self, generation: u64, reads: usize) -> bool {
+        let (counted, turned) = self.turned.get();
+        let turned = if counted == generation { turned } else { 0 };
+        reads > 0 && self.parked() <= reads.min(LEFT_TO_READS).min(turned)
+    }
+
+    /// Returns the number of parked connections.
+    pub fn parked(&self) -> usize {
+        self.slots.borrow().iter().filter(|slot| slot.connection.is_some()).count()
+    }
 }
 
 /// A dropped seat frees its place, also if the future that held the seat is cancelled.
@@ -299,7 +331,16 @@ impl<S: Stream> Seat<S> {
         slot.connection.take()
     }
 
-    /// Parks the connection here: for this session, or, without `claim`, for any session.
+    /// Records that the session needs the connection for only one statement, or a few.
+    pub fn set_passing(&self) {
+        let mut slots = self.shelf.slots.borrow_mut();
+        if let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) {
+            slot.passing = true;
+        }
+    }
+
+    /// Parks the connection here: for this session, or, without `claim`, for any session. A session that is passing
+    /// has no claim, unless it may ask the connection about its last statement.
     #[inline]
     pub fn park(&self, connection: Box<Connection<S>>, claim: bool, asked_for: bool, second: u32) {
         let clock = &self.shelf.clock;
@@ -311,7 +352,7 @@ impl<S: Stream> Seat<S> {
         slot.parked = clock.get();
         slot.second = second;
         slot.asked_for = asked_for;
-        if !claim {
+        if !claim || (slot.passing && !asked_for) {
             slot.epoch = 0;
             slot.owned = false;
         }

@@ -16,6 +16,7 @@ mod errors;
 mod read;
 pub mod refusals;
 mod request;
+mod steps;
 mod wait;
 mod write;
 
@@ -25,6 +26,7 @@ use crate::auth::{Nonce, Plugin};
 use crate::backend::{Class, Login};
 use crate::config::ServerCompression;
 use crate::net::{Buf, Runtime};
+use crate::telemetry::traces::Trace;
 use crate::terms::{Close, Port, Role};
 use crate::topology::TextModes;
 use crate::wire::Capabilities;
@@ -32,6 +34,7 @@ use crate::worker::{Handle, Resources};
 pub use budget::Budget;
 pub use errors::{Failure, Misuse, in_place_of_greeting};
 pub use request::{PacketRun, Request};
+pub use steps::traced_server;
 pub use write::ended_by;
 
 /// Why a statement ends without a server's answer.
@@ -92,6 +95,10 @@ pub struct Client<R: Runtime> {
     pub piece: Piece,
     /// How long the command under way has waited for servers.
     pub budget: Budget,
+    /// What the command under way did so far, if it is traced.
+    pub trace: Option<Box<Trace>>,
+    /// The code of the last error that the proxy sent.
+    pub told: Option<u16>,
     /// True if the client's driver checks before each use whether the socket has ended.
     pub looks: bool,
 }
@@ -113,6 +120,8 @@ impl<R: Runtime> Client<R> {
             collation: 0,
             piece: Piece::default(),
             budget: Budget::default(),
+            trace: None,
+            told: None,
             looks: false,
         }
     }

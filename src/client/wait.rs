@@ -8,7 +8,7 @@ use super::write::ended_by;
 use super::{Client, Failure, StatementError};
 use crate::net::{Buf, Runtime, Stream, first_of, or_raised};
 use crate::telemetry::Counted;
-use crate::terms::{Close, Disruption};
+use crate::terms::{Close, Disruption, TraceStep};
 use crate::topology::Snapshot;
 use crate::worker::Signals;
 
@@ -21,7 +21,10 @@ impl<R: Runtime> Client<R> {
     pub async fn pause_for_change(&mut self, time: Duration, version: u64) -> Result<(), StatementError> {
         let resources = self.resources.clone();
         let changed = resources.topology.changed_from(version);
-        self.unless_ended(resources.runtime.timeout(time, changed)).await.map(|_| ())
+        let step = self.begin_step(TraceStep::Hold);
+        let waited = self.unless_ended(resources.runtime.timeout(time, changed)).await;
+        self.end_step(step);
+        waited.map(|_| ())
     }
 
     /// Waits until the snapshot's version differs from `version`. Returns an error once all waits of the statement
@@ -36,7 +39,9 @@ impl<R: Runtime> Client<R> {
         let resources = self.resources.clone();
         let waiting = Counted::on(&resources.metrics.waiting_for_writer);
         let changed = resources.topology.changed_from(version);
+        let step = self.begin_step(TraceStep::Hold);
         let waited = self.unless_ended(resources.runtime.timeout(left, changed)).await;
+        self.end_step(step);
         drop(waiting);
         self.budget.spend(began);
         match waited? {

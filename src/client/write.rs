@@ -2,7 +2,7 @@
 
 use super::{Client, Failure};
 use crate::net::{Buf, Runtime, Stream};
-use crate::terms::Close;
+use crate::terms::{Close, TraceStep};
 use crate::wire::frame_with;
 use crate::worker::{Side, Signals, Stall, or_stalled};
 
@@ -29,6 +29,7 @@ impl<R: Runtime> Client<R> {
     }
 
     async fn write_rest(&mut self, buf: Buf) -> Result<Buf, Close> {
+        let step = self.begin_step(TraceStep::Client);
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
         let (handle, tick) = (&self.handle, &self.resources.tick);
         // A client that reads slowly is not cut off as long as it makes progress.
@@ -39,7 +40,9 @@ impl<R: Runtime> Client<R> {
             }
         };
         let writing = self.stream.write_all_noting(buf, &took);
-        match or_stalled(handle, tick, Side::Write, ending, writing).await {
+        let written = or_stalled(handle, tick, Side::Write, ending, writing).await;
+        self.end_step(step);
+        match written {
             Ok((Ok(()), buf)) => Ok(buf),
             Ok((Err(_), _)) => Err(Close::ClientLost),
             Err(raised) if raised & ending == 0 => {
@@ -54,6 +57,8 @@ impl<R: Runtime> Client<R> {
     /// Sends an ERR packet of the proxy itself.
     pub async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         self.resources.metrics.proxy_errors.add(1);
+        self.told = Some(failure.parts().0);
+        self.resources.metrics.own_errors.count(failure.parts().0);
         tracing::debug!(id = self.handle.id, peer = %self.handle.peer.get(), ?failure, "error to client");
         self.send(seq, |out| failure.encode(out)).await
     }

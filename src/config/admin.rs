@@ -1,8 +1,10 @@
-//! `[admin]`: the HTTP port, its certificate and its access token.
+//! `[admin]`: the HTTP port, its certificate and its access token; the SQL console and its accounts.
+
+use std::sync::Arc;
 
 use super::defaults;
 use super::reader::Section;
-use super::secret::Secret;
+use super::secret::{Account, Secret};
 use super::tls::{self, Identity};
 use super::values::{Use, check_address, is_variable};
 
@@ -13,13 +15,89 @@ pub struct AdminAccess {
     pub token: Option<Secret>,
     /// `[admin.tls]`: the port's certificate; None: plain HTTP.
     pub tls: Option<Identity>,
+    /// `[admin.console]`, except the address.
+    pub console: ConsoleAccess,
 }
 
-/// Reads the section. Returns the address (None for "off") and the other settings.
-pub(super) fn admin(s: &Section<'_>) -> (Option<String>, AdminAccess) {
+/// The part of `[admin.console]` that a reload replaces.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConsoleAccess {
+    /// `[[admin.console.users]]`: the accounts, in the order of the file.
+    pub users: Vec<ConsoleUser>,
+    /// `[admin.console.tls]`; None: the certificate of `[admin.tls]`, if there is one.
+    pub tls: Option<Identity>,
+}
+
+/// `[[admin.console.users]]`: an account of the console, which has nothing to do with the accounts of the servers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsoleUser {
+    /// The account's name.
+    pub name: Arc<str>,
+    /// The account's password; None while the Kubernetes Secret that has the password is not known. The account cannot
+    /// log in then.
+    pub password: Option<Secret>,
+}
+
+impl AdminAccess {
+    /// Returns the certificate of the console; None: the console has no TLS.
+    pub fn console_tls(&self) -> Option<&Identity> {
+        self.console.tls.as_ref().or(self.tls.as_ref())
+    }
+}
+
+/// The addresses of `[admin]`, which need a restart.
+pub(super) struct Addresses {
+    /// `http`; None: "off".
+    pub http: Option<String>,
+    /// `console.address`; None: there is no console.
+    pub console: Option<String>,
+}
+
+/// Reads the section.
+pub(super) fn admin(s: &Section<'_>) -> (Addresses, AdminAccess) {
     let http = http(s);
-    let tls = s.table("tls", |s| tls::identity(s).filter(|identity| tls::is_usable(s, identity)));
-    (http, AdminAccess { token: token(s), tls })
+    let tls = usable_tls(s);
+    let (console_address, console) = s.table("console", console);
+    (Addresses { http, console: console_address }, AdminAccess { token: token(s), tls, console })
+}
+
+fn usable_tls(s: &Section<'_>) -> Option<Identity> {
+    s.table("tls", |s| tls::identity(s).filter(|identity| tls::is_usable(s, identity)))
+}
+
+/// Reads `[admin.console]`. Without the section, there is no console.
+fn console(s: &Section<'_>) -> (Option<String>, ConsoleAccess) {
+    let users = s.tables("users", |s| {
+        let (name, line) = s.required_text("name", "operator");
+        let name: Arc<str> = name.into();
+        let password = s.secret(Account::Console(name.clone()), false);
+        (ConsoleUser { name, password: Some(password) }, line)
+    });
+    if s.get("users").is_none() {
+        // Makes the keys known, for messages about misspelt ones.
+        s.table("users", |s| (s.get("name").is_some(), s.has_secret()));
+    }
+    let users = users.unwrap_or_default();
+    for (at, (user, line)) in users.iter().enumerate() {
+        // An empty name has its own problem already.
+        if !user.name.is_empty() && users.iter().take(at).any(|(other, _)| other.name == user.name) {
+            let text = format!("{:?} stands already above; write another one", user.name);
+            s.problem(*line, "users.name", text);
+        }
+    }
+    let users: Vec<_> = users.into_iter().map(|(user, _)| user).collect();
+    let access = ConsoleAccess { users, tls: usable_tls(s) };
+    if s.line.is_none() {
+        s.get("address");
+        return (None, access);
+    }
+    let (address, _) = s.address("address", defaults::ADMIN_CONSOLE, Use::BindTcp);
+    if access.users.is_empty() {
+        let text =
+            "names nobody, so nobody could log in; write [[admin.console.users]] with name and password";
+        s.problem(s.line, "users", text);
+    }
+    (Some(address), access)
 }
 
 fn http(s: &Section<'_>) -> Option<String> {

@@ -32,6 +32,7 @@ impl Fixed {
             ("workers", self.workers != new.workers),
             ("listeners", self.listeners != new.listeners),
             ("admin.http", self.admin_http != new.admin_http),
+            ("admin.console.address", self.admin_console != new.admin_console),
             ("discovery", self.discovery != new.discovery),
             ("log.format", self.log.format != new.log.format),
             ("log.level", self.log.level != new.log.level),
@@ -60,6 +61,10 @@ impl Live {
             ("timeouts", self.timeouts != new.timeouts),
             ("drain", self.drain != new.drain),
             ("digests", self.digests != new.digests),
+            ("log.slow", self.statements.slow != new.statements.slow),
+            ("log.literals", self.statements.literals != new.statements.literals),
+            ("audit", self.audit != new.audit),
+            ("traces", self.traces != new.traces),
             ("notify", self.notify != new.notify),
         ];
         changed(&compared)

@@ -3,8 +3,10 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
+use super::level::Level;
 use super::secret::{Account, Secret, SecretUse};
-use super::types::{ClientCompression, Config, Discovery, Fixed, Level, Live, Webhook};
+use super::tls::Identity;
+use super::types::{ClientCompression, Config, Discovery, Fixed, Live, Webhook};
 use super::values::{format_duration, format_size};
 use super::written::{quoted, word, write_text};
 use super::{clients_tls, kubernetes};
@@ -12,6 +14,31 @@ use super::{clients_tls, kubernetes};
 impl Display for Config {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Config { fixed, live, sources: _, secrets, fingerprint: _ } = self;
+        Shown { fixed, live, secrets }.fmt(f)
+    }
+}
+
+impl Config {
+    /// Returns the settings as text for people who may read less than the file: `live` in place of the file's, and no
+    /// URL of a webhook, since such a URL may be a secret.
+    pub fn shown_with(&self, live: &Live) -> String {
+        let mut live = live.clone();
+        if let Some(webhook) = &mut live.notify.webhook {
+            *webhook = Webhook { authority: Secret::default().to_string().into(), path: "".into() };
+        }
+        Shown { fixed: &self.fixed, live: &live, secrets: &self.secrets }.to_string()
+    }
+}
+
+struct Shown<'a> {
+    fixed: &'a Fixed,
+    live: &'a Live,
+    secrets: &'a [SecretUse],
+}
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Shown { fixed, live, secrets } = self;
         write_fixed(f, fixed, live, secrets)?;
         write_servers(f, fixed, live)?;
         write_monitor(f, live, secrets)?;
@@ -47,11 +74,27 @@ fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[Sec
     if live.admin.token.is_some() {
         writeln!(f, "token = \"{}\"", Secret::default())?;
     }
-    if let Some(identity) = &live.admin.tls {
-        let (cert, key) = (quoted(&identity.cert_file), quoted(&identity.key_file));
-        writeln!(f, "\n[admin.tls]\ncert_file = {cert}\nkey_file = {key}")?;
+    write_identity(f, "admin.tls", live.admin.tls.as_ref())?;
+    write_console(f, fixed, live, secrets)?;
+    writeln!(f, "\n[log]\nformat = {}\nlevel = {}", word(fixed.log.format), quoted(&fixed.log.level))?;
+    live.statements.write(f)
+}
+
+fn write_identity(f: &mut Formatter<'_>, section: &str, identity: Option<&Identity>) -> fmt::Result {
+    let Some(identity) = identity else { return Ok(()) };
+    let (cert, key) = (quoted(&identity.cert_file), quoted(&identity.key_file));
+    writeln!(f, "\n[{section}]\ncert_file = {cert}\nkey_file = {key}")
+}
+
+fn write_console(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
+    let Some(address) = &fixed.admin_console else { return Ok(()) };
+    writeln!(f, "\n[admin.console]\naddress = {}", quoted(address))?;
+    write_identity(f, "admin.console.tls", live.admin.console.tls.as_ref())?;
+    for user in &live.admin.console.users {
+        writeln!(f, "\n[[admin.console.users]]\nname = {}", quoted(&user.name))?;
+        write_password(f, &Account::Console(user.name.clone()), secrets)?;
     }
-    writeln!(f, "\n[log]\nformat = {}\nlevel = {}", word(fixed.log.format), quoted(&fixed.log.level))
+    Ok(())
 }
 
 fn write_servers(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Result {
@@ -63,8 +106,8 @@ fn write_servers(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live) -> fmt::Resu
         let (name, address) = (quoted(&server.name), quoted(&server.address));
         writeln!(
             f,
-            "\n[[discovery.servers]]\nname = {name}\naddress = {address}\nweight = {}",
-            server.weight
+            "\n[[discovery.servers]]\nname = {name}\naddress = {address}\nweight = {}\ndrain = {}",
+            server.weight, server.drain
         )?;
         write_zone(f, server.zone.as_deref())?;
         write_text(f, "tls_name", server.tls_name.as_deref())?;
@@ -167,6 +210,8 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "client_write = {}", duration(timeouts.client_write))?;
     writeln!(f, "\n[drain]\ndelay = {}\ntimeout = {}", duration(drain.delay), duration(drain.timeout))?;
     live.digests.write(f)?;
+    live.audit.write(f)?;
+    live.traces.write(f)?;
     writeln!(f, "\n[notify]\nevents = {}", notify.events)?;
     match &notify.webhook {
         Some(Webhook { authority, path }) => {

@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::audit::AuditSettings;
 use super::clients_tls::ClientsTls;
 use super::credentials::CredentialSettings;
 use super::digests::DigestSettings;
 use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
+use super::level::Level;
 use super::networks::Networks;
 use super::reader::{Reader, Section};
 use super::secret::Account;
+use super::statements::StatementLog;
+use super::traces::TraceSettings;
 use super::types::*;
 use super::values::{Use, is_log_filter};
 use super::{admin, check, clients_tls, defaults, kubernetes, tls};
@@ -58,9 +62,16 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
     let (fixed, live) = reader.document(|root| {
         let (discovery, servers) = root.table("discovery", discovery);
         let Listeners { listeners, listener_levels, listener_tls } = listeners(root);
-        let (admin_http, admin) = root.table("admin", admin::admin);
-        let fixed =
-            Fixed { workers: workers(root), listeners, admin_http, discovery, log: root.table("log", log) };
+        let (addresses, admin) = root.table("admin", admin::admin);
+        let (log, statements) = root.table("log", |s| (log(s), StatementLog::read(s)));
+        let fixed = Fixed {
+            workers: workers(root),
+            listeners,
+            admin_http: addresses.http,
+            admin_console: addresses.console,
+            discovery,
+            log,
+        };
         let credentials = root.table("credentials", CredentialSettings::read);
         let live = Live {
             servers,
@@ -80,6 +91,9 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
             timeouts: root.table("timeouts", timeouts),
             drain: root.table("drain", drain),
             digests: root.table("digests", DigestSettings::read),
+            statements,
+            audit: root.table("audit", AuditSettings::read),
+            traces: root.table("traces", TraceSettings::read),
             notify: root.table("notify", |s| notify(s, &fixed.discovery)),
         };
         if fixed.discovery == Discovery::Static {
@@ -201,8 +215,9 @@ fn servers(s: &Section<'_>) -> Vec<StaticServer> {
         let (name, name_line) = s.name("db-0");
         let (address, line) = s.address("address", "db-0.example:3306", Use::Connect);
         let weight = s.count_up_to("weight", 0, HEAVIEST).unwrap_or(defaults::WEIGHT);
+        let drain = s.flag("drain").unwrap_or(false);
         let (zone, tls_name) = (s.zone(), tls::tls_name(s));
-        (StaticServer { name, address: address.into(), weight, zone, tls_name }, name_line, line)
+        (StaticServer { name, address: address.into(), weight, drain, zone, tls_name }, name_line, line)
     });
     let read = read.unwrap_or_default();
     check::no_duplicates(s, "servers.name", read.iter().map(|(server, line, _)| (&*server.name, *line)));

@@ -60,6 +60,8 @@ pub enum Account {
     Monitor,
     /// One of `[[users]]`.
     User(Arc<str>),
+    /// One of `[[admin.console.users]]`.
+    Console(Arc<str>),
     /// The CA of `[servers_tls]`, which is not an account.
     ServersCa,
     /// `[listeners.tls]` of the listener of this name; no account either.
@@ -91,6 +93,7 @@ impl Display for Account {
         match self {
             Account::Monitor => f.write_str("the monitor"),
             Account::User(name) => write!(f, "user {name:?}"),
+            Account::Console(name) => write!(f, "console user {name:?}"),
             Account::ServersCa => f.write_str("the servers' CA"),
             Account::Listener(name, _) => write!(f, "TLS of listener {name:?}"),
         }

@@ -3,15 +3,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::values::{Use, check_address, format_duration, is_log_filter, parse_duration};
+use super::values::{Use, check_address, format_duration, parse_duration};
 use super::*;
 
 mod clients_tls;
+mod console;
 mod kubernetes;
 mod levels;
 mod networks;
 mod secrets;
 mod servers_tls;
+mod statements;
 
 const DOCUMENTED: &str = include_str!("../../config/pointsman.toml");
 
@@ -511,37 +513,6 @@ fn addresses() {
         &long,
     ] {
         assert!(check_address(bad, Use::Connect).is_err(), "{bad}");
-    }
-}
-
-#[test]
-fn log_filters() {
-    for good in ["info", "off", "warn,pointsman::monitor=debug", "pointsman=trace, info"] {
-        assert!(is_log_filter(good), "{good}");
-    }
-    for bad in ["", "inf", "info,", "=info", "pointsman=", "pointsman=loud", "a b=info"] {
-        assert!(!is_log_filter(bad), "{bad}");
-    }
-}
-
-proptest::proptest! {
-    /// After any cut or insertion the parser returns a result without a panic, and a file that is
-    /// accepted is printed as a file that is accepted.
-    #[test]
-    fn any_edit_of_the_documented_file_has_an_answer(
-        from in 0..DOCUMENTED.len(),
-        length in 0_usize..60,
-        put in r#"([a-z_]{0,9}|[\[\]="'.\\0-9:{},\n#]{0,6}|\PC{0,4})"#,
-    ) {
-        let boundary = |at: usize| (at..=DOCUMENTED.len()).find(|&at| DOCUMENTED.is_char_boundary(at)).unwrap();
-        let (from, to) = (boundary(from), boundary((from + length).min(DOCUMENTED.len())));
-        let text = format!("{}{put}{}", &DOCUMENTED[..from], &DOCUMENTED[to..]);
-        match parse(&text) {
-            Ok(config) => {
-                parse(&config.to_string()).unwrap();
-            }
-            Err(error) => assert!(!error.to_string().is_empty()),
-        }
     }
 }
 

@@ -9,15 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin::AdminAccess;
+use super::audit::AuditSettings;
 use super::choice::Choice;
 use super::clients_tls::{ClientsTls, Requirements};
 use super::credentials::CredentialSettings;
 use super::digests::DigestSettings;
 use super::fingerprint::Fingerprint;
 use super::kubernetes::Kubernetes;
+use super::level::Level;
 use super::networks::Networks;
 use super::secret::{Account, Secret, SecretUse};
+use super::statements::StatementLog;
 use super::tls::ServersTls;
+use super::traces::TraceSettings;
 
 /// One whole, validated configuration file.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +52,10 @@ impl Config {
                         tls.fill(part, value);
                     }
                 }
+                (Account::Console(name), value) => {
+                    let users = live.admin.console.users.iter_mut();
+                    users.filter(|user| user.name == *name).for_each(|user| user.password = value.clone());
+                }
                 (Account::Monitor | Account::ServersCa | Account::Listener(..), None) => {}
                 (Account::User(name), None) => {
                     live.users.remove(name);
@@ -68,6 +76,7 @@ impl Config {
         match account {
             Account::Monitor => self.live.monitor.allow_empty_password,
             Account::User(name) => self.live.users.get(name).is_some_and(|user| user.allow_empty_password),
+            Account::Console(_) => false,
             // Certificates and keys are no passwords; they have their own checks.
             Account::ServersCa | Account::Listener(..) => true,
         }
@@ -83,6 +92,8 @@ pub struct Fixed {
     pub listeners: Vec<Listener>,
     /// `[admin] http`, `host:port`; None (`"off"` in the file) switches HTTP off.
     pub admin_http: Option<String>,
+    /// `[admin.console] address`, `host:port`; None: there is no console.
+    pub admin_console: Option<String>,
     /// `[discovery]`; the servers of a static discovery are in `Live`.
     pub discovery: Discovery,
     /// `[log]`
@@ -226,8 +237,24 @@ pub struct Live {
     pub drain: Drain,
     /// `[digests]`
     pub digests: DigestSettings,
+    /// `log.slow` and `log.literals`
+    pub statements: StatementLog,
+    /// `[audit]`
+    pub audit: AuditSettings,
+    /// `[traces]`
+    pub traces: TraceSettings,
     /// `[notify]`
     pub notify: Notify,
+}
+
+impl Live {
+    /// True if the texts of statements get digests.
+    pub fn has_digests(&self) -> bool {
+        self.digests.max > 0
+            || self.statements.has_slow()
+            || !self.audit.recorded().is_empty()
+            || self.traces.endpoint.is_some()
+    }
 }
 
 /// `[[discovery.servers]]`
@@ -239,6 +266,8 @@ pub struct StaticServer {
     pub address: Arc<str>,
     /// The server's share of the reads, relative to the weights of the other servers; 0: no reads. Default 1.
     pub weight: u16,
+    /// True if the server gets no new reads, and what runs on it continues.
+    pub drain: bool,
     /// The server's zone; None if the file does not say.
     pub zone: Option<Arc<str>>,
     /// The name in the server's certificate; None: the host of its address.
@@ -313,26 +342,6 @@ pub struct Consistency {
     /// The share of `limits.max_server_connections`, in percent, that the primary may use for reads that no replica can
     /// answer in time. Default 50.
     pub primary_share: u8,
-}
-
-/// `consistency.level`: what a read must see; the strictest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// A read sees every write that was acknowledged before the read began.
-    Strong,
-    /// A read sees the session's own writes.
-    Session,
-    /// A read sees data that is at most `replicas.max_lag` old.
-    Bounded,
-    /// A read sees whatever the replica has.
-    Eventual,
-}
-
-impl Level {
-    /// True if a read must see the earlier writes of its session.
-    pub fn needs_own_writes(self) -> bool {
-        self <= Level::Session
-    }
 }
 
 /// `[replicas]`
@@ -533,15 +542,6 @@ impl Choice for DiscoveryKind {
 
 impl Choice for LogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
-}
-
-impl Choice for Level {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("strong", Level::Strong),
-        ("session", Level::Session),
-        ("bounded", Level::Bounded),
-        ("eventual", Level::Eventual),
-    ];
 }
 
 impl Choice for Fallback {

@@ -432,7 +432,7 @@ pub(super) fn check_address(text: &str, purpose: Use) -> Result<(), &'static str
 }
 
 /// True for a log level, or a list such as `warn,pointsman::monitor=debug`.
-pub(super) fn is_log_filter(text: &str) -> bool {
+pub(crate) fn is_log_filter(text: &str) -> bool {
     let level = |word: &str| matches!(word, "off" | "error" | "warn" | "info" | "debug" | "trace");
     let target = |word: &str| {
         !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')

@@ -6,7 +6,16 @@ use super::types::{Config, Discovery};
 impl Config {
     /// Returns a line for each setting that works but is risky: the key, what it allows, and what to write instead.
     pub fn warnings(&self) -> Vec<String> {
-        self.unverified_servers().into_iter().chain(self.claimed_addresses()).collect()
+        let claimed = self.claimed_addresses();
+        self.unverified_servers().into_iter().chain(claimed).chain(self.shown_literals()).collect()
+    }
+
+    fn shown_literals(&self) -> Option<String> {
+        self.live.statements.literals.then(|| {
+            "log.literals: the slow log and, to who has admin.token, pointsman tap show the values in statements, which \
+             may be personal data; write false"
+                .to_owned()
+        })
     }
 
     fn claimed_addresses(&self) -> impl Iterator<Item = String> {

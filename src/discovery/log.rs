@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::topology::{Health, Label, Server, ServerId, Snapshot};
+use crate::topology::{Drain, Health, Label, Server, ServerId, Snapshot};
 
 /// How many lines about one server may be logged at once; another one is allowed per `REFILL`.
 const BURST: u32 = 5;
@@ -60,6 +60,10 @@ impl Log {
             let old = before.server(server.id);
             if old.is_some_and(|old| (old.label, old.deleting) != (server.label, server.deleting)) {
                 self.pod_changed(server);
+            }
+            let drain = old.and_then(|old| before.drain_of(old));
+            if drain != after.drain_of(server) {
+                drain_changed(server, after.drain_of(server), drain);
             }
             if old.map_or(Health::Unknown, |old| old.health) != server.health {
                 self.health_changed(server);
@@ -120,5 +124,15 @@ fn writer_changed(after: &Snapshot) {
         tracing::info!(generation, from, to, reason, "the writer changed");
     } else {
         tracing::warn!(generation, from, to, reason, "the writer is lost");
+    }
+}
+
+fn drain_changed(server: &Server, asked: Option<Drain>, before: Option<Drain>) {
+    let name = &*server.name;
+    match (asked, before) {
+        (Some(asked), _) => {
+            tracing::info!(server = name, by = asked.as_str(), "a server is drained: it gets no new reads")
+        }
+        (None, _) => tracing::info!(server = name, "a server is not drained any more"),
     }
 }

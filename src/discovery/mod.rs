@@ -12,4 +12,4 @@ pub use kubernetes::{
     Access, PodEvent, PodEvents, PodServers, SecretValues, WatchState, Watched, WatchedSecrets, watch_pods,
     watch_secrets,
 };
-pub use owner::{Acknowledgements, Source, Started, start, start_with};
+pub use owner::{Acknowledgements, Drainer, DrainsHeld, NotOrdered, Source, Started, start, start_with};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
@@ -13,7 +13,9 @@ use super::kubernetes::PodServers;
 use super::log::Log;
 use crate::config::Live;
 use crate::monitor::{Connector, Kicker, Kicks, Orders, Prober};
-use crate::topology::{Acknowledged, Discovered, Event, Maintenance, Server, ServerId, Snapshot, reduce};
+use crate::topology::{
+    Acknowledged, Discovered, Drain, Event, Maintenance, Server, ServerId, Snapshot, reduce,
+};
 
 /// How long probes are urgent while there is no writer; a replica cluster never has one.
 const HURRY: Duration = Duration::from_secs(60);
@@ -49,6 +51,61 @@ pub struct Started {
     pub kicker: Kicker,
     /// Takes the writes that were acknowledged to clients, while there is no writer.
     pub acknowledged: Acknowledgements,
+    /// Orders drains.
+    pub drainer: Drainer,
+}
+
+/// Orders drains from the owner.
+#[derive(Clone)]
+pub struct Drainer {
+    orders: mpsc::UnboundedSender<DrainOrder>,
+    /// True while orders are refused.
+    held: watch::Sender<bool>,
+}
+
+/// Orders to drain servers are refused while this value lives.
+pub struct DrainsHeld(watch::Sender<bool>);
+
+impl Drop for DrainsHeld {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
+/// Why an order was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotOrdered {
+    /// The process ends.
+    Ending,
+    /// Another process takes over.
+    HandsOver,
+}
+
+/// An order to this process to drain a server, or to end such a drain.
+struct DrainOrder {
+    /// The server's name.
+    server: Arc<str>,
+    /// False: the drain ends.
+    drained: bool,
+    /// Gets the snapshot after the order. The order is not carried out any more if nobody waits for that.
+    reply: oneshot::Sender<Result<Arc<Snapshot>, NotOrdered>>,
+}
+
+impl Drainer {
+    /// Drains a server, or ends its drain. Returns the snapshot after that. If the future is dropped, the order is not
+    /// carried out later.
+    pub async fn order(&self, server: Arc<str>, drained: bool) -> Result<Arc<Snapshot>, NotOrdered> {
+        let (reply, done) = oneshot::channel();
+        let order = DrainOrder { server, drained, reply };
+        self.orders.send(order).map_err(|_| NotOrdered::Ending)?;
+        done.await.unwrap_or(Err(NotOrdered::Ending))
+    }
+
+    /// Refuses orders from now on, so that those in the snapshot stay as they are.
+    pub fn hold(&self) -> DrainsHeld {
+        self.held.send_replace(true);
+        DrainsHeld(self.held.clone())
+    }
 }
 
 /// Sends acknowledged writes to the owner.
@@ -73,6 +130,8 @@ pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>
     let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty()));
     let (kicks, kicks_seen) = watch::channel(Kicks::default());
     let acknowledged = Acknowledgements(events_in.clone());
+    let (drain_orders, drains) = mpsc::unbounded_channel();
+    let drainer = Drainer { orders: drain_orders, held: watch::Sender::new(false) };
     let mut owner = Owner {
         connector: Rc::new(connector),
         source,
@@ -82,13 +141,14 @@ pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>
         kicks,
         monitors: HashMap::new(),
         events_in,
+        drains_held: drainer.held.subscribe(),
         clock: Clock::new(),
         log: Log::default(),
         hurry_until: Some(Instant::now() + HURRY),
     };
     owner.configure(&first);
-    spawn_local(owner.run(events));
-    Started { snapshot: seen, kicker: Kicker::new(kicks_seen), acknowledged }
+    spawn_local(owner.run(events, drains));
+    Started { snapshot: seen, kicker: Kicker::new(kicks_seen), acknowledged, drainer }
 }
 
 struct Owner<C: Connector> {
@@ -101,6 +161,8 @@ struct Owner<C: Connector> {
     monitors: HashMap<ServerId, Monitor>,
     /// The sender that each monitor gets a clone of.
     events_in: mpsc::Sender<Event>,
+    /// True while orders to drain servers are refused.
+    drains_held: watch::Receiver<bool>,
     clock: Clock,
     log: Log,
     /// Until when probes are urgent, while there is no writer.
@@ -121,12 +183,17 @@ impl Drop for Monitor {
 }
 
 impl<C: Connector> Owner<C> {
-    async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut drains: mpsc::UnboundedReceiver<DrainOrder>,
+    ) {
         let mut reloads = true;
         loop {
             let calm_at = self.hurry_until.unwrap_or_else(Instant::now);
             tokio::select! {
                 Some(event) = events.recv() => self.apply(&event),
+                Some(order) = drains.recv() => self.drain(order),
                 changed = self.live.changed(), if reloads => match changed {
                     Ok(()) => {
                         let live = self.live.borrow_and_update().clone();
@@ -160,6 +227,7 @@ impl<C: Connector> Owner<C> {
             return;
         }
         let servers = live.servers.iter().map(|s| Discovered {
+            drain: s.drain.then_some(Drain::Configuration),
             weight: s.weight,
             zone: s.zone.clone(),
             tls_names: s.tls_name.iter().cloned().collect(),
@@ -183,6 +251,16 @@ impl<C: Connector> Owner<C> {
         }
         for monitor in hinted.iter().filter_map(|id| self.monitors.get(id)) {
             monitor.kick.notify_one();
+        }
+    }
+
+    fn drain(&mut self, order: DrainOrder) {
+        let DrainOrder { server, drained, reply } = order;
+        if *self.drains_held.borrow() {
+            let _ = reply.send(Err(NotOrdered::HandsOver));
+        } else if !reply.is_closed() {
+            self.apply(&Event::DrainOrder { server, drained });
+            let _ = reply.send(Ok(self.snapshots.borrow().clone()));
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Acknowledgements, Source, start, start_with};
+use super::{Acknowledgements, NotOrdered, Source, start, start_with};
 use crate::config::*;
 use crate::monitor::Kicker;
 use crate::monitor::tests::{Cluster, Power, monitor_account};
@@ -24,6 +24,7 @@ fn live(names: &[&str]) -> Live {
         name: (*name).into(),
         address: format!("{name}:3306").into(),
         weight: 1,
+        drain: false,
         zone: None,
         tls_name: None,
     };
@@ -51,6 +52,9 @@ fn live(names: &[&str]) -> Live {
         notify: crate::config::Notify::default(),
         drain: Drain { delay: second, timeout: second },
         digests: Default::default(),
+        statements: Default::default(),
+        audit: Default::default(),
+        traces: Default::default(),
     }
 }
 
@@ -344,6 +348,24 @@ fn play_pods(cluster: Cluster) -> (Play, Api, Acknowledgements) {
     let started = start_with(source, seen, cluster.clone());
     let (snapshots, kicker) = (started.snapshot, started.kicker);
     (Play { cluster, config, snapshots, kicker }, api, started.acknowledged)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_to_drain_is_carried_out_while_somebody_waits_for_it() {
+    let play = async {
+        let (_config, seen) = watch::channel(Arc::new(live(&["db-0"])));
+        let started = start_with(Source::Configured, seen, Cluster::of(&["db-0"]));
+        let order = |drained| started.drainer.order("db-0".into(), drained);
+        assert!(order(true).await.unwrap().drain_orders.contains("db-0"));
+        assert!(tokio::time::timeout(Duration::ZERO, order(false)).await.is_err());
+        sleep(Duration::from_secs(1)).await;
+        assert!(started.snapshot.borrow().drain_orders.contains("db-0"));
+        let held = started.drainer.hold();
+        assert_eq!(order(false).await, Err(NotOrdered::HandsOver));
+        drop(held);
+        assert!(order(false).await.unwrap().drain_orders.is_empty());
+    };
+    LocalSet::new().run_until(play).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -148,8 +148,8 @@ fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     socket.bind(&address.into())?;
+    tune(&SockRef::from(&socket))?;
     if share {
-        tune(&SockRef::from(&socket))?;
         socket.listen(BACKLOG)?;
     }
     Ok(socket)
@@ -179,6 +179,15 @@ mod tests {
         assert_eq!(first[1].local_addr().unwrap().as_socket().unwrap().port(), port);
         let again = Listener::bind(&Endpoint::Tcp { host: "127.0.0.1".into(), port }, 2);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn vanished_peers_of_every_port_are_noticed() {
+        let alone = Listener::bind_alone("127.0.0.1:0").unwrap();
+        let shared = Listener::bind(&"127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        for socket in [SockRef::from(&alone), SockRef::from(&shared[0])] {
+            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{
@@ -297,6 +298,15 @@ impl Runtime for MemoryRuntime {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        drop(tokio::task::spawn_local(task));
+        drop(tokio::task::spawn_local(async move {
+            let mut task = pin!(task);
+            poll_fn(|cx| poll_of_the_proxy(task.as_mut(), cx)).await;
+        }));
     }
+}
+
+/// Polls a task of the proxy. tests/cost/run.sh counts what runs within this function, which it finds by its name.
+#[inline(never)]
+fn poll_of_the_proxy(task: Pin<&mut dyn Future<Output = ()>>, cx: &mut Context<'_>) -> Poll<()> {
+    task.poll(cx)
 }

@@ -39,6 +39,14 @@ impl Peer {
         }
     }
 
+    /// Returns the address with the port; None for a unix socket.
+    pub fn address(self) -> Option<SocketAddr> {
+        match self {
+            Peer::Tcp(address) => Some(address),
+            Peer::Unix => None,
+        }
+    }
+
     /// Returns the address that limits count; None for a unix socket.
     pub fn origin(self) -> Option<Origin> {
         match self {

@@ -1,6 +1,7 @@
 //! Positions that a worker has received since the last probe.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,6 +22,22 @@ pub(super) struct Known {
     roles: u64,
     /// The last wait in vain for each server.
     failed: Vec<Missed>,
+    /// The present primary, if it took over while this worker ran.
+    succession: Option<Succession>,
+    /// The generation of the last snapshot with a primary.
+    generation: u64,
+}
+
+/// A change of the primary, as long as some replicas have not shown a write of the new one.
+#[derive(Debug)]
+struct Succession {
+    /// The new primary's identity.
+    identity: Arc<str>,
+    /// The new primary's position when it took over.
+    position: Arc<GtidSet>,
+    /// The servers that were there at that time and have not shown a write of the new primary. A probe reports that a
+    /// replica receives as soon as the replica is connected, long before the first write arrives.
+    newcomers: Vec<ServerId>,
 }
 
 /// A wait in vain.
@@ -90,9 +107,48 @@ impl Known {
         Some((Rc::new(position), Some(Rc::new(pending))))
     }
 
+    /// Takes from a snapshot who has become the primary, and which replicas have shown a write of it.
+    pub fn note(&mut self, snapshot: &Snapshot) {
+        let Some(primary) = snapshot.writer() else { return };
+        let before = std::mem::replace(&mut self.generation, snapshot.generation);
+        if before != self.generation {
+            let others = snapshot.servers.iter().map(|server| server.id).filter(|id| *id != primary.id);
+            // At the start all replicas count as before.
+            let facts = primary.facts.as_ref().filter(|_| before != 0);
+            self.succession = facts.map(|facts| Succession {
+                identity: facts.identity.clone(),
+                position: facts.gtid.clone(),
+                newcomers: others.collect(),
+            });
+        } else if let Some(Succession { identity, position, newcomers }) = &mut self.succession {
+            newcomers.retain(|id| {
+                let facts = snapshot.server(*id).and_then(|server| server.facts.as_ref());
+                facts.is_some_and(|facts| !facts.gtid.subtract(position).has_writes_of(identity))
+            });
+            if newcomers.is_empty() {
+                self.succession = None;
+            }
+        }
+    }
+
+    /// True if a replica lacks writes of a new primary, and has not shown any write of it yet.
+    pub fn is_newcomer(&self, server: &Server, position: &GtidSet) -> bool {
+        self.succession.as_ref().is_some_and(|succession| {
+            let lacks = |has: &GtidSet| position.subtract(has).has_writes_of(&succession.identity);
+            succession.newcomers.contains(&server.id)
+                && server.facts.as_ref().is_some_and(|facts| lacks(&facts.gtid))
+        })
+    }
+
     /// Records that a replica has this position.
     pub fn reached(&mut self, server: ServerId, position: Option<Rc<GtidSet>>, asked_at: &Snapshot) {
         let Some(position) = position else { return };
+        if let Some(succession) = &mut self.succession
+            && self.generation == asked_at.generation
+            && position.subtract(&succession.position).has_writes_of(&succession.identity)
+        {
+            succession.newcomers.retain(|newcomer| *newcomer != server);
+        }
         if self.roles < asked_at.roles_version {
             self.reached.clear();
             self.roles = asked_at.roles_version;

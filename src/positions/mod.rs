@@ -11,6 +11,7 @@
     )
 )]
 
+mod asker;
 mod batch;
 mod binlog_marks;
 mod commit_lookup;
@@ -20,4 +21,4 @@ mod query;
 pub use batch::{Answer, Batch};
 pub use binlog_marks::{Seen, Unreachable, read};
 pub use commit_lookup::{Asked, Before, Commits};
-pub use query::{Positions, is_galera, tells_positions};
+pub use query::{Positions, Wait, is_galera, tells_positions};

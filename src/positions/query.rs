@@ -4,17 +4,19 @@
 //! than these reads.
 
 use std::cell::{Cell, RefCell};
-use std::ops::Range;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::asker::{Asker, Guard};
 use super::batch::{Answer, Batch};
 use super::known::{Known, without_threads};
 use crate::backend::{Connection, Introduction, Login, QueryError, Target, Values, connect, own_class};
-use crate::net::{Buf, Runtime, Stream, first_of};
+use crate::net::{Runtime, Stream, first_of};
 use crate::telemetry::cell_of;
 use crate::terms::Question;
 use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot};
@@ -30,20 +32,63 @@ struct Line<S> {
     asker: RefCell<Option<Asker<S>>>,
     /// The reads that share the next question, which is sent once the question under way is answered.
     next: RefCell<Option<Rc<Batch>>>,
-    /// True if a task is asking.
-    running: Cell<bool>,
+    /// The task that asks, and how to wake it.
+    task: RefCell<Task>,
     /// The worker's tick of the last question, in seconds.
     used: Cell<u32>,
 }
 
-/// A connection for questions.
-struct Asker<S> {
-    connection: Connection<S>,
-    /// The packet of the last question.
-    question: Vec<u8>,
-    /// The kind of the last question. None: nothing was asked yet.
-    kind: Option<Question>,
-    buf: Buf,
+/// How a wait for a replica ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// The replica has the position.
+    Reached,
+    /// The replica did not reach the position in time.
+    Late,
+    /// The replica cannot reach the position.
+    InVain,
+}
+
+/// The task of a line. It stays while its line is used, since reads would pay for a new one.
+#[derive(Default)]
+enum Task {
+    #[default]
+    None,
+    /// Asks, or will look soon.
+    Running,
+    /// Waits for a read.
+    Idle(Waker),
+}
+
+impl<S> Line<S> {
+    /// True if nobody asks.
+    fn is_idle(&self) -> bool {
+        !matches!(*self.task.borrow(), Task::Running)
+    }
+
+    /// Returns the next batch, once there is one. None: the line is given up.
+    async fn batch(&self) -> Option<Rc<Batch>> {
+        poll_fn(|cx| {
+            if let Some(batch) = self.next.take() {
+                self.task.replace(Task::Running);
+                return Poll::Ready(Some(batch));
+            }
+            match &mut *self.task.borrow_mut() {
+                Task::None => return Poll::Ready(None),
+                Task::Idle(waker) => waker.clone_from(cx.waker()),
+                running @ Task::Running => *running = Task::Idle(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends the task. Called while it is idle.
+    fn give_up(&self) {
+        if let Task::Idle(waker) = self.task.replace(Task::None) {
+            waker.wake();
+        }
+    }
 }
 
 /// See the module.
@@ -69,7 +114,7 @@ impl<R: Runtime> Positions<R> {
             question,
             asker: RefCell::default(),
             next: RefCell::default(),
-            running: Cell::new(false),
+            task: RefCell::default(),
             used: Cell::new(0),
         });
         lines.push(line.clone());
@@ -80,7 +125,7 @@ impl<R: Runtime> Positions<R> {
     /// such a connection from when it was asked as a replica.
     fn idle_asker(&self, server: ServerId) -> Option<Asker<R::Stream>> {
         let lines = self.lines.borrow();
-        let mut idle = lines.iter().filter(|line| line.server == server && !line.running.get());
+        let mut idle = lines.iter().filter(|line| line.server == server && line.is_idle());
         idle.find_map(|line| line.asker.take())
     }
 
@@ -114,7 +159,42 @@ impl<R: Runtime> Positions<R> {
 
     /// True if a wait until a replica has this position would be in vain, as far as is known.
     pub fn is_in_vain(&self, server: &Server, position: &GtidSet, snapshot: &Snapshot) -> bool {
-        self.is_behind(server, snapshot) || snapshot.is_out_of_reach(server, position)
+        self.is_behind(server, snapshot)
+            || snapshot.is_out_of_reach(server, position)
+            || self.known.borrow().is_newcomer(server, position)
+    }
+
+    /// Takes note of a new snapshot.
+    pub fn note(&self, snapshot: &Snapshot) {
+        self.known.borrow_mut().note(snapshot);
+    }
+
+    /// Has the replicas that follow a new primary, and have shown no write of it, wait for this position, without a
+    /// read that waits for them. So reads use such a replica again as soon as it has what the primary wrote.
+    pub fn try_newcomers(self: &Rc<Self>, position: &Rc<GtidSet>, snapshot: &Snapshot) {
+        for server in snapshot.replicas() {
+            let is_to_try = self.known.borrow().is_newcomer(server, position)
+                && !snapshot.is_out_of_reach(server, position)
+                && self.line(server.id, Question::Wait).is_idle();
+            if is_to_try {
+                self.keep_for_seen(server);
+                let (positions, server, position) = (self.clone(), server.id, position.clone());
+                self.resources.runtime.spawn(async move {
+                    positions.ask(server, Question::Wait, Some(&position)).await;
+                });
+            }
+        }
+    }
+
+    /// Gives an idle connection to the question *seen*, which reads wait for: a login may take longer than a read may
+    /// wait.
+    fn keep_for_seen(&self, server: &Server) {
+        let seen = self.line(server.id, Question::Seen);
+        let is_mysql = server.facts.as_ref().is_some_and(|facts| facts.flavor == Flavor::MySql);
+        if is_mysql && seen.is_idle() && seen.asker.borrow().is_none() {
+            seen.used.set(self.resources.tick.get());
+            seen.asker.replace(self.idle_asker(server.id));
+        }
     }
 
     /// Removes and returns the connections that were not used for `idle`, or whose server is gone. `now` is
@@ -123,13 +203,14 @@ impl<R: Runtime> Positions<R> {
         let limit = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
         let mut closed = Vec::new();
         self.lines.borrow_mut().retain(|line| {
-            if line.running.get() {
+            if !line.is_idle() {
                 return true;
             }
             let is_there = snapshot.server(line.server).is_some();
             let keep = is_there && now.wrapping_sub(line.used.get()) <= limit;
             if !keep {
                 closed.extend(line.asker.take().map(|asker| asker.connection));
+                line.give_up();
             }
             keep
         });
@@ -157,6 +238,22 @@ impl<R: Runtime> Positions<R> {
     pub async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
         let limit = self.resources.live.borrow().consistency.max_wait;
         self.reaches_within(limit, replica, position).await
+    }
+
+    /// Like [`Self::reaches`], within `limit`. Returns `InVain` as soon as a probe shows that the replica cannot
+    /// get there: it does not follow the primary.
+    pub async fn reaches_while_it_can(
+        self: &Rc<Self>,
+        limit: Duration,
+        replica: ServerId,
+        position: &Rc<GtidSet>,
+    ) -> Wait {
+        let reaches = self.reaches_within(limit, replica, position);
+        match first_of(reaches, until_out_of_reach(&self.resources, replica, position)).await {
+            Some(true) => Wait::Reached,
+            Some(false) => Wait::Late,
+            None => Wait::InVain,
+        }
     }
 
     async fn reaches_within(
@@ -234,8 +331,7 @@ impl<R: Runtime> Positions<R> {
         self.join(server, question, position).answer().await
     }
 
-    /// Adds a read to the next question of this kind to a server, and starts a task to ask it if there is
-    /// none.
+    /// Adds a read to the next question of this kind to a server, and has a task ask it.
     fn join(
         self: &Rc<Self>,
         server: ServerId,
@@ -245,9 +341,11 @@ impl<R: Runtime> Positions<R> {
         let line = self.line(server, question);
         let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
         batch.join(position);
-        if !line.running.replace(true) {
-            // The task runs after all tasks that are ready now, so that these share the question.
-            self.resources.runtime.spawn(answer_all(self.clone(), line));
+        // The task runs after all tasks that are ready now, so that these share the question.
+        match line.task.replace(Task::Running) {
+            Task::Running => {}
+            Task::Idle(waker) => waker.wake(),
+            Task::None => self.resources.runtime.spawn(answer_all(self.clone(), line)),
         }
         batch
     }
@@ -258,23 +356,27 @@ impl<R: Runtime> Positions<R> {
     }
 }
 
-/// Asks for one batch after the other, until no read waits.
+/// Asks for one batch after the other, until the line is given up.
 async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::Stream>>) {
-    loop {
-        let Some(batch) = line.next.take() else { break };
+    let mut guard = Guard::new(positions.resources.clone(), line.server);
+    while let Some(batch) = line.batch().await {
         if Rc::strong_count(&batch) == 1 {
             // All reads of the batch have given up.
             continue;
         }
         line.used.set(positions.resources.tick.get());
         positions.count_question(line.question, batch.joined());
-        let answer = answer(&positions, &line, &batch).await;
+        let answer = answer(&positions, &line, &batch, &mut guard).await;
         batch.tell(answer);
     }
-    line.running.set(false);
 }
 
-async fn answer<R: Runtime>(positions: &Positions<R>, line: &Line<R::Stream>, batch: &Batch) -> Answer {
+async fn answer<R: Runtime>(
+    positions: &Positions<R>,
+    line: &Line<R::Stream>,
+    batch: &Batch,
+    guard: &mut Guard<R>,
+) -> Answer {
     let resources = &*positions.resources;
     let snapshot = resources.topology.get();
     let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
@@ -288,21 +390,17 @@ async fn answer<R: Runtime>(positions: &Positions<R>, line: &Line<R::Stream>, ba
             line.asker.replace(positions.idle_asker(line.server));
         }
         if fresh || line.asker.borrow().is_none() {
-            let Some(connection) = open(resources, server, &snapshot).await else { return Answer::Unknown };
-            line.asker.replace(Some(Asker {
-                connection,
-                question: Vec::new(),
-                kind: None,
-                buf: Buf::with_room(512),
-            }));
+            // Boxed: opening is rare, and the line's task would carry its large future.
+            let Some(connection) = Box::pin(open(resources, server, &snapshot)).await else {
+                return Answer::Unknown;
+            };
+            line.asker.replace(Some(Asker::new(connection)));
         }
         let Some(mut asker) = line.asker.take() else { return Answer::Unknown };
         let waited = asker.kind.is_some();
-        asker.prepare(line.question, server, batch, resources.live.borrow().consistency.max_wait);
-        asked = ask_server(resources, &mut asker, &snapshot, line).await;
-        if let Ok(row) = &asked {
-            let values = Values::of(asker.buf.filled().get(row.clone()).unwrap_or_default());
-            let answer = understood(positions, line, flavor, values, batch, &snapshot);
+        asked = ask_server(resources, &mut asker, batch, server, &snapshot, line, guard).await;
+        if asked.is_ok() {
+            let answer = understood(positions, line, flavor, asker.values(), batch, &snapshot);
             line.asker.replace(Some(asker));
             return answer;
         }
@@ -320,16 +418,6 @@ async fn answer<R: Runtime>(positions: &Positions<R>, line: &Line<R::Stream>, ba
     Answer::Unknown
 }
 
-impl<S: Stream> Asker<S> {
-    /// Builds the packet of a question, unless the last packet can be sent again: only waits differ from one
-    /// another.
-    fn prepare(&mut self, question: Question, server: &Server, batch: &Batch, wait: Duration) {
-        if self.kind.replace(question) != Some(question) || question == Question::Wait {
-            self.question = self.connection.question(&text(question, server, batch, wait));
-        }
-    }
-}
-
 enum Failed {
     /// The connection broke, perhaps because it was idle for long.
     Lost,
@@ -342,32 +430,34 @@ enum Failed {
 async fn ask_server<R: Runtime>(
     resources: &Resources<R>,
     asker: &mut Asker<R::Stream>,
+    batch: &Batch,
+    server: &Server,
     snapshot: &Snapshot,
     line: &Line<R::Stream>,
-) -> Result<Range<usize>, Failed> {
-    let limit = {
+    guard: &mut Guard<R>,
+) -> Result<(), Failed> {
+    let (connect, wait) = {
         let live = resources.live.borrow();
-        live.timeouts.connect + live.consistency.max_wait
+        (live.timeouts.connect, live.consistency.max_wait)
     };
-    let asked = asker.connection.row(&asker.question, &mut asker.buf);
-    let asked = resources.runtime.timeout(limit, asked);
-    let asked = if line.question == Question::Position {
-        first_of(asked, until_deposed(resources, line.server, snapshot.generation)).await
-    } else {
-        Some(asked.await)
-    };
-    match asked {
-        Some(Some(Ok(row))) => Ok(row),
-        Some(Some(Err(QueryError::Io(_)))) => Err(Failed::Lost),
-        Some(Some(Err(error))) => Err(Failed::Refused(error.to_string())),
-        Some(None) | None => Err(Failed::Gone),
+    let asked = asker.ask(line.question, || text(line.question, server, batch, wait));
+    let generation = (line.question == Question::Position).then_some(snapshot.generation);
+    match guard.watch(asked, connect + wait, generation).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(QueryError::Io(_))) => Err(Failed::Lost),
+        Some(Err(error)) => Err(Failed::Refused(error.to_string())),
+        None => Err(Failed::Gone),
     }
 }
 
-/// Waits until the server is no longer the primary of this generation.
-async fn until_deposed<R: Runtime>(resources: &Resources<R>, server: ServerId, generation: u64) {
-    while resources.topology.writer() == Some(server) && resources.topology.generation() == generation {
-        resources.topology.changed_from(resources.topology.version()).await;
+/// Waits until a replica cannot reach this position, as far as its probes show.
+async fn until_out_of_reach<R: Runtime>(resources: &Resources<R>, replica: ServerId, position: &GtidSet) {
+    loop {
+        let snapshot = resources.topology.get();
+        if snapshot.server(replica).is_none_or(|server| snapshot.is_out_of_reach(server, position)) {
+            return;
+        }
+        resources.topology.changed_from(snapshot.version).await;
     }
 }
 
@@ -396,7 +486,7 @@ pub async fn open<R: Runtime>(
     None
 }
 
-/// Returns the text of a question. A wait is limited on the server, too, so that none is left behind there.
+/// Returns the text of a question, of which all columns are strings: prepared, they look as in the answer to a text. A wait is limited on the server, too, so that none is left behind there.
 fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> String {
     let seconds = wait.as_secs_f64();
     let flavor = server.facts.as_ref().map_or(Flavor::MySql, |facts| facts.flavor);
@@ -404,13 +494,13 @@ fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> S
         (Question::Position, Flavor::MySql) => {
             // A transaction that commits moves from gtid_owned to gtid_executed, so in this order none is
             // missed.
-            "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only".to_owned()
+            "SELECT @@global.gtid_owned, @@global.gtid_executed, CONCAT(@@global.read_only, '')".to_owned()
         }
         // gtid_binlog_pos has what the primary itself wrote, even before it commits; gtid_current_pos what it
         // replicated before.
         (Question::Position, Flavor::MariaDb) => {
             "SELECT '', CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), NULLIF(@@global.gtid_current_pos, '')), \
-             @@global.read_only"
+             CONCAT(@@global.read_only, '')"
                 .to_owned()
         }
         (Question::Wait, Flavor::MySql) => {

@@ -9,6 +9,10 @@ mod choose;
 
 pub use choose::choose_replica;
 
+mod explain;
+
+pub use explain::Explanation;
+
 use crate::topology::{ServerId, Snapshot};
 
 /// The role that a port asks for.

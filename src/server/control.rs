@@ -12,15 +12,17 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use super::outside::Shared;
 use super::worker::{self, Loads, WorkerParts};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Ceilings, Lesson};
+use crate::backend::{Ceilings, Lesson, PoolCount};
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
 use crate::sql::RoutineCatalogue;
-use crate::telemetry::{DigestReport, WorkerMetrics};
+use crate::telemetry::stream::{Batch, Filter, TapId};
+use crate::telemetry::traces::TraceSender;
+use crate::telemetry::{AuditSender, DigestReport, WorkerMetrics};
 use crate::terms::Port;
 use crate::topology::{Acknowledged, Flavor, GtidSet, ServerId, Snapshot};
 use crate::worker::admission::Pass;
-use crate::worker::{Entrance, KillRequest};
+use crate::worker::{Entrance, KillRequest, KilledBy, SessionReport};
 
 /// What to probe or read now, or to warn of.
 #[derive(Debug, Clone)]
@@ -35,6 +37,26 @@ pub enum Kick {
     Accounts,
     /// No server, but a warning: an account of the servers that passes `read_only` has logged in.
     PassesReadOnly(Box<str>),
+}
+
+/// What a reader of the stream of statements wants.
+pub enum TapRequest {
+    /// Show the statements to one more reader.
+    Open {
+        /// The reader.
+        id: TapId,
+        /// The statements that it wants.
+        filter: Box<Filter>,
+    },
+    /// Report the statements that wait for a reader.
+    Read {
+        /// The reader.
+        id: TapId,
+        /// The statements.
+        reply: oneshot::Sender<Batch>,
+    },
+    /// The reader is gone.
+    Close(TapId),
 }
 
 /// A command for a worker.
@@ -64,6 +86,24 @@ pub enum Control {
         /// The digests, and the sums of those that lost their place.
         reply: oneshot::Sender<DigestReport>,
     },
+    /// About a reader of the stream of statements.
+    Tap(TapRequest),
+    /// Forget what was counted by digest.
+    ForgetDigests,
+    /// Describe sessions: the first `most` of those whose id is larger than `after`.
+    Sessions {
+        /// The id of the last session that was described already.
+        after: Option<u32>,
+        /// The most sessions to describe.
+        most: usize,
+        /// The sessions, in the order of their ids.
+        reply: oneshot::Sender<Vec<SessionReport>>,
+    },
+    /// Count the server connections.
+    Pools {
+        /// The counts, several for each server and account.
+        reply: oneshot::Sender<Vec<PoolCount>>,
+    },
     /// Another worker had a server check a password.
     Learned(Lesson),
     /// A second has passed: check the timeouts.
@@ -76,6 +116,9 @@ pub enum Control {
     /// The drain's time is over: all remaining sessions end now.
     End,
 }
+
+/// How many sessions a worker describes at a time, which takes some 200 microseconds.
+const SESSIONS_AT_A_TIME: usize = 500;
 
 /// How many digests a worker copies at a time, which takes some 100 microseconds.
 const DIGESTS_AT_A_TIME: usize = 100;
@@ -105,6 +148,10 @@ pub struct ServerParts {
     pub memory: Arc<MemoryBudget>,
     /// The runtime that connects to servers.
     pub runtime: TokioRuntime,
+    /// Where the events of the audit log go.
+    pub audit: AuditSender,
+    /// Where the traces of statements go.
+    pub traces: TraceSender,
     /// How sessions ask for probes.
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
 }
@@ -137,7 +184,7 @@ pub enum StartError {
 
 /// The running workers.
 pub struct Server {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     loads: Arc<Loads>,
     /// The channel disconnects when every worker has ended.
     ended: Mutex<mpsc::UnboundedReceiver<()>>,
@@ -163,7 +210,7 @@ impl Server {
         let Ports { shares, sockets } = open_ports(&parts.listeners, &mut parts.inherited, count)?;
         let open = watch::Sender::new(false);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
-        let shared = Arc::new(Shared::new(senders, parts.kick));
+        let shared = Arc::new(Shared::new(senders, parts.kick, parts.audit, parts.traces));
         let loads = Arc::new(Loads::new(count));
         let ceilings = Arc::new(Ceilings::default());
         let (alive, ended) = mpsc::unbounded_channel();
@@ -237,7 +284,7 @@ impl Server {
         Some(Acknowledged { generation, set: all.into() })
     }
 
-    /// Returns what the statements of each digest did, over all workers. The future is independent of the server, and
+    /// Returns what the statements of each digest did, worker by worker. The future is independent of the server, and
     /// keeps no worker busy for longer than it takes to copy a hundred digests.
     pub fn digests(&self) -> impl Future<Output = DigestReport> + 'static {
         let shared = self.shared.clone();
@@ -261,8 +308,62 @@ impl Server {
                     }
                 }
             }
-            all.merged()
+            all
         }
+    }
+
+    /// Forgets what was counted by digest.
+    pub fn forget_digests(&self) {
+        self.send_to_all(|| Control::ForgetDigests);
+    }
+
+    /// Returns all sessions. The future is independent of the server, and keeps no worker busy for longer than it takes to
+    /// describe a few hundred sessions.
+    pub fn describe_sessions(&self) -> impl Future<Output = Vec<SessionReport>> + 'static {
+        let shared = self.shared.clone();
+        async move {
+            let mut all = Vec::new();
+            for worker in &shared.workers {
+                let mut after = None;
+                loop {
+                    let (reply, answer) = oneshot::channel();
+                    if worker.send(Control::Sessions { after, most: SESSIONS_AT_A_TIME, reply }).is_err() {
+                        break;
+                    }
+                    let Ok(some) = answer.await else { break };
+                    after = some.last().map(|session| session.id);
+                    let is_last = some.len() < SESSIONS_AT_A_TIME;
+                    all.extend(some);
+                    if is_last {
+                        break;
+                    }
+                }
+            }
+            all
+        }
+    }
+
+    /// Returns how many connections to each server there are, several counts for each server and account. The future is
+    /// independent of the server.
+    pub fn pools(&self) -> impl Future<Output = Vec<PoolCount>> + 'static {
+        let shared = self.shared.clone();
+        async move {
+            let mut all = Vec::new();
+            for worker in &shared.workers {
+                let (reply, answer) = oneshot::channel();
+                if worker.send(Control::Pools { reply }).is_ok() {
+                    all.extend(answer.await.unwrap_or_default());
+                }
+            }
+            all
+        }
+    }
+
+    /// Kills a session, or the statement that it has under way. Returns false if there is no such session. The future is
+    /// independent of the server.
+    pub fn kill(&self, id: u32, connection: bool) -> impl Future<Output = bool> + 'static {
+        let request = KillRequest { id, connection, by: KilledBy::Operator, server: None };
+        self.shared.clone().kill(request)
     }
 
     /// Lets the workers notice if a server's own limit was raised; to be called about once a minute.

@@ -4,6 +4,7 @@
 mod accept;
 mod control;
 mod outside;
+mod taps;
 mod worker;
 
 pub use control::{Control, Kick, Server, ServerParts, StartError};

@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Control, Kick};
 use crate::backend::Lesson;
+use crate::telemetry::stream::{SLOW, TapId};
+use crate::telemetry::traces::{TraceRecord, TraceSender};
+use crate::telemetry::{AuditRecord, AuditSender};
 use crate::topology::ServerId;
 use crate::worker::admission::Admission;
 use crate::worker::{KillRequest, Outside};
@@ -22,14 +25,50 @@ const FIRST_CONNECTION_ID: u32 = 0x4000_0000;
 pub(super) struct Shared {
     pub workers: Vec<mpsc::UnboundedSender<Control>>,
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
+    /// Takes the events of the audit log.
+    audit: AuditSender,
+    /// Takes the traces of statements.
+    traces: TraceSender,
     /// Decides which clients are admitted.
     pub admission: Arc<Admission>,
     ids: AtomicU32,
+    /// The number of the last reader of statements.
+    last_tap: AtomicU64,
 }
 
 impl Shared {
-    pub fn new(workers: Vec<mpsc::UnboundedSender<Control>>, kick: Arc<dyn Fn(Kick) + Send + Sync>) -> Self {
-        Shared { workers, kick, admission: Arc::default(), ids: AtomicU32::new(0) }
+    pub fn new(
+        workers: Vec<mpsc::UnboundedSender<Control>>,
+        kick: Arc<dyn Fn(Kick) + Send + Sync>,
+        audit: AuditSender,
+        traces: TraceSender,
+    ) -> Self {
+        Shared {
+            workers,
+            kick,
+            audit,
+            traces,
+            admission: Arc::default(),
+            ids: AtomicU32::new(0),
+            last_tap: AtomicU64::new(SLOW),
+        }
+    }
+
+    /// Returns the number of a new reader of statements.
+    pub fn next_tap(&self) -> TapId {
+        self.last_tap.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Kills a session, whichever worker has it. Returns false if there is no such session.
+    pub async fn kill(self: Arc<Self>, request: KillRequest) -> bool {
+        for worker in &self.workers {
+            let (reply, answer) = oneshot::channel();
+            let sent = worker.send(Control::Kill { request: request.clone(), reply });
+            if sent.is_ok() && answer.await.unwrap_or(false) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -64,21 +103,19 @@ impl Outside for WorkerOutside {
         }
     }
 
+    fn audit(&self, record: AuditRecord) {
+        self.0.audit.record(record);
+    }
+
+    fn trace(&self, record: Box<TraceRecord>) {
+        self.0.traces.send(record);
+    }
+
     fn connection_id(&self) -> u32 {
         FIRST_CONNECTION_ID | (self.0.ids.fetch_add(1, Relaxed) & (FIRST_CONNECTION_ID - 1))
     }
 
     fn kill(&self, request: KillRequest) -> Pin<Box<dyn Future<Output = bool>>> {
-        let shared = self.0.clone();
-        Box::pin(async move {
-            for worker in &shared.workers {
-                let (reply, answer) = oneshot::channel();
-                let sent = worker.send(Control::Kill { request: request.clone(), reply });
-                if sent.is_ok() && answer.await.unwrap_or(false) {
-                    return true;
-                }
-            }
-            false
-        })
+        Box::pin(self.0.clone().kill(request))
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet};
 
 use super::accept;
-use super::control::Control;
+use super::control::{Control, TapRequest};
 use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Pool};
@@ -150,6 +150,8 @@ async fn work(parts: WorkerParts) {
     let outside = Box::new(WorkerOutside(shared.clone()));
     let context = Rc::new(Context::new(runtime, buffers, pool, now, settings, metrics, outside));
     context.workers.set(loads.count());
+    // Anew, for its share of the traces.
+    context.trace_statements(&context.live());
     let worker = Rc::new(Worker { index, context: context.clone(), shared, loads });
     let stop = Rc::new(Notify::new());
     let accepting: Vec<_> = sockets
@@ -200,14 +202,16 @@ async fn work(parts: WorkerParts) {
             Some(Control::Digests { from, most, reply }) => {
                 drop(reply.send(context.digests.borrow().report(from, most)));
             }
+            Some(Control::Tap(request)) => tap(&context, request),
+            Some(Control::ForgetDigests) => context.digests.borrow_mut().reset(),
+            Some(Control::Sessions { after, most, reply }) => {
+                drop(reply.send(context.session_reports(index, after, most)));
+            }
+            Some(Control::Pools { reply }) => drop(reply.send(context.pool.counts())),
             Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {
                 every_second(&context);
-                let context = context.clone();
-                tokio::task::spawn_local(async move {
-                    let limit = context.live().timeouts.connect;
-                    context.pool.give_way(limit).await;
-                });
+                tokio::task::spawn_local(give_way(context.clone()));
             }
             Some(Control::Drain) => {
                 draining = true;
@@ -220,6 +224,20 @@ async fn work(parts: WorkerParts) {
                 context.handles().iter().for_each(|h| h.signal.raise(Signals::END));
             }
         }
+    }
+}
+
+async fn give_way(context: Rc<Context<TokioRuntime>>) {
+    let limit = context.live().timeouts.connect;
+    context.pool.give_way(limit).await;
+}
+
+fn tap(context: &Context<TokioRuntime>, request: TapRequest) {
+    match request {
+        TapRequest::Open { id, filter } => context.taps.open(id, *filter),
+        // The reader may be gone.
+        TapRequest::Read { id, reply } => drop(reply.send(context.taps.take(id).unwrap_or_default())),
+        TapRequest::Close(id) => context.taps.close(id),
     }
 }
 
@@ -276,6 +294,7 @@ async fn follow_settings(
 /// them needs its own timer.
 fn every_second(context: &Context<TokioRuntime>) {
     context.every_second();
+    context.traces.refill();
     let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
     context.buffers.trim();
     context.shed_memory();

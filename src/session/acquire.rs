@@ -75,14 +75,14 @@ impl<R: Runtime> Session<R> {
             let was_open = self.state.pins.on(role).has(Pin::Transaction);
             self.state.connection_gone(role);
             if let Some(held) = held {
-                self.context.count(Disruption::StateLost);
+                self.disrupted(Disruption::StateLost);
                 return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
             }
             if was_open {
-                self.context.count(Disruption::RolledBack);
+                self.disrupted(Disruption::RolledBack);
                 result = Err(StatementError::Tell(Failure::RolledBack));
             } else {
-                self.context.count(Disruption::Moved);
+                self.disrupted(Disruption::Moved);
             }
         }
         result
@@ -143,7 +143,7 @@ impl<R: Runtime> Session<R> {
                 }
                 Decision::WaitForWriter => {
                     if !std::mem::replace(&mut held, true) {
-                        self.context.count(Disruption::Held);
+                        self.disrupted(Disruption::Held);
                         self.context.outside.kick_all();
                     }
                     self.client.wait_for_change(snapshot.version).await?;
@@ -197,7 +197,7 @@ impl<R: Runtime> Session<R> {
         let limit = if matches!(failure, Failure::Server(_)) { hold.min(queue) } else { hold };
         let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
         if waited + pause >= limit {
-            self.context.count(Disruption::HoldExpired);
+            self.disrupted(Disruption::HoldExpired);
             return Err(StatementError::Tell(match failure {
                 Failure::Unreachable(why) => {
                     Failure::Unreachable(format!("{why}, for {:.1} s (failover.hold)", waited.as_secs_f64()))

@@ -15,11 +15,11 @@ use crate::client::{Failure, Request, StatementError};
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
 use crate::policy::{Act, Reading};
-use crate::positions::{Answer, is_galera, tells_positions};
+use crate::positions::{Answer, Wait, is_galera, tells_positions};
 use crate::sql::Effects;
 use crate::state::Written;
 use crate::telemetry::Counted;
-use crate::terms::{Disruption, Fresh, Pin, Port, Role, StatementKind, Why};
+use crate::terms::{Disruption, Fresh, Pin, Port, Role, StatementKind, TraceStep, Why};
 use crate::topology::{Flavor, GtidSet, Server, Snapshot};
 use crate::wire::Command;
 
@@ -97,7 +97,8 @@ impl<R: Runtime> Session<R> {
     /// Passes the barrier and chooses the server that answers. Returns a reason if the read was diverted to
     /// the primary.
     pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, StatementError> {
-        let began = Instant::now();
+        let (began, held) = (Instant::now(), self.client.budget.spent());
+        let step = self.client.begin_step(TraceStep::Barrier);
         let only_wrote = self.reads.level == Level::Session && !self.reads.could_go_back();
         self.reads.number = self.reads.number.wrapping_add(1);
         if self.reads.number == 0 {
@@ -105,19 +106,24 @@ impl<R: Runtime> Session<R> {
             // over the replicas.
             self.reads.replica = None;
         }
+        let context = self.context.clone();
+        let at_barrier = Counted::on(&context.at_barrier);
         let known = if only_wrote { self.has_own_writes(began, request).await? } else { None };
         let (freshness, outcome) = match known {
             Some(known) => known,
             None => self.freshness(began, request).await?,
         };
-        let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        drop(at_barrier);
+        let us = self.waited(began, held);
         let metrics = &self.context.metrics;
         metrics.consistency_wait.observe_us(us);
+        self.measured.waits.position += us;
         if let Some(outcome) = outcome {
             metrics.fresh_reads.at(self.reads.level as usize, outcome).add(1);
         }
         let diverts = outcome == Some(Fresh::Primary);
         self.reads.freshness = freshness;
+        self.end_barrier(step, outcome);
         if diverts && self.client.port == Port::Split {
             return Ok(Some(Why::NotFresh));
         }
@@ -161,7 +167,7 @@ impl<R: Runtime> Session<R> {
                 }
                 None => {
                     if !std::mem::replace(&mut held, true) {
-                        self.context.count(Disruption::Held);
+                        self.disrupted(Disruption::Held);
                         context.outside.kick_all();
                     }
                     self.client.wait_for_change(snapshot.version).await?;
@@ -272,7 +278,10 @@ impl<R: Runtime> Session<R> {
                 context.positions.shows(primary.id, &position, &pending).await;
             }
         };
-        match self.client.unless_ended(shows).await {
+        let step = self.client.begin_step(TraceStep::Barrier);
+        let shown = self.client.unless_ended(shows).await;
+        self.client.end_step(step);
+        match shown {
             Ok(()) => Ok(()),
             Err(stop) => Err(self.end_unsent(buf, request, stop).await),
         }
@@ -330,13 +339,49 @@ impl<R: Runtime> Session<R> {
             self.reads.replica = None;
             return Ok((Freshness::Primary, None));
         }
-        if let Some(server) = self.reads.worth_waiting_for(&snapshot, Some(&position))
-            && self.client.unless_ended(context.positions.reaches(server, &position)).await?
-        {
-            (self.reads.replica, self.reads.chosen_at) = (Some(server), snapshot.roles_version);
+        if self.wait_for_a_replica(&position).await? {
             return Ok((Freshness::Position(position), Some(Fresh::Waited)));
         }
+        context.positions.try_newcomers(&position, &context.topology.get());
         self.divert(began, Some(position)).await
+    }
+
+    /// Chooses a replica that reaches this position within `consistency.max_wait`. Returns false if there is none.
+    async fn wait_for_a_replica(&mut self, position: &Rc<GtidSet>) -> Result<bool, StatementError> {
+        let context = self.context.clone();
+        let until = Instant::now() + context.live.borrow().consistency.max_wait;
+        loop {
+            let snapshot = context.topology.get();
+            let Some(server) = self.reads.worth_waiting_for(&snapshot, Some(position)) else {
+                return Ok(false);
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let waited = if self.reads.has_no_primary() {
+                self.client.unless_ended(context.positions.reaches(server, position)).await?
+            } else {
+                let reaches = context.positions.reaches_while_it_can(left, server, position);
+                match self.client.unless_ended(reaches).await? {
+                    Wait::Reached => true,
+                    Wait::Late => false,
+                    // Another replica may still be worth a wait.
+                    Wait::InVain => continue,
+                }
+            };
+            if !waited {
+                return Ok(false);
+            }
+            // If the roles changed meanwhile, the server may not be a replica any more, and its answer counts no more.
+            if context.topology.versions().roles == snapshot.roles_version {
+                (self.reads.replica, self.reads.chosen_at) = (Some(server), snapshot.roles_version);
+                return Ok(true);
+            }
+            if self.reads.choose_fresh(&self.state.written, &context.topology.get()) {
+                return Ok(true);
+            }
+        }
     }
 
     /// Waits for the replica on which the session keeps a connection. A read that can do without that

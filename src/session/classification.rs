@@ -1,7 +1,7 @@
 //! Classifies texts, and decides on replica ports whether a text may run there. Long texts are read on another
 //! thread, so that the worker serves its other sessions meanwhile.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub struct KnownTexts {
     classes: RefCell<ClassCache>,
     /// What the servers' stored routines do.
     pub routines: RefCell<Arc<sql::RoutineCatalogue>>,
+    /// True if texts get digests.
+    pub(super) digests: Cell<bool>,
     /// The permit to have a long text read on another thread, for one session at a time.
     pub(super) permit: tokio::sync::Semaphore,
 }
@@ -64,14 +66,29 @@ impl KnownTexts {
             prepared: PreparedTexts::default(),
             classes: RefCell::new(ClassCache::with_digests(digests)),
             routines: RefCell::default(),
+            digests: Cell::new(digests),
             permit: tokio::sync::Semaphore::new(1),
         }
     }
 }
 
 impl KnownTexts {
+    /// Returns the digest of a text that was not read as a whole.
+    pub(super) fn unread(&self) -> Option<Rc<Digest>> {
+        self.digests.get().then(|| Rc::new(Digest::of_unread()))
+    }
+
+    /// Returns the digest of a text that was prepared before texts got digests.
+    pub(super) fn late_digest(&self, text: &[u8], options: sql::Options) -> Option<Rc<Digest>> {
+        match self.digests.get() {
+            true if text.len() <= MAX_READ => Some(Rc::new(Digest::of(text, options))),
+            _ => self.unread(),
+        }
+    }
+
     /// Forgets the classes of texts. `digests`: texts get digests from now on.
     pub(super) fn forget_classes(&self, digests: bool) {
+        self.digests.set(digests);
         self.classes.replace(ClassCache::with_digests(digests));
     }
 
@@ -95,7 +112,10 @@ impl<R: Runtime> Session<R> {
             Verdict::Allowed => self.class_of_text(text),
             Verdict::Refused(_) => (StatementClass::UNKNOWN, None),
         };
-        self.measured.digest = digest;
+        self.client.handle.statement.replace(digest);
+        if self.context.shows_literals.get() {
+            self.keep_text(text);
+        }
         Look { verdict, class, several: false }
     }
 
@@ -112,7 +132,7 @@ impl<R: Runtime> Session<R> {
         let (routines, guarded) =
             (context.texts.routines.borrow().clone(), self.client.port == Port::Replica);
         let whole = std::mem::take(buf);
-        let digests = self.context.digests.borrow().is_on();
+        let digests = self.context.texts.digests.get();
         let work = move || {
             let text = whole.filled().get(place).unwrap_or_default();
             let calls = Calls { schema: &schema, routines: &*routines };
@@ -135,7 +155,7 @@ impl<R: Runtime> Session<R> {
         {
             Ok(Some((look, digest, back))) => {
                 *buf = back;
-                self.measured.digest = digest.map(Rc::new);
+                self.client.handle.statement.replace(digest.map(Rc::new));
                 Ok(look)
             }
             // The other thread has ended, so the process is ending, too.
@@ -235,7 +255,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Refines the class of a text whose shape alone does not determine it.
-    pub(super) fn class_looked_into(&self, text: &[u8], class: StatementClass) -> StatementClass {
+    pub(super) fn class_looked_into(&mut self, text: &[u8], class: StatementClass) -> StatementClass {
         if class.effects.contains(Effects::EXECUTES) {
             return self.executed(text, class);
         }
@@ -244,7 +264,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name.
-    fn executed(&self, text: &[u8], class: StatementClass) -> StatementClass {
+    fn executed(&mut self, text: &[u8], class: StatementClass) -> StatementClass {
         let options = self.state.sql_options();
         let known = crate::sql::parts::executed(text, options).and_then(|name| {
             self.state
@@ -256,8 +276,9 @@ impl<R: Runtime> Session<R> {
         });
         match known {
             Some(text) => {
-                let (inner, _) =
+                let (inner, digest) =
                     self.context.texts.classify(text, options, self.state.carried.schema.as_deref());
+                self.measured.executed = digest;
                 let own =
                     (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
                 // A consistency hint on the EXECUTE overrides a hint in the prepared text.

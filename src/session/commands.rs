@@ -1,10 +1,13 @@
 //! The command loop: waits without a buffer, reads a command, and answers or forwards it.
 
+use std::rc::Rc;
+
 use super::Session;
 use super::replica_choice::Freshness;
 use crate::client::{Failure, Request, StatementError, ended_by};
 use crate::net::{Buf, Runtime, Stream, or_raised};
-use crate::sql::{Effects, MAX_READ, StatementClass};
+use crate::sql::digest::Digest;
+use crate::sql::{Effects, MAX_READ, Options, StatementClass};
 use crate::terms::{Close, Pin, Port, StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
@@ -21,6 +24,7 @@ impl<R: Runtime> Session<R> {
     /// Serves commands from the login until the session ends.
     pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
         self.client.handle.busy.set(false);
+        self.show();
         loop {
             if buf.is_empty() {
                 self.context.buffers.give(std::mem::take(&mut buf));
@@ -48,8 +52,12 @@ impl<R: Runtime> Session<R> {
                 }
                 Err(close) => Err(close),
             };
+            if self.client.trace.is_some() {
+                self.finish_trace(done.err());
+            }
             self.upstream.release_after_statement(&mut self.state);
             self.reads.freshness = Freshness::Unasked;
+            self.show();
             self.client.handle.busy.set(false);
             self.client.handle.active.set(self.context.tick.get());
             if let Err(close) = done {
@@ -128,7 +136,10 @@ impl<R: Runtime> Session<R> {
     }
 
     pub(super) async fn dispatch(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
-        self.measured.begin(request);
+        self.begin_measuring(request);
+        if self.context.traces.is_on() {
+            self.begin_trace(buf, request);
+        }
         match request.command {
             Command::Quit => Err(Close::Quit),
             Command::Query | Command::StmtPrepare => self.text(buf, request).await,
@@ -181,6 +192,7 @@ impl<R: Runtime> Session<R> {
                     self.refuse_if_draining(request.answer_seq()).await?;
                     self.change_user(buf, request.header).await
                 } else {
+                    request.class = class_of(request.command);
                     self.process_kill(buf, *request).await
                 }
             }
@@ -233,6 +245,13 @@ impl<R: Runtime> Session<R> {
                     self.client.skip(buf, *request).await?;
                     return self.send_end(request.answer_seq()).await;
                 }
+            }
+            Command::CreateDb | Command::DropDb if self.client.port != Port::Replica => {
+                let what = if command == Command::CreateDb { "CREATE" } else { "DROP" };
+                let name = String::from_utf8_lossy(request.arguments(buf)).replace('`', "``");
+                let text = format!("{what} DATABASE `{name}`");
+                let digest = Rc::new(Digest::of(text.as_bytes(), Options::default()));
+                self.client.handle.statement.replace(Some(digest));
             }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
                 if self.client.port == Port::Replica =>

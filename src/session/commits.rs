@@ -13,7 +13,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::config::LostCommit;
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
-use crate::terms::{Close, Disruption, Pin, Role};
+use crate::terms::{Close, Disruption, Pin, Port, Role, TraceStep, Why};
 use crate::topology::{Flavor, Gtid, GtidSet};
 use crate::wire::Command;
 
@@ -90,25 +90,30 @@ impl<R: Runtime> Session<R> {
         seq: u8,
         unanswered: Box<Unanswered>,
     ) -> Result<(), Close> {
+        let step = self.client.begin_step(TraceStep::Fate);
         let fate = self.fate(&unanswered).await;
+        self.client.end_step(step);
         self.state.connection_gone(Role::Writer);
         let id = self.client.handle.id;
         let failure = match fate {
             Ok(Fate::Committed(gtid)) => {
                 tracing::info!(id, "a COMMIT without an answer is on the new primary");
-                self.context.count(Disruption::Committed);
+                self.disrupted(Disruption::Committed);
                 self.committed(gtid);
                 self.state.done(Role::Writer, &request.class, None, self.upstream.sent);
-                return self.send_ok(seq).await;
+                let sent = self.send_ok(seq).await;
+                let why = if self.client.port == Port::Split { Why::Transaction } else { Why::Port };
+                self.count_statement(&request, Role::Writer, why);
+                return sent;
             }
             Ok(Fate::Gone) => {
                 tracing::info!(id, "a COMMIT without an answer is not on the new primary");
-                self.context.count(Disruption::RolledBack);
+                self.disrupted(Disruption::RolledBack);
                 Failure::RolledBack
             }
             Ok(Fate::Unknown(why)) => {
                 tracing::info!(id, why, "nobody can tell what became of a COMMIT without an answer");
-                self.context.count(Disruption::OutcomeUnknown);
+                self.disrupted(Disruption::OutcomeUnknown);
                 Failure::OutcomeUnknown
             }
             Err(stop) => return self.stop(seq, stop).await,

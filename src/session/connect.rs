@@ -1,5 +1,7 @@
 //! Acquires a connection for a statement from the pool, after earlier losses of connections are settled.
 
+use tokio::time::Instant;
+
 use super::Session;
 use super::replica_choice::Freshness;
 use super::replies::Ended;
@@ -55,7 +57,10 @@ impl<R: Runtime> Session<R> {
         // While the session waits for one connection, it must not keep the other connection only for diagnostics,
         // which this statement replaces anyway.
         self.upstream.let_diagnostics_go(&mut self.state, role);
-        match self.attach(role).await {
+        let (began, held) = (Instant::now(), self.client.budget.spent());
+        let attached = self.attach(role).await;
+        self.measured.waits.pool += self.waited(began, held);
+        match attached {
             Ok(()) => self.judge_again(buf, request).map(|()| None),
             Err(StatementError::Tell(failure))
                 if role == Role::Reader

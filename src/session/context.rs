@@ -11,10 +11,13 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::classification::KnownTexts;
+use super::measured::micros_of;
 use crate::backend::Pool;
-use crate::config::Live;
+use crate::config::{AuditEvents, Live, UnsampledParent};
 use crate::net::{BufferPool, Runtime};
 use crate::positions::{Commits, Positions};
+use crate::telemetry::stream::{Filter, SLOW, Taps};
+use crate::telemetry::traces::Sampler;
 use crate::telemetry::{Digests, WorkerMetrics};
 use crate::topology::{AcknowledgedWrites, ServerId, Snapshot};
 use crate::wire::Edits;
@@ -86,6 +89,14 @@ pub struct Context<R: Runtime> {
     pub texts: KnownTexts,
     /// What the statements of each digest did. Never borrowed across an await.
     pub digests: RefCell<Digests>,
+    /// Who reads the statements of this worker.
+    pub taps: Taps,
+    /// Which statements are traced.
+    pub traces: Sampler,
+    /// True if readers get the literals of statements.
+    pub(super) shows_literals: Cell<bool>,
+    /// What the audit log records.
+    pub(super) audited: Cell<AuditEvents>,
     /// The writes that were acknowledged to clients.
     pub acknowledged: RefCell<AcknowledgedWrites>,
     /// Replicas that failed a moment ago, and until when reads avoid them.
@@ -123,15 +134,19 @@ impl<R: Runtime> Context<R> {
         metrics: Arc<WorkerMetrics>,
         outside: Box<dyn Outside>,
     ) -> Self {
-        let most_digests = live.digests.max;
+        let (most_digests, has_digests) = (live.digests.max, live.has_digests());
         let resources = Rc::new(Resources::new(runtime, buffers, pool, snapshot, live, metrics, outside));
         let context = Context {
             positions: Rc::new(Positions::new(resources.clone())),
             resources,
             schemas: RefCell::default(),
             edits: RefCell::default(),
-            texts: KnownTexts::new(most_digests > 0),
+            texts: KnownTexts::new(has_digests),
             digests: RefCell::new(Digests::new(most_digests)),
+            taps: Taps::default(),
+            traces: Sampler::new(random_seed()),
+            shows_literals: Cell::new(false),
+            audited: Cell::new(AuditEvents::empty()),
             acknowledged: RefCell::default(),
             ejected: RefCell::default(),
             diversions: Rc::default(),
@@ -141,6 +156,10 @@ impl<R: Runtime> Context<R> {
             demotions: Demotions::default(),
         };
         context.commits.note(&context.topology.get());
+        context.positions.note(&context.topology.get());
+        let live = context.live();
+        context.watch_statements(&live);
+        context.trace_statements(&live);
         context
     }
 
@@ -161,10 +180,43 @@ impl<R: Runtime> Context<R> {
             handle.level.set(self.level_for(&handle).0);
         }
         if before.digests != live.digests {
-            self.texts.forget_classes(live.digests.max > 0);
             self.digests.replace(Digests::new(live.digests.max));
         }
+        if before.has_digests() != live.has_digests() {
+            self.texts.forget_classes(live.has_digests());
+        }
+        if before.statements != live.statements || before.audit != live.audit {
+            self.watch_statements(&live);
+        }
+        if before.traces != live.traces {
+            self.trace_statements(&live);
+        }
         renewal.accounts
+    }
+
+    /// Applies the settings of the slow log and of the audit log.
+    fn watch_statements(&self, live: &Live) {
+        self.audited.set(live.audit.recorded());
+        self.shows_literals.set(live.statements.literals);
+        if live.statements.has_slow() {
+            let least_us = live.statements.slow.map(|least| least.map_or(u64::MAX, micros_of));
+            self.taps.open(SLOW, Filter { least_us, ..Filter::default() });
+        } else {
+            self.taps.close(SLOW);
+        }
+    }
+
+    /// Applies the settings of traces. Each worker has its share of `traces.max_per_second`.
+    pub fn trace_statements(&self, live: &Live) {
+        let workers = u32::try_from(self.workers.get().max(1)).unwrap_or(u32::MAX);
+        match live.traces.endpoint {
+            Some(_) => {
+                let ignores = live.traces.unsampled_parent == UnsampledParent::Ratio;
+                let most = live.traces.max_per_second.div_ceil(workers);
+                self.traces.start(live.traces.ratio, ignores, most);
+            }
+            None => self.traces.stop(),
+        }
     }
 
     /// Frees memory while new clients are refused for lack of it. Drops what can be rebuilt: pooled server
@@ -207,4 +259,12 @@ impl<R: Runtime> Context<R> {
             avoid.extend(ejected.iter().map(|(server, _)| *server));
         }
     }
+}
+
+/// Returns a random number.
+fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    // Without random numbers of the system no TLS and no login would work either.
+    let _ = aws_lc_rs::rand::fill(&mut seed);
+    u64::from_le_bytes(seed)
 }

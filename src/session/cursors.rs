@@ -29,7 +29,7 @@ impl<R: Runtime> Session<R> {
             types: None,
             cursor: None,
             long_data: None,
-            digest: self.measured.digest.clone(),
+            digest: self.client.handle.statement.borrow().clone(),
         });
     }
 

@@ -13,7 +13,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::state::Written;
-use crate::terms::{Close, Disruption, Role, StatementKind};
+use crate::terms::{Close, Disruption, Role, StatementKind, TraceStep};
 use crate::topology::{Flavor, GtidSet, ServerId};
 use crate::upstream::Brought;
 use crate::wire::{Command, ResponseWalker};
@@ -125,7 +125,10 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(), NotKept> {
         let BeforeLate { seq, between, written } = *before;
         let later = std::mem::replace(&mut self.state.written, written);
-        match self.is_kept(late, &request).await {
+        let step = self.client.begin_step(TraceStep::Fate);
+        let kept = self.is_kept(late, &request).await;
+        self.client.end_step(step);
+        match kept {
             Ok(true) => {
                 self.state.written.union(later);
                 Ok(())
@@ -243,7 +246,7 @@ impl<R: Runtime> Session<R> {
         self.state.unpin(role, std::mem::take(&mut self.upstream.sent));
         let held = self.state.held(role).is_some();
         self.state.connection_gone(role);
-        self.context.count(Disruption::OutcomeUnknown);
+        self.disrupted(Disruption::OutcomeUnknown);
         request.consume_from(buf);
         let stop = match () {
             () if in_packet => StatementError::Close(Close::ServerLost),
@@ -283,7 +286,7 @@ impl<R: Runtime> Session<R> {
         self.upstream.server_lost();
         self.upstream.lost.writer = false;
         self.state.connection_gone(Role::Writer);
-        self.context.count(Disruption::OutcomeUnknown);
+        self.disrupted(Disruption::OutcomeUnknown);
         Err(StatementError::Tell(Failure::OutcomeUnknown))
     }
 }

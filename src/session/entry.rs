@@ -49,6 +49,7 @@ impl<R: Runtime> Session<R> {
     /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
     pub(super) fn note_refusal(&self, refused: Refused, user: &[u8]) {
         cell_of(&self.context.metrics.refused, refused as usize).add(1);
+        self.measured.refused.set(Some(refused));
         if let Some(left_out) = self.client.handle.pass.borrow().line() {
             let (id, peer, user, reason) =
                 (self.client.handle.id, self.client.handle.peer.get(), shown(user), refused.as_str());

@@ -13,7 +13,7 @@ use crate::net::{Buf, Runtime};
 use crate::sql;
 use crate::terms::{Close, Port};
 use crate::wire::{Capabilities, query_text};
-use crate::worker::{Attached, Handle, KillRequest, KillUnderWay, Signals};
+use crate::worker::{Attached, Handle, KillRequest, KillUnderWay, KilledBy, Signals};
 
 impl<R: Runtime> Session<R> {
     /// Executes a `KILL` that was sent as text. Forwards a text that only looks like a KILL.
@@ -55,14 +55,19 @@ impl<R: Runtime> Session<R> {
         if id == self.client.handle.id
             || self.context.pool.owner_of(server, id) == Some(self.client.handle.id)
         {
+            self.audit_kill(id, connection);
             let seq = self.client.skip(buf, request).await?;
             self.client.send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
-        let user = self.client.login.as_ref().map(|l| l.user.to_string()).unwrap_or_default();
-        let kill = KillRequest { id, connection, user, server };
+        // Without an account the proxy kills nothing.
+        let Some(user) = self.client.login.as_ref().map(|l| l.user.to_string()) else {
+            return self.forward(buf, &mut request).await;
+        };
+        let kill = KillRequest { id, connection, by: KilledBy::Account(user), server };
         let context = self.context.clone();
         if context.outside.kill(kill).await {
+            self.audit_kill(id, connection);
             let seq = self.client.skip(buf, request).await?;
             return self.send_ok(seq).await;
         }
@@ -86,14 +91,21 @@ pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest
 }
 
 fn find<R: Runtime>(context: &Context<R>, request: &KillRequest) -> Option<Rc<Handle>> {
-    let mine = |h: &Rc<Handle>| h.login.borrow().as_ref().is_some_and(|l| *l.user == *request.user);
+    let mine = |h: &Rc<Handle>| match &request.by {
+        KilledBy::Account(user) => h.login.borrow().as_ref().is_some_and(|l| *l.user == **user),
+        KilledBy::Operator => true,
+    };
     let handles = context.handles();
     let by_id = handles.iter().find(|h| h.id == request.id && mine(h));
     let by_thread = || {
         let owner = context.pool.owner_of(request.server, request.id)?;
         handles.iter().find(|h| h.id == owner && mine(h))
     };
-    by_id.or_else(by_thread).cloned()
+    match request.by {
+        KilledBy::Account(_) => by_id.or_else(by_thread).cloned(),
+        // Names the ids of the proxy's own list.
+        KilledBy::Operator => by_id.cloned(),
+    }
 }
 
 /// Has the server end the statement under way, over a separate connection.

@@ -131,9 +131,11 @@ impl<R: Runtime> Session<R> {
         buf.consume(header.total());
         if acceptor.is_required() && !self.is_private() {
             self.note_refusal(Refused::InsecureTransport, &claim.user);
-            return Err(self.client.refuse(seq, &Failure::InsecureTransport, Close::LoginFailed).await);
+            let close = self.client.refuse(seq, &Failure::InsecureTransport, Close::LoginFailed).await;
+            self.audit_login(&claim.user, false, Some(close));
+            return Err(close);
         }
-        let mut buf = self.authenticate(claim, buf, seq).await?;
+        let mut buf = self.log_in_as(claim, false, buf, seq).await?;
         if let Some(how) = compression(self.client.capabilities, self.client.zstd_level) {
             self.client.stream.compress(how, buf.filled());
             buf.clear();
@@ -168,8 +170,20 @@ impl<R: Runtime> Session<R> {
         // Until the new login is done, the session has no account, and `timeouts.login` applies.
         self.client.handle.login.replace(None);
         let rest = std::mem::take(buf);
-        *buf = self.authenticate(claim, rest, header.seq.wrapping_add(1)).await?;
+        *buf = self.log_in_as(claim, true, rest, header.seq.wrapping_add(1)).await?;
         Ok(())
+    }
+
+    /// Authenticates the client, and records that.
+    async fn log_in_as(&mut self, claim: Claim, changes_user: bool, buf: Buf, seq: u8) -> Result<Buf, Close> {
+        let user = (!self.context.audited.get().is_empty()).then(|| claim.user.clone());
+        self.measured.refused.set(None);
+        self.client.told = None;
+        let done = self.authenticate(claim, buf, seq).await;
+        if let Some(user) = user {
+            self.audit_login(&user, changes_user, done.as_ref().err().copied());
+        }
+        done
     }
 
     /// Authenticates the client. `seq` is the sequence id of the next packet to the client.

@@ -14,7 +14,7 @@
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what all of these use | `audited`, `traced`, `measured`, `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
 //! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
@@ -29,6 +29,7 @@
 
 mod acquire;
 mod answer;
+mod audited;
 mod barrier;
 mod check;
 mod classification;
@@ -80,6 +81,7 @@ mod statement_text;
 #[cfg(test)]
 mod tests;
 mod text_command;
+mod traced;
 mod tries;
 
 pub use context::Context;
@@ -96,7 +98,6 @@ use crate::net::Runtime;
 use crate::state::SessionState;
 use crate::telemetry::cell_of;
 use crate::terms::Close;
-use crate::topology::ServerId;
 use crate::upstream::Upstream;
 use crate::worker::Entrance;
 use crate::worker::admission::Pass;
@@ -115,8 +116,6 @@ pub struct Session<R: Runtime> {
     reads: Reads<R>,
     /// When the statement under way arrived.
     began: Instant,
-    /// The server that was lost with the statement under way, if one was.
-    lost_on: Option<ServerId>,
     /// What the statement under way did so far.
     measured: Box<Measured>,
 }
@@ -134,7 +133,6 @@ impl<R: Runtime> Session<R> {
             reads: Reads::new(context.clone(), port),
             context,
             began: Instant::now(),
-            lost_on: None,
             measured: Box::default(),
         }
     }

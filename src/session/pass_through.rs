@@ -278,6 +278,7 @@ impl<R: Runtime> Session<R> {
             user_limit: live.users.get(user).and_then(|u| u.max_server_connections).map(usize::from),
             queue: live.limits.queue_timeout,
             connect: live.timeouts.connect,
+            reads_to_come: 0,
         }
     }
 

@@ -60,7 +60,7 @@ impl<R: Runtime> Session<R> {
             let Some((mut packet, mut request)) = self.request_of(attributes, cut.text, ahead) else {
                 return self.client.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
             };
-            self.measured.begin(&request);
+            self.begin_measuring(&request);
             let look = if self.reads_aside(cut.text.len()) {
                 let place = packet.len() - cut.text.len()..packet.len();
                 self.look_aside(&mut packet, place).await?

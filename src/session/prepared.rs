@@ -55,6 +55,7 @@ impl<R: Runtime> Session<R> {
                 return result;
             }
         }
+        let options = self.state.sql_options();
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
             let stop = StatementError::Tell(Failure::NoStatement(id, what));
@@ -76,7 +77,15 @@ impl<R: Runtime> Session<R> {
                     return Box::pin(self.refuse_write(buf, *request)).await;
                 }
                 request.class = prepared.class;
-                self.measured.digest.clone_from(&prepared.digest);
+                if prepared.digest.is_none() {
+                    // Prepared before texts got digests.
+                    prepared.digest = self.context.texts.late_digest(&prepared.text.text, options);
+                }
+                self.client.handle.statement.borrow_mut().clone_from(&prepared.digest);
+                if self.context.shows_literals.get() {
+                    let text = prepared.text.text.clone();
+                    self.keep_text(&text);
+                }
             }
             Command::StmtSendLongData => {
                 // The long data of a write goes to the primary: the write can run there after the read-only

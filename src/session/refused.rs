@@ -43,7 +43,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
                 Outcome::LookUp(_, lost) => return Err(Ended(self.tell_fate(request, seq, lost).await)),
                 _ => {
-                    self.context.count(Disruption::Retried);
+                    self.disrupted(Disruption::Retried);
                     return match self.pause_before_retry(tries).await {
                         Ok(()) => Ok(()),
                         Err(stop) => Err(self.end_unsent(buf, request, stop).await),
@@ -126,11 +126,11 @@ impl<R: Runtime> Session<R> {
             return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
         }
         if open {
-            self.context.count(Disruption::RolledBack);
+            self.disrupted(Disruption::RolledBack);
             return Err(StatementError::Tell(Failure::RolledBack));
         }
         if interrupted {
-            self.context.count(Disruption::Retried);
+            self.disrupted(Disruption::Retried);
             return self.check_rerun(server).await;
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::state::{Answer, Journal, Witness};
-use crate::terms::{Disruption, Pin, Role, StatementKind};
+use crate::terms::{Disruption, Pin, Role, StatementKind, TraceStep};
 use crate::topology::Group;
 use crate::upstream::{Brought, Pumped};
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
@@ -88,6 +88,13 @@ impl<R: Runtime> Session<R> {
     /// Replays the open transaction on the current primary; waits for a primary if there is none. `writes`:
     /// the statement after the replay writes.
     pub(super) async fn replay(&mut self, writes: bool) -> Result<(), StatementError> {
+        let step = self.client.begin_step(TraceStep::Replay);
+        let replayed = self.replay_transaction(writes).await;
+        self.client.end_step(step);
+        replayed
+    }
+
+    async fn replay_transaction(&mut self, writes: bool) -> Result<(), StatementError> {
         let Some(journal) = self.state.transaction.journal.take() else { return Err(self.rolled_back()) };
         if journal.names_one_server() || !self.confirm_primary_lost(&journal).await? {
             return Err(self.rolled_back());
@@ -122,7 +129,7 @@ impl<R: Runtime> Session<R> {
         self.upstream.server_lost();
         self.upstream.lost.writer = false;
         self.state.connection_gone(Role::Writer);
-        self.context.count(Disruption::RolledBack);
+        self.disrupted(Disruption::RolledBack);
         StatementError::Tell(Failure::RolledBack)
     }
 
@@ -408,7 +415,7 @@ impl<R: Runtime> Session<R> {
         journal.generation = connection.about.generation;
         journal.lost = false;
         self.state.transaction.journal = Some(journal);
-        self.context.count(Disruption::Replayed);
+        self.disrupted(Disruption::Replayed);
         tracing::debug!(id = self.client.handle.id, "a transaction was run again on another primary");
         self.upstream.release_after_statement(&mut self.state);
     }

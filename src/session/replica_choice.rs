@@ -277,6 +277,11 @@ impl<R: Runtime> Reads<R> {
         chosen.is_some()
     }
 
+    /// True if the primary must not answer the session's reads.
+    pub fn has_no_primary(&self) -> bool {
+        self.port == Port::Replica && self.context.live.borrow().replicas.fallback == Fallback::None
+    }
+
     /// Returns a replica that is worth waiting for. None: a wait for each of them just failed, or would be in
     /// vain.
     pub fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
@@ -284,8 +289,7 @@ impl<R: Runtime> Reads<R> {
         let zone = context.live.borrow().replicas.zone.clone();
         // If the primary may not answer instead, a replica that does not follow the primary yet is waited
         // for, too.
-        let stays = self.port == Port::Replica && context.live.borrow().replicas.fallback == Fallback::None;
-        let fits = |server: &Server| match position.filter(|_| !stays) {
+        let fits = |server: &Server| match position.filter(|_| !self.has_no_primary()) {
             Some(position) => !context.positions.is_in_vain(server, position, snapshot),
             None => !context.positions.is_behind(server, snapshot),
         };

@@ -7,7 +7,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
-use crate::terms::{Port, Role, Why};
+use crate::terms::{Port, Role, TraceStep, Why};
 use crate::upstream::{Brought, SetUp};
 
 impl<R: Runtime> Session<R> {
@@ -19,7 +19,10 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<bool, Ended> {
-        match self.prepare_connection(buf, request).await {
+        let step = self.client.begin_step(TraceStep::Restore);
+        let prepared = self.prepare_connection(buf, request).await;
+        self.client.end_step(step);
+        match prepared {
             // Meanwhile its server may have been deposed, and have come back.
             Ok(Brought::Ready)
                 if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>

@@ -18,6 +18,8 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<(), Ended> {
+        let repeats = matches!(outcome, Outcome::Again | Outcome::NotHere | Outcome::Overtaken);
+        self.measured.repeated += u32::from(repeats);
         match outcome {
             Outcome::Done | Outcome::Overtaken => Ok(()),
             Outcome::NotHere => {
@@ -29,7 +31,7 @@ impl<R: Runtime> Session<R> {
                 Ok(())
             }
             Outcome::Again => {
-                self.context.count(Disruption::Retried);
+                self.disrupted(Disruption::Retried);
                 self.retry(buf, *request, tries).await
             }
             Outcome::Refused(error, server) => {

@@ -51,7 +51,8 @@ impl<R: Runtime> Session<R> {
         let leaves = !self.upstream.sent.is_empty();
         self.state.unpin(role, std::mem::take(&mut self.upstream.sent));
         let held = self.state.held(role);
-        let first = if sent { std::mem::replace(&mut self.lost_on, server) } else { self.lost_on };
+        let first =
+            if sent { std::mem::replace(&mut self.measured.lost_on, server) } else { self.measured.lost_on };
         let unanswered = mark.zip(server).map(|(mark, server)| Unanswered { mark, server });
         let loss = Loss {
             role,
@@ -102,7 +103,7 @@ impl<R: Runtime> Session<R> {
             *self.upstream.lost.of_mut(role) = false;
             self.state.connection_gone(role);
         }
-        self.context.count(match error {
+        self.disrupted(match error {
             Error::RolledBack => Disruption::RolledBack,
             Error::OutcomeUnknown => Disruption::OutcomeUnknown,
             Error::AnswerCut | Error::LostTwice => Disruption::AnswerCut,
@@ -176,9 +177,9 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: Request,
     ) -> Outcome {
-        let lost_on = self.lost_on.take();
+        let lost_on = self.measured.lost_on.take();
         let outcome = self.lost(true, forwarded, walker, buf, request);
-        self.lost_on = lost_on;
+        self.measured.lost_on = lost_on;
         outcome
     }
 
@@ -192,6 +193,6 @@ impl<R: Runtime> Session<R> {
     pub(super) fn forget_lost_transaction(&mut self) {
         self.upstream.lost.writer = false;
         self.state.connection_gone(Role::Writer);
-        self.context.count(Disruption::Moved);
+        self.disrupted(Disruption::Moved);
     }
 }

@@ -7,7 +7,7 @@ use super::context::Context;
 use crate::net::Runtime;
 use crate::telemetry::cell_of;
 use crate::terms::Disruption;
-use crate::topology::Snapshot;
+use crate::topology::{ServerId, Snapshot};
 use crate::worker::{Attached, Signals};
 
 impl<R: Runtime> Context<R> {
@@ -15,11 +15,13 @@ impl<R: Runtime> Context<R> {
     /// must not be used again.
     pub fn new_snapshot(self: &Rc<Self>, snapshot: Arc<Snapshot>) {
         self.commits.note(&snapshot);
+        self.positions.note(&snapshot);
         if self.topology.versions().roles == snapshot.roles_version {
             // Only positions have changed, as they do ten times a second: no connection is affected.
             self.topology.set(snapshot);
             return;
         }
+        self.metrics.server_latencies.keep(|server| snapshot.server(ServerId(server)).is_some());
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
         let left =
             |kept: Attached| old(kept.generation, kept.read_only) || (!kept.read_only && snapshot.grace_over);

@@ -16,7 +16,7 @@ use crate::net::{Buf, LARGE_BUFFER, Runtime};
 use crate::positions::{Answer, tells_positions};
 use crate::sql::Effects;
 use crate::state::{Answered, Written};
-use crate::terms::{Close, Fresh, Port, Role, StatementKind};
+use crate::terms::{Close, Fresh, Port, Role, StatementKind, TraceStep};
 use crate::topology::Flavor;
 use crate::upstream::Pumped;
 use crate::wire::{Command, ResponseWalker, Walked};
@@ -87,7 +87,10 @@ impl<R: Runtime> Session<R> {
     ) -> Option<Result<Outcome, Close>> {
         let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return None };
         let began = Instant::now();
-        let answer = match self.client.unless_ended(batch.answer()).await {
+        let step = self.client.begin_step(TraceStep::Barrier);
+        let answer = self.client.unless_ended(batch.answer()).await;
+        self.client.end_step(step);
+        let answer = match answer {
             Ok(answer) => answer,
             Err(stop) => return Some(self.broken_off(stop, walker, buf, *request)),
         };
@@ -97,13 +100,15 @@ impl<R: Runtime> Session<R> {
             && batch.is_as_expected(&position)
         {
             metrics.consistency_wait.observe_us(us);
+            self.measured.waits.position += us;
             metrics.fresh_reads.at(self.reads.level as usize, Fresh::There).add(1);
             self.reads.freshness = Freshness::Position(position);
             return None;
         }
         metrics.overtaken.add(1);
         self.context.positions.note_activity();
-        Some(self.drop_answer(walker, buf, request).await)
+        // Boxed: the future of this rare case is large, and each read would carry it.
+        Some(Box::pin(self.drop_answer(walker, buf, request)).await)
     }
 
     /// Reads the answer and drops it.

@@ -15,39 +15,47 @@ use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::routing::place;
 use crate::sql::Effects;
-use crate::telemetry::cell_of;
-use crate::terms::{Close, Pin, Port, Role, Why};
+use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
 
 impl<R: Runtime> Session<R> {
     /// Runs a command that a server answers, and counts it.
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
-        self.measured.runs = true;
+        (self.measured.runs, self.measured.class) = (true, Some(request.class));
         match self.run_statement(buf, request).await {
             Ok((role, why)) => {
                 self.note_seen_position();
                 if request.class.effects.contains(Effects::SETS_STATE)
                     && self.state.pins.on(Role::Writer).has(Pin::Variable)
                 {
+                    let _ = self.client.begin_step(TraceStep::Restore);
                     Box::pin(self.learn_variables()).await;
+                    self.client.end_last_step(TraceStep::Restore);
                 }
                 self.count_statement(request, role, why);
                 Ok(())
             }
-            Err(Ended(result)) => result,
+            Err(Ended(result)) => {
+                if let Err(close) = result {
+                    self.audit_statement(super::audited::Ended::Cut(close));
+                }
+                result
+            }
         }
     }
 
     /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
         self.began = Instant::now();
-        self.lost_on = None;
+        self.measured.lost_on = None;
         self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);
         if self.upstream.lost.writer || self.upstream.lost.reader {
             Box::pin(self.settle_losses_first(buf, *request)).await?;
         }
         if self.state.has_values_to_move(request.class.effects) {
+            let _ = self.client.begin_step(TraceStep::Restore);
             Box::pin(self.move_values()).await;
+            self.client.end_last_step(TraceStep::Restore);
         }
         let mut tries = Tries::default();
         loop {
@@ -61,6 +69,7 @@ impl<R: Runtime> Session<R> {
             if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
                 continue;
             }
+            self.begin_try();
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(buf, request)).await?
             } else if role == Role::Writer && self.passes_read_only(buf, request) {
@@ -68,6 +77,7 @@ impl<R: Runtime> Session<R> {
             } else {
                 self.exchange(buf, request).await?
             };
+            self.end_try(&outcome);
             if matches!(outcome, Outcome::Done) {
                 return Ok((role, why));
             }
@@ -116,7 +126,9 @@ impl<R: Runtime> Session<R> {
             && request.class.effects.intersects(ends)
             && self.state.pins.on(Role::Reader).has(Pin::Transaction)
         {
+            let _ = self.client.begin_step(TraceStep::Restore);
             Box::pin(self.end_reading_transaction()).await;
+            self.client.end_last_step(TraceStep::Restore);
         }
         Ok((role, why))
     }
@@ -136,18 +148,5 @@ impl<R: Runtime> Session<R> {
                 place(&request.class, &self.state.facts())
             }
         }
-    }
-
-    fn count_statement(&self, request: &Request, role: Role, why: Why) {
-        let port = self.client.port as usize;
-        cell_of(&self.context.metrics.statements, port).add(1);
-        if self.client.port == Port::Split {
-            self.context.metrics.placed.at(request.class.kind, role, why).add(1);
-        }
-        let micros = self.micros();
-        if let Some(latency) = self.context.metrics.latency.get(port) {
-            latency.observe_us(micros);
-        }
-        self.count_digest((role, why), micros);
     }
 }

@@ -72,7 +72,10 @@ impl<R: Runtime> Session<R> {
         let look = match request.whole {
             true if self.reads_aside(text.len()) => Box::pin(self.look_aside(buf, place.clone())).await?,
             true => self.look(text),
-            false => Look { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false },
+            false => {
+                self.client.handle.statement.replace(self.context.texts.unread());
+                Look { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false }
+            }
         };
         let text = buf.filled().get(place).unwrap_or_default();
         if let Verdict::Refused(reason) = look.verdict {

@@ -101,6 +101,12 @@ bitflags::bitflags! {
         /// `super::parts::local_files` names.
         const LOADS_LOCAL_FILE = 1 << 52;
 
+        // What the kind and the reason of a text of several statements do not show: they are those of the strictest.
+        /// One of the statements changes definitions.
+        const ALSO_DEFINES = 1 << 53;
+        /// One of the statements administers a server.
+        const ALSO_ADMINISTERS = 1 << 54;
+
         // Comments that override the classification or the read level.
         /// `/* pointsman: primary */`
         const HINT_PRIMARY = 1 << 56;

@@ -42,6 +42,16 @@ impl PinSet {
         self.0 & of.0 != 0
     }
 
+    /// Returns the pins of both sets.
+    pub const fn with(self, other: PinSet) -> PinSet {
+        PinSet(self.0 | other.0)
+    }
+
+    /// Returns a bit for the index of each pin.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// Returns the pins that the other set lacks.
     pub fn without(self, other: PinSet) -> PinSet {
         PinSet(self.0 & !other.0)

@@ -46,30 +46,3 @@ impl Drop for Counted<'_> {
         self.0.sub(1);
     }
 }
-
-/// Upper bounds of the buckets of `Latency`, in microseconds; one more bucket has no bound.
-pub const LATENCY_BOUNDS_US: [u64; 14] =
-    [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 102_400, 409_600, 1_638_400, 6_553_600];
-
-/// A histogram of durations with one writer.
-#[derive(Debug, Default)]
-pub struct Latency {
-    buckets: [Cell; LATENCY_BOUNDS_US.len() + 1],
-    sum_us: Cell,
-}
-
-impl Latency {
-    /// Counts one duration.
-    pub fn observe_us(&self, us: u64) {
-        let at = LATENCY_BOUNDS_US.partition_point(|&bound| bound < us);
-        if let Some(bucket) = self.buckets.get(at) {
-            bucket.add(1);
-        }
-        self.sum_us.add(us);
-    }
-
-    /// Returns the count of each bucket (not cumulative), and the sum in microseconds.
-    pub fn read(&self) -> ([u64; LATENCY_BOUNDS_US.len() + 1], u64) {
-        (std::array::from_fn(|i| self.buckets.get(i).map_or(0, Cell::get)), self.sum_us.get())
-    }
-}

@@ -7,11 +7,12 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::num::NonZeroU128;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::terms::{Role, Why};
+use crate::terms::{Disruption, Pin, Role, Why};
 
 /// The buckets of a [`Histogram`] for each power of two. So a quantile is at most an eighth too large.
 const PER_OCTAVE: u32 = 8;
@@ -80,15 +81,47 @@ impl Histogram {
     }
 }
 
+/// How long statements waited in the proxy, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// For a primary.
+    pub hold: u64,
+    /// For a server connection: in line, or while one was opened.
+    pub pool: u64,
+    /// For the primary's position, and for a replica that has it.
+    pub position: u64,
+}
+
+impl Waits {
+    /// Returns how long they waited in all.
+    pub fn sum(&self) -> u64 {
+        self.hold + self.pool + self.position
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.hold += more.hold;
+        self.pool += more.pool;
+        self.position += more.position;
+    }
+}
+
 /// What one statement did.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
     /// When the statement arrived.
     pub began: Instant,
+    /// The trace that has the statement. None: it is not traced.
+    pub trace: Option<NonZeroU128>,
     /// How long it took, in microseconds.
     pub micros: u64,
-    /// How much of that it waited in the proxy, in microseconds: for a primary, for a connection, for a position.
-    pub waited: u64,
+    /// How much of that it waited in the proxy.
+    pub waits: Waits,
+    /// What it began to keep its session on the connection by: a bit for the index of each [`Pin`].
+    pub pins: u32,
+    /// How often a server had it before the try whose answer the client got.
+    pub repeated: u32,
+    /// The effects of a failover on it: a bit for the index of each [`Disruption`].
+    pub disruptions: u16,
     /// The role of its server, and the reason for it. None: no server executed it.
     pub placed: Option<(Role, Why)>,
     /// The code of the error that the client got.
@@ -113,7 +146,13 @@ pub struct Totals {
     /// How long the longest took.
     pub max: u64,
     /// How long they waited in the proxy.
-    pub waited: u64,
+    pub waits: Waits,
+    /// How often they began to keep their session on its connection, by what.
+    pub pins: [u32; Pin::ALL.len()],
+    /// How often servers had them before the tries whose answers the clients got.
+    pub repeated: u64,
+    /// How often failovers affected them, by effect.
+    pub disruptions: [u32; Disruption::ALL.len()],
     /// Rows that clients got.
     pub rows_sent: u64,
     /// Rows changed.
@@ -137,12 +176,29 @@ pub struct Totals {
     pub seen: Option<(Duration, Duration)>,
 }
 
+/// Adds one to the counts whose index is a bit that is set.
+fn add_bits(counts: &mut [u32], mut bits: u32) {
+    while bits != 0 {
+        if let Some(n) = counts.get_mut(bits.trailing_zeros() as usize) {
+            *n = n.saturating_add(1);
+        }
+        bits &= bits - 1;
+    }
+}
+
+fn add_all(counts: &mut [u32], more: &[u32]) {
+    counts.iter_mut().zip(more).for_each(|(n, more)| *n = n.saturating_add(*more));
+}
+
 impl Totals {
     fn add(&mut self, one: &Figures, at: Duration) {
         self.count += 1;
         self.sum += one.micros;
         self.max = self.max.max(one.micros);
-        self.waited += one.waited;
+        self.waits.add(&one.waits);
+        self.repeated += u64::from(one.repeated);
+        add_bits(&mut self.pins, one.pins);
+        add_bits(&mut self.disruptions, one.disruptions.into());
         self.rows_sent += one.rows_sent;
         self.rows_affected += one.rows_affected;
         self.bytes_in += one.bytes_in;
@@ -170,7 +226,10 @@ impl Totals {
         self.count += other.count;
         self.sum += other.sum;
         self.max = self.max.max(other.max);
-        self.waited += other.waited;
+        self.waits.add(&other.waits);
+        self.repeated += other.repeated;
+        add_all(&mut self.pins, &other.pins);
+        add_all(&mut self.disruptions, &other.disruptions);
         self.rows_sent += other.rows_sent;
         self.rows_affected += other.rows_affected;
         self.bytes_in += other.bytes_in;

@@ -1,10 +1,13 @@
 //! The counts of one worker. Label values are closed enums and indexes of arrays, so that
 //! counting is an addition and a scrape needs no map.
 
-use super::cells::{Cell, Latency};
+use super::cells::Cell;
+use super::error_codes::ErrorCodes;
+use super::latency::Latency;
+use super::server_latencies::ServerLatencies;
 use crate::terms::{
-    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind,
-    TlsVersion, Why,
+    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Reader, Refused, Role,
+    StatementKind, TlsVersion, Why,
 };
 
 /// Cells by level and outcome.
@@ -28,7 +31,8 @@ impl FreshCells {
     }
 }
 
-/// Cells by kind, role and reason.
+/// Cells by kind, role and reason. Statements on ports that do not split have the reason [`Why::Port`], statements on ports
+/// that split have any other: so one addition counts a statement by its port, too.
 #[derive(Debug)]
 pub struct PlacedCells([[[Cell; Why::ALL.len()]; Role::BOTH.len()]; StatementKind::ALL.len()]);
 
@@ -40,6 +44,21 @@ impl Default for PlacedCells {
 }
 
 impl PlacedCells {
+    /// Returns how many statements of this kind went from ports of this mode to servers of this role.
+    pub fn from(&self, port: Port, kind: StatementKind, role: Role) -> u64 {
+        if port != Port::Split {
+            return if port.sends_to(role) { self.at(kind, role, Why::Port).get() } else { 0 };
+        }
+        let reasons = Why::ALL.iter().filter(|&&why| why != Why::Port);
+        reasons.map(|&why| self.at(kind, role, why).get()).fold(0, u64::wrapping_add)
+    }
+
+    /// Returns how many statements went from ports of this mode to a server.
+    pub fn all_from(&self, port: Port) -> u64 {
+        let of = |kind| Role::BOTH.iter().map(move |&role| self.from(port, kind, role));
+        StatementKind::ALL.iter().flat_map(|&kind| of(kind)).fold(0, u64::wrapping_add)
+    }
+
     /// Returns the count of statements of this kind that went to the server of this role for this reason.
     pub fn at(&self, kind: StatementKind, role: Role, why: Why) -> &Cell {
         static NOWHERE: Cell = Cell::zero();
@@ -59,9 +78,7 @@ pub struct WorkerMetrics {
     pub closed: [Cell; Close::ALL.len()],
     /// Logins that were refused, by `Refused`.
     pub refused: [Cell; Refused::ALL.len()],
-    /// Commands that were sent to a server, by port.
-    pub statements: [Cell; Port::ALL.len()],
-    /// Statements on ports that split, by kind, target and reason.
+    /// Commands that went to a server, by kind, target and reason.
     pub placed: PlacedCells,
     /// How often something began to keep a session on its connection, by what.
     pub pins: [Cell; Pin::ALL.len()],
@@ -82,6 +99,16 @@ pub struct WorkerMetrics {
     pub waiting_for_replica: Cell,
     /// How long statements took, from the command read to the last byte of the answer written, by port.
     pub latency: [Latency; Port::ALL.len()],
+    /// Statements that a reader of the stream wanted, and that found no place, by reader.
+    pub stream_dropped: [Cell; Reader::ALL.len()],
+    /// Statements that would have been traced, if the second had not had enough traces.
+    pub traces_over_limit: Cell,
+    /// How long statements took without their waits in the proxy, by server.
+    pub server_latencies: ServerLatencies,
+    /// ERR packets of servers that ended statements, by code.
+    pub server_errors: ErrorCodes,
+    /// ERR packets that the proxy itself sent in answer to a login or a command, by code.
+    pub own_errors: ErrorCodes,
     /// ERR packets that the proxy itself sent in answer to a login or a command.
     pub proxy_errors: Cell,
     /// Effects of failovers on sessions.
@@ -121,6 +148,19 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
+    /// Makes a statement that was counted an exemplar of the histograms: `us` is how long it took, and `on` the number of
+    /// its server with how long it took there. Only for statements of which a trace is kept.
+    pub fn exemplar(&self, trace_id: u128, port: Port, us: u64, on: Option<(u32, u64)>) {
+        if let Some(latency) = self.latency.get(port as usize) {
+            latency.exemplar(trace_id, us);
+        }
+        if let Some((server, us)) = on
+            && let Some(latency) = self.server_latencies.of(server)
+        {
+            latency.exemplar(trace_id, us);
+        }
+    }
+
     /// Returns the cell of the handshakes with clients of this version and result.
     pub fn client_handshakes(&self, version: TlsVersion, result: Handshake) -> &Cell {
         static NOWHERE: [Cell; Handshake::ALL.len()] = [const { Cell::zero() }; Handshake::ALL.len()];

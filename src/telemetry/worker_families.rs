@@ -1,6 +1,7 @@
 //! The workers' counts as metric families: summed up, except where the difference
 //! between workers matters.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::cells::Cell;
+use super::error_codes::ErrorCodes;
 use super::families::{Families, Label};
 use super::worker::{FreshCells, WorkerMetrics, cell_of};
 use crate::terms::{
-    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Refused, Role, StatementKind,
-    TlsVersion, Why,
+    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Reader, Refused, Role,
+    StatementKind, TlsVersion, Why,
 };
 
 /// All workers of the process.
@@ -115,10 +117,21 @@ impl WorkerFamilies {
     }
 
     fn statements(&self, families: &mut Families<'_>) -> fmt::Result {
+        let mut from = Vec::new();
+        for &port in Port::ALL {
+            for role in Role::BOTH.iter().filter(|&&role| port.sends_to(role)) {
+                for kind in StatementKind::ALL {
+                    let counts = self.0.iter().map(|worker| worker.placed.from(port, *kind, *role));
+                    let labels =
+                        [("port", port.as_str()), ("kind", kind.as_str()), ("target", role.target())];
+                    from.push((labels, counts.fold(0, u64::wrapping_add)));
+                }
+            }
+        }
         families.counters(
             "pointsman_statements",
-            "Commands that went to a server, by the mode of the port.",
-            self.by_port(|worker| &worker.statements),
+            "Commands that went to a server, by the mode of the port, the kind of the statement and the target.",
+            from,
         )?;
         families.latencies(
             "pointsman_statement_duration_seconds",
@@ -129,10 +142,37 @@ impl WorkerFamilies {
             }),
         )?;
         self.placed(families)?;
+        families.counters(
+            "pointsman_stream_dropped",
+            "Statements that a reader of the stream (`pointsman tap`, the slow log) wanted but did not get, because it did not keep up, by reader.",
+            Reader::ALL.iter().map(|&reader| {
+                ([("reader", reader.as_str())], self.sum(|worker| cell_of(&worker.stream_dropped, reader as usize)))
+            }),
+        )?;
         families.counter(
             "pointsman_proxy_errors",
             "ERR packets that the proxy itself sent in answer to a login or a command. Refusals in place of a greeting are in pointsman_logins_refused_total.",
             self.sum(|worker| &worker.proxy_errors),
+        )?;
+        self.errors(families)
+    }
+
+    fn errors(&self, families: &mut Families<'_>) -> fmt::Result {
+        let sums = |of: fn(&WorkerMetrics) -> &ErrorCodes| {
+            let mut sums = BTreeMap::new();
+            self.0.iter().for_each(|worker| of(worker).add_to(&mut sums));
+            sums
+        };
+        let (servers, own) = (sums(|worker| &worker.server_errors), sums(|worker| &worker.own_errors));
+        let named = |(origin, sums): (&'static str, BTreeMap<Option<u16>, u64>)| {
+            let name = |code: Option<u16>| code.map_or_else(|| "other".to_owned(), |code| code.to_string());
+            sums.into_iter().map(move |(code, n)| (origin, name(code), n))
+        };
+        let all: Vec<_> = [("server", servers), ("proxy", own)].into_iter().flat_map(named).collect();
+        families.counters(
+            "pointsman_errors",
+            "ERR packets that clients got, by code and by who made it: the server or the proxy.",
+            all.iter().map(|(origin, code, n)| ([("origin", *origin), ("code", code.as_str())], *n)),
         )
     }
 
@@ -141,7 +181,7 @@ impl WorkerFamilies {
         let mut counts = Vec::new();
         for &kind in StatementKind::ALL {
             for role in Role::BOTH {
-                for &why in Why::ALL {
+                for &why in Why::ALL.iter().filter(|&&why| why != Why::Port) {
                     let count = self.sum(|worker| worker.placed.at(kind, role, why));
                     let labels =
                         [("kind", kind.as_str()), ("target", role.target()), ("reason", why.as_str())];

@@ -41,6 +41,17 @@ label! {
     }
 }
 
+impl Port {
+    /// True if statements on a port of this mode can go to a server of this role.
+    pub fn sends_to(self, role: Role) -> bool {
+        match self {
+            Port::Primary => role == Role::Writer,
+            Port::Replica => role == Role::Reader,
+            Port::Split => true,
+        }
+    }
+}
+
 label! {
     /// Why a client's connection ended.
     Close {
@@ -142,6 +153,34 @@ label! {
 }
 
 label! {
+    /// What the audit log records.
+    AuditKind {
+        /// A login.
+        Login = "login",
+        /// COM_CHANGE_USER.
+        ChangeUser = "change_user",
+        /// A statement that changes definitions.
+        Ddl = "ddl",
+        /// A statement about accounts, privileges or roles.
+        Grant = "grant",
+        /// A statement that the proxy does not understand.
+        Unknown = "unknown",
+        /// A statement that administers a server, or something that was done to the proxy.
+        Action = "action",
+    }
+}
+
+label! {
+    /// What reads the stream of statements.
+    Reader {
+        /// `pointsman tap`, or another client of `/tap`.
+        Tap = "tap",
+        /// The slow log.
+        SlowLog = "slow_log",
+    }
+}
+
+label! {
     /// The kinds of questions that a worker asks servers for waiting reads.
     Question {
         /// Asks the primary for its position.
@@ -200,5 +239,31 @@ label! {
         Tls13 = "TLSv1.3",
         /// The handshake failed before the version was known.
         Unknown = "unknown",
+    }
+}
+
+label! {
+    /// A step of a traced statement.
+    TraceStep {
+        /// The proxy reads the statement, and chooses where it goes.
+        Route = "route",
+        /// The statement waits for a primary, or for a change of the servers before another try.
+        Hold = "hold",
+        /// The statement waits in line for a server connection.
+        Queue = "queue",
+        /// A server connection is opened.
+        Connect = "connect",
+        /// The read waits for the primary's position, and for a replica that has it.
+        Barrier = "barrier",
+        /// The session's state is restored on the connection.
+        Restore = "restore",
+        /// A server has the statement, up to the last byte of its answer.
+        Server = "server",
+        /// The client does not take the answer as fast as the server sends it.
+        Client = "client",
+        /// The open transaction runs again on the next primary.
+        Replay = "replay",
+        /// The proxy finds out whether the next primary has what was written.
+        Fate = "fate",
     }
 }

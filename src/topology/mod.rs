@@ -4,6 +4,7 @@
 
 mod acknowledged_writes;
 mod departed_pods;
+mod drains;
 mod elect;
 mod gtid;
 mod lag;
@@ -19,6 +20,7 @@ mod why_no_writer;
 mod tests;
 
 pub use acknowledged_writes::AcknowledgedWrites;
+pub use drains::{Drain, DrainOrders};
 pub use gtid::{Gtid, GtidError, GtidSet};
 pub use modes::{TextModes, is_unsafe_charset};
 pub use position_history::Trail;

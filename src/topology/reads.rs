@@ -5,7 +5,7 @@ use super::elect::replicates_from;
 use super::types::*;
 
 /// True if a server may serve reads: it is up, read-only, a running replica or a fit member of a group,
-/// within `max_lag`, has a weight, and is not the writer.
+/// within `max_lag`, has a weight, is not drained, and is not the writer.
 ///
 /// A replica whose source died still serves reads although it receives nothing. Otherwise the loss of the
 /// primary would take all replicas with it; and without a writer there are no new writes to miss. Under a new
@@ -17,6 +17,7 @@ pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&Gtid
     let Some(facts) = &server.facts else { return false };
     if server.health != Health::Up
         || server.deleting
+        || snapshot.drain_of(server).is_some()
         || server.weight == 0
         || snapshot.writer == Some(server.id)
         || server.member.is_some_and(|member| !member.fit)

@@ -32,6 +32,10 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
         Event::Grace(grace) => next.grace = *grace,
         Event::Maintenance(maintenance) => next.maintenance = *maintenance,
+        Event::DrainOrder { server, drained } => {
+            let orders = Arc::make_mut(&mut next.drain_orders);
+            let _ = if *drained { orders.insert(server.clone()) } else { orders.remove(server) };
+        }
         Event::Acknowledged(writes) => next.acknowledged = Some(writes.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
@@ -165,6 +169,7 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
         };
         server.label = found.label;
         server.deleting = found.deleting;
+        server.drain = found.drain;
         server.weight = found.weight;
         server.zone = found.zone.clone();
         server.uid = found.uid.clone();
@@ -223,9 +228,9 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
         // Same address, other data: it gets a new identity and keeps nothing that was known of the old
         // server.
         let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
-        let Server { label, labelled, deleting, weight, .. } = *server;
+        let Server { label, labelled, deleting, drain, weight, .. } = *server;
         let (zone, uid, tls_names) = (server.zone.take(), server.uid.clone(), server.tls_names.clone());
-        *server = Server { label, labelled, deleting, weight, zone, uid, tls_names, ..fresh };
+        *server = Server { label, labelled, deleting, drain, weight, zone, uid, tls_names, ..fresh };
     }
     let mut facts = facts.clone();
     if let Some(old) = &server.facts {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::drains::{Drain, DrainOrders};
 use super::gtid::GtidSet;
 use super::modes::TextModes;
 use super::position_history::Trail;
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub max_lag: Duration,
     /// What the operator's resource asks for.
     pub maintenance: Maintenance,
+    /// The servers that orders to this process drain.
+    pub drain_orders: DrainOrders,
     /// Pods that left the list while deposed or as the last writer: their uids or, for pods without a label,
     /// their names. A pod that is back with one of these may have the same data.
     pub departed_pods: Arc<[(Arc<str>, ServerId)]>,
@@ -90,6 +93,8 @@ pub struct Server {
     pub labelled: Option<(u64, u64)>,
     /// True if its pod is being deleted: it is no candidate and gets no new reads.
     pub deleting: bool,
+    /// Who, apart from orders to this process, asks that it gets no new reads.
+    pub drain: Option<Drain>,
     /// Its share of the reads, relative to the others' shares; 0: none.
     pub weight: u16,
     /// Its zone, if known; compared with `replicas.zone`.
@@ -149,6 +154,8 @@ pub struct Discovered {
     pub label: Option<Label>,
     /// `deletionTimestamp` is set.
     pub deleting: bool,
+    /// Who asks that it gets no new reads.
+    pub drain: Option<Drain>,
     /// `discovery.servers.weight`
     pub weight: u16,
     /// `discovery.servers.zone`
@@ -169,6 +176,7 @@ impl From<(Arc<str>, Arc<str>)> for Discovered {
             address,
             label: None,
             deleting: false,
+            drain: None,
             weight: DEFAULT_WEIGHT,
             zone: None,
             uid: Arc::default(),
@@ -335,6 +343,13 @@ pub enum Event {
     Grace(Duration),
     /// The operator's resource now asks for this.
     Maintenance(Maintenance),
+    /// An order to this process drains a server, or ends such a drain.
+    DrainOrder {
+        /// The server's name.
+        server: Arc<str>,
+        /// False: the drain ends.
+        drained: bool,
+    },
     /// The writer is lost, and these are all writes of its generation that clients were told were done, as
     /// far as is known now.
     Acknowledged(Acknowledged),
@@ -384,6 +399,7 @@ impl Snapshot {
             trail: Trail::default(),
             max_lag: Duration::from_secs(10),
             maintenance: Maintenance::default(),
+            drain_orders: DrainOrders::default(),
             departed_pods: Arc::default(),
             next_id: 0,
             modes: TextModes::empty(),
@@ -435,6 +451,11 @@ impl Snapshot {
         Some((self.generation, facts.flavor))
     }
 
+    /// Returns who asks that a server gets no new reads; None: nobody.
+    pub fn drain_of(&self, server: &Server) -> Option<Drain> {
+        server.drain.or_else(|| self.drain_orders.contains(&server.name).then_some(Drain::Order))
+    }
+
     /// Returns the servers that may serve reads.
     pub fn replicas(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.servers.iter().filter(|s| s.serves_reads)
@@ -458,6 +479,7 @@ impl Server {
             label: None,
             labelled: None,
             deleting: false,
+            drain: None,
             weight: DEFAULT_WEIGHT,
             zone: None,
             uid: Arc::default(),

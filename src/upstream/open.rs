@@ -1,5 +1,7 @@
 //! Acquires a server connection: takes it from the pool, or opens a new one.
 
+use std::cell::Cell;
+
 use super::Upstream;
 use crate::backend::{
     Applicant, ConnectError, Introduction, Login, PoolKey, Standing, TakeError, Target, Terms,
@@ -8,7 +10,7 @@ use crate::client::{Client, Failure, StatementError};
 use crate::net::{Runtime, first_of};
 use crate::routing::{Want, may_stay};
 use crate::state::SessionState;
-use crate::terms::{Close, Pin, Role};
+use crate::terms::{Close, Pin, Role, TraceStep};
 use crate::topology::ServerId;
 use crate::worker::Resources;
 
@@ -78,10 +80,15 @@ impl<R: Runtime> Upstream<R> {
             attributes: attributes.as_deref().unwrap_or_default(),
             announced,
         };
-        let applicant = Applicant { id: self.handle.id, wish: &wish, introduction, passing };
-        let taking = resources.pool.lease(&key, &target, &login, &applicant, &terms);
+        let (queue, opening) = (client.begin_step(TraceStep::Queue), Cell::new(None));
+        let applicant =
+            Applicant { id: self.handle.id, wish: &wish, introduction, passing, opening: &opening };
+        // Boxed, because each of the waits around it would copy it.
+        let taking = Box::pin(resources.pool.lease(&key, &target, &login, &applicant, &terms));
         let moved = until_moved(&resources, want, server, generation, tried);
-        let (mut connection, seat) = match client.unless_ended(first_of(taking, moved)).await? {
+        let taken = client.unless_ended(first_of(taking, moved)).await?;
+        client.acquired(queue, snapshot.server(server), opening.get());
+        let (mut connection, seat) = match taken {
             None => return Ok(Opened::Moved),
             Some(Ok(taken)) => taken,
             Some(Err(TakeError::Queue(waited, limit))) => {
@@ -107,6 +114,7 @@ impl<R: Runtime> Upstream<R> {
             user_limit: live.users.get(user).and_then(|u| u.max_server_connections).map(usize::from),
             queue: live.limits.queue_timeout,
             connect: live.timeouts.connect,
+            reads_to_come: usize::try_from(self.resources.at_barrier.get()).unwrap_or(usize::MAX),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::{Settled, SwallowError};
 use crate::client::refusals::{is_ending, is_farewell};
 use crate::client::{Client, Failure, StatementError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
-use crate::terms::Close;
+use crate::terms::{Close, TraceStep};
 use crate::worker::Signals;
 
 /// The number of bytes that are kept free in front of an answer, for packets that only the client gets: an EOF packet
@@ -47,6 +47,10 @@ impl<R: Runtime> Upstream<R> {
         mut chunk: Buf,
         begun: bool,
     ) -> Result<Pumped, StatementError> {
+        // The answers to what the proxy sent in front of the statement come first.
+        if self.is_expecting() {
+            let _ = client.begin_step(TraceStep::Restore);
+        }
         loop {
             chunk = match self.read_server(client, chunk).await? {
                 ServerRead::Bytes(chunk) => chunk,
@@ -62,7 +66,10 @@ impl<R: Runtime> Upstream<R> {
             }
             match self.swallow(&mut chunk) {
                 Ok(()) if chunk.is_empty() || self.is_expecting() => {}
-                Ok(()) => return Ok(Pumped::Answer(chunk)),
+                Ok(()) => {
+                    client.end_last_step(TraceStep::Restore);
+                    return Ok(Pumped::Answer(chunk));
+                }
                 Err(refused) => {
                     self.resources.buffers.give(chunk);
                     return Ok(if is_ending(&refused) { Pumped::GivenUp } else { Pumped::Refused(refused) });

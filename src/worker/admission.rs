@@ -44,6 +44,8 @@ pub struct Admission {
     /// The channel serves as a lock: nobody waits for its changes.
     table: watch::Sender<Table>,
     lines: watch::Sender<Lines>,
+    /// The lines of the audit log about refused logins.
+    audited: watch::Sender<Lines>,
     names: RandomState,
 }
 
@@ -158,6 +160,16 @@ impl Admission {
     pub fn line(&self) -> Option<u64> {
         let mut allowed = None;
         self.lines.send_if_modified(|lines| {
+            allowed = lines.one(Instant::now());
+            false
+        });
+        allowed
+    }
+
+    /// The same for the audit log's lines about logins that were refused.
+    pub fn audited_refusal(&self) -> Option<u64> {
+        let mut allowed = None;
+        self.audited.send_if_modified(|lines| {
             allowed = lines.one(Instant::now());
             false
         });
@@ -328,6 +340,11 @@ impl Pass {
             let origin = self.origin;
             self.admission.locked(|table| table.leave(origin, Some((&user, name))));
         }
+    }
+
+    /// See [`Admission::audited_refusal`].
+    pub fn audited_refusal(&self) -> Option<u64> {
+        self.admission.audited_refusal()
     }
 
     /// See [`Admission::line`].

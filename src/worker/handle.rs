@@ -10,6 +10,7 @@ use super::timeouts::Stall;
 use crate::backend::Login;
 use crate::config::{ClientCompression, Level, Networks};
 use crate::net::{ClientTls, Peer, Signal};
+use crate::sql::digest::Digest;
 use crate::terms::{PerRole, Port, Role};
 use crate::topology::ServerId;
 
@@ -146,6 +147,12 @@ pub struct Handle {
     pub attributes: RefCell<Option<Rc<[u8]>>>,
     /// True if a command is under way.
     pub busy: Cell<bool>,
+    /// The digest of the statement under way, or of the last one. None: the command has no text.
+    pub statement: RefCell<Option<Rc<Digest>>>,
+    /// The default schema, as of the last answer.
+    pub schema: RefCell<Option<Rc<[u8]>>>,
+    /// What keeps the session on its connections, as of the last answer: a bit for the index of each `Pin`.
+    pub pins: Cell<PerRole<u32>>,
     /// The worker's tick at the session's last activity, in seconds.
     pub active: Cell<u32>,
     /// What the command under way waits for the client to do, if it waits.
@@ -168,6 +175,9 @@ impl Handle {
             login: RefCell::new(None),
             attributes: RefCell::new(None),
             busy: Cell::new(true),
+            statement: RefCell::new(None),
+            schema: RefCell::new(None),
+            pins: Cell::default(),
             active: Cell::new(now),
             stall: Cell::new(None),
         }

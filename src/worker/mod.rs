@@ -16,6 +16,7 @@ mod checks;
 mod handle;
 mod identities;
 mod level;
+mod session_report;
 mod timeouts;
 mod topology_cell;
 
@@ -33,13 +34,15 @@ use crate::backend::{Announced, Lesson, Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::Want;
-use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::telemetry::traces::TraceRecord;
+use crate::telemetry::{AuditRecord, Cell as Gauge, WorkerMetrics, cell_of};
 use crate::terms::{Disruption, Port, Role};
 use crate::topology::{ServerId, Snapshot};
 
 pub use handle::{Attached, DataAccess, Entrance, Handle, KillUnderWay, Servers, Signals};
 pub use identities::Identities;
 pub use level::{Levels, Source};
+pub use session_report::{SessionReport, SessionState};
 pub use timeouts::{Side, Stall, or_stalled};
 pub use topology_cell::{TopologyCell, Versions};
 
@@ -62,18 +65,26 @@ impl Drain {
     pub const SILENCE: Duration = Duration::from_secs(10);
 }
 
-/// A KILL by one of the proxy's clients.
+/// A KILL by one of the proxy's clients, or by an operator.
 #[derive(Debug, Clone)]
 pub struct KillRequest {
     /// The id in the KILL.
     pub id: u32,
     /// True if the connection is to be killed, not just its statement.
     pub connection: bool,
-    /// The account that sent the KILL. The proxy kills only sessions of the same account. The server decides
-    /// about others.
-    pub user: String,
+    /// Who sent the KILL.
+    pub by: KilledBy,
     /// The server whose thread id this most likely is: where the client's CONNECTION_ID() is executed.
     pub server: Option<ServerId>,
+}
+
+/// Who sent a KILL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KilledBy {
+    /// A client with this account. The proxy kills only sessions of the same account. The server decides about others.
+    Account(String),
+    /// An operator, who may kill any session, by the proxy's ids only.
+    Operator,
 }
 
 /// The requests of sessions to the rest of the process.
@@ -90,6 +101,10 @@ pub trait Outside {
     fn passes_read_only(&self, user: &str);
     /// Tells the other workers what a server said of a password.
     fn learned(&self, lesson: Lesson);
+    /// Records an event in the audit log.
+    fn audit(&self, record: AuditRecord);
+    /// Exports the spans of a traced statement.
+    fn trace(&self, record: Box<TraceRecord>);
     /// Returns a connection id that no other client of this process has.
     fn connection_id(&self) -> u32;
     /// Asks all workers to kill the session that a KILL names. Returns true if there was such a session.
@@ -118,6 +133,8 @@ pub struct Resources<R: Runtime> {
     pub tick: Cell<u32>,
     /// How far the drain of the process is.
     pub drain: Cell<Drain>,
+    /// How many reads wait until it is known which server may answer them.
+    pub at_barrier: Gauge,
     sessions: RefCell<HashMap<u32, Rc<Handle>>>,
     /// The number of statements under way on each server, indexed by server id: ids count up from 0 and are
     /// never reused.
@@ -148,6 +165,7 @@ impl<R: Runtime> Resources<R> {
             metrics,
             outside,
             tick: Cell::new(0),
+            at_barrier: Gauge::default(),
             drain: Cell::default(),
             sessions: RefCell::default(),
             loads: RefCell::default(),

@@ -1,6 +1,8 @@
 //! The worker's own copy of the current snapshot.
 
 use std::cell::RefCell;
+use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -16,26 +18,39 @@ pub struct Versions {
     pub roles: u64,
 }
 
-/// The worker's own copy of the current snapshot, so that no statement touches memory that other threads
-/// change.
+/// A snapshot that a worker holds. A clone is counted on the worker's thread alone: no statement touches memory that other
+/// threads change.
+#[derive(Debug, Clone)]
+pub struct HeldSnapshot(Rc<Arc<Snapshot>>);
+
+impl Deref for HeldSnapshot {
+    type Target = Snapshot;
+
+    #[inline]
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
+/// The snapshot that a worker holds now.
 #[derive(Debug)]
 pub struct TopologyCell {
-    current: RefCell<Arc<Snapshot>>,
+    current: RefCell<HeldSnapshot>,
     changed: Notify,
 }
 
 impl TopologyCell {
     /// Creates a cell with this snapshot.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        TopologyCell { current: RefCell::new(snapshot), changed: Notify::new() }
+        TopologyCell { current: RefCell::new(HeldSnapshot(Rc::new(snapshot))), changed: Notify::new() }
     }
 
     /// Returns the current snapshot.
-    pub fn get(&self) -> Arc<Snapshot> {
+    pub fn get(&self) -> HeldSnapshot {
         self.current.borrow().clone()
     }
 
-    /// Returns the snapshot's version, without touching its reference count.
+    /// Returns the snapshot's version.
     pub fn version(&self) -> u64 {
         self.current.borrow().version
     }
@@ -51,7 +66,7 @@ impl TopologyCell {
         self.current.borrow().last_writer
     }
 
-    /// Returns the primary, without touching the snapshot's reference count.
+    /// Returns the primary.
     pub fn writer(&self) -> Option<ServerId> {
         self.current.borrow().writer
     }
@@ -82,7 +97,7 @@ impl TopologyCell {
 
     /// Replaces the snapshot and wakes all that wait for a change.
     pub fn set(&self, snapshot: Arc<Snapshot>) {
-        self.current.replace(snapshot);
+        self.current.replace(HeldSnapshot(Rc::new(snapshot)));
         self.changed.notify_waiters();
     }
 

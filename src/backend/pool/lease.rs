@@ -106,7 +106,12 @@ impl<R: Runtime> Pool<R> {
             let mut wanted = None;
             if first {
                 match self.look(&ask, &mut queued).await? {
-                    Look::Leased(leased) => return Ok(leased),
+                    Look::Leased((connection, seat)) => {
+                        if session.passing && key.session.is_none() {
+                            seat.set_passing();
+                        }
+                        return Ok((connection, seat));
+                    }
                     Look::Again => continue,
                     Look::Wait { limit, entitled } => {
                         reached = limit;
@@ -146,7 +151,9 @@ impl<R: Runtime> Pool<R> {
         if let Some(leased) = self.take_parked(key, session, Steals::Nothing, terms).await {
             return Ok(Look::Leased(leased));
         }
-        if let Some(leased) = self.take_turned(key, ask.target.generation, session, terms).await {
+        let (generation, reads) =
+            (ask.target.generation, if session.passing { 0 } else { terms.reads_to_come });
+        if let Some(leased) = self.take_turned(key, generation, session, terms, reads).await {
             return Ok(Look::Leased(leased));
         }
         if session.passing
@@ -165,13 +172,21 @@ impl<R: Runtime> Pool<R> {
             reached = Some(Limit::Opening);
         }
         if reached.is_none() {
-            match self.open(ask, queued).await? {
+            // Boxed: opening is rare, and its future is large, which each session in line would carry.
+            match Box::pin(self.open(ask, queued)).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
                 Err(limit) => reached = Some(limit),
             }
         }
         if let Some(leased) = self.take_parked(key, session, Steals::Anything, terms).await {
             self.metrics.steals.add(1);
+            return Ok(Look::Leased(leased));
+        }
+        // No connection can be opened in place of those that were left to reads.
+        if reads > 0
+            && quota.is_err()
+            && let Some(leased) = self.take_turned(key, generation, session, terms, 0).await
+        {
             return Ok(Look::Leased(leased));
         }
         let limit = reached.unwrap_or(Limit::Server);
@@ -185,7 +200,7 @@ impl<R: Runtime> Pool<R> {
         }
         // Other workers may not use all of their share.
         if quota.is_err() {
-            match self.open(ask, queued).await? {
+            match Box::pin(self.open(ask, queued)).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
                 Err(Limit::Account) => return Ok(Look::Wait { limit: Limit::Account, entitled: false }),
                 Err(_) => {}
@@ -212,6 +227,7 @@ impl<R: Runtime> Pool<R> {
         let waited = queued.take().is_some();
         self.metrics.server_connects.add(1);
         let begun = self.ceilings.renewals.of(key.server);
+        ask.session.opening.set(Some(Instant::now()));
         let opened = connect(&self.runtime, target, ask.login, key.class, &ask.session.introduction);
         let refused = match self.runtime.timeout(terms.connect, opened).await {
             Some(Ok((mut connection, _))) => {

@@ -58,3 +58,22 @@ fn no_problem_shows_a_secret() {
         }
     }
 }
+
+/// The page shows the settings to whoever reaches the HTTP port, also those that Kubernetes completed.
+#[test]
+fn the_shown_settings_have_no_secret() {
+    let text = "[[discovery.servers]]\nname = \"a\"\naddress = \"a:3306\"\n\
+                [monitor]\nuser = \"m\"\npassword = \"1234554321\"\n\
+                [[users]]\nname = \"a\"\npassword = \"1234554321\"\n\
+                [admin]\ntoken = \"1234554321\"\n\
+                [notify]\nwebhook = \"http://alerts:8080/1234554321\"\n";
+    let config = parse(text).unwrap();
+    let mut live = config.live.clone();
+    live.monitor.password = Secret::new("1234554321 too");
+    let shown = config.shown_with(&live);
+    assert!(!shown.contains("12345"), "{shown}");
+    assert!(shown.contains("webhook = \"http://********\""), "{shown}");
+    let mut plain = config;
+    plain.live.notify.webhook = None;
+    assert_eq!(plain.shown_with(&plain.live), plain.to_string(), "otherwise as `check` prints them");
+}

@@ -19,6 +19,16 @@ pub(super) struct Meta {
     /// When deletion was requested; the object may serve for a while yet.
     pub deletion_timestamp: Option<String>,
     pub labels: LabelMap,
+    pub annotations: Annotations,
+}
+
+/// The annotations that mean something here: others can be long.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Annotations {
+    /// `"true"`: the pod's server is to get no new reads.
+    #[serde(rename = "pointsman/drain")]
+    pub drain: Option<Box<str>>,
 }
 
 /// An object that a watch can follow.

@@ -8,7 +8,7 @@ use super::objects::{Bare, Pod};
 use super::presets::{Role, Roles, Rules};
 use super::watcher::Change;
 use crate::config::{Kubernetes, NoRole};
-use crate::topology::{Discovered, Label};
+use crate::topology::{Discovered, Drain, Label};
 
 /// The label with the zone. Newer clusters set it on pods, every cluster sets it on nodes.
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -29,6 +29,8 @@ struct PodFacts {
     had_role: bool,
     ready: bool,
     deleting: bool,
+    /// True if its annotation asks that its server gets no new reads.
+    drained: bool,
     zone: Option<Arc<str>>,
     node: Option<String>,
     tls_names: Arc<[Arc<str>]>,
@@ -133,6 +135,7 @@ impl Pods {
             had_role,
             ready: pod.is_ready(),
             deleting: meta.deletion_timestamp.is_some(),
+            drained: meta.annotations.drain.as_deref() == Some("true"),
             zone: meta.labels.get(ZONE).map(|zone| Arc::from(&**zone)),
             node: pod.spec.node_name.clone(),
             tls_names: tls_names(pod, self.rules.certificate_for_service, &self.domain),
@@ -174,6 +177,7 @@ impl Pods {
             Some(Discovered {
                 label,
                 deleting: seen.deleting,
+                drain: seen.drained.then_some(Drain::Annotation),
                 zone: zone.or_else(|| self.zones.get(name).cloned()),
                 uid: seen.uid.clone(),
                 tls_names: seen.tls_names.clone(),

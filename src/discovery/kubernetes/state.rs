@@ -1,10 +1,12 @@
 //! Whether a watch is connected to the API server, for `/topology`, the metrics and the log.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::telemetry::stream::unix_ms;
 
 /// The least time before the same error is logged again.
 const REMINDER: Duration = Duration::from_secs(300);
@@ -36,7 +38,7 @@ impl WatchState {
         WatchState {
             resource,
             connected: false,
-            since_ms: now_ms(),
+            since_ms: unix_ms(),
             error: None,
             lists: 0,
             events: 0,
@@ -76,7 +78,7 @@ impl Reporter {
         if before.connected {
             return;
         }
-        let now = now_ms();
+        let now = unix_ms();
         if before.failures > 0 {
             let away = Duration::from_millis(now.saturating_sub(before.since_ms));
             tracing::info!(resource = before.resource, ?away, "the Kubernetes API answers again");
@@ -102,15 +104,10 @@ impl Reporter {
         }
         self.state.send_modify(|state| {
             if state.connected {
-                (state.connected, state.since_ms) = (false, now_ms());
+                (state.connected, state.since_ms) = (false, unix_ms());
             }
             state.failures += 1;
             state.error = Some(error.into());
         });
     }
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@
 mod ahead;
 mod changes;
 mod corners;
+mod prepared;
 mod sessions;
 
 use std::time::Duration;
@@ -11,10 +12,12 @@ use std::time::Duration;
 use super::split::READ;
 use super::*;
 use crate::config::Level;
+use crate::telemetry::stream::Filter;
 use crate::terms::{Fresh, Port, Question};
 use crate::topology::Flavor;
 
-const POSITION: &str = "SELECT @@global.gtid_owned, @@global.gtid_executed, @@global.read_only";
+pub(super) const POSITION: &str =
+    "SELECT @@global.gtid_owned, @@global.gtid_executed, CONCAT(@@global.read_only, '')";
 const BEGIN: &str = "start transaction read only";
 const IN_READING: u16 = 0x2003;
 
@@ -40,15 +43,32 @@ fn one_write(n: u32) -> String {
     format!("aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:{n}")
 }
 
+/// The id of the prepared question.
+const PREPARED: u32 = 7;
+
 impl Db {
     fn values(&mut self, values: &[&str]) {
         let names = vec!["x"; values.len()];
-        self.reply(&result_set(self.style(), &names, &[row(values)], AUTOCOMMIT));
+        let row = if self.prepared { [b"\0\0", &*row(values)].concat() } else { row(values) };
+        self.reply(&result_set(self.style(), &names, &[row], AUTOCOMMIT));
     }
 
-    /// The primary is asked how far it is, and says so.
+    /// The primary is asked how far it is: first by the text, later by the statement, which is prepared here if it is not
+    /// yet.
+    async fn is_asked(&mut self) {
+        let (_, mut packet) = self.peer.packet().await;
+        if packet == command(0x16, POSITION) {
+            assert!(!std::mem::replace(&mut self.prepared, true), "prepared twice");
+            self.reply(&prepared(self.style(), PREPARED, 0..0, &["x"; 3]));
+            packet = self.peer.packet().await.1;
+        }
+        let execution = [&[0x17][..], &PREPARED.to_le_bytes(), &[0, 1, 0, 0, 0]].concat();
+        assert_eq!(packet, if self.prepared { execution } else { query(POSITION) });
+    }
+
+    /// The primary says how far it is.
     async fn tells(&mut self, n: u32) {
-        self.expect_query(POSITION).await;
+        self.is_asked().await;
         self.values(&["", &to(n), "0"]);
     }
 
@@ -236,7 +256,7 @@ fn who_comes_while_a_question_is_under_way_shares_the_next() {
             others.push(s.world.login(&login()).await);
         }
         s.client.query(READ);
-        s.asked.expect_query(POSITION).await;
+        s.asked.is_asked().await;
         for client in &mut others {
             client.query(READ);
         }
@@ -244,7 +264,7 @@ fn who_comes_while_a_question_is_under_way_shares_the_next() {
         // Its answer is of before they came.
         s.asked.values(&["", &to(5), "0"]);
         s.answers().await;
-        s.asked.expect_query(POSITION).await;
+        s.asked.is_asked().await;
         s.replica.expect_nobody().await;
         s.asked.values(&["", &to(6), "0"]);
         // One wait for all of them, too.
@@ -266,7 +286,7 @@ fn an_answer_of_a_server_that_takes_no_writes_is_not_used() {
     play(async {
         let mut s = story().await;
         s.client.query(READ);
-        s.asked.expect_query(POSITION).await;
+        s.asked.is_asked().await;
         s.asked.values(&["", &to(5), "1"]);
         s.db1.peer.expect_silence().await;
         assert!(s.world.outside.kicks.borrow().contains(&s.world.id("db-0")), "a probe will see it");
@@ -288,7 +308,7 @@ fn an_answer_of_a_server_that_is_the_primary_no_more_is_not_used() {
     play(async {
         let mut s = story().await;
         s.client.query(READ);
-        s.asked.expect_query(POSITION).await;
+        s.asked.is_asked().await;
         s.world.read_only("db-0");
         let db2 = s.world.server("db-2");
         s.world.gets_to("db-2", &to(7));
@@ -309,6 +329,7 @@ fn an_answer_of_a_server_that_is_the_primary_no_more_is_not_used() {
 fn without_a_primary_it_waits_for_one_or_is_told() {
     play(async {
         let mut s = story().await;
+        s.world.context.taps.open(1, Filter::default());
         s.world.down("db-0");
         s.client.query(READ);
         s.db1.peer.expect_silence().await;
@@ -326,6 +347,11 @@ fn without_a_primary_it_waits_for_one_or_is_told() {
         s.client.expect_err(1290, "HY000").await;
         assert!(began.elapsed() >= Duration::from_secs(30), "{:?}", began.elapsed());
         assert_eq!(s.world.outside.kicks_all.get(), kicks + 1);
+        // The wait for a primary is not a wait for its position, too.
+        let events = s.world.context.taps.take(1).unwrap().events;
+        let [first, second] = [events[0].figures, events[1].figures];
+        assert!(first.waits.hold > 0 && first.waits.sum() <= first.micros, "{first:?}");
+        assert!(second.waits.hold > 29_000_000 && second.waits.sum() <= second.micros, "{second:?}");
     });
 }
 
@@ -423,7 +449,7 @@ fn who_leaves_while_it_waits_leaves_nothing() {
         // While the primary is asked,
         let mut s = story().await;
         s.client.query(READ);
-        s.asked.expect_query(POSITION).await;
+        s.asked.is_asked().await;
         drop(s.client);
         s.world.expect_nothing_left(1).await;
         // and while a replica is waited for.
@@ -461,7 +487,7 @@ fn a_question_whose_connection_broke_is_asked_on_another() {
         s.answers().await;
         // In the middle, too.
         s.client.query(READ);
-        s.asked.expect_query(POSITION).await;
+        s.asked.is_asked().await;
         s.asked.die();
         s.asked = s.primary.accept().await;
         s.asked.tells(5).await;
@@ -487,7 +513,7 @@ fn mariadb_is_asked_in_its_own_words() {
         asked
             .expect_query(
                 "SELECT '', CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), \
-                 NULLIF(@@global.gtid_current_pos, '')), @@global.read_only",
+                 NULLIF(@@global.gtid_current_pos, '')), CONCAT(@@global.read_only, '')",
             )
             .await;
         asked.values(&["", "0-1-7,0-1-6,2-2-9", "0"]);

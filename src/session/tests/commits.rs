@@ -167,6 +167,7 @@ fn found_it_is_answered_as_the_lost_server_would_have() {
         s.takes_over(Says { executed: 9, busy: "1", log: transaction(7, &[&s.second]) }).await;
         s.client.expect_ok().await;
         assert_eq!(s.world.disrupted(Disruption::Committed), 1);
+        assert_eq!(s.world.disrupted_by_digest("COMMIT", Disruption::Committed), 1);
         assert_eq!(s.world.disrupted(Disruption::OutcomeUnknown), 0);
         let heard = s.world.context.acknowledged.borrow().of(s.world.context.topology.generation()).unwrap();
         assert_eq!(heard.to_string(), format!("{A}:7"), "the client was told of it");

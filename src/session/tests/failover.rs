@@ -250,6 +250,7 @@ fn a_wait_for_a_primary_ends_when_the_hold_is_over() {
         assert!(text.contains("30.0 s (failover.hold): db-0 is down, db-1 is read-only"), "{text}");
         assert_eq!(began.elapsed().as_secs(), 30);
         assert_eq!(world.disrupted(Disruption::HoldExpired), 1);
+        assert_eq!(world.disrupted_by_digest("INSERT INTO `t` VALUES (?)", Disruption::HoldExpired), 1);
         client.quit();
         world.expect_nothing_left(0).await;
     });

@@ -2,8 +2,9 @@
 
 use super::commands::attached;
 use super::*;
+use crate::session::kill_here;
 use crate::terms::Close;
-use crate::worker::Signals;
+use crate::worker::{KillRequest, KilledBy, Signals};
 
 #[test]
 fn kill_by_the_proxys_id_ends_an_idle_session() {
@@ -104,6 +105,31 @@ fn what_is_no_session_of_this_account_is_the_servers_to_judge() {
         db.reply(&[err(1095, "HY000", "You are not owner of thread")]);
         client.expect_err(1095, "HY000").await;
         assert_eq!(world.closed(Close::Killed), 0);
+    });
+}
+
+#[test]
+fn an_operator_kills_by_the_ids_of_the_proxy_only() {
+    play(async {
+        let world = World::new();
+        let (mut victim, _db0, db) = attached(&world, &Login::default()).await;
+        let server = world.context.topology.last_writer();
+        assert!(server.is_some());
+        let kill = |id: u32, by: KilledBy| {
+            kill_here(world.context.clone(), KillRequest { id, connection: true, by, server })
+        };
+        let id = victim.greeting.connection_id;
+        assert!(!kill(db.thread_id, KilledBy::Operator).await, "may be the thread of another server");
+        assert!(!kill(id, KilledBy::Account("other".to_owned())).await);
+        // A session that has not logged in has no account.
+        let mut stranger = world.socket(&Login::default());
+        stranger.packet().await;
+        assert!(!kill(id + 1, KilledBy::Account(String::new())).await);
+        victim.peer.expect_silence().await;
+        assert!(!victim.peer.has_ended());
+        assert!(kill(id, KilledBy::Operator).await);
+        victim.peer.expect_end().await;
+        assert_eq!(world.closed(Close::Killed), 1);
     });
 }
 

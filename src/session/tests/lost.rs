@@ -88,6 +88,7 @@ fn a_read_without_an_answer_runs_on_another_server() {
             db.answer_one("select a from t").await;
             client.expect(&one()).await;
             assert_eq!(world.disrupted(Disruption::Retried), 1);
+            assert_eq!(world.disrupted_by_digest("SELECT `a` FROM `t`", Disruption::Retried), 1);
         }
     });
 }

@@ -17,6 +17,7 @@ mod command_phase;
 mod commands;
 mod commits;
 mod connection_phase;
+mod cost;
 mod credentials;
 mod crowd;
 mod demoted;
@@ -41,6 +42,8 @@ mod split;
 mod stalled;
 mod steal;
 mod stopped;
+mod stream;
+mod traced;
 mod variables;
 
 use std::future::Future;

@@ -102,6 +102,7 @@ fn as_db(peer: Peer) -> Db {
         user,
         capabilities: Settings::default().served & Login::default().capabilities,
         attributes,
+        prepared: false,
     }
 }
 

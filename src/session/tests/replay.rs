@@ -20,7 +20,7 @@ const ENGINES: &str = "SELECT CONCAT(table_schema, '.', table_name) FROM informa
     AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') LIMIT 1";
 
 /// A row count of 1, no insert id, in a transaction.
-fn changed() -> Vec<u8> {
+pub fn changed() -> Vec<u8> {
     vec![0, 1, 0, 3, 0, 0, 0]
 }
 
@@ -30,7 +30,7 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     result_set(MODERN, &["a"], &rows, IN_TRANS)
 }
 
-fn text(text: &str) -> Vec<Vec<u8>> {
+pub fn text(text: &str) -> Vec<Vec<u8>> {
     texts(&[text])
 }
 
@@ -46,13 +46,13 @@ async fn both(client: &mut Client, db: &mut Db, sql: &str, answer: &[Vec<u8>]) {
 }
 
 /// The server hears it and answers.
-async fn again(db: &mut Db, sql: &str, answer: &[Vec<u8>]) {
+pub async fn again(db: &mut Db, sql: &str, answer: &[Vec<u8>]) {
     db.expect_query(sql).await;
     db.reply(answer);
 }
 
 /// A client in a transaction that wrote a row and read one.
-async fn in_transaction(world: &World) -> (Client, Db) {
+pub async fn in_transaction(world: &World) -> (Client, Db) {
     let (mut client, _, mut db) = attached(world, &Login::default()).await;
     both(&mut client, &mut db, "begin", &[ok_with(IN_TRANS)]).await;
     both(&mut client, &mut db, WRITE, &[changed()]).await;
@@ -68,7 +68,7 @@ pub async fn engines(db: &mut Db) {
 }
 
 /// A connection to the new primary, which hears of the transaction up to its read.
-async fn accept(server: &Server) -> Db {
+pub async fn accept(server: &Server) -> Db {
     let mut db = server.accept().await;
     db.expect_set("").await;
     engines(&mut db).await;
@@ -95,6 +95,7 @@ fn a_transaction_goes_on_where_every_answer_is_the_same() {
             client.expect(&[changed()]).await;
             both(&mut client, &mut db, "commit", &[ok()]).await;
             assert_eq!(world.disrupted(Disruption::Replayed), 1);
+            assert_eq!(world.disrupted_by_digest("UPDATE `t` SET `a` = ?", Disruption::Replayed), 1);
             assert_eq!(world.disrupted(Disruption::RolledBack), 0);
             both(&mut client, &mut db, WRITE, &[changed()]).await;
         }

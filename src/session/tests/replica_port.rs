@@ -3,7 +3,7 @@
 use super::server::SET_READ_ONLY;
 use super::*;
 use crate::config::Fallback;
-use crate::terms::Port;
+use crate::terms::{Port, Role, StatementKind};
 
 fn login() -> Login {
     Login { port: Port::Replica, ..Login::default() }
@@ -55,6 +55,13 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
         db.reply(&[err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")]);
         let text = client.expect_err(1290, "HY000").await;
         assert!(text.contains("--read-only"), "{text}");
+        let placed = &world.context.metrics.placed;
+        let counts = [StatementKind::Read, StatementKind::Write]
+            .map(|kind| placed.from(Port::Replica, kind, Role::Reader));
+        assert_eq!(
+            (counts, Port::ALL.iter().map(|&port| placed.all_from(port)).collect::<Vec<_>>()),
+            ([1, 1], vec![0, 2, 0])
+        );
     });
 }
 

@@ -98,7 +98,7 @@ impl Server {
         assert_eq!(response.schema, None, "the schema comes later");
         let password = if user == "monitor" { MONITORS } else { self.password };
         self.check(&mut peer, greeted, response.auth_response, password).await;
-        Db { peer, thread_id, user, capabilities, attributes }
+        Db { peer, thread_id, user, capabilities, attributes, prepared: false }
     }
 
     /// A greeting that no login follows.
@@ -184,6 +184,8 @@ pub struct Db {
     pub capabilities: Capabilities,
     /// The connection attributes, encoded.
     pub attributes: Vec<u8>,
+    /// True if the proxy has prepared its question here.
+    pub prepared: bool,
 }
 
 impl Db {

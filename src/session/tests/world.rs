@@ -14,10 +14,11 @@ use crate::backend::{Ceilings, Lesson, Pool};
 use crate::config::{
     ClientCompression, CredentialSettings, CredentialSource, Level, Live, Monitor, Secret, User,
 };
-use crate::net::BufferPool;
 use crate::net::memory::{MemoryRuntime, pair};
+use crate::net::{BufferPool, Runtime};
 use crate::session::{Context, Session, kill_here};
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::traces::TraceRecord;
+use crate::telemetry::{AuditRecord, WorkerMetrics};
 use crate::terms::{Close, Disruption, Port};
 use crate::topology::{
     Discovered, Event, Facts, Flavor, Group, GtidSet, Maintenance, Member, ProbeOutcome, Replication,
@@ -36,6 +37,9 @@ pub struct Recorded {
     pub accounts_doubted: Cell<u32>,
     pub passing: RefCell<Vec<String>>,
     pub kills: RefCell<Vec<KillRequest>>,
+    pub audited: RefCell<Vec<AuditRecord>>,
+    /// The traces of statements.
+    pub traced: RefCell<Vec<TraceRecord>>,
     ids: Cell<u32>,
     context: OnceCell<Weak<Context<MemoryRuntime>>>,
 }
@@ -64,6 +68,14 @@ impl Outside for Recorder {
     }
 
     fn learned(&self, _: Lesson) {}
+
+    fn audit(&self, record: AuditRecord) {
+        self.0.audited.borrow_mut().push(record);
+    }
+
+    fn trace(&self, record: Box<TraceRecord>) {
+        self.0.traced.borrow_mut().push(*record);
+    }
 
     fn connection_id(&self) -> u32 {
         self.0.ids.set(self.0.ids.get() + 1);
@@ -162,6 +174,9 @@ fn live() -> Live {
         notify: crate::config::Notify::default(),
         drain: Default::default(),
         digests: Default::default(),
+        statements: Default::default(),
+        audit: Default::default(),
+        traces: Default::default(),
     }
 }
 
@@ -369,7 +384,7 @@ impl World {
             ours.set_os_user(os_user);
         }
         let mut session = Session::new(self.context.clone(), theirs, entrance, pass);
-        tokio::task::spawn_local(async move { session.run().await });
+        self.runtime.spawn(async move { session.run().await });
         Peer::new(ours)
     }
 
@@ -392,6 +407,13 @@ impl World {
 
     pub fn disrupted(&self, disruption: Disruption) -> u64 {
         self.context.metrics.disruptions[disruption as usize].get()
+    }
+
+    /// Returns how often failovers had this effect on statements of a digest.
+    pub fn disrupted_by_digest(&self, text: &str, disruption: Disruption) -> u32 {
+        let all = self.context.digests.borrow().report(0, usize::MAX).digests;
+        let of = all.into_iter().find(|digest| digest.text == text);
+        of.map_or(0, |digest| digest.totals.disruptions[disruption as usize])
     }
 
     /// Nothing is left of any session: no handle, no load, no gauge; so many pooled connections are.

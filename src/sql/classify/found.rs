@@ -69,12 +69,21 @@ impl Found {
     /// Combines two results: of two readings of a statement, or of two statements.
     pub(super) fn and(mut self, other: Self) -> Self {
         let repeatable = self.effects & other.effects & Effects::REPEATABLE;
+        self.effects |= self.outranked() | other.outranked();
         if other.kind > self.kind {
             (self.kind, self.reason) = (other.kind, other.reason);
         }
         self.hintable &= other.hintable;
         self.effects = ((self.effects | other.effects) - Effects::REPEATABLE) | repeatable;
         self
+    }
+
+    /// Returns effects for what a stricter kind beside this one would hide.
+    fn outranked(&self) -> Effects {
+        let mut effects = Effects::empty();
+        effects.set(Effects::ALSO_DEFINES, self.kind == StatementKind::Ddl);
+        effects.set(Effects::ALSO_ADMINISTERS, self.reason == Why::Administration);
+        effects
     }
 
     /// Adds the effects of a value in the statement. The value's kind counts only if it is `Write` or stricter.

@@ -56,6 +56,12 @@ impl Digest {
         Digest { id: number(text.as_bytes()), text: text.into(), has_column_number }
     }
 
+    /// Makes the digest of all texts that are too long to be read as a whole.
+    pub fn of_unread() -> Self {
+        let text = "(a text that was too long to be read)";
+        Digest { id: number(text.as_bytes()), text: text.into(), has_column_number: false }
+    }
+
     /// True if statements of the same shape may have other digests.
     pub(super) fn varies(&self) -> bool {
         self.has_column_number

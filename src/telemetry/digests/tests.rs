@@ -8,8 +8,12 @@ fn digest(text: &str) -> (u64, &str) {
 fn figures(micros: u64) -> Figures {
     Figures {
         began: Instant::now(),
+        trace: None,
         micros,
-        waited: 1,
+        waits: Waits { hold: 1, pool: 2, position: 3 },
+        pins: 1 << Pin::Transaction as u32,
+        repeated: 1,
+        disruptions: 1 << Disruption::Retried as u16 | 1 << Disruption::Held as u16,
         placed: Some((Role::Reader, Why::Port)),
         error: None,
         rows_sent: 2,
@@ -58,7 +62,12 @@ fn sums_are_kept_by_account_schema_and_digest() {
     let first = &report.digests[0];
     assert_eq!((&*first.user, &*first.schema, &*first.text), ("app", "shop", "SELECT ?"));
     let sums = &first.totals;
-    assert_eq!((sums.count, sums.sum, sums.max, sums.waited), (2, 40, 30, 2));
+    assert_eq!((sums.count, sums.sum, sums.max), (2, 40, 30));
+    assert_eq!(sums.waits, Waits { hold: 2, pool: 4, position: 6 });
+    assert_eq!((sums.pins[Pin::Transaction as usize], sums.pins.iter().sum::<u32>()), (2, 2));
+    assert_eq!(sums.repeated, 2);
+    let disruptions = &sums.disruptions;
+    assert_eq!((disruptions[Disruption::Retried as usize], disruptions.iter().sum::<u32>()), (2, 4));
     assert_eq!((sums.rows_sent, sums.rows_affected, sums.bytes_in, sums.bytes_out), (4, 6, 8, 10));
     assert_eq!((sums.roles, sums.reasons[Why::Port as usize]), ([0, 2], 2));
     let failed = &report.digests[3].totals;

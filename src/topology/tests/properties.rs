@@ -12,6 +12,7 @@ enum Step {
     Probe(usize, ProbeOutcome),
     Servers(Vec<usize>),
     MaxLag(u64),
+    DrainOrder(usize, bool),
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
@@ -47,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (0..4usize, outcome).prop_map(|(server, outcome)| Step::Probe(server, outcome)),
         1 => vec(0..4usize, 0..5).prop_map(Step::Servers),
         1 => (0u64..20).prop_map(Step::MaxLag),
+        1 => (0..4usize, any::<bool>()).prop_map(|(server, drained)| Step::DrainOrder(server, drained)),
     ]
 }
 
@@ -63,6 +65,7 @@ fn event(snapshot: &Snapshot, step: &Step) -> Option<Event> {
         Step::Servers(list) => {
             Event::Servers(discovered(&list.iter().map(|i| NAMES[*i]).collect::<Vec<_>>()))
         }
+        Step::DrainOrder(at, drained) => Event::DrainOrder { server: NAMES[*at].into(), drained: *drained },
         Step::MaxLag(seconds) => Event::MaxLag(Duration::from_secs(*seconds)),
     })
 }
@@ -100,6 +103,7 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
         prop_assert!(server.missed < MISSED_UNTIL_DOWN || server.health == Health::Down);
         prop_assert!(server.health != Health::Up || server.facts.is_some());
         prop_assert!(!server.serves_reads || server.health == Health::Up);
+        prop_assert!(!server.serves_reads || after.drain_of(server).is_none());
         let old = before.server(server.id);
         prop_assert!(old.is_some() || server.id.0 >= before.next_id, "ids are never used again");
     }

@@ -122,6 +122,39 @@ fn weights_and_zones_follow_the_configuration_and_zero_serves_nothing() {
 }
 
 #[test]
+fn a_drained_server_serves_no_reads_and_can_be_the_primary() {
+    let order = |server: &str, drained| Event::DrainOrder { server: server.into(), drained };
+    let drain_of = |s: &Story, name| s.snapshot.drain_of(s.server(name));
+    let mut s = Story::of(&["db-0", "db-1", "db-2"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
+    let roles = s.snapshot.roles_version;
+    s.event(order("db-1", true));
+    assert_eq!((s.replicas(), s.snapshot.roles_version), (vec!["db-2"], roles + 1));
+    assert_eq!((drain_of(&s, "db-1"), drain_of(&s, "db-2")), (Some(Drain::Order), None));
+    let version = s.snapshot.version;
+    s.event(order("db-1", true));
+    assert_eq!(s.snapshot.version, version, "no news");
+
+    // The order is about the name: a server that is gone for a while, or has other data, is still drained.
+    s.configured(&["db-0", "db-2"]).configured(&["db-0", "db-1", "db-2"]);
+    s.says("db-1", replica_of("db-0"));
+    s.says("db-1", Facts { identity: "another".into(), ..replica_of("db-0") });
+    assert_eq!((s.replicas(), drain_of(&s, "db-1")), (vec!["db-2"], Some(Drain::Order)));
+
+    let mut list = discovered(&["db-0", "db-1", "db-2"]);
+    list[1].drain = Some(Drain::Configuration);
+    s.event(Event::Servers(list)).event(order("db-1", false));
+    assert_eq!((s.replicas(), drain_of(&s, "db-1")), (vec!["db-2"], Some(Drain::Configuration)));
+    s.says("db-1", Facts { identity: "a third".into(), ..replica_of("db-0") });
+    assert_eq!(drain_of(&s, "db-1"), Some(Drain::Configuration), "of the place, not of the data");
+    s.configured(&["db-0", "db-1", "db-2"]);
+    assert_eq!((s.replicas().len(), drain_of(&s, "db-1")), (2, None));
+
+    s.event(order("db-0", true));
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
 fn what_moves_with_every_write_changes_no_roles() {
     let replica = |position, lag| {
         with(Facts { gtid: gtid(position), ..replica_of("db-0") }, |r| r.lag = Some(Duration::from_secs(lag)))

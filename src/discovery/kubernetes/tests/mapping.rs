@@ -117,6 +117,22 @@ fn what_makes_no_difference_is_none() {
 }
 
 #[test]
+fn an_annotation_drains_a_server() {
+    let mut pods = Pods::new(&settings(Preset::Moco));
+    let mut pod = replica("db-1");
+    for (value, drain) in [("false", None), ("true", Some(Drain::Annotation)), ("", None)] {
+        pod["metadata"]["annotations"] = json!({"pointsman/drain": value, "others": "are long"});
+        pods.pods(Change::All(vec![parsed(&primary("db-0")), parsed(&pod)]));
+        assert_eq!(pods.servers().iter().map(|s| s.drain).collect::<Vec<_>>(), [None, drain], "{value}");
+    }
+    pod["metadata"]["annotations"] = json!({"pointsman/drain": "true"});
+    assert!(pods.pods(Change::Put(parsed(&pod))));
+    pod["metadata"]["annotations"] = json!({});
+    assert!(pods.pods(Change::Put(parsed(&pod))));
+    assert_eq!(pods.servers()[1].drain, None);
+}
+
+#[test]
 fn another_pod_of_the_same_name_is_another_server() {
     let mut pods = Pods::new(&settings(Preset::Moco));
     pods.pods(Change::All(vec![parsed(&primary("db-0"))]));

@@ -15,7 +15,7 @@ use super::objects::Pod;
 use super::pods::Pods;
 use super::watcher::Change;
 use crate::config::{Kubernetes, Labels, Preset};
-use crate::topology::{Discovered, Label};
+use crate::topology::{Discovered, Drain, Label};
 
 fn settings(preset: Preset) -> Kubernetes {
     Kubernetes {

@@ -31,7 +31,7 @@ impl Story {
         self.db1.expect_query(READ).await;
         let stale = stale(&self.db1);
         self.db1.reply(&stale);
-        self.asked.expect_query(POSITION).await;
+        self.asked.is_asked().await;
         self.client.peer.expect_silence().await;
     }
 }

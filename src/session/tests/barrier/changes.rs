@@ -37,6 +37,8 @@ fn a_read_that_only_passes_does_not_wait_for_a_login() {
     play(async {
         let mut s = story().await;
         let (_waited, mut db0) = s.behind().await;
+        // The read has left its connection to whoever comes next.
+        db0_is_taken(&mut s.client, &mut db0).await;
         let mut writer = s.world.login(&login()).await;
         writer.query(SAFE);
         let knocking = s.primary.accept_raw().await;
@@ -51,13 +53,17 @@ fn a_read_that_only_passes_does_not_wait_for_a_login() {
         db.expect_set("").await;
         db.answer_ok(SAFE).await;
         writer.expect_ok().await;
-        // Who stays opens another.
-        s.client.query(SAFE);
-        let mut db = s.primary.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(SAFE).await;
-        s.client.expect_ok().await;
+        // The passing read has left it again.
+        db0_is_taken(&mut s.client, &mut db0).await;
+        s.primary.expect_nobody().await;
     });
+}
+
+/// A session writes on the connection that a passing read left.
+async fn db0_is_taken(client: &mut Client, db0: &mut Db) {
+    client.query(SAFE);
+    db0.answer_ok(SAFE).await;
+    client.expect_ok().await;
 }
 
 #[test]
@@ -121,7 +127,7 @@ fn who_does_not_follow_a_new_primary_is_not_waited_for() {
         let (world, primary, db1, db2, mut client, own) = unfollowed().await;
         client.query(READ);
         let mut asked = primary.accept().await;
-        asked.expect_query(POSITION).await;
+        asked.is_asked().await;
         let all = format!("{own},{}", to(5));
         asked.values(&["", &all, "0"]);
         let mut db = primary.accept().await;
@@ -134,7 +140,7 @@ fn who_does_not_follow_a_new_primary_is_not_waited_for() {
         world.replica_of("db-1", "db-0");
         world.down("db-2");
         client.query(READ);
-        asked.expect_query(POSITION).await;
+        asked.is_asked().await;
         asked.values(&["", &all, "0"]);
         let mut waited = db1.accept().await;
         assert_eq!(waited.user, "monitor");
@@ -153,7 +159,7 @@ fn what_nobody_can_have_seen_is_not_waited_for() {
         client.query(READ);
         let mut asked = primary.accept().await;
         let committing = format!("{own}#23");
-        asked.expect_query(POSITION).await;
+        asked.is_asked().await;
         asked.values(&[&committing, &to(5), "0"]);
         let (mut at_1, mut at_2) = (db1.accept().await, db2.accept().await);
         for at in [&mut at_1, &mut at_2] {
@@ -171,7 +177,7 @@ fn what_nobody_can_have_seen_is_not_waited_for() {
         for (owned, executed) in [(&*format!("{own}#7"), &*to(5)), ("", &*all)] {
             world.primary("db-0");
             client.query(READ);
-            asked.expect_query(POSITION).await;
+            asked.is_asked().await;
             asked.values(&[&committing, &to(5), "0"]);
             at_1.expect_query(SEEN).await;
             at_1.values(&["", &to(5)]);
@@ -188,7 +194,7 @@ fn what_nobody_can_have_seen_is_not_waited_for() {
         }
         // One does not answer.
         client.query(READ);
-        asked.expect_query(POSITION).await;
+        asked.is_asked().await;
         asked.values(&[&committing, &to(5), "0"]);
         at_1.expect_query(SEEN).await;
         at_1.die();
@@ -213,7 +219,7 @@ fn where_no_primary_answers_a_replica_is_waited_for_all_the_same() {
         client.query(STRONG);
         let mut asked = db0.accept().await;
         let all = format!("{}:1,{}", uuid_of("db-0"), to(5));
-        asked.expect_query(POSITION).await;
+        asked.is_asked().await;
         asked.values(&["", &all, "0"]);
         let mut waited = db1.accept().await;
         waited.waits_for(&all, "0").await;
@@ -221,5 +227,204 @@ fn where_no_primary_answers_a_replica_is_waited_for_all_the_same() {
         db.expect_read_only_set("").await;
         db.answer_one(STRONG).await;
         client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_wait_ends_once_a_probe_sees_that_the_replica_does_not_follow() {
+    play(async {
+        let (world, primary, db1, _db2, mut client, own) = unfollowed().await;
+        world.down("db-2");
+        world.replica_of("db-1", "db-0");
+        client.query(READ);
+        let mut asked = primary.accept().await;
+        asked.is_asked().await;
+        let all = format!("{own},{}", to(5));
+        asked.values(&["", &all, "0"]);
+        let mut waited = db1.accept().await;
+        waited.expect_query(&wait_for(&all)).await;
+        let began = tokio::time::Instant::now();
+        world.replica_cut_off("db-1");
+        let mut db = primary.accept().await;
+        db.expect_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        assert!(began.elapsed() < Duration::from_millis(10), "{:?}", began.elapsed());
+        // It follows again, and is waited for again.
+        waited.values(&["1"]);
+        world.replica_of("db-1", "db-0");
+        client.query(READ);
+        asked.is_asked().await;
+        asked.values(&["", &all, "0"]);
+        waited.waits_for(&all, "0").await;
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_replica_that_was_waited_for_while_roles_changed_is_asked_again() {
+    play(async {
+        let (world, primary, db1, _db2, mut client, own) = unfollowed().await;
+        world.replica_cut_off("db-2");
+        world.replica_of("db-1", "db-0");
+        client.query(READ);
+        let mut asked = primary.accept().await;
+        asked.is_asked().await;
+        let all = format!("{own},{}", to(5));
+        asked.values(&["", &all, "0"]);
+        let mut waited = db1.accept().await;
+        waited.expect_query(&wait_for(&all)).await;
+        world.down("db-2");
+        waited.values(&["0"]);
+        waited.waits_for(&all, "0").await;
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        primary.expect_nobody().await;
+    });
+}
+
+#[test]
+fn writes_on_a_new_primary_leave_connections_to_reads() {
+    play(async {
+        let mut s = story().await;
+        // Three sessions have a connection to the replica.
+        let (mut clients, mut parked) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            let mut client = s.world.login(&login()).await;
+            client.query(READ);
+            s.asked.tells(5).await;
+            let mut db = s.replica.accept().await;
+            db.expect_read_only_set("").await;
+            db.answer_one(READ).await;
+            client.expect(&one()).await;
+            clients.push(client);
+            parked.push(db);
+        }
+        s.world.read_only("db-0");
+        s.client.query(READ);
+        let mut writers = Vec::new();
+        for _ in 0..3 {
+            let mut writer = s.world.login(&login()).await;
+            writer.query(SAFE);
+            writers.push(writer);
+        }
+        s.world.primary("db-1");
+        // Two writes take a connection each, and leave one to the read: the third write opens another.
+        let third = s.replica.accept_raw().await;
+        let mut asked = s.replica.accept().await;
+        asked.is_asked().await;
+        let mut under_way = Vec::new();
+        for mut db in [s.db1, parked.remove(0)] {
+            db.expect_reset().await;
+            db.expect_set("").await;
+            db.expect_query(SAFE).await;
+            under_way.push(db);
+        }
+        asked.values(&["", &format!("{}:1,{}", uuid_of("db-1"), to(5)), "0"]);
+        let mut db = parked.remove(0);
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_one(READ).await;
+        s.client.expect(&one()).await;
+        // Another read takes the connection that the first one left, also while others are busy or being opened.
+        clients[0].query(READ);
+        asked.is_asked().await;
+        asked.values(&["", &format!("{}:1,{}", uuid_of("db-1"), to(5)), "0"]);
+        db.answer_one(READ).await;
+        clients[0].expect(&one()).await;
+        drop(third);
+    });
+}
+
+#[test]
+fn reads_that_only_pass_leave_their_connection_to_each_other() {
+    play(async {
+        let mut s = story().await;
+        let (_waited, mut db0) = s.behind().await;
+        for _ in 0..3 {
+            let mut passing = s.world.login(&login()).await;
+            passing.query(READ);
+            s.asked.tells(6).await;
+            db0.answer_one(READ).await;
+            passing.expect(&one()).await;
+        }
+        s.primary.expect_nobody().await;
+        assert_eq!(s.world.context.metrics.steals.get(), 0);
+    });
+}
+
+#[test]
+fn a_replica_that_has_shown_nothing_of_a_new_primary_is_tried_without_a_read() {
+    play(async {
+        let world = world(strong());
+        world.down("db-2");
+        let (primary, db1) = (world.server("db-0"), world.server("db-1"));
+        let mut client = world.login(&login()).await;
+        // db-1 takes over, and db-0 has just begun to follow it.
+        world.read_only("db-0");
+        world.primary("db-1");
+        world.replica_of("db-0", "db-1");
+        let all = format!("{}:1,{}", uuid_of("db-1"), to(5));
+        let began = tokio::time::Instant::now();
+        client.query(READ);
+        let mut asked = db1.accept().await;
+        asked.is_asked().await;
+        asked.values(&["", &all, "0"]);
+        let mut db = db1.accept().await;
+        db.expect_set("").await;
+        let mut tried = primary.accept().await;
+        assert_eq!(tried.user, "monitor");
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        assert!(began.elapsed() < Duration::from_millis(10), "{:?}", began.elapsed());
+        // Once it has the write, it answers reads, and is waited for as ever.
+        tried.waits_for(&all, "0").await;
+        client.query(READ);
+        asked.is_asked().await;
+        asked.values(&["", &all, "0"]);
+        let mut at_replica = primary.accept().await;
+        at_replica.expect_read_only_set("").await;
+        at_replica.answer_one(READ).await;
+        client.expect(&one()).await;
+        let more = format!("{}:1-2,{}", uuid_of("db-1"), to(5));
+        client.query(READ);
+        asked.is_asked().await;
+        asked.values(&["", &more, "0"]);
+        tried.expect_query(&wait_for(&more)).await;
+        db.peer.expect_silence().await;
+        tried.values(&["0"]);
+        at_replica.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
+fn a_probe_shows_that_a_replica_has_something_of_a_new_primary() {
+    play(async {
+        let world = world(strong());
+        world.down("db-2");
+        let (primary, db1) = (world.server("db-0"), world.server("db-1"));
+        let mut client = world.login(&login()).await;
+        world.read_only("db-0");
+        world.primary("db-1");
+        world.gets_to("db-0", &format!("{}:1,{}", uuid_of("db-1"), to(5)));
+        world.replica_of("db-0", "db-1");
+        let all = format!("{}:1-2,{}", uuid_of("db-1"), to(5));
+        client.query(READ);
+        let mut asked = db1.accept().await;
+        asked.is_asked().await;
+        asked.values(&["", &all, "0"]);
+        let mut waited = primary.accept().await;
+        waited.waits_for(&all, "0").await;
+        let mut db = primary.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+        db1.expect_nobody().await;
     });
 }
