@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Each module and what it may use. What those may use is allowed too.
 /// `app` and `main` stand above all and may use everything.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     // Layer 0: values and pure functions.
     // What decisions, metrics, errors and `explain` call things.
     ("terms", &[]),
@@ -35,7 +35,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     // What a session's statements left behind. Only `session` writes it.
     ("state", &["backend", "routing", "sql", "telemetry", "topology", "terms", "wire"]),
     // What the sessions of one worker use.
-    ("worker", &["backend", "routing", "net", "config", "telemetry", "topology", "terms"]),
+    ("worker", &["backend", "routing", "sql", "net", "config", "telemetry", "topology", "terms"]),
     ("positions", &["worker", "backend", "net", "telemetry", "topology", "terms", "wire"]),
     // The two legs of a session. Neither knows where statements go.
     (
@@ -52,13 +52,26 @@ const LAYERS: [(&str, &[&str]); 21] = [
     // Layer 4
     ("server", &["session", "client", "worker", "discovery", "config", "topology", "telemetry"]),
     ("admin", &["session", "discovery", "config", "topology", "telemetry"]),
+    // The SQL console: shows what the HTTP port shows, and logs clients in as sessions do.
+    ("console", &["admin", "worker", "auth", "wire", "config", "telemetry", "terms"]),
     // Doc comments only; their links are no edges.
 ];
 const TOP: [&str; 3] = ["app", "main", "lib"];
 
 /// Modules that read what peers send: there a panic is a way to take the proxy down.
-const NO_PANIC: [&str; 10] =
-    ["wire", "net", "auth", "state", "worker", "positions", "client", "upstream", "session", "backend"];
+const NO_PANIC: [&str; 11] = [
+    "wire",
+    "net",
+    "auth",
+    "state",
+    "worker",
+    "positions",
+    "client",
+    "upstream",
+    "session",
+    "backend",
+    "console",
+];
 const PANICS: [&str; 5] = [".unwrap()", ".expect(", "panic!", "unreachable!", "unwrap_unchecked"];
 
 const MAX_LINES: usize = 600;

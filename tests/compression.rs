@@ -4,7 +4,7 @@
 mod peers;
 
 use crate::dialogue::{patient, value};
-use crate::support::{Cluster, Kind, Proxy, Scratch, proxy_config};
+use crate::support::{Cluster, Kind, Proxy, Scratch, UNHURRIED, proxy_config};
 use mysql_async::prelude::Queryable;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -82,6 +82,7 @@ async fn cluster(kind: Kind) -> Option<Cluster> {
     for server in cluster.servers() {
         server.sql("SET GLOBAL max_allowed_packet = 1073741824").await;
         server.sql("SET GLOBAL local_infile = 1").await;
+        server.sql(UNHURRIED).await;
     }
     cluster.primary().sql("CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v LONGTEXT)").await;
     Some(cluster)

@@ -213,6 +213,15 @@ fn paths_keys_and_metrics_exist() {
 }
 
 #[test]
+fn every_alert_is_listed() {
+    let rules = read(&root().join("deploy/helm/pointsman/files/rules.yaml"));
+    let alerts = rules.lines().filter_map(|line| line.strip_prefix("- alert: ")).map(str::to_owned);
+    let page = codes(&read(&root().join("docs/operations.md")));
+    let listed = page.into_iter().filter(|code| code.starts_with("Pointsman") && !code.contains('-'));
+    assert_eq!(listed.collect::<BTreeSet<_>>(), alerts.collect());
+}
+
+#[test]
 fn every_page_is_in_the_table_of_contents() {
     let docs = root().join("docs");
     let summary = docs.join("SUMMARY.md");

@@ -1,6 +1,7 @@
 //! Logins with several factors on MySQL 9.7, by MySQL's own client: what the client gets through the proxy is what it gets
 //! from the server. No authenticator is here, so that the second factor begins and does not end well.
 
+use crate::dialogue::patient;
 use crate::support::{Cluster, Proxy, proxy_config, report_skipped};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ const REGISTERED: &str = "UPDATE mysql.user SET User_attributes = JSON_SET(User_
 
 /// The configuration without `[[users]]`, and with this in `[credentials]`.
 fn config(cluster: &Cluster, credentials: &str) -> String {
-    let text = proxy_config(cluster);
+    let text = patient(&proxy_config(cluster));
     let (before, users) = text.split_once("[[users]]").unwrap();
     let (_, behind) = users.split_once("[discovery]").unwrap();
     format!("{before}\n[credentials]\n{credentials}\n[discovery]{behind}")

@@ -299,7 +299,8 @@ async fn replicas_down(mut cluster: Cluster) {
     // A read under way on the replica that dies.
     let at = readers.iter().position(|(_, p)| *p == replicas[0]).unwrap();
     let (mut reader, _) = readers.remove(at);
-    let reading = tokio::spawn(async move { row(&mut reader, "SELECT SLEEP(6), @@port").await });
+    let sleeps = format!("SELECT SLEEP(600 * (@@port = {})), @@port", replicas[0]);
+    let reading = tokio::spawn(async move { row(&mut reader, &sleeps).await });
     runs_on(&cluster, 1, "SELECT SLEEP").await;
     cluster.server_mut(1).kill();
     assert_eq!(reading.await.unwrap().unwrap(), ["0".to_owned(), replicas[1].to_string()]);

@@ -1,6 +1,7 @@
 //! What the proxy knows of real servers besides their roles: positions, as exact as the servers' own
 //! functions, and stored routines, as far as the monitor account may see them.
 
+use crate::dialogue::PATIENCE;
 use crate::support::{Cluster, Kind, Node, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use pointsman::config::{Config, Live};
@@ -13,7 +14,6 @@ use pointsman::topology::{Facts, Flavor, GtidSet, Snapshot};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -44,7 +44,7 @@ impl Control {
             |snapshot: &Snapshot| snapshot.servers.iter().find(|server| *server.name == *name)?.facts.clone();
         self.kicker.kick_all();
         let seen = self.snapshot.wait_for(|snapshot| facts(snapshot).is_some_and(|facts| wanted(&facts)));
-        let seen = timeout(Duration::from_secs(10), seen).await.map(|seen| facts(&seen.unwrap()));
+        let seen = timeout(PATIENCE, seen).await.map(|seen| facts(&seen.unwrap()));
         match seen {
             Ok(facts) => facts.unwrap(),
             Err(_) => panic!("{name} never: {what}; {:?}", facts(&self.snapshot.borrow())),
@@ -286,7 +286,7 @@ async fn until(
     what: &str,
     wanted: impl Fn(&RoutineCatalogue) -> bool,
 ) -> Arc<RoutineCatalogue> {
-    let waited = timeout(Duration::from_secs(30), async {
+    let waited = timeout(PATIENCE, async {
         loop {
             routines.current.changed().await.unwrap();
             let now = routines.current.borrow_and_update().clone();

@@ -3,8 +3,8 @@
 mod pods;
 mod proof;
 
-use crate::dialogue::metric;
-use crate::support::{Authority, Cluster, Kind, Proxy, Scratch, proxy_config};
+use crate::dialogue::{PATIENCE, eventually, metric, patient};
+use crate::support::{Authority, Cluster, Kind, Proxy, Scratch, UNHURRIED, proxy_config};
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn without_tls(kind: Kind) -> Vec<String> {
 /// The configuration with these lines in `[servers_tls]`, and the server's name.
 fn config(cluster: &Cluster, tls_name: Option<&str>, lines: &[String]) -> String {
     let name = tls_name.map(|name| format!("tls_name = \"{name}\"\n")).unwrap_or_default();
-    format!("{}{name}\n[servers_tls]\n{}\n", proxy_config(cluster), lines.join("\n"))
+    format!("{}{name}\n[servers_tls]\n{}\n", patient(&proxy_config(cluster)), lines.join("\n"))
 }
 
 fn mode(mode: &str) -> String {
@@ -57,20 +57,20 @@ async fn cipher(proxy: &Proxy) -> String {
     row.1
 }
 
-async fn server_report(proxy: &Proxy) -> Value {
-    let (_, body) = proxy.get("/topology").await.unwrap();
-    serde_json::from_str::<Value>(&body).unwrap()["servers"][0].clone()
+/// The report on the only server. None: the HTTP port is not open yet.
+async fn server_report(proxy: &Proxy) -> Option<Value> {
+    let Ok((200, body)) = proxy.get("/topology").await else { return None };
+    Some(serde_json::from_str::<Value>(&body).unwrap()["servers"][0].clone())
 }
 
 /// What a proxy with this configuration makes of the server: the cipher, or the probes' error.
 async fn outcome(config: &str) -> Result<String, String> {
     let mut proxy = Proxy::start_unready(config);
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         sleep(Duration::from_millis(30)).await;
         assert!(Instant::now() < deadline, "neither up nor an error\n{}", proxy.log());
-        let Ok((200, body)) = proxy.get("/topology").await else { continue };
-        let server = serde_json::from_str::<Value>(&body).unwrap()["servers"][0].clone();
+        let Some(server) = server_report(&proxy).await else { continue };
         // This machine may be busy.
         if let Some(error) = server["last_error"].as_str().filter(|error| !error.contains("probe's time")) {
             return Err(error.to_owned());
@@ -178,8 +178,11 @@ async fn the_first_login_of_an_account_needs_no_rsa_key() {
     ];
     cluster.primary_mut().restart_with(&no_keys.map(str::to_owned)).await;
     let proxy = Proxy::start_unready(&config(&cluster, None, &[mode("disabled")]));
-    sleep(Duration::from_secs(1)).await;
-    let without = server_report(&proxy).await;
+    let without = eventually("a probe was refused", async || {
+        let report = server_report(&proxy).await?;
+        (report["last_error"].is_string() || report["health"] == "up").then_some(report)
+    })
+    .await;
     assert_ne!(without["health"], "up", "the password went to the server without TLS: {without}");
     let proxy = Proxy::start(&config(&cluster, None, &[])).await;
     assert!(!cipher(&proxy).await.is_empty());
@@ -213,11 +216,10 @@ async fn client_certificate_on_mysql() {
 
 /// Waits until the proxy's log says this so many times.
 async fn logged(proxy: &Proxy, text: &str, times: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while proxy.log().matches(text).count() < times {
-        assert!(Instant::now() < deadline, "no {text:?}\n{}", proxy.log());
-        sleep(Duration::from_millis(50)).await;
-    }
+    eventually(&format!("the log says {text:?}"), async || {
+        (proxy.log().matches(text).count() >= times).then_some(())
+    })
+    .await;
 }
 
 /// A CA follows another as it is done: both are trusted, the server changes over, only the new one is trusted.
@@ -288,6 +290,7 @@ async fn large(kind: Kind) {
     let ours = Authority::new("ours");
     let issued = ours.issue("server", &format!("DNS:{NAME}"));
     cluster.primary_mut().restart_with(&server_options(&issued, &ours.certificate())).await;
+    cluster.primary().sql(UNHURRIED).await;
     let proxy = Proxy::start(&config(&cluster, Some(NAME), &[file("ca_file", &ours.certificate())])).await;
     let mut client = proxy.client().await.unwrap();
     let row: Vec<u8> =

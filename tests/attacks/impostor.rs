@@ -45,6 +45,8 @@ pub struct Heard {
     pub packets: Vec<Vec<u8>>,
     /// The TLS handshake ended well.
     pub encrypted: bool,
+    /// The impostor got an answer to all that it asked. A probe gives up when a busy machine is too slow for it.
+    pub whole: bool,
 }
 
 impl Heard {
@@ -73,10 +75,19 @@ impl Impostor {
 
     /// Waits for the end of so many connections.
     pub async fn hears(&self, connections: usize) -> Vec<Heard> {
+        self.hears_those(connections, |_| true).await
+    }
+
+    /// Waits for the end of so many connections that answered all that the impostor asked.
+    pub async fn is_answered(&self, connections: usize) -> Vec<Heard> {
+        self.hears_those(connections, |heard| heard.whole).await
+    }
+
+    async fn hears_those(&self, connections: usize, counts: impl Fn(&Heard) -> bool) -> Vec<Heard> {
         let mut all = Vec::new();
         let deadline = tokio::time::Instant::now() + 3 * PATIENCE;
         while all.len() < connections {
-            all.extend(self.heard.try_iter());
+            all.extend(self.heard.try_iter().filter(&counts));
             assert!(tokio::time::Instant::now() < deadline, "only {} connections came", all.len());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -165,6 +176,7 @@ fn converse(
             heard.packets.push(packet);
         }
     }
+    heard.whole = true;
     Ok(())
 }
 

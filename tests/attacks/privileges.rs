@@ -29,7 +29,7 @@ async fn named(cluster: &Cluster) {
     let series: Vec<_> =
         metrics.lines().filter(|l| l.starts_with("pointsman_user_passes_read_only{")).collect();
     assert_eq!(series, ["pointsman_user_passes_read_only{user=\"super\"} 1"]);
-    assert!(proxy.log().contains("users=\"super\""), "{}", proxy.log());
+    proxy.told("users=\"super\"").await;
 
     let (ran, said) = check(&config, &["--connect"]);
     assert!(ran.status.success(), "{said}");
@@ -89,7 +89,8 @@ async fn named_after_its_login(cluster: &Cluster, exempt: &[(&str, &str)], other
     .await;
     for user in &names {
         let line = format!("users=\"{user}\"");
-        assert_eq!(proxy.log().matches(&line).count(), 1, "{}", proxy.log());
+        let log = proxy.told(&line).await;
+        assert_eq!(log.matches(&line).count(), 1, "{log}");
     }
     primary.sql(&format!("DROP USER {}@'%'", names[0])).await;
     eventually("a dropped account is no longer named", async || {

@@ -3,7 +3,7 @@
 //! replica, nor a server's setting be changed, not even by an account that `read_only` does not bind.
 
 use crate::dialogue::raw::{Raw, error_code, response};
-use crate::dialogue::{patient, readers_are};
+use crate::dialogue::{eventually, patient, probed, readers_are};
 use crate::support::{Cluster, Kind, Proxy, proxy_config};
 
 /// A text, and what of the servers' settings makes it one.
@@ -120,7 +120,8 @@ async fn nothing_is_written(cluster: Cluster) {
     for attack in BOTH.iter().chain(own) {
         cluster.replica(0).sql(attack.setting).await;
         readers_are(&proxy, 1).await;
-        seen_by_a_probe(&proxy).await;
+        // Settings of a moment ago are known once another probe was answered.
+        probed(&proxy, 1).await;
         let before = fingerprint(&cluster).await;
         let answers = said(&cluster, &proxy, attack).await;
         let after = fingerprint(&cluster).await;
@@ -133,15 +134,6 @@ async fn nothing_is_written(cluster: Cluster) {
         cluster.replica(0).sql(attack.back).await;
     }
     assert!(through.is_empty(), "written on a replica:\n{}", through.join("\n"));
-}
-
-/// Settings of a moment ago are known once another probe was answered.
-async fn seen_by_a_probe(proxy: &Proxy) {
-    use crate::dialogue::{eventually, topology};
-    let round = async || topology(proxy).await["version"].clone();
-    let _ = eventually("a snapshot", async || Some(round().await)).await;
-    // Two intervals: `patient` probes each second.
-    tokio::time::sleep(std::time::Duration::from_millis(2200)).await;
 }
 
 /// What the session of an account that `read_only` does not bind is answered. A NUL parts texts.
@@ -317,7 +309,7 @@ async fn answered_alike(cluster: Cluster) {
     readers_are(&proxy, 1).await;
     // The first login to MySQL is not one of two packets.
     crate::support::connect(cluster.replica(0).port(), "app", "app", "test").await.unwrap();
-    crate::dialogue::eventually("the servers' routines were read", async || {
+    eventually("the servers' routines were read", async || {
         let answer = answer(proxy.ro, "SELECT tells()").await;
         (answer.len() > 1).then_some(())
     })

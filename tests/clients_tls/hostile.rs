@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::dialogue::raw::{error_code, framed};
-use crate::dialogue::{eventually, patient};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 /// CLIENT_CONNECT_ATTRS
@@ -87,8 +86,9 @@ async fn plain_half(port: u16, cut: usize) -> (Raw, usize) {
 #[tokio::test]
 async fn a_login_that_stops_at_any_byte_ends_with_its_timeout() {
     let cluster = Cluster::mariadb(0).await;
-    let more = "[timeouts]\nlogin = \"3s\"\n[limits]\nmax_login_errors = 0\n";
-    let text = patient(&config(&cluster, &[mode("preferred")], &[]));
+    // The configuration ends with the timeouts.
+    let more = "login = \"3s\"\n[limits]\nmax_login_errors = 0\n";
+    let text = config(&cluster, &[mode("preferred")], &[]);
     let proxy = Proxy::start(&format!("workers = 2\n{text}\n{more}")).await;
     let config = short_config();
     let tls = half(proxy.rw, &config, usize::MAX).await.1;

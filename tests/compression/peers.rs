@@ -3,7 +3,7 @@
 use super::{Client, cluster, config};
 use crate::dialogue::raw::{Raw, error_code, framed};
 use crate::dialogue::{eventually, metric};
-use crate::support::{Authority, Cluster, Kind, Proxy};
+use crate::support::{Authority, Cluster, Kind, Proxy, UNHURRIED};
 use std::collections::HashMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -91,6 +91,7 @@ async fn mariadb_compresses_over_tls() {
     cluster.primary().sql("CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v LONGTEXT)").await;
     cluster.primary().sql("SET GLOBAL local_infile = 1").await;
     cluster.primary().sql("SET GLOBAL max_allowed_packet = 1073741824").await;
+    cluster.primary().sql(UNHURRIED).await;
     let servers = "\n[pool]\ncompression = \"zlib\"\n\n[servers_tls]\nmode = \"required\"\n";
     let proxy = Proxy::start(&config(&cluster, "any", servers)).await;
     let plain = Client::new("mariadb", &["--skip-ssl"]);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// What only a defect, not a slow machine, reaches.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls until `look` finds what it looks for.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
@@ -102,6 +102,17 @@ pub async fn metric(proxy: &Proxy, sample: &str) -> f64 {
     let (_, body) = proxy.get("/metrics").await.expect("/metrics");
     let line = body.lines().find_map(|l| l.strip_prefix(sample)?.strip_prefix(' '));
     line.and_then(|v| v.trim().parse().ok()).unwrap_or_else(|| panic!("no {sample} in\n{body}"))
+}
+
+/// Waits until two more probes of this server were answered: the second one began after this call.
+pub async fn probed(proxy: &Proxy, number: usize) {
+    let sample = format!("pointsman_server_probe_seconds{{server=\"db-{number}\"}}");
+    for _ in 0..2 {
+        // No two round trips take as many nanoseconds; if two did, the third one would not.
+        let before = metric(proxy, &sample).await.to_bits();
+        let changed = async || (metric(proxy, &sample).await.to_bits() != before).then_some(());
+        eventually(&format!("a probe of db-{number} is answered"), changed).await;
+    }
 }
 
 /// Waits until a statement whose text contains `part` runs on that server.

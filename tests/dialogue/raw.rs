@@ -63,7 +63,9 @@ impl Raw {
 impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     /// Sends one packet.
     pub async fn send(&mut self, seq: u8, payload: &[u8]) -> io::Result<()> {
-        self.stream.write_all(&framed(seq, payload)).await
+        self.stream.write_all(&framed(seq, payload)).await?;
+        // What TLS has encrypted and the socket did not take yet would wait for the next packet.
+        self.stream.flush().await
     }
 
     /// Reads one packet: its sequence id and payload.

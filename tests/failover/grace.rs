@@ -58,8 +58,7 @@ pub async fn read_only_before_there_is_another(mut cluster: Cluster) {
         (metric(&proxy, "pointsman_statements_waiting_for_writer").await >= 2.0).then_some(())
     })
     .await;
-    let said = proxy.log();
-    assert!(said.contains("sessions leave the last one"), "{said}");
+    proxy.told("sessions leave the last one").await;
 
     cluster.switchover(1).await;
     assert_eq!(late.await.unwrap(), "2");

@@ -11,10 +11,10 @@ pub async fn under_load(mut cluster: Cluster, proxy: Proxy) {
     let port = cluster.primary().port();
     // MySQL's SLEEP() answers 1 when it is interrupted, and no error.
     let write = |name: &str| -> &'static str {
-        format!("INSERT INTO log SELECT CONCAT('{name}', SLEEP(60 * (@@port = {port})))").leak()
+        format!("INSERT INTO log SELECT CONCAT('{name}', SLEEP(600 * (@@port = {port})))").leak()
     };
     let writers = Writers::start(&proxy, 6).await;
-    let waits: &str = format!("SELECT SLEEP(60 * (@@port = {port}))").leak();
+    let waits: &str = format!("SELECT SLEEP(600 * (@@port = {port}))").leak();
     let read = begin_after(&proxy, &[], waits);
     let alone = begin_after(&proxy, &[], write("stopped-alone"));
     let inside =

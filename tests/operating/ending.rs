@@ -40,7 +40,7 @@ async fn a_drain_waits_for_transactions() {
 
 #[tokio::test]
 async fn a_busy_client_that_never_asks_ends_behind_an_answer() {
-    let (_cluster, mut proxy) = scene("[drain]\ntimeout = \"8s\"\n").await;
+    let (_cluster, mut proxy) = scene("[drain]\ntimeout = \"16s\"\n").await;
     let mut busy = Raw::app(proxy.rw).await;
     proxy.signal("TERM");
     let mut answers = 0;

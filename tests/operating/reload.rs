@@ -2,7 +2,7 @@
 
 use super::alone;
 use crate::dialogue::raw::{Raw, error_code};
-use crate::dialogue::{eventually, refused};
+use crate::dialogue::{PATIENCE, eventually, refused};
 use crate::support::{Cluster, Proxy, connect};
 use mysql_async::prelude::Queryable;
 
@@ -45,9 +45,12 @@ async fn users_come_go_and_change_without_a_restart() {
         connect(proxy.rw, "late", "first", "test").await.is_err().then_some(())
     })
     .await;
-    assert_eq!(refused(late.query_drop("INSERT INTO t VALUES (3)").await).0, 1045);
+    // Each worker hears of it a moment later.
+    let ended = async || late.query_drop("INSERT INTO t VALUES (3)").await.err();
+    let error = eventually("the session of the user gets no server connection", ended).await;
+    assert_eq!(refused::<()>(Err(error)).0, 1045);
     assert_eq!(error_code(&old.query("DO 1").await.unwrap()), 0);
-    assert!(proxy.log().contains("configuration reloaded"));
+    proxy.told("configuration reloaded").await;
 }
 
 fn sha256sum(proxy: &Proxy) -> String {
@@ -105,12 +108,12 @@ async fn a_pod_is_not_ready_with_an_older_configuration_than_its_own() {
         (status == 503 && body.contains("00 is awaited")).then_some(())
     })
     .await;
-    assert!(proxy.log().contains("not the one that this process was started for"));
+    proxy.told("not the one that this process was started for").await;
     let ports = (proxy.rw, proxy.ro, proxy.http);
     proxy.write_config(&new);
     let sum = sha256sum(&proxy);
     proxy.signal("KILL");
-    proxy.wait_exit(std::time::Duration::from_secs(10)).await;
+    proxy.wait_exit(PATIENCE).await;
     // Now with the sum of the file that comes later.
     let environment = [PASSWORDS[0], PASSWORDS[1], PASSWORDS[2], ("POINTSMAN_CONFIG_SHA256", sum.as_str())];
     let filled = |text: &str| {

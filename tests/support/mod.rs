@@ -19,7 +19,7 @@ pub use chance::{Chance, number};
 pub use cluster::{Cluster, Waits};
 pub use group::Group;
 pub use kubernetes::{Kubernetes, Pods};
-pub use node::{Kind, Node, Role, has_own_disks};
+pub use node::{Kind, Node, Role, UNHURRIED, has_own_disks};
 pub use proxy::{Proxy, config_without_servers, proxy_config};
 pub use relay::{Line, Relay, Way};
 pub use room::{MUCH, Place, room_for};

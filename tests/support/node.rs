@@ -37,7 +37,11 @@ pub enum Role {
 }
 
 /// A statement without an answer for so long has failed.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server with this setting waits ten minutes for the rest of a statement or of a file, in place of half a minute: on a busy
+/// machine much that is large stands still for that long.
+pub const UNHURRIED: &str = "SET GLOBAL net_read_timeout = 600; SET GLOBAL net_write_timeout = 600";
 
 /// Rows of a result; NULL is None.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -143,9 +147,9 @@ impl Node {
         position.unwrap_or_else(|| panic!("no position: {said}")).trim().to_owned()
     }
 
-    /// Waits until it answers, 60 s at most.
+    /// Waits until it answers, two minutes at most.
     pub(super) async fn ready(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + 2 * LIMIT;
         loop {
             let error = match self.try_sql("SELECT 1").await {
                 Ok(_) => return,
@@ -221,7 +225,7 @@ impl Node {
     /// Runs statements as root past any proxy; the rows of all their results.
     ///
     /// # Errors
-    /// The server's, or an I/O error after 20 s without an answer.
+    /// The server's, or an I/O error after `LIMIT` without an answer.
     pub async fn try_sql(&self, statements: &str) -> Result<Rows, mysql_async::Error> {
         let rows = self.query(statements, LIMIT).await?;
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
@@ -281,7 +285,7 @@ impl Node {
 
     /// One that takes longer, and must succeed.
     pub(super) async fn slow_sql(&self, statement: &str) {
-        if let Err(e) = self.query(statement, 6 * LIMIT).await {
+        if let Err(e) = self.query(statement, 2 * LIMIT).await {
             panic!("port {}: {statement}: {e}\n{}", self.port, self.log_tail());
         }
     }
@@ -319,7 +323,7 @@ impl Node {
     pub async fn end(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         assert!(signal(child.id(), "TERM"));
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + 2 * LIMIT;
         while matches!(child.try_wait(), Ok(None)) {
             assert!(Instant::now() < deadline, "port {} does not end\n{}", self.port, self.log_tail());
             sleep(Duration::from_millis(20)).await;

@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use super::scratch::{PID_FILE, Scratch, free_port, signal};
+use crate::dialogue::PATIENCE;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -72,7 +73,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it and waits until `/readyz` says 200, 15 s at most.
+    /// Starts it and waits until `/readyz` says 200.
     pub async fn start(config: &str) -> Self {
         let mut proxy = Self::start_unready(config);
         proxy.wait_ready().await;
@@ -112,9 +113,12 @@ impl Proxy {
         proxy
     }
 
-    /// Waits until `/readyz` says 200, 15 s at most.
+    /// Waits until `/readyz` says 200.
+    ///
+    /// # Panics
+    /// If that takes longer than `PATIENCE`, or if the proxy ends.
     pub async fn wait_ready(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.get("/readyz").await;
             if matches!(answer, Ok((200, _))) {
@@ -156,6 +160,23 @@ impl Proxy {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// The log, once it contains these words. Some lines follow what a client or a metric shows.
+    ///
+    /// # Panics
+    ///
+    /// If that takes longer than `PATIENCE`.
+    pub async fn told(&self, words: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.contains(words) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "the log does not say {words:?}\n{log}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Its process id; after an upgrade, that of the new process.
     pub fn pid(&self) -> u32 {
         self.successor.unwrap_or_else(|| self.child.as_ref().map_or(0, Child::id))
@@ -164,12 +185,12 @@ impl Proxy {
     /// SIGUSR2, then waits until a new process has taken over. The former one drains, and is known by its id.
     ///
     /// # Panics
-    /// When that takes more than 30 s, or no process takes over.
+    /// When that takes longer than `PATIENCE`, or no process takes over.
     pub async fn upgrade(&mut self) -> u32 {
         let (former, before) = (self.pid(), self.successors().len());
         let failures = self.failed_upgrades();
         self.signal("USR2");
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         let pid = loop {
             match self.successors().get(before) {
                 Some(pid) => break *pid,
@@ -207,7 +228,7 @@ impl Proxy {
     /// GET of an admin path: status and body.
     ///
     /// # Errors
-    /// No connection, no HTTP answer, or none within 5 s.
+    /// No connection, no HTTP answer, or none within `PATIENCE`.
     pub async fn get(&self, path: &str) -> std::io::Result<(u16, String)> {
         Self::get_from(self.http, path).await
     }
@@ -227,7 +248,7 @@ impl Proxy {
             let body = answer.split_once("\r\n\r\n").map(|(_, b)| b.to_owned());
             status.zip(body).ok_or(std::io::ErrorKind::InvalidData.into())
         };
-        timeout(Duration::from_secs(30), work).await?
+        timeout(PATIENCE, work).await?
     }
 
     /// A client on the read-write port, as `app` in schema `test`.

@@ -4,7 +4,7 @@ use super::node::{Kind, Node};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 /// With half a transaction received, MySQL waits a minute for the other half.
 const STOP_REPLICA: &str = "STOP REPLICA";
 

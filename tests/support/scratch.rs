@@ -1,6 +1,8 @@
 //! Temporary folders and ports. A folder is named after the test process, so that the
 //! next run can end and remove what a crashed run left behind.
 
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -86,17 +88,27 @@ pub fn signal(pid: impl std::fmt::Display, name: &str) -> bool {
 }
 
 /// A port nobody listens on, below the range from which the kernel takes ports for outgoing
-/// connections: so it is still free when a killed server comes back.
+/// connections: so it is still free when a killed server comes back. The test processes of this machine
+/// take turns: a port comes again after all the others, so nobody else takes it before a server listens.
 pub fn free_port() -> u16 {
     // Below them are the ports of the scripts in tests/setup.
-    const FIRST: u32 = 22_000;
-    const COUNT: u32 = 10_000;
-    let start = std::process::id().wrapping_mul(211);
+    const FIRST: u16 = 22_000;
+    const COUNT: u16 = 10_000;
+    let base = std::env::temp_dir().join("pointsman-tests");
+    std::fs::create_dir_all(&base).expect("cannot create the folder of the tests");
+    let mut counter = File::options();
+    let counter = counter.read(true).write(true).create(true).truncate(false).open(base.join("last-port"));
+    let mut counter = counter.expect("cannot open the counter of ports");
+    counter.lock().expect("cannot lock the counter of ports");
+    let mut last = String::new();
+    counter.read_to_string(&mut last).expect("cannot read the counter of ports");
+    let mut place = last.trim().parse::<u16>().map_or(0, |last| last.saturating_sub(FIRST));
     for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(7);
-        let port = FIRST + start.wrapping_add(step) % COUNT;
-        let port = u16::try_from(port).expect("FIRST + COUNT fits a port");
+        place = (place + 1) % COUNT;
+        let port = FIRST + place;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            let written = counter.rewind().and_then(|()| writeln!(counter, "{port}"));
+            written.expect("cannot write the counter of ports");
             return port;
         }
     }
