@@ -110,9 +110,12 @@ cat >"$demo/note" <<EOF
 
     mariadb -h127.0.0.1 -P$(port rw) -uapp -papp test     read-write: writes go to the primary, reads to a replica
     mariadb -h127.0.0.1 -P$(port ro) -uapp -papp test     read-only: goes to a replica
-    make demo-failover                            move the primary, planned
-    make demo-failover KILL=1                     kill the primary, promote a replica
+    make demo-failover                                    move the primary, planned
+    make demo-failover KILL=1                             kill the primary, promote a replica
+    $bin top --url http://127.0.0.1:$(port http)
     curl http://127.0.0.1:$(port http)/metrics
+
+  In a browser: http://127.0.0.1:$(port http)/
 
   Servers and logs are in $demo. Ctrl-C ends everything.
 

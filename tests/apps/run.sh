@@ -64,7 +64,7 @@ fresh() {
   local port _ there
   admin "DROP DATABASE IF EXISTS $database; CREATE DATABASE $database CHARACTER SET utf8mb4; CREATE TABLE $database.fresh_$1 (id INT)"
   for port in "${replicas[@]}"; do
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
       there=$(admin "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '$database' AND table_name = 'fresh_$1'" "$port")
       [ "$there" != 1 ] || continue 2
       sleep 0.1

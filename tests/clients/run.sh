@@ -148,7 +148,7 @@ rolling() {
     shift 2
   done
   case $form in
-    short) options+=(--rounds 1 --timeout 8s) ;;
+    short) options+=(--rounds 1 --timeout 16s) ;;
     full) options+=(--rounds 2 --timeout 45s) ;;
     measure) options+=(--rounds 2 --timeout 20s) ;;
     *) usage ;;

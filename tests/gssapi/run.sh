@@ -14,9 +14,7 @@ libraries=$(echo "$root"/usr/lib/*-linux-gnu)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-gssapi.XXXX")
 pids=()
 on_exit() {
-  local pid
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  end_processes "${pids[@]}"
   rm -rf "$scratch"
 }
 trap on_exit EXIT
@@ -63,7 +61,7 @@ background() { # log, command…
 # Runs a command until it succeeds.
 until_there() { # what, log, command…
   local _
-  for _ in $(seq 300); do
+  for _ in $(seq 1200); do
     if "${@:3}" >/dev/null 2>&1; then return; fi
     sleep 0.1
   done

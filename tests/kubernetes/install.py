@@ -29,6 +29,8 @@ PATIENT = ("mariadb-operator", "moco")
 # In this one all of the pods are replaced, one after the other.
 ROLLED = "mariadb-operator"
 TABLE = "test.installed"
+# In seconds: what only a defect, not a busy machine, reaches.
+PATIENCE = 60
 
 
 class Failed(Exception):
@@ -141,7 +143,7 @@ class Story:
             new.append(self.kubelet.start(self.api.post(f"{CORE}/pods", {"metadata": meta, "spec": spec})))
             self.pods.append(new[-1])
         for pod in new:
-            pod.wait_ready(30)
+            pod.wait_ready(PATIENCE)
             assert not (why := pod.probe("livenessProbe")), why
         if self.service:
             self.service.update(self.pods)
@@ -186,7 +188,7 @@ class Story:
         self.query("mysql", f"CREATE TABLE IF NOT EXISTS {TABLE} (id INT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(99), server INT)")
         same("who wrote", self.write("first"), self.servers.primary())
         count = f"SELECT COUNT(*) FROM {TABLE} WHERE word = '{self.preset} first'"
-        eventually(10, lambda: same("rows on a replica", self.query("mysql-ro", count), "1") or True)
+        eventually(PATIENCE, lambda: same("rows on a replica", self.query("mysql-ro", count), "1") or True)
         try:
             self.query("mysql-ro", f"DELETE FROM {TABLE}")
         except RuntimeError as error:
@@ -208,7 +210,7 @@ class Story:
         if self.operator.moves == "labels follow":
             labels()
         same("the primary", self.servers.primary(), new)
-        eventually(20, self.reports)
+        eventually(PATIENCE, self.reports)
         same("who wrote", self.write("after the move"), new)
 
     # Day two.
@@ -232,9 +234,9 @@ class Story:
         same("the Deployment's pods", self.deployment()["replicas"], replicas)
         self.start_pods(1)
         for pod in self.pods:
-            eventually(10, lambda: self.login(pod.ip, pod.port("mysql"), "SELECT 1"))
+            eventually(PATIENCE, lambda: self.login(pod.ip, pod.port("mysql"), "SELECT 1"))
         for pod in running:
-            eventually(10, lambda: re.search(r'"changed":"[^"]*limits', pod.log.read_text()))
+            eventually(PATIENCE, lambda: re.search(r'"changed":"[^"]*limits', pod.log.read_text()))
             assert "the new monitor account does not work" not in pod.log.read_text(), pod.last_words()
         self.write("after the upgrade")
 
@@ -290,7 +292,7 @@ class Story:
         client.stdin.write(f"START TRANSACTION; {row};\n")
         client.stdin.flush()
         time.sleep(sleep)
-        said, _ = client.communicate("COMMIT;\n", timeout=30)
+        said, _ = client.communicate("COMMIT;\n", timeout=PATIENCE)
         same("what the client of an open transaction was told", (client.returncode, said), (0, ""))
         count = self.servers.sql(self.servers.primary(), f"SELECT COUNT(*) FROM {TABLE} WHERE word = '{self.preset} at the end'")
         same("what it wrote", count, "1")
@@ -298,7 +300,7 @@ class Story:
     def nothing_left(self, before):
         self.service.end()
         self.service = None
-        eventually(5, lambda: same("what is left", self.api.everything() - before, set()) or True)
+        eventually(PATIENCE, lambda: same("what is left", self.api.everything() - before, set()) or True)
 
     def step(self, what):
         return check(f"{self.preset}: {what}", self.pods)
@@ -312,7 +314,7 @@ class Story:
         with self.step("its pods are ready"):
             self.start_pods(self.deployment()["replicas"])
         with self.step("they report the cluster's pods"):
-            eventually(20, self.reports)
+            eventually(PATIENCE, self.reports)
         with self.step("a client writes and reads through the Service"):
             service = self.api.get(f"{CORE}/services/{RELEASE}-pointsman")
             self.service = Service(self.work, service, self.api)

@@ -161,16 +161,19 @@ def pod(manifests):
 
 def metrics(scraped, *files):
     """Each metric that a file names is one that the proxy offers, each label one of its labels or of the scrape."""
-    families = {"up": set()}
+    families, histograms = {"up": set()}, []
     for line in pathlib.Path(scraped).read_text().splitlines():
         found = re.match(r"# TYPE (\S+) (\S+)", line)
         if found:
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
             for suffix in suffixes.get(found[2], [""]):
                 families.setdefault(found[1] + suffix, set())
+            histograms += [found[1]] if found[2] == "histogram" else []
         found = re.match(r"(\w+)\{(.*)\} ", line)
         if found:
             families.setdefault(found[1], set()).update(re.findall(r"(\w+)=\"", found[2]))
+    # A native histogram, in the other format, has the family's own name.
+    families.update({name: families[name + "_count"] for name in histograms})
     asked, wrong = set(), []
     for path in files:
         text = pathlib.Path(path).read_text().replace('\\"', '"')

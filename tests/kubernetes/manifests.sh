@@ -103,6 +103,7 @@ chart_checks() {
   check "the CA is watched" ca_is_watched
   check "no CA is known of others" refuses "serversTls.caSecret" template --set preset=moco,cluster=a,serversTls.caSecret=operator
   check "the HTTP port is protected" http_is_protected
+  check "the console has the mounted passwords" console_has_the_mounted_passwords
   check "pods roll with the configuration" rolls_with_the_configuration
   check "helm template with static servers" rendered "$work/static.yaml" --values tests/kubernetes/static.yaml
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
@@ -198,6 +199,12 @@ http_is_protected() {
     && grep -q 'serverName: shop-proxy-pointsman.databases.svc' "$work/admin.yaml"
 }
 
+console_has_the_mounted_passwords() {
+  rendered "$work/console.yaml" --set 'preset=moco,cluster=a,admin.console.users[0].name=operator,admin.console.secret=ops' \
+    && accepted "$work/console.yaml" && config_is_valid "$work/console.yaml" "$work/volume-console" \
+    && grep -q 'password_file = "console/operator"' "$work/console.yaml" && ! grep -q 'admin.console' "$work/moco-plain.yaml"
+}
+
 # On both ports, with the mounted Secrets, and no rights on any.
 clients_are_encrypted() {
   local volume=$work/volume-clients
@@ -275,7 +282,7 @@ who=system:serviceaccount:databases:shop-proxy-pointsman
 # The server learns of rights a little after it took them.
 may() { # verb, resource
   local _
-  for _ in $(seq 50); do
+  for _ in $(seq 300); do
     kubectl --as "$who" --namespace databases auth can-i "$@" && return
     sleep 0.2
   done
@@ -338,7 +345,7 @@ metrics_checks() {
     -p '{"status": {"phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}}' >/dev/null
   KUBECONFIG=$work/server/watched.kubeconfig "$pointsman" run --config "$work/proxy.toml" >"$work/proxy.log" 2>&1 &
   proxy=$!
-  for _ in $(seq 300); do
+  for _ in $(seq 600); do
     curl -fsS "http://127.0.0.1:$http/metrics" 2>/dev/null >"$work/metrics" && grep -q 'server_up{server="db-0"' "$work/metrics" && break
     sleep 0.1
   done

@@ -79,7 +79,7 @@ class Service:
         file.write_text("\n".join(lines) + "\n")
         run("ip", "address", "add", f"{self.address}/32", "dev", "lo")
         self.process = subprocess.Popen(["haproxy", "-db", "-f", str(file)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually(5, lambda: self.say("show info"))
+        eventually(60, lambda: self.say("show info"))
 
     def say(self, command):
         with socket.socket(socket.AF_UNIX) as connection:

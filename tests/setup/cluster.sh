@@ -15,7 +15,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 sql() { # server, statements: as root through its socket, past every proxy
-  mariadb --no-defaults -uroot -S "$dir/$1/sock" --connect-timeout=5 -N -B -e "$2"
+  mariadb --no-defaults -uroot -S "$dir/$1/sock" --connect-timeout=20 -N -B -e "$2"
 }
 
 port_of() { cat "$dir/$1/port"; }
@@ -39,7 +39,7 @@ spawn() { # server, server id, role
 
 wait_ready() { # server
   local _
-  for _ in $(seq 600); do
+  for _ in $(seq 1200); do
     sql "$1" 'SELECT 1' >/dev/null 2>&1 && return
     running "$1" >/dev/null || { sleep 0.2; running "$1" >/dev/null || break; }
     sleep 0.1
@@ -68,9 +68,9 @@ gtid() { # server
 wait_for() { # server, position
   local answer
   [ -n "$2" ] || return 0
-  if [ "$kind" = mariadb ]; then answer=$(sql "$1" "SELECT MASTER_GTID_WAIT('$2', 20)")
-  else answer=$(sql "$1" "SELECT WAIT_FOR_EXECUTED_GTID_SET('$2', 20)"); fi
-  [ "$answer" = 0 ] || die "server $1 did not reach $2 in 20 s"
+  if [ "$kind" = mariadb ]; then answer=$(sql "$1" "SELECT MASTER_GTID_WAIT('$2', 60)")
+  else answer=$(sql "$1" "SELECT WAIT_FOR_EXECUTED_GTID_SET('$2', 60)"); fi
+  [ "$answer" = 0 ] || die "server $1 did not reach $2 in a minute"
 }
 
 # Stops receiving, applies what was received, prints the position.

@@ -66,3 +66,10 @@ free_port() {
     echo "$port"
   ) 8>>"$counter"
 }
+
+# Ends these processes, which the calling shell started, and waits for them.
+end_processes() { # process id …
+  local pid
+  for pid; do kill "$pid" 2>/dev/null || true; done
+  for pid; do wait "$pid" 2>/dev/null || true; done
+}

@@ -44,7 +44,7 @@ class Proxy:
 
     def start(self):
         self.process = subprocess.Popen([self.options.binary, "run", "--config", self.config], stdin=subprocess.DEVNULL, stderr=self.log)
-        for _ in range(300):
+        for _ in range(600):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/readyz", timeout=2):
                     return

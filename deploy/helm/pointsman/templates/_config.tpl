@@ -76,6 +76,14 @@ secrets/{{ .secret }}/{{ .key }}
 {{- if .Values.admin.tlsSecret -}}
 {{- $_ := set $admin "tls" (dict "cert_file" "admin/tls.crt" "key_file" "admin/tls.key") -}}
 {{- end -}}
+{{- with .Values.admin.console.users -}}
+{{- $_ := required "admin.console.users needs admin.console.secret, the Secret with their passwords" $.Values.admin.console.secret -}}
+{{- $operators := list -}}
+{{- range . -}}
+{{- $operators = append $operators (dict "name" .name "password_file" (printf "console/%s" (default .name .key))) -}}
+{{- end -}}
+{{- $_ := set $admin "console" (dict "address" "127.0.0.1:6032" "users" $operators) -}}
+{{- end -}}
 {{- $delay := ternary 0 (int .Values.drain.delaySeconds) (eq (include "pointsman.preStopSleep" .) "yes") -}}
 {{- $header := dict -}}
 {{- with .Values.service.proxyProtocolFrom -}}{{- $_ := set $header "proxy_protocol_from" . -}}{{- end -}}
