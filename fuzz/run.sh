@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
-targets=${*:-"accounts auth classify compression config guard handshake_response lenenc parameters proxy_header response_walker sql_lexer"}
+targets=${*:-"accounts auth classify compression config guard handshake_response lenenc parameters proxy_header response_walker sql_lexer trace_parent"}
 
 if ! command -v "${CXX:-c++}" >/dev/null 2>&1; then
     echo "fuzz: SKIPPED, no C++ compiler: libFuzzer cannot be built" >&2
