@@ -8,11 +8,14 @@ import sys
 import threading
 
 import commits
+import digests
 import failover
 import levels
 import logins
 import pressure
 import table
+import tap
+import traces
 import tls
 from targets import Cluster, Target, cpu_seconds, rss_kib
 
@@ -159,6 +162,9 @@ PARTS = {
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
+    "tap": lambda cluster: tap.measure(cluster, SETTINGS, say),
+    "traces": lambda cluster: traces.measure(cluster, SETTINGS, say),
+    "digests": lambda cluster: digests.measure(cluster, SETTINGS, say),
     "logins": lambda cluster: logins.measure(cluster, SETTINGS, say),
 }
 ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}

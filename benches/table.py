@@ -126,6 +126,43 @@ def levels_table(results, s):
     return lines
 
 
+def digests_table(results, s):
+    lines = [row("workload", "`max = 0`: QPS", "`max = 2000`: QPS", "`max = 0`: CPU per query, µs",
+                 "`max = 2000`: CPU per query, µs", "CPU, on to off (goal: 1.02)"), row("---", *["---:"] * 5)]
+    for workload in results:
+        rounds = workload["rounds"]
+        middle = lambda n, key, digits: number(median(r[key] for r in rounds[n]), digits)
+        lines.append(row(workload["name"], middle("off", "qps", 0), middle("on", "qps", 0), middle("off", "cpu", 1),
+                         middle("on", "cpu", 1), number(relative(rounds, "on", "off", "cpu"), 3)))
+    return lines
+
+
+def tap_table(rounds, s):
+    names = {"nobody": "nobody reads", "fast": "`curl` reads everything", "slow": "a reader takes 4 KiB a second"}
+    lines = [row("point select, prepared, 16 threads, while …", "QPS", "p99, ms", "the proxy's CPU per query, µs",
+                 "QPS, relative to nobody", "statements dropped for the reader"), row("---", *["---:"] * 5)]
+    for reader, text in names.items():
+        middle = lambda key, digits: number(median(r[key] for r in rounds[reader]), digits)
+        lines.append(row(text, middle("qps", 0), middle("p99", 2), middle("cpu", 1),
+                         number(relative(rounds, reader, "nobody", "qps")),
+                         number(100 * median(r["dropped"] for r in rounds[reader]), 0) + " %"))
+    return lines
+
+
+def traces_table(results, s):
+    names = {"off": "off", "0.01": "`ratio = 0.01`", "1": "`ratio = 1`"}
+    lines = [row("workload", "traces", "QPS", "p99, ms", "the proxy's CPU per query, µs", "CPU, relative to off",
+                 "spans per query", "spans dropped"), row("---", "---", *["---:"] * 6)]
+    for workload in results:
+        rounds = workload["rounds"]
+        for name, text in names.items():
+            middle = lambda key, digits: number(median(r[key] for r in rounds[name]), digits)
+            lines.append(row(workload["name"], text, middle("qps", 0), middle("p99", 2), middle("cpu", 1),
+                             number(relative(rounds, name, "off", "cpu"), 3), middle("exported", 2),
+                             number(100 * median(r["dropped"] for r in rounds[name]), 0) + " %"))
+    return lines
+
+
 def commits_table(results, s):
     names = ["unknown", "looked_up"]
     lines = [row("transaction", *(f"`{n}`: a second" for n in names), *(f"`{n}`: p50, ms" for n in names),
@@ -183,7 +220,8 @@ def floods_table(floods):
     names = {"passwords": "2,000 wrong passwords a second", "hellos": "2,000 TLS handshakes a second that the client breaks off",
              "whole": "as many whole TLS handshakes, with logins of unknown users, as a core makes",
              "most hellos": "as many TLS handshakes that the client breaks off as a core makes"}
-    defences = {"other": "", "same": ", from the sessions' own address", "off": ", `max_login_errors = 0`"}
+    defences = {"other": "", "same": ", from the sessions' own address", "off": ", `max_login_errors = 0`",
+                "elsewhere": ", at another proxy beside this one"}
     lines = [row("50 sessions, each with a point select every 20 ms, while there are …", "tries a second", "not blocked",
                  "p50, ms", "p99, ms", "p99 relative to quiet (goal: 2)", "the proxy's share of a core", "errors"),
              row("---", *["---:"] * 7)]
@@ -262,6 +300,9 @@ def about(part, s):
         "idle": "Connections as the servers count them, the most at any moment; 1 in 10 of the statements is a write.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
+        "digests": f"{rounds} Proxies that differ in `digests.max` alone, at `eventual`.",
+        "tap": f"{rounds} One proxy, at `eventual`.",
+        "traces": f"{rounds} Proxies that differ in `[traces]` alone, at `eventual`, with a collector that forgets.",
         "commits": f"{rounds} Figures are of transactions. Proxies that differ in `failover.commit` alone, on MySQL 9.7.",
         "tls": f"{rounds} Proxy, servers and clients have certificates with keys of P-256; TLS 1.3. The port is of mode "
                "`primary`. Logins: a Python client, whose own work is part of both times; each login is connect, TLS, login, "
@@ -276,6 +317,7 @@ def about(part, s):
 
 
 TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table, "levels": levels_table,
+          "digests": digests_table, "tap": tap_table, "traces": traces_table,
           "commits": commits_table, "tls": tls_table, "logins": logins_table, "failover": failover_table,
           "changes": changes_table, "pods": pods_table}
 

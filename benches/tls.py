@@ -45,7 +45,8 @@ class Certificates:
         return 'cert_file = "{}"\nkey_file = "{}"'.format(*self.pair)
 
     def of_servers(self):
-        return ["--ssl-cert={}".format(self.pair[0]), "--ssl-key={}".format(self.pair[1])]
+        # The CA is for the certificate that sysbench shows.
+        return ["--ssl-cert={}".format(self.pair[0]), "--ssl-key={}".format(self.pair[1]), f"--ssl-ca={self.folder}/cacert.pem"]
 
 
 def context():
@@ -260,16 +261,19 @@ def flood(what, host, port, seconds):
 
 
 # How addresses are blocked, and where the flood comes from; the sessions come from 127.0.0.1.
-DEFENCES = {"other": ("", "::1"), "same": ("", "127.0.0.1"), "off": ("[limits]\nmax_login_errors = 0\n", "::1")}
+UNLIMITED = "[limits]\nmax_login_errors = 0\n"
+DEFENCES = {"other": ("", "::1"), "same": ("", "127.0.0.1"), "off": (UNLIMITED, "::1")}
 FLOODS = ["passwords", "hellos", "whole", "most hellos"]
+# What a flood costs the sessions on two cores whoever receives it: it goes to another proxy than theirs.
+ELSEWHERE = "elsewhere"
 
 
-def sessions_in(what, host, target, settings):
+def sessions_in(what, host, target, settings, flooded=None):
     """p99 of the sessions' point selects while a flood goes on, and what the flood did."""
     seconds = settings["flood_secs"]
     with Crowd(target, SESSIONS, SESSIONS, seconds, EVERY_MS, reads=True) as crowd:
         crowd.wait("connected")
-        going = flood(what, host, target.port, seconds + 2) if what else None
+        going = flood(what, host, (flooded or target).port, seconds + 2) if what else None
         try:
             time.sleep(1)
             used = cpu_seconds(target.pid)
@@ -291,22 +295,26 @@ def floods(cluster, certificates, settings, say):
     """Each time through a fresh proxy, which has blocked nobody."""
     results = {}
 
-    def once(defence, what):
-        limits, host = DEFENCES[defence]
+    def proxy(limits):
         # [::] has a place for both addresses.
-        proxy = pointsman("primary", cluster, 0, limits, tls=certificates.of_listener(),
-                          edit=lambda text: text.replace('"127.0.0.1:', '"[::]:', 1) + CONFIGURED)
+        return pointsman("primary", cluster, 0, limits, tls=certificates.of_listener(),
+                         edit=lambda text: text.replace('"127.0.0.1:', '"[::]:', 1) + CONFIGURED)
+
+    def once(defence, what):
+        limits, host = DEFENCES.get(defence, (UNLIMITED, "::1"))
+        proxies = [proxy(limits) for _ in range(2 if defence == ELSEWHERE else 1)]
         try:
-            now = sessions_in(what, host, proxy, settings)
+            now = sessions_in(what, host, proxies[0], settings, proxies[-1])
         finally:
-            proxy.stop()
+            for one in proxies:
+                one.stop()
         say(f"  {defence}, {what}: p50 {now['p50']} ms, p99 {now['p99']} ms, {now['qps']:.0f}/s, "
             f"{now['errors']} errors {now['words'] or ''} {now['tries'] or ''}")
         results.setdefault(what or "quiet", {}).setdefault(defence, []).append(now)
 
     for _ in range(settings["rounds"]):
         once("other", None)
-        for defence in DEFENCES:
+        for defence in [*DEFENCES, ELSEWHERE]:
             for what in FLOODS:
                 once(defence, what)
     return results
