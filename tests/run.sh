@@ -98,6 +98,8 @@ setup() {
   background mysql97 tests/setup/mysql97.sh
   [ "$1" = lint ] || background kubernetes tests/setup/kubernetes-build.sh
   [ ! -x tests/clients/run.sh ] || [ "$1" = lint ] || background clients-install tests/clients/run.sh --install
+  [ "$1" = lint ] || background page-install tests/page/setup.sh
+  [ "$1" = lint ] || background collector tests/setup/collector.sh
   case $1 in
     e2e)
       background apps-install tests/apps/run.sh --install
@@ -189,13 +191,36 @@ logins() { # kind [--short]
   while read -r line; do note not_run "logins on $kind: ${line#SKIPPED }"; done < <(grep '^SKIPPED ' "$report/logins-on-$kind.log")
 }
 
-# Logins that only the client can do, with a KDC: see tests/gssapi/run.sh.
-gssapi() {
+# A stage with programs that its set-up gets or builds, where they can be had.
+with_programs() { # stage, set-up, script
+  local rc=0 log=$report/$1-setup.log
+  built
+  "$2" >"$log" 2>&1 || rc=$?
+  case $rc in
+    0) stage "$1" "$3" --binary "$POINTSMAN" ;;
+    "$SKIPPED") skip_stage "$1" "$(grep -h '^SKIPPED: ' "$log")" ;;
+    *) fail_stage "$1" "its programs could not be had, see $log" ;;
+  esac
+}
+# Logins that only the client can do, with a KDC.
+gssapi() { with_programs gssapi tests/setup/gssapi.sh tests/gssapi/run.sh; }
+# The alert rules and the dashboard, with a Prometheus.
+alerts() { with_programs alerts tests/setup/prometheus.sh tests/alerts/run.sh; }
+
+# Instrumented clients, and a collector of OpenTelemetry.
+traces() {
+  finished collector || true
+  with_programs traces tests/setup/collector.sh tests/traces/run.sh
+}
+
+# The page in a real browser: see tests/page/run.sh.
+page() {
   local rc=0
   built
-  quiet tests/setup/gssapi.sh || rc=$?
-  if [ "$rc" = 0 ]; then stage gssapi tests/gssapi/run.sh --binary "$POINTSMAN"
-  else skip_stage gssapi "$(tests/setup/gssapi.sh 2>&1 | grep -h SKIPPED || echo 'its programs are not available here')"; fi
+  finished page-install || rc=$?
+  if [ "$rc" = 0 ]; then stage page tests/page/run.sh --binary "$POINTSMAN"
+  elif grep -q SKIPPED "$report/page-install.log" 2>/dev/null; then skip_stage page "$(sed -n 's/^SKIPPED: page: //p' "$report/page-install.log")"
+  else fail_stage page "its programs could not be installed, see $report/page-install.log"; fi
 }
 
 # Small applications on real frameworks, with the share of their reads that replicas served.
@@ -269,7 +294,7 @@ start_proxy() { # kind: with $scratch/kind.toml
   local _
   "$POINTSMAN" run --config "$scratch/$1.toml" >>"$report/proxy-$1.log" 2>&1 &
   proxy_pid=$!
-  for _ in $(seq 300); do
+  for _ in $(seq 600); do
     curl -fsS -o /dev/null "http://127.0.0.1:$http/readyz" 2>/dev/null && return
     kill -0 "$proxy_pid" 2>/dev/null || return 1
     sleep 0.1
@@ -324,6 +349,12 @@ fuzz() {
   else stage fuzz env REPEATABLE=20000 fuzz/run.sh; fi
 }
 
+# Compiles everything once more, optimized, which takes ten minutes.
+cost() {
+  tests/setup/deps.sh packages valgrind:valgrind
+  stage cost tests/cost/run.py
+}
+
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
 deny() {
   local tool
@@ -346,6 +377,8 @@ mariadb_lane() { # what rolling takes, what apps takes, what logins takes
   # shellcheck disable=SC2086  # several words
   logins mariadb $3
   gssapi
+  traces
+  page
   equality mariadb
   # shellcheck disable=SC2086
   apps mariadb $2
@@ -399,7 +432,9 @@ case ${1:-all} in
     lane mariadb mariadb_lane "--form full" "" ""
     lane mysql mysql_lane "" ""
     lane kubernetes kubernetes_lane
+    lane alerts alerts
     join_lanes
+    cost
     ;;
   lint)
     lint
