@@ -109,7 +109,6 @@ type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 /// alarm and a look-out of a former question serve the next ones.
 pub(super) struct Guard<R: Runtime> {
     resources: Rc<Resources<R>>,
-    server: ServerId,
     /// Rings when a question, perhaps a former one, has used up its time.
     alarm: Option<Boxed>,
     /// Ends with the next change of the topology.
@@ -117,17 +116,17 @@ pub(super) struct Guard<R: Runtime> {
 }
 
 impl<R: Runtime> Guard<R> {
-    pub fn new(resources: Rc<Resources<R>>, server: ServerId) -> Self {
-        Guard { resources, server, alarm: None, change: None }
+    pub fn new(resources: Rc<Resources<R>>) -> Self {
+        Guard { resources, alarm: None, change: None }
     }
 
-    /// Awaits the answer. None: it did not arrive within `limit`, or, if `generation` is given, the server is no longer the
-    /// primary of this generation.
+    /// Awaits the answer. None: it did not arrive within `limit`, or `primary` is given, and that server is no longer the
+    /// primary of that generation.
     pub async fn watch<F: Future>(
         &mut self,
         asked: F,
         limit: Duration,
-        generation: Option<u64>,
+        primary: Option<(ServerId, u64)>,
     ) -> Option<F::Output> {
         let began = Instant::now();
         let mut asked = pin!(asked);
@@ -135,8 +134,8 @@ impl<R: Runtime> Guard<R> {
             if let Poll::Ready(output) = asked.as_mut().poll(cx) {
                 return Poll::Ready(Some(output));
             }
-            let ends = self.rings(cx, began, limit)
-                || generation.is_some_and(|generation| self.is_deposed(cx, generation));
+            let ends =
+                self.rings(cx, began, limit) || primary.is_some_and(|primary| self.is_deposed(cx, primary));
             if ends { Poll::Ready(None) } else { Poll::Pending }
         })
         .await
@@ -159,7 +158,7 @@ impl<R: Runtime> Guard<R> {
         }
     }
 
-    fn is_deposed(&mut self, cx: &mut Context<'_>, generation: u64) -> bool {
+    fn is_deposed(&mut self, cx: &mut Context<'_>, (server, generation): (ServerId, u64)) -> bool {
         loop {
             if let Some(change) = &mut self.change {
                 if change.as_mut().poll(cx).is_pending() {
@@ -168,7 +167,7 @@ impl<R: Runtime> Guard<R> {
                 self.change = None;
             }
             let topology = &self.resources.topology;
-            if topology.writer() != Some(self.server) || topology.generation() != generation {
+            if topology.writer() != Some(server) || topology.generation() != generation {
                 return true;
             }
             let (resources, seen) = (self.resources.clone(), topology.version());

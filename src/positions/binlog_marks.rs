@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::query::open;
+use super::asking::open;
 use crate::backend::{QueryError, read_mark};
 use crate::net::Runtime;
 use crate::topology::{Flavor, Gtid, GtidSet, Server, Snapshot};

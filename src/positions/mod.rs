@@ -12,13 +12,19 @@
 )]
 
 mod asker;
+mod asking;
 mod batch;
 mod binlog_marks;
 mod commit_lookup;
 mod known;
+mod primary_line;
 mod query;
+mod sharing;
+mod sync;
+mod turns;
 
 pub use batch::{Answer, Batch};
 pub use binlog_marks::{Seen, Unreachable, read};
 pub use commit_lookup::{Asked, Before, Commits};
 pub use query::{Positions, Wait, is_galera, tells_positions};
+pub use sharing::{Seat, seats};

@@ -13,17 +13,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::asker::{Asker, Guard};
+use super::asking::{Ask, ask, count};
 use super::batch::{Answer, Batch};
 use super::known::{Known, without_threads};
-use crate::backend::{Connection, Introduction, Login, QueryError, Target, Values, connect, own_class};
-use crate::net::{Runtime, Stream, first_of};
-use crate::telemetry::cell_of;
+use super::primary_line::PrimaryLine;
+use super::sharing::Seat;
+use crate::backend::{Connection, Values};
+use crate::net::{Runtime, first_of};
 use crate::terms::Question;
 use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot};
 use crate::worker::Resources;
-
-/// The collation in the handshake of connections for questions: utf8mb4_general_ci.
-const COLLATION: u16 = 45;
 
 /// The questions of one kind to one server.
 struct Line<S> {
@@ -95,13 +94,17 @@ impl<S> Line<S> {
 pub struct Positions<R: Runtime> {
     resources: Rc<Resources<R>>,
     lines: RefCell<Vec<Rc<Line<R::Stream>>>>,
-    known: RefCell<Known>,
+    /// The question for the primary's position, shared with the other workers.
+    primary: Rc<PrimaryLine<R>>,
+    known: Rc<RefCell<Known>>,
 }
 
 impl<R: Runtime> Positions<R> {
     /// Returns the positions for a worker, of which nothing is known yet.
-    pub fn new(resources: Rc<Resources<R>>) -> Self {
-        Positions { resources, lines: RefCell::default(), known: RefCell::default() }
+    pub fn new(resources: Rc<Resources<R>>, seat: Seat) -> Self {
+        let known: Rc<RefCell<Known>> = Rc::default();
+        let primary = Rc::new(PrimaryLine::new(resources.clone(), known.clone(), seat));
+        Positions { resources, lines: RefCell::default(), primary, known }
     }
 
     fn line(&self, server: ServerId, question: Question) -> Rc<Line<R::Stream>> {
@@ -121,12 +124,11 @@ impl<R: Runtime> Positions<R> {
         line
     }
 
-    /// Takes an idle connection to this server from other kinds of questions. A new primary, for one, has
-    /// such a connection from when it was asked as a replica.
+    /// Takes an idle connection to this server from other kinds of questions.
     fn idle_asker(&self, server: ServerId) -> Option<Asker<R::Stream>> {
         let lines = self.lines.borrow();
         let mut idle = lines.iter().filter(|line| line.server == server && line.is_idle());
-        idle.find_map(|line| line.asker.take())
+        idle.find_map(|line| line.asker.take()).or_else(|| self.primary.idle_asker(server))
     }
 
     /// True if a server is known to have this position, by its last probe or by an answer that a read waited
@@ -167,6 +169,12 @@ impl<R: Runtime> Positions<R> {
     /// Takes note of a new snapshot.
     pub fn note(&self, snapshot: &Snapshot) {
         self.known.borrow_mut().note(snapshot);
+        // A new primary may have been asked other things, as a replica: then a connection is there.
+        if let Some(primary) = snapshot.writer.filter(|writer| !self.primary.has_asked(*writer))
+            && let Some(asker) = self.idle_asker(primary)
+        {
+            self.primary.offer(asker);
+        }
     }
 
     /// Has the replicas that follow a new primary, and have shown no write of it, wait for this position, without a
@@ -214,13 +222,17 @@ impl<R: Runtime> Positions<R> {
             }
             keep
         });
+        closed.extend(
+            self.primary
+                .trim(|used, server| snapshot.server(server).is_some() && now.wrapping_sub(used) <= limit),
+        );
         closed
     }
 
     /// Asks the primary for its position. Every write that was acknowledged before the call is in the answer's
     /// position.
     pub async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
-        self.ask(primary, Question::Position, None).await
+        PrimaryLine::join(&self.primary, primary).answer().await
     }
 
     /// Asks the primary for its position, for a read that goes to a replica before the answer arrives and assumes that
@@ -230,7 +242,7 @@ impl<R: Runtime> Positions<R> {
         primary: ServerId,
         position: &Rc<GtidSet>,
     ) -> Option<Rc<Batch>> {
-        let batch = self.join(primary, Question::Position, None);
+        let batch = PrimaryLine::join(&self.primary, primary);
         batch.expects(position).then_some(batch)
     }
 
@@ -349,104 +361,29 @@ impl<R: Runtime> Positions<R> {
         }
         batch
     }
-
-    fn count_question(&self, question: Question, reads: u64) {
-        cell_of(&self.resources.metrics.questions, question as usize).add(1);
-        cell_of(&self.resources.metrics.asked, question as usize).add(reads);
-    }
 }
 
 /// Asks for one batch after the other, until the line is given up.
 async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::Stream>>) {
-    let mut guard = Guard::new(positions.resources.clone(), line.server);
+    let mut guard = Guard::new(positions.resources.clone());
     while let Some(batch) = line.batch().await {
         if Rc::strong_count(&batch) == 1 {
             // All reads of the batch have given up.
             continue;
         }
         line.used.set(positions.resources.tick.get());
-        positions.count_question(line.question, batch.joined());
-        let answer = answer(&positions, &line, &batch, &mut guard).await;
-        batch.tell(answer);
-    }
-}
-
-async fn answer<R: Runtime>(
-    positions: &Positions<R>,
-    line: &Line<R::Stream>,
-    batch: &Batch,
-    guard: &mut Guard<R>,
-) -> Answer {
-    let resources = &*positions.resources;
-    let snapshot = resources.topology.get();
-    let Some(server) = snapshot.server(line.server) else { return Answer::Unknown };
-    let Some(flavor) = server.facts.as_ref().map(|f| f.flavor) else { return Answer::Unknown };
-    let mut asked = Err(Failed::Lost);
-    // The server may have closed an idle connection, with or without an ERR packet: the second try uses a new
-    // connection.
-    for fresh in [false, true] {
-        let is_short = matches!(line.question, Question::Position | Question::Seen);
-        if !fresh && is_short && line.asker.borrow().is_none() {
+        let resources = &*positions.resources;
+        count(resources, line.question, 1, batch.joined());
+        if line.question == Question::Seen && line.asker.borrow().is_none() {
             line.asker.replace(positions.idle_asker(line.server));
         }
-        if fresh || line.asker.borrow().is_none() {
-            // Boxed: opening is rare, and the line's task would carry its large future.
-            let Some(connection) = Box::pin(open(resources, server, &snapshot)).await else {
-                return Answer::Unknown;
-            };
-            line.asker.replace(Some(Asker::new(connection)));
-        }
-        let Some(mut asker) = line.asker.take() else { return Answer::Unknown };
-        let waited = asker.kind.is_some();
-        asked = ask_server(resources, &mut asker, batch, server, &snapshot, line, guard).await;
-        if asked.is_ok() {
-            let answer = understood(positions, line, flavor, asker.values(), batch, &snapshot);
-            line.asker.replace(Some(asker));
-            return answer;
-        }
-        asker.connection.stream.abort();
-        match &asked {
-            Err(Failed::Lost) => {}
-            Err(Failed::Refused(_)) if waited => {}
-            _ => break,
-        }
-    }
-    if let Err(Failed::Refused(error)) = asked {
-        tracing::warn!(server = %server.name, error, "a server does not tell its position");
-    }
-    resources.outside.kick(line.server);
-    Answer::Unknown
-}
-
-enum Failed {
-    /// The connection broke, perhaps because it was idle for long.
-    Lost,
-    /// The server is no longer the primary, or it has not answered in time.
-    Gone,
-    /// The server sent an ERR packet, or an answer that cannot be read.
-    Refused(String),
-}
-
-async fn ask_server<R: Runtime>(
-    resources: &Resources<R>,
-    asker: &mut Asker<R::Stream>,
-    batch: &Batch,
-    server: &Server,
-    snapshot: &Snapshot,
-    line: &Line<R::Stream>,
-    guard: &mut Guard<R>,
-) -> Result<(), Failed> {
-    let (connect, wait) = {
-        let live = resources.live.borrow();
-        (live.timeouts.connect, live.consistency.max_wait)
-    };
-    let asked = asker.ask(line.question, || text(line.question, server, batch, wait));
-    let generation = (line.question == Question::Position).then_some(snapshot.generation);
-    match guard.watch(asked, connect + wait, generation).await {
-        Some(Ok(())) => Ok(()),
-        Some(Err(QueryError::Io(_))) => Err(Failed::Lost),
-        Some(Err(error)) => Err(Failed::Refused(error.to_string())),
-        None => Err(Failed::Gone),
+        let snapshot = resources.topology.get();
+        let question =
+            Ask { server: line.server, question: line.question, asker: &line.asker, batch: &batch };
+        let understand =
+            |flavor, values: Values<'_>| understood(&positions, &line, flavor, values, &batch, &snapshot);
+        let answer = ask(resources, &question, &snapshot, &mut guard, understand).await;
+        batch.tell(answer.unwrap_or(Answer::Unknown));
     }
 }
 
@@ -461,68 +398,6 @@ async fn until_out_of_reach<R: Runtime>(resources: &Resources<R>, replica: Serve
     }
 }
 
-/// Opens a connection for questions. None: the server cannot be asked now.
-pub async fn open<R: Runtime>(
-    resources: &Resources<R>,
-    server: &Server,
-    snapshot: &Snapshot,
-) -> Option<Connection<R::Stream>> {
-    let target = Target::new(server, snapshot.generation).ok()?;
-    let (login, limit) = {
-        let live = resources.live.borrow();
-        let monitor = &live.monitor;
-        let login = Login::new(monitor.user.clone(), monitor.password.clone());
-        (login, live.timeouts.connect)
-    };
-    let introduction = Introduction::of_proxy(COLLATION);
-    let connecting = connect(&resources.runtime, &target, &login, own_class(), &introduction);
-    let failed = match resources.runtime.timeout(limit, connecting).await {
-        Some(Ok((connection, _))) => return Some(connection),
-        Some(Err(error)) => error.to_string(),
-        None => format!("no answer within {limit:?}"),
-    };
-    resources.outside.kick(server.id);
-    tracing::debug!(server = %server.name, error = failed, "a server cannot be asked for its position");
-    None
-}
-
-/// Returns the text of a question, of which all columns are strings: prepared, they look as in the answer to a text. A wait is limited on the server, too, so that none is left behind there.
-fn text(question: Question, server: &Server, batch: &Batch, wait: Duration) -> String {
-    let seconds = wait.as_secs_f64();
-    let flavor = server.facts.as_ref().map_or(Flavor::MySql, |facts| facts.flavor);
-    match (question, flavor) {
-        (Question::Position, Flavor::MySql) => {
-            // A transaction that commits moves from gtid_owned to gtid_executed, so in this order none is
-            // missed.
-            "SELECT @@global.gtid_owned, @@global.gtid_executed, CONCAT(@@global.read_only, '')".to_owned()
-        }
-        // gtid_binlog_pos has what the primary itself wrote, even before it commits; gtid_current_pos what it
-        // replicated before.
-        (Question::Position, Flavor::MariaDb) => {
-            "SELECT '', CONCAT_WS(',', NULLIF(@@global.gtid_binlog_pos, ''), NULLIF(@@global.gtid_current_pos, '')), \
-             CONCAT(@@global.read_only, '')"
-                .to_owned()
-        }
-        (Question::Wait, Flavor::MySql) => {
-            format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', {seconds:.3})", batch.position())
-        }
-        (Question::Wait, Flavor::MariaDb) => {
-            // MASTER_GTID_WAIT waits for gtid_slave_pos, which never shows the domain of a former primary's
-            // own writes: only what the last probe lacked is waited for.
-            let known = server.facts.as_ref().map(|facts| &facts.gtid);
-            let missing = batch.target().map(|target| match known {
-                Some(known) => target.subtract(known).to_string(),
-                None => target.to_string(),
-            });
-            format!("SELECT MASTER_GTID_WAIT('{}', {seconds:.3})", missing.unwrap_or_default())
-        }
-        // In the same order as for the primary: what an applier commits is visible before it moves from
-        // gtid_owned to gtid_executed.
-        (Question::Seen, _) => "SELECT @@global.gtid_owned, @@global.gtid_executed".to_owned(),
-        (Question::Step, _) => "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 0".to_owned(),
-    }
-}
-
 fn understood<R: Runtime>(
     positions: &Positions<R>,
     line: &Line<R::Stream>,
@@ -531,9 +406,10 @@ fn understood<R: Runtime>(
     batch: &Batch,
     asked_at: &Snapshot,
 ) -> Answer {
-    let resources = &*positions.resources;
     let mut value = || values.next().flatten();
     match line.question {
+        // See `PrimaryLine`.
+        Question::Position => Answer::Unknown,
         Question::Wait | Question::Step => {
             // 0: reached; 1 or -1: not in time; NULL: an error.
             if value() != Some(b"0") {
@@ -543,20 +419,6 @@ fn understood<R: Runtime>(
                 positions.known.borrow_mut().reached(line.server, batch.target(), asked_at);
             }
             Answer::Reached
-        }
-        Question::Position => {
-            let is_primary = resources.topology.writer() == Some(line.server)
-                && resources.topology.generation() == asked_at.generation;
-            let (owned, position) = (value().unwrap_or_default(), value());
-            let writes = value().is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
-            if !is_primary || !writes {
-                // A new primary may have acknowledged writes that this server lacks.
-                resources.outside.kick(line.server);
-                return Answer::Unknown;
-            }
-            let mut known = positions.known.borrow_mut();
-            let position = position.and_then(|text| known.position(flavor, text, owned));
-            position.map_or(Answer::Untold, |(position, pending)| Answer::Position { position, pending })
         }
         Question::Seen => {
             let (Some(owned), Some(executed)) = (value(), value()) else { return Answer::Unknown };

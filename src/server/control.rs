@@ -15,6 +15,7 @@ use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Lesson, PoolCount};
 use crate::config::{self, Live, Mode};
 use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
+use crate::positions::seats;
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::stream::{Batch, Filter, TapId};
 use crate::telemetry::traces::TraceSender;
@@ -214,8 +215,9 @@ impl Server {
         let loads = Arc::new(Loads::new(count));
         let ceilings = Arc::new(Ceilings::default());
         let (alive, ended) = mpsc::unbounded_channel();
-        for (index, ((sockets, control), metrics)) in
-            shares.into_iter().zip(receivers).zip(parts.metrics).enumerate()
+        let places = receivers.into_iter().zip(seats(count));
+        for (index, ((sockets, (control, seat)), metrics)) in
+            shares.into_iter().zip(places).zip(parts.metrics).enumerate()
         {
             let worker = WorkerParts {
                 index,
@@ -232,6 +234,7 @@ impl Server {
                 loads: loads.clone(),
                 ceilings: ceilings.clone(),
                 memory: parts.memory.clone(),
+                seat,
             };
             let alive = alive.clone();
             std::thread::Builder::new()

@@ -15,13 +15,14 @@ use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
-use crate::net::{BufferPool, MemoryBudget, TokioRuntime};
+use crate::net::{Accepted, BufferPool, MemoryBudget, TokioRuntime};
+use crate::positions::Seat;
 use crate::session::{Context, Session, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
 use crate::worker::admission::Pass;
-use crate::worker::{Drain, Entrance, Signals};
+use crate::worker::{Drain, Entrance, Resources, Signals};
 
 /// The number of clients of each worker, for max_connections and for balancing. Not touched while a session
 /// runs.
@@ -83,6 +84,8 @@ pub(super) struct WorkerParts {
     pub ceilings: Arc<Ceilings>,
     /// The memory budget of the process.
     pub memory: Arc<MemoryBudget>,
+    /// The worker's place among those that share the question for the primary's position.
+    pub seat: Seat,
 }
 
 /// The state of a worker that its tasks share.
@@ -94,6 +97,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    /// Begins a session for a client that another worker accepted and counted here.
+    fn adopt(self: &Rc<Self>, (accepted, entrance, pass): (Accepted, Entrance, Pass)) {
+        match accepted.into_stream() {
+            Ok(stream) => self.begin(stream, entrance, pass),
+            Err(_) => self.loads.sub(self.index),
+        }
+    }
+
     /// Begins a session for a socket that is already counted.
     pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, entrance: Entrance, pass: Pass) {
         let worker = self.clone();
@@ -143,12 +154,14 @@ async fn work(parts: WorkerParts) {
         loads,
         ceilings,
         memory,
+        seat,
     } = parts;
     let buffers = Rc::new(BufferPool::new(memory));
     let pool = Pool::new(runtime.clone(), ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
     let outside = Box::new(WorkerOutside(shared.clone()));
-    let context = Rc::new(Context::new(runtime, buffers, pool, now, settings, metrics, outside));
+    let resources = Resources::new(runtime, buffers, pool, now, settings, metrics, outside);
+    let context = Rc::new(Context::new(resources, seat));
     context.workers.set(loads.count());
     // Anew, for its share of the traces.
     context.trace_statements(&context.live());
@@ -181,13 +194,7 @@ async fn work(parts: WorkerParts) {
         };
         match command {
             None => return no_sessions(&worker, &accepting).await,
-            Some(Control::Adopt(client)) => {
-                let (accepted, entrance, pass) = *client;
-                match accepted.into_stream() {
-                    Ok(stream) => worker.begin(stream, entrance, pass),
-                    Err(_) => worker.loads.sub(index),
-                }
-            }
+            Some(Control::Adopt(client)) => worker.adopt(*client),
             Some(Control::Kill { request, reply }) => {
                 let context = context.clone();
                 tokio::task::spawn_local(async move {

@@ -12,16 +12,15 @@ use tokio::time::Instant;
 
 use super::classification::KnownTexts;
 use super::measured::micros_of;
-use crate::backend::Pool;
 use crate::config::{AuditEvents, Live, UnsampledParent};
-use crate::net::{BufferPool, Runtime};
-use crate::positions::{Commits, Positions};
+use crate::net::Runtime;
+use crate::positions::{Commits, Positions, Seat};
+use crate::telemetry::Digests;
 use crate::telemetry::stream::{Filter, SLOW, Taps};
 use crate::telemetry::traces::Sampler;
-use crate::telemetry::{Digests, WorkerMetrics};
-use crate::topology::{AcknowledgedWrites, ServerId, Snapshot};
+use crate::topology::{AcknowledgedWrites, ServerId};
 use crate::wire::Edits;
-use crate::worker::{Outside, Resources};
+use crate::worker::Resources;
 
 /// The least time for which a replica is avoided after it failed.
 const EJECTED: Duration = Duration::from_millis(200);
@@ -124,20 +123,13 @@ impl<R: Runtime> Deref for Context<R> {
 }
 
 impl<R: Runtime> Context<R> {
-    /// Creates the context of a worker without sessions.
-    pub fn new(
-        runtime: R,
-        buffers: Rc<BufferPool>,
-        pool: Pool<R>,
-        snapshot: Arc<Snapshot>,
-        live: Arc<Live>,
-        metrics: Arc<WorkerMetrics>,
-        outside: Box<dyn Outside>,
-    ) -> Self {
+    /// Creates the context of a worker without sessions, which asks for positions from this seat.
+    pub fn new(resources: Resources<R>, seat: Seat) -> Self {
+        let live = resources.live.borrow().clone();
         let (most_digests, has_digests) = (live.digests.max, live.has_digests());
-        let resources = Rc::new(Resources::new(runtime, buffers, pool, snapshot, live, metrics, outside));
+        let resources = Rc::new(resources);
         let context = Context {
-            positions: Rc::new(Positions::new(resources.clone())),
+            positions: Rc::new(Positions::new(resources.clone(), seat)),
             resources,
             schemas: RefCell::default(),
             edits: RefCell::default(),

@@ -21,6 +21,10 @@ pub struct Versions {
 /// A snapshot that a worker holds. A clone is counted on the worker's thread alone: no statement touches memory that other
 /// threads change.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::redundant_allocation,
+    reason = "the inner count is shared with other threads, the outer one is not"
+)]
 pub struct HeldSnapshot(Rc<Arc<Snapshot>>);
 
 impl Deref for HeldSnapshot {

@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::net::memory::{MemoryRuntime, pair};
 use crate::net::{BufferPool, Runtime};
+use crate::positions::seats;
 use crate::session::{Context, Session, kill_here};
 use crate::telemetry::traces::TraceRecord;
 use crate::telemetry::{AuditRecord, WorkerMetrics};
@@ -26,7 +27,7 @@ use crate::topology::{
 };
 use crate::wire::Capabilities;
 use crate::worker::admission::{Admission, Pass};
-use crate::worker::{Entrance, KillRequest, Outside};
+use crate::worker::{Entrance, KillRequest, Outside, Resources};
 
 /// What sessions asked of the rest of the process.
 #[derive(Default)]
@@ -215,7 +216,7 @@ impl World {
         let mut live = live();
         live.consistency.level = settings.level;
         (settings.change)(&mut live);
-        let context = Rc::new(Context::new(
+        let resources = Resources::new(
             runtime.clone(),
             buffers,
             pool,
@@ -223,7 +224,9 @@ impl World {
             Arc::new(live),
             metrics,
             Box::new(Recorder(outside.clone())),
-        ));
+        );
+        let seat = seats(1).pop().unwrap();
+        let context = Rc::new(Context::new(resources, seat));
         outside.context.set(Rc::downgrade(&context)).unwrap();
         let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
         let positions = RefCell::default();
