@@ -89,6 +89,15 @@ def queries(targets):
     return rows
 
 
+def workloads():
+    """On both kinds of servers."""
+    results = {}
+    for kind in ["mariadb", "mysql"]:
+        in_front_of(kind, lambda cluster, kind=kind: results.update(
+            {kind: fresh(cluster, table.workload_targets(TARGETS), queries)}))
+    return results
+
+
 def client(*args):
     done = subprocess.run([CLIENT, *map(str, args)], capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
@@ -157,7 +166,6 @@ def others(cluster):
 
 
 PARTS = {
-    "workloads": lambda cluster: fresh(cluster, TARGETS, queries),
     "pressure": lambda cluster: pressure.active(cluster, SETTINGS, say),
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
     "others": others,
@@ -171,13 +179,15 @@ ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}
 
 
 def main():
-    alone = [*ON_MYSQL, "tls", "failover", "changes", "pods"]
+    alone = ["workloads", *ON_MYSQL, "tls", "failover", "changes", "pods"]
     parts = sys.argv[1:] or [*PARTS, *alone]
     unknown = set(parts) - {*PARTS, *alone}
     if unknown:
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join([*PARTS, *alone])}")
-    in_front_of("mariadb", {name: part for name, part in PARTS.items() if name in parts})
-    in_front_of("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
+    if "workloads" in parts:
+        publish("workloads", workloads())
+    publish_all("mariadb", {name: part for name, part in PARTS.items() if name in parts})
+    publish_all("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
     if "tls" in parts and {"split", "primary"} & set(TARGETS):
         publish("tls", tls.measure(SETTINGS, say))
     if "failover" in parts and "split" in TARGETS:
@@ -190,19 +200,28 @@ def main():
         printed("pods")
 
 
-def in_front_of(kind, parts):
-    if not parts:
-        return
+def publish_all(kind, parts):
+    def measure(cluster):
+        for part in parts:
+            publish(part, parts[part](cluster))
+
+    if parts:
+        in_front_of(kind, measure)
+
+
+def in_front_of(kind, measure):
+    """Has `measure` do its work with a cluster of this kind."""
     say(f"{kind}: starting a primary and two replicas")
     cluster = Cluster(kind, 2, kind)
     try:
         for server in cluster.servers:
             cluster.sql("SET GLOBAL max_connections = 10000", server)
+            # Each proxy keeps its clients' statements prepared while the others have their turn.
+            cluster.sql("SET GLOBAL max_prepared_stmt_count = 1000000", server)
         cluster.sql("CREATE TABLE sbtest.sink (a INT)")
         sysbench(cluster.port(), "oltp_read_write", "prepare")
         cluster.catch_up()
-        for part in parts:
-            publish(part, parts[part](cluster))
+        measure(cluster)
     finally:
         cluster.stop()
 

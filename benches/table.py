@@ -5,7 +5,15 @@ import re
 import statistics
 import subprocess
 
-TITLES = {"direct": "direct", "haproxy": "HAProxy", "split": "Pointsman `split`", "primary": "Pointsman `primary`"}
+TITLES = {"direct": "direct", "haproxy": "HAProxy", "split": "Pointsman `split`", "eventual": "Pointsman `eventual`",
+          "strong": "Pointsman `strong`", "primary": "Pointsman `primary`"}
+KINDS = {"mariadb": "MariaDB", "mysql": "MySQL 9.7"}
+
+
+def workload_targets(targets):
+    """The targets of the workloads: a `split` port at both ends of the consistency levels."""
+    at_levels = {"split": ["eventual", "strong"]}
+    return [name for target in targets for name in at_levels.get(target, [target])]
 
 
 def median(values):
@@ -30,18 +38,21 @@ def relative(rounds, name, base, key):
 
 
 def workload_table(results, s):
-    names = [n for n in TITLES if n in s["targets"]]
+    """One table for each kind of server."""
+    names = workload_targets(s["targets"])
     proxies = [n for n in names if n != "direct"]
     ours = [n for n in proxies if n != "haproxy"]
     heads = [f"{TITLES[n]}: QPS" for n in names] + [f"{TITLES[n]}: CPU per query, µs" for n in proxies]
-    heads += [f"CPU, `{n}` to HAProxy" for n in ours]
-    lines = [row("workload", *heads), row("---", *["---:"] * len(heads))]
-    for workload in results:
-        rounds = workload["rounds"]
-        lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names | direct),
-                         *(number(median(r["cpu"] for r in rounds[n]), 1) for n in proxies),
-                         *(number(relative(rounds, n, "haproxy", "cpu")) for n in ours)))
-    return lines
+    heads += [f"CPU, `{n}` to HAProxy" for n in ours if "haproxy" in names]
+    lines = []
+    for kind, workloads in results.items():
+        lines += ["" if lines else None, row(KINDS[kind], *heads), row("---", *["---:"] * len(heads))]
+        for workload in workloads:
+            rounds = workload["rounds"]
+            lines.append(row(workload["name"], *(number(median(r["qps"] for r in rounds[n]), 0) for n in names),
+                             *(number(median(r["cpu"] for r in rounds[n]), 1) for n in proxies),
+                             *(number(relative(rounds, n, "haproxy", "cpu")) for n in ours if "haproxy" in names)))
+    return [line for line in lines if line is not None]
 
 
 def worst(rounds, name, key):
@@ -291,8 +302,8 @@ def about(part, s):
     """How a part was measured, in a sentence or two."""
     rounds = f"Median of {s['rounds']} rounds of {s['secs']} s, targets in turn."
     return {
-        "workloads": f"{rounds} Direct and HAProxy: everything on the primary. `split`: reads on two replicas beside it, "
-                     "the rest on the primary. `primary`: everything on the primary.",
+        "workloads": f"{rounds} Direct and HAProxy: everything on the primary. `eventual` and `strong`: a `split` port at this "
+                     "consistency level, reads on two replicas, the rest on the primary. `primary`: everything on the primary.",
         "pressure": f"{rounds} {s['clients']:,} clients, of which {s['active']} are active at a time; directly there are only "
                     f"these {s['active']}. Of 100 things that a client does, 60 are point selects as text, 25 prepared ones, 10 "
                     "updates, 5 transactions of 4 statements; every answer is compared with the question. Pointsman has at "

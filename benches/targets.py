@@ -100,6 +100,10 @@ class Target:
         """`pool`: limits.max_server_connections of Pointsman, when it is not to be the default."""
         if name == "direct":
             return Target(name, cluster.port())
+        if name in ("eventual", "strong"):
+            target = pointsman("split", cluster, pool, f'[consistency]\nlevel = "{name}"\n')
+            target.name = name
+            return target
         return haproxy(cluster) if name == "haproxy" else pointsman(name, cluster, pool)
 
     def scrape(self):

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -123,7 +124,7 @@ pub type Leased<S> = (Box<Connection<S>>, Seat<S>);
 /// See the module.
 pub struct Pool<R: Runtime> {
     runtime: R,
-    shelves: RefCell<HashMap<PoolKey, Rc<Shelf<R::Stream>>>>,
+    shelves: RefCell<HashMap<PoolKey, Rc<Shelf<R::Stream>>, RandomState>>,
     /// The sessions that wait for a connection, in order.
     waiters: RefCell<VecDeque<Rc<lease::Waiter>>>,
     /// Counts parkings, which orders the parked connections by age.

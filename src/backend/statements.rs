@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::Carried;
 
 /// A statement's text and the state it was prepared in, shared by all sessions of a worker that prepared the
@@ -34,7 +36,7 @@ pub struct ServerStatement {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Statements {
-    open: HashMap<u64, ServerStatement>,
+    open: HashMap<u64, ServerStatement, RandomState>,
     uses: u64,
     /// Statement ids to close with the next write.
     closing: Vec<u32>,

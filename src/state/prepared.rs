@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
 use crate::sql::digest::Digest;
@@ -61,7 +63,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct ClientStatements {
-    open: HashMap<u32, Prepared>,
+    open: HashMap<u32, Prepared, RandomState>,
     /// The bytes of their texts and parameter types together.
     bytes: u32,
     last: u32,
