@@ -17,6 +17,7 @@ import table
 import tap
 import traces
 import tls
+import workers
 from targets import Cluster, Target, cpu_seconds, rss_kib
 
 
@@ -170,6 +171,7 @@ PARTS = {
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
+    "workers": lambda cluster: workers.measure(cluster, SETTINGS, say),
     "tap": lambda cluster: tap.measure(cluster, SETTINGS, say),
     "traces": lambda cluster: traces.measure(cluster, SETTINGS, say),
     "digests": lambda cluster: digests.measure(cluster, SETTINGS, say),

@@ -137,6 +137,19 @@ def levels_table(results, s):
     return lines
 
 
+def workers_table(results, s):
+    counts = list(results[0]["rounds"])
+    heads = [f"{title}: {n}" for title in ["QPS, `workers`", "CPU per query, µs", "questions per query", "reads that share a question"]
+             for n in counts]
+    lines = [row("workload", *heads), row("---", *["---:"] * len(heads))]
+    for workload in results:
+        rounds = workload["rounds"]
+        figures = [number(median(r[key] for r in rounds[n]), digits)
+                   for key, digits in [("qps", 0), ("cpu", 1), ("questions", 3), ("batch", 1)] for n in counts]
+        lines.append(row(workload["name"], *figures))
+    return lines
+
+
 def digests_table(results, s):
     lines = [row("workload", "`max = 0`: QPS", "`max = 2000`: QPS", "`max = 0`: CPU per query, µs",
                  "`max = 2000`: CPU per query, µs", "CPU, on to off (goal: 1.02)"), row("---", *["---:"] * 5)]
@@ -311,6 +324,7 @@ def about(part, s):
         "idle": "Connections as the servers count them, the most at any moment; 1 in 10 of the statements is a write.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
+        "workers": f"{rounds} Proxies at `strong` that differ in `workers` alone, all on the same two cores.",
         "digests": f"{rounds} Proxies that differ in `digests.max` alone, at `eventual`.",
         "tap": f"{rounds} One proxy, at `eventual`.",
         "traces": f"{rounds} Proxies that differ in `[traces]` alone, at `eventual`, with a collector that forgets.",
@@ -327,7 +341,7 @@ def about(part, s):
     }[part]
 
 
-TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table, "levels": levels_table,
+TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table, "levels": levels_table, "workers": workers_table,
           "digests": digests_table, "tap": tap_table, "traces": traces_table,
           "commits": commits_table, "tls": tls_table, "logins": logins_table, "failover": failover_table,
           "changes": changes_table, "pods": pods_table}

@@ -23,9 +23,12 @@ use crate::terms::{Disruption, Fresh, Pin, Port, Role, StatementKind, TraceStep,
 use crate::topology::{Flavor, GtidSet, Server, Snapshot};
 use crate::wire::Command;
 
-/// The effects of statements that only the connection of the last statement can answer.
-const LOOKS_BACK: Effects =
-    Effects::READS_DIAGNOSTICS.union(Effects::READS_ROW_COUNT).union(Effects::READS_FOUND_ROWS);
+/// The effects of statements whose answer does not depend on any position: those that only the connection of the last
+/// statement can answer, and those that read no table.
+const WITHOUT_POSITION: Effects = Effects::READS_DIAGNOSTICS
+    .union(Effects::READS_ROW_COUNT)
+    .union(Effects::READS_FOUND_ROWS)
+    .union(Effects::READS_NO_TABLE);
 
 impl<R: Runtime> Session<R> {
     /// True if this statement, which a replica should run, must pass the barrier first.
@@ -42,7 +45,9 @@ impl<R: Runtime> Session<R> {
             Command::Query | Command::StmtExecute | Command::StmtPrepare | Command::FieldList
         );
         let act = match request.class.kind {
-            _ if !names_tables || why == Why::LooksBack || effects.intersects(LOOKS_BACK) => Act::Nothing,
+            _ if !names_tables || why == Why::LooksBack || effects.intersects(WITHOUT_POSITION) => {
+                Act::Nothing
+            }
             StatementKind::Session => Act::Nothing,
             _ if effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY) => Act::Begins,
             StatementKind::Transaction => Act::Controls,

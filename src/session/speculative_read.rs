@@ -32,7 +32,7 @@ impl<R: Runtime> Session<R> {
     /// Returns true if this read goes to a replica at once. In that case, chooses the replica and asks the
     /// primary for its position at the same time.
     pub(super) fn start_speculative_read(&mut self, buf: &Buf, request: &Request) -> bool {
-        let plain = Effects::REPEATABLE | Effects::READS_USER_VARIABLES;
+        let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES;
         let effects = request.class.effects;
         if self.reads.level != Level::Strong
             || self.client.port != Port::Split

@@ -176,7 +176,7 @@ impl<'a> Judge<'a> {
         let class = classify(sql, self.context, self.routines);
         // What the body reads of the session does not count here: the classification of every call assumes it anyway.
         let looks = Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
-        let harmless = Effects::REPEATABLE | Effects::LOCKS_ROWS | Effects::CALLS | looks;
+        let harmless = Effects::OF_ALL | Effects::LOCKS_ROWS | Effects::CALLS | looks;
         let kinds = [StatementKind::Read, StatementKind::Admin, StatementKind::Write];
         self.clean &= kinds.contains(&class.kind) && harmless.contains(class.effects);
         self.reads &= class.is_read() && !class.effects.contains(Effects::LOCKS_ROWS);

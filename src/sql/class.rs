@@ -14,6 +14,8 @@ bitflags::bitflags! {
         const SEVERAL = 1 << 1;
         /// Rows are locked to the transaction's end: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE.
         const LOCKS_ROWS = 1 << 2;
+        /// The statement reads no table, out of sight neither: `SELECT 1`. Its answer does not depend on what was written.
+        const READS_NO_TABLE = 1 << 3;
 
         // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.
@@ -148,6 +150,9 @@ impl Effects {
         .union(Effects::HINT_SESSION)
         .union(Effects::HINT_BOUNDED)
         .union(Effects::HINT_EVENTUAL);
+
+    /// What two statements have together only if each of them has it.
+    pub const OF_ALL: Effects = Effects::REPEATABLE.union(Effects::READS_NO_TABLE);
 
     /// Returns words for those of the effects that keep a session on its connection.
     pub fn leaves(self) -> impl Iterator<Item = &'static str> {

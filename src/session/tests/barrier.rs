@@ -174,6 +174,24 @@ impl Story {
 }
 
 #[test]
+fn a_query_without_a_table_asks_nothing() {
+    play(async {
+        let mut s = story().await;
+        for sql in ["SELECT 1", "/* ping */ SELECT 1", "SELECT 'a' AS b"] {
+            s.client.query(sql);
+            s.db1.answer_one(sql).await;
+            s.client.expect(&one()).await;
+        }
+        s.asked.peer.expect_silence().await;
+        let sql = "SELECT 1 UNION SELECT a FROM t";
+        s.client.query(sql);
+        s.asked.tells(5).await;
+        s.db1.answer_one(sql).await;
+        s.client.expect(&one()).await;
+    });
+}
+
+#[test]
 fn a_replica_that_is_known_to_be_there_answers_at_once() {
     play(async {
         let mut s = story().await;

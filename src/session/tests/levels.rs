@@ -172,6 +172,16 @@ fn a_weaker_read_in_between_does_not_make_the_session_forget_what_it_saw() {
 }
 
 #[test]
+fn a_query_without_a_table_asks_nothing_and_does_not_make_the_session_forget_what_it_saw() {
+    play(async {
+        let mut s = story().await;
+        s.reads_on_primary("select a from t for update").await;
+        s.reads("SELECT 1").await;
+        s.reads_on_primary(READ).await;
+    });
+}
+
+#[test]
 fn a_prepared_statement_has_the_level_of_its_text() {
     play(async {
         let mut s = written().await;

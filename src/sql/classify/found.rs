@@ -68,13 +68,13 @@ impl Found {
 
     /// Combines two results: of two readings of a statement, or of two statements.
     pub(super) fn and(mut self, other: Self) -> Self {
-        let repeatable = self.effects & other.effects & Effects::REPEATABLE;
+        let of_both = self.effects & other.effects & Effects::OF_ALL;
         self.effects |= self.outranked() | other.outranked();
         if other.kind > self.kind {
             (self.kind, self.reason) = (other.kind, other.reason);
         }
         self.hintable &= other.hintable;
-        self.effects = ((self.effects | other.effects) - Effects::REPEATABLE) | repeatable;
+        self.effects = ((self.effects | other.effects) - Effects::OF_ALL) | of_both;
         self
     }
 
@@ -88,7 +88,7 @@ impl Found {
 
     /// Adds the effects of a value in the statement. The value's kind counts only if it is `Write` or stricter.
     pub(super) fn with_value(&mut self, value: Self) {
-        self.effects |= value.effects - Effects::REPEATABLE;
+        self.effects |= value.effects - Effects::OF_ALL;
         if value.kind >= StatementKind::Write {
             self.raise(value.kind, value.reason, Effects::empty());
         }

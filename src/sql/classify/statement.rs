@@ -54,7 +54,27 @@ pub(super) fn query(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
             _ => {}
         }
     }
-    scan(statement, Place::Query, env)
+    let mut found = scan(statement, Place::Query, env);
+    if found.kind() == StatementKind::Read && reads_no_table(statement) {
+        found.add(Effects::READS_NO_TABLE);
+    }
+    found
+}
+
+/// True for queries such as `SELECT 1`, which pools of connections send to see whether a connection is alive: without any
+/// parenthesis, and without any word but literals, AS, and the name behind AS. So there is no subquery, no call of a
+/// function, and no word like FROM that a table could stand behind.
+fn reads_no_table(statement: Statement<'_, '_>) -> bool {
+    let harmless = |at: usize| {
+        let tok: Tok<'_> = statement.at(at);
+        match tok.kind {
+            Kind::Open => false,
+            Kind::Word if tok.meaning == Meaning::Literal || tok.is("AS") => true,
+            Kind::Word | Kind::QuotedIdentifier => statement.before(at, 1).is("AS"),
+            _ => true,
+        }
+    };
+    statement.at(0).is("SELECT") && (1..statement.len()).all(harmless)
 }
 
 fn is_verb(tok: &Tok<'_>) -> bool {

@@ -53,7 +53,10 @@ pub(super) fn class(sql: &str) -> StatementClass {
 #[track_caller]
 pub(super) fn all(kind: K, reason: R, effects: E, statements: &[&str]) {
     for sql in statements {
-        assert_eq!(class(sql), StatementClass { kind, reason, effects }, "{sql}");
+        let mut class = class(sql);
+        // `statement::reads_no_table` has a test of its own.
+        class.effects.remove(E::READS_NO_TABLE);
+        assert_eq!(class, StatementClass { kind, reason, effects }, "{sql}");
     }
 }
 

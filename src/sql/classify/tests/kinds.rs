@@ -438,3 +438,45 @@ fn what_is_not_understood() {
         assert_eq!((class(sql).kind, class(sql).reason), (K::Unknown, R::NotUnderstood), "{sql}");
     }
 }
+
+#[test]
+fn queries_that_read_no_table() {
+    let reads_none = |sql: &str| {
+        let class = class(sql);
+        assert_eq!(class.kind, K::Read, "{sql}");
+        class.effects.contains(E::READS_NO_TABLE)
+    };
+    let none = [
+        "SELECT 1",
+        "select 1;",
+        "/* ping */ SELECT 1",
+        "SELECT 1 AS x, 'a' AS `b`",
+        "SELECT NULL, TRUE, -1.5, ?",
+        "SELECT 1; SELECT 2",
+        "SELECT /*!80000 1, */ 2",
+    ];
+    for sql in none {
+        assert!(reads_none(sql), "{sql}");
+    }
+    let may = [
+        "SELECT a",
+        "SELECT 1 x",
+        "SELECT `a`",
+        "SELECT NOW()",
+        "SELECT 1 FROM t",
+        "SELECT 1 FROM DUAL",
+        "SELECT (SELECT 1)",
+        "SELECT 1 UNION TABLE t",
+        "SELECT 1; SELECT 1 FROM t",
+        "SELECT 1 /*!80000 FROM t */",
+        "SELECT 1 /*!99999 FROM t */",
+        "SELECT 1 IN (TABLE t)",
+        "WITH a AS (SELECT 1) SELECT 2",
+        "TABLE t",
+        "VALUES ROW(1)",
+        "(SELECT 1)",
+    ];
+    for sql in may {
+        assert!(!reads_none(sql), "{sql}");
+    }
+}
