@@ -41,7 +41,9 @@ pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
 pub use introduction::{Announced, Introduction};
 pub use learned::{Learned, Lesson};
 pub use passing::{Passing, PassingLogin, refusal, take_packet};
-pub use pool::{Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class};
+pub use pool::{
+    Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class, serving_workers,
+};
 pub use query::{QueryError, ResultSet, Values};
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};

@@ -136,6 +136,8 @@ pub struct Pool<R: Runtime> {
     credentials: Rc<Credentials>,
     /// This worker's index and the number of workers: each worker has a share of every limit.
     share: (usize, usize),
+    /// How many workers serve clients, as of the last look at the limits.
+    serving: Cell<usize>,
     buffers: Rc<BufferPool>,
     metrics: Arc<WorkerMetrics>,
 }
@@ -157,6 +159,7 @@ impl<R: Runtime> Pool<R> {
             second: Cell::new(0),
             ceilings,
             credentials: Rc::default(),
+            serving: Cell::new(share.1),
             share,
             buffers,
             metrics,
@@ -462,11 +465,11 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// Estimates the connections to this server of the whole process: this worker's number times the number
-    /// of workers.
+    /// of workers that serve clients.
     pub fn connections_to(&self, server: ServerId) -> usize {
         let shelves = self.shelves.borrow();
         let here: usize = shelves.iter().filter(|(k, _)| k.server == server).map(|(_, s)| s.open()).sum();
-        here * self.share.1
+        here * self.serving.get()
     }
 
     /// Counts the connections of each shelf.
@@ -524,7 +527,28 @@ async fn learn_insert_id<R: Runtime>(
     id.is_some()
 }
 
+/// A worker serves clients if its share of `limits.max_server_connections` is at least this: the sessions of a worker share
+/// only its own connections.
+const LEAST_SHARE: usize = 4;
+
+/// Returns how many of this many workers serve clients, under this `limits.max_server_connections`.
+pub fn serving_workers(limit: usize, workers: usize) -> usize {
+    (limit / LEAST_SHARE).clamp(1, workers.max(1))
+}
+
 /// The class of the proxy's own connections.
 pub fn own_class() -> Class {
     Class { capabilities: Capabilities::MULTI_STATEMENTS | Capabilities::MULTI_RESULTS, read_only: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_limit_is_shared_by_few_workers() {
+        let serving = |limit| serving_workers(limit, 64);
+        assert_eq!([1, 3, 8, 100, 255, 256, 5000].map(serving), [1, 1, 2, 25, 63, 64, 64]);
+        assert_eq!((serving_workers(8, 2), serving_workers(100, 1)), (2, 1));
+    }
 }

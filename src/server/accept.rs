@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::control::Control;
 use super::worker::Worker;
+use crate::backend::serving_workers;
 use crate::client::{Failure, in_place_of_greeting};
 use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, TokioStream};
 use crate::telemetry::cell_of;
@@ -105,7 +106,10 @@ fn accepted(worker: &Rc<Worker>, stream: TokioStream, peer: Peer, entrance: &Ent
     };
     // While draining, the other worker may have ended before it adopts the client.
     let better = match worker.context.drain.get() {
-        Drain::No => worker.loads.better_than(worker.index),
+        Drain::No => {
+            let limit = worker.context.live.borrow().limits.max_server_connections.get();
+            worker.loads.better_than(worker.index, serving_workers(limit, worker.loads.count()))
+        }
         _ => None,
     };
     match better {

@@ -56,13 +56,13 @@ impl Loads {
     }
 
     /// Returns the worker that should get the next client instead of `worker`, if `worker` has clearly more
-    /// clients.
-    pub fn better_than(&self, worker: usize) -> Option<usize> {
+    /// clients, or is not among the first `serving` workers, which serve clients.
+    pub fn better_than(&self, worker: usize, serving: usize) -> Option<usize> {
         let load = |i: usize| self.0[i].load(Relaxed);
-        let least = (0..self.0.len()).min_by_key(|i| load(*i))?;
+        let least = (0..self.0.len().min(serving)).min_by_key(|i| load(*i))?;
         let (mine, theirs) = (load(worker), load(least));
         // A difference of one or two is not worth a handover.
-        (least != worker && mine > theirs + 1 + theirs / 8).then_some(least)
+        (worker >= serving || (least != worker && mine > theirs + 1 + theirs / 8)).then_some(least)
     }
 }
 
@@ -317,4 +317,22 @@ fn every_second(context: &Context<TokioRuntime>) {
         // Sessions of other workers may wait for connections that no session here uses.
         c.pending_insert_id.is_some() || (idle < limit && !c.claim())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_client_goes_to_a_worker_with_clearly_fewer_or_to_one_that_serves() {
+        let loads = Loads::new(4);
+        let add = |worker, clients| (0..clients).for_each(|_| loads.add(worker));
+        assert_eq!(loads.better_than(0, 4), None);
+        add(0, 2);
+        assert_eq!(loads.better_than(0, 4), Some(1));
+        add(1, 1);
+        assert_eq!((loads.better_than(0, 2), loads.better_than(1, 2)), (None, None));
+        assert_eq!((loads.better_than(2, 2), loads.better_than(3, 2)), (Some(1), Some(1)));
+        assert_eq!(loads.better_than(3, 1), Some(0));
+    }
 }

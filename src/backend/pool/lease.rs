@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
+use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS, serving_workers};
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
@@ -330,9 +330,15 @@ impl<R: Runtime> Pool<R> {
 
     /// Returns this worker's share of a limit, at least one. If the shares add up to more than the limit, the
     /// ceilings that the workers share still enforce it.
-    fn quota(&self, limit: usize) -> usize {
+    fn quota(&self, limit: usize, terms: &Terms) -> usize {
         let (index, workers) = self.share;
-        (limit / workers + usize::from(index < limit % workers)).max(1)
+        let serving = serving_workers(terms.server_limit, workers);
+        self.serving.set(serving);
+        if index >= serving {
+            // Only clients from before the limit was lowered are here.
+            return 1;
+        }
+        (limit / serving + usize::from(index < limit % serving)).max(1)
     }
 
     fn room(&self, key: &PoolKey, terms: &Terms) -> Result<(), Limit> {
@@ -341,10 +347,10 @@ impl<R: Runtime> Pool<R> {
             let wanted = |k: &PoolKey| k.server == key.server && (!of_user || k.user == key.user);
             shelves.iter().filter(|(k, _)| wanted(k)).map(|(_, shelf)| shelf.open()).sum()
         };
-        if terms.user_limit.is_some_and(|limit| open(true) >= self.quota(limit)) {
+        if terms.user_limit.is_some_and(|limit| open(true) >= self.quota(limit, terms)) {
             return Err(Limit::User);
         }
-        if open(false) >= self.quota(terms.server_limit) { Err(Limit::Server) } else { Ok(()) }
+        if open(false) >= self.quota(terms.server_limit, terms) { Err(Limit::Server) } else { Ok(()) }
     }
 
     /// Closes the connection that has been parked longest among those whose place would satisfy this limit.
