@@ -121,10 +121,13 @@ pub enum TakeError {
 /// A connection with its place in the pool.
 pub type Leased<S> = (Box<Connection<S>>, Seat<S>);
 
+/// Every shelf of a pool.
+type Shelves<S> = HashMap<PoolKey, Rc<Shelf<S>>, RandomState>;
+
 /// See the module.
 pub struct Pool<R: Runtime> {
     runtime: R,
-    shelves: RefCell<HashMap<PoolKey, Rc<Shelf<R::Stream>>, RandomState>>,
+    shelves: RefCell<Shelves<R::Stream>>,
     /// The sessions that wait for a connection, in order.
     waiters: RefCell<VecDeque<Rc<lease::Waiter>>>,
     /// Counts parkings, which orders the parked connections by age.
