@@ -1,12 +1,15 @@
 //! The places of server connections that share a `PoolKey`. A connection stays parked in the seat of the
 //! session that used it last, until that session reclaims it or another session takes it.
 
+mod slots;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::slots::{List, Slots};
 use super::{Carried, Connection, PoolKey, Standing};
 use crate::net::Stream;
 
@@ -47,30 +50,29 @@ pub struct Seat<S: Stream> {
     epoch: u64,
 }
 
+/// A connection with a new seat for it.
+type Seated<S> = (Box<Connection<S>>, Seat<S>);
+
 /// One place: for a parked connection, one in use, or none.
 #[derive(Debug)]
-struct Slot<S> {
+struct Slot {
     /// The number of the seat that this place belongs to; 0 if to none.
     epoch: u64,
     /// The id of the session that has the connection, or had it last.
     owner: u32,
     /// What `CONNECTION_ID()` returns on the connection.
     thread_id: u32,
-    /// True if a session claims the connection.
-    owned: bool,
     /// True if the session needs the connection for only one statement, or a few: the session parks it for whoever
     /// needs it next.
     passing: bool,
-    /// True if the session may ask the connection about its last statement: such a connection is taken last.
-    asked_for: bool,
-    connection: Option<Box<Connection<S>>>,
     /// True while the connection is being opened.
     opening: bool,
-    /// When the connection was last parked, by the pool's clock.
-    parked: u64,
-    /// The same in seconds since the worker began.
+    /// When the connection was last parked, in seconds since the worker began.
     second: u32,
 }
+
+/// The places of a shelf, with the connections that are parked there.
+type Places<S> = Slots<Slot, Box<Connection<S>>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -79,7 +81,10 @@ pub struct Shelf<S: Stream> {
     pub key: PoolKey,
     /// Whether the password that the shelf's connections were opened with is still valid.
     pub standing: Cell<Standing>,
-    slots: RefCell<Vec<Slot<S>>>,
+    /// The pool's clock gives the times of the parked connections.
+    slots: RefCell<Places<S>>,
+    /// No claimed connection that is parked here was opened in an earlier generation than this one.
+    earliest: Cell<u64>,
     /// Indexes of slots that have no connection, parked or in use.
     free: RefCell<Vec<usize>>,
     /// How many connections are being opened.
@@ -99,6 +104,7 @@ impl<S: Stream> Shelf<S> {
             key,
             standing: Cell::new(standing),
             slots: RefCell::default(),
+            earliest: Cell::new(u64::MAX),
             free: RefCell::default(),
             opening: Cell::new(0),
             turned: Cell::default(),
@@ -115,7 +121,7 @@ impl<S: Stream> Shelf<S> {
         self.opening.get() < most || self.progress.get().is_none_or(|last| last.elapsed() >= STALLED)
     }
 
-    fn ends_opening(&self, slot: &mut Slot<S>) {
+    fn ends_opening(&self, slot: &mut Slot) {
         if std::mem::take(&mut slot.opening) {
             self.opening.set(self.opening.get().saturating_sub(1));
         }
@@ -146,18 +152,7 @@ impl<S: Stream> Shelf<S> {
 
     fn place(self: &Rc<Self>, owner: u32, thread_id: u32, opening: bool) -> Seat<S> {
         let epoch = self.next_epoch();
-        let slot = Slot {
-            epoch,
-            owner,
-            thread_id,
-            owned: true,
-            passing: false,
-            asked_for: false,
-            connection: None,
-            opening,
-            parked: 0,
-            second: 0,
-        };
+        let slot = Slot { epoch, owner, thread_id, passing: false, opening, second: 0 };
         let mut slots = self.slots.borrow_mut();
         let index = match self.free.borrow_mut().pop() {
             Some(index) => {
@@ -166,49 +161,70 @@ impl<S: Stream> Shelf<S> {
                 }
                 index
             }
-            None => {
-                slots.push(slot);
-                slots.len() - 1
-            }
+            None => slots.push(slot),
         };
         Seat { shelf: self.clone(), index, epoch }
     }
 
     /// Takes a parked connection that can serve a session with this state. Prefers the most recently parked
-    /// without a claim; otherwise takes the one parked longest ago whose claim may be ignored. Considers only
-    /// connections with this renewal count.
+    /// without a claim; otherwise takes the one parked longest ago whose claim may be ignored, and last the
+    /// connections that their sessions may ask about a statement. Considers only connections with this renewal
+    /// count.
     pub fn take(
         self: &Rc<Self>,
         owner: u32,
         wish: &Carried,
         steals: Steals,
         begun: u64,
-    ) -> Option<(Box<Connection<S>>, Seat<S>)> {
+    ) -> Option<Seated<S>> {
         let mut slots = self.slots.borrow_mut();
-        let is_free = |slot: &Slot<S>, connection: &Connection<S>| match steals {
-            _ if !slot.owned => true,
-            Steals::Nothing => false,
-            Steals::OlderThan(generation) => connection.about.generation < generation,
-            Steals::Anything => true,
+        let fits = |c: &Connection<S>| c.begun == begun && c.can_become(wish);
+        let unclaimed = slots.newest_first(List::Unclaimed).find(|(_, parked)| fits(&parked.item));
+        let index = match unclaimed {
+            Some((index, _)) => index,
+            None => self.stealable(&slots, steals, fits)?,
         };
-        let serves =
-            |slot: &Slot<S>, c: &Connection<S>| c.begun == begun && is_free(slot, c) && c.can_become(wish);
-        let fits = |slot: &Slot<S>| slot.connection.as_ref().is_some_and(|c| serves(slot, c));
-        let rank = |slot: &Slot<S>| match (slot.owned, slot.asked_for) {
-            (false, _) => (0, u64::MAX - slot.parked),
-            (true, false) => (1, slot.parked),
-            (true, true) => (2, slot.parked),
+        let (connection, seat) = self.take_at(&mut slots, index)?;
+        if let Some(slot) = slots.get_mut(index) {
+            slot.owner = owner;
+            slot.passing = false;
+        }
+        Some((connection, seat))
+    }
+
+    /// Returns the slot of the claimed connection to steal. Looks at one connection, and at one more for each that does
+    /// not fit.
+    fn stealable(
+        &self,
+        slots: &Places<S>,
+        steals: Steals,
+        fits: impl Fn(&Connection<S>) -> bool,
+    ) -> Option<usize> {
+        let before = match steals {
+            Steals::Nothing => return None,
+            // Otherwise each session that finds no such connection would look at all claimed connections.
+            Steals::OlderThan(generation) if generation <= self.earliest.get() => return None,
+            Steals::OlderThan(generation) => Some(generation),
+            Steals::Anything => None,
         };
-        let index = (0..slots.len())
-            .filter(|i| slots.get(*i).is_some_and(fits))
-            .min_by_key(|i| slots.get(*i).map(rank))?;
-        let slot = slots.get_mut(index)?;
-        let connection = slot.connection.take()?;
-        slot.epoch = self.next_epoch();
-        slot.owner = owner;
-        slot.owned = true;
-        slot.passing = false;
-        Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
+        let mut earliest = u64::MAX;
+        for (index, parked) in slots.oldest_first(List::Claimed).chain(slots.oldest_first(List::AskedFor)) {
+            let generation = parked.item.about.generation;
+            if before.is_none_or(|before| generation < before) && fits(&parked.item) {
+                return Some(index);
+            }
+            earliest = earliest.min(generation);
+        }
+        self.earliest.set(earliest);
+        None
+    }
+
+    /// Takes the connection parked in this slot, whose former seat is worth nothing from now on.
+    fn take_at(self: &Rc<Self>, slots: &mut Places<S>, index: usize) -> Option<Seated<S>> {
+        let connection = slots.take(index)?;
+        let epoch = self.next_epoch();
+        slots.get_mut(index)?.epoch = epoch;
+        Some((connection, Seat { shelf: self.clone(), index, epoch }))
     }
 
     /// Returns the session that has the connection with this thread id, or had it last.
@@ -222,49 +238,57 @@ impl<S: Stream> Shelf<S> {
     /// Returns whether a session claims the next connection to close, and when it was parked. Connections
     /// without a claim come before claimed ones, older before younger.
     pub fn oldest(&self) -> Option<(bool, u64)> {
+        self.next_to_close().map(|(claimed, at, _)| (claimed, at))
+    }
+
+    /// Returns the same as `oldest`, and the connection's slot.
+    fn next_to_close(&self) -> Option<(bool, u64, usize)> {
         let slots = self.slots.borrow();
-        slots.iter().filter(|s| s.connection.is_some()).map(|s| (s.owned, s.parked)).min()
+        let oldest_of = |list| slots.oldest_first(list).next().map(|(index, parked)| (parked.at, index));
+        let (claimed, (at, index)) = match oldest_of(List::Unclaimed) {
+            Some(unclaimed) => (false, unclaimed),
+            None => (true, [List::Claimed, List::AskedFor].into_iter().filter_map(oldest_of).min()?),
+        };
+        Some((claimed, at, index))
     }
 
     /// Takes the connection that `oldest` describes.
-    pub fn take_oldest(self: &Rc<Self>) -> Option<(Box<Connection<S>>, Seat<S>)> {
-        let oldest = self.oldest();
-        let mut slots = self.slots.borrow_mut();
-        let mut all = slots.iter_mut().enumerate();
-        let (index, slot) =
-            all.find(|(_, s)| s.connection.is_some() && Some((s.owned, s.parked)) == oldest)?;
-        let connection = slot.connection.take()?;
-        slot.epoch = self.next_epoch();
-        Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
+    pub fn take_oldest(self: &Rc<Self>) -> Option<Seated<S>> {
+        let (_, _, index) = self.next_to_close()?;
+        self.take_at(&mut self.slots.borrow_mut(), index)
     }
 
     /// Takes the first parked connection that satisfies `wanted`.
-    pub fn take_where(
-        self: &Rc<Self>,
-        mut wanted: impl FnMut(&Connection<S>) -> bool,
-    ) -> Option<(Box<Connection<S>>, Seat<S>)> {
+    pub fn take_where(self: &Rc<Self>, mut wanted: impl FnMut(&Connection<S>) -> bool) -> Option<Seated<S>> {
         let mut slots = self.slots.borrow_mut();
-        let mut all = slots.iter_mut().enumerate();
-        let (index, slot) = all.find(|(_, s)| s.connection.as_ref().is_some_and(|c| wanted(c)))?;
-        let connection = slot.connection.take()?;
-        slot.epoch = self.next_epoch();
-        Some((connection, Seat { shelf: self.clone(), index, epoch: slot.epoch }))
+        let is_wanted = |index: &usize| slots.parked_in(*index).is_some_and(|parked| wanted(&parked.item));
+        let index = (0..slots.len()).find(is_wanted)?;
+        self.take_at(&mut slots, index)
     }
 
     /// Drops the parked connections that `keep` rejects. `keep` gets how many seconds a connection was
     /// parked, and whether a session claims it. Returns how many were dropped.
     pub fn retain(&self, now: u32, mut keep: impl FnMut(&Connection<S>, u32, bool) -> bool) -> u64 {
         let mut dropped = 0;
-        for (index, slot) in self.slots.borrow_mut().iter_mut().enumerate() {
-            let waited = now.wrapping_sub(slot.second);
-            if slot.connection.as_ref().is_some_and(|c| !keep(c, waited, slot.owned)) {
-                slot.connection = None;
-                slot.epoch = 0;
-                self.free.borrow_mut().push(index);
-                dropped += 1;
+        let mut slots = self.slots.borrow_mut();
+        for index in 0..slots.len() {
+            let (Some(slot), Some(parked)) = (slots.get(index), slots.parked_in(index)) else { continue };
+            if keep(&parked.item, now.wrapping_sub(slot.second), parked.list != List::Unclaimed) {
+                continue;
             }
+            self.close(&mut slots, index);
+            dropped += 1;
         }
         dropped
+    }
+
+    /// Drops the connection parked in this slot, and frees the slot.
+    fn close(&self, slots: &mut Places<S>, index: usize) {
+        drop(slots.take(index));
+        if let Some(slot) = slots.get_mut(index) {
+            slot.epoch = 0;
+        }
+        self.free.borrow_mut().push(index);
     }
 
     /// Returns the number of places that are taken: by parked connections or those in use.
@@ -290,7 +314,7 @@ impl<S: Stream> Shelf<S> {
 
     /// Returns the number of parked connections.
     pub fn parked(&self) -> usize {
-        self.slots.borrow().iter().filter(|slot| slot.connection.is_some()).count()
+        self.slots.borrow().parked()
     }
 }
 
@@ -327,8 +351,8 @@ impl<S: Stream> Seat<S> {
     #[inline]
     pub fn reclaim(&self) -> Option<Box<Connection<S>>> {
         let mut slots = self.shelf.slots.borrow_mut();
-        let slot = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch)?;
-        slot.connection.take()
+        slots.get(self.index).filter(|slot| slot.epoch == self.epoch)?;
+        slots.take(self.index)
     }
 
     /// Records that the session needs the connection for only one statement, or a few.
@@ -348,14 +372,16 @@ impl<S: Stream> Seat<S> {
         let mut slots = self.shelf.slots.borrow_mut();
         let slot = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch);
         let Some(slot) = slot else { return };
-        slot.connection = Some(connection);
-        slot.parked = clock.get();
         slot.second = second;
-        slot.asked_for = asked_for;
-        if !claim || (slot.passing && !asked_for) {
+        let list = if !claim || (slot.passing && !asked_for) {
             slot.epoch = 0;
-            slot.owned = false;
-        }
+            List::Unclaimed
+        } else {
+            let earliest = &self.shelf.earliest;
+            earliest.set(earliest.get().min(connection.about.generation));
+            if asked_for { List::AskedFor } else { List::Claimed }
+        };
+        slots.park(self.index, connection, list, clock.get());
     }
 
     /// Gives up the claim on this place: the session has ended, or its connection is gone.
@@ -363,10 +389,14 @@ impl<S: Stream> Seat<S> {
         let mut slots = self.shelf.slots.borrow_mut();
         let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) else { return };
         slot.epoch = 0;
-        slot.owned = false;
         self.shelf.ends_opening(slot);
-        if slot.connection.is_none() {
+        if slots.parked_in(self.index).is_some() {
+            slots.unclaim(self.index);
+        } else {
             self.shelf.free.borrow_mut().push(self.index);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
