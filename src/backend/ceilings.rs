@@ -86,6 +86,11 @@ impl Permit {
         self.ceilings.iter().flatten().any(|c| c.claim())
     }
 
+    /// True if `claim` would return true now.
+    pub fn is_wanted(&self) -> bool {
+        self.ceilings.iter().flatten().any(|c| c.given.load(Relaxed) < c.waiting.load(Relaxed))
+    }
+
     /// Lowers the user's ceiling to the number of open connections, but at least one: the server refused more
     /// (1226, 1203).
     pub fn server_refused(mut self) {
@@ -251,8 +256,11 @@ mod tests {
         let user: Arc<str> = "a".into();
         drop(c.mark_waiting(ServerId(1), Some(&user)).unwrap());
         assert!(!first.claim(), "waits that were given up do not count");
+        assert!(!first.is_wanted());
         let mark = c.mark_waiting(ServerId(1), Some(&user)).unwrap();
+        assert!(first.is_wanted(), "looking gives nothing");
         assert_eq!((first.claim(), first.claim()), (true, false), "one waits, one is given");
+        assert!(!first.is_wanted());
         drop(first);
         mark.freed().await;
         drop(mark);

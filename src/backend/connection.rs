@@ -224,6 +224,11 @@ impl<S: Stream> Connection<S> {
         self.permit.as_ref().is_some_and(|(permit, _)| permit.claim())
     }
 
+    /// True if `claim` would return true now. All connections of a shelf agree.
+    pub fn is_wanted(&self) -> bool {
+        self.permit.as_ref().is_some_and(|(permit, _)| permit.is_wanted())
+    }
+
     /// Records that the login selected this schema.
     pub(super) fn begins_in(&mut self, schema: Option<&[u8]>) {
         self.schema = schema.map(Rc::from);

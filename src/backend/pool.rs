@@ -3,6 +3,7 @@
 //! connection. Where the next session's state differs, the difference is sent ahead of its first statement
 //! (see `Connection`).
 
+mod due;
 mod lease;
 mod place;
 
@@ -448,23 +449,6 @@ impl<R: Runtime> Pool<R> {
             shelf.open() > 0
         });
         self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
-    }
-
-    /// Closes connections that sessions of other workers wait for and whose insert id must be queried first.
-    /// `limit` bounds each query.
-    pub async fn give_way(&self, limit: Duration) {
-        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
-        for shelf in shelves {
-            while let Some((mut connection, seat)) =
-                shelf.take_where(|c| c.pending_insert_id.is_some() && c.claim())
-            {
-                self.metrics.server_idle.sub(1);
-                let pending = connection.pending_insert_id.take();
-                self.learn_insert_id(&mut connection, pending, limit).await;
-                drop(connection);
-                seat.give_up();
-            }
-        }
     }
 
     /// Estimates the connections to this server of the whole process: this worker's number times the number

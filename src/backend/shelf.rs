@@ -85,6 +85,8 @@ pub struct Shelf<S: Stream> {
     slots: RefCell<Places<S>>,
     /// No claimed connection that is parked here was opened in an earlier generation than this one.
     earliest: Cell<u64>,
+    /// The renewal count of all connections that are parked here without a claim; None: they may have several.
+    begun: Cell<Option<u64>>,
     /// Indexes of slots that have no connection, parked or in use.
     free: RefCell<Vec<usize>>,
     /// How many connections are being opened.
@@ -105,6 +107,7 @@ impl<S: Stream> Shelf<S> {
             standing: Cell::new(standing),
             slots: RefCell::default(),
             earliest: Cell::new(u64::MAX),
+            begun: Cell::new(None),
             free: RefCell::default(),
             opening: Cell::new(0),
             turned: Cell::default(),
@@ -282,6 +285,43 @@ impl<S: Stream> Shelf<S> {
         dropped
     }
 
+    /// Drops the connections that were parked `limit` ago or earlier and that `closes` accepts. Looks only at
+    /// connections that were parked so long ago. Returns how many were dropped.
+    pub fn close_idle(&self, now: u32, limit: Duration, closes: impl Fn(&Connection<S>) -> bool) -> u64 {
+        let mut slots = self.slots.borrow_mut();
+        let idle = |index| slots.get(index).map(|slot| now.wrapping_sub(slot.second));
+        let is_due = |index| idle(index).is_some_and(|idle| Duration::from_secs(idle.into()) >= limit);
+        let due = |list| slots.oldest_first(list).take_while(|(index, _)| is_due(*index));
+        let closing = List::ALL.into_iter().flat_map(due).filter(|(_, parked)| closes(&parked.item));
+        let closing: Vec<_> = closing.map(|(index, _)| index).collect();
+        closing.iter().for_each(|index| self.close(&mut slots, *index));
+        closing.len() as u64
+    }
+
+    /// True if a session of another worker waits for the place of a connection that is parked here.
+    pub fn is_wanted(&self) -> bool {
+        let slots = self.slots.borrow();
+        let any = List::ALL.into_iter().find_map(|list| slots.oldest_first(list).next());
+        any.is_some_and(|(_, parked)| parked.item.is_wanted())
+    }
+
+    /// True if all connections that are parked here without a claim have this renewal count, as far as known.
+    pub fn all_began_at(&self, begun: u64) -> bool {
+        self.begun.get() == Some(begun)
+    }
+
+    /// Records that all connections that are parked here without a claim have this renewal count.
+    pub fn set_begun(&self, begun: u64) {
+        self.begun.set(Some(begun));
+    }
+
+    /// Records that a connection with this renewal count is parked here without a claim.
+    fn adds_unclaimed(&self, begun: u64) {
+        if !self.all_began_at(begun) {
+            self.begun.set(None);
+        }
+    }
+
     /// Drops the connection parked in this slot, and frees the slot.
     fn close(&self, slots: &mut Places<S>, index: usize) {
         drop(slots.take(index));
@@ -375,6 +415,7 @@ impl<S: Stream> Seat<S> {
         slot.second = second;
         let list = if !claim || (slot.passing && !asked_for) {
             slot.epoch = 0;
+            self.shelf.adds_unclaimed(connection.begun);
             List::Unclaimed
         } else {
             let earliest = &self.shelf.earliest;
@@ -390,7 +431,8 @@ impl<S: Stream> Seat<S> {
         let Some(slot) = slots.get_mut(self.index).filter(|slot| slot.epoch == self.epoch) else { return };
         slot.epoch = 0;
         self.shelf.ends_opening(slot);
-        if slots.parked_in(self.index).is_some() {
+        if let Some(parked) = slots.parked_in(self.index) {
+            self.shelf.adds_unclaimed(parked.item.begun);
             slots.unclaim(self.index);
         } else {
             self.shelf.free.borrow_mut().push(self.index);
@@ -399,4 +441,4 @@ impl<S: Stream> Seat<S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -308,14 +308,11 @@ fn every_second(context: &Context<TokioRuntime>) {
     context.positions.close_idle(live.pool.idle_timeout);
     let pool = &context.pool;
     pool.set_second(now);
-    // A connection may be the only place that knows its session's LAST_INSERT_ID().
-    pool.retain(|c, idle, _| {
-        let facts = snapshot.server(c.about.server).and_then(|s| s.facts.as_ref());
+    pool.close_due(|server| {
+        let facts = snapshot.server(server).and_then(|s| s.facts.as_ref());
         // The server must not close first: a statement may be on its way to it at that moment.
         let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);
-        let limit = live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX));
-        // Sessions of other workers may wait for connections that no session here uses.
-        c.pending_insert_id.is_some() || (idle < limit && !c.claim())
+        live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX))
     });
 }
 

@@ -15,6 +15,11 @@ pub enum List {
     AskedFor,
 }
 
+impl List {
+    /// All lists.
+    pub const ALL: [List; 3] = [List::Unclaimed, List::Claimed, List::AskedFor];
+}
+
 /// A parked item, and its neighbours in its list.
 #[derive(Debug)]
 pub struct Parked<P> {

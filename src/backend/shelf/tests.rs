@@ -13,11 +13,33 @@ use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, StatusFlags};
 
 /// What a choice depends on.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    begun: u64,
-    generation: u64,
-    has_schema: bool,
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kind {
+    pub begun: u64,
+    pub generation: u64,
+    pub has_schema: bool,
+}
+
+/// Returns the key of the connections.
+pub fn key() -> PoolKey {
+    PoolKey { server: ServerId(0), user: "app".into(), credential: 0, class: own_class(), session: None }
+}
+
+/// Returns a connection to nobody.
+pub fn connection(kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
+    let about = About {
+        server: ServerId(0),
+        generation: kind.generation,
+        user: "app".into(),
+        class: own_class(),
+        flavor: Flavor::MariaDb,
+        capabilities: Capabilities::empty(),
+        thread_id,
+    };
+    let mut connection = Box::new(Connection::new(pair(1).0, about, StatusFlags::empty()));
+    connection.begun = kind.begun;
+    connection.begins_in(kind.has_schema.then_some(b"shop"));
+    connection
 }
 
 /// One step of a test. `usize` names one of the sessions for which the step is possible, see `wrapped`.
@@ -31,6 +53,8 @@ enum Step {
     TakeOldest,
     TakeWhere(u32),
     Retain { divisor: u32, claimed: bool },
+    Wait,
+    CloseIdle { limit: u32, divisor: u32 },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -51,6 +75,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::TakeOldest),
         1 => (2..5u32).prop_map(Step::TakeWhere),
         1 => (2..9u32, any::<bool>()).prop_map(|(divisor, claimed)| Step::Retain { divisor, claimed }),
+        2 => Just(Step::Wait),
+        1 => (0..9u32, 2..9u32).prop_map(|(limit, divisor)| Step::CloseIdle { limit, divisor }),
     ];
     vec(step, 1..120)
 }
@@ -65,6 +91,7 @@ struct Entry {
     claimed: bool,
     asked_for: bool,
     parked: u64,
+    second: u32,
 }
 
 /// A seat with its connection, if that is in use.
@@ -83,38 +110,21 @@ struct World {
     /// The parked connections, by slot.
     model: BTreeMap<usize, Entry>,
     parkings: u64,
+    second: u32,
 }
 
 impl World {
     fn new() -> Self {
-        let key = PoolKey {
-            server: ServerId(0),
-            user: "app".into(),
-            credential: 0,
-            class: own_class(),
-            session: None,
-        };
-        let shelf = Rc::new(Shelf::new(key, Standing::Current, Rc::default()));
-        World { shelf, users: Vec::new(), kinds: Vec::new(), model: BTreeMap::new(), parkings: 0 }
+        let shelf = Rc::new(Shelf::new(key(), Standing::Current, Rc::default()));
+        World { shelf, users: Vec::new(), kinds: Vec::new(), model: BTreeMap::new(), parkings: 0, second: 0 }
     }
 
     fn open(&mut self, kind: Kind, passing: bool) {
         let thread_id = u32::try_from(self.kinds.len()).unwrap();
         self.kinds.push(kind);
-        let about = About {
-            server: ServerId(0),
-            generation: kind.generation,
-            user: "app".into(),
-            class: own_class(),
-            flavor: Flavor::MariaDb,
-            capabilities: Capabilities::empty(),
-            thread_id,
-        };
-        let mut connection = Connection::new(pair(1).0, about, StatusFlags::empty());
-        connection.begun = kind.begun;
-        connection.begins_in(kind.has_schema.then_some(b"shop"));
+        let connection = connection(kind, thread_id);
         let seat = self.shelf.seat_open(thread_id, thread_id);
-        self.uses((Box::new(connection), seat), passing);
+        self.uses((connection, seat), passing);
     }
 
     fn uses(&mut self, (connection, seat): Seated<MemoryStream>, passing: bool) {
@@ -135,13 +145,13 @@ impl World {
     fn park(&mut self, user: usize, claim: bool, asked_for: bool) {
         let mut in_use: Vec<_> = self.users.iter_mut().filter(|user| user.connection.is_some()).collect();
         let Some(user) = wrapped(in_use.len(), user).map(|at| &mut in_use[at]) else { return };
-        user.seat.park(user.connection.take().unwrap(), claim, asked_for, 0);
+        user.seat.park(user.connection.take().unwrap(), claim, asked_for, self.second);
         self.parkings += 1;
         let claimed = claim && (!user.passing || asked_for);
         let kind = self.kinds[user.thread_id as usize];
-        let parked = self.parkings;
+        let (parked, second) = (self.parkings, self.second);
         let (thread_id, epoch) = (user.thread_id, user.seat.epoch);
-        let entry = Entry { thread_id, epoch, kind, claimed, asked_for, parked };
+        let entry = Entry { thread_id, epoch, kind, claimed, asked_for, parked, second };
         assert!(self.model.insert(user.seat.index, entry).is_none());
     }
 
@@ -198,6 +208,15 @@ impl World {
         self.model.iter().map(|(slot, entry)| (entry.claimed, entry.parked, *slot)).min()
     }
 
+    fn close_idle(&mut self, limit: u32, divisor: u32) {
+        let (now, before) = (self.second, self.model.len());
+        let keeps = |thread_id: u32| thread_id.is_multiple_of(divisor);
+        self.model.retain(|_, entry| now - entry.second < limit || keeps(entry.thread_id));
+        let limit = Duration::from_secs(limit.into());
+        let dropped = self.shelf.close_idle(now, limit, |c| !keeps(c.about.thread_id));
+        assert_eq!(dropped, (before - self.model.len()) as u64);
+    }
+
     fn play(&mut self, step: &Step) {
         match *step {
             Step::Open(kind, passing) => self.open(kind, passing),
@@ -223,9 +242,12 @@ impl World {
                     |thread_id: u32, is_claimed| !thread_id.is_multiple_of(divisor) || is_claimed == claimed;
                 let before = self.model.len();
                 self.model.retain(|_, entry| keep(entry.thread_id, entry.claimed));
-                let dropped = self.shelf.retain(0, |c, _, claimed| keep(c.about.thread_id, claimed));
+                let dropped =
+                    self.shelf.retain(self.second, |c, _, claimed| keep(c.about.thread_id, claimed));
                 assert_eq!(dropped, (before - self.model.len()) as u64);
             }
+            Step::Wait => self.second += 1,
+            Step::CloseIdle { limit, divisor } => self.close_idle(limit, divisor),
         }
         assert_eq!(self.shelf.oldest(), self.oldest().map(|(claimed, parked, _)| (claimed, parked)));
         assert_eq!(self.shelf.parked(), self.model.len());

@@ -1,0 +1,148 @@
+//! What a pool does once a second. Looks only at the shelves, and at the connections that are due.
+
+use std::time::Duration;
+
+use super::Pool;
+use crate::net::Runtime;
+use crate::topology::ServerId;
+
+impl<R: Runtime> Pool<R> {
+    /// Closes the parked connections that are idle for as long as `idle_limit` says for their server, those without
+    /// a claim that are too old for a new session (see `renew`), and those whose places sessions of other workers
+    /// wait for. Keeps connections with a pending insert id, unless they are too old and without a claim.
+    pub fn close_due(&self, idle_limit: impl Fn(ServerId) -> Duration) {
+        let now = self.second.get();
+        self.shelves.borrow_mut().retain(|key, shelf| {
+            let begun = self.ceilings.renewals.of(key.server);
+            let limit = idle_limit(key.server);
+            let closed = if shelf.all_began_at(begun) && !shelf.is_wanted() {
+                shelf.close_idle(now, limit, |c| c.pending_insert_id.is_none())
+            } else {
+                shelf.set_begun(begun);
+                shelf.retain(now, |c, seconds, claimed| {
+                    let is_idle = Duration::from_secs(seconds.into()) >= limit;
+                    (claimed || c.begun == begun)
+                        && (c.pending_insert_id.is_some() || (!is_idle && !c.claim()))
+                })
+            };
+            self.metrics.server_idle.sub(closed);
+            shelf.open() > 0
+        });
+        self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
+    }
+
+    /// Closes connections that sessions of other workers wait for and whose insert id must be queried first.
+    /// `limit` bounds each query.
+    pub async fn give_way(&self, limit: Duration) {
+        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
+        for shelf in shelves.into_iter().filter(|shelf| shelf.is_wanted()) {
+            while let Some((mut connection, seat)) =
+                shelf.take_where(|c| c.pending_insert_id.is_some() && c.claim())
+            {
+                self.metrics.server_idle.sub(1);
+                let pending = connection.pending_insert_id.take();
+                self.learn_insert_id(&mut connection, pending, limit).await;
+                drop(connection);
+                seat.give_up();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::backend::shelf::tests::{Kind, connection, key};
+    use crate::backend::{Ceilings, InsertIdCell, Seat, Standing};
+    use crate::net::BufferPool;
+    use crate::net::memory::{MemoryRuntime, MemoryStream};
+    use crate::telemetry::WorkerMetrics;
+
+    struct World {
+        pool: Pool<MemoryRuntime>,
+        ceilings: Arc<Ceilings>,
+        metrics: Arc<WorkerMetrics>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let ceilings = Arc::<Ceilings>::default();
+            let metrics = Arc::<WorkerMetrics>::default();
+            let buffers = Rc::<BufferPool>::default();
+            let pool =
+                Pool::new(MemoryRuntime::default(), ceilings.clone(), (0, 2), buffers, metrics.clone());
+            World { pool, ceilings, metrics }
+        }
+
+        /// Parks a connection that is opened now.
+        async fn park(&self, pending: bool) -> Seat<MemoryStream> {
+            let key = key();
+            let permit = self.ceilings.acquire(key.server, 9, &key.user, None).await.unwrap();
+            let kind = Kind { begun: self.ceilings.renewals.of(key.server), ..Kind::default() };
+            let mut connection = connection(kind, 7);
+            connection.hold(permit, &self.metrics);
+            connection.pending_insert_id = pending.then(|| InsertIdCell::default().link());
+            let shelf = self.pool.shelf(&key);
+            shelf.standing.set(Standing::Current);
+            let seat = shelf.seat_open(1, 7);
+            self.pool.park(connection, &seat, false);
+            seat
+        }
+
+        /// Returns how many connections are left after the check of this second, for a limit of 10 seconds.
+        fn left_at(&self, second: u32) -> usize {
+            self.pool.set_second(second);
+            self.pool.close_due(|_| Duration::from_secs(10));
+            let left = self.pool.counts().iter().map(|count| count.idle).sum();
+            assert_eq!(self.metrics.server_idle.get(), left as u64);
+            left
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_unless_its_insert_id_is_needed() {
+        let world = World::new();
+        let first = world.park(false).await;
+        let _pending = world.park(true).await;
+        assert_eq!(world.left_at(4), 2);
+        let _later = world.park(false).await;
+        assert_eq!((world.left_at(9), world.left_at(10), world.left_at(13)), (3, 2, 2));
+        assert!(first.reclaim().is_none());
+        assert_eq!((world.left_at(14), world.left_at(99)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn after_a_renewal_the_unclaimed_are_closed_whenever_they_lose_their_claim() {
+        let world = World::new();
+        let (first, second, _third) =
+            (world.park(false).await, world.park(true).await, world.park(false).await);
+        first.give_up();
+        assert_eq!(world.left_at(1), 3);
+        world.ceilings.renewals.renew(None);
+        assert_eq!((world.left_at(2), world.left_at(3)), (2, 2));
+        second.give_up();
+        let fresh = world.park(false).await;
+        fresh.give_up();
+        assert_eq!((world.left_at(4), world.left_at(5)), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn one_connection_is_closed_for_each_session_that_waits_elsewhere() {
+        let world = World::new();
+        let mut seats = Vec::new();
+        for pending in [true, false, false, false] {
+            seats.push(world.park(pending).await);
+        }
+        assert_eq!(world.left_at(1), 4);
+        let user = key().user;
+        let mark = world.ceilings.mark_waiting(ServerId(0), Some(&user));
+        assert_eq!((world.left_at(2), world.left_at(3)), (3, 3));
+        let other = world.ceilings.mark_waiting(ServerId(0), None);
+        assert_eq!((world.left_at(4), world.left_at(5)), (2, 2));
+        drop((mark, other));
+        assert_eq!(world.left_at(6), 2);
+    }
+}
