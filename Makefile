@@ -9,9 +9,9 @@ demo:
 demo-failover:
 	@KILL=$(KILL) deploy/demo/failover.sh
 
-# Runs the tests that need no server: unit tests, the layers, the documentation.
+# Runs the tests that need no server: unit tests, the layers, the documentation, the hand-over between threads.
 unit:
-	@cargo test --locked --lib --test architecture --test docs
+	@cargo test --locked --lib --test architecture --test docs --test loom
 
 # Installs the tools that the tests need, then runs all tests.
 test:
