@@ -373,6 +373,14 @@ cost() {
   stage cost tests/cost/run.py
 }
 
+# Four for a statement.
+system_calls() {
+  tests/setup/deps.sh packages strace:strace
+  if ! quiet strace -o /dev/null true; then skip_stage "system calls" "processes may not be traced here"; return; fi
+  built
+  stage "system calls" tests/cost/system_calls.sh --binary "$POINTSMAN"
+}
+
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
 deny() {
   local tool
@@ -418,6 +426,7 @@ compilers_lane() {
   clippy
   fuzz
   deny
+  system_calls
 }
 
 trap on_exit EXIT
@@ -453,6 +462,7 @@ case ${1:-all} in
     lane alerts alerts
     join_lanes
     cost
+    system_calls
     ;;
   lint)
     lint
