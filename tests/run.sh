@@ -373,6 +373,12 @@ cost() {
   stage cost tests/cost/run.py
 }
 
+# Allocations and clock reads, with the program of the unit tests.
+cost_short() {
+  tests/setup/deps.sh packages valgrind:valgrind
+  stage "cost, short" tests/cost/run.py --short
+}
+
 # Four for a statement.
 system_calls() {
   tests/setup/deps.sh packages strace:strace
@@ -427,6 +433,7 @@ compilers_lane() {
   fuzz
   deny
   system_calls
+  cost_short
 }
 
 trap on_exit EXIT

@@ -1,6 +1,6 @@
 //! Sockets in memory for scripted peers in tests. A test sets how many bytes a read returns at most.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
@@ -29,6 +29,20 @@ impl Pipe {
     fn wake(&mut self) {
         self.wakers.drain(..).for_each(Waker::wake);
     }
+
+    /// Takes what there is room for. Returns how many bytes that is.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let taken = bytes.len().min(self.room.unwrap_or(usize::MAX));
+        self.bytes.extend(bytes.get(..taken).unwrap_or_default());
+        self.room = self.room.map(|room| room - taken);
+        if taken > 0 {
+            self.wake();
+        }
+        Ok(taken)
+    }
 }
 
 /// One end of a connection in memory.
@@ -38,14 +52,16 @@ pub struct MemoryStream {
     outgoing: Rc<RefCell<Pipe>>,
     /// The most bytes that one read returns.
     chunk: usize,
+    /// True if the stream takes bytes without waiting, as sockets do. Otherwise every write is one that has to wait.
+    takes_at_once: bool,
 }
 
 /// Returns both ends of a connection; each read returns at most `chunk` bytes.
 pub fn pair(chunk: usize) -> (MemoryStream, MemoryStream) {
     let (a, b) = (Rc::<RefCell<Pipe>>::default(), Rc::<RefCell<Pipe>>::default());
     (
-        MemoryStream { incoming: a.clone(), outgoing: b.clone(), chunk },
-        MemoryStream { incoming: b, outgoing: a, chunk },
+        MemoryStream { incoming: a.clone(), outgoing: b.clone(), chunk, takes_at_once: false },
+        MemoryStream { incoming: b, outgoing: a, chunk, takes_at_once: false },
     )
 }
 
@@ -95,16 +111,9 @@ impl Stream for MemoryStream {
         let mut written = 0;
         let result = poll_fn(|cx| {
             let mut pipe = self.outgoing.borrow_mut();
-            if pipe.closed {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            let rest = buf.filled().get(written..).unwrap_or_default();
-            let taken = rest.len().min(pipe.room.unwrap_or(usize::MAX));
-            pipe.bytes.extend(rest.get(..taken).unwrap_or_default());
-            pipe.room = pipe.room.map(|room| room - taken);
+            let taken = pipe.take(buf.filled().get(written..).unwrap_or_default())?;
             written += taken;
             if taken > 0 {
-                pipe.wake();
                 took();
             }
             if written == buf.len() {
@@ -151,8 +160,8 @@ impl Stream for MemoryStream {
         .await
     }
 
-    fn write_now(&mut self, _bytes: &[u8]) -> io::Result<usize> {
-        Ok(0)
+    fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.takes_at_once { self.outgoing.borrow_mut().take(bytes) } else { Ok(0) }
     }
 
     fn has_ended(&mut self) -> bool {
@@ -205,6 +214,7 @@ type Accepting = Rc<RefCell<VecDeque<MemoryStream>>>;
 pub struct MemoryRuntime {
     listening: Rc<RefCell<HashMap<String, Accepting>>>,
     chunk: Option<usize>,
+    takes_at_once: Rc<Cell<bool>>,
     /// The TLS settings. Streams in memory cannot be encrypted.
     pub tls: Arc<TlsClient>,
     /// The result of every handshake, which exchanges nothing. None: every handshake fails.
@@ -215,6 +225,18 @@ impl MemoryRuntime {
     /// Makes a network whose streams return at most `chunk` bytes per read.
     pub fn with_chunk(chunk: usize) -> Self {
         MemoryRuntime { chunk: Some(chunk), ..Self::default() }
+    }
+
+    /// Has the proxy's ends of all later connections take bytes without waiting, as sockets do.
+    pub fn take_at_once(&self) {
+        self.takes_at_once.set(true);
+    }
+
+    /// Returns the proxy's end of a new connection, and its peer's end.
+    pub fn pair(&self) -> (MemoryStream, MemoryStream) {
+        let (mut here, there) = pair(self.chunk.unwrap_or(usize::MAX));
+        here.takes_at_once = self.takes_at_once.get();
+        (here, there)
     }
 
     /// Listens at an address; connections queue up in the returned listener.
@@ -257,7 +279,7 @@ impl Runtime for MemoryRuntime {
     async fn connect(&self, to: &Endpoint) -> io::Result<MemoryStream> {
         let listening = self.listening.borrow();
         let queue = listening.get(&to.to_string()).ok_or(io::ErrorKind::ConnectionRefused)?;
-        let (here, there) = pair(self.chunk.unwrap_or(usize::MAX));
+        let (here, there) = self.pair();
         queue.borrow_mut().push_back(there);
         Ok(here)
     }
@@ -305,7 +327,7 @@ impl Runtime for MemoryRuntime {
     }
 }
 
-/// Polls a task of the proxy. tests/cost/run.sh counts what runs within this function, which it finds by its name.
+/// Polls a task of the proxy. tests/cost/run.py counts what runs within this function, which it finds by its name.
 #[inline(never)]
 fn poll_of_the_proxy(task: Pin<&mut dyn Future<Output = ()>>, cx: &mut Context<'_>) -> Poll<()> {
     task.poll(cx)

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Counts what a statement costs in the proxy, under callgrind: instructions, cache misses, allocations and atomic
-instructions of sessions in memory (src/session/tests/cost.rs), without the system's part. The counts must not exceed
-tests/cost/budgets.tsv.
+"""Counts what a statement costs in the proxy, under callgrind: instructions, cache misses, allocations, atomic
+instructions on memory that threads share, and clock reads. The sessions are in memory (src/session/tests/cost.rs), so
+the system's part is not counted. The counts must not exceed tests/cost/budgets.tsv.
 
 usage: tests/cost/run.py            compares the counts with the budgets
+       tests/cost/run.py --short    compares what does not depend on optimization, with the program of `cargo test`:
+                                    allocations and clock reads of a few cases
        tests/cost/run.py --write    writes the counts as the budgets; say in the commit why they grew
        tests/cost/run.py --only CASE  e.g. "text strong 16"; shows where the instructions go (callgrind_annotate)
+       tests/cost/run.py --where allocations|atomics|clock_reads CASE  lists the functions
 """
 import json
 import os
@@ -13,6 +16,10 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
+
+from dump import Dump, Program, essence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUDGETS = os.path.join(ROOT, "tests", "cost", "budgets.tsv")
@@ -20,119 +27,157 @@ TEST = "session::tests::cost::every_case_gets_its_answers"
 CASES = ["text", "prepared", "row", "write", "transaction", "mixed"]
 LEVELS = ["eventual", "strong"]
 # How many statements each of so many sessions says.
-SESSIONS = {1: 400, 16: 40, 200: 8}
+SESSIONS = {1: 400, 16: 40, 200: 8, 1000: 4}
+# A thousand sessions take more than a minute for each case, even though their logins run without counting. So they say
+# point selects only.
+CROWD, CROWD_CASES = 1000, ["text", "prepared"]
 # The caches of a common server core, so that the counts are the same on all machines: first level 32 KiB, last 8 MiB.
-CACHES = ["--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"]
+CACHES = ["--cache-sim=yes", "--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"]
 # The columns of the budgets, and by how much a count may exceed its budget. The hash tables' random keys make the
 # counts of two runs differ by less than this.
-COLUMNS = {"instructions": 1.03, "first_level_misses": 1.15, "last_level_misses": 1.5, "allocations": 1, "atomics": 1}
+COLUMNS = {"instructions": 1.03, "first_level_misses": 1.15, "last_level_misses": 1.5,
+           "allocations": 1.05, "atomics": 1.05, "clock_reads": 1.05}
 # Differences below these do not count: few events have a large relative noise.
-LEAST = {"instructions": 50, "first_level_misses": 3, "last_level_misses": 2, "allocations": 0.2, "atomics": 1}
-# Where Rust's programs allocate. What is freed was allocated before.
-ALLOCATES = re.compile(r"__rust_(alloc|alloc_zeroed|realloc)>")
-# An exchange with memory is atomic without the prefix.
-ATOMIC = re.compile(r"\tlock |\txchg .*\(")
+LEAST = {"instructions": 50, "first_level_misses": 3, "last_level_misses": 2, "allocations": 0.1, "atomics": 0.1,
+         "clock_reads": 0.1}
+# What allocates, in Rust's programs: what is freed was allocated before.
+ALLOCATES = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"]
+# What reads the clock. The clock of the test stands still, and tokio reads it without the system.
+READS_CLOCK = ["tokio::time::clock::Clock::now", "clock_gettime"]
+# Atomic instructions of these functions are counted apart, because other threads do not touch that memory while
+# statements run, so that no core ever waits for its cache line:
+# - the state, the reference count and the wakers of a task of tokio, which stays on the thread that spawned it;
+# - the handle and the timers of a worker's runtime, which has one thread;
+# - `AtomicWaker` and `Notify`, with which sessions and tasks of one worker wake each other;
+# - the clock that tests can stop: a release reads the system's clock without these instructions.
+OWN_THREAD = re.compile(r"\btokio::(runtime|task|time|sync::task|sync::notify)::|\bcurrent_thread::Handle\b")
+# The cases of `--short`, by the number of sessions.
+SHORT = {1: ["text", "prepared", "write", "transaction"], 16: ["text", "prepared"]}
+# How many callers callgrind writes down of a call that is counted.
+CALLERS = 12
 
 
-def test_binary():
-    """Builds the unit tests, optimized. Returns the path."""
-    command = ["cargo", "test", "--locked", "--profile=counted", "--lib", "--no-run", "--message-format=json"]
+def test_binary(*options):
+    """Builds the unit tests. Returns the path."""
+    command = ["cargo", "test", "--locked", *options, "--lib", "--no-run", "--message-format=json"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
     return [m["executable"] for m in messages if m.get("executable")][-1]
 
 
-def counts_of(path):
-    """Reads a dump of callgrind: its sums by event. Zeros at the end are left out there."""
-    events, sums = [], []
-    with open(path, encoding="utf-8", errors="replace") as dump:
-        for line in dump:
-            if line.startswith("events:"):
-                events = line.split()[1:]
-            elif line.startswith(("summary:", "totals:")):
-                sums = [int(n) for n in line.split()[1:]] or sums
-    return dict.fromkeys(events, 0) | dict(zip(events, sums))
-
-
-def places(binary):
-    """Returns the addresses in the program of instructions that begin an allocation, and of atomic ones."""
-    allocations, atomics, begins = set(), set(), False
-    command = ["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", binary]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as listing:
-        for line in listing.stdout:
-            if line.endswith(">:\n"):
-                begins = ALLOCATES.search(line) is not None
-                continue
-            address, instruction, _ = line.partition(":")
-            if not instruction:
-                continue
-            if begins:
-                allocations.add(int(address, 16))
-                begins = False
-            if ATOMIC.search(instruction):
-                atomics.add(int(address, 16))
-    return allocations, atomics
-
-
-def executions(path, binary):
-    """Reads a dump of callgrind: how often each instruction of the program ran."""
-    ran, names, here, address, skip = {}, {}, False, 0, False
-    with open(path, encoding="utf-8", errors="replace") as dump:
-        for line in dump:
-            if line.startswith("ob="):
-                number, _, name = line[3:].strip().partition(" ")
-                names[number] = name or names.get(number, number)
-                here = names[number] == binary
-            elif line.startswith("calls="):
-                skip = True
-            elif line[0] in "0+-*" and (line[0] != "0" or line.startswith("0x")):
-                position, *events = line.split()
-                if position[0] == "*":
-                    pass
-                elif position[0] in "+-":
-                    address += int(position, 0)
-                else:
-                    address = int(position, 16)
-                # The line behind a call has what the callee cost.
-                if here and not skip and events:
-                    ran[address] = ran.get(address, 0) + int(events[0])
-                skip = False
-    return ran
-
-
-def count(binary, cases, keep=None):
-    """Runs the cases. Yields the counts of each for one statement."""
-    allocations, atomics = places(binary)
+def dumps(binary, cases, options, keep=None):
+    """Runs the cases. Yields the dump of each."""
     with tempfile.TemporaryDirectory() as scratch:
+        gate, prefix = f"{scratch}/gate", f"--vgdb-prefix={scratch}/vgdb"
         plays = ",".join(f"{case} {level} {sessions} {SESSIONS[sessions]}" for case, level, sessions in cases)
-        subprocess.run(
-            ["valgrind", "--quiet", "--tool=callgrind", "--cache-sim=yes", *CACHES,
-             "--dump-line=no", "--dump-instr=yes", "--compress-strings=yes", "--toggle-collect=*poll_of_the_proxy*",
-             "--dump-before=*session::tests::cost::mark*",
-             f"--callgrind-out-file={scratch}/dump", binary, "--exact", TEST, "--test-threads=1"],
-            env={"PATH": os.environ["PATH"], "COST": plays}, stdout=subprocess.DEVNULL, check=True)
-        # The third mark of each case ends what counts.
-        for number, (case, level, sessions) in enumerate(cases):
-            path = f"{scratch}/dump.{3 * number + 3}"
-            sums = counts_of(path)
-            ran = executions(path, binary)
-            statements = sessions * SESSIONS[sessions]
-            if keep:
-                os.replace(path, keep)
-            yield (case, level, sessions), {
-                "instructions": sums["Ir"] / statements,
-                "first_level_misses": (sums["I1mr"] + sums["D1mr"] + sums["D1mw"]) / statements,
-                "last_level_misses": (sums["ILmr"] + sums["DLmr"] + sums["DLmw"]) / statements,
-                "allocations": sum(ran.get(address, 0) for address in allocations) / statements,
-                "atomics": sum(ran.get(address, 0) for address in atomics) / statements,
-            }
+        command = [
+            "valgrind", "--quiet", prefix, "--tool=callgrind", "--instr-atstart=no", "--dump-line=no",
+            "--dump-instr=yes", "--toggle-collect=*poll_of_the_proxy*",
+            "--dump-before=*session::tests::cost::mark*", *options, f"--callgrind-out-file={scratch}/dump",
+            binary, "--exact", TEST, "--test-threads=1"]
+        env = {"PATH": os.environ["PATH"], "COST": plays, "COST_GATE": gate}
+        with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as running:
+            try:
+                for number, case in enumerate(cases):
+                    for switch in ["on", "off"]:
+                        pass_gate(running, gate, ["vgdb", prefix, f"--pid={running.pid}", "instrumentation", switch])
+                    # The third mark of each case ends what counts.
+                    path = f"{scratch}/dump.{3 * number + 3}"
+                    dump = Dump(path, binary)
+                    if keep:
+                        os.replace(path, keep)
+                    yield case, dump
+            except BaseException:
+                running.kill()
+                raise
+        if running.returncode:
+            raise RuntimeError(f"{TEST} failed under callgrind; without: cargo test --lib {TEST}")
+
+
+def pass_gate(running, gate, command):
+    """Switches callgrind's counting when the test waits for that."""
+    while not os.path.exists(gate):
+        if running.poll() is not None:
+            raise RuntimeError(f"{TEST} ended before all cases; without callgrind: cargo test --lib {TEST}")
+        time.sleep(0.02)
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    os.remove(gate)
+
+
+def atomics(program, dump):
+    """Returns how often each atomic instruction ran that is on memory which threads share, and of the others."""
+    ran = {address: dump.ran[address] for address in program.atomics & dump.ran.keys()}
+    frames = program.frames(ran)
+    own = {address for address in ran if any(OWN_THREAD.search(frame) for frame in frames[address])}
+    return Counter({a: n for a, n in ran.items() if a not in own}), Counter({a: ran[a] for a in own})
+
+
+def calls(dump, functions):
+    """Returns how often each of these functions began, by name and callers."""
+    return Counter({name: n for name, n in dump.began.items() if n and name.split("'")[0] in functions})
+
+
+def count(program, cases):
+    """Runs the cases. Yields the counts of each for one statement."""
+    for (case, level, sessions), dump in dumps(program.path, cases, CACHES):
+        sums, statements = dump.sums, sessions * SESSIONS[sessions]
+        counts = {
+            "instructions": sums["Ir"],
+            "first_level_misses": sums["I1mr"] + sums["D1mr"] + sums["D1mw"],
+            "last_level_misses": sums["ILmr"] + sums["DLmr"] + sums["DLmw"],
+            "allocations": calls(dump, ALLOCATES).total(),
+            "atomics": atomics(program, dump)[0].total(),
+            "clock_reads": calls(dump, READS_CLOCK).total(),
+        }
+        yield (case, level, sessions), {column: n / statements for column, n in counts.items()}
+
+
+def callers_of(functions):
+    """Returns the options with which callgrind writes the callers behind the name of each of these functions."""
+    return [f"--separate-callers{CALLERS}={name}" for name in functions]
+
+
+def count_calls(binary, cases):
+    """Runs the cases without optimization. Yields the counts of each for one statement."""
+    for (case, level, sessions), dump in dumps(binary, cases, []):
+        counts = {"allocations": calls(dump, ALLOCATES).total(), "clock_reads": calls(dump, READS_CLOCK).total()}
+        yield (case, level, sessions), {column: n / (sessions * SESSIONS[sessions]) for column, n in counts.items()}
+
+
+def where(program, column, case):
+    """Prints which functions allocate, read the clock, or execute atomic instructions."""
+    statements = case[2] * SESSIONS[case[2]]
+    functions = {"allocations": ALLOCATES, "clock_reads": READS_CLOCK}.get(column, [])
+    for _, dump in dumps(program.path, [case], callers_of(functions)):
+        if column == "atomics":
+            shared, own = atomics(program, dump)
+            for title, found in [("on memory that threads share", shared), ("on the thread's own memory", own)]:
+                print(f"{found.total() / statements:.2f} {title}")
+                chains = Counter()
+                for address, n in found.items():
+                    chains[" < ".join(essence(program.frames([address])[address]))] += n
+                show(chains, statements)
+        else:
+            chains = Counter()
+            for name, n in calls(dump, functions).items():
+                chains[" < ".join(essence(name.split("'")))] += n
+            show(chains, statements)
+
+
+def show(chains, statements):
+    for chain, n in chains.most_common():
+        print(f"  {n / statements:.3f} {chain}")
 
 
 def budgets():
     with open(BUDGETS, encoding="utf-8") as table:
-        rows = [line.rstrip("\n").split("\t") for line in table if not line.startswith("#")]
+        head, *rows = [line.rstrip("\n").split("\t") for line in table if not line.startswith("#")]
+    expected = ["case", "level", "sessions", *COLUMNS]
+    for row in [head, *rows]:
+        if len(row) != len(expected) or (row is head and row != expected):
+            raise SystemExit(f"FAIL {BUDGETS}: {row} has not the columns {expected}; run.py --write writes all of them")
     return {
-        (case, level, int(sessions)): dict(zip(COLUMNS, map(float, rest))) for case, level, sessions, *rest in rows[1:]
+        (case, level, int(sessions)): dict(zip(COLUMNS, map(float, rest))) for case, level, sessions, *rest in rows
     }
 
 
@@ -145,35 +190,53 @@ def write(found):
         table.write("# What one statement may cost in the proxy; see tests/cost/run.py. ")
         table.write("A commit that raises a figure says why.\n")
         table.write("\t".join(["case", "level", "sessions", *COLUMNS]) + "\n")
-        for (case, level, sessions), counts in found.items():
+        for (case, level, sessions), counts in found:
             fields = [case, level, str(sessions), *(shown(counts, c) for c in COLUMNS)]
             table.write("\t".join(fields) + "\n")
 
 
-def main():
-    cases = [(case, level, sessions) for sessions in SESSIONS for case in CASES for level in LEVELS]
-    binary = test_binary()
-    if sys.argv[1:2] == ["--only"]:
-        case, level, sessions = sys.argv[2].split()
-        kept = os.path.join(tempfile.gettempdir(), "pointsman-cost.callgrind")
-        for _, counts in count(binary, [(case, level, int(sessions))], keep=kept):
-            print(counts)
-        os.execvp("callgrind_annotate", ["callgrind_annotate", "--inclusive=yes", "--tree=none", kept])
-    found = dict(count(binary, cases))
-    if sys.argv[1:2] == ["--write"]:
-        return write(found)
+def compare(found):
+    """Prints a line for each case. Returns how many cases exceed their budgets."""
     allowed, failed = budgets(), 0
-    for case, counts in found.items():
+    for case, counts in found:
         name = "{}, {}, {} sessions".format(*case)
         budget = allowed.get(case)
         over = [f"{counts[c]:.1f} {c} (budget {budget[c]:g})" for c, times in COLUMNS.items()
-                if budget and counts[c] > max(budget[c] * times, budget[c] + LEAST[c])]
+                if budget and c in counts and counts[c] > max(budget[c] * times, budget[c] + LEAST[c])]
         if not budget or over:
             failed += 1
-            print(f"FAIL {name}: {', '.join(over) or 'no budget'}")
+            print(f"FAIL {name}: {', '.join(over) or 'no budget'}", flush=True)
         else:
-            print(f"ok {name}: " + ", ".join(f"{shown(counts, c)} {c.replace('_', ' ')}" for c in COLUMNS))
-    return failed > 0
+            print(f"ok {name}: " + ", ".join(f"{shown(counts, c)} {c.replace('_', ' ')}" for c in counts), flush=True)
+    return failed
+
+
+def case_of(text):
+    case, level, sessions = text.split()
+    return case, level, int(sessions)
+
+
+def main():
+    cases = [(case, level, sessions) for sessions in SESSIONS for case in CASES for level in LEVELS
+             if sessions != CROWD or case in CROWD_CASES]
+    if sys.argv[1:] == ["--short"]:
+        return compare(count_calls(test_binary(), [case for case in cases if case[0] in SHORT.get(case[2], [])])) > 0
+    program = Program(test_binary("--profile=counted"))
+    match sys.argv[1:]:
+        case []:
+            return compare(count(program, cases)) > 0
+        case ["--write"]:
+            return write(list(count(program, cases)))
+        case ["--only", wanted]:
+            kept = os.path.join(tempfile.gettempdir(), "pointsman-cost.callgrind")
+            for _, dump in dumps(program.path, [case_of(wanted)], CACHES, keep=kept):
+                print(dump.sums, flush=True)
+            annotate = ["callgrind_annotate", "--inclusive=yes", "--tree=none", "--show=Ir", "--auto=no", kept]
+            os.execvp(annotate[0], annotate)
+        case ["--where", column, wanted] if column in list(COLUMNS)[3:]:
+            return where(program, column, case_of(wanted))
+        case _:
+            raise SystemExit(__doc__)
 
 
 if __name__ == "__main__":

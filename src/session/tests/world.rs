@@ -14,7 +14,7 @@ use crate::backend::{Ceilings, Lesson, Pool};
 use crate::config::{
     ClientCompression, CredentialSettings, CredentialSource, Level, Live, Monitor, Secret, User,
 };
-use crate::net::memory::{MemoryRuntime, pair};
+use crate::net::memory::MemoryRuntime;
 use crate::net::{BufferPool, Runtime};
 use crate::positions::seats;
 use crate::session::{Context, Session, kill_here};
@@ -382,7 +382,7 @@ impl World {
 
     /// The same of this user of the operating system.
     pub fn session_of(&self, os_user: Option<&str>, entrance: Entrance, pass: Pass) -> Peer {
-        let (ours, theirs) = pair(self.settings.chunk);
+        let (theirs, ours) = self.runtime.pair();
         if let Some(os_user) = os_user {
             ours.set_os_user(os_user);
         }
