@@ -384,7 +384,7 @@ system_calls() {
   tests/setup/deps.sh packages strace:strace
   if ! quiet strace -o /dev/null true; then skip_stage "system calls" "processes may not be traced here"; return; fi
   built
-  stage "system calls" tests/cost/system_calls.sh --binary "$POINTSMAN"
+  unsteady_stage "system calls" tests/cost/system_calls.sh --binary "$POINTSMAN"
 }
 
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
