@@ -251,7 +251,7 @@ async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &
                 Ask { server: primary, question: Question::Position, asker: &line.asker, batch: &none };
             let understand = |flavor, values: Values<'_>| {
                 let reading = reading(values, primary, snapshot.generation);
-                // First those whose way is longer.
+                // Tells the other workers first: their threads must be woken.
                 turn.end(reading.as_ref());
                 match &reading {
                     Some(reading) => understood(line, flavor, reading),

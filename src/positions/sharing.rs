@@ -1,5 +1,5 @@
 //! The question for the primary's position, shared by the workers of the process: the worker that has the turn asks, and
-//! tells the others. (Sixty-four workers that ask for themselves would cost a primary twenty cores.)
+//! sends the others the answer. (Sixty-four workers that ask for themselves would cost a primary twenty cores.)
 
 use std::borrow::Cow;
 use std::sync::Arc;

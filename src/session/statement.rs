@@ -23,7 +23,7 @@ impl<R: Runtime> Session<R> {
         (self.measured.runs, self.measured.class) = (true, Some(request.class));
         match self.run_statement(buf, request).await {
             Ok((role, why)) => {
-                // What sees no table has seen no position.
+                // A query that reads no table has seen no position.
                 if !request.class.effects.contains(Effects::READS_NO_TABLE) {
                     self.note_seen_position();
                 }

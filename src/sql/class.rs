@@ -14,7 +14,7 @@ bitflags::bitflags! {
         const SEVERAL = 1 << 1;
         /// Rows are locked to the transaction's end: FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE.
         const LOCKS_ROWS = 1 << 2;
-        /// The statement reads no table, out of sight neither: `SELECT 1`. Its answer does not depend on what was written.
+        /// The statement reads no table, not even through a function: `SELECT 1`. No write changes its answer.
         const READS_NO_TABLE = 1 << 3;
 
         // What the statement reads about the previous statement or of the session.

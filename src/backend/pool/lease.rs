@@ -335,7 +335,7 @@ impl<R: Runtime> Pool<R> {
         let serving = serving_workers(terms.server_limit, workers);
         self.serving.set(serving);
         if index >= serving {
-            // Only clients from before the limit was lowered are here.
+            // This worker has only clients that connected before the limit was lowered.
             return 1;
         }
         (limit / serving + usize::from(index < limit % serving)).max(1)
