@@ -161,6 +161,9 @@ pub enum AppError {
     /// The ports of the running process cannot be taken over.
     #[error(transparent)]
     Takeover(#[from] TakeoverError),
+    /// io_uring was configured, and cannot be used.
+    #[error(transparent)]
+    NoIoUring(#[from] crate::net::NoIoUring),
     /// Any other error of the system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -177,6 +180,7 @@ impl AppError {
             | AppError::Start(_)
             | AppError::Tls(_)
             | AppError::Takeover(_)
+            | AppError::NoIoUring(_)
             | AppError::Io(_) => ExitCode::FAILURE,
         }
     }

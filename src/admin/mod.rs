@@ -70,8 +70,8 @@ use crate::net::{AcceptorsCell, MemoryBudget};
 use crate::telemetry::stream::{Batch, Filter};
 use crate::telemetry::traces::TraceCounts;
 use crate::telemetry::{
-    AuditRecord, AuditSender, DigestReport, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, ReloadMetrics,
-    WorkerFamilies, WorkerMetrics, exposition, protobuf_exposition,
+    AuditRecord, AuditSender, DigestReport, DriverFamilies, Lifecycle, ProcessFamilies, Pulse,
+    ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics, exposition, protobuf_exposition,
 };
 use crate::topology::{Snapshot, WriterChange};
 use crate::worker::SessionReport;
@@ -226,6 +226,14 @@ impl AdminState {
         if let Some(registry) = Arc::get_mut(&mut self.registry) {
             let workers = self.workers.clone();
             registry.register_collector(Box::new(trace_families::TraceFamilies { counts, workers }));
+        }
+        self
+    }
+
+    /// Sets which driver the workers use, and why. Call it before the first clone.
+    pub fn with_driver(mut self, driver: &'static str, reason: &'static str) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            registry.register_collector(Box::new(DriverFamilies { driver, reason }));
         }
         self
     }

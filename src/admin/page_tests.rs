@@ -40,6 +40,7 @@ pub(super) fn everything() -> AdminState {
     .with_audit(AuditSender::new().0)
     .with_traces(Arc::default())
     .with_certificates(certificates())
+    .with_driver("epoll", "configured")
     .with_config(watch::channel(ServedConfig::default()).1)
     .with_passing(vec![watch::channel(passing).1])
     .with_kubernetes(vec![watched])

@@ -30,7 +30,7 @@ use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live
 use crate::console::{Console, Orders};
 use crate::discovery::{self, Access, Acknowledgements, Drainer, PodEvents, Source, WatchState};
 use crate::monitor::{AccountTables, BackendConnector, Kicker, PassingLogins, Routines, passing_accounts};
-use crate::net::{Inherited, MemoryBudget, TokioRuntime};
+use crate::net::{ChosenDriver, Driver, Inherited, MemoryBudget, TokioRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::traces::TraceSender;
 use crate::telemetry::{
@@ -55,6 +55,8 @@ struct DataPath<'a> {
     live: watch::Receiver<Arc<Live>>,
     /// Connects to servers.
     runtime: TokioRuntime,
+    /// How the workers wait for their sockets.
+    driver: Driver,
     /// The topology that discovery and probes publish.
     snapshot: watch::Receiver<Arc<Snapshot>>,
     /// Lets sessions have servers probed at once.
@@ -127,7 +129,7 @@ async fn control(
     secrets.complete(&config, FIRST_SECRETS).await;
     let (live_sender, live) = watch::channel(Arc::new(secrets.fill(&config)));
     let memory = memory::budget(live.clone());
-    let runtime = TokioRuntime::default();
+    let (driver, runtime) = (ChosenDriver::of(config.fixed.io)?, TokioRuntime::default());
     servers_tls::follow(runtime.servers_tls.clone(), live.clone());
     clients_tls::follow(runtime.acceptors.clone(), live.clone()).map_err(AppError::Tls)?;
     let discovery::Started { snapshot, kicker, acknowledged, drainer } =
@@ -172,6 +174,7 @@ async fn control(
         .with_passing(vec![passing.clone(), passing_seen])
         .with_account_tables(accounts.current.clone())
         .with_config(served.watched())
+        .with_driver(driver.driver.as_str(), driver.reason)
         .with_kubernetes(kubernetes);
     let fixed = config.fixed.clone();
     let admin = open_http(&fixed, &mut inherited, state.clone(), predecessor.is_none())?;
@@ -185,6 +188,7 @@ async fn control(
         fixed,
         live,
         runtime,
+        driver: driver.driver,
         snapshot,
         kicker,
         routines,
@@ -337,6 +341,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         metrics: parts.metrics,
         memory: parts.memory.clone(),
         runtime: parts.runtime,
+        driver: parts.driver,
         audit: parts.audit,
         traces: parts.traces,
         kick: Arc::new(kick),

@@ -30,6 +30,7 @@ impl Fixed {
     pub fn changes(&self, new: &Fixed) -> Vec<String> {
         let compared = [
             ("workers", self.workers != new.workers),
+            ("io", self.io != new.io),
             ("listeners", self.listeners != new.listeners),
             ("admin.http", self.admin_http != new.admin_http),
             ("admin.console.address", self.admin_console != new.admin_console),

@@ -66,6 +66,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
         let (log, statements) = root.table("log", |s| (log(s), StatementLog::read(s)));
         let fixed = Fixed {
             workers: workers(root),
+            io: root.choice("io", IoChoice::default()),
             listeners,
             admin_http: addresses.http,
             admin_console: addresses.console,

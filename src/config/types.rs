@@ -88,6 +88,8 @@ impl Config {
 pub struct Fixed {
     /// Data threads; 0 in the file means one per core.
     pub workers: NonZeroUsize,
+    /// How the data threads wait for their sockets.
+    pub io: IoChoice,
     /// `[[listeners]]`
     pub listeners: Vec<Listener>,
     /// `[admin] http`, `host:port`; None (`"off"` in the file) switches HTTP off.
@@ -141,6 +143,18 @@ pub enum ServerCompression {
     Zlib,
     /// zstd, which MariaDB's servers do not have.
     Zstd,
+}
+
+/// `io`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IoChoice {
+    /// io_uring where it works, otherwise epoll.
+    #[default]
+    Auto,
+    /// epoll.
+    Epoll,
+    /// io_uring, or no start.
+    IoUring,
 }
 
 /// `listeners.mode`
@@ -528,6 +542,11 @@ impl Choice for ServerCompression {
         ("zlib", ServerCompression::Zlib),
         ("zstd", ServerCompression::Zstd),
     ];
+}
+
+impl Choice for IoChoice {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", IoChoice::Auto), ("epoll", IoChoice::Epoll), ("io_uring", IoChoice::IoUring)];
 }
 
 impl Choice for Mode {

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::ring::{Reactor, RingListener, RingSocket};
 use super::socket::Socket as Connected;
 use super::tokio_driver::tune;
 use super::{Endpoint, Peer, TokioStream};
@@ -24,6 +25,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// Unix.
     Unix(UnixListener),
+    /// Either of them, on io_uring.
+    Ring(RingListener),
 }
 
 /// An accepted socket that any worker can take over.
@@ -78,6 +81,9 @@ impl Listener {
 
     /// Registers a bound socket with the runtime of the calling worker.
     pub fn from_socket(socket: Socket) -> io::Result<Self> {
+        if let Some(reactor) = Reactor::current() {
+            return Ok(Listener::Ring(RingListener::new(reactor, socket)?));
+        }
         socket.set_nonblocking(true)?;
         if socket.local_addr()?.is_unix() {
             return Ok(Listener::Unix(UnixListener::from_std(socket.into())?));
@@ -93,6 +99,10 @@ impl Listener {
                 Ok((Connected::Tcp(stream).into(), Peer::from(address)))
             }
             Listener::Unix(listener) => Ok((Connected::Unix(listener.accept().await?.0).into(), Peer::Unix)),
+            Listener::Ring(listener) => {
+                let (socket, address) = listener.accept().await?;
+                Ok((Connected::Ring(socket).into(), address.as_socket().map_or(Peer::Unix, Peer::from)))
+            }
         }
     }
 }
@@ -103,12 +113,21 @@ impl Accepted {
         match stream.into_socket() {
             Some(Connected::Tcp(s)) => Ok(Accepted::Tcp(s.into_std()?)),
             Some(Connected::Unix(s)) => Ok(Accepted::Unix(s.into_std()?)),
+            Some(Connected::Ring(s)) if s.is_unix() => Ok(Accepted::Unix(s.leave()?.into())),
+            Some(Connected::Ring(s)) => Ok(Accepted::Tcp(s.leave()?.into())),
             None => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Registers the socket with the runtime of the calling worker.
     pub fn into_stream(self) -> io::Result<TokioStream> {
+        if let Some(reactor) = Reactor::current() {
+            let (fd, is_unix) = match self {
+                Accepted::Tcp(s) => (s.into(), false),
+                Accepted::Unix(s) => (s.into(), true),
+            };
+            return Ok(Connected::Ring(RingSocket::new(reactor, fd, is_unix)).into());
+        }
         match self {
             Accepted::Tcp(s) => Ok(Connected::Tcp(tokio::net::TcpStream::from_std(s)?).into()),
             Accepted::Unix(s) => Ok(Connected::Unix(tokio::net::UnixStream::from_std(s)?).into()),

@@ -17,6 +17,7 @@ mod buffer;
 mod compression;
 #[cfg(test)]
 mod cut_wire;
+mod driver;
 mod endpoint;
 mod handover;
 mod lent;
@@ -26,6 +27,7 @@ pub mod memory;
 mod origin;
 mod os_user;
 mod packet;
+mod ring;
 mod signal;
 mod socket;
 mod tls;
@@ -35,11 +37,13 @@ mod tunnel;
 pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
 pub use compression::{Algorithm, Below, Compressed, Compression};
+pub use driver::{ChosenDriver, Driver, NoIoUring};
 pub use endpoint::{Endpoint, EndpointError};
 pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
 pub use origin::{Origin, Peer};
 pub use packet::{PacketError, read_packet};
+pub use ring::{end_lingering, lingering, run as run_on_ring};
 pub use signal::{Signal, first_of, or_raised};
 pub use tls::{
     AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, Io, TlsAcceptor, TlsCell,
@@ -91,8 +95,15 @@ pub trait Stream: 'static {
     fn peer_closed(&mut self) -> impl Future<Output = ()>;
 
     /// Writes as much as possible without waiting, and returns how many bytes were taken. A driver that cannot do this
-    /// returns 0; the caller then uses `write_all`.
+    /// returns 0; the caller then uses `write_all`. A driver may take bytes first and send them a moment later: see
+    /// `never_left`.
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// True if it is known that nothing of what was last written has left this process. Only for a stream that is aborted
+    /// next.
+    fn never_left(&mut self) -> bool {
+        false
+    }
 
     /// True if the peer is known to have closed its end, or the connection is known to be broken. Costs no
     /// system call.

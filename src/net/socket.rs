@@ -1,13 +1,17 @@
-//! A socket of the tokio driver, without encryption, and how TLS reads and writes it.
+//! A socket of either driver, without encryption, and how TLS reads and writes it.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::ring::RingSocket;
 use super::tls::Io;
 
 /// A connected socket.
@@ -17,6 +21,8 @@ pub(super) enum Socket {
     Tcp(TcpStream),
     /// Unix.
     Unix(UnixStream),
+    /// Either of them, on io_uring.
+    Ring(RingSocket),
 }
 
 impl Socket {
@@ -25,6 +31,16 @@ impl Socket {
         match self {
             Socket::Tcp(s) => SockRef::from(s),
             Socket::Unix(s) => SockRef::from(s),
+            Socket::Ring(s) => s.options(),
+        }
+    }
+
+    /// True for a unix socket.
+    pub fn is_unix(&self) -> bool {
+        match self {
+            Socket::Tcp(_) => false,
+            Socket::Unix(_) => true,
+            Socket::Ring(s) => s.is_unix(),
         }
     }
 
@@ -33,6 +49,7 @@ impl Socket {
         match self {
             Socket::Tcp(_) => None,
             Socket::Unix(s) => s.peer_cred().ok().map(|peer| peer.uid()),
+            Socket::Ring(s) => s.os_user_id(),
         }
     }
 
@@ -40,6 +57,11 @@ impl Socket {
         match self {
             Socket::Tcp(s) => Pin::new(s).poll_read(cx, room),
             Socket::Unix(s) => Pin::new(s).poll_read(cx, room),
+            Socket::Ring(s) => {
+                let n = ready!(s.poll_read(cx, room.initialize_unfilled()))?;
+                room.advance(n);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
@@ -47,6 +69,7 @@ impl Socket {
         match self {
             Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
             Socket::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+            Socket::Ring(s) => s.poll_write(cx, bytes),
         }
     }
 
@@ -54,6 +77,7 @@ impl Socket {
         match self {
             Socket::Tcp(s) => s.poll_read_ready(cx),
             Socket::Unix(s) => s.poll_read_ready(cx),
+            Socket::Ring(s) => s.poll_read_ready(cx),
         }
     }
 
@@ -63,6 +87,7 @@ impl Socket {
         match self {
             Socket::Tcp(s) => ended(std::pin::pin!(s.ready(interest)).poll(cx)),
             Socket::Unix(s) => ended(std::pin::pin!(s.ready(interest)).poll(cx)),
+            Socket::Ring(s) => s.poll_ended(cx),
         }
     }
 
@@ -70,6 +95,7 @@ impl Socket {
         match self {
             Socket::Tcp(s) => s.try_read(room),
             Socket::Unix(s) => s.try_read(room),
+            Socket::Ring(s) => s.try_read(room),
         }
     }
 
@@ -77,16 +103,56 @@ impl Socket {
         match self {
             Socket::Tcp(s) => s.try_write(bytes),
             Socket::Unix(s) => s.try_write(bytes),
+            Socket::Ring(s) => s.try_write(bytes),
         }
+    }
+
+    /// True if it is known that nothing of what was last written has left.
+    pub fn never_left(&self) -> bool {
+        match self {
+            // What these write is taken.
+            Socket::Tcp(_) | Socket::Unix(_) => false,
+            Socket::Ring(s) => s.never_left(),
+        }
+    }
+
+    /// Ends writing.
+    pub fn shut(&self) {
+        match self {
+            Socket::Ring(s) => s.shut(),
+            // An error does not matter: the socket is closed next.
+            Socket::Tcp(_) | Socket::Unix(_) => _ = self.options().shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Discards what this host has not sent yet.
+    pub fn abort(&self) {
+        if let Socket::Ring(s) = self {
+            s.abort();
+        }
+        // Without this option the kernel would try to deliver for minutes after the close. A Unix socket has already
+        // delivered all bytes that it took.
+        if !self.is_unix() {
+            let _ = self.options().set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// True if a read would return at once. Asks the system, and so is never late.
+    pub fn has_bytes(&self) -> bool {
+        if let Socket::Ring(s) = self {
+            return s.has_bytes();
+        }
+        let looked = self.options().peek(&mut [MaybeUninit::uninit()]);
+        !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Checks only what the event loop knows. Registers no task to be woken.
     pub fn looks_readable(&self) -> bool {
-        let looked = match self {
-            Socket::Tcp(s) => s.try_io(Interest::READABLE, || Ok(())),
-            Socket::Unix(s) => s.try_io(Interest::READABLE, || Ok(())),
-        };
-        looked.is_ok()
+        match self {
+            Socket::Tcp(s) => s.try_io(Interest::READABLE, || Ok(())).is_ok(),
+            Socket::Unix(s) => s.try_io(Interest::READABLE, || Ok(())).is_ok(),
+            Socket::Ring(s) => s.looks_readable(),
+        }
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::mem::MaybeUninit;
-use std::net::Shutdown;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockAddr, SockRef, TcpKeepalive};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::compression::Below;
 use super::os_user::name_of;
+use super::ring::{Reactor, RingSocket, Sleep};
 use super::socket::{AtOnce, Socket, Waiting};
 use super::tls::Tls;
 use super::{
@@ -214,6 +214,10 @@ impl Stream for TokioStream {
         }
     }
 
+    fn never_left(&mut self) -> bool {
+        self.socket.never_left()
+    }
+
     fn has_ended(&mut self) -> bool {
         self.poll_ended(&mut Context::from_waker(Waker::noop())).is_ready()
     }
@@ -253,15 +257,12 @@ impl Stream for TokioStream {
                 compression.poll_readable(&mut Below { tls, io: AtOnce(socket) }).is_ready()
             }
             (None, Some(tls), socket) => tls.poll_readable(&mut AtOnce(socket)).is_ready(),
-            (None, None, socket) => {
-                let looked = socket.options().peek(&mut [MaybeUninit::uninit()]);
-                !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
-            }
+            (None, None, socket) => socket.has_bytes(),
         }
     }
 
     fn cork(&mut self, on: bool) {
-        if matches!(self.socket, Socket::Tcp(_)) {
+        if !self.socket.is_unix() {
             // Best effort: without the cork the end is sent in a separate packet.
             let _ = self.socket.options().set_tcp_cork(on);
         }
@@ -275,8 +276,7 @@ impl Stream for TokioStream {
         if let Some(tls) = tls {
             tls.close(&mut AtOnce(socket));
         }
-        // An error does not matter: the socket is closed next.
-        let _ = self.socket.options().shutdown(Shutdown::Write);
+        self.socket.shut();
     }
 
     fn os_user(&self) -> Option<Box<str>> {
@@ -291,12 +291,7 @@ impl Stream for TokioStream {
         if let Some(tls) = tls {
             tls.abandon();
         }
-        match &self.socket {
-            // Without this option the kernel would try to deliver for minutes after the close.
-            Socket::Tcp(s) => drop(s.set_zero_linger()),
-            // A Unix socket has already delivered all bytes that it took.
-            Socket::Unix(_) => {}
-        }
+        self.socket.abort();
     }
 }
 
@@ -309,10 +304,36 @@ pub struct TokioRuntime {
     pub acceptors: AcceptorsCell,
 }
 
+/// Connects to the first address that takes the connection.
+async fn connect_by_ring(reactor: &Rc<Reactor>, to: &Endpoint) -> io::Result<TokioStream> {
+    let (host, port) = match to {
+        Endpoint::Tcp { host, port } => (host.as_str(), *port),
+        Endpoint::Unix(path) => {
+            return Ok(
+                Socket::Ring(RingSocket::connect(reactor.clone(), &SockAddr::unix(path)?).await?).into()
+            );
+        }
+    };
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the host has no address");
+    for address in tokio::net::lookup_host((host, port)).await? {
+        match RingSocket::connect(reactor.clone(), &address.into()).await {
+            Ok(socket) => {
+                tune(&socket.options())?;
+                return Ok(Socket::Ring(socket).into());
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
 impl Runtime for TokioRuntime {
     type Stream = TokioStream;
 
     async fn connect(&self, to: &Endpoint) -> io::Result<TokioStream> {
+        if let Some(reactor) = Reactor::current() {
+            return connect_by_ring(&reactor, to).await;
+        }
         match to {
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -345,11 +366,17 @@ impl Runtime for TokioRuntime {
     }
 
     async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
-        tokio::time::timeout(limit, future).await.ok()
+        match Reactor::current() {
+            Some(reactor) => reactor.timeout(limit, future).await,
+            None => tokio::time::timeout(limit, future).await.ok(),
+        }
     }
 
     async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        match Reactor::current() {
+            Some(reactor) => Sleep::new(reactor, time).await,
+            None => tokio::time::sleep(time).await,
+        }
     }
 
     async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

@@ -14,7 +14,9 @@ use super::worker::{self, Loads, WorkerParts};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Lesson, PoolCount};
 use crate::config::{self, Live, Mode};
-use crate::net::{Accepted, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime};
+use crate::net::{
+    Accepted, Driver, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime,
+};
 use crate::positions::seats;
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::stream::{Batch, Filter, TapId};
@@ -149,6 +151,8 @@ pub struct ServerParts {
     pub memory: Arc<MemoryBudget>,
     /// The runtime that connects to servers.
     pub runtime: TokioRuntime,
+    /// How the workers wait for their sockets.
+    pub driver: Driver,
     /// Where the events of the audit log go.
     pub audit: AuditSender,
     /// Where the traces of statements go.
@@ -227,6 +231,8 @@ impl Server {
                 metrics,
                 live: parts.live.clone(),
                 runtime: parts.runtime.clone(),
+                driver: parts.driver,
+                aside: tokio::runtime::Handle::current(),
                 snapshot: parts.snapshot.clone(),
                 routines: parts.routines.clone(),
                 accounts: parts.accounts.clone(),

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use socket2::Socket;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::Instant;
 
 use super::accept;
 use super::control::{Control, TapRequest};
@@ -15,7 +17,9 @@ use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Pool};
 use crate::config::Live;
-use crate::net::{Accepted, BufferPool, MemoryBudget, TokioRuntime};
+use crate::net::{
+    Accepted, BufferPool, Driver, MemoryBudget, TokioRuntime, end_lingering, lingering, run_on_ring,
+};
 use crate::positions::Seat;
 use crate::session::{Context, Session, kill_here};
 use crate::sql::RoutineCatalogue;
@@ -66,6 +70,9 @@ impl Loads {
     }
 }
 
+/// The longest time that a worker without sessions waits for clients that have not read all of their last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
 /// What a worker is started with.
 pub(super) struct WorkerParts {
     pub index: usize,
@@ -84,6 +91,10 @@ pub(super) struct WorkerParts {
     pub ceilings: Arc<Ceilings>,
     /// The memory budget of the process.
     pub memory: Arc<MemoryBudget>,
+    /// How the worker waits for its sockets.
+    pub driver: Driver,
+    /// The runtime of the control thread.
+    pub aside: Handle,
     /// The worker's place among those that share the question for the primary's position.
     pub seat: Seat,
 }
@@ -120,14 +131,7 @@ impl Worker {
 /// The thread's main function. Drops `alive` at its end. (A panic anywhere ends the process, through the hook
 /// that `app` sets: half a proxy, with one worker's connections hanging, is worse than a restart.)
 pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "a worker has no runtime: the process ends");
-            std::process::exit(70);
-        }
-    };
+    let (driver, aside) = (parts.driver, parts.aside.clone());
     let local = LocalSet::new();
     // The work is a task in the set, because the future given to `block_on` is polled at every turn of the
     // loop. The set itself never ends (its tasks wait for snapshots); the process does.
@@ -135,7 +139,17 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
         work(parts).await;
         drop(alive);
     });
-    runtime.block_on(local);
+    let ran = match driver {
+        Driver::Epoll => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(local))
+        }
+        Driver::IoUring => run_on_ring(local, &aside),
+    };
+    if let Err(error) = ran {
+        tracing::error!(%error, "a worker cannot wait for its sockets: the process ends");
+        std::process::exit(70);
+    }
 }
 
 async fn work(parts: WorkerParts) {
@@ -155,6 +169,8 @@ async fn work(parts: WorkerParts) {
         ceilings,
         memory,
         seat,
+        driver: _,
+        aside: _,
     } = parts;
     let buffers = Rc::new(BufferPool::new(memory));
     let pool = Pool::new(runtime.clone(), ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
@@ -253,6 +269,11 @@ async fn no_sessions(worker: &Worker, accepting: &[JoinHandle<()>]) {
     while worker.loads.of(worker.index) > 0 || !accepting.iter().all(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // The last answers of clients that read slowly: an end of the process would cut them.
+    let began = Instant::now();
+    while lingering() > 0 && began.elapsed() < LAST_ANSWERS {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn follow_snapshot(context: Rc<Context<TokioRuntime>>, mut snapshot: watch::Receiver<Arc<Snapshot>>) {
@@ -304,6 +325,7 @@ fn every_second(context: &Context<TokioRuntime>) {
     context.traces.refill();
     let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
     context.buffers.trim();
+    end_lingering();
     context.shed_memory();
     context.positions.close_idle(live.pool.idle_timeout);
     let pool = &context.pool;

@@ -35,6 +35,9 @@ impl<R: Runtime> Session<R> {
         if request.class.effects.contains(Effects::RENEWS) {
             self.renews(request);
         }
+        // A driver may learn only now that the request was not sent. (The file of LOAD DATA LOCAL is written behind it.)
+        let in_one_write = request.whole && !request.class.effects.contains(Effects::LOADS_LOCAL_FILE);
+        let sent = sent && (forwarded || !in_one_write || !self.upstream.never_left());
         let server = self.upstream.connection.as_ref().map(|connection| connection.about.server);
         if let Some(server) = server {
             self.context.outside.kick(server);

@@ -27,7 +27,7 @@ pub use families::{CONTENT_TYPE, Families, PROTOBUF_CONTENT_TYPE, exposition, pr
 pub use latency::{LATENCY_BOUNDS_US, LATENCY_BUCKETS, Latency};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogFilter, LogStyle, LogsError, init_tracing};
-pub use process::ProcessFamilies;
+pub use process::{DriverFamilies, ProcessFamilies};
 pub use pulse::Pulse;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use server_latencies::ServerLatencies;

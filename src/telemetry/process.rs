@@ -49,6 +49,25 @@ impl Collector for ProcessFamilies {
     }
 }
 
+/// How the workers wait for their sockets.
+#[derive(Debug)]
+pub struct DriverFamilies {
+    /// The driver.
+    pub driver: &'static str,
+    /// Why it is this one.
+    pub reason: &'static str,
+}
+
+impl Collector for DriverFamilies {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        Families::new(encoder).info(
+            "pointsman_io",
+            "How the workers wait for their sockets, and why so.",
+            [("driver", self.driver), ("reason", self.reason)],
+        )
+    }
+}
+
 fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The command name, the second field, may contain spaces and parentheses.

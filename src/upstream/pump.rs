@@ -78,6 +78,11 @@ impl<R: Runtime> Upstream<R> {
         }
     }
 
+    /// True if it is known that nothing of what was last sent to the server has left this process.
+    pub fn never_left(&mut self) -> bool {
+        self.connection.as_mut().is_some_and(|connection| connection.stream.never_left())
+    }
+
     /// True if answers to commands that the proxy sent in front of the statement are still missing.
     fn is_expecting(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_expecting())

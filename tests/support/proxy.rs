@@ -140,6 +140,11 @@ impl Proxy {
             .replace("{rw}", &self.rw.to_string())
             .replace("{ro}", &self.ro.to_string())
             .replace("{http}", &self.http.to_string());
+        // Everything runs with the driver that the system has, or with the one of this variable.
+        let text = match std::env::var("IO_DRIVER") {
+            Ok(driver) if !text.contains("\nio = ") => format!("io = \"{driver}\"\n{text}"),
+            _ => text,
+        };
         let new = self.scratch.path().join("new.toml");
         std::fs::write(&new, text).expect("cannot write the proxy's configuration");
         std::fs::rename(new, self.config_path()).expect("cannot replace the configuration");
