@@ -9,6 +9,7 @@ import threading
 
 import commits
 import digests
+import drivers
 import failover
 import levels
 import logins
@@ -175,6 +176,7 @@ PARTS = {
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
+    "drivers": lambda cluster: drivers.measure(cluster, SETTINGS, say),
     "workers": lambda cluster: workers.measure(cluster, SETTINGS, say),
     "tap": lambda cluster: tap.measure(cluster, SETTINGS, say),
     "traces": lambda cluster: traces.measure(cluster, SETTINGS, say),

@@ -4,6 +4,7 @@
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
 #   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
 #   levels     the cost of `strong` and `session`, compared with `eventual`
+#   drivers    CPU and QPS on epoll and on io_uring, at `eventual` and `strong`, relative to HAProxy
 #   workers    the cost of more worker threads than cores
 #   digests    the cost of counting statements by digest    tap  the cost of readers of /tap
 #   traces     the cost of traces: off, one statement of a hundred, each statement

@@ -150,6 +150,19 @@ def workers_table(results, s):
     return lines
 
 
+def drivers_table(results, s):
+    """Relative to HAProxy, round by round."""
+    others = [name for name in results[0]["rounds"] if name != "haproxy"]
+    heads = [f"{title}: {name}" for title in ["CPU per query", "QPS"] for name in others]
+    lines = [row("workload", *heads, "HAProxy: CPU per query, µs", "HAProxy: QPS"), row("---", *["---:"] * (len(heads) + 2))]
+    for workload in results:
+        rounds = workload["rounds"]
+        figures = [number(relative(rounds, name, "haproxy", key), 2) for key in ("cpu", "qps") for name in others]
+        plain = [number(median(r[key] for r in rounds["haproxy"]), digits) for key, digits in [("cpu", 1), ("qps", 0)]]
+        lines.append(row(workload["name"], *figures, *plain))
+    return lines
+
+
 def digests_table(results, s):
     lines = [row("workload", "`max = 0`: QPS", "`max = 2000`: QPS", "`max = 0`: CPU per query, µs",
                  "`max = 2000`: CPU per query, µs", "CPU, on to off (goal: 1.02)"), row("---", *["---:"] * 5)]
@@ -325,6 +338,8 @@ def about(part, s):
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
         "workers": f"{rounds} Proxies at `strong` that differ in `workers` alone, all on the same two cores.",
+        "drivers": f"{rounds} Relative to HAProxy, which sends everything to the primary, in the same round. Pointsman: a `split` "
+                   "port, reads on two replicas.",
         "digests": f"{rounds} Proxies that differ in `digests.max` alone, at `eventual`.",
         "tap": f"{rounds} One proxy, at `eventual`.",
         "traces": f"{rounds} Proxies that differ in `[traces]` alone, at `eventual`, with a collector that forgets.",
@@ -342,6 +357,7 @@ def about(part, s):
 
 
 TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table, "levels": levels_table, "workers": workers_table,
+          "drivers": drivers_table,
           "digests": digests_table, "tap": tap_table, "traces": traces_table,
           "commits": commits_table, "tls": tls_table, "logins": logins_table, "failover": failover_table,
           "changes": changes_table, "pods": pods_table}
