@@ -400,6 +400,12 @@ system_calls() {
   unsteady_stage "system calls" tests/cost/system_calls.sh --binary "$POINTSMAN"
 }
 
+# The library is apt's own.
+seccomp() {
+  built
+  stage "seccomp profile" tests/seccomp/run.sh --binary "$POINTSMAN"
+}
+
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
 deny() {
   local tool
@@ -446,6 +452,7 @@ compilers_lane() {
   fuzz
   deny
   system_calls
+  seccomp
   cost_short
 }
 
