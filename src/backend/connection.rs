@@ -242,6 +242,7 @@ impl<S: Stream> Connection<S> {
 
     /// Records that a request is about to be sent.
     pub fn begins(&mut self) {
+        self.stream.begins_request();
         self.mid_exchange = true;
     }
 

@@ -1,7 +1,8 @@
 //! Which driver the data threads use.
 
-use pointsman_uring::{Unusable, probe};
+use pointsman_uring::Unusable;
 
+use super::ring::{BUFFER, BUFFERS, OPERATIONS};
 use crate::config::IoChoice;
 
 /// How data threads wait for their sockets.
@@ -36,6 +37,11 @@ impl Driver {
 #[derive(Debug, thiserror::Error)]
 #[error("io = \"io_uring\": {0}; with io = \"auto\" the proxy uses epoll instead")]
 pub struct NoIoUring(Unusable);
+
+/// Makes a ring as each worker will, and tries it out.
+fn probe() -> Result<(), Unusable> {
+    pointsman_uring::probe(OPERATIONS, BUFFERS, BUFFER)
+}
 
 impl ChosenDriver {
     /// Chooses the driver. Tries io_uring out, unless epoll is configured.

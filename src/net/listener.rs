@@ -101,7 +101,7 @@ impl Listener {
             Listener::Unix(listener) => Ok((Connected::Unix(listener.accept().await?.0).into(), Peer::Unix)),
             Listener::Ring(listener) => {
                 let (socket, address) = listener.accept().await?;
-                Ok((Connected::Ring(socket).into(), address.as_socket().map_or(Peer::Unix, Peer::from)))
+                Ok((Connected::Ring(socket).into(), address.map_or(Peer::Unix, Peer::from)))
             }
         }
     }

@@ -99,8 +99,10 @@ pub trait Stream: 'static {
     /// `never_left`.
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// True if it is known that nothing of what was last written has left this process. Only for a stream that is aborted
-    /// next.
+    /// Notes that what is written next is a request, for `never_left`.
+    fn begins_request(&mut self) {}
+
+    /// True if it is known that nothing of the request has left this process. Only for a stream that is aborted next.
     fn never_left(&mut self) -> bool {
         false
     }

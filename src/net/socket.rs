@@ -107,7 +107,15 @@ impl Socket {
         }
     }
 
-    /// True if it is known that nothing of what was last written has left.
+    /// Notes that what is written next is a request.
+    pub fn begins_request(&self) {
+        match self {
+            Socket::Tcp(_) | Socket::Unix(_) => {}
+            Socket::Ring(s) => s.begins_request(),
+        }
+    }
+
+    /// True if it is known that nothing of the request has left.
     pub fn never_left(&self) -> bool {
         match self {
             // What these write is taken.

@@ -214,6 +214,10 @@ impl Stream for TokioStream {
         }
     }
 
+    fn begins_request(&mut self) {
+        self.socket.begins_request();
+    }
+
     fn never_left(&mut self) -> bool {
         self.socket.never_left()
     }
@@ -384,7 +388,11 @@ impl Runtime for TokioRuntime {
     }
 
     async fn give_way(&self) {
-        tokio::task::yield_now().await;
+        match Reactor::current() {
+            // The others' sockets are looked at in between.
+            Some(reactor) => reactor.next_turn().await,
+            None => tokio::task::yield_now().await,
+        }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

@@ -124,7 +124,9 @@ fn keep(worker: &Rc<Worker>, stream: TokioStream, entrance: Entrance, pass: Pass
 }
 
 fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: Entrance, pass: Pass) {
-    let Ok(accepted) = Accepted::from_stream(stream) else { return };
+    let Ok(accepted) = Accepted::from_stream(stream) else {
+        return worker.context.metrics.accept_errors.add(1);
+    };
     worker.loads.add(other);
     let adopt = Control::Adopt(Box::new((accepted, entrance, pass)));
     let sent = worker.shared.workers.get(other).map(|w| w.send(adopt));

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
-/// The kernel wants the ring of buffers to begin at a page (io_uring_register_buf_ring(3)).
-const PAGE: usize = 4096;
+/// The kernel wants the ring of buffers to begin at a page (io_uring_register_buf_ring(3)): the largest of any platform.
+const PAGE: usize = 64 * 1024;
 
 /// The only group of buffers of a ring.
 pub(crate) const GROUP: u16 = 0;
@@ -134,7 +134,7 @@ impl Buffers {
     }
 
     /// Gives a buffer to the kernel again.
-    pub fn give_back(&mut self, filled: Filled) {
+    pub(crate) fn give_back(&mut self, filled: Filled) {
         if filled.owner == self.owner {
             self.put(filled.id);
             self.publish();

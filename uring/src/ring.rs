@@ -62,6 +62,11 @@ pub struct Completion {
     pub filled: Option<Filled>,
 }
 
+/// Refuses tags that are not a caller's.
+fn allowed(tag: u64) -> io::Result<u64> {
+    if tag < SEND { Ok(tag) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
 /// An io_uring, which belongs to the thread that made it.
 #[allow(missing_debug_implementations)]
 pub struct Ring {
@@ -103,9 +108,9 @@ impl Ring {
         &self.buffers
     }
 
-    /// Returns the receive buffers.
-    pub fn buffers_mut(&mut self) -> &mut Buffers {
-        &mut self.buffers
+    /// Gives a buffer to the kernel again.
+    pub fn give_back(&mut self, filled: Filled) {
+        self.buffers.give_back(filled);
     }
 
     /// Queues an operation. Hands the queue to the kernel first if it is full.
@@ -127,6 +132,7 @@ impl Ring {
     /// Sends with the next turn what a socket then takes without waiting. `sent` tells how much that was. The tag must
     /// not be that of another send of the same turn.
     pub fn send(&mut self, socket: BorrowedFd<'_>, bytes: Vec<u8>, tag: u64) -> io::Result<()> {
+        allowed(tag)?;
         let length = u32::try_from(bytes.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let entry = opcode::Send::new(Fd(socket.as_raw_fd()), bytes.as_ptr(), length)
             .flags(AS_MUCH_AS_POSSIBLE)
@@ -136,7 +142,11 @@ impl Ring {
         // Kept until `sent`, whatever happens next. The memory of a `Vec` stays where it is when the `Vec` moves.
         self.sending.push((tag, bytes));
         self.settled = false;
-        self.queue(entry, tag | SEND)
+        let queued = self.queue(entry, tag | SEND);
+        if queued.is_err() {
+            self.sending.pop();
+        }
+        queued
     }
 
     /// Tells what became of the sends of the last turn.
@@ -165,18 +175,21 @@ impl Ring {
             .ioprio(POLL_FIRST | MULTISHOT)
             .build()
             .flags(Flags::BUFFER_SELECT);
-        self.queue(entry, tag)
+        self.queue(entry, allowed(tag)?)
     }
 
     /// Waits once for any of these events (POLLIN and so on, see poll(2)). The descriptor must stay open until the
     /// completion.
     pub fn wait_for(&mut self, descriptor: BorrowedFd<'_>, events: u32, tag: u64) -> io::Result<()> {
-        self.queue(opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), events).build(), tag)
+        self.queue(opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), events).build(), allowed(tag)?)
     }
 
     /// As `wait_for`, with a completion each time.
     pub fn watch(&mut self, descriptor: BorrowedFd<'_>, events: u32, tag: u64) -> io::Result<()> {
-        self.queue(opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), events).multi(true).build(), tag)
+        self.queue(
+            opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), events).multi(true).build(),
+            allowed(tag)?,
+        )
     }
 
     /// Ends an operation. Its last completion comes nevertheless, with ECANCELED unless it came to its end before.

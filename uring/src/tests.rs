@@ -31,7 +31,7 @@ fn bytes(ring: &mut Ring, all: Vec<Completion>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for filled in all.into_iter().filter_map(|completion| completion.filled) {
         bytes.extend_from_slice(ring.buffers().bytes(&filled));
-        ring.buffers_mut().give_back(filled);
+        ring.give_back(filled);
     }
     bytes
 }
@@ -198,7 +198,21 @@ fn a_buffer_of_another_ring_is_nobodys() {
     let filled = wait(&mut ring).remove(0).filled.unwrap();
     assert_eq!(other.buffers().bytes(&filled), b"");
     assert_eq!(ring.buffers().bytes(&filled), b"mine");
-    other.buffers_mut().give_back(filled);
+    other.give_back(filled);
+}
+
+#[test]
+fn tags_with_a_meaning_of_the_ring_are_refused() {
+    let mut ring = Ring::new(4, 2, 16).unwrap();
+    let (here, _there) = UnixStream::pair().unwrap();
+    for tag in [1 << 62, 1 << 63, super::NOBODY, super::NOBODY - 1] {
+        assert_eq!(ring.receive(here.as_fd(), tag).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(ring.wait_for(here.as_fd(), 1, tag).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(ring.watch(here.as_fd(), 1, tag).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(ring.send(here.as_fd(), vec![1], tag).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    ring.turn(Some(Duration::ZERO)).unwrap();
+    ring.sent(|sent| panic!("{sent:?}"));
 }
 
 #[test]

@@ -2,23 +2,26 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::Poll;
 
 use rustix::io::Errno;
-use socket2::{SockAddr, Socket};
+use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::Socket;
 
 use super::slot::{Kind, Slot};
 use super::{Reactor, RingSocket};
+
+/// What a new client costs the thread, compared with bytes that it reads.
+const COST: usize = 16 * 1024;
 
 /// A listening socket. Connections are taken with the ordinary system call once the ring says that there is one: a
 /// connection that nobody took stays with the kernel, so that none is lost when the port is handed over.
 #[derive(Debug)]
 pub struct RingListener {
     reactor: Rc<Reactor>,
-    socket: Socket,
-    /// Of another descriptor of the same socket.
     slot: Rc<Slot>,
     is_unix: bool,
 }
@@ -28,27 +31,35 @@ impl RingListener {
     pub fn new(reactor: Rc<Reactor>, socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let is_unix = socket.local_addr()?.is_unix();
-        let slot = reactor.add(OwnedFd::from(socket.try_clone()?));
-        Ok(RingListener { reactor, socket, slot, is_unix })
+        let slot = reactor.add(OwnedFd::from(socket));
+        Ok(RingListener { reactor, slot, is_unix })
     }
 
-    /// Waits for a connection. The future may be dropped at any time.
-    pub async fn accept(&self) -> io::Result<(RingSocket, SockAddr)> {
+    /// Waits for a connection, and returns it with the client's address, which a unix socket has not. The future may be
+    /// dropped at any time.
+    pub async fn accept(&self) -> io::Result<(RingSocket, Option<SocketAddr>)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         poll_fn(|cx| {
+            if self.reactor.is_spent(cx) {
+                return Poll::Pending;
+            }
             loop {
-                match self.socket.accept() {
-                    Ok((socket, address)) => {
-                        socket.set_nonblocking(true)?;
-                        let socket = RingSocket::new(self.reactor.clone(), socket.into(), self.is_unix);
-                        return Poll::Ready(Ok((socket, address)));
+                match acceptfrom_with(&self.slot.fd, flags) {
+                    Ok((fd, address)) => {
+                        self.reactor.spend(COST);
+                        let socket = RingSocket::new(self.reactor.clone(), fd, self.is_unix);
+                        return Poll::Ready(Ok((
+                            socket,
+                            address.and_then(|address| address.try_into().ok()),
+                        )));
                     }
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    Err(Errno::AGAIN) => {
                         self.reactor.wait(&self.slot, Kind::Readable)?;
                         self.slot.reader.register(cx);
                         return Poll::Pending;
                     }
-                    Err(e) if e.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
-                    Err(e) => return Poll::Ready(Err(e)),
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Poll::Ready(Err(error.into())),
                 }
             }
         })

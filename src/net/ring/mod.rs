@@ -13,6 +13,16 @@ mod socket;
 mod tests;
 mod timers;
 
+/// Operations that can be queued between two turns; a full queue is handed over earlier.
+pub const OPERATIONS: u32 = 512;
+
+/// The receive buffers of a thread. All sockets that have bytes in one turn can have one.
+pub const BUFFERS: u16 = 256;
+
+/// The size of a receive buffer, in bytes: enough for a statement and for a short answer. All buffers of a thread are
+/// used in turn, so that its memory is that of all of them.
+pub const BUFFER: u32 = 4 * 1024;
+
 pub(super) use listener::RingListener;
 pub(super) use reactor::Reactor;
 pub use run::run;

@@ -1,29 +1,27 @@
 //! The ring of one thread, and what waits for it.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::task::Wake;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use pointsman_uring::{Completion, Filled, NOBODY, Ring, Sent};
+use pointsman_uring::{Completion, Filled, Ring, Sent};
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
 use super::slot::{Kind, SENDS, Slot};
 use super::timers::Timers;
 
-/// Operations that can be queued between two turns; a full queue is handed over earlier.
-const OPERATIONS: u32 = 512;
+/// How much the sockets of a thread may do in one turn: a KiB that was read or written counts as one, and so does each read
+/// and write. Then all wait for the next turn, so that a client that never stops cannot keep the thread from it.
+const BUDGET: usize = 1024;
 
-/// The receive buffers of a thread. All sockets that have bytes in one turn can have one.
-const BUFFERS: u16 = 256;
-
-/// The size of a receive buffer, in bytes: enough for a statement and for a short answer. All buffers of a thread are
-/// used in turn, so that its memory is that of all of them.
-const BUFFER: u32 = 4 * 1024;
+/// How long the thread may sleep while it does not hear the alarm.
+const DEAF: Duration = Duration::from_millis(50);
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
@@ -74,6 +72,12 @@ pub struct Reactor {
     slots: RefCell<Slots>,
     pub timers: Timers,
     pub alarm: Arc<Alarm>,
+    /// The alarm is not watched, because the kernel had no memory for that.
+    deaf: Cell<bool>,
+    /// What was done in this turn, of `BUDGET`.
+    spent: Cell<usize>,
+    /// The tasks that go on with the next turn.
+    later: RefCell<Vec<Waker>>,
     /// Memory for the completions of a turn.
     came: Cell<Vec<Completion>>,
     /// The sockets that send with the next turn.
@@ -96,6 +100,9 @@ struct Lingering {
 /// How long a dropped socket waits for its peer, in seconds: as long as the kernel lets a closed one (net.ipv4.tcp_fin_timeout).
 const LINGERS: u32 = 60;
 
+/// So many dropped sockets may wait at a time. They count in no other limit.
+const MOST_LINGERING: usize = 256;
+
 /// So many outboxes are kept without use.
 const SPARE: usize = 64;
 
@@ -105,8 +112,8 @@ impl std::fmt::Debug for Reactor {
     }
 }
 
-/// The tag of the alarm: no descriptor has this index.
-const ALARM: u64 = NOBODY - 1;
+/// The tag of the alarm: no descriptor has this index. (The ring keeps larger tags for itself.)
+const ALARM: u64 = (1 << 62) - 1;
 
 fn tag(index: usize, kind: Kind) -> u64 {
     (index as u64) << 3 | kind as u64
@@ -115,12 +122,12 @@ fn tag(index: usize, kind: Kind) -> u64 {
 impl Reactor {
     /// Makes the ring of the calling thread.
     pub fn new() -> io::Result<Rc<Self>> {
-        Self::with_buffers(BUFFERS, BUFFER)
+        Self::with_buffers(super::BUFFERS, super::BUFFER)
     }
 
     /// Makes the ring of the calling thread, with this many buffers of this size.
     pub fn with_buffers(count: u16, size: u32) -> io::Result<Rc<Self>> {
-        let mut ring = Ring::new(OPERATIONS, count, size)?;
+        let mut ring = Ring::new(super::OPERATIONS, count, size)?;
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         ring.watch(event.as_fd(), u32::from(PollFlags::IN.bits()), ALARM)?;
         let alarm = Alarm { woken: AtomicBool::new(true), asleep: AtomicBool::new(false), event };
@@ -129,6 +136,9 @@ impl Reactor {
             slots: RefCell::default(),
             timers: Timers::default(),
             alarm: Arc::new(alarm),
+            deaf: Cell::default(),
+            spent: Cell::default(),
+            later: RefCell::default(),
             came: Cell::default(),
             to_send: RefCell::default(),
             lingering: RefCell::default(),
@@ -206,6 +216,33 @@ impl Reactor {
         self.alone.get()
     }
 
+    /// Takes note of a read or write of this many bytes.
+    pub fn spend(&self, bytes: usize) {
+        self.spent.set(self.spent.get().saturating_add(1 + bytes / 1024));
+    }
+
+    /// True if a task must wait for the next turn, which then wakes it.
+    pub fn is_spent(&self, cx: &Context<'_>) -> bool {
+        let spent = self.spent.get() >= BUDGET;
+        if spent {
+            self.later.borrow_mut().push(cx.waker().clone());
+        }
+        spent
+    }
+
+    /// Waits for the next turn.
+    pub async fn next_turn(&self) {
+        let mut waits = true;
+        poll_fn(|cx| {
+            if !std::mem::take(&mut waits) {
+                return Poll::Ready(());
+            }
+            self.later.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Returns memory for an outbox.
     pub fn spare(&self) -> Vec<u8> {
         self.spare.borrow_mut().pop().unwrap_or_default()
@@ -272,7 +309,7 @@ impl Reactor {
 
     /// Gives a buffer to the kernel again.
     pub fn give_back(&self, filled: Filled) {
-        self.ring.borrow_mut().buffers_mut().give_back(filled);
+        self.ring.borrow_mut().give_back(filled);
     }
 
     /// Ends all operations of a descriptor, and forgets it behind the last one: until then it must stay open, or the
@@ -289,7 +326,13 @@ impl Reactor {
             return self.remove(slot.index);
         }
         if lingers && let Some(slot) = self.slots.borrow().all.get(slot.index).cloned().flatten() {
-            self.lingering.borrow_mut().push(Lingering { slot, seconds: LINGERS });
+            let mut lingering = self.lingering.borrow_mut();
+            lingering.push(Lingering { slot, seconds: LINGERS });
+            if let Some(oldest) =
+                lingering.len().checked_sub(MOST_LINGERING + 1).and_then(|_| lingering.first())
+            {
+                self.give_up(&oldest.slot);
+            }
         }
         for kind in Kind::ALL {
             let stops = kind == Kind::Receive && slot.stopping.get();
@@ -305,11 +348,15 @@ impl Reactor {
         for Lingering { slot, seconds } in &mut *self.lingering.borrow_mut() {
             *seconds = seconds.saturating_sub(1);
             if *seconds == 0 {
-                slot.outbox.bytes.take();
-                slot.outbox.full.set(false);
-                self.cancel(slot.index, Kind::Writable);
+                self.give_up(slot);
             }
         }
+    }
+
+    fn give_up(&self, lingering: &Slot) {
+        lingering.outbox.bytes.take();
+        lingering.outbox.full.set(false);
+        self.cancel(lingering.index, Kind::Writable);
     }
 
     /// Returns how many dropped sockets have something to send.
@@ -337,12 +384,18 @@ impl Reactor {
         taken.map(|()| count)
     }
 
-    fn complete(&self, completion: Completion) {
+    fn complete(&self, mut completion: Completion) {
         if completion.tag == ALARM {
             return self.heard(completion.more);
         }
         let index = usize::try_from(completion.tag >> 3).unwrap_or(usize::MAX);
         let slot = self.slots.borrow().all.get(index).cloned().flatten();
+        // A buffer of nobody goes back.
+        if (slot.is_none() || completion.result.is_err())
+            && let Some(filled) = completion.filled.take()
+        {
+            self.give_back(filled);
+        }
         let (Some(slot), Some(kind)) = (slot, Kind::of_tag(completion.tag)) else { return };
         let stop = slot.complete(kind, completion);
         if kind == Kind::Writable && slot.outbox.full.get() && self.wait(&slot, kind).is_ok() {
@@ -365,10 +418,15 @@ impl Reactor {
         // Empties the counter.
         let _ = rustix::io::read(&self.alarm.event, &mut [0_u8; 8]);
         if !more {
-            let events = u32::from(PollFlags::IN.bits());
-            // It fails if the kernel has no memory: then the wait must not be long, see `turn`.
-            let _ = self.ring.borrow_mut().watch(self.alarm.event.as_fd(), events, ALARM);
+            self.listen_for_alarm();
         }
+    }
+
+    /// Watches the alarm. Fails if the kernel has no memory: then no wait is long, see `turn`.
+    fn listen_for_alarm(&self) {
+        let events = u32::from(PollFlags::IN.bits());
+        let watched = self.ring.borrow_mut().watch(self.alarm.event.as_fd(), events, ALARM);
+        self.deaf.set(watched.is_err());
     }
 
     /// Hands the queued operations to the kernel, waits until there is something to do, and tells who waits for it.
@@ -376,12 +434,19 @@ impl Reactor {
         let alarm = &self.alarm;
         alarm.asleep.store(true, SeqCst);
         self.send_all()?;
-        let limit = if alarm.woken.load(SeqCst) { Some(Duration::ZERO) } else { self.timers.first() };
+        if self.deaf.get() {
+            self.listen_for_alarm();
+        }
+        let goes_on = alarm.woken.load(SeqCst) || !self.later.borrow().is_empty();
+        let limit = if goes_on { Some(Duration::ZERO) } else { self.timers.first() };
+        let limit = if self.deaf.get() { Some(limit.map_or(DEAF, |limit| limit.min(DEAF))) } else { limit };
         let turned = self.ring.borrow_mut().turn(limit);
         alarm.asleep.store(false, SeqCst);
         turned?;
         self.alone.set(self.take()? <= 1);
         self.timers.fire();
+        self.spent.set(0);
+        self.later.borrow_mut().drain(..).for_each(Waker::wake);
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ pub struct Outbox {
     pub full: Cell<bool>,
     /// Nothing can be sent any more.
     pub broken: Cell<Option<End>>,
-    /// Nothing of what was last put here was taken before it broke.
+    /// Nothing was taken since the last request began.
     pub never_left: Cell<bool>,
     /// The sending side is shut behind the bytes.
     pub shuts: Cell<bool>,
@@ -206,7 +206,8 @@ impl Slot {
                     bytes.drain(..n);
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
+                // Without memory it is tried again, too.
+                Err(Errno::AGAIN | Errno::NOMEM | Errno::NOBUFS) => {
                     outbox.full.set(true);
                     return false;
                 }
@@ -225,21 +226,29 @@ impl Slot {
         true
     }
 
+    /// Nothing can be sent any more. The receive ends behind what has come already: nobody must wait for an answer to what
+    /// was lost.
     fn breaks(&self, end: End) {
         self.outbox.broken.set(Some(end));
+        // It fails if the connection is gone, which the receive tells, too.
+        let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
+        self.writer.wake();
     }
 
     /// Takes note of what became of the bytes that were sent with the turn. Returns true if the socket is full.
     pub fn sent(&self, result: io::Result<usize>, bytes: &mut Vec<u8>) -> bool {
         let taken = match result {
             Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+            // Without memory it is tried again, too.
+            Err(e) if matches!(e.raw_os_error(), Some(EAGAIN | ENOBUFS | ENOMEM)) => 0,
             Err(error) => {
                 self.breaks(End::of(&error));
                 return false;
             }
         };
-        self.outbox.never_left.set(taken == 0);
+        if taken > 0 {
+            self.outbox.never_left.set(false);
+        }
         if taken == bytes.len() {
             return false;
         }
@@ -276,5 +285,6 @@ impl Slot {
 // errno(3)
 const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
+const ENOMEM: i32 = 12;
 const ENOBUFS: i32 = 105;
 const ECANCELED: i32 = 125;

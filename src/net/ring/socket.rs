@@ -154,22 +154,29 @@ impl RingSocket {
     /// Reads without waiting.
     pub fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
         let read = self.read_pieces(room).or_else(|| self.read_direct(room));
+        self.reactor.spend(read.as_ref().map_or(0, |read| read.as_ref().copied().unwrap_or_default()));
         read.unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
     /// Reads into the room; 0 is the end.
     pub fn poll_read(&self, cx: &Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self.read_pieces(room).or_else(|| self.read_direct(room)) {
-            Some(result) => Poll::Ready(result),
-            None => {
+        if self.reactor.is_spent(cx) {
+            return Poll::Pending;
+        }
+        match self.try_read(room) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.slot.reader.register(cx);
                 Poll::Pending
             }
+            result => Poll::Ready(result),
         }
     }
 
     /// Waits until a read would return at once.
     pub fn poll_read_ready(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.reactor.is_spent(cx) {
+            return Poll::Pending;
+        }
         if self.looks_readable() && (self.has_come() || self.has_bytes()) {
             return Poll::Ready(Ok(()));
         }
@@ -218,6 +225,7 @@ impl RingSocket {
     /// Writes without waiting. What is short is sent with the next turn, together with what other sockets send, if there
     /// are any.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.reactor.spend(bytes.len());
         let outbox = &self.slot.outbox;
         let read = self.slot.end.get().filter(|end| matches!(end, End::Broken(..)));
         if let Some(end) = outbox.broken.get().or(read) {
@@ -228,9 +236,6 @@ impl RingSocket {
         }
         if outbox.bytes.borrow().len() + bytes.len() <= OUTBOX && !self.reactor.is_alone() {
             let mut waiting = outbox.bytes.borrow_mut();
-            if waiting.is_empty() {
-                outbox.never_left.set(true);
-            }
             if waiting.capacity() == 0 {
                 *waiting = self.reactor.spare();
             }
@@ -257,7 +262,12 @@ impl RingSocket {
         }
     }
 
-    /// True if nothing of what was last written has left: it waits for the turn, or the connection broke before.
+    /// Notes that what is written next is a request. It may be put behind others, which have not left either.
+    pub fn begins_request(&self) {
+        self.slot.outbox.never_left.set(true);
+    }
+
+    /// True if nothing of the request has left: it waits for the turn, or the connection broke before.
     pub fn never_left(&self) -> bool {
         let outbox = &self.slot.outbox;
         outbox.never_left.get() && (outbox.broken.get().is_some() || !outbox.bytes.borrow().is_empty())
@@ -281,6 +291,9 @@ impl RingSocket {
 
     /// Writes some of the bytes, at least one.
     pub fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.reactor.is_spent(cx) {
+            return Poll::Pending;
+        }
         match self.try_write(bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.reactor.wait(&self.slot, Kind::Writable)?;

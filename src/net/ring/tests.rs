@@ -202,6 +202,7 @@ fn it_is_known_whether_anything_has_left() {
         // Not yet.
         let (mut stream, mut peer) = connected().await;
         gather();
+        stream.begins_request();
         stream.write_now(b"first").unwrap();
         stream.write_now(b" second").unwrap();
         assert!(stream.never_left());
@@ -212,6 +213,7 @@ fn it_is_known_whether_anything_has_left() {
         assert_eq!(&room, b"first second");
         // What waits for the turn is not sent behind an abort.
         gather();
+        stream.begins_request();
         stream.write_now(b"third").unwrap();
         stream.abort();
         drop(stream);
@@ -223,9 +225,23 @@ fn it_is_known_whether_anything_has_left() {
         SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
         drop(peer);
         gather();
+        stream.begins_request();
         stream.write_now(b"never").unwrap();
         pause(1).await;
         assert!(stream.never_left() && stream.write_now(b"again").is_err());
+        // What is written behind a request that left says nothing about it.
+        let (mut stream, peer) = connected().await;
+        gather();
+        stream.begins_request();
+        stream.write_now(b"left").unwrap();
+        pause(1).await;
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        gather();
+        let _ = stream.write_now(b"behind it");
+        assert!(!stream.never_left());
+        pause(1).await;
+        assert!(!stream.never_left());
         // Some of it was taken.
         let (mut stream, mut peer) = connected().await;
         while stream.write_now(&vec![7; 1 << 16]).unwrap() > 0 {}
@@ -418,6 +434,38 @@ fn names_and_unix_paths_are_connected_to_and_failures_told() {
         assert_eq!(stream.write_now(b"by path").unwrap(), 7);
         assert_eq!(read_some(&mut accepted, 10).await.unwrap(), b"by path");
         std::fs::remove_dir_all(&folder).unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_never_stops_does_not_keep_the_thread_from_others() {
+    on_ring(|| async {
+        let (mut stream, mut peer) = connected().await;
+        peer.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let talking = std::thread::spawn(move || while peer.write_all(&[7; 1 << 16]).is_ok() {});
+        let others = Rc::new(Cell::new(0));
+        let count = others.clone();
+        let other = tokio::task::spawn_local(async move {
+            loop {
+                pause(1).await;
+                count.set(count.get() + 1);
+            }
+        });
+        // Each read finds bytes, so the task itself never waits.
+        let (mut read, began) = (0, Instant::now());
+        while others.get() < 20 {
+            assert!(began.elapsed() < Duration::from_secs(30), "others had no turn");
+            read += read_some(&mut stream, 1 << 14).await.unwrap().len();
+        }
+        assert!(read > 1 << 20, "{read}");
+        // A task that only computes gives way.
+        let before = others.get();
+        while others.get() < before + 5 {
+            TokioRuntime::default().give_way().await;
+        }
+        other.abort();
+        drop(stream);
+        talking.join().unwrap();
     });
 }
 
