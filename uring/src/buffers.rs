@@ -78,6 +78,10 @@ impl Buffers {
             tail: 0,
             owner: NEXT_OWNER.fetch_add(1, Ordering::Relaxed),
         };
+        // The kernel uses all buffers in turn, so they are all in RAM soon: now, so that the memory of the process does not
+        // seem to grow later.
+        // SAFETY: the allocation has so many bytes, and nobody else knows of it yet.
+        unsafe { buffers.memory.as_ptr().write_bytes(0, bytes) };
         let address = buffers.entries.as_ptr() as u64;
         // SAFETY: the memory has room for `count` entries, begins at a page, and outlives the ring: `Ring` drops its
         // ring first, and `Buffers` behind it.
