@@ -1,6 +1,6 @@
 //! Bytes on sockets. The I/O interface suits completion-based drivers: an operation of `Stream`
 //! takes a buffer and returns it with the result. Connecting, timers and spawning are behind
-//! `Runtime`. Sessions use neither tokio nor epoll directly, so that a driver on io_uring can be added.
+//! `Runtime`. Sessions do not know which driver there is: epoll (`tokio_driver`) or io_uring (`ring`).
 #![cfg_attr(
     not(test),
     deny(

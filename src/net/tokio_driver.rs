@@ -1,4 +1,5 @@
-//! The portable driver: tokio's readiness, on a current-thread runtime.
+//! The streams and the runtime of the proxy. A thread that has a ring (`Reactor::current`) uses io_uring for both; any other
+//! thread uses tokio's readiness, on a current-thread runtime.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -299,7 +300,8 @@ impl Stream for TokioStream {
     }
 }
 
-/// tokio's current-thread runtime with a `LocalSet`.
+/// Connections, timers and tasks of the calling thread: by its ring if it has one, otherwise by tokio's current-thread
+/// runtime. Both have a `LocalSet`.
 #[derive(Debug, Clone, Default)]
 pub struct TokioRuntime {
     /// The TLS settings for connections to servers; shared by all workers.
