@@ -474,7 +474,11 @@ async fn the_password_vouches_for_the_certificate() {
 #[tokio::test]
 async fn sessions_are_resumed_by_any_worker() {
     let cluster = Cluster::mariadb(0).await;
-    let proxy = Proxy::start(&format!("workers = 2\n{}", config(&cluster, &[mode("required")], &[]))).await;
+    let proxy = Proxy::start(&format!(
+        "workers = 2\nworker_fill = 1\n{}",
+        config(&cluster, &[mode("required")], &[])
+    ))
+    .await;
     let config = client_config(None, None);
     for _ in 0..20 {
         let mut session = login(proxy.rw, &config, "app").await.unwrap();

@@ -16,7 +16,9 @@ fn traced(cluster: &Cluster, port: u16, more: &str) -> String {
     let config = patient(&proxy_config(cluster)).replace("mode = \"primary\"", "mode = \"split\"");
     // A read behind a write waits for its replica, however busy the machine is.
     let config = format!("{config}\n[consistency]\nmax_wait = \"60s\"\n");
-    format!("workers = 2\n{config}\n[traces]\nendpoint = \"http://127.0.0.1:{port}\"\n{more}\n")
+    format!(
+        "workers = 2\nworker_fill = 1\n{config}\n[traces]\nendpoint = \"http://127.0.0.1:{port}\"\n{more}\n"
+    )
 }
 
 async fn client(proxy: &Proxy) -> mysql_async::Conn {

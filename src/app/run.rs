@@ -342,6 +342,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         memory: parts.memory.clone(),
         runtime: parts.runtime,
         driver: parts.driver,
+        worker_fill: parts.fixed.worker_fill,
         audit: parts.audit,
         traces: parts.traces,
         kick: Arc::new(kick),

@@ -23,6 +23,7 @@ mod grants;
 mod insert_id;
 mod introduction;
 mod learned;
+mod loads;
 mod passing;
 mod pool;
 mod query;
@@ -40,10 +41,9 @@ pub use grants::passes_read_only;
 pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
 pub use introduction::{Announced, Introduction};
 pub use learned::{Learned, Lesson};
+pub use loads::{Loads, serving_workers};
 pub use passing::{Passing, PassingLogin, refusal, take_packet};
-pub use pool::{
-    Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class, serving_workers,
-};
+pub use pool::{Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};

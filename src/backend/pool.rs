@@ -19,7 +19,8 @@ use tokio::time::Instant;
 
 use super::shelf::{Seat, Shelf, Steals};
 use super::{
-    Carried, Ceilings, Class, ConnectError, Connection, Credentials, Introduction, PendingInsertId, Standing,
+    Carried, Ceilings, Class, ConnectError, Connection, Credentials, Introduction, Loads, PendingInsertId,
+    Standing,
 };
 use crate::net::{BufferPool, Runtime, Stream};
 use crate::telemetry::WorkerMetrics;
@@ -138,8 +139,8 @@ pub struct Pool<R: Runtime> {
     ceilings: Arc<Ceilings>,
     /// The accounts' current passwords.
     credentials: Rc<Credentials>,
-    /// This worker's index and the number of workers: each worker has a share of every limit.
-    share: (usize, usize),
+    /// This worker's index among the workers: each worker that serves clients has a share of every limit.
+    share: (usize, Arc<Loads>),
     /// How many workers serve clients, as of the last look at the limits.
     serving: Cell<usize>,
     buffers: Rc<BufferPool>,
@@ -151,7 +152,7 @@ impl<R: Runtime> Pool<R> {
     pub fn new(
         runtime: R,
         ceilings: Arc<Ceilings>,
-        share: (usize, usize),
+        share: (usize, Arc<Loads>),
         buffers: Rc<BufferPool>,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
@@ -163,7 +164,7 @@ impl<R: Runtime> Pool<R> {
             second: Cell::new(0),
             ceilings,
             credentials: Rc::default(),
-            serving: Cell::new(share.1),
+            serving: Cell::new(share.1.count()),
             share,
             buffers,
             metrics,
@@ -514,28 +515,7 @@ async fn learn_insert_id<R: Runtime>(
     id.is_some()
 }
 
-/// A worker serves clients if its share of `limits.max_server_connections` is at least this: the sessions of a worker share
-/// only its own connections.
-const LEAST_SHARE: usize = 4;
-
-/// Returns how many of this many workers serve clients, under this `limits.max_server_connections`.
-pub fn serving_workers(limit: usize, workers: usize) -> usize {
-    (limit / LEAST_SHARE).clamp(1, workers.max(1))
-}
-
 /// The class of the proxy's own connections.
 pub fn own_class() -> Class {
     Class { capabilities: Capabilities::MULTI_STATEMENTS | Capabilities::MULTI_RESULTS, read_only: false }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_limit_is_shared_by_few_workers() {
-        let serving = |limit| serving_workers(limit, 64);
-        assert_eq!([1, 3, 8, 100, 255, 256, 5000].map(serving), [1, 1, 2, 25, 63, 64, 64]);
-        assert_eq!((serving_workers(8, 2), serving_workers(100, 1)), (2, 1));
-    }
 }

@@ -30,6 +30,7 @@ impl Fixed {
     pub fn changes(&self, new: &Fixed) -> Vec<String> {
         let compared = [
             ("workers", self.workers != new.workers),
+            ("worker_fill", self.worker_fill != new.worker_fill),
             ("io", self.io != new.io),
             ("listeners", self.listeners != new.listeners),
             ("admin.http", self.admin_http != new.admin_http),

@@ -11,6 +11,8 @@ use super::types::*;
 
 /// `monitor.interval`
 pub(super) const MONITOR_INTERVAL: Duration = Duration::from_millis(100);
+/// `worker_fill`
+pub(super) const WORKER_FILL: usize = 16;
 /// `discovery.servers.weight`
 pub(super) const WEIGHT: u16 = 1;
 /// `admin.http`

@@ -54,7 +54,8 @@ fn duration(value: Duration) -> String {
 }
 
 fn write_fixed(f: &mut Formatter<'_>, fixed: &Fixed, live: &Live, secrets: &[SecretUse]) -> fmt::Result {
-    writeln!(f, "workers = {}\nio = {}", fixed.workers, word(fixed.io))?;
+    writeln!(f, "workers = {}\nworker_fill = {}", fixed.workers, fixed.worker_fill)?;
+    writeln!(f, "io = {}", word(fixed.io))?;
     for listener in &fixed.listeners {
         writeln!(f, "\n[[listeners]]\nname = {}", quoted(&listener.name))?;
         writeln!(f, "address = {}\nmode = {}", quoted(&listener.address), word(listener.mode))?;

@@ -88,6 +88,8 @@ impl Config {
 pub struct Fixed {
     /// Data threads; 0 in the file means one per core.
     pub workers: NonZeroUsize,
+    /// How many clients a data thread gets before the next one gets any.
+    pub worker_fill: usize,
     /// How the data threads wait for their sockets.
     pub io: IoChoice,
     /// `[[listeners]]`

@@ -10,9 +10,9 @@ use socket2::Socket;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::outside::Shared;
-use super::worker::{self, Loads, WorkerParts};
+use super::worker::{self, WorkerParts};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Ceilings, Lesson, PoolCount};
+use crate::backend::{Ceilings, Lesson, Loads, PoolCount};
 use crate::config::{self, Live, Mode};
 use crate::net::{
     Accepted, Driver, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime,
@@ -153,6 +153,8 @@ pub struct ServerParts {
     pub runtime: TokioRuntime,
     /// How the workers wait for their sockets.
     pub driver: Driver,
+    /// `worker_fill`
+    pub worker_fill: usize,
     /// Where the events of the audit log go.
     pub audit: AuditSender,
     /// Where the traces of statements go.
@@ -216,7 +218,7 @@ impl Server {
         let open = watch::Sender::new(false);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let shared = Arc::new(Shared::new(senders, parts.kick, parts.audit, parts.traces));
-        let loads = Arc::new(Loads::new(count));
+        let loads = Arc::new(Loads::new(count, parts.worker_fill));
         let ceilings = Arc::new(Ceilings::default());
         let (alive, ended) = mpsc::unbounded_channel();
         let places = receivers.into_iter().zip(seats(count));

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use socket2::Socket;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
@@ -15,7 +15,7 @@ use super::accept;
 use super::control::{Control, TapRequest};
 use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Ceilings, Pool};
+use crate::backend::{Ceilings, Loads, Pool};
 use crate::config::Live;
 use crate::net::{
     Accepted, BufferPool, Driver, MemoryBudget, TokioRuntime, end_lingering, lingering, run_on_ring,
@@ -28,50 +28,34 @@ use crate::topology::Snapshot;
 use crate::worker::admission::Pass;
 use crate::worker::{Drain, Entrance, Resources, Signals};
 
-/// The number of clients of each worker, for max_connections and for balancing. Not touched while a session
-/// runs.
-pub(super) struct Loads(Vec<AtomicUsize>);
+/// The longest time that a worker without sessions waits for clients that have not read all of their last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-impl Loads {
-    pub fn new(count: usize) -> Self {
-        Loads((0..count).map(|_| AtomicUsize::new(0)).collect())
+/// How much of the time the calling thread runs.
+struct CpuShare {
+    at: Instant,
+    ran: Duration,
+}
+
+impl CpuShare {
+    fn begin() -> Self {
+        CpuShare { at: Instant::now(), ran: thread_time() }
     }
 
-    pub fn total(&self) -> usize {
-        self.0.iter().map(|n| n.load(Relaxed)).sum()
-    }
-
-    /// Returns the number of workers.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Returns the clients of one worker, including those that are being handed over to it.
-    fn of(&self, worker: usize) -> usize {
-        self.0[worker].load(Relaxed)
-    }
-
-    pub fn add(&self, worker: usize) {
-        self.0[worker].fetch_add(1, Relaxed);
-    }
-
-    pub fn sub(&self, worker: usize) {
-        self.0[worker].fetch_sub(1, Relaxed);
-    }
-
-    /// Returns the worker that should get the next client instead of `worker`, if `worker` has clearly more
-    /// clients, or is not among the first `serving` workers, which serve clients.
-    pub fn better_than(&self, worker: usize, serving: usize) -> Option<usize> {
-        let load = |i: usize| self.0[i].load(Relaxed);
-        let least = (0..self.0.len().min(serving)).min_by_key(|i| load(*i))?;
-        let (mine, theirs) = (load(worker), load(least));
-        // A difference of one or two is not worth a handover.
-        (worker >= serving || (least != worker && mine > theirs + 1 + theirs / 8)).then_some(least)
+    /// Returns for how much of the time since the last call the thread ran, in percent.
+    fn percent(&mut self) -> u8 {
+        let before = std::mem::replace(self, Self::begin());
+        let (passed, ran) = (self.at.duration_since(before.at), self.ran.saturating_sub(before.ran));
+        let percent = ran.as_micros() * 100 / passed.as_micros().max(1);
+        u8::try_from(percent.min(100)).unwrap_or(100)
     }
 }
 
-/// The longest time that a worker without sessions waits for clients that have not read all of their last answers.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Returns for how long the calling thread has run.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
 
 /// What a worker is started with.
 pub(super) struct WorkerParts {
@@ -173,7 +157,7 @@ async fn work(parts: WorkerParts) {
         aside: _,
     } = parts;
     let buffers = Rc::new(BufferPool::new(memory));
-    let pool = Pool::new(runtime.clone(), ceilings, (index, loads.count()), buffers.clone(), metrics.clone());
+    let pool = Pool::new(runtime.clone(), ceilings, (index, loads.clone()), buffers.clone(), metrics.clone());
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
     let outside = Box::new(WorkerOutside(shared.clone()));
     let resources = Resources::new(runtime, buffers, pool, now, settings, metrics, outside);
@@ -195,6 +179,7 @@ async fn work(parts: WorkerParts) {
     tokio::task::spawn_local(follow_routines(context.clone(), routines));
     tokio::task::spawn_local(follow_accounts(context.clone(), accounts));
     let mut draining = false;
+    let mut share = CpuShare::begin();
     loop {
         let command = if draining {
             tokio::select! {
@@ -233,6 +218,7 @@ async fn work(parts: WorkerParts) {
             Some(Control::Pools { reply }) => drop(reply.send(context.pool.counts())),
             Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {
+                worker.loads.set_busy(index, share.percent());
                 every_second(&context);
                 tokio::task::spawn_local(give_way(context.clone()));
             }
@@ -336,22 +322,4 @@ fn every_second(context: &Context<TokioRuntime>) {
         let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);
         live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX))
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_client_goes_to_a_worker_with_clearly_fewer_or_to_one_that_serves() {
-        let loads = Loads::new(4);
-        let add = |worker, clients| (0..clients).for_each(|_| loads.add(worker));
-        assert_eq!(loads.better_than(0, 4), None);
-        add(0, 2);
-        assert_eq!(loads.better_than(0, 4), Some(1));
-        add(1, 1);
-        assert_eq!((loads.better_than(0, 2), loads.better_than(1, 2)), (None, None));
-        assert_eq!((loads.better_than(2, 2), loads.better_than(3, 2)), (Some(1), Some(1)));
-        assert_eq!(loads.better_than(3, 1), Some(0));
-    }
 }

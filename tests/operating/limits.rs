@@ -51,6 +51,20 @@ async fn busy(port: u16, count: usize) -> Vec<Raw> {
 }
 
 #[tokio::test]
+async fn few_clients_have_one_worker_and_all_of_a_limit() {
+    let cluster = Cluster::mariadb(0).await;
+    let config = alone(&cluster).await;
+    let limited = config.replace("password = \"app\"\n", "password = \"app\"\nmax_connections = 6\n");
+    let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 4\n{limited}")).await;
+    // With halves of the limit, the fourth one would wait.
+    let mut clients = busy(proxy.rw, 4).await;
+    let of = |worker| format!("pointsman_clients{{port=\"primary\",worker=\"{worker}\"}}");
+    assert_eq!((metric(&proxy, &of(0)).await, metric(&proxy, &of(1)).await), (4.0, 0.0));
+    clients.extend(busy(proxy.rw, 2).await);
+    assert_eq!((metric(&proxy, &of(0)).await, metric(&proxy, &of(1)).await), (4.0, 2.0));
+}
+
+#[tokio::test]
 async fn statements_queue_at_a_users_limit() {
     let cluster = Cluster::mariadb(0).await;
     let config = alone(&cluster).await;

@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
     use crate::backend::shelf::tests::{Kind, connection, key};
-    use crate::backend::{Ceilings, InsertIdCell, Seat, Standing};
+    use crate::backend::{Ceilings, InsertIdCell, Loads, Seat, Standing};
     use crate::net::BufferPool;
     use crate::net::memory::{MemoryRuntime, MemoryStream};
     use crate::telemetry::WorkerMetrics;
@@ -72,8 +72,13 @@ mod tests {
             let ceilings = Arc::<Ceilings>::default();
             let metrics = Arc::<WorkerMetrics>::default();
             let buffers = Rc::<BufferPool>::default();
-            let pool =
-                Pool::new(MemoryRuntime::default(), ceilings.clone(), (0, 2), buffers, metrics.clone());
+            let pool = Pool::new(
+                MemoryRuntime::default(),
+                ceilings.clone(),
+                (0, Arc::new(Loads::new(2, 1))),
+                buffers,
+                metrics.clone(),
+            );
             World { pool, ceilings, metrics }
         }
 

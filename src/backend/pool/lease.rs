@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS, serving_workers};
+use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
+use crate::backend::serving_workers;
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
@@ -331,14 +332,16 @@ impl<R: Runtime> Pool<R> {
     /// Returns this worker's share of a limit, at least one. If the shares add up to more than the limit, the
     /// ceilings that the workers share still enforce it.
     fn quota(&self, limit: usize, terms: &Terms) -> usize {
-        let (index, workers) = self.share;
-        let serving = serving_workers(terms.server_limit, workers);
-        self.serving.set(serving);
-        if index >= serving {
+        let (index, loads) = &self.share;
+        let serving = serving_workers(terms.server_limit, loads.count());
+        if *index >= serving {
             // This worker has only clients that connected before the limit was lowered.
+            self.serving.set(serving);
             return 1;
         }
-        (limit / serving + usize::from(index < limit % serving)).max(1)
+        let (place, sharers) = loads.sharers(*index, serving);
+        self.serving.set(sharers);
+        (limit / sharers + usize::from(place < limit % sharers)).max(1)
     }
 
     fn room(&self, key: &PoolKey, terms: &Terms) -> Result<(), Limit> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Client, Login, Peer, Refused, Server};
-use crate::backend::{Ceilings, Lesson, Pool};
+use crate::backend::{Ceilings, Lesson, Loads, Pool};
 use crate::config::{
     ClientCompression, CredentialSettings, CredentialSource, Level, Live, Monitor, Secret, User,
 };
@@ -207,7 +207,7 @@ impl World {
         let pool = Pool::new(
             runtime.clone(),
             Arc::new(Ceilings::default()),
-            (0, 1),
+            (0, Arc::new(Loads::new(1, 1))),
             buffers.clone(),
             metrics.clone(),
         );
