@@ -174,6 +174,7 @@ def others(cluster):
 PARTS = {
     "pressure": lambda cluster: pressure.active(cluster, SETTINGS, say),
     "idle": lambda cluster: pressure.idle(cluster, SETTINGS, say),
+    "crowds": lambda cluster: pressure.crowds(cluster, SETTINGS, say),
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
     "drivers": lambda cluster: drivers.measure(cluster, SETTINGS, say),

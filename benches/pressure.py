@@ -6,12 +6,14 @@ import subprocess
 import threading
 import time
 
-from targets import Target, rss_kib
+from targets import Target, pointsman, rss_kib
 from wire import Connection
 
 CROWD = os.path.join(os.environ["TARGET_DIR"], "bench", "crowd")
 # Connecting at a time: few enough that nobody should have to wait.
 IDLE_THREADS = 8
+# Numbers of idle clients. A process here may have 20,000 descriptors, and a TCP relay needs two for each client.
+CROWDS = [1000, 5000, 9000]
 COUNT = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'app'"
 
 
@@ -132,6 +134,43 @@ def active(cluster, settings, say):
     return results
 
 
+def idle_one(cluster, settings, target, clients):
+    """One proxy with this many clients, each of which runs one statement, waits, and runs another one."""
+    size = rss_kib(target.pid)
+    watch = Watch(cluster)
+    watch.start()
+    with Crowd(target, clients, IDLE_THREADS) as crowd:
+        crowd.wait("connected")
+        time.sleep(1)
+        result = {"connections": watch.end(), "waits": target.metric("pointsman_pool_waits_total"),
+                  "kib": (rss_kib(target.pid) - size) / clients}
+        crowd.go()
+        crowd.wait("loaded")
+        crowd.go()
+        figures = crowd.figures()
+    return result | {"errors": figures["errors"], "words": figures["words"]}
+
+
+def crowds(cluster, settings, say):
+    """The memory of a proxy per idle client, for several numbers of clients, on both drivers."""
+    rows = []
+    for clients in CROWDS:
+        row = {"clients": clients}
+        for name in ("haproxy", "epoll", "io_uring"):
+            if name == "haproxy":
+                target = Target.start("haproxy", cluster, 0)
+            else:
+                target = pointsman("split", cluster, settings["pool"], edit=lambda text, io=name: f'io = "{io}"\n{text}')
+            try:
+                time.sleep(0.5)
+                row[name] = idle_one(cluster, settings, target, clients)
+            finally:
+                target.stop()
+            say(f"{clients} idle clients, {name}: {row[name]}")
+        rows.append(row)
+    return rows
+
+
 def idle(cluster, settings, say):
     """Clients that ran one plain statement each and then sit there; then each runs another one."""
     results = []
@@ -143,20 +182,8 @@ def idle(cluster, settings, say):
         target = Target.start(name, cluster, pool)
         try:
             time.sleep(0.5)
-            size = rss_kib(target.pid)
-            watch = Watch(cluster)
-            watch.start()
-            with Crowd(target, settings["idle"], IDLE_THREADS) as crowd:
-                crowd.wait("connected")
-                time.sleep(1)
-                result = {"name": name, "limit": pool, "connections": watch.end(),
-                          "waits": target.metric("pointsman_pool_waits_total"),
-                          "kib": (rss_kib(target.pid) - size) / settings["idle"]}
-                crowd.go()
-                crowd.wait("loaded")
-                crowd.go()
-                figures = crowd.figures()
-            results.append(result | {"errors": figures["errors"], "words": figures["words"]})
+            result = {"name": name, "limit": pool}
+            results.append(result | idle_one(cluster, settings, target, settings["idle"]))
             say(f"  {results[-1]}")
         finally:
             target.stop()

@@ -3,6 +3,7 @@
 # usage: run.sh [PART …]   default: all, about an hour; the parts:
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
 #   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
+#   crowds     memory per idle client with 1,000, 5,000 and 9,000 clients, on both drivers
 #   levels     the cost of `strong` and `session`, compared with `eventual`
 #   drivers    CPU and QPS on epoll and on io_uring, at `eventual` and `strong`, relative to HAProxy
 #   workers    the cost of more worker threads than cores

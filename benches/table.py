@@ -98,6 +98,15 @@ def idle_table(results, s):
             row("memory of the proxy per client, KiB", *(number(r["kib"], 1) for r in results))]
 
 
+def crowds_table(results, s):
+    names = {"haproxy": TITLES["haproxy"], "epoll": "epoll", "io_uring": "io_uring"}
+    heads = [f"memory per client, KiB: {title}" for title in names.values()]
+    lines = [row("clients, one statement each, then idle", *heads, "errors, also at another statement by each"),
+             row("---", *["---:"] * (len(names) + 1))]
+    return lines + [row(f"{r['clients']:,}", *(number(r[name]["kib"], 1) for name in names),
+                        number(sum(r[name]["errors"] for name in names), 0)) for r in results]
+
+
 def other_table(results, s):
     names = [n for n in TITLES if n in results["connects"]]
     lines = [row("", *(TITLES[n] for n in names)), row("---", *["---:"] * len(names))]
@@ -335,6 +344,7 @@ def about(part, s):
                     "updates, 5 transactions of 4 statements; every answer is compared with the question. Pointsman has at "
                     f"most {s['pool']} connections to each server, HAProxy one to the primary for each client.",
         "idle": "Connections as the servers count them, the most at any moment; 1 in 10 of the statements is a write.",
+        "crowds": f"Pointsman: a `split` port, at most {s['pool']} connections to a server.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
         "workers": f"{rounds} Proxies at `strong` that differ in `workers` alone, all on the same two cores.",
@@ -356,7 +366,7 @@ def about(part, s):
     }[part]
 
 
-TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "others": other_table, "levels": levels_table, "workers": workers_table,
+TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "crowds": crowds_table, "others": other_table, "levels": levels_table, "workers": workers_table,
           "drivers": drivers_table,
           "digests": digests_table, "tap": tap_table, "traces": traces_table,
           "commits": commits_table, "tls": tls_table, "logins": logins_table, "failover": failover_table,
