@@ -19,6 +19,7 @@ mod connect;
 mod connection;
 mod credentials;
 mod dump;
+mod equal_states;
 mod grants;
 mod insert_id;
 mod introduction;
@@ -37,6 +38,7 @@ pub use connection::{
     About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
 };
 pub use credentials::{Credential, Credentials, Proven, Standing};
+pub use equal_states::EqualStates;
 pub use grants::passes_read_only;
 pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
 pub use introduction::{Announced, Introduction};

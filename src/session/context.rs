@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::classification::KnownTexts;
 use super::measured::micros_of;
+use crate::backend::EqualStates;
 use crate::config::{AuditEvents, Live, UnsampledParent};
 use crate::net::Runtime;
 use crate::positions::{Commits, Positions, Seat};
@@ -82,6 +83,8 @@ pub struct Context<R: Runtime> {
     pub resources: Rc<Resources<R>>,
     /// Schemas that an account was let into: a login with one of these needs no server.
     pub(super) schemas: RefCell<HashSet<Entry>>,
+    /// The states that sessions have in common.
+    pub(super) states: EqualStates,
     /// The edits to a chunk of an answer, reused for the next chunk. Never borrowed across an await.
     pub(super) edits: RefCell<Edits>,
     /// What is known of the texts of statements.
@@ -132,6 +135,7 @@ impl<R: Runtime> Context<R> {
             positions: Rc::new(Positions::new(resources.clone(), seat)),
             resources,
             schemas: RefCell::default(),
+            states: EqualStates::default(),
             edits: RefCell::default(),
             texts: KnownTexts::new(has_digests),
             digests: RefCell::new(Digests::new(most_digests)),

@@ -200,7 +200,7 @@ impl<R: Runtime> Session<R> {
     /// True if the primary had these GTIDs before the statement was sent, or if that is unknown: the binary
     /// log was emptied since then (RESET MASTER), and the numbers began anew.
     fn is_of_another_history(&self, set: &GtidSet) -> bool {
-        let before = self.context.commits.position_before(self.began);
+        let before = self.context.commits.position_before(self.client.handle.began.get());
         before.is_none_or(|before| before.contains(set))
     }
 

@@ -448,6 +448,7 @@ impl<R: Runtime> Session<R> {
         self.reads.level = self.client.handle.level.get();
         let written = std::mem::take(&mut self.state.written);
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
+        self.context.states.share(&mut self.state.carried);
         // Under another account the session's reads must still see what it wrote.
         self.state.written = written;
     }

@@ -27,6 +27,8 @@ const MAX_SHOWN: usize = 4_096;
 /// What a statement did so far.
 #[derive(Default)]
 pub(super) struct Measured {
+    /// Where the session's carried state was when the statement arrived.
+    pub carried: usize,
     /// The rows that the client got.
     pub rows_sent: u64,
     /// The bytes that the client got.
@@ -42,7 +44,7 @@ pub(super) struct Measured {
     bytes_in: u64,
     /// False for a COM_STMT_PREPARE, whose text is not executed.
     counts: bool,
-    /// True if the proxy has begun to run it: from then on, `Session::began` is its time.
+    /// True if the proxy has begun to run it: from then on, `Handle::began` is its time.
     pub runs: bool,
     /// Its class. None before it is sent to a server.
     pub class: Option<StatementClass>,
@@ -104,7 +106,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns how long the statement under way has taken, in microseconds.
     pub(super) fn micros(&self) -> u64 {
-        micros_of(self.began.elapsed())
+        micros_of(self.client.handle.began.get().elapsed())
     }
 
     /// Returns how long a wait took that began then, in microseconds, without the wait for a primary within it: that is
@@ -191,7 +193,7 @@ impl<R: Runtime> Session<R> {
     pub(super) fn figures(&self, placed: Option<(Role, Why)>, error: Option<u16>, micros: u64) -> Figures {
         Figures {
             trace: self.client.trace.as_ref().and_then(|trace| NonZeroU128::new(trace.id)),
-            began: if self.measured.runs { self.began } else { Instant::now() },
+            began: if self.measured.runs { self.client.handle.began.get() } else { Instant::now() },
             micros,
             waits: self.waits(),
             pins: self.all_pins().without(self.measured.pins).bits(),

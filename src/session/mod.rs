@@ -91,7 +91,6 @@ use std::rc::Rc;
 
 use measured::Measured;
 use replica_choice::Reads;
-use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::net::Runtime;
@@ -114,8 +113,6 @@ pub struct Session<R: Runtime> {
     state: SessionState,
     /// Where the session's reads go.
     reads: Reads<R>,
-    /// When the statement under way arrived.
-    began: Instant,
     /// What the statement under way did so far.
     measured: Box<Measured>,
 }
@@ -132,7 +129,6 @@ impl<R: Runtime> Session<R> {
             state: SessionState::default(),
             reads: Reads::new(context.clone(), port),
             context,
-            began: Instant::now(),
             measured: Box::default(),
         }
     }

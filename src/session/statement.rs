@@ -4,6 +4,8 @@
 //! Rare cases leave this line: a rare case ends the statement ([`Ended`]), or begins another try at the top if nothing
 //! was executed.
 
+use std::rc::Rc;
+
 use tokio::time::Instant;
 
 use super::Session;
@@ -21,6 +23,7 @@ impl<R: Runtime> Session<R> {
     /// Runs a command that a server answers, and counts it.
     pub(super) async fn forward(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
         (self.measured.runs, self.measured.class) = (true, Some(request.class));
+        self.measured.carried = Rc::as_ptr(&self.state.carried).addr();
         match self.run_statement(buf, request).await {
             Ok((role, why)) => {
                 // A query that reads no table has seen no position.
@@ -33,6 +36,10 @@ impl<R: Runtime> Session<R> {
                     let _ = self.client.begin_step(TraceStep::Restore);
                     Box::pin(self.learn_variables()).await;
                     self.client.end_last_step(TraceStep::Restore);
+                }
+                // A state that was shared, as most are, has another place once it has changed.
+                if self.measured.carried != Rc::as_ptr(&self.state.carried).addr() {
+                    self.context.states.share(&mut self.state.carried);
                 }
                 self.count_statement(request, role, why);
                 Ok(())
@@ -48,7 +55,7 @@ impl<R: Runtime> Session<R> {
 
     /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
-        self.began = Instant::now();
+        self.client.handle.began.set(Instant::now());
         self.measured.lost_on = None;
         self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);

@@ -4,6 +4,8 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::admission::Pass;
 use super::level::Levels;
 use super::timeouts::Stall;
@@ -147,6 +149,8 @@ pub struct Handle {
     pub attributes: RefCell<Option<Rc<[u8]>>>,
     /// True if a command is under way.
     pub busy: Cell<bool>,
+    /// When the statement under way arrived, or the last one.
+    pub began: Cell<Instant>,
     /// The digest of the statement under way, or of the last one. None: the command has no text.
     pub statement: RefCell<Option<Rc<Digest>>>,
     /// The default schema, as of the last answer.
@@ -175,6 +179,7 @@ impl Handle {
             login: RefCell::new(None),
             attributes: RefCell::new(None),
             busy: Cell::new(true),
+            began: Cell::new(Instant::now()),
             statement: RefCell::new(None),
             schema: RefCell::new(None),
             pins: Cell::default(),
