@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use pointsman::config::{Config, Live};
 use pointsman::discovery;
 use pointsman::monitor::{BackendConnector, Kicker, Routines};
-use pointsman::net::TokioRuntime;
+use pointsman::net::SystemRuntime;
 use pointsman::sql::RoutineCatalogue;
 use pointsman::sql::classify::{RoutineFacts, Routines as _};
 use pointsman::topology::{Facts, Flavor, GtidSet, Snapshot};
@@ -33,7 +33,7 @@ impl Control {
         let config = config.replace("{rw}", "1").replace("{ro}", "2").replace("{http}", "3");
         let config = Config::parse(&config, Path::new("")).unwrap();
         let (reload, live) = watch::channel(Arc::new(config.live));
-        let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(TokioRuntime::default()));
+        let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(SystemRuntime::default()));
         Control { snapshot, kicker, live, _reload: reload }
     }
 
@@ -237,7 +237,7 @@ async fn routines_are_known(cluster: Cluster) {
     }
     cluster.wait_caught_up().await;
     let control = Control::start(&cluster, "looker");
-    let connector = BackendConnector(TokioRuntime::default());
+    let connector = BackendConnector(SystemRuntime::default());
     let mut routines = Routines::start(connector, control.live.clone(), control.snapshot.clone());
 
     // Without any privilege nothing is known, and that much is known.

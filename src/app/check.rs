@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use super::{AppError, complain, load, say};
 use crate::config::{Account, Config, CredentialSource, Discovery, Identity, Secret};
 use crate::monitor::{BackendConnector, Error, PASSES, Target, missing_grant, passes};
-use crate::net::{CertificateFacts, TlsClient, TokioRuntime};
+use crate::net::{CertificateFacts, SystemRuntime, TlsClient};
 
 /// What else may keep out a user with `send_proxy_protocol`.
 const HOST_MATTERS: &str = " (users.send_proxy_protocol is on; this check comes from the proxy's own address, which the account \
@@ -117,7 +117,7 @@ struct Found {
 }
 
 async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
-    let runtime = TokioRuntime::default();
+    let runtime = SystemRuntime::default();
     let tls = TlsClient::new(&config.live.servers_tls);
     runtime.servers_tls.set(tls.map_err(|error| AppError::Target(format!("servers_tls: {error}")))?);
     let connector = BackendConnector(runtime);

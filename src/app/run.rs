@@ -30,7 +30,7 @@ use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live
 use crate::console::{Console, Orders};
 use crate::discovery::{self, Access, Acknowledgements, Drainer, PodEvents, Source, WatchState};
 use crate::monitor::{AccountTables, BackendConnector, Kicker, PassingLogins, Routines, passing_accounts};
-use crate::net::{ChosenDriver, Driver, Inherited, MemoryBudget, TokioRuntime};
+use crate::net::{ChosenDriver, Driver, Inherited, MemoryBudget, SystemRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::traces::TraceSender;
 use crate::telemetry::{
@@ -54,7 +54,7 @@ struct DataPath<'a> {
     /// The current settings; changes on reload.
     live: watch::Receiver<Arc<Live>>,
     /// Connects to servers.
-    runtime: TokioRuntime,
+    runtime: SystemRuntime,
     /// How the workers wait for their sockets.
     driver: Driver,
     /// The topology that discovery and probes publish.
@@ -129,7 +129,7 @@ async fn control(
     secrets.complete(&config, FIRST_SECRETS).await;
     let (live_sender, live) = watch::channel(Arc::new(secrets.fill(&config)));
     let memory = memory::budget(live.clone());
-    let (driver, runtime) = (ChosenDriver::of(config.fixed.io)?, TokioRuntime::default());
+    let (driver, runtime) = (ChosenDriver::of(config.fixed.io)?, SystemRuntime::default());
     servers_tls::follow(runtime.servers_tls.clone(), live.clone());
     clients_tls::follow(runtime.acceptors.clone(), live.clone()).map_err(AppError::Tls)?;
     let discovery::Started { snapshot, kicker, acknowledged, drainer } =

@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::ring::{Reactor, RingListener, RingSocket};
 use super::socket::Socket as Connected;
-use super::tokio_driver::tune;
-use super::{Endpoint, Peer, TokioStream};
+use super::system::tune;
+use super::{Endpoint, Peer, SystemStream};
 
 /// How many connections may wait to be accepted; the kernel's limit is `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -92,7 +92,7 @@ impl Listener {
     }
 
     /// Waits for a connection, and returns it with the client's address.
-    pub async fn accept(&self) -> io::Result<(TokioStream, Peer)> {
+    pub async fn accept(&self) -> io::Result<(SystemStream, Peer)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
@@ -109,7 +109,7 @@ impl Listener {
 
 impl Accepted {
     /// Removes a socket from its worker's runtime.
-    pub fn from_stream(stream: TokioStream) -> io::Result<Self> {
+    pub fn from_stream(stream: SystemStream) -> io::Result<Self> {
         match stream.into_socket() {
             Some(Connected::Tcp(s)) => Ok(Accepted::Tcp(s.into_std()?)),
             Some(Connected::Unix(s)) => Ok(Accepted::Unix(s.into_std()?)),
@@ -120,7 +120,7 @@ impl Accepted {
     }
 
     /// Registers the socket with the runtime of the calling worker.
-    pub fn into_stream(self) -> io::Result<TokioStream> {
+    pub fn into_stream(self) -> io::Result<SystemStream> {
         if let Some(reactor) = Reactor::current() {
             let (fd, is_unix) = match self {
                 Accepted::Tcp(s) => (s.into(), false),

@@ -1,6 +1,7 @@
 //! Bytes on sockets. The I/O interface suits completion-based drivers: an operation of `Stream`
 //! takes a buffer and returns it with the result. Connecting, timers and spawning are behind
-//! `Runtime`. Sessions do not know which driver there is: epoll (`tokio_driver`) or io_uring (`ring`).
+//! `Runtime`. `system` has both for the operating system's sockets, `memory` for tests. Sessions do
+//! not know which driver there is: tokio's epoll or io_uring (`ring`).
 #![cfg_attr(
     not(test),
     deny(
@@ -30,8 +31,8 @@ mod packet;
 mod ring;
 mod signal;
 mod socket;
+mod system;
 mod tls;
-mod tokio_driver;
 mod tunnel;
 
 pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
@@ -45,11 +46,11 @@ pub use origin::{Origin, Peer};
 pub use packet::{PacketError, read_packet};
 pub use ring::{end_lingering, lingering, run as run_on_ring};
 pub use signal::{Signal, first_of, or_raised};
+pub use system::{SystemRuntime, SystemStream};
 pub use tls::{
     AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, Io, TlsAcceptor, TlsCell,
     TlsClient, TlsError, UnverifiedCertificate,
 };
-pub use tokio_driver::{TokioRuntime, TokioStream};
 pub use tunnel::{Passing, tunnel};
 
 use std::future::Future;

@@ -11,7 +11,7 @@ use super::control::Control;
 use super::worker::Worker;
 use crate::backend::serving_workers;
 use crate::client::{Failure, in_place_of_greeting};
-use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, TokioStream};
+use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, SystemStream};
 use crate::telemetry::cell_of;
 use crate::terms::{Close, Refused};
 use crate::worker::admission::{Pass, block_seconds};
@@ -66,7 +66,7 @@ pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
 
 async fn handle_result(
     worker: &Rc<Worker>,
-    result: std::io::Result<(TokioStream, Peer)>,
+    result: std::io::Result<(SystemStream, Peer)>,
     entrance: &Entrance,
     logged: &mut bool,
 ) {
@@ -93,7 +93,7 @@ fn is_passing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
 }
 
-fn accepted(worker: &Rc<Worker>, stream: TokioStream, peer: Peer, entrance: &Entrance) {
+fn accepted(worker: &Rc<Worker>, stream: SystemStream, peer: Peer, entrance: &Entrance) {
     let pass = match admit(worker, peer, entrance) {
         Ok(pass) => pass,
         Err((failure, close)) => {
@@ -118,12 +118,12 @@ fn accepted(worker: &Rc<Worker>, stream: TokioStream, peer: Peer, entrance: &Ent
     }
 }
 
-fn keep(worker: &Rc<Worker>, stream: TokioStream, entrance: Entrance, pass: Pass) {
+fn keep(worker: &Rc<Worker>, stream: SystemStream, entrance: Entrance, pass: Pass) {
     worker.loads.add(worker.index);
     worker.begin(stream, entrance, pass);
 }
 
-fn hand_over(worker: &Rc<Worker>, other: usize, stream: TokioStream, entrance: Entrance, pass: Pass) {
+fn hand_over(worker: &Rc<Worker>, other: usize, stream: SystemStream, entrance: Entrance, pass: Pass) {
     let Ok(accepted) = Accepted::from_stream(stream) else {
         return worker.context.metrics.accept_errors.add(1);
     };
@@ -177,7 +177,7 @@ fn admit(worker: &Worker, peer: Peer, entrance: &Entrance) -> Result<Pass, (Fail
 }
 
 /// Sends the error in place of the greeting. Does not wait long for a client that does not read.
-async fn turn_away(mut stream: TokioStream, failure: Failure) {
+async fn turn_away(mut stream: SystemStream, failure: Failure) {
     let mut buf = Buf::default();
     buf.extend_from_slice(&in_place_of_greeting(&failure));
     let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(buf)).await;

@@ -15,7 +15,7 @@ use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Lesson, Loads, PoolCount};
 use crate::config::{self, Live, Mode};
 use crate::net::{
-    Accepted, Driver, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, TokioRuntime,
+    Accepted, Driver, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, SystemRuntime,
 };
 use crate::positions::seats;
 use crate::sql::RoutineCatalogue;
@@ -150,7 +150,7 @@ pub struct ServerParts {
     /// The limit on the memory that sessions may use.
     pub memory: Arc<MemoryBudget>,
     /// The runtime that connects to servers.
-    pub runtime: TokioRuntime,
+    pub runtime: SystemRuntime,
     /// How the workers wait for their sockets.
     pub driver: Driver,
     /// `worker_fill`

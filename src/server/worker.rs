@@ -18,7 +18,7 @@ use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, Pool};
 use crate::config::Live;
 use crate::net::{
-    Accepted, BufferPool, Driver, MemoryBudget, TokioRuntime, end_lingering, lingering, run_on_ring,
+    Accepted, BufferPool, Driver, MemoryBudget, SystemRuntime, end_lingering, lingering, run_on_ring,
 };
 use crate::positions::Seat;
 use crate::session::{Context, Session, kill_here};
@@ -66,7 +66,7 @@ pub(super) struct WorkerParts {
     pub control: mpsc::UnboundedReceiver<Control>,
     pub metrics: Arc<WorkerMetrics>,
     pub live: watch::Receiver<Arc<Live>>,
-    pub runtime: TokioRuntime,
+    pub runtime: SystemRuntime,
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     pub accounts: watch::Receiver<AccountReading>,
@@ -86,7 +86,7 @@ pub(super) struct WorkerParts {
 /// The state of a worker that its tasks share.
 pub(super) struct Worker {
     pub index: usize,
-    pub context: Rc<Context<TokioRuntime>>,
+    pub context: Rc<Context<SystemRuntime>>,
     pub shared: Arc<Shared>,
     pub loads: Arc<Loads>,
 }
@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// Begins a session for a socket that is already counted.
-    pub fn begin(self: &Rc<Self>, stream: crate::net::TokioStream, entrance: Entrance, pass: Pass) {
+    pub fn begin(self: &Rc<Self>, stream: crate::net::SystemStream, entrance: Entrance, pass: Pass) {
         let worker = self.clone();
         // Boxed, because a future stores both its arguments and the values made from them.
         let mut session = Box::new(Session::new(self.context.clone(), stream, entrance, pass));
@@ -236,12 +236,12 @@ async fn work(parts: WorkerParts) {
     }
 }
 
-async fn give_way(context: Rc<Context<TokioRuntime>>) {
+async fn give_way(context: Rc<Context<SystemRuntime>>) {
     let limit = context.live().timeouts.connect;
     context.pool.give_way(limit).await;
 }
 
-fn tap(context: &Context<TokioRuntime>, request: TapRequest) {
+fn tap(context: &Context<SystemRuntime>, request: TapRequest) {
     match request {
         TapRequest::Open { id, filter } => context.taps.open(id, *filter),
         // The reader may be gone.
@@ -262,7 +262,7 @@ async fn no_sessions(worker: &Worker, accepting: &[JoinHandle<()>]) {
     }
 }
 
-async fn follow_snapshot(context: Rc<Context<TokioRuntime>>, mut snapshot: watch::Receiver<Arc<Snapshot>>) {
+async fn follow_snapshot(context: Rc<Context<SystemRuntime>>, mut snapshot: watch::Receiver<Arc<Snapshot>>) {
     while snapshot.changed().await.is_ok() {
         let now = snapshot.borrow_and_update().clone();
         context.new_snapshot(now);
@@ -270,7 +270,7 @@ async fn follow_snapshot(context: Rc<Context<TokioRuntime>>, mut snapshot: watch
 }
 
 async fn follow_routines(
-    context: Rc<Context<TokioRuntime>>,
+    context: Rc<Context<SystemRuntime>>,
     mut routines: watch::Receiver<Arc<RoutineCatalogue>>,
 ) {
     loop {
@@ -282,7 +282,7 @@ async fn follow_routines(
     }
 }
 
-async fn follow_accounts(context: Rc<Context<TokioRuntime>>, mut accounts: watch::Receiver<AccountReading>) {
+async fn follow_accounts(context: Rc<Context<SystemRuntime>>, mut accounts: watch::Receiver<AccountReading>) {
     loop {
         let now = accounts.borrow_and_update().clone();
         context.identities.replace(now);
@@ -293,7 +293,7 @@ async fn follow_accounts(context: Rc<Context<TokioRuntime>>, mut accounts: watch
 }
 
 async fn follow_settings(
-    context: Rc<Context<TokioRuntime>>,
+    context: Rc<Context<SystemRuntime>>,
     shared: Arc<Shared>,
     mut live: watch::Receiver<Arc<Live>>,
 ) {
@@ -306,7 +306,7 @@ async fn follow_settings(
 
 /// Checks the timeouts of sessions and pooled connections: a precision of one second suffices, and none of
 /// them needs its own timer.
-fn every_second(context: &Context<TokioRuntime>) {
+fn every_second(context: &Context<SystemRuntime>) {
     context.every_second();
     context.traces.refill();
     let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());

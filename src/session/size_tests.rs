@@ -2,25 +2,25 @@
 
 use super::*;
 use crate::client::Request;
-use crate::net::{Buf, TokioRuntime};
+use crate::net::{Buf, SystemRuntime};
 use crate::terms::Role;
 use crate::wire::ResponseWalker;
 
 /// The size of the future that a session's method returns; the method is not run.
-fn future_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<TokioRuntime>) -> F) -> usize {
+fn future_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<SystemRuntime>) -> F) -> usize {
     std::mem::size_of::<F>()
 }
 
 #[test]
 fn a_session_waits_in_little_memory() {
-    let session = std::mem::size_of::<Session<TokioRuntime>>();
+    let session = std::mem::size_of::<Session<SystemRuntime>>();
     let (run, serve) = (future_size(Session::run), future_size(|s| s.serve(Buf::default())));
     assert!(session + run <= 2048, "{session} + {run} bytes, of which serve {serve}");
 }
 
 /// The size of the future in which a `strong` read waits for the primary's position.
 fn waiting_size<'a, F: Future>(
-    _: impl FnOnce(&'a mut Session<TokioRuntime>, &'a mut ResponseWalker, &'a mut Buf, &'a mut Request) -> F,
+    _: impl FnOnce(&'a mut Session<SystemRuntime>, &'a mut ResponseWalker, &'a mut Buf, &'a mut Request) -> F,
 ) -> usize {
     std::mem::size_of::<F>()
 }
@@ -34,7 +34,7 @@ fn what_most_reads_await_is_small() {
 }
 
 /// The size of the future in which a statement waits for a server connection.
-fn acquiring_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<TokioRuntime>, Role) -> F) -> usize {
+fn acquiring_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<SystemRuntime>, Role) -> F) -> usize {
     std::mem::size_of::<F>()
 }
 

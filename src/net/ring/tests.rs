@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::reactor::Reactor;
 use super::run::run_with;
 use super::slot::MOST_PIECES;
-use crate::net::{Buf, Endpoint, Listener, Runtime, Stream, TokioRuntime, TokioStream};
+use crate::net::{Buf, Endpoint, Listener, Runtime, Stream, SystemRuntime, SystemStream};
 
 /// Runs a test on a ring with so many buffers of this size.
 fn on_ring_with<F: Future<Output = ()> + 'static>(count: u16, size: u32, test: impl FnOnce() -> F + 'static) {
@@ -24,7 +24,7 @@ fn on_ring_with<F: Future<Output = ()> + 'static>(count: u16, size: u32, test: i
     let end = ended.clone();
     local.spawn_local(async move {
         let test = tokio::task::spawn_local(async move { test().await });
-        let time = TokioRuntime::default().timeout(Duration::from_secs(60), test).await;
+        let time = SystemRuntime::default().timeout(Duration::from_secs(60), test).await;
         time.expect("the test hangs").expect("the test failed");
         end.set(true);
     });
@@ -37,18 +37,18 @@ fn on_ring<F: Future<Output = ()> + 'static>(test: impl FnOnce() -> F + 'static)
 }
 
 /// Returns a socket on the ring, and the other end, which blocks.
-async fn connected() -> (TokioStream, TcpStream) {
+async fn connected() -> (SystemStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
-    let stream = TokioRuntime::default().connect(&to).await.unwrap();
+    let stream = SystemRuntime::default().connect(&to).await.unwrap();
     (stream, listener.accept().unwrap().0)
 }
 
 async fn pause(milliseconds: u64) {
-    TokioRuntime::default().sleep(Duration::from_millis(milliseconds)).await;
+    SystemRuntime::default().sleep(Duration::from_millis(milliseconds)).await;
 }
 
-async fn read_some(stream: &mut TokioStream, room: usize) -> std::io::Result<Vec<u8>> {
+async fn read_some(stream: &mut SystemStream, room: usize) -> std::io::Result<Vec<u8>> {
     let (result, buf) = stream.read(Buf::with_room(room)).await;
     result.map(|_| buf.filled().to_vec())
 }
@@ -108,7 +108,7 @@ async fn pass_much(rooms: &'static [usize]) {
     for room in rooms.iter().cycle() {
         heard.extend(read_some(&mut stream, *room).await.unwrap());
         if heard.len() % 7 == 0 {
-            TokioRuntime::default().give_way().await;
+            SystemRuntime::default().give_way().await;
         }
         if heard.len() >= all.len() {
             break;
@@ -396,7 +396,7 @@ fn a_connection_that_nobody_accepted_stays_with_the_port() {
         let socket = Listener::bind(&"127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         let first = Listener::from_socket(socket.try_clone().unwrap()).unwrap();
-        let runtime = TokioRuntime::default();
+        let runtime = SystemRuntime::default();
         assert!(runtime.timeout(Duration::from_millis(5), first.accept()).await.is_none());
         let mut peer = TcpStream::connect(address).unwrap();
         drop(first);
@@ -415,7 +415,7 @@ fn a_connection_that_nobody_accepted_stays_with_the_port() {
 #[test]
 fn names_and_unix_paths_are_connected_to_and_failures_told() {
     on_ring(|| async {
-        let runtime = TokioRuntime::default();
+        let runtime = SystemRuntime::default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         runtime.connect(&Endpoint::Tcp { host: "localhost".into(), port }).await.unwrap();
@@ -461,7 +461,7 @@ fn a_client_that_never_stops_does_not_keep_the_thread_from_others() {
         // A task that only computes gives way.
         let before = others.get();
         while others.get() < before + 5 {
-            TokioRuntime::default().give_way().await;
+            SystemRuntime::default().give_way().await;
         }
         other.abort();
         drop(stream);
@@ -472,7 +472,7 @@ fn a_client_that_never_stops_does_not_keep_the_thread_from_others() {
 #[test]
 fn timers_end_in_their_order_and_leave_nothing() {
     on_ring(|| async {
-        let runtime = TokioRuntime::default();
+        let runtime = SystemRuntime::default();
         let began = Instant::now();
         let order = Rc::new(std::cell::RefCell::new(Vec::new()));
         for time in [30, 10, 20] {
@@ -496,7 +496,7 @@ fn timers_end_in_their_order_and_leave_nothing() {
 #[test]
 fn other_threads_wake_the_thread_and_do_work_for_it() {
     on_ring(|| async {
-        let runtime = TokioRuntime::default();
+        let runtime = SystemRuntime::default();
         assert_eq!(runtime.aside(|| 6 * 7).await, Some(42));
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let thread = std::thread::spawn(move || {

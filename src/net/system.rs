@@ -24,7 +24,7 @@ use super::{
 
 /// A TCP or Unix socket, which may be encrypted, and compressed above that.
 #[derive(Debug)]
-pub struct TokioStream {
+pub struct SystemStream {
     socket: Socket,
     /// One box for both, so that streams with neither stay small.
     layers: Option<Box<Layers>>,
@@ -48,13 +48,13 @@ pub(super) fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
-impl From<Socket> for TokioStream {
+impl From<Socket> for SystemStream {
     fn from(socket: Socket) -> Self {
-        TokioStream { socket, layers: None }
+        SystemStream { socket, layers: None }
     }
 }
 
-impl TokioStream {
+impl SystemStream {
     /// Returns the socket, unless it is encrypted or compressed: then the state of that would have to go along.
     pub(super) fn into_socket(self) -> Option<Socket> {
         self.layers.is_none().then_some(self.socket)
@@ -148,7 +148,7 @@ impl TokioStream {
     }
 }
 
-impl Stream for TokioStream {
+impl Stream for SystemStream {
     async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
         // `poll_read` marks the socket as drained when a read does not fill the room, which saves the
         // second read that would only say EAGAIN.
@@ -303,7 +303,7 @@ impl Stream for TokioStream {
 /// Connections, timers and tasks of the calling thread: by its ring if it has one, otherwise by tokio's current-thread
 /// runtime. Both have a `LocalSet`.
 #[derive(Debug, Clone, Default)]
-pub struct TokioRuntime {
+pub struct SystemRuntime {
     /// The TLS settings for connections to servers; shared by all workers.
     pub servers_tls: TlsCell,
     /// The TLS settings of the listeners; shared by all workers.
@@ -311,7 +311,7 @@ pub struct TokioRuntime {
 }
 
 /// Connects to the first address that takes the connection.
-async fn connect_by_ring(reactor: &Rc<Reactor>, to: &Endpoint) -> io::Result<TokioStream> {
+async fn connect_by_ring(reactor: &Rc<Reactor>, to: &Endpoint) -> io::Result<SystemStream> {
     let (host, port) = match to {
         Endpoint::Tcp { host, port } => (host.as_str(), *port),
         Endpoint::Unix(path) => {
@@ -333,10 +333,10 @@ async fn connect_by_ring(reactor: &Rc<Reactor>, to: &Endpoint) -> io::Result<Tok
     Err(failure)
 }
 
-impl Runtime for TokioRuntime {
-    type Stream = TokioStream;
+impl Runtime for SystemRuntime {
+    type Stream = SystemStream;
 
-    async fn connect(&self, to: &Endpoint) -> io::Result<TokioStream> {
+    async fn connect(&self, to: &Endpoint) -> io::Result<SystemStream> {
         if let Some(reactor) = Reactor::current() {
             return connect_by_ring(&reactor, to).await;
         }
@@ -360,11 +360,11 @@ impl Runtime for TokioRuntime {
 
     async fn secure(
         &self,
-        mut stream: TokioStream,
+        mut stream: SystemStream,
         tls: &TlsClient,
         names: &[Arc<str>],
         to: &Endpoint,
-    ) -> Result<(TokioStream, Encrypted), TlsError> {
+    ) -> Result<(SystemStream, Encrypted), TlsError> {
         let begun = Box::new(tls.begin(names, to.host(), to.port())?);
         stream.shake_hands(begun).await.map_err(TlsError::of_handshake)?;
         let encrypted = tls.finish(stream.tls()?, names, to.host())?;
@@ -410,10 +410,10 @@ mod tests {
 
     /// Writes to a peer that does not read until no more is taken. Returns the stream, how many bytes were taken, and
     /// the peer's end.
-    async fn stuffed() -> (TokioStream, usize, TcpStream) {
+    async fn stuffed() -> (SystemStream, usize, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
-        let mut stream = TokioRuntime::default().connect(&to).await.unwrap();
+        let mut stream = SystemRuntime::default().connect(&to).await.unwrap();
         let (peer, _) = listener.accept().await.unwrap();
         let bytes = vec![7; 1 << 16];
         let mut written = 0;
@@ -447,7 +447,7 @@ mod tests {
         assert!(heard(peer).await < written);
     }
 
-    async fn connected() -> (TokioStream, TcpStream) {
+    async fn connected() -> (SystemStream, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         (Socket::Tcp(listener.accept().await.unwrap().0).into(), peer)
