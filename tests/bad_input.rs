@@ -28,7 +28,7 @@ impl Scene {
             true => addition.replace("[limits]", unblocked),
             false => format!("{addition}\n{unblocked}\n"),
         };
-        let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 1\n{config}\n{addition}")).await;
+        let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 0\n{config}\n{addition}")).await;
         for port in [proxy.rw, proxy.ro, proxy.rw, proxy.ro] {
             serves(port).await;
         }

@@ -475,7 +475,7 @@ async fn the_password_vouches_for_the_certificate() {
 async fn sessions_are_resumed_by_any_worker() {
     let cluster = Cluster::mariadb(0).await;
     let proxy = Proxy::start(&format!(
-        "workers = 2\nworker_fill = 1\n{}",
+        "workers = 2\nworker_fill = 0\n{}",
         config(&cluster, &[mode("required")], &[])
     ))
     .await;

@@ -23,6 +23,6 @@ async fn alone(cluster: &Cluster) -> String {
 async fn scene(addition: &str) -> (Cluster, Proxy) {
     let cluster = Cluster::mariadb(0).await;
     let config = alone(&cluster).await;
-    let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 1\n{config}\n{addition}")).await;
+    let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 0\n{config}\n{addition}")).await;
     (cluster, proxy)
 }

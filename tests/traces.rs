@@ -17,7 +17,7 @@ fn traced(cluster: &Cluster, port: u16, more: &str) -> String {
     // A read behind a write waits for its replica, however busy the machine is.
     let config = format!("{config}\n[consistency]\nmax_wait = \"60s\"\n");
     format!(
-        "workers = 2\nworker_fill = 1\n{config}\n[traces]\nendpoint = \"http://127.0.0.1:{port}\"\n{more}\n"
+        "workers = 2\nworker_fill = 0\n{config}\n[traces]\nendpoint = \"http://127.0.0.1:{port}\"\n{more}\n"
     )
 }
 

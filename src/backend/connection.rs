@@ -119,6 +119,9 @@ pub struct Connection<S> {
     pub stream: S,
     /// True if row counts and diagnostics on the connection are not from this session's last statement.
     pub has_past: bool,
+    /// True if another session used the connection last, and what is set on it was not compared with this session's state
+    /// yet.
+    pub is_taken_over: bool,
     /// True if the warnings on the connection are not from its session's last statement.
     pub stale_diagnostics: bool,
     /// True if the connection may have warnings: no later statement has certainly cleared them.
@@ -195,6 +198,7 @@ impl<S: Stream> Connection<S> {
         Connection {
             stream,
             has_past: false,
+            is_taken_over: false,
             stale_diagnostics: false,
             leaves_diagnostics: false,
             closes_after_session: false,
@@ -279,6 +283,7 @@ impl<S: Stream> Connection<S> {
             self.schema = carried.schema.clone();
         }
         self.applied = Some(carried.clone());
+        self.is_taken_over = false;
     }
 
     /// Forgets the state of the connection: its trackers were changed, so later changes may not be reported.

@@ -1,12 +1,16 @@
-//! How many clients each worker has, and which worker gets the next one. Not touched while a session runs.
+//! How many clients each worker has, which worker gets the next one, and a worker's part of a limit.
 //!
 //! One worker that serves all of few clients is cheaper than several that serve some each: it finds more to do each time
-//! that it wakes up, and wakes up less often. So workers are filled one after the other.
+//! that it wakes up, and wakes up less often. So workers are filled one after the other, as long as none of them is busy.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
-/// A worker whose thread was busy for this much of the last second, in percent, gets no more clients than others.
-const BUSY: u8 = 50;
+/// A worker is busy whose thread ran for this much of a second, in percent.
+const BUSY: u8 = 60;
+
+/// A worker counts as busy for so many seconds. Clients that connect for a statement or two would otherwise go all to one
+/// worker in one second, and all to the next one in the next.
+const REMEMBERED: u8 = 30;
 
 /// A worker serves clients if its share of `limits.max_server_connections` is at least this: the sessions of a worker share
 /// only its own connections.
@@ -21,7 +25,7 @@ pub fn serving_workers(limit: usize, workers: usize) -> usize {
 struct Load {
     /// Including those that are being handed over to the worker.
     clients: AtomicUsize,
-    /// How much of the last second the worker's thread ran, in percent.
+    /// For how many more seconds the worker counts as busy.
     busy: AtomicU8,
 }
 
@@ -34,7 +38,8 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Returns the loads of this many workers, each of which gets `fill` clients before the next one gets any.
+    /// Returns the loads of this many workers, each of which gets `fill` clients before the next one gets any. 0: all get as
+    /// many.
     pub fn new(count: usize, fill: usize) -> Self {
         Loads { all: (0..count).map(|_| Load::default()).collect(), fill }
     }
@@ -68,41 +73,35 @@ impl Loads {
         }
     }
 
-    /// Records for how much of the last second a worker's thread ran, in percent.
-    pub fn set_busy(&self, worker: usize, percent: u8) {
+    /// Records for how much of the last second a worker's thread ran, in percent. Call it once a second.
+    pub fn note_second(&self, worker: usize, percent: u8) {
         if let Some(load) = self.all.get(worker) {
-            load.busy.store(percent, Relaxed);
+            let left = load.busy.load(Relaxed).saturating_sub(1);
+            load.busy.store(if percent >= BUSY { REMEMBERED } else { left }, Relaxed);
         }
     }
 
     /// Returns the worker that should get the next client instead of `worker`. Only the first `serving` workers serve
-    /// clients.
+    /// clients. While none of them is busy, the first that is not full gets the client; otherwise the one with the fewest.
     pub fn better_than(&self, worker: usize, serving: usize) -> Option<usize> {
         let serving = self.all.len().min(serving);
-        let takes_more = |at: &usize| {
-            let load = self.all.get(*at);
-            load.is_some_and(|load| load.clients.load(Relaxed) < self.fill && load.busy.load(Relaxed) < BUSY)
-        };
-        if let Some(first) = (0..serving).find(takes_more) {
+        let is_calm = self.all.iter().take(serving).all(|load| load.busy.load(Relaxed) == 0);
+        if is_calm && let Some(first) = (0..serving).find(|at| self.of(*at) < self.fill) {
             return (first != worker).then_some(first);
         }
         let least = (0..serving).min_by_key(|at| self.of(*at))?;
         let (mine, theirs) = (self.of(worker), self.of(least));
-        // A difference of one or two is not worth a handover.
+        // Here a difference of one or two is not worth a handover.
         (worker >= serving || (least != worker && mine > theirs + 1 + theirs / 8)).then_some(least)
     }
 
-    /// Returns a worker's place among the workers that share a limit, and their number: itself, and those of the first
-    /// `serving` that have clients.
-    pub fn sharers(&self, worker: usize, serving: usize) -> (usize, usize) {
-        let mut place = (0, 0);
-        for (at, load) in self.all.iter().enumerate().take(serving) {
-            if at == worker {
-                place.0 = place.1;
-            }
-            place.1 += usize::from(at == worker || load.clients.load(Relaxed) > 0);
+    /// Returns a worker's part of a limit, by its part of the clients, at least one, so the parts of all may add
+    /// up to more than a small limit.
+    pub fn part_of(&self, limit: usize, worker: usize) -> usize {
+        match self.total() {
+            0 => limit,
+            total => (limit.saturating_mul(self.of(worker)) / total).max(1),
         }
-        (place.0, place.1.max(1))
     }
 }
 
@@ -158,22 +157,23 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_worker_lets_the_next_one_begin() {
+    fn while_a_worker_is_busy_or_was_a_moment_ago_all_get_as_many() {
         let loads = loads(2, 16, &[3, 0]);
-        loads.set_busy(0, BUSY);
+        assert_eq!((loads.better_than(0, 2), loads.better_than(1, 2)), (None, Some(0)));
+        loads.note_second(0, BUSY);
         assert_eq!((loads.better_than(0, 2), loads.better_than(1, 2)), (Some(1), None));
-        loads.set_busy(1, 99);
-        // Both are: as many clients for each.
+        (1..REMEMBERED).for_each(|_| loads.note_second(0, BUSY - 1));
         assert_eq!((loads.better_than(0, 2), loads.better_than(1, 2)), (Some(1), None));
-        loads.set_busy(0, BUSY - 1);
-        assert_eq!(loads.better_than(1, 2), Some(0));
+        loads.note_second(0, 0);
+        assert_eq!((loads.better_than(0, 2), loads.better_than(1, 2)), (None, Some(0)));
     }
 
     #[test]
-    fn workers_without_clients_take_no_share_of_a_limit() {
-        let loads = loads(4, 16, &[9, 0, 3, 0]);
-        assert_eq!([0, 1, 2, 3].map(|worker| loads.sharers(worker, 4)), [(0, 2), (1, 3), (1, 2), (2, 3)]);
-        assert_eq!(loads.sharers(0, 2), (0, 1));
-        assert_eq!(Loads::new(2, 16).sharers(1, 2), (0, 1));
+    fn a_worker_has_the_part_of_a_limit_that_it_has_of_the_clients() {
+        let loads = loads(4, 16, &[16, 1, 0, 3]);
+        assert_eq!([0, 1, 2, 3].map(|worker| loads.part_of(20, worker)), [16, 1, 1, 3]);
+        assert_eq!([0, 1].map(|worker| loads.part_of(3, worker)), [2, 1]);
+        assert_eq!(loads.part_of(usize::MAX, 0), usize::MAX / 20);
+        assert_eq!(Loads::new(2, 16).part_of(7, 1), 7);
     }
 }

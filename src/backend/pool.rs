@@ -139,16 +139,14 @@ pub struct Pool<R: Runtime> {
     ceilings: Arc<Ceilings>,
     /// The accounts' current passwords.
     credentials: Rc<Credentials>,
-    /// This worker's index among the workers: each worker that serves clients has a share of every limit.
+    /// This worker's index, and the clients of all workers: each worker has a part of every limit.
     share: (usize, Arc<Loads>),
-    /// How many workers serve clients, as of the last look at the limits.
-    serving: Cell<usize>,
     buffers: Rc<BufferPool>,
     metrics: Arc<WorkerMetrics>,
 }
 
 impl<R: Runtime> Pool<R> {
-    /// Returns an empty pool for worker `share.0` of `share.1`.
+    /// Returns an empty pool. `share`: the worker's index, and the clients of all workers.
     pub fn new(
         runtime: R,
         ceilings: Arc<Ceilings>,
@@ -164,7 +162,6 @@ impl<R: Runtime> Pool<R> {
             second: Cell::new(0),
             ceilings,
             credentials: Rc::default(),
-            serving: Cell::new(share.1.count()),
             share,
             buffers,
             metrics,
@@ -203,6 +200,7 @@ impl<R: Runtime> Pool<R> {
             self.metrics.server_idle.sub(1);
             if let Some(mut connection) = self.take_over(connection, terms.connect).await {
                 connection.has_past = true;
+                connection.is_taken_over = true;
                 connection.stale_diagnostics = true;
                 return Some((connection, seat));
             }
@@ -452,12 +450,25 @@ impl<R: Runtime> Pool<R> {
         self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
     }
 
-    /// Estimates the connections to this server of the whole process: this worker's number times the number
-    /// of workers that serve clients.
+    /// Returns this worker's part of a limit, see [`Loads::part_of`].
+    pub fn part_of(&self, limit: usize) -> usize {
+        let (index, loads) = &self.share;
+        loads.part_of(limit, *index)
+    }
+
+    /// True if this worker has no clients, and others have some.
+    pub fn is_left_alone(&self) -> bool {
+        let (index, loads) = &self.share;
+        loads.of(*index) == 0 && loads.total() > 0
+    }
+
+    /// Estimates the connections to this server of the whole process: this worker has the same part of them as of the
+    /// clients.
     pub fn connections_to(&self, server: ServerId) -> usize {
         let shelves = self.shelves.borrow();
         let here: usize = shelves.iter().filter(|(k, _)| k.server == server).map(|(_, s)| s.open()).sum();
-        here * self.serving.get()
+        let (index, loads) = &self.share;
+        here.saturating_mul(loads.total().div_ceil(loads.of(*index).max(1)).max(1))
     }
 
     /// Counts the connections of each shelf.

@@ -66,7 +66,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
         let (log, statements) = root.table("log", |s| (log(s), StatementLog::read(s)));
         let fixed = Fixed {
             workers: workers(root),
-            worker_fill: root.count("worker_fill", 1).unwrap_or(defaults::WORKER_FILL),
+            worker_fill: root.count("worker_fill", 0).unwrap_or(defaults::WORKER_FILL),
             io: root.choice("io", IoChoice::default()),
             listeners,
             admin_http: addresses.http,

@@ -51,8 +51,8 @@ pub(super) struct PrimaryLine<R: Runtime> {
     crowd: Cell<u64>,
 }
 
-/// Where reads share questions, the next question waits for so many turns of the worker, in which further reads arrive.
-/// None of these turns sleeps. With 16 clients this halves the questions.
+/// If several reads shared the last question, the worker's loop goes round so many times before the next question is sent.
+/// Further reads arrive meanwhile. None of these rounds sleeps. With 16 clients this halves the questions.
 const GATHERING: u32 = 3;
 
 /// The task that asks, and that reads what other workers tell. Once begun it stays.
@@ -297,7 +297,8 @@ fn take<R: Runtime>(line: &PrimaryLine<R>, number: u64, reading: Option<&Reading
         return;
     }
     let due = line.due(number);
-    count(&line.resources, Question::Position, 0, joined(&due));
+    line.crowd.set(joined(&due));
+    count(&line.resources, Question::Position, 0, line.crowd.get());
     let snapshot = topology.get();
     let asked = reading.and_then(|reading| snapshot.server(reading.server));
     let flavor = asked.and_then(|server| server.facts.as_ref()).map(|facts| facts.flavor);

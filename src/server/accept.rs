@@ -1,4 +1,4 @@
-//! Accepts clients: limits, balancing between workers, and what to do when the system has no more file
+//! Accepts clients: limits, which worker gets a client, and what to do when the system has no more file
 //! descriptors.
 
 use std::rc::Rc;

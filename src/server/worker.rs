@@ -42,12 +42,18 @@ impl CpuShare {
         CpuShare { at: Instant::now(), ran: thread_time() }
     }
 
-    /// Returns for how much of the time since the last call the thread ran, in percent.
-    fn percent(&mut self) -> u8 {
-        let before = std::mem::replace(self, Self::begin());
-        let (passed, ran) = (self.at.duration_since(before.at), self.ran.saturating_sub(before.ran));
+    /// Returns for how much of the time since the last call the thread ran, in percent. None: too little time has passed,
+    /// because the thread was late for the last call.
+    fn percent(&mut self) -> Option<u8> {
+        let now = Self::begin();
+        let passed = now.at.duration_since(self.at);
+        if passed < Duration::from_millis(500) {
+            return None;
+        }
+        let before = std::mem::replace(self, now);
+        let ran = self.ran.saturating_sub(before.ran);
         let percent = ran.as_micros() * 100 / passed.as_micros().max(1);
-        u8::try_from(percent.min(100)).unwrap_or(100)
+        Some(u8::try_from(percent.min(100)).unwrap_or(100))
     }
 }
 
@@ -162,9 +168,6 @@ async fn work(parts: WorkerParts) {
     let outside = Box::new(WorkerOutside(shared.clone()));
     let resources = Resources::new(runtime, buffers, pool, now, settings, metrics, outside);
     let context = Rc::new(Context::new(resources, seat));
-    context.workers.set(loads.count());
-    // Anew, for its share of the traces.
-    context.trace_statements(&context.live());
     let worker = Rc::new(Worker { index, context: context.clone(), shared, loads });
     let stop = Rc::new(Notify::new());
     let accepting: Vec<_> = sockets
@@ -218,7 +221,9 @@ async fn work(parts: WorkerParts) {
             Some(Control::Pools { reply }) => drop(reply.send(context.pool.counts())),
             Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {
-                worker.loads.set_busy(index, share.percent());
+                if let Some(percent) = share.percent() {
+                    worker.loads.note_second(index, percent);
+                }
                 every_second(&context);
                 tokio::task::spawn_local(give_way(context.clone()));
             }
@@ -308,7 +313,7 @@ async fn follow_settings(
 /// them needs its own timer.
 fn every_second(context: &Context<SystemRuntime>) {
     context.every_second();
-    context.traces.refill();
+    context.refill_traces();
     let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
     context.buffers.trim();
     end_lingering();
@@ -316,6 +321,10 @@ fn every_second(context: &Context<SystemRuntime>) {
     context.positions.close_idle(live.pool.idle_timeout);
     let pool = &context.pool;
     pool.set_second(now);
+    if pool.is_left_alone() {
+        // Other workers' clients may want their places. A worker that gets clients again opens its own.
+        pool.retain(|connection, _, claimed| claimed || connection.pending_insert_id.is_some());
+    }
     pool.close_due(|server| {
         let facts = snapshot.server(server).and_then(|s| s.facts.as_ref());
         // The server must not close first: a statement may be on its way to it at that moment.

@@ -107,8 +107,6 @@ pub struct Context<R: Runtime> {
     pub positions: Rc<Positions<R>>,
     /// The number of reads on the primary that no replica could answer in time.
     pub(super) diversions: Rc<Diversions>,
-    /// How many workers there are.
-    pub workers: Cell<usize>,
     /// For each account, whether everything that it can write can be rolled back.
     pub(super) engines: RefCell<Engines>,
     /// What is known about COMMITs without an answer.
@@ -146,7 +144,6 @@ impl<R: Runtime> Context<R> {
             acknowledged: RefCell::default(),
             ejected: RefCell::default(),
             diversions: Rc::default(),
-            workers: Cell::new(1),
             engines: RefCell::default(),
             commits: Commits::default(),
             demotions: Demotions::default(),
@@ -202,13 +199,24 @@ impl<R: Runtime> Context<R> {
         }
     }
 
-    /// Applies the settings of traces. Each worker has its share of `traces.max_per_second`.
+    /// Lets a second's statements be traced.
+    pub fn refill_traces(&self) {
+        let most = self.live.borrow().traces.max_per_second;
+        self.traces.refill(self.part_of_traces(most));
+    }
+
+    /// Returns this worker's part of `traces.max_per_second`.
+    fn part_of_traces(&self, most: u32) -> u32 {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        u32::try_from(self.pool.part_of(most)).unwrap_or(u32::MAX)
+    }
+
+    /// Applies the settings of traces.
     pub fn trace_statements(&self, live: &Live) {
-        let workers = u32::try_from(self.workers.get().max(1)).unwrap_or(u32::MAX);
         match live.traces.endpoint {
             Some(_) => {
                 let ignores = live.traces.unsampled_parent == UnsampledParent::Ratio;
-                let most = live.traces.max_per_second.div_ceil(workers);
+                let most = self.part_of_traces(live.traces.max_per_second);
                 self.traces.start(live.traces.ratio, ignores, most);
             }
             None => self.traces.stop(),
@@ -231,7 +239,7 @@ impl<R: Runtime> Context<R> {
             let live = self.live.borrow();
             let share =
                 live.limits.max_server_connections.get() * usize::from(live.consistency.primary_share);
-            share.div_ceil(100 * self.workers.get().max(1))
+            self.pool.part_of(share.div_ceil(100))
         };
         let now = self.diversions.now.get();
         if now >= most {

@@ -27,7 +27,8 @@ const MAX_SHOWN: usize = 4_096;
 /// What a statement did so far.
 #[derive(Default)]
 pub(super) struct Measured {
-    /// Where the session's carried state was when the statement arrived.
+    /// The address of the session's carried state when the statement arrived. Another address afterwards means that the state
+    /// has changed.
     pub carried: usize,
     /// The rows that the client got.
     pub rows_sent: u64,

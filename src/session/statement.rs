@@ -37,7 +37,8 @@ impl<R: Runtime> Session<R> {
                     Box::pin(self.learn_variables()).await;
                     self.client.end_last_step(TraceStep::Restore);
                 }
-                // A state that was shared, as most are, has another place once it has changed.
+                // Whoever changes a shared state copies it. (A change of a state that is not shared may go unnoticed: then
+                // the next change shares it.)
                 if self.measured.carried != Rc::as_ptr(&self.state.carried).addr() {
                     self.context.states.share(&mut self.state.carried);
                 }

@@ -43,7 +43,9 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::READS_FOUND_ROWS)
             .union(Effects::READS_INSERT_ID);
         let Some(connection) = &self.connection else { return false };
-        if connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN) {
+        if connection.is_taken_over
+            || (connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN))
+        {
             return false;
         }
         connection.is_in_line(&state.carried, self.insert_id_for(state, effects))

@@ -23,7 +23,7 @@ async fn proxy(cluster: &Cluster, change: fn(String) -> String) -> Proxy {
     let text = change(patient(&proxy_config(cluster)))
         .replace("mode = \"replica\"\n", "mode = \"replica\"\nallow_native_password = false\n");
     let more = "[replicas]\nfallback = \"primary\"\n[limits]\nmax_login_errors = 0\n";
-    Proxy::start(&format!("workers = 2\nworker_fill = 1\n{text}\n{more}")).await
+    Proxy::start(&format!("workers = 2\nworker_fill = 0\n{text}\n{more}")).await
 }
 
 /// How a client logs in wrongly.

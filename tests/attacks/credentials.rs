@@ -178,7 +178,7 @@ async fn a_session_whose_former_password_the_server_refuses_is_ended() {
 async fn an_account_that_is_removed_gets_no_connection_any_more() {
     let cluster = Cluster::mariadb(0).await;
     let config =
-        format!("workers = 2\nworker_fill = 1\n{}", crate::dialogue::patient(&proxy_config(&cluster)));
+        format!("workers = 2\nworker_fill = 0\n{}", crate::dialogue::patient(&proxy_config(&cluster)));
     let proxy = Proxy::start(&config).await;
     let mut idle = connect(proxy.rw, "app", "app", "test").await.expect("login");
     idle.query_drop("CREATE TABLE removed (v INT)").await.expect("a table");

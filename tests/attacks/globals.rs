@@ -7,7 +7,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 async fn started(cluster: &Cluster) -> Proxy {
-    Proxy::start(&format!("workers = 2\nworker_fill = 1\n{}", patient(&proxy_config(cluster)))).await
+    Proxy::start(&format!("workers = 2\nworker_fill = 0\n{}", patient(&proxy_config(cluster)))).await
 }
 
 /// So many sessions use connections at the same time and leave them, on all workers.

@@ -7,7 +7,7 @@ use crate::support::{Cluster, Proxy, connect, proxy_config};
 async fn proxy(cluster: &Cluster, limits: &str) -> Proxy {
     let config = crate::dialogue::patient(&proxy_config(cluster));
     Proxy::start(&format!(
-        "workers = 2\nworker_fill = 1\n{config}\n[replicas]\nfallback = \"primary\"\n[limits]\n{limits}\n"
+        "workers = 2\nworker_fill = 0\n{config}\n[replicas]\nfallback = \"primary\"\n[limits]\n{limits}\n"
     ))
     .await
 }

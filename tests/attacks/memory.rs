@@ -25,7 +25,7 @@ impl Scene {
         cluster.primary().sql("CREATE TABLE test.t (v LONGTEXT); INSERT INTO test.t VALUES (1)").await;
         let config = patient(&proxy_config(&cluster)).replace("mode = \"primary\"", "mode = \"split\"");
         let limits = format!("[limits]\nmemory = \"{LIMIT}MiB\"\n{addition}");
-        let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 1\n{config}\n{limits}\n")).await;
+        let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 0\n{config}\n{limits}\n")).await;
         let client = Raw::app(proxy.rw).await;
         let mut scene = Scene { _cluster: cluster, proxy, client, apart: 0 };
         let allocated = metric(&scene.proxy, "pointsman_memory_bytes").await as u64 / 1024;

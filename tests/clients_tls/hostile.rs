@@ -89,7 +89,7 @@ async fn a_login_that_stops_at_any_byte_ends_with_its_timeout() {
     // The configuration ends with the timeouts.
     let more = "login = \"3s\"\n[limits]\nmax_login_errors = 0\n";
     let text = config(&cluster, &[mode("preferred")], &[]);
-    let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 1\n{text}\n{more}")).await;
+    let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 0\n{text}\n{more}")).await;
     let config = short_config();
     let tls = half(proxy.rw, &config, usize::MAX).await.1;
     let plain = plain_half(proxy.rw, usize::MAX).await.1;

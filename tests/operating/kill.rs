@@ -24,7 +24,7 @@ async fn mysql_kill() {
 async fn kills(cluster: Cluster) {
     let config = alone(&cluster).await;
     let proxy =
-        Proxy::start(&format!("workers = 2\nworker_fill = 1\n{config}\n[timeouts]\nconnect = \"20s\"\n"))
+        Proxy::start(&format!("workers = 2\nworker_fill = 0\n{config}\n[timeouts]\nconnect = \"20s\"\n"))
             .await;
     let mut killer = proxy.client().await.unwrap();
     killer.query_drop("DO 1").await.unwrap();

@@ -56,12 +56,20 @@ async fn few_clients_have_one_worker_and_all_of_a_limit() {
     let config = alone(&cluster).await;
     let limited = config.replace("password = \"app\"\n", "password = \"app\"\nmax_connections = 6\n");
     let proxy = Proxy::start(&format!("workers = 2\nworker_fill = 4\n{limited}")).await;
-    // With halves of the limit, the fourth one would wait.
-    let mut clients = busy(proxy.rw, 4).await;
+    let mut clients = Vec::new();
     let of = |worker| format!("pointsman_clients{{port=\"primary\",worker=\"{worker}\"}}");
-    assert_eq!((metric(&proxy, &of(0)).await, metric(&proxy, &of(1)).await), (4.0, 0.0));
-    clients.extend(busy(proxy.rw, 2).await);
-    assert_eq!((metric(&proxy, &of(0)).await, metric(&proxy, &of(1)).await), (4.0, 2.0));
+    for (number, expected) in [(4.0, (4.0, 0.0)), (6.0, (4.0, 2.0))] {
+        while clients.len() < number as usize {
+            clients.push(Raw::app(proxy.rw).await);
+        }
+        for client in &mut clients {
+            assert_eq!(error_code(&client.query("DO 1").await.unwrap()), 0);
+        }
+        assert_eq!((metric(&proxy, &of(0)).await, metric(&proxy, &of(1)).await), expected);
+        // With a half of the limit for each worker, the fourth client would take another one's connection.
+        assert_eq!(metric(&proxy, "pointsman_server_connections").await, number);
+        assert_eq!(metric(&proxy, "pointsman_connection_steals_total").await, 0.0);
+    }
 }
 
 #[tokio::test]

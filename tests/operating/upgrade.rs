@@ -144,7 +144,7 @@ async fn no_client_notices_that_processes_follow_each_other() {
     let config = with_unix_port(&alone(&cluster).await, &path);
     // The first process must not end before the transaction that is open all the time, however slow the machine is.
     let config = format!("{config}\n[replicas]\nfallback = \"primary\"\n[drain]\ntimeout = \"300s\"\n");
-    let mut proxy = Proxy::start(&format!("workers = 2\nworker_fill = 1\n{config}")).await;
+    let mut proxy = Proxy::start(&format!("workers = 2\nworker_fill = 0\n{config}")).await;
     let mut open = Raw::app(proxy.rw).await;
     for sql in ["BEGIN", "INSERT INTO t VALUES (3)"] {
         assert_eq!(error_code(&open.query(sql).await.unwrap()), 0);
@@ -198,7 +198,7 @@ async fn said(proxy: &Proxy, before: usize, what: &str) {
 #[tokio::test]
 async fn a_new_process_that_cannot_start_changes_nothing() {
     let (cluster, mut proxy) = scene("").await;
-    let config = format!("workers = 2\nworker_fill = 1\n{}", alone(&cluster).await);
+    let config = format!("workers = 2\nworker_fill = 0\n{}", alone(&cluster).await);
     let somebody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = somebody.local_addr().unwrap();
     let occupied = format!("\n[[listeners]]\nname = \"x\"\naddress = \"{taken}\"\nmode = \"primary\"\n");

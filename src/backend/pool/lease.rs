@@ -11,7 +11,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
-use crate::backend::serving_workers;
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::Runtime;
@@ -329,31 +328,16 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// Returns this worker's share of a limit, at least one. If the shares add up to more than the limit, the
-    /// ceilings that the workers share still enforce it.
-    fn quota(&self, limit: usize, terms: &Terms) -> usize {
-        let (index, loads) = &self.share;
-        let serving = serving_workers(terms.server_limit, loads.count());
-        if *index >= serving {
-            // This worker has only clients that connected before the limit was lowered.
-            self.serving.set(serving);
-            return 1;
-        }
-        let (place, sharers) = loads.sharers(*index, serving);
-        self.serving.set(sharers);
-        (limit / sharers + usize::from(place < limit % sharers)).max(1)
-    }
-
     fn room(&self, key: &PoolKey, terms: &Terms) -> Result<(), Limit> {
         let shelves = self.shelves.borrow();
         let open = |of_user: bool| -> usize {
             let wanted = |k: &PoolKey| k.server == key.server && (!of_user || k.user == key.user);
             shelves.iter().filter(|(k, _)| wanted(k)).map(|(_, shelf)| shelf.open()).sum()
         };
-        if terms.user_limit.is_some_and(|limit| open(true) >= self.quota(limit, terms)) {
+        if terms.user_limit.is_some_and(|limit| open(true) >= self.part_of(limit)) {
             return Err(Limit::User);
         }
-        if open(false) >= self.quota(terms.server_limit, terms) { Err(Limit::Server) } else { Ok(()) }
+        if open(false) >= self.part_of(terms.server_limit) { Err(Limit::Server) } else { Ok(()) }
     }
 
     /// Closes the connection that has been parked longest among those whose place would satisfy this limit.

@@ -151,7 +151,7 @@ fn a_comment_says_whose_part_a_statement_is() {
             run(format!("do 5 /*traceparent='{PARENT}'*/")).await;
         }
         assert_eq!((taken(&world).len(), world.context.metrics.traces_over_limit.get()), (1, 2));
-        world.context.traces.refill();
+        world.context.refill_traces();
         run(format!("do 6 /*traceparent='{PARENT}'*/")).await;
         assert_eq!(taken(&world).len(), 1);
     });

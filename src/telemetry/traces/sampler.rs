@@ -21,9 +21,7 @@ pub struct Sampler {
     threshold: Cell<u64>,
     /// True if a statement whose client does not record its own span is traced by the ratio, too.
     ignores_unsampled: Cell<bool>,
-    /// How many statements may be traced in a second.
-    most: Cell<u32>,
-    /// How many of them are left in this second.
+    /// How many statements may be traced in the rest of this second.
     left: Cell<u32>,
     /// The state of the random numbers. They need to differ, not to be secret.
     state: Cell<u64>,
@@ -36,7 +34,6 @@ impl Sampler {
             is_on: Cell::new(false),
             threshold: Cell::new(0),
             ignores_unsampled: Cell::new(false),
-            most: Cell::new(0),
             left: Cell::new(0),
             state: Cell::new(seed),
         }
@@ -56,7 +53,6 @@ impl Sampler {
         self.is_on.set(true);
         self.threshold.set(threshold);
         self.ignores_unsampled.set(ignores_unsampled);
-        self.most.set(most);
         self.left.set(most);
     }
 
@@ -65,9 +61,9 @@ impl Sampler {
         self.is_on.set(false);
     }
 
-    /// Must be called once a second.
-    pub fn refill(&self) {
-        self.left.set(self.most.get());
+    /// Lets so many statements be traced in the next second. Must be called once a second.
+    pub fn refill(&self, most: u32) {
+        self.left.set(most);
     }
 
     /// Decides about a statement. `parent`: the trace of its client, and whether the client records its own span; None
@@ -145,7 +141,7 @@ mod tests {
         assert_eq!(sampled(&sampler, Some(true), 9), 1);
         assert_eq!(sampler.decide(Some((1, true))), Sampled::OverLimit);
         assert_eq!(sampler.decide(Some((1, false))), Sampled::No);
-        sampler.refill();
+        sampler.refill(10);
         assert_eq!(sampled(&sampler, Some(true), 100), 10);
         sampler.start(1.0, false, 10);
         assert_eq!(sampled(&sampler, Some(false), 100), 0, "whatever the ratio is");
