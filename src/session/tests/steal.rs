@@ -100,6 +100,47 @@ fn an_insert_id_is_asked_for_before_another_session_gets_the_connection() {
     });
 }
 
+/// Sessions with the same state share it, but an insert id is no part of that: a connection of another session does not
+/// serve as if it were one's own.
+#[test]
+fn an_insert_id_that_is_being_asked_for_is_waited_for_on_a_connection_in_the_same_state() {
+    play(async {
+        let change = |live: &mut crate::config::Live| {
+            live.limits.max_server_connections = NonZeroUsize::new(2).unwrap();
+        };
+        let world = World::with(Settings { change, ..Settings::default() });
+        let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
+        first.query("insert into t values ()");
+        db.expect_query("insert into t values ()").await;
+        db.reply(&[inserted(7)]);
+        first.expect(&[inserted(7)]).await;
+        let mut third = world.client().await;
+        third.query("begin");
+        let mut other = db0.accept().await;
+        other.expect_set("").await;
+        other.expect_query("begin").await;
+        other.reply(&[ok_with(0x2003)]);
+        third.peer.packet().await;
+        let mut second = world.client().await;
+        second.query("select a from t");
+        db.expect_query("SELECT LAST_INSERT_ID()").await;
+        third.query("commit");
+        other.answer_ok("commit").await;
+        third.expect_ok().await;
+        third.quit();
+        first.query("update t set a = 1");
+        other.peer.expect_silence().await;
+        db.reply(&result_set(MODERN, &["LAST_INSERT_ID()"], &[row(&["5"])], AUTOCOMMIT));
+        db.expect_query("SET last_insert_id=0").await;
+        db.answer_ok("select a from t").await;
+        db.reply(&one());
+        second.expect(&one()).await;
+        other.answer_ok("SET last_insert_id=5").await;
+        other.answer_ok("update t set a = 1").await;
+        first.expect_ok().await;
+    });
+}
+
 /// Who wanted the connection ends while it is asked: its former session is told all the same.
 #[test]
 fn an_insert_id_is_not_lost_with_who_asked_for_it() {
