@@ -23,7 +23,6 @@ impl EqualStates {
         }
         let mut known = self.0.borrow_mut();
         match known.iter().position(|known| Rc::ptr_eq(known, state) || **known == **state) {
-            Some(0) => known.front().into_iter().for_each(|first| *state = first.clone()),
             Some(at) => {
                 if let Some(found) = known.remove(at) {
                     *state = found.clone();

@@ -5,11 +5,11 @@
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
-/// A worker is busy whose thread ran for this much of a second, in percent.
+/// A worker whose thread ran for this much of a second, in percent, is busy.
 const BUSY: u8 = 60;
 
-/// A worker counts as busy for so many seconds. Clients that connect for a statement or two would otherwise go all to one
-/// worker in one second, and all to the next one in the next.
+/// A worker counts as busy for so many seconds after such a second. Otherwise clients that connect for a statement or two
+/// would all go to one worker in one second, and all to another one in the next.
 const REMEMBERED: u8 = 30;
 
 /// A worker serves clients if its share of `limits.max_server_connections` is at least this: the sessions of a worker share
@@ -38,8 +38,8 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Returns the loads of this many workers, each of which gets `fill` clients before the next one gets any. 0: all get as
-    /// many.
+    /// Returns the loads of this many workers, each of which gets `fill` clients before the next one gets any. 0: clients are
+    /// always spread evenly.
     pub fn new(count: usize, fill: usize) -> Self {
         Loads { all: (0..count).map(|_| Load::default()).collect(), fill }
     }
