@@ -540,12 +540,8 @@ impl<S: Stream> Connection<S> {
         let mut buf = Buf::with_room(512);
         while self.swallow(&mut buf)? == Settled::Waiting {
             buf.make_room(1);
-            let (result, back) = self.stream.read(buf).await;
-            buf = back;
-            match result {
-                Ok(0) => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
-                Ok(_) => {}
-                Err(e) => return Err(e.into()),
+            if self.stream.read(&mut buf).await? == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }
         Ok(())

@@ -97,9 +97,7 @@ impl<S: Stream> Connection<S> {
     async fn fill(&mut self, buf: &mut Buf, bytes: usize) -> Result<(), QueryError> {
         while buf.len() < bytes {
             buf.make_room((bytes - buf.len()).max(1));
-            let (result, back) = self.stream.read(std::mem::take(buf)).await;
-            *buf = back;
-            if result? == 0 {
+            if self.stream.read(buf).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }

@@ -140,9 +140,7 @@ impl<S: Stream> Connection<S> {
                 let len = buf.len();
                 return Err(ProtocolError::TooLarge { what: "an answer", len, limit: MAX_ANSWER }.into());
             }
-            let (result, back) = self.stream.read(std::mem::take(buf)).await;
-            *buf = back;
-            if result? == 0 {
+            if self.stream.read(buf).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }
@@ -191,9 +189,7 @@ impl<S: Stream> Connection<S> {
                 let len = answer.len();
                 return Err(ProtocolError::TooLarge { what: "an answer", len, limit: MAX_ANSWER }.into());
             }
-            let (result, back) = self.stream.read(std::mem::take(&mut buf)).await;
-            buf = back;
-            if result? == 0 {
+            if self.stream.read(&mut buf).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }

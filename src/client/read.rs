@@ -14,9 +14,9 @@ impl<R: Runtime> Client<R> {
     /// end of the stream.
     pub async fn fill_first(&mut self, buf: &mut Buf) -> Result<usize, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::IDLE;
-        let read = self.stream.read(std::mem::take(buf));
+        let read = self.stream.read(buf);
         let read = or_raised(&self.handle.signal, ending, read).await;
-        self.filled(buf, read.map_err(ended_by)?)
+        self.filled(read.map_err(ended_by)?)
     }
 
     /// Reads more of a command, and appends it to `buf`. Returns 0 at the end of the stream. `seq` is the
@@ -26,9 +26,9 @@ impl<R: Runtime> Client<R> {
             buf.make_room(1);
         }
         let (handle, tick) = (&self.handle, &self.resources.tick);
-        let read = self.stream.read(std::mem::take(buf));
+        let read = self.stream.read(buf);
         match or_stalled(handle, tick, Side::Read, Signals::KILLED | Signals::END, read).await {
-            Ok(read) => self.filled(buf, read),
+            Ok(read) => self.filled(read),
             Err(raised) if raised & (Signals::KILLED | Signals::END) == 0 => {
                 Err(Box::pin(self.refuse(seq, &Failure::ReadTimeout, Close::ClientReadTimeout)).await)
             }
@@ -36,9 +36,8 @@ impl<R: Runtime> Client<R> {
         }
     }
 
-    fn filled(&self, buf: &mut Buf, (result, back): (std::io::Result<usize>, Buf)) -> Result<usize, Close> {
-        *buf = back;
-        let n = result.map_err(|_| Close::ClientLost)?;
+    fn filled(&self, read: std::io::Result<usize>) -> Result<usize, Close> {
+        let n = read.map_err(|_| Close::ClientLost)?;
         self.resources.metrics.bytes_in.add(n as u64);
         Ok(n)
     }

@@ -11,16 +11,18 @@ impl<R: Runtime> Client<R> {
     pub async fn send(&mut self, seq: u8, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Close> {
         let mut buf = self.buffer();
         buf.replace_with(|out| frame_with(out, seq, write));
-        self.write(buf).await.map(|buf| self.resources.buffers.give(buf))
+        self.write(&mut buf).await?;
+        self.resources.buffers.give(buf);
+        Ok(())
     }
 
     /// Writes a buffer. Gives up if the session must end meanwhile, so that a client that does not read cannot
     /// delay a KILL or the end of a drain.
-    pub async fn write(&mut self, mut buf: Buf) -> Result<Buf, Close> {
+    pub async fn write(&mut self, buf: &mut Buf) -> Result<(), Close> {
         let len = buf.len() as u64;
         self.resources.metrics.bytes_out.add(len);
         match self.stream.write_now(buf.filled()) {
-            Ok(n) if n == buf.len() => return Ok(buf),
+            Ok(n) if n == buf.len() => return Ok(()),
             Ok(n) => buf.consume(n),
             Err(_) => return Err(Close::ClientLost),
         }
@@ -28,7 +30,7 @@ impl<R: Runtime> Client<R> {
         Box::pin(self.write_rest(buf)).await
     }
 
-    async fn write_rest(&mut self, buf: Buf) -> Result<Buf, Close> {
+    async fn write_rest(&mut self, buf: &mut Buf) -> Result<(), Close> {
         let step = self.begin_step(TraceStep::Client);
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
         let (handle, tick) = (&self.handle, &self.resources.tick);
@@ -39,11 +41,14 @@ impl<R: Runtime> Client<R> {
                 handle.signal.lower(Signals::STALLED);
             }
         };
-        let writing = self.stream.write_all_noting(buf, &took);
+        let writing = self.stream.write_all_noting(std::mem::take(buf), &took);
         let written = or_stalled(handle, tick, Side::Write, ending, writing).await;
         self.end_step(step);
         match written {
-            Ok((Ok(()), buf)) => Ok(buf),
+            Ok((Ok(()), back)) => {
+                *buf = back;
+                Ok(())
+            }
             Ok((Err(_), _)) => Err(Close::ClientLost),
             Err(raised) if raised & ending == 0 => {
                 // Aborts the connection, so that the kernel does not keep what the client did not read.

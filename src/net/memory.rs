@@ -7,7 +7,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use super::{
@@ -95,12 +95,18 @@ impl Drop for MemoryStream {
 }
 
 impl Stream for MemoryStream {
-    async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
-        if let Err(e) = self.readable().await {
-            return (Err(e), buf);
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
+        ready!(self.poll_readable(cx))?;
+        Poll::Ready(self.read_now(buf).map(Option::unwrap_or_default))
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut pipe = self.incoming.borrow_mut();
+        if !pipe.bytes.is_empty() || pipe.closed {
+            return Poll::Ready(Ok(()));
         }
-        let result = self.read_now(&mut buf).map(Option::unwrap_or_default);
-        (result, buf)
+        pipe.wakers.push(cx.waker().clone());
+        Poll::Pending
     }
 
     async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
@@ -135,18 +141,6 @@ impl Stream for MemoryStream {
 
     /// Has no effect: scripted peers do not compress.
     fn compress(&mut self, _: Compressed, _: &[u8]) {}
-
-    async fn readable(&mut self) -> io::Result<()> {
-        poll_fn(|cx| {
-            let mut pipe = self.incoming.borrow_mut();
-            if !pipe.bytes.is_empty() || pipe.closed {
-                return Poll::Ready(Ok(()));
-            }
-            pipe.wakers.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
 
     async fn peer_closed(&mut self) {
         poll_fn(|cx| {

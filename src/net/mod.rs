@@ -1,5 +1,4 @@
-//! Bytes on sockets. The I/O interface suits completion-based drivers: an operation of `Stream`
-//! takes a buffer and returns it with the result. Connecting, timers and spawning are behind
+//! Bytes on sockets. Connecting, timers and spawning are behind
 //! `Runtime`. `system` has both for the operating system's sockets, `memory` for tests. Sessions do
 //! not know which driver there is: tokio's epoll or io_uring (`ring`).
 #![cfg_attr(
@@ -32,6 +31,7 @@ mod ring;
 mod signal;
 mod socket;
 mod system;
+mod timeout;
 mod tls;
 mod tunnel;
 
@@ -53,18 +53,32 @@ pub use tls::{
 };
 pub use tunnel::{Passing, tunnel};
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// One connected socket.
 ///
-/// Dropping a future of `read` or `write_all` cancels the operation and loses its buffer; the stream
-/// must be closed then.
+/// Dropping a future of `write_all` cancels the operation and loses its buffer; the stream must be closed then.
 pub trait Stream: 'static {
-    /// Reads at least one byte and appends it to `buf`, which must have room. Returns 0 at the end of the stream.
-    fn read(&mut self, buf: Buf) -> impl Future<Output = (io::Result<usize>, Buf)>;
+    /// Reads at least one byte and appends it to `buf`, which must have room. Returns 0 at the end of the stream. Both
+    /// drivers copy into `buf` within the call, so that a reader may give up at any time and loses nothing.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>>;
+
+    /// Waits, without a buffer, until a read would return at once.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// As `poll_read`. The future may be dropped at any time.
+    fn read(&mut self, buf: &mut Buf) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(|cx| self.poll_read(cx, buf))
+    }
+
+    /// As `poll_readable`. The future may be dropped at any time.
+    fn readable(&mut self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|cx| self.poll_readable(cx))
+    }
 
     /// Writes the content of `buf`. Returns `buf` unchanged on success. After an error `buf` has only the bytes that
     /// were not taken, so that its length shows whether anything was sent.
@@ -88,9 +102,6 @@ pub trait Stream: 'static {
     /// Notes that what the client sends next, or the proxy to the server in its place, belongs to the current command (a
     /// local file, a replica's acknowledgements), whatever its sequence id is. Compression must know where commands begin.
     fn continue_command(&mut self) {}
-
-    /// Waits, without a buffer, until a read would return at once. The future may be dropped at any time.
-    fn readable(&mut self) -> impl Future<Output = io::Result<()>>;
 
     /// Waits until the peer has closed its end, or the connection broke. The future may be dropped at any time.
     fn peer_closed(&mut self) -> impl Future<Output = ()>;

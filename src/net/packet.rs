@@ -56,9 +56,7 @@ async fn fill<S: Stream>(
     if !buf.make_some_room(wanted.saturating_sub(buf.len()).max(1), usize::MAX, memory) {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
-    let (result, back) = stream.read(std::mem::take(buf)).await;
-    *buf = back;
-    match result? {
+    match stream.read(buf).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
     }

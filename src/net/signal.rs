@@ -2,9 +2,11 @@
 //! Both are on the same thread, so a signal is a cell and a waker.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
 
 /// Bits that other tasks raise, and on which one task waits.
 #[derive(Debug, Default)]
@@ -46,27 +48,63 @@ impl Signal {
     }
 }
 
-/// Runs `future` until one of the bits in `mask` is raised. Then drops `future`, and returns the bits as the error.
-pub async fn or_raised<F: Future>(signal: &Signal, mask: u16, future: F) -> Result<F::Output, u16> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending => signal.poll(mask, cx).map(Err),
-    })
-    .await
+/// Runs `future` until one of the bits in `mask` is raised, and then returns the bits as the error.
+pub fn or_raised<F: Future>(signal: &Signal, mask: u16, future: F) -> OrRaised<'_, F> {
+    OrRaised { future, signal, mask }
 }
 
 /// The output of `first`, or None if `other` ends before.
-pub async fn first_of<F: Future, O: Future>(first: F, other: O) -> Option<F::Output> {
-    let mut first = pin!(first);
-    let mut other = pin!(other);
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = first.as_mut().poll(cx) {
+pub fn first_of<F: Future, O: Future>(first: F, other: O) -> FirstOf<F, O> {
+    FirstOf { first, other }
+}
+
+// Not async functions: those would have room for each future twice, as an argument and pinned.
+pin_project! {
+    /// The future of [`or_raised`].
+    #[derive(Debug)]
+    pub struct OrRaised<'a, F> {
+        #[pin]
+        future: F,
+        signal: &'a Signal,
+        mask: u16,
+    }
+}
+
+impl<F: Future> Future for OrRaised<'_, F> {
+    type Output = Result<F::Output, u16>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.future.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => this.signal.poll(*this.mask, cx).map(Err),
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`first_of`].
+    #[derive(Debug)]
+    pub struct FirstOf<F, O> {
+        #[pin]
+        first: F,
+        #[pin]
+        other: O,
+    }
+}
+
+impl<F: Future, O: Future> Future for FirstOf<F, O> {
+    type Output = Option<F::Output>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.first.poll(cx) {
             return Poll::Ready(Some(output));
         }
-        other.as_mut().poll(cx).map(|_| None)
-    })
-    .await
+        this.other.poll(cx).map(|_| None)
+    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::compression::Below;
 use super::os_user::name_of;
-use super::ring::{Reactor, RingSocket, Sleep};
+use super::ring::{Reactor, RingSocket};
 use super::socket::{AtOnce, Socket, Waiting};
+use super::timeout::{Timeout, Timer};
 use super::tls::Tls;
 use super::{
     AcceptorsCell, Buf, ClientTls, Compressed, Compression, Encrypted, Endpoint, Runtime, Stream,
@@ -80,22 +81,6 @@ impl SystemStream {
         Ok(())
     }
 
-    /// Reads into the room of `buf`; 0 is the end.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
-        let socket = match self.parts() {
-            (Some(compression), tls, socket) => {
-                return compression.poll_read(&mut Below { tls, io: Waiting(socket, cx) }, buf);
-            }
-            (None, Some(tls), socket) => return tls.poll_read(&mut Waiting(socket, cx), buf),
-            (None, None, socket) => socket,
-        };
-        let mut room = ReadBuf::new(buf.room_mut());
-        ready!(socket.poll_read(cx, &mut room))?;
-        let n = room.filled().len();
-        buf.grew(n);
-        Poll::Ready(Ok(n))
-    }
-
     /// Writes the bytes behind `written`, and advances it. After an error `written` is how many bytes were taken.
     fn poll_write_all(
         &mut self,
@@ -119,17 +104,6 @@ impl SystemStream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.parts() {
-            (Some(compression), tls, socket) => {
-                compression.poll_readable(&mut Below { tls, io: Waiting(socket, cx) })
-            }
-            (None, Some(tls), socket) => tls.poll_readable(&mut Waiting(socket, cx)),
-            (None, None, socket) => socket.poll_read_ready(cx),
-        }
-    }
-
-    /// Waits for the end. Records of TLS are processed first: they may have no data, or announce the end.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.poll_readable(cx)).is_err() {
             return Poll::Ready(());
@@ -149,13 +123,34 @@ impl SystemStream {
 }
 
 impl Stream for SystemStream {
-    async fn read(&mut self, mut buf: Buf) -> (io::Result<usize>, Buf) {
-        // `poll_read` marks the socket as drained when a read does not fill the room, which saves the
-        // second read that would only say EAGAIN.
-        let result = poll_fn(|cx| self.poll_read(cx, &mut buf)).await;
-        (result, buf)
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
+        let socket = match self.parts() {
+            (Some(compression), tls, socket) => {
+                return compression.poll_read(&mut Below { tls, io: Waiting(socket, cx) }, buf);
+            }
+            (None, Some(tls), socket) => return tls.poll_read(&mut Waiting(socket, cx), buf),
+            (None, None, socket) => socket,
+        };
+        let mut room = ReadBuf::new(buf.room_mut());
+        // Marks the socket as drained when a read does not fill the room, which saves the second read that would only
+        // say EAGAIN.
+        ready!(socket.poll_read(cx, &mut room))?;
+        let n = room.filled().len();
+        buf.grew(n);
+        Poll::Ready(Ok(n))
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.parts() {
+            (Some(compression), tls, socket) => {
+                compression.poll_readable(&mut Below { tls, io: Waiting(socket, cx) })
+            }
+            (None, Some(tls), socket) => tls.poll_readable(&mut Waiting(socket, cx)),
+            (None, None, socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    /// Waits for the end. Records of TLS are processed first: they may have no data, or announce the end.
     async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
         self.write_all_noting(buf, &|| {}).await
     }
@@ -194,12 +189,8 @@ impl Stream for SystemStream {
         }
     }
 
-    async fn readable(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_readable(cx)).await
-    }
-
-    async fn peer_closed(&mut self) {
-        poll_fn(|cx| self.poll_closed(cx)).await;
+    fn peer_closed(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| self.poll_closed(cx))
     }
 
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -371,18 +362,12 @@ impl Runtime for SystemRuntime {
         Ok((stream, encrypted))
     }
 
-    async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
-        match Reactor::current() {
-            Some(reactor) => reactor.timeout(limit, future).await,
-            None => tokio::time::timeout(limit, future).await.ok(),
-        }
+    fn timeout<F: Future>(&self, limit: Duration, future: F) -> impl Future<Output = Option<F::Output>> {
+        Timeout::new(limit, future)
     }
 
-    async fn sleep(&self, time: Duration) {
-        match Reactor::current() {
-            Some(reactor) => Sleep::new(reactor, time).await,
-            None => tokio::time::sleep(time).await,
-        }
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        Timer::new(time)
     }
 
     async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {

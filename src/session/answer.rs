@@ -152,35 +152,37 @@ enum Output {
 }
 
 /// The result of walking over a chunk of an answer.
-pub(super) struct Walk {
+struct Walk {
     /// The number of bytes of the chunk that the walker consumed.
     used: usize,
     walked: Walked,
-    output: Output,
-    refused: Option<Refusal>,
     prepared: Option<PrepareOk>,
-    /// The writes that the chunk reports, if the server was no longer the primary when the chunk arrived.
-    pub(super) late: Option<Box<Late>>,
-    /// The state before the chunk, if the server was no longer the primary when the chunk arrived.
-    before: Option<Box<BeforeLate>>,
+    /// Boxed, so that the future of most answers stays small.
+    rare: Option<Box<Rare>>,
 }
 
-impl Walk {
-    fn take_apart(self) -> (usize, Walked, Output, Option<PrepareOk>) {
-        (self.used, self.walked, self.output, self.prepared)
-    }
+/// What must be done before a chunk is forwarded.
+struct Rare {
+    /// The server refused the statement, and the client does not get its ERR packet.
+    refused: Option<Refusal>,
+    /// The state before the chunk, if the server was no longer the primary when the chunk arrived.
+    before: Option<Box<BeforeLate>>,
+    /// The writes that the chunk reports in that case.
+    late: Option<Box<Late>>,
+    /// The server broke the protocol in the chunk.
+    fault: Option<ProtocolError>,
 }
 
 impl<R: Runtime> Session<R> {
     /// Forwards the answer to the client. A whole request stays in `buf` as long as it may have to be sent again.
     pub(super) async fn answer(
         &mut self,
-        mut walker: ResponseWalker,
+        walker: &mut ResponseWalker,
         buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if matches!(self.reads.freshness, Freshness::Ahead(_))
-            && let Some(outcome) = Box::pin(self.await_position(&mut walker, buf, request)).await
+            && let Some(outcome) = Box::pin(self.await_position(walker, buf, request)).await
         {
             return outcome;
         }
@@ -189,63 +191,32 @@ impl<R: Runtime> Session<R> {
         let mut forwarded = false;
         let mut prepared = None;
         loop {
-            chunk = match self.upstream.pump(&mut self.client, chunk, forwarded).await {
-                Ok(Pumped::Answer(chunk)) => chunk,
-                Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, &walker, buf, *request)),
-                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, &walker, buf, *request)),
-                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, &walker, buf, *request)),
-                Err(stop) => return self.broken_off(stop, &walker, buf, *request),
-            };
+            match self.upstream.pump(&mut self.client, &mut chunk, forwarded).await {
+                Ok(Pumped::Answer) => {}
+                Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, buf, *request)),
+                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, buf, *request)),
+                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, buf, *request)),
+                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+            }
             let full = chunk.is_full();
             let nothing_forwarded = !(forwarded || request.header.is_continued());
-            let mut walk = match self.walk(&mut walker, &mut chunk, nothing_forwarded, request) {
-                Ok(walk) => walk,
-                Err((e, before)) => {
-                    // Forwards the packets before the fault: their sequence ids are already counted.
-                    self.context.buffers.give(chunk);
-                    Box::pin(self.pass(Buf::default(), 0, Output::Apart(before))).await?;
-                    let failure = Failure::BadServer(e.to_string());
-                    tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = %e, "a server broke the protocol");
-                    let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
-                    return self.broken_off(stop, &walker, buf, *request);
-                }
-            };
-            match walk.refused.take() {
-                None => {}
-                Some(Refusal { way: Way::AsIfLost, .. }) => {
-                    self.context.buffers.give(chunk);
-                    // The server executed nothing, so the statement counts as not sent. The client has no part of the
-                    // ERR packet.
-                    let seq = request.answer_seq();
-                    return Ok(match self.lost(false, forwarded, &walker, buf, *request) {
-                        Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
-                        outcome => outcome,
-                    });
-                }
-                Some(refusal) => {
-                    self.context.buffers.give(chunk);
-                    return Ok(self.reroute_refused(refusal, *request));
+            let mut output = Output::AsItCame;
+            let walk = self.walk(walker, &mut chunk, &mut output, nothing_forwarded, request);
+            let Walk { used, walked, prepared: named, rare } = walk;
+            if let Some(rare) = rare {
+                let between = (&mut chunk, &mut output, forwarded);
+                if let Some(end) = Box::pin(self.before_forwarding(rare, between, walker, buf, request)).await
+                {
+                    return end;
                 }
             }
-            // Destructured here, so that the future does not keep all fields while it writes to the client.
-            let (used, walked, output, named) = match walk.before.take() {
-                None => walk.take_apart(),
-                Some(before) => match Box::pin(self.settle_late(before, walk.late.take(), *request)).await {
-                    Ok(()) => walk.take_apart(),
-                    Err(NotKept::Doubt { seq, between }) => {
-                        self.context.buffers.give(chunk);
-                        return Ok(self.tell_doubt(seq, forwarded && !between, buf, *request));
-                    }
-                    Err(NotKept::Stop(stop)) => return self.broken_off(stop, &walker, buf, *request),
-                },
-            };
             prepared = prepared.or(named);
             forwarded |= used > 0;
             if used > 0 && request.class.effects.contains(Effects::RENEWS) {
                 self.renews_so_far(buf, *request, matches!(walked, Walked::Done));
             }
             self.measured.bytes_out += used as u64;
-            chunk = self.pass(chunk, used, output).await?;
+            self.pass(&mut chunk, used, &mut output).await?;
             match walked {
                 Walked::Done => break,
                 Walked::LocalInfile => {
@@ -269,6 +240,50 @@ impl<R: Runtime> Session<R> {
         self.answered(buf, *request);
         request.consume_from(buf);
         Ok(Outcome::Done)
+    }
+
+    /// Handles what is rare. Returns how the try of the statement ends, if the chunk is not forwarded.
+    async fn before_forwarding(
+        &mut self,
+        rare: Box<Rare>,
+        (chunk, output, forwarded): (&mut Buf, &mut Output, bool),
+        walker: &ResponseWalker,
+        buf: &mut Buf,
+        request: &Request,
+    ) -> Option<Result<Outcome, Close>> {
+        let Rare { refused, before, late, fault } = *rare;
+        if let Some(e) = fault {
+            // Forwards the packets before the fault: their sequence ids are already counted.
+            self.context.buffers.give(std::mem::take(chunk));
+            if let Err(close) = self.pass(chunk, 0, output).await {
+                return Some(Err(close));
+            }
+            let failure = Failure::BadServer(e.to_string());
+            tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = %e, "a server broke the protocol");
+            let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
+            return Some(self.broken_off(stop, walker, buf, *request));
+        }
+        if let Some(refusal) = refused {
+            self.context.buffers.give(std::mem::take(chunk));
+            if matches!(refusal.way, Way::AsIfLost) {
+                // The server executed nothing, so the statement counts as not sent. The client has no part of the ERR
+                // packet.
+                let seq = request.answer_seq();
+                return Some(Ok(match self.lost(false, forwarded, walker, buf, *request) {
+                    Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
+                    outcome => outcome,
+                }));
+            }
+            return Some(Ok(self.reroute_refused(refusal, *request)));
+        }
+        match self.settle_late(before?, late, *request).await {
+            Ok(()) => None,
+            Err(NotKept::Doubt { seq, between }) => {
+                self.context.buffers.give(std::mem::take(chunk));
+                Some(Ok(self.tell_doubt(seq, forwarded && !between, buf, *request)))
+            }
+            Err(NotKept::Stop(stop)) => Some(self.broken_off(stop, walker, buf, *request)),
+        }
     }
 
     /// Updates the session's state, and the record of the connection's state, after a complete answer.
@@ -402,16 +417,21 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Walks over a chunk of the answer. Must not await, because all sessions of the worker share the list of edits.
+    /// Walks over a chunk of the answer, and writes to `output` what the client gets for it. Must not await, because all
+    /// sessions of the worker share the list of edits.
     fn walk(
         &mut self,
         walker: &mut ResponseWalker,
         chunk: &mut Buf,
+        output: &mut Output,
         nothing_forwarded: bool,
         request: &Request,
-    ) -> Result<Walk, (ProtocolError, Buf)> {
+    ) -> Walk {
+        let nothing =
+            |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };
         let Some(about) = self.upstream.connection.as_ref().map(|c| &c.about) else {
-            return Err((ProtocolError::Unsupported("an answer without a connection"), Buf::default()));
+            let fault = Some(ProtocolError::Unsupported("an answer without a connection"));
+            return nothing(Rare { refused: None, before: None, late: None, fault });
         };
         let heard = Heard {
             role: self.upstream.role,
@@ -453,47 +473,51 @@ impl<R: Runtime> Session<R> {
             edits.apply(chunk.filled(), |bytes| out.extend_from_slice(bytes));
             out
         };
-        let (used, walked) = walked.map_err(|e| (e, apart(chunk)))?;
-        let output = if edits.single() == Some((0, used)) || refused.is_some() {
-            Output::AsItCame
-        } else {
-            chunk.edit(&edits, used).map_or_else(|| Output::Apart(apart(chunk)), Output::InPlace)
+        let (used, walked) = match walked {
+            Ok(walked) => walked,
+            Err(fault) => {
+                *output = Output::Apart(apart(chunk));
+                return nothing(Rare { refused, before, late, fault: Some(fault) });
+            }
         };
-        Ok(Walk { used, walked, output, refused, prepared, late, before })
+        if edits.single() != Some((0, used)) && refused.is_none() {
+            *output = chunk.edit(&edits, used).map_or_else(|| Output::Apart(apart(chunk)), Output::InPlace);
+        }
+        let rare = (refused.is_some() || before.is_some())
+            .then(|| Box::new(Rare { refused, before, late, fault: None }));
+        Walk { used, walked, prepared, rare }
     }
 
-    /// Writes the output for the first `used` bytes of the chunk to the client. Returns the chunk with the remaining
-    /// bytes.
-    async fn pass(&mut self, mut chunk: Buf, used: usize, output: Output) -> Result<Buf, Close> {
+    /// Writes the output for the first `used` bytes of the chunk to the client. Leaves the remaining bytes in the chunk.
+    async fn pass(&mut self, chunk: &mut Buf, used: usize, output: &mut Output) -> Result<(), Close> {
         let place = match output {
             Output::Apart(out) => {
                 if !out.is_empty() {
-                    let out = self.client.write(out).await.inspect_err(|_| self.upstream.server_lost())?;
-                    self.context.buffers.give(out);
+                    self.client.write(out).await.inspect_err(|_| self.upstream.server_lost())?;
+                    self.context.buffers.give(std::mem::take(out));
                 }
                 chunk.consume(used);
-                return Ok(chunk);
+                return Ok(());
             }
-            Output::InPlace(place) => Some(place),
+            Output::InPlace(place) => Some(place.clone()),
             Output::AsItCame => None,
         };
         if place.as_ref().is_some_and(Range::is_empty) {
             chunk.consume(used);
-            return Ok(chunk);
+            return Ok(());
         }
         // Writes from the buffer into which the server's bytes were read, without a copy. Copies only the remaining
         // bytes, which are the beginning of the next packet.
-        let tail: Option<Vec<u8>> =
-            chunk.filled().get(used..).filter(|tail| !tail.is_empty()).map(<[u8]>::to_vec);
+        let tail = chunk.filled().get(used..).filter(|tail| !tail.is_empty()).map(Box::<[u8]>::from);
         match place {
             Some(place) => chunk.keep(place),
             None => chunk.truncate(used),
         }
-        let mut chunk = self.client.write(chunk).await.inspect_err(|_| self.upstream.server_lost())?;
+        self.client.write(chunk).await.inspect_err(|_| self.upstream.server_lost())?;
         chunk.clear();
         if let Some(tail) = tail {
             chunk.extend_from_slice(&tail);
         }
-        Ok(chunk)
+        Ok(())
     }
 }

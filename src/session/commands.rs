@@ -22,16 +22,16 @@ const MAX_OWN_COMMAND: usize = 128 * 1024;
 
 impl<R: Runtime> Session<R> {
     /// Serves commands from the login until the session ends.
-    pub(super) async fn serve(&mut self, mut buf: Buf) -> Close {
+    pub(super) async fn serve(&mut self, buf: &mut Buf) -> Close {
         self.client.handle.busy.set(false);
         self.show();
         loop {
             if buf.is_empty() {
-                self.context.buffers.give(std::mem::take(&mut buf));
+                self.context.buffers.give(std::mem::take(buf));
                 if let Err(close) = self.idle().await {
                     return close;
                 }
-                buf = match self.context.buffers.small_to_begin() {
+                *buf = match self.context.buffers.small_to_begin() {
                     Some(buf) => buf,
                     None => match Box::pin(self.client.wait_for_memory()).await {
                         Ok(buf) => buf,
@@ -39,15 +39,15 @@ impl<R: Runtime> Session<R> {
                     },
                 };
             }
-            let done = match self.next_command(&mut buf).await {
+            let done = match self.next_command(buf).await {
                 Ok(mut request) => {
                     self.client.handle.busy.set(true);
                     self.client.handle.active.set(self.context.tick.get());
                     self.client.budget.begin();
                     if self.context.drain.get() != Drain::No && self.how_pressed() == Drain::Pressed {
-                        Box::pin(self.dispatch_last(&mut buf, &mut request)).await
+                        Box::pin(self.dispatch_last(buf, &mut request)).await
                     } else {
-                        self.dispatch(&mut buf, &mut request).await
+                        self.dispatch(buf, &mut request).await
                     }
                 }
                 Err(close) => Err(close),

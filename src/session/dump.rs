@@ -101,7 +101,7 @@ impl<R: Runtime> Session<R> {
                 if let Some(seq) = chunk.filled_mut().get_mut(3) {
                     *seq = request.answer_seq();
                 }
-                let chunk = self.client.write(chunk).await?;
+                self.client.write(&mut chunk).await?;
                 self.context.buffers.give(chunk);
                 Ok(())
             }
@@ -142,10 +142,10 @@ impl<R: Runtime> Session<R> {
     async fn first_of_stream(&mut self, seq: u8) -> Result<(Begun, Buf), StatementError> {
         let mut chunk = self.client.buffer();
         loop {
-            chunk = match self.upstream.read_server(&mut self.client, chunk).await? {
-                ServerRead::Bytes(chunk) => chunk,
+            match self.upstream.read_server(&mut self.client, &mut chunk).await? {
+                ServerRead::Bytes => {}
                 ServerRead::Broken | ServerRead::GivenUp => return Err(self.cut_stream()),
-            };
+            }
             let Some(header) = PacketHeader::parse(chunk.filled()) else { continue };
             if header.seq != seq && !self.server_compresses() {
                 return Err(bad_server(ProtocolError::Sequence { expected: seq, got: header.seq }));

@@ -13,9 +13,6 @@ use crate::worker::DataAccess;
 impl<R: Runtime> Session<R> {
     /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
     pub(super) async fn exchange(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Outcome, Close> {
-        let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
-        let text =
-            if request.class.effects.intersects(names) { self.meant_text(buf, *request) } else { None };
         if self.upstream.role == Role::Writer {
             self.journal_begins(request);
         }
@@ -25,7 +22,15 @@ impl<R: Runtime> Session<R> {
         // A prepare does not execute the text, so it leaves no state on the connection.
         self.upstream.sent = match request.command {
             Command::StmtPrepare => PinSet::default(),
-            _ => self.state.sends(self.upstream.role, &request.class, text.as_deref()),
+            _ => {
+                let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
+                let text = if request.class.effects.intersects(names) {
+                    self.meant_text(buf, *request)
+                } else {
+                    None
+                };
+                self.state.sends(self.upstream.role, &request.class, text.as_deref())
+            }
         };
         let shape = request.command.response_to(request.payload(buf));
         self.client.handle.servers.data_access.set(DataAccess::of(self.upstream.role, request));
@@ -47,6 +52,15 @@ impl<R: Runtime> Session<R> {
             request.consume_from(buf);
             return Ok(Outcome::Done);
         }
+        let mut walker = self.walker(shape, seq, buf, request);
+        if !sent || self.upstream.connection.is_none() {
+            return Ok(self.lost(sent, false, &walker, buf, *request));
+        }
+        self.answer(&mut walker, buf, request).await
+    }
+
+    /// Returns the walker for the answer to a request. `seq` is the sequence id of the answer's first packet.
+    fn walker(&self, shape: ResponseShape, seq: u8, buf: &Buf, request: &Request) -> ResponseWalker {
         let server =
             self.upstream.connection.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.client.capabilities);
@@ -63,9 +77,6 @@ impl<R: Runtime> Session<R> {
         if request.class.effects.contains(Effects::LOADS_LOCAL_FILE) {
             walker.allows_local_files(self.local_files(buf, *request));
         }
-        if !sent || self.upstream.connection.is_none() {
-            return Ok(self.lost(sent, false, &walker, buf, *request));
-        }
-        self.answer(walker, buf, request).await
+        walker
     }
 }

@@ -93,7 +93,7 @@ use measured::Measured;
 use replica_choice::Reads;
 
 use crate::client::Client;
-use crate::net::Runtime;
+use crate::net::{Buf, Runtime};
 use crate::state::SessionState;
 use crate::telemetry::cell_of;
 use crate::terms::Close;
@@ -138,9 +138,11 @@ impl<R: Runtime> Session<R> {
         let port = self.client.port as usize;
         cell_of(&self.context.metrics.accepted, port).add(1);
         cell_of(&self.context.metrics.clients, port).add(1);
+        let mut buf = Buf::default();
         // Boxed: what a login needs should not make every idle session larger.
-        let close = match Box::pin(self.connection_phase()).await {
-            Ok(buf) => self.serve(buf).await,
+        let entered = Box::pin(self.connection_phase()).await.map(|begun| buf = begun);
+        let close = match entered {
+            Ok(()) => self.serve(&mut buf).await,
             Err(close) => {
                 self.login_ended(close);
                 close

@@ -321,10 +321,10 @@ impl<R: Runtime> Session<R> {
         let (mut chunk, mut edits, mut witness) = (Buf::default(), Edits::default(), Witness::default());
         let mut begun = false;
         loop {
-            chunk = match self.upstream.pump(&mut self.client, chunk, begun).await? {
-                Pumped::Answer(chunk) => chunk,
+            match self.upstream.pump(&mut self.client, &mut chunk, begun).await? {
+                Pumped::Answer => {}
                 Pumped::Broken | Pumped::GivenUp | Pumped::Refused(_) => return Ok(None),
-            };
+            }
             let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut witness);
             edits.clear();
             let Ok((used, walked)) = walked else {

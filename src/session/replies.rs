@@ -167,7 +167,7 @@ impl<R: Runtime> Session<R> {
             });
         });
         self.state.answer.next_seq = Some(seq);
-        let out = self.client.write(out).await?;
+        self.client.write(&mut out).await?;
         self.context.buffers.give(out);
         Ok(())
     }

@@ -14,8 +14,10 @@ fn future_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<SystemRuntime>) -> 
 #[test]
 fn a_session_waits_in_little_memory() {
     let session = std::mem::size_of::<Session<SystemRuntime>>();
-    let (run, serve) = (future_size(Session::run), future_size(|s| s.serve(Buf::default())));
-    assert!(session + run <= 2048, "{session} + {run} bytes, of which serve {serve}");
+    let mut buf = Buf::default();
+    let (run, serve) = (future_size(Session::run), future_size(|s| s.serve(&mut buf)));
+    // A task takes 1 KiB with this, which is a size of the allocator: 16 bytes more would take 256 more.
+    assert!(run <= 832 && session <= 640, "{session} + {run} bytes, of which serve {serve}");
 }
 
 /// The size of the future in which a `strong` read waits for the primary's position.

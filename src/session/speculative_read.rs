@@ -120,13 +120,13 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Outcome, Close> {
         let (mut chunk, mut dropped) = (Buf::default(), 0);
         loop {
-            chunk = match self.upstream.pump(&mut self.client, chunk, dropped > 0).await {
-                Ok(Pumped::Answer(chunk)) => chunk,
+            match self.upstream.pump(&mut self.client, &mut chunk, dropped > 0).await {
+                Ok(Pumped::Answer) => {}
                 Ok(Pumped::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
                 Ok(Pumped::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
                 Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, walker, buf, *request),
-            };
+            }
             let full = chunk.is_full();
             let walked = {
                 let mut edits = self.context.edits.borrow_mut();

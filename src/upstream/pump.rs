@@ -1,7 +1,9 @@
 //! Reads answers from the server, until the server is lost, the client leaves, or the session must end. All answers are
 //! read here: to ordinary statements, to speculative reads, and to the statements of a replayed transaction.
 
-use std::task::Poll;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
 
 use super::Upstream;
 use crate::backend::{Settled, SwallowError};
@@ -9,7 +11,7 @@ use crate::client::refusals::{is_ending, is_farewell};
 use crate::client::{Client, Failure, StatementError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
 use crate::terms::{Close, TraceStep};
-use crate::worker::Signals;
+use crate::worker::{Resources, Signals};
 
 /// The number of bytes that are kept free in front of an answer, for packets that only the client gets: an EOF packet
 /// behind the columns has nine bytes.
@@ -17,8 +19,8 @@ const FRONT: usize = 32;
 
 /// The result of a read from the server.
 pub enum ServerRead {
-    /// Bytes of an answer.
-    Bytes(Buf),
+    /// The chunk has bytes of an answer.
+    Bytes,
     /// The connection ended.
     Broken,
     /// The server does not answer probes any more, or lost its role.
@@ -27,8 +29,8 @@ pub enum ServerRead {
 
 /// The result of [`Upstream::pump`].
 pub enum Pumped {
-    /// Bytes of the statement's own answer.
-    Answer(Buf),
+    /// The chunk has bytes of the statement's own answer.
+    Answer,
     /// The connection ended.
     Broken,
     /// The server lost its role, does not answer probes any more, or says that it ends the connection.
@@ -40,11 +42,11 @@ pub enum Pumped {
 impl<R: Runtime> Upstream<R> {
     /// Reads more of the answer to the statement under way. Removes the answers to the commands that the proxy sent in
     /// front of the statement. `begun`: packets of the answer were consumed before, so the chunk cannot begin with an
-    /// unsolicited ERR packet ([`is_farewell`]). The buffer returns to the buffer pool unless the result contains it.
+    /// unsolicited ERR packet ([`is_farewell`]). The chunk's memory returns to the buffer pool unless there are bytes.
     pub async fn pump(
         &mut self,
         client: &mut Client<R>,
-        mut chunk: Buf,
+        chunk: &mut Buf,
         begun: bool,
     ) -> Result<Pumped, StatementError> {
         // The answers to what the proxy sent in front of the statement come first.
@@ -52,26 +54,26 @@ impl<R: Runtime> Upstream<R> {
             let _ = client.begin_step(TraceStep::Restore);
         }
         loop {
-            chunk = match self.read_server(client, chunk).await? {
-                ServerRead::Bytes(chunk) => chunk,
+            match self.read_server(client, chunk).await? {
+                ServerRead::Bytes => {}
                 ServerRead::Broken => return Ok(Pumped::Broken),
                 ServerRead::GivenUp => return Ok(Pumped::GivenUp),
-            };
+            }
             if !begun && is_farewell(chunk.filled()) {
-                self.resources.buffers.give(chunk);
+                self.resources.buffers.give(std::mem::take(chunk));
                 return Ok(Pumped::GivenUp);
             }
             if !self.is_expecting() {
-                return Ok(Pumped::Answer(chunk));
+                return Ok(Pumped::Answer);
             }
-            match self.swallow(&mut chunk) {
+            match self.swallow(chunk) {
                 Ok(()) if chunk.is_empty() || self.is_expecting() => {}
                 Ok(()) => {
                     client.end_last_step(TraceStep::Restore);
-                    return Ok(Pumped::Answer(chunk));
+                    return Ok(Pumped::Answer);
                 }
                 Err(refused) => {
-                    self.resources.buffers.give(chunk);
+                    self.resources.buffers.give(std::mem::take(chunk));
                     return Ok(if is_ending(&refused) { Pumped::GivenUp } else { Pumped::Refused(refused) });
                 }
             }
@@ -101,35 +103,25 @@ impl<R: Runtime> Upstream<R> {
     pub async fn read_server(
         &mut self,
         client: &mut Client<R>,
-        mut chunk: Buf,
+        chunk: &mut Buf,
     ) -> Result<ServerRead, StatementError> {
         const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
         let Some(connection) = &mut self.connection else { return Ok(ServerRead::Broken) };
-        let (signal, client) = (&self.handle.signal, &mut client.stream);
-        let (resources, attached) = (&self.resources, self.handle.servers.attached.get());
-        let stream = &mut connection.stream;
-        let mut reading = std::pin::pin!(async {
-            if chunk.capacity() == 0 {
-                if let Err(e) = stream.readable().await {
-                    return (Err(e), chunk);
-                }
-                chunk = resources.buffers.small();
-            }
-            chunk.leave_front(FRONT);
-            stream.read(chunk).await
-        });
+        let (handle, resources) = (&self.handle, &self.resources);
+        let (stream, client) = (&mut connection.stream, &mut client.stream);
         // Whether the client has left is not checked for every statement, but only for a statement that takes long
         // (`Signals::LOOK`).
-        let read = std::future::poll_fn(|cx| {
-            if let Poll::Ready((result, chunk)) = reading.as_mut().poll(cx) {
-                return Poll::Ready(Ok((result, chunk)));
+        let read = poll_fn(|cx| {
+            if let Poll::Ready(result) = poll_chunk(stream, chunk, resources, cx) {
+                return Poll::Ready(Ok(result));
             }
-            while let Poll::Ready(raised) = signal.poll(ENDING, cx) {
-                signal.lower(Signals::LOOK);
+            while let Poll::Ready(raised) = handle.signal.poll(ENDING, cx) {
+                handle.signal.lower(Signals::LOOK);
                 let mut raised = raised & !Signals::LOOK;
+                let attached = handle.servers.attached.get();
                 if raised == Signals::LOST && attached.is_some_and(|a| resources.is_alive(a)) {
                     // Another connection of the session is lost. That loss is handled when that connection is needed.
-                    signal.lower(Signals::LOST);
+                    handle.signal.lower(Signals::LOST);
                     raised = 0;
                     if !client.has_ended() {
                         continue;
@@ -142,9 +134,9 @@ impl<R: Runtime> Upstream<R> {
             Poll::Pending
         });
         match read.await {
-            Ok((Ok(n), chunk)) if n > 0 => Ok(ServerRead::Bytes(chunk)),
-            Ok((_, chunk)) => {
-                self.resources.buffers.give(chunk);
+            Ok(Ok(n)) if n > 0 => Ok(ServerRead::Bytes),
+            Ok(_) => {
+                self.resources.buffers.give(std::mem::take(chunk));
                 Ok(ServerRead::Broken)
             }
             Err(0) => Err(StatementError::Close(Close::ClientLost)),
@@ -167,4 +159,19 @@ impl<R: Runtime> Upstream<R> {
         }
         chunk.make_room(need.saturating_sub(chunk.len()).max(1));
     }
+}
+
+/// Reads into a chunk, which gets its memory once bytes have arrived.
+fn poll_chunk<R: Runtime>(
+    stream: &mut R::Stream,
+    chunk: &mut Buf,
+    resources: &Resources<R>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    if chunk.capacity() == 0 {
+        ready!(stream.poll_readable(cx))?;
+        *chunk = resources.buffers.small();
+    }
+    chunk.leave_front(FRONT);
+    stream.poll_read(cx, chunk)
 }

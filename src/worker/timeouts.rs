@@ -3,10 +3,12 @@
 //! So limits are accurate to a second or two, and a statement whose client does not stall costs nothing.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use super::{Drain, Handle, Resources, Signals};
 use crate::config::Timeouts;
@@ -47,32 +49,48 @@ impl Stall {
 /// Runs `work`, which waits for the client, until one of the bits in `ending` is raised, or
 /// `Signals::STALLED`. The client's time starts when `work` first has to wait; once it is over, the tick
 /// raises `Signals::STALLED`.
-pub async fn or_stalled<F: Future>(
-    handle: &Handle,
-    tick: &Cell<u32>,
+pub fn or_stalled<'a, F: Future>(
+    handle: &'a Handle,
+    tick: &'a Cell<u32>,
     side: Side,
     ending: u16,
     work: F,
-) -> Result<F::Output, u16> {
-    let mut work = pin!(work);
-    let mut waits = false;
-    poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(output) => {
-            if waits {
+) -> OrStalled<'a, F> {
+    OrStalled { work, handle, tick, side, ending, waits: false }
+}
+
+pin_project! {
+    /// The future of [`or_stalled`].
+    #[derive(Debug)]
+    pub struct OrStalled<'a, F> {
+        #[pin]
+        work: F,
+        handle: &'a Handle,
+        tick: &'a Cell<u32>,
+        side: Side,
+        ending: u16,
+        waits: bool,
+    }
+}
+
+impl<F: Future> Future for OrStalled<'_, F> {
+    type Output = Result<F::Output, u16>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let handle = *this.handle;
+        if let Poll::Ready(output) = this.work.poll(cx) {
+            if *this.waits {
                 handle.stall.set(None);
                 handle.signal.lower(Signals::STALLED);
             }
-            Poll::Ready(Ok(output))
+            return Poll::Ready(Ok(output));
         }
-        Poll::Pending => {
-            if !waits {
-                waits = true;
-                handle.stall.set(Some(Stall::since(side, tick)));
-            }
-            handle.signal.poll(ending | Signals::STALLED, cx).map(Err)
+        if !std::mem::replace(this.waits, true) {
+            handle.stall.set(Some(Stall::since(*this.side, this.tick)));
         }
-    })
-    .await
+        handle.signal.poll(*this.ending | Signals::STALLED, cx).map(Err)
+    }
 }
 
 impl<R: Runtime> Resources<R> {

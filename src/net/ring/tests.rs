@@ -49,8 +49,8 @@ async fn pause(milliseconds: u64) {
 }
 
 async fn read_some(stream: &mut SystemStream, room: usize) -> std::io::Result<Vec<u8>> {
-    let (result, buf) = stream.read(Buf::with_room(room)).await;
-    result.map(|_| buf.filled().to_vec())
+    let mut buf = Buf::with_room(room);
+    stream.read(&mut buf).await.map(|_| buf.filled().to_vec())
 }
 
 /// What is written until the next turn is sent with it.
@@ -316,7 +316,7 @@ fn a_reset_is_an_error() {
         let (mut stream, peer) = connected().await;
         SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
         drop(peer);
-        let (result, _) = stream.read(Buf::with_room(10)).await;
+        let result = stream.read(&mut Buf::with_room(10)).await;
         assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
         assert!(stream.has_ended());
         assert!(stream.write_now(b"x").is_err());

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -57,23 +57,6 @@ impl Timers {
                 None => return,
             }
         }
-    }
-}
-
-impl Reactor {
-    /// Runs `future` at most this long. None: the time is over.
-    pub async fn timeout<F: Future>(self: Rc<Self>, limit: Duration, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        // The timer is made only for a future that has to wait.
-        let mut sleep = None;
-        poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            let sleep = sleep.get_or_insert_with(|| Sleep::new(self.clone(), limit));
-            Pin::new(sleep).poll(cx).map(|()| None)
-        })
-        .await
     }
 }
 

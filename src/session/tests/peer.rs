@@ -38,7 +38,8 @@ impl Peer {
 
     /// Reads once. False at the end.
     async fn more(&mut self) -> bool {
-        let (result, buf) = self.stream.read(Buf::with_room(1 << 16)).await;
+        let mut buf = Buf::with_room(1 << 16);
+        let result = self.stream.read(&mut buf).await;
         self.heard.extend_from_slice(buf.filled());
         self.ended |= result.unwrap_or(0) == 0;
         !self.ended
