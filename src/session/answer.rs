@@ -265,6 +265,9 @@ impl<R: Runtime> Session<R> {
         }
         if let Some(refusal) = refused {
             self.context.buffers.give(std::mem::take(chunk));
+            if let Some(before) = before {
+                self.state.written.wrote_before(before.written);
+            }
             if matches!(refusal.way, Way::AsIfLost) {
                 // The server executed nothing, so the statement counts as not sent. The client has no part of the ERR
                 // packet.

@@ -42,7 +42,7 @@ impl Late {
 pub(super) struct BeforeLate {
     seq: u8,
     between: bool,
-    written: Written,
+    pub(super) written: Written,
 }
 
 impl BeforeLate {

@@ -25,6 +25,12 @@ impl Written {
         }
     }
 
+    /// Adds earlier writes.
+    pub fn wrote_before(&mut self, before: Written) {
+        let later = std::mem::replace(self, before);
+        self.union(later);
+    }
+
     /// True if a server is known to have all these writes.
     pub fn is_on(&self, server: &Server) -> bool {
         match self {

@@ -50,7 +50,7 @@ async fn asks_grants(db0: &Server, grant: &str) -> Db {
 }
 
 /// Then it ends what is under way on this connection.
-async fn kills(db0: &Server, grant: &str, db: &Db) {
+pub async fn kills(db0: &Server, grant: &str, db: &Db) {
     let mut killer = asks_grants(db0, grant).await;
     killer.answer_ok(&format!("KILL QUERY {}", db.thread_id)).await;
     killer.expect([1]).await;

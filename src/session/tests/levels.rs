@@ -161,6 +161,38 @@ fn the_level_of_a_statement_decides_where_it_reads() {
 }
 
 #[test]
+fn a_write_that_a_demoted_server_refuses_does_not_make_the_session_forget_its_writes() {
+    play(async {
+        let world = plain();
+        let (primary, replica) = (world.server("db-0"), world.server("db-1"));
+        world.gets_to("db-0", GTID);
+        let mut client = world.login(&login(Port::Split, SESSION)).await;
+        client.query(WRITE);
+        let mut db = primary.accept().await;
+        db.expect_set("").await;
+        db.expect_query(WRITE).await;
+        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &gtids(GTID))]);
+        client.peer.packet().await;
+        client.query(WRITE);
+        db.expect_query(WRITE).await;
+        world.read_only("db-0");
+        super::demoted::kills(&primary, "GRANT USAGE ON *.* TO `app`@`%`", &db).await;
+        db.reply(&[err(1290, "HY000", "The MySQL server is running with the --read-only option")]);
+        client.peer.expect_silence().await;
+        world.primary("db-0");
+        let mut db = primary.accept().await;
+        db.expect_set("").await;
+        // It changes nothing, so the first write is the only one.
+        db.answer_ok(WRITE).await;
+        client.expect_ok().await;
+        client.query(READ);
+        replica.expect_nobody().await;
+        db.answer_one(READ).await;
+        client.expect(&one()).await;
+    });
+}
+
+#[test]
 fn a_weaker_read_in_between_does_not_make_the_session_forget_what_it_saw() {
     play(async {
         let mut s = story().await;
