@@ -91,12 +91,11 @@ def queries(targets):
     return rows
 
 
-def workloads():
-    """On both kinds of servers."""
+def on_both(measure):
+    """What `measure` finds in front of each kind of servers."""
     results = {}
     for kind in ["mariadb", "mysql"]:
-        in_front_of(kind, lambda cluster, kind=kind: results.update(
-            {kind: fresh(cluster, table.workload_targets(TARGETS), queries)}))
+        in_front_of(kind, lambda cluster, kind=kind: results.update({kind: measure(cluster)}))
     return results
 
 
@@ -177,7 +176,6 @@ PARTS = {
     "crowds": lambda cluster: pressure.crowds(cluster, SETTINGS, say),
     "others": others,
     "levels": lambda cluster: levels.measure(cluster, SETTINGS, say),
-    "drivers": lambda cluster: drivers.measure(cluster, SETTINGS, say),
     "workers": lambda cluster: workers.measure(cluster, SETTINGS, say),
     "tap": lambda cluster: tap.measure(cluster, SETTINGS, say),
     "traces": lambda cluster: traces.measure(cluster, SETTINGS, say),
@@ -188,13 +186,15 @@ ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}
 
 
 def main():
-    alone = ["workloads", *ON_MYSQL, "tls", "failover", "changes", "pods"]
+    alone = ["workloads", "drivers", *ON_MYSQL, "tls", "failover", "changes", "pods"]
     parts = sys.argv[1:] or [*PARTS, *alone]
     unknown = set(parts) - {*PARTS, *alone}
     if unknown:
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join([*PARTS, *alone])}")
     if "workloads" in parts:
-        publish("workloads", workloads())
+        publish("workloads", on_both(lambda cluster: fresh(cluster, table.workload_targets(TARGETS), queries)))
+    if "drivers" in parts:
+        publish("drivers", on_both(lambda cluster: drivers.measure(cluster, SETTINGS, say)))
     publish_all("mariadb", {name: part for name, part in PARTS.items() if name in parts})
     publish_all("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
     if "tls" in parts and {"split", "primary"} & set(TARGETS):

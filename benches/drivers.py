@@ -1,5 +1,5 @@
 """Compares the drivers, `io = "epoll"` and `io = "io_uring"`, at `eventual` and at `strong`, with HAProxy: all take turns, in
-front of one cluster. The part `drivers` of run.sh."""
+front of a cluster of MariaDB and one of MySQL. The part `drivers` of run.sh."""
 import levels
 from targets import cpu_seconds, haproxy, pointsman
 
@@ -12,6 +12,7 @@ WORKLOADS = [
     ("point select, text, 16 threads", "oltp_point_select", 16, ["--db-ps-mode=disable"]),
     ("point select, text, 200 threads", "oltp_point_select", 200, ["--db-ps-mode=disable"]),
     ("oltp_read_write, text, 16 threads", "oltp_read_write", 16, ["--db-ps-mode=disable"]),
+    ("9 point selects and 1 update, text, 16 threads", "oltp_read_write", 16, levels.READS),
     ("oltp_read_only, text, no transactions, 16 threads", "oltp_read_only", 16, ["--db-ps-mode=disable", "--skip_trx=on"]),
 ]
 

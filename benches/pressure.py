@@ -135,7 +135,14 @@ def active(cluster, settings, say):
 
 
 def idle_one(cluster, settings, target, clients):
-    """One proxy with this many clients, each of which runs one statement, waits, and runs another one."""
+    """One proxy with this many clients, each of which runs one statement, waits, and runs another one. The first few clients
+    of a proxy, which touch its code, were there before."""
+    with Crowd(target, IDLE_THREADS, IDLE_THREADS) as crowd:
+        crowd.wait("connected")
+        crowd.go()
+        crowd.wait("loaded")
+        crowd.go()
+        crowd.figures()
     size = rss_kib(target.pid)
     watch = Watch(cluster)
     watch.start()

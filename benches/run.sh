@@ -31,7 +31,7 @@ if [[ $TARGETS =~ split|primary ]]; then
     cargo build --profile dist --locked
   fi
   if [ $# = 0 ] || [[ " $* " = *" pods "* ]]; then tests/setup/kubernetes-build.sh; fi
-  if [ $# = 0 ] || [[ " $* " =~ " commits "|" tls "|" workloads " ]]; then tests/setup/mysql97.sh; fi
+  if [ $# = 0 ] || [[ " $* " =~ " commits "|" tls "|" workloads "|" drivers " ]]; then tests/setup/mysql97.sh; fi
 fi
 mkdir -p "$target/bench"
 for client in connect crowd flood; do

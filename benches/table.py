@@ -160,16 +160,23 @@ def workers_table(results, s):
 
 
 def drivers_table(results, s):
-    """Relative to HAProxy, round by round."""
-    others = [name for name in results[0]["rounds"] if name != "haproxy"]
-    heads = [f"{title}: {name}" for title in ["CPU per query", "QPS"] for name in others]
-    lines = [row("workload", *heads, "HAProxy: CPU per query, µs", "HAProxy: QPS"), row("---", *["---:"] * (len(heads) + 2))]
-    for workload in results:
-        rounds = workload["rounds"]
-        figures = [number(relative(rounds, name, "haproxy", key), 2) for key in ("cpu", "qps") for name in others]
-        plain = [number(median(r[key] for r in rounds["haproxy"]), digits) for key, digits in [("cpu", 1), ("qps", 0)]]
-        lines.append(row(workload["name"], *figures, *plain))
-    return lines
+    """CPU relative to HAProxy, and QPS of `strong` relative to `eventual`, round by round."""
+    lines = []
+    for kind, workloads in results.items():
+        others = [name for name in workloads[0]["rounds"] if name != "haproxy"]
+        pairs = [(driver, f"{driver}, eventual", f"{driver}, strong") for driver in ("epoll", "io_uring")]
+        heads = [*(f"CPU: {name}" for name in others), *(f"QPS, `strong` to `eventual`: {driver}" for driver, *_ in pairs),
+                 *(f"QPS: {name}" for name in others), "HAProxy: CPU per query, µs", "HAProxy: QPS"]
+        lines += [row(KINDS[kind], *heads), row("---", *["---:"] * len(heads))]
+        for workload in workloads:
+            rounds = workload["rounds"]
+            figures = [*(relative(rounds, name, "haproxy", "cpu") for name in others),
+                       *(relative(rounds, strong, eventual, "qps") for _, eventual, strong in pairs),
+                       *(relative(rounds, name, "haproxy", "qps") for name in others)]
+            plain = [number(median(r[key] for r in rounds["haproxy"]), digits) for key, digits in [("cpu", 1), ("qps", 0)]]
+            lines.append(row(workload["name"], *(number(figure, 2) for figure in figures), *plain))
+        lines.append("")
+    return lines[:-1]
 
 
 def digests_table(results, s):
@@ -348,8 +355,8 @@ def about(part, s):
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
         "workers": f"{rounds} Proxies at `strong` that differ in `workers` alone, all on the same two cores.",
-        "drivers": f"{rounds} Relative to HAProxy, which sends everything to the primary, in the same round. Pointsman: a `split` "
-                   "port, reads on two replicas.",
+        "drivers": f"{rounds} CPU and QPS relative to HAProxy, which sends everything to the primary, in the same round. "
+                   "Pointsman: a `split` port, reads on two replicas.",
         "digests": f"{rounds} Proxies that differ in `digests.max` alone, at `eventual`.",
         "tap": f"{rounds} One proxy, at `eventual`.",
         "traces": f"{rounds} Proxies that differ in `[traces]` alone, at `eventual`, with a collector that forgets.",
