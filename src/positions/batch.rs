@@ -5,6 +5,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use tokio::time::Instant;
+
 use crate::topology::GtidSet;
 
 /// What a server answered.
@@ -35,6 +37,8 @@ pub struct Batch {
     joined: Cell<u64>,
     /// The union of the positions that the reads wait for or ask about.
     target: RefCell<Option<Rc<GtidSet>>>,
+    /// When the answer came, if reads went to a replica before.
+    told: Cell<Option<Instant>>,
     /// The primary's position as assumed by those reads that went to a replica before the answer.
     expected: RefCell<Option<Rc<GtidSet>>>,
 }
@@ -91,10 +95,27 @@ impl Batch {
 
     /// Stores the answer and wakes the reads.
     pub fn tell(&self, answer: Answer) {
-        self.answer.replace(Some(answer));
-        for waker in self.waiting.take() {
-            waker.wake();
+        if self.expected.borrow().is_some() {
+            self.told.set(Some(Instant::now()));
         }
+        self.answer.replace(Some(answer));
+        self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
+    }
+
+    /// Returns when the answer came that reads on a replica waited for, so that not each of them looks at the clock.
+    pub fn told_at(&self) -> Option<Instant> {
+        self.told.get()
+    }
+
+    /// Forgets everything, for the reads of another question. Its memory stays.
+    pub fn begin_anew(&self) {
+        let Batch { answer, waiting, joined, target, told, expected } = self;
+        answer.take();
+        waiting.borrow_mut().clear();
+        joined.take();
+        target.take();
+        told.take();
+        expected.take();
     }
 
     /// Waits for the answer. May be dropped at any time.

@@ -38,6 +38,10 @@ pub(super) struct PrimaryLine<R: Runtime> {
     seat: RefCell<Seat>,
     /// The reads without an answer, the oldest first.
     waiting: RefCell<VecDeque<Waiting>>,
+    /// Batches of former questions, for the next ones: their last reads may still have to look at the answer.
+    former: RefCell<Vec<Rc<Batch>>>,
+    /// Memory for the reads of a question.
+    spare: Cell<Vec<Waiting>>,
     /// The turn, if a read got it and the task does not know yet.
     turn: RefCell<Option<Turn>>,
     /// The connection to the primary.
@@ -54,6 +58,9 @@ pub(super) struct PrimaryLine<R: Runtime> {
 /// If several reads shared the last question, the worker's loop goes round so many times before the next question is sent.
 /// Further reads arrive meanwhile. None of these rounds sleeps. With 16 clients this halves the questions.
 const GATHERING: u32 = 3;
+
+/// So many batches of former questions are kept: one is being asked for, and the reads of another one get its answer.
+const MOST_FORMER: usize = 4;
 
 /// The task that asks, and that reads what other workers tell. Once begun it stays.
 #[derive(Default)]
@@ -73,6 +80,8 @@ impl<R: Runtime> PrimaryLine<R> {
             known,
             seat: RefCell::new(seat),
             waiting: RefCell::default(),
+            former: RefCell::default(),
+            spare: Cell::default(),
             turn: RefCell::default(),
             asker: RefCell::default(),
             used: Cell::new(0),
@@ -139,13 +148,23 @@ impl<R: Runtime> PrimaryLine<R> {
         let batch = match open {
             Some(open) => open.batch.clone(),
             None => {
-                let batch: Rc<Batch> = Rc::default();
+                let batch = self.unused_batch();
                 waiting.push_back(Waiting { after: now, primary, batch: batch.clone() });
                 self.want();
                 batch
             }
         };
         batch.join(None);
+        batch
+    }
+
+    fn unused_batch(&self) -> Rc<Batch> {
+        let mut former = self.former.borrow_mut();
+        let Some(at) = former.iter().position(|batch| Rc::strong_count(batch) == 1) else {
+            return Rc::default();
+        };
+        let batch = former.swap_remove(at);
+        batch.begin_anew();
         batch
     }
 
@@ -183,8 +202,22 @@ impl<R: Runtime> PrimaryLine<R> {
     /// Removes and returns the reads for which the answer to the question with this number is good.
     fn due(&self, number: u64) -> Vec<Waiting> {
         let mut waiting = self.waiting.borrow_mut();
-        let due = waiting.iter().take_while(|waiting| waiting.after < number).count();
-        waiting.drain(..due).collect()
+        let count = waiting.iter().take_while(|waiting| waiting.after < number).count();
+        let mut due = self.spare.take();
+        due.extend(waiting.drain(..count));
+        due
+    }
+
+    /// Tells the reads the answer of the server that was asked. Reads that want to know of another server get none.
+    fn tell(&self, mut due: Vec<Waiting>, asked: Option<ServerId>, answer: &Answer) {
+        let mut former = self.former.borrow_mut();
+        for Waiting { primary, batch, .. } in due.drain(..) {
+            batch.tell(if asked == Some(primary) { answer.clone() } else { Answer::Unknown });
+            if former.len() < MOST_FORMER {
+                former.push(batch);
+            }
+        }
+        self.spare.set(due);
     }
 
     /// Adds a read to the next question to this primary.
@@ -225,7 +258,7 @@ async fn run<R: Runtime>(line: Rc<PrimaryLine<R>>, mut inbox: UnboundedReceiver<
                 live.timeouts.connect + live.consistency.max_wait
             };
             let Some(message) = guard.watch(line.next(&mut inbox), limit, primary).await else {
-                tell(&line.due(u64::MAX), None, &Answer::Unknown);
+                line.tell(line.due(u64::MAX), None, &Answer::Unknown);
                 continue;
             };
             message
@@ -279,7 +312,7 @@ async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &
             asked = Some(primary);
         }
         turn.end(None);
-        tell(&due, asked, &answer);
+        line.tell(due, asked, &answer);
         if !line.is_waited_for() {
             return;
         }
@@ -306,20 +339,12 @@ fn take<R: Runtime>(line: &PrimaryLine<R>, number: u64, reading: Option<&Reading
         (Some(reading), Some(flavor)) => understood(line, flavor, reading),
         _ => Answer::Unknown,
     };
-    tell(&due, reading.map(|reading| reading.server), &answer);
+    line.tell(due, reading.map(|reading| reading.server), &answer);
 }
 
 /// Returns how many reads wait.
 fn joined(due: &[Waiting]) -> u64 {
     due.iter().map(|waiting| waiting.batch.joined()).sum()
-}
-
-/// Tells the reads the answer of the server that was asked. Reads that want to know of another server get none.
-fn tell(due: &[Waiting], asked: Option<ServerId>, answer: &Answer) {
-    for waiting in due {
-        let is_for = asked == Some(waiting.primary);
-        waiting.batch.tell(if is_for { answer.clone() } else { Answer::Unknown });
-    }
 }
 
 /// Reads the answer's row. None: the server is read-only, so it is no primary any more.

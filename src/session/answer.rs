@@ -182,7 +182,7 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if matches!(self.reads.freshness, Freshness::Ahead(_))
-            && let Some(outcome) = Box::pin(self.await_position(walker, buf, request)).await
+            && let Some(outcome) = self.await_position(walker, buf, request).await
         {
             return outcome;
         }

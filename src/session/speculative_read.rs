@@ -4,6 +4,7 @@
 //! is dropped, and the read runs again.
 
 use std::mem;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -94,7 +95,8 @@ impl<R: Runtime> Session<R> {
             Ok(answer) => answer,
             Err(stop) => return Some(self.broken_off(stop, walker, buf, *request)),
         };
-        let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let waited = batch.told_at().map_or(Duration::ZERO, |told| told.saturating_duration_since(began));
+        let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         let metrics = &self.context.metrics;
         if let Answer::Position { position, pending: None } = answer
             && batch.is_as_expected(&position)
