@@ -35,6 +35,7 @@ pub use budget::Budget;
 pub use errors::{Failure, Misuse, in_place_of_greeting};
 pub use request::{PacketRun, Request};
 pub use steps::traced_server;
+pub use wait::unless_ended;
 pub use write::ended_by;
 
 /// Why a statement ends without a server's answer.

@@ -60,17 +60,13 @@ impl<R: Runtime> Client<R> {
 
     /// Waits for `future`. Returns an error if the client leaves or the session must end before.
     pub async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, StatementError> {
-        let ending = Signals::KILLED | Signals::END;
+        unless_ended(self.or_ended(future).await)
+    }
+
+    /// As the method `unless_ended`, but the output is for the function. This future is smaller.
+    pub fn or_ended<F: Future>(&mut self, future: F) -> impl Future<Output = Result<Option<F::Output>, u16>> {
         let gone = self.stream.peer_closed();
-        let either = first_of(future, gone);
-        match or_raised(&self.handle.signal, ending, either).await {
-            Ok(Some(output)) => Ok(output),
-            Ok(None) => Err(StatementError::Close(Close::ClientLost)),
-            Err(raised) if raised & Signals::KILLED != 0 => {
-                Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
-            }
-            Err(raised) => Err(StatementError::TellAndClose(Failure::ShuttingDown, ended_by(raised))),
-        }
+        or_raised(&self.handle.signal, Signals::KILLED | Signals::END, first_of(future, gone))
     }
 
     /// Waits until the memory budget allows another buffer, for at most `limits.queue_timeout`.
@@ -110,5 +106,17 @@ impl<R: Runtime> Client<R> {
             }
             self.pause_for_change(left, snapshot.version).await?;
         }
+    }
+}
+
+/// Returns the output of what [`Client::or_ended`] waited for, or why there is none.
+pub fn unless_ended<T>(waited: Result<Option<T>, u16>) -> Result<T, StatementError> {
+    match waited {
+        Ok(Some(output)) => Ok(output),
+        Ok(None) => Err(StatementError::Close(Close::ClientLost)),
+        Err(raised) if raised & Signals::KILLED != 0 => {
+            Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
+        }
+        Err(raised) => Err(StatementError::TellAndClose(Failure::ShuttingDown, ended_by(raised))),
     }
 }

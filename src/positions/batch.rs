@@ -1,7 +1,7 @@
 //! The reads that wait for the answer to one shared question.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -119,9 +119,9 @@ impl Batch {
     }
 
     /// Waits for the answer. May be dropped at any time.
-    pub async fn answer(&self) -> Answer {
+    pub fn answer(&self) -> impl Future<Output = Answer> {
         let mut registered = false;
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if let Some(answer) = &*self.answer.borrow() {
                 return Poll::Ready(answer.clone());
             }
@@ -131,6 +131,5 @@ impl Batch {
             }
             Poll::Pending
         })
-        .await
     }
 }

@@ -181,10 +181,13 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
-        if matches!(self.reads.freshness, Freshness::Ahead(_))
-            && let Some(outcome) = self.await_position(walker, buf, request).await
-        {
-            return outcome;
+        if matches!(self.reads.freshness, Freshness::Ahead(_)) {
+            match self.is_as_expected().await {
+                Ok(true) => {}
+                // Boxed: the future of this rare case is large.
+                Ok(false) => return Box::pin(self.drop_answer(walker, buf, request)).await,
+                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+            }
         }
         // The buffer is borrowed only when bytes have arrived, so that waiting sessions hold no memory.
         let mut chunk = Buf::default();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Session;
 use super::outcome::Outcome;
 use super::replica_choice::Freshness;
-use crate::client::Request;
+use crate::client::{Request, StatementError, unless_ended};
 use crate::config::Level;
 use crate::net::{Buf, LARGE_BUFFER, Runtime};
 use crate::positions::{Answer, tells_positions};
@@ -77,24 +77,14 @@ impl<R: Runtime> Session<R> {
         false
     }
 
-    /// Waits for the primary's position after the request was sent. Returns None if the replica's answer is
-    /// good. Otherwise reads that answer away, because it stands in front of the next answer on the
-    /// connection.
-    pub(super) async fn await_position(
-        &mut self,
-        walker: &mut ResponseWalker,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Option<Result<Outcome, Close>> {
-        let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return None };
+    /// Waits for the primary's position after the request was sent. Returns true if the replica's answer is good.
+    pub(super) async fn is_as_expected(&mut self) -> Result<bool, StatementError> {
+        let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return Ok(true) };
         let began = Instant::now();
         let step = self.client.begin_step(TraceStep::Barrier);
-        let answer = self.client.unless_ended(batch.answer()).await;
+        let answer = self.client.or_ended(batch.answer()).await;
         self.client.end_step(step);
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(stop) => return Some(self.broken_off(stop, walker, buf, *request)),
-        };
+        let answer = unless_ended(answer)?;
         let waited = batch.told_at().map_or(Duration::ZERO, |told| told.saturating_duration_since(began));
         let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         let metrics = &self.context.metrics;
@@ -105,16 +95,15 @@ impl<R: Runtime> Session<R> {
             self.measured.waits.position += us;
             metrics.fresh_reads.at(self.reads.level as usize, Fresh::There).add(1);
             self.reads.freshness = Freshness::Position(position);
-            return None;
+            return Ok(true);
         }
         metrics.overtaken.add(1);
         self.context.positions.note_activity();
-        // Boxed: the future of this rare case is large, and each read would carry it.
-        Some(Box::pin(self.drop_answer(walker, buf, request)).await)
+        Ok(false)
     }
 
-    /// Reads the answer and drops it.
-    async fn drop_answer(
+    /// Reads the answer and drops it, because it stands in front of the next answer on the connection.
+    pub(super) async fn drop_answer(
         &mut self,
         walker: &mut ResponseWalker,
         buf: &mut Buf,
