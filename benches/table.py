@@ -351,7 +351,8 @@ def about(part, s):
                     "updates, 5 transactions of 4 statements; every answer is compared with the question. Pointsman has at "
                     f"most {s['pool']} connections to each server, HAProxy one to the primary for each client.",
         "idle": "Connections as the servers count them, the most at any moment; 1 in 10 of the statements is a write.",
-        "crowds": f"Pointsman: a `split` port, at most {s['pool']} connections to a server.",
+        "crowds": f"Beyond the first 8 clients of a proxy, which touch its code. Pointsman: a `split` port, at most {s['pool']} "
+                  "connections to a server.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
         "workers": f"{rounds} Proxies at `strong` that differ in `workers` alone, all on the same two cores.",
