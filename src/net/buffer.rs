@@ -1,5 +1,4 @@
-//! Buffers that are moved into an operation and returned with its result, and a worker's pool of
-//! buffers. Only an active session owns a buffer.
+//! Buffers that streams read into and write from, and a worker's pool of them. Only an active session owns a buffer.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;

@@ -104,6 +104,7 @@ impl SystemStream {
         Poll::Ready(Ok(()))
     }
 
+    /// Waits for the end. Records of TLS are processed first: they may have no data, or announce the end.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.poll_readable(cx)).is_err() {
             return Poll::Ready(());
@@ -150,7 +151,6 @@ impl Stream for SystemStream {
         }
     }
 
-    /// Waits for the end. Records of TLS are processed first: they may have no data, or announce the end.
     async fn write_all(&mut self, buf: Buf) -> (io::Result<()>, Buf) {
         self.write_all_noting(buf, &|| {}).await
     }

@@ -148,6 +148,7 @@ impl<R: Runtime> Session<R> {
                 close
             }
         };
+        self.context.buffers.give(buf);
         self.end(close).await;
         cell_of(&self.context.metrics.clients, port).sub(1);
         cell_of(&self.context.metrics.closed, close as usize).add(1);

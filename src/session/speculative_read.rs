@@ -77,7 +77,8 @@ impl<R: Runtime> Session<R> {
         false
     }
 
-    /// Waits for the primary's position after the request was sent. Returns true if the replica's answer is good.
+    /// Waits for the primary's position after the request was sent. Returns true if the replica's answer is good. The wait
+    /// counts until the position came, and not until the session's turn.
     pub(super) async fn is_as_expected(&mut self) -> Result<bool, StatementError> {
         let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return Ok(true) };
         let began = Instant::now();

@@ -133,12 +133,13 @@ impl<R: Runtime> Upstream<R> {
             }
             Poll::Pending
         });
-        match read.await {
-            Ok(Ok(n)) if n > 0 => Ok(ServerRead::Bytes),
-            Ok(_) => {
-                self.resources.buffers.give(std::mem::take(chunk));
-                Ok(ServerRead::Broken)
-            }
+        let read = read.await;
+        if matches!(read, Ok(Ok(1..))) {
+            return Ok(ServerRead::Bytes);
+        }
+        self.resources.buffers.give(std::mem::take(chunk));
+        match read {
+            Ok(_) => Ok(ServerRead::Broken),
             Err(0) => Err(StatementError::Close(Close::ClientLost)),
             Err(raised) if raised & Signals::KILLED != 0 => {
                 Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
