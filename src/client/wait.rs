@@ -63,7 +63,8 @@ impl<R: Runtime> Client<R> {
         unless_ended(self.or_ended(future).await)
     }
 
-    /// As the method `unless_ended`, but the output is for the function. This future is smaller.
+    /// Waits as [`Self::unless_ended`] does, in a smaller future. The function [`unless_ended`] makes the same result of its
+    /// output.
     pub fn or_ended<F: Future>(&mut self, future: F) -> impl Future<Output = Result<Option<F::Output>, u16>> {
         let gone = self.stream.peer_closed();
         or_raised(&self.handle.signal, Signals::KILLED | Signals::END, first_of(future, gone))

@@ -1,6 +1,5 @@
-//! Bytes on sockets. Connecting, timers and spawning are behind
-//! `Runtime`. `system` has both for the operating system's sockets, `memory` for tests. Sessions do
-//! not know which driver there is: tokio's epoll or io_uring (`ring`).
+//! Bytes on sockets (`Stream`). Connecting, timers and spawning are behind `Runtime`. `system` has both for the operating
+//! system's sockets, `memory` for tests. Sessions do not know which driver there is: tokio's epoll or io_uring (`ring`).
 #![cfg_attr(
     not(test),
     deny(

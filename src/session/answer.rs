@@ -207,8 +207,8 @@ impl<R: Runtime> Session<R> {
             let walk = self.walk(walker, &mut chunk, &mut output, nothing_forwarded, request);
             let Walk { used, walked, prepared: named, rare } = walk;
             if let Some(rare) = rare {
-                let between = (&mut chunk, &mut output, forwarded);
-                if let Some(end) = Box::pin(self.before_forwarding(rare, between, walker, buf, request)).await
+                let passing = (&mut chunk, &mut output, forwarded);
+                if let Some(end) = Box::pin(self.before_forwarding(rare, passing, walker, buf, request)).await
                 {
                     return end;
                 }
@@ -245,7 +245,8 @@ impl<R: Runtime> Session<R> {
         Ok(Outcome::Done)
     }
 
-    /// Handles what is rare. Returns how the try of the statement ends, if the chunk is not forwarded.
+    /// Does what must be done before a chunk is forwarded. Returns how the try of the statement ends, if the client does not
+    /// get the chunk.
     async fn before_forwarding(
         &mut self,
         rare: Box<Rare>,

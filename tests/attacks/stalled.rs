@@ -122,7 +122,7 @@ async fn half_a_change_of_user_holds_no_server_connection() {
     }
     let transactions = "SELECT COUNT(*) FROM information_schema.innodb_trx";
     eventually("every transaction is rolled back", async || {
-        // The server looks again only if nobody has read this table for 100 ms.
+        // The server refreshes this table only if nobody has read it for 100 ms.
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         (cluster.primary().value(transactions).await == "0").then_some(())
     })
