@@ -3,12 +3,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::ring::{Reactor, RingListener, RingSocket};
 use super::socket::Socket as Connected;
@@ -29,13 +30,12 @@ pub enum Listener {
     Ring(RingListener),
 }
 
-/// An accepted socket that any worker can take over.
+/// An accepted socket that no worker has registered yet.
 #[derive(Debug)]
-pub enum Accepted {
-    /// TCP.
-    Tcp(std::net::TcpStream),
-    /// Unix.
-    Unix(std::os::unix::net::UnixStream),
+pub struct Accepted {
+    fd: OwnedFd,
+    /// The client's address.
+    pub peer: Peer,
 }
 
 impl Listener {
@@ -91,47 +91,36 @@ impl Listener {
         Ok(Listener::Tcp(TcpListener::from_std(socket.into())?))
     }
 
-    /// Waits for a connection, and returns it with the client's address.
-    pub async fn accept(&self) -> io::Result<(SystemStream, Peer)> {
+    /// Waits for a connection. The future may be dropped at any time.
+    pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Connected::Tcp(stream).into(), Peer::from(address)))
+                Ok(Accepted { fd: stream.into_std()?.into(), peer: Peer::from(address) })
             }
-            Listener::Unix(listener) => Ok((Connected::Unix(listener.accept().await?.0).into(), Peer::Unix)),
+            Listener::Unix(listener) => {
+                Ok(Accepted { fd: listener.accept().await?.0.into_std()?.into(), peer: Peer::Unix })
+            }
             Listener::Ring(listener) => {
-                let (socket, address) = listener.accept().await?;
-                Ok((Connected::Ring(socket).into(), address.map_or(Peer::Unix, Peer::from)))
+                let (fd, address) = listener.accept().await?;
+                Ok(Accepted { fd, peer: address.map_or(Peer::Unix, Peer::from) })
             }
         }
     }
 }
 
 impl Accepted {
-    /// Removes a socket from its worker's runtime.
-    pub fn from_stream(stream: SystemStream) -> io::Result<Self> {
-        match stream.into_socket() {
-            Some(Connected::Tcp(s)) => Ok(Accepted::Tcp(s.into_std()?)),
-            Some(Connected::Unix(s)) => Ok(Accepted::Unix(s.into_std()?)),
-            Some(Connected::Ring(s)) if s.is_unix() => Ok(Accepted::Unix(s.leave()?.into())),
-            Some(Connected::Ring(s)) => Ok(Accepted::Tcp(s.leave()?.into())),
-            None => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
     /// Registers the socket with the runtime of the calling worker.
     pub fn into_stream(self) -> io::Result<SystemStream> {
+        let is_unix = matches!(self.peer, Peer::Unix);
         if let Some(reactor) = Reactor::current() {
-            let (fd, is_unix) = match self {
-                Accepted::Tcp(s) => (s.into(), false),
-                Accepted::Unix(s) => (s.into(), true),
-            };
-            return Ok(Connected::Ring(RingSocket::new(reactor, fd, is_unix)).into());
+            return Ok(Connected::Ring(RingSocket::new(reactor, self.fd, is_unix)).into());
         }
-        match self {
-            Accepted::Tcp(s) => Ok(Connected::Tcp(tokio::net::TcpStream::from_std(s)?).into()),
-            Accepted::Unix(s) => Ok(Connected::Unix(tokio::net::UnixStream::from_std(s)?).into()),
+        Ok(match is_unix {
+            true => Connected::Unix(UnixStream::from_std(self.fd.into())?),
+            false => Connected::Tcp(TcpStream::from_std(self.fd.into())?),
         }
+        .into())
     }
 }
 

@@ -56,11 +56,6 @@ impl From<Socket> for SystemStream {
 }
 
 impl SystemStream {
-    /// Returns the socket, unless it is encrypted or compressed: then the state of that would have to go along.
-    pub(super) fn into_socket(self) -> Option<Socket> {
-        self.layers.is_none().then_some(self.socket)
-    }
-
     /// Returns the layers, the upper one first, and the socket.
     fn parts(&mut self) -> (Option<&mut Compression>, Option<&mut Tls>, &mut Socket) {
         match self.layers.as_deref_mut() {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use socket2::Socket;
 use tokio::sync::{Notify, watch};
 
-use super::control::Control;
+use super::control::{Client, Control};
 use super::worker::Worker;
 use crate::backend::serving_workers;
 use crate::client::{Failure, in_place_of_greeting};
-use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream, SystemStream};
+use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream};
 use crate::telemetry::cell_of;
 use crate::terms::{Close, Refused};
 use crate::worker::admission::{Pass, block_seconds};
@@ -66,14 +66,14 @@ pub(super) async fn run(worker: Rc<Worker>, port: OpenPort) {
 
 async fn handle_result(
     worker: &Rc<Worker>,
-    result: std::io::Result<(SystemStream, Peer)>,
+    result: std::io::Result<Accepted>,
     entrance: &Entrance,
     logged: &mut bool,
 ) {
     match result {
-        Ok((stream, peer)) => {
+        Ok(client) => {
             *logged = false;
-            accepted(worker, stream, peer, entrance);
+            accepted(worker, client, entrance);
         }
         Err(error) if is_passing(&error) => {}
         Err(error) => {
@@ -93,14 +93,14 @@ fn is_passing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
 }
 
-fn accepted(worker: &Rc<Worker>, stream: SystemStream, peer: Peer, entrance: &Entrance) {
-    let pass = match admit(worker, peer, entrance) {
+fn accepted(worker: &Rc<Worker>, client: Accepted, entrance: &Entrance) {
+    let pass = match admit(worker, client.peer, entrance) {
         Ok(pass) => pass,
         Err((failure, close)) => {
             let metrics = worker.context.metrics.clone();
             cell_of(&metrics.accepted, entrance.port as usize).add(1);
             cell_of(&metrics.closed, close as usize).add(1);
-            tokio::task::spawn_local(turn_away(stream, failure));
+            tokio::task::spawn_local(turn_away(client, failure));
             return;
         }
     };
@@ -113,32 +113,25 @@ fn accepted(worker: &Rc<Worker>, stream: SystemStream, peer: Peer, entrance: &En
         _ => None,
     };
     match better {
-        None => keep(worker, stream, entrance.clone(), pass),
-        Some(other) => hand_over(worker, other, stream, entrance.clone(), pass),
+        None => keep(worker, (client, entrance.clone(), pass)),
+        Some(other) => hand_over(worker, other, (client, entrance.clone(), pass)),
     }
 }
 
-fn keep(worker: &Rc<Worker>, stream: SystemStream, entrance: Entrance, pass: Pass) {
+fn keep(worker: &Rc<Worker>, client: Client) {
     worker.loads.add(worker.index);
-    worker.begin(stream, entrance, pass);
+    worker.adopt(client);
 }
 
-fn hand_over(worker: &Rc<Worker>, other: usize, stream: SystemStream, entrance: Entrance, pass: Pass) {
-    let Ok(accepted) = Accepted::from_stream(stream) else {
-        return worker.context.metrics.accept_errors.add(1);
-    };
+fn hand_over(worker: &Rc<Worker>, other: usize, client: Client) {
     worker.loads.add(other);
-    let adopt = Control::Adopt(Box::new((accepted, entrance, pass)));
-    let sent = worker.shared.workers.get(other).map(|w| w.send(adopt));
+    let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(Box::new(client))));
     let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };
     // The other worker has ended because of a drain. This one will end soon too, but serves this client
     // first.
     worker.loads.sub(other);
     if let Control::Adopt(client) = back.0 {
-        let (accepted, entrance, pass) = *client;
-        if let Ok(stream) = accepted.into_stream() {
-            keep(worker, stream, entrance, pass);
-        }
+        keep(worker, *client);
     }
 }
 
@@ -177,7 +170,8 @@ fn admit(worker: &Worker, peer: Peer, entrance: &Entrance) -> Result<Pass, (Fail
 }
 
 /// Sends the error in place of the greeting. Does not wait long for a client that does not read.
-async fn turn_away(mut stream: SystemStream, failure: Failure) {
+async fn turn_away(client: Accepted, failure: Failure) {
+    let Ok(mut stream) = client.into_stream() else { return };
     let mut buf = Buf::default();
     buf.extend_from_slice(&in_place_of_greeting(&failure));
     let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(buf)).await;

@@ -62,10 +62,13 @@ pub enum TapRequest {
     Close(TapId),
 }
 
+/// A client that is admitted, and has no session yet.
+pub type Client = (Accepted, Entrance, Pass);
+
 /// A command for a worker.
 pub enum Control {
     /// A socket that another worker accepted. Boxed, because all other commands are small.
-    Adopt(Box<(Accepted, Entrance, Pass)>),
+    Adopt(Box<Client>),
     /// Kill a session, if this worker has it.
     Kill {
         /// The session, and what to kill.

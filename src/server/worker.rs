@@ -12,20 +12,17 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
 
 use super::accept;
-use super::control::{Control, TapRequest};
+use super::control::{Client, Control, TapRequest};
 use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, Pool};
 use crate::config::Live;
-use crate::net::{
-    Accepted, BufferPool, Driver, MemoryBudget, SystemRuntime, end_lingering, lingering, run_on_ring,
-};
+use crate::net::{BufferPool, Driver, MemoryBudget, SystemRuntime, end_lingering, lingering, run_on_ring};
 use crate::positions::Seat;
 use crate::session::{Context, Session, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
-use crate::worker::admission::Pass;
 use crate::worker::{Drain, Entrance, Resources, Signals};
 
 /// The longest time that a worker without sessions waits for clients that have not read all of their last answers.
@@ -98,16 +95,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Begins a session for a client that another worker accepted and counted here.
-    fn adopt(self: &Rc<Self>, (accepted, entrance, pass): (Accepted, Entrance, Pass)) {
-        match accepted.into_stream() {
-            Ok(stream) => self.begin(stream, entrance, pass),
-            Err(_) => self.loads.sub(self.index),
-        }
-    }
-
-    /// Begins a session for a socket that is already counted.
-    pub fn begin(self: &Rc<Self>, stream: crate::net::SystemStream, entrance: Entrance, pass: Pass) {
+    /// Begins a session for a client that is already counted here.
+    pub fn adopt(self: &Rc<Self>, (accepted, entrance, pass): Client) {
+        let Ok(stream) = accepted.into_stream() else {
+            self.context.metrics.accept_errors.add(1);
+            return self.loads.sub(self.index);
+        };
         let worker = self.clone();
         // Boxed, because a future stores both its arguments and the values made from them.
         let mut session = Box::new(Session::new(self.context.clone(), stream, entrance, pass));

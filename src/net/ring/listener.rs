@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::Socket;
 
+use super::Reactor;
 use super::slot::{Kind, Slot};
-use super::{Reactor, RingSocket};
 
 /// What a new client costs the thread, compared with bytes that it reads.
 const COST: usize = 16 * 1024;
@@ -23,21 +23,19 @@ const COST: usize = 16 * 1024;
 pub struct RingListener {
     reactor: Rc<Reactor>,
     slot: Rc<Slot>,
-    is_unix: bool,
 }
 
 impl RingListener {
     /// Registers a listening socket with the thread's ring.
     pub fn new(reactor: Rc<Reactor>, socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        let is_unix = socket.local_addr()?.is_unix();
         let slot = reactor.add(OwnedFd::from(socket));
-        Ok(RingListener { reactor, slot, is_unix })
+        Ok(RingListener { reactor, slot })
     }
 
     /// Waits for a connection, and returns it with the client's address, which a unix socket has not. The future may be
     /// dropped at any time.
-    pub async fn accept(&self) -> io::Result<(RingSocket, Option<SocketAddr>)> {
+    pub async fn accept(&self) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         poll_fn(|cx| {
             if self.reactor.is_spent(cx) {
@@ -47,11 +45,7 @@ impl RingListener {
                 match acceptfrom_with(&self.slot.fd, flags) {
                     Ok((fd, address)) => {
                         self.reactor.spend(COST);
-                        let socket = RingSocket::new(self.reactor.clone(), fd, self.is_unix);
-                        return Poll::Ready(Ok((
-                            socket,
-                            address.and_then(|address| address.try_into().ok()),
-                        )));
+                        return Poll::Ready(Ok((fd, address.and_then(|address| address.try_into().ok()))));
                     }
                     Err(Errno::AGAIN) => {
                         self.reactor.wait(&self.slot, Kind::Readable)?;

@@ -69,15 +69,6 @@ impl RingSocket {
         SockRef::from(&self.slot.fd)
     }
 
-    /// Returns a descriptor of the socket that is not of this thread. Only before anything was read: a receive under way
-    /// would take bytes from it.
-    pub fn leave(self) -> io::Result<OwnedFd> {
-        if self.slot.is_under_way(Kind::Receive) || self.has_come() {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        self.slot.fd.try_clone()
-    }
-
     /// Begins to receive, unless a receive is under way or would be in vain.
     fn listen(&self) {
         let slot = &self.slot;
