@@ -88,6 +88,12 @@ impl Batch {
         self.target.borrow().clone()
     }
 
+    /// True if the reads wait for this position or a later one.
+    pub fn waits_for(&self, position: &Rc<GtidSet>) -> bool {
+        let target = self.target.borrow();
+        target.as_ref().is_some_and(|target| Rc::ptr_eq(target, position) || target.contains(position))
+    }
+
     /// Returns the target as text.
     pub fn position(&self) -> String {
         self.target.borrow().as_ref().map(ToString::to_string).unwrap_or_default()

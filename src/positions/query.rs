@@ -31,10 +31,20 @@ struct Line<S> {
     asker: RefCell<Option<Asker<S>>>,
     /// The reads that share the next question, which is sent once the question under way is answered.
     next: RefCell<Option<Rc<Batch>>>,
+    /// The question under way, if it waits for a position.
+    wait: RefCell<Option<UnderWay>>,
     /// The task that asks, and how to wake it.
     task: RefCell<Task>,
     /// The worker's tick of the last question, in seconds.
     used: Cell<u32>,
+}
+
+/// A wait for a replica that is under way.
+struct UnderWay {
+    batch: Rc<Batch>,
+    began: Instant,
+    /// The snapshot's `roles_version` at that time.
+    roles: u64,
 }
 
 /// How a wait for a replica ended.
@@ -60,6 +70,21 @@ enum Task {
 }
 
 impl<S> Line<S> {
+    /// Returns the reads for which the server is being waited for, if they wait for this position or a later one.
+    fn wait_for(&self, position: &Rc<GtidSet>, roles: u64) -> Option<Rc<Batch>> {
+        let wait = self.wait.borrow();
+        let wait = wait.as_ref().filter(|wait| wait.roles == roles && wait.batch.waits_for(position));
+        wait.map(|wait| wait.batch.clone())
+    }
+
+    /// True if reads wait for the server, or will in a moment, and have not done so for long.
+    fn is_waited_for(&self, limit: Duration) -> bool {
+        match &*self.wait.borrow() {
+            Some(wait) => wait.began.elapsed() < limit,
+            None => self.next.borrow().is_some(),
+        }
+    }
+
     /// True if nobody asks.
     fn is_idle(&self) -> bool {
         !matches!(*self.task.borrow(), Task::Running)
@@ -90,6 +115,10 @@ impl<S> Line<S> {
     }
 }
 
+/// Reads share a wait on another replica than their own until this part of `consistency.max_wait` has passed: a replica that
+/// keeps up with the primary needs less, and one that does not must not hold up those that would wait for others.
+const YOUNG: u32 = 10;
+
 /// See the module.
 pub struct Positions<R: Runtime> {
     resources: Rc<Resources<R>>,
@@ -117,6 +146,7 @@ impl<R: Runtime> Positions<R> {
             question,
             asker: RefCell::default(),
             next: RefCell::default(),
+            wait: RefCell::default(),
             task: RefCell::default(),
             used: Cell::new(0),
         });
@@ -246,6 +276,20 @@ impl<R: Runtime> Positions<R> {
         batch.expects(position).then_some(batch)
     }
 
+    /// Returns a server for which other reads wait, so that a read that waits for this position can share the wait. Best is
+    /// one that these reads wait for to have this position, or a later one. None, too, if they have waited for long: that
+    /// server may be behind.
+    pub fn waited_for(&self, position: &Rc<GtidSet>) -> Option<ServerId> {
+        let limit = self.resources.live.borrow().consistency.max_wait / YOUNG;
+        let roles = self.resources.topology.versions().roles;
+        let lines = self.lines.borrow();
+        let is_wait = |line: &&Rc<Line<_>>| line.question == Question::Wait && line.is_waited_for(limit);
+        let covers = |line: &&Rc<Line<_>>| line.wait_for(position, roles).is_some();
+        let gathers = |line: &&Rc<Line<_>>| line.next.borrow().is_some();
+        let best = lines.iter().filter(is_wait).find(covers);
+        best.or_else(|| lines.iter().filter(is_wait).find(gathers)).map(|line| line.server)
+    }
+
     /// Returns true if a replica has this position, or reaches it within `consistency.max_wait`.
     pub async fn reaches(self: &Rc<Self>, replica: ServerId, position: &Rc<GtidSet>) -> bool {
         let limit = self.resources.live.borrow().consistency.max_wait;
@@ -351,6 +395,13 @@ impl<R: Runtime> Positions<R> {
         position: Option<&Rc<GtidSet>>,
     ) -> Rc<Batch> {
         let line = self.line(server, question);
+        let roles = self.resources.topology.versions().roles;
+        // Unlike what a server tells of itself, a position that it has reached is no older than these reads.
+        if let Some(batch) = position.and_then(|position| line.wait_for(position, roles)) {
+            batch.join(None);
+            count(&self.resources, question, 0, 1);
+            return batch;
+        }
         let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
         batch.join(position);
         // The task runs after all tasks that are ready now, so that these share the question.
@@ -382,7 +433,12 @@ async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::St
             Ask { server: line.server, question: line.question, asker: &line.asker, batch: &batch };
         let understand =
             |flavor, values: Values<'_>| understood(&positions, &line, flavor, values, &batch, &snapshot);
+        if line.question == Question::Wait {
+            let (batch, roles) = (batch.clone(), snapshot.roles_version);
+            line.wait.replace(Some(UnderWay { batch, began: Instant::now(), roles }));
+        }
         let answer = ask(resources, &question, &snapshot, &mut guard, understand).await;
+        line.wait.take();
         batch.tell(answer.unwrap_or(Answer::Unknown));
     }
 }

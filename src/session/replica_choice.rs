@@ -284,7 +284,7 @@ impl<R: Runtime> Reads<R> {
 
     /// Returns a replica that is worth waiting for. None: a wait for each of them just failed, or would be in
     /// vain.
-    pub fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&GtidSet>) -> Option<ServerId> {
+    pub fn worth_waiting_for(&self, snapshot: &Snapshot, position: Option<&Rc<GtidSet>>) -> Option<ServerId> {
         let context = &self.context;
         let zone = context.live.borrow().replicas.zone.clone();
         // If the primary may not answer instead, a replica that does not follow the primary yet is waited
@@ -293,10 +293,16 @@ impl<R: Runtime> Reads<R> {
             Some(position) => !context.positions.is_in_vain(server, position, snapshot),
             None => !context.positions.is_behind(server, snapshot),
         };
+        let is_usable = |id| snapshot.server(id).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s));
+        // One wait for many reads costs less than one on each replica.
+        let waited_for = position.and_then(|position| context.positions.waited_for(position));
+        if let Some(reader) = waited_for.filter(|reader| is_usable(*reader)) {
+            return Some(reader);
+        }
         if let Some(reader) = self.replica
             && self.chosen_at == snapshot.roles_version
             && !self.looks_around(reader)
-            && snapshot.server(reader).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
+            && is_usable(reader)
         {
             return Some(reader);
         }

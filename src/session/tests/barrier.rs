@@ -6,6 +6,7 @@ mod changes;
 mod corners;
 mod prepared;
 mod sessions;
+mod waits;
 
 use std::time::Duration;
 
