@@ -76,9 +76,11 @@ impl Collector for ServerFamilies {
             "How far the replica is behind the primary, as far as it is known.",
             &|s| s.lag.map(|lag| lag.as_secs_f64()),
         )?;
-        gauge("pointsman_server_probe_seconds", "Round trip of the last probe that was answered.", &|s| {
-            s.facts.as_ref().map(|facts| facts.round_trip.as_secs_f64())
-        })?;
+        gauge(
+            "pointsman_server_probe_seconds",
+            "Round trip of the probes that are answered: of the last one that took less than half or more than twice as long as before.",
+            &|s| s.facts.as_ref().map(|facts| facts.round_trip.as_secs_f64()),
+        )?;
         gauge("pointsman_server_missed_probes", "Probes in a row without an answer.", &|s| {
             Some(s.missed.into())
         })?;

@@ -121,7 +121,7 @@ async fn nothing_is_written(cluster: Cluster) {
         cluster.replica(0).sql(attack.setting).await;
         readers_are(&proxy, 1).await;
         // Settings of a moment ago are known once another probe was answered.
-        probed(&proxy, 1).await;
+        probed(&cluster, 1).await;
         let before = fingerprint(&cluster).await;
         let answers = said(&cluster, &proxy, attack).await;
         let after = fingerprint(&cluster).await;

@@ -4,7 +4,7 @@
 pub mod raw;
 pub mod writers;
 
-use crate::support::{Cluster, Proxy};
+use crate::support::{Cluster, Proxy, connect};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, ServerError};
 use std::time::Duration;
@@ -104,15 +104,21 @@ pub async fn metric(proxy: &Proxy, sample: &str) -> f64 {
     line.and_then(|v| v.trim().parse().ok()).unwrap_or_else(|| panic!("no {sample} in\n{body}"))
 }
 
-/// Waits until two more probes of this server were answered: the second one began after this call.
-pub async fn probed(proxy: &Proxy, number: usize) {
-    let sample = format!("pointsman_server_probe_seconds{{server=\"db-{number}\"}}");
-    for _ in 0..2 {
-        // No two round trips take as many nanoseconds; if two did, the third one would not.
-        let before = metric(proxy, &sample).await.to_bits();
-        let changed = async || (metric(proxy, &sample).await.to_bits() != before).then_some(());
-        eventually(&format!("a probe of db-{number} is answered"), changed).await;
-    }
+/// Waits until a probe of this server was answered that began after this call. Nobody but the monitor may send this server
+/// a SELECT meanwhile.
+pub async fn probed(cluster: &Cluster, number: usize) {
+    let mut root = connect(cluster.server(number).port(), "app", "app", "test").await.expect("a connection");
+    let mut selects = async || {
+        let row: Option<(String, u64)> =
+            root.query_first("SHOW GLOBAL STATUS LIKE 'Com_select'").await.expect("a row");
+        row.expect("the server counts").1
+    };
+    // A probe is one SELECT. The next one begins after this call, and once the third has begun it is answered and told.
+    let third = selects().await + 3;
+    eventually(&format!("a probe of db-{number} is answered"), async || {
+        (selects().await >= third).then_some(())
+    })
+    .await;
 }
 
 /// Waits until a statement whose text contains `part` runs on that server.

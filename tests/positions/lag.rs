@@ -102,7 +102,7 @@ async fn a_stopped_applier(cluster: &Cluster, proxy: &Proxy) {
 /// The server itself says nothing any more. It serves up to `max_lag`.
 async fn a_stopped_receiver(cluster: &Cluster, proxy: &Proxy) {
     replica(cluster.server(1), "STOP {} IO_THREAD").await;
-    probed(proxy, 1).await;
+    probed(cluster, 1).await;
     stays_at_zero(proxy, "nobody knows of anything newer").await;
     eventually("it serves reads", async || serves(proxy).await.then_some(())).await;
     grows_from_the_first_write(cluster, proxy).await;
@@ -213,7 +213,7 @@ async fn falls_to_zero(cluster: &Cluster, proxy: &Proxy) {
     cluster.wait_caught_up().await;
     // Until then the last writes may be news to the probes.
     for number in 0..2 {
-        probed(proxy, number).await;
+        probed(cluster, number).await;
     }
     stays_at_zero(proxy, "it has caught up").await;
 }
