@@ -8,6 +8,7 @@ WORKLOADS = [
     ("point select, prepared, 16 threads", "oltp_point_select", 16, []),
     ("point select, prepared, 200 threads", "oltp_point_select", 200, []),
     ("9 point selects and 1 update, 16 threads", "oltp_read_write", 16, levels.READS),
+    ("9 point selects and 1 update, 200 threads", "oltp_read_write", 200, levels.READS),
 ]
 
 

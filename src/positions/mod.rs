@@ -19,6 +19,7 @@ mod commit_lookup;
 mod known;
 mod primary_line;
 mod query;
+mod shared_waits;
 mod sharing;
 mod sync;
 mod turns;

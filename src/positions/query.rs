@@ -17,6 +17,7 @@ use super::asking::{Ask, ask, count};
 use super::batch::{Answer, Batch};
 use super::known::{Known, without_threads};
 use super::primary_line::PrimaryLine;
+use super::shared_waits::{Share, SharedWaits, hear};
 use super::sharing::Seat;
 use crate::backend::{Connection, Values};
 use crate::net::{Runtime, first_of};
@@ -71,7 +72,7 @@ enum Task {
 
 impl<S> Line<S> {
     /// Returns the reads for which the server is being waited for, if they wait for this position or a later one.
-    fn wait_for(&self, position: &Rc<GtidSet>, roles: u64) -> Option<Rc<Batch>> {
+    fn wait_under_way(&self, position: &Rc<GtidSet>, roles: u64) -> Option<Rc<Batch>> {
         let wait = self.wait.borrow();
         let wait = wait.as_ref().filter(|wait| wait.roles == roles && wait.batch.waits_for(position));
         wait.map(|wait| wait.batch.clone())
@@ -126,14 +127,17 @@ pub struct Positions<R: Runtime> {
     /// The question for the primary's position, shared with the other workers.
     primary: Rc<PrimaryLine<R>>,
     known: Rc<RefCell<Known>>,
+    /// The waits for servers that the workers share. None: there is no other worker.
+    shared_waits: Option<Arc<SharedWaits>>,
 }
 
 impl<R: Runtime> Positions<R> {
     /// Returns the positions for a worker, of which nothing is known yet.
     pub fn new(resources: Rc<Resources<R>>, seat: Seat) -> Self {
         let known: Rc<RefCell<Known>> = Rc::default();
+        let shared_waits = seat.waits();
         let primary = Rc::new(PrimaryLine::new(resources.clone(), known.clone(), seat));
-        Positions { resources, lines: RefCell::default(), primary, known }
+        Positions { resources, lines: RefCell::default(), primary, known, shared_waits }
     }
 
     fn line(&self, server: ServerId, question: Question) -> Rc<Line<R::Stream>> {
@@ -284,7 +288,7 @@ impl<R: Runtime> Positions<R> {
         let roles = self.resources.topology.versions().roles;
         let lines = self.lines.borrow();
         let is_wait = |line: &&Rc<Line<_>>| line.question == Question::Wait && line.is_waited_for(limit);
-        let covers = |line: &&Rc<Line<_>>| line.wait_for(position, roles).is_some();
+        let covers = |line: &&Rc<Line<_>>| line.wait_under_way(position, roles).is_some();
         let gathers = |line: &&Rc<Line<_>>| line.next.borrow().is_some();
         let best = lines.iter().filter(is_wait).find(covers);
         best.or_else(|| lines.iter().filter(is_wait).find(gathers)).map(|line| line.server)
@@ -397,7 +401,7 @@ impl<R: Runtime> Positions<R> {
         let line = self.line(server, question);
         let roles = self.resources.topology.versions().roles;
         // Unlike what a server tells of itself, a position that it has reached is no older than these reads.
-        if let Some(batch) = position.and_then(|position| line.wait_for(position, roles)) {
+        if let Some(batch) = position.and_then(|position| line.wait_under_way(position, roles)) {
             batch.join(None);
             count(&self.resources, question, 0, 1);
             return batch;
@@ -422,24 +426,80 @@ async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::St
             // All reads of the batch have given up.
             continue;
         }
-        line.used.set(positions.resources.tick.get());
-        let resources = &*positions.resources;
-        count(resources, line.question, 1, batch.joined());
-        if line.question == Question::Seen && line.asker.borrow().is_none() {
-            line.asker.replace(positions.idle_asker(line.server));
-        }
-        let snapshot = resources.topology.get();
-        let question =
-            Ask { server: line.server, question: line.question, asker: &line.asker, batch: &batch };
-        let understand =
-            |flavor, values: Values<'_>| understood(&positions, &line, flavor, values, &batch, &snapshot);
+        let snapshot = positions.resources.topology.get();
         if line.question == Question::Wait {
             let (batch, roles) = (batch.clone(), snapshot.roles_version);
             line.wait.replace(Some(UnderWay { batch, began: Instant::now(), roles }));
         }
-        let answer = ask(resources, &question, &snapshot, &mut guard, understand).await;
+        let asked = Asked { positions: &positions, line: &line, batch: &batch, snapshot: &snapshot };
+        let answer = asked.answer(&mut guard).await;
         line.wait.take();
         batch.tell(answer.unwrap_or(Answer::Unknown));
+    }
+}
+
+/// A question for a batch.
+struct Asked<'a, R: Runtime> {
+    positions: &'a Positions<R>,
+    line: &'a Line<R::Stream>,
+    batch: &'a Rc<Batch>,
+    /// The snapshot when the question began.
+    snapshot: &'a Snapshot,
+}
+
+impl<R: Runtime> Asked<'_, R> {
+    /// Returns the server's answer, or what another worker has learnt from that server.
+    async fn answer(&self, guard: &mut Guard<R>) -> Option<Answer> {
+        let (line, target) = (self.line, self.batch.target());
+        let wait = target.filter(|_| line.question == Question::Wait);
+        let (Some(waits), Some(target)) = (&self.positions.shared_waits, wait) else {
+            return self.ask(guard).await;
+        };
+        let limit = {
+            let live = self.positions.resources.live.borrow();
+            live.timeouts.connect + live.consistency.max_wait
+        };
+        loop {
+            match waits.begin(line.server, self.snapshot.roles_version, &target).await {
+                Share::Ask(tell) => {
+                    let answer = self.ask(guard).await;
+                    if let Some(answer) = &answer {
+                        let _ = tell.send(Some(matches!(answer, Answer::Reached)));
+                    }
+                    return answer;
+                }
+                Share::Hear(outcome) => match guard.watch(hear(outcome), limit, None).await {
+                    Some(Some(true)) => {
+                        count(&self.positions.resources, line.question, 0, self.batch.joined());
+                        let mut known = self.positions.known.borrow_mut();
+                        known.reached(line.server, Some(target), self.snapshot);
+                        return Some(Answer::Reached);
+                    }
+                    // The other worker got no answer, or has ended.
+                    Some(None) if self.is_wanted() => {}
+                    _ => return None,
+                },
+            }
+        }
+    }
+
+    /// True if reads wait for the answer: they hold the batch, as the line and its task do.
+    fn is_wanted(&self) -> bool {
+        Rc::strong_count(self.batch) > 2
+    }
+
+    async fn ask(&self, guard: &mut Guard<R>) -> Option<Answer> {
+        let Asked { positions, line, batch, snapshot } = *self;
+        let resources = &*positions.resources;
+        line.used.set(resources.tick.get());
+        count(resources, line.question, 1, batch.joined());
+        if line.question == Question::Seen && line.asker.borrow().is_none() {
+            line.asker.replace(positions.idle_asker(line.server));
+        }
+        let question = Ask { server: line.server, question: line.question, asker: &line.asker, batch };
+        let understand =
+            |flavor, values: Values<'_>| understood(positions, line, flavor, values, batch, snapshot);
+        ask(resources, &question, snapshot, guard, understand).await
     }
 }
 

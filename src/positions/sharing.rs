@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::shared_waits::SharedWaits;
 use super::turns::{MOST, Sharers, Turns};
 use crate::topology::ServerId;
 
@@ -43,6 +44,7 @@ pub(super) enum Message {
 struct Group {
     turns: Turns,
     inboxes: Vec<UnboundedSender<Message>>,
+    waits: Arc<SharedWaits>,
 }
 
 /// A worker's place among those that share a question.
@@ -62,7 +64,7 @@ pub fn seats(workers: usize) -> Vec<Seat> {
 
 fn group_of(size: usize) -> Vec<Seat> {
     let (inboxes, readers): (Vec<_>, Vec<_>) = (0..size).map(|_| unbounded_channel()).unzip();
-    let group = Arc::new(Group { turns: Turns::default(), inboxes });
+    let group = Arc::new(Group { turns: Turns::default(), inboxes, waits: Arc::default() });
     let seat = |(worker, inbox)| Seat { group: group.clone(), worker, inbox: Some(inbox) };
     readers.into_iter().enumerate().map(seat).collect()
 }
@@ -72,6 +74,11 @@ impl Seat {
     #[inline]
     pub(super) fn sequence(&self) -> u64 {
         self.group.turns.sequence()
+    }
+
+    /// Returns the waits for servers that the workers share. None: there is no other worker.
+    pub(super) fn waits(&self) -> Option<Arc<SharedWaits>> {
+        (self.group.inboxes.len() > 1).then(|| self.group.waits.clone())
     }
 
     /// Waits for the next question, or gets the turn to ask it.
