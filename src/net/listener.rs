@@ -30,7 +30,7 @@ pub enum Listener {
     Ring(RingListener),
 }
 
-/// An accepted socket that no worker has registered yet.
+/// An accepted socket that is registered with no worker now.
 #[derive(Debug)]
 pub struct Accepted {
     fd: OwnedFd,

@@ -1,7 +1,7 @@
 //! A worker's questions to servers about their positions, for all reads that wait for the answer: what the primary's
 //! position is, and whether a replica has reached it. Only one question of a kind is under way to a server.
 //! Reads that arrive meanwhile share the next question, since the answer to the one under way may be older
-//! than these reads.
+//! than these reads. A wait for a position is different: reads that need no more than that position share the wait under way.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use super::asking::{Ask, ask, count};
 use super::batch::{Answer, Batch};
 use super::known::{Known, without_threads};
 use super::primary_line::PrimaryLine;
-use super::shared_waits::{Share, SharedWaits, hear};
+use super::shared_waits::{Share, SharedWaits, is_reached};
 use super::sharing::Seat;
 use crate::backend::{Connection, Values};
 use crate::net::{Runtime, first_of};
@@ -34,6 +34,8 @@ struct Line<S> {
     next: RefCell<Option<Rc<Batch>>>,
     /// The question under way, if it waits for a position.
     wait: RefCell<Option<UnderWay>>,
+    /// How long waits usually take, in microseconds: a moving average. 0: not known.
+    usual: Cell<u32>,
     /// The task that asks, and how to wake it.
     task: RefCell<Task>,
     /// The worker's tick of the last question, in seconds.
@@ -71,19 +73,31 @@ enum Task {
 }
 
 impl<S> Line<S> {
-    /// Returns the reads for which the server is being waited for, if they wait for this position or a later one.
+    /// Returns the reads that share the wait under way, if they wait for this position or a later one.
     fn wait_under_way(&self, position: &Rc<GtidSet>, roles: u64) -> Option<Rc<Batch>> {
         let wait = self.wait.borrow();
         let wait = wait.as_ref().filter(|wait| wait.roles == roles && wait.batch.waits_for(position));
         wait.map(|wait| wait.batch.clone())
     }
 
-    /// True if reads wait for the server, or will in a moment, and have not done so for long.
+    /// True if reads wait for this server, or will in a moment, and the wait takes no longer than usual, and than `limit`.
     fn is_waited_for(&self, limit: Duration) -> bool {
+        let usual = Duration::from_micros(self.usual.get().into());
         match &*self.wait.borrow() {
-            Some(wait) => wait.began.elapsed() < limit,
-            None => self.next.borrow().is_some(),
+            Some(wait) => wait.began.elapsed() < limit.min(usual * LATE),
+            None => !usual.is_zero() && self.next.borrow().is_some(),
         }
+    }
+
+    /// Takes note of a wait. `answered`: the server has answered.
+    fn waited(&self, answered: bool) {
+        let took = self.wait.borrow().as_ref().map(|wait| wait.began.elapsed());
+        let took = took.and_then(|took| u32::try_from(took.as_micros()).ok()).filter(|_| answered);
+        self.usual.set(match (took, self.usual.get()) {
+            (None, _) => 0,
+            (Some(took), 0) => took.max(1),
+            (Some(took), usual) => (usual - usual / 8 + took / 8).max(1),
+        });
     }
 
     /// True if nobody asks.
@@ -116,9 +130,10 @@ impl<S> Line<S> {
     }
 }
 
-/// Reads share a wait on another replica than their own until this part of `consistency.max_wait` has passed: a replica that
-/// keeps up with the primary needs less, and one that does not must not hold up those that would wait for others.
+/// Reads share a wait on another replica than their own until this part of `consistency.max_wait` has passed, and until the
+/// wait has taken so many times as long as usual: a replica that is late must not hold up reads that would wait for others.
 const YOUNG: u32 = 10;
+const LATE: u32 = 4;
 
 /// See the module.
 pub struct Positions<R: Runtime> {
@@ -151,6 +166,7 @@ impl<R: Runtime> Positions<R> {
             asker: RefCell::default(),
             next: RefCell::default(),
             wait: RefCell::default(),
+            usual: Cell::new(0),
             task: RefCell::default(),
             used: Cell::new(0),
         });
@@ -280,18 +296,31 @@ impl<R: Runtime> Positions<R> {
         batch.expects(position).then_some(batch)
     }
 
-    /// Returns a server for which other reads wait, so that a read that waits for this position can share the wait. Best is
-    /// one that these reads wait for to have this position, or a later one. None, too, if they have waited for long: that
-    /// server may be behind.
-    pub fn waited_for(&self, position: &Rc<GtidSet>) -> Option<ServerId> {
+    /// Returns another replica than the read's `own` one for which other reads wait, if the read can share the wait and
+    /// `is_usable` accepts the replica. It must be about as quick as the read's own one. Prefers a wait under way for this
+    /// position or a later one to a wait that is about to begin.
+    pub fn waited_for(
+        &self,
+        position: &Rc<GtidSet>,
+        own: ServerId,
+        is_usable: impl Fn(ServerId) -> bool,
+    ) -> Option<ServerId> {
         let limit = self.resources.live.borrow().consistency.max_wait / YOUNG;
         let roles = self.resources.topology.versions().roles;
         let lines = self.lines.borrow();
-        let is_wait = |line: &&Rc<Line<_>>| line.question == Question::Wait && line.is_waited_for(limit);
-        let covers = |line: &&Rc<Line<_>>| line.wait_under_way(position, roles).is_some();
-        let gathers = |line: &&Rc<Line<_>>| line.next.borrow().is_some();
-        let best = lines.iter().filter(is_wait).find(covers);
-        best.or_else(|| lines.iter().filter(is_wait).find(gathers)).map(|line| line.server)
+        let mut waits = lines.iter().filter(|line| line.question == Question::Wait);
+        let own = waits.clone().find(|line| line.server == own);
+        if own.is_some_and(|own| own.is_waited_for(limit)) {
+            return None;
+        }
+        let slowest = own.map_or(u32::MAX, |own| own.usual.get().saturating_mul(2));
+        let fits = |line: &&Rc<Line<_>>| {
+            line.is_waited_for(limit) && line.usual.get() <= slowest && is_usable(line.server)
+        };
+        let others = waits.clone().filter(fits);
+        let under_way = others.clone().find(|line| line.wait_under_way(position, roles).is_some());
+        let gathers = |line: &&Rc<Line<_>>| line.next.borrow().is_some() && fits(line);
+        under_way.or_else(|| waits.find(gathers)).map(|line| line.server)
     }
 
     /// Returns true if a replica has this position, or reaches it within `consistency.max_wait`.
@@ -400,7 +429,7 @@ impl<R: Runtime> Positions<R> {
     ) -> Rc<Batch> {
         let line = self.line(server, question);
         let roles = self.resources.topology.versions().roles;
-        // Unlike what a server tells of itself, a position that it has reached is no older than these reads.
+        // A position that was reached stays reached while the roles stay the same, so it does not matter when the wait began.
         if let Some(batch) = position.and_then(|position| line.wait_under_way(position, roles)) {
             batch.join(None);
             count(&self.resources, question, 0, 1);
@@ -427,6 +456,7 @@ async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::St
             continue;
         }
         let snapshot = positions.resources.topology.get();
+        count(&positions.resources, line.question, 0, batch.joined());
         if line.question == Question::Wait {
             let (batch, roles) = (batch.clone(), snapshot.roles_version);
             line.wait.replace(Some(UnderWay { batch, began: Instant::now(), roles }));
@@ -448,51 +478,59 @@ struct Asked<'a, R: Runtime> {
 }
 
 impl<R: Runtime> Asked<'_, R> {
-    /// Returns the server's answer, or what another worker has learnt from that server.
+    /// Returns the server's answer, or what another worker knows of that server.
     async fn answer(&self, guard: &mut Guard<R>) -> Option<Answer> {
         let (line, target) = (self.line, self.batch.target());
-        let wait = target.filter(|_| line.question == Question::Wait);
-        let (Some(waits), Some(target)) = (&self.positions.shared_waits, wait) else {
+        let Some(target) = target.filter(|_| line.question == Question::Wait) else {
             return self.ask(guard).await;
         };
-        let limit = {
-            let live = self.positions.resources.live.borrow();
-            live.timeouts.connect + live.consistency.max_wait
-        };
+        let Some(waits) = &self.positions.shared_waits else { return self.wait(guard).await };
+        let resources = &self.positions.resources;
         loop {
-            match waits.begin(line.server, self.snapshot.roles_version, &target).await {
-                Share::Ask(tell) => {
-                    let answer = self.ask(guard).await;
-                    if let Some(answer) = &answer {
-                        let _ = tell.send(Some(matches!(answer, Answer::Reached)));
+            let reached = match waits.begin(line.server, self.snapshot.roles_version, &target).await {
+                Share::Join(reached) => reached,
+                Share::Ask(sender) => {
+                    let answer = self.wait(guard).await;
+                    if matches!(answer, Some(Answer::Reached)) {
+                        let _ = sender.send(true);
                     }
                     return answer;
                 }
-                Share::Hear(outcome) => match guard.watch(hear(outcome), limit, None).await {
-                    Some(Some(true)) => {
-                        count(&self.positions.resources, line.question, 0, self.batch.joined());
-                        let mut known = self.positions.known.borrow_mut();
-                        known.reached(line.server, Some(target), self.snapshot);
-                        return Some(Answer::Reached);
-                    }
-                    // The other worker got no answer, or has ended.
-                    Some(None) if self.is_wanted() => {}
-                    _ => return None,
-                },
+            };
+            // No server waits longer. If the other worker does, its connection may be lost.
+            let limit = resources.live.borrow().consistency.max_wait;
+            match guard.watch(is_reached(reached), limit, None).await {
+                Some(true) => {
+                    let mut known = self.positions.known.borrow_mut();
+                    known.reached(line.server, Some(target), self.snapshot);
+                    return Some(Answer::Reached);
+                }
+                _ if !self.is_wanted() => return None,
+                None => return self.wait(guard).await,
+                Some(false) => {}
             }
         }
     }
 
-    /// True if reads wait for the answer: they hold the batch, as the line and its task do.
+    /// Asks the server to wait, and takes note of how long that takes.
+    async fn wait(&self, guard: &mut Guard<R>) -> Option<Answer> {
+        let answer = self.ask(guard).await;
+        self.line.waited(answer.is_some());
+        answer
+    }
+
+    /// True if reads still wait for the answer, and it would still count. Those reads hold the batch, as the line and its
+    /// task do.
     fn is_wanted(&self) -> bool {
-        Rc::strong_count(self.batch) > 2
+        let roles = self.positions.resources.topology.versions().roles;
+        Rc::strong_count(self.batch) > 2 && roles == self.snapshot.roles_version
     }
 
     async fn ask(&self, guard: &mut Guard<R>) -> Option<Answer> {
         let Asked { positions, line, batch, snapshot } = *self;
         let resources = &*positions.resources;
         line.used.set(resources.tick.get());
-        count(resources, line.question, 1, batch.joined());
+        count(resources, line.question, 1, 0);
         if line.question == Question::Seen && line.asker.borrow().is_none() {
             line.asker.replace(positions.idle_asker(line.server));
         }

@@ -1,7 +1,6 @@
-//! Waits for servers, shared by the workers of the process: after a write, all of them wait for the same replicas to get
-//! the same position. Where one waits already, for that position or a later one, the others wait for its answer.
-
-use std::sync::Arc;
+//! Waits for servers, shared by the workers of the process: after a write, all of them wait for the same replicas to reach
+//! the same position. If one worker is waiting for a server to reach that position or a later one, the others wait for that
+//! worker.
 
 use tokio::sync::{Mutex, watch};
 
@@ -13,34 +12,32 @@ struct SharedWait {
     server: ServerId,
     /// The snapshot's `roles_version` when the wait began. A server that was rebuilt since may lack the position.
     roles: u64,
-    target: Arc<GtidSet>,
-    answer: Outcome,
+    target: GtidSet,
+    reached: Reached,
 }
 
-/// Whether the server has reached the position; None: nobody knows yet.
-pub(super) type Outcome = watch::Receiver<Option<bool>>;
+/// True once the server has reached the position. Closed while this is false: it is not known.
+pub(super) type Reached = watch::Receiver<bool>;
 
 /// What a worker that waits for a server does.
 pub(super) enum Share {
-    /// Asks the server, and tells the others the answer. Those ask themselves if this is dropped before.
-    Ask(watch::Sender<Option<bool>>),
-    /// Waits for what another worker learns, or has learnt.
-    Hear(Outcome),
+    /// The worker asks the server, and sends `true` if the server reaches the position. If the sender is dropped before,
+    /// the other workers ask.
+    Ask(watch::Sender<bool>),
+    /// Another worker is asking the server, or has asked it.
+    Join(Reached),
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct SharedWaits {
+    /// Never held across an await.
     waits: Mutex<Vec<SharedWait>>,
 }
 
 impl SharedWait {
     fn has_reached(&self) -> bool {
-        *self.answer.borrow() == Some(true)
-    }
-
-    fn is_under_way(&self) -> bool {
-        self.answer.borrow().is_none() && self.answer.has_changed().is_ok()
+        *self.reached.borrow()
     }
 
     fn is_for(&self, server: ServerId, roles: u64, target: &GtidSet) -> bool {
@@ -51,10 +48,13 @@ impl SharedWait {
 impl SharedWaits {
     /// Begins to wait until a server has this position. `roles`: the snapshot's `roles_version`.
     pub async fn begin(&self, server: ServerId, roles: u64, target: &GtidSet) -> Share {
+        let (sender, reached) = watch::channel(false);
+        let own = SharedWait { server, roles, target: target.clone(), reached };
         let mut waits = self.waits.lock().await;
-        waits.retain(|wait| wait.roles >= roles && (wait.is_under_way() || wait.has_reached()));
+        waits
+            .retain(|wait| wait.roles >= roles && (wait.has_reached() || wait.reached.has_changed().is_ok()));
         if let Some(found) = waits.iter().find(|wait| wait.is_for(server, roles, target)) {
-            return Share::Hear(found.answer.clone());
+            return Share::Join(found.reached.clone());
         }
         // Of the positions that the server has reached the last one is enough.
         let is_reached = |wait: &SharedWait| wait.server == server && wait.has_reached();
@@ -63,15 +63,14 @@ impl SharedWaits {
         {
             waits.remove(first);
         }
-        let (tell, answer) = watch::channel(None);
-        waits.push(SharedWait { server, roles, target: Arc::new(target.clone()), answer });
-        Share::Ask(tell)
+        waits.push(own);
+        Share::Ask(sender)
     }
 }
 
-/// Returns what another worker has learnt. None: it has given up.
-pub(super) async fn hear(mut outcome: Outcome) -> Option<bool> {
-    outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| *outcome)
+/// Waits for another worker's answer. False: there is none.
+pub(super) async fn is_reached(mut reached: Reached) -> bool {
+    reached.wait_for(|reached| *reached).await.is_ok()
 }
 
 #[cfg(test)]
@@ -86,52 +85,50 @@ mod tests {
         GtidSet::parse(Flavor::MariaDb, format!("0-1-{n}").as_bytes()).unwrap()
     }
 
-    async fn asks(waits: &SharedWaits, server: ServerId, roles: u64, n: u32) -> watch::Sender<Option<bool>> {
+    async fn asks(waits: &SharedWaits, server: ServerId, roles: u64, n: u32) -> watch::Sender<bool> {
         match waits.begin(server, roles, &to(n)).await {
-            Share::Ask(tell) => tell,
-            Share::Hear(_) => panic!("somebody waits for {n} already"),
+            Share::Ask(sender) => sender,
+            Share::Join(_) => panic!("another worker waits for {n}"),
         }
     }
 
-    async fn hears(waits: &SharedWaits, server: ServerId, roles: u64, n: u32) -> Outcome {
+    async fn joins(waits: &SharedWaits, server: ServerId, roles: u64, n: u32) -> Reached {
         match waits.begin(server, roles, &to(n)).await {
-            Share::Ask(_) => panic!("nobody waits for {n}"),
-            Share::Hear(outcome) => outcome,
+            Share::Ask(_) => panic!("no other worker waits for {n}"),
+            Share::Join(reached) => reached,
         }
     }
 
     #[tokio::test]
-    async fn who_waits_for_as_much_or_less_hears_the_answer() {
+    async fn workers_that_wait_for_as_much_or_less_get_the_answer() {
         let waits = SharedWaits::default();
-        let tell = asks(&waits, A, 1, 5).await;
-        let (same, less) = (hears(&waits, A, 1, 5).await, hears(&waits, A, 1, 4).await);
+        let sender = asks(&waits, A, 1, 5).await;
+        let (same, less) = (joins(&waits, A, 1, 5).await, joins(&waits, A, 1, 4).await);
         drop(asks(&waits, A, 1, 6).await);
         drop(asks(&waits, B, 1, 5).await);
-        tell.send(Some(true)).unwrap();
-        assert_eq!((hear(same).await, hear(less).await), (Some(true), Some(true)));
-        // Later ones hear it, too.
-        drop(tell);
-        assert_eq!(hear(hears(&waits, A, 1, 5).await).await, Some(true));
+        sender.send(true).unwrap();
+        assert!(is_reached(same).await && is_reached(less).await);
+        // So do those that come later.
+        drop(sender);
+        assert!(is_reached(joins(&waits, A, 1, 5).await).await);
     }
 
     #[tokio::test]
-    async fn an_answer_does_not_outlive_the_roles_and_a_wait_in_vain_is_no_answer() {
+    async fn an_answer_does_not_outlive_the_roles() {
         let waits = SharedWaits::default();
-        asks(&waits, A, 1, 5).await.send(Some(true)).unwrap();
+        asks(&waits, A, 1, 5).await.send(true).unwrap();
         // A worker that knows of the change, and then one that does not yet.
-        let newer = asks(&waits, A, 2, 5).await;
-        drop(asks(&waits, A, 1, 5).await);
-        newer.send(Some(false)).unwrap();
         drop(asks(&waits, A, 2, 5).await);
+        drop(asks(&waits, A, 1, 5).await);
     }
 
     #[tokio::test]
-    async fn who_heard_nothing_asks() {
+    async fn a_worker_that_gets_no_answer_asks() {
         let waits = SharedWaits::default();
-        let tell = asks(&waits, A, 1, 5).await;
-        let outcome = hears(&waits, A, 1, 5).await;
-        drop(tell);
-        assert_eq!(hear(outcome).await, None);
+        let sender = asks(&waits, A, 1, 5).await;
+        let reached = joins(&waits, A, 1, 5).await;
+        drop(sender);
+        assert!(!is_reached(reached).await);
         drop(asks(&waits, A, 1, 5).await);
     }
 
@@ -139,7 +136,7 @@ mod tests {
     async fn little_is_remembered() {
         let waits = SharedWaits::default();
         for n in 1..100 {
-            asks(&waits, A, 1, n).await.send(Some(true)).unwrap();
+            asks(&waits, A, 1, n).await.send(true).unwrap();
             drop(asks(&waits, B, 1, n).await);
         }
         assert!(waits.waits.lock().await.len() <= 4);

@@ -370,9 +370,8 @@ impl<R: Runtime> Session<R> {
                 let reaches = context.positions.reaches_while_it_can(left, server, position);
                 match self.client.unless_ended(reaches).await? {
                     Wait::Reached => true,
-                    Wait::Late => false,
                     // Another replica may still be worth a wait.
-                    Wait::InVain => continue,
+                    Wait::Late | Wait::InVain => continue,
                 }
             };
             if !waited {

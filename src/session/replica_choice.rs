@@ -294,20 +294,19 @@ impl<R: Runtime> Reads<R> {
             None => !context.positions.is_behind(server, snapshot),
         };
         let is_usable = |id| snapshot.server(id).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s));
-        // One wait for many reads costs less than one on each replica.
-        let waited_for = position.and_then(|position| context.positions.waited_for(position));
-        if let Some(reader) = waited_for.filter(|reader| is_usable(*reader)) {
-            return Some(reader);
-        }
-        if let Some(reader) = self.replica
-            && self.chosen_at == snapshot.roles_version
-            && !self.looks_around(reader)
-            && is_usable(reader)
-        {
-            return Some(reader);
-        }
         let mut avoid = Vec::new();
         context.add_ejected(&mut avoid);
+        if let Some(own) = self.replica
+            && self.chosen_at == snapshot.roles_version
+            && !self.looks_around(own)
+            && is_usable(own)
+        {
+            // One wait for many reads costs less than one on each replica. But one replica must not draw all reads.
+            let most = context.load(own).max(BUSY);
+            let serves = |id| is_usable(id) && !avoid.contains(&id) && context.load(id) <= most;
+            let shared = position.and_then(|position| context.positions.waited_for(position, own, serves));
+            return Some(shared.unwrap_or(own));
+        }
         let load = |id| context.load(id);
         choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
     }

@@ -104,8 +104,8 @@ pub async fn metric(proxy: &Proxy, sample: &str) -> f64 {
     line.and_then(|v| v.trim().parse().ok()).unwrap_or_else(|| panic!("no {sample} in\n{body}"))
 }
 
-/// Waits until a probe of this server was answered that began after this call. Nobody but the monitor may send this server
-/// a SELECT meanwhile.
+/// Waits until a probe of this server was answered that began after this call. There must be no clients that read, so that
+/// the server gets no SELECT but those of the probes.
 pub async fn probed(cluster: &Cluster, number: usize) {
     let mut root = connect(cluster.server(number).port(), "app", "app", "test").await.expect("a connection");
     let mut selects = async || {

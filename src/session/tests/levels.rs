@@ -186,6 +186,10 @@ fn a_write_that_a_demoted_server_refuses_does_not_make_the_session_forget_its_wr
         db.answer_ok(WRITE).await;
         client.expect_ok().await;
         client.query(READ);
+        // Both replicas are to wait for that write, and neither answers.
+        for _ in 0..2 {
+            assert_eq!(replica.accept().await.user, "monitor");
+        }
         replica.expect_nobody().await;
         db.answer_one(READ).await;
         client.expect(&one()).await;

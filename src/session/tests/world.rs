@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::net::memory::MemoryRuntime;
 use crate::net::{BufferPool, Runtime};
-use crate::positions::seats;
+use crate::positions::{Seat, seats};
 use crate::session::{Context, Session, kill_here};
 use crate::telemetry::traces::TraceRecord;
 use crate::telemetry::{AuditRecord, WorkerMetrics};
@@ -200,8 +200,18 @@ impl World {
         world
     }
 
+    /// Workers of one process, each with the same servers. Each has a script of its own for them.
+    pub fn workers(settings: &Settings, count: usize) -> Vec<Self> {
+        let worlds = seats(count).into_iter().map(|seat| World::in_seat(settings.clone(), seat));
+        worlds.collect()
+    }
+
     /// The same servers, of which nothing is known yet.
     pub fn without_servers(settings: Settings) -> Self {
+        World::in_seat(settings, seats(1).pop().unwrap())
+    }
+
+    fn in_seat(settings: Settings, seat: Seat) -> Self {
         let runtime = MemoryRuntime::with_chunk(settings.chunk);
         let (buffers, metrics) = (Rc::new(BufferPool::default()), Arc::new(WorkerMetrics::default()));
         let pool = Pool::new(
@@ -225,7 +235,6 @@ impl World {
             metrics,
             Box::new(Recorder(outside.clone())),
         );
-        let seat = seats(1).pop().unwrap();
         let context = Rc::new(Context::new(resources, seat));
         outside.context.set(Rc::downgrade(&context)).unwrap();
         let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
