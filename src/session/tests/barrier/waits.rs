@@ -22,37 +22,43 @@ fn waits(world: &World) -> (u64, u64) {
     (metrics.questions[Question::Wait as usize].get(), metrics.asked[Question::Wait as usize].get())
 }
 
+/// The story's read waits until the replica is at 6, over the second connection. The other client has read nothing yet.
+async fn waiting() -> (Story, Db, Client) {
+    let mut s = story().await;
+    let other = s.world.login(&login()).await;
+    s.client.query(READ);
+    s.asked.tells(6).await;
+    let mut waited = s.replica.accept().await;
+    waited.expect_query(&wait(6)).await;
+    (s, waited, other)
+}
+
+/// This server answers the client's read over a new connection.
+async fn first_read(server: &Server, client: &mut Client) {
+    let mut db = server.accept().await;
+    db.expect_read_only_set("").await;
+    db.answer_one(READ).await;
+    client.expect(&one()).await;
+}
+
 #[test]
 fn reads_share_a_wait_under_way_for_the_same_position() {
     play(async {
-        let mut s = story().await;
-        let mut other = s.world.login(&login()).await;
-        s.client.query(READ);
-        s.asked.tells(6).await;
-        let mut waited = s.replica.accept().await;
-        waited.expect_query(&wait(6)).await;
+        let (mut s, mut waited, mut other) = waiting().await;
         other.query(READ);
         s.asked.tells(6).await;
         waited.peer.expect_silence().await;
         assert_eq!(s.questions(Question::Wait), (1, 2));
         waited.values(&["0"]);
         s.answers().await;
-        let mut db = s.replica.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        other.expect(&one()).await;
+        first_read(&s.replica, &mut other).await;
     });
 }
 
 #[test]
 fn a_wait_for_an_earlier_position_is_not_shared() {
     play(async {
-        let mut s = story().await;
-        let mut later = s.world.login(&login()).await;
-        s.client.query(READ);
-        s.asked.tells(6).await;
-        let mut waited = s.replica.accept().await;
-        waited.expect_query(&wait(6)).await;
+        let (mut s, mut waited, mut later) = waiting().await;
         later.query(READ);
         s.asked.tells(7).await;
         waited.values(&["0"]);
@@ -60,10 +66,7 @@ fn a_wait_for_an_earlier_position_is_not_shared() {
         waited.expect_query(&wait(7)).await;
         s.replica.expect_nobody().await;
         waited.values(&["0"]);
-        let mut db = s.replica.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        later.expect(&one()).await;
+        first_read(&s.replica, &mut later).await;
         assert_eq!(s.questions(Question::Wait), (2, 2));
     });
 }
@@ -136,10 +139,7 @@ fn a_replica_that_refuses_to_wait_leaves_time_for_another_one() {
         waited.expect_query(&wait(6)).await;
         waited.values(&["1"]);
         other.accept().await.waits(6, "0").await;
-        let mut db = other.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one(READ).await;
-        client.expect(&one()).await;
+        first_read(other, &mut client).await;
     });
 }
 
@@ -269,10 +269,7 @@ fn sessions_wait_together_on_one_replica() {
         waited1.values(&["0"]);
         db1.answer_one(READ).await;
         client1.expect(&one()).await;
-        let mut another = server1.accept().await;
-        another.expect_read_only_set("").await;
-        another.answer_one(READ).await;
-        client2.expect(&one()).await;
+        first_read(&server1, &mut client2).await;
         db2.peer.expect_silence().await;
     });
 }
