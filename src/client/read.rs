@@ -25,9 +25,9 @@ impl<R: Runtime> Client<R> {
         if buf.is_full() {
             buf.make_room(1);
         }
-        let (handle, tick) = (&self.handle, &self.resources.tick);
+        let (handle, seconds) = (&self.handle, &self.resources.seconds);
         let read = self.stream.read(buf);
-        match or_stalled(handle, tick, Side::Read, Signals::KILLED | Signals::END, read).await {
+        match or_stalled(handle, seconds, Side::Read, Signals::KILLED | Signals::END, read).await {
             Ok(read) => self.filled(read),
             Err(raised) if raised & (Signals::KILLED | Signals::END) == 0 => {
                 Err(Box::pin(self.refuse(seq, &Failure::ReadTimeout, Close::ClientReadTimeout)).await)

@@ -33,16 +33,16 @@ impl<R: Runtime> Client<R> {
     async fn write_rest(&mut self, buf: &mut Buf) -> Result<(), Close> {
         let step = self.begin_step(TraceStep::Client);
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN;
-        let (handle, tick) = (&self.handle, &self.resources.tick);
+        let (handle, seconds) = (&self.handle, &self.resources.seconds);
         // A client that reads slowly is not cut off as long as it makes progress.
         let took = || {
             if handle.stall.get().is_some() {
-                handle.stall.set(Some(Stall::since(Side::Write, tick)));
+                Stall::begin(Side::Write, handle, seconds);
                 handle.signal.lower(Signals::STALLED);
             }
         };
         let writing = self.stream.write_all_noting(std::mem::take(buf), &took);
-        let written = or_stalled(handle, tick, Side::Write, ending, writing).await;
+        let written = or_stalled(handle, seconds, Side::Write, ending, writing).await;
         self.end_step(step);
         match written {
             Ok((Ok(()), back)) => {

@@ -100,7 +100,7 @@ impl<R: Runtime> PrimaryLine<R> {
 
     /// Takes a connection that may be needed.
     pub fn offer(&self, asker: Asker<R::Stream>) {
-        self.others.borrow_mut().push((self.resources.tick.get(), asker));
+        self.others.borrow_mut().push((self.resources.seconds.get(), asker));
     }
 
     /// Takes the connection to this server, if nobody uses it.
@@ -126,7 +126,7 @@ impl<R: Runtime> PrimaryLine<R> {
 
     /// Makes the connection to this server, if there is one, the one in use.
     fn turn_to(&self, primary: ServerId) {
-        self.used.set(self.resources.tick.get());
+        self.used.set(self.resources.seconds.get());
         let leads_there = self.asker.borrow().as_ref().map(|asker| asker.connection.about.server == primary);
         if leads_there == Some(true) {
             return;

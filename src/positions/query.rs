@@ -250,7 +250,7 @@ impl<R: Runtime> Positions<R> {
         let seen = self.line(server.id, Question::Seen);
         let is_mysql = server.facts.as_ref().is_some_and(|facts| facts.flavor == Flavor::MySql);
         if is_mysql && seen.is_idle() && seen.asker.borrow().is_none() {
-            seen.used.set(self.resources.tick.get());
+            seen.used.set(self.resources.seconds.get());
             seen.asker.replace(self.idle_asker(server.id));
         }
     }
@@ -402,7 +402,7 @@ impl<R: Runtime> Positions<R> {
 
     /// Closes the connections for questions that were not used for `idle`. Called every second.
     pub fn close_idle(&self, idle: Duration) {
-        for connection in self.trim(self.resources.tick.get(), idle, &self.resources.topology.get()) {
+        for connection in self.trim(self.resources.seconds.get(), idle, &self.resources.topology.get()) {
             let limit = self.resources.live.borrow().timeouts.connect;
             let runtime = self.resources.runtime.clone();
             self.resources.runtime.spawn(async move {
@@ -529,7 +529,7 @@ impl<R: Runtime> Asked<'_, R> {
     async fn ask(&self, guard: &mut Guard<R>) -> Option<Answer> {
         let Asked { positions, line, batch, snapshot } = *self;
         let resources = &*positions.resources;
-        line.used.set(resources.tick.get());
+        line.used.set(resources.seconds.get());
         count(resources, line.question, 1, 0);
         if line.question == Question::Seen && line.asker.borrow().is_none() {
             line.asker.replace(positions.idle_asker(line.server));

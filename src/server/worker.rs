@@ -307,7 +307,7 @@ async fn follow_settings(
 fn every_second(context: &Context<SystemRuntime>) {
     context.every_second();
     context.refill_traces();
-    let (now, live, snapshot) = (context.tick.get(), context.live(), context.topology.get());
+    let (now, live, snapshot) = (context.seconds.get(), context.live(), context.topology.get());
     context.buffers.trim();
     end_lingering();
     context.shed_memory();

@@ -41,8 +41,7 @@ impl<R: Runtime> Session<R> {
             }
             let done = match self.next_command(buf).await {
                 Ok(mut request) => {
-                    self.client.handle.busy.set(true);
-                    self.client.handle.active.set(self.context.tick.get());
+                    self.context.seconds.begin(&self.client.handle);
                     self.client.budget.begin();
                     if self.context.drain.get() != Drain::No && self.how_pressed() == Drain::Pressed {
                         Box::pin(self.dispatch_last(buf, &mut request)).await
@@ -59,7 +58,7 @@ impl<R: Runtime> Session<R> {
             self.reads.freshness = Freshness::Unasked;
             self.show();
             self.client.handle.busy.set(false);
-            self.client.handle.active.set(self.context.tick.get());
+            self.client.handle.active.set(self.context.seconds.get());
             if let Err(close) = done {
                 return close;
             }

@@ -2,7 +2,6 @@
 //! lasts until the session ends. Until the server has begun the stream, it gets nothing but the command
 //! itself.
 
-use std::cell::Cell;
 use std::io;
 
 use super::Session;
@@ -12,7 +11,7 @@ use crate::sql::StatementClass;
 use crate::terms::{Close, Port, Role};
 use crate::upstream::{Brought, ServerRead};
 use crate::wire::{Capabilities, DumpEvents, DumpReplies, PacketHeader, ProtocolError};
-use crate::worker::{Handle, Side, Signals, Stall};
+use crate::worker::{Handle, Seconds, Side, Signals, Stall};
 
 /// The first byte of an ERR packet.
 const ERR: u8 = 0xff;
@@ -23,8 +22,8 @@ const MAX_ERR: usize = 64 << 10;
 /// Both directions of a stream: the client is the tunnel's first side, the server the second.
 struct Dump<'a> {
     handle: &'a Handle,
-    /// The worker's tick, in seconds.
-    tick: &'a Cell<u32>,
+    /// The worker's seconds.
+    seconds: &'a Seconds,
     replies: DumpReplies,
     events: DumpEvents,
     /// What the client sent that no replica sends.
@@ -50,7 +49,10 @@ impl Passing for Dump<'_> {
     }
 
     fn first_is_full(&mut self, full: bool) {
-        self.handle.stall.set(full.then(|| Stall::since(Side::Write, self.tick)));
+        match full {
+            true => Stall::begin(Side::Write, self.handle, self.seconds),
+            false => self.handle.stall.set(None),
+        }
         self.handle.signal.lower(Signals::STALLED);
     }
 }
@@ -181,7 +183,7 @@ impl<R: Runtime> Session<R> {
         let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN | Signals::STALLED;
         let mut dump = Dump {
             handle: &self.client.handle,
-            tick: &self.context.tick,
+            seconds: &self.context.seconds,
             replies: DumpReplies::default(),
             events: if renumbers { DumpEvents::renumbered(seq) } else { DumpEvents::default() },
             client_at_fault: None,

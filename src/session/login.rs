@@ -440,7 +440,7 @@ impl<R: Runtime> Session<R> {
     fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16, level: Option<Level>) {
         let login = Rc::new(login);
         self.client.handle.login.replace(Some(login.clone()));
-        self.client.handle.active.set(self.context.tick.get());
+        self.client.handle.active.set(self.context.seconds.get());
         self.client.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
         self.client.login = Some(login);
         self.client.collation = collation;

@@ -159,8 +159,12 @@ pub struct Handle {
     pub pins: Cell<PerRole<u32>>,
     /// The worker's tick at the session's last activity, in seconds.
     pub active: Cell<u32>,
-    /// What the command under way waits for the client to do, if it waits.
+    /// What the command under way waits for the client to do, if it waits. Set by `Stall::begin`, so that somebody looks.
     pub stall: Cell<Option<Stall>>,
+    /// True if the worker's next second looks at the session.
+    pub watched: Cell<bool>,
+    /// The worker's second that looks at the session because of its silence. 0: none does.
+    pub silent_until: Cell<u32>,
 }
 
 impl Handle {
@@ -185,6 +189,8 @@ impl Handle {
             pins: Cell::default(),
             active: Cell::new(now),
             stall: Cell::new(None),
+            watched: Cell::default(),
+            silent_until: Cell::default(),
         }
     }
 }

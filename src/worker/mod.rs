@@ -16,6 +16,7 @@ mod checks;
 mod handle;
 mod identities;
 mod level;
+mod seconds;
 mod session_report;
 mod timeouts;
 mod topology_cell;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admission::Pass;
+use timeouts::Limits;
 
 use crate::backend::{Announced, Lesson, Login, Pool, Standing};
 use crate::config::{Fallback, Live};
@@ -42,6 +44,7 @@ use crate::topology::{ServerId, Snapshot};
 pub use handle::{Attached, DataAccess, Entrance, Handle, KillUnderWay, Servers, Signals};
 pub use identities::Identities;
 pub use level::{Levels, Source};
+pub use seconds::Seconds;
 pub use session_report::{SessionReport, SessionState};
 pub use timeouts::{Side, Stall, or_stalled};
 pub use topology_cell::{TopologyCell, Versions};
@@ -129,8 +132,9 @@ pub struct Resources<R: Runtime> {
     pub metrics: Arc<WorkerMetrics>,
     /// The rest of the process.
     pub outside: Box<dyn Outside>,
-    /// Seconds since the worker began.
-    pub tick: Cell<u32>,
+    /// The worker's seconds.
+    pub seconds: Seconds,
+    limits: Cell<Limits>,
     /// How far the drain of the process is.
     pub drain: Cell<Drain>,
     /// How many reads wait until it is known which server may answer them.
@@ -164,7 +168,8 @@ impl<R: Runtime> Resources<R> {
             identities: Identities::default(),
             metrics,
             outside,
-            tick: Cell::new(0),
+            seconds: Seconds::default(),
+            limits: Cell::default(),
             at_barrier: Gauge::default(),
             drain: Cell::default(),
             sessions: RefCell::default(),
@@ -180,13 +185,15 @@ impl<R: Runtime> Resources<R> {
 
     /// Adds a session to the list, and returns its handle.
     pub fn register(&self, entrance: Entrance, pass: Pass) -> Rc<Handle> {
-        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.tick.get(), entrance, pass));
+        let handle = Rc::new(Handle::new(self.outside.connection_id(), self.seconds.get(), entrance, pass));
+        self.seconds.watch(&handle);
         self.sessions.borrow_mut().insert(handle.id, handle.clone());
         handle
     }
 
     /// Removes a session that has ended from the list.
     pub fn unregister(&self, handle: &Handle) {
+        self.seconds.forget(handle);
         self.sessions.borrow_mut().remove(&handle.id);
     }
 

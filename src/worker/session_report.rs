@@ -114,7 +114,7 @@ impl<R: Runtime> Resources<R> {
             ids.truncate(most);
         }
         ids.sort_unstable();
-        let of = |id: &u32| Some(SessionReport::of(sessions.get(id)?, worker, self.tick.get()));
+        let of = |id: &u32| Some(SessionReport::of(sessions.get(id)?, worker, self.seconds.get()));
         ids.iter().filter_map(of).collect()
     }
 }

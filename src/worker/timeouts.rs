@@ -1,8 +1,8 @@
 //! Time limits for clients: for the login, for silence between commands, for the rest of a command, and for
-//! reading an answer. No session has a timer. Instead, the worker's tick checks all sessions once a second.
-//! So limits are accurate to a second or two, and a statement whose client does not stall costs nothing.
+//! reading an answer. No session has a timer. Instead, the worker looks once a second at the sessions for which
+//! something may be due. So limits are accurate to a second or two, a statement whose client does not stall costs
+//! nothing, and neither does a silent client.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::{Drain, Handle, Resources, Signals};
+use super::{Drain, Handle, Resources, Seconds, Signals};
 use crate::config::Timeouts;
 use crate::net::Runtime;
 
@@ -32,9 +32,10 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// Returns a wait that begins now, or has just made progress.
-    pub fn since(side: Side, tick: &Cell<u32>) -> Self {
-        Stall { side, since: tick.get() }
+    /// Notes that a session begins to wait for its client, or that a wait has made progress.
+    pub fn begin(side: Side, handle: &Handle, seconds: &Seconds) {
+        handle.stall.set(Some(Stall { side, since: seconds.get() }));
+        seconds.watch(handle);
     }
 
     fn is_over(self, now: u32, timeouts: &Timeouts) -> bool {
@@ -46,17 +47,26 @@ impl Stall {
     }
 }
 
+/// The limits that all sessions have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Limits {
+    login: Duration,
+    idle: Duration,
+    /// The process is draining.
+    drains: bool,
+}
+
 /// Runs `work`, which waits for the client, until one of the bits in `ending` is raised, or
 /// `Signals::STALLED`. The client's time starts when `work` first has to wait; once it is over, the tick
 /// raises `Signals::STALLED`.
 pub fn or_stalled<'a, F: Future>(
     handle: &'a Handle,
-    tick: &'a Cell<u32>,
+    seconds: &'a Seconds,
     side: Side,
     ending: u16,
     work: F,
 ) -> OrStalled<'a, F> {
-    OrStalled { work, handle, tick, side, ending, waits: false }
+    OrStalled { work, handle, seconds, side, ending, waits: false }
 }
 
 pin_project! {
@@ -66,7 +76,7 @@ pin_project! {
         #[pin]
         work: F,
         handle: &'a Handle,
-        tick: &'a Cell<u32>,
+        seconds: &'a Seconds,
         side: Side,
         ending: u16,
         waits: bool,
@@ -87,41 +97,74 @@ impl<F: Future> Future for OrStalled<'_, F> {
             return Poll::Ready(Ok(output));
         }
         if !std::mem::replace(this.waits, true) {
-            handle.stall.set(Some(Stall::since(*this.side, this.tick)));
+            Stall::begin(*this.side, handle, this.seconds);
         }
         handle.signal.poll(*this.ending | Signals::STALLED, cx).map(Err)
     }
 }
 
 impl<R: Runtime> Resources<R> {
-    /// Raises a signal for each session that has reached a limit. Must be called once a second.
-    pub fn every_second(&self) {
-        let now = self.tick.get().wrapping_add(1);
-        self.tick.set(now);
+    /// Raises a signal for each session that has reached a limit. Must be called once a second. Returns how many
+    /// sessions it looked at.
+    pub fn every_second(&self) -> usize {
+        let watched = self.seconds.pass();
         let live = self.live();
         let maintenance = &self.topology.get().maintenance;
         let drain = maintenance.drain.filter(|_| maintenance.cordoned);
-        let idle = live.timeouts.idle.min(drain.unwrap_or(Duration::MAX));
-        for handle in self.handles() {
-            let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
-            let login = handle.login.borrow().is_none();
-            if self.drain.get() != Drain::No && quiet > Drain::SILENCE && (login || !handle.busy.get()) {
-                handle.signal.raise(Signals::LEAVE);
-            }
-            if login {
-                if quiet > live.timeouts.login {
-                    handle.signal.raise(Signals::LOGIN);
-                }
-                continue;
-            }
-            if handle.stall.get().is_some_and(|stall| stall.is_over(now, &live.timeouts)) {
-                handle.signal.raise(Signals::STALLED);
-            }
-            if handle.busy.get() {
-                handle.signal.raise(Signals::LOOK);
-            } else if quiet > idle {
-                handle.signal.raise(Signals::IDLE);
+        let limits = Limits {
+            login: live.timeouts.login,
+            idle: live.timeouts.idle.min(drain.unwrap_or(Duration::MAX)),
+            drains: self.drain.get() != Drain::No,
+        };
+        // Other limits are due at other times, and during a drain each session is due.
+        let is_new = self.limits.replace(limits) != limits;
+        if is_new || limits.drains {
+            let all = self.handles();
+            all.iter().for_each(|handle| self.look(handle, &live.timeouts, limits));
+            return all.len();
+        }
+        let handle = |id: &u32| self.sessions.borrow().get(id).cloned();
+        let mut count = 0;
+        for handle in watched.iter().filter_map(handle) {
+            self.look(&handle, &live.timeouts, limits);
+            count += 1;
+        }
+        for handle in self.seconds.end_silence().iter().filter_map(handle) {
+            // A command that began since looks at the session in the next second.
+            if !handle.watched.get() {
+                self.look(&handle, &live.timeouts, limits);
+                count += 1;
             }
         }
+        count
+    }
+
+    fn look(&self, handle: &Handle, timeouts: &Timeouts, limits: Limits) {
+        handle.watched.set(false);
+        let now = self.seconds.get();
+        let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));
+        let logs_in = handle.login.borrow().is_none();
+        let busy = handle.busy.get();
+        if limits.drains && quiet > Drain::SILENCE && (logs_in || !busy) {
+            handle.signal.raise(Signals::LEAVE);
+        }
+        if logs_in {
+            if quiet > limits.login {
+                handle.signal.raise(Signals::LOGIN);
+            }
+            return self.seconds.look_again(handle, true, 0);
+        }
+        let stall = handle.stall.get();
+        if stall.is_some_and(|stall| stall.is_over(now, timeouts)) {
+            handle.signal.raise(Signals::STALLED);
+        }
+        if busy {
+            handle.signal.raise(Signals::LOOK);
+        } else if quiet > limits.idle {
+            handle.signal.raise(Signals::IDLE);
+        }
+        // The first whole second that is more than the limit.
+        let silence = limits.idle.as_secs().saturating_add(1);
+        self.seconds.look_again(handle, busy || stall.is_some(), silence);
     }
 }

@@ -38,6 +38,7 @@ mod pool;
 mod renewal;
 mod replay;
 mod replica_port;
+mod seconds;
 mod split;
 mod stalled;
 mod steal;
