@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds a proxy whose io_uring is driven by compio (compio-driver) in place of the crate `uring`, to compare both. Prints its path.
 # usage: POINTSMAN=$(benches/compio/build.sh) PAGE= benches/run.sh drivers   and the same without POINTSMAN for the proxy as it is
-# POLLRDHUP, which compio cannot wait for, never comes there: not for use.
+# That proxy is for measurements alone: it does not notice a client that hangs up behind bytes that nobody reads (POLLRDHUP, for
+# which compio cannot wait).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/compio

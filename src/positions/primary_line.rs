@@ -46,9 +46,9 @@ pub(super) struct PrimaryLine<R: Runtime> {
     turn: RefCell<Option<Turn>>,
     /// The connection to the primary.
     asker: RefCell<Option<Asker<R::Stream>>>,
-    /// The worker's tick of the last question over that connection, in seconds.
+    /// The worker's second of the last question over that connection.
     used: Cell<u32>,
-    /// Connections to other servers, with the tick since which nobody uses them: one may become the primary again.
+    /// Connections to other servers, with the second since which nobody uses them: one may become the primary again.
     others: RefCell<Vec<(u32, Asker<R::Stream>)>>,
     task: RefCell<Task>,
     /// How many reads shared the last question.
@@ -113,7 +113,7 @@ impl<R: Runtime> PrimaryLine<R> {
         self.asker.borrow_mut().take_if(|asker| asker.connection.about.server == server)
     }
 
-    /// Removes and returns the connections that `keep` does not accept, by the tick of the last use and the server.
+    /// Removes and returns the connections that `keep` does not accept, by the second of the last use and the server.
     pub fn trim(&self, mut keep: impl FnMut(u32, ServerId) -> bool) -> Vec<Connection<R::Stream>> {
         let mut others = self.others.borrow_mut();
         let unused = others.extract_if(.., |(used, asker)| !keep(*used, asker.connection.about.server));

@@ -38,7 +38,7 @@ struct Line<S> {
     usual: Cell<u32>,
     /// The task that asks, and how to wake it.
     task: RefCell<Task>,
-    /// The worker's tick of the last question, in seconds.
+    /// The worker's second of the last question.
     used: Cell<u32>,
 }
 
@@ -256,7 +256,7 @@ impl<R: Runtime> Positions<R> {
     }
 
     /// Removes and returns the connections that were not used for `idle`, or whose server is gone. `now` is
-    /// the worker's tick, in seconds.
+    /// the worker's second.
     pub fn trim(&self, now: u32, idle: Duration, snapshot: &Snapshot) -> Vec<Connection<R::Stream>> {
         let limit = u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1);
         let mut closed = Vec::new();

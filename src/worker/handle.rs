@@ -157,13 +157,13 @@ pub struct Handle {
     pub schema: RefCell<Option<Rc<[u8]>>>,
     /// What keeps the session on its connections, as of the last answer: a bit for the index of each `Pin`.
     pub pins: Cell<PerRole<u32>>,
-    /// The worker's tick at the session's last activity, in seconds.
+    /// The worker's second of the session's last activity.
     pub active: Cell<u32>,
     /// What the command under way waits for the client to do, if it waits. Set by `Stall::begin`, so that somebody looks.
     pub stall: Cell<Option<Stall>>,
     /// True if the worker's next second looks at the session.
     pub watched: Cell<bool>,
-    /// The worker's second that looks at the session because of its silence. 0: none does.
+    /// The worker's second that looks at the session's silence. 0: none does.
     pub silent_until: Cell<u32>,
 }
 

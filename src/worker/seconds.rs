@@ -13,7 +13,7 @@ pub struct Seconds {
     now: Cell<u32>,
     /// The sessions that the next second looks at, by id.
     next: RefCell<Vec<u32>>,
-    /// Until when each of the silent sessions may be silent, in the order of these seconds.
+    /// The seconds that look at silent sessions, each with the session's id.
     silent: RefCell<BTreeSet<(u32, u32)>>,
 }
 
@@ -24,7 +24,7 @@ impl Seconds {
         self.now.get()
     }
 
-    /// Has the session looked at in each second from now on, until `look` finds that nothing is under way.
+    /// Has the session looked at in the next second.
     #[inline]
     pub fn watch(&self, handle: &Handle) {
         if !handle.watched.replace(true) {
@@ -40,44 +40,44 @@ impl Seconds {
         self.watch(handle);
     }
 
-    /// Lets a second pass. Returns the ids of the sessions that it was to look at; some may have ended.
+    /// Lets a second pass. Returns the ids of the sessions that are watched; some may have ended.
     pub(super) fn pass(&self) -> Vec<u32> {
         self.now.set(self.now.get().wrapping_add(1));
         self.next.take()
     }
 
-    /// Returns the ids of the sessions whose time of silence is over, unless they did something since.
+    /// Returns the ids of the sessions whose silence was to be looked at by now. They may have ended it meanwhile.
     pub(super) fn end_silence(&self) -> Vec<u32> {
         let mut silent = self.silent.borrow_mut();
-        let over = |silent: &mut BTreeSet<(u32, u32)>| {
-            let is_over = silent.first().is_some_and(|(until, _)| *until <= self.get());
-            if is_over { silent.pop_first() } else { None }
-        };
-        std::iter::from_fn(|| over(&mut silent)).map(|(_, id)| id).collect()
+        let mut ids = Vec::new();
+        while let Some((_, id)) = silent.first().copied().filter(|(until, _)| *until <= self.get()) {
+            silent.pop_first();
+            ids.push(id);
+        }
+        ids
     }
 
-    /// Has the session looked at again: in the next second, or else when it has been silent for so many seconds.
-    pub(super) fn look_again(&self, handle: &Handle, next: bool, silence: u64) {
-        self.forget(handle);
-        if next {
-            return self.watch(handle);
-        }
+    /// Has the session looked at when it has been silent for so many seconds, not before. A command that begins changes
+    /// nothing here: whoever looks then sees that the silence is shorter, and calls this again.
+    pub(super) fn look_after(&self, handle: &Handle, silence: u64) {
         let until = u64::from(handle.active.get()).saturating_add(silence).max(u64::from(self.get()) + 1);
         // What does not end in a century does not end.
-        if let Ok(until) = u32::try_from(until) {
+        let Ok(until) = u32::try_from(until) else { return };
+        if !(1..=until).contains(&handle.silent_until.get()) {
+            self.forget(handle);
             handle.silent_until.set(until);
             self.silent.borrow_mut().insert((until, handle.id));
         }
     }
 
-    /// Forgets until when the session may be silent.
+    /// Has no second look at the session's silence.
     pub(super) fn forget(&self, handle: &Handle) {
         if handle.silent_until.get() > 0 {
             self.silent.borrow_mut().remove(&(handle.silent_until.take(), handle.id));
         }
     }
 
-    /// Returns how many sessions may be silent for a while.
+    /// Returns how many sessions a later second looks at because of their silence.
     #[cfg(test)]
     pub fn silent(&self) -> usize {
         self.silent.borrow().len()

@@ -57,8 +57,8 @@ pub(super) struct Limits {
 }
 
 /// Runs `work`, which waits for the client, until one of the bits in `ending` is raised, or
-/// `Signals::STALLED`. The client's time starts when `work` first has to wait; once it is over, the tick
-/// raises `Signals::STALLED`.
+/// `Signals::STALLED`. The client's time starts when `work` first has to wait; once it is over, the next
+/// second raises `Signals::STALLED`.
 pub fn or_stalled<'a, F: Future>(
     handle: &'a Handle,
     seconds: &'a Seconds,
@@ -116,7 +116,7 @@ impl<R: Runtime> Resources<R> {
             idle: live.timeouts.idle.min(drain.unwrap_or(Duration::MAX)),
             drains: self.drain.get() != Drain::No,
         };
-        // Other limits are due at other times, and during a drain each session is due.
+        // New limits end at other times, and a drain looks at each session.
         let is_new = self.limits.replace(limits) != limits;
         if is_new || limits.drains {
             let all = self.handles();
@@ -130,7 +130,8 @@ impl<R: Runtime> Resources<R> {
             count += 1;
         }
         for handle in self.seconds.end_silence().iter().filter_map(handle) {
-            // A command that began since looks at the session in the next second.
+            handle.silent_until.set(0);
+            // A session with something under way is looked at in the next second anyway.
             if !handle.watched.get() {
                 self.look(&handle, &live.timeouts, limits);
                 count += 1;
@@ -152,7 +153,7 @@ impl<R: Runtime> Resources<R> {
             if quiet > limits.login {
                 handle.signal.raise(Signals::LOGIN);
             }
-            return self.seconds.look_again(handle, true, 0);
+            return self.seconds.watch(handle);
         }
         let stall = handle.stall.get();
         if stall.is_some_and(|stall| stall.is_over(now, timeouts)) {
@@ -163,8 +164,10 @@ impl<R: Runtime> Resources<R> {
         } else if quiet > limits.idle {
             handle.signal.raise(Signals::IDLE);
         }
-        // The first whole second that is more than the limit.
-        let silence = limits.idle.as_secs().saturating_add(1);
-        self.seconds.look_again(handle, busy || stall.is_some(), silence);
+        match busy || stall.is_some() {
+            true => self.seconds.watch(handle),
+            // The first whole second that is more than the limit.
+            false => self.seconds.look_after(handle, limits.idle.as_secs().saturating_add(1)),
+        }
     }
 }

@@ -55,8 +55,9 @@ fn silence_ends_when_its_time_is_over() {
         assert_eq!(looks(&world, 3).await, [2, 0, 0]);
         second.send(vec![0x0e]);
         second.expect_ok().await;
-        // The second that follows a command looks at its session, and the sixth ends the one that said nothing.
-        assert_eq!(looks(&world, 3).await, [1, 0, 1]);
+        // The second that follows a command looks at its session. The sixth ends the session that said nothing, and finds
+        // that the other one did.
+        assert_eq!(looks(&world, 3).await, [1, 0, 2]);
         assert_eq!(world.closed(Close::IdleTimeout), 1);
         assert_eq!(looks(&world, 3).await, [0, 0, 1]);
         assert_eq!(world.closed(Close::IdleTimeout), 2);
