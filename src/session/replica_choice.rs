@@ -2,6 +2,7 @@
 //! zone if possible, with the least load. Keeps the replica of the last read as long as nothing speaks
 //! against it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::context::{Context, Diverted};
@@ -66,6 +67,8 @@ pub struct Reads<R: Runtime> {
     pub replica: Option<ServerId>,
     /// The snapshot's `roles_version` at that choice.
     pub chosen_at: u64,
+    /// True if that server had much more to do than another one when the session last looked.
+    doubted: Cell<bool>,
     /// Which servers answered the session's reads.
     pub seen: Seen,
     /// What the statement under way knows of the primary's position.
@@ -82,6 +85,7 @@ impl<R: Runtime> Reads<R> {
             number: 0,
             replica: None,
             chosen_at: 0,
+            doubted: Cell::new(false),
             seen: Seen::default(),
             freshness: Freshness::default(),
         }
@@ -103,8 +107,9 @@ impl<R: Runtime> Reads<R> {
             return self.replica;
         }
         self.number = self.number.wrapping_add(1);
-        if self.number == 0 {
-            // Chooses anew now and then, so that sessions that last for days are spread, too.
+        if self.number == 0 && self.replica.is_some_and(|own| self.context.load(own) < BUSY) {
+            // Chooses anew now and then, so that sessions that last for days are spread, too. Those of busy replicas
+            // are spread by their load.
             self.replica = None;
         }
         if let Some(server) = self.replica
@@ -180,18 +185,26 @@ impl<R: Runtime> Reads<R> {
         let random = context.random();
         let load = |id| context.load(id);
         let fits = |server: &Server| self.is_fresh(written, server, snapshot);
-        // Prefers the session's replica while it serves: the connection is open there, and the statements are
-        // prepared.
-        if let Some(server) = self.replica
-            && self.chosen_at == snapshot.roles_version
-            && !avoid.contains(&server)
-            && load(server) < BUSY
-            && snapshot.server(server).is_some_and(|s| s.serves_reads && s.weight > 0 && fits(s))
-        {
-            return Some(server);
+        let own = self.replica.filter(|own| self.chosen_at == snapshot.roles_version && !avoid.contains(own));
+        let own = own.and_then(|own| snapshot.server(own));
+        let own = own.filter(|own| own.serves_reads && own.weight > 0 && fits(own));
+        if let Some(own) = own.filter(|own| load(own.id) < BUSY) {
+            return Some(own.id);
         }
         let zone = live.replicas.zone.as_deref();
-        let chosen = choose_replica(snapshot, random, &avoid, zone, fits, load)
+        let best = choose_replica(snapshot, random, &avoid, zone, fits, load);
+        let is_near = |server: &Server| zone.is_some() && server.zone.as_deref() == zone;
+        let best_server = best.and_then(|best| snapshot.server(best));
+        if let (Some(own), Some(best)) = (own, best_server)
+            && (is_near(own) || !is_near(best))
+        {
+            // Statements come and go in bursts: only who finds it so twice leaves.
+            let was_doubted = self.doubted.replace(is_much_busier(own, best, load));
+            if !(was_doubted && self.doubted.take()) {
+                return Some(own.id);
+            }
+        }
+        let chosen = best
             // A replica that failed a moment ago is better than none.
             .or_else(|| choose_replica(snapshot, random, tried, zone, fits, load));
         if chosen.is_some() || self.port == Port::Split {
@@ -310,6 +323,14 @@ impl<R: Runtime> Reads<R> {
         let load = |id| context.load(id);
         choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
     }
+}
+
+/// True if reads should leave the one replica for the other: it has a quarter more statements under way for its weight,
+/// and a few that may be chance. A session that follows each small difference has a connection on every replica, and none
+/// of them, nor the server's thread, is in a cache when the next statement comes.
+fn is_much_busier(own: &Server, other: &Server, load: impl Fn(ServerId) -> usize) -> bool {
+    let (here, there) = (load(own.id) as u128, load(other.id) as u128 + BUSY as u128);
+    here * u128::from(other.weight) * 4 > there * u128::from(own.weight) * 5
 }
 
 /// Returns the lower half of a version: enough to detect a change, and sessions stay small.
