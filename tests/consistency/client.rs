@@ -193,7 +193,9 @@ impl Session {
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                self.count("read", &text(&error));
+                // A transaction may be rolled back where a statement alone may not.
+                let what = if way < 6 { "read" } else { "transaction of reads" };
+                self.count(what, &text(&error));
                 self.after_error(matches!(error, Error::Server(_))).await;
             }
             Err(_) => {

@@ -88,10 +88,13 @@ pub struct Log {
 
 impl Log {
     /// Those that a change of primary does not explain: past the proxies it is read-only for a moment, an insert id
-    /// stays with its server, and a transaction may find other rows than before when it runs again.
-    pub fn unexplained(&self) -> Vec<&str> {
+    /// stays with its server, and a transaction may find other rows than before when it runs again, also one that
+    /// only reads.
+    pub fn unexplained(&self, trouble: Trouble) -> Vec<&str> {
         let explained = |error: &str| {
-            let aborted = error.starts_with("write via Proxy") && error.contains(": 1213 (40001)");
+            let ran_again = error.starts_with("write via Proxy")
+                || trouble.changes_primary() && error.starts_with("transaction of reads via Proxy");
+            let aborted = ran_again && error.contains(": 1213 (40001)");
             let past =
                 error.starts_with("write via Direct: 1290") || error.ends_with("Direct: another primary");
             aborted || past || error.contains("held an insert id")

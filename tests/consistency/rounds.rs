@@ -136,7 +136,7 @@ pub async fn end(
     if trouble == Trouble::Nothing && replicas < primary {
         findings.say(format!("{replicas} reads went to replicas, {primary} to the primary"));
     }
-    let unexplained = log.unexplained();
+    let unexplained = log.unexplained(trouble);
     if trouble.is_silent() && !unexplained.is_empty() {
         findings.say(format!("errors: {unexplained:?}"));
     }

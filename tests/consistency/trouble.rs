@@ -71,6 +71,11 @@ impl Trouble {
 }
 
 impl Trouble {
+    pub fn changes_primary(self) -> bool {
+        use Trouble::{Crash, Deposed, Switchover, Unnoticed};
+        matches!(self, Switchover | Unnoticed | Deposed | Crash)
+    }
+
     /// The servers are not the same afterwards.
     pub fn is_last(self) -> bool {
         matches!(self, Trouble::Deposed | Trouble::Crash)
