@@ -8,6 +8,7 @@ import sys
 import threading
 
 import commits
+import connects
 import digests
 import drivers
 import failover
@@ -19,6 +20,7 @@ import tap
 import traces
 import tls
 import workers
+from connects import client
 from targets import Cluster, Target, cpu_seconds, rss_kib
 
 
@@ -35,8 +37,7 @@ SETTINGS = {
     "pool": setting("POOL", 32), "pace_ms": setting("PACE_MS", 40), "idle": setting("IDLE", 5000), "default_pool": 1000,
     "logins": setting("LOGINS", 1000), "flood_secs": setting("FLOOD_SECS", 10), "tries": setting("TRIES", 10000),
 }
-MIB, CONNECTS = SETTINGS["mib"], SETTINGS["connects"]
-CLIENT = os.path.join(os.environ["TARGET_DIR"], "bench", "connect")
+MIB = SETTINGS["mib"]
 
 # Name, sysbench test, threads, prepared statements, further arguments.
 WORKLOADS = [
@@ -99,13 +100,6 @@ def on_both(measure):
     return results
 
 
-def client(*args):
-    done = subprocess.run([CLIENT, *map(str, args)], capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, args))}: {done.stderr.strip()}")
-    return float(done.stdout)
-
-
 def growth_during(pid, work):
     """What `work` returns, and by how many MiB the process grew beyond its size before."""
     if not pid:
@@ -137,26 +131,13 @@ def bulk(targets, what):
     return rounds
 
 
-def connects(targets):
-    say(f"{CONNECTS} times connect, select 1, close")
-    rounds = {t.name: [] for t in targets}
-    for _ in range(ROUNDS):
-        for target in targets:
-            rounds[target.name].append(client("connect", target.port, CONNECTS, 8))
-    return {name: statistics.median(seconds) for name, seconds in rounds.items()}
-
-
 def fresh(cluster, names, measure, *args):
     """Measures with proxies started for it: what a proxy kept from earlier work would hide what this work needs."""
     targets = []
     try:
         for name in names:
             targets.append(Target.start(name, cluster))
-            if cluster.kind == "mysql":
-                # The client in Rust knows only mysql_native_password.
-                sysbench(targets[-1].port, "oltp_point_select", "--threads=8", "--time=1", "run")
-            else:
-                client("connect", targets[-1].port, 80, 8)
+            sysbench(targets[-1].port, "oltp_point_select", "--threads=8", "--time=1", "run")
         return measure(targets, *args)
     finally:
         for target in targets:
@@ -164,10 +145,9 @@ def fresh(cluster, names, measure, *args):
 
 
 def others(cluster):
-    # What passes, and how a client gets in, is the same on every port of Pointsman.
+    # What passes is the same on every port of Pointsman.
     names = [n for n in TARGETS if n != "primary"]
-    return {"result": fresh(cluster, names, bulk, "result"), "load": fresh(cluster, names, bulk, "load"),
-            "connects": fresh(cluster, names, connects)}
+    return {what: fresh(cluster, names, bulk, what) for what in ("result", "load")}
 
 
 PARTS = {
@@ -186,7 +166,7 @@ ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}
 
 
 def main():
-    alone = ["workloads", "drivers", *ON_MYSQL, "tls", "failover", "changes", "pods"]
+    alone = ["workloads", "drivers", "connects", *ON_MYSQL, "tls", "failover", "changes", "pods"]
     parts = sys.argv[1:] or [*PARTS, *alone]
     unknown = set(parts) - {*PARTS, *alone}
     if unknown:
@@ -195,6 +175,8 @@ def main():
         publish("workloads", on_both(lambda cluster: fresh(cluster, table.workload_targets(TARGETS), queries)))
     if "drivers" in parts:
         publish("drivers", on_both(lambda cluster: drivers.measure(cluster, SETTINGS, say)))
+    if "connects" in parts:
+        publish("connects", on_both(lambda cluster: connects.measure(cluster, SETTINGS, say)))
     publish_all("mariadb", {name: part for name, part in PARTS.items() if name in parts})
     publish_all("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
     if "tls" in parts and {"split", "primary"} & set(TARGETS):

@@ -2,7 +2,8 @@
 # `make bench`: measures direct connections, HAProxy (TCP mode) and Pointsman in turn; writes the tables into docs/benchmarks.md.
 # usage: run.sh [PART …]   default: all, about an hour; the parts:
 #   workloads  sysbench, and the proxies' CPU per query    pressure  2,000 clients, 200 active, over 32 connections
-#   idle       5,000 clients that ran one statement        others    bulk, connects    failover  changes of the primary
+#   idle       5,000 clients that ran one statement        others    bulk    failover  changes of the primary
+#   connects   connect, one question, close: direct, HAProxy, both drivers
 #   crowds     memory per idle client with 1,000, 5,000 and 9,000 clients, on both drivers
 #   levels     the cost of `strong` and `session`, compared with `eventual`
 #   drivers    CPU and QPS on epoll and on io_uring, at `eventual` and `strong`, relative to HAProxy
@@ -31,7 +32,7 @@ if [[ $TARGETS =~ split|primary ]]; then
     cargo build --profile dist --locked
   fi
   if [ $# = 0 ] || [[ " $* " = *" pods "* ]]; then tests/setup/kubernetes-build.sh; fi
-  if [ $# = 0 ] || [[ " $* " =~ " commits "|" tls "|" workloads "|" drivers " ]]; then tests/setup/mysql97.sh; fi
+  if [ $# = 0 ] || [[ " $* " =~ " commits "|" tls "|" workloads "|" drivers "|" connects " ]]; then tests/setup/mysql97.sh; fi
 fi
 mkdir -p "$target/bench"
 for client in connect crowd flood; do

@@ -108,7 +108,7 @@ def crowds_table(results, s):
 
 
 def other_table(results, s):
-    names = [n for n in TITLES if n in results["connects"]]
+    names = [n for n in TITLES if n in results["result"]]
     lines = [row("", *(TITLES[n] for n in names)), row("---", *["---:"] * len(names))]
     for key, text in (("result", f"a result of {s['mib']:,} MiB"), ("load", f"LOAD DATA LOCAL of {s['mib']:,} MiB")):
         rounds = results[key]
@@ -118,9 +118,20 @@ def other_table(results, s):
                              *(number(relative(rounds, n, "haproxy", "speed")) for n in names)))
         growth = [None if n == "direct" else max(r["growth"] for r in rounds[n]) for n in names]
         lines.append(row("… the proxy's memory grows by, MiB", *(number(g, 1) for g in growth)))
-    lines.append(row(f"{s['connects']:,} × connect, `select 1`, close, 8 clients, s",
-                     *(number(results["connects"][n]) for n in names)))
     return lines
+
+
+def connects_table(results, s):
+    names = {"direct": "direct", "haproxy": TITLES["haproxy"], "epoll": "Pointsman, epoll", "io_uring": "Pointsman, io_uring"}
+    lines = []
+    for kind, rounds in results.items():
+        middle = lambda n, key, digits: number(median(r[key] for r in rounds[n]), digits)
+        lines += [row(KINDS[kind], *names.values()), row("---", *["---:"] * len(names)),
+                  row("seconds", *(middle(n, "seconds", 2) for n in names)),
+                  row("… relative to direct", *(number(relative(rounds, n, "direct", "seconds")) for n in names)),
+                  row("the proxy's CPU per connection, µs", "–", *(middle(n, "proxy", 0) for n in names if n != "direct")),
+                  row("the servers' CPU per connection, µs", *(middle(n, "servers", 0) for n in names)), ""]
+    return lines[:-1]
 
 
 def levels_table(results, s):
@@ -354,6 +365,8 @@ def about(part, s):
         "crowds": f"Beyond the first 8 clients of a proxy, which touch its code. Pointsman: a `split` port, at most {s['pool']} "
                   "connections to a server.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
+        "connects": f"Median of {s['rounds']} rounds, targets in turn. 8 clients connect, log in, run `SELECT 1` and close, "
+                    f"{s['connects']:,} times together. Pointsman: a `split` port at `strong`.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
         "workers": f"{rounds} Proxies at `strong` that differ in `workers` alone, all on the same two cores.",
         "drivers": f"{rounds} CPU and QPS relative to HAProxy, which sends everything to the primary, in the same round. "
@@ -375,7 +388,7 @@ def about(part, s):
 
 
 TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "crowds": crowds_table, "others": other_table, "levels": levels_table, "workers": workers_table,
-          "drivers": drivers_table,
+          "drivers": drivers_table, "connects": connects_table,
           "digests": digests_table, "tap": tap_table, "traces": traces_table,
           "commits": commits_table, "tls": tls_table, "logins": logins_table, "failover": failover_table,
           "changes": changes_table, "pods": pods_table}
