@@ -3,6 +3,7 @@
 
 use super::client::Session;
 use super::history::{Act, Op, Told, Via};
+use super::trouble::Trouble;
 use crate::support::{self, Chance};
 use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
