@@ -37,6 +37,28 @@ pub fn choose_replica(
     Some(if is_second { second.id } else { first.id })
 }
 
+/// Two replicas that differ by so many statements under way may differ by chance.
+const BY_CHANCE: usize = 4;
+
+/// True if a session that reads from `own` would do better on `other`: if `other` alone is in `zone`, or if `own` has
+/// a quarter more statements under way for its weight, counting `BY_CHANCE` more for `other`.
+///
+/// A session that moved for each small difference would have a connection to every replica, and neither the
+/// connection nor the server's thread would be in a cache when the session's next statement comes.
+pub fn is_worth_a_move(
+    own: &Server,
+    other: &Server,
+    zone: Option<&str>,
+    load: impl Fn(ServerId) -> usize,
+) -> bool {
+    let is_near = |server: &Server| zone.is_some() && server.zone.as_deref() == zone;
+    if is_near(own) != is_near(other) {
+        return is_near(other);
+    }
+    let (here, there) = (load(own.id) as u128, (load(other.id) + BY_CHANCE) as u128);
+    here * u128::from(other.weight) * 4 > there * u128::from(own.weight) * 5
+}
+
 /// The two lowest tickets so far, lowest first.
 #[derive(Default)]
 struct Draw<'a> {

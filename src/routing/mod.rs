@@ -7,7 +7,7 @@ pub use split::{SessionFacts, place};
 
 mod choose;
 
-pub use choose::choose_replica;
+pub use choose::{choose_replica, is_worth_a_move};
 
 mod explain;
 

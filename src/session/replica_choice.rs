@@ -10,7 +10,7 @@ use crate::config::{Fallback, Level};
 use crate::net::Runtime;
 use crate::policy::Unasked;
 use crate::positions::Batch;
-use crate::routing::{Decision, Want, choose_replica, route};
+use crate::routing::{Decision, Want, choose_replica, is_worth_a_move, route};
 use crate::sql::Effects;
 use crate::state::Written;
 use crate::terms::{Port, Role, Why};
@@ -67,7 +67,7 @@ pub struct Reads<R: Runtime> {
     pub replica: Option<ServerId>,
     /// The snapshot's `roles_version` at that choice.
     pub chosen_at: u64,
-    /// True if that server had much more to do than another one when the session last looked.
+    /// True if the session's last look at other replicas spoke for a move.
     doubted: Cell<bool>,
     /// Which servers answered the session's reads.
     pub seen: Seen,
@@ -108,8 +108,8 @@ impl<R: Runtime> Reads<R> {
         }
         self.number = self.number.wrapping_add(1);
         if self.number == 0 && self.replica.is_some_and(|own| self.context.load(own) < BUSY) {
-            // Chooses anew now and then, so that sessions that last for days are spread, too. Those of busy replicas
-            // are spread by their load.
+            // The session chooses anew now and then, so that sessions that last for days are spread, too. On a busy
+            // replica the looks at other replicas do that.
             self.replica = None;
         }
         if let Some(server) = self.replica
@@ -193,20 +193,15 @@ impl<R: Runtime> Reads<R> {
         }
         let zone = live.replicas.zone.as_deref();
         let best = choose_replica(snapshot, random, &avoid, zone, fits, load);
-        let is_near = |server: &Server| zone.is_some() && server.zone.as_deref() == zone;
-        let best_server = best.and_then(|best| snapshot.server(best));
-        if let (Some(own), Some(best)) = (own, best_server)
-            && (is_near(own) || !is_near(best))
-        {
-            // Statements come and go in bursts: only who finds it so twice leaves.
-            let was_doubted = self.doubted.replace(is_much_busier(own, best, load));
+        if let (Some(own), Some(best)) = (own, best.and_then(|best| snapshot.server(best))) {
+            // Statements come and go in bursts, so the session moves only if two looks in a row speak for it.
+            let was_doubted = self.doubted.replace(is_worth_a_move(own, best, zone, load));
             if !(was_doubted && self.doubted.take()) {
                 return Some(own.id);
             }
         }
-        let chosen = best
-            // A replica that failed a moment ago is better than none.
-            .or_else(|| choose_replica(snapshot, random, tried, zone, fits, load));
+        // A replica that failed a moment ago is better than none.
+        let chosen = best.or_else(|| choose_replica(snapshot, random, tried, zone, fits, load));
         if chosen.is_some() || self.port == Port::Split {
             return chosen;
         }
@@ -323,14 +318,6 @@ impl<R: Runtime> Reads<R> {
         let load = |id| context.load(id);
         choose_replica(snapshot, context.random(), &avoid, zone.as_deref(), fits, load)
     }
-}
-
-/// True if reads should leave the one replica for the other: it has a quarter more statements under way for its weight,
-/// and a few that may be chance. A session that follows each small difference has a connection on every replica, and none
-/// of them, nor the server's thread, is in a cache when the next statement comes.
-fn is_much_busier(own: &Server, other: &Server, load: impl Fn(ServerId) -> usize) -> bool {
-    let (here, there) = (load(own.id) as u128, load(other.id) as u128 + BUSY as u128);
-    here * u128::from(other.weight) * 4 > there * u128::from(own.weight) * 5
 }
 
 /// Returns the lower half of a version: enough to detect a change, and sessions stay small.

@@ -137,3 +137,30 @@ fn who_was_tried_does_not_serve_or_does_not_fit_is_never_chosen() {
     assert_eq!(choose_replica(&s, 1, &[], None, |_| true, |_| 0), None);
     assert_eq!(choose_replica(&Snapshot::empty(), 1, &[], Some("a"), |_| true, |_| 0), None);
 }
+
+#[test]
+fn a_session_moves_for_its_own_zone_or_for_a_quarter_of_the_load_by_weight() {
+    // Weight, zone and load of the session's replica, then of the other one.
+    for (own, other, zone, moves) in [
+        ((1, None, 50), (1, None, 36), None, false),
+        ((1, None, 51), (1, None, 36), None, true),
+        // By chance.
+        ((1, None, 5), (1, None, 0), None, false),
+        ((1, None, 6), (1, None, 0), None, true),
+        // By weight.
+        ((2, None, 51), (1, None, 36), None, false),
+        ((2, None, 101), (1, None, 36), None, true),
+        ((1, None, 26), (2, None, 36), None, true),
+        // The proxy's zone counts more than the load; other zones count nothing.
+        ((1, Some("b"), 0), (1, Some("a"), 90), Some("a"), true),
+        ((1, Some("a"), 90), (1, Some("b"), 0), Some("a"), false),
+        ((1, Some("a"), 90), (1, Some("a"), 0), Some("a"), true),
+        ((1, Some("b"), 0), (1, Some("c"), 0), Some("a"), false),
+        ((1, Some("b"), 90), (1, None, 0), None, true),
+    ] {
+        let snapshot = snapshot(&[(own.0, own.1), (other.0, other.1)]);
+        let load = |id: ServerId| if id.0 == 0 { own.2 } else { other.2 };
+        let found = is_worth_a_move(&snapshot.servers[0], &snapshot.servers[1], zone, load);
+        assert_eq!(found, moves, "{own:?} {other:?} {zone:?}");
+    }
+}

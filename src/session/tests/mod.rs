@@ -37,6 +37,7 @@ mod pass_through;
 mod pool;
 mod renewal;
 mod replay;
+mod replica_choice;
 mod replica_port;
 mod seconds;
 mod split;
