@@ -11,7 +11,7 @@ use crate::auth::{AuthError, Channel, ClientExchange, ClientStep, Exposure, Pend
 use crate::config::Secret;
 use crate::net::{
     Algorithm, Buf, Compressed, Encrypted, Endpoint, EndpointError, PacketError, Runtime, Stream, TlsClient,
-    TlsError, UnverifiedCertificate, WITHOUT_LIMIT, read_packet,
+    TlsError, UNIX, UnverifiedCertificate, WITHOUT_LIMIT, read_packet,
 };
 use crate::terms::CertificateProof;
 use crate::topology::{Flavor, Server, ServerId};
@@ -41,8 +41,8 @@ pub struct Target {
     pub server: ServerId,
     /// Its name, for errors.
     pub name: Arc<str>,
-    /// Where it listens.
-    pub endpoint: Endpoint,
+    /// Where it listens: `host:port` or `unix:/path`. Parsed when a connection is opened: most sessions find an open one.
+    pub address: Arc<str>,
     /// The names that its certificate may have; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,
     /// The generation of the snapshot that the server was chosen from.
@@ -51,10 +51,19 @@ pub struct Target {
 
 impl Target {
     /// Returns the target for a server of the snapshot of this generation.
-    pub fn new(server: &Server, generation: u64) -> Result<Self, EndpointError> {
-        let endpoint = server.address.parse()?;
-        let (name, tls_names) = (server.name.clone(), server.tls_names.clone());
-        Ok(Target { server: server.id, name, endpoint, tls_names, generation })
+    pub fn new(server: &Server, generation: u64) -> Self {
+        Target {
+            server: server.id,
+            name: server.name.clone(),
+            address: server.address.clone(),
+            tls_names: server.tls_names.clone(),
+            generation,
+        }
+    }
+
+    /// True for a unix socket of this machine.
+    pub fn is_local(&self) -> bool {
+        self.address.starts_with(UNIX)
     }
 }
 
@@ -93,6 +102,9 @@ impl Login {
 /// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// The server's address is none.
+    #[error("{0}")]
+    Address(#[from] EndpointError),
     /// The connection was refused, reset or closed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -150,7 +162,7 @@ pub async fn connect<R: Runtime>(
     introduction: &Introduction<'_>,
 ) -> Result<(Connection<R::Stream>, Greeting), ConnectError> {
     let tls = runtime.tls();
-    let wanted = tls.is_optional() && matches!(target.endpoint, Endpoint::Tcp { .. });
+    let wanted = tls.is_optional() && !target.is_local();
     let mut used = tls;
     loop {
         let mut greeted = false;
@@ -247,9 +259,10 @@ pub(super) async fn reach<R: Runtime>(
     tls: &TlsClient,
     greeted: &mut bool,
 ) -> Result<Reached<R::Stream>, ConnectError> {
-    let mut stream = runtime.connect(&target.endpoint).await?;
+    let endpoint: Endpoint = target.address.parse()?;
+    let mut stream = runtime.connect(&endpoint).await?;
     if let Some(announced) = introduction.announced {
-        announce(&mut stream, announced.source(&target.endpoint)).await?;
+        announce(&mut stream, announced.source(&endpoint)).await?;
     }
     let mut buf = Buf::with_room(1024);
     let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
@@ -261,7 +274,7 @@ pub(super) async fn reach<R: Runtime>(
     }
     let collation = u8::try_from(introduction.collation).unwrap_or(greeting.collation);
     let mut seq = seq.wrapping_add(1);
-    let local = matches!(target.endpoint, Endpoint::Unix(_));
+    let local = target.is_local();
     let of_tls = |error| ConnectError::Tls { server: target.name.clone(), error };
     let mut encrypted = None;
     if !local && tls.wants(greeting.capabilities.contains(Capabilities::SSL)).map_err(of_tls)? {
@@ -272,7 +285,7 @@ pub(super) async fn reach<R: Runtime>(
         capabilities |= Capabilities::SSL;
         send(&mut stream, seq, |out| encode_ssl_request(capabilities, MAX_PACKET, collation, out)).await?;
         seq = seq.wrapping_add(1);
-        let secured = runtime.secure(stream, tls, &target.tls_names, &target.endpoint).await;
+        let secured = runtime.secure(stream, tls, &target.tls_names, &endpoint).await;
         let (secured, how) = secured.map_err(of_tls)?;
         stream = secured;
         encrypted = Some(how);

@@ -2,7 +2,7 @@
 
 use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
 use crate::backend::{self, Announced, ConnectError, Introduction, Login, QueryError, connect, own_class};
-use crate::net::{Endpoint, Runtime, TlsError};
+use crate::net::{Runtime, TlsError};
 use crate::topology::ServerId;
 
 /// Probes need no particular character set: utf8mb4_general_ci, which every server has.
@@ -22,12 +22,11 @@ impl<R: Runtime> Connector for BackendConnector<R> {
     type Connection = BackendConnection<R::Stream>;
 
     async fn connect(&self, target: &Target) -> Result<Self::Connection, Error> {
-        let endpoint: Endpoint = target.address.parse().map_err(|e| Error::Protocol(format!("{e}")))?;
         // The probes' connections are in no pool, so the server id and generation do not matter.
         let to = backend::Target {
             server: ServerId(0),
             name: target.name.clone(),
-            endpoint,
+            address: target.address.clone(),
             tls_names: target.tls_names.clone(),
             generation: 0,
         };

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::{fmt, io};
 
+/// What the address of a socket in the file system begins with.
+pub const UNIX: &str = "unix:";
+
 /// A parsed address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -65,7 +68,7 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let wrong = || EndpointError(text.to_owned());
-        if let Some(path) = text.strip_prefix("unix:") {
+        if let Some(path) = text.strip_prefix(UNIX) {
             return if path.starts_with('/') { Ok(Endpoint::Unix(path.into())) } else { Err(wrong()) };
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
@@ -87,7 +90,7 @@ impl fmt::Display for Endpoint {
         match self {
             Endpoint::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Endpoint::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Endpoint::Unix(path) => write!(f, "unix:{}", path.display()),
+            Endpoint::Unix(path) => write!(f, "{UNIX}{}", path.display()),
         }
     }
 }

@@ -38,7 +38,7 @@ pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
 pub use compression::{Algorithm, Below, Compressed, Compression};
 pub use driver::{ChosenDriver, Driver, NoIoUring};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, UNIX};
 pub use handover::{Inherited, send_sockets};
 pub use listener::{Accepted, Listener};
 pub use origin::{Origin, Peer};

@@ -109,7 +109,7 @@ pub async fn open<R: Runtime>(
     server: &Server,
     snapshot: &Snapshot,
 ) -> Option<Connection<R::Stream>> {
-    let target = Target::new(server, snapshot.generation).ok()?;
+    let target = Target::new(server, snapshot.generation);
     let (login, limit) = {
         let live = resources.live.borrow();
         let monitor = &live.monitor;

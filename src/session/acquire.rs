@@ -173,7 +173,9 @@ impl<R: Runtime> Session<R> {
             }
             ConnectError::Refused(e) if !is_passing(&e) => Err(StatementError::Tell(Failure::Server(e))),
             ConnectError::Refused(e) => Ok(Failure::Server(e)),
-            ConnectError::Auth(e) => Err(StatementError::Tell(Failure::Unreachable(e.to_string()))),
+            e @ (ConnectError::Auth(_) | ConnectError::Address(_)) => {
+                Err(StatementError::Tell(Failure::Unreachable(e.to_string())))
+            }
             // A server that is being lost ends a connection, too, but then refuses the next one.
             e @ ConnectError::ProxyHeader { .. } if *headers == MOST_HEADERS => {
                 Err(StatementError::Tell(Failure::Unreachable(e.to_string())))

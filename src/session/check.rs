@@ -4,7 +4,7 @@ use super::Session;
 use crate::auth;
 use crate::backend::{ConnectError, Introduction, Login, ServerError, Target, connect, own_class};
 use crate::config::Secret;
-use crate::net::{Endpoint, Runtime, Stream, first_of, or_raised};
+use crate::net::{Runtime, Stream, first_of, or_raised};
 use crate::topology::ServerId;
 use crate::worker::Signals;
 use crate::worker::admission::shown;
@@ -66,8 +66,7 @@ impl<R: Runtime> Session<R> {
         servers.sort_by_key(|server| Some(*server) != writer);
         let mut why = "no server answers".to_owned();
         for server in servers {
-            let Some(Ok(target)) = snapshot.server(server).map(|s| Target::new(s, snapshot.generation))
-            else {
+            let Some(target) = snapshot.server(server).map(|s| Target::new(s, snapshot.generation)) else {
                 continue;
             };
             let announced = context.announced_as(user, &self.client.handle);
@@ -76,10 +75,10 @@ impl<R: Runtime> Session<R> {
             match context.runtime.timeout(limit, connecting).await {
                 Some(Ok((connection, _))) => {
                     connection.quit().await;
-                    return match target.endpoint {
-                        Endpoint::Unix(_) => self.right_unless_any_is(&target, login).await,
-                        Endpoint::Tcp { .. } => Verdict::Right,
-                    };
+                    if target.is_local() {
+                        return self.right_unless_any_is(&target, login).await;
+                    }
+                    return Verdict::Right;
                 }
                 Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => {
                     return Verdict::Wrong;

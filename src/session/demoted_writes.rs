@@ -81,7 +81,7 @@ impl<R: Runtime> Context<R> {
     async fn end_them(&self, login: &Rc<Login>, server: ServerId) {
         let snapshot = self.topology.get();
         let Some(found) = snapshot.server(server) else { return };
-        let Ok(target) = Target::new(found, snapshot.generation) else { return };
+        let target = Target::new(found, snapshot.generation);
         let sessions = self.handles();
         let session = sessions.iter().find(|handle| self.to_end(handle, login, server));
         let announced = session.and_then(|handle| self.announced(handle));
@@ -137,9 +137,8 @@ impl<R: Runtime> Context<R> {
         // Operators empty gtid_slave_pos, but the state of the binary log still has the last write of each
         // origin.
         let login = handle.login.borrow().clone();
-        let (Some(login), Ok(target)) = (login, Target::new(primary, self.topology.generation())) else {
-            return false;
-        };
+        let Some(login) = login else { return false };
+        let target = Target::new(primary, self.topology.generation());
         let limit = self.live().timeouts.connect;
         let asking = async {
             let announced = self.announced(handle);

@@ -117,8 +117,7 @@ async fn kill_on_server<R: Runtime>(
     whole: bool,
 ) {
     let snapshot = context.topology.get();
-    let Some(Ok(target)) = snapshot.server(attached.server).map(|s| Target::new(s, attached.generation))
-    else {
+    let Some(target) = snapshot.server(attached.server).map(|s| Target::new(s, attached.generation)) else {
         return;
     };
     let limit = context.live().timeouts.connect;

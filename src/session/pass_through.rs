@@ -14,7 +14,7 @@ use crate::backend::{
 };
 use crate::client::refusals::is_passing;
 use crate::client::{Failure, StatementError, ended_by};
-use crate::net::{Buf, Endpoint, PacketError, Runtime, Stream, first_of, or_raised};
+use crate::net::{Buf, PacketError, Runtime, Stream, first_of, or_raised};
 use crate::routing::{Decision, may_stay, route};
 use crate::terms::{Close, PerRole, Pin, Port, Refused, Role};
 use crate::topology::{ServerId, Snapshot};
@@ -222,12 +222,10 @@ impl<R: Runtime> Session<R> {
     ) -> Result<AtServer<R::Stream>, NotPassed> {
         let (context, handle, generation) = (&self.context, &self.client.handle, snapshot.generation);
         let refused = |failure| NotPassed::Refused(Refused::Server, failure);
-        let target = match snapshot.server(server).map(|found| Target::new(found, generation)) {
-            Some(Ok(target)) => target,
-            Some(Err(error)) => return Err(refused(Failure::Unreachable(error.to_string()))),
-            None => return Err(refused(Failure::NoReplica)),
+        let Some(target) = snapshot.server(server).map(|found| Target::new(found, generation)) else {
+            return Err(refused(Failure::NoReplica));
         };
-        if applicant.perhaps_socket && matches!(target.endpoint, Endpoint::Unix(_)) {
+        if applicant.perhaps_socket && target.is_local() {
             let why =
                 "the server's unix socket lets the proxy's own operating system user in; use its address";
             return Err(not_passed(&target.name, &why));

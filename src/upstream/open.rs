@@ -55,10 +55,8 @@ impl<R: Runtime> Upstream<R> {
         }
         let resources = self.resources.clone();
         let snapshot = resources.topology.get();
-        let target = match snapshot.server(server).map(|found| Target::new(found, generation)) {
-            Some(Ok(target)) => target,
-            Some(Err(error)) => return Err(StatementError::Tell(Failure::Unreachable(error.to_string()))),
-            None => return Ok(Opened::Moved),
+        let Some(target) = snapshot.server(server).map(|found| Target::new(found, generation)) else {
+            return Ok(Opened::Moved);
         };
         let Some(login) = client.login.clone() else { return Err(StatementError::Close(Close::LoginFailed)) };
         if login.is_of_client() {

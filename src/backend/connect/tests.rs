@@ -29,7 +29,7 @@ async fn connect_to(
     let target = Target {
         server: ServerId(0),
         name: "db-0".into(),
-        endpoint: at.parse().unwrap(),
+        address: at.into(),
         tls_names: Arc::default(),
         generation: 0,
     };
