@@ -168,11 +168,12 @@ impl Stream for MemoryStream {
             return Ok(pipe.closed.then_some(0));
         }
         let n = pipe.bytes.len().min(self.chunk).min(buf.room_mut().len());
-        for (to, from) in buf.room_mut().iter_mut().zip(pipe.bytes.drain(..n)) {
-            *to = from;
-        }
-        buf.grew(n);
-        Ok(Some(n))
+        // By slices, as a system does: tests/cost/run.py counts this, too.
+        let taken = io::Read::read(&mut pipe.bytes, buf.room_mut().get_mut(..n).unwrap_or_default())?;
+        let rest = io::Read::read(&mut pipe.bytes, buf.room_mut().get_mut(taken..n).unwrap_or_default())?;
+        debug_assert_eq!(taken + rest, n, "a ring of bytes has two parts");
+        buf.grew(taken + rest);
+        Ok(Some(taken + rest))
     }
 
     fn has_news(&mut self) -> bool {
