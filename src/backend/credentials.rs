@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use zeroize::Zeroizing;
 
 use super::Login;
@@ -95,7 +96,7 @@ pub struct Renewal {
 /// What the proxy logs in with, for each account. Each worker has its own copy.
 #[derive(Debug, Default)]
 pub struct Credentials {
-    current: RefCell<HashMap<Arc<str>, Current>>,
+    current: RefCell<HashMap<Arc<str>, Current, RandomState>>,
     generations: Cell<u64>,
     /// The number of accounts that had sessions when accounts were forgotten last.
     kept: Cell<usize>,

@@ -6,9 +6,10 @@
 mod due;
 mod lease;
 mod place;
+mod waiting;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
 pub use place::Place;
+use waiting::Waiting;
 
 /// ERR codes by which a server refuses another connection of this user: 1226 (`MAX_USER_CONNECTIONS`) and
 /// 1203 (`max_user_connections`).
@@ -131,7 +133,7 @@ pub struct Pool<R: Runtime> {
     runtime: R,
     shelves: RefCell<Shelves<R::Stream>>,
     /// The sessions that wait for a connection, in order.
-    waiters: RefCell<VecDeque<Rc<lease::Waiter>>>,
+    waiting: Waiting,
     /// Counts parkings, which orders the parked connections by age.
     clock: Rc<Cell<u64>>,
     /// Seconds since the worker began; `set_second` updates it.
@@ -157,7 +159,7 @@ impl<R: Runtime> Pool<R> {
         Pool {
             runtime,
             shelves: RefCell::default(),
-            waiters: RefCell::default(),
+            waiting: Waiting::default(),
             clock: Rc::default(),
             second: Cell::new(0),
             ceilings,
@@ -436,7 +438,7 @@ impl<R: Runtime> Pool<R> {
             self.metrics.server_idle.sub(closed);
             shelf.open() > 0
         });
-        self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
+        self.waiting.wake_all();
     }
 
     fn retain_shelved(&self, keep: impl Fn(Standing, bool) -> bool) {
@@ -447,7 +449,7 @@ impl<R: Runtime> Pool<R> {
             self.metrics.server_idle.sub(closed);
             shelf.open() > 0
         });
-        self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
+        self.waiting.wake_all();
     }
 
     /// Returns this worker's part of a limit, see [`Loads::part_of`].

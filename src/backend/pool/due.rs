@@ -28,7 +28,7 @@ impl<R: Runtime> Pool<R> {
             self.metrics.server_idle.sub(closed);
             shelf.open() > 0
         });
-        self.waiters.borrow().iter().for_each(|waiter| waiter.wake.notify_one());
+        self.waiting.wake_all();
     }
 
     /// Closes connections that sessions of other workers wait for and whose insert id must be queried first.

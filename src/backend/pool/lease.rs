@@ -2,14 +2,12 @@
 //! connection, opens one, steals one or waits. Also what the workers tell each other about a limit that they
 //! share.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::waiting::Waiter;
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
@@ -22,38 +20,12 @@ use crate::topology::ServerId;
 /// does not announce when there is room.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A session that waits.
-#[derive(Debug)]
-pub(super) struct Waiter {
-    server: ServerId,
-    user: Arc<str>,
-    /// The limit that it waited for when it last looked.
-    limit: Cell<Limit>,
-    /// See `Applicant`.
-    passing: bool,
-    pub(super) wake: Notify,
-}
-
-impl Waiter {
-    /// True if a later session of `user` must not be served before this one. A session that waits for the
-    /// limit of its own account blocks only sessions of that account.
-    fn is_before(&self, server: ServerId, user: &str) -> bool {
-        self.server == server && (self.limit.get() == Limit::Server || *self.user == *user)
-    }
-
-    /// True if it is blocked only by the limit on concurrent opens for passing sessions: other sessions may
-    /// open more.
-    fn lets_others_open(&self) -> bool {
-        self.passing && self.limit.get() == Limit::Opening
-    }
-}
-
 /// Removes the waiter from the queue when dropped, also if its wait was cancelled, and wakes the next one.
 struct Queued<'a, R: Runtime>(&'a Pool<R>, Rc<Waiter>);
 
 impl<R: Runtime> Drop for Queued<'_, R> {
     fn drop(&mut self) {
-        self.0.waiters.borrow_mut().retain(|w| !Rc::ptr_eq(w, &self.1));
+        self.0.waiting.leave(&self.1);
         self.0.wake(self.1.server, &self.1.user);
     }
 }
@@ -126,7 +98,7 @@ impl<R: Runtime> Pool<R> {
                 me.limit.set(reached);
                 if me.lets_others_open() && !let_others_open {
                     // The wake-up may have been for a free place, which a session further back can use.
-                    self.wake_who_stays(key);
+                    self.wake_who_stays(key.server, &key.user);
                 }
             }
             mark.show(self, key, wanted);
@@ -270,60 +242,42 @@ impl<R: Runtime> Pool<R> {
 
     /// Joins the queue at its end, or at its head if `again`.
     fn queue(&self, key: &PoolKey, passing: bool, again: bool) -> Queued<'_, R> {
-        let (server, user) = (key.server, key.user.clone());
-        // Until it has looked, the other waiters assume that this limit blocks it.
-        let limit = Cell::new(if passing { Limit::Opening } else { Limit::User });
-        let waiter = Rc::new(Waiter { server, user, limit, passing, wake: Notify::new() });
-        let mut waiters = self.waiters.borrow_mut();
-        if again {
-            waiters.push_front(waiter.clone());
-        } else {
+        if !again {
             self.metrics.pool_waits.add(1);
-            waiters.push_back(waiter.clone());
         }
-        Queued(self, waiter)
+        Queued(self, self.waiting.join(key.server, key.user.clone(), passing, again))
     }
 
     fn is_first(&self, me: &Rc<Waiter>) -> bool {
-        let waiters = self.waiters.borrow();
-        let mut before = waiters.iter().filter(|w| w.is_before(me.server, &me.user));
-        before.find(|w| me.passing || !w.lets_others_open()).is_some_and(|w| Rc::ptr_eq(w, me))
+        let first = self.waiting.first(me.server, &me.user, |w| me.passing || !w.lets_others_open());
+        first.is_some_and(|w| Rc::ptr_eq(&w, me))
     }
 
     /// True if another session must be served before a session of this user that asks now.
     fn someone_is_before(&self, key: &PoolKey, passing: bool) -> bool {
-        let waiters = self.waiters.borrow();
-        let mut before = waiters.iter().filter(|w| w.is_before(key.server, &key.user));
-        before.any(|w| passing || !w.lets_others_open())
+        self.waiting.first(key.server, &key.user, |w| passing || !w.lets_others_open()).is_some()
     }
 
     /// True if a waiting session could use this connection or its place.
     #[inline]
     pub(super) fn someone_waits(&self, key: &PoolKey) -> bool {
-        let waiters = self.waiters.borrow();
-        !waiters.is_empty() && waiters.iter().any(|w| w.is_before(key.server, &key.user))
+        !self.waiting.is_empty() && self.waiting.first(key.server, &key.user, |_| true).is_some()
     }
 
     /// Wakes the first session that waits for a connection of this user or for its place, after one was
     /// parked or closed.
     #[inline]
     pub(super) fn wake(&self, server: ServerId, user: &str) {
-        let waiters = self.waiters.borrow();
-        let mut waiting = waiters.iter().filter(|w| w.is_before(server, user));
-        let Some(first) = waiting.next() else { return };
+        let Some(first) = self.waiting.first(server, user, |_| true) else { return };
         first.wake.notify_one();
         // A session that waits for others to open may be unable to use the place: wakes the next one too.
-        if first.lets_others_open()
-            && let Some(stays) = waiting.find(|w| !w.lets_others_open())
-        {
-            stays.wake.notify_one();
+        if first.lets_others_open() {
+            self.wake_who_stays(server, user);
         }
     }
 
-    fn wake_who_stays(&self, key: &PoolKey) {
-        let waiters = self.waiters.borrow();
-        let mut waiting = waiters.iter().filter(|w| w.is_before(key.server, &key.user));
-        if let Some(stays) = waiting.find(|w| !w.lets_others_open()) {
+    fn wake_who_stays(&self, server: ServerId, user: &str) {
+        if let Some(stays) = self.waiting.first(server, user, |w| !w.lets_others_open()) {
             stays.wake.notify_one();
         }
     }

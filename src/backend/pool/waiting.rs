@@ -1,0 +1,143 @@
+//! The sessions that wait for a connection, in order. Those of different servers are apart, so that a look at one server's
+//! does not pass by all others, and a session leaves without a look at those behind it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::Limit;
+use crate::topology::ServerId;
+
+/// A session that waits.
+#[derive(Debug)]
+pub struct Waiter {
+    pub server: ServerId,
+    pub user: Arc<str>,
+    /// The limit that it waited for when it last looked.
+    pub limit: Cell<Limit>,
+    /// See `Applicant`.
+    pub passing: bool,
+    pub wake: Notify,
+    place: i64,
+}
+
+impl Waiter {
+    /// True if a later session of `user` must not be served before this one. A session that waits for the
+    /// limit of its own account blocks only sessions of that account.
+    fn is_before(&self, user: &str) -> bool {
+        self.limit.get() == Limit::Server || *self.user == *user
+    }
+
+    /// True if it is blocked only by the limit on concurrent opens for passing sessions: other sessions may
+    /// open more.
+    pub fn lets_others_open(&self) -> bool {
+        self.passing && self.limit.get() == Limit::Opening
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    sessions: RefCell<BTreeMap<(ServerId, i64), Rc<Waiter>>>,
+    /// The last place that was given at the end, and at the head.
+    last: Cell<i64>,
+    head: Cell<i64>,
+}
+
+impl Waiting {
+    /// Adds a session at the end, or at the head.
+    pub fn join(&self, server: ServerId, user: Arc<str>, passing: bool, at_head: bool) -> Rc<Waiter> {
+        let (counter, step) = if at_head { (&self.head, -1) } else { (&self.last, 1) };
+        let place = counter.get() + step;
+        counter.set(place);
+        // Until it has looked, the other waiters assume that this limit blocks it.
+        let limit = Cell::new(if passing { Limit::Opening } else { Limit::User });
+        let waiter = Rc::new(Waiter { server, user, limit, passing, wake: Notify::new(), place });
+        self.sessions.borrow_mut().insert((server, place), waiter.clone());
+        waiter
+    }
+
+    /// Removes a session.
+    pub fn leave(&self, waiter: &Waiter) {
+        self.sessions.borrow_mut().remove(&(waiter.server, waiter.place));
+    }
+
+    /// True if no session waits for any server.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.borrow().is_empty()
+    }
+
+    /// Returns the first session in the queue of a server that accounts for `user` and that `wanted` accepts.
+    pub fn first(
+        &self,
+        server: ServerId,
+        user: &str,
+        mut wanted: impl FnMut(&Waiter) -> bool,
+    ) -> Option<Rc<Waiter>> {
+        let sessions = self.sessions.borrow();
+        let mut queue = sessions.range((server, i64::MIN)..=(server, i64::MAX)).map(|(_, waiter)| waiter);
+        queue.find(|waiter| waiter.is_before(user) && wanted(waiter)).cloned()
+    }
+
+    /// Has all sessions look again.
+    pub fn wake_all(&self) {
+        self.sessions.borrow().values().for_each(|waiter| waiter.wake.notify_one());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: ServerId = ServerId(1);
+
+    fn places(waiting: &Waiting, server: ServerId, user: &str) -> Vec<(Arc<str>, bool)> {
+        let mut found = Vec::new();
+        let none = waiting.first(server, user, |waiter| {
+            found.push((waiter.user.clone(), waiter.passing));
+            false
+        });
+        assert!(none.is_none());
+        found
+    }
+
+    #[test]
+    fn sessions_are_served_in_order_apart_for_each_server() {
+        let waiting = Waiting::default();
+        let first = waiting.join(HERE, "a".into(), false, false);
+        first.limit.set(Limit::Server);
+        waiting.join(ServerId(2), "a".into(), false, false);
+        let own = waiting.join(HERE, "b".into(), true, false);
+        assert_eq!(places(&waiting, HERE, "b"), [("a".into(), false), ("b".into(), true)]);
+        assert_eq!(places(&waiting, HERE, "a"), [("a".into(), false)], "b waits for its own account's limit");
+        assert_eq!(places(&waiting, ServerId(3), "a"), []);
+        let again = waiting.join(HERE, "b".into(), false, true);
+        assert_eq!(
+            places(&waiting, HERE, "b"),
+            [("b".into(), false), ("a".into(), false), ("b".into(), true)],
+            "at the head"
+        );
+        for waiter in [&first, &own, &again] {
+            waiting.leave(waiter);
+        }
+        assert_eq!(places(&waiting, HERE, "b"), []);
+        assert!(!waiting.is_empty(), "one waits for the other server");
+    }
+
+    #[test]
+    fn who_joins_at_the_head_again_and_again_stays_in_front() {
+        let waiting = Waiting::default();
+        let last = waiting.join(HERE, "last".into(), false, false);
+        last.limit.set(Limit::Server);
+        for user in ["a", "b", "a"] {
+            let again = waiting.join(HERE, user.into(), false, true);
+            assert!(waiting.first(HERE, user, |_| true).is_some_and(|first| Rc::ptr_eq(&first, &again)));
+            waiting.leave(&again);
+        }
+        assert!(waiting.first(HERE, "a", |_| true).is_some_and(|first| Rc::ptr_eq(&first, &last)));
+    }
+}
