@@ -36,6 +36,19 @@ impl GtidError {
     }
 }
 
+/// What a text has: nothing, one thing, as the text for a write usually does, or several.
+enum Only<T> {
+    None,
+    One(T),
+    Several,
+}
+
+impl<T> Only<T> {
+    fn find(&mut self, found: T) {
+        *self = if matches!(self, Only::None) { Only::One(found) } else { Only::Several };
+    }
+}
+
 impl GtidSet {
     /// Returns the set that contains nothing.
     pub const fn empty(flavor: Flavor) -> Self {
@@ -73,8 +86,22 @@ impl GtidSet {
     pub fn insert(&mut self, text: impl AsRef<[u8]>) -> Result<(), GtidError> {
         let text = text.as_ref();
         match self {
-            GtidSet::MySql(_) => mysql::each(text, |_, _| ())?,
-            GtidSet::MariaDb(_) => mariadb::each(text, |_| ())?,
+            GtidSet::MySql(set) => {
+                let mut only = Only::None;
+                mysql::each(text, |source, interval| only.find((source, interval)))?;
+                if let Only::One((source, interval)) = only {
+                    set.add(source, interval);
+                    return Ok(());
+                }
+            }
+            GtidSet::MariaDb(position) => {
+                let mut only = Only::None;
+                mariadb::each(text, |gtid| only.find(gtid))?;
+                if let Only::One(gtid) = only {
+                    position.add(gtid, false);
+                    return Ok(());
+                }
+            }
         }
         self.add(text)
     }

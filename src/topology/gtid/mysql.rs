@@ -195,24 +195,33 @@ fn uuid(text: &[u8]) -> Option<u128> {
     groups.iter().try_fold(0, |value, group| hexadecimal(value, group))
 }
 
+/// The value of each byte as a hexadecimal digit.
+const DIGITS: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = 0xFF;
+
 fn hexadecimal(before: u128, digits: &[u8]) -> Option<u128> {
-    let mut value = 0u64;
-    let mut all = before;
+    let (mut all, mut seen) = (before, 0);
     // 16 digits at a time fit a machine word.
     for word in digits.chunks(16) {
+        let mut value = 0u64;
         for byte in word {
-            let digit = match byte {
-                b'0'..=b'9' => byte - b'0',
-                b'a'..=b'f' => byte - b'a' + 10,
-                b'A'..=b'F' => byte - b'A' + 10,
-                _ => return None,
-            };
-            value = (value << 4) | u64::from(digit);
+            let digit = DIGITS.get(usize::from(*byte)).copied().unwrap_or(NO_DIGIT);
+            seen |= digit;
+            value = (value << 4) | u64::from(digit & 0xF);
         }
         all = (all << (4 * word.len())) | u128::from(value);
-        value = 0;
     }
-    Some(all)
+    (seen < 16).then_some(all)
 }
 
 /// Parses a tag: a letter or an underscore, then letters, digits and underscores; at most 32 characters.

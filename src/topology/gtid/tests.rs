@@ -77,6 +77,19 @@ fn what_is_no_gtid_is_refused_and_adds_nothing() {
 }
 
 #[test]
+fn any_byte_in_a_uuid_is_a_digit_or_refused() {
+    for byte in 0..=u8::MAX {
+        let mut text = format!("{A}:1").into_bytes();
+        text[3] = byte;
+        let read = GtidSet::parse(Flavor::MySql, &text);
+        match char::from(byte).to_digit(16).filter(|_| byte.is_ascii()) {
+            Some(digit) => assert_eq!(read.unwrap().to_string().chars().nth(3), char::from_digit(digit, 16)),
+            None => assert!(read.is_err(), "{byte}"),
+        }
+    }
+}
+
+#[test]
 fn mysql_sources_and_tags_count_by_themselves() {
     let replica = mysql(&format!("{A}:1-5:9:tag:1-3"));
     for covered in [":5", ":1-5", ":2-4:9", ":tag:3", ":tag:1-3"] {
@@ -92,16 +105,23 @@ fn mysql_sources_and_tags_count_by_themselves() {
 #[test]
 fn a_session_collects_what_trackers_report() {
     let mut written = GtidSet::empty(Flavor::MySql);
-    for text in [format!("{A}:7"), format!("{A}:9"), format!("{A}:8"), format!("{A}:tag:1-2")] {
+    for text in [
+        format!("{A}:7"),
+        format!("{A}:9"),
+        format!("{A}:8"),
+        format!("{A}:tag:1-2"),
+        String::new(),
+        format!("{A}:12:14-15,{B}:1"),
+    ] {
         written.insert(text).unwrap();
     }
-    assert_eq!(written.to_string(), format!("{A}:7-9:tag:1-2"));
+    assert_eq!(written.to_string(), format!("{A}:7-9:12:14-15:tag:1-2,{B}:1"));
 
     let mut written = GtidSet::empty(Flavor::MariaDb);
-    for text in ["0-1-7", "1-1-3", "0-2-9", "0-1-8"] {
+    for text in ["0-1-7", "1-1-3", "0-2-9", "0-1-8", "1-2-4,2-1-6"] {
         written.insert(text).unwrap();
     }
-    assert_eq!(written.to_string(), "0-2-9,1-1-3");
+    assert_eq!(written.to_string(), "0-2-9,1-2-4,2-1-6");
 }
 
 #[test]
