@@ -127,9 +127,10 @@ mod tests {
     async fn connections_that_ended_leave_their_seats() {
         let mut seats = Seats::new(SEATS);
         for _ in 0..SEATS {
-            seats.take(of(1), tokio::spawn(async {}).abort_handle());
+            let connection = tokio::spawn(async {});
+            seats.take(of(1), connection.abort_handle());
+            connection.await.unwrap();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         for _ in 0..SEATS {
             assert_eq!(sit(&mut seats, 2), None);
         }
