@@ -41,7 +41,8 @@ pub struct Target {
     pub server: ServerId,
     /// Its name, for errors.
     pub name: Arc<str>,
-    /// Where it listens: `host:port` or `unix:/path`. Parsed when a connection is opened: most sessions find an open one.
+    /// Where the server listens: `host:port` or `unix:/path`. Parsed only when a connection is opened: most sessions find a
+    /// parked one.
     pub address: Arc<str>,
     /// The names that its certificate may have; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,
@@ -61,7 +62,7 @@ impl Target {
         }
     }
 
-    /// True for a unix socket of this machine.
+    /// True if the server listens on a unix socket of this machine.
     pub fn is_local(&self) -> bool {
         self.address.starts_with(UNIX)
     }
@@ -102,7 +103,7 @@ impl Login {
 /// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The server's address is none.
+    /// The server's address could not be parsed.
     #[error("{0}")]
     Address(#[from] EndpointError),
     /// The connection was refused, reset or closed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::{fmt, io};
 
-/// What the address of a socket in the file system begins with.
+/// The prefix of the address of a unix socket.
 pub const UNIX: &str = "unix:";
 
 /// A parsed address.

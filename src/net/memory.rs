@@ -168,7 +168,7 @@ impl Stream for MemoryStream {
             return Ok(pipe.closed.then_some(0));
         }
         let n = pipe.bytes.len().min(self.chunk).min(buf.room_mut().len());
-        // By slices, as a system does: tests/cost/run.py counts this, too.
+        // Copies slices, as a system does: tests/cost/run.py counts the instructions of this copy.
         let taken = io::Read::read(&mut pipe.bytes, buf.room_mut().get_mut(..n).unwrap_or_default())?;
         let rest = io::Read::read(&mut pipe.bytes, buf.room_mut().get_mut(taken..n).unwrap_or_default())?;
         debug_assert_eq!(taken + rest, n, "a ring of bytes has two parts");

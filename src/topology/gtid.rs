@@ -36,7 +36,7 @@ impl GtidError {
     }
 }
 
-/// What a text has: nothing, one thing, as the text for a write usually does, or several.
+/// The parsed parts of a text: none, a single part, as the text for a write usually has, or several.
 enum Only<T> {
     None,
     One(T),
@@ -44,8 +44,8 @@ enum Only<T> {
 }
 
 impl<T> Only<T> {
-    fn find(&mut self, found: T) {
-        *self = if matches!(self, Only::None) { Only::One(found) } else { Only::Several };
+    fn add(&mut self, part: T) {
+        *self = if matches!(self, Only::None) { Only::One(part) } else { Only::Several };
     }
 }
 
@@ -85,10 +85,11 @@ impl GtidSet {
     /// nothing is added.
     pub fn insert(&mut self, text: impl AsRef<[u8]>) -> Result<(), GtidError> {
         let text = text.as_ref();
+        // A single part is added without parsing the text again.
         match self {
             GtidSet::MySql(set) => {
                 let mut only = Only::None;
-                mysql::each(text, |source, interval| only.find((source, interval)))?;
+                mysql::each(text, |source, interval| only.add((source, interval)))?;
                 if let Only::One((source, interval)) = only {
                     set.add(source, interval);
                     return Ok(());
@@ -96,7 +97,7 @@ impl GtidSet {
             }
             GtidSet::MariaDb(position) => {
                 let mut only = Only::None;
-                mariadb::each(text, |gtid| only.find(gtid))?;
+                mariadb::each(text, |gtid| only.add(gtid))?;
                 if let Only::One(gtid) = only {
                     position.add(gtid, false);
                     return Ok(());

@@ -1,5 +1,5 @@
-//! The sessions that wait for a connection, in order. Those of different servers are apart, so that a look at one server's
-//! does not pass by all others, and a session leaves without a look at those behind it.
+//! The sessions that wait for a connection, in order. The sessions are sorted by server and place: a search visits the sessions
+//! of one server only, and a session leaves without a search.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ pub struct Waiter {
     /// See `Applicant`.
     pub passing: bool,
     pub wake: Notify,
+    /// The place in the server's queue. No other session has it, so the session leaves without a search.
     place: i64,
 }
 
@@ -42,8 +43,9 @@ impl Waiter {
 #[derive(Debug, Default)]
 pub struct Waiting {
     sessions: RefCell<BTreeMap<(ServerId, i64), Rc<Waiter>>>,
-    /// The last place that was given at the end, and at the head.
+    /// The greatest place so far: sessions that join at the end get greater ones.
     last: Cell<i64>,
+    /// The smallest place so far, below 0: sessions that join at the head get smaller ones.
     head: Cell<i64>,
 }
 
@@ -71,7 +73,7 @@ impl Waiting {
         self.sessions.borrow().is_empty()
     }
 
-    /// Returns the first session in the queue of a server that accounts for `user` and that `wanted` accepts.
+    /// Returns the first session in the server's queue that no later session of `user` may overtake and that `wanted` accepts.
     pub fn first(
         &self,
         server: ServerId,
