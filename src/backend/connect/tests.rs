@@ -114,6 +114,16 @@ async fn a_server_without_query_attributes_is_not_for_clients_that_send_them() {
     assert!(matches!(error, ConnectError::Protocol(ProtocolError::Unsupported(_))), "{error}");
 }
 
+#[tokio::test]
+async fn a_wrong_address_is_an_error_of_the_login() {
+    for address in ["db", "db:", ":3306", "::1:3306", "db:65536", "unix:run/db", ""] {
+        let result = connect_to(&MemoryRuntime::default(), address, own_class()).await;
+        let error = result.map(|_| ()).unwrap_err();
+        assert!(matches!(error, ConnectError::Address(_)), "{error}");
+        assert!(error.to_string().contains(&format!("`{address}` is not an address")), "{error}");
+    }
+}
+
 /// Logs in as `app` with the password `secret` at this address. After the handshake response the server asks with
 /// each of these packets and gets an answer, then sends OK. Returns the answers.
 async fn asked(at: &str, questions: &[&[u8]]) -> (Result<(), String>, Vec<Vec<u8>>) {

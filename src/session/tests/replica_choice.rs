@@ -48,8 +48,8 @@ fn a_session_leaves_a_busy_replica_only_for_one_that_has_much_less_to_do() {
         story.begin("db-1", 50);
         story.begin("db-2", 39);
         story.stays(30).await;
-        // The session's replica has a quarter more now, and a few beside. The look at the first of these reads is the
-        // first that finds it so, the look at the read after them the second.
+        // Now the session's replica has over a quarter more. The session looks at the first of these reads, and at the
+        // read after them: the second look moves it.
         story.begin("db-1", 10);
         story.stays(8).await;
         story.client.query(READ);

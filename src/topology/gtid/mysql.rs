@@ -195,7 +195,7 @@ fn uuid(text: &[u8]) -> Option<u128> {
     groups.iter().try_fold(0, |value, group| hexadecimal(value, group))
 }
 
-/// The value of each byte as a hexadecimal digit.
+/// The value of each byte as a hexadecimal digit; `NO_DIGIT` if the byte is none.
 const DIGITS: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;
@@ -207,6 +207,7 @@ const DIGITS: [u8; 256] = {
     }
     values
 };
+/// Has a bit that no digit has.
 const NO_DIGIT: u8 = 0xFF;
 
 fn hexadecimal(before: u128, digits: &[u8]) -> Option<u128> {
