@@ -230,7 +230,7 @@ async fn log_in<R: Runtime>(
     }
     let about = about(target, &login.user, class, &greeting, capabilities);
     let mut connection = Connection::new(stream, about, status);
-    connection.encrypted = encrypted;
+    connection.encrypted = encrypted.map(Box::new);
     Ok((connection, greeting))
 }
 

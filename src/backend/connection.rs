@@ -114,9 +114,13 @@ enum Expect {
 
 /// See the module.
 #[derive(Debug)]
+// `repr(C)` keeps this order: what each statement touches comes first, so that it shares a few cache lines.
+#[repr(C)]
 pub struct Connection<S> {
     /// The socket.
     pub stream: S,
+    /// The session state that was set on the connection; None before the first SET and after a reset.
+    applied: Option<Rc<Carried>>,
     /// True if row counts and diagnostics on the connection are not from this session's last statement.
     pub has_past: bool,
     /// True if another session used the connection last, and what is set on it was not compared with this session's state
@@ -131,38 +135,36 @@ pub struct Connection<S> {
     pub closes_after_session: bool,
     /// True if the session's client itself logged in on it, so that no other connection can take its place.
     pub of_client: bool,
+    /// True if the connection is unencrypted although TLS is wanted where possible.
+    pub fell_back: bool,
+    /// True while a request has no complete answer: another command cannot be sent.
+    mid_exchange: bool,
     /// The properties that never change.
     pub about: About,
     /// The status flags of the last OK or EOF packet.
     pub status: StatusFlags,
-    /// The renewal count of its server (see `Renewals`) when it was opened.
-    pub begun: u64,
-    /// The mark of the transaction that is being committed, see `Connection::mark`.
-    pub mark: Option<Mark>,
-    /// How the connection is encrypted; None: it is not.
-    pub encrypted: Option<Encrypted>,
-    /// True if the connection is unencrypted although TLS is wanted where possible.
-    pub fell_back: bool,
-    /// The connection's default schema. On MySQL and on MariaDB it is the only state that survives a reset.
-    schema: Option<Rc<[u8]>>,
-    /// The session state that was set on the connection; None before the first SET and after a reset.
-    applied: Option<Rc<Carried>>,
     /// What `LAST_INSERT_ID()` returns here, if known.
     insert_id: Option<u64>,
-    /// While the connection is parked: the session that must learn the insert id before it is lost.
-    pub pending_insert_id: Option<PendingInsertId>,
     /// The statements prepared here with COM_STMT_PREPARE.
     pub statements: Statements,
+    /// The outstanding answers to swallow, in order, before the answer to the session's own command.
+    expecting: VecDeque<Expect>,
     /// The statements prepared here with PREPARE, which EXECUTE finds.
     text_statements: TextStatements,
+    /// While the connection is parked: the session that must learn the insert id before it is lost.
+    pub pending_insert_id: Option<PendingInsertId>,
+    /// The mark of the transaction that is being committed, see `Connection::mark`.
+    pub mark: Option<Mark>,
+    /// The connection's default schema. On MySQL and on MariaDB it is the only state that survives a reset.
+    schema: Option<Rc<[u8]>>,
+    /// The renewal count of its server (see `Renewals`) when it was opened.
+    pub begun: u64,
     /// The name that is being prepared for the session's EXECUTE.
     preparing: Option<Rc<[u8]>>,
     /// The server's error for that PREPARE.
-    unprepared: Option<ServerError>,
-    /// The outstanding answers to swallow, in order, before the answer to the session's own command.
-    expecting: VecDeque<Expect>,
-    /// True while a request has no complete answer: another command cannot be sent.
-    mid_exchange: bool,
+    unprepared: Option<Box<ServerError>>,
+    /// How the connection is encrypted; None: it is not.
+    pub encrypted: Option<Box<Encrypted>>,
     /// The place in the pool's limits and metrics, released when the connection is dropped.
     permit: Option<(Permit, Open)>,
 }
@@ -311,7 +313,7 @@ impl<S: Stream> Connection<S> {
 
     /// Takes the server's error for the statement that EXECUTE names.
     pub fn take_unprepared(&mut self) -> Option<ServerError> {
-        self.unprepared.take()
+        self.unprepared.take().map(|error| *error)
     }
 
     /// True if a session with this state can use the connection without a prelude. `insert_id` is None if it
@@ -532,7 +534,7 @@ impl<S: Stream> Connection<S> {
         if let Some(name) = self.preparing.take() {
             self.text_statements = with_name(&self.text_statements, &name, &TextStatements::default());
         }
-        self.unprepared = Some(error);
+        self.unprepared = Some(Box::new(error));
     }
 
     /// Waits for the outstanding answers: before a statement that must not run if one of them is an error.

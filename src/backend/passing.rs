@@ -152,7 +152,7 @@ impl<S: Stream> Passing<S> {
         }
         let mut connection = Connection::new(self.stream, self.about, status);
         connection.begins_in(self.schema.as_deref());
-        connection.encrypted = self.encrypted;
+        connection.encrypted = self.encrypted.map(Box::new);
         connection.fell_back = self.fell_back;
         // No other session may have it.
         connection.closes_after_session = true;

@@ -39,7 +39,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
             version: String::from_utf8_lossy(&greeting.version).into(),
             capabilities: greeting.capabilities.bits(),
             collation: greeting.collation,
-            encryption: match connection.encrypted {
+            encryption: match &connection.encrypted {
                 Some(tls) => Encryption::Tls(tls.version),
                 None if connection.fell_back => Encryption::NotOffered,
                 None => Encryption::Plain,

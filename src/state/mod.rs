@@ -89,31 +89,33 @@ const UNFINISHED: PinSet = PinSet::of(&[
 
 /// See the module.
 #[derive(Debug)]
+// `repr(C)` keeps this order: what each statement touches comes last, next to `Session::reads`.
+#[repr(C)]
 pub struct SessionState {
-    /// The state that can be restored on another server connection.
-    pub carried: Rc<Carried>,
-    /// The open transaction.
-    pub transaction: Transaction,
-    /// What keeps the session on its connections.
-    pub pins: Pins,
-    /// What `LAST_INSERT_ID()` returns.
-    pub insert: InsertIds,
-    /// Statements prepared by the binary protocol.
-    pub statements: ClientStatements,
-    /// The writes that the session's reads must see.
-    pub written: Written,
     /// What the session has on its connections by name.
     pub objects: Objects,
-    /// How servers read the session's texts.
-    pub texts: Texts,
-    /// The last statement, about which the client may ask.
-    pub last: LastStatement,
-    /// Where the current diagnostics are.
-    pub diagnostics: Diagnostics,
+    /// What `LAST_INSERT_ID()` returns.
+    pub insert: InsertIds,
     /// What session trackers report, and what they do not.
     pub trackers: Trackers,
+    /// The writes that the session's reads must see.
+    pub written: Written,
+    /// Where the current diagnostics are.
+    pub diagnostics: Diagnostics,
+    /// The last statement, about which the client may ask.
+    pub last: LastStatement,
+    /// The state that can be restored on another server connection.
+    pub carried: Rc<Carried>,
+    /// What keeps the session on its connections.
+    pub pins: Pins,
+    /// How servers read the session's texts.
+    pub texts: Texts,
+    /// The open transaction.
+    pub transaction: Transaction,
     /// What the answer under way has reported so far.
     pub answer: Answered,
+    /// Statements prepared by the binary protocol.
+    pub statements: ClientStatements,
 }
 
 impl Default for SessionState {

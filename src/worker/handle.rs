@@ -84,19 +84,21 @@ pub enum DataAccess {
 
 /// The server connections that a session has, and what is being done to them from outside the session.
 #[derive(Debug, Default)]
+// `repr(C)` keeps this order, see `Handle`.
+#[repr(C)]
 pub struct Servers {
     /// The server connection of the command under way.
     pub attached: Cell<Option<Attached>>,
-    /// Server connections that the session keeps between statements: to the primary, and to a replica.
-    kept: PerRole<Cell<Option<Attached>>>,
     /// What the statement under way does to the primary's data; `Reads` until it is sent.
     pub data_access: Cell<DataAccess>,
-    /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
-    /// lost the primary's role.
-    pub demoted: Cell<Option<Attached>>,
     /// True if a KILL for the command under way is on its way to the server. It may arrive after the command,
     /// and must not hit another session's command.
     pub killing: Cell<bool>,
+    /// Server connections that the session keeps between statements: to the primary, and to a replica.
+    kept: PerRole<Cell<Option<Attached>>>,
+    /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
+    /// lost the primary's role.
+    pub demoted: Cell<Option<Attached>>,
     /// The connection for which a KILL got no answer in time. The KILL may still arrive, so no other session
     /// may get this connection.
     pub doubted: Cell<Option<Attached>>,
@@ -123,32 +125,11 @@ impl Servers {
 
 /// See the module.
 #[derive(Debug)]
+// `repr(C)` keeps this order: what each statement touches comes first, so that it shares a few cache lines.
+#[repr(C)]
 pub struct Handle {
-    /// The connection id that the client was greeted with.
-    pub id: u32,
-    /// The port to which the client connected.
-    pub entrance: Entrance,
-    /// The client's address: of its socket, or, once it is read, of its PROXY header.
-    pub peer: Cell<Peer>,
-    /// What is known of the client's TLS connection. Empty: it is not encrypted.
-    pub tls: OnceCell<Box<ClientTls>>,
-    /// The client's admission.
-    pub pass: RefCell<Pass>,
-    /// The consistency levels that the session chose itself.
-    pub levels: Cell<Levels>,
-    /// The level of the session's reads. Follows from `levels`, the user, the listener and the current
-    /// settings.
-    pub level: Cell<Level>,
     /// Wakes the session.
     pub signal: Signal,
-    /// The session's server connections.
-    pub servers: Servers,
-    /// The account, once the client is logged in.
-    pub login: RefCell<Option<Rc<Login>>>,
-    /// The connection attributes of the client that servers get, encoded. None: it sent none.
-    pub attributes: RefCell<Option<Rc<[u8]>>>,
-    /// True if a command is under way.
-    pub busy: Cell<bool>,
     /// When the statement under way arrived, or the last one.
     pub began: Cell<Instant>,
     /// The digest of the statement under way, or of the last one. None: the command has no text.
@@ -159,12 +140,35 @@ pub struct Handle {
     pub pins: Cell<PerRole<u32>>,
     /// The worker's second of the session's last activity.
     pub active: Cell<u32>,
-    /// What the command under way waits for the client to do, if it waits. Set by `Stall::begin`, so that somebody looks.
-    pub stall: Cell<Option<Stall>>,
-    /// True if the worker's next second looks at the session.
-    pub watched: Cell<bool>,
     /// The worker's second that looks at the session's silence. 0: none does.
     pub silent_until: Cell<u32>,
+    /// The level of the session's reads. Follows from `levels`, the user, the listener and the current
+    /// settings.
+    pub level: Cell<Level>,
+    /// True if a command is under way.
+    pub busy: Cell<bool>,
+    /// True if the worker's next second looks at the session.
+    pub watched: Cell<bool>,
+    /// The consistency levels that the session chose itself.
+    pub levels: Cell<Levels>,
+    /// The session's server connections.
+    pub servers: Servers,
+    /// What the command under way waits for the client to do, if it waits. Set by `Stall::begin`, so that somebody looks.
+    pub stall: Cell<Option<Stall>>,
+    /// The connection id that the client was greeted with.
+    pub id: u32,
+    /// The account, once the client is logged in.
+    pub login: RefCell<Option<Rc<Login>>>,
+    /// The connection attributes of the client that servers get, encoded. None: it sent none.
+    pub attributes: RefCell<Option<Rc<[u8]>>>,
+    /// What is known of the client's TLS connection. Empty: it is not encrypted.
+    pub tls: OnceCell<Box<ClientTls>>,
+    /// The client's address: of its socket, or, once it is read, of its PROXY header.
+    pub peer: Cell<Peer>,
+    /// The client's admission.
+    pub pass: RefCell<Pass>,
+    /// The port to which the client connected.
+    pub entrance: Entrance,
 }
 
 impl Handle {

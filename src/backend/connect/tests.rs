@@ -257,7 +257,7 @@ async fn proven_with(
         send(&mut stream, seq + 1, |out| ok.encode(out, 0, false)).await.unwrap();
     };
     let (result, ()) = tokio::join!(connect_to(&runtime, "db:3306", own_class()), server);
-    result.map(|connection| connection.encrypted.unwrap()).map_err(|error| error.to_string())
+    result.map(|connection| *connection.encrypted.unwrap()).map_err(|error| error.to_string())
 }
 
 #[tokio::test]

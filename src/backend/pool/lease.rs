@@ -203,7 +203,7 @@ impl<R: Runtime> Pool<R> {
         let opened = connect(&self.runtime, target, ask.login, key.class, &ask.session.introduction);
         let refused = match self.runtime.timeout(terms.connect, opened).await {
             Some(Ok((mut connection, _))) => {
-                if let Some(tls) = connection.encrypted {
+                if let Some(tls) = connection.encrypted.as_deref() {
                     self.count_handshake(if tls.resumed { Handshake::Resumed } else { Handshake::Full });
                     if let Some(proof) = tls.proof {
                         cell_of(&self.metrics.certificate_proofs, proof as usize).add(1);

@@ -53,7 +53,7 @@ impl<R: Runtime> Pool<R> {
         mut connection: Connection<R::Stream>,
     ) -> Leased<R::Stream> {
         let Place { seat, permit, begun } = place;
-        if let Some(tls) = connection.encrypted {
+        if let Some(tls) = connection.encrypted.as_deref() {
             let how = if tls.resumed { Handshake::Resumed } else { Handshake::Full };
             cell_of(&self.metrics.server_handshakes, how as usize).add(1);
         }
