@@ -33,6 +33,7 @@ mod system;
 mod timeout;
 mod tls;
 mod tunnel;
+mod turn;
 
 pub use budget::{Claim, MemoryBudget, SESSION_BYTES, WITHOUT_LIMIT};
 pub use buffer::{Buf, BufferPool, LARGE_BUFFER, SMALL_BUFFER};
@@ -51,6 +52,7 @@ pub use tls::{
     TlsClient, TlsError, UnverifiedCertificate,
 };
 pub use tunnel::{Passing, tunnel};
+pub use turn::turn_time;
 
 use std::future::{Future, poll_fn};
 use std::io;

@@ -7,6 +7,7 @@ use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
 
+use crate::net::turn_time;
 use crate::topology::GtidSet;
 
 /// What a server answered.
@@ -102,7 +103,7 @@ impl Batch {
     /// Stores the answer and wakes the reads.
     pub fn tell(&self, answer: Answer) {
         if self.expected.borrow().is_some() {
-            self.told.set(Some(Instant::now()));
+            self.told.set(Some(turn_time()));
         }
         self.answer.replace(Some(answer));
         self.waiting.borrow_mut().drain(..).for_each(Waker::wake);

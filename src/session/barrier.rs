@@ -13,7 +13,7 @@ use super::replica_choice::{Freshness, Seen, half};
 use super::replies::Ended;
 use crate::client::{Failure, Request, StatementError};
 use crate::config::{Fallback, Level};
-use crate::net::Runtime;
+use crate::net::{Runtime, turn_time};
 use crate::policy::{Act, Reading};
 use crate::positions::{Answer, Wait, is_galera, tells_positions};
 use crate::sql::Effects;
@@ -102,7 +102,7 @@ impl<R: Runtime> Session<R> {
     /// Passes the barrier and chooses the server that answers. Returns a reason if the read was diverted to
     /// the primary.
     pub(super) async fn pass_barrier(&mut self, request: &Request) -> Result<Option<Why>, StatementError> {
-        let (began, held) = (Instant::now(), self.client.budget.spent());
+        let (began, held) = (turn_time(), self.client.budget.spent());
         let step = self.client.begin_step(TraceStep::Barrier);
         let only_wrote = self.reads.level == Level::Session && !self.reads.could_go_back();
         self.reads.number = self.reads.number.wrapping_add(1);

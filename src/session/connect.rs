@@ -1,7 +1,5 @@
 //! Acquires a connection for a statement from the pool, after earlier losses of connections are settled.
 
-use tokio::time::Instant;
-
 use super::Session;
 use super::replica_choice::Freshness;
 use super::replies::Ended;
@@ -9,7 +7,7 @@ use super::tries::Tries;
 use crate::client::refusals::is_passing;
 use crate::client::{Failure, Request, StatementError};
 use crate::config::Fallback;
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, Runtime, turn_time};
 use crate::terms::{Port, Role, Why};
 
 impl<R: Runtime> Session<R> {
@@ -57,7 +55,7 @@ impl<R: Runtime> Session<R> {
         // While the session waits for one connection, it must not keep the other connection only for diagnostics,
         // which this statement replaces anyway.
         self.upstream.let_diagnostics_go(&mut self.state, role);
-        let (began, held) = (Instant::now(), self.client.budget.spent());
+        let (began, held) = (turn_time(), self.client.budget.spent());
         let attached = self.attach(role).await;
         self.measured.waits.pool += self.waited(began, held);
         match attached {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Session;
 use super::audited::Ended;
 use crate::client::{Failure, Request};
-use crate::net::Runtime;
+use crate::net::{Runtime, turn_time};
 use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::state::PinSet;
@@ -107,14 +107,14 @@ impl<R: Runtime> Session<R> {
 
     /// Returns how long the statement under way has taken, in microseconds.
     pub(super) fn micros(&self) -> u64 {
-        micros_of(self.client.handle.began.get().elapsed())
+        micros_of(turn_time().saturating_duration_since(self.client.handle.began.get()))
     }
 
     /// Returns how long a wait took that began then, in microseconds, without the wait for a primary within it: that is
     /// `Budget`'s, which had `held` at the beginning.
     pub(super) fn waited(&self, began: Instant, held: Duration) -> u64 {
         let held = self.client.budget.spent().saturating_sub(held);
-        micros_of(began.elapsed().saturating_sub(held))
+        micros_of(turn_time().saturating_duration_since(began).saturating_sub(held))
     }
 
     /// Returns how long the statement under way has waited in the proxy.

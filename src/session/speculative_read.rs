@@ -6,14 +6,12 @@
 use std::mem;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::Session;
 use super::outcome::Outcome;
 use super::replica_choice::Freshness;
 use crate::client::{Request, StatementError, unless_ended};
 use crate::config::Level;
-use crate::net::{Buf, LARGE_BUFFER, Runtime};
+use crate::net::{Buf, LARGE_BUFFER, Runtime, turn_time};
 use crate::positions::{Answer, tells_positions};
 use crate::sql::Effects;
 use crate::state::{Answered, Written};
@@ -81,7 +79,7 @@ impl<R: Runtime> Session<R> {
     /// counts until the position came, and not until the session's turn.
     pub(super) async fn is_as_expected(&mut self) -> Result<bool, StatementError> {
         let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return Ok(true) };
-        let began = Instant::now();
+        let began = turn_time();
         let step = self.client.begin_step(TraceStep::Barrier);
         let answer = self.client.or_ended(batch.answer()).await;
         self.client.end_step(step);

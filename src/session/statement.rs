@@ -6,15 +6,13 @@
 
 use std::rc::Rc;
 
-use tokio::time::Instant;
-
 use super::Session;
 use super::outcome::Outcome;
 use super::replica_choice::Freshness;
 use super::replies::Ended;
 use super::tries::Tries;
 use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, Runtime, turn_time};
 use crate::routing::place;
 use crate::sql::Effects;
 use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
@@ -56,7 +54,7 @@ impl<R: Runtime> Session<R> {
 
     /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
-        self.client.handle.began.set(Instant::now());
+        self.client.handle.began.set(turn_time());
         self.measured.lost_on = None;
         self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);

@@ -15,6 +15,7 @@ use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
 use super::slot::{Kind, SENDS, Slot};
 use super::timers::Timers;
+use crate::net::turn;
 
 /// How much the sockets of a thread may do in one turn: a KiB that was read or written counts as one, and so does each read
 /// and write. Then all wait for the next turn, so that a client that never stops cannot keep the thread from it.
@@ -155,11 +156,13 @@ impl Reactor {
     /// Makes this the reactor of the calling thread.
     pub fn enter(self: &Rc<Self>) {
         CURRENT.set(Some(self.clone()));
+        turn::begins();
     }
 
     /// Ends what `enter` did.
     pub fn leave() {
         CURRENT.set(None);
+        turn::no_more();
     }
 
     /// Makes a slot for a descriptor.
@@ -443,6 +446,7 @@ impl Reactor {
         let turned = self.ring.borrow_mut().turn(limit);
         alarm.asleep.store(false, SeqCst);
         turned?;
+        turn::begins();
         self.alone.set(self.take()? <= 1);
         self.timers.fire();
         self.spent.set(0);

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::reactor::Reactor;
 use super::run::run_with;
 use super::slot::MOST_PIECES;
-use crate::net::{Buf, Endpoint, Listener, Runtime, Stream, SystemRuntime, SystemStream};
+use crate::net::{Buf, Endpoint, Listener, Runtime, Stream, SystemRuntime, SystemStream, turn_time};
 
 /// Runs a test on a ring with so many buffers of this size.
 fn on_ring_with<F: Future<Output = ()> + 'static>(count: u16, size: u32, test: impl FnOnce() -> F + 'static) {
@@ -61,6 +61,21 @@ fn gather() {
 /// Bytes that do not repeat soon.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n % 251) as u8 ^ (n / 251) as u8).collect()
+}
+
+#[test]
+fn the_time_of_a_turn_is_read_once_and_ends_with_the_turn() {
+    on_ring(|| async {
+        pause(1).await;
+        let first = turn_time();
+        let read = Instant::now();
+        while read.elapsed() < Duration::from_millis(2) {}
+        assert_eq!(turn_time(), first, "the turn goes on");
+        pause(1).await;
+        assert!(turn_time() >= read + Duration::from_millis(2), "this is a later turn");
+    });
+    let (first, read) = (turn_time(), Instant::now());
+    assert!(first <= read && turn_time() >= read, "the thread has no turns any more");
 }
 
 #[test]

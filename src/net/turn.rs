@@ -1,0 +1,75 @@
+//! The time, read once in a turn. A data thread on io_uring works in turns: it takes what came meanwhile, runs the tasks
+//! that this wakes, and waits again. Statements that come or end in one turn share one look at the clock. The time of a
+//! statement is so from turn to turn: the waits in the thread's own queue count, and the work on the answer's last piece
+//! does not. A thread on epoll belongs to tokio, which does not say when a turn begins, so there each look is a new one.
+
+use std::cell::Cell;
+
+use tokio::time::Instant;
+
+/// Where the calling thread stands.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// The thread has no turns.
+    None,
+    /// Nobody has asked for the time in this turn.
+    Begun,
+    /// The clock was read in this turn.
+    ReadAt(Instant),
+}
+
+thread_local! {
+    static TURN: Cell<Turn> = const { Cell::new(Turn::None) };
+}
+
+/// A turn of the calling thread begins.
+pub(super) fn begins() {
+    TURN.set(Turn::Begun);
+}
+
+/// The calling thread has no turns any more.
+pub(super) fn no_more() {
+    TURN.set(Turn::None);
+}
+
+/// Returns the time, which may be as old as the turn.
+#[inline]
+pub fn turn_time() -> Instant {
+    match TURN.get() {
+        Turn::ReadAt(time) => time,
+        Turn::None => Instant::now(),
+        Turn::Begun => {
+            let now = Instant::now();
+            TURN.set(Turn::ReadAt(now));
+            now
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_is_read_once_in_a_turn() {
+        const STEP: Duration = Duration::from_micros(10);
+        let start = Instant::now();
+        let passed = || turn_time().duration_since(start);
+        advance(STEP).await;
+        assert_eq!(passed(), STEP, "without turns, each look reads the clock");
+        begins();
+        advance(STEP).await;
+        assert_eq!(passed(), STEP * 2, "the first look of a turn reads the clock");
+        advance(STEP).await;
+        assert_eq!(passed(), STEP * 2, "the second look of a turn does not");
+        begins();
+        assert_eq!(passed(), STEP * 3);
+        advance(STEP).await;
+        no_more();
+        assert_eq!(passed(), STEP * 4);
+    }
+}
