@@ -1,11 +1,12 @@
-//! The sessions that wait for a connection, in order. The sessions are sorted by server and place: a search visits the sessions
+//! The sessions that wait for a connection, in order. Each server has a queue, sorted by place: a search visits the sessions
 //! of one server only, and a session leaves without a search.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
 use super::Limit;
@@ -42,7 +43,8 @@ impl Waiter {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    sessions: RefCell<BTreeMap<(ServerId, i64), Rc<Waiter>>>,
+    /// The queues that are not empty.
+    queues: RefCell<HashMap<ServerId, BTreeMap<i64, Rc<Waiter>>, RandomState>>,
     /// The greatest place so far: sessions that join at the end get greater ones.
     last: Cell<i64>,
     /// The smallest place so far, below 0: sessions that join at the head get smaller ones.
@@ -58,19 +60,24 @@ impl Waiting {
         // Until it has looked, the other waiters assume that this limit blocks it.
         let limit = Cell::new(if passing { Limit::Opening } else { Limit::User });
         let waiter = Rc::new(Waiter { server, user, limit, passing, wake: Notify::new(), place });
-        self.sessions.borrow_mut().insert((server, place), waiter.clone());
+        self.queues.borrow_mut().entry(server).or_default().insert(place, waiter.clone());
         waiter
     }
 
     /// Removes a session.
     pub fn leave(&self, waiter: &Waiter) {
-        self.sessions.borrow_mut().remove(&(waiter.server, waiter.place));
+        let mut queues = self.queues.borrow_mut();
+        let Some(queue) = queues.get_mut(&waiter.server) else { return };
+        queue.remove(&waiter.place);
+        if queue.is_empty() {
+            queues.remove(&waiter.server);
+        }
     }
 
     /// True if no session waits for any server.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sessions.borrow().is_empty()
+        self.queues.borrow().is_empty()
     }
 
     /// Returns the first session in the server's queue that no later session of `user` may overtake and that `wanted` accepts.
@@ -80,14 +87,14 @@ impl Waiting {
         user: &str,
         mut wanted: impl FnMut(&Waiter) -> bool,
     ) -> Option<Rc<Waiter>> {
-        let sessions = self.sessions.borrow();
-        let mut queue = sessions.range((server, i64::MIN)..=(server, i64::MAX)).map(|(_, waiter)| waiter);
-        queue.find(|waiter| waiter.is_before(user) && wanted(waiter)).cloned()
+        let queues = self.queues.borrow();
+        queues.get(&server)?.values().find(|waiter| waiter.is_before(user) && wanted(waiter)).cloned()
     }
 
     /// Has all sessions look again.
     pub fn wake_all(&self) {
-        self.sessions.borrow().values().for_each(|waiter| waiter.wake.notify_one());
+        let queues = self.queues.borrow();
+        queues.values().flat_map(BTreeMap::values).for_each(|waiter| waiter.wake.notify_one());
     }
 }
 
