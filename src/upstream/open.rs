@@ -3,9 +3,7 @@
 use std::cell::Cell;
 
 use super::Upstream;
-use crate::backend::{
-    Applicant, ConnectError, Introduction, Login, PoolKey, Standing, TakeError, Target, Terms,
-};
+use crate::backend::{Applicant, ConnectError, Introduction, Login, PoolKey, Standing, TakeError, Terms};
 use crate::client::{Client, Failure, StatementError};
 use crate::net::{Runtime, first_of};
 use crate::routing::{Want, may_stay};
@@ -55,9 +53,7 @@ impl<R: Runtime> Upstream<R> {
         }
         let resources = self.resources.clone();
         let snapshot = resources.topology.get();
-        let Some(target) = snapshot.server(server).map(|found| Target::new(found, generation)) else {
-            return Ok(Opened::Moved);
-        };
+        let Some(found) = snapshot.server(server) else { return Ok(Opened::Moved) };
         let Some(login) = client.login.clone() else { return Err(StatementError::Close(Close::LoginFailed)) };
         if login.is_of_client() {
             let failure = Failure::StateLost(Pin::UnknownLogin.words());
@@ -82,10 +78,10 @@ impl<R: Runtime> Upstream<R> {
         let applicant =
             Applicant { id: self.handle.id, wish: &wish, introduction, passing, opening: &opening };
         // Boxed, because each of the waits around it would copy it.
-        let taking = Box::pin(resources.pool.lease(&key, &target, &login, &applicant, &terms));
+        let taking = Box::pin(resources.pool.lease(&key, (found, generation), &login, &applicant, &terms));
         let moved = until_moved(&resources, want, server, generation, tried);
         let taken = client.unless_ended(first_of(taking, moved)).await?;
-        client.acquired(queue, snapshot.server(server), opening.get());
+        client.acquired(queue, Some(found), opening.get());
         let (mut connection, seat) = match taken {
             None => return Ok(Opened::Moved),
             Some(Ok(taken)) => taken,

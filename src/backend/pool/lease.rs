@@ -11,10 +11,10 @@ use super::waiting::Waiter;
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
-use crate::net::Runtime;
+use crate::net::{Runtime, turn_time};
 use crate::telemetry::{Counted, cell_of};
 use crate::terms::Handshake;
-use crate::topology::ServerId;
+use crate::topology::{Server, ServerId};
 
 /// A waiting session looks again after this time in any case: a server that refuses by a limit of its own
 /// does not announce when there is room.
@@ -33,7 +33,9 @@ impl<R: Runtime> Drop for Queued<'_, R> {
 /// One request for a connection.
 struct Ask<'a> {
     key: &'a PoolKey,
-    target: &'a Target,
+    server: &'a Server,
+    /// The generation of the snapshot that the server was chosen from.
+    generation: u64,
     login: &'a Login,
     session: &'a Applicant<'a>,
     terms: &'a Terms,
@@ -55,16 +57,17 @@ impl<R: Runtime> Pool<R> {
     /// Leases a connection for a session, by the first of these that succeeds: a parked connection that no
     /// session claims; a read-only one from when the server was a replica; a new one, if the limits permit
     /// and few are being opened; stealing the connection that was parked longest ago; waiting in the queue. A
-    /// passing session steals as soon as a connection is being opened.
+    /// passing session steals as soon as a connection is being opened. `generation`: of the snapshot that the server was
+    /// chosen from.
     pub async fn lease(
         &self,
         key: &PoolKey,
-        target: &Target,
+        (server, generation): (&Server, u64),
         login: &Login,
         session: &Applicant<'_>,
         terms: &Terms,
     ) -> Result<Leased<R::Stream>, TakeError> {
-        let ask = Ask { key, target, login, session, terms, deadline: Instant::now() + terms.queue };
+        let ask = Ask { key, server, generation, login, session, terms, deadline: turn_time() + terms.queue };
         let mut queued: Option<Queued<'_, R>> = None;
         let mut reached = Limit::Server;
         let mut mark = Mark::default();
@@ -103,7 +106,7 @@ impl<R: Runtime> Pool<R> {
             }
             mark.show(self, key, wanted);
             let waiting = Counted::on(&self.metrics.waiting_for_connection);
-            let pause = ask.deadline.saturating_duration_since(Instant::now()).min(PAUSE);
+            let pause = ask.deadline.saturating_duration_since(turn_time()).min(PAUSE);
             let woken = self.runtime.timeout(pause, mark.or_freed(me.wake.notified())).await;
             drop(waiting);
             stuck = first && woken.is_none();
@@ -119,12 +122,11 @@ impl<R: Runtime> Pool<R> {
         ask: &Ask<'_>,
         queued: &mut Option<Queued<'a, R>>,
     ) -> Result<Look<R::Stream>, TakeError> {
-        let Ask { key, session, terms, .. } = *ask;
+        let Ask { key, generation, session, terms, .. } = *ask;
         if let Some(leased) = self.take_parked(key, session, Steals::Nothing, terms).await {
             return Ok(Look::Leased(leased));
         }
-        let (generation, reads) =
-            (ask.target.generation, if session.passing { 0 } else { terms.reads_to_come });
+        let reads = if session.passing { 0 } else { terms.reads_to_come };
         if let Some(leased) = self.take_turned(key, generation, session, terms, reads).await {
             return Ok(Look::Leased(leased));
         }
@@ -188,7 +190,7 @@ impl<R: Runtime> Pool<R> {
         ask: &Ask<'_>,
         queued: &mut Option<Queued<'a, R>>,
     ) -> Result<Result<Leased<R::Stream>, Limit>, TakeError> {
-        let Ask { key, target, terms, .. } = *ask;
+        let Ask { key, server, generation, terms, .. } = *ask;
         // Takes the place before the first await, so that sessions that ask meanwhile see it taken.
         let seat = self.shelf(key).seat(ask.session.id);
         let acquire = self.ceilings.acquire(key.server, terms.server_limit, &key.user, terms.user_limit);
@@ -200,7 +202,9 @@ impl<R: Runtime> Pool<R> {
         self.metrics.server_connects.add(1);
         let begun = self.ceilings.renewals.of(key.server);
         ask.session.opening.set(Some(Instant::now()));
-        let opened = connect(&self.runtime, target, ask.login, key.class, &ask.session.introduction);
+        // Only here: workers share what it counts references of, and most sessions open nothing.
+        let target = Target::new(server, generation);
+        let opened = connect(&self.runtime, &target, ask.login, key.class, &ask.session.introduction);
         let refused = match self.runtime.timeout(terms.connect, opened).await {
             Some(Ok((mut connection, _))) => {
                 if let Some(tls) = connection.encrypted.as_deref() {
