@@ -41,8 +41,7 @@ pub struct Target {
     pub server: ServerId,
     /// Its name, for errors.
     pub name: Arc<str>,
-    /// Where the server listens: `host:port` or `unix:/path`. Parsed only when a connection is opened: most sessions find a
-    /// parked one.
+    /// Where the server listens: `host:port` or `unix:/path`, which the login parses.
     pub address: Arc<str>,
     /// The names that its certificate may have; empty: the host of its address.
     pub tls_names: Arc<[Arc<str>]>,

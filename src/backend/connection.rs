@@ -114,7 +114,7 @@ enum Expect {
 
 /// See the module.
 #[derive(Debug)]
-// `repr(C)` keeps this order: what each statement touches comes first, so that it shares a few cache lines.
+// `repr(C)` keeps this order: the fields that each statement touches come first, and share a few cache lines.
 #[repr(C)]
 pub struct Connection<S> {
     /// The socket.

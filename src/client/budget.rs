@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::net::turn_time;
+
 /// The time that the command under way has spent waiting for servers. `failover.hold` limits the sum of all waits of a
 /// command, not each wait: a statement that finds a primary, loses that primary and waits for the next primary has only
 /// the rest of the time left. The time in which a server executes the statement does not count.
@@ -21,7 +23,7 @@ impl Budget {
 
     /// Returns the instant at which the command would have begun to wait if all its waits were one wait that ends now.
     pub fn began(&self) -> Instant {
-        let now = Instant::now();
+        let now = turn_time();
         now.checked_sub(self.spent.get()).unwrap_or(now)
     }
 
@@ -32,6 +34,6 @@ impl Budget {
 
     /// Records the end of a wait. `began` is the result of [`Budget::began`] from before the wait.
     pub fn spend(&self, began: Instant) {
-        self.spent.set(self.spent.get().max(began.elapsed()));
+        self.spent.set(self.spent.get().max(turn_time().saturating_duration_since(began)));
     }
 }

@@ -1,18 +1,19 @@
 //! The time, read once in a turn. A data thread on io_uring works in turns: it takes what came meanwhile, runs the tasks
-//! that this wakes, and waits again. Statements that come or end in one turn share one look at the clock. The time of a
-//! statement is so from turn to turn: the waits in the thread's own queue count, and the work on the answer's last piece
-//! does not. A thread on epoll belongs to tokio, which does not say when a turn begins, so there each look is a new one.
+//! that this wakes, and waits again. Statements that come or end in one turn share one look at the clock: a statement lasts
+//! from the first look in the turn that brings it to the first look in the turn in which it ends. A thread on epoll belongs to
+//! tokio, which tells when a thread falls asleep and wakes up, but not when a busy thread takes what came; so there each look
+//! is a new one.
 
 use std::cell::Cell;
 
 use tokio::time::Instant;
 
-/// Where the calling thread stands.
+/// The turn of the calling thread.
 #[derive(Debug, Clone, Copy)]
 enum Turn {
     /// The thread has no turns.
     None,
-    /// Nobody has asked for the time in this turn.
+    /// The clock was not read in this turn.
     Begun,
     /// The clock was read in this turn.
     ReadAt(Instant),
@@ -22,12 +23,12 @@ thread_local! {
     static TURN: Cell<Turn> = const { Cell::new(Turn::None) };
 }
 
-/// A turn of the calling thread begins.
+/// Notes that a turn of the calling thread begins.
 pub(super) fn begins() {
     TURN.set(Turn::Begun);
 }
 
-/// The calling thread has no turns any more.
+/// Notes that the calling thread has no turns any more.
 pub(super) fn no_more() {
     TURN.set(Turn::None);
 }
@@ -61,15 +62,19 @@ mod tests {
         let passed = || turn_time().duration_since(start);
         advance(STEP).await;
         assert_eq!(passed(), STEP, "without turns, each look reads the clock");
+        advance(STEP).await;
+        assert_eq!(passed(), STEP * 2);
         begins();
         advance(STEP).await;
-        assert_eq!(passed(), STEP * 2, "the first look of a turn reads the clock");
+        assert_eq!(passed(), STEP * 3, "the first look of a turn reads the clock");
         advance(STEP).await;
-        assert_eq!(passed(), STEP * 2, "the second look of a turn does not");
+        assert_eq!(passed(), STEP * 3, "the second look of a turn does not");
         begins();
-        assert_eq!(passed(), STEP * 3);
+        assert_eq!(passed(), STEP * 4);
         advance(STEP).await;
         no_more();
-        assert_eq!(passed(), STEP * 4);
+        assert_eq!(passed(), STEP * 5);
+        advance(STEP).await;
+        assert_eq!(passed(), STEP * 6);
     }
 }

@@ -102,7 +102,7 @@ use crate::worker::Entrance;
 use crate::worker::admission::Pass;
 
 /// The session of one client.
-// `repr(C)` keeps this order: what each statement touches in these parts is next to each other, so that it shares cache
+// `repr(C)` keeps this order: the fields of these parts that each statement touches are adjacent, so that they share cache
 // lines.
 #[repr(C)]
 pub struct Session<R: Runtime> {

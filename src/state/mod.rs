@@ -89,7 +89,7 @@ const UNFINISHED: PinSet = PinSet::of(&[
 
 /// See the module.
 #[derive(Debug)]
-// `repr(C)` keeps this order: what each statement touches comes last, next to `Session::reads`.
+// `repr(C)` keeps this order: the fields that each statement touches come last, next to `Session::reads`.
 #[repr(C)]
 pub struct SessionState {
     /// What the session has on its connections by name.

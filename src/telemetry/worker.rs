@@ -97,7 +97,7 @@ pub struct WorkerMetrics {
     pub asked: [Cell; Question::ALL.len()],
     /// Reads waiting now because all replicas are behind, and the primary's share of such reads is used up.
     pub waiting_for_replica: Cell,
-    /// How long statements took, from the command read to the last byte of the answer written, by port.
+    /// How long statements took, from the command read to the last byte of the answer written, by port. See `net::turn_time`.
     pub latency: [Latency; Port::ALL.len()],
     /// Statements that a reader of the stream wanted, and that found no place, by reader.
     pub stream_dropped: [Cell; Reader::ALL.len()],

@@ -135,7 +135,7 @@ impl WorkerFamilies {
         )?;
         families.latencies(
             "pointsman_statement_duration_seconds",
-            "Time from reading a command to writing the last byte of its answer, by the mode of the port.",
+            "Time from reading a command to writing the last byte of its answer, by the mode of the port; on io_uring from turn to turn of the worker thread.",
             Port::ALL.iter().map(|&port| {
                 let parts = self.0.iter().filter_map(|worker| worker.latency.get(port as usize));
                 ([("port", port.as_str())], parts.collect())

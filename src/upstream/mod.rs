@@ -70,7 +70,7 @@ impl<S: Stream> Links<S> {
 }
 
 /// See the module.
-// `repr(C)` keeps this order: what each statement touches comes first, so that it shares a few cache lines.
+// `repr(C)` keeps this order: the fields that each statement touches come first, and share a few cache lines.
 #[repr(C)]
 pub struct Upstream<R: Runtime> {
     /// The server connection of the statement under way.

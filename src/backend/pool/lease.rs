@@ -57,8 +57,8 @@ impl<R: Runtime> Pool<R> {
     /// Leases a connection for a session, by the first of these that succeeds: a parked connection that no
     /// session claims; a read-only one from when the server was a replica; a new one, if the limits permit
     /// and few are being opened; stealing the connection that was parked longest ago; waiting in the queue. A
-    /// passing session steals as soon as a connection is being opened. `generation`: of the snapshot that the server was
-    /// chosen from.
+    /// passing session steals as soon as a connection is being opened. The server comes with the generation of the snapshot
+    /// that it was chosen from.
     pub async fn lease(
         &self,
         key: &PoolKey,
@@ -202,7 +202,7 @@ impl<R: Runtime> Pool<R> {
         self.metrics.server_connects.add(1);
         let begun = self.ceilings.renewals.of(key.server);
         ask.session.opening.set(Some(Instant::now()));
-        // Only here: workers share what it counts references of, and most sessions open nothing.
+        // `Target` counts references that all workers share, so it is made only for a connection that is opened.
         let target = Target::new(server, generation);
         let opened = connect(&self.runtime, &target, ask.login, key.class, &ask.session.introduction);
         let refused = match self.runtime.timeout(terms.connect, opened).await {

@@ -148,5 +148,7 @@ mod tests {
             waiting.leave(&again);
         }
         assert!(waiting.first(HERE, "a", |_| true).is_some_and(|first| Rc::ptr_eq(&first, &last)));
+        waiting.leave(&last);
+        assert!(waiting.is_empty(), "nobody waits for any server");
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Reactor;
+use crate::net::turn_time;
 
 /// Who waits until when. The number tells timers of one instant apart.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ impl Timers {
         if self.waiting.borrow().is_empty() {
             return;
         }
-        let now = Instant::now();
+        let now = turn_time();
         loop {
             let due = {
                 let mut waiting = self.waiting.borrow_mut();
