@@ -47,9 +47,12 @@ def differences(url, name, label, at):
             exact, about = fine.get(key, math.nan), coarse.get(key, math.nan)
             if math.isnan(exact) and math.isnan(about) and not classic["count"].get(key):
                 continue
-            # The ends of the classic bucket in which the quantile is.
+            # The ends of the classic bucket in which the quantile is. If it is the end of a bucket, the buckets up to there have
+            # just that share of the statements (half of them for the median), so the next bucket that has any is right, too.
             high = next((end for end in ends if end >= about), math.inf)
             low = max((end for end in ends if end < high), default=0)
+            if about == high and quantile < 1:
+                high = math.inf
             if not low / WIDTH <= exact <= high * WIDTH:
                 yield f"quantile {quantile} of {key}: native {exact}, classic {about} (from {low} to {high})"
 
