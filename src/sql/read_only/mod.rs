@@ -4,6 +4,8 @@
 
 mod budget;
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod function_tests;
 mod functions;
 mod query;

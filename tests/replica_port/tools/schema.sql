@@ -1,0 +1,13 @@
+CREATE TABLE customers (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(80) NOT NULL, email VARCHAR(120), country CHAR(2), created_at DATETIME(6), active TINYINT(1) NOT NULL DEFAULT 1, KEY country (country)) DEFAULT CHARSET utf8mb4;
+CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, customer_id INT, status VARCHAR(20), amount DECIMAL(12,2), created_at DATETIME, note TEXT, doc JSON, `key` VARCHAR(10), KEY by_customer (customer_id, created_at), KEY by_status (status), FULLTEXT KEY by_note (note), CONSTRAINT of_customer FOREIGN KEY (customer_id) REFERENCES customers (id)) DEFAULT CHARSET utf8mb4;
+CREATE TABLE metrics (time DATETIME, time_sec BIGINT, value DOUBLE, metric VARCHAR(40), host VARCHAR(40), type INT, status INT, count INT, date DATE, KEY t (time)) DEFAULT CHARSET utf8mb4;
+CREATE TABLE parts (id INT NOT NULL, d DATE NOT NULL, v INT, PRIMARY KEY (id, d)) PARTITION BY RANGE (YEAR(d)) (PARTITION p0 VALUES LESS THAN (2020), PARTITION p1 VALUES LESS THAN MAXVALUE);
+CREATE TABLE tree (id INT PRIMARY KEY, parent_id INT, name VARCHAR(20));
+CREATE TABLE `größe` (`länge` INT, `名前` VARCHAR(10), `order` INT, `a``b` INT) DEFAULT CHARSET utf8mb4;
+CREATE VIEW order_totals AS SELECT customer_id, SUM(amount) AS total, COUNT(*) AS n FROM orders GROUP BY customer_id;
+INSERT INTO customers (id, name, email, country, created_at) VALUES (1, 'Ann', 'ann@example.com', 'DE', '2024-01-01 10:00:00'), (2, 'Bob', 'bob@example.com', 'US', '2024-02-01 10:00:00'), (3, 'Zoë', NULL, NULL, '2024-03-01');
+INSERT INTO orders (id, customer_id, status, amount, created_at, note, doc, `key`) VALUES (1, 1, 'new', 10.5, '2024-01-02', 'a first order', '{"a": 1, "tags": ["x", "y"]}', 'k'), (2, 1, 'paid', 20, '2024-01-03', 'database order', '{"a": 2}', NULL), (3, 2, 'paid', 5.25, '2024-02-03', NULL, NULL, 'z');
+INSERT INTO metrics VALUES ('2024-01-01 00:00:00', 1704067200, 1.5, 'cpu', 'a', 1, 0, 4, '2024-01-01'), ('2024-01-01 00:01:00', 1704067260, 2.5, 'cpu', 'b', 2, 1, 5, '2024-01-02');
+INSERT INTO parts VALUES (1, '2019-01-01', 1), (2, '2021-01-01', 2);
+INSERT INTO tree VALUES (1, NULL, 'root'), (2, 1, 'left'), (3, 1, 'right'), (4, 2, 'leaf');
+INSERT INTO `größe` VALUES (1, 'é', 1, 1);
