@@ -42,6 +42,10 @@ impl Routines for Known {
         RoutineFacts::Other
     }
 
+    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> pointsman::sql::RelationFacts {
+        pointsman::sql::RelationFacts::Unknown
+    }
+
     fn version(&self) -> u64 {
         1
     }

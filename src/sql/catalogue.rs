@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::body;
-use super::classify::{RoutineFacts, Routines};
+use super::classify::{RelationFacts, RoutineFacts, Routines};
 use super::lexer::Options;
 
 /// How many times all routines are judged. A routine needs one more round than the routines that it calls; if a chain
@@ -190,6 +190,10 @@ impl Routines for RoutineCatalogue {
 
     fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
         self.find(&self.procedures, schema, name)
+    }
+
+    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> RelationFacts {
+        RelationFacts::Unknown
     }
 
     fn version(&self) -> u64 {

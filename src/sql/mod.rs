@@ -23,7 +23,9 @@ pub mod steps;
 
 pub use catalogue::RoutineCatalogue;
 pub use class::{Effects, StatementClass};
-pub use classify::{ClassCache, Context, RoutineFacts, Routines, before_renewal, classify};
+pub use classify::{
+    ClassCache, Context, Native, RelationFacts, RoutineFacts, Routines, before_renewal, classify,
+};
 pub use commenter::comment_value;
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;

@@ -22,6 +22,10 @@ impl Routines for Known {
         self.function(schema, name)
     }
 
+    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> crate::sql::RelationFacts {
+        crate::sql::RelationFacts::Unknown
+    }
+
     fn version(&self) -> u64 {
         1
     }

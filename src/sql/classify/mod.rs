@@ -31,7 +31,7 @@ use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 
 pub use cache::ClassCache;
 pub(in crate::sql) use routines::lookup;
-pub use routines::{RoutineFacts, Routines};
+pub use routines::{Native, RelationFacts, RoutineFacts, Routines};
 
 /// The session's settings that decide what its texts mean.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,4 +1,6 @@
-//! What the servers' catalogue says about stored routines.
+//! What the servers' catalogue says about the names in a text: stored routines, tables and views, built-in functions.
+
+use super::words::{Meaning, meaning};
 
 /// What is known of a stored routine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +15,37 @@ pub enum RoutineFacts {
     Other,
 }
 
-/// The catalogue of stored routines. Names of routines are passed without quotes and with ASCII letters in lower case,
+/// What is known of a table or a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationFacts {
+    /// The catalogue does not have the relation, or was not read.
+    Unknown,
+    /// A base table: reads and writes of it run nothing but built-in functions without state.
+    Plain,
+    /// A base table whose reads are plain, but whose writes run triggers, defaults or generated columns that do more
+    /// than call built-in functions without state, or that the catalogue cannot see into.
+    PlainToRead,
+    /// A view that only reads, and leaves nothing in the session.
+    ReadingView,
+    /// The catalogue cannot see into the relation: a privilege is missing, or its text is not understood.
+    Opaque,
+    /// The relation is known to do more than read, or to leave state in the session, when it is read.
+    Acts,
+}
+
+/// Whether a name is that of a built-in function on the servers in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Native {
+    /// Each server in use has a built-in function of the name, so that no stored or loadable function can hide it.
+    Everywhere,
+    /// Some servers in use have a built-in function of the name. On the others the name may be that of a stored or
+    /// loadable function.
+    Somewhere,
+    /// No server in use is known to have a built-in function of the name.
+    Nowhere,
+}
+
+/// The servers' catalogue. Names of routines are passed without quotes and with ASCII letters in lower case,
 /// because the servers ignore their case. Names of schemas are passed without quotes, in their original case.
 pub trait Routines {
     /// Returns what is known of a stored or loadable function. `schema` is None if there is no default schema or it is
@@ -22,6 +54,16 @@ pub trait Routines {
 
     /// Returns what is known of a stored procedure; otherwise as [`Routines::function`].
     fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts;
+
+    /// Returns what is known of a table or a view. `schema` is None if there is no default schema or it is unknown: then
+    /// the answer must hold for all relations of that name. `name` is without quotes and in its original case.
+    fn relation(&self, schema: Option<&[u8]>, name: &[u8]) -> RelationFacts;
+
+    /// Says whether the name, without quotes and in any case, is that of a built-in function on the servers in use. The
+    /// answer is about the name alone: GET_LOCK and SLEEP are built in, too.
+    fn native(&self, name: &[u8]) -> Native {
+        native_by_name(name)
+    }
 
     /// Returns a number that changes whenever an answer may have changed. Cached classes are invalid then.
     fn version(&self) -> u64;
@@ -43,8 +85,24 @@ impl Routines for () {
         RoutineFacts::Unknown
     }
 
+    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> RelationFacts {
+        RelationFacts::Unknown
+    }
+
     fn version(&self) -> u64 {
         0
+    }
+}
+
+/// The answer of [`Routines::native`] if the servers in use are not known.
+fn native_by_name(name: &[u8]) -> Native {
+    match meaning(name) {
+        Meaning::Callable | Meaning::Tight | Meaning::WriteVerbOrFunction => Native::Everywhere,
+        Meaning::GetLock | Meaning::ReleaseLock | Meaning::AsksLock | Meaning::InsertId => Native::Everywhere,
+        Meaning::FoundRows | Meaning::RowCount | Meaning::LoadFile => Native::Everywhere,
+        Meaning::Somewhere | Meaning::OneServer => Native::Somewhere,
+        Meaning::UsesSequence | Meaning::ReadsSequence => Native::Somewhere,
+        _ => Native::Nowhere,
     }
 }
 

@@ -32,6 +32,10 @@ impl Routines for Catalogue {
         by_letter(name)
     }
 
+    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> crate::sql::RelationFacts {
+        crate::sql::RelationFacts::Unknown
+    }
+
     fn version(&self) -> u64 {
         1
     }

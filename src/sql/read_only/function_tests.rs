@@ -18,6 +18,10 @@ impl Routines for Catalogue {
         RoutineFacts::Unknown
     }
 
+    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> crate::sql::RelationFacts {
+        crate::sql::RelationFacts::Unknown
+    }
+
     fn version(&self) -> u64 {
         1
     }

@@ -72,6 +72,10 @@ fn unknown_functions() {
         fn procedure(&self, _: Option<&[u8]>, _: &[u8]) -> RoutineFacts {
             RoutineFacts::Other
         }
+        fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> crate::sql::RelationFacts {
+            crate::sql::RelationFacts::Unknown
+        }
+
         fn version(&self) -> u64 {
             2
         }
