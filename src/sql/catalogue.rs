@@ -117,7 +117,7 @@ impl RoutineCatalogue {
 
     /// Returns how many routines there are, and how many of them only read.
     pub fn counts(&self) -> (usize, usize) {
-        (self.facts.len(), self.facts.iter().filter(|facts| **facts == RoutineFacts::ReadsOnly).count())
+        (self.facts.len(), self.facts.iter().filter(|facts| facts.is_read()).count())
     }
 
     /// Judges all routines. Each begins as "may do anything"; the facts of a routine can improve in the round after the
@@ -178,8 +178,11 @@ const fn severity(facts: RoutineFacts) -> u8 {
     match facts {
         RoutineFacts::Unknown => 0,
         RoutineFacts::ReadsOnly => 1,
-        RoutineFacts::Harmless => 2,
-        RoutineFacts::Other => 3,
+        RoutineFacts::ReadsOpaque => 2,
+        RoutineFacts::Harmless => 3,
+        RoutineFacts::WritesOpaque => 4,
+        RoutineFacts::Other => 5,
+        RoutineFacts::Acts => 6,
     }
 }
 

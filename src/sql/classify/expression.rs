@@ -239,9 +239,9 @@ impl<'a> Scan<'_, 'a, '_> {
         // The function may read the session's insert id and user variables.
         self.found.add(Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES);
         let effects = match facts {
-            RoutineFacts::ReadsOnly => return,
-            RoutineFacts::Harmless => Effects::empty(),
-            RoutineFacts::Unknown | RoutineFacts::Other => Effects::LEAVES_UNKNOWN,
+            RoutineFacts::ReadsOnly | RoutineFacts::ReadsOpaque => return,
+            RoutineFacts::Harmless | RoutineFacts::WritesOpaque => Effects::empty(),
+            RoutineFacts::Unknown | RoutineFacts::Other | RoutineFacts::Acts => Effects::LEAVES_UNKNOWN,
         };
         self.found.raise(StatementKind::Write, Why::UnknownFunction, effects);
     }

@@ -2,17 +2,42 @@
 
 use super::words::{Meaning, meaning};
 
-/// What is known of a stored routine.
+/// What is known of a stored routine, including what it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoutineFacts {
     /// The catalogue does not have the routine, or was not read.
     Unknown,
-    /// The routine, including what it calls, only reads and leaves no session state.
+    /// The routine only reads and leaves no session state.
     ReadsOnly,
+    /// As far as the catalogue can see, the routine only reads and leaves no session state. The catalogue does not see
+    /// all of it: the routine reads relations that are opaque, or only its declaration can be seen.
+    ReadsOpaque,
     /// The routine may write, and leaves no session state.
     Harmless,
-    /// The routine may do anything.
+    /// The routine may write. As far as the catalogue can see, it leaves no session state: it uses relations that are
+    /// opaque, or whose triggers are not understood.
+    WritesOpaque,
+    /// The routine may do anything: its body cannot be seen, or is not understood.
     Other,
+    /// The routine is known to leave session state, or to do more than read and write.
+    Acts,
+}
+
+impl RoutineFacts {
+    /// True if the routine is not known to do more than read.
+    pub fn is_read(self) -> bool {
+        matches!(self, Self::ReadsOnly | Self::ReadsOpaque)
+    }
+
+    /// True if the routine is not known to leave any session state.
+    pub fn leaves_nothing(self) -> bool {
+        matches!(self, Self::ReadsOnly | Self::ReadsOpaque | Self::Harmless | Self::WritesOpaque)
+    }
+
+    /// True if everything that the routine does is known, and it leaves no session state.
+    pub fn is_explained(self) -> bool {
+        matches!(self, Self::ReadsOnly | Self::Harmless)
+    }
 }
 
 /// What is known of a table or a view.

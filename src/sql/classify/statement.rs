@@ -5,7 +5,7 @@ use super::found::Found;
 use super::routines::lookup;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
-use super::{Effects, Env, Kind, RoutineFacts, StatementKind, Why, ddl, session, show, transaction};
+use super::{Effects, Env, Kind, StatementKind, Why, ddl, session, show, transaction};
 
 /// Classifies a statement whose versioned comments were already resolved.
 pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
@@ -156,9 +156,8 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if statement.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES);
     }
-    match lookup(name.name(), |name| env.routines.procedure(schema, name)) {
-        RoutineFacts::ReadsOnly | RoutineFacts::Harmless => {}
-        RoutineFacts::Unknown | RoutineFacts::Other => found.add(Effects::LEAVES_UNKNOWN),
+    if !lookup(name.name(), |name| env.routines.procedure(schema, name)).leaves_nothing() {
+        found.add(Effects::LEAVES_UNKNOWN);
     }
     found
 }

@@ -39,9 +39,10 @@ impl Calls<'_> {
     fn allows(&self, schema: Option<&[u8]>, name: &[u8], built_in: bool) -> bool {
         let default = (!self.schema.is_empty()).then_some(self.schema);
         match lookup(name, |name| self.routines.function(schema.or(default), name)) {
-            RoutineFacts::ReadsOnly => true,
+            RoutineFacts::ReadsOnly | RoutineFacts::ReadsOpaque => true,
             RoutineFacts::Unknown => built_in,
-            RoutineFacts::Harmless | RoutineFacts::Other => false,
+            RoutineFacts::Harmless | RoutineFacts::WritesOpaque => false,
+            RoutineFacts::Other | RoutineFacts::Acts => false,
         }
     }
 }
