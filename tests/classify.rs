@@ -1,6 +1,7 @@
 //! What `classify` calls a read, on real servers: an ordinary account on a read-only server can run it in a
 //! read-only transaction, and it leaves nothing. And the names of functions that it takes for built-in ones are.
 
+mod charsets;
 mod corpus;
 
 use crate::support::{Cluster, Kind, Node, connect};

@@ -2,7 +2,7 @@
 //! [`lexer`] splits any bytes into tokens, [`mod@classify`] returns the class of a text, and [`parts`] reads what the
 //! session must remember. [`read_only`] guards replica ports, [`proxy_variable`] finds statements about the proxy's own
 //! variable, [`mod@digest`] makes digest texts, [`kill`] finds the connection ids that the proxy must translate, [`set_names`] finds the collation that no
-//! session tracker reports, and [`catalogue`] knows what stored routines do.
+//! session tracker reports, [`catalogue`] knows what stored routines do, and [`text_charset`] says whose bytes are ASCII.
 
 mod body;
 pub mod catalogue;
@@ -20,6 +20,7 @@ pub mod read_only;
 mod readings;
 pub mod set_names;
 pub mod steps;
+pub mod text_charset;
 
 pub use catalogue::RoutineCatalogue;
 pub use class::{Effects, StatementClass};
@@ -29,6 +30,7 @@ pub use classify::{
 pub use commenter::comment_value;
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;
+pub use text_charset::TextCharset;
 
 /// The longest text, in bytes, that is read for what a session must remember ([`parts`], [`proxy_variable`], [`kill`]).
 /// If a longer text may leave something on the connection, according to its class, it pins the session.
