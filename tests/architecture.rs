@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("wire", &[]),
     ("auth", &["wire", "terms"]),
     ("sql", &["terms"]),
-    ("topology", &[]),
+    ("topology", &["terms"]),
     ("config", &[]),
     // Layer 1
     ("routing", &["sql", "topology", "terms"]),
@@ -31,7 +31,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     // The settings of TLS say what a connection has to be.
     ("net", &["wire", "telemetry", "config"]),
     // Layer 2
-    ("backend", &["net", "auth", "wire", "topology", "config", "telemetry"]),
+    ("backend", &["net", "auth", "wire", "topology", "config", "telemetry", "terms"]),
     // What a session's statements left behind. Only `session` writes it.
     ("state", &["backend", "routing", "sql", "telemetry", "topology", "terms", "wire"]),
     // What the sessions of one worker use.

@@ -25,7 +25,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let options = Options {
         ansi_quotes: flags & 1 != 0,
         no_backslash_escapes: flags & 2 != 0,
-        unsafe_charset: flags & 4 != 0,
+        charset: if flags & 4 != 0 { TextCharset::MultiByte } else { TextCharset::Utf8 },
     };
     let schema: &[u8] = if flags & 8 != 0 { b"mysql" } else { b"" };
     // Bytes as they are seldom make statements; as the numbers of words they do.

@@ -15,7 +15,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let options = Options {
         ansi_quotes: flags & 1 != 0,
         no_backslash_escapes: flags & 2 != 0,
-        unsafe_charset: flags & 4 != 0,
+        charset: if flags & 4 != 0 { TextCharset::MultiByte } else { TextCharset::Utf8 },
     };
     covers(sql, options);
     agrees(sql, options);

@@ -4,7 +4,8 @@
 use std::rc::Rc;
 
 use super::collations;
-use crate::topology::{Flavor, is_unsafe_charset};
+use crate::terms::TextCharset;
+use crate::topology::Flavor;
 
 /// The variables that make up the character set.
 const CHARSET: [&[u8]; 4] =
@@ -55,35 +56,19 @@ pub enum Charset {
     },
 }
 
-/// Whether the proxy can find the ends of quoted strings in a client's text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientCharset {
-    /// It can.
-    Safe,
-    /// It cannot, as in gbk: a backslash may be the second byte of a character.
-    Unsafe,
-    /// Unknown: the server's default character set, which no tracker reports.
-    ServersOwn,
-}
-
 impl Charset {
-    /// Returns whether the character set of the client's text is safe to parse.
-    pub fn of_client(&self) -> ClientCharset {
-        let name = match self {
-            // An id means the same on both servers, or is unknown to one of them.
+    /// Returns the kind of the character set of the client's text. None: it is the server's default character set, which no
+    /// tracker reports.
+    pub fn of_client(&self) -> Option<TextCharset> {
+        match self {
+            // An id means the same on both servers, or is unknown to one of them, which then uses its default.
             Charset::Handshake(id) => {
-                collations::names(*id, Flavor::MySql).map(|(charset, _)| charset.as_bytes())
+                let on_both =
+                    collations::names(*id, Flavor::MariaDb).and(collations::names(*id, Flavor::MySql));
+                on_both.map(|(charset, _)| TextCharset::of(charset.as_bytes()))
             }
-            Charset::Set { client, .. } => Some(&**client).filter(|name| **name != *DEFAULT.as_bytes()),
-        };
-        match name {
-            None => ClientCharset::ServersOwn,
-            Some(name) if is_unsafe_charset(name) => ClientCharset::Unsafe,
-            // MariaDB lacks this id and uses its default instead, which may be unsafe.
-            Some(_) if matches!(self, Charset::Handshake(id) if collations::names(*id, Flavor::MariaDb).is_none()) => {
-                ClientCharset::ServersOwn
-            }
-            Some(_) => ClientCharset::Safe,
+            Charset::Set { client, .. } if **client == *DEFAULT.as_bytes() => None,
+            Charset::Set { client, .. } => Some(TextCharset::of(client)),
         }
     }
 

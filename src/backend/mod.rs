@@ -31,7 +31,7 @@ mod query;
 mod shelf;
 mod statements;
 
-pub use carried::{Carried, Charset, ClientCharset};
+pub use carried::{Carried, Charset};
 pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
@@ -39,7 +39,7 @@ pub use connection::{
 };
 pub use credentials::{Credential, Credentials, Proven, Standing};
 pub use equal_states::EqualStates;
-pub use grants::passes_read_only;
+pub use grants::{may_change_servers, passes_read_only};
 pub use insert_id::{InsertId, InsertIdCell, PendingInsertId};
 pub use introduction::{Announced, Introduction};
 pub use learned::{Learned, Lesson};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{Limit, ServerError};
+use crate::sql::read_only::Refusal;
 use crate::wire::ErrPacket;
 
 #[cfg(test)]
@@ -76,7 +77,7 @@ pub enum Failure {
     /// On a replica port, the text is longer than this limit, so the proxy cannot check whether it only reads.
     TooLongToCheck(usize),
     /// A replica port refused the statement, for this reason.
-    ReadOnlyPort(&'static str),
+    ReadOnlyPort(Refusal),
     /// There was no primary for this time. The text says what is known about the servers.
     NoWriter(Duration, String),
     /// The primary is read-only for maintenance.
@@ -101,6 +102,8 @@ pub enum Failure {
     NoTypes,
     /// The prepared statement with this id has no open cursor.
     NoCursor(u32),
+    /// On a replica port, a KILL names a connection that is none of the account's sessions here.
+    NoThread(u64),
     /// The text to prepare is longer than this limit.
     TooLongToPrepare(usize),
     /// No consistency level has this name.
@@ -157,6 +160,7 @@ impl Failure {
             Blocked(..) => (1129, *b"HY000"),
             TooLongToCheck(_) | TooLongToPrepare(_) => (1153, *b"08S01"),
             OutOfOrder => (1156, *b"08S01"),
+            NoThread(_) => (1094, *b"HY000"),
             ReadTimeout => (1159, *b"08S01"),
             TooManyOfUser(_) => (1203, *b"42000"),
             NoTypes => (1210, *b"HY000"),
@@ -202,7 +206,7 @@ impl Failure {
             UnknownCommand => "pointsman: unknown command".into(),
             Malformed(what) => format!("pointsman: malformed packet: {what}").into(),
             TooLongToCheck(limit) => texts::too_long_to_check(*limit).into(),
-            ReadOnlyPort(why) => texts::read_only_port(why).into(),
+            ReadOnlyPort(why) => texts::read_only_port(&why.to_string()).into(),
             NoWriter(waited, known) => texts::no_writer(*waited, known).into(),
             ReadOnlyMaintenance => texts::READ_ONLY_MAINTENANCE.into(),
             Cordoned => texts::CORDONED.into(),
@@ -216,6 +220,7 @@ impl Failure {
             }
             NoTypes => "Incorrect arguments to mysqld_stmt_execute".into(),
             NoCursor(id) => format!("The statement ({id}) has no open cursor.").into(),
+            NoThread(id) => texts::no_thread(*id).into(),
             TooLongToPrepare(limit) => texts::too_long_to_prepare(*limit).into(),
             UnknownLevel(word) => texts::unknown_level(word).into(),
             OwnVariable(Misuse::Prepared) => texts::OWN_VARIABLE_PREPARED.into(),

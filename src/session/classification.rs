@@ -13,8 +13,10 @@ use crate::client::{Failure, Piece, Request, StatementError, ended_by};
 use crate::net::{Buf, Claim, Runtime, or_raised};
 use crate::sql::digest::Digest;
 use crate::sql::parts::asks_query_cost;
-use crate::sql::read_only::{Calls, Reason, Verdict, check_calls};
-use crate::sql::{self, ClassCache, Context, Effects, MAX_READ, Readings, StatementClass, classify};
+use crate::sql::read_only::{Calls, Reason, Refusal, Verdict, check_calls};
+use crate::sql::{
+    self, ClassCache, Context, Effects, MAX_READ, Readings, Routines, StatementClass, classify,
+};
 use crate::state::{PreparedTexts, readings_under};
 use crate::terms::{Close, Port, StatementKind, Why};
 use crate::wire::{Command, MAX_PAYLOAD};
@@ -109,9 +111,10 @@ impl<R: Runtime> Session<R> {
     pub(super) fn look(&mut self, text: &[u8]) -> Look {
         let verdict = if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };
         let (class, digest) = match verdict {
-            Verdict::Allowed => self.class_of_text(text),
+            Verdict::Allowed | Verdict::Opaque => self.class_of_text(text),
             Verdict::Refused(_) => (StatementClass::UNKNOWN, None),
         };
+        let class = seen(class, verdict);
         self.client.handle.statement.replace(digest);
         if self.context.shows_literals.get() {
             self.keep_text(text);
@@ -139,8 +142,9 @@ impl<R: Runtime> Session<R> {
             let verdict = if guarded { check_calls(text, readings, &calls) } else { Verdict::Allowed };
             let of = |options| classify(text, Context { options, schema: &schema }, &*routines);
             let class = match verdict {
-                Verdict::Allowed if text.len() <= MAX_CLASSIFIED => one_class(readings.of(text).map(of)),
-                _ => StatementClass::UNKNOWN,
+                Verdict::Refused(_) => StatementClass::UNKNOWN,
+                _ if text.len() > MAX_CLASSIFIED => seen(StatementClass::UNKNOWN, verdict),
+                _ => seen(one_class(readings.of(text).map(of)), verdict),
             };
             let several = guarded && has_several(text, readings.options);
             let digest = digests.then(|| Digest::of(text, readings.options));
@@ -208,7 +212,7 @@ impl<R: Runtime> Session<R> {
         let readings = readings_under(under, self.context.topology.modes());
         match readings.of(text).nth(1) {
             None => Verdict::Allowed,
-            Some(_) if self.reads_aside(text.len()) => Verdict::Refused(Reason::Unreadable),
+            Some(_) if self.reads_aside(text.len()) => Verdict::Refused(Reason::Unreadable.into()),
             Some(_) => self.judge_as(text, readings, under),
         }
     }
@@ -232,10 +236,8 @@ impl<R: Runtime> Session<R> {
             _ => self.text_of(buf, *request),
         };
         match text.map(|text| self.judge(text)) {
-            Some(Verdict::Allowed) => Ok(()),
-            Some(Verdict::Refused(reason)) => {
-                Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())))
-            }
+            Some(Verdict::Refused(refusal)) => Err(StatementError::Tell(Failure::ReadOnlyPort(refusal))),
+            Some(_) => Ok(()),
             None => Err(StatementError::Tell(Failure::TooLongToCheck(MAX_PAYLOAD))),
         }
     }
@@ -255,16 +257,21 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Refines the class of a text whose shape alone does not determine it.
-    pub(super) fn class_looked_into(&mut self, text: &[u8], class: StatementClass) -> StatementClass {
+    pub(super) fn class_looked_into(
+        &mut self,
+        text: &[u8],
+        class: StatementClass,
+    ) -> Result<StatementClass, Refusal> {
         if class.effects.contains(Effects::EXECUTES) {
             return self.executed(text, class);
         }
         let asks = class.reason == Why::OneServer && asks_query_cost(text, self.state.sql_options());
-        if asks { QUERY_COST } else { class }
+        Ok(if asks { QUERY_COST } else { class })
     }
 
-    /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name.
-    fn executed(&mut self, text: &[u8], class: StatementClass) -> StatementClass {
+    /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name. On a replica port that
+    /// statement is judged again: the catalogue may have changed since its PREPARE.
+    fn executed(&mut self, text: &[u8], class: StatementClass) -> Result<StatementClass, Refusal> {
         let options = self.state.sql_options();
         let known = crate::sql::parts::executed(text, options).and_then(|name| {
             self.state
@@ -272,12 +279,17 @@ impl<R: Runtime> Session<R> {
                 .text_statements
                 .iter()
                 .find(|known| *known.name == *name)
-                .map(|known| &known.text)
+                .map(|known| known.text.clone())
         });
         match known {
             Some(text) => {
                 let (inner, digest) =
-                    self.context.texts.classify(text, options, self.state.carried.schema.as_deref());
+                    self.context.texts.classify(&text, options, self.state.carried.schema.as_deref());
+                let verdict = self.verdict_here(&text);
+                if let Verdict::Refused(refusal) = verdict {
+                    return Err(refusal);
+                }
+                let inner = seen(inner, verdict);
                 self.measured.executed = digest;
                 let own =
                     (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::READS_USER_VARIABLES;
@@ -285,9 +297,51 @@ impl<R: Runtime> Session<R> {
                 let levels = Effects::HINT_LEVELS;
                 let weaker = if own.intersects(levels) { levels } else { Effects::empty() };
                 let effects = (inner.effects - weaker) | own;
-                StatementClass { effects, ..inner }
+                Ok(StatementClass { effects, ..inner })
             }
-            None => class,
+            None => Ok(class),
         }
+    }
+
+    /// Returns the verdict on a text for this session's port.
+    fn verdict_here(&self, text: &[u8]) -> Verdict {
+        if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed }
+    }
+
+    /// Judges and classifies a prepared statement again, if the catalogue has changed since.
+    pub(super) fn classify_again(&mut self, id: u32) -> Result<(), Refusal> {
+        let version = self.context.texts.routines.borrow().version();
+        let Some(prepared) = self.state.statements.peek(id).filter(|p| p.catalogue != version) else {
+            return Ok(());
+        };
+        let text = prepared.text.clone();
+        let class = if self.reads_aside(text.text.len()) {
+            // Too long to be read here.
+            seen(StatementClass::UNKNOWN, Verdict::Opaque)
+        } else {
+            let readings = readings_under(&text.under, self.context.topology.modes());
+            let verdict = match self.client.port {
+                Port::Replica => self.judge_as(&text.text, readings, &text.under),
+                _ => Verdict::Allowed,
+            };
+            if let Verdict::Refused(refusal) = verdict {
+                return Err(refusal);
+            }
+            let schema = text.under.schema.as_deref();
+            let ways = readings.of(&text.text);
+            seen(one_class(ways.map(|o| self.context.texts.classify(&text.text, o, schema).0)), verdict)
+        };
+        if let Some(prepared) = self.state.statements.get(id) {
+            (prepared.class, prepared.catalogue) = (class, version);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the class of a text on which the guard returned this verdict.
+fn seen(class: StatementClass, verdict: Verdict) -> StatementClass {
+    match verdict {
+        Verdict::Opaque => StatementClass { effects: class.effects | Effects::OPAQUE, ..class },
+        Verdict::Allowed | Verdict::Refused(_) => class,
     }
 }

@@ -7,6 +7,7 @@ use super::replica_choice::Freshness;
 use crate::client::{Failure, Request, StatementError, ended_by};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::sql::digest::Digest;
+use crate::sql::read_only::Reason;
 use crate::sql::{Effects, MAX_READ, Options, StatementClass};
 use crate::terms::{Close, Pin, Port, StatementKind, Why};
 use crate::topology::Flavor;
@@ -256,7 +257,7 @@ impl<R: Runtime> Session<R> {
                 if self.client.port == Port::Replica =>
             {
                 self.client.skip(buf, *request).await?;
-                let failure = Failure::ReadOnlyPort("writes or may write");
+                let failure = Failure::ReadOnlyPort(Reason::Writes.into());
                 return self.client.send_failure(request.answer_seq(), &failure).await;
             }
             _ => {}

@@ -7,7 +7,7 @@ use super::Session;
 use crate::backend::PreparedText;
 use crate::client::Request;
 use crate::net::Runtime;
-use crate::sql::StatementClass;
+use crate::sql::{Routines, StatementClass};
 use crate::state::{AnswerError, PinSet, Prepared};
 use crate::terms::{Pin, Role};
 use crate::wire::{Command, PrepareOk, StatusFlags};
@@ -25,6 +25,7 @@ impl<R: Runtime> Session<R> {
         self.state.statements.insert(Prepared {
             text,
             class,
+            catalogue: self.context.texts.routines.borrow().version(),
             params: ok.params,
             types: None,
             cursor: None,

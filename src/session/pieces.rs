@@ -67,11 +67,8 @@ impl<R: Runtime> Session<R> {
             } else {
                 self.look(cut.text)
             };
-            if let Verdict::Refused(reason) = look.verdict {
-                return self
-                    .client
-                    .send_failure(request.answer_seq(), &Failure::ReadOnlyPort(reason.as_str()))
-                    .await;
+            if let Verdict::Refused(refusal) = look.verdict {
+                return self.client.send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal)).await;
             }
             request.class = look.class;
             if request.class.effects.contains(Effects::PREPARES) && !self.may_keep_text(cut.text.len()) {
@@ -80,7 +77,13 @@ impl<R: Runtime> Session<R> {
                     .send_failure(request.answer_seq(), &Failure::TooManyStatements(MOST_STATEMENTS))
                     .await;
             }
-            request.class = self.class_looked_into(cut.text, request.class);
+            request.class = match self.class_looked_into(cut.text, request.class) {
+                Ok(class) => class,
+                Err(refusal) => {
+                    let failure = Failure::ReadOnlyPort(refusal);
+                    return self.client.send_failure(request.answer_seq(), &failure).await;
+                }
+            };
             let judged = self.context.topology.modes();
             self.client.piece = Piece { more: cut.rest.is_some(), judged };
             self.forward(&mut packet, &mut request).await?;

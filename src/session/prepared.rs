@@ -55,6 +55,12 @@ impl<R: Runtime> Session<R> {
                 return result;
             }
         }
+        if matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute)
+            && let Err(refusal) = self.classify_again(id)
+        {
+            let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
+            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+        }
         let options = self.state.sql_options();
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {

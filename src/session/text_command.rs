@@ -6,15 +6,11 @@ use super::classification::Look;
 use crate::client::{Failure, Piece, Request, StatementError};
 use crate::net::{Buf, Claim, Runtime};
 use crate::sql;
-use crate::sql::read_only::Verdict;
+use crate::sql::read_only::{Reason, Verdict};
 use crate::sql::{Effects, MAX_READ, StatementClass};
 use crate::state::MOST_STATEMENTS;
 use crate::terms::{Close, Port};
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
-
-/// Why a replica port refuses several statements in a text longer than [`MAX_READ`], which is not cut into
-/// statements: the statement …
-const LONG_AND_SEVERAL: &str = "stands among others in a text of more than 128 KiB";
 
 impl<R: Runtime> Session<R> {
     /// Returns the reason to refuse a text before it is parsed, if there is one.
@@ -78,7 +74,7 @@ impl<R: Runtime> Session<R> {
             }
         };
         let text = buf.filled().get(place).unwrap_or_default();
-        if let Verdict::Refused(reason) = look.verdict {
+        if let Verdict::Refused(refusal) = look.verdict {
             let options = self.state.sql_options();
             if request.command == Command::Query && short && sets_read_write(text, options) {
                 // Connection pools send this to every connection that they hand out. It changes nothing on a
@@ -86,7 +82,7 @@ impl<R: Runtime> Session<R> {
                 Box::pin(self.client.skip(buf, *request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
-            return self.decline(buf, *request, Failure::ReadOnlyPort(reason.as_str())).await;
+            return self.decline(buf, *request, Failure::ReadOnlyPort(refusal)).await;
         }
         request.class = look.class;
         if self.client.port == Port::Replica {
@@ -94,7 +90,9 @@ impl<R: Runtime> Session<R> {
         }
         if !short {
             if look.several && self.takes_several(request) {
-                return self.decline(buf, *request, Failure::ReadOnlyPort(LONG_AND_SEVERAL)).await;
+                return self
+                    .decline(buf, *request, Failure::ReadOnlyPort(Reason::LongAndSeveral.into()))
+                    .await;
             }
             return self.forward(buf, request).await;
         }
@@ -104,7 +102,10 @@ impl<R: Runtime> Session<R> {
         {
             return self.decline(buf, *request, Failure::TooManyStatements(MOST_STATEMENTS)).await;
         }
-        request.class = self.class_looked_into(text, request.class);
+        request.class = match self.class_looked_into(text, request.class) {
+            Ok(class) => class,
+            Err(refusal) => return self.decline(buf, *request, Failure::ReadOnlyPort(refusal)).await,
+        };
         if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
             return Box::pin(self.explain(buf, *request)).await;
         }

@@ -69,6 +69,10 @@ bitflags::bitflags! {
         /// harmless, BINLOG, XA, unknown statements, …
         const LEAVES_UNKNOWN = 1 << 32;
 
+        /// On a replica port: the catalogue cannot see into a relation or a function that the statement names. It may change
+        /// the access mode of its connection.
+        const OPAQUE = 1 << 33;
+
         // Transactions.
         /// BEGIN, START TRANSACTION (not READ ONLY).
         const BEGINS = 1 << 40;

@@ -6,6 +6,7 @@ use super::classify::{ClassCache, classify};
 use super::read_only::{Calls, Reason, Verdict, check, check_calls, first_statement};
 use super::steps::taken;
 use super::{Effects, Kind, Lexer, Options, Readings, body, digest, kill, parts, proxy_variable, set_names};
+use crate::sql::TextCharset;
 use crate::terms::StatementKind;
 
 /// What stands first, what is repeated until the text is long enough, what stands last.
@@ -165,7 +166,7 @@ fn all_options() -> impl Iterator<Item = Options> {
     (0..8u8).map(|bits| Options {
         ansi_quotes: bits & 1 != 0,
         no_backslash_escapes: bits & 2 != 0,
-        unsafe_charset: bits & 4 != 0,
+        charset: if bits & 4 != 0 { TextCharset::MultiByte } else { TextCharset::Utf8 },
     })
 }
 
@@ -240,7 +241,7 @@ fn the_guard_gives_up_on_what_multiplies() {
     let with =
         |more: usize| check(&text((&format!("SELECT {VERSIONS}"), "+1", ""), more), Options::default());
     assert_eq!(with(1 << 10), Verdict::Allowed);
-    assert_eq!(with(64 << 10), Verdict::Refused(Reason::TooMuchWork));
+    assert_eq!(with(64 << 10), Verdict::Refused(Reason::TooMuchWork.into()));
     // One reading is enough for anything of any length.
     let long = text(("SELECT /*!50001 1*/", "+1", ""), 1 << 20);
     assert_eq!(check(&long, Options::default()), Verdict::Allowed);
@@ -343,8 +344,11 @@ fn random_shapes_are_read_in_linear_time() {
         let (.., tail) = SHAPES[next(SHAPES.len())];
         let part: String = (0..=next(3)).map(|_| SHAPES[next(SHAPES.len())].1).collect();
         let sql = text((head, &part, tail), 24 << 10);
-        let options =
-            Options { ansi_quotes: next(2) > 0, no_backslash_escapes: next(2) > 0, unsafe_charset: false };
+        let options = Options {
+            ansi_quotes: next(2) > 0,
+            no_backslash_escapes: next(2) > 0,
+            charset: TextCharset::Utf8,
+        };
         linear("check", 8, &sql, |sql| _ = check(sql, options));
         linear("cache", 6, &sql, |sql| _ = ClassCache::new().classify(sql, options, &()));
         linear("body", 8, &sql, |sql| _ = body::judge(sql, options, b"s", &()));

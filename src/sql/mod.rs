@@ -2,7 +2,7 @@
 //! [`lexer`] splits any bytes into tokens, [`mod@classify`] returns the class of a text, and [`parts`] reads what the
 //! session must remember. [`read_only`] guards replica ports, [`proxy_variable`] finds statements about the proxy's own
 //! variable, [`mod@digest`] makes digest texts, [`kill`] finds the connection ids that the proxy must translate, [`set_names`] finds the collation that no
-//! session tracker reports, [`catalogue`] knows what stored routines do, and [`text_charset`] says whose bytes are ASCII.
+//! session tracker reports, [`catalogue`] knows what stored routines do, and [`grammar`] derives statements to their last token.
 
 mod body;
 pub mod catalogue;
@@ -10,6 +10,7 @@ pub mod class;
 pub mod classify;
 mod commenter;
 pub mod digest;
+pub mod grammar;
 pub mod kill;
 pub mod lexer;
 #[cfg(test)]
@@ -20,8 +21,8 @@ pub mod read_only;
 mod readings;
 pub mod set_names;
 pub mod steps;
-pub mod text_charset;
 
+pub use crate::terms::TextCharset;
 pub use catalogue::RoutineCatalogue;
 pub use class::{Effects, StatementClass};
 pub use classify::{
@@ -30,7 +31,6 @@ pub use classify::{
 pub use commenter::comment_value;
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;
-pub use text_charset::TextCharset;
 
 /// The longest text, in bytes, that is read for what a session must remember ([`parts`], [`proxy_variable`], [`kill`]).
 /// If a longer text may leave something on the connection, according to its class, it pins the session.

@@ -33,6 +33,8 @@ pub struct Prepared {
     pub text: Rc<PreparedText>,
     /// The class of the text.
     pub class: StatementClass,
+    /// The version of the catalogue by which the text was classified.
+    pub catalogue: u64,
     /// The number of its parameters.
     pub params: u16,
     /// The parameter types that the client sent last.
@@ -335,6 +337,7 @@ mod tests {
         let prepared = || Prepared {
             text: text.clone(),
             class: StatementClass::UNKNOWN,
+            catalogue: 0,
             params: 0,
             types: None,
             cursor: None,

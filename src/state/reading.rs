@@ -2,8 +2,9 @@
 //! settings.
 
 use super::SessionState;
-use crate::backend::{Carried, ClientCharset};
+use crate::backend::Carried;
 use crate::sql::{Options, Readings};
+use crate::terms::TextCharset;
 use crate::topology::TextModes;
 use crate::wire::StatusFlags;
 
@@ -47,21 +48,17 @@ pub fn readings_under(state: &Carried, servers: TextModes) -> Readings {
     let mode = state.variables.iter().find(|(name, _)| **name == *b"sql_mode");
     let mode = mode
         .map(|(_, value)| std::str::from_utf8(value).map_or(TextModes::ANY_SQL_MODE, TextModes::of_sql_mode));
-    let unsafe_charset = match state.charset.of_client() {
-        ClientCharset::Unsafe => true,
-        ClientCharset::ServersOwn => servers.contains(TextModes::UNSAFE_CHARSET),
-        ClientCharset::Safe => false,
-    };
-    readings_of(mode.unwrap_or(servers), unsafe_charset)
+    let charset = state.charset.of_client().unwrap_or(servers.charset());
+    readings_of(mode.unwrap_or(servers), charset)
 }
 
-fn readings_of(open: TextModes, unsafe_charset: bool) -> Readings {
+fn readings_of(open: TextModes, charset: TextCharset) -> Readings {
     let either = |one, other| open.contains(one) && open.contains(other);
     Readings {
         options: Options {
             ansi_quotes: open.contains(TextModes::ANSI_QUOTES),
             no_backslash_escapes: open.contains(TextModes::NO_BACKSLASH_ESCAPES),
-            unsafe_charset,
+            charset,
         },
         either_quotes: either(TextModes::ANSI_QUOTES, TextModes::DOUBLE_QUOTED_STRINGS),
         either_escapes: either(TextModes::NO_BACKSLASH_ESCAPES, TextModes::BACKSLASH_ESCAPES),
@@ -79,18 +76,19 @@ impl SessionState {
     /// texts of a session that set nothing.
     #[inline]
     pub fn readings(&self, servers: TextModes) -> Readings {
-        let servers_charset = self.texts.reading.open.contains(Open::SERVERS_CHARSET)
-            && servers.contains(TextModes::UNSAFE_CHARSET);
-        let unsafe_charset = self.texts.options.unsafe_charset || servers_charset;
+        let mut charset = self.texts.options.charset;
+        if self.texts.reading.open.contains(Open::SERVERS_CHARSET) {
+            charset = charset.max(servers.charset());
+        }
         if !self.texts.reading.mode.is_empty() {
-            return Readings::from(Options { unsafe_charset, ..self.texts.options });
+            return Readings::from(Options { charset, ..self.texts.options });
         }
         let open = if self.texts.reading.open.contains(Open::MODE) {
             TextModes::ANY_SQL_MODE
         } else {
             servers | self.modes_of_now()
         };
-        readings_of(open, unsafe_charset)
+        readings_of(open, charset)
     }
 
     /// Returns the modes that the answers to the session showed; nothing before the first answer.
@@ -127,7 +125,7 @@ impl SessionState {
 
     pub(super) fn options_of_now(&mut self) -> Options {
         let charset = self.carried.charset.of_client();
-        self.texts.reading.open.set(Open::SERVERS_CHARSET, charset == ClientCharset::ServersOwn);
+        self.texts.reading.open.set(Open::SERVERS_CHARSET, charset.is_none());
         let mode = self.carried.variables.iter().find(|(name, _)| **name == *b"sql_mode");
         let mode_has = |word: &[u8]| {
             mode.is_some_and(|(_, value)| value.split(|b| *b == b',').any(|w| w.eq_ignore_ascii_case(word)))
@@ -138,8 +136,11 @@ impl SessionState {
                 || mode_has(b"ANSI_QUOTES")
                 || reported.contains(TextModes::ANSI_QUOTES),
             no_backslash_escapes: self.transaction.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES),
-            unsafe_charset: charset == ClientCharset::Unsafe
-                || self.texts.reading.open.contains(Open::CHARSET),
+            charset: match charset {
+                _ if self.texts.reading.open.contains(Open::CHARSET) => TextCharset::Unsafe,
+                Some(charset) => charset,
+                None => TextCharset::SingleByte,
+            },
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How servers parse the text of a session that has set nothing: by their global settings, which an
 //! administrator may change at any time, and which may differ between servers.
 
+use crate::terms::TextCharset;
+
 bitflags::bitflags! {
     /// The ways in which a text may be parsed.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,16 +16,10 @@ bitflags::bitflags! {
         /// `sql_mode` lacks NO_BACKSLASH_ESCAPES.
         const BACKSLASH_ESCAPES = 8;
         /// `character_set_client` is gbk or the like, where a backslash may be the second byte of a character.
-        const UNSAFE_CHARSET = 16;
+        const MULTI_BYTE_CHARSET = 16;
+        /// `character_set_client` is unknown, or ASCII characters are others in it (swe7).
+        const UNSAFE_CHARSET = 32;
     }
-}
-
-/// Character sets in which the second byte of a character may be a backslash or a backtick.
-const UNSAFE_CHARSETS: [&[u8]; 5] = [b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"];
-
-/// True if quotes in a text of this character set can be found reliably only by decoding its characters.
-pub fn is_unsafe_charset(name: &[u8]) -> bool {
-    UNSAFE_CHARSETS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 impl TextModes {
@@ -36,9 +32,10 @@ impl TextModes {
     /// Returns the modes for a server's global `sql_mode`, `init_connect` and `character_set_client`; None is
     /// unknown.
     pub fn of_server(sql_mode: Option<&str>, init_connect: Option<&str>, charset: Option<&str>) -> Self {
-        let charset = match charset {
-            Some(name) if !is_unsafe_charset(name.as_bytes()) => Self::empty(),
-            _ => Self::UNSAFE_CHARSET,
+        let charset = match charset.map_or(TextCharset::Unsafe, |name| TextCharset::of(name.as_bytes())) {
+            TextCharset::Utf8 | TextCharset::SingleByte => Self::empty(),
+            TextCharset::MultiByte => Self::MULTI_BYTE_CHARSET,
+            TextCharset::Unsafe => Self::UNSAFE_CHARSET,
         };
         let mode = sql_mode.map_or(Self::ANY_SQL_MODE, Self::of_sql_mode);
         if init_connect.is_none_or(may_set_sql_mode) {
@@ -46,6 +43,15 @@ impl TextModes {
             return charset | Self::ANY_SQL_MODE;
         }
         charset | mode
+    }
+
+    /// Returns the kind of character set of a text in a server's own character set.
+    pub fn charset(self) -> TextCharset {
+        match () {
+            () if self.contains(Self::UNSAFE_CHARSET) => TextCharset::Unsafe,
+            () if self.contains(Self::MULTI_BYTE_CHARSET) => TextCharset::MultiByte,
+            () => TextCharset::SingleByte,
+        }
     }
 
     /// Returns the modes for a value of `sql_mode`.
@@ -92,11 +98,18 @@ mod tests {
 
     #[test]
     fn what_is_unknown_may_be_anything() {
-        assert_eq!(TextModes::of_server(None, None, None), TextModes::all());
+        assert_eq!(
+            TextModes::of_server(None, None, None),
+            TextModes::ANY_SQL_MODE | TextModes::UNSAFE_CHARSET
+        );
         assert_eq!(TextModes::of_server(None, Some(""), Some("latin1")), TextModes::ANY_SQL_MODE);
         for charset in ["gbk", "SJIS", "big5", "cp932", "gb18030"] {
             let modes = TextModes::of_server(Some(""), Some(""), Some(charset));
-            assert!(modes.contains(TextModes::UNSAFE_CHARSET), "{charset}");
+            assert_eq!(modes.charset(), TextCharset::MultiByte, "{charset}");
         }
+        let of = |charset| TextModes::of_server(Some(""), Some(""), charset).charset();
+        assert_eq!(of(Some("swe7")), TextCharset::Unsafe);
+        assert_eq!(of(None), TextCharset::Unsafe);
+        assert_eq!(of(Some("utf8mb4")), TextCharset::SingleByte);
     }
 }

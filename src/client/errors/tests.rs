@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::client::refusals::{DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, ended, read_only_transaction};
+use crate::sql::read_only::Reason;
 use crate::telemetry::Cell;
 
 /// The kinds of failure, with capitals in place of what a real one names.
@@ -23,12 +24,19 @@ fn failures() -> Vec<Failure> {
     all.extend([PasswordChanged, Handshake("REASON".into()), TooManyConnections, TooManyOfAddress(host())]);
     all.extend([TooManyOfUser(user()), Blocked(host(), 10), NoMemoryForClients, OutOfMemory]);
     all.extend([TooManyStatements(16_382), ReadTimeout, OutOfOrder, UnknownCommand, Malformed("REASON")]);
-    all.extend([TooLongToCheck(16_777_215), ReadOnlyPort("REASON"), ReadOnlyMaintenance]);
+    all.extend([TooLongToCheck(16_777_215), ReadOnlyPort(Reason::Writes.into()), ReadOnlyMaintenance]);
     all.extend([NoWriter(waited, "SERVERS".into()), Cordoned, NoReplica, AllBehind(waited), Forgotten]);
     all.extend(
         [Limit::Server, Limit::User, Limit::Account, Limit::Opening].map(|limit| Queue(waited, limit)),
     );
-    all.extend([StateRefused(words()), NoStatement(7, "COMMAND"), NoTypes, NoCursor(7), Server(words())]);
+    all.extend([
+        StateRefused(words()),
+        NoStatement(7, "COMMAND"),
+        NoTypes,
+        NoCursor(7),
+        NoThread(7),
+        Server(words()),
+    ]);
     all.extend([TooLongToPrepare(16_777_215), UnknownLevel((*b"WORD").into()), Unreachable("REASON".into())]);
     let misuses = [Misuse::Prepared, Misuse::SetGlobal, Misuse::ReadGlobal, Misuse::NotAlone];
     all.extend(misuses.map(OwnVariable));

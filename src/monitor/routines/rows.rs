@@ -2,8 +2,8 @@
 
 use super::super::client::{Connection, Error, ResultSet, Row};
 use super::super::statement;
-use crate::sql::Options;
 use crate::sql::catalogue::{Body, DataAccess, Definition, RoutineKind};
+use crate::sql::{Options, TextCharset};
 use crate::topology::Flavor;
 
 /// Returns the routines that the account may see, with NULL for a body that it may not read. The body is
@@ -97,7 +97,7 @@ fn definition(row: &Row) -> Option<Definition> {
             // The text is in UTF-8, whatever character set the routine was created with.
             let ansi_quotes = has("ANSI_QUOTES");
             let no_backslash_escapes = has("NO_BACKSLASH_ESCAPES");
-            Body::Text(text.into(), Options { ansi_quotes, no_backslash_escapes, unsafe_charset: false })
+            Body::Text(text.into(), Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::Utf8 })
         }
     };
     Some(Definition { schema: text(row, 0)?.into(), name: text(row, 1)?.into(), kind, access, body })

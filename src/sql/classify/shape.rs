@@ -4,6 +4,7 @@
 
 use super::{Context, hint};
 use crate::sql::steps;
+use crate::terms::TextCharset;
 
 /// The longest shape, in bytes.
 pub(super) const MAX_SHAPE: usize = 4096;
@@ -90,7 +91,7 @@ fn is_word(byte: u8) -> bool {
 pub(super) fn shape(sql: &[u8], context: Context<'_>, out: &mut Vec<u8>) -> bool {
     out.clear();
     let options = context.options;
-    if options.unsafe_charset || context.schema.len() > 255 {
+    if options.charset > TextCharset::SingleByte || context.schema.len() > 255 {
         return false;
     }
     out.push(u8::from(options.ansi_quotes) | u8::from(options.no_backslash_escapes) << 1);

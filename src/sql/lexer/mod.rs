@@ -7,6 +7,7 @@ mod scan;
 mod tests;
 
 use super::steps;
+use crate::terms::TextCharset;
 
 /// The session's settings that decide how its texts are split into tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,18 +16,17 @@ pub struct Options {
     pub ansi_quotes: bool,
     /// sql_mode NO_BACKSLASH_ESCAPES: `\` is an ordinary character in strings.
     pub no_backslash_escapes: bool,
-    /// character_set_client is gbk, gb18030, sjis, cp932 or big5, where the second byte of a
-    /// character can be `\` or a backtick. See [`Options::is_ambiguous`].
-    pub unsafe_charset: bool,
+    /// The kind of `character_set_client`. See [`Options::is_ambiguous`].
+    pub charset: TextCharset,
 }
 
 impl Options {
-    /// True if a server may split a text in another way than the lexer, which reads bytes: the
-    /// character set has two-byte characters that end in `\` or a backtick, and the text has such
-    /// bytes. Then the caller must treat the statement as unknown.
+    /// True if a server may split a text in another way than the lexer, which reads bytes: in some
+    /// character sets a character of two bytes ends in `\` or a backtick, in others these bytes are letters.
+    /// Then the caller must treat the statement as unknown.
     pub fn is_ambiguous(&self, sql: &[u8]) -> bool {
-        crate::sql::steps::count(if self.unsafe_charset { sql.len() } else { 0 });
-        self.unsafe_charset && sql.windows(2).any(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`']))
+        crate::sql::steps::count(if self.charset > TextCharset::SingleByte { sql.len() } else { 0 });
+        self.charset.is_ambiguous(sql)
     }
 }
 

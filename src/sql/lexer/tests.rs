@@ -1,7 +1,9 @@
 use super::*;
+use crate::sql::TextCharset;
 use proptest::prelude::*;
 
-const PLAIN: Options = Options { ansi_quotes: false, no_backslash_escapes: false, unsafe_charset: false };
+const PLAIN: Options =
+    Options { ansi_quotes: false, no_backslash_escapes: false, charset: TextCharset::Utf8 };
 
 /// `Kind(text)` of each token, trivia left out.
 fn lex_with(options: Options, sql: &str) -> String {
@@ -130,7 +132,7 @@ fn variables_and_punctuation() {
 
 #[test]
 fn multi_byte_character_sets_are_ambiguous_only_where_it_matters() {
-    let gbk = Options { unsafe_charset: true, ..PLAIN };
+    let gbk = Options { charset: TextCharset::MultiByte, ..PLAIN };
     assert!(gbk.is_ambiguous(b"SELECT '\xbf\\' ; DROP TABLE t -- '"));
     assert!(gbk.is_ambiguous(b"SELECT `\x81`` FROM t"));
     assert!(!gbk.is_ambiguous(b"SELECT '\xd6\xd0\xce\xc4', 'a\\'b'"));
@@ -169,13 +171,13 @@ proptest! {
 
     #[test]
     fn any_bytes_are_covered(sql: Vec<u8>, ansi_quotes: bool, no_backslash_escapes: bool) {
-        check_cover(&sql, Options { ansi_quotes, no_backslash_escapes, unsafe_charset: false })?;
+        check_cover(&sql, Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::Utf8 })?;
     }
 
     #[test]
     fn any_sql_is_covered(parts in proptest::collection::vec(prop::sample::select(&PARTS[..]), 0..40), ansi_quotes: bool, no_backslash_escapes: bool) {
         let sql = parts.concat();
-        check_cover(sql.as_bytes(), Options { ansi_quotes, no_backslash_escapes, unsafe_charset: false })?;
+        check_cover(sql.as_bytes(), Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::Utf8 })?;
     }
 
     #[test]

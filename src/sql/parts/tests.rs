@@ -1,6 +1,8 @@
 use super::*;
+use crate::sql::TextCharset;
 
-const PLAIN: Options = Options { ansi_quotes: false, no_backslash_escapes: false, unsafe_charset: false };
+const PLAIN: Options =
+    Options { ansi_quotes: false, no_backslash_escapes: false, charset: TextCharset::Utf8 };
 
 fn values(sql: &str) -> Option<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,63 +1,9 @@
-//! Statements in string literals: PREPARE and EXECUTE IMMEDIATE.
+//! The values of string literals, for PREPARE and EXECUTE IMMEDIATE.
 
-use super::query::expressions;
-use super::statement::Statement;
-use super::{Kind, Options, Reason, check_text};
-use crate::sql::Token;
-
-/// Checks `name FROM 'text'` of a PREPARE: the text is checked as if the client had sent it. A text
-/// from a variable or (on MariaDB) from an expression is refused.
-pub(super) fn prepare(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
-    let _name = rest.next();
-    match rest.next() {
-        Some(from) if from.is("FROM") => {}
-        _ => return Err(Reason::HiddenText),
-    }
-    let literal = rest.next();
-    match rest.next() {
-        None => check_literal(literal, options, nesting, rest),
-        Some(_) => Err(Reason::HiddenText),
-    }
-}
-
-/// Checks what follows EXECUTE. `name USING …` runs a text that was checked when it was prepared;
-/// `IMMEDIATE 'text' USING …` is MariaDB's.
-pub(super) fn execute(mut rest: Statement<'_>, options: Options, nesting: u8) -> Result<(), Reason> {
-    let using = rest;
-    let name = rest.next();
-    if !name.is_some_and(|name| name.is("IMMEDIATE")) {
-        return expressions(using);
-    }
-    match rest.next() {
-        // A statement that was prepared under the name "immediate".
-        None => Ok(()),
-        Some(word) if word.is("USING") => expressions(using),
-        literal => match rest.next() {
-            Some(next) if !next.is("USING") => Err(Reason::HiddenText),
-            _ => {
-                check_literal(literal, options, nesting, rest)?;
-                expressions(using)
-            }
-        },
-    }
-}
-
-fn check_literal(
-    literal: Option<Token<'_>>,
-    options: Options,
-    nesting: u8,
-    of: Statement<'_>,
-) -> Result<(), Reason> {
-    match literal {
-        Some(token) if token.kind == Kind::String => {
-            check_text(&unescape(token.text, options), options, nesting + 1, of.budget(), of.calls())
-        }
-        _ => Err(Reason::HiddenText),
-    }
-}
+use super::Options;
 
 /// Returns the bytes between the quotes, unchanged.
-pub(super) fn inside_quotes(quoted: &[u8]) -> &[u8] {
+fn inside_quotes(quoted: &[u8]) -> &[u8] {
     match quoted {
         [_, inside @ .., _] => inside,
         _ => quoted,

@@ -149,7 +149,7 @@ SELECT @@version, @@global.max_connections, @@session.sql_mode, @@local.autocomm
 -- tool: optimizer hints | both
 SELECT /*+ MAX_EXECUTION_TIME(1000) NO_INDEX_MERGE(orders) SET_VAR(sort_buffer_size = 262144) QB_NAME(`q`) */ id FROM orders
 -- tool: versioned comments | both
-SELECT /*!40001 SQL_NO_CACHE */ id, 1 /*!50000 + 1 */ /*! + 1 */ FROM orders /*!80000 USE INDEX (PRIMARY) */ WHERE /*!99999 no such thing */ id > 0
+SELECT /*!40001 SQL_NO_CACHE */ id, 1 /*!50000 + 1 */ /*! + 1 */ FROM orders /*!80000 USE INDEX (PRIMARY) */ WHERE /*!99999 id < 1000 AND */ id > 0
 -- tool: versioned comments | mariadb
 SELECT /*M! 1 + */ 2 /*M!100100 , 3 */ /*M!999999 nothing */
 -- tool: comments | both

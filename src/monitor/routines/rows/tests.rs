@@ -1,6 +1,7 @@
 //! What the rows mean.
 
 use super::*;
+use crate::sql::TextCharset;
 
 fn row(values: &[&str]) -> Row {
     values.iter().map(|value| (*value != "NULL").then(|| value.as_bytes().to_vec())).collect()
@@ -38,7 +39,7 @@ fn a_body_is_read_in_its_own_mode_or_not_at_all() {
     let body = |mode, language, text| read(["s", "f", "FUNCTION", "NO SQL", mode, language, text]).body;
     let text = |options| Body::Text(b"RETURN 1".as_slice().into(), options);
     assert_eq!(body("STRICT_TRANS_TABLES", "SQL", "RETURN 1"), text(Options::default()));
-    let both = Options { ansi_quotes: true, no_backslash_escapes: true, unsafe_charset: false };
+    let both = Options { ansi_quotes: true, no_backslash_escapes: true, charset: TextCharset::Utf8 };
     assert_eq!(body("REAL_AS_FLOAT,ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "SQL", "RETURN 1"), text(both));
     assert_eq!(body("PIPES_AS_CONCAT,ANSI_QUOTES,ORACLE", "SQL", "RETURN 1"), Body::Opaque);
     assert_eq!(body("", "EXTERNAL", "return 1"), Body::Opaque);

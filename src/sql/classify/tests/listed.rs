@@ -1,6 +1,7 @@
 //! What must be told apart, one test by name each.
 
 use super::*;
+use crate::sql::TextCharset;
 
 const UNSURE: E = E::LEAVES_UNKNOWN.union(E::READS_INSERT_ID);
 const CALLED: E = UNSURE.union(E::READS_USER_VARIABLES);
@@ -460,7 +461,7 @@ fn ambiguous_texts() {
             "SELECT 1 x\u{a0}INTO OUTFILE '/x'",
         ],
     );
-    let gbk = Options { unsafe_charset: true, ..Options::default() };
+    let gbk = Options { charset: TextCharset::MultiByte, ..Options::default() };
     assert_eq!(classify(b"SELECT '\xbf\\'; DROP TABLE t -- '", gbk, &()).reason, R::Ambiguous);
     assert_eq!(classify(b"SELECT '\xd6\xd0'", gbk, &()).kind, K::Read);
     for space in [0xa0u8, 0xff] {

@@ -3,9 +3,10 @@
 //! checks each name and each byte on real servers.
 
 /// The kind of a `character_set_client`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum TextCharset {
     /// utf8mb4, utf8mb3: no byte over 0x7f is part of an ASCII character.
+    #[default]
     Utf8,
     /// One byte is one character, and the bytes up to 0x7f are ASCII. Outside quotes a byte over
     /// 0x7f may be a letter, white space (0xa0 in latin1) or an unknown character.
@@ -44,13 +45,26 @@ impl TextCharset {
     pub fn reads_as_ascii(self, sql: &[u8]) -> bool {
         match self {
             Self::Utf8 | Self::SingleByte => true,
-            Self::MultiByte => {
-                crate::sql::steps::count(sql.len());
-                sql.is_ascii()
-            }
+            Self::MultiByte => sql.is_ascii(),
             Self::Unsafe => false,
         }
     }
+
+    /// True if the lexer may find other tokens in this text than a server: the text has a byte that may be a
+    /// part of another character.
+    pub fn is_ambiguous(self, sql: &[u8]) -> bool {
+        match self {
+            Self::Utf8 | Self::SingleByte => false,
+            Self::MultiByte => sql.windows(2).any(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`'])),
+            Self::Unsafe => !sql.iter().all(|byte| is_invariant(*byte)),
+        }
+    }
+}
+
+/// True for the characters that every national variant of ASCII has (ISO 646): swe7 differs in the others.
+fn is_invariant(byte: u8) -> bool {
+    byte.is_ascii()
+        && !matches!(byte, b'#' | b'$' | b'@' | b'[' | b'\\' | b']' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~')
 }
 
 /// The length of the longest name that is listed.
@@ -81,5 +95,9 @@ mod tests {
         assert!(!TextCharset::MultiByte.reads_as_ascii(b"SELECT '\xbf\\'"));
         assert!(TextCharset::SingleByte.reads_as_ascii(b"SELECT '\xbf\\''"));
         assert!(!TextCharset::Unsafe.reads_as_ascii(b"SELECT 1"));
+        assert!(!TextCharset::Unsafe.is_ambiguous(b"SET NAMES 'utf8mb4'"));
+        for text in [&b"SELECT @a"[..], b"SELECT `a`", b"SELECT '\\n'", b"SELECT '\xe9'"] {
+            assert!(TextCharset::Unsafe.is_ambiguous(text));
+        }
     }
 }
