@@ -121,6 +121,8 @@ pub struct Connection<S> {
     pub stream: S,
     /// The session state that was set on the connection; None before the first SET and after a reset.
     applied: Option<Rc<Carried>>,
+    /// True if a statement ran since the last reset that the catalogue cannot see into.
+    ran_opaque: bool,
     /// True if row counts and diagnostics on the connection are not from this session's last statement.
     pub has_past: bool,
     /// True if another session used the connection last, and what is set on it was not compared with this session's state
@@ -219,6 +221,7 @@ impl<S: Stream> Connection<S> {
             text_statements: TextStatements::default(),
             preparing: None,
             unprepared: None,
+            ran_opaque: false,
             expecting: VecDeque::new(),
             mid_exchange: false,
             permit: None,
@@ -293,6 +296,14 @@ impl<S: Stream> Connection<S> {
         self.applied = None;
     }
 
+    /// Prepares for a statement that names something into which nobody can see: the statement may leave the
+    /// connection's read-only mode, and hide that from the trackers. So the next such statement has the whole state set anew in front of it.
+    pub fn lock_for_opaque(&mut self) {
+        if std::mem::replace(&mut self.ran_opaque, true) {
+            self.forget_applied();
+        }
+    }
+
     /// True if the state set on the connection is known.
     pub fn has_known_state(&self) -> bool {
         self.applied.is_some()
@@ -330,6 +341,7 @@ impl<S: Stream> Connection<S> {
         self.has_past = false;
         self.stale_diagnostics = false;
         self.leaves_diagnostics = false;
+        self.ran_opaque = false;
         self.expecting.push_back(Expect::Reset);
         self.applied = None;
         self.insert_id = Some(0);

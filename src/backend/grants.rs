@@ -10,8 +10,8 @@ const MOST_ROLES: usize = 32;
 /// One answer to SHOW GRANTS.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Grants {
-    /// True if a global privilege exempts the account.
-    passes: bool,
+    /// True if a global privilege is one of those that are looked for.
+    wanted: bool,
     /// The granted roles, quoted as the server quotes them.
     roles: Vec<String>,
 }
@@ -21,19 +21,78 @@ struct Grants {
 pub async fn passes_read_only<E>(
     flavor: Flavor,
     version: &str,
+    ask: impl AsyncFnMut(String) -> Result<Vec<Vec<u8>>, E>,
+) -> Result<bool, E> {
+    any_privilege(flavor, ask, |privilege| passes(privilege, flavor, version)).await
+}
+
+/// Returns whether the connection's account has a privilege for everything (`ON *.*`) with which it may change a server that is
+/// read-only: its files, settings, threads or binary log. Every privilege counts that is not known to be bound by
+/// `read_only`, also through a role that the account may activate.
+pub async fn may_change_servers<E>(
+    flavor: Flavor,
+    ask: impl AsyncFnMut(String) -> Result<Vec<Vec<u8>>, E>,
+) -> Result<bool, E> {
+    any_privilege(flavor, ask, |privilege| !BOUND.contains(&privilege)).await
+}
+
+/// Privileges that only read, or whose use `read_only` stops.
+/// <https://dev.mysql.com/doc/refman/9.0/en/privileges-provided.html>, <https://mariadb.com/kb/en/grant/>
+const BOUND: [&str; 35] = [
+    "USAGE",
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "CREATE",
+    "DROP",
+    "REFERENCES",
+    "INDEX",
+    "ALTER",
+    "CREATE TEMPORARY TABLES",
+    "LOCK TABLES",
+    "EXECUTE",
+    "CREATE VIEW",
+    "SHOW VIEW",
+    "CREATE ROUTINE",
+    "ALTER ROUTINE",
+    "EVENT",
+    "TRIGGER",
+    "DELETE HISTORY",
+    "DELETE VERSIONING ROWS",
+    "PROCESS",
+    "SHOW DATABASES",
+    "SHOW CREATE ROUTINE",
+    "SHOW_ROUTINE",
+    "REPLICATION CLIENT",
+    "REPLICATION SLAVE",
+    "BINLOG MONITOR",
+    "SLAVE MONITOR",
+    "REPLICA MONITOR",
+    "CREATE ROLE",
+    "DROP ROLE",
+    "CREATE USER",
+    "RELOAD",
+    "CREATE TABLESPACE",
+];
+
+/// True if one of the account's global privileges, or of those of its roles, is `wanted`.
+async fn any_privilege<E>(
+    flavor: Flavor,
     mut ask: impl AsyncFnMut(String) -> Result<Vec<Vec<u8>>, E>,
+    wanted: impl Fn(&str) -> bool,
 ) -> Result<bool, E> {
     let mut roles: Vec<String> = Vec::new();
     let mut next = 0;
     let mut sql = "SHOW GRANTS".to_owned();
     loop {
-        let grants = read(&ask(sql).await?, flavor, version);
+        let grants = read(&ask(sql).await?, &wanted);
         for role in grants.roles {
             if !roles.contains(&role) {
                 roles.push(role);
             }
         }
-        if grants.passes || roles.len() > MOST_ROLES {
+        if grants.wanted || roles.len() > MOST_ROLES {
             return Ok(true);
         }
         let Some(role) = roles.get(next) else { return Ok(false) };
@@ -45,7 +104,7 @@ pub async fn passes_read_only<E>(
     }
 }
 
-fn read(lines: &[Vec<u8>], flavor: Flavor, version: &str) -> Grants {
+fn read(lines: &[Vec<u8>], wanted: &impl Fn(&str) -> bool) -> Grants {
     let mut all = Grants::default();
     for line in lines {
         let line = String::from_utf8_lossy(line);
@@ -55,7 +114,7 @@ fn read(lines: &[Vec<u8>], flavor: Flavor, version: &str) -> Grants {
             let names = granted.rsplit_once(" TO ").map_or(granted, |(names, _)| names);
             all.roles.extend(separate(names));
         } else if let Some((privileges, _)) = granted.split_once(" ON *.* TO ") {
-            all.passes |= privileges.split(',').any(|name| passes(name.trim(), flavor, version));
+            all.wanted |= privileges.split(',').any(|name| wanted(name.trim()));
         }
     }
     all

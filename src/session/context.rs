@@ -113,6 +113,8 @@ pub struct Context<R: Runtime> {
     pub(super) commits: Commits,
     /// What is known of writes on a primary that lost its role.
     pub(super) demotions: Demotions,
+    /// Whether an account may change a read-only server, and when a server was asked.
+    pub(super) powers: RefCell<HashMap<Arc<str>, (bool, Instant)>>,
 }
 
 impl<R: Runtime> Deref for Context<R> {
@@ -147,6 +149,7 @@ impl<R: Runtime> Context<R> {
             engines: RefCell::default(),
             commits: Commits::default(),
             demotions: Demotions::default(),
+            powers: RefCell::default(),
         };
         context.commits.note(&context.topology.get());
         context.positions.note(&context.topology.get());

@@ -23,6 +23,9 @@ impl<R: Runtime> Session<R> {
         let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
         let (Some(kill), Some(id)) = (kill, id) else {
+            if self.client.port == Port::Replica {
+                return self.no_such_thread(buf, request, kill.map_or(0, |kill| kill.id)).await;
+            }
             return self.forward_text(buf, &mut request).await;
         };
         self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
@@ -62,6 +65,9 @@ impl<R: Runtime> Session<R> {
         }
         // Without an account the proxy kills nothing.
         let Some(user) = self.client.login.as_ref().map(|l| l.user.to_string()) else {
+            if self.client.port == Port::Replica {
+                return self.no_such_thread(buf, request, id.into()).await;
+            }
             return self.forward(buf, &mut request).await;
         };
         let kill = KillRequest { id, connection, by: KilledBy::Account(user), server };
@@ -71,7 +77,16 @@ impl<R: Runtime> Session<R> {
             let seq = self.client.skip(buf, request).await?;
             return self.send_ok(seq).await;
         }
+        if self.client.port == Port::Replica {
+            // The id may be that of a thread of the server's own, such as its replication.
+            return self.no_such_thread(buf, request, id.into()).await;
+        }
         self.forward(buf, &mut request).await
+    }
+
+    async fn no_such_thread(&mut self, buf: &mut Buf, request: Request, id: u64) -> Result<(), Close> {
+        let seq = self.client.skip(buf, request).await?;
+        self.client.send_failure(seq, &Failure::NoThread(id)).await
     }
 }
 

@@ -56,6 +56,7 @@ mod kill;
 mod large_request;
 mod login;
 mod measured;
+mod opaque;
 mod outcome;
 mod own_variable;
 mod pass_through;

@@ -65,6 +65,11 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Brought, StatementError> {
+        if request.class.effects.contains(Effects::OPAQUE)
+            && let Brought::Broken = Box::pin(self.may_run_opaque()).await?
+        {
+            return Ok(Brought::Broken);
+        }
         if !self.upstream.is_in_line(&self.state, request.class.effects)
             && let Brought::Broken = self.restore_session(buf, request).await?
         {
@@ -100,10 +105,10 @@ impl<R: Runtime> Session<R> {
         match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
             Some(text) => {
                 if self.client.port == Port::Replica
-                    && let Verdict::Refused(reason) = self.judge_prepared(&text.text, &text.under)
+                    && let Verdict::Refused(refusal) = self.judge_prepared(&text.text, &text.under)
                 {
                     // A server that was not known at the first prepare may read the text differently.
-                    return Err(StatementError::Tell(Failure::ReadOnlyPort(reason.as_str())));
+                    return Err(StatementError::Tell(Failure::ReadOnlyPort(refusal)));
                 }
                 self.upstream.prepare_text(&self.state, &text, self.may_leave()).await
             }

@@ -41,7 +41,8 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::READS_DIAGNOSTICS)
             .union(Effects::READS_ROW_COUNT)
             .union(Effects::READS_FOUND_ROWS)
-            .union(Effects::READS_INSERT_ID);
+            .union(Effects::READS_INSERT_ID)
+            .union(Effects::OPAQUE);
         let Some(connection) = &self.connection else { return false };
         if connection.is_taken_over
             || (connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN))
@@ -99,6 +100,9 @@ impl<R: Runtime> Upstream<R> {
             connection.reset(&mut self.prelude);
         }
         connection.close_statements(&mut self.prelude);
+        if effects.contains(Effects::OPAQUE) {
+            connection.lock_for_opaque();
+        }
         let before = self.prelude.len();
         let mut sure = connection.become_session(&state.carried, insert_id, &mut self.prelude);
         if effects.contains(Effects::READS_DIAGNOSTICS) && before != self.prelude.len() {

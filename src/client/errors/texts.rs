@@ -119,6 +119,12 @@ pub(super) fn read_only_port(why: &str) -> String {
     )
 }
 
+pub(super) fn no_thread(id: u64) -> String {
+    format!(
+        "Unknown thread id: {id} (pointsman: through a read-only port, KILL ends only sessions of the same account in this proxy)"
+    )
+}
+
 pub(super) fn no_writer(waited: Duration, known: &str) -> String {
     format!(
         "pointsman: there is no primary, and none appeared within {:.1} s (failover.hold): {known}; nothing \
