@@ -405,6 +405,11 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// Appends the begin of a transaction that only reads.
+    pub fn begin_reading(&mut self, out: &mut Vec<u8>) {
+        self.query_in_front(b"START TRANSACTION READ ONLY", Expect::Set, out);
+    }
+
     /// Appends a savepoint of this name. If the transaction wrote anything, the savepoint is part of it in
     /// the binary logs of all servers.
     pub fn mark(&mut self, name: u128, out: &mut Vec<u8>) {

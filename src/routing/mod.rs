@@ -3,7 +3,7 @@
 
 mod split;
 
-pub use split::{SessionFacts, place};
+pub use split::{InReading, SessionFacts, in_reading, place};
 
 mod choose;
 

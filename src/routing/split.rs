@@ -21,6 +21,8 @@ pub struct SessionFacts {
     pub last: Role,
     /// The server that has its warnings.
     pub diagnostics: Role,
+    /// True if its transactions that only read begin on the primary: one of them had a statement that a replica must not get.
+    pub reads_on_primary: bool,
 }
 
 impl SessionFacts {
@@ -33,25 +35,67 @@ impl SessionFacts {
         keeps_access_mode: false,
         last: Role::Writer,
         diagnostics: Role::Writer,
+        reads_on_primary: false,
     };
+}
+
+/// What a statement does to a transaction that only reads, and that is open on a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InReading {
+    /// The statement runs in the transaction, on the replica.
+    Stays,
+    /// The statement runs on the primary, and the transaction stays open on the replica.
+    Beside,
+    /// The server would commit the transaction first: the statement runs on the primary behind the transaction's end.
+    Ends,
+    /// The statement may do anything, and the server would run it in the transaction: the transaction goes on, on the primary.
+    Moves,
+    /// The server would refuse the statement, which writes.
+    Refused,
+}
+
+/// Decides what becomes of a transaction that only reads, and that is open on a replica. A replica gets only what is derived
+/// from the grammar of statements that read: whatever a replica writes to its binary log stops its replication.
+pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
+    let has = |effect| class.effects.contains(effect);
+    // A named lock on a replica excludes nobody. It does not depend on transactions.
+    if class.reason == Why::NamedLock && !has(Effects::SEVERAL) {
+        return InReading::Beside;
+    }
+    // A transaction that may write cannot begin on a replica; its BEGIN ends the transaction that is open there.
+    // A chained transaction has the access mode of the one before it.
+    let chains = has(Effects::ENDS) && !has(Effects::SEVERAL);
+    let keeps = chains || facts.only_reads || facts.keeps_access_mode;
+    let begins = has(Effects::BEGINS) && !keeps || has(Effects::BEGINS_READ_WRITE);
+    if begins || has(Effects::LOCKS_TABLES) {
+        return InReading::Ends;
+    }
+    let writes = matches!(class.kind, StatementKind::Write | StatementKind::Ddl | StatementKind::Unknown);
+    if has(Effects::UNDERSTOOD) && (!writes || has(Effects::LOCKS_ROWS)) {
+        return InReading::Stays;
+    }
+    if has(Effects::COMMITS_IMPLICITLY) {
+        return InReading::Ends;
+    }
+    let opaque = Effects::LEAVES_UNKNOWN | Effects::CALLS | Effects::SEVERAL;
+    match class.kind {
+        StatementKind::Write if !class.effects.intersects(opaque) => InReading::Refused,
+        StatementKind::Session | StatementKind::Admin if !class.effects.intersects(opaque) => {
+            InReading::Beside
+        }
+        _ => InReading::Moves,
+    }
 }
 
 /// Chooses the server for a statement on a port that splits.
 pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
-    // A named lock on a replica excludes nobody. It does not depend on transactions.
-    let locks = class.reason == Why::NamedLock && !class.effects.contains(Effects::SEVERAL);
-    if let Some(role) = facts.transaction.filter(|role| !(locks && *role == Role::Reader)) {
-        // A transaction that may write cannot begin on a replica; its BEGIN ends the one that is open there.
-        // A chained transaction has the access mode of the one before it.
-        let chains = class.effects.contains(Effects::ENDS) && !class.effects.contains(Effects::SEVERAL);
-        let keeps = chains || facts.only_reads || facts.keeps_access_mode;
-        let begins = class.effects.contains(Effects::BEGINS) && !keeps
-            || class.effects.contains(Effects::BEGINS_READ_WRITE);
-        let leaves = begins || class.effects.contains(Effects::LOCKS_TABLES);
-        if role == Role::Writer || !leaves {
-            return (role, Why::Transaction);
+    match facts.transaction {
+        Some(Role::Writer) => return (Role::Writer, Why::Transaction),
+        Some(Role::Reader) if in_reading(class, facts) == InReading::Stays => {
+            return (Role::Reader, Why::Transaction);
         }
-        return (Role::Writer, class.reason);
+        Some(Role::Reader) => return (Role::Writer, class.reason),
+        None => {}
     }
     let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
     if class.effects.contains(Effects::READS_DIAGNOSTICS) {
@@ -69,6 +113,9 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     }
     if facts.pinned == Some(Role::Writer) {
         return (Role::Writer, Why::Pinned);
+    }
+    if facts.reads_on_primary && class.kind == StatementKind::Transaction {
+        return (Role::Writer, Why::Transaction);
     }
     if !facts.autocommit && !facts.only_reads {
         return (Role::Writer, Why::AutocommitOff);
@@ -100,7 +147,7 @@ mod tests {
     /// Every combination of what [`place`] looks at.
     fn all() -> impl Iterator<Item = (StatementClass, SessionFacts)> {
         use StatementKind::{Admin, Ddl, Read, Session, Transaction, Unknown, Write};
-        const EFFECTS: [Effects; 9] = [
+        const EFFECTS: [Effects; 11] = [
             Effects::SEVERAL,
             Effects::ENDS,
             Effects::BEGINS,
@@ -110,6 +157,8 @@ mod tests {
             Effects::READS_DIAGNOSTICS,
             Effects::READS_ROW_COUNT.union(Effects::READS_FOUND_ROWS),
             Effects::HINT_PRIMARY,
+            Effects::UNDERSTOOD,
+            Effects::COMMITS_IMPLICITLY,
         ];
         let classes = [Read, Session, Transaction, Admin, Write, Ddl, Unknown].into_iter().flat_map(|kind| {
             [Why::PlainRead, Why::NamedLock].into_iter().flat_map(move |reason| {
@@ -125,8 +174,8 @@ mod tests {
 
     fn facts() -> impl Iterator<Item = SessionFacts> {
         let role = |at: u32| [None, Some(Role::Writer), Some(Role::Reader)][at as usize];
-        (0..9 * 32).map(move |at: u32| {
-            let (roles, bits) = (at / 32, at % 32);
+        (0..9 * 64).map(move |at: u32| {
+            let (roles, bits) = (at / 64, at % 64);
             let is = |bit: u32| bits >> bit & 1 == 1;
             let one = |reader: bool| if reader { Role::Reader } else { Role::Writer };
             SessionFacts {
@@ -137,6 +186,7 @@ mod tests {
                 keeps_access_mode: is(2),
                 last: one(is(3)),
                 diagnostics: one(is(4)),
+                reads_on_primary: is(5),
             }
         })
     }
@@ -155,8 +205,10 @@ mod tests {
             if role == Role::Reader {
                 let in_reading_transaction = facts.transaction == Some(Role::Reader);
                 let begins_reading = facts.only_reads && class.effects.contains(Effects::BEGINS);
-                let harmless = reads(&class) || asks || in_reading_transaction || begins_reading;
-                assert!(harmless, "nothing that may write leaves the primary: {class:?} {facts:?}");
+                let harmless = reads(&class) || asks || begins_reading;
+                let stays = class.effects.contains(Effects::UNDERSTOOD) && in_reading_transaction;
+                assert!(harmless || stays, "nothing that may write leaves the primary: {class:?} {facts:?}");
+                assert!(stays || !in_reading_transaction, "{class:?} {facts:?}");
             }
             if facts.transaction.is_none() && !asks {
                 let on_primary = class.effects.contains(Effects::HINT_PRIMARY)
@@ -171,7 +223,7 @@ mod tests {
                 assert_eq!((role, why), (expected, Why::LooksBack), "{class:?} {facts:?}");
             }
         }
-        assert_eq!(tried, 7 * 2 * 512 * 288);
+        assert_eq!(tried, 7 * 2 * 2048 * 576);
     }
 
     #[test]
@@ -218,13 +270,25 @@ mod tests {
         let begin = class(StatementKind::Transaction, Effects::BEGINS_READ_ONLY);
         assert_eq!(place(&begin, &SessionFacts::FRESH).0, Role::Reader);
         let open = SessionFacts { transaction: Some(Role::Reader), ..SessionFacts::FRESH };
-        let write = class(StatementKind::Write, Effects::empty());
-        assert_eq!(place(&write, &open), (Role::Reader, Why::Transaction));
-        let begin = class(StatementKind::Transaction, Effects::BEGINS | Effects::COMMITS_IMPLICITLY);
+        let read = class(StatementKind::Read, Effects::UNDERSTOOD);
+        assert_eq!(place(&read, &open), (Role::Reader, Why::Transaction));
+        // What is not understood never reaches a replica.
+        assert_eq!(place(&class(StatementKind::Read, Effects::empty()), &open).0, Role::Writer);
+        let of = |kind, effects| in_reading(&class(kind, effects), &open);
+        assert_eq!(of(StatementKind::Write, Effects::empty()), InReading::Refused);
+        assert_eq!(of(StatementKind::Write, Effects::UNDERSTOOD), InReading::Refused);
+        assert_eq!(of(StatementKind::Write, Effects::UNDERSTOOD | Effects::LOCKS_ROWS), InReading::Stays);
+        assert_eq!(of(StatementKind::Admin, Effects::COMMITS_IMPLICITLY), InReading::Ends);
+        assert_eq!(of(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY), InReading::Ends);
+        assert_eq!(of(StatementKind::Admin, Effects::empty()), InReading::Beside);
+        assert_eq!(of(StatementKind::Unknown, Effects::LEAVES_UNKNOWN), InReading::Moves);
+        let effects = Effects::BEGINS | Effects::COMMITS_IMPLICITLY | Effects::UNDERSTOOD;
+        let begin = class(StatementKind::Transaction, effects);
         assert_eq!(place(&begin, &open).0, Role::Writer);
         let of_mysql = SessionFacts { keeps_access_mode: true, ..open };
         assert_eq!(place(&begin, &of_mysql).0, Role::Reader);
-        let chain = class(StatementKind::Transaction, Effects::BEGINS | Effects::ENDS);
+        let effects = Effects::BEGINS | Effects::ENDS | Effects::UNDERSTOOD;
+        let chain = class(StatementKind::Transaction, effects);
         assert_eq!(place(&chain, &open).0, Role::Reader);
     }
 

@@ -296,7 +296,7 @@ impl<R: Runtime> Session<R> {
     /// Updates the session's state, and the record of the connection's state, after a complete answer.
     #[inline]
     pub(super) fn answered(&mut self, buf: &Buf, request: Request) {
-        let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
+        let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         let looks = !plain.contains(request.class.effects)
             || request.class.reason == Why::NamedLock
             || self.state.wants_text();

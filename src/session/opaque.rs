@@ -60,7 +60,7 @@ impl<R: Runtime> Session<R> {
             });
             match answer.await {
                 Ok(powerful) => Some(powerful),
-                Err(QueryError::Server(_)) => Some(true),
+                Err(QueryError::Refused(_)) => Some(true),
                 Err(_) => None,
             }
         };

@@ -2,10 +2,13 @@
 
 use super::Session;
 use super::outcome::Outcome;
+use super::replies::Ended;
+use crate::client::refusals::read_only_transaction;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
+use crate::routing::{InReading, in_reading};
 use crate::sql::Effects;
-use crate::terms::{Close, Pin, Role};
+use crate::terms::{Close, Pin, Role, TraceStep};
 use crate::upstream::Brought;
 
 impl<R: Runtime> Session<R> {
@@ -63,6 +66,49 @@ impl<R: Runtime> Session<R> {
         }
         self.state.done(self.upstream.role, &request.class, None, self.upstream.sent);
         self.send_ok(seq).await
+    }
+
+    /// Decides what becomes of the transaction that is open on a replica, before a statement that goes to the primary.
+    pub(super) async fn leave_reading_transaction(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+    ) -> Result<(), Ended> {
+        let begins = Effects::BEGINS | Effects::BEGINS_READ_ONLY;
+        let becomes = match in_reading(&request.class, &self.state.facts()) {
+            InReading::Stays if request.class.effects.intersects(begins) => InReading::Ends,
+            becomes => becomes,
+        };
+        match becomes {
+            InReading::Stays | InReading::Beside => {}
+            InReading::Refused => {
+                let refusal = read_only_transaction(self.state.texts.of_mariadb);
+                let stop = StatementError::Tell(Failure::Server((&refusal).into()));
+                return Err(self.end_unsent(buf, request, stop).await);
+            }
+            // The transaction sees one snapshot, which another server does not have.
+            InReading::Moves if self.state.reader_has_read() => {
+                self.state.transaction.reads_on_primary = true;
+                self.end_reading_transaction().await;
+                return Err(self.end_unsent(buf, request, StatementError::Tell(Failure::RolledBack)).await);
+            }
+            InReading::Ends | InReading::Moves => {
+                let _ = self.client.begin_step(TraceStep::Restore);
+                self.end_reading_transaction().await;
+                self.client.end_last_step(TraceStep::Restore);
+                self.state.transaction.begins_reading = becomes == InReading::Moves;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the begin of a transaction that only reads in front of the statement, on the primary.
+    pub(super) fn begin_reading_on_primary(&mut self) {
+        self.state.transaction.begins_reading = false;
+        if let Some(connection) = &mut self.upstream.connection {
+            connection.begin_reading(&mut self.upstream.prelude);
+            self.state.begins_reading_on_primary();
+        }
     }
 
     /// Rolls back the read-only transaction that is open on a replica, because another transaction begins

@@ -16,6 +16,7 @@ use crate::net::{Buf, Runtime, turn_time};
 use crate::routing::place;
 use crate::sql::Effects;
 use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
+use crate::wire::Command;
 
 impl<R: Runtime> Session<R> {
     /// Runs a command that a server answers, and counts it.
@@ -78,6 +79,9 @@ impl<R: Runtime> Session<R> {
             if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
                 continue;
             }
+            if role == Role::Writer && self.state.transaction.begins_reading {
+                self.begin_reading_on_primary();
+            }
             self.begin_try();
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(buf, request)).await?
@@ -130,14 +134,8 @@ impl<R: Runtime> Session<R> {
                 Box::pin(self.comes_from_a_replica(buf, *request)).await?;
             }
         }
-        let ends = Effects::BEGINS | Effects::BEGINS_READ_ONLY | Effects::LOCKS_TABLES;
-        if role == Role::Writer
-            && request.class.effects.intersects(ends)
-            && self.state.pins.on(Role::Reader).has(Pin::Transaction)
-        {
-            let _ = self.client.begin_step(TraceStep::Restore);
-            Box::pin(self.end_reading_transaction()).await;
-            self.client.end_last_step(TraceStep::Restore);
+        if role == Role::Writer && self.state.pins.on(Role::Reader).has(Pin::Transaction) {
+            Box::pin(self.leave_reading_transaction(buf, *request)).await?;
         }
         Ok((role, why))
     }
@@ -154,7 +152,12 @@ impl<R: Runtime> Session<R> {
                 {
                     return (role, Why::Pinned);
                 }
-                place(&request.class, &self.state.facts())
+                let facts = self.state.facts();
+                if request.command == Command::StmtPrepare && facts.transaction == Some(Role::Reader) {
+                    // Nothing is executed. Its execute is placed by its class.
+                    return (Role::Reader, Why::Transaction);
+                }
+                place(&request.class, &facts)
             }
         }
     }

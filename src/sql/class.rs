@@ -72,6 +72,9 @@ bitflags::bitflags! {
         /// On a replica port: the catalogue cannot see into a relation or a function that the statement names. It may change
         /// the access mode of its connection.
         const OPAQUE = 1 << 33;
+        /// Each statement of the text is derived from the grammar of statements that read. (Whether the functions in it
+        /// write, the kind says.)
+        const UNDERSTOOD = 1 << 34;
 
         // Transactions.
         /// BEGIN, START TRANSACTION (not READ ONLY).
@@ -156,7 +159,7 @@ impl Effects {
         .union(Effects::HINT_EVENTUAL);
 
     /// What two statements have together only if each of them has it.
-    pub const OF_ALL: Effects = Effects::REPEATABLE.union(Effects::READS_NO_TABLE);
+    pub const OF_ALL: Effects = Effects::REPEATABLE.union(Effects::READS_NO_TABLE).union(Effects::UNDERSTOOD);
 
     /// Returns words for those of the effects that keep a session on its connection.
     pub fn leaves(self) -> impl Iterator<Item = &'static str> {

@@ -204,6 +204,7 @@ impl SessionState {
             keeps_access_mode: !self.texts.of_mariadb,
             last: self.last.role,
             diagnostics: self.diagnostics.role,
+            reads_on_primary: self.transaction.reads_on_primary,
         }
     }
 
@@ -281,6 +282,17 @@ impl SessionState {
             Role::Reader if self.pins.on(Role::Writer).has(Pin::Transaction) => StatusFlags::IN_TRANS,
             _ => StatusFlags::empty(),
         }
+    }
+
+    /// True if the transaction that is open on a replica has read something: it sees one snapshot of the data.
+    pub fn reader_has_read(&self) -> bool {
+        self.transaction.reader_has_read
+    }
+
+    /// Notes that a transaction that only reads begins on the primary, in front of the next statement there.
+    pub fn begins_reading_on_primary(&mut self) {
+        self.transaction.status |= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
+        self.pin(Role::Writer, Pin::Transaction);
     }
 
     /// Notes that the transaction was rolled back.
@@ -404,6 +416,11 @@ impl SessionState {
         // server.
         let known = self.pins.on(role).has(Pin::Transaction) || self.transaction_elsewhere(role).is_empty();
         if self.in_transaction() && (known || !self.answer.failed()) {
+            if role == Role::Reader {
+                let begins = class.effects.contains(Effects::BEGINS_READ_ONLY);
+                self.transaction.reader_has_read =
+                    !begins && (self.transaction.reader_has_read || class.is_read());
+            }
             self.pin(role, Pin::Transaction);
         } else if !self.pins.on(role).is_empty() {
             self.unpin(role, PinSet::of(&[Pin::Transaction]));

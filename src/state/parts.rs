@@ -22,12 +22,26 @@ pub struct Transaction {
     pub journal: Option<Box<Journal>>,
     /// True if the transaction that is open on a replica has savepoints.
     pub(super) reader_savepoint: bool,
+    /// True if the transaction that is open on a replica has read something.
+    pub(super) reader_has_read: bool,
+    /// True if transactions that only read begin on the primary, see `SessionFacts`.
+    pub reads_on_primary: bool,
+    /// True if a transaction that only reads must begin on the primary before the next statement.
+    pub begins_reading: bool,
 }
 
 impl Default for Transaction {
     fn default() -> Self {
         let status = StatusFlags::AUTOCOMMIT;
-        Transaction { status, doubt: TransactionDoubt::No, journal: None, reader_savepoint: false }
+        Transaction {
+            status,
+            doubt: TransactionDoubt::No,
+            journal: None,
+            reader_savepoint: false,
+            reader_has_read: false,
+            reads_on_primary: false,
+            begins_reading: false,
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl SessionState {
 
     pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         // Most statements leave nothing that needs a second look.
-        let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS;
+        let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         if !plain.contains(class.effects) || !self.pins.on(role).is_empty() {
             self.leaves(role, class, text);
         }

@@ -23,7 +23,7 @@ pub(in crate::sql) mod tokens;
 mod transaction;
 pub(in crate::sql) mod words;
 
-use super::read_only::{Verdict, check};
+use super::read_only::{Verdict, check, is_understood};
 use super::{Effects, Kind, Options, StatementClass};
 use crate::terms::{StatementKind, Why};
 use found::Found;
@@ -69,7 +69,10 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
     });
     match split {
         Err(Unreadable) => Found::unknown(Why::Ambiguous).class(),
-        Ok(hints) => hinted(all.unwrap_or_else(Found::read), hints, || check(sql, context.options)).class(),
+        Ok(hints) => {
+            let found = hinted(all.unwrap_or_else(Found::read), hints, || check(sql, context.options));
+            understood(found, || is_understood(sql, context.options)).class()
+        }
     }
 }
 
@@ -130,6 +133,14 @@ fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {
         }
     }
     toks
+}
+
+/// Marks a text whose statements are all derived from the grammar of statements that read. Definitions are never.
+fn understood(mut found: Found, derived: impl FnOnce() -> bool) -> Found {
+    if !matches!(found.kind(), StatementKind::Ddl | StatementKind::Unknown) && derived() {
+        found.add(Effects::UNDERSTOOD);
+    }
+    found
 }
 
 /// Applies the hints. A hint can turn a statement into a read if its answer differs between servers, or if it calls an

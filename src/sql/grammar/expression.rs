@@ -28,13 +28,65 @@ const CONSTANTS: [&str; 13] = [
 ];
 
 impl<'a> Parser<'_, 'a> {
-    /// Derives an expression.
+    /// Derives an expression. Parentheses around operands are counted, not recursed into: programs write hundreds of them.
     pub(super) fn expression(&mut self) -> Rule {
-        self.operand()?;
-        while self.between_operands()? {
+        let mut open = 0usize;
+        loop {
+            self.prefixes(Some(&mut open));
             self.operand()?;
+            loop {
+                if open > 0 && self.eat(Kind::Close) {
+                    open -= 1;
+                } else if open > 0 && self.eat(Kind::Comma) {
+                    break;
+                } else if open > 0 && self.is_combined() {
+                    // `((SELECT 1) UNION (SELECT 2))`
+                    self.combined()?;
+                } else if open > 0 && self.any_word(0, &["ORDER", "LIMIT"]) {
+                    self.combined()?;
+                } else {
+                    let before = self.at;
+                    if self.between_operands()? {
+                        break;
+                    }
+                    // Behind `IS NULL` another parenthesis may close.
+                    if self.at == before {
+                        return if open == 0 { Ok(()) } else { self.unknown() };
+                    }
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// Passes what may stand in front of an operand. With `open`, opening parentheses of expressions, too, which it counts.
+    fn prefixes(&mut self, mut open: Option<&mut usize>) {
+        loop {
+            let is_prefix = match self.peek(0) {
+                Some(token) if token.kind == Kind::Operator => {
+                    matches!(token.text, b"-" | b"+" | b"~" | b"!")
+                }
+                Some(token) if token.kind == Kind::Word => token.is_any(&["NOT", "BINARY"]),
+                Some(token) if token.kind == Kind::Open && !self.begins_expression_query(1) => {
+                    match &mut open {
+                        Some(open) => {
+                            **open += 1;
+                            true
+                        }
+                        None => false,
+                    }
+                }
+                _ => false,
+            };
+            if !is_prefix {
+                return;
+            }
+            self.skip(1);
+        }
+    }
+
+    /// True if a query begins here, where an expression could. `VALUES (…)` is a function there.
+    fn begins_expression_query(&self, ahead: usize) -> bool {
+        self.begins_query(ahead) && !(self.word(ahead, "VALUES") && self.kind(ahead + 1) == Some(Kind::Open))
     }
 
     /// Derives an expression of `+` and `-` only, where AND would belong to the clause around it.
@@ -124,15 +176,10 @@ impl<'a> Parser<'_, 'a> {
 
     /// Derives an operand with its prefixes.
     pub(super) fn operand(&mut self) -> Rule {
-        loop {
-            let Some(token) = self.peek(0) else { return self.unknown() };
-            match token.kind {
-                Kind::Operator if matches!(token.text, b"-" | b"+" | b"~" | b"!") => self.skip(1),
-                Kind::Word if token.is("NOT") => self.skip(1),
-
-                Kind::Word if token.is("BINARY") => self.skip(1),
-                _ => return self.primary(token),
-            }
+        self.prefixes(None);
+        match self.peek(0) {
+            Some(token) => self.primary(token),
+            None => self.unknown(),
         }
     }
 
@@ -180,19 +227,14 @@ impl<'a> Parser<'_, 'a> {
     pub(super) fn parenthesised(&mut self) -> Rule {
         self.need(Kind::Open)?;
         self.deeper(|this| {
-            if this.begins_query(0) {
+            if this.begins_expression_query(0) {
                 return this.query();
             }
             let nested = this.kind(0) == Some(Kind::Open);
-            this.expression()?;
+            this.list(Self::expression)?;
             // `((SELECT 1) UNION (SELECT 2))`
-            if nested && (this.is_combined() || this.any_word(0, &["ORDER", "LIMIT"])) {
-                return this.combined();
-            }
-            while this.eat(Kind::Comma) {
-                this.expression()?;
-            }
-            Ok(())
+            let is_query = nested && (this.is_combined() || this.any_word(0, &["ORDER", "LIMIT"]));
+            if is_query { this.combined() } else { Ok(()) }
         })?;
         self.need(Kind::Close)
     }

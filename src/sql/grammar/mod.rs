@@ -3,7 +3,7 @@
 //! clauses, for example), and never accepts a word, an operator or a clause that it does not name: what is derived
 //! consists of known parts only. [`Facts`] has what a caller must look up: relations, functions, variables.
 //!
-//! The recursion follows parentheses and CASE only, and is bounded by [`MAX_DEPTH`]. Each token is passed once.
+//! The recursion is bounded by [`MAX_DEPTH`]. Each token is passed once.
 
 mod call;
 mod explain;
@@ -25,8 +25,8 @@ pub use set::{Assignment, Scope};
 pub use statement::Form;
 pub use words::is_session_variable;
 
-/// How deep parentheses, subqueries and CASE may be nested.
-pub const MAX_DEPTH: u16 = 200;
+/// How deep subqueries, calls, lists in parentheses and CASE may be nested. Parentheses around an operand do not count.
+pub const MAX_DEPTH: u16 = 100;
 
 /// Where a derivation stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

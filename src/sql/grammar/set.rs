@@ -251,10 +251,12 @@ impl<'a> Parser<'_, 'a> {
 
     /// Passes the name of an admitted character set, or DEFAULT, whose meaning the server reports.
     fn charset_value(&mut self) -> Rule {
+        let value = self.peek(0);
+        self.facts.assignments.push(Assignment { scope: Scope::Session, name: b"names", value });
         if self.eat_word("DEFAULT") {
             return Ok(());
         }
-        let safe = self.peek(0).is_some_and(|token| {
+        let safe = value.is_some_and(|token| {
             matches!(token.kind, Kind::Word | Kind::String | Kind::QuotedIdentifier)
                 && words::is_safe_charset(bare(token))
         });

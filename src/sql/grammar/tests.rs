@@ -12,11 +12,26 @@ fn derive(sql: &str) -> Result<Form, String> {
 
 #[test]
 fn depth_is_bounded() {
-    let nested = |depth: usize| format!("SELECT {}1{}", "(".repeat(depth), ")".repeat(depth));
-    assert_eq!(derive(&nested(150)), Ok(Form::Query));
-    assert!(derive(&nested(100_000)).is_err_and(|stop| stop.starts_with("TooDeep")));
-    let cases = format!("SELECT {}1", "CASE WHEN ".repeat(100_000));
-    assert!(derive(&cases).is_err_and(|stop| stop.starts_with("TooDeep")));
+    let nested = |open: &str, close: &str, depth: usize| {
+        format!("SELECT {}1{}", open.repeat(depth), close.repeat(depth))
+    };
+    assert_eq!(derive(&nested("(", ")", 100_000)), Ok(Form::Query), "parentheses need no recursion");
+    assert_eq!(derive(&nested("NOT (-(", "))", 10_000)), Ok(Form::Query));
+    assert!(derive(&nested("(", "", 100_000)).is_err());
+    for (open, close) in [
+        ("ABS(", ")"),
+        ("(SELECT ", ")"),
+        ("CASE WHEN ", " THEN 1 END"),
+        ("@a := ", ""),
+        ("{d ", "}"),
+        ("INTERVAL ", " DAY"),
+    ] {
+        assert_eq!(derive(&nested(open, close, 45)), Ok(Form::Query), "{open}");
+        for closes in ["", close] {
+            let deep = derive(&nested(open, closes, 100_000));
+            assert!(deep.as_ref().is_err_and(|stop| stop.starts_with("TooDeep")), "{open}: {deep:?}");
+        }
+    }
     let tables = format!("SELECT * FROM {}t", "(".repeat(100_000));
     assert!(derive(&tables).is_err_and(|stop| stop.starts_with("TooDeep")));
 }

@@ -14,7 +14,7 @@ mod tests;
 mod text;
 mod tokens;
 
-use super::grammar::{Form, Parser};
+use super::grammar::{Form, Parser, Scope};
 use super::{Kind, Lexer, Options, Readings, steps};
 use budget::Budget;
 pub use names::Calls;
@@ -47,7 +47,14 @@ const MAX_NESTING: u8 = 2;
 /// Checks each statement of a text from COM_QUERY or COM_STMT_PREPARE. The names in it are not looked up;
 /// [`check_calls`] looks them up, too.
 pub fn check(sql: &[u8], options: Options) -> Verdict {
-    verdict(Check { options, budget: &Budget::of(sql.len()), calls: None, opaque: false }.run(sql))
+    verdict(Check::new(options, &Budget::of(sql.len()), None).run(sql))
+}
+
+/// True if [`check`] allows this text and every other one that differs from it only in literals.
+pub(super) fn is_understood(sql: &[u8], options: Options) -> bool {
+    let budget = Budget::of(sql.len());
+    let mut check = Check::new(options, &budget, None);
+    check.text(sql, 0).is_ok() && !check.by_literals
 }
 
 /// Checks a text as [`check`] does, in every way in which servers may read it. Functions must be known to only read.
@@ -55,7 +62,7 @@ pub fn check_calls(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Verdict
     let mut worst = Verdict::Allowed;
     for options in readings.of(sql) {
         let budget = Budget::of(sql.len());
-        match verdict(Check { options, budget: &budget, calls: Some(calls), opaque: false }.run(sql)) {
+        match verdict(Check::new(options, &budget, Some(calls)).run(sql)) {
             Verdict::Allowed => {}
             Verdict::Opaque => worst = Verdict::Opaque,
             refused => return refused,
@@ -94,9 +101,14 @@ struct Check<'c> {
     calls: Option<&'c Calls<'c>>,
     /// True once a name is opaque.
     opaque: bool,
+    /// True once the verdict depends on the value of a literal: of a text to prepare, or of a system variable.
+    by_literals: bool,
 }
 
-impl Check<'_> {
+impl<'c> Check<'c> {
+    fn new(options: Options, budget: &'c Budget, calls: Option<&'c Calls<'c>>) -> Self {
+        Self { options, budget, calls, opaque: false, by_literals: false }
+    }
     /// Checks a text that a client sent. Returns true if a name in it is opaque.
     fn run(mut self, sql: &[u8]) -> Result<bool, Refusal> {
         self.text(sql, 0)?;
@@ -147,6 +159,8 @@ impl Check<'_> {
             return Err(Refusal::near(Reason::Writes, tokens.first()));
         }
         self.opaque |= names::check(&facts, form, tokens, self.calls)?;
+        self.by_literals |=
+            facts.text.is_some() || facts.assignments.iter().any(|one| one.scope != Scope::User);
         if let Some(literal) = facts.text {
             let text = text::unescape(literal.text, self.options);
             // The server converts the literal to the connection's character set and back.

@@ -684,3 +684,28 @@ fn a_refusal_names_the_token() {
     assert_eq!(said("SET sql_log_bin = 0"), r#"sets a variable that cannot be set here (at "sql_log_bin")"#);
     assert_eq!(said("DELETE FROM t"), r#"writes or may write (at "DELETE")"#);
 }
+
+/// Classes are kept by the shape of a text, in which literals have no value.
+#[test]
+fn what_is_understood_does_not_depend_on_literals() {
+    let understood = |sql: &str| is_understood(sql.as_bytes(), Options::default());
+    for sql in
+        ["SELECT 'a', 1 FROM t", "SHOW TABLES LIKE 'x'", "SET @a = 'x'", "BEGIN", "EXECUTE p", "COMMIT"]
+    {
+        assert!(understood(sql), "{sql}");
+    }
+    for sql in [
+        "PREPARE p FROM 'SELECT 1'",
+        "EXECUTE IMMEDIATE 'SELECT 1'",
+        "SET transaction_read_only = 1",
+        "SET NAMES 'utf8mb4'",
+        "SET sql_mode = ''",
+        "FLUSH STATUS",
+        "SELECT 1; FLUSH STATUS",
+        "ANALYZE TABLE t",
+        "BEGIN NOT ATOMIC FLUSH STATUS; END",
+        "INSERT INTO t VALUES (1)",
+    ] {
+        assert!(!understood(sql), "{sql}");
+    }
+}
