@@ -1,6 +1,8 @@
 //! What the proxy knows of real servers besides their roles: positions, as exact as the servers' own
 //! functions, and stored routines, as far as the monitor account may see them.
 
+mod relations;
+
 use crate::dialogue::PATIENCE;
 use crate::support::{Cluster, Kind, Node, connect, proxy_config};
 use mysql_async::prelude::Queryable;
@@ -219,11 +221,13 @@ const ROUTINES: [&str; 8] = [
 ];
 
 async fn routines_are_known(cluster: Cluster) {
-    use RoutineFacts::{Harmless, Other, ReadsOnly, Unknown};
+    use RoutineFacts::{Acts, ReadsOnly, ReadsOpaque, Unknown, WritesOpaque};
     let primary = cluster.primary();
     primary.sql("SET GLOBAL log_bin_trust_function_creators = 1").await;
     let (watch, see) = match cluster.kind() {
-        Kind::MariaDb => ("SLAVE MONITOR ON *.*", "SELECT ON mysql.proc"),
+        Kind::MariaDb => {
+            ("SLAVE MONITOR ON *.*", "SELECT ON mysql.proc TO looker@'%'; GRANT SELECT ON mysql.func")
+        }
         Kind::MySql => ("SELECT ON performance_schema.*", "SHOW_ROUTINE ON *.*"),
     };
     for sql in ["CREATE DATABASE shop", "CREATE DATABASE other", "CREATE TABLE shop.t (id INT)"] {
@@ -244,40 +248,48 @@ async fn routines_are_known(cluster: Cluster) {
     let known = until(&mut routines, "a first catalogue", |_| true).await;
     assert_eq!((known.is_complete(), known.function(Some(b"shop"), b"reads")), (false, Unknown));
 
-    // Who may only execute sees what is declared.
+    // Who may only execute sees what is declared, which servers do not check.
     primary.sql("GRANT EXECUTE ON other.* TO looker@'%'").await;
     routines.changed();
     let declared = |known: &RoutineCatalogue| known.function(Some(b"other"), b"declared");
     let known = until(&mut routines, "what it may execute", |known| declared(known) != Unknown).await;
-    assert_eq!((known.is_complete(), declared(&known)), (false, ReadsOnly));
+    assert_eq!((known.is_complete(), declared(&known)), (false, ReadsOpaque));
     assert_eq!(known.function(None, b"reads"), Unknown);
 
     primary.sql(&format!("GRANT {see} TO looker@'%'")).await;
     routines.changed();
     let known = until(&mut routines, "all there is", RoutineCatalogue::is_complete).await;
     for (name, expected) in [
-        ("reads", ReadsOnly),
-        ("twice", ReadsOnly),
-        ("lies", Harmless),
-        ("keeps", Other),
-        ("quotes", ReadsOnly),
+        ("reads", ReadsOpaque),
+        ("twice", ReadsOpaque),
+        ("lies", WritesOpaque),
+        ("keeps", Acts),
+        ("quotes", ReadsOpaque),
     ] {
         assert_eq!(known.function(Some(b"shop"), name.as_bytes()), expected, "{name}");
     }
-    assert_eq!(known.procedure(Some(b"shop"), b"adds ONE"), Harmless);
-    assert_eq!(known.procedure(Some(b"shop"), b"reads"), Other);
+    assert_eq!(known.procedure(Some(b"shop"), b"adds ONE"), WritesOpaque);
+    assert_eq!(known.procedure(Some(b"shop"), b"reads"), Acts);
     assert_eq!(known.function(Some(b"shop"), b"gone"), Unknown);
+
+    // The tables that the routines read can be seen, too.
+    primary.sql("GRANT SELECT, SHOW VIEW, TRIGGER ON shop.* TO looker@'%'").await;
+    routines.changed();
+    let reads = |known: &RoutineCatalogue| known.function(Some(b"shop"), b"reads");
+    let known = until(&mut routines, "its tables", |known| reads(known) == ReadsOnly).await;
+    for (name, expected) in [("twice", ReadsOnly), ("lies", RoutineFacts::Harmless), ("quotes", ReadsOnly)] {
+        assert_eq!(known.function(Some(b"shop"), name.as_bytes()), expected, "{name}");
+    }
 
     let replaced =
         "DROP FUNCTION shop.reads; CREATE FUNCTION shop.reads(x INT) RETURNS INT NO SQL RETURN (@x := x)";
     primary.sql(replaced).await;
     routines.changed();
     // A read may fall between the two statements.
-    let reads = |known: &RoutineCatalogue| known.function(Some(b"shop"), b"reads");
     let known =
         until(&mut routines, "the new one", |known| ![ReadsOnly, Unknown].contains(&reads(known))).await;
-    assert_eq!(reads(&known), Other);
-    assert_eq!(known.function(Some(b"shop"), b"twice"), Other, "it calls that one");
+    assert_eq!(reads(&known), Acts);
+    assert_eq!(known.function(Some(b"shop"), b"twice"), Acts, "it calls that one");
 }
 
 /// A new catalogue of which this is true. Others may come before: the primary is read when it likes.

@@ -42,7 +42,8 @@ pub use pools::PoolReport;
 pub use port::serve;
 pub use readiness::readiness;
 pub use report::{
-    ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
+    CatalogueReport, ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic,
+    WriterChangeReport,
 };
 pub(crate) use seats::Seats;
 pub(crate) use sessions::{Session, sessions};
@@ -67,6 +68,7 @@ use crate::config::{AuditEvents, Live, Mode};
 use crate::discovery::{Drainer, WatchState};
 use crate::monitor::Passing;
 use crate::net::{AcceptorsCell, MemoryBudget};
+use crate::sql::RoutineCatalogue;
 use crate::telemetry::stream::{Batch, Filter};
 use crate::telemetry::traces::TraceCounts;
 use crate::telemetry::{
@@ -131,6 +133,8 @@ pub struct AdminState {
     /// Accounts that pass `read_only`.
     passing: Vec<watch::Receiver<Passing>>,
     account_tables: watch::Receiver<AccountReading>,
+    /// The servers' routines, tables and views.
+    catalogue: watch::Receiver<Arc<RoutineCatalogue>>,
     /// The modes of the listeners, each once.
     modes: Vec<Mode>,
     started: SystemTime,
@@ -186,6 +190,7 @@ impl AdminState {
             costs: watch::channel(ChangeCosts::default()).1,
             passing: Vec::new(),
             account_tables: watch::channel(AccountReading::default()).1,
+            catalogue: watch::channel(Arc::default()).1,
             modes: each_once,
             started,
             pulse: Pulse::default(),
@@ -346,6 +351,12 @@ impl AdminState {
             registry.register_collector(Box::new(TableFamilies(tables.clone())));
         }
         self.account_tables = tables;
+        self
+    }
+
+    /// Sets the catalogue of the servers' routines, tables and views. Call it before the first clone.
+    pub fn with_catalogue(mut self, catalogue: watch::Receiver<Arc<RoutineCatalogue>>) -> Self {
+        self.catalogue = catalogue;
         self
     }
 

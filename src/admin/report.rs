@@ -10,6 +10,7 @@ use super::account_families::names;
 use super::{AdminState, ServedConfig};
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
+use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Cell, WorkerMetrics, cell_of};
 use crate::terms::{Disruption, Port};
 use crate::topology::{Alarm, Flavor, Health, Maintenance, Server, Snapshot, WriterChange};
@@ -38,6 +39,9 @@ pub struct Report {
     /// How many accounts of the servers clients can log in with; absent if the account tables were not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_accounts: Option<usize>,
+    /// What the proxy knows of the servers' routines, tables and views.
+    #[serde(default)]
+    pub catalogue: CatalogueReport,
     /// `cordoned`, `draining`, `read_only`: what the operator's resource of the cluster asks for.
     #[serde(default)]
     pub maintenance: Vec<String>,
@@ -56,6 +60,46 @@ pub struct Report {
     /// The watches of the Kubernetes API, one for each resource; empty without Kubernetes.
     #[serde(default)]
     pub kubernetes: Vec<KubernetesReport>,
+}
+
+/// What the proxy knows of the servers' routines, tables and views, as far as the monitor account may see them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueReport {
+    /// How many stored functions and procedures there are.
+    pub routines: usize,
+    /// How many of the routines are not known to do more than read.
+    pub reading_routines: usize,
+    /// How many tables, sequences and views there are.
+    pub relations: usize,
+    /// For how many of the relations everything is known that reading them does.
+    pub known_relations: usize,
+    /// The grants that the monitor account lacks, and what the proxy would know with each.
+    pub missing_grants: Vec<MissingGrant>,
+}
+
+/// A grant that the monitor account lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingGrant {
+    /// The statement.
+    pub grant: String,
+    /// What the proxy would know.
+    pub worth: String,
+}
+
+impl CatalogueReport {
+    fn of(catalogue: &RoutineCatalogue) -> Self {
+        let counts = catalogue.counts();
+        let missing = catalogue.missing().iter();
+        let missing = missing
+            .map(|(grant, worth)| MissingGrant { grant: grant.to_string(), worth: (*worth).to_owned() });
+        CatalogueReport {
+            routines: counts.routines,
+            reading_routines: counts.reading,
+            relations: counts.relations,
+            known_relations: counts.plain,
+            missing_grants: missing.collect(),
+        }
+    }
 }
 
 /// The state of one watch of the Kubernetes API.
@@ -256,6 +300,7 @@ impl AdminState {
             drain_orders: snapshot.drain_orders.iter().map(|name| name.to_string()).collect(),
             users_passing_read_only: names(&self.passing).iter().map(|user| user.to_string()).collect(),
             server_accounts: self.account_tables.borrow().known(),
+            catalogue: CatalogueReport::of(&self.catalogue.borrow()),
             maintenance: asked_for(snapshot.maintenance),
             config: self.config.borrow().clone(),
             servers: snapshot.servers.iter().map(|server| self.server(&snapshot, server)).collect(),

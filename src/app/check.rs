@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 
 use super::{AppError, complain, load, say};
 use crate::config::{Account, Config, CredentialSource, Discovery, Identity, Secret};
-use crate::monitor::{BackendConnector, Error, PASSES, Target, missing_grant, passes};
+use crate::monitor::{BackendConnector, Error, PASSES, Target, missing_grant, missing_rights, passes};
 use crate::net::{CertificateFacts, SystemRuntime, TlsClient};
 
 /// What else may keep out a user with `send_proxy_protocol`.
@@ -148,8 +148,16 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
                 Ok(true) if *account != Account::Monitor && !passing.contains(what) => {
                     passing.push(what.clone())
                 }
-                Ok(_) if *account == Account::Monitor && reads_accounts => {
-                    if let Some(grant) = missing_grant(&connector, &target).await {
+                Ok(_) if *account == Account::Monitor => {
+                    for right in missing_rights(&connector, &target).await.unwrap_or_default() {
+                        found.warnings.push(format!(
+                            "{at}: {name} may not see everything in the server's catalogue. With this grant {}: {}",
+                            right.worth, right.grant
+                        ));
+                    }
+                    let missing =
+                        if reads_accounts { missing_grant(&connector, &target).await } else { None };
+                    if let Some(grant) = missing {
                         found.warnings.push(format!(
                             "{at}: {name} may not read the account tables, so clients of accounts with mysql_native_password \
                              need [[users]], and others are checked by a server at each first login: {grant}"

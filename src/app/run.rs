@@ -173,6 +173,7 @@ async fn control(
         .with_questions(ask)
         .with_passing(vec![passing.clone(), passing_seen])
         .with_account_tables(accounts.current.clone())
+        .with_catalogue(routines.current.clone())
         .with_config(served.watched())
         .with_driver(driver.driver.as_str(), driver.reason)
         .with_kubernetes(kubernetes);

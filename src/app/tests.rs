@@ -346,6 +346,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         users_passing_read_only: vec!["root\x1b".to_owned()],
         drain_orders: Vec::new(),
         server_accounts: None,
+        catalogue: crate::admin::CatalogueReport::default(),
         maintenance: Vec::new(),
         config: Default::default(),
         servers: vec![

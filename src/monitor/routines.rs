@@ -1,6 +1,8 @@
-//! Reads the primary's stored routines: at start, from each new primary, every minute, and when a session has
-//! changed one. Routing needs to know whether a function that a statement calls only reads.
+//! Reads the primary's stored routines, tables and views: at start, from each new primary, every minute, and when a
+//! session has changed one. Routing needs to know whether a function that a statement calls only reads, and the pool
+//! whether a statement leaves nothing on its connection.
 
+mod rights;
 mod rows;
 
 use std::rc::Rc;
@@ -11,18 +13,24 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
-use super::client::{Connection, Connector, Error};
+use super::client::{Connection, Connector, Error, Target};
 use super::primary::Source;
 use super::statement;
 use crate::config::Live;
 use crate::sql::RoutineCatalogue;
+use crate::sql::catalogue::Changes;
+use crate::sql::native::ServerVersion;
 use crate::topology::{Flavor, ServerId, Snapshot};
+pub use rights::MissingRight;
 
 /// How often the routines are read: clients that bypass the proxy change routines, too.
 const PERIOD: Duration = Duration::from_secs(60);
 /// The least time between two reads: migrations change many routines in a row, and reading all of them is not
 /// free.
 const FLOOR: Duration = Duration::from_secs(1);
+/// A server spends at most a tenth of its time on reads: the least time between two of them is this many times as long
+/// as one took.
+const SHARE: u32 = 10;
 /// The pause after a lost connection. Other errors would occur again at once.
 const RETRY: Duration = Duration::from_secs(5);
 /// The time limit for a read: `information_schema.routines` opens every routine, and thousands take seconds.
@@ -44,11 +52,13 @@ impl Routines {
         live: watch::Receiver<Arc<Live>>,
         snapshot: watch::Receiver<Arc<Snapshot>>,
     ) -> Self {
-        let (publish, current) = watch::channel(Arc::default());
+        let changes = Arc::new(Changes::default());
+        let (publish, current) = watch::channel(Arc::new(RoutineCatalogue::with_changes(changes.clone())));
         let again = Arc::new(Notify::new());
         let reader = Reader {
             connector: Rc::new(connector),
             source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
+            changes,
             publish,
             logged: Logged::default(),
         };
@@ -70,6 +80,8 @@ impl Routines {
 struct Reader<C> {
     connector: Rc<C>,
     source: Source,
+    /// Where sessions note that they changed something.
+    changes: Arc<Changes>,
     publish: watch::Sender<Arc<RoutineCatalogue>>,
     logged: Logged,
 }
@@ -93,7 +105,15 @@ impl<C: Connector> Reader<C> {
                     if matches!(error, Error::Lost(_)) { RETRY } else { PERIOD }
                 }
             };
-            if !self.source.wait(&self.publish, primary, began, pause).await {
+            self.source.floor = FLOOR.max(began.elapsed() * SHARE).min(PERIOD);
+            let mut snapshot = self.source.snapshot.clone();
+            let now = versions(&snapshot.borrow(), None);
+            let go_on = tokio::select! {
+                go_on = self.source.wait(&self.publish, primary, began, pause) => go_on,
+                // Another server has other built-in functions.
+                changed = snapshot.wait_for(|snapshot| versions(snapshot, None) != now) => changed.is_ok(),
+            };
+            if !go_on {
                 return;
             }
         }
@@ -101,28 +121,45 @@ impl<C: Connector> Reader<C> {
 
     async fn read(&mut self, server: ServerId) -> Result<(), Error> {
         let Some(target) = self.source.target(server) else { return Ok(()) };
+        let as_of = self.changes.now();
         let reading = async {
             let mut connection = self.connector.connect(&target).await?;
             let flavor = statement::flavor(connection.greeting());
-            let read = rows::read(&mut connection, flavor).await?;
+            let version = connection.greeting().version.clone();
+            let (contents, unseen) = rows::read(&mut connection, flavor).await?;
             connection.quit().await;
-            Ok((flavor, read))
+            Ok((flavor, version, contents, unseen))
         };
         let timed_out = |_| Error::Lost("no answer in time".to_owned());
-        let (flavor, (definitions, complete)) = timeout(PATIENCE, reading).await.map_err(timed_out)??;
+        let (flavor, version, mut contents, unseen) =
+            timeout(PATIENCE, reading).await.map_err(timed_out)??;
         self.logged.failed = false;
-        if !complete && !std::mem::replace(&mut self.logged.incomplete, true) {
-            let grant = grant(flavor, &target.user);
-            tracing::info!(server = %target.name, grant, "the monitor account may not see all stored routines: \
-                statements that call those go to the primary");
-        }
-        let next = self.publish.borrow().replaced_by(definitions, complete);
+        let missing = unseen.missing(flavor, &target.user);
+        self.incomplete(&target.name, &missing);
+        contents.missing = missing.into_iter().map(|right| (right.grant.into(), right.worth)).collect();
+        contents.servers = versions(&self.source.snapshot.borrow(), Some((flavor, &version)));
+        let next = self.publish.borrow().replaced_by(contents, as_of);
         if let Some(next) = next {
-            let (routines, reading) = next.counts();
-            tracing::debug!(server = %target.name, routines, reading, complete, "the stored routines were read");
+            let counts = next.counts();
+            tracing::debug!(server = %target.name, ?counts, "the stored routines, tables and views were read");
             self.publish.send_replace(Arc::new(next));
         }
         Ok(())
+    }
+
+    /// Logs once which rights the account lacks.
+    fn incomplete(&mut self, server: &str, missing: &[MissingRight]) {
+        if missing.is_empty() || std::mem::replace(&mut self.logged.incomplete, true) {
+            return;
+        }
+        for MissingRight { grant, worth } in missing {
+            tracing::info!(
+                server,
+                grant,
+                "the monitor account may not see everything in the servers' catalogue; \
+                with this grant {worth}"
+            );
+        }
     }
 
     /// Logs a failed read. The previous catalogue stays: a statement that calls a routine missing there goes
@@ -136,12 +173,33 @@ impl<C: Connector> Reader<C> {
     }
 }
 
-/// Returns the statement that grants the missing privilege.
-fn grant(flavor: Flavor, user: &str) -> String {
-    match flavor {
-        Flavor::MySql => format!("GRANT SHOW_ROUTINE ON *.* TO '{user}'@'%'"),
-        Flavor::MariaDb => format!("GRANT SELECT ON mysql.proc TO '{user}'@'%'"),
-    }
+/// Returns the versions of the servers in use, each once, with that of the server that was just read.
+fn versions(snapshot: &Snapshot, read: Option<(Flavor, &str)>) -> Vec<ServerVersion> {
+    let version = |flavor, text: &str| ServerVersion::parse(text, flavor == Flavor::MariaDb);
+    let known = snapshot.servers.iter().filter_map(|server| server.facts.as_ref());
+    let mut versions: Vec<_> = known.map(|facts| version(facts.flavor, &facts.version)).collect();
+    versions.extend(read.map(|(flavor, text)| version(flavor, text)));
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
+/// Returns the rights that the account lacks on this server to see its routines, tables and views.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn missing_rights<C: Connector>(
+    connector: &C,
+    target: &Target,
+) -> Result<Vec<MissingRight>, Error> {
+    let asking = async {
+        let mut connection = connector.connect(target).await?;
+        let flavor = statement::flavor(connection.greeting());
+        let (_, unseen) = rows::read(&mut connection, flavor).await?;
+        connection.quit().await;
+        Ok(unseen.missing(flavor, &target.user))
+    };
+    timeout(PATIENCE, asking).await.map_err(|_| Error::Lost("no answer in time".to_owned()))?
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ const ELSEWHERE: Effects = Effects::READS_SEQUENCE
     .union(Effects::SETS_NEXT_TRANSACTION)
     .union(Effects::SETS_STATE)
     .union(Effects::CALLS)
-    .union(Effects::CHANGES_ROUTINES);
+    .union(Effects::CHANGES_ROUTINES)
+    .union(Effects::CHANGES_RELATIONS);
 
 /// What is known of a statement of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

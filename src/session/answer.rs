@@ -319,9 +319,7 @@ impl<R: Runtime> Session<R> {
             self.statement_done(request);
         }
         self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
-        if request.class.effects.contains(Effects::CHANGES_ROUTINES) && !self.state.answer.failed() {
-            self.context.outside.routines_changed();
-        }
+        self.catalogue_changed(request.class.effects);
         let Some(connection) = &mut self.upstream.connection else { return };
         self.context.commits.answered(connection);
         connection.end_exchange();

@@ -107,6 +107,24 @@ impl KnownTexts {
 }
 
 impl<R: Runtime> Session<R> {
+    /// Notes that an answered statement has changed what the catalogue knows, and asks for a new reading.
+    pub(super) fn catalogue_changed(&self, effects: Effects) {
+        let changes = Effects::CHANGES_ROUTINES | Effects::CHANGES_RELATIONS;
+        // Of several statements, the first ones may have succeeded.
+        let failed = self.state.answer.failed() && !effects.contains(Effects::SEVERAL);
+        if failed || !effects.intersects(changes) {
+            return;
+        }
+        let catalogue = self.context.texts.routines.borrow();
+        if effects.contains(Effects::CHANGES_ROUTINES) {
+            catalogue.changes().of_routines();
+        }
+        if effects.contains(Effects::CHANGES_RELATIONS) {
+            catalogue.changes().of_relations();
+        }
+        self.context.outside.routines_changed();
+    }
+
     /// Reads a whole text on this thread, and notes its digest.
     pub(super) fn look(&mut self, text: &[u8]) -> Look {
         let verdict = if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };

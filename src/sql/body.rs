@@ -1,30 +1,136 @@
-//! What the body of a stored routine does: the body is split into its statements and expressions,
-//! and [`classify`] judges each of them. A body that is not fully understood may do anything.
-//! Servers do not check what a routine declares about itself, so a visible body counts more than
-//! the declaration.
+//! What stored code does: the body of a routine or a trigger, the query of a view, the expression of a column. A body is
+//! split into its statements and expressions; [`classify`] judges each of them, and [`names`] looks up what they name.
+//! A body that is not fully understood may do anything. Servers do not check what a routine declares about itself, so a
+//! visible body counts more than the declaration.
 
-use std::collections::HashSet;
+mod blocks;
+mod names;
 
-use super::classify::{Context, RoutineFacts, Routines, classify};
-use super::{Effects, Kind, Lexer, Options, Token, steps};
-use crate::terms::StatementKind;
+use super::classify::{Context, RelationFacts, RoutineFacts, Routines, classify};
+use super::{Effects, Kind, Lexer, Options, Token};
+use crate::terms::{StatementKind, Why};
+use blocks::Blocks;
 
 /// Bodies with more tokens are not judged, and may do anything.
 const MAX_TOKENS: usize = 50_000;
 
-/// Judges a body. `schema` is the schema of the routine: unqualified calls in the body refer to routines in it.
-pub fn judge(body: &[u8], options: Options, schema: &[u8], routines: &dyn Routines) -> RoutineFacts {
-    let Some(tokens) = tokens(body, options) else { return RoutineFacts::Other };
-    let context = Context { options, schema };
-    let mut judge = Judge { body, context, routines, variables: HashSet::new(), reads: true, clean: true };
+/// Stored code.
+#[derive(Debug, Clone, Copy)]
+pub struct Code<'a> {
+    /// The text.
+    pub text: &'a [u8],
+    /// The lexer options of the session that created it.
+    pub options: Options,
+    /// The schema of the object: unqualified names in the text refer to objects in it.
+    pub schema: &'a [u8],
+    /// The names of a routine's parameters.
+    pub parameters: &'a [Box<[u8]>],
+    /// True for a trigger: `SET NEW.column = …` changes the row.
+    pub of_trigger: bool,
+}
+
+impl<'a> Code<'a> {
+    /// Returns code without parameters: a query, an expression.
+    pub fn new(text: &'a [u8], options: Options, schema: &'a [u8]) -> Self {
+        Code { text, options, schema, parameters: &[], of_trigger: false }
+    }
+}
+
+/// What was found in stored code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The code writes, or locks rows.
+    pub writes: bool,
+    /// The code asks about one server, and must not run on another one.
+    pub of_server: bool,
+    /// The code uses objects that the catalogue cannot see into.
+    pub opaque: bool,
+    /// The code, or a routine that it calls, is not understood.
+    pub unknown: bool,
+    /// The code is known to leave session state, or to do more than read and write.
+    pub acts: bool,
+}
+
+impl Findings {
+    /// Code that is not understood.
+    pub const UNKNOWN: Findings =
+        Findings { unknown: true, writes: false, of_server: false, opaque: false, acts: false };
+
+    /// Returns what was found in two pieces of code together.
+    pub fn and(self, other: Self) -> Self {
+        Findings {
+            writes: self.writes || other.writes,
+            of_server: self.of_server || other.of_server,
+            opaque: self.opaque || other.opaque,
+            unknown: self.unknown || other.unknown,
+            acts: self.acts || other.acts,
+        }
+    }
+
+    /// Returns the facts of a routine with this body.
+    pub fn of_routine(self) -> RoutineFacts {
+        match self {
+            Findings { acts: true, .. } => RoutineFacts::Acts,
+            Findings { unknown: true, .. } => RoutineFacts::Other,
+            Findings { writes: true, opaque: true, .. } | Findings { of_server: true, opaque: true, .. } => {
+                RoutineFacts::WritesOpaque
+            }
+            Findings { writes: true, .. } | Findings { of_server: true, .. } => RoutineFacts::Harmless,
+            Findings { opaque: true, .. } => RoutineFacts::ReadsOpaque,
+            Findings { .. } => RoutineFacts::ReadsOnly,
+        }
+    }
+
+    /// Returns the facts of a view with this query.
+    pub fn of_view(self) -> RelationFacts {
+        match self {
+            Findings { acts: true, .. } | Findings { writes: true, .. } => RelationFacts::Acts,
+            Findings { unknown: true, .. } | Findings { opaque: true, .. } => RelationFacts::Opaque,
+            Findings { .. } => RelationFacts::ReadingView,
+        }
+    }
+
+    /// True if the code does nothing but call built-in functions without state, and read and write plain tables.
+    pub fn is_plain(self) -> bool {
+        let Findings { acts, unknown, opaque, writes: _, of_server: _ } = self;
+        !acts && !unknown && !opaque
+    }
+}
+
+/// Judges the body of a routine or a trigger.
+pub fn judge(code: Code<'_>, routines: &dyn Routines) -> Findings {
+    let Some(tokens) = tokens(code.text, code.options) else { return Findings::UNKNOWN };
+    let mut judge = Judge::new(code, routines);
+    let mut blocks = Blocks::new(code.parameters);
     for piece in tokens.split(|token| token.kind == Kind::Semicolon) {
-        judge.piece(piece);
+        judge.piece(&mut blocks, piece);
     }
-    match judge {
-        Judge { clean: false, .. } => RoutineFacts::Other,
-        Judge { reads: true, .. } => RoutineFacts::ReadsOnly,
-        Judge { .. } => RoutineFacts::Harmless,
+    if !blocks.all_closed() {
+        judge.unknown();
     }
+    judge.found
+}
+
+/// Judges the query of a view.
+pub fn judge_query(code: Code<'_>, routines: &dyn Routines) -> Findings {
+    let Some(tokens) = tokens(code.text, code.options) else { return Findings::UNKNOWN };
+    let mut judge = Judge::new(code, routines);
+    match tokens.as_slice() {
+        [first, ..] if first.kind == Kind::Open || first.is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) => {
+            judge.classify(code.text);
+            judge.names(&tokens);
+        }
+        _ => judge.unknown(),
+    }
+    judge.found
+}
+
+/// Judges an expression: of a default, or of a generated column.
+pub fn judge_expression(code: Code<'_>, routines: &dyn Routines) -> Findings {
+    let Some(tokens) = tokens(code.text, code.options) else { return Findings::UNKNOWN };
+    let mut judge = Judge::new(code, routines);
+    judge.expression(&tokens);
+    judge.found
 }
 
 /// Returns the tokens except white space and comments; None if servers may read the body in several ways, or if it is
@@ -41,170 +147,63 @@ fn tokens(body: &[u8], options: Options) -> Option<Vec<Token<'_>>> {
 }
 
 struct Judge<'a> {
-    body: &'a [u8],
-    context: Context<'a>,
+    code: Code<'a>,
     routines: &'a dyn Routines,
-    /// The local variables declared so far, in lower case. A SET of any other name may set a system variable.
-    variables: HashSet<Vec<u8>>,
-    /// True as long as everything judged only reads.
-    reads: bool,
-    /// True as long as nothing judged leaves anything behind in the session.
-    clean: bool,
+    found: Findings,
 }
 
 impl<'a> Judge<'a> {
-    fn other(&mut self) {
-        self.clean = false;
+    fn new(code: Code<'a>, routines: &'a dyn Routines) -> Self {
+        Judge { code, routines, found: Findings::default() }
     }
 
-    /// Judges the tokens between two semicolons: control words, then a statement.
-    fn piece(&mut self, mut toks: &[Token<'a>]) {
-        while let [first, rest @ ..] = toks {
-            toks = match rest {
-                [colon, rest @ ..] if colon.text == b":" && is_name(first) => rest,
-                _ if first.is_any(&["BEGIN", "LOOP", "REPEAT", "ELSE"]) => rest,
-                _ if first.is_any(&["IF", "ELSEIF", "CASE", "WHEN"]) => self.until("THEN", rest),
-                _ if first.is_any(&["WHILE"]) => self.until("DO", rest),
-                [name, _, ..] if first.is("FOR") => {
-                    self.variables.insert(unquoted(name).to_ascii_lowercase());
-                    self.until("DO", rest)
-                }
-                _ if first.is("DECLARE") => self.declare(rest),
-                _ => return self.statement(first, toks, rest),
-            };
-        }
+    fn unknown(&mut self) {
+        self.found.unknown = true;
     }
 
-    /// Judges the expression up to the keyword; returns the tokens behind the keyword.
-    fn until<'t>(&mut self, keyword: &str, toks: &'t [Token<'a>]) -> &'t [Token<'a>] {
-        let Some(at) = outside(toks, |token| token.is(keyword)) else {
-            self.other();
-            return &[];
-        };
-        let (expression, rest) = toks.split_at(at);
-        self.expression(expression);
-        rest.get(1..).unwrap_or_default()
+    fn acts(&mut self) {
+        self.found.acts = true;
     }
 
-    /// Judges the tokens behind DECLARE; returns the query of a cursor or the statement of a handler, which is judged
-    /// next.
-    fn declare<'t>(&mut self, toks: &'t [Token<'a>]) -> &'t [Token<'a>] {
-        match toks {
-            [_, kind, ..] if kind.is("CURSOR") => match outside(toks, |token| token.is("FOR")) {
-                Some(at) => return toks.get(at + 1..).unwrap_or_default(),
-                None => self.other(),
-            },
-            [_, kind, rest @ ..] if kind.is("HANDLER") => match behind_conditions(rest) {
-                Some(rest) => return rest,
-                None => self.other(),
-            },
-            [_, kind, ..] if kind.is("CONDITION") => {}
-            _ => {
-                let names = toks.split(|token| token.kind == Kind::Comma);
-                let first_names = names.map_while(|names| names.first().filter(|name| is_name(name)));
-                self.variables.extend(first_names.map(|name| unquoted(name).to_ascii_lowercase()));
-                if let Some(at) = outside(toks, |token| token.is("DEFAULT")) {
-                    self.expression(toks.get(at + 1..).unwrap_or_default());
-                }
-            }
-        }
-        &[]
-    }
-
-    fn statement(&mut self, first: &Token<'a>, all: &[Token<'a>], rest: &[Token<'a>]) {
-        let verb = |words: &[&str]| first.is_any(words);
-        if first.kind == Kind::Open || verb(&["SELECT", "WITH", "VALUES", "TABLE"]) {
-            self.query(all);
-        } else if verb(&["INSERT", "UPDATE", "DELETE", "REPLACE", "CALL"]) {
-            self.classify(self.text(all));
-        } else if verb(&["RETURN", "DO", "UNTIL", "SIGNAL", "RESIGNAL"]) {
-            self.expression(rest);
-        } else if first.is("SET") {
-            for assignment in split_outside(rest) {
-                self.assignment(assignment);
-            }
-        } else if verb(&["END", "LEAVE", "ITERATE", "OPEN", "CLOSE"]) {
-            // `END LOOP label` is the longest that is understood.
-            if rest.len() > 2 {
-                self.other();
-            }
-        } else if verb(&["FETCH", "GET"]) {
-            if rest.iter().any(|token| matches!(token.kind, Kind::At | Kind::AtAt)) {
-                self.other();
-            }
-        } else {
-            self.other();
-        }
-    }
-
-    /// Judges `name = expression`, where the name must be that of a declared variable.
-    fn assignment(&mut self, toks: &[Token<'a>]) {
-        match toks {
-            [name, sign, value @ ..]
-                if is_name(name)
-                    && matches!(sign.kind, Kind::Equals | Kind::Assign)
-                    && self.variables.contains(&unquoted(name).to_ascii_lowercase()) =>
-            {
-                self.expression(value);
-            }
-            _ => self.other(),
-        }
-    }
-
-    /// Judges a query, with or without INTO. INTO only local variables (names without `@`) is left out.
-    fn query(&mut self, toks: &[Token<'a>]) {
-        let Some(at) = outside(toks, |token| token.is("INTO")) else {
-            return self.classify(self.text(toks));
-        };
-        let (before, into) = toks.split_at(at);
-        let local = local_variables(into.get(1..).unwrap_or_default());
-        // INTO user variables or a file stays in the text, so that `classify` judges it.
-        let from = local.map_or(0, |count| count + 1);
-        let mut text = self.text(before).to_vec();
-        text.push(b' ');
-        text.extend_from_slice(self.text(into.get(from..).unwrap_or_default()));
-        self.classify(&text);
-    }
-
+    /// Judges an expression, as what a SELECT returns.
     fn expression(&mut self, toks: &[Token<'a>]) {
+        if toks.is_empty() {
+            return;
+        }
         let mut text = b"SELECT ".to_vec();
         text.extend_from_slice(self.text(toks));
         self.classify(&text);
+        self.names(toks);
     }
 
     fn classify(&mut self, sql: &[u8]) {
-        let class = classify(sql, self.context, self.routines);
+        let context = Context { options: self.code.options, schema: self.code.schema };
+        let class = classify(sql, context, self.routines);
         // What the body reads of the session does not count here: the classification of every call assumes it anyway.
         let looks = Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
+        let hidden = Effects::LEAVES_UNKNOWN;
         let harmless = Effects::OF_ALL | Effects::LOCKS_ROWS | Effects::CALLS | looks;
-        let kinds = [StatementKind::Read, StatementKind::Admin, StatementKind::Write];
-        self.clean &= kinds.contains(&class.kind) && harmless.contains(class.effects);
-        self.reads &= class.is_read() && !class.effects.contains(Effects::LOCKS_ROWS);
+        let names_function = matches!(class.reason, Why::UnknownFunction | Why::Procedure);
+        match class.kind {
+            StatementKind::Read | StatementKind::Admin | StatementKind::Write => {}
+            _ => self.unknown(),
+        }
+        // A function or a procedure that may do anything is looked up by its name, which says more.
+        self.found.unknown |= class.effects.contains(hidden);
+        self.found.acts |= !(harmless | hidden).contains(class.effects);
+        self.found.of_server |= class.kind == StatementKind::Admin;
+        let reads_hidden = names_function && class.effects.contains(hidden);
+        self.found.writes |= class.effects.contains(Effects::LOCKS_ROWS)
+            || (class.kind == StatementKind::Write && !reads_hidden);
     }
 
     /// Returns the text from the first to the last token.
     fn text(&self, toks: &[Token<'a>]) -> &'a [u8] {
         match (toks.first(), toks.last()) {
             (Some(first), Some(last)) => {
-                self.body.get(first.start..last.start + last.text.len()).unwrap_or_default()
+                self.code.text.get(first.start..last.start + last.text.len()).unwrap_or_default()
             }
             _ => b"",
-        }
-    }
-}
-
-/// Returns how many tokens the list of names at the beginning has; None if it contains anything but names.
-fn local_variables(toks: &[Token<'_>]) -> Option<usize> {
-    let mut count = 0;
-    loop {
-        let name = toks.get(count).filter(|name| is_name(name))?;
-        if name.is_any(&["OUTFILE", "DUMPFILE"]) {
-            return None;
-        }
-        count += 1;
-        match toks.get(count) {
-            Some(comma) if comma.kind == Kind::Comma => count += 1,
-            _ => return Some(count),
         }
     }
 }
@@ -217,57 +216,6 @@ fn unquoted<'a>(token: &Token<'a>) -> &'a [u8] {
     match (token.kind, token.text) {
         (Kind::QuotedIdentifier, [_, name @ .., _]) => name,
         (_, text) => text,
-    }
-}
-
-/// Returns the position of the first token outside parentheses for which `wanted` is true.
-fn outside(toks: &[Token<'_>], wanted: impl Fn(&Token<'_>) -> bool) -> Option<usize> {
-    let mut depth = 0usize;
-    toks.iter().inspect(|_| steps::count(1)).position(|token| {
-        match token.kind {
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.saturating_sub(1),
-            _ => return depth == 0 && wanted(token),
-        }
-        false
-    })
-}
-
-/// Splits at commas outside parentheses.
-fn split_outside<'t, 'a>(mut toks: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
-    let mut parts = Vec::new();
-    while let Some(at) = outside(toks, |token| token.kind == Kind::Comma) {
-        let (part, rest) = toks.split_at(at);
-        parts.push(part);
-        toks = rest.get(1..).unwrap_or_default();
-    }
-    parts.push(toks);
-    parts
-}
-
-/// Skips `FOR condition, condition …` behind HANDLER; returns the handler's statement.
-fn behind_conditions<'t, 'a>(toks: &'t [Token<'a>]) -> Option<&'t [Token<'a>]> {
-    let [keyword, toks @ ..] = toks else { return None };
-    if !keyword.is("FOR") {
-        return None;
-    }
-    let mut toks = toks;
-    loop {
-        toks = match toks {
-            [not, found, rest @ ..] if not.is("NOT") && found.is("FOUND") => rest,
-            [state, value, text, rest @ ..]
-                if state.is("SQLSTATE") && value.is("VALUE") && text.kind == Kind::String =>
-            {
-                rest
-            }
-            [state, text, rest @ ..] if state.is("SQLSTATE") && text.kind == Kind::String => rest,
-            [one, rest @ ..] if one.kind == Kind::Number || is_name(one) => rest,
-            _ => return None,
-        };
-        match toks {
-            [comma, rest @ ..] if comma.kind == Kind::Comma => toks = rest,
-            rest => return Some(rest),
-        }
     }
 }
 

@@ -1,210 +1,307 @@
-//! The servers' stored routines: which of them only read, and which leave nothing behind in the
-//! session that calls them. A catalogue is immutable; when the routines are read again, a new one
-//! replaces it.
+//! The servers' stored routines, tables and views: which of them only read, and which leave nothing behind in the
+//! session that uses them. A catalogue is immutable; when the servers' tables are read again, a new one replaces it.
 
-use std::collections::HashMap;
+mod changes;
+mod definitions;
+mod names;
 
-use super::body;
-use super::classify::{RelationFacts, RoutineFacts, Routines};
-use super::lexer::Options;
+use std::sync::Arc;
 
-/// How many times all routines are judged. A routine needs one more round than the routines that it calls; if a chain
-/// of calls is deeper than this, the routines at its top may do anything.
+use super::body::{self, Code, Findings};
+use super::classify::{Native, RelationFacts, RoutineFacts, Routines};
+use super::native::{is_by_arguments, native};
+pub use changes::{Changes, Moment};
+pub use definitions::{Body, Contents, DataAccess, Definition, Relation, RelationKind, RoutineKind, Table};
+use names::{Facts, NameSet, Names};
+
+/// How many times all objects are judged. An object needs one more round than the objects that it uses; if a chain of
+/// uses is deeper than this, the objects at its top are not understood.
 const MAX_ROUNDS: usize = 8;
-/// The longest name, in bytes: 64 characters of at most 4 bytes each.
-const MAX_NAME: usize = 256;
 
-/// A function or a procedure. A function and a procedure may have the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RoutineKind {
-    /// CREATE FUNCTION
-    Function,
-    /// CREATE PROCEDURE
-    Procedure,
-}
+/// The schemas of the servers themselves.
+const SERVER_SCHEMAS: [&[u8]; 4] = [b"sys", b"mysql", b"performance_schema", b"information_schema"];
 
-/// SQL_DATA_ACCESS: what the routine declares about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataAccess {
-    /// NO SQL, READS SQL DATA
-    Reads,
-    /// CONTAINS SQL, the default if nothing was declared
-    Contains,
-    /// MODIFIES SQL DATA
-    Modifies,
-}
-
-/// The body of a routine, as far as the proxy can see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
-    /// The proxy's account may not see the body.
-    Hidden,
-    /// The body is too long, or in a language other than SQL.
-    Opaque,
-    /// The text of the body in UTF-8, and the lexer options of the session that created the routine.
-    Text(Box<[u8]>, Options),
-}
-
-/// A routine as it is in the servers' tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
-    /// The schema of the routine.
-    pub schema: Box<[u8]>,
-    /// The name of the routine.
-    pub name: Box<[u8]>,
-    /// Function or procedure.
-    pub kind: RoutineKind,
-    /// What the routine declares about itself.
-    pub access: DataAccess,
-    /// The body of the routine.
-    pub body: Body,
-}
-
-/// Routines by name in lower case.
-type Places = HashMap<Box<[u8]>, Named>;
-
-/// The routines of one name. Any number of schemas may have a routine of that name, and a text may call it any number
-/// of times; so every lookup must take constant time.
-#[derive(Debug, Clone)]
-struct Named {
-    /// The indexes of the routines in `definitions`, by schema in lower case.
-    in_schema: HashMap<Box<[u8]>, Vec<usize>>,
-    /// The worst of the facts of all these routines: the answer if the schema is unknown.
-    worst: RoutineFacts,
-}
-
-impl Default for Named {
-    fn default() -> Self {
-        Self { in_schema: HashMap::new(), worst: RoutineFacts::Other }
-    }
-}
-
-/// The catalogue of stored routines; see the module.
+/// The catalogue; see the module.
 #[derive(Debug, Clone, Default)]
 pub struct RoutineCatalogue {
     version: u64,
-    complete: bool,
-    definitions: Vec<Definition>,
-    functions: Places,
-    procedures: Places,
-    /// What is known of each routine, in the order of `definitions`.
-    facts: Vec<RoutineFacts>,
+    contents: Arc<Contents>,
+    packages: NameSet,
+    loadable: NameSet,
+    functions: Names<RoutineFacts>,
+    procedures: Names<RoutineFacts>,
+    relations: Names<RelationFacts>,
+    /// What is known of each routine, in the order of `contents`.
+    routine_facts: Vec<RoutineFacts>,
+    /// What is known of each relation, in the order of `contents`.
+    relation_facts: Vec<RelationFacts>,
+    changes: Arc<Changes>,
+    as_of: Moment,
+}
+
+/// How many routines and relations are in a catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// All routines.
+    pub routines: usize,
+    /// The routines that are not known to do more than read.
+    pub reading: usize,
+    /// All relations.
+    pub relations: usize,
+    /// The relations of which everything is known that reading them does.
+    pub plain: usize,
 }
 
 impl RoutineCatalogue {
-    /// Returns the catalogue that replaces this one, or None if nothing changed. `complete`: `definitions` has all
-    /// routines of the servers.
-    pub fn replaced_by(&self, mut definitions: Vec<Definition>, complete: bool) -> Option<Self> {
-        definitions.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-        if self.version > 0 && self.complete == complete && self.definitions == definitions {
-            return None;
+    /// Makes an empty catalogue. `changes`: where sessions note that they changed something.
+    pub fn with_changes(changes: Arc<Changes>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+
+    /// Returns the catalogue that replaces this one, or None if nothing changed. `as_of` was the moment before the
+    /// contents were read.
+    pub fn replaced_by(&self, mut contents: Contents, as_of: Moment) -> Option<Self> {
+        contents.routines.sort_by(|a, b| (&a.schema, &a.name, a.kind).cmp(&(&b.schema, &b.name, b.kind)));
+        contents.relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+        if self.version > 0 && *self.contents == contents {
+            // What was judged stays, and is as new as this reading.
+            let next = Self { version: self.version + 1, as_of, ..self.clone() };
+            return (self.as_of != as_of).then_some(next);
         }
-        let mut next = RoutineCatalogue { version: self.version + 1, complete, ..Self::default() };
-        for (at, definition) in definitions.iter().enumerate() {
-            let places = match definition.kind {
+        let mut next = RoutineCatalogue {
+            version: self.version + 1,
+            packages: NameSet::new(&contents.packages),
+            loadable: NameSet::new(&contents.loadable),
+            routine_facts: vec![RoutineFacts::Other; contents.routines.len()],
+            relation_facts: vec![RelationFacts::Opaque; contents.relations.len()],
+            changes: self.changes.clone(),
+            as_of,
+            ..Self::default()
+        };
+        for (at, routine) in contents.routines.iter().enumerate() {
+            let names = match routine.kind {
                 RoutineKind::Function => &mut next.functions,
                 RoutineKind::Procedure => &mut next.procedures,
             };
-            let name = definition.name.to_ascii_lowercase().into_boxed_slice();
-            let schema = definition.schema.to_ascii_lowercase().into_boxed_slice();
-            places.entry(name).or_default().in_schema.entry(schema).or_default().push(at);
+            names.insert(&routine.schema, &routine.name, at);
         }
-        next.facts = vec![RoutineFacts::Other; definitions.len()];
-        next.definitions = definitions;
+        for (at, relation) in contents.relations.iter().enumerate() {
+            next.relations.insert(&relation.schema, &relation.name, at);
+        }
+        next.contents = Arc::new(contents);
         next.judge();
         Some(next)
     }
 
-    /// Returns how many routines there are, and how many of them only read.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.facts.len(), self.facts.iter().filter(|facts| facts.is_read()).count())
+    /// Returns how many routines and relations there are, and how many of them are known to be harmless.
+    pub fn counts(&self) -> Counts {
+        use RelationFacts::{Plain, PlainToRead, ReadingView};
+        let plain = |facts: &&RelationFacts| matches!(facts, Plain | PlainToRead | ReadingView);
+        Counts {
+            routines: self.routine_facts.len(),
+            reading: self.routine_facts.iter().filter(|facts| facts.is_read()).count(),
+            relations: self.relation_facts.len(),
+            plain: self.relation_facts.iter().filter(plain).count(),
+        }
     }
 
-    /// Judges all routines. Each begins as "may do anything"; the facts of a routine can improve in the round after the
-    /// facts of the routines that it calls improved.
+    /// Returns the grants that the monitor's account lacks to see more, each with what it would be worth.
+    pub fn missing(&self) -> &[(Box<str>, &'static str)] {
+        &self.contents.missing
+    }
+
+    /// Where sessions note that they changed routines or relations.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Judges all objects. Each begins as not understood; the facts of an object can improve in the round after the
+    /// facts of the objects that it uses improved.
     fn judge(&mut self) {
+        self.facts_changed();
+        let contents = self.contents.clone();
         for _ in 0..MAX_ROUNDS {
-            let judged = self.definitions.iter().zip(&self.facts);
-            let facts: Vec<_> = judged.map(|(definition, known)| self.facts_of(definition, *known)).collect();
-            if facts == self.facts {
+            let routines = contents.routines.iter().zip(&self.routine_facts);
+            let routines: Vec<_> =
+                routines.map(|(routine, known)| self.facts_of_routine(routine, *known)).collect();
+            let relations = contents.relations.iter().zip(&self.relation_facts);
+            let relations: Vec<_> =
+                relations.map(|(relation, known)| self.facts_of_relation(relation, *known)).collect();
+            if routines == self.routine_facts && relations == self.relation_facts {
                 return;
             }
-            self.facts = facts;
-            for named in self.functions.values_mut().chain(self.procedures.values_mut()) {
-                named.worst = worst(&self.facts, named.in_schema.values().flatten());
-            }
+            (self.routine_facts, self.relation_facts) = (routines, relations);
+            self.facts_changed();
         }
     }
 
-    fn facts_of(&self, definition: &Definition, known: RoutineFacts) -> RoutineFacts {
-        let own_schemas: [&[u8]; 4] = [b"sys", b"mysql", b"performance_schema", b"information_schema"];
-        if known == RoutineFacts::ReadsOnly || own_schemas.contains(&&*definition.schema) {
+    fn facts_changed(&mut self) {
+        self.functions.facts_changed(&self.routine_facts);
+        self.procedures.facts_changed(&self.routine_facts);
+        self.relations.facts_changed(&self.relation_facts);
+    }
+
+    fn facts_of_routine(&self, routine: &Definition, known: RoutineFacts) -> RoutineFacts {
+        let is_final = matches!(known, RoutineFacts::ReadsOnly | RoutineFacts::Acts);
+        if is_final || SERVER_SCHEMAS.contains(&&*routine.schema) {
             return known;
         }
-        let reads = definition.access != DataAccess::Modifies;
-        match &definition.body {
-            Body::Hidden if definition.access == DataAccess::Reads => RoutineFacts::ReadsOnly,
-            Body::Hidden | Body::Opaque => RoutineFacts::Other,
-            Body::Text(text, options) => match body::judge(text, *options, &definition.schema, self) {
-                RoutineFacts::ReadsOnly if !reads => RoutineFacts::Harmless,
-                facts => facts,
-            },
+        let (text, options) = match &routine.body {
+            // Servers do not check what is declared.
+            Body::Hidden if routine.access == DataAccess::Reads => return RoutineFacts::ReadsOpaque,
+            Body::Hidden | Body::Opaque => return RoutineFacts::Other,
+            Body::Text(text, options) => (text, *options),
+        };
+        let code = Code { parameters: &routine.parameters, ..Code::new(text, options, &routine.schema) };
+        let mut found = body::judge(code, self);
+        found.writes |= routine.access == DataAccess::Modifies;
+        found.of_routine()
+    }
+
+    fn facts_of_relation(&self, relation: &Relation, known: RelationFacts) -> RelationFacts {
+        let of_server = SERVER_SCHEMAS.iter().any(|schema| relation.schema.eq_ignore_ascii_case(schema));
+        let facts = match &relation.kind {
+            RelationKind::View(Body::Text(text, options)) if known == RelationFacts::Opaque => {
+                body::judge_query(Code::new(text, *options, &relation.schema), self).of_view()
+            }
+            RelationKind::View(Body::Text(..)) => known,
+            RelationKind::View(_) | RelationKind::Other => RelationFacts::Opaque,
+            RelationKind::Sequence => RelationFacts::PlainToRead,
+            RelationKind::Table(table) => self.facts_of_table(table, &relation.schema),
+        };
+        match facts {
+            RelationFacts::Plain if of_server => RelationFacts::PlainToRead,
+            // Views of `sys` call functions that keep their settings in user variables.
+            RelationFacts::Acts if of_server => RelationFacts::Opaque,
+            facts => facts,
         }
     }
 
-    /// Returns the worst facts of the routines that the name may mean.
-    fn find(&self, places: &Places, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
-        let mut lower = [0; MAX_NAME];
-        let Some(lower) = lower.get_mut(..name.len()) else { return RoutineFacts::Unknown };
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        let Some(named) = places.get(&*lower) else { return RoutineFacts::Unknown };
-        let Some(schema) = schema else { return named.worst };
-        let mut lower = [0; MAX_NAME];
-        let Some(lower) = lower.get_mut(..schema.len()) else { return RoutineFacts::Unknown };
-        lower.copy_from_slice(schema);
-        lower.make_ascii_lowercase();
-        named.in_schema.get(&*lower).map_or(RoutineFacts::Unknown, |places| worst(&self.facts, places))
+    fn facts_of_table(&self, table: &Table, schema: &[u8]) -> RelationFacts {
+        let Some(columns) = &table.columns else { return RelationFacts::Opaque };
+        let read = columns.iter().fold(Findings::default(), |found, column| {
+            found.and(self.findings(column, schema, body::judge_expression))
+        });
+        if read.acts {
+            return RelationFacts::Acts;
+        }
+        if !read.is_plain() {
+            return RelationFacts::Opaque;
+        }
+        let Some(writing) = &table.triggers else { return RelationFacts::PlainToRead };
+        let judge = |code: Code<'_>, routines: &dyn Routines| {
+            body::judge(Code { of_trigger: true, ..code }, routines)
+        };
+        let plain = writing.iter().all(|body| self.findings(body, schema, judge).is_plain());
+        if plain { RelationFacts::Plain } else { RelationFacts::PlainToRead }
+    }
+
+    fn findings(
+        &self,
+        body: &Body,
+        schema: &[u8],
+        judge: impl Fn(Code<'_>, &dyn Routines) -> Findings,
+    ) -> Findings {
+        match body {
+            Body::Hidden | Body::Opaque => Findings::UNKNOWN,
+            Body::Text(text, options) => judge(Code::new(text, *options, schema), self),
+        }
+    }
+
+    fn find(&self, names: &Names<RoutineFacts>, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
+        let facts = names.find(&self.routine_facts, schema, name).unwrap_or(RoutineFacts::Unknown);
+        let stale = self.changes.since(self.as_of);
+        match facts {
+            _ if stale.routines => RoutineFacts::Unknown,
+            // What the routine uses may have changed.
+            RoutineFacts::ReadsOnly if stale.relations => RoutineFacts::ReadsOpaque,
+            RoutineFacts::Harmless if stale.relations => RoutineFacts::WritesOpaque,
+            facts => facts,
+        }
     }
 }
 
-/// Returns the worst facts of the routines at these indexes.
-fn worst<'a>(facts: &[RoutineFacts], places: impl IntoIterator<Item = &'a usize>) -> RoutineFacts {
-    let known = places.into_iter().filter_map(|at| facts.get(*at)).copied();
-    known.max_by_key(|facts| severity(*facts)).unwrap_or(RoutineFacts::Unknown)
+impl Facts for RoutineFacts {
+    fn severity(self) -> u8 {
+        match self {
+            RoutineFacts::Unknown => 0,
+            RoutineFacts::ReadsOnly => 1,
+            RoutineFacts::ReadsOpaque => 2,
+            RoutineFacts::Harmless => 3,
+            RoutineFacts::WritesOpaque => 4,
+            RoutineFacts::Other => 5,
+            RoutineFacts::Acts => 6,
+        }
+    }
 }
 
-const fn severity(facts: RoutineFacts) -> u8 {
-    match facts {
-        RoutineFacts::Unknown => 0,
-        RoutineFacts::ReadsOnly => 1,
-        RoutineFacts::ReadsOpaque => 2,
-        RoutineFacts::Harmless => 3,
-        RoutineFacts::WritesOpaque => 4,
-        RoutineFacts::Other => 5,
-        RoutineFacts::Acts => 6,
+impl Facts for RelationFacts {
+    fn severity(self) -> u8 {
+        match self {
+            RelationFacts::Unknown => 0,
+            RelationFacts::Plain => 1,
+            RelationFacts::ReadingView => 2,
+            RelationFacts::PlainToRead => 3,
+            RelationFacts::Opaque => 4,
+            RelationFacts::Acts => 5,
+        }
     }
 }
 
 impl Routines for RoutineCatalogue {
     fn function(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
+        // `package.function()` looks like a function in a schema, and a loadable function like one in the default schema.
+        if schema.is_some_and(|schema| self.packages.contains(schema)) || self.loadable.contains(name) {
+            return RoutineFacts::Other;
+        }
         self.find(&self.functions, schema, name)
     }
 
     fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
+        if schema.is_some_and(|schema| self.packages.contains(schema)) {
+            return RoutineFacts::Other;
+        }
         self.find(&self.procedures, schema, name)
     }
 
-    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> RelationFacts {
-        RelationFacts::Unknown
+    fn relation(&self, schema: Option<&[u8]>, name: &[u8]) -> RelationFacts {
+        if schema.is_some_and(|schema| {
+            schema.eq_ignore_ascii_case(b"information_schema")
+                || schema.eq_ignore_ascii_case(b"performance_schema")
+        }) {
+            return RelationFacts::PlainToRead;
+        }
+        match self.relations.find(&self.relation_facts, schema, name) {
+            None => RelationFacts::Unknown,
+            Some(RelationFacts::Acts) => RelationFacts::Acts,
+            Some(_) if self.changes.since(self.as_of).any() => RelationFacts::Opaque,
+            Some(facts) => facts,
+        }
+    }
+
+    fn native(&self, name: &[u8]) -> Native {
+        match self.contents.servers.as_slice() {
+            [] => ().native(name),
+            // No stored function has the name, so that the number of arguments does not matter. That of a loadable
+            // function is only known if all of them are.
+            servers if is_by_arguments(name, servers)
+                && self.contents.all_routines
+                && self.function(None, name) == RoutineFacts::Unknown
+                && !self.changes.since(self.as_of).routines =>
+            {
+                Native::Everywhere
+            }
+            servers => native(name, servers),
+        }
     }
 
     fn version(&self) -> u64 {
-        self.version
+        // Two lower bits, so that what was classified with an outdated catalogue is classified anew.
+        self.version << 2 | self.changes.since(self.as_of).bits()
     }
 
     fn is_complete(&self) -> bool {
-        self.complete
+        self.contents.all_routines && self.contents.all_loadable && !self.changes.since(self.as_of).routines
     }
 }
 

@@ -93,6 +93,8 @@ bitflags::bitflags! {
         const CALLS = 1 << 46;
         /// Routines may be created, changed or dropped: the catalogue must be read again.
         const CHANGES_ROUTINES = 1 << 47;
+        /// Tables, views, triggers or sequences may be created, changed or dropped: the catalogue must be read again.
+        const CHANGES_RELATIONS = 1 << 39;
         /// START TRANSACTION READ WRITE: may write, whatever the session's access mode is.
         const BEGINS_READ_WRITE = 1 << 48;
 

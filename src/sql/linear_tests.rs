@@ -286,9 +286,14 @@ fn what_the_session_remembers_is_read_in_linear_time() {
     }
 }
 
+fn judged(sql: &[u8], options: Options) -> (body::Findings, body::Findings) {
+    let code = body::Code::new(sql, options, b"s");
+    (body::judge(code, &()), body::judge_query(code, &()))
+}
+
 #[test]
 fn bodies_of_routines_are_read_in_linear_time() {
-    at_growing_sizes("body", 8, |sql| _ = body::judge(sql, Options::default(), b"s", &()));
+    at_growing_sizes("body", 8, |sql| _ = judged(sql, Options::default()));
 }
 
 #[test]
@@ -351,7 +356,7 @@ fn random_shapes_are_read_in_linear_time() {
         };
         linear("check", 8, &sql, |sql| _ = check(sql, options));
         linear("cache", 6, &sql, |sql| _ = ClassCache::new().classify(sql, options, &()));
-        linear("body", 8, &sql, |sql| _ = body::judge(sql, options, b"s", &()));
+        linear("body", 8, &sql, |sql| _ = judged(sql, options));
         linear("user variables", 4, &sql, |sql| _ = parts::named_user_variables(sql, options));
         linear("system variables", 4, &sql, |sql| _ = parts::system_variables(sql, options));
     }

@@ -67,7 +67,7 @@ replication() { # kind, server id, role
 }
 
 accounts() { # kind: what goes behind CREATE USER … IDENTIFIED BY is the server's own default plugin
-  local extra='GRANT REPLICATION CLIENT, SLAVE MONITOR ON *.* TO monitor@"%"; GRANT SELECT ON mysql.proc TO monitor@"%"; GRANT SELECT ON mysql.global_priv TO monitor@"%";'
+  local extra='GRANT REPLICATION CLIENT, SLAVE MONITOR ON *.* TO monitor@"%"; GRANT SELECT ON mysql.proc TO monitor@"%"; GRANT SELECT ON mysql.func TO monitor@"%"; GRANT SELECT ON mysql.global_priv TO monitor@"%";'
   [ "$1" = mariadb ] || extra='GRANT REPLICATION CLIENT, REPLICATION SLAVE, SHOW_ROUTINE ON *.* TO monitor@"%"; GRANT SELECT ON performance_schema.* TO monitor@"%"; GRANT SELECT ON mysql.user TO monitor@"%";'
   cat <<EOF
 CREATE DATABASE IF NOT EXISTS test;

@@ -1,42 +1,65 @@
-//! Queries the servers' tables of routines and interprets their rows.
+//! Queries the servers' tables of routines and relations, and interprets their rows.
+
+mod relations;
 
 use super::super::client::{Connection, Error, ResultSet, Row};
 use super::super::statement;
-use crate::sql::catalogue::{Body, DataAccess, Definition, RoutineKind};
-use crate::sql::{Options, TextCharset};
+use super::rights::{Rights, Unseen};
+use crate::sql::catalogue::{Body, Contents, DataAccess, Definition, RoutineKind};
+use crate::sql::{Kind, Lexer, Options, TextCharset};
 use crate::topology::Flavor;
 
-/// Returns the routines that the account may see, with NULL for a body that it may not read. The body is
-/// empty if it is too long to be examined, or if the schema is `sys`, whose routines are about the server.
-macro_rules! standard {
-    () => {
-        "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, SQL_DATA_ACCESS, SQL_MODE, ROUTINE_BODY, \
-IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEFINITION) FROM information_schema.ROUTINES"
-    };
-}
-
-const STANDARD: &str = standard!();
-
-/// SHOW GRANTS includes grants through active roles, which no table shows to the account itself.
-const MYSQL: &str = concat!(standard!(), "; SHOW GRANTS");
+/// Returns the routines that the account may see, with NULL for a body that it may not read, and their parameters. The
+/// body is empty if it is too long to be examined, or if the schema is `sys`, whose routines are about the server.
+const STANDARD: &str = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, SQL_DATA_ACCESS, SQL_MODE, ROUTINE_BODY, \
+IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEFINITION) FROM information_schema.ROUTINES; \
+SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, PARAMETER_NAME FROM information_schema.PARAMETERS \
+WHERE PARAMETER_NAME IS NOT NULL AND SPECIFIC_SCHEMA <> 'sys'";
 
 /// MariaDB's own table: an account that may read it sees all routines.
 const MARIADB: &str = "SELECT db, name, type, sql_data_access, sql_mode, language, \
-IF(LENGTH(body_utf8) > 65536 OR db = 'sys', '', body_utf8) FROM mysql.proc WHERE type IN ('FUNCTION', 'PROCEDURE')";
+IF(LENGTH(body_utf8) > 65536 OR db = 'sys', '', body_utf8), param_list FROM mysql.proc";
+
+const MARIADB_LOADABLE: &str = "SELECT name FROM mysql.func";
+
+/// Functions of components count as loadable, too. Without the performance schema the table is empty.
+const MYSQL_LOADABLE: &str = "SELECT UDF_NAME, UDF_LIBRARY FROM performance_schema.user_defined_functions; \
+SELECT @@performance_schema";
+
+/// The hash functions that MySQL 9.6 moved from the server to a component of its own.
+const CLASSIC_HASHES: [&[u8]; 3] = [b"md5", b"sha", b"sha1"];
 
 /// ER_NO_SUCH_TABLE
 const NO_SUCH_TABLE: u16 = 1146;
 
-/// Returns the visible routines, and whether they are all.
+/// Returns what is visible, without the servers' versions, and what is not.
 pub(super) async fn read<C: Connection>(
     connection: &mut C,
     flavor: Flavor,
-) -> Result<(Vec<Definition>, bool), Error> {
+) -> Result<(Contents, Unseen), Error> {
+    // Texts are shown in the mode of the session: quotes must be backticks.
+    let grants = connection.query("SET SESSION sql_mode = ''; SHOW GRANTS").await?;
+    let rights = grants.last().map(Rights::read).unwrap_or_default();
+    let mut contents = Contents::default();
+    routines(connection, flavor, &rights, &mut contents).await?;
+    loadable(connection, flavor, &mut contents).await?;
+    let mut unseen =
+        Unseen { routines: !contents.all_routines, loadable: !contents.all_loadable, ..Unseen::default() };
+    relations::read(connection, flavor, &rights, &mut contents, &mut unseen).await?;
+    Ok((contents, unseen))
+}
+
+async fn routines<C: Connection>(
+    connection: &mut C,
+    flavor: Flavor,
+    rights: &Rights,
+    contents: &mut Contents,
+) -> Result<(), Error> {
     let (sets, all) = match flavor {
+        // MySQL shows all routines to accounts with SHOW_ROUTINE or SELECT on everything.
         Flavor::MySql => {
-            let sets = connection.query(MYSQL).await?;
-            let all = sets.get(1).is_some_and(sees_all);
-            (sets, all)
+            let all = rights.has_everywhere("SHOW_ROUTINE") || rights.has_everywhere("SELECT");
+            (connection.query(STANDARD).await?, all)
         }
         Flavor::MariaDb => match connection.query(MARIADB).await {
             Ok(sets) => (sets, true),
@@ -45,65 +68,146 @@ pub(super) async fn read<C: Connection>(
         },
     };
     let set = sets.first().ok_or_else(|| Error::Protocol("no result set of routines".to_owned()))?;
-    Ok((definitions(set), all))
+    contents.all_routines = all;
+    contents.routines = set.rows.iter().filter_map(definition).collect();
+    contents.packages = set.rows.iter().filter_map(package).collect();
+    if let Some(parameters) = sets.get(1) {
+        add_parameters(&mut contents.routines, parameters);
+    }
+    Ok(())
 }
 
-fn is_denied(error: &Error) -> bool {
+async fn loadable<C: Connection>(
+    connection: &mut C,
+    flavor: Flavor,
+    contents: &mut Contents,
+) -> Result<(), Error> {
+    let text = match flavor {
+        Flavor::MySql => MYSQL_LOADABLE,
+        Flavor::MariaDb => MARIADB_LOADABLE,
+    };
+    let sets = match connection.query(text).await {
+        Ok(sets) => sets,
+        Err(error) if is_denied(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let rows = sets.first().map(|set| set.rows.as_slice()).unwrap_or_default();
+    let names = rows.iter().filter(|row| !is_classic_hash(row)).filter_map(|row| text_of(row, 0));
+    contents.loadable = names.map(Box::from).collect();
+    let on = sets.get(1).and_then(|set| set.rows.first()).and_then(|row| text_of(row, 0));
+    contents.all_loadable = flavor == Flavor::MariaDb || on.is_some_and(|value| value == b"1");
+    Ok(())
+}
+
+/// True for the functions that a component of MySQL itself has in the place of former built-in functions.
+fn is_classic_hash(row: &Row) -> bool {
+    let name = text_of(row, 0).unwrap_or_default();
+    row.len() > 1
+        && text_of(row, 1).is_none()
+        && CLASSIC_HASHES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+pub(super) fn is_denied(error: &Error) -> bool {
     statement::is_missing_privilege(error) || matches!(error, Error::Server { code: NO_SUCH_TABLE, .. })
 }
 
-/// True if the account sees all routines: MySQL shows them to accounts with SHOW_ROUTINE or SELECT on
-/// everything.
-fn sees_all(grants: &ResultSet) -> bool {
-    let rows = || grants.rows.iter().filter_map(|row| text(row, 0)).map(String::from_utf8_lossy);
-    let granted = |wanted: &[&str]| {
-        rows().any(|row| {
-            let privileges = row.strip_prefix("GRANT ").and_then(|row| row.split_once(" ON *.* TO "));
-            privileges.is_some_and(|(list, _)| list.split(',').any(|one| wanted.contains(&one.trim())))
-        })
-    };
-    // Partial revokes exclude single schemas from a grant on everything, except from dynamic privileges.
-    let revoked = rows().any(|row| row.starts_with("REVOKE"));
-    granted(&["SHOW_ROUTINE"]) || (granted(&["SELECT", "ALL PRIVILEGES"]) && !revoked)
-}
-
-fn definitions(set: &ResultSet) -> Vec<Definition> {
-    set.rows.iter().filter_map(definition).collect()
-}
-
-/// Parses a row. Returns None for anything but a function or a procedure (LIBRARY, …).
+/// Parses a row. Returns None for anything but a function or a procedure (PACKAGE, LIBRARY, …).
 fn definition(row: &Row) -> Option<Definition> {
-    let kind = match text(row, 2)? {
-        b"FUNCTION" => RoutineKind::Function,
-        b"PROCEDURE" => RoutineKind::Procedure,
-        _ => return None,
-    };
-    let access = match text(row, 3)? {
+    let kind = kind(row)?;
+    let access = match text_of(row, 3)? {
         b"NO SQL" | b"NO_SQL" | b"READS SQL DATA" | b"READS_SQL_DATA" => DataAccess::Reads,
         b"CONTAINS SQL" | b"CONTAINS_SQL" => DataAccess::Contains,
         _ => DataAccess::Modifies,
     };
-    let mode = String::from_utf8_lossy(text(row, 4).unwrap_or_default());
-    let has = |name: &str| mode.split(',').any(|part| part == name);
-    let body = match text(row, 6) {
+    let mode = text_of(row, 4).unwrap_or_default();
+    let body = match text_of(row, 6) {
         None => Body::Hidden,
-        // A body in Oracle's syntax or in JavaScript.
-        Some(text)
-            if text.is_empty() || has("ORACLE") || !self::text(row, 5)?.eq_ignore_ascii_case(b"SQL") =>
-        {
-            Body::Opaque
-        }
-        Some(text) => {
-            // The text is in UTF-8, whatever character set the routine was created with.
-            let ansi_quotes = has("ANSI_QUOTES");
-            let no_backslash_escapes = has("NO_BACKSLASH_ESCAPES");
-            Body::Text(text.into(), Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::Utf8 })
-        }
+        // A body in JavaScript.
+        Some(_) if !text_of(row, 5)?.eq_ignore_ascii_case(b"SQL") => Body::Opaque,
+        Some(text) => body(text, mode),
     };
-    Some(Definition { schema: text(row, 0)?.into(), name: text(row, 1)?.into(), kind, access, body })
+    let parameters = text_of(row, 7).map(parameters).unwrap_or_default();
+    Some(Definition {
+        schema: text_of(row, 0)?.into(),
+        name: text_of(row, 1)?.into(),
+        kind,
+        access,
+        parameters,
+        body,
+    })
 }
 
-fn text(row: &Row, at: usize) -> Option<&[u8]> {
+fn kind(row: &Row) -> Option<RoutineKind> {
+    match text_of(row, 2)? {
+        b"FUNCTION" => Some(RoutineKind::Function),
+        b"PROCEDURE" => Some(RoutineKind::Procedure),
+        _ => None,
+    }
+}
+
+/// Returns the name of a package.
+fn package(row: &Row) -> Option<Box<[u8]>> {
+    matches!(text_of(row, 2)?, b"PACKAGE" | b"PACKAGE BODY").then(|| text_of(row, 1).map(Box::from))?
+}
+
+/// Returns a body that was created in this sql_mode. The text is in UTF-8, whatever character set the object was created
+/// with. Empty: the body is too long. Oracle's syntax is not understood.
+pub(super) fn body(text: &[u8], sql_mode: &[u8]) -> Body {
+    let has = |name: &str| sql_mode.split(|byte| *byte == b',').any(|part| part == name.as_bytes());
+    if text.is_empty() || has("ORACLE") {
+        return Body::Opaque;
+    }
+    let ansi_quotes = has("ANSI_QUOTES");
+    let no_backslash_escapes = has("NO_BACKSLASH_ESCAPES");
+    Body::Text(text.into(), Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::Utf8 })
+}
+
+/// Returns the names in a list of parameters: `x INT, INOUT y VARCHAR(10)`. OUT and INOUT may be names, too.
+fn parameters(list: &[u8]) -> Vec<Box<[u8]>> {
+    let mut names = Vec::new();
+    let (mut depth, mut place) = (0usize, 0);
+    for token in Lexer::new(list, Options::default()).filter(|token| !token.is_trivia()) {
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            Kind::Comma if depth == 0 => {
+                place = 0;
+                continue;
+            }
+            _ => {}
+        }
+        let is_mode = place == 0 && token.is_any(&["IN", "OUT", "INOUT"]);
+        if place == 0 && matches!(token.kind, Kind::Word | Kind::QuotedIdentifier) {
+            let name = if token.kind == Kind::Word { token.text } else { inside(token.text) };
+            names.push(name.into());
+        }
+        place += usize::from(!is_mode);
+    }
+    names
+}
+
+fn inside(quoted: &[u8]) -> &[u8] {
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default()
+}
+
+/// Adds the parameters from information_schema.
+fn add_parameters(routines: &mut [Definition], set: &ResultSet) {
+    routines.sort_by(|a, b| (&a.schema, &a.name, a.kind).cmp(&(&b.schema, &b.name, b.kind)));
+    for row in &set.rows {
+        let (Some(schema), Some(name), Some(kind)) = (text_of(row, 0), text_of(row, 1), kind(row)) else {
+            continue;
+        };
+        let of = |routine: &Definition| {
+            (&*routine.schema, &*routine.name, routine.kind).cmp(&(schema, name, kind))
+        };
+        let found = routines.binary_search_by(of).ok().and_then(|at| routines.get_mut(at));
+        if let (Some(routine), Some(parameter)) = (found, text_of(row, 3)) {
+            routine.parameters.push(parameter.into());
+        }
+    }
+}
+
+pub(super) fn text_of(row: &Row, at: usize) -> Option<&[u8]> {
     row.get(at)?.as_deref()
 }
 

@@ -20,6 +20,7 @@ mod connection_phase;
 mod cost;
 mod credentials;
 mod crowd;
+mod definitions;
 mod demoted;
 mod drain;
 mod dump;

@@ -1,11 +1,14 @@
 //! Catalogues as servers have them.
 
 use super::*;
+use crate::sql::Options;
+use crate::sql::native::ServerVersion;
 
 fn routine(kind: RoutineKind, name: &str, access: DataAccess, body: Option<&str>) -> Definition {
     let (schema, name) = name.split_once('.').unwrap();
     let body = body.map_or(Body::Hidden, |text| Body::Text(text.as_bytes().into(), Options::default()));
-    Definition { schema: schema.as_bytes().into(), name: name.as_bytes().into(), kind, access, body }
+    let (schema, name) = (schema.as_bytes().into(), name.as_bytes().into());
+    Definition { schema, name, kind, access, parameters: Vec::new(), body }
 }
 
 fn function(name: &str, access: DataAccess, body: Option<&str>) -> Definition {
@@ -13,7 +16,30 @@ fn function(name: &str, access: DataAccess, body: Option<&str>) -> Definition {
 }
 
 fn catalogue(definitions: Vec<Definition>) -> RoutineCatalogue {
-    RoutineCatalogue::default().replaced_by(definitions, true).unwrap()
+    RoutineCatalogue::default().replaced_by(contents(definitions, true), Moment::default()).unwrap()
+}
+
+fn contents(routines: Vec<Definition>, complete: bool) -> Contents {
+    let relations = ["shop.t", "shop.orders", "shop.items"].map(|name| table(name, &[], &[])).to_vec();
+    Contents { routines, all_routines: complete, all_loadable: complete, relations, ..Contents::default() }
+}
+
+fn body(text: &str) -> Body {
+    Body::Text(text.as_bytes().into(), Options::default())
+}
+
+fn relation(name: &str, kind: RelationKind) -> Relation {
+    let (schema, name) = name.split_once('.').unwrap();
+    Relation { schema: schema.as_bytes().into(), name: name.as_bytes().into(), kind }
+}
+
+fn table(name: &str, columns: &[&str], triggers: &[&str]) -> Relation {
+    let bodies = |texts: &[&str]| Some(texts.iter().map(|text| body(text)).collect());
+    relation(name, RelationKind::Table(Table { columns: bodies(columns), triggers: bodies(triggers) }))
+}
+
+fn view(name: &str, query: &str) -> Relation {
+    relation(name, RelationKind::View(body(query)))
 }
 
 fn lookup(c: &RoutineCatalogue, name: &str) -> RoutineFacts {
@@ -24,9 +50,9 @@ fn lookup(c: &RoutineCatalogue, name: &str) -> RoutineFacts {
 }
 
 use DataAccess::{Contains, Modifies, Reads};
-use RoutineFacts::{Harmless, Other, ReadsOnly, Unknown};
+use RoutineFacts::{Acts, Harmless, Other, ReadsOnly, ReadsOpaque, Unknown, WritesOpaque};
 
-const INSERTS: &str = "BEGIN INSERT INTO t VALUES (1); RETURN 1; END";
+const INSERTS: &str = "BEGIN INSERT INTO shop.t VALUES (1); RETURN 1; END";
 
 #[test]
 fn a_body_that_can_be_seen_overrules_what_is_declared() {
@@ -35,8 +61,8 @@ fn a_body_that_can_be_seen_overrules_what_is_declared() {
         (Contains, Some("RETURN 1"), ReadsOnly),
         (Modifies, Some("RETURN 1"), Harmless),
         (Reads, Some(INSERTS), Harmless),
-        (Reads, Some("RETURN (@x := 1)"), Other),
-        (Reads, None, ReadsOnly),
+        (Reads, Some("RETURN (@x := 1)"), Acts),
+        (Reads, None, ReadsOpaque),
         (Contains, None, Other),
         (Modifies, None, Other),
     ] {
@@ -65,9 +91,9 @@ fn names_are_compared_as_servers_do() {
     assert_eq!(lookup(&c, "audit.total"), Harmless, "schemas too: some servers ignore their case");
     assert_eq!(lookup(&c, "total"), Harmless, "the worst of both");
     assert_eq!((lookup(&c, "only"), lookup(&c, "audit.only")), (ReadsOnly, Unknown));
-    assert_eq!(c.procedure(Some(b"shop"), b"Total"), Other, "procedures have their own names");
+    assert_eq!(c.procedure(Some(b"shop"), b"Total"), Acts, "procedures have their own names");
     assert_eq!(c.function(None, &[b'x'; 1000]), Unknown);
-    assert_eq!(c.counts(), (4, 2));
+    assert_eq!((c.counts().routines, c.counts().reading), (4, 2));
 }
 
 #[test]
@@ -111,17 +137,205 @@ fn routines_are_as_good_as_what_they_call() {
 #[test]
 fn only_a_change_is_a_new_version() {
     let none = RoutineCatalogue::default();
+    let replaced = |c: &RoutineCatalogue, routines: Vec<Definition>, complete| {
+        c.replaced_by(contents(routines, complete), Moment::default())
+    };
     assert_eq!((none.version(), none.is_complete(), lookup(&none, "f")), (0, false, Unknown));
-    let first = none.replaced_by(Vec::new(), true).expect("that there are none is news");
-    assert_eq!((first.version(), first.is_complete()), (1, true));
-    assert!(first.replaced_by(Vec::new(), true).is_none());
+    let first = replaced(&none, Vec::new(), true).expect("that there are none is news");
+    assert_eq!((first.version(), first.is_complete()), (4, true));
+    assert!(replaced(&first, Vec::new(), true).is_none());
     let (f, g) = (function("shop.f", Reads, Some("RETURN 1")), function("shop.g", Reads, None));
-    let second = first.replaced_by(vec![f.clone(), g.clone()], true).unwrap();
-    assert_eq!((second.version(), lookup(&second, "f")), (2, ReadsOnly));
-    assert!(second.replaced_by(vec![g.clone(), f.clone()], true).is_none(), "in another order");
-    assert!(second.replaced_by(vec![f, g.clone()], false).is_some(), "no longer complete");
-    let third = second.replaced_by(vec![g, function("shop.f", Reads, Some(INSERTS))], true).unwrap();
-    assert_eq!((third.version(), lookup(&third, "f")), (3, Harmless));
+    let second = replaced(&first, vec![f.clone(), g.clone()], true).unwrap();
+    assert_eq!((second.version(), lookup(&second, "f")), (8, ReadsOnly));
+    assert!(replaced(&second, vec![g.clone(), f.clone()], true).is_none(), "in another order");
+    assert!(replaced(&second, vec![f, g.clone()], false).is_some(), "no longer complete");
+    let third = replaced(&second, vec![g, function("shop.f", Reads, Some(INSERTS))], true).unwrap();
+    assert_eq!((third.version(), lookup(&third, "f")), (12, Harmless));
+}
+
+#[test]
+fn after_a_change_nothing_is_known_until_the_next_reading() {
+    let routines = vec![
+        function("shop.f", Reads, Some("RETURN (SELECT COUNT(*) FROM t)")),
+        function("shop.w", Reads, Some(INSERTS)),
+    ];
+    let mut all = contents(routines, true);
+    all.relations.push(view("shop.acting", "select last_insert_id(1)"));
+    let changes = Arc::new(Changes::default());
+    let empty = RoutineCatalogue::with_changes(changes.clone());
+    let first = empty.replaced_by(all.clone(), changes.now()).unwrap();
+    let known = |c: &RoutineCatalogue| {
+        (lookup(c, "shop.f"), lookup(c, "shop.w"), c.relation(Some(b"shop"), b"t"), c.is_complete())
+    };
+    assert_eq!(known(&first), (ReadsOnly, Harmless, RelationFacts::Plain, true));
+    let version = first.version();
+    changes.of_relations();
+    assert_eq!(known(&first), (ReadsOpaque, WritesOpaque, RelationFacts::Opaque, true));
+    assert_eq!(first.relation(Some(b"shop"), b"acting"), RelationFacts::Acts);
+    assert_ne!(first.version(), version, "cached classes are invalid");
+    let before_change = changes.now();
+    changes.of_routines();
+    assert_eq!(known(&first), (Unknown, Unknown, RelationFacts::Opaque, false));
+    // A reading that began before the change may have missed it.
+    let second = first.replaced_by(all.clone(), before_change).unwrap();
+    assert_eq!(known(&second), (Unknown, Unknown, RelationFacts::Opaque, false));
+    let third = second.replaced_by(all.clone(), changes.now()).unwrap();
+    assert_eq!(known(&third), (ReadsOnly, Harmless, RelationFacts::Plain, true));
+    assert!(third.version() > second.version() && second.version() > first.version());
+    assert!(third.replaced_by(all, changes.now()).is_none());
+}
+
+#[test]
+fn relations_are_as_good_as_what_runs_when_they_are_used() {
+    use RelationFacts::{Acts, Opaque, Plain, PlainToRead, ReadingView, Unknown};
+    let hidden = Table { columns: None, triggers: Some(Vec::new()) };
+    let no_triggers = Table { columns: Some(Vec::new()), triggers: None };
+    let mut all = contents(
+        vec![
+            function("shop.reads", Contains, Some("RETURN (SELECT COUNT(*) FROM over)")),
+            function("shop.keeps", Contains, Some("BEGIN SET @x = 1; RETURN 1; END")),
+            function("shop.looks", Contains, Some("RETURN (SELECT COUNT(*) FROM deep)")),
+            function("shop.unseen", Contains, None),
+        ],
+        true,
+    );
+    all.relations.extend([
+        table("shop.computed", &["concat(`a`,'x')"], &["SET NEW.a = UUID()", "DO uuid()"]),
+        table("shop.logged", &[], &["SET @x = NEW.a"]),
+        table("shop.counted", &[], &["DO nextval(`shop`.`s`)"]),
+        table("shop.sets", &["@y:=`id`"], &[]),
+        table("shop.chained", &[], &["INSERT INTO logged VALUES (1)"]),
+        table("shop.copied", &[], &["INSERT INTO t VALUES (NEW.a)"]),
+        relation("shop.hidden", RelationKind::Table(hidden)),
+        relation("shop.quiet", RelationKind::Table(no_triggers)),
+        relation("shop.s", RelationKind::Sequence),
+        relation("shop.odd", RelationKind::Other),
+        relation("shop.secret", RelationKind::View(Body::Hidden)),
+        view("shop.base", "select `shop`.`t`.`a` from `shop`.`t`"),
+        view("shop.over", "select 1 from (`shop`.`base` join `shop`.`quiet`)"),
+        view("shop.calls", "select `reads`(1) AS `n` from `shop`.`over`"),
+        view("shop.blind", "select 1 from `shop`.`secret`"),
+        view("shop.gone", "select 1 from `shop`.`dropped`"),
+        view("shop.deep", "select 1 from `shop`.`deeper`"),
+        view("shop.deeper", "select `keeps`() AS `k`"),
+        view("shop.through", "select `looks`() AS `k`"),
+        view("shop.virtual", "select * from `shop`.`sets`"),
+        view("shop.unseen", "select `unseen`() AS `k`"),
+        view("shop.there", "select 1 from `shop`.`back`"),
+        view("shop.back", "select 1 from `shop`.`there`"),
+        view("sys.statements", "select `sys`.`format`(`d`) from `performance_schema`.`statements`"),
+        view("sys.sets", "select last_insert_id(1)"),
+        table("mysql.user", &[], &[]),
+        table("other.BASE", &[], &[]),
+        view("shop.it`s", "select last_insert_id(1)"),
+    ]);
+    let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+    for (name, expected) in [
+        ("t", Plain),
+        ("computed", Plain),
+        ("copied", Plain),
+        ("logged", PlainToRead),
+        ("counted", PlainToRead),
+        ("chained", PlainToRead),
+        ("quiet", PlainToRead),
+        ("s", PlainToRead),
+        ("sets", Acts),
+        ("hidden", Opaque),
+        ("odd", Opaque),
+        ("secret", Opaque),
+        ("base", ReadingView),
+        ("OVER", ReadingView),
+        ("calls", ReadingView),
+        ("blind", Opaque),
+        ("gone", Opaque),
+        ("deep", Acts),
+        ("through", Acts),
+        ("virtual", Acts),
+        ("unseen", Opaque),
+        ("there", Opaque),
+        ("back", Opaque),
+        ("dropped", Unknown),
+        ("it`s", Acts),
+        ("it``s", Acts),
+    ] {
+        assert_eq!(c.relation(Some(b"shop"), name.as_bytes()), expected, "{name}");
+    }
+    assert_eq!(lookup(&c, "shop.reads"), ReadsOnly);
+    assert_eq!(c.relation(None, b"base"), ReadingView, "the worst of a view and a table");
+    assert_eq!(c.relation(Some(b"Other"), b"base"), Plain);
+    for (schema, name, expected) in [
+        ("sys", "statements", Opaque),
+        ("sys", "sets", Opaque),
+        ("mysql", "user", PlainToRead),
+        ("information_schema", "tables", PlainToRead),
+        ("Performance_Schema", "anything", PlainToRead),
+    ] {
+        assert_eq!(c.relation(Some(schema.as_bytes()), name.as_bytes()), expected, "{schema}.{name}");
+    }
+    assert_eq!((c.counts().relations, c.counts().plain), (31, 15));
+}
+
+#[test]
+fn a_chain_of_views_that_is_too_deep_is_not_understood() {
+    let mut all = contents(Vec::new(), true);
+    // In the worst order: each view uses the next one.
+    all.relations.extend((0..100).map(|i| {
+        let query = if i == 99 {
+            "select last_insert_id(1)".into()
+        } else {
+            format!("select * from shop.v{}", i + 1)
+        };
+        view(&format!("shop.v{i}"), &query)
+    }));
+    let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+    let facts = |i: usize| c.relation(Some(b"shop"), format!("v{i}").as_bytes());
+    assert_eq!(
+        (facts(99), facts(93), facts(0)),
+        (RelationFacts::Acts, RelationFacts::Acts, RelationFacts::Opaque)
+    );
+}
+
+#[test]
+fn packages_and_loadable_functions_may_do_anything() {
+    let mut all = contents(
+        vec![
+            function("pkg.f", Reads, Some("RETURN 1")),
+            function("shop.uuid_to_bin", Reads, Some("RETURN 1")),
+        ],
+        true,
+    );
+    all.packages = vec![b"Pkg"[..].into()];
+    all.loadable = vec![b"UUID_to_bin"[..].into()];
+    let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+    assert_eq!(lookup(&c, "PKG.f"), Other);
+    assert_eq!(lookup(&c, "pkg.any"), Other);
+    assert_eq!(c.procedure(Some(b"pkg"), b"p"), Other);
+    assert_eq!(lookup(&c, "uuid_to_bin"), Other);
+    assert_eq!(lookup(&c, "shop.uuid_to_bin"), Other);
+    assert_eq!(lookup(&c, "shop.f"), Unknown);
+}
+
+#[test]
+fn functions_are_built_in_by_the_versions_in_use() {
+    let with = |servers: Vec<ServerVersion>| {
+        let all = Contents { servers, ..contents(Vec::new(), true) };
+        RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap()
+    };
+    let (mariadb, mysql) = (ServerVersion::MariaDb((10, 11, 6)), ServerVersion::MySql((9, 7, 0)));
+    assert_eq!(with(vec![mariadb]).native(b"MD5"), Native::Everywhere);
+    assert_eq!(with(vec![mysql]).native(b"md5"), Native::Nowhere);
+    assert_eq!(with(vec![mariadb, mysql]).native(b"md5"), Native::Somewhere);
+    assert_eq!(with(vec![mariadb]).native(b"uuid_to_bin"), Native::Nowhere);
+    assert_eq!(with(Vec::new()).native(b"version"), Native::Everywhere);
+    // On MariaDB, `POINT(1)` calls a stored function if there is one, and `POINT(1, 2)` never does.
+    assert_eq!(with(vec![mysql]).native(b"point"), Native::Everywhere);
+    assert_eq!(with(vec![mariadb]).native(b"point"), Native::Everywhere);
+    let all = contents(vec![function("shop.point", Reads, Some("RETURN 1"))], true);
+    let c = RoutineCatalogue::default().replaced_by(Contents { servers: vec![mariadb], ..all }, Moment::default());
+    assert_eq!(c.unwrap().native(b"Point"), Native::Somewhere);
+    let unseen = Contents { servers: vec![mariadb], ..contents(Vec::new(), false) };
+    let c = RoutineCatalogue::default().replaced_by(unseen, Moment::default());
+    assert_eq!(c.unwrap().native(b"point"), Native::Somewhere);
 }
 
 #[test]
@@ -131,5 +345,5 @@ fn thousands_are_judged() {
     let all = (0..5000)
         .map(|i| function(&format!("shop.f{i}"), Contains, Some(if i == 0 { "RETURN x" } else { body })));
     let c = catalogue(all.collect());
-    assert_eq!(c.counts(), (5000, 5000));
+    assert_eq!((c.counts().routines, c.counts().reading), (5000, 5000));
 }

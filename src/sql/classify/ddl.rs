@@ -14,14 +14,14 @@ pub(super) fn ddl(statement: Statement<'_, '_>, keyword: &[u8], env: Env<'_>) ->
         b"create" => create(statement, env),
         b"drop" => drop(statement),
         b"alter" if statement.is(1, "INSTANCE") => administration(Effects::COMMITS_IMPLICITLY),
-        b"alter" => definition(routines(statement) | accounts(statement)),
+        b"alter" => definition(objects(statement) | accounts(statement)),
         b"truncate" => definition(Effects::empty()),
-        b"rename" => definition(accounts(statement)),
+        b"rename" => definition(objects(statement) | accounts(statement)),
         b"grant" | b"revoke" => definition(Effects::RENEWS),
         b"reset" if statement.is(1, "PERSIST") => {
             administration(Effects::COMMITS_IMPLICITLY | Effects::RENEWS)
         }
-        b"import" => definition(Effects::empty()),
+        b"import" => definition(Effects::CHANGES_RELATIONS),
         b"install" | b"uninstall" => administration(Effects::COMMITS_IMPLICITLY | Effects::CHANGES_ROUTINES),
         b"flush" => flush(statement),
         b"backup" => backup(statement),
@@ -43,13 +43,17 @@ fn definition(effects: Effects) -> Found {
     Found::of(StatementKind::Ddl, Why::Definition, effects)
 }
 
-/// CHANGES_ROUTINES if the statement is about a routine, or about a schema, which has routines in it.
-fn routines(statement: Statement<'_, '_>) -> Effects {
-    let of = ["FUNCTION", "PROCEDURE", "PACKAGE", "LIBRARY", "DATABASE", "SCHEMA"];
-    match statement.until(HEAD).iter().any(|tok| tok.is_any(&of)) {
-        true => Effects::CHANGES_ROUTINES,
-        false => Effects::empty(),
-    }
+/// CHANGES_ROUTINES if the statement is about a routine, or about a schema, which has routines in it. CHANGES_RELATIONS
+/// if it is about a relation, or about a schema.
+fn objects(statement: Statement<'_, '_>) -> Effects {
+    let routines = ["FUNCTION", "PROCEDURE", "PACKAGE", "LIBRARY", "DATABASE", "SCHEMA"];
+    let relations = ["TABLE", "TABLES", "VIEW", "TRIGGER", "SEQUENCE", "DATABASE", "SCHEMA"];
+    let head = statement.until(HEAD);
+    let is_about = |words: &[&str]| head.iter().any(|tok| tok.is_any(words));
+    let mut effects = Effects::empty();
+    effects.set(Effects::CHANGES_ROUTINES, is_about(&routines));
+    effects.set(Effects::CHANGES_RELATIONS, is_about(&relations));
+    effects
 }
 
 /// RENEWS if the statement is about an account or a role: a connection gets the account's settings at login.
@@ -67,7 +71,7 @@ fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let temporary = statement.until(what).has("TEMPORARY");
     let mut found = match temporary {
         true => Found::of(StatementKind::Write, Why::TemporaryTable, Effects::CREATES_TEMPORARY),
-        false => definition(routines(statement) | accounts(statement)),
+        false => definition(objects(statement) | accounts(statement)),
     };
     // CREATE OR REPLACE TABLE ends a temporary table of that name on MariaDB.
     if statement.is(what, "TABLE") && statement.until(what).has("REPLACE") {
@@ -91,8 +95,10 @@ fn drop(statement: Statement<'_, '_>) -> Found {
         () if what.is("TEMPORARY") => {
             Found::of(StatementKind::Write, Why::TemporaryTable, Effects::DROPS_TABLE)
         }
-        () if what.is_any(&["TABLE", "TABLES", "SEQUENCE"]) => definition(Effects::DROPS_TABLE),
-        () => definition(routines(statement) | accounts(statement)),
+        () if what.is_any(&["TABLE", "TABLES", "SEQUENCE"]) => {
+            definition(Effects::DROPS_TABLE | Effects::CHANGES_RELATIONS)
+        }
+        () => definition(objects(statement) | accounts(statement)),
     }
 }
 

@@ -5,7 +5,7 @@ use super::routines::lookup;
 use super::schemas::SystemTables;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
-use super::{Effects, Env, Kind, RoutineFacts, StatementKind, Why};
+use super::{Effects, Env, Kind, Native, RoutineFacts, StatementKind, Why};
 
 /// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +183,22 @@ impl<'a> Scan<'_, 'a, '_> {
             Meaning::Columns if before.kind == Kind::String => {}
             Meaning::Of if before.is("MEMBER") => {}
             Meaning::Name => self.stored(open, None, name),
+            Meaning::OneServer | Meaning::UsesSequence | Meaning::ReadsSequence => {
+                self.of_some_servers(open, name);
+            }
             _ => self.special(open, name),
+        }
+    }
+
+    /// Handles a function that does more than a plain read, and that only some servers have.
+    fn of_some_servers(&mut self, open: usize, name: Tok<'a>) {
+        match self.env.routines.native(name.name()) {
+            Native::Everywhere => self.special(open, name),
+            Native::Somewhere => {
+                self.special(open, name);
+                self.somewhere(open, name);
+            }
+            Native::Nowhere => self.stored(open, None, name),
         }
     }
 
@@ -222,6 +237,9 @@ impl<'a> Scan<'_, 'a, '_> {
     fn somewhere(&mut self, open: usize, name: Tok<'a>) {
         let schema = (!self.env.schema.is_empty()).then_some(self.env.schema);
         let routines = self.env.routines;
+        if routines.native(name.name()) == Native::Everywhere {
+            return;
+        }
         if !routines.is_complete()
             || lookup(name.name(), |name| routines.function(schema, name)) != RoutineFacts::Unknown
         {

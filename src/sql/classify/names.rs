@@ -70,7 +70,7 @@ pub const TIGHT: [&str; 41] = [
 /// Functions of only one of the servers, or of only some versions: on other servers a stored function may have the
 /// name.
 #[rustfmt::skip]
-pub(super) const SOMEWHERE: [&str; 175] = [
+pub(in crate::sql) const SOMEWHERE: [&str; 175] = [
     "add_months", "any_value", "area", "asbinary", "astext", "aswkb", "aswkt", "bin_to_uuid",
     "boundary", "buffer", "centroid", "chr", "column_add", "column_check", "column_create",
     "column_delete", "column_exists", "column_get", "column_json", "column_list", "contains",
@@ -110,7 +110,7 @@ pub(super) const BEFORE_QUERY: [&str; 5] = [
 ];
 
 /// Words with a meaning of their own.
-pub(super) const SPECIAL: [(&str, Meaning); 66] = [
+pub(in crate::sql) const SPECIAL: [(&str, Meaning); 66] = [
     ("null", Meaning::Literal),
     ("true", Meaning::Literal),
     ("false", Meaning::Literal),

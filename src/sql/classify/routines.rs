@@ -1,6 +1,7 @@
 //! What the servers' catalogue says about the names in a text: stored routines, tables and views, built-in functions.
 
 use super::words::{Meaning, meaning};
+use crate::sql::native::native;
 
 /// What is known of a stored routine, including what it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,15 +120,12 @@ impl Routines for () {
     }
 }
 
-/// The answer of [`Routines::native`] if the servers in use are not known.
+/// The answer of [`Routines::native`] if the servers in use are not known. Functions about one server count as built in
+/// everywhere, as far as the tables have them: a text with one goes to the primary anyway.
 fn native_by_name(name: &[u8]) -> Native {
-    match meaning(name) {
-        Meaning::Callable | Meaning::Tight | Meaning::WriteVerbOrFunction => Native::Everywhere,
-        Meaning::GetLock | Meaning::ReleaseLock | Meaning::AsksLock | Meaning::InsertId => Native::Everywhere,
-        Meaning::FoundRows | Meaning::RowCount | Meaning::LoadFile => Native::Everywhere,
-        Meaning::Somewhere | Meaning::OneServer => Native::Somewhere,
-        Meaning::UsesSequence | Meaning::ReadsSequence => Native::Somewhere,
-        _ => Native::Nowhere,
+    match (meaning(name), native(name, &[])) {
+        (Meaning::OneServer | Meaning::UsesSequence | Meaning::ReadsSequence, _) => Native::Everywhere,
+        (_, native) => native,
     }
 }
 

@@ -47,16 +47,20 @@ fn a_body_is_read_in_its_own_mode_or_not_at_all() {
 }
 
 #[test]
-fn who_sees_all() {
-    let sees = |grants: &[&str]| {
-        let rows = grants.iter().map(|grant| row(&[grant])).collect();
-        sees_all(&ResultSet { columns: vec!["Grants for x".to_owned()], rows })
+fn parameters_are_read() {
+    let names = |list: &str| {
+        let names = parameters(list.as_bytes());
+        names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect::<Vec<_>>()
     };
-    assert!(sees(&["GRANT USAGE ON *.* TO `m`@`%`", "GRANT BACKUP_ADMIN,SHOW_ROUTINE ON *.* TO `m`@`%`"]));
-    assert!(sees(&["GRANT SELECT, INSERT ON *.* TO `m`@`%`"]));
-    assert!(sees(&["GRANT ALL PRIVILEGES ON *.* TO `m`@`%`"]));
-    assert!(!sees(&[]));
-    assert!(!sees(&["GRANT USAGE ON *.* TO `m`@`%`", "GRANT SELECT ON `performance_schema`.* TO `m`@`%`"]));
-    assert!(!sees(&["GRANT REPLICATION CLIENT ON *.* TO `SELECT`@`%`"]));
-    assert!(!sees(&["GRANT SELECT ON *.* TO `m`@`%`", "REVOKE SELECT ON `shop`.* FROM `m`@`%`"]));
+    assert_eq!(names(""), Vec::<String>::new());
+    assert_eq!(names("x INT, y VARCHAR(10), `a b` DECIMAL(10, 2)"), ["x", "y", "a b"]);
+    assert_eq!(names("IN a INT,\n INOUT b SET('x', 'y') /* c INT */"), ["IN", "a", "INOUT", "b"]);
+    let mut routines = vec![
+        read(["s", "f", "FUNCTION", "NO SQL", "", "SQL", "RETURN 1"]),
+        read(["s", "f", "PROCEDURE", "NO SQL", "", "SQL", "RETURN 1"]),
+    ];
+    let rows = vec![row(&["s", "f", "PROCEDURE", "x"]), row(&["s", "g", "PROCEDURE", "y"])];
+    add_parameters(&mut routines, &ResultSet { columns: Vec::new(), rows });
+    let counts: Vec<_> = routines.iter().map(|routine| (routine.kind, routine.parameters.len())).collect();
+    assert_eq!(counts, [(RoutineKind::Function, 0), (RoutineKind::Procedure, 1)]);
 }

@@ -154,16 +154,19 @@ fn definitions() {
     let ddl = |effects, statements: &[&str]| {
         all(K::Ddl, R::Definition, E::COMMITS_IMPLICITLY | effects, statements);
     };
+    ddl(E::empty(), &["TRUNCATE t", "CREATE INDEX i ON t (a)", "DROP INDEX i ON t"]);
     ddl(
-        E::empty(),
+        E::CHANGES_RELATIONS,
         &[
             "CREATE TABLE t (a INT(11), KEY i (a))",
             "ALTER TABLE t ADD b INT",
-            "TRUNCATE t",
             "RENAME TABLE a TO b",
             "CREATE VIEW v AS SELECT f(1)",
+            "CREATE OR REPLACE ALGORITHM = MERGE DEFINER = `a`@`b` SQL SECURITY INVOKER VIEW v AS SELECT 1",
             "DROP VIEW v",
-            "CREATE INDEX i ON t (a)",
+            "CREATE SEQUENCE s",
+            "DROP TRIGGER r",
+            "IMPORT TABLE FROM '/x.sdi'",
             "ALTER TABLE t ADD user INT, ADD role INT",
             "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
         ],
@@ -181,7 +184,7 @@ fn definitions() {
         ],
     );
     ddl(
-        E::DROPS_TABLE,
+        E::DROPS_TABLE | E::CHANGES_RELATIONS,
         &["DROP TABLE t", "DROP TABLE IF EXISTS a, s.b", "CREATE OR REPLACE TABLE t (a INT)"],
     );
     ddl(
@@ -191,10 +194,11 @@ fn definitions() {
             "CREATE OR REPLACE DEFINER = `a`@`b` PROCEDURE p() DELETE FROM t",
             "DROP FUNCTION IF EXISTS f",
             "ALTER PROCEDURE p COMMENT 'x'",
-            "DROP DATABASE d",
             "CREATE AGGREGATE FUNCTION f RETURNS INT SONAME 'x'",
+            "CREATE OR REPLACE PACKAGE BODY p AS END",
         ],
     );
+    ddl(E::CHANGES_ROUTINES | E::CHANGES_RELATIONS, &["DROP DATABASE d", "ALTER SCHEMA d READ ONLY = 1"]);
     all(
         K::Write,
         R::TemporaryTable,
