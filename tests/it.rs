@@ -28,6 +28,7 @@ mod origins;
 mod plugins;
 mod pods;
 mod positions;
+mod prepared;
 mod presets;
 mod replica_port;
 mod sessions;

@@ -19,10 +19,9 @@ impl<R: Runtime> Session<R> {
         if self.state.statements.is_busy(text.id) {
             text = self.context.texts.prepared.alone(&text);
         }
-        if let Some(connection) = &mut self.upstream.connection {
-            connection.statements.insert(text.id, ok.statement_id, max);
-        }
-        self.state.statements.insert(Prepared {
+        let Some(connection) = &mut self.upstream.connection else { return };
+        connection.statements.insert(text.id, ok.statement_id, max);
+        let prepared = Prepared {
             text,
             class,
             catalogue: self.context.texts.routines.borrow().version(),
@@ -31,7 +30,8 @@ impl<R: Runtime> Session<R> {
             cursor: None,
             long_data: None,
             digest: self.client.handle.statement.borrow().clone(),
-        });
+        };
+        self.state.statements.insert(prepared, connection.about.flavor);
     }
 
     /// Updates cursors and long data after a command that named a statement.

@@ -447,7 +447,9 @@ impl<R: Runtime> Session<R> {
         self.context.choose_levels(&self.client.handle, Levels { set: None, attribute: level });
         self.reads.level = self.client.handle.level.get();
         let written = std::mem::take(&mut self.state.written);
+        let statements = std::mem::take(&mut self.state.statements).all_closed();
         self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
+        self.state.statements = statements;
         self.context.states.share(&mut self.state.carried);
         // Under another account the session's reads must still see what it wrote.
         self.state.written = written;

@@ -68,10 +68,12 @@ impl<R: Runtime> Session<R> {
                 self.look(cut.text)
             };
             if let Verdict::Refused(refusal) = look.verdict {
+                self.state.refuses_to_prepare(cut.text);
                 return self.client.send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal)).await;
             }
             request.class = look.class;
             if request.class.effects.contains(Effects::PREPARES) && !self.may_keep_text(cut.text.len()) {
+                self.state.refuses_to_prepare(cut.text);
                 return self
                     .client
                     .send_failure(request.answer_seq(), &Failure::TooManyStatements(MOST_STATEMENTS))

@@ -27,12 +27,12 @@ impl<R: Runtime> Session<R> {
             let _ = Box::pin(self.client.read_up_to(buf, HEAD)).await?;
         }
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
-        let id = self.state.statements.meant(id.unwrap_or(0));
+        let named = id.unwrap_or(0);
+        let id = self.state.statements.meant(named);
         let what = match request.command {
             Command::StmtFetch => "mysqld_stmt_fetch",
             Command::StmtReset => "mysqld_stmt_reset",
             Command::StmtSendLongData => "mysqld_stmt_send_long_data",
-            Command::StmtBulkExecute => "mysqld_stmt_bulk_execute",
             _ => "mysqld_stmt_execute",
         };
         let busy = Role::BOTH
@@ -64,7 +64,7 @@ impl<R: Runtime> Session<R> {
         let options = self.state.sql_options();
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
-            let stop = StatementError::Tell(Failure::NoStatement(id, what));
+            let stop = StatementError::Tell(Failure::NoStatement(named, what));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         };
         request.statement = id;

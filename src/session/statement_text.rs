@@ -44,7 +44,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the name in an EXECUTE, a PREPARE or a DEALLOCATE, if the text does nothing else.
     pub(super) fn statement_name(&self, buf: &Buf, request: &Request) -> Option<std::rc::Rc<[u8]>> {
-        use crate::sql::parts::{deallocated, executed, prepared};
+        use crate::sql::parts::{deallocated, executed, prepared_name};
         let (effects, options) = (request.class.effects, self.state.sql_options());
         let named = Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES;
         if !effects.intersects(named) || effects.contains(Effects::SEVERAL) {
@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
         let text = self.text_of(buf, *request)?;
         let name = executed(text, options)
             .or_else(|| deallocated(text, options))
-            .or_else(|| prepared(text, options).map(|(name, _)| name));
+            .or_else(|| prepared_name(text, options));
         name.map(std::rc::Rc::from)
     }
 

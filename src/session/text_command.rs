@@ -37,6 +37,9 @@ impl<R: Runtime> Session<R> {
 
     /// Handles COM_QUERY and COM_STMT_PREPARE.
     pub(super) async fn text(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        if request.command == Command::StmtPrepare {
+            self.state.statements.prepare_begins();
+        }
         // The guard of a replica port needs the whole text, and so does COM_STMT_PREPARE: only a text that is
         // kept can be prepared on other connections.
         let needed = self.client.port == Port::Replica || request.command == Command::StmtPrepare;
@@ -82,6 +85,9 @@ impl<R: Runtime> Session<R> {
                 Box::pin(self.client.skip(buf, *request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
+            if request.command == Command::Query && short {
+                self.state.refuses_to_prepare(text);
+            }
             return self.decline(buf, *request, Failure::ReadOnlyPort(refusal)).await;
         }
         request.class = look.class;
@@ -100,6 +106,7 @@ impl<R: Runtime> Session<R> {
             && request.class.effects.contains(Effects::PREPARES)
             && !self.may_keep_text(request.header.total())
         {
+            self.state.refuses_to_prepare(text);
             return self.decline(buf, *request, Failure::TooManyStatements(MOST_STATEMENTS)).await;
         }
         request.class = match self.class_looked_into(text, request.class) {

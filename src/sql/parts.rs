@@ -147,6 +147,14 @@ pub fn prepared(sql: &[u8], options: Options) -> Option<(Name, Vec<u8>)> {
     })
 }
 
+/// Returns the name in `PREPARE name FROM …`, whatever the statement's text comes from.
+pub fn prepared_name(sql: &[u8], options: Options) -> Option<Name> {
+    single(sql, options, |statement| {
+        let fits = statement.is(0, "PREPARE") && statement.at(1).is_name() && statement.is(2, "FROM");
+        fits.then(|| plain_name(&statement.at(1)))?
+    })
+}
+
 /// Returns the name in `EXECUTE name [USING …]`; None for EXECUTE IMMEDIATE.
 pub fn executed(sql: &[u8], options: Options) -> Option<Name> {
     single(sql, options, |statement| {

@@ -156,9 +156,11 @@ impl SessionState {
         self.end_pins(Role::Writer);
         self.end_pins(Role::Reader);
         let written = std::mem::take(&mut self.written);
+        let statements = std::mem::take(&mut self.statements).all_closed();
         *self = SessionState::new(schema.as_deref(), collation, self.pins.take_metrics());
         // The client may still read what it wrote.
         self.written = written;
+        self.statements = statements;
     }
 
     /// True if the session has values that only a replica's connection knows, and may ask for these before a

@@ -14,6 +14,7 @@ use crate::net::{Claim, MemoryBudget};
 use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{Role, StatementKind, Why};
+use crate::topology::Flavor;
 use crate::wire::{
     Command, Execute, MAX_PAYLOAD, PacketHeader, ProtocolError, Types, bulk_types, flag_types,
 };
@@ -22,8 +23,8 @@ use crate::wire::{
 pub const PREPARED: StatementClass =
     StatementClass { kind: StatementKind::Session, effects: Effects::empty(), reason: Why::TextPrepared };
 
-/// The id that means "the statement that was prepared last" (MariaDB), for clients that do not wait for an
-/// id.
+/// The id that means "the statement that was prepared last", for clients that do not wait for an id. MySQL has no
+/// such id.
 const LAST_PREPARED: u32 = u32::MAX;
 
 /// One prepared statement of a client.
@@ -69,9 +70,25 @@ pub struct ClientStatements {
     /// The bytes of their texts and parameter types together.
     bytes: u32,
     last: u32,
+    /// The statement that `LAST_PREPARED` means; 0 if there is none.
+    last_prepared: u32,
 }
 
 impl ClientStatements {
+    /// Notes that a COM_STMT_PREPARE begins. If it fails, `LAST_PREPARED` means no statement: a client that sends an
+    /// execute in the same write must not execute an older statement.
+    #[inline]
+    pub fn prepare_begins(&mut self) {
+        self.last_prepared = 0;
+    }
+
+    /// Closes all statements. No later statement gets one of their ids, as on servers: a client that still uses an id
+    /// must not execute another statement.
+    #[must_use]
+    pub fn all_closed(self) -> Self {
+        ClientStatements { last: self.last, ..Self::default() }
+    }
+
     /// Returns the id that the next statement gets.
     pub fn next_id(&self) -> u32 {
         match self.last.wrapping_add(1) {
@@ -89,17 +106,21 @@ impl ClientStatements {
         self.bytes as usize + bytes <= MOST_BYTES
     }
 
-    /// Adds a statement under `next_id`.
-    pub fn insert(&mut self, prepared: Prepared) {
+    /// Adds a statement under `next_id`. `flavor`: the server that prepared it.
+    pub fn insert(&mut self, prepared: Prepared, flavor: Flavor) {
         self.last = self.next_id();
+        self.last_prepared = match flavor {
+            Flavor::MariaDb => self.last,
+            Flavor::MySql => 0,
+        };
         self.bytes = self.bytes.saturating_add(bytes_of(&prepared));
         self.open.insert(self.last, prepared);
     }
 
-    /// Returns the id that a client's packet means.
+    /// Returns the id that a client's packet means; 0, which no statement has, if it means none.
     #[inline]
     pub fn meant(&self, id: u32) -> u32 {
-        if id == LAST_PREPARED { self.last } else { id }
+        if id == LAST_PREPARED { self.last_prepared } else { id }
     }
 
     /// Returns the statement that a client's packet means by this id.
@@ -135,6 +156,9 @@ impl ClientStatements {
     pub fn remove(&mut self, id: u32) -> Option<Prepared> {
         let id = self.meant(id);
         let closed = self.open.remove(&id)?;
+        if id == self.last_prepared {
+            self.last_prepared = 0;
+        }
         self.bytes = self.bytes.saturating_sub(bytes_of(&closed));
         Some(closed)
     }
@@ -345,9 +369,19 @@ mod tests {
             digest: None,
         };
         assert!(s.get(1).is_none() && s.get(LAST_PREPARED).is_none());
-        s.insert(prepared());
-        s.insert(prepared());
+        s.insert(prepared(), Flavor::MariaDb);
+        s.insert(prepared(), Flavor::MariaDb);
         assert_eq!((s.meant(LAST_PREPARED), s.next_id()), (2, 3));
         assert!(s.remove(1).is_some() && s.get(1).is_none() && s.get(LAST_PREPARED).is_some());
+        s.prepare_begins();
+        assert!(s.get(LAST_PREPARED).is_none() && s.get(2).is_some());
+        s.insert(prepared(), Flavor::MariaDb);
+        assert!(s.remove(LAST_PREPARED).is_some() && s.get(LAST_PREPARED).is_none() && s.get(3).is_none());
+        s.insert(prepared(), Flavor::MySql);
+        assert!(s.get(LAST_PREPARED).is_none() && s.remove(LAST_PREPARED).is_none() && s.get(4).is_some());
+        s.insert(prepared(), Flavor::MariaDb);
+        let mut s = s.all_closed();
+        assert!(s.get(LAST_PREPARED).is_none() && s.get(5).is_none());
+        assert_eq!(s.next_id(), 6);
     }
 }

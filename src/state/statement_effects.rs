@@ -199,13 +199,23 @@ impl SessionState {
 
     /// Forgets the statement that a failed PREPARE names, because the server dropped it.
     fn text_not_prepared(&mut self, text: Option<&[u8]>) {
-        let named = text.and_then(|text| sql::parts::prepared(text, self.sql_options()));
-        self.objects.text_statements = match named {
-            Some((name, _)) => {
-                self.objects.text_statements.iter().filter(|known| *known.name != *name).cloned().collect()
-            }
-            None => TextStatements::default(),
-        };
+        match text.and_then(|text| sql::parts::prepared_name(text, self.sql_options())) {
+            Some(name) => self.forget_text_statement(&name),
+            None => self.objects.text_statements = TextStatements::default(),
+        }
+    }
+
+    /// Forgets the statement that a text names if the text is a PREPARE: the proxy refuses the PREPARE, and a server
+    /// that refuses to prepare drops the older statement of that name.
+    pub fn refuses_to_prepare(&mut self, text: &[u8]) {
+        if let Some(name) = sql::parts::prepared_name(text, self.sql_options()) {
+            self.forget_text_statement(&name);
+        }
+    }
+
+    fn forget_text_statement(&mut self, name: &[u8]) {
+        let others = self.objects.text_statements.iter().filter(|known| *known.name != *name);
+        self.objects.text_statements = others.cloned().collect();
     }
 
     /// True if one more statement prepared as text can be kept.

@@ -34,6 +34,10 @@ impl<R: Runtime> Upstream<R> {
         if let Some(id) = buf.filled_mut().get_mut(place..place + 4) {
             id.copy_from_slice(&on_server.id.to_le_bytes());
         }
+        if request.command == Command::StmtSendLongData && is_typed_by_others(on_server, prepared) {
+            connection.statements.close(prepared.text.id);
+            return Ok(false);
+        }
         if !matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute) {
             return Ok(true);
         }
@@ -190,6 +194,14 @@ impl<R: Runtime> Upstream<R> {
 /// differently.
 pub fn malformed_parameters() -> StatementError {
     StatementError::Tell(Failure::Malformed("the parameters of an execute"))
+}
+
+/// True if another client executed the statement on this connection with other types. Data that is sent in advance must
+/// not meet these types: MariaDB would read it as a value of the earlier type, and on MySQL the execute would need a
+/// statement without a type, which has no data. The statement that is prepared instead has no types, so that later
+/// parts of the data find it.
+fn is_typed_by_others(on_server: &ServerStatement, prepared: &Prepared) -> bool {
+    on_server.mixed || (on_server.types.is_some() && on_server.types != prepared.types)
 }
 
 /// True if another client executed the statement on this connection with parameters of other kinds. MySQL

@@ -93,8 +93,11 @@ fn statement_ids_are_the_sessions_own_and_some_commands_have_no_answer() {
         db.expect(command(0x17, b"\x04\x03\x02\x01\0\x01\0\0\0\0\x01\xfd\0")).await;
         db.reply_ok();
         client.expect_ok().await;
-        // The last one, by MariaDB's short way to say so.
+        // MySQL does not know MariaDB's id for the last one.
         client.send(command(0x17, b"\xff\xff\xff\xff\0\x01\0\0\0\0\x01\xfd\0\x01x"));
+        let text = client.expect_err(1243, "HY000").await;
+        assert!(text.starts_with("Unknown prepared statement handler (4294967295)"), "{text}");
+        client.send(command(0x17, b"\x02\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x01x"));
         db.expect(command(0x17, b"\x08\x07\x06\x05\0\x01\0\0\0\0\x01\xfd\0\x01x")).await;
         db.reply_ok();
         client.expect_ok().await;

@@ -288,8 +288,7 @@ fn a_prepared_read_is_prepared_on_the_primary_when_it_is_needed_there() {
                 s.client.expect(&answer).await;
             }
             s.runs("commit", AUTOCOMMIT, &[]).await;
-            // The last prepared, by MariaDB's id for it.
-            s.client.send(execute(u32::MAX, false, 0));
+            s.client.send(execute(1, false, 0));
             s.db1.expect(execute(70, false, 0)).await;
             s.db1.reply(&one());
             s.client.expect(&one()).await;
