@@ -1,7 +1,15 @@
 //! The read-only port in front of real servers: nothing that writes gets through, not even
 //! for an account that read_only does not bind, with and without replicas.
 
+mod attacks;
+mod client;
+mod corpus;
+mod dumps;
+mod scene;
+mod soups;
+mod state;
 mod statements;
+mod tools;
 
 use crate::dialogue::raw::{Raw, error_code, framed};
 use crate::dialogue::{patient, port_of, readers_are, refusal, value};

@@ -67,6 +67,11 @@ fn target() -> PathBuf {
     tmp.parent().map_or(tmp.clone(), PathBuf::from)
 }
 
+/// A program of MySQL 9.7.
+pub fn program_of_mysql(name: &str) -> PathBuf {
+    cache().join("mysql97/bin").join(name)
+}
+
 /// Where the set-up scripts keep what they fetched; the same rule as in `tests/setup/lib.sh`.
 fn cache() -> PathBuf {
     std::env::var_os("POINTSMAN_CACHE").map_or_else(

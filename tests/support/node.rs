@@ -194,6 +194,11 @@ impl Node {
         &self.dir
     }
 
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
+        self.inside().join("data")
+    }
+
     /// Which server.
     pub fn kind(&self) -> Kind {
         self.kind

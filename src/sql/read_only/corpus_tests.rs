@@ -1,5 +1,6 @@
 //! The guard lets pass what real tools send, and a wide range of queries (`tests/replica_port/tools`).
 
+#[allow(dead_code, reason = "tests with servers use the rest")]
 #[path = "../../../tests/replica_port/corpus.rs"]
 mod corpus;
 

@@ -47,9 +47,11 @@ SELECT {d '2024-01-02'}, {t '10:20:30'}, {ts '2024-01-02 10:20:30'}
 -- tool: Connector/J, escape processing of outer joins | both
 SELECT c.name FROM {OJ customers c LEFT OUTER JOIN orders o ON o.customer_id = c.id}
 -- tool: MariaDB Connector/J 3 | mariadb
-set autocommit=1, session_track_schema=1, session_track_system_variables=CONCAT(@@session_track_system_variables,',autocommit'), sql_mode=concat(@@sql_mode,',STRICT_TRANS_TABLES'), names UTF8MB4
+set sql_mode=CONCAT(@@sql_mode,',STRICT_TRANS_TABLES'),session_track_system_variables = CONCAT(@@global.session_track_system_variables,',tx_isolation'),@@session.tx_read_only=1,NAMES utf8mb4
 -- tool: MariaDB Connector/J 3 | both
 SELECT @@max_allowed_packet,@@wait_timeout
+-- tool: MariaDB Connector/J 3, with MySQL | mysql
+set autocommit=1,sql_mode=CONCAT(@@sql_mode,',STRICT_TRANS_TABLES'),session_track_system_variables = CONCAT(@@global.session_track_system_variables,',transaction_isolation'),@@session.transaction_read_only=1,NAMES utf8mb4
 -- tool: MariaDB Connector/J 2 | both
 set autocommit=1, session_track_schema=1, sql_mode = concat(@@sql_mode,',STRICT_TRANS_TABLES')
 -- tool: MariaDB Connector/J 2 | both

@@ -1,0 +1,513 @@
+-- attack: a file behind NULL without a gap | both | open
+SELECT \NINTO OUTFILE '/dir/1'
+-- attack: a file behind NULL without a gap | both | open
+SELECT \NINTO DUMPFILE '/dir/2'
+-- attack: a file behind NULL and a name | both | open
+SELECT 1, \NINTO/**/OUTFILE '/dir/3'
+-- attack: a file behind a variable whose name ends in a dot | both | open
+SELECT @a. INTO OUTFILE '/dir/4'
+-- attack: a file behind a variable whose name ends in a dot | both | open
+SELECT 1, @a. INTO DUMPFILE '/dir/5'
+-- attack: a file behind a variable whose name ends in a dot | both | open
+SELECT @a.b. INTO OUTFILE '/dir/6'
+-- attack: a file behind an empty variable | both
+SELECT @ INTO OUTFILE '/dir/7'
+-- attack: a file behind quoted empty variables | both
+SELECT @`` INTO OUTFILE '/dir/8'
+-- attack: a file | both
+SELECT 1 INTO OUTFILE '/dir/9'
+-- attack: a file in the middle of a query | both
+SELECT 1 INTO OUTFILE '/dir/10' FROM DUAL
+-- attack: a file in parentheses | both
+(SELECT 1) INTO OUTFILE '/dir/11'
+-- attack: a file in parentheses | both
+(SELECT 1 INTO OUTFILE '/dir/12')
+-- attack: a file behind a union | both
+SELECT 1 UNION SELECT 2 INTO OUTFILE '/dir/13'
+-- attack: a file of a table | mysql
+TABLE t INTO OUTFILE '/dir/14'
+-- attack: a file of values | mysql
+VALUES ROW(1) INTO OUTFILE '/dir/15'
+-- attack: a file of a CTE | both
+WITH q AS (SELECT 1) SELECT * FROM q INTO OUTFILE '/dir/16'
+-- attack: a file behind a number | both
+SELECT 1.INTO OUTFILE '/dir/17'
+-- attack: a file behind a number | both
+SELECT 0x1INTO OUTFILE '/dir/18'
+-- attack: a file behind a number | both
+SELECT .5INTO OUTFILE '/dir/19'
+-- attack: a file behind a number | both
+SELECT 1e5INTO OUTFILE '/dir/20'
+-- attack: a file behind a literal | both
+SELECT 'a'INTO OUTFILE'/dir/21'
+-- attack: a file behind a quoted name | both
+SELECT`v`INTO OUTFILE '/dir/22' FROM t
+-- attack: a file in a versioned comment | both
+SELECT 1 /*!50000 INTO OUTFILE '/dir/23' */
+-- attack: a file in parts of versioned comments | both
+SELECT 1 /*!50000 INTO */ OUTFILE '/dir/24'
+-- attack: a file behind a skipped comment | both
+SELECT 1 INTO /*!99999 @a -- */ OUTFILE '/dir/25'
+-- attack: a file behind a comment of the other server | both
+SELECT 1 INTO /*M!999999 @x, */ OUTFILE '/dir/26'
+-- attack: a file behind a comment with six digits | both
+SELECT 1 /*!101100 INTO OUTFILE '/dir/27' */
+-- attack: a file behind nested comments | both
+SELECT 1 /*!50000 /* nothing */ INTO OUTFILE '/dir/28' */
+-- attack: a file behind an unfinished hint | both
+SELECT /*+ QB_NAME(`*/ '`) */ 1 INTO OUTFILE '/dir/29' -- ' */
+-- attack: a file behind a line comment without a gap | both
+SELECT 1 --1 INTO OUTFILE '/dir/30'
+-- attack: a file behind a control character | both
+SELECT 1 --<01> INTO OUTFILE '/dir/31'
+-- attack: a file behind a no-break space | both
+SELECT 1<A0>INTO OUTFILE '/dir/32'
+-- attack: a file behind a vertical tab | both
+SELECT 1<0B>INTO<0C>OUTFILE '/dir/33'
+-- attack: a file behind NUL | both
+SELECT 1 <00>INTO OUTFILE '/dir/34'
+-- attack: a file, prepared in text | both
+PREPARE p FROM 'SELECT 1 INTO OUTFILE ''/dir/35'''
+-- then
+EXECUTE p
+-- attack: a file, prepared from a variable | both
+SET @s = CONCAT('SELECT 1 INTO OUT', 'FILE ''/dir/36''')
+-- then
+PREPARE p FROM @s
+-- then
+EXECUTE p
+-- attack: a file, prepared with escapes | both | open
+PREPARE p FROM 'SELECT \\NINTO OUTFILE \'/dir/37\''
+-- then
+EXECUTE p
+-- attack: a file by EXECUTE IMMEDIATE | mariadb
+EXECUTE IMMEDIATE CONCAT('SELECT 1 INTO OUT', 'FILE ''/dir/38''')
+-- attack: a file by EXECUTE IMMEDIATE | mariadb
+EXECUTE IMMEDIATE 'SELECT 1 INTO OUT' 'FILE ''/dir/39'''
+-- attack: a file with a backtick that is a letter | both | open
+SET NAMES swe7
+-- then
+SELECT @a` INTO OUTFILE '/dir/40' #`
+-- attack: a file with a backtick that is a letter, from the login on | both | open
+-- collation: 10
+SELECT @a` INTO OUTFILE '/dir/41' #`
+-- attack: a file, prepared under another character set | both | open
+SET character_set_connection = swe7
+-- then
+PREPARE p FROM 'SELECT ` INTO OUTFILE ''/dir/42'' #`'
+-- then
+SET @x = 1
+-- then
+EXECUTE p USING @x
+-- attack: a file behind half a character of gbk | both
+SET NAMES gbk
+-- then
+SELECT '<BF>\' INTO OUTFILE '/dir/43' -- '
+-- attack: a file behind half a character of sjis | both
+SET NAMES sjis
+-- then
+SELECT '<95>\' INTO OUTFILE '/dir/44' -- '
+-- attack: a file behind half a character of big5 | both
+SET NAMES big5
+-- then
+SELECT '<A1>\' INTO OUTFILE '/dir/45' -- '
+-- attack: a file behind half a character of gb18030 | mysql
+SET NAMES gb18030
+-- then
+SELECT '<BF>\' INTO OUTFILE '/dir/46' -- '
+-- attack: a file behind a backtick as a second byte | both
+SET NAMES gbk
+-- then
+SELECT `<BF>`,` INTO OUTFILE '/dir/47' -- `
+-- attack: a file under ANSI_QUOTES | both
+SET sql_mode = 'ANSI_QUOTES'
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/48' -- "
+-- attack: a file under NO_BACKSLASH_ESCAPES | both
+SET sql_mode = 'NO_BACKSLASH_ESCAPES'
+-- then
+SELECT '\' INTO OUTFILE '/dir/49' -- '
+-- attack: a file in the same text as a change of the mode | both
+SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT '\' INTO OUTFILE '/dir/50' -- '
+-- attack: a file behind EXPLAIN | both
+EXPLAIN SELECT 1 INTO OUTFILE '/dir/51'
+-- attack: a file behind ANALYZE | mariadb
+ANALYZE SELECT 1 INTO OUTFILE '/dir/52'
+-- attack: a file behind DESCRIBE | mysql
+DESC ANALYZE SELECT 1 INTO OUTFILE '/dir/53'
+-- attack: a file in a subquery of SET | both
+SET @a = (SELECT 1 INTO OUTFILE '/dir/54')
+-- attack: a file in SHOW | both
+SHOW TABLES INTO OUTFILE '/dir/55'
+-- attack: a file behind PROCEDURE ANALYSE | mariadb
+SELECT 1 INTO OUTFILE '/dir/56' FROM t PROCEDURE ANALYSE()
+-- attack: a file behind FOR UPDATE | both
+SELECT 1 FROM t FOR UPDATE INTO OUTFILE '/dir/57'
+-- attack: a file behind LIMIT | both
+SELECT 1 FROM t LIMIT 1 INTO DUMPFILE '/dir/58'
+-- attack: a file in SET STATEMENT | mariadb
+SET STATEMENT max_statement_time = 5 FOR SELECT 1 INTO OUTFILE '/dir/59'
+-- attack: a file behind a role | both
+SET ROLE NONE, @a = (SELECT 1 INTO OUTFILE '/dir/60')
+-- attack: a file by a log | both
+SET GLOBAL general_log_file = '/dir/61'
+-- attack: a file as a label | both
+l: SELECT 1 INTO OUTFILE '/dir/62'
+-- attack: a setting behind a role | both | open
+SET ROLE NONE, GLOBAL long_query_time = 7
+-- attack: a setting behind a role | both | open
+SET ROLE NONE, @@global.long_query_time = 7
+-- attack: a setting behind a default role | both
+SET ROLE DEFAULT, GLOBAL long_query_time = 7
+-- attack: a setting behind names | both
+SET NAMES utf8mb4, GLOBAL long_query_time = 7
+-- attack: a setting behind names | both
+SET NAMES utf8mb4 COLLATE utf8mb4_bin, @@global.long_query_time = 7
+-- attack: a setting behind a character set | both
+SET CHARACTER SET utf8mb4, GLOBAL long_query_time = 7
+-- attack: a setting | both
+SET GLOBAL long_query_time = 7
+-- attack: a setting | both
+SET @@global.long_query_time = 7
+-- attack: a setting | both
+SET @@GLOBAL . long_query_time := 7
+-- attack: a setting in quotes | both
+SET @@`global`.`long_query_time` = 7
+-- attack: a setting in a versioned comment | both
+SET /*!50000 GLOBAL */ long_query_time = 7
+-- attack: a setting behind a session's one | both
+SET SESSION long_query_time = 5, GLOBAL long_query_time = 7
+-- attack: a setting behind a subquery | both
+SET @a = (SELECT 1, 2 FROM t LIMIT 1), GLOBAL long_query_time = 7
+-- attack: a setting behind a variable whose name ends in a dot | both
+SET @a. = 1, GLOBAL long_query_time = 7
+-- attack: a setting behind NULL | both
+SET @a = \N, GLOBAL long_query_time = 7
+-- attack: a setting behind a row | both
+SET @a = ROW(1, 2), GLOBAL long_query_time = 7
+-- attack: a setting behind a literal with two parts | both
+SET @a = 'x' 'y', @@global.long_query_time = 7
+-- attack: a setting under swe7 | both
+SET NAMES swe7
+-- then
+SET @a` = 1, GLOBAL long_query_time = 7 #`
+-- attack: a setting for ever | mysql
+SET PERSIST long_query_time = 7
+-- attack: a setting for ever | mysql
+SET ROLE NONE, PERSIST long_query_time = 7
+-- attack: a setting for ever | mysql
+SET @@persist_only.long_query_time = 7
+-- attack: a setting by SET_VAR | mysql
+SELECT /*+ SET_VAR(@@global.long_query_time = 7) */ 1
+-- attack: a setting by a hint | mysql
+SELECT /*+ SET_VAR(max_connections = 77) */ 1
+-- attack: a setting in SET STATEMENT | mariadb
+SET STATEMENT sort_buffer_size = 100000 FOR SET GLOBAL long_query_time = 7
+-- attack: a setting in a block | mariadb
+BEGIN NOT ATOMIC SET GLOBAL long_query_time = 7; END
+-- attack: a setting in a block under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+BEGIN SET GLOBAL long_query_time = 7; END
+-- attack: a setting in a block under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+DECLARE x INT; BEGIN SET GLOBAL long_query_time = 7; END
+-- attack: an assignment as a statement under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+GLOBAL.long_query_time := 7
+-- attack: a setting by IF | mariadb
+IF 1 THEN SET GLOBAL long_query_time = 7; END IF
+-- attack: a setting by CASE | mariadb
+CASE WHEN 1 THEN SET GLOBAL long_query_time = 7; END CASE
+-- attack: a setting by a loop | mariadb
+FOR i IN 1..1 DO SET GLOBAL long_query_time = 7; END FOR
+-- attack: a setting by a view | both | open
+SELECT * FROM v_global
+-- attack: a setting by a view of a view | both | open
+SELECT COUNT(*) FROM t WHERE id IN (SELECT a FROM vv_global)
+-- attack: a setting by a view in another schema | both | open
+SELECT 1 FROM sbtest.v_elsewhere
+-- attack: a setting by a view, written otherwise | both
+SELECT * FROM `test` . `V_GLOBAL`, t
+-- attack: a setting by a view in EXPLAIN | mariadb | open
+ANALYZE SELECT * FROM v_global
+-- attack: a setting by a view in EXPLAIN | mysql | open
+EXPLAIN ANALYZE SELECT * FROM v_global
+-- attack: a setting by a view in HANDLER | both
+HANDLER v_global OPEN
+-- then
+HANDLER v_global READ FIRST
+-- attack: a setting by a view in TABLE | mysql | open
+TABLE v_global
+-- attack: a setting by a view in CHECKSUM | both
+CHECKSUM TABLE v_global
+-- attack: a setting by a view in a prepared statement | both | open
+PREPARE p FROM 'SELECT * FROM v_global'
+-- then
+EXECUTE p
+-- attack: a setting by a function | both
+SELECT f_global()
+-- attack: a setting by a function in SET | both | open
+SET ROLE NONE, @a = f_global()
+-- attack: a setting by a function behind a variable | both
+SELECT @f_global (), f_global()
+-- attack: a setting by a function behind a variable whose name is empty | mysql
+SELECT @f_global()
+-- attack: a setting by a function in LIMIT | both
+SELECT 1 LIMIT f_global()
+-- attack: a setting by a function in SHOW | both
+SHOW TABLES WHERE f_global()
+-- attack: a setting by a function in EXPLAIN | both
+EXPLAIN SELECT * FROM t WHERE id = f_global()
+-- attack: a setting by a function in EXPLAIN | both | open
+EXPLAIN SELECT (SELECT a FROM v_global)
+-- attack: a setting by a function in SIGNAL | mariadb
+GET DIAGNOSTICS CONDITION f_global() @a = MESSAGE_TEXT
+-- attack: a setting by a function in a hint | both
+SELECT /*!50000 f_global() */
+-- attack: a setting by a function with a comment before its parenthesis | both
+SELECT f_global/**/()
+-- attack: a setting by a function with a dot | both
+SELECT test . f_global ()
+-- attack: a setting by a function in quotes | both
+SELECT `f_global`()
+-- attack: a setting by a function in double quotes | both
+SET sql_mode = 'ANSI_QUOTES'
+-- then
+SELECT "f_global"()
+-- attack: a setting by a function named like a built-in one | mariadb
+SELECT any_value(1)
+-- attack: a setting by a function named like a built-in one | mysql
+SELECT nvl(1, 1)
+-- attack: a setting by a function in a package | mariadb
+SELECT pkg.f()
+-- attack: a setting by a function without parentheses under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+SELECT f_global FROM DUAL
+-- attack: a setting by a default | both
+SELECT DEFAULT(d) FROM with_default
+-- attack: rows behind an unlocked role | both | open
+SET ROLE NONE, @@tx_read_only = 0
+-- then
+SET ROLE NONE, @x = w(1)
+-- attack: rows behind an unlocked role | mysql | open
+SET ROLE NONE, @@transaction_read_only = 0
+-- then
+SET ROLE NONE, @x = w(2)
+-- attack: rows by views that unlock and write | both | open
+SELECT * FROM v_unlock
+-- then
+SELECT * FROM v_write
+-- attack: rows by a view of a function | both
+SELECT * FROM v_write
+-- attack: rows by a function | both
+SELECT w(3)
+-- attack: rows in a transaction that was opened to write | both
+START TRANSACTION READ WRITE
+-- then
+SELECT * FROM v_write
+-- then
+COMMIT
+-- attack: rows by a read-write transaction behind a chain | both
+COMMIT AND CHAIN
+-- then
+SELECT * FROM v_write
+-- attack: rows by a default of the mode | both
+SET transaction_read_only = DEFAULT
+-- then
+SELECT * FROM v_write
+-- attack: rows by a variable's accents | both
+SET tx_réad_only = 0
+-- attack: rows by a variable's trailing space | both
+SET `tx_read_only ` = 0
+-- attack: a sequence | mariadb
+SELECT NEXTVAL(s)
+-- attack: a sequence | mariadb
+SELECT NEXT VALUE FOR s
+-- attack: a sequence | mariadb
+SELECT NEXT/**/VALUE/**/FOR test.s
+-- attack: a sequence | mariadb
+SELECT SETVAL(s, 100)
+-- attack: a sequence under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+SELECT s.nextval FROM DUAL
+-- attack: a sequence under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+SELECT test.s.`nextval` FROM DUAL
+-- attack: a sequence behind a view | mariadb
+SELECT * FROM v_sequence
+-- attack: a sequence by a default | mariadb
+SELECT DEFAULT(n) FROM with_default
+-- attack: rows | both
+INSERT INTO t VALUES (100, 1)
+-- attack: rows | both
+DELETE FROM t
+-- attack: rows by a CTE | mysql
+WITH q AS (SELECT 1 AS id) DELETE FROM t WHERE id IN (SELECT id FROM q)
+-- attack: rows by EXPLAIN | mysql
+EXPLAIN ANALYZE INSERT INTO t VALUES (101, 1)
+-- attack: rows by EXPLAIN | mysql
+EXPLAIN ANALYZE DELETE FROM t
+-- attack: rows by ANALYZE | mariadb
+ANALYZE DELETE FROM t
+-- attack: rows by ANALYZE | mariadb
+ANALYZE FORMAT=JSON UPDATE t SET v = 9
+-- attack: rows behind a semicolon | both
+SELECT 1; DELETE FROM t
+-- attack: rows behind a semicolon in a skipped comment | both
+SELECT 1 /*!99999 ; SELECT '*/; DELETE FROM t -- '
+-- attack: rows behind a semicolon and a no-break space | both
+SELECT 1;<A0>DELETE FROM t
+-- attack: rows in a comment for one server | mariadb
+/*M! DELETE FROM t */
+-- attack: rows in a comment for one version | both
+/*!50000 DELETE FROM t */
+-- attack: rows by a routine | both
+CALL w_proc()
+-- attack: rows by a routine in a comment | both
+/*!50000 CALL */ w_proc()
+-- attack: rows by a routine, ODBC | both
+{call w_proc()}
+-- attack: rows by a file | both
+LOAD DATA INFILE '/dir/none' INTO TABLE t
+-- attack: rows by a table lock | both
+LOCK TABLES t WRITE
+-- then
+DELETE FROM t
+-- attack: rows by HANDLER of a table | both
+HANDLER t OPEN
+-- then
+HANDLER t READ NEXT; DELETE FROM t
+-- attack: an index and statistics | both
+ANALYZE TABLE t
+-- attack: a check | both
+CHECK TABLE t
+-- attack: an event of the replica | both
+FLUSH STATUS
+-- attack: an event of the replica | both
+FLUSH TABLES
+-- attack: an event of the replica in a read-only transaction | both
+START TRANSACTION READ ONLY
+-- then
+FLUSH PRIVILEGES
+-- attack: an event of the replica by a prepared statement | both
+PREPARE p FROM 'FLUSH STATUS'
+-- then
+EXECUTE p
+-- attack: an event of the replica in a block | mariadb
+BEGIN NOT ATOMIC FLUSH STATUS; END
+-- attack: an event of the replica | both
+OPTIMIZE TABLE t
+-- attack: an event of the replica | both
+FLUSH LOGS
+-- attack: a temporary table | both
+CREATE TEMPORARY TABLE tmp (a INT)
+-- attack: a table | both
+CREATE TABLE made (a INT)
+-- attack: a user | both
+CREATE USER made
+-- attack: a right | both
+GRANT ALL ON *.* TO app@'%'
+-- attack: a password | both
+SET PASSWORD = 'other'
+-- attack: a password behind a role | both
+SET ROLE NONE, PASSWORD FOR app@'%' = PASSWORD('other')
+-- attack: a password | both
+ALTER USER USER() IDENTIFIED BY 'other'
+-- attack: a default role | both
+SET DEFAULT ROLE NONE TO app@'%'
+-- attack: a default role behind a role | mariadb
+SET ROLE NONE, DEFAULT ROLE NONE FOR app@'%'
+-- attack: a resource group | mysql
+SET RESOURCE GROUP USR_default
+-- attack: a GTID | mysql
+SET gtid_next = 'f1b11edb-e950-11f1-b956-02fc00000001:1'
+-- then
+COMMIT
+-- attack: a GTID behind a role | mysql
+SET ROLE NONE, gtid_next = 'f1b11edb-e950-11f1-b956-02fc00000001:1'
+-- then
+COMMIT
+-- attack: a GTID in an XA transaction | both
+XA START 'x'
+-- then
+XA END 'x'
+-- then
+XA PREPARE 'x'
+-- attack: no binary log | both
+SET sql_log_bin = 0
+-- then
+SELECT * FROM v_write
+-- attack: replication | mariadb
+STOP SLAVE
+-- attack: replication | mysql
+STOP REPLICA
+-- attack: replication by KILL | both | open
+KILL {thread}
+-- attack: replication by KILL | both | open
+KILL HARD {thread}
+-- attack: replication by KILL | both | open
+KILL CONNECTION {thread}
+-- attack: replication by KILL of an expression | both | open
+KILL ({thread} + 0)
+-- attack: replication by KILL QUERY | both | open
+KILL QUERY {thread}
+-- attack: replication by KILL in a prepared statement | both | open
+PREPARE p FROM 'KILL {thread}'
+-- then
+EXECUTE p
+-- attack: another's session by KILL | both | open
+KILL {session}
+-- attack: all sessions of a user by KILL | mariadb
+KILL USER repl
+-- attack: a plugin | mariadb
+INSTALL SONAME 'ha_archive'
+-- attack: a component | mysql
+INSTALL COMPONENT 'file://component_log_sink_json'
+-- attack: a function of group replication | mysql
+SELECT group_replication_set_write_concurrency(5)
+-- attack: failover of the source | mysql
+SELECT asynchronous_connection_failover_add_source('c', 'h', 1, '', 50)
+-- attack: logs | both
+PURGE BINARY LOGS BEFORE NOW()
+-- attack: logs | mariadb
+RESET MASTER
+-- attack: logs | mysql
+RESET BINARY LOGS AND GTIDS
+-- attack: settings that were kept | mysql
+RESET PERSIST
+-- attack: a backup lock | mysql
+LOCK INSTANCE FOR BACKUP
+-- attack: a backup lock | mariadb
+BACKUP STAGE START
+-- attack: a lock of all tables | both
+FLUSH TABLES WITH READ LOCK
+-- attack: profiling of the server | mysql
+CALL sys.ps_setup_reset_to_default(TRUE)
+-- attack: a trace | both
+BINLOG 'AAAA'
+-- attack: a diagnosis with a side effect | both
+HELP 'x' ; SET GLOBAL long_query_time = 7
+-- attack: DO of a function | both
+DO f_global()
+-- attack: DO of a view | both | open
+DO (SELECT COUNT(a) FROM v_global)
+-- attack: SET of a view | both | open
+SET @a = (SELECT COUNT(a) FROM v_global)
+-- attack: a file by a view | both | open
+SELECT * FROM v_file
+-- attack: a user variable in EXPLAIN INTO | mysql
+EXPLAIN FORMAT=JSON INTO @a SELECT f_global()
+-- attack: a view in SHOW | both | open
+SHOW COLUMNS FROM t WHERE (SELECT COUNT(a) FROM v_global)
+-- attack: a view in a locking read | both
+SELECT * FROM v_global FOR UPDATE
+-- attack: a view in EXECUTE's arguments | mariadb
+EXECUTE IMMEDIATE 'SELECT ?' USING (SELECT COUNT(a) FROM v_global)
+-- attack: a function in EXECUTE's arguments | mariadb
+EXECUTE IMMEDIATE 'SELECT ?' USING f_global()

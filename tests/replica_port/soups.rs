@@ -1,0 +1,300 @@
+//! Differential fuzzing of the read-only port: texts by chance, from an account with all rights, in every character set that
+//! the port admits and in several sql_modes, as text and prepared. The replica's state never changes.
+//!
+//! `SOUPS` texts (2,000 without it) are made; those that the guard refuses are not sent, but for a sample: the port must
+//! refuse them, too. `FINDINGS` ends the run after so many changes. `POINTSMAN_SEED` repeats a run. `SOUPS_WITHOUT` are strings
+//! with commas between them; texts with one of them are not sent ([`OPEN`] without it).
+
+mod finding;
+mod quality;
+mod tokens;
+
+use super::client::{Answer, Bytes};
+use super::scene::{Places, Scene};
+use super::{corpus, statements};
+use crate::support::{Chance, Cluster, Kind, number};
+use pointsman::sql::read_only::{Calls, Verdict, check_calls};
+use pointsman::sql::{Options, Readings};
+use quality::Quality;
+use std::collections::BTreeMap;
+
+/// Texts that are made before the state is compared.
+const ROUND: usize = 4000;
+/// Sessions of one round, side by side.
+const SESSIONS: usize = 6;
+/// A session's own settings are set again after so many texts.
+const FRESH_AFTER: usize = 60;
+
+/// Parts of texts that are known to get through. A fuzzer that found them again and again would find nothing else.
+const OPEN: &str = "v_,kill,into,role,swe7";
+
+const MODES: &[&str] = &[
+    "",
+    "ANSI_QUOTES",
+    "NO_BACKSLASH_ESCAPES",
+    "ANSI_QUOTES,NO_BACKSLASH_ESCAPES",
+    "IGNORE_SPACE",
+    "PIPES_AS_CONCAT",
+    "HIGH_NOT_PRECEDENCE",
+    "ORACLE",
+    "ANSI",
+    "TRADITIONAL",
+    "MSSQL",
+    "IGNORE_SPACE,PIPES_AS_CONCAT",
+    "",
+];
+
+#[tokio::test]
+async fn soups_change_nothing_on_mariadb() {
+    change_nothing(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn soups_change_nothing_on_mysql() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        change_nothing(cluster).await;
+    }
+}
+
+/// How a session reads texts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The collation of the handshake response.
+    collation: Option<u8>,
+    /// SET NAMES.
+    names: Option<String>,
+    mode: &'static str,
+    prepared: bool,
+}
+
+impl Settings {
+    /// How the guard reads the texts of such a session.
+    fn readings(&self, unsafe_charset: bool) -> Readings {
+        let has = |mode| self.mode.split(',').any(|one| one == mode);
+        let ansi_quotes = ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL"].into_iter().any(has);
+        Options { ansi_quotes, no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), unsafe_charset }.into()
+    }
+}
+
+/// One session, and what it sends.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    settings: Settings,
+    texts: Vec<Vec<u8>>,
+}
+
+/// What the texts of a run got.
+#[derive(Debug, Default)]
+struct Counts {
+    made: usize,
+    refused: BTreeMap<&'static str, usize>,
+    sent: usize,
+    answered: usize,
+    errors: BTreeMap<u16, usize>,
+    gone: usize,
+}
+
+async fn change_nothing(cluster: Cluster) {
+    let kind = cluster.kind();
+    let seed = number("POINTSMAN_SEED", std::process::id() as usize);
+    let (wanted, most) = (number("SOUPS", 2000), number("FINDINGS", 20));
+    let mut scene = Scene::new(cluster).await;
+    let mut chance = Chance::new(seed as u64);
+    let without = std::env::var("SOUPS_WITHOUT").unwrap_or_else(|_| OPEN.to_owned());
+    let without: Vec<&str> = without.split(',').filter(|part| !part.is_empty()).collect();
+    let mut charsets = admitted(&scene).await;
+    // Collation 10 is one of swe7.
+    charsets.retain(|(id, name)| {
+        !without.contains(&"swe7") || (*id != Some(10) && name.as_deref() != Some("swe7"))
+    });
+    let texts = sources(kind);
+    let mut quality = Quality::new(&scene, number("REFUSED_SAMPLE", 50)).await;
+    eprintln!("{}: seed {seed}, {} texts, character sets {charsets:?}", kind.name(), texts.len());
+    let (mut counts, mut findings, mut disagreed) = (Counts::default(), Vec::new(), Vec::new());
+    let mut before = scene.watched().state().await;
+    while counts.made < wanted && findings.len() < most {
+        let mut plans = Vec::new();
+        for _ in 0..SESSIONS {
+            let settings = settings(&mut chance, &charsets);
+            let mut plan = plan(&mut chance, &texts, settings, &mut counts, &mut quality);
+            plan.texts.retain(|text| !has_any(text, &without));
+            plans.push(plan);
+        }
+        let places = scene.places(&before);
+        play(&scene, &places, &plans, &mut counts).await;
+        let after = scene.watched().state().await;
+        if after != before {
+            let found = finding::look(&mut scene, &plans, &before, &after).await;
+            eprintln!("{found}");
+            findings.push(found);
+        }
+        disagreed.extend(quality.ask(&scene, &places).await);
+        before = scene.watched().state().await;
+    }
+    eprintln!("{}: {counts:#?}\n{quality}", kind.name());
+    still_replicates(&scene).await;
+    assert!(
+        findings.is_empty(),
+        "{}: seed {seed}: {} changes:\n{}",
+        kind.name(),
+        findings.len(),
+        findings.join("\n")
+    );
+    assert!(
+        disagreed.is_empty(),
+        "{}: seed {seed}: the port answers what the guard refuses:\n{}",
+        kind.name(),
+        disagreed.join("\n")
+    );
+}
+
+/// Without regard to case.
+fn has_any(text: &[u8], parts: &[&str]) -> bool {
+    let text = text.to_ascii_lowercase();
+    parts.iter().any(|part| text.windows(part.len()).any(|window| window == part.as_bytes()))
+}
+
+/// A write of the primary arrives.
+async fn still_replicates(scene: &Scene) {
+    scene.cluster.primary().sql("REPLACE INTO test.u VALUES (99)").await;
+    scene.cluster.wait_caught_up().await;
+}
+
+/// What somebody wrote, in tokens. Not what waits, since a run has many texts.
+fn sources(kind: Kind) -> Vec<Vec<Vec<u8>>> {
+    let written = statements::writing(kind).map(str::to_owned);
+    let tools = corpus::tools().into_iter().map(|entry| entry.sql.to_owned());
+    let attacks = corpus::attacks();
+    let attacks = attacks.iter().flat_map(|entry| entry.sql.split("\n-- then\n")).map(str::to_owned);
+    let waits = |text: &String| {
+        let text = text.to_ascii_uppercase();
+        ["SLEEP", "BENCHMARK", "GET_LOCK", "SHUTDOWN", "RESTART", "INFORMATION_SCHEMA"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    let all = tools.chain(attacks).chain(written).filter(|text| !waits(text));
+    all.map(|text| tokens::tokens(&super::scene::bytes(&text))).filter(|tokens| !tokens.is_empty()).collect()
+}
+
+/// Character sets of SET NAMES and collations of handshakes that the port lets an ordinary session have.
+async fn admitted(scene: &Scene) -> Vec<(Option<u8>, Option<String>)> {
+    let mut all = vec![(None, None)];
+    let rows = scene
+        .replica()
+        .sql("SELECT character_set_name FROM information_schema.character_sets ORDER BY 1")
+        .await;
+    for name in rows.into_iter().filter_map(|row| row.into_iter().next().flatten()) {
+        let mut session = Bytes::login(scene.proxy.ro, "super", None).await.expect("a login");
+        let set = session.text(format!("SET NAMES {name}").as_bytes()).await == Answer::Done;
+        if set && session.text(b"SELECT 1").await == Answer::Done {
+            all.push((None, Some(name)));
+        }
+    }
+    let ids = "SELECT MIN(id) FROM information_schema.collations WHERE id < 256 GROUP BY character_set_name";
+    for id in scene
+        .replica()
+        .sql(ids)
+        .await
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
+    {
+        if let Ok(mut session) = Bytes::login(scene.proxy.ro, "super", Some(id)).await
+            && session.text(b"SELECT 1").await == Answer::Done
+        {
+            all.push((Some(id), None));
+        }
+    }
+    all
+}
+
+fn settings(chance: &mut Chance, charsets: &[(Option<u8>, Option<String>)]) -> Settings {
+    // Half of the sessions are like most sessions.
+    let (collation, names) =
+        if chance.below(2) == 0 { (None, None) } else { tokens::one(chance, charsets).clone() };
+    let mode = if chance.below(2) == 0 { "" } else { tokens::one(chance, MODES) };
+    Settings { collation, names, mode, prepared: chance.below(3) == 0 }
+}
+
+/// Makes texts for one session, and keeps those that the guard lets pass.
+fn plan(
+    chance: &mut Chance,
+    sources: &[Vec<Vec<u8>>],
+    settings: Settings,
+    counts: &mut Counts,
+    quality: &mut Quality,
+) -> Plan {
+    let mut texts = Vec::new();
+    let unsafe_charset = settings.names.is_some() || settings.collation.is_some();
+    for _ in 0..ROUND / SESSIONS {
+        let text = tokens::soup(chance, sources);
+        counts.made += 1;
+        match verdict(&text, settings.readings(unsafe_charset)) {
+            Verdict::Allowed => texts.push(text),
+            Verdict::Refused(reason) => {
+                *counts.refused.entry(reason.as_str()).or_default() += 1;
+                quality.note(chance, &settings, &text, reason);
+            }
+        }
+    }
+    Plan { settings, texts }
+}
+
+/// The guard's verdict, without a catalogue.
+fn verdict(text: &[u8], readings: Readings) -> Verdict {
+    check_calls(text, readings, &Calls { schema: b"test", routines: &() })
+}
+
+/// Plays all plans, side by side.
+async fn play(scene: &Scene, places: &Places, plans: &[Plan], counts: &mut Counts) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for plan in plans.iter().cloned() {
+        let (port, places) = (scene.proxy.ro, places.clone());
+        tasks.spawn(async move { run(port, &plan, &places).await });
+    }
+    while let Some(answers) = tasks.join_next().await {
+        for answer in answers.expect("a session") {
+            counts.sent += 1;
+            match answer {
+                Answer::Done => counts.answered += 1,
+                Answer::Error(code, _) => *counts.errors.entry(code).or_default() += 1,
+                Answer::Gone => counts.gone += 1,
+            }
+        }
+    }
+}
+
+/// Plays one plan. A session that ended is opened again.
+pub async fn run(port: u16, plan: &Plan, places: &Places) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let mut session = None;
+    for (number, text) in plan.texts.iter().enumerate() {
+        if number % FRESH_AFTER == 0 {
+            session = None;
+        }
+        let open = match session.take() {
+            Some(open) => open,
+            None => match opened(port, &plan.settings).await {
+                Some(open) => open,
+                None => return answers,
+            },
+        };
+        let (mut open, text) = (open, places.fill(text));
+        let answer = if plan.settings.prepared { open.prepared(&text).await } else { open.text(&text).await };
+        session = (answer != Answer::Gone).then_some(open);
+        answers.push(answer);
+    }
+    answers
+}
+
+/// A session with these settings.
+async fn opened(port: u16, settings: &Settings) -> Option<Bytes> {
+    let mut session = Bytes::login(port, "super", settings.collation).await.ok()?;
+    if let Some(names) = &settings.names {
+        session.text(format!("SET NAMES {names}").as_bytes()).await;
+    }
+    if !settings.mode.is_empty() {
+        // One server does not have all of them.
+        session.text(format!("SET sql_mode = '{}'", settings.mode).as_bytes()).await;
+    }
+    Some(session)
+}
