@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::collations;
+use super::session_variables::{is_charset_name, is_known, is_plain_value};
 use crate::terms::TextCharset;
 use crate::topology::Flavor;
 
@@ -158,8 +159,8 @@ impl Carried {
 
     /// Records the value of a system variable. Returns false if it cannot be replayed elsewhere.
     pub fn set_variable(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let never = CHARSET.contains(&name) || Self::is_one_shot(name) || name.starts_with(b"session_track_");
-        if never || value.contains(&b'\\') {
+        // `write_set` writes the name and the value into a statement.
+        if Self::is_one_shot(name) || !is_known(name) || !is_plain_value(value) {
             return false;
         }
         if let Some((_, old)) = self.variables.iter_mut().find(|(n, _)| **n == *name) {
@@ -252,8 +253,12 @@ impl Carried {
         }
     }
 
-    /// Records one of the four variables of the character set; the other three keep their values.
+    /// Records one of the four variables of the character set; the other three keep their values. Returns false for a
+    /// value that is not a name.
     fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
+        if !value.is_empty() && !is_charset_name(value) {
+            return false;
+        }
         if let Charset::Handshake(id) = self.charset {
             // For an unknown id the server uses its default, which it does not report. SET NAMES reports
             // everything but the collation (see `set_collation`).
@@ -426,7 +431,7 @@ fn write_value(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a quoted string. Quotes are doubled: a hexadecimal literal would lose the character set. Values
-/// with a backslash, whose meaning depends on the SQL mode, never get here (see `state`).
+/// whose meaning depends on the SQL mode or the character set never get here (see `is_plain_value`).
 pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
     for byte in value {

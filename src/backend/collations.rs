@@ -3,6 +3,7 @@
 //! the few that MariaDB lacks are marked. Character sets that no client may use
 //! (ucs2, utf16, utf32) are left out: servers put their default in their place.
 
+use super::session_variables::is_charset_name;
 use crate::topology::Flavor;
 
 /// Returns the character set and collation of an id, if servers of this flavour have it.
@@ -12,6 +13,15 @@ pub fn names(id: u16, flavor: Flavor) -> Option<(&'static str, &'static str)> {
     }
     let at = COLLATIONS.binary_search_by_key(&id, |(id, _, _)| *id).ok()?;
     COLLATIONS.get(at).map(|(_, charset, collation)| (*charset, *collation))
+}
+
+/// True if both names are known, and the collation is one of the character set.
+pub fn is_collation_of(charset: &[u8], collation: &[u8]) -> bool {
+    let known = |name: &[u8]| COLLATIONS.iter().any(|(_, charset, _)| charset.as_bytes() == name);
+    let utf8 = |name: &[u8]| matches!(name, b"utf8" | b"utf8mb3");
+    let own = collation.strip_prefix(charset).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"_"));
+    let alias = utf8(charset) && (collation.starts_with(b"utf8_") || collation.starts_with(b"utf8mb3_"));
+    is_charset_name(collation) && (known(charset) || utf8(charset)) && (own || alias)
 }
 
 const MYSQL_ONLY: [u16; 5] = [76, 248, 249, 250, 255];

@@ -28,11 +28,13 @@ mod loads;
 mod passing;
 mod pool;
 mod query;
+mod session_variables;
 mod shelf;
 mod statements;
 
 pub use carried::{Carried, Charset};
 pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
+pub use collations::is_collation_of;
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
     About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
@@ -47,6 +49,7 @@ pub use loads::{Loads, serving_workers};
 pub use passing::{Passing, PassingLogin, refusal, take_packet};
 pub use pool::{Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};
+pub use session_variables::is_charset_name;
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};
 

@@ -2,6 +2,7 @@
 //! (user variables, an insert id) is asked for once the transaction is over, so that the primary can have it.
 
 use super::Session;
+use crate::backend::is_collation_of;
 use crate::net::Runtime;
 use crate::state::INSERT_ID;
 use crate::terms::Role;
@@ -81,22 +82,57 @@ fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
     let [value, hex, charset, collation] = values else { return None };
     let Some(value) = value else { return Some(b"NULL".to_vec()) };
     let (hex, charset, collation) = (hex.as_ref()?, charset.as_ref()?, collation.as_ref()?);
-    let plain = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
-    if !plain(charset) || !plain(collation) || !plain(hex) {
+    // A literal that the primary refuses would keep the session from it for good.
+    if !hex.iter().all(u8::is_ascii_hexdigit) || !is_collation_of(charset, collation) {
         return None;
     }
     let bytes: String = value.iter().map(|b| format!("{b:02X}")).collect();
     // For a number, HEX() is not the hexadecimal form of its digits.
     if *charset == b"binary" && *hex != bytes.as_bytes() {
-        let number = value.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'));
-        return number.then(|| value.clone());
+        return is_number(value).then(|| value.clone());
     }
     // Without COLLATE: MySQL would require the collation's name `binary` to be quoted, and the character set
     // has only this collation.
     if *charset == b"binary" {
         return Some([b"_binary X'", &**hex, b"'"].concat());
     }
-    Some([b"_", &**charset, b" X'", hex, b"' COLLATE ", collation].concat())
+    let text = from_hex(hex)?;
+    is_text(&text, charset).then(|| [b"_", &**charset, b" X'", hex, b"' COLLATE ", collation].concat())
+}
+
+fn from_hex(hex: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    hex.chunks(2).map(|pair| Some(digit(pair.first())? << 4 | digit(pair.get(1))?)).collect()
+}
+
+/// True if servers take these bytes for a text of this character set: of those with characters of several bytes, the
+/// proxy reads only UTF-8.
+fn is_text(text: &[u8], charset: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 11] = [
+        b"ascii", b"big5", b"cp932", b"eucjpms", b"euckr", b"gb18030", b"gb2312", b"gbk", b"sjis", b"ujis",
+        b"swe7",
+    ];
+    match charset {
+        b"utf8mb4" => std::str::from_utf8(text).is_ok(),
+        b"utf8mb3" | b"utf8" => {
+            std::str::from_utf8(text).is_ok_and(|text| text.chars().all(|c| c.len_utf8() < 4))
+        }
+        charset => text.is_ascii() || !OTHERS.contains(&charset),
+    }
+}
+
+/// True for a decimal number as servers write it: digits with a sign, a fraction and an exponent.
+fn is_number(value: &[u8]) -> bool {
+    let value = value.strip_prefix(b"-").unwrap_or(value);
+    let (mantissa, exponent) = match value.iter().position(|b| *b == b'e') {
+        Some(at) => (value.get(..at), value.get(at + 1..)),
+        None => (Some(value), None),
+    };
+    let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let mut parts = mantissa.unwrap_or_default().splitn(2, |b| *b == b'.');
+    let whole = parts.next().is_some_and(digits) && parts.next().is_none_or(digits);
+    let sign = |part: &[u8]| part.strip_prefix(b"-").or(part.strip_prefix(b"+")).unwrap_or(part).to_vec();
+    whole && exponent.is_none_or(|part| digits(&sign(part)))
 }
 
 #[cfg(test)]
@@ -122,6 +158,26 @@ mod tests {
         let text = said(Some("\u{e9}"), "E9", "latin1", "latin1_bin");
         assert_eq!(text.as_deref(), Some("_latin1 X'E9' COLLATE latin1_bin"));
         assert_eq!(said(Some("?"), "2A", "binary", "binary"), None);
+        // What no server says, and no server takes.
+        for value in ["1-2", "--1", "1e", "1 or 1", ".", "1.2.3", "e5"] {
+            assert_eq!(said(Some(value), "FF", "binary", "binary"), None, "{value}");
+        }
+        for (hex, charset, collation) in [
+            ("FF", "utf8mb4", "utf8mb4_bin"),
+            ("F09F9880", "utf8mb3", "utf8mb3_bin"),
+            ("81", "gbk", "gbk_bin"),
+            ("E9", "ascii", "ascii_bin"),
+            ("41", "latin1", "utf8mb4_bin"),
+            ("41", "nothing", "nothing_bin"),
+            ("4", "latin1", "latin1_bin"),
+            ("4x", "latin1", "latin1_bin"),
+            ("41' OR '1", "latin1", "latin1_bin"),
+            ("41", "latin1", "latin1_bin, @y = 1"),
+        ] {
+            assert_eq!(said(Some("A"), hex, charset, collation), None, "{charset} {collation}");
+        }
+        let text = said(Some("\u{1f600}"), "F09F9880", "utf8mb4", "utf8mb4_0900_ai_ci");
+        assert_eq!(text.as_deref(), Some("_utf8mb4 X'F09F9880' COLLATE utf8mb4_0900_ai_ci"));
     }
 
     #[test]

@@ -1,0 +1,362 @@
+//! The session variables whose values may be carried from one server connection to another: those of all known
+//! versions of MySQL, Percona Server and MariaDB that a session can set. What a server reports by any other name is
+//! never written into a statement: the session stays on the connection that has the value.
+//!
+//! Sources: `information_schema.system_variables` of MariaDB, `performance_schema.variables_metadata` of MySQL, and the
+//! release notes of older and newer versions. A test compares this list with the running servers.
+
+/// The names, sorted.
+const NAMES: [&str; 291] = [
+    "alter_algorithm",
+    "analyze_max_length",
+    "analyze_sample_percentage",
+    "aria_repair_threads",
+    "aria_sort_buffer_size",
+    "aria_stats_method",
+    "auto_increment_increment",
+    "auto_increment_offset",
+    "avoid_temporal_upgrade",
+    "big_tables",
+    "binlog_alter_two_phase",
+    "binlog_annotate_row_events",
+    "binlog_direct_non_transactional_updates",
+    "binlog_format",
+    "binlog_row_event_fragment_threshold",
+    "binlog_row_image",
+    "binlog_row_value_options",
+    "binlog_rows_query_log_events",
+    "binlog_transaction_compression",
+    "binlog_transaction_compression_level_zstd",
+    "block_encryption_mode",
+    "bulk_insert_buffer_size",
+    "character_set_collations",
+    "character_set_database",
+    "character_set_filesystem",
+    "character_set_server",
+    "check_constraint_checks",
+    "collation_database",
+    "collation_server",
+    "column_compression_threshold",
+    "column_compression_zlib_level",
+    "column_compression_zlib_strategy",
+    "column_compression_zlib_wrap",
+    "completion_type",
+    "connection_memory_chunk_size",
+    "connection_memory_limit",
+    "cte_max_recursion_depth",
+    "deadlock_search_depth_long",
+    "deadlock_search_depth_short",
+    "deadlock_timeout_long",
+    "deadlock_timeout_short",
+    "debug",
+    "default_collation_for_utf8mb4",
+    "default_master_connection",
+    "default_regex_flags",
+    "default_storage_engine",
+    "default_table_encryption",
+    "default_tmp_storage_engine",
+    "default_week_format",
+    "div_precision_increment",
+    "enable_cascade_triggers",
+    "enable_secondary_engine_statistics",
+    "end_markers_in_json",
+    "enforce_storage_engine",
+    "eq_range_index_dive_limit",
+    "error_count",
+    "expand_fast_index_merge",
+    "expensive_subquery_limit",
+    "explain_format",
+    "explain_json_format_version",
+    "explicit_defaults_for_timestamp",
+    "external_table_secondary_storage_engine",
+    "external_table_storage_engine",
+    "external_user",
+    "foreign_key_checks",
+    "generated_random_password_length",
+    "global_connection_memory_tracking",
+    "group_concat_max_len",
+    "group_replication_consistency",
+    "gtid_domain_id",
+    "gtid_owned",
+    "histogram_generation_max_mem_size",
+    "histogram_size",
+    "histogram_type",
+    "idle_readonly_transaction_timeout",
+    "idle_transaction_timeout",
+    "idle_write_transaction_timeout",
+    "immediate_server_version",
+    "in_predicate_conversion_threshold",
+    "information_schema_stats_expiry",
+    "innodb_compression_default",
+    "innodb_create_intrinsic",
+    "innodb_ddl_buffer_size",
+    "innodb_ddl_threads",
+    "innodb_default_encryption_key_id",
+    "innodb_ft_enable_stopword",
+    "innodb_ft_user_stopword_table",
+    "innodb_lock_wait_timeout",
+    "innodb_parallel_read_threads",
+    "innodb_snapshot_isolation",
+    "innodb_strict_mode",
+    "innodb_support_xa",
+    "innodb_table_locks",
+    "innodb_thread_sleep",
+    "innodb_tmpdir",
+    "interactive_timeout",
+    "internal_tmp_mem_storage_engine",
+    "join_buffer_size",
+    "join_buffer_space_limit",
+    "join_cache_level",
+    "keep_files_on_create",
+    "lc_messages",
+    "lc_time_names",
+    "lock_wait_timeout",
+    "log_bin_compress",
+    "log_disabled_statements",
+    "log_queries_not_using_indexes",
+    "log_slow_admin_statements",
+    "log_slow_always_query_time",
+    "log_slow_disabled_statements",
+    "log_slow_filter",
+    "log_slow_max_warnings",
+    "log_slow_min_examined_row_limit",
+    "log_slow_query",
+    "log_slow_query_time",
+    "log_slow_rate_limit",
+    "log_slow_slave_statements",
+    "log_slow_verbosity",
+    "log_warnings",
+    "long_query_time",
+    "low_priority_updates",
+    "max_allowed_packet",
+    "max_delayed_threads",
+    "max_error_count",
+    "max_execution_time",
+    "max_heap_table_size",
+    "max_insert_delayed_threads",
+    "max_join_size",
+    "max_length_for_sort_data",
+    "max_open_cursors",
+    "max_points_in_geometry",
+    "max_recursive_iterations",
+    "max_relay_log_size",
+    "max_rowid_filter_size",
+    "max_seeks_for_key",
+    "max_session_mem_used",
+    "max_sort_length",
+    "max_sp_recursion_depth",
+    "max_statement_time",
+    "max_tmp_session_space_usage",
+    "max_tmp_tables",
+    "max_user_connections",
+    "mhnsw_default_distance",
+    "mhnsw_default_m",
+    "mhnsw_ef_search",
+    "min_examined_row_limit",
+    "mrr_buffer_size",
+    "multi_range_count",
+    "myisam_repair_threads",
+    "myisam_sort_buffer_size",
+    "myisam_stats_method",
+    "ndb_allow_copying_alter_table",
+    "ndb_batch_size",
+    "ndb_blob_read_batch_bytes",
+    "ndb_blob_write_batch_bytes",
+    "ndb_deferred_constraints",
+    "ndb_force_send",
+    "ndb_fully_replicated",
+    "ndb_index_stat_enable",
+    "ndb_join_pushdown",
+    "ndb_optimized_node_selection",
+    "ndb_report_thresh_binlog_epoch_slip",
+    "ndb_row_checksum",
+    "ndb_table_temporary",
+    "ndb_use_copying_alter_table",
+    "ndb_use_exact_count",
+    "ndb_use_transactions",
+    "net_buffer_length",
+    "net_read_timeout",
+    "net_retry_count",
+    "net_write_timeout",
+    "new",
+    "new_mode",
+    "note_verbosity",
+    "old",
+    "old_alter_table",
+    "old_mode",
+    "old_passwords",
+    "optimizer_adjust_secondary_key_costs",
+    "optimizer_extra_pruning_depth",
+    "optimizer_join_limit_pref_ratio",
+    "optimizer_max_sel_arg_weight",
+    "optimizer_max_sel_args",
+    "optimizer_max_subgraph_pairs",
+    "optimizer_prune_level",
+    "optimizer_record_context",
+    "optimizer_scan_setup_cost",
+    "optimizer_search_depth",
+    "optimizer_selectivity_sampling_limit",
+    "optimizer_switch",
+    "optimizer_trace_features",
+    "optimizer_trace_limit",
+    "optimizer_trace_max_mem_size",
+    "optimizer_trace_offset",
+    "optimizer_use_condition_selectivity",
+    "optimizer_where_cost",
+    "original_commit_timestamp",
+    "original_server_version",
+    "parser_max_mem_size",
+    "preload_buffer_size",
+    "print_identified_with_as_hex",
+    "profiling_history_size",
+    "progress_report_time",
+    "proxy_user",
+    "pseudo_replica_mode",
+    "pseudo_slave_mode",
+    "pseudo_thread_id",
+    "query_alloc_block_size",
+    "query_cache_strip_comments",
+    "query_cache_type",
+    "query_cache_wlock_invalidate",
+    "query_prealloc_size",
+    "range_alloc_block_size",
+    "range_optimizer_max_mem_size",
+    "rbr_exec_mode",
+    "read_buffer_size",
+    "read_rnd_buffer_size",
+    "require_row_format",
+    "restrict_fk_on_non_standard_key",
+    "resultset_metadata",
+    "rowid_merge_buff_size",
+    "secondary_engine_cost_threshold",
+    "select_into_buffer_size",
+    "select_into_disk_sync",
+    "select_into_disk_sync_delay",
+    "server_id",
+    "set_operations_buffer_size",
+    "show_create_table_skip_secondary_engine",
+    "show_create_table_verbosity",
+    "show_gipk_in_create_table_and_information_schema",
+    "show_old_temporals",
+    "skip_parallel_replication",
+    "skip_replication",
+    "slow_query_log",
+    "sort_buffer_size",
+    "sql_auto_is_null",
+    "sql_big_selects",
+    "sql_big_tables",
+    "sql_buffer_result",
+    "sql_generate_invisible_primary_key",
+    "sql_if_exists",
+    "sql_log_bin",
+    "sql_log_off",
+    "sql_mode",
+    "sql_notes",
+    "sql_quote_show_create",
+    "sql_require_primary_key",
+    "sql_safe_updates",
+    "sql_select_limit",
+    "sql_slave_skip_counter",
+    "sql_warnings",
+    "standard_compliant_cte",
+    "statement_id",
+    "storage_engine",
+    "system_versioning_alter_history",
+    "system_versioning_asof",
+    "system_versioning_insert_history",
+    "tcp_nodelay",
+    "terminology_use_previous",
+    "thread_pool_high_priority_connection",
+    "thread_pool_priority",
+    "time_zone",
+    "timed_mutexes",
+    "timestamp",
+    "tmp_disk_table_size",
+    "tmp_memory_table_size",
+    "tmp_table_size",
+    "transaction_alloc_block_size",
+    "transaction_allow_batching",
+    "transaction_isolation",
+    "transaction_prealloc_size",
+    "transaction_read_only",
+    "tx_isolation",
+    "tx_read_only",
+    "unique_checks",
+    "updatable_views_with_limit",
+    "use_secondary_engine",
+    "use_stat_tables",
+    "wait_timeout",
+    "warning_count",
+    "windowing_use_high_precision",
+    "wsrep_causal_reads",
+    "wsrep_dirty_reads",
+    "wsrep_gtid_seq_no",
+    "wsrep_on",
+    "wsrep_osu_method",
+    "wsrep_retry_autocommit",
+    "wsrep_sync_wait",
+    "wsrep_trx_fragment_size",
+    "wsrep_trx_fragment_unit",
+    "xa_detach_on_prepare",
+];
+
+/// True if a session can set this variable, and the value means the same on every server.
+pub fn is_known(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| NAMES.binary_search(&name).is_ok())
+}
+
+/// The longest value that is carried, in bytes. The longest that servers report is that of `optimizer_switch`.
+const MAX_VALUE: usize = 4096;
+
+/// True if a string with this content, in single quotes, means the same under every SQL mode and every character set
+/// that a connection can have: it has no byte that an SQL mode or a national variant of ASCII (swe7) reads otherwise.
+pub fn is_plain_value(value: &[u8]) -> bool {
+    let plain = |byte: &u8| {
+        matches!(byte, b' '..=b'~')
+            && !matches!(byte, b'\\' | b'@' | b'[' | b']' | b'^' | b'`' | b'{' | b'|' | b'}' | b'~')
+    };
+    value.len() <= MAX_VALUE && value.iter().all(plain)
+}
+
+/// True for the name of a character set or of a collation, as servers write it.
+pub fn is_charset_name(name: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    !name.is_empty() && name.len() <= 64 && name.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_are_identifiers() {
+        assert!(NAMES.is_sorted());
+        for name in NAMES {
+            let mut bytes = name.bytes();
+            assert!(bytes.next().is_some_and(|b| b.is_ascii_lowercase()), "{name}");
+            assert!(bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
+            assert!(is_known(name.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn other_names_are_not_known() {
+        for name in ["", "x", "SQL_MODE", "sql_mode ", "sort_buffer_size=1,@x", "sql_mode\0", "autocommit"] {
+            assert!(!is_known(name.as_bytes()), "{name}");
+        }
+        assert!(!is_known(b"sql_mode\xff"));
+    }
+
+    #[test]
+    fn values_have_no_byte_that_depends_on_the_mode_or_the_character_set() {
+        assert!(is_plain_value(b"ON") && is_plain_value(b"") && is_plain_value(b"it's \"+01:00\"; -- #"));
+        for byte in (0..=255u8).filter(|byte| !(b' '..=b'~').contains(byte) || b"\\@[]^`{|}~".contains(byte))
+        {
+            assert!(!is_plain_value(&[b'a', byte]), "{byte:#x}");
+        }
+        assert!(!is_plain_value(&[b'a'; MAX_VALUE + 1]));
+        assert!(
+            is_charset_name(b"utf8mb4_0900_ai_ci") && !is_charset_name(b"utf8' ") && !is_charset_name(b"")
+        );
+    }
+}
