@@ -54,8 +54,9 @@ impl Observer for Refusal {
         OnErr::Swallow
     }
 
-    fn prepared(&mut self, ok: &PrepareOk) {
+    fn prepared(&mut self, ok: &PrepareOk) -> Result<(), ProtocolError> {
         self.1 = Some(*ok);
+        Ok(())
     }
 }
 

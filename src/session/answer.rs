@@ -7,6 +7,7 @@ use super::Session;
 use super::demoted::{BeforeLate, Late, NotKept};
 use super::outcome::Outcome;
 use super::replica_choice::Freshness;
+use super::statement_text::asked;
 use crate::backend::InsertId;
 use crate::client::refusals::{
     DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
@@ -14,16 +15,18 @@ use crate::client::refusals::{
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
+use crate::sql::parts::parameters;
 use crate::sql::{Effects, MAX_READ};
-use crate::state::{AnswerError, Answered, Heard, PREPARED, PinSet, SessionState, Written, positions};
+use crate::state::{AnswerError, Answered, Asked, Heard, PREPARED, PinSet, SessionState, Written, positions};
 use crate::telemetry::{Cell, cell_of};
-use crate::terms::{Close, Disruption, Pin, Port, Role, StatementKind, Why};
-use crate::topology::{AcknowledgedWrites, Flavor};
+use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why};
+use crate::topology::{AcknowledgedWrites, Flavor, TextModes};
 use crate::upstream::Pumped;
 use crate::wire::{
-    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, Walked,
+    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StatusFlags,
+    Walked,
 };
-use crate::worker::DataAccess;
+use crate::worker::{DataAccess, TopologyCell};
 
 /// The effects that explain a state change for which a session tracker reports no name.
 const EXPLAINS: Effects = Effects::SETS_LITERALS
@@ -38,7 +41,11 @@ const EXPLAINS: Effects = Effects::SETS_LITERALS
 /// Observes the packets of an answer for the session.
 struct AnswerObserver<'a> {
     state: &'a mut SessionState,
-    heard: Heard,
+    heard: Heard<'a>,
+    /// Knows how servers read texts.
+    topology: &'a TopologyCell,
+    /// What a replica reported that the statement does not explain.
+    false_report: Option<FalseReport>,
     /// The facts about the statement that were known before the answer.
     expected: Expected,
     /// The writes that the answer reports although its server is no longer the primary. They are not acknowledged to
@@ -55,11 +62,19 @@ struct AnswerObserver<'a> {
     /// The ERR packet that the client does not get.
     refusal: Option<Refusal>,
     prepared: Option<PrepareOk>,
+    /// True if the buffer has the whole request.
+    whole: bool,
     /// The rows that passed.
     rows: u64,
 }
 
 impl AnswerObserver<'_> {
+    /// Returns the error for a report that the statement does not explain.
+    fn refuse(&mut self, report: FalseReport) -> ProtocolError {
+        self.false_report = Some(report);
+        ProtocolError::Unexplained(report.as_str())
+    }
+
     /// Returns the ERR packet that replaces the server's, and counts a statement whose outcome is in doubt.
     fn packet_instead(&mut self, words: Words) -> ErrPacket<'static> {
         match words {
@@ -80,11 +95,14 @@ impl AnswerObserver<'_> {
 }
 
 impl Observer for AnswerObserver<'_> {
-    fn ok(&mut self, ok: &OkPacket<'_>) {
+    fn ok(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
+        if self.state.shows_another_mode(ok.status) {
+            self.heard.modes = self.topology.modes_for(self.heard.port);
+        }
+        self.state.ok(ok, self.heard).map_err(|report| self.refuse(report))?;
         if let Some(journal) = &mut self.state.transaction.journal {
             journal.summary.ok(ok);
         }
-        self.state.ok(ok, self.heard);
         self.any_ok = true;
         if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
             let mut writes = writes.borrow_mut();
@@ -96,6 +114,17 @@ impl Observer for AnswerObserver<'_> {
                 }
             });
         }
+        Ok(())
+    }
+
+    fn columns_end(&mut self, status: StatusFlags) -> Result<(), ProtocolError> {
+        if self.heard.role == Role::Writer {
+            return Ok(());
+        }
+        if self.state.shows_another_mode(status) {
+            self.heard.modes = self.topology.modes_for(self.heard.port);
+        }
+        self.state.check_flags(status, self.heard).map_err(|report| self.refuse(report))
     }
 
     fn rows_end(&mut self) {
@@ -112,7 +141,7 @@ impl Observer for AnswerObserver<'_> {
         if first && err.code == 1305 {
             self.state.lacks_routine(err.message);
         }
-        self.state.note_error(err.code);
+        self.state.note_error(self.heard.role, err.code);
         let before = Before { nothing: first, any_ok: self.any_ok };
         match self.expected.verdict(said(err), before) {
             Verdict::Forward => OnErr::Forward,
@@ -124,8 +153,18 @@ impl Observer for AnswerObserver<'_> {
         }
     }
 
-    fn prepared(&mut self, ok: &PrepareOk) {
+    fn prepared(&mut self, ok: &PrepareOk) -> Result<(), ProtocolError> {
+        // The session reads the parameters of each execute by this number, also for the primary.
+        let counted = if self.heard.role == Role::Reader && self.whole {
+            parameters(self.heard.asked.arguments, self.state.sql_options())
+        } else {
+            None
+        };
+        if counted.is_some_and(|(least, most)| !(least..=most).contains(&usize::from(ok.params))) {
+            return Err(self.refuse(FalseReport::Parameters));
+        }
         self.prepared = Some(*ok);
+        Ok(())
     }
 
     #[inline]
@@ -142,7 +181,7 @@ impl Observer for AnswerObserver<'_> {
 }
 
 /// The bytes that the client gets for a chunk of an answer.
-enum Output {
+pub(super) enum Output {
     /// The chunk's bytes, unchanged.
     AsItCame,
     /// The bytes at this place of the chunk's buffer, which was edited in place.
@@ -204,7 +243,12 @@ impl<R: Runtime> Session<R> {
             let full = chunk.is_full();
             let nothing_forwarded = !(forwarded || request.header.is_continued());
             let mut output = Output::AsItCame;
-            let walk = self.walk(walker, &mut chunk, &mut output, nothing_forwarded, request);
+            let walk = {
+                // Not kept across a wait, since every session has this future.
+                let text = self.text_that_sets(buf, request);
+                let asked = asked(buf, request, text.as_deref());
+                self.walk(walker, &mut chunk, &mut output, nothing_forwarded, (request, asked))
+            };
             let Walk { used, walked, prepared: named, rare } = walk;
             if let Some(rare) = rare {
                 let passing = (&mut chunk, &mut output, forwarded);
@@ -257,6 +301,9 @@ impl<R: Runtime> Session<R> {
     ) -> Option<Result<Outcome, Close>> {
         let Rare { refused, before, late, fault } = *rare;
         if let Some(e) = fault {
+            if self.upstream.role == Role::Reader {
+                return Some(self.broken_replica(e, (chunk, output, forwarded), walker, buf, *request).await);
+            }
             // Forwards the packets before the fault: their sequence ids are already counted.
             self.context.buffers.give(std::mem::take(chunk));
             if let Err(close) = self.pass(chunk, 0, output).await {
@@ -331,6 +378,9 @@ impl<R: Runtime> Session<R> {
                 && connection.about.flavor == Flavor::MariaDb
                 && self.state.diagnostics.connection != here;
             self.state.diagnostics.connection = here;
+        }
+        if std::mem::take(&mut self.state.trackers.restored) {
+            connection.forget_applied();
         }
         if std::mem::take(&mut self.state.trackers.changed) {
             connection.forget_applied();
@@ -430,7 +480,7 @@ impl<R: Runtime> Session<R> {
         chunk: &mut Buf,
         output: &mut Output,
         nothing_forwarded: bool,
-        request: &Request,
+        (request, asked): (&Request, Asked<'_>),
     ) -> Walk {
         let nothing =
             |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };
@@ -443,6 +493,9 @@ impl<R: Runtime> Session<R> {
             flavor: about.flavor,
             read_only: about.class.read_only,
             explained: request.class.effects.intersects(EXPLAINS),
+            port: self.client.port,
+            modes: TextModes::empty(),
+            asked,
         };
         let expected = self.expected(request, heard.read_only, nothing_forwarded);
         let is_late = self.upstream.role == Role::Writer && self.is_late();
@@ -451,6 +504,9 @@ impl<R: Runtime> Session<R> {
         let mut observer = AnswerObserver {
             state: &mut self.state,
             heard,
+            topology: &self.context.topology,
+            false_report: None,
+            whole: request.whole,
             expected,
             late: before.as_ref().map(|_| Box::default()),
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
@@ -466,6 +522,9 @@ impl<R: Runtime> Session<R> {
         edits.clear();
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut observer);
         self.measured.rows_sent += observer.rows;
+        if let Some(report) = observer.false_report {
+            cell_of(&self.context.metrics.false_reports, report as usize).add(1);
+        }
         let (refused, prepared, late) = (observer.refusal, observer.prepared, observer.late);
         self.upstream
             .connection
@@ -494,7 +553,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Writes the output for the first `used` bytes of the chunk to the client. Leaves the remaining bytes in the chunk.
-    async fn pass(&mut self, chunk: &mut Buf, used: usize, output: &mut Output) -> Result<(), Close> {
+    pub(super) async fn pass(
+        &mut self,
+        chunk: &mut Buf,
+        used: usize,
+        output: &mut Output,
+    ) -> Result<(), Close> {
         let place = match output {
             Output::Apart(out) => {
                 if !out.is_empty() {

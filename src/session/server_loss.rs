@@ -1,6 +1,7 @@
 //! Decides what becomes of a statement whose server was lost, or turned out not to be the primary.
 
 use super::Session;
+use super::answer::Output;
 use super::facts::may_end_transaction;
 use super::outcome::{Outcome, Unanswered};
 use crate::backend::SwallowError;
@@ -9,7 +10,7 @@ use crate::net::{Buf, Runtime};
 use crate::policy::{Error, Fate, Loss};
 use crate::sql::Effects;
 use crate::terms::{Close, Disruption, Role};
-use crate::wire::ResponseWalker;
+use crate::wire::{ProtocolError, ResponseWalker};
 
 /// Returns the error that a client gets for a lost server.
 fn loss_error(error: Error) -> Failure {
@@ -169,6 +170,42 @@ impl<R: Runtime> Session<R> {
             StatementError::TellAndClose(_, close) if !walker.between_packets() => Err(close),
             stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
         }
+    }
+
+    /// Returns how the try ended after a replica broke the protocol, or reported what the statement does not explain. The
+    /// session goes on without that connection: a read runs elsewhere if the client has no part of the answer.
+    pub(super) async fn broken_replica(
+        &mut self,
+        fault: ProtocolError,
+        (chunk, output, forwarded): (&mut Buf, &mut Output, bool),
+        walker: &ResponseWalker,
+        buf: &mut Buf,
+        request: Request,
+    ) -> Result<Outcome, Close> {
+        let server = self.upstream.connection.as_ref().map(|c| c.about.server);
+        let name = server.and_then(|id| self.context.topology.get().server(id).map(|s| s.name.clone()));
+        tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), server = name.as_deref().unwrap_or_default(), error = %fault, "a server broke the protocol");
+        self.context.buffers.give(std::mem::take(chunk));
+        if forwarded {
+            // Forwards the packets before the fault: their sequence ids are already counted.
+            self.pass(chunk, 0, output).await?;
+        }
+        let seq = if forwarded { walker.client_seq() } else { request.answer_seq() };
+        let unseen = !forwarded && request.whole && matches!(fault, ProtocolError::Unexplained(_));
+        let goes_again = request.class.effects.contains(Effects::REPEATABLE) && !self.has_open(Role::Reader);
+        if unseen && (self.may_leave() || goes_again) {
+            // A routine behind a view may set what the text does not show: that is for the primary. The replica is not
+            // at fault for other sessions.
+            let outcome = if self.may_leave() { Outcome::NotHere } else { Outcome::Again };
+            self.upstream.server_lost();
+            self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
+            return Ok(outcome);
+        }
+        Ok(match self.server_given_up(forwarded, walker, buf, request) {
+            Outcome::Stop(0, stop) => Outcome::Stop(0, stop),
+            Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
+            outcome => outcome,
+        })
     }
 
     /// Like `lost`, for a server that the statement did not break: the statement may be retried without the

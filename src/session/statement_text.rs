@@ -5,9 +5,20 @@ use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::sql::parts::local_files;
 use crate::sql::{Effects, MAX_READ};
-use crate::state::with_string;
+use crate::state::{Asked, PREPARED, with_string};
 use crate::terms::Why;
 use crate::wire::{Capabilities, Command, Execute, query_text};
+
+/// Returns what the server's reports are compared with. `text`: see `Session::text_that_sets`.
+pub(super) fn asked<'a>(buf: &'a Buf, request: &Request, text: Option<&'a [u8]>) -> Asked<'a> {
+    Asked {
+        class: if request.command == Command::StmtPrepare { PREPARED } else { request.class },
+        command: request.command,
+        arguments: if request.whole { request.arguments(buf) } else { &[] },
+        statement: request.statement,
+        text,
+    }
+}
 
 impl<R: Runtime> Session<R> {
     /// Returns the text of a whole COM_QUERY that is short enough to be parsed.
@@ -40,6 +51,13 @@ impl<R: Runtime> Session<R> {
             return Some(known.text.clone());
         }
         Some(text.into())
+    }
+
+    /// Returns the text of a statement that sets state, with which the server's reports are compared.
+    pub(super) fn text_that_sets(&self, buf: &Buf, request: &Request) -> Option<std::sync::Arc<[u8]>> {
+        let sets = request.class.effects.contains(Effects::SETS_STATE)
+            && !matches!(request.command, Command::StmtPrepare | Command::InitDb);
+        if sets { self.meant_text(buf, *request) } else { None }
     }
 
     /// Returns the name in an EXECUTE, a PREPARE or a DEALLOCATE, if the text does nothing else.

@@ -87,6 +87,36 @@ pub fn changes_trackers(sql: &[u8], options: Options) -> Option<bool> {
     })
 }
 
+/// Returns the least and the greatest number of parameters that a text can have: servers may or may not read the content
+/// of versioned comments. None if servers may split the text in different ways.
+pub fn parameters(sql: &[u8], options: Options) -> Option<(usize, usize)> {
+    if options.is_ambiguous(sql) {
+        return None;
+    }
+    let mut lexer = Lexer::new(sql, options);
+    let (mut sure, mut open, mut depth) = (0usize, 0usize, 0usize);
+    while let Some(token) = lexer.next_significant() {
+        match token.kind {
+            Kind::CodeOpen => depth += 1,
+            Kind::CodeClose => depth = depth.saturating_sub(1),
+            Kind::Incomplete => return None,
+            Kind::Operator if token.text == b"?" && depth > 0 => open += 1,
+            Kind::Operator if token.text == b"?" => sure += 1,
+            _ => {}
+        }
+    }
+    Some((sure, sure + open))
+}
+
+/// Returns the schema that a USE names, in its original case.
+pub fn used_schema(sql: &[u8], options: Options) -> Option<Vec<u8>> {
+    single(sql, options, |statement| {
+        let name = statement.at(1);
+        let is_use = statement.is(0, "USE") && statement.len() == 2;
+        (is_use && matches!(name.kind, Kind::Word | Kind::QuotedIdentifier)).then(|| unquoted(&name))
+    })
+}
+
 /// Returns the table that a CREATE TEMPORARY TABLE creates.
 pub fn temporary_table(sql: &[u8], options: Options) -> Option<TableName> {
     single(sql, options, |statement| {

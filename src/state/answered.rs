@@ -135,8 +135,12 @@ impl SessionState {
         self.transaction.doubt != TransactionDoubt::No
     }
 
-    /// Notes an ERR packet, which has no status flags to show what became of the transaction.
-    pub fn note_error(&mut self, code: u16) {
+    /// Notes an ERR packet, which has no status flags to show what became of the transaction. A transaction on the other
+    /// server is not touched.
+    pub fn note_error(&mut self, role: Role, code: u16) {
+        if !self.transaction_elsewhere(role).is_empty() {
+            return;
+        }
         if code == 1213 {
             // A deadlock rolls back the whole transaction.
             self.rolled_back();

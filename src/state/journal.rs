@@ -11,7 +11,7 @@ use crate::backend::{Carried, InsertId, PreparedText};
 use crate::sql::{MAX_READ, StatementClass};
 use crate::terms::StatementKind;
 use crate::topology::ServerId;
-use crate::wire::{Command, ErrPacket, Observer, OkPacket, OnErr, StatusFlags};
+use crate::wire::{Command, ErrPacket, Observer, OkPacket, OnErr, ProtocolError, StatusFlags};
 
 /// The status flags that belong to a statement's result. The other flags describe the session.
 const TELLING: StatusFlags =
@@ -91,8 +91,9 @@ pub struct Witness {
 }
 
 impl Observer for Witness {
-    fn ok(&mut self, ok: &OkPacket<'_>) {
+    fn ok(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
         self.summary.ok(ok);
+        Ok(())
     }
 
     fn err(&mut self, err: &ErrPacket<'_>, _first: bool) -> OnErr {

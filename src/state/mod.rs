@@ -18,6 +18,7 @@ mod parts;
 mod pins;
 mod prepared;
 mod reading;
+mod reports;
 mod statement_effects;
 mod unreported_variables;
 mod variables;
@@ -31,8 +32,8 @@ use crate::routing::SessionFacts;
 use crate::sql;
 use crate::sql::{Effects, StatementClass};
 use crate::telemetry::WorkerMetrics;
-use crate::terms::{Pin, Role, Why};
-use crate::topology::{Flavor, GtidSet};
+use crate::terms::{FalseReport, Pin, Port, Role, Why};
+use crate::topology::{Flavor, GtidSet, TextModes};
 use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
 
 /// A schema and a table.
@@ -54,6 +55,7 @@ pub use prepared::{
     with_types,
 };
 pub use reading::readings_under;
+pub use reports::{Asked, Explains, explains};
 pub use variables::INSERT_ID;
 pub use written::{Written, positions};
 
@@ -63,7 +65,7 @@ struct RoutineName(Vec<u8>);
 
 /// The context of an answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Heard {
+pub struct Heard<'a> {
     /// The role of the connection that answered.
     pub role: Role,
     /// MySQL or MariaDB.
@@ -72,6 +74,12 @@ pub struct Heard {
     pub read_only: bool,
     /// True if the statement explains a state change that is reported without a name.
     pub explained: bool,
+    /// The port that the client connected to.
+    pub port: Port,
+    /// How servers read the texts of a session that set no `sql_mode`.
+    pub modes: TextModes,
+    /// The statement.
+    pub asked: Asked<'a>,
 }
 
 /// Pins whose state is lost with the connection: a client with one of these is in the middle of something.
@@ -456,12 +464,16 @@ impl SessionState {
         self.last.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
     }
 
-    /// Notes an OK packet, or the end of a result set.
+    /// Notes an OK packet, or the end of a result set. Returns an error, and notes nothing, if a replica reports what
+    /// the statement does not explain.
     #[inline]
-    pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard) {
-        let modes = StatusFlags::ANSI_QUOTES | StatusFlags::NO_BACKSLASH_ESCAPES;
-        let same_modes = self.transaction.status & modes == ok.status & modes;
-        self.transaction.status = ok.status;
+    pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard<'_>) -> Result<(), FalseReport> {
+        let status = match heard.role {
+            Role::Writer => ok.status,
+            Role::Reader => self.check_replica(ok, &heard)?,
+        };
+        let same_modes = !self.shows_another_mode(status);
+        self.transaction.status = status;
         if heard.role == Role::Writer {
             self.transaction.doubt = TransactionDoubt::No;
         }
@@ -469,37 +481,51 @@ impl SessionState {
         self.answer =
             Answered { results, warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
         self.texts.of_mariadb = heard.flavor == Flavor::MariaDb;
-        let autocommit = ok.status.contains(StatusFlags::AUTOCOMMIT);
+        let autocommit = status.contains(StatusFlags::AUTOCOMMIT);
         if self.carried.autocommit != autocommit {
             Rc::make_mut(&mut self.carried).autocommit = autocommit;
         }
-        if ok.last_insert_id != 0 {
+        if ok.last_insert_id != 0 && heard.role == Role::Writer {
             // Only the server knows whether this is what LAST_INSERT_ID() returns.
             self.insert.id.set(InsertId::OnConnection);
         }
         if !ok.state.is_empty() {
             self.changes(ok.state, heard);
         }
+        if heard.role == Role::Reader {
+            self.take_own_schema(&heard);
+        }
         if !same_modes || !ok.state.is_empty() {
             self.texts.options = self.options_of_now();
         }
+        Ok(())
     }
 
-    fn changes(&mut self, state: &[u8], heard: Heard) {
+    fn changes(&mut self, state: &[u8], heard: Heard<'_>) {
         let (mut named, mut unnamed) = (false, false);
         let (mut charset, mut collation, mut parts) = (false, false, 0);
         let before = self.carried.clone();
         let readable = StateChanges::new(state).each(|change| match change {
+            // Of a replica, the text says it.
+            StateChange::Schema(_) if heard.role == Role::Reader => named = true,
             StateChange::Schema(name) => {
                 named = true;
                 Rc::make_mut(&mut self.carried).schema = (!name.is_empty()).then(|| name.into());
             }
+            StateChange::SystemVariable { name: b"last_gtid", .. } | StateChange::Gtids(_)
+                if heard.role == Role::Reader => {}
             StateChange::SystemVariable { name: b"last_gtid", value } => self.wrote(value, heard.flavor),
             StateChange::Gtids(set) => self.wrote(set, heard.flavor),
             // Servers report these variables unasked, so they do not explain a change without a name.
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 named = true;
+                if heard.role == Role::Reader && !self.takes_from_replica(name, &heard) {
+                    return;
+                }
+                if heard.role == Role::Writer && self.is_foreign(name, &heard) {
+                    return self.pin(heard.role, Pin::Unknown);
+                }
                 self.texts.reading.reported(name, value);
                 parts += u8::from(name.starts_with(b"character_set_"));
                 charset |= name == b"character_set_connection";

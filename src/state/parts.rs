@@ -147,6 +147,8 @@ pub struct Trackers {
     pub(super) timestamp_unreported: bool,
     /// The variables whose values only one of the session's connections knows.
     pub(super) unreported: UnreportedVariables,
+    /// True if SET STATEMENT ran on the connection in use: the server reports the restored values with a later statement.
+    pub restored: bool,
     /// True if a connection that should only read left read-only mode: it must not be used again.
     pub read_only_lost: bool,
 }

@@ -45,7 +45,7 @@ impl SessionState {
     }
 
     /// Notes the value of a variable that a tracker reported.
-    pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: Heard) {
+    pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: Heard<'_>) {
         if matches!(name, b"tx_read_only" | b"transaction_read_only") && heard.read_only {
             self.trackers.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
             return;
@@ -120,8 +120,51 @@ impl SessionState {
         }
     }
 
+    /// Takes the literals that a SET on a replica's connection assigned: from the text, whatever the replica reports.
+    pub(super) fn set_on_replica(&mut self, text: Option<&[u8]>) {
+        let Some(all) = text.and_then(|text| system_variables(text, self.sql_options())) else { return };
+        for one in all {
+            // The status flags show autocommit. The connection keeps its access mode. The character set is reported,
+            // and compared with the text.
+            let others: [&[u8]; 7] = [
+                b"autocommit",
+                b"tx_read_only",
+                b"transaction_read_only",
+                b"character_set_client",
+                b"character_set_results",
+                b"character_set_connection",
+                b"collation_connection",
+            ];
+            let next_only = one.unscoped && matches!(&*one.name, b"tx_isolation" | b"transaction_isolation");
+            let unknown = one.given == Given::Unknown && !(one.unscoped && self.texts.of_mariadb);
+            if others.contains(&&*one.name) || one.name.starts_with(b"session_track_") || next_only || unknown
+            {
+                continue;
+            }
+            match (&*one.name, one.given) {
+                (b"last_insert_id" | b"identity", Given::Literal(value)) => {
+                    let number = std::str::from_utf8(&value).ok().and_then(|v| v.parse().ok());
+                    self.insert.id.set(number.map_or(InsertId::OnConnection, InsertId::Known));
+                }
+                (b"last_insert_id" | b"identity", _) => {}
+                (b"sql_mode", Given::Literal(value))
+                    if super::reports::modes_of_literal(&value).is_some() =>
+                {
+                    self.given(Role::Reader, b"sql_mode", Given::Literal(value.clone()));
+                    self.texts.reading.reported(b"sql_mode", &value);
+                }
+                (b"sql_mode", Given::Literal(_)) => self.unreported_variable(Role::Reader, b"sql_mode"),
+                (name, given) => self.given(Role::Reader, name, given),
+            }
+        }
+        self.texts.options = self.options_of_now();
+    }
+
     /// Handles `SET @@name = value`, which MariaDB's trackers do not report.
     pub(super) fn set_unscoped(&mut self, role: Role, text: Option<&[u8]>) {
+        if role == Role::Reader {
+            return self.set_on_replica(text);
+        }
         let Some(text) = text.filter(|_| self.texts.of_mariadb) else { return };
         if !text.windows(2).any(|pair| pair == b"@@") {
             return;

@@ -6,8 +6,8 @@ use super::error_codes::ErrorCodes;
 use super::latency::Latency;
 use super::server_latencies::ServerLatencies;
 use crate::terms::{
-    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Reader, Refused, Role,
-    StatementKind, TlsVersion, Why,
+    CertificateProof, Close, Disruption, FalseReport, Fresh, Handshake, Pin, Port, Question, Reader, Refused,
+    Role, StatementKind, TlsVersion, Why,
 };
 
 /// Cells by level and outcome.
@@ -129,6 +129,8 @@ pub struct WorkerMetrics {
     pub server_handshakes: [Cell; Handshake::ALL.len()],
     /// Server connections without a CA whose server should have proved its certificate, by the proof.
     pub certificate_proofs: [Cell; CertificateProof::ALL.len()],
+    /// Answers of replicas that were refused, by what they reported about the session.
+    pub false_reports: [Cell; FalseReport::ALL.len()],
     /// TLS handshakes with clients, by version and result.
     client_handshakes: [[Cell; Handshake::ALL.len()]; TlsVersion::ALL.len()],
     /// Server connections open now, in use or pooled.

@@ -13,8 +13,8 @@ use super::error_codes::ErrorCodes;
 use super::families::{Families, Label};
 use super::worker::{FreshCells, WorkerMetrics, cell_of};
 use crate::terms::{
-    CertificateProof, Close, Disruption, Fresh, Handshake, Pin, Port, Question, Reader, Refused, Role,
-    StatementKind, TlsVersion, Why,
+    CertificateProof, Close, Disruption, FalseReport, Fresh, Handshake, Pin, Port, Question, Reader, Refused,
+    Role, StatementKind, TlsVersion, Why,
 };
 
 /// All workers of the process.
@@ -302,6 +302,13 @@ impl WorkerFamilies {
             CertificateProof::ALL.iter().map(|&proof| {
                 let total = self.sum(|worker| cell_of(&worker.certificate_proofs, proof as usize));
                 ([("proof", proof.as_str())], total)
+            }),
+        )?;
+        families.counters(
+            "pointsman_false_reports",
+            "Answers that the proxy refused since a replica reported about the session what the statement does not explain.",
+            FalseReport::ALL.iter().map(|&what| {
+                ([("what", what.as_str())], self.sum(|worker| cell_of(&worker.false_reports, what as usize)))
             }),
         )?;
         families.counter(

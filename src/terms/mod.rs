@@ -55,6 +55,28 @@ impl Port {
 }
 
 label! {
+    /// What a replica reported about a session that the statement does not explain.
+    FalseReport {
+        /// A status flag: autocommit, or a part of the SQL mode.
+        Flag = "flag",
+        /// That a transaction began or ended.
+        Transaction = "transaction",
+        /// The default schema.
+        Schema = "schema",
+        /// A system variable.
+        Variable = "variable",
+        /// An insert id.
+        InsertId = "insert_id",
+        /// The GTID of a write.
+        Gtid = "gtid",
+        /// The number of parameters of a prepared statement.
+        Parameters = "parameters",
+        /// Something that cannot be read.
+        Unreadable = "unreadable",
+    }
+}
+
+label! {
     /// Why a client's connection ended.
     Close {
         /// COM_QUIT or a clean end between statements.

@@ -38,6 +38,9 @@ pub enum ProtocolError {
     /// The server asked the client for a file that the statement does not name.
     #[error("a request for a local file that the statement does not name")]
     LocalFile,
+    /// The server reports about the session what the statement does not explain.
+    #[error("a report of {0} that the statement does not explain")]
+    Unexplained(&'static str),
     /// The peer does not support what this proxy needs, or uses what this proxy does not support.
     #[error("the peer does not support {0}")]
     Unsupported(&'static str),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::terms::Port;
 use crate::topology::{ServerId, Snapshot, TextModes};
 
 /// The version counters of a snapshot.
@@ -97,6 +98,17 @@ impl TopologyCell {
     /// Returns the ways in which the servers may read texts.
     pub fn modes(&self) -> TextModes {
         self.current.borrow().modes
+    }
+
+    /// Returns the ways in which a server may read the texts of a session on this port that set no `sql_mode`. A session
+    /// that may write believes the primary, or the last one while there is none.
+    pub fn modes_for(&self, port: Port) -> TextModes {
+        if port == Port::Replica {
+            return self.modes();
+        }
+        let current = self.current.borrow();
+        let writer = current.last_writer.and_then(|id| current.server(id));
+        writer.and_then(|server| server.facts.as_ref()).map_or(current.modes, |facts| facts.modes)
     }
 
     /// Replaces the snapshot and wakes all that wait for a change.

@@ -8,7 +8,7 @@ use crate::terms::{Port, Role, StatementKind, Why};
 
 impl Story {
     /// On the replica, with this status and these session state changes.
-    async fn runs_on_replica(&mut self, sql: &str, status: u16, state: &[u8]) {
+    pub async fn runs_on_replica(&mut self, sql: &str, status: u16, state: &[u8]) {
         self.client.query(sql);
         self.db1.expect_query(sql).await;
         self.db1.reply(&[ok_state(MODERN, status, state)]);
@@ -16,7 +16,7 @@ impl Story {
     }
 }
 
-const READING: u16 = 0x2003;
+pub const READING: u16 = 0x2003;
 
 /// A replica's read_only does not bind every account.
 #[test]

@@ -143,6 +143,11 @@ pub fn end(style: Style, status: u16) -> Vec<u8> {
     if style.deprecate_eof { ok_packet(style, 0xfe, status, "", &[]) } else { eof(status) }
 }
 
+/// What ends rows, with session state changes.
+pub fn end_state(status: u16, state: &[u8]) -> Vec<u8> {
+    ok_packet(MODERN, 0xfe, status, "", state)
+}
+
 /// A column definition; the walker does not look into it.
 pub fn column(name: &str) -> Vec<u8> {
     let mut out = Vec::new();

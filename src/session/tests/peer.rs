@@ -65,6 +65,23 @@ impl Peer {
         (header.seq, self.hear(header.len).await)
     }
 
+    /// The next packet within this time; None at the end, and if nothing comes.
+    pub async fn next_within(&mut self, limit: Duration) -> Option<(u8, Vec<u8>)> {
+        loop {
+            if let Some(header) = PacketHeader::parse(&self.heard)
+                && self.heard.len() >= header.total()
+            {
+                return Some((
+                    header.seq,
+                    self.heard.drain(..header.total()).skip(PacketHeader::LEN).collect(),
+                ));
+            }
+            if !matches!(timeout(limit, self.more()).await, Ok(true)) {
+                return None;
+            }
+        }
+    }
+
     /// Exactly these bytes come next.
     pub async fn expect_bytes(&mut self, bytes: &[u8]) {
         let heard = self.hear(bytes.len()).await;

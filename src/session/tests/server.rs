@@ -69,6 +69,16 @@ impl Server {
         tokio::time::timeout(PATIENCE, waiting).await.expect("the proxy connects")
     }
 
+    /// The next connection, however late it comes.
+    pub async fn accept_forever(&self) -> Peer {
+        loop {
+            if let Some(stream) = self.listener.try_accept() {
+                return Peer::new(stream);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Nobody knocks.
     pub async fn expect_nobody(&self) {
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::apart::READING;
 use super::server::SET;
 use super::*;
 use crate::config::Level;
@@ -531,17 +532,19 @@ fn warnings_are_asked_where_the_last_statement_ran() {
 fn a_demoted_primary_takes_no_replica_sessions_transaction_with_it() {
     play(async {
         let mut s = story().await;
-        s.client.query("start transaction read only");
-        s.db1.expect_query("start transaction read only").await;
-        s.db1.reply(&[ok_with(0x2003)]);
-        s.client.expect(&[ok_with(0x2003)]).await;
+        s.runs_on_replica("start transaction read only", READING, &[]).await;
         let db2 = s.world.server("db-2");
         s.world.read_only("db-0");
         s.world.primary("db-2");
         s.db0.peer.expect_end().await;
         s.client.query(READ);
-        s.db1.answer_one(READ).await;
-        s.client.expect(&one()).await;
+        s.db1.expect_query(READ).await;
+        let answer = result_set(MODERN, &["a"], &[row(&["1"])], READING);
+        s.db1.reply(&answer);
+        s.client.expect(&answer).await;
+        s.client.query("commit");
+        s.db1.answer_ok("commit").await;
+        s.client.expect_ok().await;
         s.client.query(WRITE);
         let mut new = db2.accept().await;
         new.answer_ok(SET).await;

@@ -41,16 +41,25 @@ pub enum OnErr {
 
 /// Is called with the packets that the walker reads.
 pub trait Observer {
-    /// An OK packet, or the end of a result set.
-    fn ok(&mut self, _ok: &OkPacket<'_>) {}
+    /// An OK packet, or the end of a result set. An error ends the walk, and the client does not get the packet.
+    fn ok(&mut self, _ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+    /// The status flags behind columns or parameters, from a server that still sends them. As with `ok`, an error ends
+    /// the walk.
+    fn columns_end(&mut self, _status: StatusFlags) -> Result<(), ProtocolError> {
+        Ok(())
+    }
     /// The packet of the preceding call of `ok` ended the rows of a result set.
     fn rows_end(&mut self) {}
     /// An ERR packet; `first`: it is the first packet of the answer.
     fn err(&mut self, _err: &ErrPacket<'_>, _first: bool) -> OnErr {
         OnErr::Forward
     }
-    /// The first packet of the answer to COM_STMT_PREPARE.
-    fn prepared(&mut self, _ok: &PrepareOk) {}
+    /// The first packet of the answer to COM_STMT_PREPARE. As with `ok`, an error ends the walk.
+    fn prepared(&mut self, _ok: &PrepareOk) -> Result<(), ProtocolError> {
+        Ok(())
+    }
     /// Bytes that go to the client without being read: column definitions and rows, with their packet headers.
     #[inline]
     fn unread(&mut self, _bytes: &[u8]) {}
@@ -360,7 +369,7 @@ impl ResponseWalker {
             }
             (0x00, Phase::Prepare) => {
                 let ok = PrepareOk::parse(payload)?;
-                observer.prepared(&ok);
+                observer.prepared(&ok)?;
                 self.phase = Phase::PrepareHead { params: ok.params, columns: ok.columns };
                 Ok(true)
             }
@@ -425,7 +434,7 @@ impl ResponseWalker {
         } else {
             OkPacket::parse(payload, self.legs.server_session_track)?
         };
-        observer.ok(&ok);
+        observer.ok(&ok)?;
         let cursor = byte == 0xfe && self.opens_cursor(ok.status);
         if byte == 0xfe {
             observer.rows_end();
@@ -465,13 +474,13 @@ impl ResponseWalker {
         observer: &mut impl Observer,
     ) -> Result<bool, ProtocolError> {
         let eof = EofPacket::parse(payload)?;
-        self.status = eof.status;
         let cursor = self.phase == Phase::ColumnsEof && self.opens_cursor(eof.status);
         let keep = !self.legs.client_deprecate_eof;
         if cursor {
             self.opened_cursor = true;
             let ok = OkPacket { status: eof.status, warnings: eof.warnings, ..OkPacket::default() };
-            observer.ok(&ok);
+            observer.ok(&ok)?;
+            self.status = eof.status;
             if keep {
                 self.phase = Phase::LastPacket;
                 return Ok(true);
@@ -481,6 +490,8 @@ impl ResponseWalker {
             self.legs.write_ok(0xfe, &ok, seq, edits)?;
             return Ok(false);
         }
+        observer.columns_end(eof.status)?;
+        self.status = eof.status;
         self.phase = self.phase.after_eof(keep);
         if !keep {
             self.shift = self.shift.wrapping_sub(1);

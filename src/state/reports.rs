@@ -1,0 +1,389 @@
+//! What a server may report of a statement. A server is believed in what it says of its data. In what it says of the
+//! session, a replica is believed only as far as the statement explains: the session's state comes from its own
+//! statements and from the primary. Everything else a replica reports is a [`FalseReport`]: the answer counts as that
+//! of a broken server, and nothing of it enters the session.
+
+use std::borrow::Cow;
+
+use super::{Heard, SessionState, mentions};
+use crate::backend::{Carried, is_charset_name};
+use crate::sql::parts::{Given, SystemVariable, sets_charset_too, system_variables, used_schema};
+use crate::sql::{Effects, StatementClass};
+use crate::terms::{FalseReport, Pin, Port, Role, StatementKind};
+use crate::topology::{Flavor, TextModes, is_unsafe_charset};
+use crate::wire::{Command, OkPacket, StateChange, StateChanges, StatusFlags};
+
+bitflags::bitflags! {
+    /// What a statement explains of the reports about it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Explains: u8 {
+        /// Variables that its text names have other values.
+        const NAMED = 1;
+        /// The schema that its text names is the default schema.
+        const SCHEMA = 1 << 1;
+        /// A transaction is open that was not open before.
+        const BEGINS = 1 << 2;
+        /// The transaction that was open is over.
+        const ENDS = 1 << 3;
+        /// There is an insert id, or a GTID.
+        const WRITES = 1 << 4;
+        /// Any variable has another value: the text does not show all that runs.
+        const HIDDEN = 1 << 5;
+    }
+}
+
+/// Returns what a statement of this class explains on the server of this role. The primary is believed: its routines
+/// and triggers may change the session.
+pub fn explains(role: Role, class: &StatementClass) -> Explains {
+    if role == Role::Writer {
+        return Explains::all();
+    }
+    let (kind, effects) = (class.kind, class.effects);
+    let hides = Effects::LEAVES_UNKNOWN | Effects::CALLS | Effects::EXECUTES;
+    if kind == StatementKind::Unknown || effects.intersects(hides) {
+        return Explains::all() - Explains::SCHEMA;
+    }
+    let begins = Effects::BEGINS | Effects::BEGINS_READ_ONLY | Effects::BEGINS_READ_WRITE | Effects::ENDS;
+    let mut explained = Explains::empty();
+    explained.set(Explains::NAMED, effects.contains(Effects::SETS_STATE));
+    explained.set(Explains::SCHEMA, kind == StatementKind::Session && effects.contains(Effects::SETS_STATE));
+    // COMMIT AND CHAIN, or completion_type = CHAIN.
+    explained.set(Explains::BEGINS, effects.intersects(begins));
+    explained.set(Explains::ENDS, effects.intersects(begins | Effects::COMMITS_IMPLICITLY));
+    match kind {
+        StatementKind::Read | StatementKind::Session | StatementKind::Transaction => explained,
+        StatementKind::Write | StatementKind::Ddl | StatementKind::Admin | StatementKind::Unknown => {
+            explained | Explains::BEGINS | Explains::ENDS | Explains::WRITES
+        }
+    }
+}
+
+/// The statement that was asked, as far as its reports are compared with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The class of the statement.
+    pub class: StatementClass,
+    /// The command.
+    pub command: Command,
+    /// The part of the command behind its first byte that is in the buffer.
+    pub arguments: &'a [u8],
+    /// The client's id of the prepared statement that the command names, or 0.
+    pub statement: u32,
+    /// The whole text, if the class says that it sets state.
+    pub text: Option<&'a [u8]>,
+}
+
+/// The status flags that show the SQL mode.
+const MODE_FLAGS: StatusFlags = StatusFlags::ANSI_QUOTES.union(StatusFlags::NO_BACKSLASH_ESCAPES);
+
+/// The access mode and the isolation level, which SET TRANSACTION sets without naming the variable.
+const CHARACTERISTICS: [&[u8]; 4] =
+    [b"tx_isolation", b"transaction_isolation", b"tx_read_only", b"transaction_read_only"];
+
+/// The variables that SET NAMES sets without naming them.
+const NAMES: [&[u8]; 4] =
+    [b"character_set_client", b"character_set_results", b"character_set_connection", b"collation_connection"];
+
+/// True if these status flags can be those of a session whose SQL mode is one of these.
+fn shows(status: StatusFlags, modes: TextModes, flavor: Flavor) -> bool {
+    let is = |flag, on, off| modes.contains(if status.contains(flag) { on } else { off });
+    let escapes =
+        is(StatusFlags::NO_BACKSLASH_ESCAPES, TextModes::NO_BACKSLASH_ESCAPES, TextModes::BACKSLASH_ESCAPES);
+    escapes
+        && match flavor {
+            // MySQL has no such flag.
+            Flavor::MySql => !status.contains(StatusFlags::ANSI_QUOTES),
+            Flavor::MariaDb => {
+                is(StatusFlags::ANSI_QUOTES, TextModes::ANSI_QUOTES, TextModes::DOUBLE_QUOTED_STRINGS)
+            }
+        }
+}
+
+/// Returns the modes that a literal for `sql_mode` means; None if it is not a list of words.
+pub(super) fn modes_of_literal(value: &[u8]) -> Option<TextModes> {
+    let words = value.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b','));
+    words.then(|| std::str::from_utf8(value).ok().map(TextModes::of_sql_mode)).flatten()
+}
+
+/// Returns what a literal for a boolean variable means.
+fn switch_of(value: &[u8]) -> Option<bool> {
+    match value {
+        b"0" => Some(false),
+        b"1" => Some(true),
+        value if value.eq_ignore_ascii_case(b"ON") => Some(true),
+        value if value.eq_ignore_ascii_case(b"OFF") => Some(false),
+        _ => None,
+    }
+}
+
+/// True if the server reports the schema that the text names. Some servers report it in lower case. Bytes outside ASCII
+/// depend on the client's character set, and are not compared.
+fn is_same_schema(named: &[u8], reported: &[u8]) -> bool {
+    let ascii = |name: &[u8]| -> Vec<u8> {
+        name.iter().filter(|byte| byte.is_ascii()).map(u8::to_ascii_lowercase).collect()
+    };
+    named.is_ascii() == reported.is_ascii() && ascii(named) == ascii(reported)
+}
+
+impl Heard<'_> {
+    /// True if the session may write on a primary later.
+    fn may_write(&self) -> bool {
+        self.port != Port::Replica
+    }
+}
+
+impl SessionState {
+    /// True if the status flags show another SQL mode than the session's last answer.
+    #[inline]
+    pub fn shows_another_mode(&self, status: StatusFlags) -> bool {
+        (self.transaction.status ^ status).intersects(MODE_FLAGS)
+    }
+
+    /// Checks the status flags that a replica sends behind columns.
+    pub fn check_flags(&self, status: StatusFlags, heard: Heard<'_>) -> Result<(), FalseReport> {
+        self.checked_status(status, &heard, explains(heard.role, &heard.asked.class)).map(drop)
+    }
+
+    /// Checks what a replica reports with an OK packet against the statement. Returns the status flags of the session
+    /// after the statement. Changes nothing.
+    pub(super) fn check_replica(
+        &self,
+        ok: &OkPacket<'_>,
+        heard: &Heard<'_>,
+    ) -> Result<StatusFlags, FalseReport> {
+        let explained = explains(heard.role, &heard.asked.class);
+        let status = self.checked_status(ok.status, heard, explained)?;
+        let open = self.pins.on(heard.role).has(Pin::Transaction);
+        let may_begin = explained.contains(Explains::BEGINS) || !self.carried.autocommit;
+        match ok.status.contains(StatusFlags::IN_TRANS) {
+            true if !open && !may_begin => return Err(FalseReport::Transaction),
+            false if open && !explained.contains(Explains::ENDS) => return Err(FalseReport::Transaction),
+            _ => {}
+        }
+        if ok.last_insert_id != 0 && !explained.contains(Explains::WRITES) {
+            return Err(FalseReport::InsertId);
+        }
+        let mut charset = false;
+        if !ok.state.is_empty() {
+            let mut wrong = None;
+            StateChanges::new(ok.state)
+                .each(|change| {
+                    charset |=
+                        matches!(change, StateChange::SystemVariable { name: b"character_set_client", .. });
+                    if let Err(report) = self.check_change(change, heard, explained) {
+                        wrong.get_or_insert(report);
+                    }
+                })
+                .map_err(|_| FalseReport::Unreadable)?;
+            if let Some(report) = wrong {
+                return Err(report);
+            }
+        }
+        // A replica that keeps silent about SET NAMES would leave the primary with another character set.
+        let silent = explained.contains(Explains::NAMED) && !charset && !self.trackers.shown && {
+            let text = heard.asked.text.filter(|text| system_variables(text, self.sql_options()).is_some());
+            text.is_some_and(|text| sets_charset_too(text, self.sql_options()))
+        };
+        if silent { Err(FalseReport::Variable) } else { Ok(status) }
+    }
+
+    /// Checks the flags for autocommit and the SQL mode.
+    fn checked_status(
+        &self,
+        status: StatusFlags,
+        heard: &Heard<'_>,
+        explained: Explains,
+    ) -> Result<StatusFlags, FalseReport> {
+        let believes = explained.contains(Explains::HIDDEN) && !heard.may_write();
+        let set = if explained.contains(Explains::NAMED) { self.own_set(heard) } else { None };
+        let given = |name: &[u8]| set.iter().flatten().find(|one| one.name == name).map(|one| &one.given);
+        let names = |name: &[u8]| {
+            given(name).is_some()
+                || (explained.contains(Explains::NAMED) && set.is_none() && self.is_named(name, heard))
+        };
+        let autocommit = status.contains(StatusFlags::AUTOCOMMIT);
+        let right = match given(b"autocommit") {
+            Some(Given::Literal(value)) => switch_of(value).is_none_or(|on| on == autocommit),
+            _ => self.carried.autocommit == autocommit || names(b"autocommit") || believes,
+        };
+        if !right {
+            return Err(FalseReport::Flag);
+        }
+        match given(b"sql_mode") {
+            Some(Given::Literal(value)) => {
+                let modes = modes_of_literal(value).unwrap_or(TextModes::ANY_SQL_MODE);
+                if shows(status, modes, heard.flavor) { Ok(status) } else { Err(FalseReport::Flag) }
+            }
+            Some(_) => Ok(status),
+            None if !self.shows_another_mode(status) || believes => Ok(status),
+            None if shows(status, self.own_modes(heard.modes), heard.flavor) => Ok(status),
+            // SET STATEMENT: the flags show the mode of the statement, not of the session.
+            None if names(b"sql_mode") => Ok(status - MODE_FLAGS | self.transaction.status & MODE_FLAGS),
+            None => Err(FalseReport::Flag),
+        }
+    }
+
+    /// Returns the modes that the session's own `sql_mode` means; those of the servers if it has none.
+    fn own_modes(&self, servers: TextModes) -> TextModes {
+        let own = self.carried.variables.iter().find(|(name, _)| **name == *b"sql_mode");
+        own.map_or(servers, |(_, value)| modes_of_literal(value).unwrap_or(TextModes::ANY_SQL_MODE))
+    }
+
+    fn check_change(
+        &self,
+        change: StateChange<'_>,
+        heard: &Heard<'_>,
+        explained: Explains,
+    ) -> Result<(), FalseReport> {
+        let if_so = |right: bool, report: FalseReport| if right { Ok(()) } else { Err(report) };
+        match change {
+            StateChange::SystemVariable { name: b"last_gtid", .. } | StateChange::Gtids(_) => {
+                if_so(explained.contains(Explains::WRITES) || self.trackers.shown, FalseReport::Gtid)
+            }
+            StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => Ok(()),
+            // `variable` handles a connection that left its read-only mode.
+            StateChange::SystemVariable { name, .. } if heard.read_only && is_access_mode(name) => Ok(()),
+            StateChange::SystemVariable { name, value } => {
+                let hidden = explained.contains(Explains::HIDDEN);
+                let named = hidden || self.is_named(name, heard);
+                let charset = NAMES.contains(&name) && explained.contains(Explains::NAMED) && !hidden;
+                if_so(named && (!charset || self.is_own_charset(value, heard)), FalseReport::Variable)
+            }
+            StateChange::Schema(reported) => {
+                let named = self.named_schema(heard).filter(|_| explained.contains(Explains::SCHEMA));
+                if_so(named.is_some_and(|named| is_same_schema(&named, reported)), FalseReport::Schema)
+            }
+            StateChange::Something
+            | StateChange::TransactionCharacteristics(_)
+            | StateChange::TransactionState(_) => Ok(()),
+            StateChange::Unknown(_) => Err(FalseReport::Unreadable),
+        }
+    }
+
+    /// Returns the text of the statement, or what the buffer has of it.
+    fn raw_text<'a>(&self, heard: &Heard<'a>) -> Cow<'a, [u8]> {
+        match heard.asked.text {
+            Some(text) => Cow::Borrowed(text),
+            None => match self.statements.peek(heard.asked.statement) {
+                Some(prepared) => Cow::Owned(prepared.text.text.to_vec()),
+                None => Cow::Borrowed(heard.asked.arguments),
+            },
+        }
+    }
+
+    /// True if the text names this variable, also in a hint or in SET STATEMENT, or sets it without its name.
+    fn is_named(&self, name: &[u8], heard: &Heard<'_>) -> bool {
+        let text = self.raw_text(heard);
+        let has = |word: &[u8]| mentions(&text, word);
+        let is_set = heard.asked.class.effects.contains(Effects::SETS_STATE);
+        let by_names = || NAMES.contains(&name) && (has(b"names") || has(b"char") || has(b"collation"));
+        let by_transaction = || CHARACTERISTICS.contains(&name) && has(b"transaction");
+        !name.is_empty() && (has(name) || (is_set && (by_names() || by_transaction())))
+    }
+
+    /// True if the text names this character set or collation, or leaves the choice to the server and the server chose a
+    /// safe one.
+    fn is_own_charset(&self, value: &[u8], heard: &Heard<'_>) -> bool {
+        let text = self.raw_text(heard);
+        // NULL: no conversion.
+        if value.is_empty() || value == b"NULL" {
+            return mentions(&text, b"NULL") || mentions(&text, b"binary");
+        }
+        let name = std::str::from_utf8(value).unwrap_or_default();
+        let short = name.strip_prefix("utf8mb3").map(|rest| ["utf8", rest].concat());
+        let long = name.strip_prefix("utf8_").map(|rest| ["utf8mb3_", rest].concat());
+        let alias = [short, long].into_iter().flatten().any(|alias| mentions(&text, alias.as_bytes()));
+        let open = mentions(&text, b"default") || mentions(&text, b"character") || mentions(&text, b"char");
+        is_charset_name(value)
+            && (mentions(&text, value) || alias || (open && !is_unsafe_charset(name.as_bytes())))
+    }
+
+    /// Returns the schema that USE or COM_INIT_DB names.
+    fn named_schema<'a>(&self, heard: &Heard<'a>) -> Option<Cow<'a, [u8]>> {
+        match heard.asked.command {
+            Command::InitDb => Some(Cow::Borrowed(heard.asked.arguments)),
+            _ => used_schema(heard.asked.text?, self.sql_options()).map(Cow::Owned),
+        }
+    }
+
+    /// Returns the assignments of the SET, if the statement is a single one.
+    fn own_set(&self, heard: &Heard<'_>) -> Option<Vec<SystemVariable>> {
+        system_variables(heard.asked.text?, self.sql_options())
+    }
+
+    /// Takes what the statement itself did to the schema on a replica. Called after the checks.
+    pub(super) fn take_own_schema(&mut self, heard: &Heard<'_>) {
+        if !explains(heard.role, &heard.asked.class).contains(Explains::SCHEMA) {
+            return;
+        }
+        if let Some(schema) = self.named_schema(heard)
+            && self.carried.schema.as_deref() != Some(&*schema)
+        {
+            std::rc::Rc::make_mut(&mut self.carried).schema = Some((&*schema).into());
+        }
+    }
+
+    /// Handles a variable that a replica reported and the statement explains. Returns true if the reported value is to
+    /// be carried. A literal is taken from the text instead, once the statement is done (`set_unscoped`).
+    pub(super) fn takes_from_replica(&mut self, name: &[u8], heard: &Heard<'_>) -> bool {
+        let explained = explains(heard.role, &heard.asked.class);
+        if heard.read_only && is_access_mode(name) {
+            return true;
+        }
+        if explained.contains(Explains::HIDDEN) {
+            if heard.may_write() {
+                self.pin(heard.role, Pin::Unknown);
+            }
+            return !heard.may_write();
+        }
+        if !explained.contains(Explains::NAMED) {
+            // A hint: the variable had another value during the statement.
+            return false;
+        }
+        if NAMES.contains(&name) {
+            return true;
+        }
+        let Some(set) = self.own_set(heard) else {
+            // SET STATEMENT: MariaDB reports the restored values with the connection's next statement, whose session
+            // may be another one. The connection is set up anew in front of it.
+            self.trackers.restored = true;
+            return false;
+        };
+        match set.into_iter().find(|one| one.name == name).map(|one| one.given) {
+            Some(Given::Literal(_) | Given::Default) => false,
+            Some(Given::Unknown) if heard.may_write() => {
+                self.unreported_variable(heard.role, name);
+                false
+            }
+            Some(Given::Unknown) | None => true,
+        }
+    }
+
+    /// True if the primary reports a variable that this plain SET of literals does not name: something else runs there
+    /// than the text says.
+    pub(super) fn is_foreign(&self, name: &[u8], heard: &Heard<'_>) -> bool {
+        let class = &heard.asked.class;
+        let more = Effects::LEAVES_UNKNOWN
+            | Effects::CALLS
+            | Effects::EXECUTES
+            | Effects::SEVERAL
+            | Effects::SETS_ROLE
+            | Effects::SETS_USER_VARIABLES;
+        class.kind == StatementKind::Session
+            && class.effects.contains(Effects::SETS_STATE)
+            && !class.effects.intersects(more)
+            && self
+                .own_set(heard)
+                .is_some_and(|set| !set.is_empty() && set.iter().all(|one| one.given != Given::Unknown))
+            && !self.is_named(name, heard)
+            && !self.carried.variables.iter().any(|(known, _)| **known == *name)
+    }
+}
+
+/// True for the access mode of transactions.
+fn is_access_mode(name: &[u8]) -> bool {
+    matches!(name, b"tx_read_only" | b"transaction_read_only")
+}
+
+#[cfg(test)]
+mod tests;
