@@ -9,6 +9,7 @@ mod credentials;
 mod cursors;
 mod functions;
 mod globals;
+mod hostile;
 mod impostor;
 mod local_files;
 mod logins;

@@ -7,6 +7,7 @@ mod chance;
 mod cluster;
 mod group;
 mod kubernetes;
+pub mod liar;
 mod node;
 mod proxy;
 mod relay;
