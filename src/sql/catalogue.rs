@@ -284,10 +284,11 @@ impl Routines for RoutineCatalogue {
             [] => ().native(name),
             // No stored function has the name, so that the number of arguments does not matter. That of a loadable
             // function is only known if all of them are.
-            servers if is_by_arguments(name, servers)
-                && self.contents.all_routines
-                && self.function(None, name) == RoutineFacts::Unknown
-                && !self.changes.since(self.as_of).routines =>
+            servers
+                if is_by_arguments(name, servers)
+                    && self.contents.all_routines
+                    && self.function(None, name) == RoutineFacts::Unknown
+                    && !self.changes.since(self.as_of).routines =>
             {
                 Native::Everywhere
             }

@@ -9,8 +9,8 @@ use super::{Heard, SessionState, mentions};
 use crate::backend::{Carried, is_charset_name};
 use crate::sql::parts::{Given, SystemVariable, sets_charset_too, system_variables, used_schema};
 use crate::sql::{Effects, StatementClass};
-use crate::terms::{FalseReport, Pin, Port, Role, StatementKind};
-use crate::topology::{Flavor, TextModes, is_unsafe_charset};
+use crate::terms::{FalseReport, Pin, Port, Role, StatementKind, TextCharset};
+use crate::topology::{Flavor, TextModes};
 use crate::wire::{Command, OkPacket, StateChange, StateChanges, StatusFlags};
 
 bitflags::bitflags! {
@@ -294,8 +294,7 @@ impl SessionState {
         let long = name.strip_prefix("utf8_").map(|rest| ["utf8mb3_", rest].concat());
         let alias = [short, long].into_iter().flatten().any(|alias| mentions(&text, alias.as_bytes()));
         let open = mentions(&text, b"default") || mentions(&text, b"character") || mentions(&text, b"char");
-        is_charset_name(value)
-            && (mentions(&text, value) || alias || (open && !is_unsafe_charset(name.as_bytes())))
+        is_charset_name(value) && (mentions(&text, value) || alias || (open && is_readable(name)))
     }
 
     /// Returns the schema that USE or COM_INIT_DB names.
@@ -383,6 +382,12 @@ impl SessionState {
 /// True for the access mode of transactions.
 fn is_access_mode(name: &[u8]) -> bool {
     matches!(name, b"tx_read_only" | b"transaction_read_only")
+}
+
+/// True if the bytes of a text in this character set, or in that of this collation, are read as the proxy reads them.
+fn is_readable(name: &str) -> bool {
+    let charset = name.split('_').next().unwrap_or_default();
+    TextCharset::of(charset.as_bytes()) < TextCharset::MultiByte
 }
 
 #[cfg(test)]

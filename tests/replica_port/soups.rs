@@ -13,6 +13,7 @@ use super::client::{Answer, Bytes};
 use super::scene::{Places, Scene};
 use super::{corpus, statements};
 use crate::support::{Chance, Cluster, Kind, number};
+use pointsman::sql::TextCharset;
 use pointsman::sql::read_only::{Calls, Verdict, check_calls};
 use pointsman::sql::{Options, Readings};
 use quality::Quality;
@@ -69,10 +70,10 @@ pub struct Settings {
 
 impl Settings {
     /// How the guard reads the texts of such a session.
-    fn readings(&self, unsafe_charset: bool) -> Readings {
+    fn readings(&self, charset: TextCharset) -> Readings {
         let has = |mode| self.mode.split(',').any(|one| one == mode);
         let ansi_quotes = ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL"].into_iter().any(has);
-        Options { ansi_quotes, no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), unsafe_charset }.into()
+        Options { ansi_quotes, no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), charset }.into()
     }
 }
 
@@ -224,15 +225,19 @@ fn plan(
     quality: &mut Quality,
 ) -> Plan {
     let mut texts = Vec::new();
-    let unsafe_charset = settings.names.is_some() || settings.collation.is_some();
+    let charset = match (&settings.names, settings.collation) {
+        (None, None) => TextCharset::Utf8,
+        (Some(name), _) => TextCharset::of(name.as_bytes()),
+        (None, Some(_)) => TextCharset::SingleByte,
+    };
     for _ in 0..ROUND / SESSIONS {
         let text = tokens::soup(chance, sources);
         counts.made += 1;
-        match verdict(&text, settings.readings(unsafe_charset)) {
-            Verdict::Allowed => texts.push(text),
-            Verdict::Refused(reason) => {
-                *counts.refused.entry(reason.as_str()).or_default() += 1;
-                quality.note(chance, &settings, &text, reason);
+        match verdict(&text, settings.readings(charset)) {
+            Verdict::Allowed | Verdict::Opaque => texts.push(text),
+            Verdict::Refused(refusal) => {
+                *counts.refused.entry(refusal.reason.as_str()).or_default() += 1;
+                quality.note(chance, &settings, &text, refusal.reason);
             }
         }
     }

@@ -331,7 +331,8 @@ fn functions_are_built_in_by_the_versions_in_use() {
     assert_eq!(with(vec![mysql]).native(b"point"), Native::Everywhere);
     assert_eq!(with(vec![mariadb]).native(b"point"), Native::Everywhere);
     let all = contents(vec![function("shop.point", Reads, Some("RETURN 1"))], true);
-    let c = RoutineCatalogue::default().replaced_by(Contents { servers: vec![mariadb], ..all }, Moment::default());
+    let c = RoutineCatalogue::default()
+        .replaced_by(Contents { servers: vec![mariadb], ..all }, Moment::default());
     assert_eq!(c.unwrap().native(b"Point"), Native::Somewhere);
     let unseen = Contents { servers: vec![mariadb], ..contents(Vec::new(), false) };
     let c = RoutineCatalogue::default().replaced_by(unseen, Moment::default());
