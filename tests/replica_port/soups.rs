@@ -13,9 +13,9 @@ use super::client::{Answer, Bytes};
 use super::scene::{Places, Scene};
 use super::{corpus, statements};
 use crate::support::{Chance, Cluster, Kind, number};
-use pointsman::sql::TextCharset;
-use pointsman::sql::read_only::{Calls, Verdict, check_calls};
+use pointsman::sql::read_only::{Calls, Refusal, Verdict, check_calls};
 use pointsman::sql::{Options, Readings};
+use pointsman::terms::TextCharset;
 use quality::Quality;
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const SESSIONS: usize = 6;
 const FRESH_AFTER: usize = 60;
 
 /// Parts of texts that are known to get through. A fuzzer that found them again and again would find nothing else.
-const OPEN: &str = "v_,kill,into,role,swe7";
+const OPEN: &str = "";
 
 const MODES: &[&str] = &[
     "",
@@ -64,16 +64,20 @@ pub struct Settings {
     collation: Option<u8>,
     /// SET NAMES.
     names: Option<String>,
+    /// The character set that comes of it.
+    charset: String,
     mode: &'static str,
     prepared: bool,
 }
 
 impl Settings {
     /// How the guard reads the texts of such a session.
-    fn readings(&self, charset: TextCharset) -> Readings {
+    fn readings(&self) -> Readings {
         let has = |mode| self.mode.split(',').any(|one| one == mode);
         let ansi_quotes = ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL"].into_iter().any(has);
-        Options { ansi_quotes, no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"), charset }.into()
+        let no_backslash_escapes = has("NO_BACKSLASH_ESCAPES");
+        Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::of(self.charset.as_bytes()) }
+            .into()
     }
 }
 
@@ -103,14 +107,10 @@ async fn change_nothing(cluster: Cluster) {
     let mut chance = Chance::new(seed as u64);
     let without = std::env::var("SOUPS_WITHOUT").unwrap_or_else(|_| OPEN.to_owned());
     let without: Vec<&str> = without.split(',').filter(|part| !part.is_empty()).collect();
-    let mut charsets = admitted(&scene).await;
-    // Collation 10 is one of swe7.
-    charsets.retain(|(id, name)| {
-        !without.contains(&"swe7") || (*id != Some(10) && name.as_deref() != Some("swe7"))
-    });
+    let charsets = admitted(&scene).await;
     let texts = sources(kind);
     let mut quality = Quality::new(&scene, number("REFUSED_SAMPLE", 50)).await;
-    eprintln!("{}: seed {seed}, {} texts, character sets {charsets:?}", kind.name(), texts.len());
+    eprintln!("{}: seed {seed}, {} texts, character sets {}", kind.name(), texts.len(), shown(&charsets));
     let (mut counts, mut findings, mut disagreed) = (Counts::default(), Vec::new(), Vec::new());
     let mut before = scene.watched().state().await;
     while counts.made < wanted && findings.len() < most {
@@ -149,6 +149,15 @@ async fn change_nothing(cluster: Cluster) {
     );
 }
 
+fn shown(charsets: &[Charset]) -> String {
+    let one = |(id, names, charset): &Charset| match (id, names) {
+        (Some(id), _) => format!("{charset} (login {id})"),
+        (_, Some(_)) => charset.clone(),
+        _ => "default".to_owned(),
+    };
+    charsets.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Without regard to case.
 fn has_any(text: &[u8], parts: &[&str]) -> bool {
     let text = text.to_ascii_lowercase();
@@ -177,43 +186,42 @@ fn sources(kind: Kind) -> Vec<Vec<Vec<u8>>> {
     all.map(|text| tokens::tokens(&super::scene::bytes(&text))).filter(|tokens| !tokens.is_empty()).collect()
 }
 
-/// Character sets of SET NAMES and collations of handshakes that the port lets an ordinary session have.
-async fn admitted(scene: &Scene) -> Vec<(Option<u8>, Option<String>)> {
-    let mut all = vec![(None, None)];
-    let rows = scene
-        .replica()
-        .sql("SELECT character_set_name FROM information_schema.character_sets ORDER BY 1")
-        .await;
-    for name in rows.into_iter().filter_map(|row| row.into_iter().next().flatten()) {
+/// A character set that the port lets a session have: the collation of the handshake or the name in SET NAMES, and its own name.
+type Charset = (Option<u8>, Option<String>, String);
+
+/// Tries all character sets of the server.
+async fn admitted(scene: &Scene) -> Vec<Charset> {
+    let mut all = vec![(None, None, "utf8mb4".to_owned())];
+    let names = "SELECT character_set_name FROM information_schema.character_sets ORDER BY 1";
+    for name in
+        scene.replica().sql(names).await.into_iter().filter_map(|row| row.into_iter().next().flatten())
+    {
         let mut session = Bytes::login(scene.proxy.ro, "super", None).await.expect("a login");
         let set = session.text(format!("SET NAMES {name}").as_bytes()).await == Answer::Done;
         if set && session.text(b"SELECT 1").await == Answer::Done {
-            all.push((None, Some(name)));
+            all.push((None, Some(name.clone()), name));
         }
     }
-    let ids = "SELECT MIN(id) FROM information_schema.collations WHERE id < 256 GROUP BY character_set_name";
-    for id in scene
-        .replica()
-        .sql(ids)
-        .await
-        .into_iter()
-        .filter_map(|row| row.into_iter().next().flatten()?.parse().ok())
-    {
+    let ids =
+        "SELECT MIN(id), character_set_name FROM information_schema.collations WHERE id < 256 GROUP BY 2";
+    for row in scene.replica().sql(ids).await {
+        let [Some(id), Some(name)] = &row[..] else { continue };
+        let id = id.parse().expect("a number");
         if let Ok(mut session) = Bytes::login(scene.proxy.ro, "super", Some(id)).await
             && session.text(b"SELECT 1").await == Answer::Done
         {
-            all.push((Some(id), None));
+            all.push((Some(id), None, name.clone()));
         }
     }
     all
 }
 
-fn settings(chance: &mut Chance, charsets: &[(Option<u8>, Option<String>)]) -> Settings {
+fn settings(chance: &mut Chance, charsets: &[Charset]) -> Settings {
     // Half of the sessions are like most sessions.
-    let (collation, names) =
-        if chance.below(2) == 0 { (None, None) } else { tokens::one(chance, charsets).clone() };
+    let charset = if chance.below(2) == 0 { &charsets[0] } else { tokens::one(chance, charsets) };
+    let (collation, names, charset) = charset.clone();
     let mode = if chance.below(2) == 0 { "" } else { tokens::one(chance, MODES) };
-    Settings { collation, names, mode, prepared: chance.below(3) == 0 }
+    Settings { collation, names, charset, mode, prepared: chance.below(3) == 0 }
 }
 
 /// Makes texts for one session, and keeps those that the guard lets pass.
@@ -225,19 +233,14 @@ fn plan(
     quality: &mut Quality,
 ) -> Plan {
     let mut texts = Vec::new();
-    let charset = match (&settings.names, settings.collation) {
-        (None, None) => TextCharset::Utf8,
-        (Some(name), _) => TextCharset::of(name.as_bytes()),
-        (None, Some(_)) => TextCharset::SingleByte,
-    };
     for _ in 0..ROUND / SESSIONS {
         let text = tokens::soup(chance, sources);
         counts.made += 1;
-        match verdict(&text, settings.readings(charset)) {
+        match verdict(&text, settings.readings()) {
             Verdict::Allowed | Verdict::Opaque => texts.push(text),
-            Verdict::Refused(refusal) => {
-                *counts.refused.entry(refusal.reason.as_str()).or_default() += 1;
-                quality.note(chance, &settings, &text, refusal.reason);
+            Verdict::Refused(Refusal { reason, .. }) => {
+                *counts.refused.entry(reason.as_str()).or_default() += 1;
+                quality.note(chance, &settings, &text, reason);
             }
         }
     }

@@ -18,9 +18,9 @@ fn what_tools_send_passes() {
     let refused: Vec<String> = all
         .iter()
         .filter_map(|entry| match verdict(entry.sql) {
-            Verdict::Allowed => None,
-            Verdict::Refused(reason) => {
-                Some(format!("{} ({:?}): {reason:?}\n    {}", entry.name, entry.server, entry.sql))
+            Verdict::Allowed | Verdict::Opaque => None,
+            Verdict::Refused(refusal) => {
+                Some(format!("{} ({:?}): {refusal:?}\n    {}", entry.name, entry.server, entry.sql))
             }
         })
         .collect();

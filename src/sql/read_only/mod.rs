@@ -6,6 +6,8 @@
 
 mod budget;
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod function_tests;
 mod names;
 mod refusal;
