@@ -13,6 +13,7 @@ mod commits;
 mod compression;
 mod consistency;
 mod console;
+mod defaults;
 mod dialogue;
 mod digests;
 mod factors;

@@ -89,6 +89,7 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         wait_timeout: None,
         max_packet: None,
         modes: crate::topology::TextModes::empty(),
+        login: crate::topology::LoginFlags::default(),
         identity: "1".into(),
         round_trip: Duration::from_micros(1_500),
     }

@@ -101,6 +101,18 @@ impl Charset {
     }
 }
 
+/// What matters of a connection on which a state is set.
+#[derive(Debug, Clone, Copy)]
+pub struct Onto {
+    /// MySQL or MariaDB.
+    pub flavor: Flavor,
+    /// True for a connection that only reads.
+    pub read_only: bool,
+    /// True if sessions begin with autocommit there. Otherwise autocommit is always set: the status flags of MySQL do not
+    /// show such a default.
+    pub autocommit: bool,
+}
+
 /// A system variable's name and value.
 pub type Variable = (Rc<[u8]>, Rc<[u8]>);
 
@@ -285,8 +297,9 @@ impl Carried {
     }
 
     /// Appends the assignments, separated by commas, that change a connection from the state `from` (None:
-    /// just reset) to this state; nothing if they are equal. `read_only` is for connections that only read.
-    pub fn write_set(&self, from: Option<&Carried>, flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
+    /// just reset) to this state; nothing if they are equal.
+    pub fn write_set(&self, from: Option<&Carried>, onto: Onto, out: &mut Vec<u8>) {
+        let Onto { flavor, read_only, autocommit } = onto;
         let begin = out.len();
         if from.is_none_or(|from| from.charset != self.charset) {
             self.write_charset(flavor, out);
@@ -294,7 +307,8 @@ impl Carried {
         if from.is_none() {
             write_trackers(flavor, read_only, out);
         }
-        if from.map_or(!self.autocommit, |from| from.autocommit != self.autocommit) {
+        let same = from.map_or(autocommit && self.autocommit, |from| from.autocommit == self.autocommit);
+        if !same {
             out.extend_from_slice(if self.autocommit { b"autocommit=1," } else { b"autocommit=0," });
         }
         let before = from.map_or(&[][..], |from| &from.variables);
@@ -449,13 +463,14 @@ mod tests {
 
     fn set(carried: &Carried, flavor: Flavor, read_only: bool) -> String {
         let mut out = Vec::new();
-        carried.write_set(None, flavor, read_only, &mut out);
+        carried.write_set(None, Onto { flavor, read_only, autocommit: true }, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn between(from: &Carried, to: &Carried) -> (String, String) {
         let (mut system, mut user) = (Vec::new(), Vec::new());
-        to.write_set(Some(from), Flavor::MySql, false, &mut system);
+        let onto = Onto { flavor: Flavor::MySql, read_only: false, autocommit: true };
+        to.write_set(Some(from), onto, &mut system);
         to.write_user_variables(Some(from), &mut user);
         (String::from_utf8(system).unwrap(), String::from_utf8(user).unwrap())
     }
@@ -534,7 +549,8 @@ mod tests {
         let mut c = Carried::new(None, 8);
         c.variables = vec![(rc("transaction_read_only"), rc("OFF"))];
         let mut out = Vec::new();
-        c.write_set(Some(&Carried::new(None, 8)), Flavor::MySql, true, &mut out);
+        let onto = Onto { flavor: Flavor::MySql, read_only: true, autocommit: true };
+        c.write_set(Some(&Carried::new(None, 8)), onto, &mut out);
         assert_eq!(out, b"");
     }
 

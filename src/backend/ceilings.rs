@@ -8,7 +8,9 @@ use std::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 
+use std::time::Duration;
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::Limit;
 use crate::topology::ServerId;
@@ -39,11 +41,18 @@ const COUNTERS: usize = 64;
 /// Counts, for each server, the changes to what its new connections begin with: global variables, accounts. A
 /// session that begins now may not have a connection that was opened before the last change.
 #[derive(Debug)]
-pub struct Renewals([AtomicU64; COUNTERS]);
+pub struct Renewals {
+    counts: [AtomicU64; COUNTERS],
+    /// When this list was made.
+    made: Instant,
+    /// How many milliseconds later the last change was counted, plus one; 0: none was.
+    last_ms: AtomicU64,
+}
 
 impl Default for Renewals {
     fn default() -> Self {
-        Renewals(std::array::from_fn(|_| AtomicU64::new(0)))
+        let counts = std::array::from_fn(|_| AtomicU64::new(0));
+        Renewals { counts, made: Instant::now(), last_ms: AtomicU64::new(0) }
     }
 }
 
@@ -51,13 +60,21 @@ impl Renewals {
     /// Returns the current count of a server, for a connection that is about to be opened.
     pub fn of(&self, server: ServerId) -> u64 {
         let at = server.0 as usize % COUNTERS;
-        self.0.get(at).map_or(0, |count| count.load(SeqCst))
+        self.counts.get(at).map_or(0, |count| count.load(SeqCst))
+    }
+
+    /// True if a change was counted less than this long ago. The probes may not have seen it yet.
+    pub fn any_within(&self, span: Duration) -> bool {
+        let last_ms = self.last_ms.load(SeqCst);
+        last_ms != 0 && self.made.elapsed() < Duration::from_millis(last_ms).saturating_add(span)
     }
 
     /// Counts a change on this server, or (None) on all of them.
     pub fn renew(&self, server: Option<ServerId>) {
         let is_meant = |at: usize| server.is_none_or(|server| server.0 as usize % COUNTERS == at);
-        for (_, count) in self.0.iter().enumerate().filter(|(at, _)| is_meant(*at)) {
+        let ms = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(ms.saturating_add(1), SeqCst);
+        for (_, count) in self.counts.iter().enumerate().filter(|(at, _)| is_meant(*at)) {
             count.fetch_add(1, SeqCst);
         }
     }

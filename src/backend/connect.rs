@@ -14,7 +14,7 @@ use crate::net::{
     TlsError, UNIX, UnverifiedCertificate, WITHOUT_LIMIT, read_packet,
 };
 use crate::terms::CertificateProof;
-use crate::topology::{Flavor, Server, ServerId};
+use crate::topology::{Flavor, LoginFlags, Server, ServerId};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
     ProtocolError, ProxyHeader, StatusFlags, attributes_for_server, encode_ssl_request, frame_with,
@@ -47,6 +47,8 @@ pub struct Target {
     pub tls_names: Arc<[Arc<str>]>,
     /// The generation of the snapshot that the server was chosen from.
     pub generation: u64,
+    /// True if a session begins with autocommit there.
+    pub autocommit: bool,
 }
 
 impl Target {
@@ -58,6 +60,7 @@ impl Target {
             address: server.address.clone(),
             tls_names: server.tls_names.clone(),
             generation,
+            autocommit: server.facts.as_ref().is_none_or(|f| f.login.contains(LoginFlags::AUTOCOMMIT)),
         }
     }
 
@@ -308,6 +311,7 @@ pub(super) fn about(
         class,
         flavor: flavor(greeting.capabilities),
         capabilities,
+        autocommit: target.autocommit,
         thread_id: greeting.connection_id,
     }
 }

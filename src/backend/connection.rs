@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::carried::Onto;
 use super::carried::write_quoted;
 use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
 use crate::net::{Buf, Encrypted, Stream};
@@ -42,6 +43,9 @@ pub struct About {
     pub flavor: Flavor,
     /// The capability flags agreed with the server.
     pub capabilities: Capabilities,
+    /// True if a session begins with autocommit on the server. (MySQL's status flags show autocommit even if it is off by
+    /// default.)
+    pub autocommit: bool,
     /// What `CONNECTION_ID()` returns on the connection.
     pub thread_id: u32,
 }
@@ -365,7 +369,8 @@ impl<S: Stream> Connection<S> {
         let mut sure = true;
         if self.applied.is_none() || from.is_some() {
             let mut set = b"SET ".to_vec();
-            wish.write_set(from, self.about.flavor, read_only, &mut set);
+            let onto = Onto { flavor: self.about.flavor, read_only, autocommit: self.about.autocommit };
+            wish.write_set(from, onto, &mut set);
             if set.len() > 4 {
                 sure = from.map_or(&[][..], |from| &from.variables) == wish.variables;
             }

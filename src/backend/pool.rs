@@ -329,6 +329,11 @@ impl<R: Runtime> Pool<R> {
         self.retain(|_, _, _| true);
     }
 
+    /// True if connections were renewed less than this long ago.
+    pub fn renewed_within(&self, span: Duration) -> bool {
+        self.ceilings.renewals.any_within(span)
+    }
+
     /// Parks the connection after a statement if nothing pins it. The session keeps its claim, unless others
     /// wait for the connection or its place. `asked_for`: the session may still ask the connection about its
     /// last statement.

@@ -24,6 +24,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
     async fn connect(&self, target: &Target) -> Result<Self::Connection, Error> {
         // The probes' connections are in no pool, so the server id and generation do not matter.
         let to = backend::Target {
+            autocommit: true,
             server: ServerId(0),
             name: target.name.clone(),
             address: target.address.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
-use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication, TextModes};
+use crate::topology::{Facts, Flavor, GtidSet, LoginFlags, ProbeOutcome, Replication, TextModes};
 
 /// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with
 /// NULLs if there is no channel. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
@@ -16,7 +16,7 @@ use crate::topology::{Facts, Flavor, GtidSet, ProbeOutcome, Replication, TextMod
 const MYSQL: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, \
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, \
 c.HOST AS host, c.PORT AS port, s.SERVICE_STATE AS receiving, a.SERVICE_STATE AS applying, \
 CASE WHEN s.SERVICE_STATE <> 'ON' THEN NULL \
 WHEN s.LAST_QUEUED_TRANSACTION NOT IN ('', 'ANONYMOUS') \
@@ -44,7 +44,7 @@ const MYSQL_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.super
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
 
 /// MariaDB 10.11 has no table with the state of replication (the status variables show neither the source nor
 /// the lag), so these are two statements in one COM_QUERY: still one round trip. It needs `GRANT SLAVE
@@ -54,13 +54,13 @@ const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_r
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet; SHOW ALL SLAVES STATUS";
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet; SHOW ALL SLAVES STATUS";
 
 const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
 
 /// ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR,
 /// ER_DBACCESS_DENIED_ERROR.
@@ -190,6 +190,12 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
             value(first, row, "sql_mode"),
             value(first, row, "init_connect"),
             value(first, row, "charset"),
+        ),
+        login: LoginFlags::of_server(
+            flavor,
+            value(first, row, "autocommit"),
+            value(first, row, "sql_mode"),
+            value(first, row, "init_connect"),
         ),
         round_trip,
     })

@@ -29,6 +29,7 @@ fn facts(read_only: bool) -> Facts {
         wait_timeout: None,
         max_packet: None,
         modes: crate::topology::TextModes::empty(),
+        login: crate::topology::LoginFlags::default(),
         identity: "x".into(),
         round_trip: Duration::from_micros(100),
     }

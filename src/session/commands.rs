@@ -291,6 +291,7 @@ impl<R: Runtime> Session<R> {
         // MySQL returns to the server's default character set, as with a collation id that it does not know.
         // MariaDB returns to the handshake's.
         self.state.reset(if of_mysql { 0 } else { self.client.collation });
+        self.begin_as_servers_do().await;
         self.context.states.share(&mut self.state.carried);
         let levels = Levels { set: None, ..self.client.handle.levels.get() };
         self.context.choose_levels(&self.client.handle, levels);

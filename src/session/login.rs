@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::Session;
+use super::begin::status_of;
 use super::identity::{Evidence, Identity};
 use super::own_variable::level_of;
 use super::pass_through::{Applicant, NotPassed, PassedIn};
@@ -22,7 +23,7 @@ use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_ra
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
 use crate::terms::{Close, Port, Refused, Role};
-use crate::topology::{Facts, Flavor, Snapshot};
+use crate::topology::{Facts, Flavor, LoginFlags, Snapshot};
 use crate::upstream::Brought;
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
@@ -38,7 +39,7 @@ const MAX_LOGIN_PACKET: usize = 128 * 1024;
 const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
 
 /// How long a login waits for a server to check a schema that is new to this worker.
-const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The most schemas that are remembered; beyond that, logins ask again.
 const MAX_SCHEMAS: usize = 10_000;
@@ -223,7 +224,8 @@ impl<R: Runtime> Session<R> {
         {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        self.send_ok_with(seq, &proof).await?;
+        self.begin_as_servers_do().await;
+        self.send_login_ok(seq, &proof).await?;
         Ok(buf)
     }
 
@@ -253,7 +255,8 @@ impl<R: Runtime> Session<R> {
         let PassedIn { login, on_server } = passed;
         self.enter(&claim, login, seq).await?;
         self.adopt(on_server);
-        self.send_ok_with(seq, b"").await?;
+        self.begin_as_servers_do().await;
+        self.send_login_ok(seq, b"").await?;
         Ok(buf)
     }
 
@@ -403,7 +406,7 @@ impl<R: Runtime> Session<R> {
         }
         let context = self.context.clone();
         let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
-        let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.try_schema(role)).await;
+        let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.restore_on_a_server(role)).await;
         self.upstream.release_after_statement(&mut self.state);
         match asked {
             Some(Ok(())) => {
@@ -419,7 +422,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Acquires a connection for this role and restores the session there, which selects the schema.
-    async fn try_schema(&mut self, role: Role) -> Result<(), StatementError> {
+    pub(super) async fn restore_on_a_server(&mut self, role: Role) -> Result<(), StatementError> {
         self.attach(role).await?;
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
         if let Some(connection) = &mut self.upstream.connection {
@@ -516,7 +519,7 @@ impl<R: Runtime> Session<R> {
             nonce: self.client.greeted.nonce,
             capabilities,
             collation,
-            status: StatusFlags::AUTOCOMMIT,
+            status: status_of(facts.map_or_else(LoginFlags::default, |facts| facts.login)),
             auth_plugin: plugin.name().as_bytes().to_vec(),
         }
     }
@@ -542,7 +545,7 @@ pub(super) fn without_a_word(close: Close, said: &Buf) -> Close {
 }
 
 /// Returns the primary's facts; without a primary, those of any server.
-fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
+pub(super) fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
     snapshot
         .writer()
         .and_then(|s| s.facts.as_ref())

@@ -31,6 +31,7 @@ mod acquire;
 mod answer;
 mod audited;
 mod barrier;
+mod begin;
 mod check;
 mod classification;
 mod client_tag;

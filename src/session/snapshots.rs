@@ -21,6 +21,7 @@ impl<R: Runtime> Context<R> {
             self.topology.set(snapshot);
             return;
         }
+        self.renew_changed(&snapshot);
         self.metrics.server_latencies.keep(|server| snapshot.server(ServerId(server)).is_some());
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
         let left =
@@ -52,5 +53,19 @@ impl<R: Runtime> Context<R> {
             handle.signal.raise(Signals::LOST);
         }
         self.end_demoted_writes();
+    }
+
+    /// Renews the pooled connections to servers on which new sessions begin otherwise than before, since somebody has set
+    /// global variables past this process.
+    fn renew_changed(&self, snapshot: &Snapshot) {
+        let before = self.topology.get();
+        for server in snapshot.servers.iter() {
+            let old = before.server(server.id).and_then(|old| old.facts.as_ref());
+            let (Some(old), Some(new)) = (old, server.facts.as_ref()) else { continue };
+            if (old.login, old.modes) != (new.login, new.modes) {
+                tracing::info!(server = %server.name, "sessions begin with other settings: pooled connections are renewed");
+                self.pool.renew(Some(server.id));
+            }
+        }
     }
 }

@@ -157,6 +157,16 @@ impl SessionState {
         state
     }
 
+    /// Begins the session with these flags, as servers begin one: before its first statement, or after a reset.
+    pub fn begins_as(&mut self, flags: StatusFlags) {
+        self.transaction.status = flags & StatusFlags::OF_THE_SESSION;
+        let autocommit = flags.contains(StatusFlags::AUTOCOMMIT);
+        if self.carried.autocommit != autocommit {
+            Rc::make_mut(&mut self.carried).autocommit = autocommit;
+        }
+        self.texts.options = self.options_of_now();
+    }
+
     /// Resets the state after COM_RESET_CONNECTION: everything but the schema is as at login. (MySQL resets
     /// to the server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
     pub fn reset(&mut self, collation: u16) {

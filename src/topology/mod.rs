@@ -22,7 +22,7 @@ mod tests;
 pub use acknowledged_writes::AcknowledgedWrites;
 pub use drains::{Drain, DrainOrders};
 pub use gtid::{Gtid, GtidError, GtidSet};
-pub use modes::TextModes;
+pub use modes::{LoginFlags, TextModes};
 pub use position_history::Trail;
 pub use reduce::reduce;
 pub use types::*;

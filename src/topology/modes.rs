@@ -1,6 +1,7 @@
 //! How servers parse the text of a session that has set nothing: by their global settings, which an
 //! administrator may change at any time, and which may differ between servers.
 
+use super::Flavor;
 use crate::terms::TextCharset;
 
 bitflags::bitflags! {
@@ -19,6 +20,48 @@ bitflags::bitflags! {
         const MULTI_BYTE_CHARSET = 16;
         /// `character_set_client` is unknown, or ASCII characters are others in it (swe7).
         const UNSAFE_CHARSET = 32;
+    }
+}
+
+bitflags::bitflags! {
+    /// What a session begins with on a server, as far as the status flags of OK packets show it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct LoginFlags: u8 {
+        /// `autocommit` is on.
+        const AUTOCOMMIT = 1;
+        /// `sql_mode` has NO_BACKSLASH_ESCAPES.
+        const NO_BACKSLASH_ESCAPES = 2;
+        /// `sql_mode` has ANSI_QUOTES, which only MariaDB's status flags show.
+        const ANSI_QUOTES = 4;
+        /// The rest is uncertain: the probe did not see the variables, or `init_connect` may set them.
+        const UNCERTAIN = 8;
+    }
+}
+
+impl Default for LoginFlags {
+    /// The servers' own defaults.
+    fn default() -> Self {
+        LoginFlags::AUTOCOMMIT
+    }
+}
+
+impl LoginFlags {
+    /// Returns the flags for a server's global variables; None is unknown.
+    pub fn of_server(
+        flavor: Flavor,
+        autocommit: Option<&str>,
+        sql_mode: Option<&str>,
+        init_connect: Option<&str>,
+    ) -> Self {
+        let modes = sql_mode.map_or(TextModes::empty(), TextModes::of_sql_mode);
+        let off = autocommit.is_some_and(|value| value == "0" || value.eq_ignore_ascii_case("OFF"));
+        let known = autocommit.is_some() && sql_mode.is_some();
+        let mut flags = LoginFlags::empty();
+        flags.set(Self::AUTOCOMMIT, !off);
+        flags.set(Self::NO_BACKSLASH_ESCAPES, modes.contains(TextModes::NO_BACKSLASH_ESCAPES));
+        flags.set(Self::ANSI_QUOTES, flavor == Flavor::MariaDb && modes.contains(TextModes::ANSI_QUOTES));
+        flags.set(Self::UNCERTAIN, !known || init_connect.is_none_or(|text| !text.trim().is_empty()));
+        flags
     }
 }
 
@@ -94,6 +137,19 @@ mod tests {
         for hidden in ["SET SQL_MODE = 'ANSI'", "CALL p()", "DO f()", "EXECUTE p", "SET @@session.x = 1"] {
             assert_eq!(of("", hidden), TextModes::ANY_SQL_MODE, "{hidden}");
         }
+    }
+
+    #[test]
+    fn login_flags_are_read_from_global_settings() {
+        let of =
+            |flavor, autocommit, mode| LoginFlags::of_server(flavor, Some(autocommit), Some(mode), Some(""));
+        assert_eq!(of(Flavor::MariaDb, "1", "STRICT_TRANS_TABLES"), LoginFlags::AUTOCOMMIT);
+        let both = LoginFlags::NO_BACKSLASH_ESCAPES | LoginFlags::ANSI_QUOTES;
+        assert_eq!(of(Flavor::MariaDb, "0", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"), both);
+        assert_eq!(of(Flavor::MySql, "OFF", "ANSI,NO_BACKSLASH_ESCAPES"), LoginFlags::NO_BACKSLASH_ESCAPES);
+        let unknown = LoginFlags::AUTOCOMMIT | LoginFlags::UNCERTAIN;
+        assert_eq!(LoginFlags::of_server(Flavor::MySql, None, Some(""), Some("")), unknown);
+        assert_eq!(LoginFlags::of_server(Flavor::MySql, Some("1"), Some(""), Some("CALL p()")), unknown);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::drains::{Drain, DrainOrders};
 use super::gtid::GtidSet;
-use super::modes::TextModes;
+use super::modes::{LoginFlags, TextModes};
 use super::position_history::Trail;
 
 /// Identifies a server for the life of the process; never reused.
@@ -232,6 +232,8 @@ pub struct Facts {
     pub identity: Arc<str>,
     /// How it parses the texts of sessions that have set nothing.
     pub modes: TextModes,
+    /// What the status flags of a new session show.
+    pub login: LoginFlags,
     /// The round trip of the probe. The reducer keeps the old value while the new one is within a factor of
     /// two, so that noise makes no new snapshot.
     pub round_trip: Duration,

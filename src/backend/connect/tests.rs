@@ -27,6 +27,7 @@ async fn connect_to(
     class: Class,
 ) -> Result<Connection<MemoryStream>, ConnectError> {
     let target = Target {
+        autocommit: true,
         server: ServerId(0),
         name: "db-0".into(),
         address: at.into(),

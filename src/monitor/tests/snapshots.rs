@@ -30,6 +30,7 @@ pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
             wait_timeout: None,
             max_packet: None,
             modes: TextModes::empty(),
+            login: crate::topology::LoginFlags::default(),
             identity: server.name.clone(),
             round_trip: Duration::from_millis(1),
         };

@@ -79,6 +79,11 @@ pub fn ok_with(status: u16) -> Vec<u8> {
     ok_packet(MODERN, 0, status, "", &[])
 }
 
+/// OK of a login with the schema `shop`.
+pub fn logged_in_to_shop() -> Vec<u8> {
+    ok_packet(MODERN, 0, AUTOCOMMIT | 0x4000, "", &schema("shop"))
+}
+
 /// OK with session state changes, where the leg has them.
 pub fn ok_state(style: Style, status: u16, state: &[u8]) -> Vec<u8> {
     ok_packet(style, 0, status, "said", state)

@@ -77,6 +77,12 @@ async fn passes(from: &mut Peer, to: &mut Peer, seq: u8, payload: &[u8]) {
     to.expect_bytes(&frames(seq, &[payload.to_vec()])).await;
 }
 
+/// The server lets the client in, and the proxy names the schema.
+async fn lets_in(from: &mut Peer, to: &mut Peer, seq: u8) {
+    from.say(&frames(seq, &[ok()]));
+    to.expect_bytes(&frames(seq, &[logged_in_to_shop()])).await;
+}
+
 fn as_client(peer: Peer) -> Client {
     let mut greeting = Vec::new();
     Greeting {
@@ -112,7 +118,7 @@ async fn logged_in(world: &World, server: &Server) -> (Client, Db) {
     let mut db = introduced(server).await;
     passes(&mut db, &mut client, 2, b"\xfeauth_gssapi_client\0principal\0").await;
     passes(&mut client, &mut db, 3, b"a token").await;
-    passes(&mut db, &mut client, 4, &ok()).await;
+    lets_in(&mut db, &mut client, 4).await;
     (as_client(client), as_db(db))
 }
 
@@ -144,7 +150,7 @@ fn a_token_passes_and_the_session_keeps_the_connection() {
         client.quit();
         db.peer.expect_end().await;
         passes(&mut other, &mut second, 3, b"a token").await;
-        passes(&mut second, &mut other, 4, &ok()).await;
+        lets_in(&mut second, &mut other, 4).await;
         other.say(&frames(0, &[vec![1]]));
         world.expect_nothing_left(0).await;
     });
@@ -160,7 +166,7 @@ fn a_command_behind_the_login_waits_for_its_end() {
         client.say(&[frames(3, &[b"a token".to_vec()]), frames(0, &[query("do 1")])].concat());
         db.expect_bytes(&frames(3, &[b"a token".to_vec()])).await;
         db.expect_silence().await;
-        passes(&mut db, &mut client, 4, &ok()).await;
+        lets_in(&mut db, &mut client, 4).await;
         let (mut client, mut db) = (as_client(client), as_db(db));
         db.expect_set("").await;
         db.answer_ok("do 1").await;
@@ -184,7 +190,7 @@ fn factors_follow_each_other() {
         passes(&mut client, &mut db, 7, &vec![b'x'; 70_000]).await;
         passes(&mut db, &mut client, 8, b"\x02auth_third\0").await;
         passes(&mut client, &mut db, 9, b"").await;
-        passes(&mut db, &mut client, 10, &ok()).await;
+        lets_in(&mut db, &mut client, 10).await;
         let (mut client, mut db) = (as_client(client), as_db(db));
         client.query("do 1");
         db.expect_set("").await;
@@ -466,7 +472,7 @@ fn the_replica_port_uses_a_replica() {
         let mut db = introduced(&db1).await;
         passes(&mut db, &mut client, 2, b"\xfeauth_gssapi_client\0principal\0").await;
         passes(&mut client, &mut db, 3, b"a token").await;
-        passes(&mut db, &mut client, 4, &ok()).await;
+        lets_in(&mut db, &mut client, 4).await;
         let (mut client, mut db) = (as_client(client), as_db(db));
         client.query("select 1");
         db.expect_read_only_set("").await;
@@ -521,7 +527,7 @@ fn a_server_that_asks_for_more_than_a_password_gets_the_client() {
             client.say(&frames(7, &[vec![7; 32]]));
             db.expect_bytes(&frames(3, &[vec![7; 32]])).await;
             db.say(&frames(4, &[ok()]));
-            client.expect_bytes(&frames(8, &[ok()])).await;
+            client.expect_bytes(&frames(8, &[logged_in_to_shop()])).await;
 
             // The next client is asked by the server at once.
             let mut client = knock(&world, &login).await;

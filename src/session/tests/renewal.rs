@@ -1,5 +1,7 @@
 //! SET GLOBAL and its like: what connections that are open began with is not for new sessions.
 
+use std::time::Duration;
+
 use super::commands::attached;
 use super::*;
 
@@ -59,6 +61,8 @@ fn new_sessions_get_connections_that_began_behind_the_change() {
             client.query("do 3");
             db.answer_ok("do 3").await;
             client.expect_ok().await;
+            // Before that a login would ask a server how sessions begin now.
+            tokio::time::sleep(Duration::from_secs(6)).await;
             let mut new = world.client().await;
             new.query("do 4");
             let mut fresh = db0.accept().await;
@@ -204,6 +208,7 @@ fn a_full_server_makes_room_for_a_connection_of_now() {
         client.query("set global a = 1");
         db.answer_ok("set global a = 1").await;
         client.expect_ok().await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
         let mut new = world.client().await;
         new.query("do 4");
         db.peer.expect_end().await;

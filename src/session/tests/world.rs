@@ -294,6 +294,7 @@ impl World {
             wait_timeout: None,
             max_packet: None,
             modes: crate::topology::TextModes::empty(),
+            login: crate::topology::LoginFlags::default(),
             identity: uuid_of(name).into(),
             round_trip: Duration::from_micros(200),
         }

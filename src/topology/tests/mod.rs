@@ -110,6 +110,7 @@ pub fn writable() -> Facts {
         wait_timeout: None,
         max_packet: None,
         modes: crate::topology::TextModes::empty(),
+        login: crate::topology::LoginFlags::default(),
         identity: "".into(),
         round_trip: Duration::from_micros(200),
     }
