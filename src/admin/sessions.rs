@@ -44,6 +44,10 @@ pub(crate) struct Session {
     pub kept_replica: Option<String>,
     /// Why it keeps its connections.
     pub pins: Vec<&'static str>,
+    /// Why its connection to the primary may have state that nobody saw; None: it has none.
+    pub unexplained_primary: Option<&'static str>,
+    /// The same for its connection to a replica.
+    pub unexplained_replica: Option<&'static str>,
 }
 
 impl Session {
@@ -71,6 +75,8 @@ impl Session {
                 .filter(|pin| bits >> **pin as u32 & 1 != 0)
                 .map(|pin| pin.as_str())
                 .collect(),
+            unexplained_primary: report.unexplained.writer.map(|by| by.as_str()),
+            unexplained_replica: report.unexplained.reader.map(|by| by.as_str()),
         }
     }
 }

@@ -4,12 +4,18 @@ use crate::routing::Explanation;
 
 /// Returns the answer, one line for each fact.
 pub(super) fn explain(sql: &str) -> String {
-    let Explanation { kind, goes_to, because, leaves, repeatable, .. } = Explanation::of(sql.as_bytes());
+    let Explanation { kind, goes_to, because, leaves, unexplained, repeatable, .. } =
+        Explanation::of(sql.as_bytes());
     let keeps = match leaves.as_slice() {
         [] => "nothing that keeps the session on its server connection".to_owned(),
         some => some.join(", "),
     };
     let mut text = format!("kind:    {kind}\ngoes to: {goes_to}\nbecause: {because}\nleaves:  {keeps}\n");
+    if let Some(why) = unexplained {
+        text.push_str(&format!(
+            "reset:   its connection is reset before another session gets it, since {why}\n"
+        ));
+    }
     if repeatable {
         text.push_str("retry:   it runs again on another server if its server is lost before it answers\n");
     }

@@ -185,6 +185,11 @@ impl Carried {
         true
     }
 
+    /// Returns the value of a system variable that the session set.
+    pub fn variable(&self, name: &[u8]) -> Option<&[u8]> {
+        self.variables.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value)
+    }
+
     /// Forgets a system variable whose value is the default again, or unknown. Returns false for those of the
     /// character set, which are not kept in this list.
     pub fn forget_variable(&mut self, name: &[u8]) -> bool {
@@ -200,9 +205,8 @@ impl Carried {
 
     /// True if a statement means the same in both states: schema, character set and SQL mode are equal.
     pub fn parses_like(&self, other: &Carried) -> bool {
-        let mode =
-            |c: &Carried| c.variables.iter().find(|(n, _)| **n == *b"sql_mode").map(|(_, v)| v.clone());
-        self.schema == other.schema && self.charset == other.charset && mode(self) == mode(other)
+        let mode = self.variable(b"sql_mode") == other.variable(b"sql_mode");
+        self.schema == other.schema && self.charset == other.charset && mode
     }
 
     /// Returns this state with the other's schema, character set and SQL mode.

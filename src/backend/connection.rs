@@ -1,6 +1,9 @@
 //! One authenticated server connection: its properties, the session state that was set on it, and the
 //! outstanding answers to the proxy's own commands.
 
+mod left;
+mod settling;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,14 +13,15 @@ use tokio::time::Instant;
 use super::carried::Onto;
 use super::carried::write_quoted;
 use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
-use crate::net::{Buf, Encrypted, Stream};
+use crate::net::{Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
-use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError, StatusFlags, frame_with};
+use crate::wire::{Capabilities, StatusFlags, frame_with};
 
-/// ERR codes by which a server refuses every statement until the client has changed its password, or registered a factor
-/// (MySQL).
-const WAITING: [u16; 2] = [1820, 4055];
+use left::LoginRole;
+
+pub use left::Left;
+pub use settling::{Settled, SwallowError};
 
 /// The properties in which connections must agree to be interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +118,8 @@ enum Expect {
     Prepare,
     /// The savepoint that marks a transaction. If it fails, the transaction only goes unmarked.
     Mark,
+    /// The active role. This packet of the answer is the next one.
+    Role(u8),
 }
 
 /// See the module.
@@ -145,6 +151,10 @@ pub struct Connection<S> {
     pub fell_back: bool,
     /// True while a request has no complete answer: another command cannot be sent.
     mid_exchange: bool,
+    /// What statements left on the connection since the last reset.
+    left: Left,
+    /// The same before the request under way.
+    left_before: Left,
     /// The properties that never change.
     pub about: About,
     /// The status flags of the last OK or EOF packet.
@@ -165,6 +175,8 @@ pub struct Connection<S> {
     schema: Option<Rc<[u8]>>,
     /// The renewal count of its server (see `Renewals`) when it was opened.
     pub begun: u64,
+    /// The role that was active after the login.
+    login_role: LoginRole,
     /// The name that is being prepared for the session's EXECUTE.
     preparing: Option<Rc<[u8]>>,
     /// The server's error for that PREPARE.
@@ -173,32 +185,6 @@ pub struct Connection<S> {
     pub encrypted: Option<Box<Encrypted>>,
     /// The place in the pool's limits and metrics, released when the connection is dropped.
     permit: Option<(Permit, Open)>,
-}
-
-/// The progress of swallowing.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// No answers are outstanding; the rest of the buffer belongs to the session.
-    Yes,
-    /// More bytes are needed.
-    Waiting,
-}
-
-/// Why swallowing failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SwallowError {
-    /// The server rejected the session's schema: the session must get this error.
-    #[error("{0}")]
-    Schema(ServerError),
-    /// The server rejected the session's state on this connection.
-    #[error("{0}")]
-    State(ServerError),
-    /// The server broke the protocol.
-    #[error("{0}")]
-    Protocol(#[from] ProtocolError),
-    /// The connection broke.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
 }
 
 impl<S: Stream> Connection<S> {
@@ -228,6 +214,9 @@ impl<S: Stream> Connection<S> {
             ran_opaque: false,
             expecting: VecDeque::new(),
             mid_exchange: false,
+            left: Left::Nothing,
+            left_before: Left::Nothing,
+            login_role: LoginRole::NotAsked,
             permit: None,
         }
     }
@@ -257,6 +246,7 @@ impl<S: Stream> Connection<S> {
     pub fn begins(&mut self) {
         self.stream.begins_request();
         self.mid_exchange = true;
+        self.begins_unexplained();
     }
 
     /// Records that the answer is complete.
@@ -347,6 +337,7 @@ impl<S: Stream> Connection<S> {
         self.leaves_diagnostics = false;
         self.ran_opaque = false;
         self.expecting.push_back(Expect::Reset);
+        self.left = Left::Nothing;
         self.applied = None;
         self.insert_id = Some(0);
         self.statements.clear();
@@ -364,6 +355,9 @@ impl<S: Stream> Connection<S> {
         if self.applied.as_ref().is_some_and(lacks_variable) {
             // Assigning NULL is not enough: it differs from a variable that was never set.
             self.reset(out);
+        }
+        if self.applied.is_none() {
+            self.ask_login_role(out);
         }
         let from = self.applied.as_deref().filter(|from| *from != &**wish || from.schema != self.schema);
         let mut sure = true;
@@ -508,90 +502,5 @@ impl<S: Stream> Connection<S> {
             out.extend_from_slice(text);
         });
         self.expecting.push_back(expect);
-    }
-
-    /// Consumes outstanding answers from the front of `buf`.
-    pub fn swallow(&mut self, buf: &mut Buf) -> Result<Settled, SwallowError> {
-        while let Some(expect) = self.expecting.front().copied() {
-            let Some(header) = PacketHeader::parse(buf.filled()) else { return Ok(Settled::Waiting) };
-            let compresses = self.about.capabilities.intersects(Capabilities::COMPRESSION);
-            if header.seq != 1 && !compresses {
-                return Err(ProtocolError::Sequence { expected: 1, got: header.seq }.into());
-            }
-            let Some(payload) = buf.filled().get(PacketHeader::LEN..header.total()) else {
-                buf.make_room(header.total().saturating_sub(buf.len()));
-                return Ok(Settled::Waiting);
-            };
-            match payload.first() {
-                Some(0xff) => {
-                    let err = ServerError::from(&ErrPacket::parse(payload)?);
-                    match expect {
-                        Expect::InitDb => return Err(SwallowError::Schema(err)),
-                        Expect::Prepare => self.not_prepared(err),
-                        Expect::Mark => self.mark = None,
-                        // The next statement tries again. This one gets the same error.
-                        Expect::Set if self.of_client && WAITING.contains(&err.code) => {
-                            (self.applied, self.insert_id) = (None, None);
-                        }
-                        Expect::Reset | Expect::Set => return Err(SwallowError::State(err)),
-                    }
-                }
-                Some(0) => {
-                    let track = self.about.capabilities.contains(Capabilities::SESSION_TRACK);
-                    self.status = OkPacket::parse(payload, track)?.status;
-                }
-                byte => {
-                    let byte = byte.copied().unwrap_or_default();
-                    return Err(ProtocolError::Unexpected { expected: "an OK packet", byte }.into());
-                }
-            }
-            buf.consume(header.total());
-            self.expecting.pop_front();
-        }
-        Ok(Settled::Yes)
-    }
-
-    /// Records a failed PREPARE, which also dropped the previous statement of that name.
-    fn not_prepared(&mut self, error: ServerError) {
-        if let Some(name) = self.preparing.take() {
-            self.text_statements = with_name(&self.text_statements, &name, &TextStatements::default());
-        }
-        self.unprepared = Some(Box::new(error));
-    }
-
-    /// Waits for the outstanding answers: before a statement that must not run if one of them is an error.
-    pub async fn settle(&mut self) -> Result<(), SwallowError> {
-        let mut buf = Buf::with_room(512);
-        while self.swallow(&mut buf)? == Settled::Waiting {
-            buf.make_room(1);
-            if self.stream.read(&mut buf).await? == 0 {
-                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// True if the connection seems alive. Swallows what has already arrived. A server that sends anything
-    /// unasked is about to close.
-    pub fn is_alive(&mut self, spare: &mut Buf) -> bool {
-        if !self.stream.has_news() {
-            return true;
-        }
-        spare.clear();
-        let alive = loop {
-            match self.stream.read_now(spare) {
-                Ok(None) => break spare.is_empty(),
-                Ok(Some(0)) | Err(_) => break false,
-                Ok(Some(_)) => match self.swallow(spare) {
-                    Ok(_) if !self.is_expecting() && !spare.is_empty() => break false,
-                    // An incomplete answer ends in `false`: waiting for the rest elsewhere would lose these
-                    // bytes, and answers this short normally arrive whole.
-                    Ok(_) => {}
-                    Err(_) => break false,
-                },
-            }
-        };
-        spare.clear();
-        alive
     }
 }

@@ -37,7 +37,7 @@ pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
 pub use collations::is_collation_of;
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
-    About, Class, Connection, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
+    About, Class, Connection, Left, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
 };
 pub use credentials::{Credential, Credentials, Proven, Standing};
 pub use equal_states::EqualStates;

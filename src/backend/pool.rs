@@ -20,11 +20,11 @@ use tokio::time::Instant;
 
 use super::shelf::{Seat, Shelf, Steals};
 use super::{
-    Carried, Ceilings, Class, ConnectError, Connection, Credentials, Introduction, Loads, PendingInsertId,
-    Standing,
+    Carried, Ceilings, Class, ConnectError, Connection, Credentials, Introduction, Left, Loads,
+    PendingInsertId, Standing,
 };
 use crate::net::{BufferPool, Runtime, Stream};
-use crate::telemetry::WorkerMetrics;
+use crate::telemetry::{WorkerMetrics, cell_of};
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
@@ -35,7 +35,7 @@ use waiting::Waiting;
 /// 1203 (`max_user_connections`).
 const USER_LIMITS: [u16; 2] = [1226, 1203];
 
-/// How long to wait for a COM_QUIT to be sent.
+/// How long to wait until a server takes a COM_QUIT or a reset.
 const QUIT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Identifies connections that are interchangeable.
@@ -201,9 +201,13 @@ impl<R: Runtime> Pool<R> {
         while let Some((connection, seat)) = shelf.take(session.id, session.wish, steals, begun) {
             self.metrics.server_idle.sub(1);
             if let Some(mut connection) = self.take_over(connection, terms.connect).await {
+                if connection.unexplained().is_some() && !self.clear(&mut connection, terms.connect).await {
+                    seat.give_up();
+                    continue;
+                }
                 connection.has_past = true;
                 connection.is_taken_over = true;
-                connection.stale_diagnostics = true;
+                connection.stale_diagnostics = connection.left() != Left::Nothing;
                 return Some((connection, seat));
             }
             seat.give_up();
@@ -252,6 +256,27 @@ impl<R: Runtime> Pool<R> {
         None
     }
 
+    /// Resets a connection with state that only its former session may see, and waits for the answers. Returns false if
+    /// the connection is unusable.
+    async fn clear(&self, connection: &mut Connection<R::Stream>, limit: Duration) -> bool {
+        self.count_reset(connection);
+        let mut out = self.buffers.small();
+        out.replace_with(|out| {
+            connection.reset_fully(out);
+        });
+        let cleared = async {
+            let (sent, out) = connection.stream.write_all(out).await;
+            self.buffers.give(out);
+            sent.is_ok() && connection.settle().await.is_ok()
+        };
+        self.runtime.timeout(limit, cleared).await == Some(true)
+    }
+
+    fn count_reset(&self, connection: &Connection<R::Stream>) {
+        let index = connection.unexplained().map_or(0, |by| by as usize + 1);
+        cell_of(&self.metrics.resets, index).add(1);
+    }
+
     /// Prepares a parked connection for another session: waits for the expected answers, checks that the
     /// connection is alive, and passes its insert id to the session that parked it. None: the connection is
     /// unusable.
@@ -261,7 +286,7 @@ impl<R: Runtime> Pool<R> {
         limit: Duration,
     ) -> Option<Box<Connection<R::Stream>>> {
         let Some(pending) = connection.pending_insert_id.take() else {
-            // Usually no answers are outstanding.
+            // Usually no answers are outstanding, or those to a reset have arrived.
             let settled = !connection.is_expecting()
                 || matches!(self.runtime.timeout(limit, connection.settle()).await, Some(Ok(())));
             return (settled && self.is_alive(&mut connection)).then_some(connection);
@@ -359,8 +384,7 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// Parks the connection of a session that has ended, without a claim. The next session must not be able
-    /// to see anything that this session left on it.
+    /// Parks a connection without a claim. If it is not explained, it is reset before another session gets it.
     pub fn park_for_others(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
         if seat.key().session.is_some() {
             connection.quit_now();
@@ -405,24 +429,39 @@ impl<R: Runtime> Pool<R> {
         self.wake(key.server, &key.user);
     }
 
-    /// Resets the connection of a session that has ended, where only a reset removes what the session left
-    /// there, and parks it for other sessions.
-    pub async fn reset(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>) {
+    /// Resets the connection of a session that has ended, and parks it for other sessions. Does not wait for the answer:
+    /// the next session removes it. Also sets the state with which a session with this character set begins.
+    pub async fn reset(
+        &self,
+        mut connection: Box<Connection<R::Stream>>,
+        seat: &Seat<R::Stream>,
+        collation: u16,
+    ) {
         if seat.key().session.is_some() {
             return self.park_for_others(connection, seat);
         }
-        if !self.is_of_now(&connection, seat) {
+        if !self.is_of_now(&connection, seat) || (!self.someone_waits(seat.key()) && connection.claim()) {
             return self.vacate(connection, seat);
         }
+        self.count_reset(&connection);
         let mut out = self.buffers.small();
-        out.replace_with(|out| connection.reset(out));
-        let (result, out) = connection.stream.write_all(out).await;
+        out.replace_with(|out| {
+            connection.reset_fully(out);
+            let first = Rc::new(Carried::new(connection.schema(), collation));
+            connection.become_session(&first, None, out);
+        });
+        let taken = connection.stream.write_now(out.filled()).unwrap_or(0);
+        let sent = taken == out.len() || {
+            out.consume(taken);
+            let writing = connection.stream.write_all(std::mem::take(&mut out));
+            self.runtime.timeout(QUIT_PATIENCE, writing).await.is_some_and(|(sent, _)| sent.is_ok())
+        };
         self.buffers.give(out);
-        if result.is_err() {
+        if sent {
+            self.park_for_others(connection, seat);
+        } else {
             self.vacate(connection, seat);
-            return;
         }
-        self.park_for_others(connection, seat);
     }
 
     /// Closes a connection that cannot be used again.

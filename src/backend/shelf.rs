@@ -38,7 +38,9 @@ pub enum Steals {
     Nothing,
     /// Claimed connections that were opened in an earlier generation than this one.
     OlderThan(u64),
-    /// Any claimed connection.
+    /// Any claimed connection that is explained (see `Left`).
+    Explained,
+    /// Any claimed connection, those that are explained first.
     Anything,
 }
 
@@ -208,17 +210,21 @@ impl<S: Stream> Shelf<S> {
             // Otherwise each session that finds no such connection would look at all claimed connections.
             Steals::OlderThan(generation) if generation <= self.earliest.get() => return None,
             Steals::OlderThan(generation) => Some(generation),
-            Steals::Anything => None,
+            Steals::Explained | Steals::Anything => None,
         };
         let mut earliest = u64::MAX;
-        for (index, parked) in slots.oldest_first(List::Claimed).chain(slots.oldest_first(List::AskedFor)) {
+        let explained = matches!(steals, Steals::Explained);
+        let lists = if explained { &List::CLAIMED[..2] } else { &List::CLAIMED[..] };
+        for (index, parked) in lists.iter().flat_map(|list| slots.oldest_first(*list)) {
             let generation = parked.item.about.generation;
             if before.is_none_or(|before| generation < before) && fits(&parked.item) {
                 return Some(index);
             }
             earliest = earliest.min(generation);
         }
-        self.earliest.set(earliest);
+        if !explained {
+            self.earliest.set(earliest);
+        }
         None
     }
 
@@ -250,7 +256,7 @@ impl<S: Stream> Shelf<S> {
         let oldest_of = |list| slots.oldest_first(list).next().map(|(index, parked)| (parked.at, index));
         let (claimed, (at, index)) = match oldest_of(List::Unclaimed) {
             Some(unclaimed) => (false, unclaimed),
-            None => (true, [List::Claimed, List::AskedFor].into_iter().filter_map(oldest_of).min()?),
+            None => (true, List::CLAIMED.into_iter().filter_map(oldest_of).min()?),
         };
         Some((claimed, at, index))
     }
@@ -420,7 +426,11 @@ impl<S: Stream> Seat<S> {
         } else {
             let earliest = &self.shelf.earliest;
             earliest.set(earliest.get().min(connection.about.generation));
-            if asked_for { List::AskedFor } else { List::Claimed }
+            match () {
+                () if connection.unexplained().is_some() => List::Unexplained,
+                () if asked_for => List::AskedFor,
+                () => List::Claimed,
+            }
         };
         slots.park(self.index, connection, list, clock.get());
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::split::{SessionFacts, place};
 use crate::sql::{Effects, Options, classify};
-use crate::terms::Role;
+use crate::terms::{Role, Unexplained};
 
 /// Where a statement goes, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +22,8 @@ pub struct Explanation {
     pub because: &'static str,
     /// What the statement leaves behind that keeps the session on its server connection.
     pub leaves: Vec<&'static str>,
+    /// Why the text alone does not show everything that the statement leaves on its connection; None: it does.
+    pub unexplained: Option<&'static str>,
     /// True if the statement runs again on another server if its server is lost before it answers.
     pub repeatable: bool,
 }
@@ -38,6 +40,7 @@ impl Explanation {
             reason: why.as_str(),
             because: why.words(),
             leaves: class.effects.leaves().collect(),
+            unexplained: class.unexplained().map(Unexplained::words),
             repeatable: class.effects.contains(Effects::REPEATABLE),
         }
     }

@@ -8,6 +8,7 @@ use super::demoted::{BeforeLate, Late, NotKept};
 use super::outcome::Outcome;
 use super::replica_choice::Freshness;
 use super::statement_text::asked;
+use super::unexplained::explains;
 use crate::backend::InsertId;
 use crate::client::refusals::{
     DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
@@ -27,16 +28,6 @@ use crate::wire::{
     Walked,
 };
 use crate::worker::{DataAccess, TopologyCell};
-
-/// The effects that explain a state change for which a session tracker reports no name.
-const EXPLAINS: Effects = Effects::SETS_LITERALS
-    .union(Effects::SETS_USER_VARIABLES)
-    .union(Effects::CREATES_TEMPORARY)
-    .union(Effects::DROPS_TABLE)
-    .union(Effects::PREPARES)
-    .union(Effects::DEALLOCATES)
-    .union(Effects::SETS_ROLE)
-    .union(Effects::LEAVES_UNKNOWN);
 
 /// Observes the packets of an answer for the session.
 struct AnswerObserver<'a> {
@@ -367,9 +358,12 @@ impl<R: Runtime> Session<R> {
         }
         self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
         self.catalogue_changed(request.class.effects);
+        let by = self.unexplained(&request, text);
         let Some(connection) = &mut self.upstream.connection else { return };
         self.context.commits.answered(connection);
         connection.end_exchange();
+        super::unexplained::ran(connection, by, &self.context.metrics);
+        self.client.handle.servers.unexplained.of(self.upstream.role).set(connection.unexplained());
         let here = Some((connection.about.server, connection.about.thread_id));
         self.state.last.connection = here;
         if !self.state.diagnostics.kept {
@@ -429,6 +423,7 @@ impl<R: Runtime> Session<R> {
         if way != Way::AskProbes {
             if let Some(connection) = &mut self.upstream.connection {
                 connection.end_exchange();
+                connection.ran(request.class.unexplained());
             }
             self.state.answer = Answered::default();
             self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
@@ -492,7 +487,7 @@ impl<R: Runtime> Session<R> {
             role: self.upstream.role,
             flavor: about.flavor,
             read_only: about.class.read_only,
-            explained: request.class.effects.intersects(EXPLAINS),
+            explained: explains(request.class.effects),
             port: self.client.port,
             modes: TextModes::empty(),
             asked,

@@ -202,8 +202,18 @@ impl<R: Runtime> Session<R> {
 /// Returns the class of a text from its classes under every way to read it. If these differ, the class is
 /// unknown.
 pub(super) fn one_class(mut ways: impl Iterator<Item = StatementClass>) -> StatementClass {
-    let class = ways.next().unwrap_or(StatementClass::UNKNOWN);
-    if ways.all(|other| other == class) { class } else { StatementClass::UNKNOWN }
+    let mut class = ways.next().unwrap_or(StatementClass::UNKNOWN);
+    for other in ways {
+        // Explained only if every reading is.
+        let explained = class.effects & other.effects & Effects::EXPLAINED;
+        let plain =
+            |class: StatementClass| StatementClass { effects: class.effects - Effects::EXPLAINED, ..class };
+        if plain(class) != plain(other) {
+            return StatementClass::UNKNOWN;
+        }
+        class.effects = plain(class).effects | explained;
+    }
+    class
 }
 
 impl<R: Runtime> Session<R> {

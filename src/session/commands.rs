@@ -280,17 +280,18 @@ impl<R: Runtime> Session<R> {
     /// Executes COM_RESET_CONNECTION: server connections are reset on their way back to the pool. The connection on which
     /// the client itself logged in is reset and stays.
     async fn reset_session(&mut self) -> Result<(), StatementError> {
-        let own = self.own_login();
-        match own {
-            Some(role) => self.reset_own(role).await?,
-            None => self.upstream.release(&mut self.state, true).await,
-        }
         let snapshot = self.context.topology.get();
         let of_mysql =
             snapshot.servers.iter().filter_map(|s| s.facts.as_ref()).any(|f| f.flavor == Flavor::MySql);
         // MySQL returns to the server's default character set, as with a collation id that it does not know.
         // MariaDB returns to the handshake's.
-        self.state.reset(if of_mysql { 0 } else { self.client.collation });
+        let collation = if of_mysql { 0 } else { self.client.collation };
+        let own = self.own_login();
+        match own {
+            Some(role) => self.reset_own(role).await?,
+            None => self.upstream.release(&mut self.state, true, collation).await,
+        }
+        self.state.reset(collation);
         self.begin_as_servers_do().await;
         self.context.states.share(&mut self.state.carried);
         let levels = Levels { set: None, ..self.client.handle.levels.get() };
@@ -306,13 +307,15 @@ impl<R: Runtime> Session<R> {
 fn class_of(command: Command) -> StatementClass {
     let class = |kind, effects, reason| StatementClass { kind, effects, reason };
     match command {
-        Command::InitDb => class(StatementKind::Session, Effects::SETS_STATE, Why::SessionState),
+        Command::InitDb => {
+            class(StatementKind::Session, Effects::SETS_STATE | Effects::EXPLAINED, Why::SessionState)
+        }
         Command::FieldList => class(StatementKind::Read, Effects::REPEATABLE, Why::Definitions),
         Command::CreateDb | Command::DropDb => {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }
         Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
-        _ => class(StatementKind::Admin, Effects::empty(), Why::Administration),
+        _ => class(StatementKind::Admin, Effects::EXPLAINED, Why::Administration),
     }
 }
 

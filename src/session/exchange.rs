@@ -48,6 +48,7 @@ impl<R: Runtime> Session<R> {
             }
             if let Some(connection) = &mut self.upstream.connection {
                 connection.end_exchange();
+                connection.ran(None);
             }
             request.consume_from(buf);
             return Ok(Outcome::Done);

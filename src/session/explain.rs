@@ -10,7 +10,8 @@ use crate::net::Runtime;
 use crate::terms::{Close, Role};
 use crate::worker::Source;
 
-const COLUMNS: [&str; 7] = ["kind", "target", "server", "reason", "because", "session_holds", "consistency"];
+const COLUMNS: [&str; 8] =
+    ["kind", "target", "server", "reason", "because", "session_holds", "consistency", "unexplained"];
 
 impl<R: Runtime> Session<R> {
     /// Returns the level of the statement, and what decided it.
@@ -49,6 +50,7 @@ impl<R: Runtime> Session<R> {
         } else {
             why.words().into()
         };
+        let unexplained = request.class.unexplained().map(|by| self.or_no_catalogue(by));
         let row = [
             Some(request.class.kind.as_str().to_owned()),
             Some(if own { "proxy" } else { role.target() }.to_owned()),
@@ -57,6 +59,7 @@ impl<R: Runtime> Session<R> {
             Some(because),
             (!held.is_empty()).then(|| held.join(", ")),
             Some(format!("{} (by {})", level.word(), source.words())),
+            unexplained.filter(|_| !own).map(|by| by.words().to_owned()),
         ];
         let seq = self.client.skip(buf, request).await?;
         let columns = COLUMNS.map(|name| Column::text(name, 1024));

@@ -85,6 +85,7 @@ mod tests;
 mod text_command;
 mod traced;
 mod tries;
+mod unexplained;
 
 pub use context::Context;
 pub use kill::kill_here;
@@ -179,6 +180,6 @@ impl<R: Runtime> Session<R> {
                 peer = %self.client.handle.peer.get(), reason = close.as_str(), "session ends"),
         }
         let fit = !matches!(close, Close::ServerProtocol);
-        self.upstream.release(&mut self.state, fit).await;
+        self.upstream.release(&mut self.state, fit, self.client.collation).await;
     }
 }

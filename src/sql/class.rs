@@ -1,7 +1,7 @@
 //! What a statement is and does, as far as the read/write split needs it: the result of
 //! [`super::classify()`]. Small, `Copy`, and decided without asking a server.
 
-use crate::terms::{StatementKind, Why};
+use crate::terms::{StatementKind, Unexplained, Why};
 
 bitflags::bitflags! {
     /// What a statement needs of its session's server connection, and what it leaves there.
@@ -118,6 +118,10 @@ bitflags::bitflags! {
         /// One of the statements administers a server.
         const ALSO_ADMINISTERS = 1 << 54;
 
+        /// Text and catalogue show everything that the statement leaves on its connection: `super::classify::explained`
+        /// decides.
+        const EXPLAINED = 1 << 55;
+
         // Comments that override the classification or the read level.
         /// `/* pointsman: primary */`
         const HINT_PRIMARY = 1 << 56;
@@ -161,7 +165,10 @@ impl Effects {
         .union(Effects::HINT_EVENTUAL);
 
     /// What two statements have together only if each of them has it.
-    pub const OF_ALL: Effects = Effects::REPEATABLE.union(Effects::READS_NO_TABLE).union(Effects::UNDERSTOOD);
+    pub const OF_ALL: Effects = Effects::REPEATABLE
+        .union(Effects::READS_NO_TABLE)
+        .union(Effects::UNDERSTOOD)
+        .union(Effects::EXPLAINED);
 
     /// Returns words for those of the effects that keep a session on its connection.
     pub fn leaves(self) -> impl Iterator<Item = &'static str> {
@@ -187,6 +194,25 @@ impl StatementClass {
     /// True if a replica may answer the statement, unless the session's state forbids it.
     pub fn is_read(&self) -> bool {
         self.kind == StatementKind::Read
+    }
+
+    /// Returns why text and catalogue do not show everything that the statement leaves on its connection; None if they
+    /// do.
+    pub fn unexplained(&self) -> Option<Unexplained> {
+        let has = |effects| self.effects.intersects(effects);
+        match () {
+            () if has(Effects::EXPLAINED) && !has(Effects::OPAQUE) => None,
+            () if has(Effects::CALLS) => Some(Unexplained::Routine),
+            () if self.reason == Why::UnknownFunction => Some(Unexplained::Function),
+            () if has(Effects::LEAVES_UNKNOWN | Effects::EXECUTES) => Some(Unexplained::Form),
+            () if has(Effects::READS_INSERT_ID) && self.reason != Why::InsertId => {
+                Some(Unexplained::Function)
+            }
+            () if matches!(self.kind, StatementKind::Read | StatementKind::Write) => {
+                Some(Unexplained::Relation)
+            }
+            () => Some(Unexplained::Form),
+        }
     }
 
     /// The class of a text that was not examined.

@@ -56,6 +56,8 @@ pub struct Answered {
     pub warnings: u16,
     /// True if the character set changed.
     pub charset: bool,
+    /// True if the SQL mode changed.
+    pub mode: bool,
     /// True if a tracker reported a character set.
     pub charset_reported: bool,
     /// Set once the client has the whole answer: the sequence id of its next packet, if more of the same text

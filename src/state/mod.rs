@@ -20,6 +20,7 @@ mod prepared;
 mod reading;
 mod reports;
 mod statement_effects;
+mod unexplained;
 mod unreported_variables;
 mod variables;
 mod written;
@@ -42,6 +43,10 @@ type Qualified = (Vec<u8>, Vec<u8>);
 /// The session's temporary tables. Few sessions have any.
 #[derive(Debug, Default)]
 struct TemporaryTables(HashSet<Qualified>);
+
+/// The session's named locks. Few sessions have any.
+#[derive(Debug, Default)]
+struct NamedLocks(Vec<Vec<u8>>);
 
 use answered::{TransactionDoubt, mentions};
 use unreported_variables::Whose;
@@ -72,7 +77,7 @@ pub struct Heard<'a> {
     pub flavor: Flavor,
     /// True if the connection is in read-only mode.
     pub read_only: bool,
-    /// True if the statement explains a state change that is reported without a name.
+    /// True if the statement explains the flag by which servers report that something changed.
     pub explained: bool,
     /// The port that the client connected to.
     pub port: Port,
@@ -325,6 +330,7 @@ impl SessionState {
     #[inline]
     pub fn begins(&mut self, class: &StatementClass) {
         self.answer = Answered::default();
+        self.trackers.reports.clear();
         let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         if class.effects.intersects(looks_back) {
             self.last.looks_back |=
@@ -449,7 +455,7 @@ impl SessionState {
         let quiet = answered.warnings == 0 && !answered.failed();
         let sets = class.effects.contains(Effects::SETS_STATE) && (self.texts.of_mariadb || text.is_none());
         // On MariaDB, COM_STMT_PREPARE keeps the diagnostics, too.
-        let prepares = class.reason == Why::TextPrepared && class.effects.is_empty();
+        let prepares = class.reason == Why::TextPrepared && Effects::OF_ALL.contains(class.effects);
         let sets = sets || (prepares && self.texts.of_mariadb);
         self.diagnostics.kept = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
         if self.diagnostics.kept {
@@ -512,14 +518,14 @@ impl SessionState {
     }
 
     fn changes(&mut self, state: &[u8], heard: Heard<'_>) {
-        let (mut named, mut unnamed) = (false, false);
+        let mut unnamed = false;
         let (mut charset, mut collation, mut parts) = (false, false, 0);
         let before = self.carried.clone();
         let readable = StateChanges::new(state).each(|change| match change {
             // Of a replica, the text says it.
-            StateChange::Schema(_) if heard.role == Role::Reader => named = true,
+            StateChange::Schema(_) if heard.role == Role::Reader => self.trackers.reports.schema(),
             StateChange::Schema(name) => {
-                named = true;
+                self.trackers.reports.schema();
                 Rc::make_mut(&mut self.carried).schema = (!name.is_empty()).then(|| name.into());
             }
             StateChange::SystemVariable { name: b"last_gtid", .. } | StateChange::Gtids(_)
@@ -529,7 +535,7 @@ impl SessionState {
             // Servers report these variables unasked, so they do not explain a change without a name.
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
-                named = true;
+                self.trackers.reports.variable(name);
                 if heard.role == Role::Reader && !self.takes_from_replica(name, &heard) {
                     return;
                 }
@@ -558,13 +564,12 @@ impl SessionState {
         } else if charset {
             self.trackers.collation_unreported = true;
         }
-        if readable.is_err() || (unnamed && !named && !heard.explained) {
+        // Servers send this flag beside each name: a name does not show that nothing else changed.
+        if readable.is_err() || (unnamed && !heard.explained) {
+            self.trackers.reports.something();
             self.pin(heard.role, Pin::Unknown);
         }
-        if before.charset != self.carried.charset {
-            self.answer.charset = true;
-            self.keep_literals(heard.role, &before.charset);
-        }
+        self.meaning_changed(heard.role, &before);
     }
 
     /// Notes the GTID of a write of the session: its reads must see the write from now on.
@@ -590,23 +595,5 @@ impl SessionState {
     #[inline]
     pub fn wants_text(&self) -> bool {
         self.trackers.collation_unreported || self.trackers.timestamp_unreported
-    }
-
-    /// Finds out what the text that was just executed did to the character set or the clock. None: there is
-    /// no text to look at.
-    pub fn learn(&mut self, role: Role, text: Option<&[u8]>) {
-        use sql::set_names::{Collation, collation};
-        if std::mem::take(&mut self.trackers.timestamp_unreported) {
-            self.learn_timestamp(role, text);
-        }
-        if !std::mem::take(&mut self.trackers.collation_unreported) {
-            return;
-        }
-        let found = text.and_then(|text| collation(text, self.sql_options()));
-        match found {
-            Some(Collation::Default) => Rc::make_mut(&mut self.carried).set_collation(b""),
-            Some(Collation::Named(name)) => Rc::make_mut(&mut self.carried).set_collation(name),
-            None => self.unreported_variable(role, b"collation_connection"),
-        }
     }
 }

@@ -3,8 +3,9 @@
 use super::answered::TransactionDoubt;
 use super::journal::Journal;
 use super::reading::Reading;
+use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
-use super::{RoutineName, TemporaryTables};
+use super::{NamedLocks, RoutineName, TemporaryTables};
 use crate::backend::{InsertIdCell, TextStatements};
 use crate::sql;
 use crate::terms::Role;
@@ -62,7 +63,7 @@ pub struct Objects {
     /// The number of HANDLERs that were opened and not closed.
     pub(super) handlers: u16,
     /// The named locks that were requested and not released, once for each request.
-    pub(super) named_locks: Option<Vec<Vec<u8>>>,
+    pub(super) named_locks: Option<Box<NamedLocks>>,
     /// Statements prepared as text.
     pub text_statements: TextStatements,
 }
@@ -149,6 +150,8 @@ pub struct Trackers {
     pub(super) unreported: UnreportedVariables,
     /// True if SET STATEMENT ran on the connection in use: the server reports the restored values with a later statement.
     pub restored: bool,
+    /// What the answer under way reported.
+    pub(super) reports: Reports,
     /// True if a connection that should only read left read-only mode: it must not be used again.
     pub read_only_lost: bool,
 }

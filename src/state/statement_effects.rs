@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{AnswerError, PinSet, Qualified, SessionState, TemporaryTables};
+use super::{AnswerError, NamedLocks, PinSet, Qualified, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
@@ -80,7 +80,10 @@ impl SessionState {
             }
             return;
         }
-        if role == Role::Reader && class.kind == StatementKind::Transaction && effects.is_empty() {
+        if role == Role::Reader
+            && class.kind == StatementKind::Transaction
+            && Effects::OF_ALL.contains(effects)
+        {
             self.transaction.reader_savepoint = true;
         }
         if effects.contains(Effects::SETS_STATE) {
@@ -154,7 +157,7 @@ impl SessionState {
     /// until it is released.
     fn count_locks(&mut self, role: Role, text: Option<&[u8]>, takes: bool) {
         let options = self.sql_options();
-        let held = self.objects.named_locks.get_or_insert_default();
+        let NamedLocks(held) = &mut **self.objects.named_locks.get_or_insert_default();
         match text.and_then(|text| sql::parts::named_locks(text, options)) {
             // Too many requests: keeps one lock without a name instead, which is never known to be released.
             Some(locks) if held.len().saturating_add(locks.taken.len()) > MOST_NAMES => {

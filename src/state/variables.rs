@@ -244,7 +244,10 @@ impl SessionState {
         };
         for (name, literal) in pairs {
             // The string has the character set from before the statement, which changed it.
-            let known = !(self.answer.charset && is_string(&literal));
+            // The same holds for the SQL mode.
+            let changed = (self.answer.charset && is_string(&literal))
+                || (self.answer.mode && !is_same_in_any_mode(&literal));
+            let known = !changed;
             if known && Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) {
                 self.known_user_variable(&name);
             } else {
@@ -289,6 +292,53 @@ impl SessionState {
         self.known_user_variable(name);
     }
 
+    /// Finds out what the text that was just executed did to the character set or the clock. None: there is
+    /// no text to look at.
+    pub fn learn(&mut self, role: Role, text: Option<&[u8]>) {
+        use crate::sql::set_names::{Collation, collation};
+        if std::mem::take(&mut self.trackers.timestamp_unreported) {
+            self.learn_timestamp(role, text);
+        }
+        if !std::mem::take(&mut self.trackers.collation_unreported) {
+            return;
+        }
+        let found = text.and_then(|text| collation(text, self.sql_options()));
+        let before = self.carried.clone();
+        match found {
+            Some(Collation::Default) => Rc::make_mut(&mut self.carried).set_collation(b""),
+            Some(Collation::Named(name)) => Rc::make_mut(&mut self.carried).set_collation(name),
+            None => {
+                self.unreported_variable(role, b"collation_connection");
+                self.literals_stay(role);
+            }
+        }
+        self.meaning_changed(role, &before);
+    }
+
+    /// Keeps the meaning of the carried literals after an answer that changed how servers read literals. `before`: the
+    /// state before the answer.
+    pub(super) fn meaning_changed(&mut self, role: Role, before: &Carried) {
+        if before.charset != self.carried.charset {
+            self.answer.charset = true;
+            self.keep_literals(role, &before.charset);
+        }
+        let mode = |carried: &Carried| carried.variable(b"sql_mode").map(<[u8]>::to_vec);
+        if mode(before) != mode(&self.carried) {
+            self.answer.mode = true;
+            self.literals_stay(role);
+        }
+    }
+
+    /// Pins the session to the connection for this role if it has user variables whose literals mean something else from
+    /// now on: `''` is NULL under EMPTY_STRING_IS_NULL.
+    pub(super) fn literals_stay(&mut self, role: Role) {
+        let all = self.carried.user_variables.iter();
+        let changed: Vec<_> = all.filter(|(_, literal)| !is_same_in_any_mode(literal)).cloned().collect();
+        for (name, _) in changed {
+            self.unreported_user_variable(role, &name);
+        }
+    }
+
     /// Keeps the meaning of string literals after a change of the character set from `before`. A string that
     /// was written in the former character set would mean something else in the new one, so it gets an
     /// introducer that names the former.
@@ -306,6 +356,13 @@ impl SessionState {
             }
         }
     }
+}
+
+/// True for a literal that means the same under every SQL mode: a number, or a string of ASCII characters that is neither
+/// empty nor has a backslash. An empty literal stands for an unknown value.
+fn is_same_in_any_mode(literal: &[u8]) -> bool {
+    let plain = literal.is_ascii() && !literal.contains(&b'\\') && !literal.contains(&b'"');
+    plain && !literal.windows(2).any(|pair| pair == b"''")
 }
 
 /// True for a string literal without an introducer for its character set.

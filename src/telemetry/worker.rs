@@ -7,7 +7,7 @@ use super::latency::Latency;
 use super::server_latencies::ServerLatencies;
 use crate::terms::{
     CertificateProof, Close, Disruption, FalseReport, Fresh, Handshake, Pin, Port, Question, Reader, Refused,
-    Role, StatementKind, TlsVersion, Why,
+    Role, StatementKind, TlsVersion, Unexplained, Why,
 };
 
 /// Cells by level and outcome.
@@ -139,6 +139,10 @@ pub struct WorkerMetrics {
     pub server_idle: Cell,
     /// Parked connections that were stolen from their session.
     pub steals: Cell,
+    /// Server connections that were reset for another session: explained ones first, then by why they were not.
+    pub resets: [Cell; Unexplained::ALL.len() + 1],
+    /// Server connections that stopped being explained, by why.
+    pub unexplained: [Cell; Unexplained::ALL.len()],
     /// How often a session's state, or a prepared statement, was sent to a server connection that did not have it.
     pub replays: Cell,
     /// Statements that had to wait for a connection.

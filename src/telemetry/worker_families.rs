@@ -14,7 +14,7 @@ use super::families::{Families, Label};
 use super::worker::{FreshCells, WorkerMetrics, cell_of};
 use crate::terms::{
     CertificateProof, Close, Disruption, FalseReport, Fresh, Handshake, Pin, Port, Question, Reader, Refused,
-    Role, StatementKind, TlsVersion, Why,
+    Role, StatementKind, TlsVersion, Unexplained, Why,
 };
 
 /// All workers of the process.
@@ -315,6 +315,20 @@ impl WorkerFamilies {
             "pointsman_connection_steals",
             "Parked server connections that the proxy took from one session for another.",
             self.sum(|worker| &worker.steals),
+        )?;
+        families.counters(
+            "pointsman_connection_resets",
+            "Server connections that were reset for another session, by why they may have had state that nobody saw; explained: none.",
+            std::iter::once("explained").chain(Unexplained::ALL.iter().map(|by| by.as_str())).enumerate().map(|(at, by)| {
+                ([("by", by)], self.sum(|worker| cell_of(&worker.resets, at)))
+            }),
+        )?;
+        families.counters(
+            "pointsman_unexplained_connections",
+            "How often a statement left a server connection with state that nobody may have seen, by why.",
+            Unexplained::ALL.iter().map(|&by| {
+                ([("by", by.as_str())], self.sum(|worker| cell_of(&worker.unexplained, by as usize)))
+            }),
         )?;
         families.counter(
             "pointsman_state_replays",

@@ -4,11 +4,13 @@
 mod pin;
 mod role;
 mod text_charset;
+mod unexplained;
 mod why;
 
 pub use pin::Pin;
 pub use role::{PerRole, Role};
 pub use text_charset::TextCharset;
+pub use unexplained::Unexplained;
 pub use why::{StatementKind, Why};
 
 /// Defines an enum whose variants are label values and array indexes.

@@ -335,28 +335,29 @@ impl<R: Runtime> Upstream<R> {
         self.links.kept_on(role).is_some()
     }
 
-    /// Releases all server connections, since the session ends or begins anew. If `fit` is false, the
-    /// connections that are in use or pinned are closed.
-    pub async fn release(&mut self, state: &mut SessionState, fit: bool) {
+    /// Releases all server connections, since the session ends or begins anew: resets them for sessions with this
+    /// character set. If `fit` is false, the connections that are in use or pinned are closed.
+    pub async fn release(&mut self, state: &mut SessionState, fit: bool, collation: u16) {
         let unsent = !std::mem::take(&mut self.prelude).is_empty();
         self.handle.servers.attached.set(None);
         if let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
             self.resources.count_out(connection.about.server);
             let fit = fit && !unsent && !state.outlives_reset(self.role);
-            self.give(state, connection, seat, fit).await;
+            self.give(state, connection, seat, fit, collation).await;
         }
         for role in Role::BOTH {
             self.handle.servers.kept(role).set(None);
+            self.handle.servers.unexplained.of(role).set(None);
             if let Some((connection, seat)) = self.links.take_kept(role) {
                 let fit = fit && !state.outlives_reset(role);
-                self.give(state, connection, seat, fit).await;
+                self.give(state, connection, seat, fit, collation).await;
             }
         }
         for seat in self.links.seats.drain(..) {
             if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
                 // The session does not need the insert id any more.
                 connection.pending_insert_id.take();
-                self.resources.pool.park_for_others(connection, &seat);
+                Box::pin(self.resources.pool.reset(connection, &seat, collation)).await;
             } else {
                 self.resources.pool.leave(&seat);
             }
@@ -373,6 +374,7 @@ impl<R: Runtime> Upstream<R> {
         mut connection: Box<Connection<R::Stream>>,
         seat: Seat<R::Stream>,
         fit: bool,
+        collation: u16,
     ) {
         let about = &connection.about;
         let doubted = |of: Attached| (of.server, of.thread_id) == (about.server, about.thread_id);
@@ -384,7 +386,7 @@ impl<R: Runtime> Upstream<R> {
             && !state.trackers.read_only_lost
             && self.handle.login.borrow().is_some()
         {
-            Box::pin(self.resources.pool.reset(connection, &seat)).await;
+            Box::pin(self.resources.pool.reset(connection, &seat, collation)).await;
         } else {
             if fit && connection.closes_after_session && connection.is_between_exchanges() {
                 connection.quit_now();

@@ -224,7 +224,7 @@ impl<R: Runtime> Upstream<R> {
                 self.state_refused = Some(Box::new(error));
                 Ok(Brought::Broken)
             }
-            SwallowError::Protocol(_) | SwallowError::Io(_) => Ok(Brought::Broken),
+            SwallowError::Role | SwallowError::Protocol(_) | SwallowError::Io(_) => Ok(Brought::Broken),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::backend::Login;
 use crate::config::{ClientCompression, Level, Networks};
 use crate::net::{ClientTls, Peer, Signal};
 use crate::sql::digest::Digest;
-use crate::terms::{PerRole, Port, Role};
+use crate::terms::{PerRole, Port, Role, Unexplained};
 use crate::topology::ServerId;
 
 /// Bits of a session's signal.
@@ -96,6 +96,8 @@ pub struct Servers {
     pub killing: Cell<bool>,
     /// Server connections that the session keeps between statements: to the primary, and to a replica.
     kept: PerRole<Cell<Option<Attached>>>,
+    /// Why the session's connections may have state that nobody saw, as of the last statements there.
+    pub unexplained: PerRole<Cell<Option<Unexplained>>>,
     /// The connection on which the proxy itself ended, or tries to end, the statement under way: its server
     /// lost the primary's role.
     pub demoted: Cell<Option<Attached>>,

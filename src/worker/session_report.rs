@@ -6,7 +6,7 @@ use super::Resources;
 use super::handle::{Attached, Handle};
 use crate::config::Level;
 use crate::net::{Peer, Runtime};
-use crate::terms::{PerRole, Port, Role};
+use crate::terms::{PerRole, Port, Role, Unexplained};
 use crate::topology::ServerId;
 
 /// What a session does.
@@ -67,6 +67,8 @@ pub struct SessionReport {
     pub kept: PerRole<Option<ServerId>>,
     /// Why it keeps them: a bit for the index of each `Pin`.
     pub pins: PerRole<u32>,
+    /// Why its connections may have state that nobody saw.
+    pub unexplained: PerRole<Option<Unexplained>>,
 }
 
 impl SessionReport {
@@ -98,6 +100,10 @@ impl SessionReport {
             server: attached,
             kept: PerRole { writer, reader },
             pins: handle.pins.get(),
+            unexplained: PerRole {
+                writer: handle.servers.unexplained.writer.get(),
+                reader: handle.servers.unexplained.reader.get(),
+            },
         }
     }
 }

@@ -132,7 +132,7 @@ impl<R: Runtime> Pool<R> {
         }
         if session.passing
             && self.shelf(key).is_opening()
-            && let Some(leased) = self.take_parked(key, session, Steals::Anything, terms).await
+            && let Some(leased) = self.take_parked(key, session, Steals::Explained, terms).await
         {
             self.metrics.steals.add(1);
             return Ok(Look::Leased(leased));
@@ -152,7 +152,9 @@ impl<R: Runtime> Pool<R> {
                 Err(limit) => reached = Some(limit),
             }
         }
-        if let Some(leased) = self.take_parked(key, session, Steals::Anything, terms).await {
+        // A session keeps its connection with state that nobody saw while there is room for another.
+        let steals = if reached == Some(Limit::Opening) { Steals::Explained } else { Steals::Anything };
+        if let Some(leased) = self.take_parked(key, session, steals, terms).await {
             self.metrics.steals.add(1);
             return Ok(Look::Leased(leased));
         }

@@ -1,4 +1,4 @@
-//! The slots of a shelf. The slots with a parked item are linked into three lists, so that the next item to take is
+//! The slots of a shelf. The slots with a parked item are linked into four lists, so that the next item to take is
 //! found without a look at the others.
 
 /// No slot has this index.
@@ -13,11 +13,17 @@ pub enum List {
     Claimed,
     /// Items that a session claims, and may ask about its last statement.
     AskedFor,
+    /// Items that a session claims, with state that only this session may see: they must be reset for another.
+    Unexplained,
 }
 
 impl List {
     /// All lists.
-    pub const ALL: [List; 3] = [List::Unclaimed, List::Claimed, List::AskedFor];
+    pub const ALL: [List; 4] = [List::Unclaimed, List::Claimed, List::AskedFor, List::Unexplained];
+
+    /// The lists of items that sessions claim, in the order in which the items are stolen. The first two have items that
+    /// are explained.
+    pub const CLAIMED: [List; 3] = [List::Claimed, List::AskedFor, List::Unexplained];
 }
 
 /// A parked item, and its neighbours in its list.
@@ -44,6 +50,7 @@ pub struct Slots<T, P> {
     unclaimed: Ends,
     claimed: Ends,
     asked_for: Ends,
+    unexplained: Ends,
     /// The number of parked items.
     parked: usize,
 }
@@ -51,7 +58,14 @@ pub struct Slots<T, P> {
 impl<T, P> Default for Slots<T, P> {
     fn default() -> Self {
         let empty = || Ends { oldest: NONE, newest: NONE };
-        Slots { all: Vec::new(), unclaimed: empty(), claimed: empty(), asked_for: empty(), parked: 0 }
+        Slots {
+            all: Vec::new(),
+            unclaimed: empty(),
+            claimed: empty(),
+            asked_for: empty(),
+            unexplained: empty(),
+            parked: 0,
+        }
     }
 }
 
@@ -146,6 +160,7 @@ impl<T, P> Slots<T, P> {
             List::Unclaimed => &self.unclaimed,
             List::Claimed => &self.claimed,
             List::AskedFor => &self.asked_for,
+            List::Unexplained => &self.unexplained,
         }
     }
 
@@ -154,6 +169,7 @@ impl<T, P> Slots<T, P> {
             List::Unclaimed => &mut self.unclaimed,
             List::Claimed => &mut self.claimed,
             List::AskedFor => &mut self.asked_for,
+            List::Unexplained => &mut self.unexplained,
         }
     }
 

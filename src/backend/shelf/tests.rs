@@ -18,6 +18,7 @@ pub struct Kind {
     pub begun: u64,
     pub generation: u64,
     pub has_schema: bool,
+    pub unexplained: bool,
 }
 
 /// Returns the key of the connections.
@@ -40,6 +41,7 @@ pub fn connection(kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
     let mut connection = Box::new(Connection::new(pair(1).0, about, StatusFlags::empty()));
     connection.begun = kind.begun;
     connection.begins_in(kind.has_schema.then_some(b"shop"));
+    connection.ran(kind.unexplained.then_some(crate::terms::Unexplained::Relation));
     connection
 }
 
@@ -59,10 +61,19 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let kind = (0..2u64, 0..3u64, prop::bool::weighted(0.3));
-    let kind = kind.prop_map(|(begun, generation, has_schema)| Kind { begun, generation, has_schema });
-    let steals =
-        prop_oneof![Just(Steals::Nothing), (0..4u64).prop_map(Steals::OlderThan), Just(Steals::Anything),];
+    let kind = (0..2u64, 0..3u64, prop::bool::weighted(0.3), any::<bool>());
+    let kind = kind.prop_map(|(begun, generation, has_schema, unexplained)| Kind {
+        begun,
+        generation,
+        has_schema,
+        unexplained,
+    });
+    let steals = prop_oneof![
+        Just(Steals::Nothing),
+        (0..4u64).prop_map(Steals::OlderThan),
+        Just(Steals::Explained),
+        Just(Steals::Anything),
+    ];
     let take = (steals, 0..2u64, prop::bool::weighted(0.7), any::<bool>());
     let step = prop_oneof![
         4 => (kind, any::<bool>()).prop_map(|(kind, passing)| Step::Open(kind, passing)),
@@ -190,11 +201,13 @@ impl World {
             _ if !entry.claimed => true,
             Steals::Nothing => false,
             Steals::OlderThan(generation) => entry.kind.generation < generation,
+            Steals::Explained => !entry.kind.unexplained,
             Steals::Anything => true,
         };
         let fits = |kind: Kind| kind.begun == begun && (has_schema || !kind.has_schema);
         let rank = |entry: &Entry| match (entry.claimed, entry.asked_for) {
             (false, _) => (0, u64::MAX - entry.parked),
+            (true, _) if entry.kind.unexplained => (3, entry.parked),
             (true, false) => (1, entry.parked),
             (true, true) => (2, entry.parked),
         };

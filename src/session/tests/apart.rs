@@ -190,6 +190,7 @@ fn a_transaction_with_savepoints_is_not_committed_on_a_replica_of_mariadb() {
         let mut client = world.login(&Login { port: Port::Split, ..Login::default() }).await;
         client.query("start transaction read only");
         let mut db1 = replica.accept().await;
+        db1.expect_role().await;
         db1.peer.packet().await;
         db1.reply_ok();
         for sql in ["start transaction read only", "savepoint a"] {
@@ -389,6 +390,7 @@ fn a_commit_that_is_lost_with_a_replica_is_told_once() {
         let mut client = world.login(&Login { port: Port::Split, ..Login::default() }).await;
         client.query("start transaction read only");
         let mut db1 = replica.accept().await;
+        db1.expect_role().await;
         db1.peer.packet().await;
         db1.reply_ok();
         for sql in ["start transaction read only", "savepoint a", "set session_track_schema = 1"] {
@@ -406,6 +408,7 @@ fn a_commit_that_is_lost_with_a_replica_is_told_once() {
         client.expect_err(1213, "40001").await;
         client.query(READ);
         let mut db1 = replica.accept().await;
+        db1.expect_role().await;
         db1.peer.packet().await;
         db1.reply_ok();
         db1.answer_one(READ).await;

@@ -145,7 +145,7 @@ async fn exchanges(flavor: Flavor, chunk: usize, server: Style, client: Style) {
     trackers(&mut speaker, &mut db, text, client).await;
     speaker.peer.expect_silence().await;
     speaker.quit();
-    db.peer.expect_silence().await;
+    db.expect_silence().await;
     world.expect_nothing_left(1).await;
 }
 

@@ -48,7 +48,7 @@ fn what_nobody_claims_is_closed_when_the_password_changes() {
         let world = World::new();
         let (client, mut db0, mut db) = attached(&world, &Login::default()).await;
         client.quit();
-        db.peer.expect_silence().await;
+        db.expect_silence().await;
         rotate(&world, Some("rotated"));
         db.peer.expect_end().await;
         let refused = world.attempt(&Login::default()).await.err().unwrap();
@@ -81,7 +81,7 @@ fn an_open_session_goes_on_with_its_own_connection_which_nobody_gets_after_it() 
         client.quit();
         db.peer.expect_end().await;
         next.quit();
-        other.peer.expect_silence().await;
+        other.expect_silence().await;
         world.expect_nothing_left(1).await;
     });
 }

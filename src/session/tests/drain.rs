@@ -106,7 +106,7 @@ fn silent_clients_end_unless_something_is_unfinished() {
         busy.peer.expect_silence().await;
         tell(&world, Signals::LEAVE);
         busy.peer.expect_end().await;
-        db.peer.expect_silence().await;
+        db.expect_silence().await;
         world.expect_nothing_left(1).await;
         assert_eq!(world.closed(Close::Drained), 3);
     });
@@ -231,7 +231,7 @@ fn a_statement_behind_the_deadline_is_not_executed() {
         tell(&world, Signals::END);
         client.expect_err(1053, "08S01").await;
         client.peer.expect_end().await;
-        db.peer.expect_silence().await;
+        db.expect_silence().await;
     });
 }
 

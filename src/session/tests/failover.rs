@@ -54,7 +54,7 @@ fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
             db.answer_ok(SAFE).await;
             client.expect_ok().await;
             client.quit();
-            db.peer.expect_silence().await;
+            db.expect_silence().await;
             world.expect_nothing_left(1).await;
         }
     });
@@ -232,7 +232,7 @@ fn a_write_waits_for_a_primary_and_runs_there_once() {
         db.peer.expect_silence().await;
         assert_eq!(world.disrupted(Disruption::HoldExpired), 0);
         client.quit();
-        db.peer.expect_silence().await;
+        db.expect_silence().await;
         world.expect_nothing_left(1).await;
     });
 }

@@ -14,7 +14,7 @@ fn a_clients_wrong_sequence_ids() {
             client.peer.say(&frames(5, &[query("do 1")]));
             client.expect_err_at(6, 1156, "08S01").await;
             client.peer.expect_end().await;
-            db.peer.expect_silence().await;
+            db.expect_silence().await;
             assert_eq!(world.closed(Close::ClientProtocol), 1);
             world.expect_nothing_left(1).await;
         }
@@ -211,7 +211,7 @@ fn a_client_that_closes_in_the_middle_of_a_command() {
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
             client.peer.say(&frames(0, &[query("do 1")])[..said]);
             drop(client);
-            db.peer.expect_silence().await;
+            db.expect_silence().await;
             assert_eq!(world.closed(Close::ClientLost), 1);
             world.expect_nothing_left(1).await;
         }

@@ -18,7 +18,7 @@ fn kill_by_the_proxys_id_ends_an_idle_session() {
             client.expect_ok().await;
             victim.peer.expect_end().await;
             // It left nothing on its connection, which is for others as it is.
-            db.peer.expect_silence().await;
+            db.expect_silence().await;
             assert!(!db.peer.has_ended());
             db0.expect_nobody().await;
             assert_eq!(world.closed(Close::Killed), 1);

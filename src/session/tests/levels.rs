@@ -58,7 +58,7 @@ impl Client {
     /// What `explain` says of a read with this in front.
     async fn explained(&mut self, comment: &str) -> String {
         self.query(&format!("/* pointsman: explain */ {comment} {READ}"));
-        self.row().await.pop().flatten().unwrap()
+        self.row().await.remove(6).unwrap()
     }
 
     async fn sets(&mut self, sql: &str) {

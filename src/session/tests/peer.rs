@@ -82,6 +82,14 @@ impl Peer {
         }
     }
 
+    /// The payload of the next packet, which stays.
+    pub async fn next_payload(&mut self) -> Vec<u8> {
+        let head = self.hear(PacketHeader::LEN).await;
+        let payload = self.hear(PacketHeader::parse(&head).unwrap().len).await;
+        self.heard.splice(0..0, head.into_iter().chain(payload.iter().copied()));
+        payload
+    }
+
     /// Exactly these bytes come next.
     pub async fn expect_bytes(&mut self, bytes: &[u8]) {
         let heard = self.hear(bytes.len()).await;

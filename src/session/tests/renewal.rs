@@ -14,7 +14,7 @@ async fn idle(world: &World, db0: &Server) -> Db {
     db.answer_ok("do 7").await;
     client.expect_ok().await;
     client.quit();
-    db.peer.expect_silence().await;
+    db.expect_silence().await;
     db
 }
 
@@ -75,7 +75,7 @@ fn new_sessions_get_connections_that_began_behind_the_change() {
             client.quit();
             db.peer.expect_end().await;
             new.quit();
-            fresh.peer.expect_silence().await;
+            fresh.expect_silence().await;
             world.expect_nothing_left(1).await;
         }
     });
@@ -187,7 +187,7 @@ fn accounts_change_on_all_servers() {
             replica.answer_one("select 1").await;
             reader.expect(&one()).await;
             reader.quit();
-            replica.peer.expect_silence().await;
+            replica.expect_silence().await;
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
             client.query(sql);
             db.answer_ok(sql).await;

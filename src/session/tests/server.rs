@@ -206,8 +206,39 @@ impl Db {
         }
     }
 
-    /// This command comes next.
+    /// If the connection was reset for the next session when its session ended, the reset is answered.
+    pub async fn pass_reset(&mut self) {
+        if self.peer.next_payload().await != [0x1f] {
+            return;
+        }
+        self.expect_left().await;
+    }
+
+    /// Nothing more comes for a while, except the reset for the next session.
+    pub async fn expect_silence(&mut self) {
+        let _ = tokio::time::timeout(Duration::from_millis(10), self.pass_reset()).await;
+        self.peer.expect_silence().await;
+    }
+
+    /// A session left its connection: the connection is reset, and gets what a session begins with.
+    pub async fn expect_left(&mut self) {
+        self.expect_reset().await;
+        self.expect_role().await;
+        self.expect_any_set().await;
+    }
+
+    async fn expect_any_set(&mut self) {
+        let set = self.peer.packet().await.1;
+        assert!(set.windows(10).any(|part| part == b"SET NAMES "), "{}", set.escape_ascii());
+        self.reply_ok();
+    }
+
+    /// This command comes next, perhaps behind a reset for the next session.
     pub async fn expect(&mut self, payload: impl AsRef<[u8]>) {
+        if payload.as_ref() != [0x1f] {
+            self.pass_reset().await;
+            self.expect_role().await;
+        }
         self.peer.expect_bytes(&frames(0, &[payload.as_ref().to_vec()])).await;
     }
 
@@ -222,6 +253,16 @@ impl Db {
 
     pub fn reply_ok(&mut self) {
         self.reply(&[ok()]);
+    }
+
+    /// If the active role is asked for, as after a login, the question is answered.
+    pub async fn expect_role(&mut self) {
+        if self.peer.next_payload().await.ends_with(b"SELECT CURRENT_ROLE()") {
+            self.peer.packet().await;
+            let none = [super::row(&["NONE"])];
+            let packets = super::result_set(self.style(), &["CURRENT_ROLE()"], &none, super::AUTOCOMMIT);
+            self.reply(&packets);
+        }
     }
 
     /// The SET of a new session comes, with this behind it, and is answered.
@@ -244,7 +285,7 @@ impl Db {
 
     /// A session left something on it: the connection is reset for the next.
     pub async fn expect_reset(&mut self) {
-        self.expect([0x1f]).await;
+        self.peer.expect_bytes(&frames(0, &[vec![0x1f]])).await;
         self.reply_ok();
     }
 

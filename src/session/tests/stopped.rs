@@ -342,12 +342,14 @@ fn an_execute_is_not_told_of_a_server_that_ends_before_it() {
         super::failover::switch(&world);
         client.query("execute s");
         let mut db = db1.accept().await;
+        db.expect_role().await;
         db.peer.packet().await;
         db.peer.packet().await;
         db.reply_ok();
         db.reply(&[shuts_down()]);
         db.die();
         let mut db = db1.accept().await;
+        db.expect_role().await;
         db.peer.packet().await;
         db.peer.packet().await;
         db.reply_ok();

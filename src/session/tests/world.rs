@@ -236,6 +236,7 @@ impl World {
             Box::new(Recorder(outside.clone())),
         );
         let context = Rc::new(Context::new(resources, seat));
+        context.texts.routines.replace(Arc::new(crate::sql::RoutineCatalogue::of_plain_relations()));
         outside.context.set(Rc::downgrade(&context)).unwrap();
         let (snapshot, now_ms) = (RefCell::new(snapshot), Cell::new(1_000_000));
         let positions = RefCell::default();

@@ -25,6 +25,8 @@ pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> 
             Kind::Word if tok.meaning > Meaning::Literal => scan.word(at, tok),
             Kind::QuotedIdentifier if statement.at(at + 1).kind == Kind::Dot => scan.quoted_schema(at, tok),
             Kind::Open => scan.call(at),
+            // The dot may belong to the name, as in `SELECT @a. INTO @x`: what follows is then not the rest of a name.
+            Kind::At if statement.at(at + 2).kind == Kind::Dot => scan.not_understood(),
             Kind::At => scan.found.add(Effects::READS_USER_VARIABLES),
             Kind::AtAt => scan.system_variable(at),
             Kind::Assign => {

@@ -7,6 +7,7 @@
 
 mod cache;
 mod ddl;
+mod explained;
 mod expression;
 mod found;
 mod hint;
@@ -107,7 +108,7 @@ fn opaque_values(mut found: Found) -> Found {
 /// Classifies a statement, with every way in which servers may read its versioned comments.
 fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
     if !raw.versioned {
-        return statement::statement(Statement(&raw.toks), env);
+        return judged(Statement(&raw.toks), env);
     }
     let mut all: Option<Found> = None;
     for set in 0..1u32 << raw.marks.len() {
@@ -115,10 +116,19 @@ fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
             let place = raw.marks.iter().position(|known| *known == mark);
             place.is_some_and(|place| set >> place & 1 == 1)
         });
-        let found = statement::statement(Statement(&reading), env);
+        let found = judged(Statement(&reading), env);
         all = Some(all.map_or(found, |before| before.and(found)));
     }
     opaque_values(all.unwrap_or_else(Found::read))
+}
+
+/// Classifies a statement whose versioned comments were resolved.
+fn judged(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
+    let mut found = statement::statement(statement, env);
+    if explained::explained(statement, &found, env) {
+        found.add(Effects::EXPLAINED);
+    }
+    found
 }
 
 fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {

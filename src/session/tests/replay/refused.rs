@@ -86,6 +86,7 @@ fn without_a_transaction_a_definition_waits_for_the_next_primary() {
         let db1 = world.server("db-1");
         switch(&world);
         let mut db = db1.accept().await;
+        db.expect_role().await;
         db.peer.packet().await;
         db.reply_ok();
         db.expect_query("create table u (a int)").await;
