@@ -9,6 +9,8 @@ mod credentials;
 mod cursors;
 mod functions;
 mod globals;
+#[path = "attacks/hidden_state.rs"]
+mod hidden_state;
 mod hostile;
 mod impostor;
 mod local_files;
