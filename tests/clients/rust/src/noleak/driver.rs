@@ -87,9 +87,48 @@ pub async fn prepare(settings: &Settings, sessions: u32) -> io::Result<Baseline>
     let row = first_row(&mut conn, &format!("SELECT {}", weeks.join(", "))).await?;
     baseline.weeks = row.iter().map(|cell| text(cell).unwrap_or_default()).collect();
     tables(&mut conn, sessions).await?;
+    // Made by the last account, which may have more rights.
+    let mut maker = Conn::connect(&login(settings, settings.accounts.len() - 1)).await?;
+    baseline.hidden = match hidden(&mut maker, baseline.mariadb).await {
+        Ok(()) => true,
+        Err(error) => {
+            println!("the step 'hidden' is left out: {error}");
+            false
+        }
+    };
     ask(&mut conn, &[0x1f]).await?;
     baseline.reset_charsets = charsets(&mut conn).await?;
     Ok(baseline)
+}
+
+/// Objects that leave state out of sight: a trigger, a view over a function, and a default.
+async fn hidden(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
+    for sql in [
+        "DROP VIEW IF EXISTS test.nl_hidden_view",
+        "DROP FUNCTION IF EXISTS test.nl_hidden_function",
+        "DROP TABLE IF EXISTS test.nl_hidden_trigger",
+        "CREATE TABLE test.nl_hidden_trigger (v VARCHAR(40))",
+        "CREATE TRIGGER test.nl_hidden_before BEFORE INSERT ON test.nl_hidden_trigger FOR EACH ROW SELECT NEW.v INTO @nl_trigger",
+        "CREATE FUNCTION test.nl_hidden_function(v VARCHAR(40)) RETURNS VARCHAR(40) READS SQL DATA BEGIN SELECT v INTO @nl_view; RETURN v; END",
+    ] {
+        run_sql(conn, sql).await?;
+    }
+    run_sql(
+        conn,
+        &format!("CREATE VIEW test.nl_hidden_view AS SELECT owner, id, test.nl_hidden_function(CONCAT('s', owner DIV {OWNERS}, '.view')) AS w FROM test.nl_rows"),
+    )
+    .await?;
+    if mariadb {
+        for sql in [
+            "DROP TABLE IF EXISTS test.nl_hidden_default",
+            "DROP SEQUENCE IF EXISTS test.nl_hidden_sequence",
+            "CREATE SEQUENCE test.nl_hidden_sequence",
+            "CREATE TABLE test.nl_hidden_default (a BIGINT DEFAULT (NEXTVAL(test.nl_hidden_sequence)), v VARCHAR(40), KEY (a))",
+        ] {
+            run_sql(conn, sql).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tables(conn: &mut Conn, sessions: u32) -> io::Result<()> {

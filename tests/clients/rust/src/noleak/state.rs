@@ -40,6 +40,8 @@ pub type Charsets = [Option<String>; 4];
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     pub mariadb: bool,
+    /// True if the account may make the triggers and functions of the step `hidden`.
+    pub hidden: bool,
     pub vars: Vec<String>,
     /// After a login and COM_CHANGE_USER.
     pub charsets: Charsets,

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod cursors;
+mod hidden;
 mod locks;
 mod named;
 mod prepared;
@@ -16,7 +17,7 @@ use super::shared::Plan;
 use crate::model::plan::Random;
 
 /// Features and how often each comes, relative to the others.
-pub const FEATURES: [(&str, u32); 30] = [
+pub const FEATURES: [(&str, u32); 31] = [
     ("rows", 200),
     ("transaction", 110),
     ("variables", 100),
@@ -26,6 +27,7 @@ pub const FEATURES: [(&str, u32); 30] = [
     ("effects", 100),
     ("charset", 50),
     ("uservars", 110),
+    ("hidden", 60),
     ("prepared", 200),
     ("cursor", 30),
     ("longdata", 20),
@@ -147,6 +149,7 @@ async fn feature(session: &mut Session) -> Step {
         "unscoped" => settings::unscoped(session).await,
         "effects" => settings::effects(session).await,
         "charset" => settings::charset(session).await,
+        "hidden" => hidden::hidden(session).await,
         "uservars" => variables::user_variables(session).await,
         "schema" => variables::schema(session).await,
         "whoami" => variables::who_am_i(session).await,
