@@ -26,8 +26,8 @@ use crate::terms::{Close, Port, Refused, Role};
 use crate::topology::{Facts, Flavor, LoginFlags, Snapshot};
 use crate::upstream::Brought;
 use crate::wire::{
-    AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, StatusFlags,
-    auth_more_data, is_ssl_request, kept_attributes,
+    AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
+    is_ssl_request, kept_attributes,
 };
 use crate::worker::admission::shown;
 use crate::worker::{Levels, Signals};

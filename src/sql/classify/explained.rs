@@ -2,10 +2,11 @@
 //! known: whatever is not on it is unexplained.
 
 use super::found::Found;
-use super::tokens::{Statement, Tok};
+use super::tokens::Statement;
 use super::words::Meaning;
 use super::{Effects, Env, Kind, StatementKind, Why};
-use crate::sql::RelationFacts;
+use crate::sql::grammar::{Facts, Form, Name, Parser};
+use crate::sql::{RelationFacts, Token};
 
 /// Effects of statements that are never explained: their state shows neither in the text nor in a report.
 const NEVER: Effects = Effects::LEAVES_UNKNOWN
@@ -80,142 +81,37 @@ fn uses_no_relation(statement: Statement<'_, '_>) -> bool {
     !statement.iter().any(|tok| tok.meaning == Meaning::Source || tok.is("SELECT"))
 }
 
-/// True if all relations that the statement may name are known to the catalogue as harmless for this use. Reads the
-/// lists of tables behind FROM, JOIN, UPDATE and INTO, in every parenthesis; in doubt false.
+/// True if the statement is derived from the grammar, to its last token, and the catalogue knows each relation that it names
+/// as harmless for what the statement does with it.
 fn uses_only_known(statement: Statement<'_, '_>, usage: Use, env: Env<'_>) -> bool {
-    // One for the statement, and one for each open parenthesis.
-    let mut open = vec![Parenthesis::default()];
-    let mut at = 0;
-    if usage == Use::Writes {
-        at = match target(statement) {
-            Some(target) => {
-                open = vec![Parenthesis { lists: statement.is(0, "UPDATE"), ..Parenthesis::default() }];
-                let Some(behind) = relation(statement, target, usage, env) else { return false };
-                behind
-            }
-            None if statement.is(0, "DELETE") && !statement.has("USING") => 1,
-            None => return false,
-        };
-    }
-    while at < statement.len() {
-        let begins = match begins_relation(statement, at, &mut open) {
-            Some(begins) => begins,
-            None => return false,
-        };
-        at += 1;
-        if !begins || statement.at(at).kind == Kind::Open {
-            continue;
-        }
-        match relation(statement, at, usage, env) {
-            Some(behind) => at = behind,
-            None => return false,
-        }
-    }
-    true
-}
-
-/// What is being read between two parentheses.
-#[derive(Debug, Clone, Copy, Default)]
-struct Parenthesis {
-    /// True within a list of tables.
-    lists: bool,
-    /// True within the arguments of a function that has the word FROM between them.
-    arguments: bool,
-}
-
-/// True if a relation, or a parenthesis in its place, follows the token at `at`. None: it is not understood.
-fn begins_relation(statement: Statement<'_, '_>, at: usize, open: &mut Vec<Parenthesis>) -> Option<bool> {
-    let tok = statement.at(at);
-    let lists = open.last().is_some_and(|last| last.lists);
-    let arguments = open.last().is_some_and(|last| last.arguments);
-    match tok.kind {
-        Kind::Open => {
-            let (before, next) = (statement.before(at, 1), statement.at(at + 1));
-            let query = next.is_any(&["SELECT", "WITH", "VALUES"]);
-            // `FROM (a, b)`: a list in a list.
-            let list = lists && (before.meaning == Meaning::Source || before.kind == Kind::Comma);
-            if list && !query && next.kind != Kind::Open {
-                return None;
-            }
-            let splits = before.is_any(&["TRIM", "EXTRACT", "SUBSTRING", "SUBSTR", "MID"]);
-            open.push(Parenthesis { lists: false, arguments: splits && !query });
-            Some(false)
-        }
-        Kind::Close => {
-            open.pop();
-            Some(false)
-        }
-        Kind::Comma => Some(lists),
-        Kind::Word if tok.is_any(&["TABLE", "WITH", "LATERAL"]) => None,
-        Kind::Word if tok.meaning == Meaning::Source && !arguments => {
-            open.last_mut()?.lists = true;
-            Some(true)
-        }
-        Kind::Word if ends_list(&tok) => {
-            open.last_mut()?.lists = false;
-            Some(false)
-        }
-        _ => Some(false),
-    }
-}
-
-fn ends_list(tok: &Tok<'_>) -> bool {
-    tok.is_any(&[
-        "WHERE",
-        "GROUP",
-        "HAVING",
-        "ORDER",
-        "LIMIT",
-        "WINDOW",
-        "FOR",
-        "UNION",
-        "EXCEPT",
-        "INTERSECT",
-        "INTO",
-        "SET",
-        "LOCK",
-        "SELECT",
-        "VALUES",
-        "OFFSET",
-        "FETCH",
-        "RETURNING",
-    ])
-}
-
-/// Returns the place of the relation that INSERT, REPLACE or UPDATE changes.
-fn target(statement: Statement<'_, '_>) -> Option<usize> {
-    let words = ["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"];
-    let changes = statement.at(0).is_any(&["INSERT", "REPLACE", "UPDATE"]);
-    changes.then(|| (1..statement.len()).find(|at| !statement.at(*at).is_any(&words))).flatten()
-}
-
-/// Returns the place behind the relation at `at`. None if the relation is not known to be harmless.
-fn relation(statement: Statement<'_, '_>, at: usize, usage: Use, env: Env<'_>) -> Option<usize> {
-    let (first, second) = (statement.at(at), statement.at(at + 2));
-    if !first.is_name() {
-        return None;
-    }
-    if first.is("DUAL") {
-        return Some(at + 1);
-    }
-    let qualified = statement.at(at + 1).kind == Kind::Dot;
-    let default = (!env.schema.is_empty()).then_some(env.schema);
-    let (schema, name, behind) =
-        if qualified { (Some(first.name()), second, at + 3) } else { (default, first, at + 1) };
-    // A function in place of a table; a name with a doubled quote.
-    let doubled = |tok: &Tok<'_>| tok.kind == Kind::QuotedIdentifier && tok.name().contains(&b'`');
-    let odd = doubled(&first) || doubled(&name) || !name.is_name();
-    // `INSERT INTO t (a)` has a parenthesis behind the table's name.
-    let is_call = statement.at(behind).kind == Kind::Open && usage == Use::Reads;
-    if odd || is_call || statement.at(behind).kind == Kind::Dot {
-        return None;
-    }
-    let facts = env.routines.relation(schema, name.name());
-    let harmless = match usage {
-        Use::Reads => {
-            matches!(facts, RelationFacts::Plain | RelationFacts::PlainToRead | RelationFacts::ReadingView)
-        }
-        Use::Writes => facts == RelationFacts::Plain,
+    let tokens: Vec<Token<'_>> =
+        statement.iter().map(|tok| Token { kind: tok.kind, text: tok.text, start: tok.start }).collect();
+    let mut parser = Parser::new(&tokens);
+    let form = match usage {
+        Use::Reads => Form::Query,
+        Use::Writes => Form::Write,
     };
-    harmless.then_some(behind)
+    if parser.derive() != Ok(form) {
+        return false;
+    }
+    let facts = parser.facts;
+    facts.relations.iter().all(|name| is_harmless(name, &facts, env))
+}
+
+fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
+    let default = (!env.schema.is_empty()).then_some(env.schema);
+    // A doubled quote inside stays doubled, so that the name would be that of another relation.
+    let is_odd = |name: &[u8]| name.iter().any(|byte| matches!(byte, b'`' | b'"'));
+    if is_odd(name.name) || name.schema.is_some_and(is_odd) {
+        return false;
+    }
+    let common =
+        || name.schema.is_none() && facts.common.iter().any(|one| one.eq_ignore_ascii_case(name.name));
+    match env.routines.relation(name.schema.or(default), name.name) {
+        RelationFacts::Plain => true,
+        RelationFacts::PlainToRead | RelationFacts::ReadingView => !facts.written.contains(name),
+        // No relation has the name of this common table expression.
+        RelationFacts::Unknown => common() && !facts.written.contains(name) && env.routines.is_complete(),
+        RelationFacts::Opaque | RelationFacts::Acts => false,
+    }
 }

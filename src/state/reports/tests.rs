@@ -135,7 +135,8 @@ impl Story {
 
     fn set_on_primary(&self) -> String {
         let mut out = Vec::new();
-        self.state.carried.write_set(Some(&Carried::new(None, 0)), self.flavor, false, &mut out);
+        let onto = Onto { flavor: self.flavor, read_only: false, autocommit: true };
+        self.state.carried.write_set(Some(&Carried::new(None, 0)), onto, &mut out);
         String::from_utf8(out).unwrap()
     }
 }
