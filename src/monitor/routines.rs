@@ -105,7 +105,6 @@ impl<C: Connector> Reader<C> {
                     if matches!(error, Error::Lost(_)) { RETRY } else { PERIOD }
                 }
             };
-            self.source.floor = FLOOR.max(began.elapsed() * SHARE).min(PERIOD);
             let mut snapshot = self.source.snapshot.clone();
             let now = versions(&snapshot.borrow(), None);
             let go_on = tokio::select! {
@@ -131,8 +130,10 @@ impl<C: Connector> Reader<C> {
             Ok((flavor, version, contents, unseen))
         };
         let timed_out = |_| Error::Lost("no answer in time".to_owned());
-        let (flavor, version, mut contents, unseen) =
-            timeout(PATIENCE, reading).await.map_err(timed_out)??;
+        let began = Instant::now();
+        let read = timeout(PATIENCE, reading).await;
+        self.source.floor = FLOOR.max(began.elapsed() * SHARE).min(PERIOD);
+        let (flavor, version, mut contents, unseen) = read.map_err(timed_out)??;
         self.logged.failed = false;
         let missing = unseen.missing(flavor, &target.user);
         self.incomplete(&target.name, &missing);

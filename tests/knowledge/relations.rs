@@ -2,13 +2,15 @@
 //! monitor account's rights.
 
 use super::{Control, until};
-use crate::support::{Cluster, Kind, Node, connect};
+use crate::dialogue::{eventually, topology};
+use crate::support::{Cluster, Kind, Node, Proxy, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use pointsman::monitor::{BackendConnector, Routines};
 use pointsman::net::SystemRuntime;
 use pointsman::sql::RoutineCatalogue;
 use pointsman::sql::classify::{Native, RelationFacts, RoutineFacts, Routines as _};
 use pointsman::sql::native::{ServerVersion, versioned_functions};
+use std::process::Command;
 use std::sync::Arc;
 use tokio::task::LocalSet;
 
@@ -255,4 +257,39 @@ async fn has_the_functions_of_its_version(cluster: Cluster) {
         }
     }
     assert!(wrong.is_empty(), "{version}: {wrong:?}");
+}
+
+#[tokio::test]
+async fn mariadb_missing_grants_are_named() {
+    missing_grants_are_named(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn mysql_missing_grants_are_named() {
+    if let Some(cluster) = Cluster::mysql(0).await {
+        missing_grants_are_named(cluster).await;
+    }
+}
+
+/// By `/topology` and by `check --connect`, until the account has them.
+async fn missing_grants_are_named(cluster: Cluster) {
+    const GRANT: &str = "GRANT TRIGGER ON *.* TO 'monitor'@'%'";
+    let proxy = Proxy::start(&proxy_config(&cluster)).await;
+    let catalogue = eventually("the catalogue was read", async || {
+        let catalogue = topology(&proxy).await["catalogue"].clone();
+        (catalogue["relations"].as_u64() > Some(0)).then_some(catalogue)
+    })
+    .await;
+    let missing = catalogue["missing_grants"].as_array().unwrap();
+    assert!(missing.iter().any(|missing| missing["grant"] == GRANT), "{catalogue}");
+    let check = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        let ran = command.args(["check", "--connect", "--config"]).arg(proxy.config_path()).output().unwrap();
+        (ran.status.success(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (succeeded, said) = check();
+    assert!(succeeded && said.contains(&format!("are not reset: {GRANT}")), "{said}");
+    cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+    let (succeeded, said) = check();
+    assert!(succeeded && !said.contains("may not see everything"), "{said}");
 }
