@@ -127,6 +127,16 @@ impl<R: Runtime> Session<R> {
         mut request: Request,
     ) -> Outcome {
         let (reader, may_leave) = (self.upstream.role == Role::Reader, self.may_leave());
+        if reader
+            && request.whole
+            && !may_leave
+            && !matches!(error, SwallowError::Schema(_))
+            && self.has_open(Role::Reader)
+        {
+            // The transaction is lost with the connection, but the session is not.
+            tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), %error, "a server refuses the state of a session");
+            return self.server_given_up(false, walker, buf, request);
+        }
         self.upstream.server_lost();
         self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
         match error {

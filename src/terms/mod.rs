@@ -67,6 +67,8 @@ label! {
         Schema = "schema",
         /// A system variable.
         Variable = "variable",
+        /// A change without a name.
+        Unnamed = "unnamed",
         /// An insert id.
         InsertId = "insert_id",
         /// The GTID of a write.

@@ -165,6 +165,8 @@ fn a_read_on_a_replica_explains_nothing() {
             (AC, 0, variable("autocommit", "OFF"), FalseReport::Variable),
             (AC, 0, variable("last_gtid", "0-1-999999"), FalseReport::Gtid),
             (AC, 0, b"\x03\x04\x00\x02ab".to_vec(), FalseReport::Gtid),
+            // A routine behind a view may make it, for which the primary is the place.
+            (AC, 0, b"\x02\x011".to_vec(), FalseReport::Unnamed),
             (AC, 0, b"\x09\x01x".to_vec(), FalseReport::Unreadable),
             (AC, 0, b"\x00\x7f".to_vec(), FalseReport::Unreadable),
         ] {
@@ -174,9 +176,8 @@ fn a_read_on_a_replica_explains_nothing() {
                 "{flavor:?} {state:?}"
             );
         }
-        // What servers report unasked, and a change without a name, which a routine behind a view may make.
-        for state in [variable("statement_id", "7"), b"\x02\x011".to_vec(), b"\x05\x09\x08T_______".to_vec()]
-        {
+        // What servers report unasked.
+        for state in [variable("statement_id", "7"), b"\x05\x09\x08T_______".to_vec()] {
             assert_eq!(story.replica(read, AC, &state), Ok(()));
         }
         assert_eq!(story.set_on_primary(), "");
@@ -200,7 +201,11 @@ fn with_autocommit_off_a_read_begins_a_transaction() {
 fn a_transaction_begins_and_ends_by_its_statements() {
     let (open, read) = (AC | StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY, "select a from t");
     let mut story = Story::new(Flavor::MySql);
+    assert_eq!(story.replica("start transaction read only", AC, b""), Err(FalseReport::Transaction));
     assert_eq!(story.replica("start transaction read only", open, b""), Ok(()));
+    assert_eq!(story.replica("commit", open, b""), Err(FalseReport::Transaction));
+    assert_eq!(story.replica("commit and chain", AC, b""), Err(FalseReport::Transaction));
+    assert_eq!(story.replica("commit and chain", open, b""), Ok(()));
     assert_eq!(story.replica(read, AC, b""), Err(FalseReport::Transaction));
     assert_eq!(story.replica(read, open, b""), Ok(()));
     assert_eq!(story.replica("commit", AC, b""), Ok(()));
@@ -305,6 +310,9 @@ fn a_text_that_hides_what_runs_carries_nothing_to_a_primary() {
     assert_eq!(story.replica(call, AC, &schema("b")), Err(FalseReport::Schema));
     assert_eq!(story.replica(call, AC, &variable("sort_buffer_size", "300000")), Ok(()));
     assert_eq!(story.set_on_primary(), "");
+    assert!(story.state.pins.on(Role::Reader).has(Pin::Unknown));
+    let mut story = Story { port: Port::Replica, ..Story::new(Flavor::MySql) };
+    assert_eq!(story.replica("select a from v", AC, b"\x02\x011"), Ok(()));
     assert!(story.state.pins.on(Role::Reader).has(Pin::Unknown));
     let mut story = Story { port: Port::Replica, ..Story::new(Flavor::MySql) };
     assert_eq!(story.replica(call, AC, &variable("sort_buffer_size", "300000")), Ok(()));
