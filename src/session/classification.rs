@@ -81,8 +81,10 @@ impl KnownTexts {
     }
 
     /// Returns the digest of a text that was prepared before texts got digests.
-    pub(super) fn late_digest(&self, text: &[u8], options: sql::Options) -> Option<Rc<Digest>> {
+    pub(super) fn late_digest(&self, text: &[u8], readings: Readings) -> Option<Rc<Digest>> {
+        let options = readings.options;
         match self.digests.get() {
+            true if readings.of(text).nth(1).is_some() => Some(Rc::new(Digest::of_not_understood(text))),
             true if text.len() <= MAX_READ => Some(Rc::new(Digest::of(text, options))),
             _ => self.unread(),
         }
@@ -165,7 +167,10 @@ impl<R: Runtime> Session<R> {
                 _ => seen(one_class(readings.of(text).map(of)), verdict),
             };
             let several = guarded && has_several(text, readings.options);
-            let digest = digests.then(|| Digest::of(text, readings.options));
+            let digest = digests.then(|| match readings.of(text).nth(1) {
+                None => Digest::of(text, readings.options),
+                Some(_) => Digest::of_not_understood(text),
+            });
             (Look { verdict, class, several }, digest, whole)
         };
         let reading = async {
@@ -274,13 +279,16 @@ impl<R: Runtime> Session<R> {
     /// counts as not understood.
     pub(super) fn class_of_text(&self, text: &[u8]) -> (StatementClass, Option<Rc<Digest>>) {
         let schema = self.state.carried.schema.as_deref();
-        let mut digest = None;
+        let (mut digest, mut ways) = (None, 0);
         let class = one_class(self.readings().of(text).map(|options| {
             let (class, its_digest) = self.context.texts.classify(text, options, schema);
-            // The digest of the first way to read the text, which is that of the session's own settings.
-            digest = digest.take().or(its_digest);
+            (digest, ways) = (its_digest, ways + 1);
             class
         }));
+        if ways > 1 {
+            // What is a literal in one way is none in another.
+            digest = digest.map(|_| Rc::new(Digest::of_not_understood(text)));
+        }
         (class, digest)
     }
 

@@ -61,7 +61,7 @@ impl<R: Runtime> Session<R> {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }
-        let options = self.state.sql_options();
+        let readings = self.readings();
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
             let stop = StatementError::Tell(Failure::NoStatement(named, what));
@@ -85,7 +85,7 @@ impl<R: Runtime> Session<R> {
                 request.class = prepared.class;
                 if prepared.digest.is_none() {
                     // Prepared before texts got digests.
-                    prepared.digest = self.context.texts.late_digest(&prepared.text.text, options);
+                    prepared.digest = self.context.texts.late_digest(&prepared.text.text, readings);
                 }
                 self.client.handle.statement.borrow_mut().clone_from(&prepared.digest);
                 if self.context.shows_literals.get() {

@@ -16,27 +16,51 @@ pub const MAX_DIGEST: usize = 1024;
 /// Writes the digest text of `sql` into `out`, which is cleared first. The text is valid UTF-8, whatever the bytes of
 /// `sql` are. Returns false if the text was cut off.
 pub fn digest(sql: &[u8], options: Options, out: &mut String) -> bool {
-    write(sql, options, out).is_whole
+    let written = write(sql, options, out);
+    if written.is_uncertain || is_misread(sql, options) {
+        *out = not_understood(sql);
+    }
+    written.is_whole
+}
+
+/// True if the bytes of the text may be read otherwise in its character set. Such a text is not shown.
+fn is_misread(sql: &[u8], options: Options) -> bool {
+    !options.charset.reads_as_ascii(sql)
+}
+
+/// Returns what stands for a text whose literals cannot be told from the rest: its first word, if it is a keyword, and its
+/// length.
+fn not_understood(sql: &[u8]) -> String {
+    let begin = sql.trim_ascii_start();
+    let length = begin.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let verb = words::spelled(begin.get(..length).unwrap_or_default(), false).unwrap_or_default();
+    let space = if verb.is_empty() { "" } else { " " };
+    format!("{verb}{space}? (not understood, {} bytes)", sql.len())
 }
 
 /// What is known of a digest text that was written.
 struct Written {
     is_whole: bool,
     has_column_number: bool,
+    /// True if a server may split the text in another way than the lexer, so that what was written may be a literal.
+    is_uncertain: bool,
 }
 
 fn write(sql: &[u8], options: Options, out: &mut String) -> Written {
     let (lexer, reducer) = (Lexer::new(sql, options), Reducer::new(out));
-    let mut writer = Writer { lexer, reducer, by: None, depth: 0, has_column_number: false };
+    let mut writer =
+        Writer { lexer, reducer, by: None, depth: 0, has_column_number: false, is_uncertain: false };
     while let Some(token) = writer.lexer.next_significant_or_hint() {
         if writer.reducer.is_full() {
             writer.reducer.cut();
-            return Written { is_whole: false, has_column_number: writer.has_column_number };
+            let Writer { has_column_number, is_uncertain, .. } = writer;
+            return Written { is_whole: false, has_column_number, is_uncertain };
         }
         writer.token(token);
     }
     writer.reducer.finish();
-    Written { is_whole: true, has_column_number: writer.has_column_number }
+    let Writer { has_column_number, is_uncertain, .. } = writer;
+    Written { is_whole: true, has_column_number, is_uncertain }
 }
 
 /// A digest text and its number.
@@ -52,8 +76,19 @@ impl Digest {
     /// Returns the digest of a text.
     pub fn of(sql: &[u8], options: Options) -> Self {
         let mut text = String::new();
-        let has_column_number = write(sql, options, &mut text).has_column_number;
+        let written = write(sql, options, &mut text);
+        if written.is_uncertain || is_misread(sql, options) {
+            return Self::of_not_understood(sql);
+        }
+        let has_column_number = written.has_column_number;
         Digest { id: number(text.as_bytes()), text: text.into(), has_column_number }
+    }
+
+    /// Makes the digest of a text that may be read in several ways. It has none of the text's bytes but a keyword, and is
+    /// never that of another text of the same shape.
+    pub fn of_not_understood(sql: &[u8]) -> Self {
+        let text = not_understood(sql);
+        Digest { id: number(text.as_bytes()), text: text.into(), has_column_number: true }
     }
 
     /// Makes the digest of all texts that are too long to be read as a whole.
@@ -91,6 +126,7 @@ struct Writer<'a, 'o> {
     by: Option<u32>,
     depth: u32,
     has_column_number: bool,
+    is_uncertain: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -136,7 +172,7 @@ impl<'a> Writer<'a, '_> {
             Kind::Assign => self.reducer.push(Part::Other, b":="),
             Kind::Dot | Kind::Equals | Kind::Operator => self.operator(token),
             // Its end is not certain, so it may have literals.
-            Kind::Incomplete => self.reducer.push(Part::Other, b"..."),
+            Kind::Incomplete => self.is_uncertain = true,
         }
     }
 
@@ -248,6 +284,8 @@ impl<'a> Writer<'a, '_> {
             return self.reducer.push(Part::Other, spelled);
         }
         match token.text {
+            // `\N`, or a byte of a character that the lexer does not see.
+            b"\\" => self.is_uncertain = true,
             b"?" => self.reducer.value(),
             b"+" | b"-" => self.reducer.sign(token.text),
             b"." => self.reducer.push(Part::Dot, b"."),
@@ -275,6 +313,7 @@ impl<'a> Writer<'a, '_> {
                 Kind::Open => self.reducer.push(Part::Open, b"("),
                 Kind::Close => self.reducer.close(),
                 Kind::Comma => self.reducer.push(Part::Comma, b","),
+                Kind::Incomplete => self.is_uncertain = true,
                 _ => self.reducer.push(Part::Other, token.text),
             }
         }
