@@ -221,10 +221,10 @@ impl Table {
         }
     }
 
-    /// Counts a failure. Returns true if no earlier failure of this address or pair was remembered.
+    /// Counts a failure. Returns true if no earlier failure of this address or pair counts any more.
     fn failed(&mut self, origin: Origin, name: Option<Name>, limits: &Limits, now: Instant) -> bool {
         let entry = self.entry(origin, name);
-        let first = entry.failures.is_none();
+        let first = entry.failures.as_ref().is_none_or(|failures| failures.has_emptied(limits, now));
         entry.failures.get_or_insert_with(|| Failures::begin(now)).add(limits, now);
         if !std::mem::replace(&mut entry.queued, true) {
             self.failing.push_back((origin, name));
@@ -322,8 +322,8 @@ impl Pass {
             let Some(origin) = origin else { return false };
             for name in [None, Some(name)] {
                 let entry = table.entry(origin, name);
+                // Failures stay: only time ends them. Otherwise a client with one account could guess for ever.
                 entry.sessions += 1;
-                entry.failures = None;
             }
             false
         });

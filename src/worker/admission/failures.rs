@@ -29,9 +29,8 @@ impl Failures {
     /// out meanwhile does not count if it is less than half a failure. After a block the bucket may still
     /// be nearly full: a few failures then begin the next block.
     pub fn add(&mut self, limits: &Limits, now: Instant) {
-        let most = u32::try_from(limits.max_login_errors).map_or(f64::from(u32::MAX), f64::from);
-        let emptied = most * now.saturating_duration_since(self.at).as_secs_f64() / WINDOW.as_secs_f64();
-        self.level = (self.level - emptied).max(0.0) + 1.0;
+        let most = most(limits);
+        self.level = self.level_at(limits, now) + 1.0;
         self.at = now;
         if self.level.round() >= most && !self.is_blocked(now) {
             self.level = most;
@@ -39,8 +38,22 @@ impl Failures {
         }
     }
 
+    fn level_at(&self, limits: &Limits, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.level - most(limits) * passed / WINDOW.as_secs_f64()).max(0.0)
+    }
+
+    /// True if so much time has passed that no failure counts any more.
+    pub fn has_emptied(&self, limits: &Limits, now: Instant) -> bool {
+        self.level_at(limits, now) == 0.0 && !self.is_blocked(now)
+    }
+
     /// True until the block is over.
     pub fn is_blocked(&self, now: Instant) -> bool {
         self.blocked_until.is_some_and(|until| now < until)
     }
+}
+
+fn most(limits: &Limits) -> f64 {
+    u32::try_from(limits.max_login_errors).map_or(f64::from(u32::MAX), f64::from)
 }
