@@ -1,14 +1,14 @@
--- attack: a file behind NULL without a gap | both | open
+-- attack: a file behind NULL without a gap | both
 SELECT \NINTO OUTFILE '/dir/1'
--- attack: a file behind NULL without a gap | both | open
+-- attack: a file behind NULL without a gap | both
 SELECT \NINTO DUMPFILE '/dir/2'
--- attack: a file behind NULL and a name | both | open
+-- attack: a file behind NULL and a name | both
 SELECT 1, \NINTO/**/OUTFILE '/dir/3'
--- attack: a file behind a variable whose name ends in a dot | both | open
+-- attack: a file behind a variable whose name ends in a dot | both
 SELECT @a. INTO OUTFILE '/dir/4'
--- attack: a file behind a variable whose name ends in a dot | both | open
+-- attack: a file behind a variable whose name ends in a dot | both
 SELECT 1, @a. INTO DUMPFILE '/dir/5'
--- attack: a file behind a variable whose name ends in a dot | both | open
+-- attack: a file behind a variable whose name ends in a dot | both
 SELECT @a.b. INTO OUTFILE '/dir/6'
 -- attack: a file behind an empty variable | both
 SELECT @ INTO OUTFILE '/dir/7'
@@ -76,7 +76,7 @@ SET @s = CONCAT('SELECT 1 INTO OUT', 'FILE ''/dir/36''')
 PREPARE p FROM @s
 -- then
 EXECUTE p
--- attack: a file, prepared with escapes | both | open
+-- attack: a file, prepared with escapes | both
 PREPARE p FROM 'SELECT \\NINTO OUTFILE \'/dir/37\''
 -- then
 EXECUTE p
@@ -84,14 +84,14 @@ EXECUTE p
 EXECUTE IMMEDIATE CONCAT('SELECT 1 INTO OUT', 'FILE ''/dir/38''')
 -- attack: a file by EXECUTE IMMEDIATE | mariadb
 EXECUTE IMMEDIATE 'SELECT 1 INTO OUT' 'FILE ''/dir/39'''
--- attack: a file with a backtick that is a letter | both | open
+-- attack: a file with a backtick that is a letter | both
 SET NAMES swe7
 -- then
 SELECT @a` INTO OUTFILE '/dir/40' #`
--- attack: a file with a backtick that is a letter, from the login on | both | open
+-- attack: a file with a backtick that is a letter, from the login on | both
 -- collation: 10
 SELECT @a` INTO OUTFILE '/dir/41' #`
--- attack: a file, prepared under another character set | both | open
+-- attack: a file, prepared under another character set | both
 SET character_set_connection = swe7
 -- then
 PREPARE p FROM 'SELECT ` INTO OUTFILE ''/dir/42'' #`'
@@ -153,9 +153,9 @@ SET ROLE NONE, @a = (SELECT 1 INTO OUTFILE '/dir/60')
 SET GLOBAL general_log_file = '/dir/61'
 -- attack: a file as a label | both
 l: SELECT 1 INTO OUTFILE '/dir/62'
--- attack: a setting behind a role | both | open
+-- attack: a setting behind a role | both
 SET ROLE NONE, GLOBAL long_query_time = 7
--- attack: a setting behind a role | both | open
+-- attack: a setting behind a role | both
 SET ROLE NONE, @@global.long_query_time = 7
 -- attack: a setting behind a default role | both
 SET ROLE DEFAULT, GLOBAL long_query_time = 7
@@ -249,7 +249,7 @@ PREPARE p FROM 'SELECT * FROM v_global'
 EXECUTE p
 -- attack: a setting by a function | both
 SELECT f_global()
--- attack: a setting by a function in SET | both | open
+-- attack: a setting by a function in SET | both
 SET ROLE NONE, @a = f_global()
 -- attack: a setting by a function behind a variable | both
 SELECT @f_global (), f_global()
@@ -289,15 +289,15 @@ SET sql_mode = 'ORACLE'
 SELECT f_global FROM DUAL
 -- attack: a setting by a default | both
 SELECT DEFAULT(d) FROM with_default
--- attack: rows behind an unlocked role | both | open
+-- attack: rows behind an unlocked role | both
 SET ROLE NONE, @@tx_read_only = 0
 -- then
 SET ROLE NONE, @x = w(1)
--- attack: rows behind an unlocked role | mysql | open
+-- attack: rows behind an unlocked role | mysql
 SET ROLE NONE, @@transaction_read_only = 0
 -- then
 SET ROLE NONE, @x = w(2)
--- attack: rows by views that unlock and write | both | open
+-- attack: rows by views that unlock and write | both
 SELECT * FROM v_unlock
 -- then
 SELECT * FROM v_write
