@@ -511,3 +511,11 @@ SELECT * FROM v_global FOR UPDATE
 EXECUTE IMMEDIATE 'SELECT ?' USING (SELECT COUNT(a) FROM v_global)
 -- attack: a function in EXECUTE's arguments | mariadb
 EXECUTE IMMEDIATE 'SELECT ?' USING f_global()
+-- attack: an event of the replica by a savepoint in a snapshot | mariadb | open
+START TRANSACTION WITH CONSISTENT SNAPSHOT
+-- then
+SAVEPOINT x
+-- then
+COMMIT
+-- attack: a setting by a view in the condition of SHOW | both | open
+SHOW KEYS IN t WHERE Key_name = (SELECT a FROM v_global)
