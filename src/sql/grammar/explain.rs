@@ -26,8 +26,7 @@ impl Parser<'_, '_> {
             return self.unknown();
         }
         // `DESCRIBE table [column | 'pattern']`
-        let name = self.relation_name()?;
-        self.facts.relations.push(name);
+        self.relation_name()?;
         if !self.eat(Kind::String) && self.is_name(0) {
             self.skip(1);
         }

@@ -160,7 +160,7 @@ impl<'c> Check<'c> {
         if form == Form::Write {
             return Err(Refusal::near(Reason::Writes, tokens.first()));
         }
-        self.opaque |= names::check(&facts, form, tokens, self.calls)?;
+        self.opaque |= names::check(&facts, tokens, self.calls)?;
         self.by_literals |=
             facts.text.is_some() || facts.assignments.iter().any(|one| one.scope != Scope::User);
         if let Some(literal) = facts.text {

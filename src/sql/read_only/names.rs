@@ -3,7 +3,7 @@
 
 use super::refusal::{Reason, Refusal};
 use crate::sql::classify::lookup;
-use crate::sql::grammar::{Call, Facts, Form};
+use crate::sql::grammar::{Call, Facts};
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, Token};
 
 /// Functions that the tables of built-in functions do not have: the classification sends statements with them to the primary.
@@ -41,7 +41,7 @@ impl<'a> Calls<'a> {
 /// allowed, except those that are known to write.
 pub(super) fn check(
     facts: &Facts<'_>,
-    form: Form,
+
     tokens: &[Token<'_>],
     calls: Option<&Calls<'_>>,
 ) -> Result<bool, Refusal> {
@@ -59,10 +59,7 @@ pub(super) fn check(
         }
     }
     let Some(calls) = calls else { return Ok(false) };
-    if form == Form::Show {
-        // SHOW and DESCRIBE do not read the relation's rows.
-        return Ok(opaque);
-    }
+
     for name in &facts.relations {
         if name.schema.is_none() && facts.common.iter().any(|known| known.eq_ignore_ascii_case(name.name)) {
             continue;

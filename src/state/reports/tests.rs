@@ -1,4 +1,5 @@
 use super::*;
+use crate::backend::Onto;
 use crate::sql;
 use crate::state::PinSet;
 use crate::wire::Writer;
