@@ -20,10 +20,12 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn kill_text(&mut self, buf: &mut Buf, mut request: Request) -> Result<(), Close> {
         let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
-        let kill = request.whole.then(|| sql::kill::parse(text, self.state.sql_options())).flatten();
+        let options = self.state.sql_options();
+        let kill = request.whole.then(|| sql::kill::parse(text, options)).flatten();
+        let may_kill = !request.whole || sql::kill::has_kill(text, options);
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
         let (Some(kill), Some(id)) = (kill, id) else {
-            if self.client.port == Port::Replica {
+            if self.client.port == Port::Replica && may_kill {
                 return self.no_such_thread(buf, request, kill.map_or(0, |kill| kill.id)).await;
             }
             return self.forward_text(buf, &mut request).await;

@@ -48,6 +48,11 @@ pub fn parse(sql: &[u8], options: Options) -> Option<Kill> {
     alone.then_some(Kill { id, target })
 }
 
+/// True if a token of the text is the word KILL, wherever it stands. A text without one kills nothing.
+pub fn has_kill(sql: &[u8], options: Options) -> bool {
+    options.is_ambiguous(sql) || Lexer::new(sql, options).any(|token| token.is("KILL"))
+}
+
 fn decimal(token: Token<'_>) -> Option<u64> {
     let digits = Some(token.text).filter(|_| token.kind == Kind::Number)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
@@ -56,6 +61,19 @@ fn decimal(token: Token<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_word_kill_kills() {
+        let has = |sql: &str| has_kill(sql.as_bytes(), Options::default());
+        for sql in ["KILL 5", "/* x */ kill 5", "/*!50000 KILL */ 5", "SELECT 1; KILL 5", "-- x\nKILL 5"] {
+            assert!(has(sql), "{sql}");
+        }
+        for sql in
+            ["/* ping */ SELECT 1", "/* KILL 5 */ SELECT 'KILL 5'", "-- kill\nSELECT `kill`", "SELECT killed"]
+        {
+            assert!(!has(sql), "{sql}");
+        }
+    }
 
     fn kill(sql: &str) -> Option<(u64, Target)> {
         parse(sql.as_bytes(), Options::default()).map(|kill| (kill.id, kill.target))
