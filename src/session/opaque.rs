@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::backend::{QueryError, may_change_servers};
-use crate::client::{Failure, StatementError};
-use crate::net::Runtime;
-use crate::sql::read_only::Reason;
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime};
+use crate::sql::read_only::{Calls, Reason, Relation, opaque_relations};
 use crate::upstream::Brought;
+use crate::wire::Command;
 
 /// How long an account's privileges are believed: an administrator may grant more.
 const BELIEVED: Duration = Duration::from_secs(60);
@@ -21,7 +22,11 @@ const MOST_ACCOUNTS: usize = 1_000;
 impl<R: Runtime> Session<R> {
     /// Refuses the statement if the session's account may change a read-only server. Asks the server of the connection in use,
     /// at most once a minute for each account.
-    pub(super) async fn may_run_opaque(&mut self) -> Result<Brought, StatementError> {
+    pub(super) async fn may_run_opaque(
+        &mut self,
+        buf: &Buf,
+        request: &Request,
+    ) -> Result<Brought, StatementError> {
         let Some(user) = self.client.login.as_ref().map(|login| login.user.clone()) else {
             return Ok(Brought::Ready);
         };
@@ -39,10 +44,42 @@ impl<R: Runtime> Session<R> {
                 powerful
             }
         };
-        match powerful {
-            true => Err(StatementError::Tell(Failure::ReadOnlyPort(Reason::OpaqueName.into()))),
-            false => Ok(Brought::Ready),
+        if !powerful {
+            return Ok(Brought::Ready);
         }
+        match self.names_only_tables(buf, request).await {
+            Some(true) => Ok(Brought::Ready),
+            Some(false) => Err(StatementError::Tell(Failure::ReadOnlyPort(Reason::OpaqueName.into()))),
+            None => Ok(Brought::Broken),
+        }
+    }
+
+    /// True if the statement names only tables, which do nothing when they are read, and no view: the account itself may see that.
+    /// None: the connection broke.
+    async fn names_only_tables(&mut self, buf: &Buf, request: &Request) -> Option<bool> {
+        let prepared = self.state.statements.peek(request.statement).map(|prepared| prepared.text.clone());
+        let text = match (&prepared, request.command) {
+            (Some(prepared), _) => Some(&*prepared.text),
+            (None, Command::StmtPrepare) => Some(request.arguments(buf)),
+            (None, _) => self.text_of(buf, *request),
+        };
+        let under = prepared.as_ref().map_or(&self.state.carried, |prepared| &prepared.under);
+        let schema = under.schema.clone().unwrap_or_default();
+        let routines = self.context.texts.routines.borrow().clone();
+        let calls = Calls { schema: &schema, routines: &*routines };
+        let names = text.and_then(|text| opaque_relations(text, self.readings(), &calls));
+        let Some(question) = names.and_then(|names| question(&names, &schema)) else { return Some(false) };
+        let limit = self.context.live().timeouts.connect;
+        let connection = self.upstream.connection.as_mut()?;
+        let asking = async {
+            connection.settle().await.ok()?;
+            match connection.query(&question).await {
+                Ok(sets) => Some(sets.first()?.rows.first()?.first()?.as_deref() == Some(b"1")),
+                Err(QueryError::Refused(_)) => Some(false),
+                Err(_) => None,
+            }
+        };
+        self.context.runtime.timeout(limit, asking).await.flatten()
     }
 
     /// Asks the server for the privileges of the connection's account. None: the connection broke. An account whose
@@ -65,5 +102,55 @@ impl<R: Runtime> Session<R> {
             }
         };
         self.context.runtime.timeout(limit, asking).await.flatten()
+    }
+}
+
+/// The most relations about which a server is asked.
+const MOST_RELATIONS: usize = 100;
+
+/// Returns a query whose answer is 1 if all these relations are tables. None: a name cannot be asked for.
+fn question(names: &[Relation], default: &[u8]) -> Option<String> {
+    let quoted = |name: &[u8]| {
+        let name = std::str::from_utf8(name).ok()?;
+        let plain = !name.is_empty() && !name.contains(['\\', '`', '"', '\0']);
+        plain.then(|| name.replace('\'', "''"))
+    };
+    if names.is_empty() || names.len() > MOST_RELATIONS {
+        return None;
+    }
+    let each: Option<Vec<String>> = names
+        .iter()
+        .map(|(schema, name)| {
+            let schema = quoted(schema.as_deref().unwrap_or(default))?;
+            Some(format!("(TABLE_SCHEMA = '{schema}' AND TABLE_NAME = '{}')", quoted(name)?))
+        })
+        .collect();
+    Some(format!(
+        "SELECT COUNT(*) = {} FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', \
+         'SEQUENCE', 'SYSTEM VIEW') AND ({})",
+        names.len(),
+        each?.join(" OR ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_asked_for_as_strings() {
+        let name = |schema: Option<&str>, name: &str| {
+            (schema.map(|s| s.as_bytes().to_vec()), name.as_bytes().to_vec())
+        };
+        let asked = question(&[name(None, "o'r"), name(Some("d"), "t")], b"shop").unwrap();
+        assert!(asked.starts_with("SELECT COUNT(*) = 2 FROM information_schema.TABLES"));
+        let each =
+            "((TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'o''r') OR (TABLE_SCHEMA = 'd' AND TABLE_NAME = 't'))";
+        assert!(asked.ends_with(each), "{asked}");
+        for odd in ["", "a\\", "a`b", "\0"] {
+            assert_eq!(question(&[name(None, odd)], b"shop"), None, "{odd}");
+        }
+        assert_eq!(question(&[name(None, "t")], b""), None, "no schema");
+        assert_eq!(question(&[], b"shop"), None);
     }
 }

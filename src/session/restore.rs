@@ -66,7 +66,7 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
     ) -> Result<Brought, StatementError> {
         if request.class.effects.contains(Effects::OPAQUE)
-            && let Brought::Broken = Box::pin(self.may_run_opaque()).await?
+            && let Brought::Broken = Box::pin(self.may_run_opaque(buf, request)).await?
         {
             return Ok(Brought::Broken);
         }

@@ -90,6 +90,13 @@ impl<R: Runtime> Session<R> {
             }
             return self.decline(buf, *request, Failure::ReadOnlyPort(refusal)).await;
         }
+        if self.client.port == Port::Replica
+            && request.command == Command::StmtPrepare
+            && sql::kill::has_kill(text, self.state.sql_options())
+        {
+            // The proxy executes a KILL itself.
+            return self.decline(buf, *request, Failure::ReadOnlyPort(Reason::Writes.into())).await;
+        }
         request.class = look.class;
         if self.client.port == Port::Replica {
             self.client.piece = Piece { more: false, judged: self.context.topology.modes() };

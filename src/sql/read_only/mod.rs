@@ -73,6 +73,20 @@ pub fn check_calls(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Verdict
     worst
 }
 
+/// A schema, if the text names one, and a relation.
+pub type Relation = (Option<Vec<u8>>, Vec<u8>);
+
+/// Returns the relations of a text into which the catalogue cannot see, each once. None: something else about the text is
+/// opaque or refused, or servers may read the text in several ways.
+pub fn opaque_relations(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Option<Vec<Relation>> {
+    let mut ways = readings.of(sql);
+    let (options, None) = (ways.next()?, ways.next()) else { return None };
+    let budget = Budget::of(sql.len());
+    let mut check = Check { collects: Some(Vec::new()), ..Check::new(options, &budget, Some(calls)) };
+    check.text(sql, 0).ok()?;
+    if check.opaque { None } else { check.collects }
+}
+
 fn verdict(checked: Result<bool, Refusal>) -> Verdict {
     match checked {
         Ok(false) => Verdict::Allowed,
@@ -105,11 +119,13 @@ struct Check<'c> {
     opaque: bool,
     /// True once the verdict depends on the value of a literal: of a text to prepare, or of a system variable.
     by_literals: bool,
+    /// If relations into which the catalogue cannot see are collected, in place of marking the text as opaque: those so far.
+    collects: Option<Vec<Relation>>,
 }
 
 impl<'c> Check<'c> {
     fn new(options: Options, budget: &'c Budget, calls: Option<&'c Calls<'c>>) -> Self {
-        Self { options, budget, calls, opaque: false, by_literals: false }
+        Self { options, budget, calls, opaque: false, by_literals: false, collects: None }
     }
     /// Checks a text that a client sent. Returns true if a name in it is opaque.
     fn run(mut self, sql: &[u8]) -> Result<bool, Refusal> {
@@ -125,11 +141,13 @@ impl<'c> Check<'c> {
             return Err(Refusal::new(Reason::Unreadable, sql));
         }
         let mut pieces = Pieces::new(sql, self.options);
-        let mut modes = None;
+        let (mut modes, mut is_first) = (None, true);
         while let Some(mut statement) = pieces.next(self.budget)? {
             let mut changes_reading = false;
+            let rest = sql.get(pieces.offset()..).unwrap_or_default();
+            let alone = std::mem::take(&mut is_first) && rest.trim_ascii().is_empty();
             for readings in statement.readings() {
-                changes_reading |= self.statement(&mut statement, readings, nesting)?;
+                changes_reading |= self.statement(&mut statement, readings, (nesting, alone))?;
                 if self.budget.is_spent() {
                     return Err(Reason::TooMuchWork.into());
                 }
@@ -151,7 +169,7 @@ impl<'c> Check<'c> {
         &mut self,
         statement: &mut Statement<'_>,
         reading: u32,
-        nesting: u8,
+        (nesting, alone): (u8, bool),
     ) -> Result<bool, Refusal> {
         let tokens = statement.read(reading, self.budget);
         let mut parser = Parser::new(tokens);
@@ -160,7 +178,22 @@ impl<'c> Check<'c> {
         if form == Form::Write {
             return Err(Refusal::near(Reason::Writes, tokens.first()));
         }
-        self.opaque |= names::check(&facts, tokens, self.calls)?;
+        self.opaque |= names::functions(&facts, tokens, self.calls)?;
+        for name in names::opaque(&facts, self.calls)? {
+            match &mut self.collects {
+                None => self.opaque = true,
+                Some(all) => {
+                    let relation = (name.schema.map(<[u8]>::to_vec), name.name.to_vec());
+                    if !all.contains(&relation) {
+                        all.push(relation);
+                    }
+                }
+            }
+        }
+        if form == Form::Kill && (nesting > 0 || !alone) {
+            // The proxy executes a KILL itself, and only if it is the whole text of a COM_QUERY.
+            return Err(Refusal::near(Reason::Writes, tokens.first()));
+        }
         self.by_literals |=
             facts.text.is_some() || facts.assignments.iter().any(|one| one.scope != Scope::User);
         if let Some(literal) = facts.text {

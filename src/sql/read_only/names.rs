@@ -3,7 +3,7 @@
 
 use super::refusal::{Reason, Refusal};
 use crate::sql::classify::lookup;
-use crate::sql::grammar::{Call, Facts};
+use crate::sql::grammar::{Call, Facts, Name};
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, Token};
 
 /// Functions that the tables of built-in functions do not have: the classification sends statements with them to the primary.
@@ -37,11 +37,10 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Checks the names of a derived statement. Returns true if one of them is opaque. Without `calls` all functions are
+/// Checks the functions of a derived statement. Returns true if one of them is opaque. Without `calls` all functions are
 /// allowed, except those that are known to write.
-pub(super) fn check(
+pub(super) fn functions(
     facts: &Facts<'_>,
-
     tokens: &[Token<'_>],
     calls: Option<&Calls<'_>>,
 ) -> Result<bool, Refusal> {
@@ -58,15 +57,20 @@ pub(super) fn check(
             Seen::Acts => return Err(refused(Reason::UnknownFunction)),
         }
     }
-    let Some(calls) = calls else { return Ok(false) };
+    Ok(opaque)
+}
 
+/// Returns the relations of a derived statement into which the catalogue cannot see. Refuses those that do more than read.
+pub(super) fn opaque<'a>(facts: &Facts<'a>, calls: Option<&Calls<'_>>) -> Result<Vec<Name<'a>>, Refusal> {
+    let mut opaque = Vec::new();
+    let Some(calls) = calls else { return Ok(opaque) };
     for name in &facts.relations {
         if name.schema.is_none() && facts.common.iter().any(|known| known.eq_ignore_ascii_case(name.name)) {
             continue;
         }
         match calls.routines.relation(name.schema.or(calls.default_schema()), name.name) {
             RelationFacts::Acts => return Err(Refusal::new(Reason::ActingRelation, name.name)),
-            RelationFacts::Opaque | RelationFacts::Unknown => opaque = true,
+            RelationFacts::Opaque | RelationFacts::Unknown => opaque.push(*name),
             RelationFacts::Plain | RelationFacts::PlainToRead | RelationFacts::ReadingView => {}
         }
     }
