@@ -154,8 +154,7 @@ async fn control(
         events: pod_events(&config.fixed.discovery, &live),
     };
     tokio::task::spawn_local(notices.run());
-    let served = Served::at_start(&config.fingerprint);
-    let pulse = Pulse::default();
+    let (served, pulse) = (Served::at_start(&config.fingerprint), Pulse::default());
     tokio::spawn(pulse.clone().beat());
     let (ask, questions) = mpsc::unbounded_channel();
     let audit = Audit::start(live.clone())?;

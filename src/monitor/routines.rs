@@ -19,7 +19,7 @@ use super::statement;
 use crate::config::Live;
 use crate::sql::RoutineCatalogue;
 use crate::sql::catalogue::Changes;
-use crate::sql::native::ServerVersion;
+use crate::sql::classify::native::ServerVersion;
 use crate::topology::{Flavor, ServerId, Snapshot};
 pub use rights::MissingRight;
 

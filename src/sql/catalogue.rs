@@ -8,8 +8,8 @@ mod names;
 use std::sync::Arc;
 
 use super::body::{self, Code, Findings};
+use super::classify::native::{is_by_arguments, native};
 use super::classify::{Native, RelationFacts, RoutineFacts, Routines};
-use super::native::{is_by_arguments, native};
 pub use changes::{Changes, Moment};
 pub use definitions::{Body, Contents, DataAccess, Definition, Relation, RelationKind, RoutineKind, Table};
 use names::{Facts, NameSet, Names};
@@ -295,6 +295,9 @@ impl Routines for RoutineCatalogue {
     fn native(&self, name: &[u8]) -> Native {
         match self.contents.servers.as_slice() {
             [] => ().native(name),
+            _ if self.contents.of_components.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                Native::Everywhere
+            }
             // No stored function has the name, so that the number of arguments does not matter. That of a loadable
             // function is only known if all of them are.
             servers

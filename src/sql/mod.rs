@@ -2,7 +2,7 @@
 //! [`lexer`] splits any bytes into tokens, [`mod@classify`] returns the class of a text, and [`parts`] reads what the
 //! session must remember. [`read_only`] guards replica ports, [`proxy_variable`] finds statements about the proxy's own
 //! variable, [`mod@digest`] makes digest texts, [`kill`] finds the connection ids that the proxy must translate, [`set_names`] finds the collation that no
-//! session tracker reports, [`native`] has the built-in functions by version, [`catalogue`] knows what stored routines and
+//! session tracker reports, [`catalogue`] knows what stored routines and
 //! relations do, and [`grammar`] derives statements to their last token.
 
 mod body;
@@ -16,7 +16,6 @@ pub mod kill;
 pub mod lexer;
 #[cfg(test)]
 mod linear_tests;
-pub mod native;
 pub mod parts;
 pub mod proxy_variable;
 pub mod read_only;

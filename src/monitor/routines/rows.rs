@@ -92,8 +92,10 @@ async fn loadable<C: Connection>(
         Err(error) => return Err(error),
     };
     let rows = sets.first().map(|set| set.rows.as_slice()).unwrap_or_default();
-    let names = rows.iter().filter(|row| !is_classic_hash(row)).filter_map(|row| text_of(row, 0));
-    contents.loadable = names.map(Box::from).collect();
+    let (hashes, loadable): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_classic_hash(row));
+    let names = |rows: Vec<&Row>| rows.into_iter().filter_map(|row| text_of(row, 0).map(Box::from)).collect();
+    contents.of_components = names(hashes);
+    contents.loadable = names(loadable);
     let on = sets.get(1).and_then(|set| set.rows.first()).and_then(|row| text_of(row, 0));
     contents.all_loadable = flavor == Flavor::MariaDb || on.is_some_and(|value| value == b"1");
     Ok(())

@@ -1,7 +1,7 @@
 //! Routines and relations as they are in the servers' tables.
 
 use crate::sql::Options;
-use crate::sql::native::ServerVersion;
+use crate::sql::classify::native::ServerVersion;
 
 /// A function or a procedure. A function and a procedure may have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,6 +95,8 @@ pub struct Contents {
     pub packages: Vec<Box<[u8]>>,
     /// The names of loadable functions.
     pub loadable: Vec<Box<[u8]>>,
+    /// The names of functions that a component of the server itself has, as if they were built in: MD5 since MySQL 9.6.
+    pub of_components: Vec<Box<[u8]>>,
     /// True if `loadable` has all of them.
     pub all_loadable: bool,
     /// The tables and views that the account may see.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sql::Options;
-use crate::sql::native::ServerVersion;
+use crate::sql::classify::native::ServerVersion;
 
 fn routine(kind: RoutineKind, name: &str, access: DataAccess, body: Option<&str>) -> Definition {
     let (schema, name) = name.split_once('.').unwrap();

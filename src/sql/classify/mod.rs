@@ -12,6 +12,7 @@ mod expression;
 mod found;
 mod hint;
 pub mod names;
+pub mod native;
 mod routines;
 mod schemas;
 pub(in crate::sql) mod session;

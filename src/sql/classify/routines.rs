@@ -1,7 +1,7 @@
 //! What the servers' catalogue says about the names in a text: stored routines, tables and views, built-in functions.
 
+use super::native::native;
 use super::words::{Meaning, meaning};
-use crate::sql::native::native;
 
 /// What is known of a stored routine, including what it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

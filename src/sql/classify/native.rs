@@ -1,8 +1,8 @@
 //! The built-in functions that not every server has, with the versions that have them. A name counts as built in only
 //! if each server that may get the text has the function: elsewhere a stored or a loadable function may have the name.
 
-use super::classify::Native;
-use super::classify::words::{Meaning, meaning};
+use super::Native;
+use super::words::{Meaning, meaning};
 
 /// The flavour and the version of a server in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -272,7 +272,7 @@ const BY_ARGUMENTS: [&str; 7] =
 
 /// Says whether the name, in any case, is that of a built-in function on all these servers. Without a server the answer
 /// is about all versions and flavours.
-pub(super) fn native(name: &[u8], servers: &[ServerVersion]) -> Native {
+pub(in crate::sql) fn native(name: &[u8], servers: &[ServerVersion]) -> Native {
     let known = match meaning(name) {
         Meaning::Callable | Meaning::Tight | Meaning::WriteVerbOrFunction => return Native::Everywhere,
         Meaning::GetLock | Meaning::ReleaseLock | Meaning::AsksLock => return Native::Everywhere,
@@ -300,7 +300,7 @@ pub(super) fn native(name: &[u8], servers: &[ServerVersion]) -> Native {
 
 /// True if one of these servers, or one of all servers if there are none, tells the built-in function from a stored one
 /// by the number of its arguments.
-pub(super) fn is_by_arguments(name: &[u8], servers: &[ServerVersion]) -> bool {
+pub(in crate::sql) fn is_by_arguments(name: &[u8], servers: &[ServerVersion]) -> bool {
     let is_mariadb = |server: &ServerVersion| matches!(server, ServerVersion::MariaDb(_));
     (servers.is_empty() || servers.iter().any(is_mariadb))
         && BY_ARGUMENTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
