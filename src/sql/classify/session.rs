@@ -74,7 +74,7 @@ fn set(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
             true => server_wide(),
             false => Found::of(StatementKind::Session, Why::TransactionControl, Effects::SETS_STATE),
         },
-        () if first.is("ROLE") => of_session(Effects::SETS_STATE | Effects::SETS_ROLE),
+        () if first.is("ROLE") => role(rest, env),
         () if first.is("RESOURCE") && second.is("GROUP") => {
             of_session(Effects::SETS_STATE | Effects::LEAVES_UNKNOWN)
         }
@@ -103,11 +103,28 @@ fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     found
 }
 
+/// Classifies `ROLE name, …`: on MySQL a list of roles, on MariaDB one role in front of any other elements of a SET.
+fn role(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    // The name of a role has at most a host behind it: `r`, `'r'@'%'`.
+    let is_name = |item: &Statement<'_, '_>| {
+        let account = item.at(1).kind == Kind::At && item.len() == 3;
+        (item.at(0).is_name() || item.at(0).kind == Kind::String) && (item.len() == 1 || account)
+    };
+    let mut found = elements(items(rest).skip(1).filter(|item| !is_name(item)), env);
+    found.add(Effects::SETS_ROLE);
+    found
+}
+
 /// Classifies `[scope] name = value, …`, which may include NAMES and CHARACTER SET.
 fn assignments(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
+    elements(items(rest), env)
+}
+
+/// Classifies the elements of a SET. One that is not understood may be anything.
+fn elements<'t, 'a: 't>(all: impl Iterator<Item = Statement<'t, 'a>>, env: Env<'_>) -> Found {
     let mut found = of_session(Effects::SETS_STATE);
     let (mut literals, mut values) = (false, false);
-    for item in items(rest) {
+    for item in all {
         match user_variable(item) {
             Some((_, value)) if is_literal(value) => literals = true,
             Some((_, value)) => {
@@ -184,6 +201,10 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
     if item.at(0).is_any(&["NAMES", "CHARACTER", "CHARSET", "CHAR"]) && !item.at(1).is_assignment() {
         return;
     }
+    if item.is(0, "PASSWORD") && item.is(1, "FOR") {
+        let effects = Effects::COMMITS_IMPLICITLY | Effects::RENEWS;
+        return found.raise(StatementKind::Ddl, Why::Definition, effects);
+    }
     let Some(assigned) = item.iter().position(Tok::is_assignment) else {
         return not_understood(found);
     };
@@ -217,6 +238,6 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
 }
 
 fn not_understood(found: &mut Found) {
-    let effects = Effects::LEAVES_UNKNOWN | Effects::READS_INSERT_ID;
+    let effects = Effects::LEAVES_UNKNOWN | Effects::READS_INSERT_ID | Effects::RENEWS;
     found.raise(StatementKind::Unknown, Why::NotUnderstood, effects);
 }

@@ -298,7 +298,12 @@ fn settings() {
         &["SET transaction_isolation = 'SERIALIZABLE'", "SET @@session.tx_read_only = 1"],
     );
     all(K::Session, R::SessionState, effects | E::LEAVES_UNKNOWN, &["SET RESOURCE GROUP g"]);
-    all(K::Session, R::SessionState, effects | E::SETS_ROLE, &["SET ROLE a", "SET ROLE NONE"]);
+    all(
+        K::Session,
+        R::SessionState,
+        effects | E::SETS_ROLE,
+        &["SET ROLE a", "SET ROLE NONE", "SET ROLE ALL EXCEPT a, b", "SET ROLE a, 'b'@'c'"],
+    );
     all(K::Session, R::SessionState, E::SETS_STATE, &["SET STATEMENT max_statement_time = 1 FOR SELECT 1"]);
     assert_eq!(class("SET STATEMENT max_statement_time = 1 FOR DELETE FROM t").kind, K::Write);
     assert_eq!(class("SET @a = f(1)").kind, K::Write);
@@ -482,5 +487,48 @@ fn queries_that_read_no_table() {
     ];
     for sql in may {
         assert!(!reads_none(sql), "{sql}");
+    }
+}
+
+/// Every element of a SET counts for the audit log and for pooled connections, wherever it stands.
+#[test]
+fn each_element_of_a_set_renews() {
+    let elements = [
+        "GLOBAL long_query_time = 7",
+        "@@global.read_only = 0",
+        "PERSIST max_connections = 5",
+        "@@persist_only.max_connections = 5",
+        "PASSWORD = PASSWORD('x')",
+        "PASSWORD FOR a = PASSWORD('x')",
+        "PASSWORD FOR 'a'@'%' = PASSWORD('x')",
+        "DEFAULT ROLE a FOR b",
+        "something else",
+    ];
+    let fronts = [
+        "",
+        "ROLE NONE, ",
+        "ROLE a, ",
+        "NAMES latin1, ",
+        "@a = 1, ",
+        "@a = (SELECT 1), ",
+        "autocommit = 1, ",
+    ];
+    for front in fronts {
+        for element in elements {
+            let sql = format!("SET {front}{element}");
+            let class = class(&sql);
+            assert!(class.effects.contains(E::RENEWS), "{sql}: {class:?}");
+            assert!(
+                matches!(class.kind, K::Admin | K::Ddl | K::Unknown),
+                "the audit log has no {sql}: {class:?}"
+            );
+            assert!(!front.contains("ROLE") || class.effects.contains(E::SETS_ROLE), "{sql}: {class:?}");
+        }
+    }
+    for sql in ["SET ROLE NONE, autocommit = 1", "SET ROLE a, NAMES latin1", "SET ROLE a, @b = 1"] {
+        assert!(
+            !class(sql).effects.contains(E::RENEWS) && class(sql).effects.contains(E::SETS_ROLE),
+            "{sql}"
+        );
     }
 }
