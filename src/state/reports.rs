@@ -245,7 +245,7 @@ impl SessionState {
             None if !self.shows_another_mode(status) || believes => Ok(status),
             None if shows(status, self.own_modes(heard.modes), heard.flavor) => Ok(status),
             // SET STATEMENT: the flags show the mode of the statement, not of the session.
-            None if names(b"sql_mode") => Ok(status - MODE_FLAGS | self.transaction.status & MODE_FLAGS),
+            None if names(b"sql_mode") => Ok((status - MODE_FLAGS) | (self.transaction.status & MODE_FLAGS)),
             None => Err(FalseReport::Flag),
         }
     }

@@ -84,7 +84,7 @@ impl SessionState {
         }
         let is_set = text.is_some_and(|text| sets(text, class, &reported.names, self.sql_options()));
         let is_use = reported.names.iter().all(|name| OF_SCHEMA.contains(&&**name));
-        (!is_set && !(reported.schema && is_use)).then_some(Unexplained::Name)
+        (!is_set && (!reported.schema || !is_use)).then_some(Unexplained::Name)
     }
 }
 

@@ -359,7 +359,7 @@ async fn any_lie(cluster: Cluster) {
     }
     assert_eq!(scene.primary_got("pwned").await, "0");
     let told = scene.liar.told();
-    println!("{said} statements in {sessions} sessions, {told} answers changed");
+    eprintln!("{said} statements in {sessions} sessions, {told} answers changed");
     assert!(told > wanted / 20, "{told} answers were changed");
 }
 

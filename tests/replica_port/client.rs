@@ -24,13 +24,6 @@ pub enum Answer {
     Gone,
 }
 
-impl Answer {
-    /// True if the guard of the read-only port refused the statement.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Answer::Error(1290, _))
-    }
-}
-
 /// A connection that is logged in.
 #[derive(Debug)]
 pub struct Bytes(Raw<BufStream<TcpStream>>);
@@ -98,15 +91,6 @@ impl Bytes {
             let answer = results(raw).await?;
             send(raw, 0x19, &id).await?;
             Ok(answer)
-        })
-        .await
-    }
-
-    /// COM_RESET_CONNECTION.
-    pub async fn reset(&mut self) -> Answer {
-        self.answer(async |raw| {
-            send(raw, 0x1f, &[]).await?;
-            results(raw).await
         })
         .await
     }

@@ -255,8 +255,8 @@ fn verdict(text: &[u8], readings: Readings) -> Verdict {
 /// Plays all plans, side by side.
 async fn play(scene: &Scene, places: &Places, plans: &[Plan], counts: &mut Counts) {
     let mut tasks = tokio::task::JoinSet::new();
-    for plan in plans.iter().cloned() {
-        let (port, places) = (scene.proxy.ro, places.clone());
+    for plan in plans {
+        let (port, places, plan) = (scene.proxy.ro, places.clone(), plan.clone());
         tasks.spawn(async move { run(port, &plan, &places).await });
     }
     while let Some(answers) = tasks.join_next().await {

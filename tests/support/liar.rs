@@ -1,6 +1,8 @@
 //! A port that stands for a server's, and changes what the server says to accounts other than the monitor's: what a
 //! replica says that somebody has taken over. The connections must not be encrypted.
 
+#![allow(clippy::disallowed_types, reason = "the test and the relay's tasks share what is to be told")]
+
 use super::chance::Chance;
 use std::io;
 use std::net::SocketAddr;

@@ -221,7 +221,11 @@ fn spoil(chance: &mut Chance, mut answer: Vec<Vec<u8>>) -> (Vec<u8>, bool) {
                     1 => something(),
                     2 => gtids("00000000-0000-0000-0000-000000000000:1-9"),
                     3 => vec![chance.below(256) as u8, 1, 0],
-                    _ => variable(*chance.of(&NAMES), *chance.of(&VALUES)),
+                    _ => {
+                        let name = chance.of(&NAMES);
+                        let value = chance.of(&VALUES);
+                        variable(name, value)
+                    }
                 };
                 let header = answer[last][0];
                 answer[last] =
@@ -411,7 +415,7 @@ fn nothing_that_a_replica_reports_reaches_the_primary() {
     let mut seed = std::env::var("POINTSMAN_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1u64);
     let (mut said, mut sessions) = (0usize, 0usize);
     while said < wanted {
-        let flavor = if seed % 2 == 0 { Flavor::MySql } else { Flavor::MariaDb };
+        let flavor = if seed.is_multiple_of(2) { Flavor::MySql } else { Flavor::MariaDb };
         let count = Rc::new(RefCell::new(0));
         let counted = count.clone();
         play(async move {
@@ -421,5 +425,5 @@ fn nothing_that_a_replica_reports_reaches_the_primary() {
         sessions += 1;
         seed += 1;
     }
-    println!("{said} statements in {sessions} sessions");
+    assert!(said > 0, "{sessions} sessions said nothing");
 }

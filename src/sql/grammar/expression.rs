@@ -252,11 +252,11 @@ impl<'a> Parser<'_, 'a> {
     }
 
     fn word_operand(&mut self, token: Token<'a>) -> Rule {
-        if let Some(next) = self.peek(1).filter(|next| next.kind == Kind::String) {
-            if self.introduces(token, next) {
-                self.skip(1);
-                return self.strings();
-            }
+        if let Some(next) = self.peek(1).filter(|next| next.kind == Kind::String)
+            && self.introduces(token, next)
+        {
+            self.skip(1);
+            return self.strings();
         }
         if let [b'_', charset @ ..] = token.text {
             if !words::is_charset(charset) {

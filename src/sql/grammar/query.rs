@@ -157,7 +157,7 @@ impl Parser<'_, '_> {
                 self.locking()?;
             } else if token.is("INTO") {
                 self.skip(1);
-                self.into_variables()?;
+                self.variables_behind_into()?;
             } else if token.is("PROCEDURE") && self.word(1, "ANALYSE") {
                 self.skip(2);
                 self.analyse()?;
@@ -248,7 +248,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    fn into_variables(&mut self) -> Rule {
+    fn variables_behind_into(&mut self) -> Rule {
         if self.any_word(0, &["OUTFILE", "DUMPFILE"]) {
             return Err(self.stop(Why::WritesFile));
         }

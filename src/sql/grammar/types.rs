@@ -68,12 +68,10 @@ impl Parser<'_, '_> {
             self.enclosed(|this| if this.eat(Kind::String) { Ok(()) } else { this.count() })?;
         }
         loop {
-            if self.eat_words(&["CHARACTER", "SET"])
+            let names_charset = self.eat_words(&["CHARACTER", "SET"])
                 || self.eat_words(&["CHAR", "SET"])
-                || self.eat_word("CHARSET")
-            {
-                self.charset_name()?;
-            } else if self.eat_word("COLLATE") {
+                || self.eat_any(&["CHARSET", "COLLATE"]);
+            if names_charset {
                 self.charset_name()?;
             } else if !self.eat_any(&["ASCII", "UNICODE", "BYTE", "BINARY", "UNSIGNED", "SIGNED", "ZEROFILL"])
             {

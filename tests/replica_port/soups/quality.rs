@@ -45,7 +45,7 @@ impl Quality {
         for (settings, text, reason) in std::mem::take(&mut self.waiting) {
             let plan = Plan { settings: settings.clone(), texts: vec![text.clone()] };
             let answers = run(scene.proxy.ro, &plan, places).await;
-            if answers.iter().any(|answer| *answer == Answer::Done) {
+            if answers.contains(&Answer::Done) {
                 let_through.push(format!("{reason:?}, {settings:?}: {}", shown(&text)));
             }
             let counted = self.by_reason.entry(reason.as_str()).or_default();
