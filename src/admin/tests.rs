@@ -242,6 +242,9 @@ async fn topology_tells_servers_history_and_traffic() {
         "writer": "db-0",
         "alarm": null,
         "users_passing_read_only": [],
+        "catalogue": {
+            "known_relations": 0, "missing_grants": [], "reading_routines": 0, "relations": 0, "routines": 0
+        },
         "maintenance": [],
         "config": {"sha256": "", "since_ms": 0, "awaited": null},
         "servers": [

@@ -10,11 +10,11 @@
 //! | commands as they come in | `commands`, `proxy_header`, `login`, `dump` |
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
-//! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore` |
+//! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque` |
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `audited`, `traced`, `measured`, `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome` |
+//! | what all of these use | `audited`, `traced`, `measured`, `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome`, `output`, `begin`, `unexplained` |
 //! | what a worker's sessions share | `context`, `snapshots` |
 #![cfg_attr(
     not(test),
@@ -59,6 +59,7 @@ mod login;
 mod measured;
 mod opaque;
 mod outcome;
+mod output;
 mod own_variable;
 mod pass_through;
 mod pieces;

@@ -8,6 +8,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::routing::{InReading, in_reading};
 use crate::sql::Effects;
+use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Role, TraceStep};
 use crate::upstream::Brought;
 
@@ -88,7 +89,7 @@ impl<R: Runtime> Session<R> {
             }
             // The transaction sees one snapshot, which another server does not have.
             InReading::Moves if self.state.reader_has_read() => {
-                self.state.transaction.reads_on_primary = true;
+                self.state.transaction.reading |= ReadingTransactions::ON_PRIMARY;
                 self.end_reading_transaction().await;
                 return Err(self.end_unsent(buf, request, StatementError::Tell(Failure::RolledBack)).await);
             }
@@ -96,7 +97,8 @@ impl<R: Runtime> Session<R> {
                 let _ = self.client.begin_step(TraceStep::Restore);
                 self.end_reading_transaction().await;
                 self.client.end_last_step(TraceStep::Restore);
-                self.state.transaction.begins_reading = becomes == InReading::Moves;
+                let moves = becomes == InReading::Moves;
+                self.state.transaction.reading.set(ReadingTransactions::BEGINS, moves);
             }
         }
         Ok(())
@@ -104,7 +106,7 @@ impl<R: Runtime> Session<R> {
 
     /// Puts the begin of a transaction that only reads in front of the statement, on the primary.
     pub(super) fn begin_reading_on_primary(&mut self) {
-        self.state.transaction.begins_reading = false;
+        self.state.transaction.reading -= ReadingTransactions::BEGINS;
         if let Some(connection) = &mut self.upstream.connection {
             connection.begin_reading(&mut self.upstream.prelude);
             self.state.begins_reading_on_primary();

@@ -1,9 +1,9 @@
 //! Decides what becomes of a statement whose server was lost, or turned out not to be the primary.
 
 use super::Session;
-use super::answer::Output;
 use super::facts::may_end_transaction;
 use super::outcome::{Outcome, Unanswered};
+use super::output::Output;
 use crate::backend::SwallowError;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};

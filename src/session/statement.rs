@@ -15,6 +15,7 @@ use crate::client::Request;
 use crate::net::{Buf, Runtime, turn_time};
 use crate::routing::place;
 use crate::sql::Effects;
+use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
 use crate::wire::Command;
 
@@ -79,7 +80,7 @@ impl<R: Runtime> Session<R> {
             if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
                 continue;
             }
-            if role == Role::Writer && self.state.transaction.begins_reading {
+            if role == Role::Writer && self.state.transaction.reading.contains(ReadingTransactions::BEGINS) {
                 self.begin_reading_on_primary();
             }
             self.begin_try();

@@ -53,7 +53,9 @@ use unreported_variables::Whose;
 
 pub use answered::{AnswerError, Answered, is_rollback, may_undo};
 pub use journal::{Answer, Entry, Journal, Summary, Witness};
-pub use parts::{Diagnostics, InsertIds, LastStatement, Objects, Texts, Trackers, Transaction};
+pub use parts::{
+    Diagnostics, InsertIds, LastStatement, Objects, ReadingTransactions, Texts, Trackers, Transaction,
+};
 pub use pins::{PinSet, Pins};
 pub use prepared::{
     ClientStatements, MOST as MOST_STATEMENTS, PREPARED, Prepared, PreparedTexts, types_in, with_string,
@@ -200,7 +202,7 @@ impl SessionState {
     #[inline]
     pub fn must_not_commit(&self, role: Role, effects: Effects) -> bool {
         let ends = Effects::ENDS | Effects::COMMITS_IMPLICITLY;
-        self.transaction.reader_savepoint
+        self.transaction.reading.contains(ReadingTransactions::SAVEPOINT)
             && role == Role::Reader
             && self.texts.of_mariadb
             && effects.intersects(ends)
@@ -229,7 +231,7 @@ impl SessionState {
             keeps_access_mode: !self.texts.of_mariadb,
             last: self.last.role,
             diagnostics: self.diagnostics.role,
-            reads_on_primary: self.transaction.reads_on_primary,
+            reads_on_primary: self.transaction.reading.contains(ReadingTransactions::ON_PRIMARY),
         }
     }
 
@@ -311,7 +313,7 @@ impl SessionState {
 
     /// True if the transaction that is open on a replica has read something: it sees one snapshot of the data.
     pub fn reader_has_read(&self) -> bool {
-        self.transaction.reader_has_read
+        self.transaction.reading.contains(ReadingTransactions::HAS_READ)
     }
 
     /// Notes that a transaction that only reads begins on the primary, in front of the next statement there.
@@ -444,13 +446,15 @@ impl SessionState {
         if self.in_transaction() && (known || !self.answer.failed()) {
             if role == Role::Reader {
                 let begins = class.effects.contains(Effects::BEGINS_READ_ONLY);
-                self.transaction.reader_has_read =
-                    !begins && (self.transaction.reader_has_read || class.is_read());
+                let has_read = !begins && (self.reader_has_read() || class.is_read());
+                self.transaction.reading.set(ReadingTransactions::HAS_READ, has_read);
             }
             self.pin(role, Pin::Transaction);
         } else if !self.pins.on(role).is_empty() {
             self.unpin(role, PinSet::of(&[Pin::Transaction]));
-            self.transaction.reader_savepoint &= role == Role::Writer;
+            if role == Role::Reader {
+                self.transaction.reading -= ReadingTransactions::SAVEPOINT;
+            }
         }
         let quiet = answered.warnings == 0 && !answered.failed();
         let sets = class.effects.contains(Effects::SETS_STATE) && (self.texts.of_mariadb || text.is_none());

@@ -12,6 +12,21 @@ use crate::terms::Role;
 use crate::topology::ServerId;
 use crate::wire::StatusFlags;
 
+bitflags::bitflags! {
+    /// What is known of transactions that only read.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ReadingTransactions: u8 {
+        /// The transaction that is open on a replica has savepoints.
+        const SAVEPOINT = 1;
+        /// The transaction that is open on a replica has read something.
+        const HAS_READ = 2;
+        /// These transactions begin on the primary, see `SessionFacts`.
+        const ON_PRIMARY = 4;
+        /// One of them must begin on the primary before the next statement.
+        const BEGINS = 8;
+    }
+}
+
 /// The open transaction, as far as the session knows.
 #[derive(Debug)]
 pub struct Transaction {
@@ -21,14 +36,8 @@ pub struct Transaction {
     pub(super) doubt: TransactionDoubt,
     /// The record of the open transaction on the primary, as long as the transaction can be replayed.
     pub journal: Option<Box<Journal>>,
-    /// True if the transaction that is open on a replica has savepoints.
-    pub(super) reader_savepoint: bool,
-    /// True if the transaction that is open on a replica has read something.
-    pub(super) reader_has_read: bool,
-    /// True if transactions that only read begin on the primary, see `SessionFacts`.
-    pub reads_on_primary: bool,
-    /// True if a transaction that only reads must begin on the primary before the next statement.
-    pub begins_reading: bool,
+    /// What is known of transactions that only read.
+    pub reading: ReadingTransactions,
 }
 
 impl Default for Transaction {
@@ -38,10 +47,7 @@ impl Default for Transaction {
             status,
             doubt: TransactionDoubt::No,
             journal: None,
-            reader_savepoint: false,
-            reader_has_read: false,
-            reads_on_primary: false,
-            begins_reading: false,
+            reading: ReadingTransactions::empty(),
         }
     }
 }

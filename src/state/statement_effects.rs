@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{AnswerError, NamedLocks, PinSet, Qualified, SessionState, TemporaryTables};
+use super::{AnswerError, NamedLocks, PinSet, Qualified, ReadingTransactions, SessionState, TemporaryTables};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
@@ -84,7 +84,7 @@ impl SessionState {
             && class.kind == StatementKind::Transaction
             && Effects::OF_ALL.contains(effects)
         {
-            self.transaction.reader_savepoint = true;
+            self.transaction.reading |= ReadingTransactions::SAVEPOINT;
         }
         if effects.contains(Effects::SETS_STATE) {
             self.client_tracks(role, text);

@@ -24,6 +24,16 @@ pub struct Assignment<'a> {
     pub value: Option<Token<'a>>,
 }
 
+impl Assignment<'_> {
+    /// True if the value of a literal decides whether the session may set the variable to it.
+    pub fn is_judged_by_literal(&self) -> bool {
+        let names = ACCESS_MODE.iter().chain(&CHARSETS).chain(&["names", "collation_connection"]);
+        let is_judged = names.into_iter().any(|known| self.name.eq_ignore_ascii_case(known.as_bytes()));
+        let is_word = self.value.is_some_and(|value| value.kind == Kind::Word);
+        self.scope == Scope::Session && is_judged && !is_word
+    }
+}
+
 /// Variables that hold the session's access mode.
 const ACCESS_MODE: [&str; 2] = ["transaction_read_only", "tx_read_only"];
 

@@ -9,6 +9,8 @@ mod budget;
 mod corpus_tests;
 #[cfg(test)]
 mod function_tests;
+#[cfg(test)]
+mod grammar_tests;
 mod names;
 mod refusal;
 #[cfg(test)]
@@ -16,7 +18,7 @@ mod tests;
 mod text;
 mod tokens;
 
-use super::grammar::{Form, Parser, Scope};
+use super::grammar::{Assignment, Form, Parser};
 use super::{Kind, Lexer, Options, Readings, steps};
 use budget::Budget;
 pub use names::Calls;
@@ -195,7 +197,7 @@ impl<'c> Check<'c> {
             return Err(Refusal::near(Reason::Writes, tokens.first()));
         }
         self.by_literals |=
-            facts.text.is_some() || facts.assignments.iter().any(|one| one.scope != Scope::User);
+            facts.text.is_some() || facts.assignments.iter().any(Assignment::is_judged_by_literal);
         if let Some(literal) = facts.text {
             let text = text::unescape(literal.text, self.options);
             // The server converts the literal to the connection's character set and back.
