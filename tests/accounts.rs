@@ -74,9 +74,12 @@ async fn a_password_of_the_servers_is_enough_from_its_first_second_to_its_last()
         .await;
         let log = proxy.log();
         let plugin = default_plugin(kind);
-        for secret in ["IDENTIFIED", "'two'", "$A$005", "*"] {
+        for secret in ["IDENTIFIED", "'two'", "$A$005"] {
             assert!(!log.contains(secret), "{plugin}: {log}");
         }
+        // A double SHA-1: a star and 40 hexadecimal digits. The log names grants ON *.*, too.
+        let is_hash = |rest: &str| rest.chars().take(8).filter(char::is_ascii_hexdigit).count() == 8;
+        assert!(!log.split('*').skip(1).any(is_hash), "{plugin}: {log}");
     }
 }
 

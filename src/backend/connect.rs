@@ -49,6 +49,8 @@ pub struct Target {
     pub generation: u64,
     /// True if a session begins with autocommit there.
     pub autocommit: bool,
+    /// True if a reset connection is like one that was just opened: the server runs no `init_connect` at a login.
+    pub resets: bool,
 }
 
 impl Target {
@@ -61,6 +63,7 @@ impl Target {
             tls_names: server.tls_names.clone(),
             generation,
             autocommit: server.facts.as_ref().is_none_or(|f| f.login.contains(LoginFlags::AUTOCOMMIT)),
+            resets: server.facts.as_ref().is_none_or(|f| !f.login.contains(LoginFlags::UNCERTAIN)),
         }
     }
 
@@ -312,6 +315,7 @@ pub(super) fn about(
         flavor: flavor(greeting.capabilities),
         capabilities,
         autocommit: target.autocommit,
+        resets: target.resets,
         thread_id: greeting.connection_id,
     }
 }

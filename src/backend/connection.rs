@@ -50,6 +50,8 @@ pub struct About {
     /// True if a session begins with autocommit on the server. (MySQL's status flags show autocommit even if it is off by
     /// default.)
     pub autocommit: bool,
+    /// True if a reset leaves the connection as a login does, see `Target`.
+    pub resets: bool,
     /// What `CONNECTION_ID()` returns on the connection.
     pub thread_id: u32,
 }

@@ -237,6 +237,10 @@ impl<R: Runtime> Pool<R> {
             return None;
         }
         while let Some((mut connection, old)) = self.take_parked(&readers, session, steals, terms).await {
+            if !connection.about.resets {
+                old.give_up();
+                continue;
+            }
             let seat = self.shelf(key).seat_open(session.id, connection.about.thread_id);
             old.give_up();
             connection.about.class = key.class;
@@ -259,6 +263,9 @@ impl<R: Runtime> Pool<R> {
     /// Resets a connection with state that only its former session may see, and waits for the answers. Returns false if
     /// the connection is unusable.
     async fn clear(&self, connection: &mut Connection<R::Stream>, limit: Duration) -> bool {
+        if !connection.about.resets {
+            return false;
+        }
         self.count_reset(connection);
         let mut out = self.buffers.small();
         out.replace_with(|out| {
@@ -439,6 +446,11 @@ impl<R: Runtime> Pool<R> {
     ) {
         if seat.key().session.is_some() {
             return self.park_for_others(connection, seat);
+        }
+        if !connection.about.resets {
+            // The next session must find what `init_connect` does at a login.
+            connection.quit_now();
+            return self.vacate(connection, seat);
         }
         if !self.is_of_now(&connection, seat) || (!self.someone_waits(seat.key()) && connection.claim()) {
             return self.vacate(connection, seat);

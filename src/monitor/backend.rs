@@ -25,6 +25,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
         // The probes' connections are in no pool, so the server id and generation do not matter.
         let to = backend::Target {
             autocommit: true,
+            resets: true,
             server: ServerId(0),
             name: target.name.clone(),
             address: target.address.clone(),

@@ -4,14 +4,19 @@
 use std::time::Duration;
 
 use super::Session;
-use super::login::{SCHEMA_PATIENCE, greeting_facts};
+use crate::client::StatementError;
 use crate::net::Runtime;
 use crate::terms::{Close, Port, Role};
 use crate::topology::LoginFlags;
+use crate::topology::{Facts, Snapshot};
+use crate::upstream::Brought;
 use crate::wire::{Capabilities, OkPacket, StatusFlags, Writer};
 
 /// For how long the probes may not have seen a change of global variables that passed through this process.
 const UNSEEN: Duration = Duration::from_secs(5);
+
+/// How long a login waits for a server to check a schema that is new to this worker.
+pub(super) const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The type of a schema change among session state changes (SESSION_TRACK_SCHEMA).
 const SCHEMA_CHANGE: u8 = 1;
@@ -23,6 +28,14 @@ pub(super) fn status_of(login: LoginFlags) -> StatusFlags {
     status.set(StatusFlags::NO_BACKSLASH_ESCAPES, login.contains(LoginFlags::NO_BACKSLASH_ESCAPES));
     status.set(StatusFlags::ANSI_QUOTES, login.contains(LoginFlags::ANSI_QUOTES));
     status
+}
+
+/// Returns the primary's facts; without a primary, those of any server.
+pub(super) fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
+    snapshot
+        .writer()
+        .and_then(|s| s.facts.as_ref())
+        .or_else(|| snapshot.servers.iter().find_map(|s| s.facts.as_ref()))
 }
 
 impl<R: Runtime> Session<R> {
@@ -63,5 +76,24 @@ impl<R: Runtime> Session<R> {
         }
         let ok = OkPacket { status, info, state: &state, ..OkPacket::default() };
         self.client.send(seq, |out| ok.encode(out, 0, track)).await
+    }
+
+    /// Acquires a connection for this role and restores the session there, which selects the schema.
+    pub(super) async fn restore_on_a_server(&mut self, role: Role) -> Result<(), StatementError> {
+        self.attach(role).await?;
+        let (state, insert_id) = (self.state.carried.clone(), Some(0));
+        if let Some(connection) = &mut self.upstream.connection {
+            connection.become_session(&state, insert_id, &mut self.upstream.prelude);
+        }
+        let said = !self.upstream.prelude.is_empty();
+        match self.upstream.send_prelude(self.may_leave()).await? {
+            Brought::Ready => {
+                if let Some(connection) = self.upstream.connection.as_mut().filter(|_| said) {
+                    connection.has_past = false;
+                }
+                Ok(())
+            }
+            Brought::Broken => Err(StatementError::Close(Close::ServerLost)),
+        }
     }
 }

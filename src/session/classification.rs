@@ -309,15 +309,7 @@ impl<R: Runtime> Session<R> {
     /// statement is judged again: the catalogue may have changed since its PREPARE.
     fn executed(&mut self, text: &[u8], class: StatementClass) -> Result<StatementClass, Refusal> {
         let options = self.state.sql_options();
-        let known = crate::sql::parts::executed(text, options).and_then(|name| {
-            self.state
-                .objects
-                .text_statements
-                .iter()
-                .find(|known| *known.name == *name)
-                .map(|known| known.text.clone())
-        });
-        match known {
+        match self.prepared_as_text(text) {
             Some(text) => {
                 let (inner, digest) =
                     self.context.texts.classify(&text, options, self.state.carried.schema.as_deref());
@@ -337,6 +329,13 @@ impl<R: Runtime> Session<R> {
             }
             None => Ok(class),
         }
+    }
+
+    /// Returns the text of the statement that was prepared as text under the name in this EXECUTE.
+    pub(super) fn prepared_as_text(&self, execute: &[u8]) -> Option<Arc<[u8]>> {
+        let name = crate::sql::parts::executed(execute, self.state.sql_options())?;
+        let known = self.state.objects.text_statements.iter().find(|known| *known.name == *name)?;
+        Some(known.text.clone())
     }
 
     /// Returns the verdict on a text for this session's port.

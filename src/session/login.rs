@@ -2,12 +2,11 @@
 //! without a server connection. Only a schema that is new to the worker is checked on a server.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::Session;
-use super::begin::status_of;
+use super::begin::{SCHEMA_PATIENCE, greeting_facts, status_of};
 use super::identity::{Evidence, Identity};
 use super::own_variable::level_of;
 use super::pass_through::{Applicant, NotPassed, PassedIn};
@@ -23,8 +22,7 @@ use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_ra
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
 use crate::terms::{Close, Port, Refused, Role};
-use crate::topology::{Facts, Flavor, LoginFlags, Snapshot};
-use crate::upstream::Brought;
+use crate::topology::{Facts, Flavor, LoginFlags};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
     is_ssl_request, kept_attributes,
@@ -37,9 +35,6 @@ const MAX_LOGIN_PACKET: usize = 128 * 1024;
 
 /// The server version in the greeting before any server was seen.
 const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
-
-/// How long a login waits for a server to check a schema that is new to this worker.
-pub(super) const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The most schemas that are remembered; beyond that, logins ask again.
 const MAX_SCHEMAS: usize = 10_000;
@@ -421,25 +416,6 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Acquires a connection for this role and restores the session there, which selects the schema.
-    pub(super) async fn restore_on_a_server(&mut self, role: Role) -> Result<(), StatementError> {
-        self.attach(role).await?;
-        let (state, insert_id) = (self.state.carried.clone(), Some(0));
-        if let Some(connection) = &mut self.upstream.connection {
-            connection.become_session(&state, insert_id, &mut self.upstream.prelude);
-        }
-        let said = !self.upstream.prelude.is_empty();
-        match self.upstream.send_prelude(self.may_leave()).await? {
-            Brought::Ready => {
-                if let Some(connection) = self.upstream.connection.as_mut().filter(|_| said) {
-                    connection.has_past = false;
-                }
-                Ok(())
-            }
-            Brought::Broken => Err(StatementError::Close(Close::ServerLost)),
-        }
-    }
-
     fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16, level: Option<Level>) {
         let login = Rc::new(login);
         self.client.handle.login.replace(Some(login.clone()));
@@ -542,14 +518,6 @@ fn compression(agreed: Capabilities, zstd_level: u8) -> Option<Compressed> {
 /// clients.
 pub(super) fn without_a_word(close: Close, said: &Buf) -> Close {
     if close == Close::ClientLost && said.is_empty() { Close::Quit } else { close }
-}
-
-/// Returns the primary's facts; without a primary, those of any server.
-pub(super) fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
-    snapshot
-        .writer()
-        .and_then(|s| s.facts.as_ref())
-        .or_else(|| snapshot.servers.iter().find_map(|s| s.facts.as_ref()))
 }
 
 /// Returns the plugin that the server itself would greet with: caching_sha2_password since MySQL 8.0.4, the

@@ -66,10 +66,6 @@ pub use reports::{Asked, Explains, explains};
 pub use variables::INSERT_ID;
 pub use written::{Written, positions};
 
-/// The name of a routine as an error spells it, without its schema.
-#[derive(Debug)]
-struct RoutineName(Vec<u8>);
-
 /// The context of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard<'a> {
@@ -423,10 +419,10 @@ impl SessionState {
         };
         let answered = self.answer;
         let mut not_parsed = answered.error == Some(AnswerError::NotParsed);
-        if let Some(name) = self.last.missing_routine.take() {
+        if let Some(name) = self.trackers.reports.take_missing_routine() {
             // If the text itself names the missing routine, the statement failed before anything ran.
             // Otherwise a routine that ran named it.
-            not_parsed |= text.is_some_and(|text| mentions(text, &name.0));
+            not_parsed |= text.is_some_and(|text| mentions(text, &name));
         }
         let in_parts =
             Effects::SEVERAL | Effects::CALLS | Effects::LEAVES_UNKNOWN | Effects::SETS_USER_VARIABLES;
@@ -474,14 +470,6 @@ impl SessionState {
             self.pin(role, Pin::FoundRows);
         }
         self.note_effects(role, class, text);
-    }
-
-    /// Notes the missing routine in the text of an ER_SP_DOES_NOT_EXIST: `FUNCTION schema.name does not
-    /// exist`.
-    pub fn lacks_routine(&mut self, message: &[u8]) {
-        let name = message.split(|b| *b == b' ').nth(1).unwrap_or_default();
-        let name = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
-        self.last.missing_routine = (!name.is_empty()).then(|| Box::new(RoutineName(name.to_vec())));
     }
 
     /// Notes an OK packet, or the end of a result set. Returns an error, and notes nothing, if a replica reports what

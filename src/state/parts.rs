@@ -5,7 +5,7 @@ use super::journal::Journal;
 use super::reading::Reading;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
-use super::{NamedLocks, RoutineName, TemporaryTables};
+use super::{NamedLocks, TemporaryTables};
 use crate::backend::{InsertIdCell, TextStatements};
 use crate::sql;
 use crate::terms::Role;
@@ -101,8 +101,6 @@ pub struct LastStatement {
     /// True if the client asked for ROW_COUNT() or FOUND_ROWS(): each statement's connection is then kept until the next
     /// statement.
     pub looks_back: bool,
-    /// The routine that the answer under way reported as missing.
-    pub(super) missing_routine: Option<Box<RoutineName>>,
 }
 
 impl Default for LastStatement {
@@ -114,7 +112,6 @@ impl Default for LastStatement {
             row_count: -1,
             counted: false,
             looks_back: false,
-            missing_routine: None,
         }
     }
 }

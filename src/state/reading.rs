@@ -139,7 +139,8 @@ impl SessionState {
             charset: match charset {
                 _ if self.texts.reading.open.contains(Open::CHARSET) => TextCharset::Unsafe,
                 Some(charset) => charset,
-                None => TextCharset::SingleByte,
+                // `readings` adds what the servers' own is.
+                None => TextCharset::Utf8,
             },
         }
     }

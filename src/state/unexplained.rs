@@ -31,9 +31,15 @@ struct Reported {
     schema: bool,
     /// True for a change without a name, for names beyond the limit, and for reports that cannot be read.
     something: bool,
+    /// The name of the routine that an error said to be missing, without its schema.
+    missing_routine: Option<Vec<u8>>,
 }
 
 impl Reports {
+    pub(super) fn take_missing_routine(&mut self) -> Option<Vec<u8>> {
+        self.0.as_mut()?.missing_routine.take()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0 = None;
     }
@@ -57,6 +63,16 @@ impl Reports {
 }
 
 impl SessionState {
+    /// Notes the missing routine in the text of an ER_SP_DOES_NOT_EXIST: `FUNCTION schema.name does not
+    /// exist`.
+    pub fn lacks_routine(&mut self, message: &[u8]) {
+        let name = message.split(|b| *b == b' ').nth(1).unwrap_or_default();
+        let name = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
+        if !name.is_empty() {
+            self.trackers.reports.0.get_or_insert_default().missing_routine = Some(name.to_vec());
+        }
+    }
+
     /// Returns why text, catalogue and reports do not show everything that the statement left on its connection; None if
     /// they do.
     #[inline]
@@ -75,6 +91,9 @@ impl SessionState {
     ) -> Option<Unexplained> {
         if reported.something {
             return Some(Unexplained::Report);
+        }
+        if reported.names.is_empty() && !reported.schema {
+            return class.unexplained();
         }
         if let Some(by) = class.unexplained() {
             return Some(by);

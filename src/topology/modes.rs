@@ -20,6 +20,8 @@ bitflags::bitflags! {
         const MULTI_BYTE_CHARSET = 16;
         /// `character_set_client` is unknown, or ASCII characters are others in it (swe7).
         const UNSAFE_CHARSET = 32;
+        /// `character_set_client` has single bytes beyond ASCII, such as latin1.
+        const SINGLE_BYTE_CHARSET = 64;
     }
 }
 
@@ -76,7 +78,8 @@ impl TextModes {
     /// unknown.
     pub fn of_server(sql_mode: Option<&str>, init_connect: Option<&str>, charset: Option<&str>) -> Self {
         let charset = match charset.map_or(TextCharset::Unsafe, |name| TextCharset::of(name.as_bytes())) {
-            TextCharset::Utf8 | TextCharset::SingleByte => Self::empty(),
+            TextCharset::Utf8 => Self::empty(),
+            TextCharset::SingleByte => Self::SINGLE_BYTE_CHARSET,
             TextCharset::MultiByte => Self::MULTI_BYTE_CHARSET,
             TextCharset::Unsafe => Self::UNSAFE_CHARSET,
         };
@@ -93,7 +96,10 @@ impl TextModes {
         match () {
             () if self.contains(Self::UNSAFE_CHARSET) => TextCharset::Unsafe,
             () if self.contains(Self::MULTI_BYTE_CHARSET) => TextCharset::MultiByte,
-            () => TextCharset::SingleByte,
+            () if self.contains(Self::SINGLE_BYTE_CHARSET) => TextCharset::SingleByte,
+            // Before any server was seen, nothing is known.
+            () if self.is_empty() => TextCharset::SingleByte,
+            () => TextCharset::Utf8,
         }
     }
 
@@ -158,7 +164,10 @@ mod tests {
             TextModes::of_server(None, None, None),
             TextModes::ANY_SQL_MODE | TextModes::UNSAFE_CHARSET
         );
-        assert_eq!(TextModes::of_server(None, Some(""), Some("latin1")), TextModes::ANY_SQL_MODE);
+        assert_eq!(
+            TextModes::of_server(None, Some(""), Some("latin1")),
+            TextModes::ANY_SQL_MODE | TextModes::SINGLE_BYTE_CHARSET
+        );
         for charset in ["gbk", "SJIS", "big5", "cp932", "gb18030"] {
             let modes = TextModes::of_server(Some(""), Some(""), Some(charset));
             assert_eq!(modes.charset(), TextCharset::MultiByte, "{charset}");
@@ -166,6 +175,7 @@ mod tests {
         let of = |charset| TextModes::of_server(Some(""), Some(""), charset).charset();
         assert_eq!(of(Some("swe7")), TextCharset::Unsafe);
         assert_eq!(of(None), TextCharset::Unsafe);
-        assert_eq!(of(Some("utf8mb4")), TextCharset::SingleByte);
+        assert_eq!(of(Some("utf8mb4")), TextCharset::Utf8);
+        assert_eq!(of(Some("latin1")), TextCharset::SingleByte);
     }
 }

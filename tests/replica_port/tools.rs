@@ -19,6 +19,8 @@ async fn tools_get_their_answers_on_mysql() {
 
 async fn get_their_answers(cluster: Cluster) {
     cluster.primary().sql(&format!("USE test; {}", include_str!("tools/schema.sql"))).await;
+    // Without these rights the proxy cannot tell views that read from others.
+    cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
     cluster.wait_caught_up().await;
     let proxy = Proxy::start(&patient(&proxy_config(&cluster))).await;
     readers_are(&proxy, 1).await;
@@ -33,7 +35,9 @@ async fn get_their_answers(cluster: Cluster) {
                 let expected = answer(&mut direct, sql, parameters).await;
                 let got = answer(&mut through, sql, parameters).await;
                 count += 1;
-                if !is_same(code(&got), code(&expected)) {
+                // A function that the server does not have is refused before the server says so.
+                let lacks = matches!(code(&expected), Some(1221 | 1305)) && code(&got) == Some(1290);
+                if !lacks && !is_same(code(&got), code(&expected)) {
                     wrong.push(format!(
                         "{account}, {}: {got:?}, directly {expected:?}\n    {}",
                         entry.name, entry.sql
@@ -46,7 +50,7 @@ async fn get_their_answers(cluster: Cluster) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {count}:\n{}\n{}", wrong.len(), wrong.join("\n"), proxy.log());
 }
 
 /// In the mode that the proxy's connections are in.

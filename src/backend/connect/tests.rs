@@ -28,6 +28,7 @@ async fn connect_to(
 ) -> Result<Connection<MemoryStream>, ConnectError> {
     let target = Target {
         autocommit: true,
+        resets: true,
         server: ServerId(0),
         name: "db-0".into(),
         address: at.into(),

@@ -36,6 +36,7 @@ pub fn connection(kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
         flavor: Flavor::MariaDb,
         capabilities: Capabilities::empty(),
         autocommit: true,
+        resets: true,
         thread_id,
     };
     let mut connection = Box::new(Connection::new(pair(1).0, about, StatusFlags::empty()));

@@ -146,8 +146,8 @@ impl Parser<'_, '_> {
 
     /// Derives `table [[AS] alias] READ [LOCAL]`.
     fn read_lock(&mut self) -> Rule {
-        let name = self.relation_name()?;
-        self.facts.relations.push(name);
+        // A lock reads nothing, also not behind a view.
+        self.relation_name()?;
         self.alias(false)?;
         if !self.eat_word("READ") {
             return Err(self.stop(Why::Verb));
@@ -197,8 +197,9 @@ impl Parser<'_, '_> {
     /// Derives what follows HANDLER.
     fn handler(&mut self) -> Rule {
         let name = self.relation_name()?;
-        self.facts.relations.push(name);
         if self.eat_word("OPEN") {
+            // Later statements name the handler, which may have an alias.
+            self.facts.relations.push(name);
             return self.alias(false);
         }
         if self.eat_word("CLOSE") {
