@@ -289,7 +289,7 @@ impl<R: Runtime> Session<R> {
         let own = self.own_login();
         match own {
             Some(role) => self.reset_own(role).await?,
-            None => self.upstream.release(&mut self.state, true, collation).await,
+            None => Box::pin(self.upstream.release(&mut self.state, true, collation)).await,
         }
         self.state.reset(collation);
         self.begin_as_servers_do().await;

@@ -162,7 +162,7 @@ impl<R: Runtime> Session<R> {
             let failure = Failure::Malformed("COM_CHANGE_USER");
             return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
         };
-        self.upstream.release(&mut self.state, true, self.client.collation).await;
+        Box::pin(self.upstream.release(&mut self.state, true, self.client.collation)).await;
         // Until the new login is done, the session has no account, and `timeouts.login` applies.
         self.client.handle.login.replace(None);
         let rest = std::mem::take(buf);

@@ -181,6 +181,6 @@ impl<R: Runtime> Session<R> {
                 peer = %self.client.handle.peer.get(), reason = close.as_str(), "session ends"),
         }
         let fit = !matches!(close, Close::ServerProtocol);
-        self.upstream.release(&mut self.state, fit, self.client.collation).await;
+        Box::pin(self.upstream.release(&mut self.state, fit, self.client.collation)).await;
     }
 }

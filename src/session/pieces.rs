@@ -8,6 +8,7 @@
 //! follow, and an error ends the text.
 
 use super::Session;
+use super::classification::Look;
 use super::cut::{cut, has_several, trimmed};
 use crate::client::{Failure, Piece, Request};
 use crate::net::{Buf, Claim, Runtime, SMALL_BUFFER};
@@ -61,17 +62,17 @@ impl<R: Runtime> Session<R> {
                 return self.client.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
             };
             self.begin_measuring(&request);
-            let look = if self.reads_aside(cut.text.len()) {
+            let Look { verdict, class, .. } = if self.reads_aside(cut.text.len()) {
                 let place = packet.len() - cut.text.len()..packet.len();
                 self.look_aside(&mut packet, place).await?
             } else {
                 self.look(cut.text)
             };
-            if let Verdict::Refused(refusal) = look.verdict {
+            if let Verdict::Refused(refusal) = verdict {
                 self.state.refuses_to_prepare(cut.text);
                 return self.client.send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal)).await;
             }
-            request.class = look.class;
+            request.class = class;
             if request.class.effects.contains(Effects::PREPARES) && !self.may_keep_text(cut.text.len()) {
                 self.state.refuses_to_prepare(cut.text);
                 return self

@@ -68,7 +68,7 @@ impl<R: Runtime> Session<R> {
         let end = request.header.total().min(buf.len());
         let place = end.saturating_sub(text.len())..end;
         let short = text.len() <= MAX_READ;
-        let look = match request.whole {
+        let Look { verdict, class, several } = match request.whole {
             true if self.reads_aside(text.len()) => Box::pin(self.look_aside(buf, place.clone())).await?,
             true => self.look(text),
             false => {
@@ -77,7 +77,7 @@ impl<R: Runtime> Session<R> {
             }
         };
         let text = buf.filled().get(place).unwrap_or_default();
-        if let Verdict::Refused(refusal) = look.verdict {
+        if let Verdict::Refused(refusal) = verdict {
             let options = self.state.sql_options();
             if request.command == Command::Query && short && sets_read_write(text, options) {
                 // Connection pools send this to every connection that they hand out. It changes nothing on a
@@ -97,12 +97,12 @@ impl<R: Runtime> Session<R> {
             // The proxy executes a KILL itself.
             return self.decline(buf, *request, Failure::ReadOnlyPort(Reason::Writes.into())).await;
         }
-        request.class = look.class;
+        request.class = class;
         if self.client.port == Port::Replica {
             self.client.piece = Piece { more: false, judged: self.context.topology.modes() };
         }
         if !short {
-            if look.several && self.takes_several(request) {
+            if several && self.takes_several(request) {
                 return self
                     .decline(buf, *request, Failure::ReadOnlyPort(Reason::LongAndSeveral.into()))
                     .await;

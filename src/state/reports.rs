@@ -81,7 +81,7 @@ const CHARACTERISTICS: [&[u8]; 4] =
     [b"tx_isolation", b"transaction_isolation", b"tx_read_only", b"transaction_read_only"];
 
 /// The variables that SET NAMES sets without naming them.
-const NAMES: [&[u8]; 4] =
+pub(super) const NAMES: [&[u8]; 4] =
     [b"character_set_client", b"character_set_results", b"character_set_connection", b"collation_connection"];
 
 /// True if these status flags can be those of a session whose SQL mode is one of these.
@@ -127,7 +127,7 @@ fn is_same_schema(named: &[u8], reported: &[u8]) -> bool {
 
 impl Heard<'_> {
     /// True if the session may write on a primary later.
-    fn may_write(&self) -> bool {
+    pub(super) fn may_write(&self) -> bool {
         self.port != Port::Replica
     }
 }
@@ -244,6 +244,9 @@ impl SessionState {
             Some(_) => Ok(status),
             None if !self.shows_another_mode(status) || believes => Ok(status),
             None if shows(status, self.own_modes(heard.modes), heard.flavor) => Ok(status),
+            // A server decides by its version whether it reads the content of a versioned comment.
+            None if names(b"sql_mode") && mentions(&self.raw_text(heard), b"/*!") => Ok(status),
+            None if names(b"sql_mode") && mentions(&self.raw_text(heard), b"/*m!") => Ok(status),
             // SET STATEMENT: the flags show the mode of the statement, not of the session.
             None if names(b"sql_mode") => Ok((status - MODE_FLAGS) | (self.transaction.status & MODE_FLAGS)),
             None => Err(FalseReport::Flag),
@@ -275,6 +278,12 @@ impl SessionState {
                 let named = hidden || self.is_named(name, heard);
                 let charset = NAMES.contains(&name) && explained.contains(Explains::NAMED) && !hidden;
                 if_so(named && (!charset || self.is_own_charset(value, heard)), FalseReport::Variable)
+            }
+            // MariaDB reports the session's own schema behind a view of another one.
+            StateChange::Schema(reported)
+                if reported == self.carried.schema.as_deref().unwrap_or_default() =>
+            {
+                Ok(())
             }
             StateChange::Schema(reported) => {
                 let named = self.named_schema(heard).filter(|_| explained.contains(Explains::SCHEMA));
@@ -333,7 +342,7 @@ impl SessionState {
     }
 
     /// Returns the assignments of the SET, if the statement is a single one.
-    fn own_set(&self, heard: &Heard<'_>) -> Option<Vec<SystemVariable>> {
+    pub(super) fn own_set(&self, heard: &Heard<'_>) -> Option<Vec<SystemVariable>> {
         system_variables(heard.asked.text?, self.sql_options())
     }
 
@@ -346,42 +355,6 @@ impl SessionState {
             && self.carried.schema.as_deref() != Some(&*schema)
         {
             std::rc::Rc::make_mut(&mut self.carried).schema = Some((&*schema).into());
-        }
-    }
-
-    /// Handles a variable that a replica reported and the statement explains. Returns true if the reported value is to
-    /// be carried. A literal is taken from the text instead, once the statement is done (`set_unscoped`).
-    pub(super) fn takes_from_replica(&mut self, name: &[u8], heard: &Heard<'_>) -> bool {
-        let explained = explains(heard.role, &heard.asked.class);
-        if heard.read_only && is_access_mode(name) {
-            return true;
-        }
-        if explained.contains(Explains::HIDDEN) {
-            if heard.may_write() {
-                self.pin(heard.role, Pin::Unknown);
-            }
-            return !heard.may_write();
-        }
-        if !explained.contains(Explains::NAMED) {
-            // A hint: the variable had another value during the statement.
-            return false;
-        }
-        if NAMES.contains(&name) {
-            return true;
-        }
-        let Some(set) = self.own_set(heard) else {
-            // SET STATEMENT: MariaDB reports the restored values with the connection's next statement, whose session
-            // may be another one. The connection is set up anew in front of it.
-            self.trackers.restored = true;
-            return false;
-        };
-        match set.into_iter().find(|one| one.name == name).map(|one| one.given) {
-            Some(Given::Literal(_) | Given::Default) => false,
-            Some(Given::Unknown) if heard.may_write() => {
-                self.unreported_variable(heard.role, name);
-                false
-            }
-            Some(Given::Unknown) | None => true,
         }
     }
 
@@ -407,7 +380,7 @@ impl SessionState {
 }
 
 /// True for the access mode of transactions.
-fn is_access_mode(name: &[u8]) -> bool {
+pub(super) fn is_access_mode(name: &[u8]) -> bool {
     matches!(name, b"tx_read_only" | b"transaction_read_only")
 }
 

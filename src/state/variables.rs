@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::reports::{Explains, NAMES, explains, is_access_mode};
 use super::unreported_variables::Whose;
 use super::{Heard, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
@@ -42,6 +43,42 @@ impl SessionState {
                 .on(role, Whose::System)
                 .names()
                 .is_some_and(|all| all.iter().any(|name| name == PROFILING))
+    }
+
+    /// Handles a variable that a replica reported and the statement explains. Returns true if the reported value is to
+    /// be carried. A literal is taken from the text instead, once the statement is done (`set_unscoped`).
+    pub(super) fn takes_from_replica(&mut self, name: &[u8], heard: &Heard<'_>) -> bool {
+        let explained = explains(heard.role, &heard.asked.class);
+        if heard.read_only && is_access_mode(name) {
+            return true;
+        }
+        if explained.contains(Explains::HIDDEN) {
+            if heard.may_write() {
+                self.pin(heard.role, Pin::Unknown);
+            }
+            return !heard.may_write();
+        }
+        if !explained.contains(Explains::NAMED) {
+            // A hint: the variable had another value during the statement.
+            return false;
+        }
+        if NAMES.contains(&name) {
+            return true;
+        }
+        let Some(set) = self.own_set(heard) else {
+            // SET STATEMENT: MariaDB reports the restored values with the connection's next statement, whose session
+            // may be another one. The connection is set up anew in front of it.
+            self.trackers.restored = true;
+            return false;
+        };
+        match set.into_iter().find(|one| one.name == name).map(|one| one.given) {
+            Some(Given::Literal(_) | Given::Default) => false,
+            Some(Given::Unknown) if heard.may_write() => {
+                self.unreported_variable(heard.role, name);
+                false
+            }
+            Some(Given::Unknown) | None => true,
+        }
     }
 
     /// Notes the value of a variable that a tracker reported.

@@ -71,11 +71,13 @@ impl<'a> Pieces<'a> {
         match token.kind {
             // `$$` may begin a string.
             Kind::Word => token.text.first() != Some(&b'$') && (token.text.is_ascii() || letters(token.text)),
-            // A NUL ends a name on some servers.
+            // A NUL ends a name on some servers. Within quotes, a byte beyond ASCII is a byte of the name in character sets of
+            // single bytes: dumps use `binary`.
             Kind::QuotedIdentifier => {
+                let single = self.options.charset == TextCharset::SingleByte;
                 token.text.len() > 2
                     && token.text.iter().all(|byte| *byte >= b' ' && *byte != 0x7f)
-                    && (token.text.is_ascii() || letters(token.text))
+                    && (single || letters(token.text))
             }
             Kind::Operator => b"!%&*+-/:<>?^{|}~".contains(token.text.first().unwrap_or(&0)),
             _ => true,

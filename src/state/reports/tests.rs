@@ -157,7 +157,6 @@ fn a_read_on_a_replica_explains_nothing() {
             (AC | StatusFlags::IN_TRANS, 0, vec![], FalseReport::Transaction),
             (AC, 7, vec![], FalseReport::InsertId),
             (AC, 0, schema("other"), FalseReport::Schema),
-            (AC, 0, schema(""), FalseReport::Schema),
             (AC, 0, variable("sort_buffer_size", "262144"), FalseReport::Variable),
             (AC, 0, variable("sort_buffer_size=1,@x", "262144"), FalseReport::Variable),
             (AC, 0, variable("", "262144"), FalseReport::Variable),
