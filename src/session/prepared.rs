@@ -29,12 +29,6 @@ impl<R: Runtime> Session<R> {
         let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
         let named = id.unwrap_or(0);
         let id = self.state.statements.meant(named);
-        let what = match request.command {
-            Command::StmtFetch => "mysqld_stmt_fetch",
-            Command::StmtReset => "mysqld_stmt_reset",
-            Command::StmtSendLongData => "mysqld_stmt_send_long_data",
-            _ => "mysqld_stmt_execute",
-        };
         let busy = Role::BOTH
             .iter()
             .any(|r| self.state.pins.on(*r).has(Pin::Cursor) || self.state.pins.on(*r).has(Pin::LongData));
@@ -64,7 +58,7 @@ impl<R: Runtime> Session<R> {
         let readings = self.readings();
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
-            let stop = StatementError::Tell(Failure::NoStatement(named, what));
+            let stop = StatementError::Tell(Failure::NoStatement(named, name_of(request.command)));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         };
         request.statement = id;
@@ -183,6 +177,16 @@ impl<R: Runtime> Session<R> {
     /// True if the client sends query attributes, and names of parameters.
     pub(super) fn has_attributes(&self) -> bool {
         self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
+    }
+}
+
+/// Returns the name of a command in the errors of servers.
+fn name_of(command: Command) -> &'static str {
+    match command {
+        Command::StmtFetch => "mysqld_stmt_fetch",
+        Command::StmtReset => "mysqld_stmt_reset",
+        Command::StmtSendLongData => "mysqld_stmt_send_long_data",
+        _ => "mysqld_stmt_execute",
     }
 }
 
