@@ -6,7 +6,7 @@ mod reference;
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::sql::read_only::{Verdict, check};
-use pointsman::sql::{Kind, Lexer, Options, kill};
+use pointsman::sql::{Kind, Lexer, Options, TextCharset, kill};
 
 use reference::{Part, parts};
 
