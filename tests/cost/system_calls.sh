@@ -61,7 +61,8 @@ of_each() { # awk's condition on `name`
   awk -v n="$statements" '$4 ~ /^[0-9]+$/ { name = $NF; if (name != "total" && ('"$1"')) sum += $4 }
     END { printf "%.2f", sum / n }' "$scratch/counts"
 }
-within() { awk -v found="$1" -v most="$2" 'BEGIN { exit found > most + 0.1 }'; }
+# The third argument: how much more is allowed. Turns of the worker for other things (probes, each second) read the clock, too.
+within() { awk -v found="$1" -v most="$2" -v more="${3:-0.1}" 'BEGIN { exit found > most + more }'; }
 
 tests_of() { # driver, name, sysbench's --db-ps-mode
   local tracer found waited read word=ok most=${calls[$1]} clock=${clock_reads[$1]}
@@ -80,7 +81,7 @@ tests_of() { # driver, name, sysbench's --db-ps-mode
   found=$(of_each 'name != "epoll_wait" && name != "io_uring_enter" && name != "clock_gettime"')
   waited=$(of_each 'name == "epoll_wait" || name == "io_uring_enter"')
   read=$(of_each 'name == "clock_gettime"')
-  within "$found" "$most" && within "$waited" "$waits" && within "$read" "$clock" || { word=FAIL failed=1; }
+  within "$found" "$most" && within "$waited" "$waits" && within "$read" "$clock" 0.4 || { word=FAIL failed=1; }
   echo "$word $1, $2: $found system calls (at most $most), $waited waits ($waits), $read clock reads ($clock)"
   [ "$word" = ok ] || cat "$scratch/counts"
 }
