@@ -18,7 +18,7 @@ use crate::sql::{
     self, ClassCache, Context, Effects, MAX_READ, Readings, Routines, StatementClass, classify,
 };
 use crate::state::{PreparedTexts, readings_under};
-use crate::terms::{Close, Port, StatementKind, Why};
+use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
 use crate::wire::{Command, MAX_PAYLOAD};
 use crate::worker::Signals;
 
@@ -327,8 +327,19 @@ impl<R: Runtime> Session<R> {
                 let effects = (inner.effects - weaker) | own;
                 Ok(StatementClass { effects, ..inner })
             }
-            None => Ok(class),
+            None => Ok(self.executes_nothing(class)),
         }
+    }
+
+    /// Returns the class of an EXECUTE of a name that the session does not have. In a transaction that is open on a replica
+    /// it stays there: the server answers that it does not know the name, and nothing runs.
+    fn executes_nothing(&self, class: StatementClass) -> StatementClass {
+        let hides = Role::BOTH.iter().any(|role| self.state.pins.on(*role).has(Pin::Unknown));
+        if hides || self.state.facts().transaction != Some(Role::Reader) {
+            return class;
+        }
+        let effects = (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::UNDERSTOOD;
+        StatementClass { kind: StatementKind::Session, effects, reason: class.reason }
     }
 
     /// Returns the text of the statement that was prepared as text under the name in this EXECUTE.

@@ -87,17 +87,15 @@ impl<R: Runtime> Session<R> {
                 let stop = StatementError::Tell(Failure::Server((&refusal).into()));
                 return Err(self.end_unsent(buf, request, stop).await);
             }
-            // The transaction sees one snapshot, which another server does not have.
-            InReading::Moves if self.state.reader_has_read() => {
-                self.state.transaction.reading |= ReadingTransactions::ON_PRIMARY;
-                self.end_reading_transaction().await;
-                return Err(self.end_unsent(buf, request, StatementError::Tell(Failure::RolledBack)).await);
-            }
             InReading::Ends | InReading::Moves => {
                 let _ = self.client.begin_step(TraceStep::Restore);
                 self.end_reading_transaction().await;
                 self.client.end_last_step(TraceStep::Restore);
                 let moves = becomes == InReading::Moves;
+                if moves && self.state.reader_has_read() {
+                    // The transaction goes on with another snapshot: the session's next ones begin where they can stay.
+                    self.state.transaction.reading |= ReadingTransactions::ON_PRIMARY;
+                }
                 self.state.transaction.reading.set(ReadingTransactions::BEGINS, moves);
             }
         }
