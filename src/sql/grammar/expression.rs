@@ -196,7 +196,6 @@ impl<'a> Parser<'_, 'a> {
             }
             Kind::Operator if token.text == b"?" => {
                 self.skip(1);
-                self.facts.deeds |= Deeds::PARAMETER;
                 Ok(())
             }
             Kind::Operator if token.text == b"{" => self.escape(),

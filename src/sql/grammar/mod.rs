@@ -108,8 +108,6 @@ bitflags::bitflags! {
         const USER_VARIABLE = 1 << 5;
         /// `@@x`
         const SYSTEM_VARIABLE = 1 << 6;
-        /// The statement has an optimizer hint or a name in quotes, … not needed by any caller but kept for the tests.
-        const PARAMETER = 1 << 7;
     }
 }
 
@@ -318,7 +316,6 @@ impl<'t, 'a> Parser<'t, 'a> {
         }
         if self.operator(0, b'?') {
             self.skip(1);
-            self.facts.deeds |= Deeds::PARAMETER;
             return Ok(());
         }
         self.unknown()

@@ -169,19 +169,18 @@ impl Parser<'_, '_> {
 
     fn group_by(&mut self) -> Rule {
         self.need_word("BY")?;
-        self.list(|this| {
-            this.expression()?;
-            this.eat_any(&["ASC", "DESC"]);
-            Ok(())
-        })?;
-        self.eat_words(&["WITH", "ROLLUP"]);
-        Ok(())
+        self.sorted_list()
     }
 
     /// Derives `ORDER BY expression [ASC | DESC], …`.
     pub(super) fn order_by(&mut self) -> Rule {
         self.need_word("ORDER")?;
         self.need_word("BY")?;
+        self.sorted_list()
+    }
+
+    /// Derives `expression [ASC | DESC], … [WITH ROLLUP]`.
+    fn sorted_list(&mut self) -> Rule {
         self.list(|this| {
             this.expression()?;
             this.eat_any(&["ASC", "DESC"]);
