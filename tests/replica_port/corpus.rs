@@ -17,8 +17,6 @@ pub struct Entry {
     /// The tool that sends the statement, or what an attack would change.
     pub name: &'static str,
     pub server: Server,
-    /// True if the guard is known to let the statement pass although it must not.
-    pub open: bool,
     pub sql: &'static str,
 }
 
@@ -44,7 +42,6 @@ pub fn entries(file: &'static str, kind: &str) -> Vec<Entry> {
 
 fn entry(block: &'static str) -> Entry {
     let (header, sql) = block.split_once('\n').expect("a statement behind its header");
-    let (header, open) = header.strip_suffix(" | open").map_or((header, false), |rest| (rest, true));
     let (name, server) = header.rsplit_once(" | ").unwrap_or_else(|| panic!("no server: {header}"));
     let server = match server {
         "both" => Server::Both,
@@ -52,7 +49,7 @@ fn entry(block: &'static str) -> Entry {
         "mysql" => Server::MySql,
         other => panic!("{header}: server {other}"),
     };
-    Entry { name, server, open, sql: sql.strip_suffix('\n').unwrap_or(sql) }
+    Entry { name, server, sql: sql.strip_suffix('\n').unwrap_or(sql) }
 }
 
 /// What would change a server. A session of several statements has lines `-- then` between them, and a line `-- collation: ID`

@@ -19,8 +19,14 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts everything.
-    pub async fn new(mut cluster: Cluster) -> Self {
+    /// Starts everything. The monitor's account sees into all objects.
+    pub async fn new(cluster: Cluster) -> Self {
+        cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+        Self::with_opaque_views(cluster).await
+    }
+
+    /// Starts everything. The monitor's account has what it needs, and does not see into views.
+    pub async fn with_opaque_views(mut cluster: Cluster) -> Self {
         let folder = cluster.server(1).data().parent().expect("a folder").join("files");
         std::fs::create_dir_all(&folder).expect("a folder for files");
         if cluster.kind() == Kind::MariaDb {

@@ -223,27 +223,27 @@ IF 1 THEN SET GLOBAL long_query_time = 7; END IF
 CASE WHEN 1 THEN SET GLOBAL long_query_time = 7; END CASE
 -- attack: a setting by a loop | mariadb
 FOR i IN 1..1 DO SET GLOBAL long_query_time = 7; END FOR
--- attack: a setting by a view | both | open
+-- attack: a setting by a view | both
 SELECT * FROM v_global
--- attack: a setting by a view of a view | both | open
+-- attack: a setting by a view of a view | both
 SELECT COUNT(*) FROM t WHERE id IN (SELECT a FROM vv_global)
--- attack: a setting by a view in another schema | both | open
+-- attack: a setting by a view in another schema | both
 SELECT 1 FROM sbtest.v_elsewhere
 -- attack: a setting by a view, written otherwise | both
 SELECT * FROM `test` . `V_GLOBAL`, t
--- attack: a setting by a view in EXPLAIN | mariadb | open
+-- attack: a setting by a view in EXPLAIN | mariadb
 ANALYZE SELECT * FROM v_global
--- attack: a setting by a view in EXPLAIN | mysql | open
+-- attack: a setting by a view in EXPLAIN | mysql
 EXPLAIN ANALYZE SELECT * FROM v_global
 -- attack: a setting by a view in HANDLER | both
 HANDLER v_global OPEN
 -- then
 HANDLER v_global READ FIRST
--- attack: a setting by a view in TABLE | mysql | open
+-- attack: a setting by a view in TABLE | mysql
 TABLE v_global
 -- attack: a setting by a view in CHECKSUM | both
 CHECKSUM TABLE v_global
--- attack: a setting by a view in a prepared statement | both | open
+-- attack: a setting by a view in a prepared statement | both
 PREPARE p FROM 'SELECT * FROM v_global'
 -- then
 EXECUTE p
@@ -261,7 +261,7 @@ SELECT 1 LIMIT f_global()
 SHOW TABLES WHERE f_global()
 -- attack: a setting by a function in EXPLAIN | both
 EXPLAIN SELECT * FROM t WHERE id = f_global()
--- attack: a setting by a function in EXPLAIN | both | open
+-- attack: a setting by a function in EXPLAIN | both
 EXPLAIN SELECT (SELECT a FROM v_global)
 -- attack: a setting by a function in SIGNAL | mariadb
 GET DIAGNOSTICS CONDITION f_global() @a = MESSAGE_TEXT
@@ -447,21 +447,21 @@ SELECT * FROM v_write
 STOP SLAVE
 -- attack: replication | mysql
 STOP REPLICA
--- attack: replication by KILL | both | open
+-- attack: replication by KILL | both
 KILL {thread}
--- attack: replication by KILL | both | open
+-- attack: replication by KILL | both
 KILL HARD {thread}
--- attack: replication by KILL | both | open
+-- attack: replication by KILL | both
 KILL CONNECTION {thread}
--- attack: replication by KILL of an expression | both | open
+-- attack: replication by KILL of an expression | both
 KILL ({thread} + 0)
--- attack: replication by KILL QUERY | both | open
+-- attack: replication by KILL QUERY | both
 KILL QUERY {thread}
--- attack: replication by KILL in a prepared statement | both | open
+-- attack: replication by KILL in a prepared statement | both
 PREPARE p FROM 'KILL {thread}'
 -- then
 EXECUTE p
--- attack: another's session by KILL | both | open
+-- attack: another's session by KILL | both
 KILL {session}
 -- attack: all sessions of a user by KILL | mariadb
 KILL USER repl
@@ -495,15 +495,15 @@ BINLOG 'AAAA'
 HELP 'x' ; SET GLOBAL long_query_time = 7
 -- attack: DO of a function | both
 DO f_global()
--- attack: DO of a view | both | open
+-- attack: DO of a view | both
 DO (SELECT COUNT(a) FROM v_global)
--- attack: SET of a view | both | open
+-- attack: SET of a view | both
 SET @a = (SELECT COUNT(a) FROM v_global)
--- attack: a file by a view | both | open
+-- attack: a file by a view | both
 SELECT * FROM v_file
 -- attack: a user variable in EXPLAIN INTO | mysql
 EXPLAIN FORMAT=JSON INTO @a SELECT f_global()
--- attack: a view in SHOW | both | open
+-- attack: a view in SHOW | both
 SHOW COLUMNS FROM t WHERE (SELECT COUNT(a) FROM v_global)
 -- attack: a view in a locking read | both
 SELECT * FROM v_global FOR UPDATE
@@ -511,11 +511,11 @@ SELECT * FROM v_global FOR UPDATE
 EXECUTE IMMEDIATE 'SELECT ?' USING (SELECT COUNT(a) FROM v_global)
 -- attack: a function in EXECUTE's arguments | mariadb
 EXECUTE IMMEDIATE 'SELECT ?' USING f_global()
--- attack: an event of the replica by a savepoint in a snapshot | mariadb | open
+-- attack: an event of the replica by a savepoint in a snapshot | mariadb
 START TRANSACTION WITH CONSISTENT SNAPSHOT
 -- then
 SAVEPOINT x
 -- then
 COMMIT
--- attack: a setting by a view in the condition of SHOW | both | open
+-- attack: a setting by a view in the condition of SHOW | both
 SHOW KEYS IN t WHERE Key_name = (SELECT a FROM v_global)
