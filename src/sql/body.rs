@@ -184,6 +184,9 @@ impl<'a> Judge<'a> {
         let hidden = Effects::LEAVES_UNKNOWN;
         let harmless = Effects::OF_ALL | Effects::LOCKS_ROWS | Effects::CALLS | looks;
         let names_function = matches!(class.reason, Why::UnknownFunction | Why::Procedure);
+        if class.reason == Why::NotUnderstood {
+            return self.unknown();
+        }
         match class.kind {
             StatementKind::Read | StatementKind::Admin | StatementKind::Write => {}
             _ => self.unknown(),

@@ -301,7 +301,7 @@ fn a_text_over_its_budget_counts_as_not_understood() {
     const VERSIONS: &str = "/*!50001 1*//*!50002 +1*//*!50003 +1*//*!50004 +1*/";
     let class = |shape: Shape<'_>, bytes| classify(&text(shape, bytes), Options::default(), &());
     let versions = format!("SELECT {VERSIONS}");
-    assert_eq!(class((&versions, "+1", ""), 4 << 10).kind, StatementKind::Read);
+    assert_eq!(class((&versions, "+1", ""), 1 << 10).kind, StatementKind::Read);
     let effects = StatementClass::UNKNOWN.effects;
     for (shape, bytes) in [
         ((&*versions, "+1", ""), 64 << 10),

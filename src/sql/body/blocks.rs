@@ -76,13 +76,21 @@ impl<'a> Judge<'a> {
                 _ if first.is("REPEAT") => opened(blocks, Some("REPEAT"), rest),
                 _ if first.is("ELSE") => rest,
                 _ if first.is("IF") => self.until("THEN", opened(blocks, Some("IF"), rest)),
-                _ if first.is("CASE") => self.until("THEN", opened(blocks, Some("CASE"), rest)),
+                [second, ..] if first.is("CASE") => {
+                    let rest = opened(blocks, Some("CASE"), rest);
+                    let rest = if second.is("WHEN") {
+                        rest.get(1..).unwrap_or_default()
+                    } else {
+                        self.until("WHEN", rest)
+                    };
+                    self.until("THEN", rest)
+                }
                 _ if first.is_any(&["ELSEIF", "WHEN"]) => self.until("THEN", rest),
                 _ if first.is("WHILE") => self.until("DO", opened(blocks, Some("WHILE"), rest)),
                 [name, ..] if first.is("FOR") => {
                     blocks.open(Some("FOR"));
                     blocks.declare(name);
-                    self.until("DO", rest.get(1..).unwrap_or_default())
+                    self.range(rest.get(1..).unwrap_or_default())
                 }
                 _ if first.is("DECLARE") => self.declare(blocks, rest),
                 _ if first.is("END") => return self.end(blocks, rest),
@@ -126,6 +134,49 @@ impl<'a> Judge<'a> {
         rest.get(1..).unwrap_or_default()
     }
 
+    /// Judges `IN [REVERSE] low..high DO`, `IN (query) DO` or `IN cursor DO`; returns the tokens behind DO.
+    fn range<'t>(&mut self, toks: &'t [Token<'a>]) -> &'t [Token<'a>] {
+        let Some((range, rest)) = outside(toks, |token| token.is("DO")).map(|at| toks.split_at(at)) else {
+            self.unknown();
+            return &[];
+        };
+        let range = match range {
+            [word, reverse, range @ ..] if word.is("IN") && reverse.is("REVERSE") => range,
+            [word, range @ ..] if word.is("IN") => range,
+            _ => &[],
+        };
+        match range {
+            [first, ..] if first.kind == Kind::Open => self.expression(range),
+            _ if is_plain_range(range) => {}
+            _ => self.unknown(),
+        }
+        rest.get(1..).unwrap_or_default()
+    }
+
+    /// Judges `[condition] [SET name = expression, …]`, where a condition is a name or `SQLSTATE [VALUE] 'state'`.
+    fn signal(&mut self, toks: &[Token<'a>]) {
+        let (condition, items) = toks.split_at(outside(toks, |token| token.is("SET")).unwrap_or(toks.len()));
+        let is_known = match condition {
+            [] => true,
+            [name] => is_name(name),
+            [state, text] => state.is("SQLSTATE") && text.kind == Kind::String,
+            [state, value, text] => state.is("SQLSTATE") && value.is("VALUE") && text.kind == Kind::String,
+            _ => false,
+        };
+        if !is_known {
+            self.unknown();
+        }
+        let Some(items) = items.get(1..) else { return };
+        for item in split_outside(items) {
+            match item {
+                [name, sign, value @ ..] if is_name(name) && sign.kind == Kind::Equals => {
+                    self.expression(value)
+                }
+                _ => self.unknown(),
+            }
+        }
+    }
+
     /// Judges the tokens behind DECLARE; returns the query of a cursor or the statement of a handler, which is judged
     /// next.
     fn declare<'t>(&mut self, blocks: &mut Blocks, toks: &'t [Token<'a>]) -> &'t [Token<'a>] {
@@ -161,8 +212,10 @@ impl<'a> Judge<'a> {
         } else if first.is("CALL") {
             self.classify(self.text(all));
             self.names_of_call(all);
-        } else if verb(&["RETURN", "DO", "SIGNAL", "RESIGNAL"]) {
+        } else if verb(&["RETURN", "DO"]) {
             self.expression(rest);
+        } else if verb(&["SIGNAL", "RESIGNAL"]) {
+            self.signal(rest);
         } else if first.is("SET") {
             for assignment in split_outside(rest) {
                 self.assignment(blocks, assignment);
@@ -304,6 +357,18 @@ fn split_outside<'t, 'a>(mut toks: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     }
     parts.push(toks);
     parts
+}
+
+/// True for numbers and names of variables with `..` between them, and for the name of a cursor. `s.nextval` and NEXT VALUE FOR
+/// are none.
+fn is_plain_range(range: &[Token<'_>]) -> bool {
+    let plain = range.iter().all(|token| matches!(token.kind, Kind::Number | Kind::Word | Kind::Dot));
+    let word = |token: &Token<'_>| token.kind == Kind::Word;
+    let side_by_side = range.windows(2).any(|pair| matches!(pair, [one, two] if word(one) && word(two)));
+    let qualified = range
+        .windows(3)
+        .any(|three| matches!(three, [one, dot, two] if word(one) && dot.kind == Kind::Dot && word(two)));
+    plain && !range.is_empty() && !side_by_side && !qualified
 }
 
 /// Skips `FOR condition, condition …` behind HANDLER; returns the handler's statement.

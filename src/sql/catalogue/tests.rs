@@ -192,7 +192,7 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
     let no_triggers = Table { columns: Some(Vec::new()), triggers: None };
     let mut all = contents(
         vec![
-            function("shop.reads", Contains, Some("RETURN (SELECT COUNT(*) FROM over)")),
+            function("shop.reads", Contains, Some("RETURN (SELECT COUNT(*) FROM `over`)")),
             function("shop.keeps", Contains, Some("BEGIN SET @x = 1; RETURN 1; END")),
             function("shop.looks", Contains, Some("RETURN (SELECT COUNT(*) FROM deep)")),
             function("shop.unseen", Contains, None),

@@ -1,9 +1,8 @@
 //! Classifies a text by the first words of each statement and by a scan of its expressions. A statement is a read only
 //! if everything in it is known to be harmless; in doubt the statement goes to the primary.
 //!
-//! There is deliberately no parser. Its tree would have to be searched for the same functions and clauses, and parsers
-//! do not follow the servers' lexers (versioned comments, character sets, sql_mode). The statements that only a parser
-//! would understand are rare; they go to the primary, which is correct for every statement.
+//! What looks like a read must also be derived from the grammar of replica ports ([`crate::sql::grammar`]), to its last token. The
+//! scan decides what the statement does; the grammar decides whether the scan saw all of it.
 
 mod cache;
 mod ddl;
@@ -146,10 +145,17 @@ fn reading<'a>(raw: &Raw<'a>, skips: impl Fn(&[u8]) -> bool) -> Vec<Tok<'a>> {
     toks
 }
 
-/// Marks a text whose statements are all derived from the grammar of statements that read. Definitions are never.
+/// Marks a text whose statements are all derived from the grammar of statements that read. Definitions are never. A text that
+/// looks like a read and is not derived goes to the primary, and nothing explains what it left.
 fn understood(mut found: Found, derived: impl FnOnce() -> bool) -> Found {
-    if !matches!(found.kind(), StatementKind::Ddl | StatementKind::Unknown) && derived() {
+    if matches!(found.kind(), StatementKind::Ddl | StatementKind::Unknown) {
+        return found;
+    }
+    if derived() {
         found.add(Effects::UNDERSTOOD);
+    } else if found.kind() == StatementKind::Read {
+        found.raise(StatementKind::Write, Why::NotUnderstood, Effects::empty());
+        return found.without(Effects::EXPLAINED);
     }
     found
 }

@@ -23,12 +23,31 @@ fn plain_reads() {
         "SELECT NOW(), CURRENT_TIMESTAMP(6), UUID(), RAND(), IF(a, b, c), LEFT(a, 1), DATABASE(), CURRENT_USER()",
         "SELECT REPLACE(a, 'x', 'y'), INSERT(a, 1, 2, 'z'), CURRENT_USER, SCHEMA() FROM t",
         "SELECT SLEEP(1), BENCHMARK(1, 2)",
-        "SELECT t.delete, `update`, a.into FROM t a USE INDEX (i) PARTITION (p0)",
+        "SELECT t.delete, `update`, a.into FROM t PARTITION (p0) a USE INDEX (i)",
         "(SELECT 1) UNION ALL (SELECT 2) EXCEPT (SELECT 3) INTERSECT (SELECT 4) LIMIT 1",
         "SELECT COUNT (*) FROM t",
         "SELECT version, user FROM t",
         "SELECT * FROM t WHERE a = ? AND b = ?",
     ]);
+}
+
+#[test]
+fn what_looks_like_a_read_and_is_not_derived_goes_to_the_primary() {
+    let texts = [
+        "SELECT \\N",
+        "SELECT @a. FROM t",
+        "SELECT 1 2 3",
+        "SELECT a FROM t USE INDEX (i) PARTITION (p0)",
+        "SELECT a FROM t b c",
+        "SELECT (1",
+        "SELECT 1 FROM",
+        "SELECT 1 FETCH FIRST",
+    ];
+    for sql in texts {
+        let class = classify(sql.as_bytes(), Options::default(), &());
+        assert_ne!(class.kind, K::Read, "{sql}");
+        assert!(!class.effects.intersects(E::EXPLAINED | E::UNDERSTOOD), "{sql}");
+    }
 }
 
 #[test]

@@ -485,7 +485,7 @@ fn quotes_depend_on_the_mode() {
         (one, ansi, K::Ddl),
         (two, Options::default(), K::Read),
         (two, bare, K::Ddl),
-        (br#"SELECT "f"(1)"#, Options::default(), K::Read),
+        (br#"SELECT "f", (1)"#, Options::default(), K::Read),
         (br#"SELECT "f"(1)"#, ansi, K::Write),
     ] {
         assert_eq!(classify(sql, options, &()).kind, kind, "{}", sql.escape_ascii());
