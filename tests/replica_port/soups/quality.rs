@@ -33,7 +33,8 @@ impl Quality {
 
     /// Keeps one of many refused texts.
     pub fn note(&mut self, chance: &mut Chance, settings: &Settings, text: &[u8], reason: Reason) {
-        if chance.below(self.one_of) == 0 {
+        // A placeholder is replaced by something else, which the guard may read.
+        if chance.below(self.one_of) == 0 && !text.contains(&b'{') {
             self.waiting.push((settings.clone(), text.to_vec(), reason));
         }
     }
