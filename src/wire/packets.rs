@@ -37,6 +37,7 @@ impl<'a> OkPacket<'a> {
                 state = r.lenenc_bytes("the session state changes")?;
             }
         }
+        r.end("the end of an OK packet")?;
         Ok(OkPacket { affected_rows, last_insert_id, status, warnings, info, state })
     }
 
@@ -80,7 +81,9 @@ impl EofPacket {
         let mut r = Reader::new(payload);
         r.u8("an EOF packet")?;
         let warnings = r.u16("the warnings")?;
-        Ok(EofPacket { warnings, status: StatusFlags::from_bits_retain(r.u16("the status flags")?) })
+        let status = StatusFlags::from_bits_retain(r.u16("the status flags")?);
+        r.end("the end of an EOF packet")?;
+        Ok(EofPacket { warnings, status })
     }
 
     /// Appends the payload.

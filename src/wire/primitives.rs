@@ -23,6 +23,14 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// Returns an error if any bytes are left; `what` names the end in it.
+    pub fn end(self, what: &'static str) -> Result<(), ProtocolError> {
+        match self.0.first() {
+            None => Ok(()),
+            Some(&byte) => Err(ProtocolError::Unexpected { expected: what, byte }),
+        }
+    }
+
     /// Reads the next `n` bytes. Here and below, `what` names the field in the error.
     pub fn bytes(&mut self, n: usize, what: &'static str) -> Result<&'a [u8], ProtocolError> {
         let (head, rest) = self.0.split_at_checked(n).ok_or(ProtocolError::Truncated(what))?;

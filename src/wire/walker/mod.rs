@@ -28,6 +28,12 @@ const MAX_CONTROL: usize = 1 << 20;
 /// bytes are copied while the proxy waits for the rest.
 const MAX_HELD_BACK: usize = 16 << 10;
 
+/// The error code of a progress report (MariaDB), behind which the answer goes on. The proxy asks servers for none.
+const PROGRESS: u16 = 0xffff;
+
+/// How each definition of a column or a parameter begins: with the name of the catalogue.
+const CATALOGUE: &[u8] = b"\x03def";
+
 /// What to do with an ERR packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnErr {
@@ -241,10 +247,12 @@ impl ResponseWalker {
             }
             match self.look(header, rest)? {
                 // If the server is lost now, the client can still get an ERR packet: no part of this packet was sent.
-                Next::Opaque if header.total() > rest.len() && header.total() <= MAX_HELD_BACK => {
+                Next::Opaque | Next::Definition
+                    if header.total() > rest.len() && header.total() <= MAX_HELD_BACK =>
+                {
                     return Ok((at, Walked::More { need: header.total() }));
                 }
-                Next::Opaque => {
+                Next::Opaque | Next::Definition => {
                     self.columns_eof(edits);
                     if matches!(self.phase, Phase::Rows { .. }) && !self.continued {
                         observer.rows_pass(1);
@@ -327,13 +335,13 @@ impl ResponseWalker {
 
     /// Decides what to do with the packet at the beginning of `rest`.
     fn look(&mut self, header: PacketHeader, rest: &[u8]) -> Result<Next, ProtocolError> {
-        if self.continued || matches!(self.phase, Phase::Text | Phase::Columns(_) | Phase::Params { .. }) {
+        if self.continued {
             return Ok(Next::Opaque);
         }
         if header.len == 0 {
-            // Only a row or a text may be empty here, and texts were handled above.
+            // Each row has a value or more.
             return match self.phase {
-                Phase::Rows { .. } => Ok(Next::Opaque),
+                Phase::Text => Ok(Next::Opaque),
                 _ => Err(ProtocolError::Truncated("the first byte of an answer")),
             };
         }
@@ -341,6 +349,9 @@ impl ResponseWalker {
             return Ok(Next::Wait(PacketHeader::LEN + 1));
         };
         let next = self.phase.look(first, header.len, &self.legs)?;
+        if next == Next::Definition {
+            return is_definition(header, rest, first);
+        }
         if next == Next::Control && header.len > MAX_CONTROL {
             return Err(ProtocolError::TooLarge {
                 what: "an OK, EOF or ERR packet",
@@ -364,8 +375,7 @@ impl ResponseWalker {
             (0xff, _) => self.error(payload, edits, observer),
             // MySQL answers with a plain OK packet to some statements that it neither prepares nor refuses.
             (0x00, Phase::Prepare) if payload.len() < PrepareOk::LEN => {
-                self.phase = Phase::LastPacket;
-                Ok(true)
+                self.ok(0, header, payload, edits, observer)
             }
             (0x00, Phase::Prepare) => {
                 let ok = PrepareOk::parse(payload)?;
@@ -387,9 +397,7 @@ impl ResponseWalker {
                 Ok(true)
             }
             _ => {
-                let mut r = Reader::new(payload);
-                let columns = r.lenenc("the number of columns")?;
-                self.phase = Phase::Head(columns);
+                self.phase = Phase::Head(number_of_columns(payload)?);
                 Ok(true)
             }
         }
@@ -402,6 +410,10 @@ impl ResponseWalker {
         observer: &mut impl Observer,
     ) -> Result<bool, ProtocolError> {
         let err = ErrPacket::parse(payload)?;
+        // Behind the login, every error has an SQLSTATE. Not every client takes a packet without one for an error.
+        if matches!(err.code, 0 | PROGRESS) || payload.get(3) != Some(&b'#') {
+            return Err(ProtocolError::Unsupported("the form of errors"));
+        }
         self.columns_eof(edits);
         let decision = observer.err(&err, !self.begun);
         self.phase = Phase::Done;
@@ -434,12 +446,16 @@ impl ResponseWalker {
         } else {
             OkPacket::parse(payload, self.legs.server_session_track)?
         };
+        let says_more = ok.status.contains(StatusFlags::MORE_RESULTS_EXISTS);
+        if says_more && !self.phase.may_have_more() {
+            return Err(ProtocolError::Unsupported("one result for this command"));
+        }
         observer.ok(&ok)?;
         let cursor = byte == 0xfe && self.opens_cursor(ok.status);
         if byte == 0xfe {
             observer.rows_end();
         }
-        let more = ok.status.contains(StatusFlags::MORE_RESULTS_EXISTS) && self.phase.may_have_more();
+        let more = says_more;
         let ok = OkPacket { status: ok.status | self.legs.also, ..ok };
         self.status = ok.status;
         if cursor {
@@ -530,6 +546,27 @@ impl ResponseWalker {
         edits.put_with(|out| frame_with(out, seq, |out| EofPacket { warnings: 0, status }.encode(out)));
         self.shift = self.shift.wrapping_add(1);
     }
+}
+
+/// Decides about a packet in the place of a definition, which begins with this byte.
+fn is_definition(header: PacketHeader, rest: &[u8], first: u8) -> Result<Next, ProtocolError> {
+    let unexpected = Err(ProtocolError::Unexpected { expected: "a definition", byte: first });
+    if header.len < CATALOGUE.len() || header.is_continued() {
+        return unexpected;
+    }
+    match rest.get(PacketHeader::LEN..PacketHeader::LEN + CATALOGUE.len()) {
+        None => Ok(Next::Wait(PacketHeader::LEN + CATALOGUE.len())),
+        Some(CATALOGUE) => Ok(Next::Definition),
+        Some(_) => unexpected,
+    }
+}
+
+/// Reads the packet in front of column definitions. Clients take the number 0 for an OK packet, whatever its form.
+fn number_of_columns(payload: &[u8]) -> Result<u64, ProtocolError> {
+    let mut r = Reader::new(payload);
+    let columns = r.lenenc("the number of columns")?;
+    let right = r.is_empty() && (1..=u64::from(u16::MAX)).contains(&columns);
+    if right { Ok(columns) } else { Err(ProtocolError::Unsupported("a number of columns of 1 to 65535")) }
 }
 
 /// The names of the client's files in a statement.

@@ -58,6 +58,8 @@ pub(super) enum Phase {
 pub(super) enum Next {
     /// Forward it without reading it.
     Opaque,
+    /// Forward it if it begins as definitions do.
+    Definition,
     /// Wait until it is complete, and read it.
     Control,
     /// Wait for this many bytes to decide.
@@ -81,13 +83,23 @@ impl Phase {
     pub(super) fn look(self, first: u8, len: usize, legs: &Legs) -> Result<Next, ProtocolError> {
         let unexpected = |expected| Err(ProtocolError::Unexpected { expected, byte: first });
         match (self, first) {
+            // A client would take a first byte of 0xff or 0xfe for the end of the answer, and the rest of the answer for
+            // that to its next command.
+            (Phase::Columns(_) | Phase::Params { .. }, _) => Ok(Next::Definition),
             (_, 0xff) => Ok(Next::Control),
+            (Phase::Text, _) => Ok(Next::Opaque),
             (Phase::Rows { .. } | Phase::Fields, 0xfe) => {
                 // A row whose first value is 16 MiB or longer begins with 0xfe, too, but its packet has `MAX_PAYLOAD`.
                 let limit = if legs.server_deprecate_eof { MAX_PAYLOAD } else { EofPacket::MAX_LEN };
-                Ok(if len < limit { Next::Control } else { Next::Opaque })
+                match self {
+                    _ if len < limit => Ok(Next::Control),
+                    Phase::Rows { .. } if len == MAX_PAYLOAD => Ok(Next::Opaque),
+                    // One leg's clients would take it for a row, the other's for the end.
+                    _ => unexpected("a row or the end of rows"),
+                }
             }
-            (Phase::Rows { .. } | Phase::Fields, _) => Ok(Next::Opaque),
+            (Phase::Rows { .. }, _) => Ok(Next::Opaque),
+            (Phase::Fields, _) => Ok(Next::Definition),
             (Phase::ColumnsEof | Phase::ParamsEof { .. }, 0xfe) => Ok(Next::Control),
             (Phase::ColumnsEof | Phase::ParamsEof { .. }, _) => unexpected("an EOF packet"),
             (Phase::Prepare, 0) => Ok(Next::Control),

@@ -354,6 +354,119 @@ fn what_breaks_the_protocol() {
     ));
 }
 
+/// A packet that a client takes for the end of the answer, where something else must be: the client would take the rest
+/// for the answer to its next command, which another server may answer.
+#[test]
+fn nothing_that_ends_an_answer_early_is_forwarded() {
+    let d = Capabilities::DEPRECATE_EOF;
+    let lies: [&[u8]; 8] = [
+        b"\xff\x10\x04#HY000no",
+        b"\xfe\0\0\x02\0",
+        b"\xfe\0\0\x02\0\0\0",
+        b"\0\0\0\x02\0\0\0",
+        b"\xfb",
+        b"\x03de",
+        b"",
+        b"\x03dex\0",
+    ];
+    let results = result_set(&[b"\x01a\x01b"], AUTO);
+    let prepared = prepare(2, 2);
+    let fields = [raw(b"\x03defa"), raw(b"\x03defb"), P::End(AUTO)];
+    let places = [
+        (results.as_slice(), ResponseShape::Results, [1, 2].as_slice()),
+        (&results, ResponseShape::Cursor, &[1, 2]),
+        (&prepared, ResponseShape::Prepare, &[1, 2, 4, 5]),
+        (&fields, ResponseShape::Fields, &[1]),
+    ];
+    for (server, client) in
+        [d, Capabilities::empty()].into_iter().flat_map(|s| [(s, d), (s, Capabilities::empty())])
+    {
+        for (answer, shape, at) in places {
+            for (lie, at) in lies.iter().flat_map(|lie| at.iter().map(move |at| (lie, *at))) {
+                let ends = shape == ResponseShape::Fields && matches!(lie.first(), Some(0xff | 0xfe));
+                if ends {
+                    continue;
+                }
+                let mut answer = answer.to_vec();
+                answer[at] = raw(lie);
+                let mut bytes = encode(&answer, server, false);
+                for cut in [bytes.len(), 1] {
+                    let mut walker =
+                        ResponseWalker::new(shape, Legs::new(server, client), 1, StatusFlags::AUTOCOMMIT);
+                    let (mut from, mut result) = (0, Ok((0, Walked::Done)));
+                    for to in (1..=bytes.len()).filter(|to| to % cut == 0) {
+                        result = walker.feed(&mut bytes[from..to], &mut Edits::default(), &mut ());
+                        match result {
+                            Ok((used, Walked::More { .. })) => from += used,
+                            _ => break,
+                        }
+                    }
+                    assert!(result.is_err(), "{shape:?} {at} {} {result:?}", lie.escape_ascii());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_contradicts_the_state_of_an_answer() {
+    let empty = Capabilities::empty();
+    let track = Capabilities::SESSION_TRACK | Capabilities::DEPRECATE_EOF;
+    let try_it = |server: Capabilities, shape, payloads: &[&[u8]]| {
+        let mut bytes = Vec::new();
+        for (seq, payload) in (1u8..).zip(payloads) {
+            frame(&mut bytes, seq, payload);
+        }
+        let mut walker = ResponseWalker::new(shape, Legs::new(server, empty), 1, StatusFlags::empty());
+        walker.feed(&mut bytes, &mut Edits::default(), &mut ())
+    };
+    let results = ResponseShape::Results;
+    for (server, shape, payload) in [
+        // A number of columns that clients read as an OK packet, or that no result has.
+        (track, results, &b"\xfc\0\0"[..]),
+        (track, results, b"\xfd\0\0\x01"),
+        (track, results, b"\x01\x01"),
+        // A progress report that nobody asked for, behind which clients go on reading; an error that is none.
+        (track, results, b"\xff\xff\xff\x01\x01\x01\0\0\0\0"),
+        (track, results, b"\xff\0\0#00000"),
+        (track, results, b"\xff\x10\x04no"),
+        // Fields behind the last one; a length beyond the packet; a state that is not announced.
+        (track, results, b"\0\0\0\x02\0\0\0\0x"),
+        (track, results, b"\0\0\0\x02\0\0\0\x05x"),
+        (track, results, b"\0\0\0\x02\x40\0\0\0\xfe\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (track, results, b"\0\0\0\x02\0\0\0\0\x03\x02\x011"),
+        // A second result where only one can be.
+        (track, ResponseShape::Ok, b"\0\0\0\x0a\0\0\0"),
+        (track, ResponseShape::Prepare, b"\0\0\0\x0a\0\0\0"),
+        (track, ResponseShape::Text, b"\xff\0\0"),
+        (track, ResponseShape::Rows, b""),
+        (empty, ResponseShape::Rows, b"\xfe\0\0\x02\0\0\0"),
+        // With CLIENT_DEPRECATE_EOF this is an OK packet to the client, and a row to the server.
+        (empty, ResponseShape::Rows, b"\xfe\0\0\x02\0\0\0\0\0"),
+    ] {
+        let result = try_it(server, shape, &[payload]);
+        assert!(result.is_err(), "{shape:?} {} {result:?}", payload.escape_ascii());
+    }
+}
+
+/// The flags of such an OK packet tell a client how to escape its next text.
+#[test]
+fn the_observer_sees_an_ok_packet_in_place_of_a_prepared_statement() {
+    struct Sees(Vec<StatusFlags>);
+    impl Observer for Sees {
+        fn ok(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
+            self.0.push(ok.status);
+            Ok(())
+        }
+    }
+    let legs = Legs::new(Capabilities::DEPRECATE_EOF, Capabilities::empty());
+    let mut walker = ResponseWalker::new(ResponseShape::Prepare, legs, 1, StatusFlags::empty());
+    let mut sees = Sees(Vec::new());
+    let mut bytes = b"\x07\0\0\x01\0\0\0\x02\x02\0\0".to_vec();
+    assert_eq!(walker.feed(&mut bytes, &mut Edits::default(), &mut sees), Ok((11, Walked::Done)));
+    assert_eq!(sees.0, [StatusFlags::AUTOCOMMIT | StatusFlags::NO_BACKSLASH_ESCAPES]);
+}
+
 struct Refuse;
 impl Observer for Refuse {
     fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
