@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::AdminState;
 use crate::telemetry::{Cell, FreshCells, WorkerMetrics, cell_of};
-use crate::terms::{Disruption, Fresh, Pin, Role, StatementKind, Why};
+use crate::terms::{Disruption, FalseReport, Fresh, Pin, Role, StatementKind, Why};
 
 /// The sums over all workers since the start.
 #[derive(Debug, Serialize)]
@@ -16,6 +16,8 @@ pub(super) struct Sums {
     waits: Waits,
     /// What changes of the primary did to sessions, by effect; only effects that occurred.
     disruptions: Vec<(&'static str, u64)>,
+    /// Answers of replicas that were refused, by what they reported; only what occurred.
+    false_reports: Vec<(&'static str, u64)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,11 +77,14 @@ impl AdminState {
         };
         let disrupted =
             |&effect: &Disruption| (effect.as_str(), self.sum(|w| cell_of(&w.disruptions, effect as usize)));
+        let reported =
+            |&what: &FalseReport| (what.as_str(), self.sum(|w| cell_of(&w.false_reports, what as usize)));
         Sums {
             reasons,
             pins: Pin::ALL.iter().map(pinned).filter(|pinned| pinned.count > 0).collect(),
             waits: self.waits(),
             disruptions: Disruption::ALL.iter().map(disrupted).filter(|(_, count)| *count > 0).collect(),
+            false_reports: FalseReport::ALL.iter().map(reported).filter(|(_, count)| *count > 0).collect(),
         }
     }
 

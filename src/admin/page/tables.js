@@ -76,7 +76,7 @@ function showReasons() {
 }
 
 function showPins() {
-  const { pins, waits, disruptions } = shown.now.sums;
+  const { pins, waits, disruptions, false_reports = [] } = shown.now.sums;
   const all = [...pins].sort((a, b) => b.seconds - a.seconds || b.count - a.count);
   keyed($('pinned'), all, (pin) => pin.pin, () => cells(3), (row, pin) => {
     text(row.children[0], pin.words);
@@ -97,6 +97,7 @@ function showPins() {
     ['Reads that the primary answered instead', number(fresh.primary || 0)],
     ['Mean wait of a read', each],
     ...disruptions.map(([effect, count]) => [`Changes of the primary: ${effect.replaceAll('_', ' ')}`, number(count)]),
+    ...false_reports.map(([what, count]) => [`Refused reports of replicas: ${what.replaceAll('_', ' ')}`, number(count)]),
   ]);
 }
 
