@@ -24,6 +24,12 @@ pub fn is_collation_of(charset: &[u8], collation: &[u8]) -> bool {
     is_charset_name(collation) && (known(charset) || utf8(charset)) && (own || alias)
 }
 
+/// True for the name of a character set that servers have.
+pub fn is_known_charset(name: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 6] = [b"utf8", b"utf8mb3", b"ucs2", b"utf16", b"utf16le", b"utf32"];
+    OTHERS.contains(&name) || COLLATIONS.iter().any(|(_, charset, _)| charset.as_bytes() == name)
+}
+
 const MYSQL_ONLY: [u16; 5] = [76, 248, 249, 250, 255];
 
 #[rustfmt::skip]

@@ -34,7 +34,7 @@ mod statements;
 
 pub use carried::{Carried, Charset, Onto};
 pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
-pub use collations::is_collation_of;
+pub use collations::{is_collation_of, is_known_charset};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
     About, Class, Connection, Left, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,

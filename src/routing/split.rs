@@ -70,6 +70,10 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     if begins || has(Effects::LOCKS_TABLES) {
         return InReading::Ends;
     }
+    // LAST_INSERT_ID(n): of the number, the session would have only the replica's word.
+    if has(Effects::READS_INSERT_ID | Effects::SETS_STATE) {
+        return InReading::Moves;
+    }
     let writes = matches!(class.kind, StatementKind::Write | StatementKind::Ddl | StatementKind::Unknown);
     if has(Effects::UNDERSTOOD) && (!writes || has(Effects::LOCKS_ROWS)) {
         return InReading::Stays;
@@ -282,6 +286,9 @@ mod tests {
         assert_eq!(of(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY), InReading::Ends);
         assert_eq!(of(StatementKind::Admin, Effects::empty()), InReading::Beside);
         assert_eq!(of(StatementKind::Unknown, Effects::LEAVES_UNKNOWN), InReading::Moves);
+        let asks = Effects::READS_INSERT_ID | Effects::UNDERSTOOD;
+        assert_eq!(of(StatementKind::Session, asks), InReading::Stays);
+        assert_eq!(of(StatementKind::Session, asks | Effects::SETS_STATE), InReading::Moves);
         let effects = Effects::BEGINS | Effects::COMMITS_IMPLICITLY | Effects::UNDERSTOOD;
         let begin = class(StatementKind::Transaction, effects);
         assert_eq!(place(&begin, &open).0, Role::Writer);

@@ -8,7 +8,7 @@ use crate::client::StatementError;
 use crate::net::Runtime;
 use crate::terms::{Close, Port, Role};
 use crate::topology::LoginFlags;
-use crate::topology::{Facts, Snapshot};
+use crate::topology::{Facts, Flavor, Snapshot};
 use crate::upstream::Brought;
 use crate::wire::{Capabilities, OkPacket, StatusFlags, Writer};
 
@@ -42,7 +42,10 @@ impl<R: Runtime> Session<R> {
     /// Begins the session with the flags of the servers: the primary's, as the probes saw them. Asks a server if they are
     /// uncertain.
     pub(super) async fn begin_as_servers_do(&mut self) {
-        let login = greeting_facts(&self.context.topology.get()).map(|facts| facts.login);
+        let (login, flavor) =
+            greeting_facts(&self.context.topology.get()).map(|facts| (facts.login, facts.flavor)).unzip();
+        // The primary's: no replica decides how the session's texts are read.
+        self.state.texts.of_mariadb = flavor == Some(Flavor::MariaDb);
         self.state.begins_as(status_of(login.unwrap_or_default()));
         let uncertain = login.is_some_and(|login| login.contains(LoginFlags::UNCERTAIN));
         if (uncertain || self.context.pool.renewed_within(UNSEEN)) && self.own_login().is_none() {

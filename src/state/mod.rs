@@ -488,7 +488,9 @@ impl SessionState {
         let results = self.answer.results.saturating_add(1);
         self.answer =
             Answered { results, warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
-        self.texts.of_mariadb = heard.flavor == Flavor::MariaDb;
+        if heard.role == Role::Writer || heard.port == Port::Replica {
+            self.texts.of_mariadb = heard.flavor == Flavor::MariaDb;
+        }
         let autocommit = status.contains(StatusFlags::AUTOCOMMIT);
         if self.carried.autocommit != autocommit {
             Rc::make_mut(&mut self.carried).autocommit = autocommit;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Heard, SessionState, mentions};
-use crate::backend::{Carried, is_charset_name};
+use crate::backend::{Carried, is_collation_of, is_known_charset};
 use crate::sql::parts::{Given, SystemVariable, sets_charset_too, system_variables, used_schema};
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{FalseReport, Pin, Port, Role, StatementKind, TextCharset};
@@ -77,7 +77,7 @@ pub struct Asked<'a> {
 const MODE_FLAGS: StatusFlags = StatusFlags::ANSI_QUOTES.union(StatusFlags::NO_BACKSLASH_ESCAPES);
 
 /// The access mode and the isolation level, which SET TRANSACTION sets without naming the variable.
-const CHARACTERISTICS: [&[u8]; 4] =
+pub(super) const CHARACTERISTICS: [&[u8]; 4] =
     [b"tx_isolation", b"transaction_isolation", b"tx_read_only", b"transaction_read_only"];
 
 /// The variables that SET NAMES sets without naming them.
@@ -221,6 +221,11 @@ impl SessionState {
         heard: &Heard<'_>,
         explained: Explains,
     ) -> Result<StatusFlags, FalseReport> {
+        let several =
+            explained.contains(Explains::HIDDEN) || heard.asked.class.effects.contains(Effects::SEVERAL);
+        if status.contains(StatusFlags::MORE_RESULTS_EXISTS) && !several {
+            return Err(FalseReport::Flag);
+        }
         let believes = explained.contains(Explains::HIDDEN) && !heard.may_write();
         let set = if explained.contains(Explains::NAMED) { self.own_set(heard) } else { None };
         let given = |name: &[u8]| set.iter().flatten().find(|one| one.name == name).map(|one| &one.given);
@@ -277,7 +282,8 @@ impl SessionState {
                 let hidden = explained.contains(Explains::HIDDEN);
                 let named = hidden || self.is_named(name, heard);
                 let charset = NAMES.contains(&name) && explained.contains(Explains::NAMED) && !hidden;
-                if_so(named && (!charset || self.is_own_charset(value, heard)), FalseReport::Variable)
+                let right = !charset || self.is_own_charset(name, value, heard);
+                if_so(named && right, FalseReport::Variable)
             }
             // MariaDB reports the session's own schema behind a view of another one.
             StateChange::Schema(reported)
@@ -319,18 +325,35 @@ impl SessionState {
 
     /// True if the text names this character set or collation, or leaves the choice to the server and the server chose a
     /// safe one.
-    fn is_own_charset(&self, value: &[u8], heard: &Heard<'_>) -> bool {
+    fn is_own_charset(&self, variable: &[u8], value: &[u8], heard: &Heard<'_>) -> bool {
         let text = self.raw_text(heard);
         // NULL: no conversion.
         if value.is_empty() || value == b"NULL" {
             return mentions(&text, b"NULL") || mentions(&text, b"binary");
         }
         let name = std::str::from_utf8(value).unwrap_or_default();
+        let charset = name.split('_').next().unwrap_or_default().as_bytes();
+        // Any other value would be one that the primary refuses, with the session's next statement.
+        let known = match variable {
+            b"collation_connection" => {
+                is_collation_of(charset, value) && (name.contains('_') || name == "binary")
+            }
+            _ => is_known_charset(value),
+        };
         let short = name.strip_prefix("utf8mb3").map(|rest| ["utf8", rest].concat());
         let long = name.strip_prefix("utf8_").map(|rest| ["utf8mb3_", rest].concat());
-        let alias = [short, long].into_iter().flatten().any(|alias| mentions(&text, alias.as_bytes()));
+        let aliases = [Some(name.to_owned()), short, long];
+        let named = aliases.iter().flatten().any(|name| {
+            let is_it = |word: &[u8]| {
+                let start = word.get(..name.len()).unwrap_or_default();
+                let rest = word.get(name.len()..).unwrap_or_default();
+                // A collation names its character set, too.
+                start.eq_ignore_ascii_case(name.as_bytes()) && (rest.is_empty() || rest.starts_with(b"_"))
+            };
+            words(&text).any(is_it)
+        });
         let open = mentions(&text, b"default") || mentions(&text, b"character") || mentions(&text, b"char");
-        is_charset_name(value) && (mentions(&text, value) || alias || (open && is_readable(name)))
+        known && (named || (open && is_readable(name)))
     }
 
     /// Returns the schema that USE or COM_INIT_DB names.
@@ -377,6 +400,11 @@ impl SessionState {
             && !self.is_named(name, heard)
             && !self.carried.variables.iter().any(|(known, _)| **known == *name)
     }
+}
+
+/// Returns the words of a text.
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
 }
 
 /// True for the access mode of transactions.

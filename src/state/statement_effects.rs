@@ -68,7 +68,10 @@ impl SessionState {
         if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Writer {
             // The statement may have set the insert id, and no packet reports that.
             self.insert.id.set(InsertId::OnConnection);
-        } else if effects.intersects(Effects::READS_INSERT_ID) && self.in_transaction() {
+        } else if effects.contains(Effects::READS_INSERT_ID)
+            && effects.intersects(Effects::SETS_STATE | Effects::LEAVES_UNKNOWN | Effects::CALLS)
+            && self.in_transaction()
+        {
             self.insert_id_on_reader();
         }
         if self.answer.error == Some(AnswerError::Interrupted) && !effects.contains(Effects::REPEATABLE) {

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::reports::{Explains, NAMES, explains, is_access_mode};
+use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode};
 use super::unreported_variables::Whose;
 use super::{Heard, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
@@ -73,7 +73,10 @@ impl SessionState {
         };
         match set.into_iter().find(|one| one.name == name).map(|one| one.given) {
             Some(Given::Literal(_) | Given::Default) => false,
-            Some(Given::Unknown) if heard.may_write() => {
+            // SET TRANSACTION.
+            None if CHARACTERISTICS.contains(&name) => true,
+            // The name may be another one of a variable that the text sets, or stand in a value.
+            Some(Given::Unknown) | None if heard.may_write() => {
                 self.unreported_variable(heard.role, name);
                 false
             }
@@ -305,7 +308,8 @@ impl SessionState {
         }
     }
 
-    /// Notes that a statement on a replica may have set what `LAST_INSERT_ID()` returns.
+    /// Notes that a statement on a replica may have set what `LAST_INSERT_ID()` returns. On a port that splits, such a
+    /// statement runs on the primary.
     pub(super) fn insert_id_on_reader(&mut self) {
         self.trackers.unreported.on(Role::Reader, Whose::User).add(INSERT_ID);
         self.pin(Role::Reader, Pin::UserVariable);
