@@ -1,6 +1,8 @@
 //! The SQL console of a real proxy: logins with the command-line clients of both kinds, the queries of ProxySQL's exporters,
 //! actions and what the log says of them, and clients who have no account.
 
+mod dangerous;
+
 use crate::dialogue::{PATIENCE, eventually, patient, port_of, refused, runs_on, value};
 use crate::support::{Authority, Cluster, Proxy, Scratch, connect, free_port, proxy_config};
 use mysql_async::prelude::Queryable;

@@ -181,8 +181,9 @@ fn reads(connection: &mut Connection, query: &str) -> Result<BTreeSet<Read>, Ref
 /// Permits reading, and nothing else.
 fn permitted(context: AuthContext<'_>) -> Authorization {
     match context.action {
-        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
-        AuthAction::Function { function_name } if !functions::is_forbidden(function_name) => {
+        AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Read { table_name, .. } if !functions::is_of_module(table_name) => Authorization::Allow,
+        AuthAction::Function { function_name } if functions::is_permitted(function_name) => {
             Authorization::Allow
         }
         _ => Authorization::Deny,

@@ -50,11 +50,36 @@ pub(super) struct About {
     pub id: u32,
 }
 
-/// True for functions of SQLite that do more than compute, or whose time nothing bounds.
-pub(super) fn is_forbidden(name: &str) -> bool {
-    ["load_extension", "readfile", "writefile", "edit", "glob", "json_patch"]
-        .iter()
-        .any(|other| name.eq_ignore_ascii_case(other))
+/// The functions that a query may call, of SQLite and of the console: they compute, or say what is known of the session, in
+/// a bounded time. Sorted. All others are refused, such as `load_extension` and those that read and write files.
+#[rustfmt::skip]
+const PERMITTED: [&str; 133] = [
+    "->", "->>", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "avg", "ceil",
+    "ceiling", "changes", "char", "coalesce", "concat", "concat_ws", "connection_id", "cos", "cosh",
+    "count", "cume_dist", "current_date", "current_time", "current_timestamp", "database", "date",
+    "datetime", "degrees", "dense_rank", "exp", "first_value", "floor", "format", "group_concat", "hex",
+    "if", "ifnull", "iif", "instr", "json", "json_array", "json_array_insert", "json_array_length",
+    "json_error_position", "json_extract", "json_group_array", "json_group_object", "json_insert",
+    "json_object", "json_pretty", "json_quote", "json_remove", "json_replace", "json_set", "json_type",
+    "json_valid", "julianday", "lag", "last_insert_rowid", "last_value", "lead", "length", "like",
+    "likelihood", "likely", "ln", "log", "log10", "log2", "lower", "ltrim", "max", "median", "min", "mod",
+    "nth_value", "ntile", "nullif", "octet_length", "percent_rank", "percentile", "percentile_cont",
+    "percentile_disc", "pi", "pow", "power", "printf", "quote", "radians", "random", "randomblob", "rank",
+    "replace", "round", "row_number", "rtrim", "schema", "session_user", "sign", "sin", "sinh", "soundex",
+    "sqlite_version", "sqrt", "strftime", "string_agg", "substr", "substring", "subtype", "sum",
+    "system_user", "system_variable", "tan", "tanh", "time", "timediff", "total", "total_changes", "trim",
+    "trunc", "typeof", "unhex", "unicode", "unistr", "unistr_quote", "unixepoch", "unlikely", "upper",
+    "user", "version", "zeroblob",
+];
+
+/// True if a query may call the function.
+pub(super) fn is_permitted(name: &str) -> bool {
+    PERMITTED.binary_search(&&*name.to_ascii_lowercase()).is_ok()
+}
+
+/// True for tables that modules of SQLite make up, and that say what the console's memory looks like.
+pub(super) fn is_of_module(table: &str) -> bool {
+    ["dbstat", "fts3tokenize"].iter().any(|module| table.eq_ignore_ascii_case(module))
 }
 
 /// Returns the value of a variable, whatever stands in front of its name (`global.`, `session.`).

@@ -126,6 +126,57 @@ fn nothing_but_reading_is_allowed() {
     assert_eq!(code("GARBAGE"), 1064);
 }
 
+/// Functions of SQLite and of its shell that are not for queries: they read or write files, load programs, write to the log,
+/// hand out addresses in memory, or work on indexes that the console does not have.
+const FORBIDDEN: [&str; 24] = [
+    "bm25",
+    "edit",
+    "fts3_tokenizer",
+    "fts5",
+    "fts5_get_locale",
+    "fts5_insttoken",
+    "fts5_locale",
+    "fts5_source_id",
+    "glob",
+    "highlight",
+    "json_patch",
+    "load_extension",
+    "match",
+    "matchinfo",
+    "offsets",
+    "optimize",
+    "readfile",
+    "rtreecheck",
+    "rtreedepth",
+    "rtreenode",
+    "snippet",
+    "sqlite_log",
+    "sqlite_source_id",
+    "writefile",
+];
+
+#[test]
+fn every_function_of_sqlite_is_known_or_forbidden() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let mut names = connection.prepare("SELECT DISTINCT name FROM pragma_function_list ORDER BY 1").unwrap();
+    let names: Vec<String> = names.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(names.len() > 100, "{names:?}");
+    let decided = |name: &str| super::functions::is_permitted(name) || FORBIDDEN.contains(&name);
+    let of_binary_json = |name: &str| name.starts_with("jsonb");
+    let of_the_build = |name: &str| name.starts_with("sqlite_compileoption");
+    let open = names.iter().filter(|name| !decided(name) && !of_binary_json(name) && !of_the_build(name));
+    assert_eq!(open.collect::<Vec<_>>(), [""; 0], "functions of SQLite that nobody has decided about");
+    for name in FORBIDDEN {
+        assert!(
+            !super::functions::is_permitted(name) && !super::functions::is_permitted(&name.to_uppercase()),
+            "{name}"
+        );
+        for arguments in ["", "'x'", "'x', 'y'", "1, 2, 3"] {
+            assert_eq!(code(&format!("SELECT {name}({arguments})")), 1064, "{name}({arguments})");
+        }
+    }
+}
+
 #[test]
 fn a_query_has_a_bounded_size() {
     let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)";
