@@ -1,4 +1,5 @@
-//! Every text that is known to change a server, sent to the read-only port: the replica stays as it was.
+//! Every text that is known to change a server, sent to the read-only port: the replica, or the primary as
+//! its fallback, stays as it was.
 
 use super::client::{Answer, Bytes};
 use super::corpus::{self, Entry};
@@ -14,6 +15,18 @@ async fn attacks_change_nothing_on_mariadb() {
 #[tokio::test]
 async fn attacks_change_nothing_on_mysql() {
     if let Some(cluster) = Cluster::mysql(1).await {
+        change_nothing(Scene::new(cluster).await, corpus::attacks(), &["super", "app"]).await;
+    }
+}
+
+#[tokio::test]
+async fn attacks_change_nothing_on_a_primary_of_mariadb() {
+    change_nothing(Scene::new(Cluster::mariadb(0).await).await, corpus::attacks(), &["super", "app"]).await;
+}
+
+#[tokio::test]
+async fn attacks_change_nothing_on_a_primary_of_mysql() {
+    if let Some(cluster) = Cluster::mysql(0).await {
         change_nothing(Scene::new(cluster).await, corpus::attacks(), &["super", "app"]).await;
     }
 }

@@ -1,4 +1,5 @@
-//! A cluster with objects that attacks need, and the read-only port in front of its replica.
+//! A cluster with objects that attacks need, and the read-only port in front of its replica, or of its primary if there is
+//! no replica.
 
 use super::state::{State, Watched};
 use crate::dialogue::{patient, readers_are};
@@ -19,7 +20,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts everything. The monitor's account sees into all objects.
+    /// Starts everything. `cluster` has one replica, or none. The monitor's account sees into all objects.
     pub async fn new(cluster: Cluster) -> Self {
         cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
         Self::with_opaque_views(cluster).await
@@ -27,26 +28,31 @@ impl Scene {
 
     /// Starts everything. The monitor's account has what it needs, and does not see into views.
     pub async fn with_opaque_views(mut cluster: Cluster) -> Self {
-        let folder = cluster.server(1).data().parent().expect("a folder").join("files");
+        let replicas = cluster.servers().len() - 1;
+        let folder = cluster.server(replicas).data().parent().expect("a folder").join("files");
         std::fs::create_dir_all(&folder).expect("a folder for files");
         if cluster.kind() == Kind::MariaDb {
-            cluster.server_mut(1).restart_with(&[format!("--secure-file-priv={}", folder.display())]).await;
-            cluster.server(1).wait_replicating().await;
+            let option = format!("--secure-file-priv={}", folder.display());
+            cluster.server_mut(replicas).restart_with(&[option]).await;
+            if replicas > 0 {
+                cluster.server(1).wait_replicating().await;
+            }
         }
         let folder = folder.canonicalize().expect("a folder");
         prepare(&cluster, &folder.display().to_string()).await;
         let proxy = Proxy::start(&patient(&proxy_config(&cluster))).await;
-        readers_are(&proxy, 1).await;
-        let bystander = connect(cluster.server(1).port(), "monitor", "monitor", "information_schema").await;
+        readers_are(&proxy, replicas).await;
+        let bystander =
+            connect(cluster.server(replicas).port(), "monitor", "monitor", "information_schema").await;
         Scene { cluster, proxy, folder, bystander: bystander.expect("a session past the proxy") }
     }
 
-    /// The replica.
+    /// The replica, or the primary if there is no replica: the server that answers the port.
     pub fn replica(&self) -> &Node {
-        self.cluster.server(1)
+        self.cluster.server(self.cluster.servers().len() - 1)
     }
 
-    /// The replica, and what attacks could change there.
+    /// The server that answers the port, and what attacks could change there.
     pub fn watched(&self) -> Watched<'_> {
         Watched {
             server: self.replica(),
@@ -145,6 +151,16 @@ async fn prepare(cluster: &Cluster, folder: &str) {
         ("f_global()", "SET GLOBAL long_query_time = @@global.long_query_time + 1;".to_owned()),
         ("any_value(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
         ("nvl(n INT, m INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("median(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("cube(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("rollup(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("analyse(n INT, m INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("percentile_cont(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("st_collect(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("uuid_v7()", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("vec_totext(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("encode(n INT, m INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
+        ("des_encrypt(n INT)", "SET GLOBAL long_query_time = 7;".to_owned()),
         ("f_unlock()", format!("SET SESSION session_track_system_variables = '', SESSION {unlock} = 0;")),
         ("f_file()", format!("SELECT 1 INTO OUTFILE '{folder}/by_a_view';")),
         ("w(n INT)", "INSERT INTO test.t (v) VALUES (n);".to_owned()),
@@ -170,14 +186,20 @@ async fn prepare(cluster: &Cluster, folder: &str) {
             .sql("CREATE SEQUENCE test.s; CREATE VIEW test.v_sequence AS SELECT NEXTVAL(test.s) AS a")
             .await;
         primary.sql("CREATE TABLE test.with_default (n INT DEFAULT NEXTVAL(test.s), d INT DEFAULT (1)); INSERT INTO test.with_default VALUES (1, 1)").await;
-        let package = "CREATE PACKAGE test.pkg AS FUNCTION f() RETURN INT; END";
-        let body = "CREATE PACKAGE BODY test.pkg AS FUNCTION f() RETURN INT AS BEGIN SET GLOBAL long_query_time = 7; RETURN 1; END; END";
-        primary.sql("SET sql_mode = 'ORACLE'; ".to_owned().as_str()).await;
-        let _ = primary.try_sql(&format!("SET SESSION sql_mode = 'ORACLE'; {package}")).await;
-        let _ = primary.try_sql(&format!("SET SESSION sql_mode = 'ORACLE'; {body}")).await;
+        let package = "CREATE PACKAGE test.pkg AS FUNCTION f RETURN INT; PROCEDURE p; END";
+        let act = "BEGIN SET GLOBAL long_query_time = @@global.long_query_time + 1;";
+        let body = format!(
+            "CREATE PACKAGE BODY test.pkg AS FUNCTION f RETURN INT AS {act} RETURN 1; END; PROCEDURE p AS {act} END; END"
+        );
+        for sql in [package, &body, "CREATE VIEW test.v_package AS SELECT pkg.f() AS a FROM DUAL"] {
+            primary.sql(&format!("USE test; SET SESSION sql_mode = 'ORACLE'; {sql}")).await;
+        }
     } else {
         primary.sql("CREATE TABLE test.with_default (d INT DEFAULT (1)); INSERT INTO test.with_default VALUES (1)").await;
     }
     cluster.wait_caught_up().await;
-    cluster.server(1).sql(if mariadb { PATIENCE_OF_MARIADB } else { PATIENCE_OF_MYSQL }).await;
+    cluster
+        .server(cluster.servers().len() - 1)
+        .sql(if mariadb { PATIENCE_OF_MARIADB } else { PATIENCE_OF_MYSQL })
+        .await;
 }

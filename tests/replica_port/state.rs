@@ -26,14 +26,14 @@ const TABLES_OF_MARIADB: &str =
 const TABLES_OF_MYSQL: &str = "CHECKSUM TABLE mysql.user, mysql.global_grants, mysql.role_edges, mysql.default_roles, \
     mysql.component, mysql.password_history";
 
-/// One replica and the folder into which attacks write.
+/// The server behind the port, a replica or a primary without replicas, and the folder into which attacks write.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched<'a> {
     pub server: &'a Node,
     pub folder: &'a Path,
     /// A session past the proxy, which nobody may end.
     pub session: u64,
-    /// What the replica follows.
+    /// What the server follows, or the server itself.
     pub primary: &'a Node,
 }
 
@@ -114,10 +114,11 @@ impl Watched<'_> {
                 "SET sql_log_bin = 0; DELETE FROM test.t; INSERT INTO test.t VALUES (1, 1), (2, 2), (3, 3)",
             )
             .await;
-        if ["_IO_Running", "_SQL_Running"]
-            .iter()
-            .any(|part| now.get(&format!("replication {part}")).is_none_or(|is| is != "Yes"))
-        {
+        let runs = |part: &&str| now.get(&format!("replication {part}")).is_some_and(|is| is == "Yes");
+        if self.server.port() == self.primary.port() {
+            return;
+        }
+        if !["_IO_Running", "_SQL_Running"].iter().all(runs) {
             self.follow_again().await;
         }
         self.server.wait_replicating().await;

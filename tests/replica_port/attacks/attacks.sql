@@ -519,3 +519,379 @@ SAVEPOINT x
 COMMIT
 -- attack: a setting by a view in the condition of SHOW | both
 SHOW KEYS IN t WHERE Key_name = (SELECT a FROM v_global)
+-- attack: a file behind each arm of a union | both
+(SELECT 1 INTO OUTFILE '/dir/70') UNION (SELECT 2)
+-- attack: a file behind each arm of a union | both
+(SELECT 1) UNION (SELECT 2 INTO OUTFILE '/dir/71')
+-- attack: a file behind a union in parentheses | both
+((SELECT 1) UNION (SELECT 2)) INTO OUTFILE '/dir/72'
+-- attack: a file behind a union in parentheses | both
+((SELECT 1) UNION ALL (SELECT 2) ORDER BY 1 LIMIT 1) INTO DUMPFILE '/dir/73'
+-- attack: a file behind EXCEPT and INTERSECT | both
+SELECT 1 EXCEPT SELECT 2 INTO OUTFILE '/dir/74'
+-- attack: a file behind EXCEPT and INTERSECT | both
+(SELECT 1 INTERSECT SELECT 1) INTO OUTFILE '/dir/75'
+-- attack: a file of a table in parentheses | mysql
+(TABLE t ORDER BY id LIMIT 1) INTO OUTFILE '/dir/76'
+-- attack: a file of values in parentheses | mysql
+(VALUES ROW(1), ROW(2)) INTO OUTFILE '/dir/77'
+-- attack: a file of values | mariadb
+VALUES (1), (2) INTO OUTFILE '/dir/78'
+-- attack: a file of values in a union | both
+SELECT 1 UNION VALUES ROW(2) INTO OUTFILE '/dir/79'
+-- attack: a file of a recursive CTE | both
+WITH RECURSIVE q (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM q WHERE n < 3) SELECT n FROM q INTO DUMPFILE '/dir/80'
+-- attack: a file inside a CTE | both
+WITH q AS (SELECT 1 INTO OUTFILE '/dir/81') SELECT * FROM q
+-- attack: a file inside a derived table | both
+SELECT * FROM (SELECT 1 INTO OUTFILE '/dir/82') AS d
+-- attack: a file inside EXISTS | both
+SELECT EXISTS (SELECT 1 INTO OUTFILE '/dir/83')
+-- attack: a file behind a window | both
+SELECT SUM(v) OVER w FROM t WINDOW w AS (ORDER BY id) INTO OUTFILE '/dir/84'
+-- attack: a file behind a lock that skips | both
+SELECT 1 FROM t FOR UPDATE SKIP LOCKED INTO OUTFILE '/dir/85'
+-- attack: a file behind a lock that skips | both
+SELECT 1 FROM t LOCK IN SHARE MODE INTO OUTFILE '/dir/86'
+-- attack: a file with a character set | both
+SELECT 1 INTO OUTFILE '/dir/87' CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','
+-- attack: a file behind PROCEDURE ANALYSE | mariadb
+SELECT * FROM t PROCEDURE ANALYSE(1, 2) INTO OUTFILE '/dir/88'
+-- attack: a file behind ROWS EXAMINED | mariadb
+SELECT 1 FROM t LIMIT ROWS EXAMINED 5 INTO OUTFILE '/dir/89'
+-- attack: a file behind FETCH FIRST | mariadb
+SELECT 1 FROM t ORDER BY id FETCH FIRST 1 ROWS ONLY INTO OUTFILE '/dir/90'
+-- attack: a file of MEMBER OF | mysql
+SELECT 1 MEMBER OF('[1]') INTO OUTFILE '/dir/91'
+-- attack: a file of a multi-valued key | mysql
+SELECT CAST('[1]' AS UNSIGNED ARRAY) INTO OUTFILE '/dir/92'
+-- attack: a file in a resource group | mysql
+SELECT /*+ RESOURCE_GROUP(USR_default) */ 1 INTO OUTFILE '/dir/93'
+-- attack: a file with a hex literal as its name | both
+SELECT 1 INTO OUTFILE 0x2f746d702f39
+-- attack: a file behind HAVING | both
+SELECT v FROM t GROUP BY v WITH ROLLUP HAVING v INTO OUTFILE '/dir/94'
+-- attack: a file of a sample | mysql
+SELECT * FROM t TABLESAMPLE BERNOULLI(50) INTO OUTFILE '/dir/95'
+-- attack: a file behind QUALIFY | mysql
+SELECT v FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY v) = 1 INTO OUTFILE '/dir/96'
+-- attack: a file behind a system version | mariadb
+SELECT * FROM t FOR SYSTEM_TIME ALL INTO OUTFILE '/dir/97'
+-- attack: a file by EXPLAIN of another session | both
+EXPLAIN FOR CONNECTION {session} INTO OUTFILE '/dir/98'
+-- attack: a file by ANALYZE of JSON | mariadb
+ANALYZE FORMAT=JSON SELECT 1 INTO OUTFILE '/dir/99'
+-- attack: a file by EXPLAIN INTO | mysql
+EXPLAIN ANALYZE FORMAT=JSON INTO OUTFILE '/dir/100' SELECT 1
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET PERSIST_ONLY long_query_time = 7
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET @@persist.long_query_time = 7
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET @a = 1, PERSIST long_query_time = 7
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET SESSION long_query_time = 7, PERSIST_ONLY long_query_time = 7
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET sql_mode = '', @@persist_only.long_query_time = 7, @b = 2
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET NAMES utf8mb4, PERSIST long_query_time = 7
+-- attack: a setting kept for a restart, at each place of a list | mysql
+SET @@session.long_query_time = 7, @@persist.`long_query_time` = 7
+-- attack: a setting kept for a restart in a versioned comment | mysql
+SET /*!80000 PERSIST */ long_query_time = 7
+-- attack: a component's setting kept for a restart | mysql
+SET PERSIST validate_password.length = 4
+-- attack: a setting of a key cache | both
+SET GLOBAL hot.key_buffer_size = 8388608
+-- attack: a setting of a key cache | both
+SET @@hot.key_buffer_size = 8388608
+-- attack: a default for all | both
+SET GLOBAL TRANSACTION READ WRITE
+-- attack: a default for all | both
+SET GLOBAL TRANSACTION ISOLATION LEVEL READ UNCOMMITTED
+-- attack: a default for all | both
+SET @a = 1, GLOBAL transaction_isolation = 'SERIALIZABLE'
+-- attack: settings kept for a restart are forgotten | mysql
+RESET PERSIST IF EXISTS long_query_time
+-- attack: a resource group | mysql
+CREATE RESOURCE GROUP made TYPE = USER
+-- attack: a resource group | mysql
+ALTER RESOURCE GROUP USR_default DISABLE FORCE
+-- attack: a resource group for another's thread | mysql
+SET RESOURCE GROUP USR_default FOR {thread}
+-- attack: a resource group behind a variable | mysql
+SET @a = 1, RESOURCE GROUP USR_default
+-- attack: an object of another definer | both
+CREATE DEFINER = root@localhost VIEW made AS SELECT 1
+-- attack: an object of another definer | both
+CREATE DEFINER = root@localhost PROCEDURE made() SET GLOBAL long_query_time = 7
+-- attack: an object of another definer | both
+CREATE DEFINER = root@localhost FUNCTION made() RETURNS INT NO SQL RETURN 1
+-- attack: an object of another definer | both
+CREATE OR REPLACE SQL SECURITY DEFINER VIEW v_global AS SELECT 1 AS a
+-- attack: an object of another definer | both
+ALTER DEFINER = root@localhost VIEW v_global AS SELECT 1 AS a
+-- attack: an object of another definer | both
+CREATE DEFINER = root@localhost EVENT made ON SCHEDULE EVERY 1 DAY DO SET GLOBAL long_query_time = 7
+-- attack: an object of another definer | both
+CREATE DEFINER = root@localhost TRIGGER made BEFORE INSERT ON t FOR EACH ROW SET @a = 1
+-- attack: a multi-valued index | mysql
+CREATE TABLE made (j JSON, INDEX i ((CAST(j AS UNSIGNED ARRAY))))
+-- attack: a multi-valued index | mysql
+CREATE INDEX i ON t ((CAST(v AS UNSIGNED ARRAY)))
+-- attack: a multi-valued index | mysql
+ALTER TABLE t ADD INDEX i ((CAST(v AS CHAR(10) ARRAY)))
+-- attack: rows by MEMBER OF | mysql
+SELECT f_global() MEMBER OF('[1]')
+-- attack: rows by MEMBER OF | mysql
+SELECT 1 MEMBER OF(f_global())
+-- attack: a setting behind CAST to an array | mysql
+SELECT CAST(f_global() AS UNSIGNED ARRAY)
+-- attack: a JSON duality view | mysql
+CREATE JSON RELATIONAL DUALITY VIEW made AS SELECT JSON_DUALITY_OBJECT(WITH (INSERT, UPDATE, DELETE) '_id': id, 'v': v) FROM t
+-- attack: a JSON duality view | mysql
+CREATE OR REPLACE JSON DUALITY VIEW made AS SELECT JSON_DUALITY_OBJECT('_id': id, 'v': v) FROM t
+-- attack: rows by a JSON duality view | mysql
+SELECT JSON_DUALITY_OBJECT('_id': f_global(), 'v': v) FROM t
+-- attack: a JavaScript program | mysql
+CREATE FUNCTION made(n INT) RETURNS INT LANGUAGE JAVASCRIPT AS $$ return n; $$
+-- attack: a JavaScript program | mysql
+CREATE PROCEDURE made() LANGUAGE JAVASCRIPT AS $mle$ session.runSql("SET GLOBAL long_query_time = 7"); $mle$
+-- attack: a JavaScript library | mysql
+CREATE LIBRARY made LANGUAGE JAVASCRIPT AS $$ export function f() { return 1; } $$
+-- attack: a file behind a dollar quote | mysql
+SELECT $$a$$ INTO OUTFILE '/dir/101'
+-- attack: a file behind a dollar quote | mysql
+SELECT $a$ ' $a$ INTO OUTFILE '/dir/102' -- '
+-- attack: a loadable function | both
+CREATE FUNCTION made RETURNS INTEGER SONAME 'udf_example.so'
+-- attack: a loadable function | both
+CREATE AGGREGATE FUNCTION IF NOT EXISTS made RETURNS STRING SONAME 'udf_example.so'
+-- attack: a loadable function is dropped | both
+DROP FUNCTION f_global
+-- attack: a function of a component | mysql
+SELECT version_tokens_set('a=b')
+-- attack: a function of a component | mysql
+SELECT audit_log_rotate()
+-- attack: a function of a component | mysql
+SELECT keyring_key_generate('k', 'AES', 16)
+-- attack: a function of a component | mysql
+SELECT service_get_write_locks('n', 'a', 10)
+-- attack: a function of group replication | mysql
+SELECT group_replication_switch_to_single_primary_mode()
+-- attack: a function of group replication | mysql
+SELECT `group_replication_set_as_primary`('f1b11edb-e950-11f1-b956-02fc00000001')
+-- attack: failover of the source | mysql
+SELECT asynchronous_connection_failover_reset()
+-- attack: a setting by a function named like one of a grammar | both
+SELECT median(1)
+-- attack: a setting by a function named like one of a grammar | both
+SELECT cube(1), rollup(1)
+-- attack: a setting by a function named like one of a grammar | both
+SELECT analyse(1, 2)
+-- attack: a setting by a function named like one of a grammar | both
+SELECT percentile_cont(1), st_collect(1)
+-- attack: a setting by a function that a later version has | both
+SELECT uuid_v7()
+-- attack: a setting by a function that a later version has | both
+SELECT vec_totext(1)
+-- attack: a setting by a function that an earlier version had | both
+SELECT encode('a', 'b'), des_encrypt('a')
+-- attack: a setting by a function with a space in front of its parenthesis | both
+SELECT count (1), median (1)
+-- attack: a setting by a function in a package | mariadb
+SELECT test.pkg.f()
+-- attack: a setting by a function in a package | mariadb
+SELECT `pkg`.`f`()
+-- attack: a setting by a function in a package | mariadb
+SELECT Pkg . F ()
+-- attack: a setting by a function in a package | mariadb
+SELECT `test` . `pkg` . `f` ()
+-- attack: a setting by a function in a package under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+SELECT test.pkg.f FROM DUAL
+-- attack: a setting by a function in a package under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+SELECT pkg.f() FROM DUAL
+-- attack: a setting by a procedure in a package | mariadb
+CALL pkg.p()
+-- attack: a setting by a procedure in a package | mariadb
+CALL test.pkg.p()
+-- attack: a setting by a procedure in a package under Oracle's mode | mariadb
+SET sql_mode = 'ORACLE'
+-- then
+pkg.p
+-- attack: a setting by a view of a function in a package | mariadb | open
+SELECT * FROM v_package
+-- attack: a setting by a function in a package, in SET | mariadb
+SET @a = pkg.f()
+-- attack: a setting by a function in a package, in DO | mariadb
+DO pkg.f()
+-- attack: a setting by a function in a package, in EXECUTE's arguments | mariadb
+EXECUTE IMMEDIATE 'SELECT ?' USING pkg.f()
+-- attack: a package | mariadb
+DROP PACKAGE pkg
+-- attack: rows by EXPLAIN of a CTE | mysql
+EXPLAIN ANALYZE WITH q AS (SELECT 1 AS id) DELETE FROM t WHERE id IN (SELECT id FROM q)
+-- attack: rows by EXPLAIN | mysql
+EXPLAIN ANALYZE FORMAT=TREE UPDATE t SET v = 9
+-- attack: rows by EXPLAIN | mysql
+DESC ANALYZE REPLACE INTO t VALUES (1, 9)
+-- attack: rows by EXPLAIN in another schema | mysql
+EXPLAIN ANALYZE FOR SCHEMA test DELETE FROM t
+-- attack: rows by ANALYZE | mariadb
+ANALYZE INSERT INTO t VALUES (102, 1)
+-- attack: rows by ANALYZE | mariadb
+ANALYZE FORMAT=JSON REPLACE INTO t VALUES (1, 9)
+-- attack: rows by ANALYZE of a CTE | mariadb
+ANALYZE WITH q AS (SELECT 1) DELETE FROM t
+-- attack: rows by RETURNING | mariadb
+DELETE FROM t RETURNING id
+-- attack: rows by RETURNING | mariadb
+INSERT INTO t VALUES (103, 1) RETURNING id
+-- attack: rows by ANALYZE of another session | mariadb
+ANALYZE FORMAT=JSON FOR CONNECTION {session}; DELETE FROM t
+-- attack: rows by a file of XML | both
+LOAD XML INFILE '/dir/none' INTO TABLE t ROWS IDENTIFIED BY '<row>'
+-- attack: rows by a file of the client | both
+LOAD DATA LOCAL INFILE '/dir/none' REPLACE INTO TABLE t
+-- attack: rows by a file of the client | both
+LOAD XML LOCAL INFILE '/dir/none' INTO TABLE t
+-- attack: rows by a bulk load | mysql
+LOAD DATA FROM INFILE '/dir/none' COUNT 1 INTO TABLE t ALGORITHM = BULK
+-- attack: rows by IMPORT | mysql
+IMPORT TABLE FROM '/dir/none.sdi'
+-- attack: rows by HANDLER with a function | both
+HANDLER t OPEN AS h
+-- then
+HANDLER h READ FIRST WHERE f_global()
+-- attack: rows by HANDLER with a view | both
+HANDLER t OPEN
+-- then
+HANDLER t READ FIRST WHERE id IN (SELECT a FROM v_global)
+-- attack: rows by HANDLER of a sequence | mariadb
+HANDLER s OPEN
+-- then
+HANDLER s READ NEXT
+-- attack: rows by TRUNCATE | both
+TRUNCATE TABLE t
+-- attack: rows by TRUNCATE | both
+TRUNCATE t
+-- attack: rows by a function in a locking read | both
+SELECT w(4) FROM t FOR UPDATE
+-- attack: rows by a function in a locking read | both
+SELECT w(5) FROM t FOR UPDATE SKIP LOCKED
+-- attack: rows by a function in a locking read | both
+SELECT w(6) FROM t FOR SHARE OF t NOWAIT
+-- attack: rows by a view in a locking read | both
+SELECT * FROM v_write LOCK IN SHARE MODE
+-- attack: rows by a function in a window | both
+SELECT SUM(w(7)) OVER (ORDER BY id) FROM t
+-- attack: rows by a function in JSON_TABLE | both
+SELECT * FROM JSON_TABLE(CONCAT('[', w(8), ']'), '$[*]' COLUMNS (a INT PATH '$')) AS j
+-- attack: rows by a function in a default of JSON_VALUE | both
+SELECT JSON_VALUE(w(9), '$')
+-- attack: rows by a function in INTERVAL | both
+SELECT NOW() + INTERVAL w(10) DAY
+-- attack: rows by a function in ORDER BY | both
+SELECT id FROM t ORDER BY w(id)
+-- attack: rows by a function in GROUP BY | both
+SELECT COUNT(*) FROM t GROUP BY w(id)
+-- attack: rows by a function in ON | both
+SELECT 1 FROM t JOIN u ON w(t.id) = u.id
+-- attack: rows by a function in VALUES | both
+VALUES ROW(w(11))
+-- attack: rows by a function in VALUES | mariadb
+VALUES (w(12))
+-- attack: rows by a function in a named argument | both
+SELECT ABS(w(13) AS a)
+-- attack: rows by a function in CASE | both
+SELECT CASE w(14) WHEN w(15) THEN w(16) ELSE w(17) END
+-- attack: rows by a function in LIKE | both
+SHOW TABLES LIKE w(18)
+-- attack: rows by a function in SHOW | both
+SHOW VARIABLES WHERE w(19) = 1
+-- attack: rows by a function in SHOW | both
+SHOW STATUS WHERE test.w(20)
+-- attack: rows by a function in SHOW | both
+SHOW COLLATION WHERE `w`(21)
+-- attack: rows by a function in SHOW | both
+SHOW ENGINES WHERE (SELECT w(22))
+-- attack: a SHOW with a side effect | both
+SHOW BINLOG EVENTS; FLUSH STATUS
+-- attack: a SHOW with a side effect | both
+SHOW TABLE STATUS WHERE f_global()
+-- attack: a SHOW with a side effect | both
+SHOW CREATE VIEW v_global; SET GLOBAL long_query_time = 7
+-- attack: a SHOW with a side effect | mysql
+SHOW PARSE_TREE SELECT f_global()
+-- attack: a SHOW with a side effect | mariadb
+SHOW EXPLAIN FOR {session}; SET GLOBAL long_query_time = 7
+-- attack: a SHOW with a side effect | mariadb
+SHOW ANALYZE FOR {session}; FLUSH STATUS
+-- attack: a sequence | mariadb
+SELECT NEXTVAL(test.s), NEXTVAL(`s`)
+-- attack: a sequence | mariadb
+SELECT (SELECT NEXT VALUE FOR s)
+-- attack: a sequence | mariadb
+SELECT SETVAL(s, 50, TRUE, 1)
+-- attack: a sequence | mariadb
+SELECT `nextval`(s)
+-- attack: a sequence | mariadb
+SELECT /*M!100300 NEXTVAL(s) */
+-- attack: a sequence | mariadb
+ALTER SEQUENCE s RESTART 50
+-- attack: a sequence in a window | mariadb
+SELECT SUM(NEXTVAL(s)) OVER () FROM t
+-- attack: a sequence in EXPLAIN | mariadb
+ANALYZE SELECT NEXTVAL(s)
+-- attack: a sequence in SET | mariadb
+SET @a = NEXTVAL(s)
+-- attack: a sequence in EXECUTE's arguments | mariadb
+EXECUTE IMMEDIATE 'SELECT ?' USING NEXTVAL(s)
+-- attack: a clone of the server | mysql
+CLONE LOCAL DATA DIRECTORY = '/dir/clone'
+-- attack: a restart of the server | mysql
+RESTART
+-- attack: an end of the server | both
+SHUTDOWN
+-- attack: an instance's key | mysql
+ALTER INSTANCE ROTATE INNODB MASTER KEY
+-- attack: an instance's redo log | mysql
+ALTER INSTANCE DISABLE INNODB REDO_LOG
+-- attack: the source of a replica | both
+CHANGE MASTER TO MASTER_HOST = 'x'
+-- attack: the source of a replica | mysql
+CHANGE REPLICATION SOURCE TO SOURCE_HOST = 'x'
+-- attack: the filter of a replica | mysql
+CHANGE REPLICATION FILTER REPLICATE_DO_DB = (nothing)
+-- attack: a library of indexes | both
+CACHE INDEX t IN hot
+-- attack: a library of indexes | both
+LOAD INDEX INTO CACHE t
+-- attack: a histogram | mysql
+ANALYZE TABLE t UPDATE HISTOGRAM ON v
+-- attack: an event of the replica in a transaction that only reads | both
+START TRANSACTION READ ONLY
+-- then
+ANALYZE TABLE t
+-- then
+REPAIR TABLE t
+-- attack: an event of the replica without the binary log's name | both
+FLUSH LOCAL HOSTS
+-- attack: an event of the replica without the binary log's name | both
+FLUSH NO_WRITE_TO_BINLOG TABLES
+-- attack: an event of the replica in an export | both
+FLUSH TABLES t FOR EXPORT
+-- attack: costs of the optimizer | mysql
+FLUSH OPTIMIZER_COSTS
+-- attack: statistics of clients | mariadb
+FLUSH CLIENT_STATISTICS
+-- attack: a compound under a label | mariadb
+l: BEGIN NOT ATOMIC SET GLOBAL long_query_time = 7; END l
+-- attack: a compound in a comment | mariadb
+/*M! BEGIN NOT ATOMIC */ SET GLOBAL long_query_time = 7; END
+-- attack: a cursor of its own | mariadb
+FOR r IN (SELECT f_global() AS a) DO SELECT r.a; END FOR
