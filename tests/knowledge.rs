@@ -1,6 +1,7 @@
 //! What the proxy knows of real servers besides their roles: positions, as exact as the servers' own
 //! functions, and stored routines, as far as the monitor account may see them.
 
+mod functions;
 mod relations;
 
 use crate::dialogue::PATIENCE;

@@ -64,21 +64,25 @@ impl<S: Stream> Connection<S> {
     /// Runs the text as one COM_QUERY and collects its result sets; OK packets give none.
     pub async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, QueryError> {
         let mut out = Buf::default();
-        let attributes = self.about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        out.replace_with(|out| {
-            frame_with(out, 0, |out| {
-                out.push(0x03);
-                if attributes {
-                    out.extend_from_slice(&[0, 1]);
-                }
-                out.extend_from_slice(sql.as_bytes());
-            });
-        });
+        out.extend_from_slice(&self.question(sql));
         let (answer, heard) = self.ask(out, ResponseShape::Results).await?;
         match heard.0 {
             Some(err) => Err(err.into()),
             None => Ok(result_sets(&answer)?),
         }
+    }
+
+    /// Runs each text as one COM_QUERY, and returns the error of each. All are sent before the first answer is read, so
+    /// texts and answers together must fit into the sockets' buffers.
+    pub async fn refusals(&mut self, texts: &[String]) -> Result<Vec<Option<ServerError>>, QueryError> {
+        let mut out = Buf::default();
+        texts.iter().for_each(|text| out.extend_from_slice(&self.question(text)));
+        self.stream.write_all(out).await.0?;
+        let (mut buf, mut refusals) = (Buf::with_room(4096), Vec::with_capacity(texts.len()));
+        for _ in texts {
+            refusals.push(self.answer(&mut buf, ResponseShape::Results).await?.1.0);
+        }
+        Ok(refusals)
     }
 
     /// Returns the framed request for a query that `row` sends.
@@ -172,9 +176,18 @@ impl<S: Stream> Connection<S> {
     /// Sends one command and collects its answer, as a client with DEPRECATE_EOF gets it.
     async fn ask(&mut self, out: Buf, shape: ResponseShape) -> Result<(Vec<u8>, Refusal), QueryError> {
         self.stream.write_all(out).await.0?;
+        self.answer(&mut Buf::with_room(4096), shape).await
+    }
+
+    /// Collects one answer. `buf` has what was received before, and keeps what follows the answer.
+    async fn answer(
+        &mut self,
+        buf: &mut Buf,
+        shape: ResponseShape,
+    ) -> Result<(Vec<u8>, Refusal), QueryError> {
         let legs = Legs::new(self.about.capabilities, Capabilities::DEPRECATE_EOF);
         let mut walker = ResponseWalker::new(shape, legs, 1, self.status);
-        let (mut buf, mut edits, mut answer) = (Buf::with_room(4096), Edits::default(), Vec::new());
+        let (mut edits, mut answer) = (Edits::default(), Vec::new());
         let mut refusal = Refusal::default();
         loop {
             let (used, walked) = walker.feed(buf.filled_mut(), &mut edits, &mut refusal)?;
@@ -190,7 +203,7 @@ impl<S: Stream> Connection<S> {
                 let len = answer.len();
                 return Err(ProtocolError::TooLarge { what: "an answer", len, limit: MAX_ANSWER }.into());
             }
-            if self.stream.read(&mut buf).await? == 0 {
+            if self.stream.read(buf).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }

@@ -61,6 +61,11 @@ impl<S: crate::net::Stream> Connection for BackendConnection<S> {
         Ok(sets.into_iter().map(|s| ResultSet { columns: s.columns, rows: s.rows }).collect())
     }
 
+    async fn errors(&mut self, texts: &[String]) -> Result<Vec<Option<Error>>, Error> {
+        let refused = self.connection.refusals(texts).await.map_err(query_error)?;
+        Ok(refused.into_iter().map(|error| error.as_ref().map(server_error)).collect())
+    }
+
     async fn closed(&mut self) {
         self.connection.closed().await;
     }

@@ -52,6 +52,18 @@ pub trait Connection {
     /// used again.
     fn query(&mut self, sql: &str) -> impl Future<Output = Result<Vec<ResultSet>, Error>>;
 
+    /// Runs each text as a COM_QUERY of its own, and returns the error of each. All are sent before the first answer is
+    /// read, if the connection can do that: the answers must be short.
+    fn errors(&mut self, texts: &[String]) -> impl Future<Output = Result<Vec<Option<Error>>, Error>> {
+        async move {
+            let mut errors = Vec::with_capacity(texts.len());
+            for text in texts {
+                errors.push(self.query(text).await.err());
+            }
+            Ok(errors)
+        }
+    }
+
     /// Returns when the server has closed or reset the idle connection, so that a crash is noticed between
     /// two probes. The future may be dropped, and a query may follow. If a close cannot be detected, it never
     /// returns.

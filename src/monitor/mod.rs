@@ -25,4 +25,4 @@ pub use client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, 
 pub use kick::{Kicker, Kicks};
 pub use passing_logins::PassingLogins;
 pub use probe::{Orders, Prober};
-pub use routines::{MissingRight, Routines, missing_rights};
+pub use routines::{MissingRight, Routines, missing_functions, missing_rights};

@@ -2,6 +2,7 @@
 //! session has changed one. Routing needs to know whether a function that a statement calls only reads, and the pool
 //! whether a statement leaves nothing on its connection.
 
+mod functions;
 mod rights;
 mod rows;
 
@@ -19,8 +20,9 @@ use super::statement;
 use crate::config::Live;
 use crate::sql::RoutineCatalogue;
 use crate::sql::catalogue::Changes;
-use crate::sql::classify::native::ServerVersion;
-use crate::topology::{Flavor, ServerId, Snapshot};
+use crate::topology::{ServerId, Snapshot};
+pub use functions::ask as missing_functions;
+use functions::{Answers, ask_servers, of_servers};
 pub use rights::MissingRight;
 
 /// How often the routines are read: clients that bypass the proxy change routines, too.
@@ -55,8 +57,12 @@ impl Routines {
         let changes = Arc::new(Changes::default());
         let (publish, current) = watch::channel(Arc::new(RoutineCatalogue::with_changes(changes.clone())));
         let again = Arc::new(Notify::new());
+        let connector = Rc::new(connector);
+        let (answer, answers) = watch::channel(Answers::default());
+        spawn_local(ask_servers(connector.clone(), live.clone(), snapshot.clone(), answer));
         let reader = Reader {
-            connector: Rc::new(connector),
+            connector,
+            answers,
             source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
             changes,
             publish,
@@ -80,6 +86,8 @@ impl Routines {
 struct Reader<C> {
     connector: Rc<C>,
     source: Source,
+    /// What the servers say of their built-in functions.
+    answers: watch::Receiver<Answers>,
     /// Where sessions note that they changed something.
     changes: Arc<Changes>,
     publish: watch::Sender<Arc<RoutineCatalogue>>,
@@ -96,7 +104,11 @@ struct Logged {
 impl<C: Connector> Reader<C> {
     async fn run(mut self) {
         loop {
-            let Some(primary) = self.source.primary(&self.publish).await else { return };
+            let servers = Servers::of(&self.source, &self.answers);
+            let Some(primary) = servers.known_while(&self.publish, self.source.primary(&self.publish)).await
+            else {
+                return;
+            };
             let began = Instant::now();
             let pause = match self.read(primary.0).await {
                 Ok(()) => PERIOD,
@@ -105,14 +117,9 @@ impl<C: Connector> Reader<C> {
                     if matches!(error, Error::Lost(_)) { RETRY } else { PERIOD }
                 }
             };
-            let mut snapshot = self.source.snapshot.clone();
-            let now = versions(&snapshot.borrow(), None);
-            let go_on = tokio::select! {
-                go_on = self.source.wait(&self.publish, primary, began, pause) => go_on,
-                // Another server has other built-in functions.
-                changed = snapshot.wait_for(|snapshot| versions(snapshot, None) != now) => changed.is_ok(),
-            };
-            if !go_on {
+            let servers = Servers::of(&self.source, &self.answers);
+            let wait = self.source.wait(&self.publish, primary, began, pause);
+            if !servers.known_while(&self.publish, wait).await {
                 return;
             }
         }
@@ -124,21 +131,20 @@ impl<C: Connector> Reader<C> {
         let reading = async {
             let mut connection = self.connector.connect(&target).await?;
             let flavor = statement::flavor(connection.greeting());
-            let version = connection.greeting().version.clone();
             let (contents, unseen) = rows::read(&mut connection, flavor).await?;
             connection.quit().await;
-            Ok((flavor, version, contents, unseen))
+            Ok((flavor, contents, unseen))
         };
         let timed_out = |_| Error::Lost("no answer in time".to_owned());
         let began = Instant::now();
         let read = timeout(PATIENCE, reading).await;
         self.source.floor = FLOOR.max(began.elapsed() * SHARE).min(PERIOD);
-        let (flavor, version, mut contents, unseen) = read.map_err(timed_out)??;
+        let (flavor, mut contents, unseen) = read.map_err(timed_out)??;
         self.logged.failed = false;
         let missing = unseen.missing(flavor, &target.user);
         self.incomplete(&target.name, &missing);
         contents.missing = missing.into_iter().map(|right| (right.grant.into(), right.worth)).collect();
-        contents.servers = versions(&self.source.snapshot.borrow(), Some((flavor, &version)));
+        contents.servers = of_servers(&self.source.snapshot.borrow(), &self.answers.borrow());
         let next = self.publish.borrow().replaced_by(contents, as_of);
         if let Some(next) = next {
             let counts = next.counts();
@@ -174,15 +180,42 @@ impl<C: Connector> Reader<C> {
     }
 }
 
-/// Returns the versions of the servers in use, each once, with that of the server that was just read.
-fn versions(snapshot: &Snapshot, read: Option<(Flavor, &str)>) -> Vec<ServerVersion> {
-    let version = |flavor, text: &str| ServerVersion::parse(text, flavor == Flavor::MariaDb);
-    let known = snapshot.servers.iter().filter_map(|server| server.facts.as_ref());
-    let mut versions: Vec<_> = known.map(|facts| version(facts.flavor, &facts.version)).collect();
-    versions.extend(read.map(|(flavor, text)| version(flavor, text)));
-    versions.sort_unstable();
-    versions.dedup();
-    versions
+/// The servers in use, and their answers.
+struct Servers {
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    answers: watch::Receiver<Answers>,
+}
+
+impl Servers {
+    fn of(source: &Source, answers: &watch::Receiver<Answers>) -> Self {
+        Servers { snapshot: source.snapshot.clone(), answers: answers.clone() }
+    }
+
+    /// Publishes what the servers in use have built in, at once and after each change, until the future is ready.
+    async fn known_while<T>(
+        mut self,
+        publish: &watch::Sender<Arc<RoutineCatalogue>>,
+        until: impl Future<Output = T>,
+    ) -> T {
+        let mut until = std::pin::pin!(until);
+        loop {
+            let servers = of_servers(&self.snapshot.borrow_and_update(), &self.answers.borrow_and_update());
+            let next = publish.borrow().with_servers(servers);
+            if let Some(next) = next {
+                publish.send_replace(Arc::new(next));
+            }
+            let changed = async {
+                tokio::select! {
+                    changed = self.snapshot.changed() => changed.is_ok(),
+                    changed = self.answers.changed() => changed.is_ok(),
+                }
+            };
+            tokio::select! {
+                ready = &mut until => return ready,
+                changed = changed => if !changed { return until.await },
+            }
+        }
+    }
 }
 
 /// Returns the rights that the account lacks on this server to see its routines, tables and views.

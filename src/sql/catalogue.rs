@@ -8,7 +8,7 @@ mod names;
 use std::sync::Arc;
 
 use super::body::{self, Code, Findings};
-use super::classify::native::{is_by_arguments, native};
+use super::classify::native::{ServerFunctions, is_by_arguments, native};
 use super::classify::{Native, RelationFacts, RoutineFacts, Routines};
 pub use changes::{Changes, Moment};
 pub use definitions::{Body, Contents, DataAccess, Definition, Relation, RelationKind, RoutineKind, Table};
@@ -100,6 +100,15 @@ impl RoutineCatalogue {
         next.contents = Arc::new(contents);
         next.judge();
         Some(next)
+    }
+
+    /// Returns the catalogue for other servers in use, or None if the servers are the same. What was read from the servers'
+    /// tables stays.
+    pub fn with_servers(&self, servers: Vec<ServerFunctions>) -> Option<Self> {
+        if self.contents.servers == servers {
+            return None;
+        }
+        self.replaced_by(Contents { servers, ..Contents::clone(&self.contents) }, self.as_of)
     }
 
     /// Returns how many routines and relations there are, and how many of them are known to be harmless.

@@ -3,12 +3,10 @@
 
 use super::{Control, until};
 use crate::dialogue::{eventually, topology};
-use crate::support::{Cluster, Kind, Node, Proxy, connect, proxy_config};
-use mysql_async::prelude::Queryable;
+use crate::support::{Cluster, Kind, Node, Proxy, proxy_config};
 use pointsman::monitor::{BackendConnector, Routines};
 use pointsman::net::SystemRuntime;
 use pointsman::sql::RoutineCatalogue;
-use pointsman::sql::classify::native::{ServerVersion, versioned_functions};
 use pointsman::sql::classify::{Native, RelationFacts, RoutineFacts, Routines as _};
 use std::process::Command;
 use std::sync::Arc;
@@ -219,48 +217,6 @@ fn rights_are_named(known: &Arc<RoutineCatalogue>, expected: &[&str]) {
     let expected = expected.iter().map(|right| format!("GRANT {right} TO 'looker'@'%'"));
     let named = missing.iter().filter(|grant| !grant.contains("mysql.func"));
     assert_eq!(named.copied().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn mariadb_has_the_functions_of_its_version() {
-    has_the_functions_of_its_version(Cluster::mariadb(0).await).await;
-}
-
-#[tokio::test]
-async fn mysql_has_the_functions_of_its_version() {
-    if let Some(cluster) = Cluster::mysql(0).await {
-        has_the_functions_of_its_version(cluster).await;
-    }
-}
-
-/// Functions that are not there without arguments.
-const WITH_ARGUMENTS: [&str; 7] =
-    ["geometrycollection", "linestring", "multilinestring", "multipoint", "multipolygon", "point", "polygon"];
-/// ER_SP_DOES_NOT_EXIST
-const DOES_NOT_EXIST: u16 = 1305;
-
-async fn has_the_functions_of_its_version(cluster: Cluster) {
-    let mut client = connect(cluster.primary().port(), "super", "super", "test").await.unwrap();
-    let version: String = client.query_first("SELECT VERSION()").await.unwrap().unwrap();
-    let server = ServerVersion::parse(&version, cluster.kind() == Kind::MariaDb);
-    let mut wrong = Vec::new();
-    for (name, expected) in versioned_functions(server) {
-        let argument = match name {
-            "point" => "1, 2",
-            name if WITH_ARGUMENTS.contains(&name) => "x'00'",
-            _ => "",
-        };
-        let exists = match client.query_drop(format!("SELECT {name}({argument})")).await {
-            Err(mysql_async::Error::Server(error)) => error.code != DOES_NOT_EXIST,
-            _ => true,
-        };
-        // A word of the grammar, which is no function.
-        let is_word = cluster.kind() == Kind::MySql && ["contains", "srid", "password"].contains(&name);
-        if exists != expected && !is_word {
-            wrong.push((name, exists));
-        }
-    }
-    assert!(wrong.is_empty(), "{version}: {wrong:?}");
 }
 
 #[tokio::test]

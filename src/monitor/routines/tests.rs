@@ -20,6 +20,9 @@ type Functions = Option<Vec<&'static str>>;
 struct Servers {
     functions: Rc<RefCell<HashMap<String, Functions>>>,
     asked: Rc<RefCell<Vec<(String, Instant)>>>,
+    connects: Rc<RefCell<Vec<(String, Instant)>>>,
+    /// The functions that the servers do not have.
+    lacks: Rc<RefCell<Vec<String>>>,
     /// The number of connections that ended without COM_QUIT.
     vanished: Rc<RefCell<u32>>,
 }
@@ -42,7 +45,7 @@ impl Connector for Servers {
 
     async fn connect(&self, target: &Target) -> Result<Link, Error> {
         let address = target.address.to_string();
-        self.asked.borrow_mut().push((address.clone(), Instant::now()));
+        self.connects.borrow_mut().push((address.clone(), Instant::now()));
         if !self.functions.borrow().contains_key(&address) {
             return Err(Error::Lost("connection refused".to_owned()));
         }
@@ -62,6 +65,14 @@ impl Connection for Link {
     }
 
     async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, Error> {
+        if let Some((name, _)) = sql.strip_prefix("DO ").and_then(|rest| rest.split_once('(')) {
+            let unknown = self.servers.lacks.borrow().contains(&name.to_owned());
+            let (code, name) = if unknown { (1305, name) } else { (1583, "x") };
+            return Err(Error::Server { code, message: format!("about {name}") });
+        }
+        if sql.contains("SHOW GRANTS") {
+            self.servers.asked.borrow_mut().push((self.address.clone(), Instant::now()));
+        }
         let all = sql.contains("mysql.proc");
         let functions = self.servers.functions.borrow()[&self.address].clone();
         let denied = Error::Server { code: 1142, message: "SELECT command denied".to_owned() };
@@ -142,7 +153,8 @@ async fn at_start_every_minute_and_from_a_new_primary() {
             assert_eq!(s.pass(SECOND * 130).await, [at("db-0", 0), at("db-0", 60_000), at("db-0", 120_000)]);
             assert!(s.knows("f") && !s.knows("g"));
             let version = s.routines.current.borrow().version();
-            assert_eq!(version, 4, "the same again is nothing new");
+            assert_eq!(s.pass(SECOND * 60).await, [at("db-0", 50_000)]);
+            assert_eq!(s.routines.current.borrow().version(), version, "the same again is nothing new");
             s.primary("db-1");
             assert_eq!(s.pass(SECOND).await, [at("db-1", 0)]);
             assert!(s.knows("g"));
@@ -186,7 +198,12 @@ async fn what_cannot_be_read_is_tried_again_and_what_was_read_stays() {
         .run_until(async {
             let mut s = Story::start();
             s.primary("db-0");
-            assert_eq!(s.pass(SECOND * 11).await, [at("db-0", 0), at("db-0", 5000), at("db-0", 10_000)]);
+            s.pass(SECOND * 11).await;
+            let connects = s.servers.connects.borrow().clone();
+            let mut at: Vec<_> = connects.iter().filter(|(address, _)| address.starts_with("db-0")).collect();
+            at.dedup();
+            let at: Vec<u64> = at.iter().map(|(_, at)| (*at - connects[0].1).as_secs()).collect();
+            assert_eq!(at, [0, 5, 10]);
             s.has("db-0", Some(vec!["f"]));
             s.pass(SECOND * 5).await;
             assert!(s.knows("f") && s.routines.current.borrow().is_complete());
@@ -197,6 +214,37 @@ async fn what_cannot_be_read_is_tried_again_and_what_was_read_stays() {
             s.has("db-0", None);
             s.pass(SECOND * 10).await;
             assert!(!s.knows("f") && !s.routines.current.borrow().is_complete());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_are_asked_for_their_functions_once_and_again_after_they_were_down() {
+    LocalSet::new()
+        .run_until(async {
+            use crate::sql::Native;
+            let mut s = Story::start();
+            s.has("db-0", Some(vec![]));
+            s.has("db-1", Some(vec![]));
+            s.primary("db-0");
+            s.pass(SECOND).await;
+            let native = |s: &Story| s.routines.current.borrow().native(b"acos");
+            assert_eq!(native(&s), Native::Everywhere);
+            // Nobody is asked again.
+            s.servers.lacks.borrow_mut().push("acos".to_owned());
+            s.pass(SECOND * 200).await;
+            assert_eq!(native(&s), Native::Everywhere);
+            s.snapshot.send_modify(|snapshot| {
+                let mut next = Snapshot::clone(snapshot);
+                for server in Arc::make_mut(&mut next.servers) {
+                    Arc::make_mut(server).health = crate::topology::Health::Down;
+                }
+                *snapshot = Arc::new(next);
+            });
+            s.pass(SECOND).await;
+            s.primary("db-0");
+            s.pass(SECOND).await;
+            assert_eq!(native(&s), Native::Nowhere);
         })
         .await;
 }

@@ -17,7 +17,7 @@ pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
     for server in before.servers.iter() {
         let facts = Facts {
             flavor: Flavor::MariaDb,
-            version: "11.4".into(),
+            version: "11.4.2-MariaDB".into(),
             capabilities: 0,
             collation: 45,
             tls: None,

@@ -1,7 +1,7 @@
 //! Routines and relations as they are in the servers' tables.
 
 use crate::sql::Options;
-use crate::sql::classify::native::ServerVersion;
+use crate::sql::classify::native::ServerFunctions;
 
 /// A function or a procedure. A function and a procedure may have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,8 +101,8 @@ pub struct Contents {
     pub all_loadable: bool,
     /// The tables and views that the account may see.
     pub relations: Vec<Relation>,
-    /// The versions of the servers in use; each once.
-    pub servers: Vec<ServerVersion>,
+    /// The servers in use, as far as their built-in functions differ; each once.
+    pub servers: Vec<ServerFunctions>,
     /// The grants that the account lacks to see more, each with what it would be worth.
     pub missing: Vec<(Box<str>, &'static str)>,
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sql::Options;
-use crate::sql::classify::native::ServerVersion;
+use crate::sql::classify::native::{ServerFunctions, ServerVersion};
 
 fn routine(kind: RoutineKind, name: &str, access: DataAccess, body: Option<&str>) -> Definition {
     let (schema, name) = name.split_once('.').unwrap();
@@ -318,6 +318,7 @@ fn packages_and_loadable_functions_may_do_anything() {
 #[test]
 fn functions_are_built_in_by_the_versions_in_use() {
     let with = |servers: Vec<ServerVersion>| {
+        let servers = servers.into_iter().map(ServerFunctions::from).collect();
         let all = Contents { servers, ..contents(Vec::new(), true) };
         RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap()
     };
@@ -332,11 +333,22 @@ fn functions_are_built_in_by_the_versions_in_use() {
     assert_eq!(with(vec![mariadb]).native(b"point"), Native::Everywhere);
     let all = contents(vec![function("shop.point", Reads, Some("RETURN 1"))], true);
     let c = RoutineCatalogue::default()
-        .replaced_by(Contents { servers: vec![mariadb], ..all }, Moment::default());
+        .replaced_by(Contents { servers: vec![mariadb.into()], ..all }, Moment::default());
     assert_eq!(c.unwrap().native(b"Point"), Native::Somewhere);
-    let unseen = Contents { servers: vec![mariadb], ..contents(Vec::new(), false) };
+    let unseen = Contents { servers: vec![mariadb.into()], ..contents(Vec::new(), false) };
     let c = RoutineCatalogue::default().replaced_by(unseen, Moment::default());
     assert_eq!(c.unwrap().native(b"point"), Native::Somewhere);
+}
+
+#[test]
+fn a_view_over_a_function_that_cannot_be_seen_is_opaque() {
+    let relations =
+        vec![view("shop.v", "select hidden() AS a"), view("shop.w", "select `shop`.`hidden`(1) AS a")];
+    let contents = Contents { relations, ..contents(Vec::new(), false) };
+    let c = RoutineCatalogue::default().replaced_by(contents, Moment::default()).unwrap();
+    for name in [b"v", b"w"] {
+        assert_eq!(c.relation(Some(b"shop"), name), RelationFacts::Opaque, "{name:?}");
+    }
 }
 
 #[test]

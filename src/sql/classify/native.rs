@@ -1,7 +1,10 @@
 //! The built-in functions that not every server has, with the versions that have them. A name counts as built in only
 //! if each server that may get the text has the function: elsewhere a stored or a loadable function may have the name.
 
+use std::sync::Arc;
+
 use super::Native;
+use super::names::{CALLABLE, SPECIAL, TIGHT};
 use super::words::{Meaning, meaning};
 
 /// The flavour and the version of a server in use.
@@ -36,6 +39,33 @@ impl ServerVersion {
     }
 }
 
+/// A server in use, with what is known of its built-in functions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServerFunctions {
+    /// The flavour and the version: what the tables say of the server.
+    pub version: ServerVersion,
+    /// The names that the tables call built in on this version, and that the server itself does not know. Sorted; empty
+    /// if the server was not asked.
+    pub lacks: Arc<[&'static str]>,
+}
+
+impl ServerFunctions {
+    fn has(&self, function: &(&str, Range, Range)) -> bool {
+        self.version.has(function) && !self.lacks(function.0.as_bytes())
+    }
+
+    /// True if the server does not know this name, in any case, that the tables call built in.
+    fn lacks(&self, name: &[u8]) -> bool {
+        self.lacks.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    }
+}
+
+impl From<ServerVersion> for ServerFunctions {
+    fn from(version: ServerVersion) -> Self {
+        ServerFunctions { version, lacks: Arc::default() }
+    }
+}
+
 /// The versions of a flavour that have a function: from the first one on, up to and without the second one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range(Version, Version);
@@ -65,7 +95,7 @@ impl Range {
 /// versions of MySQL (8.0 and later) that have the function. Functions that a later version added stand with the
 /// version of the release notes; `tests/attacks/functions.rs` compares the rest with real servers.
 #[rustfmt::skip]
-const VERSIONED: [(&str, Range, Range); 197] = [
+const VERSIONED: [(&str, Range, Range); 203] = [
     ("add_months", ALWAYS, NEVER),
     ("any_value", NEVER, ALWAYS),
     ("area", ALWAYS, NEVER),
@@ -92,6 +122,7 @@ const VERSIONED: [(&str, Range, Range); 197] = [
     ("convexhull", ALWAYS, NEVER),
     ("crc32c", since(10, 8, 0), NEVER),
     ("crosses", ALWAYS, NEVER),
+    ("cube", NEVER, ALWAYS),
     ("decode", ALWAYS, NEVER),
     ("decode_histogram", ALWAYS, NEVER),
     ("des_decrypt", ALWAYS, NEVER),
@@ -162,6 +193,7 @@ const VERSIONED: [(&str, Range, Range); 197] = [
     ("mbrcovers", NEVER, ALWAYS),
     ("mbrequal", ALWAYS, NEVER),
     ("md5", ALWAYS, until(9, 6, 0)),
+    ("median", ALWAYS, NEVER),
     ("mlinefromtext", ALWAYS, NEVER),
     ("mlinefromwkb", ALWAYS, NEVER),
     ("mpointfromtext", ALWAYS, NEVER),
@@ -187,6 +219,8 @@ const VERSIONED: [(&str, Range, Range); 197] = [
     ("old_password", ALWAYS, NEVER),
     ("overlaps", ALWAYS, NEVER),
     ("password", ALWAYS, NEVER),
+    ("percentile_cont", ALWAYS, NEVER),
+    ("percentile_disc", ALWAYS, NEVER),
     ("point", ALWAYS, ALWAYS),
     ("pointfromtext", ALWAYS, NEVER),
     ("pointfromwkb", ALWAYS, NEVER),
@@ -202,6 +236,7 @@ const VERSIONED: [(&str, Range, Range); 197] = [
     ("random_bytes", since(10, 10, 0), ALWAYS),
     ("regexp_like", NEVER, since(8, 0, 4)),
     ("roles_graphml", NEVER, ALWAYS),
+    ("rollup", NEVER, ALWAYS),
     ("session_user", ALWAYS, ALWAYS),
     ("setval", ALWAYS, NEVER),
     ("sformat", since(10, 7, 0), NEVER),
@@ -211,6 +246,7 @@ const VERSIONED: [(&str, Range, Range); 197] = [
     ("srid", ALWAYS, NEVER),
     ("st_boundary", ALWAYS, NEVER),
     ("st_buffer_strategy", NEVER, ALWAYS),
+    ("st_collect", since(12, 0, 0), since(8, 0, 24)),
     ("st_frechetdistance", NEVER, since(8, 0, 23)),
     ("st_geohash", since(12, 0, 0), ALWAYS),
     ("st_geomcollfromtxt", NEVER, ALWAYS),
@@ -272,26 +308,42 @@ const BY_ARGUMENTS: [&str; 7] =
 
 /// Says whether the name, in any case, is that of a built-in function on all these servers. Without a server the answer
 /// is about all versions and flavours.
-pub(in crate::sql) fn native(name: &[u8], servers: &[ServerVersion]) -> Native {
+pub(in crate::sql) fn native(name: &[u8], servers: &[ServerFunctions]) -> Native {
     let known = match meaning(name) {
-        Meaning::Callable | Meaning::Tight | Meaning::WriteVerbOrFunction => return Native::Everywhere,
-        Meaning::GetLock | Meaning::ReleaseLock | Meaning::AsksLock => return Native::Everywhere,
+        Meaning::Callable | Meaning::Tight | Meaning::WriteVerbOrFunction => return common(name, servers),
+        Meaning::GetLock | Meaning::ReleaseLock | Meaning::AsksLock => return common(name, servers),
         Meaning::InsertId | Meaning::FoundRows | Meaning::RowCount | Meaning::LoadFile => {
-            return Native::Everywhere;
+            return common(name, servers);
         }
-        Meaning::Somewhere | Meaning::OneServer | Meaning::UsesSequence | Meaning::ReadsSequence => {
-            versioned(name)
-        }
+        Meaning::Somewhere
+        | Meaning::OneServer
+        | Meaning::UsesSequence
+        | Meaning::ReadsSequence
+        | Meaning::Name => versioned(name),
         _ => None,
     };
     let Some(function) = known else { return Native::Nowhere };
     if is_by_arguments(name, servers) {
         return Native::Somewhere;
     }
-    let has = servers.iter().filter(|server| server.has(function)).count();
-    match has {
-        0 if servers.is_empty() && (function.1, function.2) == (ALWAYS, ALWAYS) => Native::Everywhere,
-        0 if servers.is_empty() => Native::Somewhere,
+    match servers {
+        [] if (function.1, function.2) == (ALWAYS, ALWAYS) => Native::Everywhere,
+        [] => Native::Somewhere,
+        _ => on(servers, |server| server.has(function)),
+    }
+}
+
+/// Says where a function is built in that all versions of both flavours have, as far as the tables know.
+fn common(name: &[u8], servers: &[ServerFunctions]) -> Native {
+    match servers {
+        [] => Native::Everywhere,
+        _ => on(servers, |server| !server.lacks(name)),
+    }
+}
+
+/// Says on which of the servers a function is built in. There is at least one server.
+fn on(servers: &[ServerFunctions], has: impl Fn(&ServerFunctions) -> bool) -> Native {
+    match servers.iter().filter(|server| has(server)).count() {
         0 => Native::Nowhere,
         all if all == servers.len() => Native::Everywhere,
         _ => Native::Somewhere,
@@ -300,10 +352,34 @@ pub(in crate::sql) fn native(name: &[u8], servers: &[ServerVersion]) -> Native {
 
 /// True if one of these servers, or one of all servers if there are none, tells the built-in function from a stored one
 /// by the number of its arguments.
-pub(in crate::sql) fn is_by_arguments(name: &[u8], servers: &[ServerVersion]) -> bool {
-    let is_mariadb = |server: &ServerVersion| matches!(server, ServerVersion::MariaDb(_));
+pub(in crate::sql) fn is_by_arguments(name: &[u8], servers: &[ServerFunctions]) -> bool {
+    let is_mariadb = |server: &ServerFunctions| matches!(server.version, ServerVersion::MariaDb(_));
     (servers.is_empty() || servers.iter().any(is_mariadb))
         && BY_ARGUMENTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Returns each name that the tables call built in on a server of this version, except for those that the server tells
+/// from stored functions by the number of arguments, and JSON_TABLE, which is a function only in a list of tables.
+pub fn functions_of(version: ServerVersion) -> impl Iterator<Item = &'static str> {
+    let special = SPECIAL.iter().filter(|(_, meaning)| {
+        matches!(
+            meaning,
+            Meaning::GetLock
+                | Meaning::ReleaseLock
+                | Meaning::AsksLock
+                | Meaning::InsertId
+                | Meaning::FoundRows
+                | Meaning::RowCount
+                | Meaning::LoadFile
+                | Meaning::WriteVerbOrFunction
+        )
+    });
+    let common = CALLABLE.into_iter().chain(TIGHT).chain(special.map(|(name, _)| *name));
+    let server = [version.into()];
+    let versioned = VERSIONED.iter().filter(move |function| version.has(function));
+    common
+        .chain(versioned.map(|function| function.0))
+        .filter(move |name| *name != "json_table" && !is_by_arguments(name.as_bytes(), &server))
 }
 
 fn versioned(name: &[u8]) -> Option<&'static (&'static str, Range, Range)> {
@@ -345,6 +421,9 @@ mod tests {
         use ServerVersion::{MariaDb, MySql};
         let (old, new) = (MariaDb((10, 6, 17)), MariaDb((11, 7, 2)));
         let (eight, nine) = (MySql((8, 0, 11)), MySql((9, 7, 0)));
+        let servers_of = |versions: Vec<ServerVersion>| -> Vec<ServerFunctions> {
+            versions.into_iter().map(ServerFunctions::from).collect()
+        };
         for (name, servers, expected) in [
             ("abs", vec![old, nine], Everywhere),
             ("GET_LOCK", vec![], Everywhere),
@@ -368,8 +447,23 @@ mod tests {
             ("total", vec![new], Nowhere),
             ("select", vec![new], Everywhere),
         ] {
-            assert_eq!(native(name.as_bytes(), &servers), expected, "{name} {servers:?}");
+            assert_eq!(native(name.as_bytes(), &servers_of(servers.clone())), expected, "{name} {servers:?}");
         }
+    }
+
+    #[test]
+    fn a_function_that_a_server_does_not_know_is_not_built_in() {
+        use Native::{Everywhere, Nowhere, Somewhere};
+        let new = ServerVersion::MySql((9, 7, 0));
+        let all = ServerFunctions::from(new);
+        let some = ServerFunctions { version: new, lacks: ["abs", "to_vector"].into() };
+        for name in ["Abs", "TO_VECTOR"] {
+            let native = |servers: &[ServerFunctions]| native(name.as_bytes(), servers);
+            assert_eq!(native(std::slice::from_ref(&all)), Everywhere, "{name}");
+            assert_eq!(native(&[all.clone(), some.clone()]), Somewhere, "{name}");
+            assert_eq!(native(std::slice::from_ref(&some)), Nowhere, "{name}");
+        }
+        assert_eq!(native(b"acos", &[some]), Everywhere);
     }
 
     #[test]

@@ -6,10 +6,6 @@ use crate::sql::classify::lookup;
 use crate::sql::grammar::{Call, Facts, Name};
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, Token};
 
-/// Functions that the tables of built-in functions do not have: the classification sends statements with them to the primary.
-const ALSO: [&str; 7] =
-    ["analyse", "cube", "median", "percentile_cont", "percentile_disc", "rollup", "st_collect"];
-
 /// What is known of names.
 pub struct Calls<'a> {
     /// The default schema; empty if there is none or it is unknown.
@@ -109,8 +105,8 @@ fn function(call: &Call<'_>, calls: &Calls<'_>) -> Seen {
 fn is_built_in(name: &[u8], calls: &Calls<'_>) -> bool {
     match calls.routines.native(name) {
         Native::Everywhere => true,
-        Native::Somewhere => calls.routines.is_complete() || calls.routines.version() == 0,
-        Native::Nowhere => ALSO.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())),
+        Native::Somewhere => calls.routines.is_complete(),
+        Native::Nowhere => false,
     }
 }
 
