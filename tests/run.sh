@@ -344,8 +344,10 @@ stop_proxy() {
 leak_options=(--seed 1 --statements 20000)
 # 300 sessions over 8 server connections, on the cluster of start_proxied; then once with sabotage, which must be noticed.
 no_leak() { # kind
-  local options=(--port "$rw" --user "app:app,super:super" --sessions 300 --pins 3 --shrink-seconds 60)
+  local options=(--port "$rw" --direct "$(tests/setup/cluster.sh port "$scratch/$1" 0)" --user "app:app,super:super" --sessions 300 --pins 3 --shrink-seconds 60)
   stop_proxy
+  # The catalogue sees everything, so that connections may go to another session as they are.
+  mariadb --no-defaults -uroot -S "$scratch/$1/0/sock" -e "GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'"
   sed -i '0,/mode = .*/s//mode = "split"/' "$scratch/$1.toml"
   printf '\n[limits]\nmax_server_connections = 8\n' >>"$scratch/$1.toml"
   if start_proxy "$1"; then

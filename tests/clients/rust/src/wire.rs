@@ -39,6 +39,8 @@ pub struct Conn {
     pub capabilities: u32,
     /// The connection id of the greeting.
     pub id: u32,
+    /// What the other side gets that asks for a local file.
+    pub file: Vec<u8>,
     /// The packet read last.
     pub body: Vec<u8>,
 }
@@ -101,6 +103,7 @@ impl Conn {
             login: login.clone(),
             capabilities: 0,
             id: 0,
+            file: Vec::new(),
             body: Vec::new(),
         };
         conn.read().await?;

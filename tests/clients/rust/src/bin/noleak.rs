@@ -9,7 +9,7 @@ use pointsman_clients::noleak::shared::{Plan, Settings};
 use pointsman_clients::noleak::shrink::Shrinker;
 use pointsman_clients::noleak::steps::FEATURES;
 
-const USAGE: &str = "usage: noleak --port P [--host H] [--user app:app[,other:password]] [--sessions 300] [--statements N]
+const USAGE: &str = "usage: noleak --port P [--direct P] [--host H] [--user app:app[,other:password]] [--sessions 300] [--statements N]
   [--seconds S] [--seed N] [--pins N] [--only feature,…] [--weights feature=N,…] [--sabotage N [--must-fail]] [--shrink-seconds 120] [--verbose]";
 
 fn option(name: &str) -> Option<String> {
@@ -58,6 +58,7 @@ fn settings() -> Settings {
     };
     Settings {
         host: option("--host").unwrap_or_else(|| "127.0.0.1".into()),
+        direct: option("--direct").map(|_| number("--direct", 0)),
         port: option("--port").map_or_else(|| usage("--port"), |_| number("--port", 0)),
         accounts: accounts.split(',').map(account).collect(),
         pins: number("--pins", 5),

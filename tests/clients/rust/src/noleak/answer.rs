@@ -289,6 +289,12 @@ async fn results(conn: &mut Conn, binary: bool) -> io::Result<(Answer, Vec<(u8, 
                 answer.parts.push(error(&conn.body));
                 false
             }
+            Some(0xfb) if !conn.file.is_empty() => {
+                let file = std::mem::take(&mut conn.file);
+                conn.write(&file).await?;
+                conn.write(&[]).await?;
+                true
+            }
             Some(0xfb) => return Err(broken("asked for a local file")),
             _ => {
                 let count = Bytes(&conn.body).lenenc()?;

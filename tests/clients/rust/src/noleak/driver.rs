@@ -9,6 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use super::answer::{self, Answer, Part, Row, Shape};
+use super::objects;
 use super::session::{OWNERS, Session, Stop};
 use super::shared::{Fault, Plan, Settings, Shared};
 use super::state::{Baseline, Charsets, ISOLATION, SCHEMAS, VARS};
@@ -28,7 +29,7 @@ pub struct Report {
     pub counts: [u64; 6],
 }
 
-fn login(settings: &Settings, account: usize) -> Login {
+pub(super) fn login(settings: &Settings, account: usize) -> Login {
     let (user, password) = settings.accounts[account].clone();
     let (host, port) = (settings.host.clone(), settings.port);
     Login {
@@ -50,7 +51,7 @@ async fn ask(conn: &mut Conn, body: &[u8]) -> io::Result<Answer> {
     }
 }
 
-async fn run_sql(conn: &mut Conn, sql: &str) -> io::Result<()> {
+pub(super) async fn run_sql(conn: &mut Conn, sql: &str) -> io::Result<()> {
     ask(conn, &[b"\x03", sql.as_bytes()].concat()).await.map(drop)
 }
 
@@ -101,23 +102,8 @@ pub async fn prepare(settings: &Settings, sessions: u32) -> io::Result<Baseline>
     Ok(baseline)
 }
 
-/// Objects that leave state out of sight: a trigger, a view over a function, and a default.
+/// Objects that leave state out of sight.
 async fn hidden(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
-    for sql in [
-        "DROP VIEW IF EXISTS test.nl_hidden_view",
-        "DROP FUNCTION IF EXISTS test.nl_hidden_function",
-        "DROP TABLE IF EXISTS test.nl_hidden_trigger",
-        "CREATE TABLE test.nl_hidden_trigger (v VARCHAR(40))",
-        "CREATE TRIGGER test.nl_hidden_before BEFORE INSERT ON test.nl_hidden_trigger FOR EACH ROW SELECT NEW.v INTO @nl_trigger",
-        "CREATE FUNCTION test.nl_hidden_function(v VARCHAR(40)) RETURNS VARCHAR(40) READS SQL DATA BEGIN SELECT v INTO @nl_view; RETURN v; END",
-    ] {
-        run_sql(conn, sql).await?;
-    }
-    run_sql(
-        conn,
-        &format!("CREATE VIEW test.nl_hidden_view AS SELECT owner, id, test.nl_hidden_function(CONCAT('s', owner DIV {OWNERS}, '.view')) AS w FROM test.nl_rows"),
-    )
-    .await?;
     if mariadb {
         for sql in [
             "DROP TABLE IF EXISTS test.nl_hidden_default",
@@ -128,7 +114,7 @@ async fn hidden(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
             run_sql(conn, sql).await?;
         }
     }
-    Ok(())
+    objects::make(conn, mariadb).await
 }
 
 async fn tables(conn: &mut Conn, sessions: u32) -> io::Result<()> {
@@ -197,7 +183,12 @@ async fn progress(shared: Rc<Shared>) {
     loop {
         sleep(Duration::from_secs(10)).await;
         let now = shared.statements.get();
-        eprintln!("{now} statements, {}/s", (now - before) / 10);
+        let rate = (now - before) / 10;
+        let rest = shared.plan.statements.saturating_sub(now);
+        match rest.checked_div(rate) {
+            Some(left) => eprintln!("{now} statements, {rate}/s, {left} s to go"),
+            None => eprintln!("{now} statements, none in 10 s"),
+        }
         before = now;
     }
 }
@@ -218,14 +209,18 @@ pub fn run(settings: &Settings, plan: &Plan, quiet: bool) -> io::Result<Report> 
             .map(|number| tokio::task::spawn_local(one_session(*number, shared.clone())))
             .collect();
         let ticker = (!quiet).then(|| tokio::task::spawn_local(progress(shared.clone())));
+        let replacing = settings
+            .direct
+            .filter(|_| shared.baseline.hidden)
+            .map(|port| tokio::task::spawn_local(objects::replace(settings.clone(), port)));
         for task in tasks {
             // A failure ends the run: nobody waits for those that hang in it.
             while !task.is_finished() && shared.faults.borrow().is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
         }
-        if let Some(ticker) = ticker {
-            ticker.abort();
+        for task in ticker.into_iter().chain(replacing) {
+            task.abort();
         }
         Ok::<_, io::Error>(outcome(&shared))
     })?;

@@ -4,6 +4,7 @@
 pub mod aftermath;
 pub mod answer;
 pub mod driver;
+pub mod objects;
 pub mod permits;
 pub mod session;
 pub mod shared;

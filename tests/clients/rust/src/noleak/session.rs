@@ -15,7 +15,7 @@ use super::answer::{
 use super::shared::{Shared, bump};
 use super::state::{Data, Model, SCHEMAS};
 use crate::model::plan::Random;
-use crate::wire::{Conn, DEPRECATE_EOF, FOUND_ROWS, Login, MULTI_STATEMENTS, SESSION_TRACK};
+use crate::wire::{Conn, DEPRECATE_EOF, FOUND_ROWS, LOCAL_FILES, Login, MULTI_STATEMENTS, SESSION_TRACK};
 
 /// Names that a session's rows can have, one after the other: what an ended connection may still do concerns the name before.
 pub const OWNERS: u32 = 8;
@@ -94,7 +94,7 @@ impl Session {
         let settings = &self.shared.settings;
         let (user, password) = settings.accounts[account].clone();
         // What changes answers varies from session to session.
-        let mut capabilities = MULTI_STATEMENTS;
+        let mut capabilities = MULTI_STATEMENTS | LOCAL_FILES;
         for (bit, flag) in [DEPRECATE_EOF, SESSION_TRACK, FOUND_ROWS].into_iter().enumerate() {
             if self.number >> bit & 1 == 1 && (flag != FOUND_ROWS || self.number % 8 == 4) {
                 capabilities |= flag;
@@ -126,6 +126,11 @@ impl Session {
     pub fn tag(&mut self) -> String {
         self.tags += 1;
         format!("s{}.{}", self.number, self.tags)
+    }
+
+    /// How many such texts there were.
+    pub fn tags(&self) -> u64 {
+        self.tags
     }
 
     pub fn below(&mut self, limit: usize) -> usize {

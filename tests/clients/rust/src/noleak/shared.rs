@@ -12,6 +12,8 @@ use super::state::Baseline;
 pub struct Settings {
     pub host: String,
     pub port: u16,
+    /// The primary's own port, where functions are replaced past the proxy.
+    pub direct: Option<u16>,
     pub accounts: Vec<(String, String)>,
     /// Most sessions that hold a server connection at a time.
     pub pins: usize,
@@ -75,6 +77,8 @@ pub struct Shared {
     pub by_feature: RefCell<BTreeMap<&'static str, u64>>,
     /// A session that offers its socket for a swap.
     pub offer: RefCell<Option<super::permits::Offer>>,
+    /// Sessions and values by which hidden locks are named.
+    pub lock_names: RefCell<Vec<(u32, String)>>,
 }
 
 /// Steps kept of each session's history.
@@ -102,6 +106,7 @@ impl Shared {
             began: Instant::now(),
             by_feature: RefCell::new(BTreeMap::new()),
             offer: RefCell::new(None),
+            lock_names: RefCell::new(Vec::new()),
         }
     }
 

@@ -97,6 +97,16 @@ pub struct Slot {
     pub columns: Vec<(u8, bool)>,
 }
 
+/// What views, triggers and routines may have left.
+#[derive(Clone, Debug, Default)]
+pub struct Hidden {
+    /// The last value before the session began to leave such state; None: it did not begin.
+    pub since: Option<u64>,
+    pub role: bool,
+    pub variable: bool,
+    pub locks: bool,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     pub account: usize,
@@ -125,6 +135,7 @@ pub struct Model {
     pub table_lock: Option<usize>,
     pub last_insert_id: u64,
     pub timestamp: Option<u64>,
+    pub hidden: Hidden,
 }
 
 impl Model {
