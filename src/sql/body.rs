@@ -49,12 +49,14 @@ pub struct Findings {
     pub unknown: bool,
     /// The code is known to leave session state, or to do more than read and write.
     pub acts: bool,
+    /// The code calls stored routines, or reads views that do.
+    pub calls: bool,
 }
 
 impl Findings {
     /// Code that is not understood.
     pub const UNKNOWN: Findings =
-        Findings { unknown: true, writes: false, of_server: false, opaque: false, acts: false };
+        Findings { unknown: true, writes: false, of_server: false, opaque: false, acts: false, calls: false };
 
     /// Returns what was found in two pieces of code together.
     pub fn and(self, other: Self) -> Self {
@@ -64,6 +66,7 @@ impl Findings {
             opaque: self.opaque || other.opaque,
             unknown: self.unknown || other.unknown,
             acts: self.acts || other.acts,
+            calls: self.calls || other.calls,
         }
     }
 
@@ -86,14 +89,16 @@ impl Findings {
         match self {
             Findings { acts: true, .. } | Findings { writes: true, .. } => RelationFacts::Acts,
             Findings { unknown: true, .. } | Findings { opaque: true, .. } => RelationFacts::Opaque,
+            Findings { calls: true, .. } => RelationFacts::CallingView,
             Findings { .. } => RelationFacts::ReadingView,
         }
     }
 
-    /// True if the code does nothing but call built-in functions without state, and read and write plain tables.
+    /// True if the code does nothing but call built-in functions without state, and read and write plain tables. Not if it
+    /// calls stored routines: somebody may have replaced them past this proxy.
     pub fn is_plain(self) -> bool {
-        let Findings { acts, unknown, opaque, writes: _, of_server: _ } = self;
-        !acts && !unknown && !opaque
+        let Findings { acts, unknown, opaque, calls, writes: _, of_server: _ } = self;
+        !acts && !unknown && !opaque && !calls
     }
 }
 

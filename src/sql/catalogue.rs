@@ -113,8 +113,8 @@ impl RoutineCatalogue {
 
     /// Returns how many routines and relations there are, and how many of them are known to be harmless.
     pub fn counts(&self) -> Counts {
-        use RelationFacts::{Plain, PlainToRead, ReadingView};
-        let plain = |facts: &&RelationFacts| matches!(facts, Plain | PlainToRead | ReadingView);
+        use RelationFacts::{CallingView, Plain, PlainToRead, ReadingView};
+        let plain = |facts: &&RelationFacts| matches!(facts, Plain | PlainToRead | ReadingView | CallingView);
         Counts {
             routines: self.routine_facts.len(),
             reading: self.routine_facts.iter().filter(|facts| facts.is_read()).count(),
@@ -211,7 +211,15 @@ impl RoutineCatalogue {
             body::judge(Code { of_trigger: true, ..code }, routines)
         };
         let plain = writing.iter().all(|body| self.findings(body, schema, judge).is_plain());
-        if plain { RelationFacts::Plain } else { RelationFacts::PlainToRead }
+        // A table that cascades to itself runs its own triggers.
+        let is_plain = |(schema, name): &(Box<[u8]>, Box<[u8]>)| {
+            self.relations.find(&self.relation_facts, Some(schema), name) == Some(RelationFacts::Plain)
+        };
+        if plain && table.cascades.iter().all(is_plain) {
+            RelationFacts::Plain
+        } else {
+            RelationFacts::PlainToRead
+        }
     }
 
     fn findings(
@@ -260,8 +268,9 @@ impl Facts for RelationFacts {
             RelationFacts::Plain => 1,
             RelationFacts::ReadingView => 2,
             RelationFacts::PlainToRead => 3,
-            RelationFacts::Opaque => 4,
-            RelationFacts::Acts => 5,
+            RelationFacts::CallingView => 4,
+            RelationFacts::Opaque => 5,
+            RelationFacts::Acts => 6,
         }
     }
 }

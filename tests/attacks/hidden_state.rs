@@ -45,6 +45,30 @@ const CASES: &[Case] = &[
         "SELECT @leak",
     ),
     case("an insert of a view", &["INSERT INTO blank SELECT * FROM v_into"], "SELECT @leak"),
+    case("a view over a function that was replaced", &["SELECT * FROM v_replaced"], "SELECT @leak"),
+    case("a trigger over a procedure that was replaced", &["INSERT INTO calling VALUES (7)"], "SELECT @leak"),
+    case("a cascade runs a trigger", &["UPDATE parents SET a = a + 1000"], "SELECT IS_USED_LOCK('cascade')"),
+    case(
+        "a cascade of a cascade runs a trigger",
+        &["UPDATE grandparents SET a = a + 1000"],
+        "SELECT IS_USED_LOCK('cascade')",
+    ),
+    case(
+        "a trigger records traces",
+        &["INSERT INTO tracing VALUES (7)", "SELECT * FROM s WHERE b = 777 FOR UPDATE"],
+        "SELECT COUNT(*) FROM information_schema.optimizer_trace JOIN s FOR UPDATE OF s",
+    ),
+    case(
+        "a trigger records profiles",
+        &["INSERT INTO profiling VALUES (7)", "SELECT * FROM s WHERE b = 777 FOR UPDATE"],
+        "SHOW PROFILES",
+    ),
+    case(
+        "a view forces an insert id",
+        &["SELECT * FROM v_forced"],
+        "SELECT @@insert_id, @@timestamp < 2000000000",
+    ),
+    case("a procedure prepares a statement", &["CALL p_prepares()"], "EXECUTE hidden"),
 ];
 
 const MADE: &[&str] = &[
@@ -60,6 +84,25 @@ const MADE: &[&str] = &[
     "CREATE FUNCTION f_lock() RETURNS INT NO SQL BEGIN DO GET_LOCK('hidden', 1); RETURN 1; END",
     "CREATE FUNCTION f_role() RETURNS INT READS SQL DATA SQL SECURITY INVOKER BEGIN SET ROLE r1; RETURN 1; END",
     "CREATE FUNCTION replaced() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM s)",
+    "CREATE VIEW v_replaced AS SELECT replaced() AS a",
+    "CREATE PROCEDURE p_replaced() DO 1",
+    "CREATE TABLE calling (v INT)",
+    "CREATE TRIGGER calling_t BEFORE INSERT ON calling FOR EACH ROW CALL p_replaced()",
+    "CREATE PROCEDURE p_prepares() PREPARE hidden FROM 'SELECT 42'",
+    "CREATE FUNCTION f_forced() RETURNS INT NO SQL BEGIN SET session_track_system_variables = ''; SET insert_id = 77; SET timestamp = 1; RETURN 1; END",
+    "CREATE VIEW v_forced AS SELECT f_forced() AS a",
+    "CREATE TABLE parents (a INT PRIMARY KEY)",
+    "CREATE TABLE children (a INT, FOREIGN KEY (a) REFERENCES parents (a) ON UPDATE CASCADE)",
+    "CREATE TABLE grandparents (a INT PRIMARY KEY)",
+    "CREATE TABLE between_them (a INT PRIMARY KEY, FOREIGN KEY (a) REFERENCES grandparents (a) ON UPDATE CASCADE)",
+    "CREATE TABLE grandchildren (a INT, FOREIGN KEY (a) REFERENCES between_them (a) ON UPDATE CASCADE)",
+    "INSERT INTO parents WITH RECURSIVE n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n WHERE a < 99) SELECT a FROM n",
+    "INSERT INTO children SELECT a FROM parents",
+    "INSERT INTO grandparents SELECT a FROM parents",
+    "INSERT INTO between_them SELECT a FROM parents",
+    "INSERT INTO grandchildren SELECT a FROM parents",
+    "CREATE TRIGGER children_t AFTER UPDATE ON children FOR EACH ROW DO GET_LOCK('cascade', 1)",
+    "CREATE TRIGGER grandchildren_t AFTER UPDATE ON grandchildren FOR EACH ROW DO GET_LOCK('cascade', 1)",
     "CREATE VIEW v_variable AS SELECT f_variable() AS a",
     "CREATE VIEW v_named AS SELECT f_named() AS a",
     "CREATE VIEW v_into AS SELECT f_into() AS a",
@@ -75,6 +118,12 @@ const MADE: &[&str] = &[
 
 /// What only some servers have.
 const PERHAPS: &[&str] = &[
+    "CREATE FUNCTION f_trace() RETURNS INT NO SQL BEGIN SET session_track_system_variables = ''; SET optimizer_trace = 'enabled=on'; RETURN 1; END",
+    "CREATE TABLE tracing (v INT)",
+    "CREATE TRIGGER tracing_t BEFORE INSERT ON tracing FOR EACH ROW SET NEW.v = f_trace()",
+    "CREATE FUNCTION f_profiles() RETURNS INT NO SQL BEGIN SET session_track_system_variables = ''; SET profiling = 1; RETURN 1; END",
+    "CREATE TABLE profiling (v INT)",
+    "CREATE TRIGGER profiling_t BEFORE INSERT ON profiling FOR EACH ROW SET NEW.v = f_profiles()",
     "CREATE TABLE roles (v INT)",
     "CREATE TRIGGER roles_t BEFORE INSERT ON roles FOR EACH ROW SET @none = f_role()",
     "CREATE SEQUENCE sq",
@@ -84,6 +133,10 @@ const PERHAPS: &[&str] = &[
 async fn make(cluster: &Cluster) {
     let server = cluster.primary();
     server.sql("SET GLOBAL log_bin_trust_function_creators = 1").await;
+    // The catalogue sees everything, so that as many statements as possible are explained.
+    server.sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+    // MySQL only. On 9.7 a session cannot turn it on any more behind a COM_RESET_CONNECTION.
+    let _ = server.try_sql("SET GLOBAL enable_cascade_triggers = ON").await;
     let mut maker = connect(server.port(), "super", "super", "test").await.expect("login");
     for sql in MADE {
         maker.query_drop(*sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -125,6 +178,8 @@ async fn nothing_is_found(cluster: Cluster, settings: &str, ends: &[Ends]) {
     for sql in [
         "DROP FUNCTION replaced",
         "CREATE FUNCTION replaced() RETURNS INT READS SQL DATA BEGIN SELECT 42 INTO @leak; RETURN 1; END",
+        "DROP PROCEDURE p_replaced",
+        "CREATE PROCEDURE p_replaced() SELECT 42 INTO @leak",
     ] {
         maker.query_drop(sql).await.expect(sql);
     }

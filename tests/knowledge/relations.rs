@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use tokio::task::LocalSet;
 
-use RelationFacts::{Acts, Opaque, Plain, PlainToRead, ReadingView, Unknown};
+use RelationFacts::{Acts, CallingView, Opaque, Plain, PlainToRead, ReadingView, Unknown};
 
 /// Objects that both servers can have.
 const OBJECTS: &[&str] = &[
@@ -52,8 +52,8 @@ const EXPECTED: [(&str, RelationFacts); 19] = [
     ("told", PlainToRead),
     ("chained", PlainToRead),
     ("plain", ReadingView),
-    ("over", ReadingView),
-    ("counting", ReadingView),
+    ("over", CallingView),
+    ("counting", CallingView),
     ("states", ReadingView),
     ("keeping", Acts),
     ("setting", Acts),

@@ -148,9 +148,12 @@ impl<'a> Judge<'a> {
         match facts {
             RelationFacts::Unknown => return false,
             RelationFacts::Plain | RelationFacts::ReadingView if !writes => {}
+            RelationFacts::CallingView if !writes => self.found.calls = true,
             RelationFacts::Plain => {}
             // A view writes the tables under it, which are not known here.
-            RelationFacts::PlainToRead | RelationFacts::ReadingView => self.found.opaque |= writes,
+            RelationFacts::PlainToRead | RelationFacts::ReadingView | RelationFacts::CallingView => {
+                self.found.opaque |= writes;
+            }
             RelationFacts::Opaque => self.found.opaque = true,
             RelationFacts::Acts => self.acts(),
         }
@@ -181,6 +184,7 @@ impl<'a> Judge<'a> {
 
     /// Notes what a routine does that the code calls. That a routine is not understood shows in the class, too.
     fn routine(&mut self, facts: RoutineFacts) {
+        self.found.calls = true;
         match facts {
             RoutineFacts::ReadsOnly => {}
             RoutineFacts::ReadsOpaque => self.found.opaque = true,

@@ -335,11 +335,11 @@ fn a_trigger_may_set_columns_of_its_row() {
 
 #[test]
 fn views_and_expressions() {
-    use RelationFacts::{Acts, Opaque, ReadingView};
+    use RelationFacts::{Acts, CallingView, Opaque, ReadingView};
     let view =
         |query: &str| judge_query(Code::new(query.as_bytes(), Options::default(), b"shop"), &Known).of_view();
     for (query, expected) in [
-        ("select `shop`.`t`.`a` AS `a`,`reader`(`shop`.`t`.`b`) AS `b` from `shop`.`t`", ReadingView),
+        ("select `shop`.`t`.`a` AS `a`,`reader`(`shop`.`t`.`b`) AS `b` from `shop`.`t`", CallingView),
         ("select 1 AS `a` from (`shop`.`reading` join `shop`.`u` on((`shop`.`u`.`a` = 1)))", ReadingView),
         ("with w as (select 1) select * from w", ReadingView),
         (

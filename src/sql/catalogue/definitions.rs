@@ -82,6 +82,9 @@ pub struct Table {
     pub columns: Option<Vec<Body>>,
     /// The triggers, and the defaults that may call something; None if the account may not see triggers.
     pub triggers: Option<Vec<Body>>,
+    /// The schemas and names of other tables whose rows are changed with the rows of this one, by foreign keys. MySQL can
+    /// run their triggers then (`enable_cascade_triggers`).
+    pub cascades: Vec<(Box<[u8]>, Box<[u8]>)>,
 }
 
 /// All that was read from the servers.

@@ -35,7 +35,14 @@ fn relation(name: &str, kind: RelationKind) -> Relation {
 
 fn table(name: &str, columns: &[&str], triggers: &[&str]) -> Relation {
     let bodies = |texts: &[&str]| Some(texts.iter().map(|text| body(text)).collect());
-    relation(name, RelationKind::Table(Table { columns: bodies(columns), triggers: bodies(triggers) }))
+    relation(
+        name,
+        RelationKind::Table(Table {
+            columns: bodies(columns),
+            triggers: bodies(triggers),
+            ..Table::default()
+        }),
+    )
 }
 
 fn view(name: &str, query: &str) -> Relation {
@@ -187,9 +194,9 @@ fn after_a_change_nothing_is_known_until_the_next_reading() {
 
 #[test]
 fn relations_are_as_good_as_what_runs_when_they_are_used() {
-    use RelationFacts::{Acts, Opaque, Plain, PlainToRead, ReadingView, Unknown};
-    let hidden = Table { columns: None, triggers: Some(Vec::new()) };
-    let no_triggers = Table { columns: Some(Vec::new()), triggers: None };
+    use RelationFacts::{Acts, CallingView, Opaque, Plain, PlainToRead, ReadingView, Unknown};
+    let hidden = Table { columns: None, triggers: Some(Vec::new()), ..Table::default() };
+    let no_triggers = Table { columns: Some(Vec::new()), triggers: None, ..Table::default() };
     let mut all = contents(
         vec![
             function("shop.reads", Contains, Some("RETURN (SELECT COUNT(*) FROM `over`)")),
@@ -214,6 +221,8 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
         view("shop.base", "select `shop`.`t`.`a` from `shop`.`t`"),
         view("shop.over", "select 1 from (`shop`.`base` join `shop`.`quiet`)"),
         view("shop.calls", "select `reads`(1) AS `n` from `shop`.`over`"),
+        view("shop.above", "select 1 from `shop`.`calls`"),
+        table("shop.calling", &[], &["SET NEW.a = reads()"]),
         view("shop.blind", "select 1 from `shop`.`secret`"),
         view("shop.gone", "select 1 from `shop`.`dropped`"),
         view("shop.deep", "select 1 from `shop`.`deeper`"),
@@ -245,7 +254,9 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
         ("secret", Opaque),
         ("base", ReadingView),
         ("OVER", ReadingView),
-        ("calls", ReadingView),
+        ("calls", CallingView),
+        ("above", CallingView),
+        ("calling", PlainToRead),
         ("blind", Opaque),
         ("gone", Opaque),
         ("deep", Acts),
@@ -272,7 +283,41 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
     ] {
         assert_eq!(c.relation(Some(schema.as_bytes()), name.as_bytes()), expected, "{schema}.{name}");
     }
-    assert_eq!((c.counts().relations, c.counts().plain), (31, 15));
+    assert_eq!((c.counts().relations, c.counts().plain), (33, 17));
+}
+
+#[test]
+fn a_table_is_as_good_as_the_tables_that_its_foreign_keys_change() {
+    use RelationFacts::{Plain, PlainToRead};
+    let parent = |name: &str, children: &[&str]| {
+        let child = |name: &&str| (Box::from(&b"shop"[..]), Box::from(name.as_bytes()));
+        let cascades = children.iter().map(child).collect();
+        relation(
+            name,
+            RelationKind::Table(Table { columns: Some(Vec::new()), triggers: Some(Vec::new()), cascades }),
+        )
+    };
+    let mut all = contents(Vec::new(), true);
+    all.relations.extend([
+        table("shop.logged", &[], &["SET @x = OLD.a"]),
+        parent("shop.parent", &["t", "logged"]),
+        parent("shop.grandparent", &["parent"]),
+        parent("shop.harmless", &["t", "orders"]),
+        parent("shop.unseen", &["elsewhere"]),
+        parent("shop.left", &["right"]),
+        parent("shop.right", &["left"]),
+    ]);
+    let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+    for (name, expected) in [
+        ("harmless", Plain),
+        ("parent", PlainToRead),
+        ("grandparent", PlainToRead),
+        ("unseen", PlainToRead),
+        ("left", PlainToRead),
+        ("right", PlainToRead),
+    ] {
+        assert_eq!(c.relation(Some(b"shop"), name.as_bytes()), expected, "{name}");
+    }
 }
 
 #[test]

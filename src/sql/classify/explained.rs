@@ -112,6 +112,6 @@ fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
         RelationFacts::PlainToRead | RelationFacts::ReadingView => !facts.written.contains(name),
         // No relation has the name of this common table expression.
         RelationFacts::Unknown => common() && !facts.written.contains(name) && env.routines.is_complete(),
-        RelationFacts::Opaque | RelationFacts::Acts => false,
+        RelationFacts::CallingView | RelationFacts::Opaque | RelationFacts::Acts => false,
     }
 }

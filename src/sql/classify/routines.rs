@@ -53,6 +53,9 @@ pub enum RelationFacts {
     PlainToRead,
     /// A view that only reads, and leaves nothing in the session.
     ReadingView,
+    /// A view that only reads, as [`RelationFacts::ReadingView`] does, and calls stored functions. If somebody replaced one
+    /// of them past this proxy, the catalogue knows the former text.
+    CallingView,
     /// The catalogue cannot see into the relation: a privilege is missing, or its text is not understood.
     Opaque,
     /// The relation is known to do more than read, or to leave state in the session, when it is read.

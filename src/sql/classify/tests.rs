@@ -4,6 +4,7 @@ use Effects as E;
 use StatementKind as K;
 use Why as R;
 
+mod explained;
 mod kinds;
 mod listed;
 mod own;

@@ -67,7 +67,10 @@ pub(super) fn opaque<'a>(facts: &Facts<'a>, calls: Option<&Calls<'_>>) -> Result
         match calls.routines.relation(name.schema.or(calls.default_schema()), name.name) {
             RelationFacts::Acts => return Err(Refusal::new(Reason::ActingRelation, name.name)),
             RelationFacts::Opaque | RelationFacts::Unknown => opaque.push(*name),
-            RelationFacts::Plain | RelationFacts::PlainToRead | RelationFacts::ReadingView => {}
+            RelationFacts::Plain
+            | RelationFacts::PlainToRead
+            | RelationFacts::ReadingView
+            | RelationFacts::CallingView => {}
         }
     }
     Ok(opaque)

@@ -25,6 +25,11 @@ WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 
 AND (GENERATION_EXPRESSION LIKE '%(%' OR GENERATION_EXPRESSION LIKE '%@%' \
 OR (COLUMN_DEFAULT NOT LIKE 'current_timestamp(%)' AND (COLUMN_DEFAULT LIKE '%(%' OR COLUMN_DEFAULT LIKE '%@%')))";
 
+/// The foreign keys by which a change of one table changes another one, whose triggers then may run. MariaDB never runs them.
+const MYSQL_CASCADES: &str = "SELECT UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, CONSTRAINT_SCHEMA, TABLE_NAME \
+FROM information_schema.REFERENTIAL_CONSTRAINTS \
+WHERE NOT (UPDATE_RULE IN ('NO ACTION', 'RESTRICT') AND DELETE_RULE IN ('NO ACTION', 'RESTRICT'))";
+
 /// The privileges of which each one shows the columns of a table.
 const SHOW_COLUMNS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "REFERENCES"];
 
@@ -37,9 +42,10 @@ pub(super) async fn read<C: Connection>(
     unseen: &mut Unseen,
 ) -> Result<(), Error> {
     let mut sets = connection.query(RELATIONS).await?;
-    if flavor == Flavor::MariaDb {
-        sets.extend(connection.query(MARIADB_COLUMNS).await?);
-    }
+    sets.extend(match flavor {
+        Flavor::MariaDb => connection.query(MARIADB_COLUMNS).await?,
+        Flavor::MySql => connection.query(MYSQL_CASCADES).await?,
+    });
     contents.relations = relations(&sets, flavor, rights);
     // The servers' own relations do not matter. Without a right on everything there may be others that the account does
     // not see at all.
@@ -80,7 +86,19 @@ fn relations(sets: &[ResultSet], flavor: Flavor, rights: &Rights) -> Vec<Relatio
             tables.entry((schema, name)).or_default().when_written.push(trigger);
         }
     }
-    for row in rows(3) {
+    let (columns, keys) = match flavor {
+        Flavor::MariaDb => (rows(3), [].as_slice()),
+        Flavor::MySql => ([].as_slice(), rows(3)),
+    };
+    for row in keys {
+        if let [Some(schema), Some(name), Some(of_child), Some(child)] = row.as_slice()
+            && (schema, name) != (of_child, child)
+        {
+            let code = tables.entry((schema, name)).or_default();
+            code.cascades.push((of_child.as_slice().into(), child.as_slice().into()));
+        }
+    }
+    for row in columns {
         if let (Some(schema), Some(name), Some(text)) = (text_of(row, 0), text_of(row, 1), text_of(row, 3)) {
             let code = tables.entry((schema, name)).or_default();
             let expression = Body::Text(text.into(), Options::default());
@@ -101,6 +119,7 @@ fn relations(sets: &[ResultSet], flavor: Flavor, rights: &Rights) -> Vec<Relatio
 struct Code {
     when_read: Vec<Body>,
     when_written: Vec<Body>,
+    cascades: Vec<(Box<[u8]>, Box<[u8]>)>,
 }
 
 fn relation<'r>(
@@ -123,6 +142,7 @@ fn relation<'r>(
             RelationKind::Table(Table {
                 columns: sees_columns.then_some(code.when_read),
                 triggers: has("TRIGGER").then_some(code.when_written),
+                cascades: code.cascades,
             })
         }
         _ => RelationKind::Other,
