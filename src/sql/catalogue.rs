@@ -11,7 +11,9 @@ use super::body::{self, Code, Findings};
 use super::classify::native::{ServerFunctions, is_by_arguments, native};
 use super::classify::{Native, RelationFacts, RoutineFacts, Routines};
 pub use changes::{Changes, Moment};
-pub use definitions::{Body, Contents, DataAccess, Definition, Relation, RelationKind, RoutineKind, Table};
+pub use definitions::{
+    Body, Contents, DataAccess, Definition, QualifiedName, Relation, RelationKind, RoutineKind, Table,
+};
 use names::{Facts, NameSet, Names};
 
 /// How many times all objects are judged. An object needs one more round than the objects that it uses; if a chain of
@@ -212,7 +214,7 @@ impl RoutineCatalogue {
         };
         let plain = writing.iter().all(|body| self.findings(body, schema, judge).is_plain());
         // A table that cascades to itself runs its own triggers.
-        let is_plain = |(schema, name): &(Box<[u8]>, Box<[u8]>)| {
+        let is_plain = |(schema, name): &QualifiedName| {
             self.relations.find(&self.relation_facts, Some(schema), name) == Some(RelationFacts::Plain)
         };
         if plain && table.cascades.iter().all(is_plain) {

@@ -68,8 +68,8 @@ async fn change_nothing(mut scene: Scene, attacks: Vec<Entry>, accounts: &[&str]
             if !found.is_empty() {
                 let how = if prepared { "prepared" } else { "text" };
                 failed.push(format!(
-                    "{} | {account}, {how}: {:?}\n    {}\n    {found:?}",
-                    entry.name, answers, entry.sql
+                    "{} | {:?} | {account}, {how}: {:?}\n    {}\n    {found:?}",
+                    entry.name, entry.server, answers, entry.sql
                 ));
                 scene.watched().restore(&before).await;
                 scene.refresh().await;

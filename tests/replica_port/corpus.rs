@@ -3,11 +3,20 @@
 //! A statement begins behind a line `-- tool: NAME | SERVER` (or `-- attack: …`) and ends before the next such line, without
 //! its last line feed. SERVER is `both`, `mariadb` or `mysql`.
 
+/// Which servers understand a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Both,
+    MariaDb,
+    MySql,
+}
+
 /// One statement of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// The tool that sends the statement, or what an attack would change.
     pub name: &'static str,
+    pub server: Server,
     pub sql: &'static str,
 }
 
@@ -34,8 +43,13 @@ pub fn entries(file: &'static str, kind: &str) -> Vec<Entry> {
 fn entry(block: &'static str) -> Entry {
     let (header, sql) = block.split_once('\n').expect("a statement behind its header");
     let (name, server) = header.rsplit_once(" | ").unwrap_or_else(|| panic!("no server: {header}"));
-    assert!(matches!(server, "both" | "mariadb" | "mysql"), "{header}: server {server}");
-    Entry { name, sql: sql.strip_suffix('\n').unwrap_or(sql) }
+    let server = match server {
+        "both" => Server::Both,
+        "mariadb" => Server::MariaDb,
+        "mysql" => Server::MySql,
+        other => panic!("{header}: server {other}"),
+    };
+    Entry { name, server, sql: sql.strip_suffix('\n').unwrap_or(sql) }
 }
 
 /// What would change a server. A session of several statements has lines `-- then` between them, and a line `-- collation: ID`

@@ -75,6 +75,9 @@ pub enum RelationKind {
     Other,
 }
 
+/// A schema and a name.
+pub type QualifiedName = (Box<[u8]>, Box<[u8]>);
+
 /// What runs when a base table is read or written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
@@ -84,7 +87,7 @@ pub struct Table {
     pub triggers: Option<Vec<Body>>,
     /// The schemas and names of other tables whose rows are changed with the rows of this one, by foreign keys. MySQL can
     /// run their triggers then (`enable_cascade_triggers`).
-    pub cascades: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub cascades: Vec<QualifiedName>,
 }
 
 /// All that was read from the servers.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Rights, Unseen, body, text_of};
 use crate::monitor::client::{Connection, Error, ResultSet};
 use crate::sql::Options;
-use crate::sql::catalogue::{Body, Contents, Relation, RelationKind, Table};
+use crate::sql::catalogue::{Body, Contents, QualifiedName, Relation, RelationKind, Table};
 use crate::topology::Flavor;
 
 /// The relations, the queries of views (empty if the account may not see one; those of `sys` are opaque anyway), and the triggers that the account sees.
@@ -119,7 +119,7 @@ fn relations(sets: &[ResultSet], flavor: Flavor, rights: &Rights) -> Vec<Relatio
 struct Code {
     when_read: Vec<Body>,
     when_written: Vec<Body>,
-    cascades: Vec<(Box<[u8]>, Box<[u8]>)>,
+    cascades: Vec<QualifiedName>,
 }
 
 fn relation<'r>(
