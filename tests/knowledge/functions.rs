@@ -173,7 +173,8 @@ async fn names_of_other_servers_are_refused(cluster: Cluster) {
             let pi = eventually("a built-in function", async || {
                 client.query_first::<f64, _>("SELECT ROUND(PI(), 2)").await.ok().flatten()
             });
-            assert_eq!(pi.await, 3.14);
+            let about = pi.await;
+            assert!(about > 3.1 && about < 3.2, "{about}");
         }
     }
     let time = cluster.server(1).value("SELECT @@global.long_query_time").await;
