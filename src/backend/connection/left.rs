@@ -3,20 +3,9 @@
 use super::{Connection, Expect};
 use crate::net::Stream;
 use crate::terms::Unexplained;
-use crate::topology::Flavor;
 use crate::wire::{Capabilities, ProtocolError};
 
 use super::settling::SwallowError;
-
-/// Clears the profiles of statements. A function may have turned them on and the session trackers off, so that nobody saw
-/// it. MariaDB drops profiles when a statement ends that is recorded, and is one too many.
-const CLEARS_PROFILES: [&[u8]; 2] = [
-    b"SET profiling_history_size = 0, profiling = 1",
-    b"SET profiling = 0, profiling_history_size = DEFAULT",
-];
-
-/// Clears the traces of statements, as every assignment to this variable does.
-const CLEARS_TRACES: [&[u8]; 1] = [b"SET optimizer_trace_offset = DEFAULT"];
 
 /// What statements left on a server connection since it was opened or last reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,20 +73,12 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Appends a reset. If the connection is not explained, also clears the records that a reset leaves, and appends a
-    /// question for the active role: if the role is not that of the login, `settle` fails. Returns true if the question was
-    /// appended.
+    /// Appends a reset. If the connection is not explained, appends a question for the active role, too: if the role is
+    /// not that of the login, `settle` fails. Returns true if the question was appended.
     pub fn reset_fully(&mut self, out: &mut Vec<u8>) -> bool {
         let asks = self.unexplained().is_some();
         self.reset(out);
         if asks {
-            let clears: &[&[u8]] = match self.about.flavor {
-                Flavor::MariaDb => &CLEARS_PROFILES,
-                Flavor::MySql => &CLEARS_TRACES,
-            };
-            for sql in clears {
-                self.query_in_front(sql, Expect::Set, out);
-            }
             self.ask_role(out);
         }
         asks

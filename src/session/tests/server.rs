@@ -257,16 +257,6 @@ impl Db {
 
     /// If the active role is asked for, as after a login, the question is answered.
     pub async fn expect_role(&mut self) {
-        // Behind the reset of an unexplained connection.
-        loop {
-            let payload = self.peer.next_payload().await;
-            let sql = payload.get(1..).unwrap_or_default();
-            if !sql.starts_with(b"SET profiling") && !sql.starts_with(b"SET optimizer_trace_offset") {
-                break;
-            }
-            self.peer.packet().await;
-            self.reply_ok();
-        }
         if self.peer.next_payload().await.ends_with(b"SELECT CURRENT_ROLE()") {
             self.peer.packet().await;
             let none = [super::row(&["NONE"])];
