@@ -280,7 +280,10 @@ impl Facts for RelationFacts {
 impl Routines for RoutineCatalogue {
     fn function(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
         // `package.function()` looks like a function in a schema, and a loadable function like one in the default schema.
-        if schema.is_some_and(|schema| self.packages.contains(schema)) || self.loadable.contains(name) {
+        if schema.is_some_and(|schema| self.packages.contains(schema)) {
+            return RoutineFacts::Acts;
+        }
+        if self.loadable.contains(name) {
             return RoutineFacts::Other;
         }
         self.find(&self.functions, schema, name)
@@ -288,7 +291,7 @@ impl Routines for RoutineCatalogue {
 
     fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
         if schema.is_some_and(|schema| self.packages.contains(schema)) {
-            return RoutineFacts::Other;
+            return RoutineFacts::Acts;
         }
         self.find(&self.procedures, schema, name)
     }

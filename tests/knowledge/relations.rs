@@ -182,7 +182,7 @@ fn functions_are_known(known: &RoutineCatalogue, kind: Kind) {
     assert_eq!(known.function(Some(b"shop"), loadable.as_bytes()), RoutineFacts::Other);
     assert_ne!(known.native(loadable.as_bytes()), Native::Everywhere);
     if kind == Kind::MariaDb {
-        assert_eq!(known.function(Some(b"pkg"), b"f"), RoutineFacts::Other);
+        assert_eq!(known.function(Some(b"pkg"), b"f"), RoutineFacts::Acts);
         assert_eq!(
             (known.native(b"md5"), known.native(b"icu_version")),
             (Native::Everywhere, Native::Nowhere)

@@ -352,9 +352,9 @@ fn packages_and_loadable_functions_may_do_anything() {
     all.packages = vec![b"Pkg"[..].into()];
     all.loadable = vec![b"UUID_to_bin"[..].into()];
     let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
-    assert_eq!(lookup(&c, "PKG.f"), Other);
-    assert_eq!(lookup(&c, "pkg.any"), Other);
-    assert_eq!(c.procedure(Some(b"pkg"), b"p"), Other);
+    assert_eq!(lookup(&c, "PKG.f"), Acts);
+    assert_eq!(lookup(&c, "pkg.any"), Acts);
+    assert_eq!(c.procedure(Some(b"pkg"), b"p"), Acts);
     assert_eq!(lookup(&c, "uuid_to_bin"), Other);
     assert_eq!(lookup(&c, "shop.uuid_to_bin"), Other);
     assert_eq!(lookup(&c, "shop.f"), Unknown);

@@ -20,7 +20,8 @@ pub enum RoutineFacts {
     WritesOpaque,
     /// The routine may do anything: its body cannot be seen, or is not understood.
     Other,
-    /// The routine is known to leave session state, or to do more than read and write.
+    /// The routine is known to leave session state, or to do more than read and write. So is a routine of a package, whose
+    /// text is not judged.
     Acts,
 }
 

@@ -723,7 +723,7 @@ CALL test.pkg.p()
 SET sql_mode = 'ORACLE'
 -- then
 pkg.p
--- attack: a setting by a view of a function in a package | mariadb | open
+-- attack: a setting by a view of a function in a package | mariadb
 SELECT * FROM v_package
 -- attack: a setting by a function in a package, in SET | mariadb
 SET @a = pkg.f()
