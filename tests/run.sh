@@ -169,6 +169,8 @@ second_try() {
   mapfile -t names < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
   [ ${#names[@]} -ge 1 ] && [ ${#names[@]} -le 3 ] || return 0
   for name in "${names[@]}"; do
+    # Its relay races with the clients; it always makes the same changes.
+    case $name in attacks::hostile::*_any_lie) continue ;; esac
     case $name in attacks::* | commits::* | consistency::* | faults::* | knowledge::* | levels::* | orders::* | positions::* | replica_port::*) return 0 ;; esac
   done
   stage "second try of ${names[*]//::/.}" env RUST_TEST_THREADS=1 cargo test --locked --test it -- --exact "${names[@]}"

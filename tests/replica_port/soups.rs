@@ -2,7 +2,8 @@
 //! the port admits and in several sql_modes, as text and prepared. The replica's state never changes.
 //!
 //! `SOUPS` texts (2,000 without it) are made; those that the guard refuses are not sent, but for a sample: the port must
-//! refuse them, too. `FINDINGS` ends the run after so many changes. `POINTSMAN_SEED` repeats a run. `SOUPS_WITHOUT` are strings
+//! refuse them, too. `FINDINGS` ends the run after so many changes. A run without `POINTSMAN_SEED`
+//! always makes the same texts: what a change did not break must not stop it. `SOUPS_WITHOUT` are strings
 //! with commas between them; texts with one of them are not sent.
 
 mod finding;
@@ -101,7 +102,7 @@ struct Counts {
 
 async fn change_nothing(cluster: Cluster) {
     let kind = cluster.kind();
-    let seed = number("POINTSMAN_SEED", std::process::id() as usize);
+    let seed = number("POINTSMAN_SEED", 37);
     let (wanted, most) = (number("SOUPS", 2000), number("FINDINGS", 20));
     let mut scene = Scene::new(cluster).await;
     let mut chance = Chance::new(seed as u64);
