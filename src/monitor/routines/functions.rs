@@ -4,7 +4,7 @@
 //! `DO name(1 AS a), ABS(1 AS a)` fails while it is parsed, in one of three ways: built-in functions refuse a named
 //! argument or the count of one, words of the grammar make it a syntax error, and stored functions refuse it or are
 //! missing, since no schema is the default one. Loadable functions allow named arguments, so that ABS fails. Nothing is
-//! ever executed, and servers do not log these errors.
+//! ever executed. The error log has none of these errors; the servers' error counters and MariaDB's plugin SQL_ERROR_LOG do.
 
 use std::collections::HashMap;
 use std::rc::Rc;

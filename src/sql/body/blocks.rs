@@ -359,8 +359,8 @@ fn split_outside<'t, 'a>(mut toks: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     parts
 }
 
-/// True for numbers and names of variables with `..` between them, and for the name of a cursor. `s.nextval` and NEXT VALUE FOR
-/// are none.
+/// True for numbers and names of variables with `..` between them, and for the name of a cursor. False for `s.nextval` and NEXT
+/// VALUE FOR, which change a sequence.
 fn is_plain_range(range: &[Token<'_>]) -> bool {
     let plain = range.iter().all(|token| matches!(token.kind, Kind::Number | Kind::Word | Kind::Dot));
     let word = |token: &Token<'_>| token.kind == Kind::Word;
