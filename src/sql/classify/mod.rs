@@ -71,7 +71,7 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
     match split {
         Err(Unreadable) => Found::unknown(Why::Ambiguous).class(),
         Ok(hints) => {
-            let found = hinted(all.unwrap_or_else(Found::read), hints, || check(sql, context.options));
+            let found = hinted(all.unwrap_or_else(nothing), hints, || check(sql, context.options));
             understood(found, || is_understood(sql, context.options)).class()
         }
     }
@@ -87,6 +87,13 @@ pub fn before_renewal<'a>(sql: &[u8], context: impl Into<Context<'a>>) -> usize 
         before += usize::from(!found);
     });
     if found && split.is_ok() { before } else { 0 }
+}
+
+/// A text without a statement: it leaves nothing.
+fn nothing() -> Found {
+    let mut found = Found::read();
+    found.add(Effects::EXPLAINED);
+    found
 }
 
 /// Combines two statements of one text. The literals that a SET assigns to user variables are read only if the SET is
@@ -151,9 +158,11 @@ fn understood(mut found: Found, derived: impl FnOnce() -> bool) -> Found {
     if matches!(found.kind(), StatementKind::Ddl | StatementKind::Unknown) {
         return found;
     }
+    // Beside a COMMIT the read is not seen by the kind of the text.
+    let several = found.effects().contains(Effects::SEVERAL) && found.kind() < StatementKind::Write;
     if derived() {
         found.add(Effects::UNDERSTOOD);
-    } else if found.kind() == StatementKind::Read {
+    } else if found.kind() == StatementKind::Read || several {
         found.raise(StatementKind::Write, Why::NotUnderstood, Effects::empty());
         return found.without(Effects::EXPLAINED);
     }

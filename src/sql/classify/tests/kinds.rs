@@ -468,6 +468,22 @@ fn what_is_not_understood() {
 }
 
 #[test]
+fn a_read_that_is_not_understood_is_a_write_beside_others_too() {
+    for sql in ["WITH UNION", "COMMIT; WITH UNION", "WITH UNION; COMMIT", "SELECT 1; COMMIT; WITH UNION"] {
+        assert_eq!((class(sql).kind, class(sql).reason), (K::Write, R::NotUnderstood), "{sql}");
+    }
+}
+
+#[test]
+fn a_text_without_a_statement_leaves_nothing() {
+    for sql in ["", ";", "; -- a", "/* a */"] {
+        let class = class(sql);
+        assert_eq!(class.kind, K::Read, "{sql}");
+        assert!(class.effects.contains(E::EXPLAINED), "{sql}");
+    }
+}
+
+#[test]
 fn queries_that_read_no_table() {
     let reads_none = |sql: &str| {
         let class = class(sql);
