@@ -383,7 +383,7 @@ installed() {
 fuzz() {
   # By chance only where someone asks for it: what a change did not break must not stop it.
   if [ -n "${FUZZ_SECONDS:-}" ]; then stage fuzz fuzz/run.sh "$FUZZ_SECONDS"
-  else stage fuzz env REPEATABLE=20000 fuzz/run.sh; fi
+  else stage fuzz env REPEATABLE=5000 fuzz/run.sh; fi
 }
 
 # Compiles everything once more, optimized, which takes ten minutes.
@@ -469,7 +469,7 @@ export RUST_TEST_THREADS=${RUST_TEST_THREADS:-16}
 case ${1:-all} in
   all)
     setup all
-    export SOUPS=${SOUPS:-100000}
+    export SOUPS=${SOUPS:-40000}
     export PROPTEST_RNG_SEED=1 # CI repeats; e2e looks for new cases
     lint
     rust_tests

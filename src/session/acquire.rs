@@ -14,6 +14,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::Runtime;
 use crate::routing::{Decision, may_stay, route};
 use crate::sql::Effects;
+use crate::state::ReadingTransactions;
 use crate::terms::{Close, Disruption, Pin, Role};
 use crate::topology::ServerId;
 use crate::upstream::{Opened, Wanted};
@@ -74,6 +75,10 @@ impl<R: Runtime> Session<R> {
             let held = self.state.held(role);
             let was_open = self.state.pins.on(role).has(Pin::Transaction);
             self.state.connection_gone(role);
+            if was_open && role == Role::Reader {
+                // The client is told: the transaction does not go on, on the primary.
+                self.state.transaction.reading -= ReadingTransactions::BEGINS;
+            }
             if let Some(held) = held {
                 self.disrupted(Disruption::StateLost);
                 return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));

@@ -193,6 +193,26 @@ struct Rare {
     fault: Option<ProtocolError>,
 }
 
+/// What a server sent behind a whole answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// An ERR packet, by which a server ends an idle connection.
+    Goodbye,
+    /// Anything else: nobody asked for it.
+    Bytes,
+}
+
+impl Behind {
+    fn of(rest: &[u8]) -> Self {
+        match rest {
+            [] => Behind::Nothing,
+            [_, _, _, _, 0xff, ..] => Behind::Goodbye,
+            _ => Behind::Bytes,
+        }
+    }
+}
+
 impl<R: Runtime> Session<R> {
     /// Forwards the answer to the client. A whole request stays in `buf` as long as it may have to be sent again.
     pub(super) async fn answer(
@@ -255,6 +275,7 @@ impl<R: Runtime> Session<R> {
                 Walked::More { need } => self.upstream.make_room(&mut chunk, full, need),
             }
         }
+        let behind = Behind::of(chunk.filled());
         self.context.buffers.give(chunk);
         self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
@@ -266,8 +287,24 @@ impl<R: Runtime> Session<R> {
         }
         self.state.answer.cursor = walker.opened_cursor();
         self.answered(buf, *request);
+        if behind != Behind::Nothing {
+            self.ends_behind_answer(behind);
+        }
         request.consume_from(buf);
         Ok(Outcome::Done)
+    }
+
+    /// Closes a server connection on which something came behind a whole answer: the next statement would take it for its
+    /// own answer.
+    #[cold]
+    fn ends_behind_answer(&mut self, behind: Behind) {
+        if behind == Behind::Bytes {
+            tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = "bytes behind an answer", "a server broke the protocol");
+            if self.upstream.role == Role::Reader {
+                cell_of(&self.context.metrics.false_reports, FalseReport::Unreadable as usize).add(1);
+            }
+        }
+        self.upstream.server_lost();
     }
 
     /// Does what must be done before a chunk is forwarded. Returns how the try of the statement ends, if the client does not

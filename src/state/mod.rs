@@ -512,12 +512,15 @@ impl SessionState {
     }
 
     fn changes(&mut self, state: &[u8], heard: Heard<'_>) {
-        let mut unnamed = false;
+        let (mut unnamed, mut own_schema) = (false, false);
         let (mut charset, mut collation, mut parts) = (false, false, 0);
         let before = self.carried.clone();
         let readable = StateChanges::new(state).each(|change| match change {
             // Of a replica, the text says it.
-            StateChange::Schema(_) if heard.role == Role::Reader => self.trackers.reports.schema(),
+            StateChange::Schema(_) if heard.role == Role::Reader => {
+                own_schema = heard.asked.class.effects.contains(Effects::EXPLAINED);
+                self.trackers.reports.schema();
+            }
             StateChange::Schema(name) => {
                 self.trackers.reports.schema();
                 Rc::make_mut(&mut self.carried).schema = (!name.is_empty()).then(|| name.into());
@@ -559,7 +562,9 @@ impl SessionState {
             self.trackers.collation_unreported = true;
         }
         // Servers send this flag beside each name: a name does not show that nothing else changed.
-        if readable.is_err() || (unnamed && !heard.explained) {
+        // Behind a view of another schema, MariaDB reports the session's own schema, and that is all that changed if
+        // everything in the text is known.
+        if readable.is_err() || (unnamed && !heard.explained && !own_schema) {
             self.trackers.reports.something();
             self.pin(heard.role, Pin::Unknown);
         }

@@ -40,17 +40,25 @@ pub fn explains(role: Role, class: &StatementClass) -> Explains {
     }
     let (kind, effects) = (class.kind, class.effects);
     let hides = Effects::LEAVES_UNKNOWN | Effects::CALLS | Effects::EXECUTES;
-    if kind == StatementKind::Unknown || effects.intersects(hides) {
-        return Explains::all() - Explains::SCHEMA;
-    }
     let begins = Effects::BEGINS | Effects::BEGINS_READ_ONLY | Effects::BEGINS_READ_WRITE | Effects::ENDS;
+    let ends = begins | Effects::COMMITS_IMPLICITLY;
+    if kind == StatementKind::Unknown || effects.intersects(hides) {
+        let mut explained = Explains::all() - Explains::SCHEMA;
+        // No function begins or ends a transaction.
+        let only_calls = effects.contains(Effects::UNDERSTOOD) && !effects.contains(Effects::EXECUTES);
+        explained.set(Explains::BEGINS, !only_calls || effects.intersects(begins));
+        explained.set(Explains::ENDS, !only_calls || effects.intersects(ends));
+        return explained;
+    }
     let mut explained = Explains::empty();
     explained.set(Explains::NAMED, effects.contains(Effects::SETS_STATE));
     explained.set(Explains::SCHEMA, kind == StatementKind::Session && effects.contains(Effects::SETS_STATE));
     // COMMIT AND CHAIN, or completion_type = CHAIN.
     explained.set(Explains::BEGINS, effects.intersects(begins));
-    explained.set(Explains::ENDS, effects.intersects(begins | Effects::COMMITS_IMPLICITLY));
+    explained.set(Explains::ENDS, effects.intersects(ends));
     match kind {
+        // Everything that the text does is in its effects: `SELECT @@version` ends no transaction.
+        _ if effects.contains(Effects::UNDERSTOOD) => explained,
         StatementKind::Read | StatementKind::Session | StatementKind::Transaction => explained,
         StatementKind::Write | StatementKind::Ddl | StatementKind::Admin | StatementKind::Unknown => {
             explained | Explains::BEGINS | Explains::ENDS | Explains::WRITES
@@ -174,7 +182,10 @@ impl SessionState {
                     match change {
                         StateChange::Something => unnamed = true,
                         StateChange::Schema(_) => named = true,
-                        StateChange::SystemVariable { name, .. } => named |= !Carried::is_noise(name),
+                        // The access mode is reported for the proxy's own lock.
+                        StateChange::SystemVariable { name, .. } => {
+                            named |= !Carried::is_noise(name) && !is_access_mode(name);
+                        }
                         _ => {}
                     }
                     charset |=
@@ -189,8 +200,12 @@ impl SessionState {
             }
             unnamed &= !named && !heard.explained;
         }
-        // A routine behind a view changes something: on a port that splits, the primary is the place for that.
-        if unnamed && heard.may_write() && !open && heard.asked.class.kind == StatementKind::Read {
+        // A routine behind a view changes something: on a port that splits, the primary is the place for that. In a
+        // transaction it stays, unless nothing in the text can have done it.
+        let class = &heard.asked.class;
+        let reads = matches!(class.kind, StatementKind::Read | StatementKind::Transaction);
+        let changes_nothing = class.effects.contains(Effects::EXPLAINED) || (reads && !open);
+        if unnamed && heard.may_write() && changes_nothing {
             return Err(FalseReport::Unnamed);
         }
         // A replica that keeps silent about SET NAMES would leave the primary with another character set.

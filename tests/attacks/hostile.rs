@@ -1,13 +1,16 @@
 //! A replica that somebody has taken over: it has the data, and reports about the sessions what it likes. Nothing of
 //! that reaches the primary, neither as SQL nor as state of the session. `POINTSMAN_EXCHANGES` is how many statements
-//! `any_lie` says.
+//! `any_lie` says, in `POINTSMAN_LANES` sessions side by side.
 
-use crate::dialogue::raw::Raw;
+mod talker;
+
 use crate::dialogue::{eventually, metric, patient, readers_are};
-use crate::support::liar::{Liar, Lie, schema, status_at, variable};
+use crate::support::liar::{Liar, Lie, schema, variable};
 use crate::support::{Chance, Cluster, Kind, Proxy, config_without_servers, number};
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::rc::Rc;
+use talker::{Answer, Talker};
+use tokio::task::{JoinSet, LocalSet};
 
 const AUTOCOMMIT: u16 = 2;
 const NO_BACKSLASH_ESCAPES: u16 = 0x200;
@@ -16,6 +19,16 @@ const NO_BACKSLASH_ESCAPES: u16 = 0x200;
 const STATE: &str = "/* pointsman: primary */ SELECT CONCAT_WS('|', @@sql_mode, @@autocommit, DATABASE(), \
     @@character_set_client, @@collation_connection, @@sort_buffer_size, @@lc_time_names, @@foreign_key_checks, \
     COALESCE(@x, 'none'), LAST_INSERT_ID())";
+
+/// Each lane writes to a table of its own, and to that table's twin.
+fn lanes() -> usize {
+    number("POINTSMAN_LANES", 4)
+}
+
+fn tables() -> impl Iterator<Item = String> {
+    let of_lanes = (0..lanes()).flat_map(|lane| [format!("mine_{lane}"), format!("twins_{lane}")]);
+    of_lanes.chain(["mine".to_owned()])
+}
 
 struct Scene {
     cluster: Cluster,
@@ -27,8 +40,10 @@ impl Scene {
     async fn of(cluster: Cluster) -> Self {
         let primary = cluster.primary();
         primary.sql("CREATE DATABASE other; GRANT ALL ON other.* TO app").await;
+        // What docs/servers.md recommends: then the proxy knows which statements change nothing.
+        primary.sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
         for schema in ["test", "other"] {
-            for table in ["mine", "twins"] {
+            for table in tables() {
                 let columns = "id INT AUTO_INCREMENT PRIMARY KEY, a VARCHAR(100)";
                 primary.sql(&format!("CREATE TABLE {schema}.{table} ({columns})")).await;
             }
@@ -44,6 +59,12 @@ impl Scene {
         }
         let proxy = Proxy::start(&patient(&text)).await;
         readers_are(&proxy, 1).await;
+        eventually("the catalogue is known", async || {
+            let (_, topology) = proxy.get("/topology").await.ok()?;
+            let (_, known) = topology.split_once("\"known_relations\":")?;
+            (!known.trim_start().starts_with('0')).then_some(())
+        })
+        .await;
         Scene { cluster, liar, proxy }
     }
 
@@ -71,122 +92,6 @@ async fn refused(proxy: &Proxy) -> f64 {
         all += metric(proxy, &format!("pointsman_false_reports_total{{what=\"{what}\"}}")).await;
     }
     all
-}
-
-/// A client that reads packets by hand, and takes any answer.
-struct Talker(Raw, Vec<String>);
-
-/// An answer, as far as it came.
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    /// An OK packet, or rows that ended: the values of the first column.
-    Done(Vec<Vec<u8>>),
-    /// An ERR packet.
-    Refused(u16),
-    /// The connection ended.
-    Ended,
-    /// Nothing came for a long time.
-    Silence,
-}
-
-impl Talker {
-    async fn to(port: u16) -> Self {
-        Talker(Raw::app(port).await, Vec::new())
-    }
-
-    async fn says(&mut self, text: &str) -> Answer {
-        self.sends(3, text.as_bytes()).await
-    }
-
-    async fn sends(&mut self, command: u8, arguments: &[u8]) -> Answer {
-        self.1.push(arguments.escape_ascii().to_string());
-        let payload = [&[command], arguments].concat();
-        if self.0.send(0, &payload).await.is_err() {
-            return Answer::Ended;
-        }
-        let answer = async { if command == 0x16 { self.prepared().await } else { self.answer().await } };
-        match tokio::time::timeout(Duration::from_secs(10), answer).await {
-            Ok(answer) => answer.unwrap_or(Answer::Ended),
-            Err(_) => Answer::Silence,
-        }
-    }
-
-    /// Ends the transaction, as often as it takes. False if the connection ended.
-    async fn ends(&mut self, how: &str) -> bool {
-        loop {
-            match self.says(how).await {
-                Answer::Done(_) => return true,
-                Answer::Refused(_) => {}
-                Answer::Ended | Answer::Silence => return false,
-            }
-        }
-    }
-
-    async fn prepared(&mut self) -> std::io::Result<Answer> {
-        let (_, head) = self.0.read().await?;
-        match head[..] {
-            [0xff, low, high, ..] => return Ok(Answer::Refused(u16::from_le_bytes([low, high]))),
-            [0, _, _, _, _, columns, _, params, ..] => {
-                for count in [params, columns] {
-                    // The definitions, and the EOF packet behind them.
-                    for _ in 0..count + u8::from(count > 0) {
-                        if error_in(&self.0.read().await?.1).is_some() {
-                            // A lie in place of a definition: this client does not know where the answer ends.
-                            return Ok(Answer::Ended);
-                        }
-                    }
-                }
-            }
-            _ => {}
-        }
-        Ok(Answer::Done(Vec::new()))
-    }
-
-    async fn answer(&mut self) -> std::io::Result<Answer> {
-        let mut rows = Vec::new();
-        loop {
-            let (_, head) = self.0.read().await?;
-            let more = match head.first() {
-                Some(0) => status_at(&head, 1).is_some_and(|place| head[place] & 8 != 0),
-                _ => {
-                    if let Some(code) = error_in(&head) {
-                        return Ok(Answer::Refused(code));
-                    }
-                    let is_eof = |packet: &[u8]| packet.first() == Some(&0xfe) && packet.len() < 9;
-                    loop {
-                        let (_, definition) = self.0.read().await?;
-                        if error_in(&definition).is_some() {
-                            return Ok(Answer::Ended);
-                        }
-                        if is_eof(&definition) {
-                            break;
-                        }
-                    }
-                    loop {
-                        let (_, row) = self.0.read().await?;
-                        if is_eof(&row) {
-                            break row.get(3).is_some_and(|status| status & 8 != 0);
-                        }
-                        if let Some(code) = error_in(&row) {
-                            return Ok(Answer::Refused(code));
-                        }
-                        rows.push(row);
-                    }
-                }
-            };
-            if !more {
-                return Ok(Answer::Done(rows));
-            }
-        }
-    }
-}
-
-/// The code of an ERR packet. A row or a definition with a false first byte is none.
-fn error_in(packet: &[u8]) -> Option<u16> {
-    match packet {
-        [0xff, low, high, b'#', ..] => Some(u16::from_le_bytes([*low, *high])),
-        _ => None,
-    }
 }
 
 /// Reads through the liar, which says this, and then writes: the write is what the client said, and stays.
@@ -234,21 +139,29 @@ async fn mysql_four_lies() {
 }
 
 /// What a session says. `{t}` is its table.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 34] = [
     "SELECT a FROM {t}",
     "SELECT id, a FROM {t} WHERE id < 5",
     "SELECT 1",
     "SELECT @@sql_mode, @x",
     "SELECT COUNT(*) FROM {t}",
+    "SELECT a FROM {t} UNION ALL SELECT 'x' LIMIT 7",
+    "SHOW COLUMNS FROM {t}",
+    "EXPLAIN SELECT a FROM {t}",
+    "SELECT @@autocommit, DATABASE()",
     "INSERT INTO {t} (a) VALUES ('one')",
     "INSERT INTO {t} (a) VALUES ('it\\'s'), ('two')",
     "UPDATE {t} SET a = 'three' WHERE id = 1",
+    "DELETE FROM {t} ORDER BY id LIMIT 1",
     "SET sort_buffer_size = 300000",
     "SET SESSION sort_buffer_size = 400000, lc_time_names = 'de_DE'",
     "SET sql_mode = 'ANSI_QUOTES'",
     "SET sql_mode = 'STRICT_ALL_TABLES'",
+    "SET sql_mode = DEFAULT",
     "SET NAMES latin1",
     "SET NAMES utf8mb4",
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+    "SET character_set_results = NULL",
     "SET foreign_key_checks = 0",
     "SET @x = 'a'",
     "SET @x = 7",
@@ -257,40 +170,50 @@ const TEXTS: [&str; 24] = [
     "USE other",
     "USE test",
     "START TRANSACTION READ ONLY",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
     "BEGIN",
     "COMMIT",
+    "ROLLBACK",
 ];
 
+/// What a replica changed without a name in a transaction is lost with its connection, and so is the session.
+fn may_lose(session: &Talker) -> bool {
+    session.1.iter().any(|text| text.contains("READ ONLY"))
+}
+
 /// A session through the proxy, whose reads the liar answers, and its twin on the primary, which does what succeeded.
-async fn session(scene: &Scene, chance: &mut Chance, shown: &str) -> usize {
+async fn session(scene: &Scene, chance: &mut Chance, lane: usize, shown: &str) -> usize {
     let (mut mine, mut twin) = (Talker::to(scene.proxy.ro).await, Talker::to(scene.proxy.rw).await);
+    let (my_table, its_table) = (format!("mine_{lane}"), format!("twins_{lane}"));
+    let told = |said: &[String]| format!("{said:#?}, {}", scene.liar.told_of(&my_table, 6));
     let (mut said, mut in_transaction, mut reads_only) = (0, false, false);
     for _ in 0..30 {
         let text = TEXTS[chance.below(TEXTS.len())];
-        if reads_only && text.contains("autocommit") {
+        let is_read = ["SELECT", "SHOW", "EXPLAIN"].iter().any(|word| text.starts_with(word));
+        let begins_reading = text.contains("READ ONLY");
+        let ends = matches!(text, "COMMIT" | "ROLLBACK");
+        if reads_only && text.contains("autocommit") && !is_read {
             // It ends the transaction, and servers still refuse the next write, which has left the replica.
             continue;
         }
-        let is_read = text.starts_with("SELECT");
         said += 1;
         let answer = if is_read && chance.below(4) == 0 {
-            mine.sends(0x16, text.replace("{t}", "mine").as_bytes()).await
+            mine.sends(0x16, text.replace("{t}", &my_table).as_bytes()).await
         } else {
-            mine.says(&text.replace("{t}", "mine")).await
+            mine.says(&text.replace("{t}", &my_table)).await
         };
         match answer {
             Answer::Done(_) if is_read => {}
             Answer::Done(_) => {
-                let theirs = twin.says(&text.replace("{t}", "twins")).await;
+                let theirs = twin.says(&text.replace("{t}", &its_table)).await;
                 assert!(
                     matches!(theirs, Answer::Done(_)),
-                    "{shown}, {said}: {text}: {theirs:?}, {:#?}",
-                    mine.1
+                    "{shown}, {said}: {text}: {theirs:?}, {}",
+                    told(&mine.1)
                 );
-                in_transaction =
-                    (in_transaction || text == "BEGIN") && text != "COMMIT" && !text.contains("READ ONLY");
+                in_transaction = (in_transaction || text == "BEGIN") && !ends && !begins_reading;
                 // On MySQL, BEGIN within such a transaction begins another one that only reads.
-                reads_only = (reads_only || text.contains("READ ONLY")) && text != "COMMIT";
+                reads_only = (reads_only || begins_reading) && !ends;
             }
             Answer::Refused(_) if reads_only => {
                 // A write, or the replica was lost with the transaction.
@@ -299,31 +222,32 @@ async fn session(scene: &Scene, chance: &mut Chance, shown: &str) -> usize {
                 }
                 reads_only = false;
             }
-            Answer::Refused(_) if is_read || text.contains("READ ONLY") => {}
+            Answer::Refused(_) if is_read || begins_reading => {}
             // The session is lost with its replica: an error, and nothing that the client would miss.
             Answer::Refused(1105) => return said,
-            Answer::Refused(code) => panic!("{shown}, {said}: {text}: {code}, {:#?}", mine.1),
+            Answer::Refused(1053) if may_lose(&mine) => return said,
+            Answer::Refused(code) => panic!("{shown}, {said}: {text}: {code}, {}", told(&mine.1)),
             Answer::Silence => {
                 let sessions = scene.proxy.get("/sessions").await;
-                panic!(
-                    "{shown}, {said}: no answer to {text}: {sessions:?} {}, {:#?}",
-                    scene.liar.last(),
-                    mine.1
-                );
+                panic!("{shown}, {said}: no answer to {text}: {sessions:?} {}", told(&mine.1));
             }
             Answer::Ended => {
-                // What a replica changed without a name in a transaction is lost with its connection.
-                let read = is_read || mine.1.iter().any(|text| text.contains("READ ONLY"));
-                assert!(read, "{shown}, {said}: {text} ended the session, {:#?}", mine.1);
+                assert!(
+                    is_read || may_lose(&mine),
+                    "{shown}, {said}: {text} ended the session, {}",
+                    told(&mine.1)
+                );
                 return said;
             }
         }
         if !reads_only && chance.below(4) == 0 {
             let (here, there) = (mine.says(STATE).await, twin.says(STATE).await);
-            if here == Answer::Refused(1105) {
+            let lost = [Answer::Refused(1053), Answer::Ended];
+            let is_lost = here == Answer::Refused(1105) || (may_lose(&mine) && lost.contains(&here));
+            if is_lost {
                 return said;
             }
-            assert_eq!(here, there, "{shown}, {said}: behind {text}");
+            assert_eq!(here, there, "{shown}, {said}: behind {text}, {}", told(&mine.1));
         }
     }
     if in_transaction || reads_only {
@@ -333,33 +257,55 @@ async fn session(scene: &Scene, chance: &mut Chance, shown: &str) -> usize {
     said
 }
 
-async fn any_lie(cluster: Cluster) {
-    let scene = Scene::of(cluster).await;
+/// Sessions one after another, until so many statements are said.
+async fn sessions(scene: Rc<Scene>, lane: usize, wanted: usize) -> (usize, usize) {
+    let seed = number("POINTSMAN_SEED", 1) as u64;
+    let mut chance = Chance::new(seed * 1000 + lane as u64);
     let primary = scene.cluster.primary();
-    primary.sql("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON").await;
-    let wanted = number("POINTSMAN_EXCHANGES", 300);
-    let (mut chance, mut said, mut sessions) = (Chance::new(number("POINTSMAN_SEED", 1) as u64), 0, 0);
-    scene.liar.tells(Lie::Random(3));
+    let (mut said, mut sessions) = (0, 0);
     while said < wanted {
-        said += session(&scene, &mut chance, &format!("session {sessions}")).await;
+        said += session(&scene, &mut chance, lane, &format!("lane {lane}, session {sessions}")).await;
         sessions += 1;
         for schema in ["test", "other"] {
-            let of =
-                |table: &str| format!("SELECT COALESCE(SUM(CRC32(CONCAT(id, a))), 0) FROM {schema}.{table}");
+            let of = |table: &str| {
+                format!("SELECT COALESCE(SUM(CRC32(CONCAT(id, a))), 0) FROM {schema}.{table}_{lane}")
+            };
             eventually("what the session left uncommitted is gone", async || {
                 let both = (primary.value(&of("mine")).await, primary.value(&of("twins")).await);
                 (both.0 == both.1).then_some(())
             })
             .await;
         }
-        if sessions % 20 == 0 {
+        if sessions % 20 == 0 && lane == 0 {
             assert_eq!(scene.primary_got("pwned").await, "0");
             primary.sql("TRUNCATE TABLE mysql.general_log").await;
         }
     }
+    (said, sessions)
+}
+
+async fn any_lie(cluster: Cluster) {
+    let scene = Rc::new(Scene::of(cluster).await);
+    let primary = scene.cluster.primary();
+    primary.sql("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON").await;
+    let wanted = number("POINTSMAN_EXCHANGES", 300);
+    scene.liar.tells(Lie::Random(3));
+    let (mut said, mut of_sessions) = (0, 0);
+    let side_by_side = async {
+        let mut running = JoinSet::new();
+        for lane in 0..lanes() {
+            running.spawn_local(sessions(scene.clone(), lane, wanted.div_ceil(lanes())));
+        }
+        while let Some(one) = running.join_next().await {
+            let (statements, ended) = one.expect("no difference");
+            said += statements;
+            of_sessions += ended;
+        }
+    };
+    LocalSet::new().run_until(side_by_side).await;
     assert_eq!(scene.primary_got("pwned").await, "0");
     let told = scene.liar.told();
-    eprintln!("{said} statements in {sessions} sessions, {told} answers changed");
+    eprintln!("{said} statements in {of_sessions} sessions, {told} answers changed");
     assert!(told > wanted / 20, "{told} answers were changed");
 }
 

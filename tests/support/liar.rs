@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_types, reason = "the test and the relay's tasks share what is to be told")]
 
 use super::chance::Chance;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -31,8 +32,12 @@ struct Lies {
     lie: Lie,
     chance: Chance,
     told: usize,
-    last: String,
+    /// The last changes, for people: the command, and the answer before and after.
+    history: VecDeque<String>,
 }
+
+/// How many changes are remembered.
+const REMEMBERED: usize = 200;
 
 /// A connection on which something false was said ends when it is idle for so long.
 const HANGS: Duration = Duration::from_millis(50);
@@ -54,7 +59,7 @@ impl Liar {
             lie: Lie::None,
             chance: Chance::new(seed),
             told: 0,
-            last: String::new(),
+            history: VecDeque::new(),
         }));
         let shared = lies.clone();
         let accepting = tokio::spawn(async move {
@@ -75,9 +80,12 @@ impl Liar {
         self.lies.lock().expect("no panic").lie = lie;
     }
 
-    /// The last change, for people.
-    pub fn last(&self) -> String {
-        self.lies.lock().expect("no panic").last.clone()
+    /// The last changes of answers to commands with this part, or about no table of its kind, for people.
+    pub fn told_of(&self, part: &str, most: usize) -> String {
+        let kind = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        let lies = self.lies.lock().expect("no panic");
+        let of = lies.history.iter().rev().filter(|one| one.contains(part) || !one.contains(kind));
+        of.take(most).cloned().collect::<Vec<_>>().join("\n\nand before that\n")
     }
 
     /// How many answers were changed.
@@ -130,7 +138,7 @@ async fn packet(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
 struct Commands {
     honest: bool,
     greeted: bool,
-    waiting: std::collections::VecDeque<u8>,
+    waiting: VecDeque<(u8, String)>,
 }
 
 impl Commands {
@@ -142,7 +150,7 @@ impl Commands {
         } else if let [_, _, _, 0, command, ..] = packet
             && !matches!(command, 0x01 | 0x18 | 0x19)
         {
-            self.waiting.push_back(*command);
+            self.waiting.push_back((*command, packet[5..].escape_ascii().to_string()));
         }
     }
 }
@@ -164,7 +172,7 @@ async fn answers(
             let mut commands = commands.lock().expect("no panic");
             if commands.honest { None } else { commands.waiting.pop_front() }
         };
-        let Some(command) = asked else {
+        let Some((command, text)) = asked else {
             to.write_all(&first).await?;
             continue;
         };
@@ -173,7 +181,7 @@ async fn answers(
         let (bytes, torn) = {
             let mut lies = lies.lock().expect("no panic");
             let told = lies.told;
-            let changed = lies.changed(whole);
+            let changed = lies.changed(whole, &text);
             lied |= lies.told > told;
             changed
         };
@@ -289,7 +297,7 @@ fn reseal(packet: &mut Vec<u8>, payload: &[u8]) {
 }
 
 impl Lies {
-    fn changed(&mut self, mut answer: Vec<Vec<u8>>) -> (Vec<u8>, bool) {
+    fn changed(&mut self, mut answer: Vec<Vec<u8>>, asked: &str) -> (Vec<u8>, bool) {
         let mut torn = false;
         match self.lie.clone() {
             Lie::None => {}
@@ -305,7 +313,14 @@ impl Lies {
                 self.told += 1;
                 let before: Vec<u8> = answer.concat();
                 torn = self.spoil(&mut answer);
-                self.last = format!("{}\nbecame {}", before.escape_ascii(), answer.concat().escape_ascii());
+                self.history.push_back(format!(
+                    "{asked}\n{}\nbecame {}",
+                    before.escape_ascii(),
+                    answer.concat().escape_ascii()
+                ));
+                if self.history.len() > REMEMBERED {
+                    self.history.pop_front();
+                }
             }
             Lie::Random(_) => {}
         }

@@ -11,7 +11,7 @@ fn class_of(text: &str) -> StatementClass {
 /// Every class that the enumeration looks at: each kind with each set of the effects that count.
 fn classes() -> impl Iterator<Item = StatementClass> {
     use StatementKind::{Admin, Ddl, Read, Session, Transaction, Unknown, Write};
-    const EFFECTS: [Effects; 10] = [
+    const EFFECTS: [Effects; 11] = [
         Effects::SETS_STATE,
         Effects::BEGINS,
         Effects::BEGINS_READ_ONLY,
@@ -22,6 +22,7 @@ fn classes() -> impl Iterator<Item = StatementClass> {
         Effects::CALLS,
         Effects::EXECUTES,
         Effects::SEVERAL,
+        Effects::UNDERSTOOD,
     ];
     [Admin, Ddl, Read, Session, Transaction, Unknown, Write].into_iter().flat_map(|kind| {
         (0..1u32 << EFFECTS.len()).map(move |bits| {
@@ -56,8 +57,14 @@ fn what_each_statement_explains() {
         if class.kind == StatementKind::Read && class.effects.is_empty() {
             assert_eq!(explained, Explains::empty());
         }
+        if class.effects.contains(Effects::UNDERSTOOD) && !class.effects.contains(Effects::EXECUTES) {
+            assert_eq!(has(Explains::BEGINS), class.effects.intersects(ends), "{class:?}");
+            let over = class.effects.intersects(ends | Effects::COMMITS_IMPLICITLY);
+            assert_eq!(has(Explains::ENDS), over, "only what the text says ends a transaction: {class:?}");
+            assert!(!has(Explains::WRITES) || hides, "{class:?}");
+        }
     }
-    assert_eq!(tried, 7 * 1024);
+    assert_eq!(tried, 7 * 2048);
 }
 
 fn is_plain(class: &StatementClass) -> bool {
@@ -364,5 +371,29 @@ fn the_primary_is_believed_but_for_what_a_plain_set_does_not_name() {
         story.hears(Role::Writer, "call p()", AC, 0, &variable(name, value)).unwrap();
         assert_eq!(story.set_on_primary(), "", "{name}");
         assert!(story.state.pins.on(Role::Writer).has(Pin::Variable), "{name}");
+    }
+}
+
+#[test]
+fn only_what_the_text_says_ends_a_transaction_that_reads() {
+    let (open, something) = (AC | StatusFlags::IN_TRANS, [2u8, 1, b'1']);
+    for text in
+        ["SELECT 1", "SELECT @@version", "SELECT @@autocommit, DATABASE()", "SHOW TABLES", "EXPLAIN SELECT 1"]
+    {
+        let mut story = Story::new(Flavor::MariaDb);
+        assert_eq!(story.replica("START TRANSACTION READ ONLY", open, &[]), Ok(()));
+        assert_eq!(story.replica(text, AC, &[]), Err(FalseReport::Transaction), "{text}");
+        assert_eq!(story.replica(text, open, &[]), Ok(()), "{text}");
+    }
+    let mut story = Story::new(Flavor::MariaDb);
+    assert_eq!(story.replica("START TRANSACTION READ ONLY", open, &[]), Ok(()));
+    let access_mode = [variable("tx_read_only", "ON"), something.to_vec()].concat();
+    for state in [&something[..], &access_mode] {
+        assert_eq!(story.replica("ROLLBACK", AC, state), Err(FalseReport::Unnamed));
+        assert_eq!(story.replica("SELECT @@version", open, state), Err(FalseReport::Unnamed));
+    }
+    assert_eq!(story.replica("ROLLBACK", AC, &[]), Ok(()));
+    for text in ["SELECT a FROM t", "SELECT @@version"] {
+        assert_eq!(story.replica(text, AC, &access_mode), Err(FalseReport::Unnamed), "{text}");
     }
 }
