@@ -51,6 +51,8 @@ pub struct Target {
     pub autocommit: bool,
     /// True if a reset connection is like one that was just opened: the server runs no `init_connect` at a login.
     pub resets: bool,
+    /// What the monitor found there; None: it did not look yet.
+    pub flavor: Option<Flavor>,
 }
 
 impl Target {
@@ -64,6 +66,7 @@ impl Target {
             generation,
             autocommit: server.facts.as_ref().is_none_or(|f| f.login.contains(LoginFlags::AUTOCOMMIT)),
             resets: server.facts.as_ref().is_none_or(|f| !f.login.contains(LoginFlags::UNCERTAIN)),
+            flavor: server.facts.as_ref().map(|facts| facts.flavor),
         }
     }
 
@@ -273,6 +276,12 @@ pub(super) async fn reach<R: Runtime>(
     let mut buf = Buf::with_room(1024);
     let (greeting, seq) = greeting(&mut stream, &mut buf).await?;
     *greeted = true;
+    if target.flavor.is_some_and(|known| known != flavor(greeting.capabilities)) {
+        // Texts would be read, and state set, in the way of another server. It gets no password.
+        return Err(
+            ProtocolError::Unsupported("a greeting of another kind of server than the monitor's").into()
+        );
+    }
     let mut capabilities = agreed(greeting.capabilities, class) | (more & greeting.capabilities);
     if (class.capabilities - capabilities).contains(Capabilities::QUERY_ATTRIBUTES) {
         // The server would read the attributes as the beginning of the text.

@@ -26,6 +26,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
         let to = backend::Target {
             autocommit: true,
             resets: true,
+            flavor: None,
             server: ServerId(0),
             name: target.name.clone(),
             address: target.address.clone(),

@@ -26,9 +26,20 @@ async fn connect_to(
     at: &str,
     class: Class,
 ) -> Result<Connection<MemoryStream>, ConnectError> {
+    connect_as(runtime, at, class, None).await
+}
+
+/// The same to a server of which the monitor knows this.
+async fn connect_as(
+    runtime: &MemoryRuntime,
+    at: &str,
+    class: Class,
+    flavor: Option<Flavor>,
+) -> Result<Connection<MemoryStream>, ConnectError> {
     let target = Target {
         autocommit: true,
         resets: true,
+        flavor,
         server: ServerId(0),
         name: "db-0".into(),
         address: at.into(),
@@ -315,5 +326,25 @@ async fn no_password_goes_to_a_server_before_its_proof() {
         assert!(error.contains("the server asks for the password"), "{plugin}: {error}");
         let before = proven("11.3.2-MariaDB", &questions, b"").await;
         assert_eq!(before.is_ok(), plugin.contains("sha2"), "{plugin}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_greets_as_another_kind_than_the_monitor_found_gets_no_password() {
+    for (known, says_mysql) in [(Flavor::MariaDb, true), (Flavor::MySql, false)] {
+        let runtime = MemoryRuntime::default();
+        let listener = runtime.listen("db:3306");
+        let mut greeting = greeting();
+        greeting.capabilities.set(Capabilities::LONG_PASSWORD, says_mysql);
+        let server = async {
+            let mut stream = accept(&listener, &greeting).await;
+            let mut buf = Buf::with_room(1024);
+            read_packet(&mut stream, &mut buf, None, 1024, &WITHOUT_LIMIT).await.is_err()
+        };
+        let (result, hung_up) =
+            tokio::join!(connect_as(&runtime, "db:3306", own_class(), Some(known)), server);
+        let said = result.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains("another kind of server"), "{said}");
+        assert!(hung_up, "the server got a packet");
     }
 }

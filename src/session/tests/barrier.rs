@@ -518,7 +518,10 @@ fn a_question_whose_connection_broke_is_asked_on_another() {
 #[test]
 fn mariadb_is_asked_in_its_own_words() {
     play(async {
-        let world = World::with(Settings { flavor: Flavor::MariaDb, ..strong() });
+        let world = World::with(Settings {
+            level: Level::Strong,
+            ..super::connection_phase::settings(Flavor::MariaDb, usize::MAX)
+        });
         for name in ["db-0", "db-1"] {
             world.gets_to(name, "0-1-5,2-2-9");
         }
@@ -541,7 +544,9 @@ fn mariadb_is_asked_in_its_own_words() {
         waited.expect_query("SELECT MASTER_GTID_WAIT('0-1-7', 0.050)").await;
         waited.values(&["0"]);
         let mut db1 = replica.accept().await;
-        db1.expect_read_only_set("").await;
+        db1.expect_query(&super::server::SET_READ_ONLY.replace("transaction_read_only", "tx_read_only"))
+            .await;
+        db1.reply_ok();
         db1.answer_one(READ).await;
         client.expect(&one()).await;
     });
