@@ -76,18 +76,25 @@ pub enum Native {
 }
 
 /// The servers' catalogue. Names of routines are passed without quotes and with ASCII letters in lower case,
-/// because the servers ignore their case. Names of schemas are passed without quotes, in their original case.
+/// because the servers ignore their case. Names of schemas are passed without quotes, in their original case. What an
+/// implementation does not say is not known.
 pub trait Routines {
-    /// Returns what is known of a stored or loadable function. `schema` is None if there is no default schema or it is
+    /// Returns what is known of a stored or loadable function. `_schema` is None if there is no default schema or it is
     /// unknown: then the answer must hold for all functions of that name.
-    fn function(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts;
+    fn function(&self, _schema: Option<&[u8]>, _name: &[u8]) -> RoutineFacts {
+        RoutineFacts::Unknown
+    }
 
     /// Returns what is known of a stored procedure; otherwise as [`Routines::function`].
-    fn procedure(&self, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts;
+    fn procedure(&self, _schema: Option<&[u8]>, _name: &[u8]) -> RoutineFacts {
+        RoutineFacts::Unknown
+    }
 
-    /// Returns what is known of a table or a view. `schema` is None if there is no default schema or it is unknown: then
-    /// the answer must hold for all relations of that name. `name` is without quotes and in its original case.
-    fn relation(&self, schema: Option<&[u8]>, name: &[u8]) -> RelationFacts;
+    /// Returns what is known of a table or a view. `_schema` is None if there is no default schema or it is unknown: then
+    /// the answer must hold for all relations of that name. `_name` is without quotes and in its original case.
+    fn relation(&self, _schema: Option<&[u8]>, _name: &[u8]) -> RelationFacts {
+        RelationFacts::Unknown
+    }
 
     /// Says whether the name, without quotes and in any case, is that of a built-in function on the servers in use. The
     /// answer is about the name alone: GET_LOCK and SLEEP are built in, too.
@@ -107,18 +114,6 @@ pub trait Routines {
 
 /// Nothing is known.
 impl Routines for () {
-    fn function(&self, _: Option<&[u8]>, _: &[u8]) -> RoutineFacts {
-        RoutineFacts::Unknown
-    }
-
-    fn procedure(&self, _: Option<&[u8]>, _: &[u8]) -> RoutineFacts {
-        RoutineFacts::Unknown
-    }
-
-    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> RelationFacts {
-        RelationFacts::Unknown
-    }
-
     fn version(&self) -> u64 {
         0
     }

@@ -6,7 +6,7 @@ mod corpus;
 
 use super::*;
 use crate::sql::classify::native::{ServerFunctions, ServerVersion, native};
-use crate::sql::{Native, RelationFacts, RoutineFacts, Routines};
+use crate::sql::{Native, Routines};
 
 /// The servers that understand an entry, without stored functions.
 struct Servers(Vec<ServerFunctions>);
@@ -23,18 +23,6 @@ impl Servers {
 }
 
 impl Routines for Servers {
-    fn function(&self, _: Option<&[u8]>, _: &[u8]) -> RoutineFacts {
-        RoutineFacts::Unknown
-    }
-
-    fn procedure(&self, _: Option<&[u8]>, _: &[u8]) -> RoutineFacts {
-        RoutineFacts::Unknown
-    }
-
-    fn relation(&self, _: Option<&[u8]>, _: &[u8]) -> RelationFacts {
-        RelationFacts::Unknown
-    }
-
     fn native(&self, name: &[u8]) -> Native {
         native(name, &self.0)
     }
