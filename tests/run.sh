@@ -469,7 +469,7 @@ export RUST_TEST_THREADS=${RUST_TEST_THREADS:-16}
 case ${1:-all} in
   all)
     setup all
-    export SOUPS=${SOUPS:-40000}
+    export SOUPS=${SOUPS:-40000} PAIRS=${PAIRS:-9000}
     export PROPTEST_RNG_SEED=1 # CI repeats; e2e looks for new cases
     lint
     rust_tests
