@@ -93,6 +93,8 @@ pub async fn make(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
     ] {
         run_sql(conn, sql).await?;
     }
+    // The functions change something and do not declare it.
+    run_sql(conn, "SET GLOBAL log_bin_trust_function_creators = ON").await?;
     if !mariadb {
         // Behind a COM_RESET_CONNECTION, MySQL 9.7 ignores what a session sets.
         run_sql(conn, "SET GLOBAL enable_cascade_triggers = ON").await?;
