@@ -120,3 +120,47 @@ fn a_replica_that_breaks_the_protocol_costs_no_session() {
         client.expect(&one()).await;
     });
 }
+
+/// The next statement would take it for its own answer.
+#[test]
+fn what_comes_behind_a_whole_answer() {
+    play(async {
+        let Story { world, mut client, db0, mut db1, replica, .. } = loose().await;
+        client.query(READ);
+        db1.expect_query(READ).await;
+        let mut answer = one();
+        answer.push(ok());
+        db1.reply(&answer);
+        client.expect(&one()).await;
+        db1.peer.expect_end().await;
+        assert_eq!(refused(&world, FalseReport::Unreadable), 1);
+        client.query(READ);
+        let mut db1 = replica.accept().await;
+        db1.expect_read_only_set("").await;
+        db1.answer_one(READ).await;
+        client.expect(&one()).await;
+        drop(db0);
+    });
+}
+
+/// The statement behind the loss would have moved the transaction to the primary. The client is told of the loss, so the
+/// transaction must not go on there.
+#[test]
+fn a_transaction_that_was_lost_with_its_replica_does_not_begin_again() {
+    play(async {
+        const BEGIN: &str = "start transaction read only";
+        const SET: &str = "set lc_time_names = 'de_DE'";
+        let Story { mut client, mut db0, mut db1, .. } = loose().await;
+        client.query(BEGIN);
+        db1.expect_query(BEGIN).await;
+        let begun = ok_with(AUTOCOMMIT | IN_TRANS);
+        db1.reply(std::slice::from_ref(&begun));
+        client.expect(&[begun]).await;
+        client.query(SET);
+        db1.die();
+        client.expect_err(1213, "40001").await;
+        client.query(WRITE);
+        db0.answer_ok(WRITE).await;
+        client.expect_ok().await;
+    });
+}
