@@ -347,9 +347,9 @@ impl Carried {
             if literal.is_some_and(<[u8]>::is_empty) {
                 continue;
             }
-            out.extend_from_slice(b"@`");
-            out.extend_from_slice(name);
-            out.extend_from_slice(b"`=");
+            out.push(b'@');
+            write_name(name, out);
+            out.push(b'=');
             out.extend_from_slice(literal.unwrap_or(b"NULL"));
             out.push(b',');
         }
@@ -451,19 +451,38 @@ fn write_value(value: &[u8], out: &mut Vec<u8>) {
 /// Appends a quoted string. Quotes are doubled: a hexadecimal literal would lose the character set. Values
 /// whose meaning depends on the SQL mode or the character set never get here (see `is_plain_value`).
 pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
-    out.push(b'\'');
+    write_between(b'\'', value, out);
+}
+
+/// Appends a name as a quoted identifier.
+pub fn write_name(name: &[u8], out: &mut Vec<u8>) {
+    write_between(b'`', name, out);
+}
+
+fn write_between(quote: u8, value: &[u8], out: &mut Vec<u8>) {
+    out.push(quote);
     for byte in value {
-        if *byte == b'\'' {
-            out.push(b'\'');
+        if *byte == quote {
+            out.push(quote);
         }
         out.push(*byte);
     }
-    out.push(b'\'');
+    out.push(quote);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_does_not_end_its_quotes() {
+        let mut out = Vec::new();
+        write_name(b"x` FROM 'SET GLOBAL a = 1' -- ", &mut out);
+        assert_eq!(out, b"`x`` FROM 'SET GLOBAL a = 1' -- `");
+        out.clear();
+        write_quoted(b"it's", &mut out);
+        assert_eq!(out, b"'it''s'");
+    }
 
     fn set(carried: &Carried, flavor: Flavor, read_only: bool) -> String {
         let mut out = Vec::new();

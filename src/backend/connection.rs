@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::carried::Onto;
-use super::carried::write_quoted;
+use super::carried::{Onto, write_name, write_quoted};
 use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
 use crate::net::{Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
@@ -447,13 +446,16 @@ impl<S: Stream> Connection<S> {
         };
         let before = std::mem::replace(&mut self.text_statements, wish.clone());
         for old in before.iter().filter(|old| !wish.contains(old)) {
-            let text = [&b"DEALLOCATE PREPARE `"[..], &old.name, b"`"].concat();
+            let mut text = b"DEALLOCATE PREPARE ".to_vec();
+            write_name(&old.name, &mut text);
             self.query_in_front(&text, Expect::Set, out);
         }
         let now = self.applied.clone();
         let expect = if only.is_some() { Expect::Prepare } else { Expect::Set };
         for new in wish.iter().filter(|new| !before.contains(new)) {
-            let mut text = [&b"PREPARE `"[..], &new.name, b"` FROM "].concat();
+            let mut text = b"PREPARE ".to_vec();
+            write_name(&new.name, &mut text);
+            text.extend_from_slice(b" FROM ");
             write_quoted(&new.text, &mut text);
             self.preparing = only.map(Rc::from);
             match &now {

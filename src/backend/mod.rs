@@ -32,7 +32,7 @@ mod session_variables;
 mod shelf;
 mod statements;
 
-pub use carried::{Carried, Charset, Onto};
+pub use carried::{Carried, Charset, Onto, write_name};
 pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
 pub use collations::{is_collation_of, is_known_charset};
 pub use connect::{ConnectError, Login, Target, connect};

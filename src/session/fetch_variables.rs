@@ -2,7 +2,7 @@
 //! (user variables, an insert id) is asked for once the transaction is over, so that the primary can have it.
 
 use super::Session;
-use crate::backend::is_collation_of;
+use crate::backend::{is_collation_of, write_name};
 use crate::net::Runtime;
 use crate::state::INSERT_ID;
 use crate::terms::Role;
@@ -69,7 +69,11 @@ fn question(names: &[Vec<u8>]) -> String {
     let of = |name: &Vec<u8>| {
         let value = match name.as_slice() {
             INSERT_ID => INSERT_ID.escape_ascii().to_string(),
-            name => format!("@`{}`", String::from_utf8_lossy(name)),
+            name => {
+                let mut quoted = vec![b'@'];
+                write_name(name, &mut quoted);
+                String::from_utf8_lossy(&quoted).into_owned()
+            }
         };
         format!("{value},HEX({value}),CHARSET({value}),COLLATION({value})")
     };

@@ -55,11 +55,13 @@ fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
     value
 }
 
-/// Returns a name in lower case; None if it has characters outside ASCII, whose comparison depends on the server.
+/// Returns a name in lower case. None if it has characters outside ASCII, whose comparison depends on the server, or
+/// characters that mean something inside quotes: the proxy writes the name into texts of its own.
 fn plain_name(tok: &Tok<'_>) -> Option<Name> {
     let name = unquoted(tok).to_ascii_lowercase();
     let kind = matches!(tok.kind, Kind::Word | Kind::QuotedIdentifier | Kind::String | Kind::Number);
-    (kind && !name.is_empty() && name.is_ascii()).then_some(name)
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'`' | b'"' | b'\'' | b'\\');
+    (kind && !name.is_empty() && name.iter().all(plain)).then_some(name)
 }
 
 /// Checks for a SET that changes what the session trackers report. `Some(true)`: the SET changes nothing else, except

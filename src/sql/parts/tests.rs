@@ -229,3 +229,21 @@ fn the_cost_of_the_last_statement() {
     assert!(!asks("SHOW STATUS LIKE 'threads%'"));
     assert!(!asks("SHOW STATUS LIKE 'last_query_cost'; SELECT 1"));
 }
+
+#[test]
+fn a_name_that_means_something_inside_quotes_is_not_read() {
+    let named = |sql: &str| executed(sql.as_bytes(), Options::default());
+    assert_eq!(named("EXECUTE `a b`"), Some(b"a b".to_vec()));
+    for odd in [
+        "EXECUTE `a``b`",
+        "EXECUTE `a'b`",
+        "EXECUTE `a\"b`",
+        "EXECUTE `a\\b`",
+        "EXECUTE `a\nb`",
+        "EXECUTE `\u{e9}`",
+    ] {
+        assert_eq!(named(odd), None, "{odd}");
+    }
+    assert_eq!(prepared(b"PREPARE `x`` FROM 'SELECT 1' -- ` FROM 'SELECT 5'", Options::default()), None);
+    assert_eq!(named_user_variables(b"SELECT 7 INTO @'x` into outfile'", Options::default()), None);
+}
