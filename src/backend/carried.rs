@@ -175,6 +175,9 @@ impl Carried {
         if Self::is_one_shot(name) || !is_known(name) || !is_plain_value(value) {
             return false;
         }
+        if Self::is_about_inserts(name) && !matches!(value, b"0" | b"OFF" | b"off") {
+            return false;
+        }
         if let Some((_, old)) = self.variables.iter_mut().find(|(n, _)| **n == *name) {
             *old = Rc::from(value);
         } else if self.variables.len() < MAX_VARIABLES {
@@ -223,6 +226,12 @@ impl Carried {
     /// True if this variable can never be replayed on another connection, whatever its value.
     pub fn is_one_shot(name: &[u8]) -> bool {
         ONE_SHOT.contains(&name) || Self::records(name)
+    }
+
+    /// True if this variable, unless it is off, makes queries read what the session inserted: they must run where the inserts
+    /// ran.
+    pub fn is_about_inserts(name: &[u8]) -> bool {
+        name == b"sql_auto_is_null"
     }
 
     /// True if setting this variable makes the connection record what its session does, even after a reset.
@@ -482,6 +491,14 @@ mod tests {
         out.clear();
         write_quoted(b"it's", &mut out);
         assert_eq!(out, b"'it''s'");
+    }
+
+    #[test]
+    fn what_is_about_inserts_is_carried_only_if_it_is_off() {
+        for (value, carried) in [("0", true), ("OFF", true), ("1", false), ("ON", false), ("TRUE", false)] {
+            let mut state = Carried::new(None, 45);
+            assert_eq!(state.set_variable(b"sql_auto_is_null", value.as_bytes()), carried, "{value}");
+        }
     }
 
     fn set(carried: &Carried, flavor: Flavor, read_only: bool) -> String {

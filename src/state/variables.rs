@@ -119,7 +119,8 @@ impl SessionState {
         }
         // The value of `timestamp` does not show whether the clock stands still.
         let plain = |name: &Vec<u8>| {
-            let learnt = name != b"timestamp" && !Carried::is_one_shot(name);
+            let learnt =
+                name != b"timestamp" && !Carried::is_one_shot(name) && !Carried::is_about_inserts(name);
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
         let names = self.trackers.unreported.on(Role::Writer, Whose::System).names()?;
