@@ -9,6 +9,7 @@ use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
 use crate::terms::{Port, Role, TraceStep, Why};
 use crate::upstream::{Brought, SetUp};
+use crate::wire::{Capabilities, Command};
 
 impl<R: Runtime> Session<R> {
     /// Restores the session on its connection. False if the statement must be placed anew, since the connection broke.
@@ -70,6 +71,9 @@ impl<R: Runtime> Session<R> {
         {
             return Ok(Brought::Broken);
         }
+        if request.command == Command::SetOption {
+            self.option_leaves_class();
+        }
         if !self.upstream.is_in_line(&self.state, request.class.effects)
             && let Brought::Broken = self.restore_session(buf, request).await?
         {
@@ -79,6 +83,18 @@ impl<R: Runtime> Session<R> {
             return Ok(Brought::Ready);
         }
         self.bring_statement(buf, request).await
+    }
+
+    /// Notes that COM_SET_OPTION changes a connection that logged in with the other setting, which no reset restores: nobody
+    /// else gets it.
+    fn option_leaves_class(&mut self) {
+        let option = Capabilities::MULTI_STATEMENTS;
+        let wanted = self.client.capabilities & option;
+        if let Some(connection) = &mut self.upstream.connection
+            && connection.about.class.capabilities & option != wanted
+        {
+            connection.closes_after_session = true;
+        }
     }
 
     /// Prepares the statement on the connection in use if it is not prepared there, and writes the server's

@@ -103,7 +103,8 @@ impl<R: Runtime> Session<R> {
     /// prepared statement into the request.
     #[inline]
     fn is_ready(&mut self, buf: &mut Buf, request: &mut Request) -> bool {
-        if !self.upstream.is_in_line(&self.state, request.class.effects) {
+        let changes_class = request.command == Command::SetOption;
+        if changes_class || !self.upstream.is_in_line(&self.state, request.class.effects) {
             return false;
         }
         let attributes = self.client.has_attributes();

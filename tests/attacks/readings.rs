@@ -334,6 +334,39 @@ async fn answered_alike(cluster: Cluster) {
     }
 }
 
+/// COM_SET_OPTION behind a statement that keeps the session on its connection changes that connection, which nobody else gets.
+#[tokio::test]
+async fn an_option_ends_with_its_session() {
+    const OFF: &[u8] = &[1, 0];
+    const ON: &[u8] = &[0, 0];
+    for cluster in [Some(Cluster::mariadb(0).await), Cluster::mysql(0).await].into_iter().flatten() {
+        let config = patient(&proxy_config(&cluster)) + "\n[limits]\nmax_server_connections = 2\n";
+        let proxy = Proxy::start(&format!("workers = 1\n{config}")).await;
+        crate::support::connect(cluster.primary().port(), "app", "app", "test").await.unwrap();
+        for round in 0..3 {
+            for (first, behind_warning) in [(None, OFF), (Some(OFF), ON)] {
+                let own = async || {
+                    let mut raw = Raw::app(proxy.rw).await;
+                    if let Some(option) = first {
+                        assert_eq!(raw.command(0x1b, option).await.unwrap()[0], 0xfe);
+                    }
+                    raw
+                };
+                let mut raw = own().await;
+                raw.send(0, b"\x03SELECT CAST('x' AS SIGNED)").await.unwrap();
+                results(&mut raw).await;
+                assert_eq!(raw.command(0x1b, behind_warning).await.unwrap()[0], 0xfe);
+                drop(raw);
+                let mut next = own().await;
+                next.send(0, b"\x03SELECT 1; SELECT 2").await.unwrap();
+                let answer = results(&mut next).await;
+                let refused = answer.first().is_some_and(|(_, payload)| payload.first() == Some(&0xff));
+                assert_eq!(refused, first.is_some(), "{:?}, {round}, {first:?}: {answer:?}", cluster.kind());
+            }
+        }
+    }
+}
+
 /// The packets, errors by their codes: their texts quote what stands behind. What the status says of indexes is
 /// left out: behind the columns the server says it already, to a client that does not ask for it the proxy does not. So
 /// is that the transaction is read-only, which it is on a port for replicas.
