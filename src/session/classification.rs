@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Session;
 use super::cut::has_several;
-use crate::backend::{Carried, PreparedText};
+use crate::backend::{Carried, PreparedText, TextStatement};
 use crate::client::{Failure, Piece, Request, StatementError, ended_by};
 use crate::net::{Buf, Claim, Runtime, or_raised};
 use crate::sql::digest::Digest;
@@ -17,7 +17,7 @@ use crate::sql::read_only::{Calls, Reason, Refusal, Verdict, check_calls};
 use crate::sql::{
     self, ClassCache, Context, Effects, MAX_READ, Readings, Routines, StatementClass, classify,
 };
-use crate::state::{PreparedTexts, readings_under};
+use crate::state::{Prepared, PreparedTexts, readings_under};
 use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
 use crate::wire::{Command, MAX_PAYLOAD};
 use crate::worker::Signals;
@@ -308,11 +308,16 @@ impl<R: Runtime> Session<R> {
     /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name. On a replica port that
     /// statement is judged again: the catalogue may have changed since its PREPARE.
     fn executed(&mut self, text: &[u8], class: StatementClass) -> Result<StatementClass, Refusal> {
-        let options = self.state.sql_options();
         match self.prepared_as_text(text) {
-            Some(text) => {
-                let (inner, digest) =
-                    self.context.texts.classify(&text, options, self.state.carried.schema.as_deref());
+            Some(TextStatement { text, under, .. }) => {
+                let ways = self.ways_of_prepared(&under);
+                let schema = self.state.carried.schema.as_deref();
+                let mut digest = None;
+                let inner = one_class(ways.iter().flat_map(|readings| readings.of(&text)).map(|options| {
+                    let (class, its_digest) = self.context.texts.classify(&text, options, schema);
+                    digest = its_digest;
+                    class
+                }));
                 let verdict = self.verdict_here(&text);
                 if let Verdict::Refused(refusal) = verdict {
                     return Err(refusal);
@@ -327,26 +332,33 @@ impl<R: Runtime> Session<R> {
                 let effects = (inner.effects - weaker) | own;
                 Ok(StatementClass { effects, ..inner })
             }
-            None => Ok(self.executes_nothing(class)),
+            None => Ok(self.executes_nothing(text, class)),
         }
     }
 
     /// Returns the class of an EXECUTE of a name that the session does not have. In a transaction that is open on a replica
-    /// it stays there: the server answers that it does not know the name, and nothing runs.
-    fn executes_nothing(&self, class: StatementClass) -> StatementClass {
+    /// it stays there: the server answers that it does not know the name, and nothing runs. EXECUTE IMMEDIATE, and a text of
+    /// several statements, run something without a name.
+    fn executes_nothing(&self, text: &[u8], class: StatementClass) -> StatementClass {
+        let named = crate::sql::parts::executed(text, self.state.sql_options()).is_some();
         let hides = Role::BOTH.iter().any(|role| self.state.pins.on(*role).has(Pin::Unknown));
-        if hides || self.state.facts().transaction != Some(Role::Reader) {
+        if !named || hides || self.state.facts().transaction != Some(Role::Reader) {
             return class;
         }
         let effects = (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::UNDERSTOOD;
         StatementClass { kind: StatementKind::Session, effects, reason: class.reason }
     }
 
-    /// Returns the text of the statement that was prepared as text under the name in this EXECUTE.
-    pub(super) fn prepared_as_text(&self, execute: &[u8]) -> Option<Arc<[u8]>> {
+    /// Returns the statement that was prepared as text under the name in this EXECUTE.
+    pub(super) fn prepared_as_text(&self, execute: &[u8]) -> Option<TextStatement> {
         let name = crate::sql::parts::executed(execute, self.state.sql_options())?;
-        let known = self.state.objects.text_statements.iter().find(|known| *known.name == *name)?;
-        Some(known.text.clone())
+        self.state.objects.text_statements.iter().find(|known| *known.name == *name).cloned()
+    }
+
+    /// Returns the ways in which servers may read a statement that was prepared under this state: as at its PREPARE, and as
+    /// now. A server reads a text anew when a table that it names has changed, or the type of a parameter.
+    fn ways_of_prepared(&self, under: &Carried) -> [Readings; 2] {
+        [readings_under(under, self.context.topology.modes()), self.readings()]
     }
 
     /// Returns the verdict on a text for this session's port.
@@ -354,33 +366,46 @@ impl<R: Runtime> Session<R> {
         if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed }
     }
 
-    /// Judges and classifies a prepared statement again, if the catalogue has changed since.
-    pub(super) fn classify_again(&mut self, id: u32) -> Result<(), Refusal> {
+    /// Judges and classifies a prepared statement again, if the catalogue has changed since, or the way in which the
+    /// session's texts are read.
+    pub(super) fn classify_again(&mut self, id: u32, now: Readings) -> Result<(), Refusal> {
         let version = self.context.texts.routines.borrow().version();
-        let Some(prepared) = self.state.statements.peek(id).filter(|p| p.catalogue != version) else {
-            return Ok(());
-        };
+        let is_outdated = |prepared: &&Prepared| prepared.catalogue != version || prepared.read_as != now;
+        let Some(prepared) = self.state.statements.peek(id).filter(is_outdated) else { return Ok(()) };
         let text = prepared.text.clone();
         let class = if self.reads_aside(text.text.len()) {
             // Too long to be read here.
             seen(StatementClass::UNKNOWN, Verdict::Opaque)
         } else {
-            let readings = readings_under(&text.under, self.context.topology.modes());
+            let ways = self.ways_of_prepared(&text.under);
             let verdict = match self.client.port {
-                Port::Replica => self.judge_as(&text.text, readings, &text.under),
+                Port::Replica => self.judge_ways(&text.text, ways, &text.under),
                 _ => Verdict::Allowed,
             };
             if let Verdict::Refused(refusal) = verdict {
                 return Err(refusal);
             }
             let schema = text.under.schema.as_deref();
-            let ways = readings.of(&text.text);
-            seen(one_class(ways.map(|o| self.context.texts.classify(&text.text, o, schema).0)), verdict)
+            let options = ways.iter().flat_map(|readings| readings.of(&text.text));
+            seen(one_class(options.map(|o| self.context.texts.classify(&text.text, o, schema).0)), verdict)
         };
         if let Some(prepared) = self.state.statements.get(id) {
-            (prepared.class, prepared.catalogue) = (class, version);
+            (prepared.class, prepared.catalogue, prepared.read_as) = (class, version, now);
         }
         Ok(())
+    }
+
+    /// Returns the guard's verdict on a prepared text that is read in several ways.
+    fn judge_ways(&self, text: &[u8], ways: [Readings; 2], under: &Carried) -> Verdict {
+        let mut worst = Verdict::Allowed;
+        for readings in ways {
+            match self.judge_as(text, readings, under) {
+                Verdict::Allowed => {}
+                Verdict::Opaque => worst = Verdict::Opaque,
+                refused => return refused,
+            }
+        }
+        worst
     }
 }
 

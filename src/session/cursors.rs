@@ -25,6 +25,7 @@ impl<R: Runtime> Session<R> {
             text,
             class,
             catalogue: self.context.texts.routines.borrow().version(),
+            read_as: self.state.readings(self.context.topology.modes()),
             params: ok.params,
             types: None,
             cursor: None,

@@ -66,7 +66,7 @@ impl<R: Runtime> Session<R> {
         };
         let executed = text.filter(|_| request.class.effects.contains(Effects::EXECUTES));
         let executed = executed.and_then(|text| self.prepared_as_text(text));
-        let text = executed.as_deref().or(text);
+        let text = executed.as_ref().map(|executed| &*executed.text).or(text);
         let under = prepared.as_ref().map_or(&self.state.carried, |prepared| &prepared.under);
         let schema = under.schema.clone().unwrap_or_default();
         let routines = self.context.texts.routines.borrow().clone();
@@ -113,7 +113,8 @@ impl<R: Runtime> Session<R> {
 const MOST_RELATIONS: usize = 100;
 
 /// Returns a query whose answer is 1 if none of these relations is a view: a table does nothing when it is read. (MariaDB's
-/// `mysql.user` is a view of the server's own.) None: a name cannot be asked for.
+/// `mysql.user` is a view of the server's own.) For a table of `information_schema`, the answer is 1 if there is no view at
+/// all: the server may open all of them. None: a name cannot be asked for.
 fn question(names: &[Relation], default: &[u8]) -> Option<String> {
     let quoted = |name: &[u8]| {
         let name = std::str::from_utf8(name).ok()?;
@@ -127,6 +128,9 @@ fn question(names: &[Relation], default: &[u8]) -> Option<String> {
         .iter()
         .map(|(schema, name)| {
             let schema = quoted(schema.as_deref().unwrap_or(default))?;
+            if schema.eq_ignore_ascii_case("information_schema") {
+                return Some("TABLE_SCHEMA <> 'sys'".to_owned());
+            }
             Some(format!("(TABLE_SCHEMA = '{schema}' AND TABLE_NAME = '{}')", quoted(name)?))
         })
         .collect();
@@ -156,6 +160,8 @@ mod tests {
         for odd in ["", "a\\", "a`b", "\0"] {
             assert_eq!(question(&[name(None, odd)], b"shop"), None, "{odd}");
         }
+        let any = question(&[name(Some("Information_Schema"), "COLUMNS")], b"shop").unwrap();
+        assert!(any.ends_with("AND (TABLE_SCHEMA <> 'sys')"), "{any}");
         assert_eq!(question(&[name(None, "t")], b""), None, "no schema");
         assert_eq!(question(&[], b"shop"), None);
     }

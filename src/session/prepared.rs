@@ -49,13 +49,13 @@ impl<R: Runtime> Session<R> {
                 return result;
             }
         }
+        let readings = self.readings();
         if matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute)
-            && let Err(refusal) = self.classify_again(id)
+            && let Err(refusal) = self.classify_again(id, readings)
         {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }
-        let readings = self.readings();
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
             let stop = StatementError::Tell(Failure::NoStatement(named, name_of(request.command)));

@@ -20,6 +20,11 @@ impl From<Options> for Readings {
 }
 
 impl Readings {
+    /// Any sql_mode, the one in these options first.
+    pub fn any_mode(options: Options) -> Self {
+        Readings { options, either_quotes: true, either_escapes: true }
+    }
+
     /// Returns every combination that matters for this text. ANSI_QUOTES does not matter for a text without a double
     /// quote, nor NO_BACKSLASH_ESCAPES for a text without a backslash.
     #[inline]

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use crate::backend::{Carried, PreparedText};
 use crate::net::{Claim, MemoryBudget};
 use crate::sql::digest::Digest;
-use crate::sql::{Effects, StatementClass};
+use crate::sql::{Effects, Readings, StatementClass};
 use crate::terms::{Role, StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{
@@ -36,6 +36,8 @@ pub struct Prepared {
     pub class: StatementClass,
     /// The version of the catalogue by which the text was classified.
     pub catalogue: u64,
+    /// How the session's texts were read when the text was classified.
+    pub read_as: Readings,
     /// The number of its parameters.
     pub params: u16,
     /// The parameter types that the client sent last.
@@ -362,6 +364,7 @@ mod tests {
             text: text.clone(),
             class: StatementClass::UNKNOWN,
             catalogue: 0,
+            read_as: Readings::default(),
             params: 0,
             types: None,
             cursor: None,

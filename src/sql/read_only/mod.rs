@@ -204,7 +204,14 @@ impl<'c> Check<'c> {
             if !text.is_ascii() {
                 return Err(Refusal::near(Reason::Unreadable, Some(&literal)));
             }
-            self.text(&text, nesting + 1)?;
+            // A server may read the text anew, when a table or a parameter's type has changed, in the sql_mode of then.
+            let now = self.options;
+            for options in Readings::any_mode(now).of(&text) {
+                self.options = options;
+                let checked = self.text(&text, nesting + 1);
+                self.options = now;
+                checked?;
+            }
         }
         Ok(match form {
             Form::Execute | Form::ExecuteImmediate => true,
