@@ -7,7 +7,7 @@ use super::replica_choice::Freshness;
 use crate::client::{Failure, Request, StatementError, ended_by};
 use crate::net::{Buf, Runtime, Stream, or_raised};
 use crate::sql::digest::Digest;
-use crate::sql::read_only::Reason;
+use crate::sql::read_only::{Reason, Verdict};
 use crate::sql::{Effects, MAX_READ, Options, StatementClass};
 use crate::terms::{Close, Pin, Port, StatementKind, Why};
 use crate::topology::Flavor;
@@ -181,13 +181,7 @@ impl<R: Runtime> Session<R> {
                 self.send_pong(request.answer_seq()).await
             }
             Command::ChangeUser | Command::ProcessKill => {
-                if !self.client.complete(buf, request, MAX_OWN_COMMAND).await? {
-                    let failure = match request.header.total() <= MAX_OWN_COMMAND {
-                        true => Failure::OutOfMemory,
-                        false => Failure::Malformed("a command that is too long"),
-                    };
-                    return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
-                }
+                self.complete_own(buf, request).await?;
                 if request.command == Command::ChangeUser {
                     self.refuse_if_draining(request.answer_seq()).await?;
                     self.change_user(buf, request.header).await
@@ -217,6 +211,18 @@ impl<R: Runtime> Session<R> {
             command if command.response() == ResponseShape::Stream => self.stream(buf, *request).await,
             command => self.other(command, buf, request).await,
         }
+    }
+
+    /// Waits for the rest of a command that the proxy itself reads as a whole.
+    async fn complete_own(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+        if self.client.complete(buf, request, MAX_OWN_COMMAND).await? {
+            return Ok(());
+        }
+        let failure = match request.header.total() <= MAX_OWN_COMMAND {
+            true => Failure::OutOfMemory,
+            false => Failure::Malformed("a command that is too long"),
+        };
+        Err(self.client.refuse(1, &failure, Close::ClientProtocol).await)
     }
 
     /// Forwards other commands, and records what they mean for the session.
@@ -252,6 +258,19 @@ impl<R: Runtime> Session<R> {
                 let text = format!("{what} DATABASE `{name}`");
                 let digest = Rc::new(Digest::of(text.as_bytes(), Options::default()));
                 self.client.handle.statement.replace(Some(digest));
+            }
+            Command::FieldList if self.client.port == Port::Replica => {
+                self.complete_own(buf, request).await?;
+                // Opens a view, as DESCRIBE does.
+                match self.judge(&described(request.arguments(buf))) {
+                    Verdict::Allowed => {}
+                    Verdict::Opaque => request.class.effects |= Effects::OPAQUE,
+                    Verdict::Refused(refusal) => {
+                        self.client.skip(buf, *request).await?;
+                        let failure = Failure::ReadOnlyPort(refusal);
+                        return self.client.send_failure(request.answer_seq(), &failure).await;
+                    }
+                }
             }
             Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
                 if self.client.port == Port::Replica =>
@@ -317,6 +336,13 @@ fn class_of(command: Command) -> StatementClass {
         Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
         _ => class(StatementKind::Admin, Effects::EXPLAINED, Why::Administration),
     }
+}
+
+/// Returns a DESCRIBE of the table in the arguments of COM_FIELD_LIST: its name, a zero byte, a pattern.
+fn described(arguments: &[u8]) -> Vec<u8> {
+    let name = arguments.split(|byte| *byte == 0).next().unwrap_or_default();
+    let quoted = name.iter().flat_map(|byte| std::iter::repeat_n(*byte, if *byte == b'`' { 2 } else { 1 }));
+    b"DESCRIBE `".iter().copied().chain(quoted).chain(*b"`").collect()
 }
 
 /// True if a client may be done with the connection after this command; false if it only prepares something.

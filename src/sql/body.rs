@@ -130,6 +130,36 @@ pub fn judge_query(code: Code<'_>, routines: &dyn Routines) -> Findings {
     judge.found
 }
 
+/// A function call in stored code: a name with `(` behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// The schema or package in front of the name.
+    pub schema: Option<&'a [u8]>,
+    /// The name without its quotes.
+    pub name: &'a [u8],
+    /// True if the call has no argument.
+    pub empty: bool,
+}
+
+/// Returns all function calls in stored code. None: servers may read it in several ways, or it is too long.
+pub fn calls(code: Code<'_>) -> Option<Vec<Called<'_>>> {
+    let tokens = tokens(code.text, code.options)?;
+    let mut calls = Vec::new();
+    for (at, name) in tokens.iter().enumerate().filter(|(_, token)| is_name(token)) {
+        let kind = |ahead: usize| tokens.get(at + ahead).map(|token| token.kind);
+        if kind(1) != Some(Kind::Open) {
+            continue;
+        }
+        let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
+        let schema = match before(1) {
+            Some(dot) if dot.kind == Kind::Dot => before(2).filter(|schema| is_name(schema)).map(unquoted),
+            _ => None,
+        };
+        calls.push(Called { schema, name: unquoted(name), empty: kind(2) == Some(Kind::Close) });
+    }
+    Some(calls)
+}
+
 /// Judges an expression: of a default, or of a generated column.
 pub fn judge_expression(code: Code<'_>, routines: &dyn Routines) -> Findings {
     let Some(tokens) = tokens(code.text, code.options) else { return Findings::UNKNOWN };

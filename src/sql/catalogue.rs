@@ -3,7 +3,9 @@
 
 mod changes;
 mod definitions;
+mod information_schema;
 mod names;
+mod opening;
 
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ pub use changes::{Changes, Moment};
 pub use definitions::{
     Body, Contents, DataAccess, Definition, QualifiedName, Relation, RelationKind, RoutineKind, Table,
 };
+use information_schema::Reading;
+pub(in crate::sql) use information_schema::opens_views;
 use names::{Facts, NameSet, Names};
 
 /// How many times all objects are judged. An object needs one more round than the objects that it uses; if a chain of
@@ -29,6 +33,8 @@ pub struct RoutineCatalogue {
     version: u64,
     contents: Arc<Contents>,
     packages: NameSet,
+    /// The packages that have DETERMINISTIC functions, or that the account cannot see into.
+    constant: NameSet,
     loadable: NameSet,
     functions: Names<RoutineFacts>,
     procedures: Names<RoutineFacts>,
@@ -37,6 +43,8 @@ pub struct RoutineCatalogue {
     routine_facts: Vec<RoutineFacts>,
     /// What is known of each relation, in the order of `contents`.
     relation_facts: Vec<RelationFacts>,
+    /// What is known of a query for which a server opens all views.
+    opened: RelationFacts,
     changes: Arc<Changes>,
     as_of: Moment,
     /// True if all relations are plain: for tests of sessions.
@@ -82,9 +90,11 @@ impl RoutineCatalogue {
         let mut next = RoutineCatalogue {
             version: self.version + 1,
             packages: NameSet::new(&contents.packages),
+            constant: NameSet::new(&contents.constant_packages),
             loadable: NameSet::new(&contents.loadable),
             routine_facts: vec![RoutineFacts::Other; contents.routines.len()],
             relation_facts: vec![RelationFacts::Opaque; contents.relations.len()],
+            opened: RelationFacts::Opaque,
             changes: self.changes.clone(),
             as_of,
             ..Self::default()
@@ -148,10 +158,20 @@ impl RoutineCatalogue {
             let relations: Vec<_> =
                 relations.map(|(relation, known)| self.facts_of_relation(relation, *known)).collect();
             if routines == self.routine_facts && relations == self.relation_facts {
-                return;
+                break;
             }
             (self.routine_facts, self.relation_facts) = (routines, relations);
             self.facts_changed();
+        }
+        self.opened = opening::facts(self);
+    }
+
+    /// Returns `facts`, which were judged when the catalogue was read, as far as they still hold.
+    fn still(&self, facts: RelationFacts) -> RelationFacts {
+        match facts {
+            RelationFacts::Acts => RelationFacts::Acts,
+            _ if self.changes.since(self.as_of).any() => RelationFacts::Opaque,
+            facts => facts,
         }
     }
 
@@ -179,7 +199,7 @@ impl RoutineCatalogue {
     }
 
     fn facts_of_relation(&self, relation: &Relation, known: RelationFacts) -> RelationFacts {
-        let of_server = SERVER_SCHEMAS.iter().any(|schema| relation.schema.eq_ignore_ascii_case(schema));
+        let of_server = is_of_server(&relation.schema);
         let facts = match &relation.kind {
             RelationKind::View(Body::Text(text, options)) if known == RelationFacts::Opaque => {
                 body::judge_query(Code::new(text, *options, &relation.schema), self).of_view()
@@ -249,6 +269,10 @@ impl RoutineCatalogue {
     }
 }
 
+fn is_of_server(schema: &[u8]) -> bool {
+    SERVER_SCHEMAS.iter().any(|known| schema.eq_ignore_ascii_case(known))
+}
+
 impl Facts for RoutineFacts {
     fn severity(self) -> u8 {
         match self {
@@ -301,17 +325,24 @@ impl Routines for RoutineCatalogue {
         if self.all_plain {
             return RelationFacts::Plain;
         }
-        if schema.is_some_and(|schema| {
-            schema.eq_ignore_ascii_case(b"information_schema")
-                || schema.eq_ignore_ascii_case(b"performance_schema")
-        }) {
+        let is = |wanted: &[u8]| schema.is_some_and(|schema| schema.eq_ignore_ascii_case(wanted));
+        if is(b"performance_schema") {
             return RelationFacts::PlainToRead;
+        }
+        if is(b"information_schema") {
+            return match information_schema::reading(name) {
+                Reading::Plain => RelationFacts::PlainToRead,
+                Reading::OpensViews => self.still(self.opened),
+                Reading::Unknown => RelationFacts::Opaque,
+                Reading::Resets => RelationFacts::Acts,
+            };
+        }
+        if schema.is_none() && information_schema::reading(name) == Reading::Resets {
+            return RelationFacts::Acts;
         }
         match self.relations.find(&self.relation_facts, schema, name) {
             None => RelationFacts::Unknown,
-            Some(RelationFacts::Acts) => RelationFacts::Acts,
-            Some(_) if self.changes.since(self.as_of).any() => RelationFacts::Opaque,
-            Some(facts) => facts,
+            Some(facts) => self.still(facts),
         }
     }
 

@@ -63,6 +63,16 @@ const CASES: &[Case] = &[
         "SELECT @@insert_id, @@timestamp < 2000000000",
     ),
     case("a procedure prepares a statement", &["CALL p_prepares()"], "EXECUTE hidden"),
+    case("a view is opened for its columns", &["SHOW FULL COLUMNS FROM v_opened"], "SELECT @opened"),
+    case("a view is opened for its query", &["SHOW CREATE VIEW v_opened"], "SELECT @opened"),
+    case("a view is opened for its indexes", &["SHOW INDEX FROM v_opened"], "SELECT @opened"),
+    case("a view is described", &["DESCRIBE v_opened"], "SELECT @opened"),
+    case("all views are opened", &["SHOW TABLE STATUS"], "SELECT @opened"),
+    case(
+        "all views are opened for their columns",
+        &["SELECT MAX(numeric_scale) FROM information_schema.columns WHERE table_schema = 'test'"],
+        "SELECT @opened",
+    ),
 ];
 
 const MADE: &[&str] = &[
@@ -97,6 +107,8 @@ const MADE: &[&str] = &[
     "INSERT INTO grandchildren SELECT a FROM parents",
     "CREATE TRIGGER children_t AFTER UPDATE ON children FOR EACH ROW DO GET_LOCK('cascade', 1)",
     "CREATE TRIGGER grandchildren_t AFTER UPDATE ON grandchildren FOR EACH ROW DO GET_LOCK('cascade', 1)",
+    "CREATE FUNCTION f_opened() RETURNS INT DETERMINISTIC READS SQL DATA BEGIN SELECT 44 INTO @opened; RETURN 1; END",
+    "CREATE VIEW v_opened AS SELECT ROUND(1.55, f_opened()) AS a",
     "CREATE VIEW v_variable AS SELECT f_variable() AS a",
     "CREATE VIEW v_named AS SELECT f_named() AS a",
     "CREATE VIEW v_into AS SELECT f_into() AS a",

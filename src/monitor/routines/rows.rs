@@ -12,13 +12,14 @@ use crate::topology::Flavor;
 /// Returns the routines that the account may see, with NULL for a body that it may not read, and their parameters. The
 /// body is empty if it is too long to be examined, or if the schema is `sys`, whose routines are about the server.
 const STANDARD: &str = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, SQL_DATA_ACCESS, SQL_MODE, ROUTINE_BODY, \
-IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEFINITION) FROM information_schema.ROUTINES; \
+IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEFINITION), IS_DETERMINISTIC \
+FROM information_schema.ROUTINES; \
 SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, PARAMETER_NAME FROM information_schema.PARAMETERS \
 WHERE PARAMETER_NAME IS NOT NULL AND SPECIFIC_SCHEMA <> 'sys'";
 
 /// MariaDB's own table: an account that may read it sees all routines.
 const MARIADB: &str = "SELECT db, name, type, sql_data_access, sql_mode, language, \
-IF(LENGTH(body_utf8) > 65536 OR db = 'sys', '', body_utf8), param_list FROM mysql.proc";
+IF(LENGTH(body_utf8) > 65536 OR db = 'sys', '', body_utf8), is_deterministic, param_list FROM mysql.proc";
 
 const MARIADB_LOADABLE: &str = "SELECT name FROM mysql.func";
 
@@ -37,8 +38,10 @@ pub(super) async fn read<C: Connection>(
     connection: &mut C,
     flavor: Flavor,
 ) -> Result<(Contents, Unseen), Error> {
-    // Texts are shown in the mode of the session: quotes must be backticks.
-    let grants = connection.query("SET SESSION sql_mode = ''; SHOW GRANTS").await?;
+    // Texts are shown in the mode of the session: quotes must be backticks. MariaDB opens views to show them, and may call
+    // functions for that with the rights of this account: they can write nothing.
+    let grants =
+        connection.query("SET SESSION sql_mode = ''; START TRANSACTION READ ONLY; SHOW GRANTS").await?;
     let rights = grants.last().map(Rights::read).unwrap_or_default();
     let mut contents = Contents::default();
     routines(connection, flavor, &rights, &mut contents).await?;
@@ -71,6 +74,8 @@ async fn routines<C: Connection>(
     contents.all_routines = all;
     contents.routines = set.rows.iter().filter_map(definition).collect();
     contents.packages = set.rows.iter().filter_map(package).collect();
+    contents.constant_packages =
+        set.rows.iter().filter(|row| may_be_constant(row)).filter_map(package).collect();
     if let Some(parameters) = sets.get(1) {
         add_parameters(&mut contents.routines, parameters);
     }
@@ -128,12 +133,14 @@ fn definition(row: &Row) -> Option<Definition> {
         Some(_) if !text_of(row, 5)?.eq_ignore_ascii_case(b"SQL") => Body::Opaque,
         Some(text) => body(text, mode),
     };
-    let parameters = text_of(row, 7).map(parameters).unwrap_or_default();
+    let deterministic = text_of(row, 7) != Some(b"NO");
+    let parameters = text_of(row, 8).map(parameters).unwrap_or_default();
     Some(Definition {
         schema: text_of(row, 0)?.into(),
         name: text_of(row, 1)?.into(),
         kind,
         access,
+        deterministic,
         parameters,
         body,
     })
@@ -150,6 +157,15 @@ fn kind(row: &Row) -> Option<RoutineKind> {
 /// Returns the name of a package.
 fn package(row: &Row) -> Option<Box<[u8]>> {
     matches!(text_of(row, 2)?, b"PACKAGE" | b"PACKAGE BODY").then(|| text_of(row, 1).map(Box::from))?
+}
+
+/// True for a package that has DETERMINISTIC functions, as far as its text shows.
+fn may_be_constant(row: &Row) -> bool {
+    let word = b"deterministic";
+    match text_of(row, 6) {
+        None | Some(b"") => true,
+        Some(text) => text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)),
+    }
 }
 
 /// Returns a body that was created in this sql_mode. The text is in UTF-8, whatever character set the object was created

@@ -190,6 +190,10 @@ impl<'a> Judge<'a> {
                 None => self.unknown(),
             },
             [_, kind, ..] if kind.is("CONDITION") => {}
+            // `TYPE OF table.column`, `ROW TYPE OF view`: the server opens the relation for its columns.
+            _ if toks.windows(2).any(|pair| matches!(pair, [a, b] if a.is("TYPE") && b.is("OF"))) => {
+                self.unknown();
+            }
             _ => {
                 let names = toks.split(|token| token.kind == Kind::Comma);
                 let first_names = names.map_while(|names| names.first().filter(|name| is_name(name)));

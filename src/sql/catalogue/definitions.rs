@@ -45,6 +45,8 @@ pub struct Definition {
     pub kind: RoutineKind,
     /// What the routine declares about itself.
     pub access: DataAccess,
+    /// True if it is DETERMINISTIC: then MariaDB may call it when it opens a view, not only when it reads it.
+    pub deterministic: bool,
     /// The names of its parameters.
     pub parameters: Vec<Box<[u8]>>,
     /// The body of the routine.
@@ -99,6 +101,8 @@ pub struct Contents {
     pub all_routines: bool,
     /// The names of packages: `package.function()` looks like a function in a schema.
     pub packages: Vec<Box<[u8]>>,
+    /// The names of packages that have DETERMINISTIC functions, or that the account cannot see into.
+    pub constant_packages: Vec<Box<[u8]>>,
     /// The names of loadable functions.
     pub loadable: Vec<Box<[u8]>>,
     /// The names of functions that a component of the server itself has, as if they were built in: MD5 since MySQL 9.6.

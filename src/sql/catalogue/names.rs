@@ -100,6 +100,28 @@ impl<F: Facts> Names<F> {
         self.among_odd(facts, schema, name, plain)
     }
 
+    /// Returns the indexes of the objects that the name may mean in this schema; None if there are none.
+    pub(super) fn places(&self, schema: &[u8], name: &[u8]) -> Option<Vec<usize>> {
+        let (mut schema_room, mut room) = ([0; MAX_NAME], [0; MAX_NAME]);
+        let (schema, name) = (fold(schema, &mut schema_room)?, fold(name, &mut room)?);
+        let named: Vec<_> = match name.contains(&ANY) {
+            true => self
+                .plain
+                .iter()
+                .filter(|(known, _)| may_equal(known, name))
+                .map(|(_, named)| named)
+                .collect(),
+            false => self.plain.get(name).into_iter().collect(),
+        };
+        let odd = self.odd.iter().filter(|(odd, _)| may_equal(odd, name)).map(|(_, named)| named);
+        let in_schema = |named: &Named<F>| {
+            let alike = named.in_schema.iter().filter(|(known, _)| may_equal(known, schema));
+            alike.flat_map(|(_, places)| places.iter().copied()).collect::<Vec<usize>>()
+        };
+        let places: Vec<usize> = named.into_iter().chain(odd).flat_map(in_schema).collect();
+        (!places.is_empty()).then_some(places)
+    }
+
     fn find_odd(&self, facts: &[F], schema: Option<&[u8]>, name: &[u8]) -> Option<F> {
         if self.plain.len() > MAX_COMPARED {
             return self.worst;

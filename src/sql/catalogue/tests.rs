@@ -8,7 +8,7 @@ fn routine(kind: RoutineKind, name: &str, access: DataAccess, body: Option<&str>
     let (schema, name) = name.split_once('.').unwrap();
     let body = body.map_or(Body::Hidden, |text| Body::Text(text.as_bytes().into(), Options::default()));
     let (schema, name) = (schema.as_bytes().into(), name.as_bytes().into());
-    Definition { schema, name, kind, access, parameters: Vec::new(), body }
+    Definition { schema, name, kind, access, deterministic: false, parameters: Vec::new(), body }
 }
 
 fn function(name: &str, access: DataAccess, body: Option<&str>) -> Definition {
@@ -278,12 +278,72 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
         ("sys", "statements", Opaque),
         ("sys", "sets", Opaque),
         ("mysql", "user", PlainToRead),
-        ("information_schema", "tables", PlainToRead),
+        ("information_schema", "tables", Opaque),
+        ("information_schema", "engines", PlainToRead),
         ("Performance_Schema", "anything", PlainToRead),
     ] {
         assert_eq!(c.relation(Some(schema.as_bytes()), name.as_bytes()), expected, "{schema}.{name}");
     }
     assert_eq!((c.counts().relations, c.counts().plain), (33, 17));
+}
+
+#[test]
+fn what_opens_all_views_is_as_bad_as_the_functions_that_mariadb_calls_then() {
+    use RelationFacts::{Acts, CallingView, Opaque, PlainToRead};
+    let named = |name: &str, deterministic, body| Definition {
+        deterministic,
+        ..function(name, Contains, Some(body))
+    };
+    let sets = "BEGIN SET GLOBAL long_query_time = 3; RETURN 1; END";
+    let functions = [
+        named("shop.acts", true, sets),
+        named("shop.at_each_row", false, sets),
+        named("shop.reads", true, "RETURN (SELECT COUNT(*) FROM t)"),
+        Definition { deterministic: true, ..function("shop.unseen", Contains, None) },
+        named("shop.opens", true, "BEGIN DECLARE r ROW TYPE OF v; RETURN 1; END"),
+    ];
+    let opened = |queries: &[&str], servers: &[ServerFunctions], complete: bool| {
+        let mut all = contents(functions.to_vec(), complete);
+        let views = queries.iter().enumerate();
+        all.relations.extend(views.map(|(at, query)| view(&format!("shop.v{at}"), query)));
+        all.relations.push(view("sys.of_the_server", "select round(1.5, shop.acts())"));
+        all.packages = vec![Box::from(&b"pkg"[..]), Box::from(&b"quiet"[..])];
+        all.constant_packages = vec![Box::from(&b"pkg"[..])];
+        all.loadable = vec![Box::from(&b"loaded"[..])];
+        all.servers = servers.to_vec();
+        let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+        c.relation(Some(b"INFORMATION_SCHEMA"), b"columns")
+    };
+    for (query, expected) in [
+        ("select `a` from `shop`.`t`", PlainToRead),
+        ("select 1 from `shop`.`dropped`", PlainToRead),
+        ("select `shop`.`acts`() AS `x`", Acts),
+        ("select round(1.5,`SHOP`.`Acts`()) AS `x`", Acts),
+        ("select round(1.5,`acts`()) AS `x`", Acts),
+        ("select `other`.`acts`() AS `x`", PlainToRead),
+        ("select `shop`.`at_each_row`() AS `x`", PlainToRead),
+        ("select `shop`.`reads`() AS `x`", CallingView),
+        ("select `shop`.`unseen`() AS `x`", Opaque),
+        ("select `shop`.`opens`() AS `x`", Opaque),
+        ("select `pkg`.`f`() AS `x`", Acts),
+        ("select `quiet`.`f`() AS `x`", PlainToRead),
+        ("select loaded(1) AS `x`", Opaque),
+        ("select last_insert_id(7) AS `x`", CallingView),
+        ("select last_insert_id() AS `x`", PlainToRead),
+        ("select nextval(`shop`.`s`) AS `x`", PlainToRead),
+    ] {
+        assert_eq!(opened(&[query], &[], true), expected, "{query}");
+        let more = ["select 1", query, "select 2"];
+        assert_eq!(opened(&more, &[], true), expected, "among others: {query}");
+        let mysql = [ServerFunctions::from(ServerVersion::MySql((9, 7, 0)))];
+        assert_eq!(opened(&[query], &mysql, true), PlainToRead, "MySQL opens nothing: {query}");
+    }
+    assert_eq!(opened(&["select `f`(1)"], &[], false), Opaque, "there may be a function that is not seen");
+    let c = RoutineCatalogue::default();
+    assert_eq!(c.relation(Some(b"information_schema"), b"tables"), RelationFacts::Unknown, "never read");
+    assert_eq!(c.relation(Some(b"information_schema"), b"engines"), PlainToRead);
+    assert_eq!(c.relation(Some(b"information_schema"), b"INNODB_CMP_RESET"), Acts);
+    assert_eq!(c.relation(None, b"innodb_cmp_reset"), Acts, "the default schema is not known");
 }
 
 #[test]

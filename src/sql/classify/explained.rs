@@ -24,6 +24,7 @@ const NEVER: Effects = Effects::LEAVES_UNKNOWN
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
     Reads,
+    Shows,
     Writes,
 }
 
@@ -49,7 +50,7 @@ pub(super) fn explained(statement: Statement<'_, '_>, found: &Found, env: Env<'_
         (StatementKind::Read, Why::Definitions) | (_, Why::OneServer | Why::LooksBack)
             if statement.is(0, "SHOW") =>
         {
-            !statement.iter().any(|tok| tok.kind == Kind::Open)
+            !statement.iter().any(|tok| tok.kind == Kind::Open) && uses_only_known(statement, Use::Shows, env)
         }
         (StatementKind::Read, Why::PlainRead)
         | (
@@ -89,6 +90,7 @@ fn uses_only_known(statement: Statement<'_, '_>, usage: Use, env: Env<'_>) -> bo
     let mut parser = Parser::new(&tokens);
     let form = match usage {
         Use::Reads => Form::Query,
+        Use::Shows => Form::Show,
         Use::Writes => Form::Write,
     };
     if parser.derive() != Ok(form) {
@@ -105,13 +107,11 @@ fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
     if is_odd(name.name) || name.schema.is_some_and(is_odd) {
         return false;
     }
-    let common =
-        || name.schema.is_none() && facts.common.iter().any(|one| one.eq_ignore_ascii_case(name.name));
     match env.routines.relation(name.schema.or(default), name.name) {
         RelationFacts::Plain => true,
         RelationFacts::PlainToRead | RelationFacts::ReadingView => !facts.written.contains(name),
-        // No relation has the name of this common table expression.
-        RelationFacts::Unknown => common() && !facts.written.contains(name) && env.routines.is_complete(),
-        RelationFacts::CallingView | RelationFacts::Opaque | RelationFacts::Acts => false,
+        RelationFacts::CallingView | RelationFacts::Opaque | RelationFacts::Acts | RelationFacts::Unknown => {
+            false
+        }
     }
 }

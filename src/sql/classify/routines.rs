@@ -43,9 +43,10 @@ impl RoutineFacts {
 }
 
 /// What is known of a table or a view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RelationFacts {
     /// The catalogue does not have the relation, or was not read.
+    #[default]
     Unknown,
     /// A base table: reads and writes of it run nothing but built-in functions without state.
     Plain,

@@ -26,7 +26,8 @@ impl Parser<'_, '_> {
             return self.unknown();
         }
         // `DESCRIBE table [column | 'pattern']`
-        self.relation_name()?;
+        let relation = self.relation_name()?;
+        self.facts.relations.push(relation);
         if !self.eat(Kind::String) && self.is_name(0) {
             self.skip(1);
         }

@@ -114,12 +114,10 @@ bitflags::bitflags! {
 /// What a derivation found. The callers look the names up.
 #[derive(Debug, Default)]
 pub struct Facts<'a> {
-    /// Relations that are read or written, common table expressions included.
+    /// Relations that are read or written, without references to common table expressions.
     pub relations: Vec<Name<'a>>,
     /// Relations that are written.
     pub written: Vec<Name<'a>>,
-    /// The names of common table expressions.
-    pub common: Vec<&'a [u8]>,
     /// Function calls.
     pub calls: Vec<Call<'a>>,
     /// What else the statement does.
@@ -138,6 +136,8 @@ pub struct Parser<'t, 'a> {
     toks: &'t [Token<'a>],
     at: usize,
     depth: u16,
+    /// The common table expressions that a name at this place may refer to.
+    common: Vec<&'a [u8]>,
     /// What was found so far.
     pub facts: Facts<'a>,
 }
@@ -145,7 +145,7 @@ pub struct Parser<'t, 'a> {
 impl<'t, 'a> Parser<'t, 'a> {
     /// Begins at the first token of a statement. `toks` has neither white space nor comments nor the `;`.
     pub fn new(toks: &'t [Token<'a>]) -> Self {
-        Self { toks, at: 0, depth: 0, facts: Facts::default() }
+        Self { toks, at: 0, depth: 0, common: Vec::new(), facts: Facts::default() }
     }
 
     /// Derives the whole statement.

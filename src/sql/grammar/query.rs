@@ -1,6 +1,6 @@
 //! Queries: SELECT, TABLE, VALUES, WITH, and their combinations.
 
-use super::{Deeds, Kind, Parser, Rule, Why};
+use super::{Deeds, Kind, Name, Parser, Rule, Why};
 
 /// The words between SELECT and its first expression.
 const OPTIONS: [&str; 11] = [
@@ -17,7 +17,10 @@ const OPTIONS: [&str; 11] = [
     "SQL_CALC_FOUND_ROWS",
 ];
 
-impl Parser<'_, '_> {
+/// How many common table expressions a name is compared with, so that long texts take linear time.
+const MOST_COMMON: usize = 64;
+
+impl<'a> Parser<'_, 'a> {
     /// True if a query begins behind any number of parentheses. Looks at each of them once for each level, so the work
     /// is bounded by the depth.
     pub(super) fn begins_query(&self, ahead: usize) -> bool {
@@ -34,14 +37,17 @@ impl Parser<'_, '_> {
 
     /// Derives a query with everything behind it: `[WITH …] body [ORDER BY …] [LIMIT …] [INTO @x] [FOR UPDATE]`.
     pub(super) fn query(&mut self) -> Rule {
-        self.deeper(|this| {
+        let outer = self.common.len();
+        let derived = self.deeper(|this| {
             if this.eat_word("WITH") {
-                this.eat_word("RECURSIVE");
-                this.list(Self::common_table)?;
+                let recursive = this.eat_word("RECURSIVE");
+                this.list(|this| this.common_table(recursive))?;
             }
             this.term()?;
             this.combined()
-        })
+        });
+        self.common.truncate(outer);
+        derived
     }
 
     /// Derives what may follow the first term of a query.
@@ -60,9 +66,13 @@ impl Parser<'_, '_> {
         self.any_word(0, &["UNION", "EXCEPT", "INTERSECT"])
     }
 
-    fn common_table(&mut self) -> Rule {
+    /// Derives `name [(column, …)] AS (query)`. The name is known to the expressions behind it and to the query that
+    /// WITH belongs to; in its own query only if the WITH is recursive.
+    fn common_table(&mut self, recursive: bool) -> Rule {
         let name = self.name()?;
-        self.facts.common.push(name);
+        if recursive {
+            self.common.push(name);
+        }
         if self.kind(0) == Some(Kind::Open) {
             self.columns()?;
         }
@@ -70,11 +80,24 @@ impl Parser<'_, '_> {
         self.need(Kind::Open)?;
         self.query()?;
         self.need(Kind::Close)?;
+        if !recursive {
+            self.common.push(name);
+        }
         if self.eat_word("CYCLE") {
             self.list(|this| this.name().map(|_| ()))?;
             self.need_word("RESTRICT")?;
         }
         Ok(())
+    }
+
+    /// Notes a relation that is read, unless the name is that of a common table expression. Servers may compare these names
+    /// with or without regard to case, so another spelling names a relation, too; and so does one with a quote inside.
+    pub(super) fn reads(&mut self, relation: Name<'a>) {
+        let is_odd = relation.name.iter().any(|byte| matches!(byte, b'`' | b'"'));
+        let mut common = self.common.iter().rev().take(MOST_COMMON);
+        if relation.schema.is_some() || is_odd || !common.any(|name| *name == relation.name) {
+            self.facts.relations.push(relation);
+        }
     }
 
     /// Derives `(name, name)`.
@@ -92,7 +115,7 @@ impl Parser<'_, '_> {
         }
         if self.eat_word("TABLE") {
             let name = self.relation_name()?;
-            self.facts.relations.push(name);
+            self.reads(name);
             return Ok(());
         }
         if self.eat_word("VALUES") {

@@ -1,6 +1,6 @@
 //! SHOW: an allow-list of what is shown, then names, patterns and a condition.
 
-use super::{Kind, Parser, Rule, words};
+use super::{Kind, Name, Parser, Rule, words};
 
 impl Parser<'_, '_> {
     /// Derives what follows SHOW: words and names, then `LIKE 'pattern'` or `WHERE expression`, and LIMIT.
@@ -21,6 +21,7 @@ impl Parser<'_, '_> {
             self.skip(1);
             self.need(Kind::Close)?;
         }
+        self.shown_relations()?;
         while let Some(token) = self.peek(0) {
             match token.kind {
                 Kind::Word if token.is("WHERE") => {
@@ -39,6 +40,39 @@ impl Parser<'_, '_> {
                 _ => return self.unknown(),
             }
         }
+        Ok(())
+    }
+
+    /// Derives what names the relations that a server opens to show them: `[EXTENDED] [FULL] COLUMNS FROM t [FROM schema]`,
+    /// `CREATE TABLE t`, `TABLE STATUS`. Passes nothing if SHOW shows something else.
+    fn shown_relations(&mut self) -> Rule {
+        let before = self.at;
+        while self.eat_any(&["EXTENDED", "FULL"]) {}
+        if self.eat_any(&["COLUMNS", "FIELDS", "INDEX", "INDEXES", "KEYS"]) {
+            let from = ["FROM", "IN"];
+            if !self.eat_any(&from) {
+                return self.unknown();
+            }
+            let mut relation = self.relation_name()?;
+            if self.eat_any(&from) {
+                // The second schema is the one that counts.
+                relation.schema = Some(self.name()?);
+            }
+            self.facts.relations.push(relation);
+            return Ok(());
+        }
+        if self.eat_words(&["TABLE", "STATUS"]) {
+            // MariaDB reads this table for it.
+            let tables = Name { schema: Some(b"information_schema"), name: b"TABLES" };
+            self.facts.relations.push(tables);
+            return Ok(());
+        }
+        if self.eat_word("CREATE") && self.eat_any(&["TABLE", "VIEW", "SEQUENCE"]) {
+            let relation = self.relation_name()?;
+            self.facts.relations.push(relation);
+            return Ok(());
+        }
+        self.at = before;
         Ok(())
     }
 }

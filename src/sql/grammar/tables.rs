@@ -115,7 +115,7 @@ impl Parser<'_, '_> {
             return Ok(());
         }
         let name = self.relation_name()?;
-        self.facts.relations.push(name);
+        self.reads(name);
         if self.word(0, "PARTITION") && self.kind(1) == Some(Kind::Open) {
             self.skip(1);
             self.columns()?;

@@ -2,6 +2,7 @@
 //! known to do more than read.
 
 use super::refusal::{Reason, Refusal};
+use crate::sql::catalogue::opens_views;
 use crate::sql::classify::lookup;
 use crate::sql::grammar::{Call, Facts, Name};
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, Token};
@@ -61,11 +62,13 @@ pub(super) fn opaque<'a>(facts: &Facts<'a>, calls: Option<&Calls<'_>>) -> Result
     let mut opaque = Vec::new();
     let Some(calls) = calls else { return Ok(opaque) };
     for name in &facts.relations {
-        if name.schema.is_none() && facts.common.iter().any(|known| known.eq_ignore_ascii_case(name.name)) {
-            continue;
-        }
         match calls.routines.relation(name.schema.or(calls.default_schema()), name.name) {
-            RelationFacts::Acts => return Err(Refusal::new(Reason::ActingRelation, name.name)),
+            RelationFacts::Acts => {
+                return Err(Refusal::new(
+                    acting(name.schema.or(calls.default_schema()), name.name),
+                    name.name,
+                ));
+            }
             RelationFacts::Opaque | RelationFacts::Unknown => opaque.push(*name),
             RelationFacts::Plain
             | RelationFacts::PlainToRead
@@ -74,6 +77,16 @@ pub(super) fn opaque<'a>(facts: &Facts<'a>, calls: Option<&Calls<'_>>) -> Result
         }
     }
     Ok(opaque)
+}
+
+/// Returns why a relation is refused that does more than read.
+fn acting(schema: Option<&[u8]>, name: &[u8]) -> Reason {
+    match schema {
+        Some(schema) if schema.eq_ignore_ascii_case(b"information_schema") && opens_views(name) => {
+            Reason::OpensActingView
+        }
+        _ => Reason::ActingRelation,
+    }
 }
 
 /// What is known of a function.

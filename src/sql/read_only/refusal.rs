@@ -32,6 +32,9 @@ pub enum Reason {
     UnknownFunction,
     /// A view or a table that does more than read when it is read.
     ActingRelation,
+    /// A table of `information_schema` for which servers open all views, and one of these calls a function that does more
+    /// than read.
+    OpensActingView,
     /// The catalogue cannot see into a name, and the account may write in spite of `read_only`.
     OpaqueName,
     /// A quote or comment does not end, or servers disagree about where it ends.
@@ -62,6 +65,9 @@ impl Reason {
             Self::WritingFunction => "uses a function that writes",
             Self::UnknownFunction => "calls a function that is not known to only read",
             Self::ActingRelation => "reads a view or a table that does more than read",
+            Self::OpensActingView => {
+                "makes the server open all views, and one of them calls a function that does more than read"
+            }
             Self::OpaqueName => {
                 "reads a view or calls a function that the proxy cannot see into, with an account that may write \
                  in spite of read_only"

@@ -895,3 +895,43 @@ l: BEGIN NOT ATOMIC SET GLOBAL long_query_time = 7; END l
 /*M! BEGIN NOT ATOMIC */ SET GLOBAL long_query_time = 7; END
 -- attack: a cursor of its own | mariadb
 FOR r IN (SELECT f_global() AS a) DO SELECT r.a; END FOR
+-- attack: a view with the name of a common table expression | both
+WITH v_global AS (SELECT * FROM v_global) SELECT * FROM v_global
+-- attack: a view beside a common table expression of its name | both
+SELECT * FROM v_global, (WITH v_global AS (SELECT 1) SELECT * FROM v_global) x
+-- attack: a view behind a common table expression of its name | both
+(WITH v_global AS (SELECT 1) SELECT * FROM v_global) UNION SELECT * FROM v_global
+-- attack: a view that a later common table expression is named after | both
+WITH c AS (SELECT * FROM v_global), v_global AS (SELECT 1) SELECT * FROM c
+-- attack: a view, spelt otherwise than a common table expression | both
+WITH V_GLOBAL AS (SELECT 1) SELECT * FROM v_global
+-- attack: a prepared text that the server reads anew in another mode | mysql
+SET sql_mode = '', @i = 1, @s = 'x'
+-- then
+PREPARE s FROM 'SELECT ''\\'', ? INTO OUTFILE "/dir/reread" -- '', ?'
+-- then
+EXECUTE s USING @i
+-- then
+SET sql_mode = 'NO_BACKSLASH_ESCAPES'
+-- then
+EXECUTE s USING @s
+-- attack: a text in the name of a prepared statement | both
+PREPARE `x`` FROM 'SET GLOBAL long_query_time = 2' -- ` FROM 'SELECT 5'
+-- then
+SELECT SLEEP(0.01)
+-- then
+EXECUTE x
+-- attack: a file in the name of a user variable | both
+START TRANSACTION READ ONLY
+-- then
+SELECT 7 INTO @"x` INTO OUTFILE '/dir/named' -- "
+-- then
+COMMIT
+-- then
+SELECT @y
+-- attack: counters that are reset | both
+SELECT * FROM information_schema.INNODB_CMP_RESET
+-- attack: counters that are reset, in the default schema | both
+USE information_schema
+-- then
+TABLE INNODB_CMPMEM_RESET

@@ -1,0 +1,88 @@
+//! What runs when a server opens all views, to show their columns or their queries. MariaDB computes the constant parts of a
+//! view's query then, and calls DETERMINISTIC functions for that, but no built-in function that does more than read, except
+//! LAST_INSERT_ID(number). MySQL keeps what it shows in its dictionary.
+
+use super::{Body, Contents, RelationKind, RoutineCatalogue, RoutineKind, ServerFunctions, is_of_server};
+use crate::sql::body::{self, Called, Code};
+use crate::sql::classify::native::ServerVersion;
+use crate::sql::classify::words::{Meaning, meaning};
+use crate::sql::classify::{RelationFacts, RoutineFacts, Routines as _};
+
+/// Returns what is known of a query for which the servers open all views. The objects of the catalogue are judged.
+pub(super) fn facts(catalogue: &RoutineCatalogue) -> RelationFacts {
+    let Contents { servers, relations, missing, .. } = &*catalogue.contents;
+    let opens = |server: &ServerFunctions| matches!(server.version, ServerVersion::MariaDb(_));
+    if !servers.is_empty() && !servers.iter().any(opens) {
+        return RelationFacts::PlainToRead;
+    }
+    // There may be views that the account does not see.
+    if relations.is_empty() || !missing.is_empty() {
+        return RelationFacts::Opaque;
+    }
+    let called = called_when_opened(catalogue);
+    let mut worst = RelationFacts::PlainToRead;
+    for relation in relations.iter().filter(|relation| !is_of_server(&relation.schema)) {
+        let facts = match &relation.kind {
+            RelationKind::View(Body::Text(text, options)) => {
+                match body::calls(Code::new(text, *options, &relation.schema)) {
+                    Some(calls) => calls.iter().fold(RelationFacts::PlainToRead, |worst, call| {
+                        worse(worst, of_call(catalogue, &called, call, &relation.schema))
+                    }),
+                    None => RelationFacts::Opaque,
+                }
+            }
+            RelationKind::View(Body::Hidden | Body::Opaque) | RelationKind::Other => RelationFacts::Opaque,
+            RelationKind::Sequence | RelationKind::Table(_) => continue,
+        };
+        worst = worse(worst, facts);
+    }
+    worst
+}
+
+/// Returns the facts of each routine, in the order of the contents, as far as it runs when a view is opened.
+fn called_when_opened(catalogue: &RoutineCatalogue) -> Vec<Option<RoutineFacts>> {
+    let routines = catalogue.contents.routines.iter().zip(&catalogue.routine_facts);
+    routines
+        .map(|(routine, facts)| {
+            let runs = routine.kind == RoutineKind::Function && routine.deterministic;
+            runs.then_some(*facts)
+        })
+        .collect()
+}
+
+fn of_call(
+    catalogue: &RoutineCatalogue,
+    called: &[Option<RoutineFacts>],
+    call: &Called<'_>,
+    default: &[u8],
+) -> RelationFacts {
+    if call.schema.is_some_and(|schema| catalogue.packages.contains(schema)) {
+        let runs = call.schema.is_some_and(|schema| catalogue.constant.contains(schema));
+        return if runs { RelationFacts::Acts } else { RelationFacts::PlainToRead };
+    }
+    if call.schema.is_none() && catalogue.loadable.contains(call.name) {
+        return RelationFacts::Opaque;
+    }
+    if call.schema.is_none() && meaning(call.name) == Meaning::InsertId && !call.empty {
+        return RelationFacts::CallingView;
+    }
+    let places = catalogue.functions.places(call.schema.unwrap_or(default), call.name);
+    let Some(places) = places else {
+        // A built-in function, or none that is there.
+        return if catalogue.is_complete() { RelationFacts::PlainToRead } else { RelationFacts::Opaque };
+    };
+    let facts = places.into_iter().filter_map(|at| called.get(at).copied().flatten());
+    facts.fold(RelationFacts::PlainToRead, |worst, facts| {
+        let facts = match facts {
+            RoutineFacts::ReadsOnly => RelationFacts::CallingView,
+            RoutineFacts::ReadsOpaque | RoutineFacts::Other | RoutineFacts::Unknown => RelationFacts::Opaque,
+            RoutineFacts::Harmless | RoutineFacts::WritesOpaque | RoutineFacts::Acts => RelationFacts::Acts,
+        };
+        worse(worst, facts)
+    })
+}
+
+fn worse(one: RelationFacts, other: RelationFacts) -> RelationFacts {
+    use super::Facts as _;
+    if one.severity() >= other.severity() { one } else { other }
+}
