@@ -16,8 +16,30 @@ const CHARSET: [&[u8]; 4] =
 /// reports the GTID of each write.
 const NOISE: [&[u8]; 3] = [b"statement_id", b"last_gtid", b"gtid_executed"];
 
-/// Variables that affect only the next statement or event.
-const ONE_SHOT: [&[u8]; 5] = [b"insert_id", b"gtid_next", b"gtid_seq_no", b"rand_seed1", b"rand_seed2"];
+/// Variables that affect only the next statement or event; and those that set another variable, too (`sql_big_selects`, each
+/// other), which no tracker reports.
+const ONE_SHOT: [&[u8]; 8] = [
+    b"insert_id",
+    b"gtid_next",
+    b"gtid_seq_no",
+    b"rand_seed1",
+    b"rand_seed2",
+    b"max_join_size",
+    b"character_set_server",
+    b"collation_server",
+];
+
+/// Variables that are sets of switches: `SET optimizer_switch = 'mrr=on'` changes one of them, and the others stay.
+const SWITCHES: [&[u8]; 4] = [b"optimizer_switch", b"optimizer_trace_features", b"debug", b"debug_dbug"];
+
+/// Other names of variables: either name sets the same variable. The second is the one that all servers have.
+const ALIASES: [(&[u8], &[u8]); 5] = [
+    (b"log_slow_min_examined_row_limit", b"min_examined_row_limit"),
+    (b"log_slow_query_time", b"long_query_time"),
+    (b"log_slow_query", b"slow_query_log"),
+    (b"storage_engine", b"default_storage_engine"),
+    (b"sql_big_tables", b"big_tables"),
+];
 
 /// Variables that make the server record what the session does. The records stay on the connection, where the
 /// session must find them. COM_RESET_CONNECTION does not clear them: profiles on MariaDB, traces on MySQL.
@@ -171,6 +193,7 @@ impl Carried {
 
     /// Records the value of a system variable. Returns false if it cannot be replayed elsewhere.
     pub fn set_variable(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let name = canonical(name);
         // `write_set` writes the name and the value into a statement.
         if Self::is_one_shot(name) || !is_known(name) || !is_plain_value(value) {
             return false;
@@ -196,6 +219,7 @@ impl Carried {
     /// Forgets a system variable whose value is the default again, or unknown. Returns false for those of the
     /// character set, which are not kept in this list.
     pub fn forget_variable(&mut self, name: &[u8]) -> bool {
+        let name = canonical(name);
         self.variables.retain(|(known, _)| **known != *name);
         !CHARSET.contains(&name)
     }
@@ -226,6 +250,11 @@ impl Carried {
     /// True if this variable can never be replayed on another connection, whatever its value.
     pub fn is_one_shot(name: &[u8]) -> bool {
         ONE_SHOT.contains(&name) || Self::records(name)
+    }
+
+    /// True if a literal for this variable says a part of its value only.
+    pub fn is_switches(name: &[u8]) -> bool {
+        SWITCHES.contains(&name)
     }
 
     /// True if this variable, unless it is off, makes queries read what the session inserted: they must run where the inserts
@@ -463,6 +492,11 @@ pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
     write_between(b'\'', value, out);
 }
 
+/// Returns the name under which the variable is carried.
+fn canonical(name: &[u8]) -> &[u8] {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
+}
+
 /// Appends a name as a quoted identifier.
 pub fn write_name(name: &[u8], out: &mut Vec<u8>) {
     write_between(b'`', name, out);
@@ -491,6 +525,17 @@ mod tests {
         out.clear();
         write_quoted(b"it's", &mut out);
         assert_eq!(out, b"'it''s'");
+    }
+
+    #[test]
+    fn a_variable_has_one_value_under_both_of_its_names() {
+        let mut state = Carried::new(None, 45);
+        assert!(state.set_variable(b"min_examined_row_limit", b"3"));
+        assert!(state.set_variable(b"log_slow_min_examined_row_limit", b"4"));
+        assert_eq!(state.variable(b"min_examined_row_limit"), Some(&b"4"[..]));
+        assert_eq!(state.variables.len(), 1);
+        assert!(state.forget_variable(b"log_slow_min_examined_row_limit"));
+        assert_eq!(state.variables.len(), 0);
     }
 
     #[test]

@@ -242,6 +242,7 @@ impl SessionState {
         let known = match given {
             // The profiles that were recorded are still there.
             _ if name == PROFILING => false,
+            Given::Literal(_) if Carried::is_switches(name) => false,
             Given::Default => carried.forget_variable(name),
             Given::Literal(value) if is_clock && is_zero(&value) => carried.forget_variable(name),
             Given::Literal(value) if is_clock && !is_number(&value) => false,
