@@ -311,14 +311,18 @@ impl<R: Runtime> Session<R> {
         match self.prepared_as_text(text) {
             Some(TextStatement { text, under, .. }) => {
                 let ways = self.ways_of_prepared(&under);
-                let schema = self.state.carried.schema.as_deref();
+                // Names mean what they meant at the PREPARE, whatever the default schema is now.
+                let schema = under.schema.as_deref();
                 let mut digest = None;
                 let inner = one_class(ways.iter().flat_map(|readings| readings.of(&text)).map(|options| {
                     let (class, its_digest) = self.context.texts.classify(&text, options, schema);
                     digest = its_digest;
                     class
                 }));
-                let verdict = self.verdict_here(&text);
+                let verdict = match self.client.port {
+                    Port::Replica => self.judge_ways(&text, ways, &under),
+                    _ => Verdict::Allowed,
+                };
                 if let Verdict::Refused(refusal) = verdict {
                     return Err(refusal);
                 }
@@ -332,7 +336,15 @@ impl<R: Runtime> Session<R> {
                 let effects = (inner.effects - weaker) | own;
                 Ok(StatementClass { effects, ..inner })
             }
-            None => Ok(self.executes_nothing(text, class)),
+            None => {
+                let class = self.executes_nothing(text, class);
+                // What was prepared under a name that the proxy does not know was judged at its PREPARE alone. The text of
+                // an EXECUTE IMMEDIATE is judged with it.
+                let unknown = self.client.port == Port::Replica
+                    && self.hides_statements()
+                    && !is_immediate(text, self.state.sql_options());
+                Ok(seen(class, if unknown { Verdict::Opaque } else { Verdict::Allowed }))
+            }
         }
     }
 
@@ -341,12 +353,16 @@ impl<R: Runtime> Session<R> {
     /// several statements, run something without a name.
     fn executes_nothing(&self, text: &[u8], class: StatementClass) -> StatementClass {
         let named = crate::sql::parts::executed(text, self.state.sql_options()).is_some();
-        let hides = Role::BOTH.iter().any(|role| self.state.pins.on(*role).has(Pin::Unknown));
-        if !named || hides || self.state.facts().transaction != Some(Role::Reader) {
+        if !named || self.hides_statements() || self.state.facts().transaction != Some(Role::Reader) {
             return class;
         }
         let effects = (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::UNDERSTOOD;
         StatementClass { kind: StatementKind::Session, effects, reason: class.reason }
+    }
+
+    /// True if the session may have prepared statements that the proxy does not know.
+    fn hides_statements(&self) -> bool {
+        Role::BOTH.iter().any(|role| self.state.pins.on(*role).has(Pin::Unknown))
     }
 
     /// Returns the statement that was prepared as text under the name in this EXECUTE.
@@ -361,11 +377,6 @@ impl<R: Runtime> Session<R> {
         [readings_under(under, self.context.topology.modes()), self.readings()]
     }
 
-    /// Returns the verdict on a text for this session's port.
-    fn verdict_here(&self, text: &[u8]) -> Verdict {
-        if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed }
-    }
-
     /// Judges and classifies a prepared statement again, if the catalogue has changed since, or the way in which the
     /// session's texts are read.
     pub(super) fn classify_again(&mut self, id: u32, now: Readings) -> Result<(), Refusal> {
@@ -374,7 +385,7 @@ impl<R: Runtime> Session<R> {
         let Some(prepared) = self.state.statements.peek(id).filter(is_outdated) else { return Ok(()) };
         let text = prepared.text.clone();
         let class = if self.reads_aside(text.text.len()) {
-            // Too long to be read here.
+            // Too long to be read here. (On a replica port it was judged aside.)
             seen(StatementClass::UNKNOWN, Verdict::Opaque)
         } else {
             let ways = self.ways_of_prepared(&text.under);
@@ -395,17 +406,58 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
+    /// Judges a prepared statement of a replica port again, if [`Self::classify_again`] would and the text is too long to be
+    /// read on this thread.
+    pub(super) async fn judge_aside_again(&mut self, id: u32, now: Readings) -> Result<(), Refusal> {
+        let routines = self.context.texts.routines.borrow().clone();
+        let is_outdated =
+            |prepared: &&Prepared| prepared.catalogue != routines.version() || prepared.read_as != now;
+        let known = self.state.statements.peek(id).filter(is_outdated).map(|prepared| prepared.text.clone());
+        let Some(known) = known.filter(|known| self.reads_aside(known.text.len())) else { return Ok(()) };
+        let ways = self.ways_of_prepared(&known.under);
+        let schema = known.under.schema.as_deref().unwrap_or_default().to_vec();
+        let (text, version, context) = (known.text.clone(), routines.version(), self.context.clone());
+        let work = move || {
+            let calls = Calls { schema: &schema, routines: &*routines };
+            worst(ways.map(|readings| check_calls(&text, readings, &calls)))
+        };
+        let judging = async {
+            let _turn = context.texts.permit.acquire().await.ok()?;
+            context.runtime.aside(work).await
+        };
+        match judging.await {
+            Some(Verdict::Refused(refusal)) => return Err(refusal),
+            Some(verdict) => {
+                if let Some(prepared) = self.state.statements.get(id) {
+                    prepared.class = seen(StatementClass::UNKNOWN, verdict);
+                    (prepared.catalogue, prepared.read_as) = (version, now);
+                }
+            }
+            // The other thread has ended, so the process is ending, too.
+            None => return Err(Reason::TooMuchWork.into()),
+        }
+        Ok(())
+    }
+
     /// Returns the guard's verdict on a prepared text that is read in several ways.
     fn judge_ways(&self, text: &[u8], ways: [Readings; 2], under: &Carried) -> Verdict {
-        let mut worst = Verdict::Allowed;
-        for readings in ways {
-            match self.judge_as(text, readings, under) {
-                Verdict::Allowed => {}
-                Verdict::Opaque => worst = Verdict::Opaque,
-                refused => return refused,
-            }
-        }
-        worst
+        worst(ways.map(|readings| self.judge_as(text, readings, under)))
+    }
+}
+
+/// True for `EXECUTE IMMEDIATE 'text'`.
+fn is_immediate(text: &[u8], options: sql::Options) -> bool {
+    let mut tokens = sql::Lexer::new(text, options).filter(|token| !token.is_trivia());
+    let second = tokens.nth(1).is_some_and(|token| token.is("IMMEDIATE"));
+    second && tokens.next().is_some_and(|token| token.kind == sql::Kind::String)
+}
+
+/// Returns the strictest of verdicts on one text.
+fn worst(verdicts: [Verdict; 2]) -> Verdict {
+    match verdicts {
+        [refused @ Verdict::Refused(_), _] | [_, refused @ Verdict::Refused(_)] => refused,
+        [Verdict::Opaque, _] | [_, Verdict::Opaque] => Verdict::Opaque,
+        [Verdict::Allowed, Verdict::Allowed] => Verdict::Allowed,
     }
 }
 

@@ -9,8 +9,8 @@ use super::Session;
 use crate::backend::{QueryError, may_change_servers};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
-use crate::sql::Effects;
 use crate::sql::read_only::{Calls, Reason, Relation, opaque_relations};
+use crate::sql::{Effects, Kind, Lexer, Options};
 use crate::upstream::Brought;
 use crate::wire::Command;
 
@@ -67,7 +67,14 @@ impl<R: Runtime> Session<R> {
         let executed = text.filter(|_| request.class.effects.contains(Effects::EXECUTES));
         let executed = executed.and_then(|text| self.prepared_as_text(text));
         let text = executed.as_ref().map(|executed| &*executed.text).or(text);
-        let under = prepared.as_ref().map_or(&self.state.carried, |prepared| &prepared.under);
+        if request.command == Command::FieldList
+            || text.is_some_and(|text| only_shows(text, self.readings().options))
+        {
+            return Some(true);
+        }
+        let of_text = executed.as_ref().map(|executed| &executed.under);
+        let of_prepared = prepared.as_ref().map(|prepared| &prepared.under);
+        let under = of_text.or(of_prepared).unwrap_or(&self.state.carried);
         let schema = under.schema.clone().unwrap_or_default();
         let routines = self.context.texts.routines.borrow().clone();
         let calls = Calls { schema: &schema, routines: &*routines };
@@ -109,12 +116,22 @@ impl<R: Runtime> Session<R> {
     }
 }
 
+/// True for SHOW and DESCRIBE without any expression: dumps send them for each view. What MariaDB runs then is judged by the
+/// catalogue, as far as it can see; the account needs no further privilege for what it cannot see.
+fn only_shows(text: &[u8], options: Options) -> bool {
+    let mut tokens = Lexer::new(text, options).filter(|token| !token.is_trivia());
+    tokens.next().is_some_and(|first| first.is_any(&["SHOW", "DESCRIBE", "DESC"]))
+        && !tokens.any(|token| {
+            matches!(token.kind, Kind::Open | Kind::CodeOpen | Kind::Semicolon | Kind::Incomplete)
+        })
+}
+
 /// The most relations about which a server is asked.
 const MOST_RELATIONS: usize = 100;
 
 /// Returns a query whose answer is 1 if none of these relations is a view: a table does nothing when it is read. (MariaDB's
-/// `mysql.user` is a view of the server's own.) For a table of `information_schema`, the answer is 1 if there is no view at
-/// all: the server may open all of them. None: a name cannot be asked for.
+/// `mysql.user` is a view of the server's own. A dump must read `information_schema`, whatever the catalogue sees.) None: a
+/// name cannot be asked for.
 fn question(names: &[Relation], default: &[u8]) -> Option<String> {
     let quoted = |name: &[u8]| {
         let name = std::str::from_utf8(name).ok()?;
@@ -128,15 +145,12 @@ fn question(names: &[Relation], default: &[u8]) -> Option<String> {
         .iter()
         .map(|(schema, name)| {
             let schema = quoted(schema.as_deref().unwrap_or(default))?;
-            if schema.eq_ignore_ascii_case("information_schema") {
-                return Some("TABLE_SCHEMA <> 'sys'".to_owned());
-            }
             Some(format!("(TABLE_SCHEMA = '{schema}' AND TABLE_NAME = '{}')", quoted(name)?))
         })
         .collect();
     Some(format!(
         "SELECT COUNT(*) = 0 FROM information_schema.TABLES WHERE TABLE_TYPE NOT IN ('BASE TABLE', 'SYSTEM VERSIONED', \
-         'SEQUENCE', 'SYSTEM VIEW') AND NOT (TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'user') AND ({})",
+         'SEQUENCE', 'SYSTEM VIEW') AND NOT (BINARY TABLE_SCHEMA = 'mysql' AND BINARY TABLE_NAME = 'user') AND ({})",
         each?.join(" OR ")
     ))
 }
@@ -144,6 +158,25 @@ fn question(names: &[Relation], default: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_shows_has_no_expression() {
+        let of = |text: &str| only_shows(text.as_bytes(), Options::default());
+        for text in
+            ["SHOW CREATE TABLE `v`", "show fields from v like 'a%'", "DESC v", "SHOW TABLE STATUS LIKE 'v'"]
+        {
+            assert!(of(text), "{text}");
+        }
+        for text in [
+            "SHOW KEYS IN t WHERE Key_name = (SELECT a FROM v)",
+            "DESC SELECT f()",
+            "EXPLAIN v",
+            "SELECT 1",
+            "SHOW TABLES; DO f()",
+        ] {
+            assert!(!of(text), "{text}");
+        }
+    }
 
     #[test]
     fn names_are_asked_for_as_strings() {
@@ -160,8 +193,6 @@ mod tests {
         for odd in ["", "a\\", "a`b", "\0"] {
             assert_eq!(question(&[name(None, odd)], b"shop"), None, "{odd}");
         }
-        let any = question(&[name(Some("Information_Schema"), "COLUMNS")], b"shop").unwrap();
-        assert!(any.ends_with("AND (TABLE_SCHEMA <> 'sys')"), "{any}");
         assert_eq!(question(&[name(None, "t")], b""), None, "no schema");
         assert_eq!(question(&[], b"shop"), None);
     }

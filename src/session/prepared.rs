@@ -50,9 +50,15 @@ impl<R: Runtime> Session<R> {
             }
         }
         let readings = self.readings();
-        if matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute)
-            && let Err(refusal) = self.classify_again(id, readings)
+        let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
+        if executes
+            && self.client.port == Port::Replica
+            && let Err(refusal) = Box::pin(self.judge_aside_again(id, readings)).await
         {
+            let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
+            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+        }
+        if executes && let Err(refusal) = self.classify_again(id, readings) {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }

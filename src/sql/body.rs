@@ -106,6 +106,9 @@ impl Findings {
 pub fn judge(code: Code<'_>, routines: &dyn Routines) -> Findings {
     let Some(tokens) = tokens(code.text, code.options) else { return Findings::UNKNOWN };
     let mut judge = Judge::new(code, routines);
+    if opens_for_type(&tokens) {
+        judge.unknown();
+    }
     let mut blocks = Blocks::new(code.parameters);
     for piece in tokens.split(|token| token.kind == Kind::Semicolon) {
         judge.piece(&mut blocks, piece);
@@ -114,6 +117,11 @@ pub fn judge(code: Code<'_>, routines: &dyn Routines) -> Findings {
         judge.unknown();
     }
     judge.found
+}
+
+/// True if `TYPE OF table.column` or `ROW TYPE OF view` stands in the code: the server opens the relation for its columns.
+pub fn opens_for_type(tokens: &[Token<'_>]) -> bool {
+    tokens.windows(2).any(|pair| matches!(pair, [first, second] if first.is("TYPE") && second.is("OF")))
 }
 
 /// Judges the query of a view.

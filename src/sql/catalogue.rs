@@ -22,7 +22,7 @@ use names::{Facts, NameSet, Names};
 
 /// How many times all objects are judged. An object needs one more round than the objects that it uses; if a chain of
 /// uses is deeper than this, the objects at its top are not understood.
-const MAX_ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 32;
 
 /// The schemas of the servers themselves.
 const SERVER_SCHEMAS: [&[u8]; 4] = [b"sys", b"mysql", b"performance_schema", b"information_schema"];
@@ -157,13 +157,15 @@ impl RoutineCatalogue {
             let relations = contents.relations.iter().zip(&self.relation_facts);
             let relations: Vec<_> =
                 relations.map(|(relation, known)| self.facts_of_relation(relation, *known)).collect();
-            if routines == self.routine_facts && relations == self.relation_facts {
-                break;
-            }
+            let same = routines == self.routine_facts && relations == self.relation_facts;
             (self.routine_facts, self.relation_facts) = (routines, relations);
             self.facts_changed();
+            let opened = opening::facts(self);
+            if same && opened == self.opened {
+                return;
+            }
+            self.opened = opened;
         }
-        self.opened = opening::facts(self);
     }
 
     /// Returns `facts`, which were judged when the catalogue was read, as far as they still hold.
@@ -212,7 +214,7 @@ impl RoutineCatalogue {
         match facts {
             RelationFacts::Plain if of_server => RelationFacts::PlainToRead,
             // Views of `sys` call functions that keep their settings in user variables.
-            RelationFacts::Acts if of_server => RelationFacts::Opaque,
+            RelationFacts::Acts if *relation.schema == *b"sys" => RelationFacts::Opaque,
             facts => facts,
         }
     }
@@ -269,8 +271,10 @@ impl RoutineCatalogue {
     }
 }
 
+/// True for a schema of the servers themselves. Where names of schemas differ by case, `SYS` is anybody's; where they do not,
+/// servers keep them in lower case.
 fn is_of_server(schema: &[u8]) -> bool {
-    SERVER_SCHEMAS.iter().any(|known| schema.eq_ignore_ascii_case(known))
+    SERVER_SCHEMAS.contains(&schema)
 }
 
 impl Facts for RoutineFacts {

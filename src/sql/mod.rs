@@ -24,6 +24,7 @@ pub mod set_names;
 pub mod steps;
 
 pub use crate::terms::TextCharset;
+pub use body::opens_for_type;
 pub use catalogue::RoutineCatalogue;
 pub use class::{Effects, StatementClass};
 pub use classify::{

@@ -170,10 +170,21 @@ async fn prepare(cluster: &Cluster, folder: &str) {
             format!("CREATE FUNCTION test.{name} RETURNS INT MODIFIES SQL DATA BEGIN {body} RETURN 1; END");
         let _ = primary.try_sql(&sql).await;
     }
+    for body in [
+        r"f_escaped() RETURNS INT READS SQL DATA BEGIN DO '\''; SET GLOBAL long_query_time = 7; DO '\''; RETURN 1; END",
+        r"f_phased() RETURNS INT READS SQL DATA BEGIN DO 'a\' + '; SET GLOBAL long_query_time = 7; DO ' + \'b'; RETURN 1; END",
+    ] {
+        primary.sql(&format!("SET SESSION sql_mode = ''; CREATE FUNCTION test.{body}")).await;
+    }
+    // A server may take the name for that of its own schema.
+    for sql in ["CREATE DATABASE `SYS`", "CREATE VIEW `SYS`.v_global AS SELECT test.f_global() AS a"] {
+        let _ = primary.try_sql(sql).await;
+    }
     for (name, of) in [
         ("test.v_global", "SELECT test.f_global() AS a"),
         ("test.vv_global", "SELECT a FROM test.v_global"),
         ("sbtest.v_elsewhere", "SELECT a FROM test.vv_global"),
+        ("test.`v_\u{b5}`", "SELECT test.f_global() AS a"),
         ("test.v_unlock", "SELECT test.f_unlock() AS a"),
         ("test.v_write", "SELECT test.w(50) AS a"),
         ("test.v_file", "SELECT test.f_file() AS a"),

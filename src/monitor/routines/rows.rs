@@ -14,12 +14,16 @@ use crate::topology::Flavor;
 const STANDARD: &str = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, SQL_DATA_ACCESS, SQL_MODE, ROUTINE_BODY, \
 IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEFINITION), IS_DETERMINISTIC \
 FROM information_schema.ROUTINES; \
-SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, PARAMETER_NAME FROM information_schema.PARAMETERS \
+SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, PARAMETER_NAME, DATA_TYPE FROM information_schema.PARAMETERS \
 WHERE PARAMETER_NAME IS NOT NULL AND SPECIFIC_SCHEMA <> 'sys'";
 
 /// MariaDB's own table: an account that may read it sees all routines.
+///
+/// `body_utf8` has literals without their escape signs, so that a quote in one looks like its end. `body` is the text as it was
+/// sent, in the character set of that session.
 const MARIADB: &str = "SELECT db, name, type, sql_data_access, sql_mode, language, \
-IF(LENGTH(body_utf8) > 65536 OR db = 'sys', '', body_utf8), is_deterministic, param_list FROM mysql.proc";
+IF(LENGTH(body) > 65536 OR db = 'sys' OR NOT (character_set_client LIKE 'utf8%' OR body = body_utf8), '', body), \
+is_deterministic, param_list FROM mysql.proc";
 
 const MARIADB_LOADABLE: &str = "SELECT name FROM mysql.func";
 
@@ -58,6 +62,8 @@ async fn routines<C: Connection>(
     rights: &Rights,
     contents: &mut Contents,
 ) -> Result<(), Error> {
+    // True if the bodies are as they were sent.
+    let mut original = false;
     let (sets, all) = match flavor {
         // MySQL shows all routines to accounts with SHOW_ROUTINE or SELECT on everything.
         Flavor::MySql => {
@@ -65,7 +71,10 @@ async fn routines<C: Connection>(
             (connection.query(STANDARD).await?, all)
         }
         Flavor::MariaDb => match connection.query(MARIADB).await {
-            Ok(sets) => (sets, true),
+            Ok(sets) => {
+                original = true;
+                (sets, true)
+            }
             Err(error) if is_denied(&error) => (connection.query(STANDARD).await?, false),
             Err(error) => return Err(error),
         },
@@ -79,7 +88,61 @@ async fn routines<C: Connection>(
     if let Some(parameters) = sets.get(1) {
         add_parameters(&mut contents.routines, parameters);
     }
+    if !original {
+        let mut originals = Originals::default();
+        for routine in &mut contents.routines {
+            let kind = match routine.kind {
+                RoutineKind::Function => "FUNCTION",
+                RoutineKind::Procedure => "PROCEDURE",
+            };
+            originals.check(connection, kind, (&routine.schema, &routine.name), &mut routine.body).await?;
+        }
+    }
     Ok(())
+}
+
+/// How many texts are compared with their originals in one reading.
+const MOST_COMPARED: usize = 2_000;
+
+/// Compares texts that `information_schema` shows with those that SHOW CREATE shows. In the former, literals have lost their
+/// escape signs: a quote in one looks like its end, and hides what follows. In the latter, each text is as it was sent.
+#[derive(Default)]
+pub(super) struct Originals {
+    compared: usize,
+}
+
+impl Originals {
+    /// Makes a body opaque unless it is the end of the original text. A body without quotes and backslashes has no literal.
+    pub(super) async fn check<C: Connection>(
+        &mut self,
+        connection: &mut C,
+        kind: &str,
+        (schema, name): (&[u8], &[u8]),
+        body: &mut Body,
+    ) -> Result<(), Error> {
+        let Body::Text(text, _) = body else { return Ok(()) };
+        if !text.iter().any(|byte| matches!(byte, b'\'' | b'"' | b'\\')) {
+            return Ok(());
+        }
+        let original = match (std::str::from_utf8(schema), std::str::from_utf8(name)) {
+            (Ok(schema), Ok(name)) if self.compared < MOST_COMPARED => {
+                self.compared += 1;
+                let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+                let text = format!("SHOW CREATE {kind} {}.{}", quoted(schema), quoted(name));
+                match connection.query(&text).await {
+                    Ok(sets) => sets.first().and_then(|set| set.rows.first().cloned()),
+                    Err(Error::Server { .. }) => None,
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => None,
+        };
+        let is_original = original.is_some_and(|row| text_of(&row, 2).is_some_and(|all| all.ends_with(text)));
+        if !is_original {
+            *body = Body::Opaque;
+        }
+        Ok(())
+    }
 }
 
 async fn loadable<C: Connection>(
@@ -134,7 +197,9 @@ fn definition(row: &Row) -> Option<Definition> {
         Some(text) => body(text, mode),
     };
     let deterministic = text_of(row, 7) != Some(b"NO");
-    let parameters = text_of(row, 8).map(parameters).unwrap_or_default();
+    let parameters = text_of(row, 8).unwrap_or_default();
+    let body = if of_relation(parameters) { Body::Opaque } else { body };
+    let parameters = self::parameters(parameters);
     Some(Definition {
         schema: text_of(row, 0)?.into(),
         name: text_of(row, 1)?.into(),
@@ -180,6 +245,13 @@ pub(super) fn body(text: &[u8], sql_mode: &[u8]) -> Body {
     Body::Text(text.into(), Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::Utf8 })
 }
 
+/// True if a parameter has the type of a column: the server opens the relation when the routine is called.
+fn of_relation(parameters: &[u8]) -> bool {
+    let tokens: Vec<_> =
+        Lexer::new(parameters, Options::default()).filter(|token| !token.is_trivia()).collect();
+    crate::sql::opens_for_type(&tokens)
+}
+
 /// Returns the names in a list of parameters: `x INT, INOUT y VARCHAR(10)`. OUT and INOUT may be names, too.
 fn parameters(list: &[u8]) -> Vec<Box<[u8]>> {
     let mut names = Vec::new();
@@ -221,6 +293,9 @@ fn add_parameters(routines: &mut [Definition], set: &ResultSet) {
         let found = routines.binary_search_by(of).ok().and_then(|at| routines.get_mut(at));
         if let (Some(routine), Some(parameter)) = (found, text_of(row, 3)) {
             routine.parameters.push(parameter.into());
+            if text_of(row, 4).is_some_and(of_relation) {
+                routine.body = Body::Opaque;
+            }
         }
     }
 }

@@ -190,14 +190,18 @@ impl<'a> Judge<'a> {
                 None => self.unknown(),
             },
             [_, kind, ..] if kind.is("CONDITION") => {}
-            // `TYPE OF table.column`, `ROW TYPE OF view`: the server opens the relation for its columns.
-            _ if toks.windows(2).any(|pair| matches!(pair, [a, b] if a.is("TYPE") && b.is("OF"))) => {
-                self.unknown();
-            }
             _ => {
-                let names = toks.split(|token| token.kind == Kind::Comma);
-                let first_names = names.map_while(|names| names.first().filter(|name| is_name(name)));
-                first_names.for_each(|name| blocks.declare(name));
+                // `a, b INT DEFAULT …`: a comma behind the type is part of it, or of the default.
+                let mut rest = toks;
+                while let [name, behind @ ..] = rest
+                    && is_name(name)
+                {
+                    blocks.declare(name);
+                    match behind {
+                        [comma, more @ ..] if comma.kind == Kind::Comma => rest = more,
+                        _ => break,
+                    }
+                }
                 if let Some(at) = outside(toks, |token| token.is("DEFAULT")) {
                     self.expression(toks.get(at + 1..).unwrap_or_default());
                 }

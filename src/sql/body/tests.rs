@@ -420,3 +420,32 @@ const HIDDEN: [&str; 8] = [
     "CASE a WHEN 1 THEN SELECT 1; ELSE SET @x = 2; END CASE",
     "UPDATE t SET a = (@x := a)",
 ];
+
+#[test]
+fn a_comma_behind_a_type_declares_nothing() {
+    let of = |declared: &str| {
+        let text = format!("BEGIN DECLARE {declared}; SET tx_read_only = 0; RETURN 1; END");
+        judge(Code::new(text.as_bytes(), Options::default(), b"shop"), &Known).of_routine()
+    };
+    assert_eq!(of("a, tx_read_only INT DEFAULT 1"), RoutineFacts::ReadsOnly);
+    for declared in [
+        "a INT DEFAULT (SELECT COALESCE(1, tx_read_only) FROM (SELECT 1 AS tx_read_only) d)",
+        "a ROW (b INT, tx_read_only INT)",
+        "a DECIMAL(10, 2) DEFAULT GREATEST(1, tx_read_only)",
+        "a ENUM('x', 'y')",
+    ] {
+        assert_eq!(of(declared), RoutineFacts::Acts, "{declared}");
+    }
+}
+
+#[test]
+fn the_type_of_a_column_opens_its_relation() {
+    for body in [
+        "BEGIN DECLARE r ROW TYPE OF v; RETURN 1; END",
+        "BEGIN DECLARE c CURSOR (p TYPE OF v.x) FOR SELECT p; RETURN 1; END",
+        "BEGIN DECLARE a TYPE OF v.x DEFAULT 1; RETURN 1; END",
+    ] {
+        let found = judge(Code::new(body.as_bytes(), Options::default(), b"shop"), &Known);
+        assert_eq!(found.of_routine(), RoutineFacts::Other, "{body}");
+    }
+}

@@ -16,11 +16,9 @@ pub(super) fn facts(catalogue: &RoutineCatalogue) -> RelationFacts {
         return RelationFacts::PlainToRead;
     }
     // There may be views that the account does not see.
-    if relations.is_empty() || !missing.is_empty() {
-        return RelationFacts::Opaque;
-    }
+    let hidden = relations.is_empty() || !missing.is_empty();
     let called = called_when_opened(catalogue);
-    let mut worst = RelationFacts::PlainToRead;
+    let mut worst = if hidden { RelationFacts::Opaque } else { RelationFacts::PlainToRead };
     for relation in relations.iter().filter(|relation| !is_of_server(&relation.schema)) {
         let facts = match &relation.kind {
             RelationKind::View(Body::Text(text, options)) => {

@@ -103,7 +103,9 @@ fn uses_only_known(statement: Statement<'_, '_>, usage: Use, env: Env<'_>) -> bo
 fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
     let default = (!env.schema.is_empty()).then_some(env.schema);
     // A doubled quote inside stays doubled, so that the name would be that of another relation.
-    let is_odd = |name: &[u8]| name.iter().any(|byte| matches!(byte, b'`' | b'"'));
+    let is_odd = |name: &[u8]| {
+        name.iter().any(|byte| matches!(byte, b'`' | b'"')) || (!env.is_utf8 && !name.is_ascii())
+    };
     if is_odd(name.name) || name.schema.is_some_and(is_odd) {
         return false;
     }

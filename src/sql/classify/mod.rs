@@ -26,7 +26,7 @@ pub(in crate::sql) mod words;
 
 use super::read_only::{Verdict, check, is_understood};
 use super::{Effects, Kind, Options, StatementClass};
-use crate::terms::{StatementKind, Why};
+use crate::terms::{StatementKind, TextCharset, Why};
 use found::Found;
 use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 
@@ -54,12 +54,15 @@ impl From<Options> for Context<'_> {
 struct Env<'e> {
     schema: &'e [u8],
     routines: &'e dyn Routines,
+    /// True if the text is in UTF-8, as the names in the catalogue are.
+    is_utf8: bool,
 }
 
 /// Classifies a text; see the module. Returns a class for any bytes. Does not cache: [`ClassCache`] does.
 pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn Routines) -> StatementClass {
     let context = context.into();
-    let env = Env { schema: context.schema, routines };
+    let is_utf8 = context.options.charset == TextCharset::Utf8;
+    let env = Env { schema: context.schema, routines, is_utf8 };
     let mut all: Option<Found> = None;
     let split = statements(sql, context.options, Lists::Short, |raw| {
         let found = one(raw, env);
@@ -80,7 +83,7 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
 /// Returns how many statements of a text precede the first one with `RENEWS`; 0 if there is none.
 pub fn before_renewal<'a>(sql: &[u8], context: impl Into<Context<'a>>) -> usize {
     let context = context.into();
-    let env = Env { schema: context.schema, routines: &() };
+    let env = Env { schema: context.schema, routines: &(), is_utf8: false };
     let (mut before, mut found) = (0, false);
     let split = statements(sql, context.options, Lists::Short, |raw| {
         found = found || one(raw, env).effects().contains(Effects::RENEWS);

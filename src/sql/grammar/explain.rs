@@ -6,6 +6,15 @@ use super::{Kind, Parser, Rule, Stop, Why};
 impl Parser<'_, '_> {
     /// Derives what follows EXPLAIN, DESCRIBE or DESC.
     pub(super) fn explain(&mut self) -> Result<Form, Stop> {
+        let form = self.explained()?;
+        if let Some(schema) = self.facts.default_schema {
+            let relations = self.facts.relations.iter_mut();
+            relations.filter(|name| name.schema.is_none()).for_each(|name| name.schema = Some(schema));
+        }
+        Ok(form)
+    }
+
+    fn explained(&mut self) -> Result<Form, Stop> {
         let runs = self.explain_options()?;
         if self.begins_query(0) || self.kind(0) == Some(Kind::Open) {
             self.query()?;
@@ -50,7 +59,7 @@ impl Parser<'_, '_> {
                 self.user_variable()?;
             } else if self.any_word(0, &["FOR"]) && self.any_word(1, &["SCHEMA", "DATABASE"]) {
                 self.skip(2);
-                self.name()?;
+                self.facts.default_schema = Some(self.name()?);
             } else if self.any_word(0, &["EXTENDED", "PARTITIONS"]) && !self.ends_behind_name() {
                 self.skip(1);
             } else {

@@ -116,6 +116,8 @@ bitflags::bitflags! {
 pub struct Facts<'a> {
     /// Relations that are read or written, without references to common table expressions.
     pub relations: Vec<Name<'a>>,
+    /// The schema in which EXPLAIN FOR SCHEMA looks names up, in the place of the session's.
+    pub default_schema: Option<&'a [u8]>,
     /// Relations that are written.
     pub written: Vec<Name<'a>>,
     /// Function calls.

@@ -37,16 +37,23 @@ impl<'a> Parser<'_, 'a> {
 
     /// Derives a query with everything behind it: `[WITH …] body [ORDER BY …] [LIMIT …] [INTO @x] [FOR UPDATE]`.
     pub(super) fn query(&mut self) -> Rule {
-        let outer = self.common.len();
+        if !self.word(0, "WITH") {
+            return self.deeper(|this| {
+                this.term()?;
+                this.combined()
+            });
+        }
+        // MariaDB does not see an outer WITH from the expressions of an inner one, and MySQL does: a name of the outer one
+        // may be that of a relation.
+        let outer = std::mem::take(&mut self.common);
         let derived = self.deeper(|this| {
-            if this.eat_word("WITH") {
-                let recursive = this.eat_word("RECURSIVE");
-                this.list(|this| this.common_table(recursive))?;
-            }
+            this.skip(1);
+            let recursive = this.eat_word("RECURSIVE");
+            this.list(|this| this.common_table(recursive))?;
             this.term()?;
             this.combined()
         });
-        self.common.truncate(outer);
+        self.common = outer;
         derived
     }
 

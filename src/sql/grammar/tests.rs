@@ -65,7 +65,9 @@ fn a_name_is_a_common_table_expression_only_where_it_is_known() {
         ("SELECT * FROM (WITH c AS (SELECT 1) SELECT * FROM c) x, c", "c"),
         ("(WITH c AS (SELECT 1) SELECT * FROM c) UNION SELECT * FROM c", "c"),
         ("WITH c AS (WITH d AS (SELECT 1) SELECT * FROM d) SELECT * FROM c, d", "d"),
-        ("WITH c AS (SELECT 1) SELECT * FROM x WHERE a IN (WITH c AS (SELECT * FROM c) TABLE c)", "x"),
+        ("WITH c AS (SELECT 1) SELECT * FROM x WHERE a IN (WITH c AS (SELECT * FROM c) TABLE c)", "x c"),
+        ("WITH c AS (SELECT 1) SELECT 1 WHERE EXISTS (WITH c AS (SELECT * FROM c) SELECT * FROM c)", "c"),
+        ("WITH c AS (SELECT 1) SELECT * FROM (WITH d AS (SELECT * FROM c) SELECT * FROM d) x, c", "c"),
         ("WITH `a``b` AS (SELECT 1) SELECT * FROM `a``b`", "a``b"),
         ("INSERT INTO c WITH c AS (SELECT 1) SELECT * FROM c", "c"),
     ] {

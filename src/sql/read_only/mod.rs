@@ -19,7 +19,7 @@ mod text;
 mod tokens;
 
 use super::grammar::{Assignment, Form, Parser};
-use super::{Kind, Lexer, Options, Readings, steps};
+use super::{Kind, Lexer, Options, Readings, TextCharset, steps};
 use budget::Budget;
 pub use names::Calls;
 pub use refusal::{Near, Reason, Refusal};
@@ -180,8 +180,14 @@ impl<'c> Check<'c> {
         if form == Form::Write {
             return Err(Refusal::near(Reason::Writes, tokens.first()));
         }
+        if self.options.charset != TextCharset::Utf8
+            && let Some(name) = names::outside_ascii(&facts, self.options.charset)
+        {
+            // The catalogue has names in UTF-8.
+            return Err(Refusal::new(Reason::Unreadable, name));
+        }
         self.opaque |= names::functions(&facts, tokens, self.calls)?;
-        for name in names::opaque(&facts, self.calls)? {
+        for name in names::opaque(&facts, self.options.charset, self.calls)? {
             match &mut self.collects {
                 None => self.opaque = true,
                 Some(all) => {

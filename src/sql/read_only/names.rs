@@ -5,7 +5,7 @@ use super::refusal::{Reason, Refusal};
 use crate::sql::catalogue::opens_views;
 use crate::sql::classify::lookup;
 use crate::sql::grammar::{Call, Facts, Name};
-use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, Token};
+use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, TextCharset, Token};
 
 /// What is known of names.
 pub struct Calls<'a> {
@@ -28,10 +28,20 @@ impl<'a> Calls<'a> {
         (!self.schema.is_empty()).then_some(self.schema)
     }
 
-    fn function(&self, call: &Call<'_>) -> RoutineFacts {
-        let schema = call.name.schema.or(self.default_schema());
+    fn function(&self, call: &Call<'_>, default: Option<&[u8]>) -> RoutineFacts {
+        let schema = call.name.schema.or(default).or(self.default_schema());
         lookup(call.name.name, |name| self.routines.function(schema, name))
     }
+}
+
+/// Returns a name with characters outside ASCII that cannot be looked up, in a text of this character set. That of a relation
+/// can where one byte is one character.
+pub(super) fn outside_ascii<'a>(facts: &Facts<'a>, charset: TextCharset) -> Option<&'a [u8]> {
+    let relations = facts.relations.iter().filter(|_| charset != TextCharset::SingleByte);
+    let schemas = facts.relations.iter().filter_map(|name| name.schema);
+    let calls = facts.calls.iter().flat_map(|call| call.name.schema.into_iter().chain([call.name.name]));
+    let mut parts = relations.map(|name| name.name).chain(schemas).chain(calls);
+    parts.find(|part| !part.is_ascii())
 }
 
 /// Checks the functions of a derived statement. Returns true if one of them is opaque. Without `calls` all functions are
@@ -48,7 +58,7 @@ pub(super) fn functions(
             return Err(refused(Reason::WritingFunction));
         }
         let Some(calls) = calls else { continue };
-        match function(call, calls) {
+        match function(call, calls, facts.default_schema) {
             Seen::Reads => {}
             Seen::Opaque => opaque = true,
             Seen::Acts => return Err(refused(Reason::UnknownFunction)),
@@ -58,18 +68,28 @@ pub(super) fn functions(
 }
 
 /// Returns the relations of a derived statement into which the catalogue cannot see. Refuses those that do more than read.
-pub(super) fn opaque<'a>(facts: &Facts<'a>, calls: Option<&Calls<'_>>) -> Result<Vec<Name<'a>>, Refusal> {
+pub(super) fn opaque<'a>(
+    facts: &Facts<'a>,
+    charset: TextCharset,
+    calls: Option<&Calls<'_>>,
+) -> Result<Vec<Name<'a>>, Refusal> {
     let mut opaque = Vec::new();
     let Some(calls) = calls else { return Ok(opaque) };
+    let computes_default = facts.calls.iter().any(|call| call.name.name.eq_ignore_ascii_case(b"DEFAULT"));
     for name in &facts.relations {
-        match calls.routines.relation(name.schema.or(calls.default_schema()), name.name) {
-            RelationFacts::Acts => {
-                return Err(Refusal::new(
-                    acting(name.schema.or(calls.default_schema()), name.name),
-                    name.name,
-                ));
+        let schema = name.schema.or(calls.default_schema());
+        if charset == TextCharset::SingleByte && !name.name.is_ascii() {
+            // The catalogue has names in UTF-8, in which each of these characters takes two bytes or more.
+            let same_length: String = name.name.iter().copied().map(char::from).collect();
+            if calls.routines.relation(schema, same_length.as_bytes()) == RelationFacts::Acts {
+                return Err(Refusal::new(Reason::ActingRelation, name.name));
             }
+        }
+        match calls.routines.relation(schema, name.name) {
+            RelationFacts::Acts => return Err(Refusal::new(acting(schema, name.name), name.name)),
             RelationFacts::Opaque | RelationFacts::Unknown => opaque.push(*name),
+            // A default may use a sequence.
+            RelationFacts::PlainToRead if computes_default => opaque.push(*name),
             RelationFacts::Plain
             | RelationFacts::PlainToRead
             | RelationFacts::ReadingView
@@ -96,7 +116,7 @@ enum Seen {
     Acts,
 }
 
-fn function(call: &Call<'_>, calls: &Calls<'_>) -> Seen {
+fn function(call: &Call<'_>, calls: &Calls<'_>, default: Option<&[u8]>) -> Seen {
     if call.name.schema.is_none() && call.bare {
         let certain = match calls.routines.native(call.name.name) {
             // With a space in front of the parenthesis, some built-in functions are stored ones.
@@ -107,7 +127,7 @@ fn function(call: &Call<'_>, calls: &Calls<'_>) -> Seen {
             return Seen::Reads;
         }
     }
-    match calls.function(call) {
+    match calls.function(call, default) {
         RoutineFacts::ReadsOnly => Seen::Reads,
         RoutineFacts::ReadsOpaque => Seen::Opaque,
         RoutineFacts::Unknown if call.name.schema.is_none() && is_built_in(call.name.name, calls) => {

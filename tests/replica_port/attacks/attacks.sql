@@ -935,3 +935,19 @@ SELECT * FROM information_schema.INNODB_CMP_RESET
 USE information_schema
 -- then
 TABLE INNODB_CMPMEM_RESET
+-- attack: a view in a query with its own common table expression of that name | both
+WITH v_global AS (SELECT 1) SELECT 1 WHERE EXISTS (WITH v_global AS (SELECT * FROM v_global) SELECT * FROM v_global)
+-- attack: a view in a common table expression of an inner query | both
+WITH v_global AS (SELECT 1) SELECT * FROM (WITH w AS (SELECT * FROM v_global) SELECT * FROM w) d
+-- attack: a query in another schema | mysql
+EXPLAIN ANALYZE FOR SCHEMA sbtest SELECT * FROM v_elsewhere
+-- attack: code behind a literal that is shown without its escape sign | both
+SELECT f_escaped()
+-- attack: code behind a literal that is shown without its escape sign | both
+SELECT f_phased()
+-- attack: a view whose name is in another character set | both
+SET NAMES latin1
+-- then
+SELECT * FROM `v_<B5>`
+-- attack: a view in a schema with the name of a server's, in other letters | both
+SELECT * FROM `SYS`.v_global

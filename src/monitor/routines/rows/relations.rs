@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Rights, Unseen, body, text_of};
+use super::{Originals, Rights, Unseen, body, text_of};
 use crate::monitor::client::{Connection, Error, ResultSet};
 use crate::sql::Options;
 use crate::sql::catalogue::{Body, Contents, QualifiedName, Relation, RelationKind, Table};
@@ -13,15 +13,15 @@ use crate::topology::Flavor;
 const RELATIONS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
 WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema'); \
 SELECT TABLE_SCHEMA, TABLE_NAME, IF(LENGTH(VIEW_DEFINITION) > 65536, '', VIEW_DEFINITION) FROM information_schema.VIEWS \
-WHERE TABLE_SCHEMA <> 'sys'; \
-SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, IF(LENGTH(ACTION_STATEMENT) > 65536, '', ACTION_STATEMENT), SQL_MODE \
-FROM information_schema.TRIGGERS";
+WHERE BINARY TABLE_SCHEMA <> 'sys'; \
+SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, IF(LENGTH(ACTION_STATEMENT) > 65536, '', ACTION_STATEMENT), SQL_MODE, \
+TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS";
 
 /// Expressions of columns that may call something: MariaDB allows user variables in them, sequences in defaults, and
 /// loadable functions. MySQL allows none of these, so there the columns need not be read.
 const MARIADB_COLUMNS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, EXTRA LIKE 'VIRTUAL%', \
 COALESCE(GENERATION_EXPRESSION, COLUMN_DEFAULT) FROM information_schema.COLUMNS \
-WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys') \
+WHERE BINARY TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys') \
 AND (GENERATION_EXPRESSION LIKE '%(%' OR GENERATION_EXPRESSION LIKE '%@%' \
 OR (COLUMN_DEFAULT NOT LIKE 'current_timestamp(%)' AND (COLUMN_DEFAULT LIKE '%(%' OR COLUMN_DEFAULT LIKE '%@%')))";
 
@@ -46,7 +46,8 @@ pub(super) async fn read<C: Connection>(
         Flavor::MariaDb => connection.query(MARIADB_COLUMNS).await?,
         Flavor::MySql => connection.query(MYSQL_CASCADES).await?,
     });
-    contents.relations = relations(&sets, flavor, rights);
+    let triggers = triggers(connection, &sets).await?;
+    contents.relations = relations(&sets, triggers, flavor, rights);
     // The servers' own relations do not matter. Without a right on everything there may be others that the account does
     // not see at all.
     let own = |relation: &&Relation| !matches!(&*relation.schema, b"mysql" | b"sys");
@@ -65,10 +66,24 @@ pub(super) async fn read<C: Connection>(
     Ok(())
 }
 
+/// Returns the body of each trigger, in the order of their rows.
+async fn triggers<C: Connection>(connection: &mut C, sets: &[ResultSet]) -> Result<Vec<Body>, Error> {
+    let mut originals = Originals::default();
+    let mut bodies = Vec::new();
+    for row in sets.get(2).map(|set| set.rows.as_slice()).unwrap_or_default() {
+        let text = text_of(row, 2).unwrap_or_default();
+        let mut body = body(text, text_of(row, 3).unwrap_or_default());
+        let name = (text_of(row, 4).unwrap_or_default(), text_of(row, 5).unwrap_or_default());
+        originals.check(connection, "TRIGGER", name, &mut body).await?;
+        bodies.push(body);
+    }
+    Ok(bodies)
+}
+
 /// A key of a relation: its schema and its name.
 type Place<'a> = (&'a [u8], &'a [u8]);
 
-fn relations(sets: &[ResultSet], flavor: Flavor, rights: &Rights) -> Vec<Relation> {
+fn relations(sets: &[ResultSet], triggers: Vec<Body>, flavor: Flavor, rights: &Rights) -> Vec<Relation> {
     let rows = |at: usize| sets.get(at).map(|set: &ResultSet| set.rows.as_slice()).unwrap_or_default();
     let mut views: HashMap<Place<'_>, Body> = HashMap::new();
     for row in rows(1) {
@@ -80,9 +95,8 @@ fn relations(sets: &[ResultSet], flavor: Flavor, rights: &Rights) -> Vec<Relatio
         }
     }
     let mut tables: HashMap<Place<'_>, Code> = HashMap::new();
-    for row in rows(2) {
-        if let (Some(schema), Some(name), Some(text)) = (text_of(row, 0), text_of(row, 1), text_of(row, 2)) {
-            let trigger = body(text, text_of(row, 3).unwrap_or_default());
+    for (row, trigger) in rows(2).iter().zip(triggers) {
+        if let (Some(schema), Some(name)) = (text_of(row, 0), text_of(row, 1)) {
             tables.entry((schema, name)).or_default().when_written.push(trigger);
         }
     }

@@ -64,3 +64,13 @@ fn parameters_are_read() {
     let counts: Vec<_> = routines.iter().map(|routine| (routine.kind, routine.parameters.len())).collect();
     assert_eq!(counts, [(RoutineKind::Function, 0), (RoutineKind::Procedure, 1)]);
 }
+
+#[test]
+fn a_parameter_with_the_type_of_a_column_makes_the_routine_opaque() {
+    let with = |list: &str| {
+        let row = row(&["s", "f", "FUNCTION", "NO SQL", "", "SQL", "RETURN 1", "YES", list]);
+        definition(&row).unwrap().body
+    };
+    assert!(matches!(with("a INT, type INT"), Body::Text(..)));
+    assert_eq!(with("a INT, b TYPE OF v.x"), Body::Opaque);
+}
