@@ -3,7 +3,6 @@
 
 mod changes;
 mod definitions;
-mod information_schema;
 mod names;
 mod opening;
 
@@ -12,12 +11,11 @@ use std::sync::Arc;
 use super::body::{self, Code, Findings};
 use super::classify::native::{ServerFunctions, is_by_arguments, native};
 use super::classify::{Native, RelationFacts, RoutineFacts, Routines};
+use super::information_schema::{self, Reading};
 pub use changes::{Changes, Moment};
 pub use definitions::{
     Body, Contents, DataAccess, Definition, QualifiedName, Relation, RelationKind, RoutineKind, Table,
 };
-use information_schema::Reading;
-pub(in crate::sql) use information_schema::opens_views;
 use names::{Facts, NameSet, Names};
 
 /// How many times all objects are judged. An object needs one more round than the objects that it uses; if a chain of

@@ -12,6 +12,7 @@ pub mod classify;
 mod commenter;
 pub mod digest;
 pub mod grammar;
+mod information_schema;
 pub mod kill;
 pub mod lexer;
 #[cfg(test)]

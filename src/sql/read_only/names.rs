@@ -2,9 +2,9 @@
 //! known to do more than read.
 
 use super::refusal::{Reason, Refusal};
-use crate::sql::catalogue::opens_views;
 use crate::sql::classify::lookup;
 use crate::sql::grammar::{Call, Facts, Name};
+use crate::sql::information_schema::opens_views;
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, TextCharset, Token};
 
 /// What is known of names.
