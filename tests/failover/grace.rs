@@ -22,7 +22,7 @@ pub async fn read_only_before_there_is_another(mut cluster: Cluster) {
         (&mut writing, "INSERT INTO log VALUES ('grace-before')"),
         (&mut reading, count),
         // Not to be run elsewhere.
-        (&mut fixed, "SET @@max_join_size = 77777"),
+        (&mut fixed, "SET @@div_precision_increment = 7"),
     ] {
         client.query_drop("BEGIN").await.unwrap();
         client.query_drop(first).await.unwrap();

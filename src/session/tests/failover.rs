@@ -27,7 +27,7 @@ fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
                 ("use shop", schema("shop")),
                 ("set names utf8mb4 collate utf8mb4_bin", names_utf8mb4_bin()),
                 ("set sql_mode = 'ANSI'", variable("sql_mode", "ANSI")),
-                ("set max_join_size = 7", variable("max_join_size", "7")),
+                ("set div_precision_increment = 7", variable("div_precision_increment", "7")),
             ];
             for (sql, state) in told {
                 client.query(sql);
@@ -46,7 +46,7 @@ fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
                 "SET character_set_client='utf8mb4',character_set_results='utf8mb4',\
                  character_set_connection='utf8mb4',collation_connection='utf8mb4_bin',\
                  session_track_schema=1,session_track_state_change=1,session_track_system_variables='*',\
-                 session_track_gtids=OWN_GTID,sql_mode='ANSI',max_join_size=7",
+                 session_track_gtids=OWN_GTID,sql_mode='ANSI',div_precision_increment=7",
             )
             .await;
             db.reply_ok();
