@@ -127,6 +127,9 @@ impl<R: Runtime> Upstream<R> {
             let unknown = state.pins.on(self.role).has(Pin::Unknown);
             if !unknown || wish.iter().any(|known| Some(&known.name) == named) {
                 connection.become_text_statements(&wish, named.map(|name| &**name), &mut self.prelude);
+            } else {
+                // Those of other sessions do not: what left the state unknown may have shown only in its answer.
+                connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);
             }
             sure &= before == self.prelude.len();
         }

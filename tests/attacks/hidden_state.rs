@@ -279,6 +279,43 @@ async fn mysql_hidden_state_stays_where_connections_are_taken() {
     }
 }
 
+/// A session whose state is unknown since an answer does not find the prepared statements of the session from which it took
+/// its connection.
+async fn statements_of_others_are_not_found(cluster: Cluster) {
+    make(&cluster).await;
+    let proxy = Proxy::start(&format!("workers = 1\n{}\n{SMALL}", patient(&proxy_config(&cluster)))).await;
+    for (hides, asks) in [
+        ("SELECT * FROM v_variable", "EXECUTE p1"),
+        ("SELECT * FROM v_variable", "DEALLOCATE PREPARE p1"),
+        ("SELECT * FROM v_into", "EXECUTE p1"),
+        (r"PREPARE q FROM 'SELECT ''a\\nb'''", "EXECUTE p1"),
+        ("PREPARE `q``` FROM 'SELECT 1'", "DEALLOCATE PREPARE p1"),
+    ] {
+        let mut first = connect(proxy.rw, "app", "app", "test").await.expect("login");
+        first.query_drop("PREPARE p1 FROM 'SELECT 42'").await.expect("a statement");
+        let mut next = connect(proxy.rw, "app", "app", "test").await.expect("login");
+        next.query_drop(hides).await.expect(hides);
+        let found = look(&mut next, asks).await;
+        assert!(found.contains("1243"), "{:?}: {hides}; {asks}: {found}", cluster.kind());
+        drop(next.disconnect().await);
+        let own = look(&mut first, "EXECUTE p1").await;
+        assert!(own.contains("42"), "{:?}: {hides}: {own}", cluster.kind());
+        drop(first.disconnect().await);
+    }
+}
+
+#[tokio::test]
+async fn mariadb_statements_of_others_are_not_found() {
+    statements_of_others_are_not_found(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn mysql_statements_of_others_are_not_found() {
+    if let Some(cluster) = Cluster::mysql(0).await {
+        statements_of_others_are_not_found(cluster).await;
+    }
+}
+
 /// A literal whose meaning changed after it was assigned.
 async fn literals(cluster: Cluster) {
     let config = patient(&proxy_config(&cluster)).replacen("mode = \"primary\"", "mode = \"split\"", 1);
