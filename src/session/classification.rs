@@ -17,7 +17,7 @@ use crate::sql::read_only::{Calls, Reason, Refusal, Verdict, check_calls};
 use crate::sql::{
     self, ClassCache, Context, Effects, MAX_READ, Readings, Routines, StatementClass, classify,
 };
-use crate::state::{Prepared, PreparedTexts, readings_under};
+use crate::state::{PreparedTexts, readings_under};
 use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
 use crate::wire::{Command, MAX_PAYLOAD};
 use crate::worker::Signals;
@@ -313,12 +313,17 @@ impl<R: Runtime> Session<R> {
                 let ways = self.ways_of_prepared(&under);
                 // Names mean what they meant at the PREPARE, whatever the default schema is now.
                 let schema = under.schema.as_deref();
-                let mut digest = None;
+                let mut digests = Vec::new();
                 let inner = one_class(ways.iter().flat_map(|readings| readings.of(&text)).map(|options| {
-                    let (class, its_digest) = self.context.texts.classify(&text, options, schema);
-                    digest = its_digest;
+                    let (class, digest) = self.context.texts.classify(&text, options, schema);
+                    digests.push((options, digest));
                     class
                 }));
+                // What is a literal in one way may be none in another.
+                let same = digests.windows(2).all(|pair| matches!(pair, [one, other] if one.0 == other.0));
+                let digest = digests.pop().and_then(|(_, digest)| digest);
+                let digest = digest
+                    .map(|digest| if same { digest } else { Rc::new(Digest::of_not_understood(&text)) });
                 let verdict = match self.client.port {
                     Port::Replica => self.judge_ways(&text, ways, &under),
                     _ => Verdict::Allowed,
@@ -381,9 +386,7 @@ impl<R: Runtime> Session<R> {
     /// session's texts are read.
     pub(super) fn classify_again(&mut self, id: u32, now: Readings) -> Result<(), Refusal> {
         let version = self.context.texts.routines.borrow().version();
-        let is_outdated = |prepared: &&Prepared| prepared.catalogue != version || prepared.read_as != now;
-        let Some(prepared) = self.state.statements.peek(id).filter(is_outdated) else { return Ok(()) };
-        let text = prepared.text.clone();
+        let Some(text) = self.outdated(id, now) else { return Ok(()) };
         let class = if self.reads_aside(text.text.len()) {
             // Too long to be read here. (On a replica port it was judged aside.)
             seen(StatementClass::UNKNOWN, Verdict::Opaque)
@@ -406,14 +409,26 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    /// Judges a prepared statement of a replica port again, if [`Self::classify_again`] would and the text is too long to be
-    /// read on this thread.
+    /// Returns the text of a prepared statement if the catalogue, or the way in which the session's texts are read, has changed
+    /// since the statement was judged.
+    fn outdated(&self, id: u32, now: Readings) -> Option<Rc<PreparedText>> {
+        let version = self.context.texts.routines.borrow().version();
+        let prepared = self.state.statements.peek(id)?;
+        let is_outdated = prepared.catalogue != version || prepared.read_as != now;
+        is_outdated.then(|| prepared.text.clone())
+    }
+
+    /// True if a prepared statement must be judged again, on another thread: it is one of a replica port, and its text is too
+    /// long for this thread.
+    pub(super) fn is_judged_aside(&self, id: u32, now: Readings) -> bool {
+        self.client.port == Port::Replica
+            && self.outdated(id, now).is_some_and(|known| self.reads_aside(known.text.len()))
+    }
+
+    /// Judges a long prepared statement again, on another thread.
     pub(super) async fn judge_aside_again(&mut self, id: u32, now: Readings) -> Result<(), Refusal> {
         let routines = self.context.texts.routines.borrow().clone();
-        let is_outdated =
-            |prepared: &&Prepared| prepared.catalogue != routines.version() || prepared.read_as != now;
-        let known = self.state.statements.peek(id).filter(is_outdated).map(|prepared| prepared.text.clone());
-        let Some(known) = known.filter(|known| self.reads_aside(known.text.len())) else { return Ok(()) };
+        let Some(known) = self.outdated(id, now) else { return Ok(()) };
         let ways = self.ways_of_prepared(&known.under);
         let schema = known.under.schema.as_deref().unwrap_or_default().to_vec();
         let (text, version, context) = (known.text.clone(), routines.version(), self.context.clone());

@@ -116,8 +116,8 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// True for SHOW and DESCRIBE without any expression: dumps send them for each view. What MariaDB runs then is judged by the
-/// catalogue, as far as it can see; the account needs no further privilege for what it cannot see.
+/// True for SHOW and DESCRIBE without any expression. A dump sends them for each view, so they pass for every account even where
+/// the catalogue cannot see what MariaDB runs to answer them. Where it can see that, the guard has refused the statement.
 fn only_shows(text: &[u8], options: Options) -> bool {
     let mut tokens = Lexer::new(text, options).filter(|token| !token.is_trivia());
     tokens.next().is_some_and(|first| first.is_any(&["SHOW", "DESCRIBE", "DESC"]))

@@ -52,7 +52,7 @@ impl<R: Runtime> Session<R> {
         let readings = self.readings();
         let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
         if executes
-            && self.client.port == Port::Replica
+            && self.is_judged_aside(id, readings)
             && let Err(refusal) = Box::pin(self.judge_aside_again(id, readings)).await
         {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));

@@ -62,3 +62,29 @@ async fn writes_no_file(mut cluster: Cluster) {
         }
     }
 }
+
+/// A literal in double quotes is a name in ANSI_QUOTES, and the audit log shows names.
+#[tokio::test]
+async fn a_password_stays_out_of_the_audit_log_when_the_mode_changes_behind_its_prepare() {
+    for cluster in [Some(Cluster::mariadb(0).await), Cluster::mysql(0).await].into_iter().flatten() {
+        let path = cluster.server(0).data().parent().expect("a folder").join("audit.log");
+        let audit = format!("\n[audit]\nto = {path:?}\n");
+        let proxy = Proxy::start(&(patient(&proxy_config(&cluster)) + &audit)).await;
+        let mut client = connect(proxy.rw, "super", "super", "test").await.expect("login");
+        for sql in [
+            "SET sql_mode = ''",
+            "PREPARE s FROM 'ALTER USER app@''%'' IDENTIFIED BY \"topsecret\"'",
+            "SET sql_mode = 'ANSI_QUOTES'",
+        ] {
+            client.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        // A server may read the text anew, and refuse it.
+        let _ = client.query_drop("EXECUTE s").await;
+        let log = crate::dialogue::eventually("the audit log has the statement", async || {
+            let log = std::fs::read_to_string(&path).unwrap_or_default();
+            log.contains("\"grant\"").then_some(log)
+        })
+        .await;
+        assert!(!log.contains("topsecret"), "{:?}: {log}", cluster.kind());
+    }
+}
