@@ -3,6 +3,7 @@
 
 mod functions;
 mod relations;
+mod views;
 
 use crate::dialogue::PATIENCE;
 use crate::support::{Cluster, Kind, Node, connect, proxy_config};

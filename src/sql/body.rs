@@ -51,12 +51,24 @@ pub struct Findings {
     pub acts: bool,
     /// The code calls stored routines, or reads views that do.
     pub calls: bool,
+    /// The code reads views that are not understood.
+    pub unknown_view: bool,
+    /// The code asks what the session's last statement did.
+    pub looks_back: bool,
 }
 
 impl Findings {
     /// Code that is not understood.
-    pub const UNKNOWN: Findings =
-        Findings { unknown: true, writes: false, of_server: false, opaque: false, acts: false, calls: false };
+    pub const UNKNOWN: Findings = Findings {
+        unknown: true,
+        writes: false,
+        of_server: false,
+        opaque: false,
+        acts: false,
+        calls: false,
+        unknown_view: false,
+        looks_back: false,
+    };
 
     /// Returns what was found in two pieces of code together.
     pub fn and(self, other: Self) -> Self {
@@ -67,6 +79,8 @@ impl Findings {
             unknown: self.unknown || other.unknown,
             acts: self.acts || other.acts,
             calls: self.calls || other.calls,
+            unknown_view: self.unknown_view || other.unknown_view,
+            looks_back: self.looks_back || other.looks_back,
         }
     }
 
@@ -74,11 +88,13 @@ impl Findings {
     pub fn of_routine(self) -> RoutineFacts {
         match self {
             Findings { acts: true, .. } => RoutineFacts::Acts,
-            Findings { unknown: true, .. } => RoutineFacts::Other,
+            // Only a view can show what the session's last statement did: in a routine it is the last of the routine, too.
+            Findings { unknown: true, .. } | Findings { looks_back: true, .. } => RoutineFacts::Other,
             Findings { writes: true, opaque: true, .. } | Findings { of_server: true, opaque: true, .. } => {
                 RoutineFacts::WritesOpaque
             }
-            Findings { writes: true, .. } | Findings { of_server: true, .. } => RoutineFacts::Harmless,
+            Findings { writes: true, .. } => RoutineFacts::Harmless,
+            Findings { of_server: true, .. } => RoutineFacts::ReadsServer,
             Findings { opaque: true, .. } => RoutineFacts::ReadsOpaque,
             Findings { .. } => RoutineFacts::ReadsOnly,
         }
@@ -88,7 +104,12 @@ impl Findings {
     pub fn of_view(self) -> RelationFacts {
         match self {
             Findings { acts: true, .. } | Findings { writes: true, .. } => RelationFacts::Acts,
-            Findings { unknown: true, .. } | Findings { opaque: true, .. } => RelationFacts::Opaque,
+            Findings { unknown: true, .. } | Findings { unknown_view: true, .. } => {
+                RelationFacts::UnknownView
+            }
+            Findings { opaque: true, .. } => RelationFacts::Opaque,
+            Findings { looks_back: true, .. } => RelationFacts::LooksBackView,
+            Findings { of_server: true, .. } => RelationFacts::ServerView,
             Findings { calls: true, .. } => RelationFacts::CallingView,
             Findings { .. } => RelationFacts::ReadingView,
         }
@@ -97,8 +118,9 @@ impl Findings {
     /// True if the code does nothing but call built-in functions without state, and read and write plain tables. Not if it
     /// calls stored routines: somebody may have replaced them past this proxy.
     pub fn is_plain(self) -> bool {
-        let Findings { acts, unknown, opaque, calls, writes: _, of_server: _ } = self;
-        !acts && !unknown && !opaque && !calls
+        let Findings { acts, unknown, opaque, calls, unknown_view, writes: _, of_server: _, looks_back: _ } =
+            self;
+        !acts && !unknown && !opaque && !calls && !unknown_view
     }
 }
 
@@ -225,17 +247,22 @@ impl<'a> Judge<'a> {
         // What the body reads of the session does not count here: the classification of every call assumes it anyway.
         let looks = Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES;
         let hidden = Effects::LEAVES_UNKNOWN;
-        let harmless = Effects::OF_ALL | Effects::LOCKS_ROWS | Effects::CALLS | looks;
-        let names_function = matches!(class.reason, Why::UnknownFunction | Why::Procedure);
+        let looks_back = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let asks = looks_back | Effects::READS_DIAGNOSTICS | Effects::READS_SEQUENCE;
+        let harmless = Effects::OF_ALL | Effects::LOCKS_ROWS | Effects::CALLS | looks | asks;
+        let names_function = matches!(class.reason, Why::UnknownFunction | Why::Procedure | Why::View);
         if class.reason == Why::NotUnderstood {
             return self.unknown();
         }
         match class.kind {
             StatementKind::Read | StatementKind::Admin | StatementKind::Write => {}
+            // It asks about the session, and changes nothing in it.
+            StatementKind::Session if harmless.contains(class.effects) => self.found.of_server = true,
             _ => self.unknown(),
         }
-        // A function or a procedure that may do anything is looked up by its name, which says more.
-        self.found.unknown |= class.effects.contains(hidden);
+        self.found.looks_back |= class.effects.intersects(looks_back);
+        // A view, a function or a procedure that may do anything is looked up by its name, which says more.
+        self.found.unknown |= class.effects.contains(hidden) && class.reason != Why::View;
         self.found.acts |= !(harmless | hidden).contains(class.effects);
         self.found.of_server |= class.kind == StatementKind::Admin;
         let reads_hidden = names_function && class.effects.contains(hidden);

@@ -123,8 +123,10 @@ impl RoutineCatalogue {
 
     /// Returns how many routines and relations there are, and how many of them are known to be harmless.
     pub fn counts(&self) -> Counts {
-        use RelationFacts::{CallingView, Plain, PlainToRead, ReadingView};
-        let plain = |facts: &&RelationFacts| matches!(facts, Plain | PlainToRead | ReadingView | CallingView);
+        use RelationFacts::{CallingView, LooksBackView, Plain, PlainToRead, ReadingView, ServerView};
+        let plain = |facts: &&RelationFacts| {
+            matches!(facts, Plain | PlainToRead | ReadingView | CallingView | ServerView | LooksBackView)
+        };
         Counts {
             routines: self.routine_facts.len(),
             reading: self.routine_facts.iter().filter(|facts| facts.is_read()).count(),
@@ -169,9 +171,11 @@ impl RoutineCatalogue {
     /// Returns `facts`, which were judged when the catalogue was read, as far as they still hold.
     fn still(&self, facts: RelationFacts) -> RelationFacts {
         match facts {
-            RelationFacts::Acts => RelationFacts::Acts,
-            _ if self.changes.since(self.as_of).any() => RelationFacts::Opaque,
-            facts => facts,
+            RelationFacts::Acts | RelationFacts::UnknownView => facts,
+            _ if !self.changes.since(self.as_of).any() => facts,
+            // The replicas must not be asked meanwhile.
+            RelationFacts::ServerView | RelationFacts::LooksBackView => RelationFacts::UnknownView,
+            _ => RelationFacts::Opaque,
         }
     }
 
@@ -182,7 +186,8 @@ impl RoutineCatalogue {
     }
 
     fn facts_of_routine(&self, routine: &Definition, known: RoutineFacts) -> RoutineFacts {
-        let is_final = matches!(known, RoutineFacts::ReadsOnly | RoutineFacts::Acts);
+        let is_final =
+            matches!(known, RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer | RoutineFacts::Acts);
         if is_final || SERVER_SCHEMAS.contains(&&*routine.schema) {
             return known;
         }
@@ -201,7 +206,9 @@ impl RoutineCatalogue {
     fn facts_of_relation(&self, relation: &Relation, known: RelationFacts) -> RelationFacts {
         let of_server = is_of_server(&relation.schema);
         let facts = match &relation.kind {
-            RelationKind::View(Body::Text(text, options)) if known == RelationFacts::Opaque => {
+            RelationKind::View(Body::Text(text, options))
+                if matches!(known, RelationFacts::Opaque | RelationFacts::UnknownView) =>
+            {
                 body::judge_query(Code::new(text, *options, &relation.schema), self).of_view()
             }
             RelationKind::View(Body::Text(..)) => known,
@@ -212,7 +219,9 @@ impl RoutineCatalogue {
         match facts {
             RelationFacts::Plain if of_server => RelationFacts::PlainToRead,
             // Views of `sys` call functions that keep their settings in user variables.
-            RelationFacts::Acts if *relation.schema == *b"sys" => RelationFacts::Opaque,
+            RelationFacts::Acts | RelationFacts::UnknownView if *relation.schema == *b"sys" => {
+                RelationFacts::Opaque
+            }
             facts => facts,
         }
     }
@@ -263,7 +272,9 @@ impl RoutineCatalogue {
             _ if stale.routines => RoutineFacts::Unknown,
             // What the routine uses may have changed.
             RoutineFacts::ReadsOnly if stale.relations => RoutineFacts::ReadsOpaque,
-            RoutineFacts::Harmless if stale.relations => RoutineFacts::WritesOpaque,
+            RoutineFacts::Harmless | RoutineFacts::ReadsServer if stale.relations => {
+                RoutineFacts::WritesOpaque
+            }
             facts => facts,
         }
     }
@@ -281,10 +292,11 @@ impl Facts for RoutineFacts {
             RoutineFacts::Unknown => 0,
             RoutineFacts::ReadsOnly => 1,
             RoutineFacts::ReadsOpaque => 2,
-            RoutineFacts::Harmless => 3,
-            RoutineFacts::WritesOpaque => 4,
-            RoutineFacts::Other => 5,
-            RoutineFacts::Acts => 6,
+            RoutineFacts::ReadsServer => 3,
+            RoutineFacts::Harmless => 4,
+            RoutineFacts::WritesOpaque => 5,
+            RoutineFacts::Other => 6,
+            RoutineFacts::Acts => 7,
         }
     }
 }
@@ -297,8 +309,11 @@ impl Facts for RelationFacts {
             RelationFacts::ReadingView => 2,
             RelationFacts::PlainToRead => 3,
             RelationFacts::CallingView => 4,
-            RelationFacts::Opaque => 5,
-            RelationFacts::Acts => 6,
+            RelationFacts::ServerView => 5,
+            RelationFacts::LooksBackView => 6,
+            RelationFacts::Opaque => 7,
+            RelationFacts::UnknownView => 8,
+            RelationFacts::Acts => 9,
         }
     }
 }

@@ -137,7 +137,7 @@ pub struct Figures {
 }
 
 /// The sums over statements. Times are in microseconds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Totals {
     /// How many statements.
     pub count: u64,
@@ -174,6 +174,31 @@ pub struct Totals {
     /// When the first one arrived and when the last one did: in the table since its start, in a report since the Unix
     /// epoch.
     pub seen: Option<(Duration, Duration)>,
+}
+
+// By hand, because arrays of more than 32 elements have no default.
+impl Default for Totals {
+    fn default() -> Self {
+        Totals {
+            count: 0,
+            sum: 0,
+            max: 0,
+            waits: Waits::default(),
+            pins: Default::default(),
+            repeated: 0,
+            disruptions: Default::default(),
+            rows_sent: 0,
+            rows_affected: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            errors: Default::default(),
+            other_errors: 0,
+            roles: Default::default(),
+            reasons: [0; Why::ALL.len()],
+            latency: Histogram::default(),
+            seen: None,
+        }
+    }
 }
 
 /// Adds one to the counts whose index is a bit that is set.

@@ -68,6 +68,8 @@ label! {
         OneServer = "one_server",
         /// A function that is neither built in nor known to only read.
         UnknownFunction = "unknown_function",
+        /// A view that is known to do more than read, or whose query is not understood.
+        View = "view",
         /// CALL.
         Procedure = "procedure",
         /// BEGIN, COMMIT, …
@@ -120,6 +122,7 @@ impl Why {
             Why::UnknownFunction => {
                 "the statement calls a function that is neither built in nor known by the servers' catalogue to only read"
             }
+            Why::View => "the statement uses a view that may do more than read",
             Why::Procedure => "the statement calls a procedure",
             Why::TransactionControl => "the statement begins, ends or shapes a transaction",
             Why::ReadOnlyTransaction => "the statement begins a transaction that only reads",

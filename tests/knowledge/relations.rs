@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use tokio::task::LocalSet;
 
-use RelationFacts::{Acts, CallingView, Opaque, Plain, PlainToRead, ReadingView, Unknown};
+use RelationFacts::{Acts, CallingView, Opaque, Plain, PlainToRead, ReadingView, ServerView, Unknown};
 
 /// Objects that both servers can have.
 const OBJECTS: &[&str] = &[
@@ -54,7 +54,7 @@ const EXPECTED: [(&str, RelationFacts); 19] = [
     ("plain", ReadingView),
     ("over", CallingView),
     ("counting", CallingView),
-    ("states", ReadingView),
+    ("states", ServerView),
     ("keeping", Acts),
     ("setting", Acts),
     ("writing", Acts),

@@ -149,12 +149,19 @@ impl<'a> Judge<'a> {
             RelationFacts::Unknown => return false,
             RelationFacts::Plain | RelationFacts::ReadingView if !writes => {}
             RelationFacts::CallingView if !writes => self.found.calls = true,
+            RelationFacts::ServerView if !writes => (self.found.calls, self.found.of_server) = (true, true),
+            RelationFacts::LooksBackView if !writes => {
+                (self.found.calls, self.found.looks_back) = (true, true)
+            }
             RelationFacts::Plain => {}
             // A view writes the tables under it, which are not known here.
-            RelationFacts::PlainToRead | RelationFacts::ReadingView | RelationFacts::CallingView => {
-                self.found.opaque |= writes;
-            }
+            RelationFacts::PlainToRead
+            | RelationFacts::ReadingView
+            | RelationFacts::CallingView
+            | RelationFacts::ServerView
+            | RelationFacts::LooksBackView => self.found.opaque |= writes,
             RelationFacts::Opaque => self.found.opaque = true,
+            RelationFacts::UnknownView => (self.found.opaque, self.found.unknown_view) = (true, true),
             RelationFacts::Acts => self.acts(),
         }
         true
@@ -188,6 +195,7 @@ impl<'a> Judge<'a> {
         match facts {
             RoutineFacts::ReadsOnly => {}
             RoutineFacts::ReadsOpaque => self.found.opaque = true,
+            RoutineFacts::ReadsServer => self.found.of_server = true,
             RoutineFacts::Harmless => self.found.writes = true,
             RoutineFacts::WritesOpaque => (self.found.writes, self.found.opaque) = (true, true),
             RoutineFacts::Unknown | RoutineFacts::Other => self.unknown(),

@@ -34,6 +34,9 @@ impl Routines for Known {
             b"audited" => RelationFacts::PlainToRead,
             b"reading" => RelationFacts::ReadingView,
             b"hidden" => RelationFacts::Opaque,
+            b"riddle" => RelationFacts::UnknownView,
+            b"serving" => RelationFacts::ServerView,
+            b"looking" => RelationFacts::LooksBackView,
             b"acting" => RelationFacts::Acts,
             _ => RelationFacts::Unknown,
         }
@@ -122,10 +125,28 @@ fn what_may_write_but_leaves_nothing() {
             "RETURN writer(1)",
             "CALL writer(1)",
             "CALL reader(1)",
-            "RETURN (SELECT COUNT(*) FROM performance_schema.threads)",
         ],
         Some(RoutineFacts::Harmless),
     );
+}
+
+#[test]
+fn what_only_reads_and_asks_about_the_session_or_the_server() {
+    all(
+        &[
+            "RETURN (SELECT COUNT(*) FROM performance_schema.threads)",
+            "RETURN LAST_INSERT_ID()",
+            "RETURN LAST_INSERT_ID() + reader(1)",
+            "RETURN @@hostname",
+            "RETURN @@session.last_insert_id + @@warning_count",
+            "RETURN IS_FREE_LOCK('a')",
+            "BEGIN IF CONNECTION_ID() > 5 THEN RETURN (SELECT COUNT(*) FROM serving); END IF; RETURN 1; END",
+        ],
+        Some(RoutineFacts::ReadsServer),
+    );
+    all(&["RETURN ROW_COUNT()", "RETURN (SELECT COUNT(*) FROM looking)"], None);
+    all(&["RETURN (SELECT COUNT(*) FROM riddle)"], Some(RoutineFacts::ReadsOpaque));
+    all(&["RETURN (SELECT LAST_INSERT_ID() FROM hidden)"], Some(RoutineFacts::WritesOpaque));
 }
 
 #[test]
@@ -173,7 +194,6 @@ fn what_may_do_anything() {
             "RETURN unheard_of(1)",
             "RETURN other.reader(1)",
             "RETURN `wild`(1)",
-            "RETURN LAST_INSERT_ID()",
             "RETURN NEXTVAL(s)",
             "RETURN (SELECT FOUND_ROWS())",
             "BEGIN /*!50001 SET @x = 1 */; SELECT 1; END",
@@ -335,7 +355,7 @@ fn a_trigger_may_set_columns_of_its_row() {
 
 #[test]
 fn views_and_expressions() {
-    use RelationFacts::{Acts, CallingView, Opaque, ReadingView};
+    use RelationFacts::{Acts, CallingView, LooksBackView, Opaque, ReadingView, ServerView, UnknownView};
     let view =
         |query: &str| judge_query(Code::new(query.as_bytes(), Options::default(), b"shop"), &Known).of_view();
     for (query, expected) in [
@@ -344,21 +364,28 @@ fn views_and_expressions() {
         ("with w as (select 1) select * from w", ReadingView),
         (
             "select `performance_schema`.`threads`.`NAME` AS `n` from `performance_schema`.`threads`",
-            ReadingView,
+            ServerView,
         ),
         ("select 1 AS `a` from `shop`.`hidden`", Opaque),
         ("select 1 AS `a` from `other`.`gone`", Opaque),
-        ("select `wild`(1) AS `a`", Opaque),
-        ("select `gone`(1) AS `a`", Opaque),
-        ("select last_insert_id() AS `a`", Opaque),
+        ("select `wild`(1) AS `a`", UnknownView),
+        ("select `gone`(1) AS `a`", UnknownView),
+        ("select last_insert_id() AS `a`", ServerView),
+        ("select is_free_lock('a') AS `a`", ServerView),
+        ("select connection_id() AS `a` from `shop`.`t`", ServerView),
+        ("select row_count() AS `a`", LooksBackView),
+        ("select `shop`.`t`.`a` AS `a` from `shop`.`t` where found_rows() > 1", LooksBackView),
+        ("select 1 AS `a` from `shop`.`serving`", ServerView),
+        ("select 1 AS `a` from (`shop`.`serving` join `shop`.`looking`)", LooksBackView),
+        ("select 1 AS `a` from `shop`.`riddle`", UnknownView),
         ("select last_insert_id(777) AS `a`", Acts),
         ("select get_lock('a',1) AS `a`", Acts),
         ("select nextval(`shop`.`s`) AS `a`", Acts),
         ("select `acts`(1) AS `a`", Acts),
         ("select `writer`(1) AS `a`", Acts),
         ("select 1 AS `a` from `shop`.`acting`", Acts),
-        ("JSON_DUALITY_OBJECT(1)", Opaque),
-        ("", Opaque),
+        ("JSON_DUALITY_OBJECT(1)", UnknownView),
+        ("", UnknownView),
     ] {
         assert_eq!(view(query), expected, "{query}");
     }

@@ -72,7 +72,7 @@ fn of_call(
     let facts = places.into_iter().filter_map(|at| called.get(at).copied().flatten());
     facts.fold(RelationFacts::PlainToRead, |worst, facts| {
         let facts = match facts {
-            RoutineFacts::ReadsOnly => RelationFacts::CallingView,
+            RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer => RelationFacts::CallingView,
             RoutineFacts::ReadsOpaque | RoutineFacts::Other | RoutineFacts::Unknown => RelationFacts::Opaque,
             RoutineFacts::Harmless | RoutineFacts::WritesOpaque | RoutineFacts::Acts => RelationFacts::Acts,
         };

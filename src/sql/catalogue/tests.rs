@@ -194,7 +194,10 @@ fn after_a_change_nothing_is_known_until_the_next_reading() {
 
 #[test]
 fn relations_are_as_good_as_what_runs_when_they_are_used() {
-    use RelationFacts::{Acts, CallingView, Opaque, Plain, PlainToRead, ReadingView, Unknown};
+    use RelationFacts::{
+        Acts, CallingView, LooksBackView, Opaque, Plain, PlainToRead, ReadingView, ServerView, Unknown,
+        UnknownView,
+    };
     let hidden = Table { columns: None, triggers: Some(Vec::new()), ..Table::default() };
     let no_triggers = Table { columns: Some(Vec::new()), triggers: None, ..Table::default() };
     let mut all = contents(
@@ -203,6 +206,7 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
             function("shop.keeps", Contains, Some("BEGIN SET @x = 1; RETURN 1; END")),
             function("shop.looks", Contains, Some("RETURN (SELECT COUNT(*) FROM deep)")),
             function("shop.unseen", Contains, None),
+            function("shop.host", Contains, Some("RETURN @@hostname")),
         ],
         true,
     );
@@ -230,6 +234,11 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
         view("shop.through", "select `looks`() AS `k`"),
         view("shop.virtual", "select * from `shop`.`sets`"),
         view("shop.unseen", "select `unseen`() AS `k`"),
+        view("shop.above_unseen", "select 1 from `shop`.`unseen`"),
+        view("shop.hosts", "select `host`() AS `h`"),
+        view("shop.above_hosts", "select 1 from `shop`.`hosts`"),
+        view("shop.counts", "select row_count() AS `n`"),
+        view("shop.above_counts", "select 1 from (`shop`.`counts` join `shop`.`hosts`)"),
         view("shop.there", "select 1 from `shop`.`back`"),
         view("shop.back", "select 1 from `shop`.`there`"),
         view("sys.statements", "select `sys`.`format`(`d`) from `performance_schema`.`statements`"),
@@ -262,7 +271,12 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
         ("deep", Acts),
         ("through", Acts),
         ("virtual", Acts),
-        ("unseen", Opaque),
+        ("unseen", UnknownView),
+        ("above_unseen", UnknownView),
+        ("hosts", ServerView),
+        ("above_hosts", ServerView),
+        ("counts", LooksBackView),
+        ("above_counts", LooksBackView),
         ("there", Opaque),
         ("back", Opaque),
         ("dropped", Unknown),
@@ -284,7 +298,7 @@ fn relations_are_as_good_as_what_runs_when_they_are_used() {
     ] {
         assert_eq!(c.relation(Some(schema.as_bytes()), name.as_bytes()), expected, "{schema}.{name}");
     }
-    assert_eq!((c.counts().relations, c.counts().plain), (33, 17));
+    assert_eq!((c.counts().relations, c.counts().plain), (38, 21));
 }
 
 #[test]
@@ -446,13 +460,13 @@ fn functions_are_built_in_by_the_versions_in_use() {
 }
 
 #[test]
-fn a_view_over_a_function_that_cannot_be_seen_is_opaque() {
+fn a_view_over_a_function_that_cannot_be_seen_is_not_understood() {
     let relations =
         vec![view("shop.v", "select hidden() AS a"), view("shop.w", "select `shop`.`hidden`(1) AS a")];
     let contents = Contents { relations, ..contents(Vec::new(), false) };
     let c = RoutineCatalogue::default().replaced_by(contents, Moment::default()).unwrap();
     for name in [b"v", b"w"] {
-        assert_eq!(c.relation(Some(b"shop"), name), RelationFacts::Opaque, "{name:?}");
+        assert_eq!(c.relation(Some(b"shop"), name), RelationFacts::UnknownView, "{name:?}");
     }
 }
 

@@ -2,11 +2,12 @@
 //! known: whatever is not on it is unexplained.
 
 use super::found::Found;
+use super::relations::Derived;
 use super::tokens::Statement;
 use super::words::Meaning;
 use super::{Effects, Env, Kind, StatementKind, Why};
-use crate::sql::grammar::{Facts, Form, Name, Parser};
-use crate::sql::{RelationFacts, Token};
+use crate::sql::RelationFacts;
+use crate::sql::grammar::{Facts, Form, Name};
 
 /// Effects of statements that are never explained: their state shows neither in the text nor in a report.
 const NEVER: Effects = Effects::LEAVES_UNKNOWN
@@ -29,7 +30,12 @@ enum Use {
 }
 
 /// True if text and catalogue show everything that the statement leaves on its connection.
-pub(super) fn explained(statement: Statement<'_, '_>, found: &Found, env: Env<'_>) -> bool {
+pub(super) fn explained(
+    statement: Statement<'_, '_>,
+    found: &Found,
+    derived: Option<&Derived<'_>>,
+    env: Env<'_>,
+) -> bool {
     let effects = found.effects();
     if effects.intersects(NEVER) {
         return false;
@@ -50,7 +56,7 @@ pub(super) fn explained(statement: Statement<'_, '_>, found: &Found, env: Env<'_
         (StatementKind::Read, Why::Definitions) | (_, Why::OneServer | Why::LooksBack)
             if statement.is(0, "SHOW") =>
         {
-            !statement.iter().any(|tok| tok.kind == Kind::Open) && uses_only_known(statement, Use::Shows, env)
+            !statement.iter().any(|tok| tok.kind == Kind::Open) && uses_only_known(derived, Use::Shows, env)
         }
         (StatementKind::Read, Why::PlainRead)
         | (
@@ -64,9 +70,9 @@ pub(super) fn explained(statement: Statement<'_, '_>, found: &Found, env: Env<'_
         )
         | (StatementKind::Write, Why::LockingRead) => {
             (statement.is(0, "SELECT") || statement.is(0, "DO") || statement.at(0).kind == Kind::Open)
-                && uses_only_known(statement, Use::Reads, env)
+                && uses_only_known(derived, Use::Reads, env)
         }
-        (StatementKind::Write, Why::Modifies) => uses_only_known(statement, Use::Writes, env),
+        (StatementKind::Write, Why::Modifies) => uses_only_known(derived, Use::Writes, env),
         _ => false,
     }
 }
@@ -84,20 +90,14 @@ fn uses_no_relation(statement: Statement<'_, '_>) -> bool {
 
 /// True if the statement is derived from the grammar, to its last token, and the catalogue knows each relation that it names
 /// as harmless for what the statement does with it.
-fn uses_only_known(statement: Statement<'_, '_>, usage: Use, env: Env<'_>) -> bool {
-    let tokens: Vec<Token<'_>> =
-        statement.iter().map(|tok| Token { kind: tok.kind, text: tok.text, start: tok.start }).collect();
-    let mut parser = Parser::new(&tokens);
-    let form = match usage {
+fn uses_only_known(derived: Option<&Derived<'_>>, usage: Use, env: Env<'_>) -> bool {
+    let Some(Derived { form, facts }) = derived else { return false };
+    let wanted = match usage {
         Use::Reads => Form::Query,
         Use::Shows => Form::Show,
         Use::Writes => Form::Write,
     };
-    if parser.derive() != Ok(form) {
-        return false;
-    }
-    let facts = parser.facts;
-    facts.relations.iter().all(|name| is_harmless(name, &facts, env))
+    *form == wanted && facts.relations.iter().all(|name| is_harmless(name, facts, env))
 }
 
 fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
@@ -112,8 +112,12 @@ fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
     match env.routines.relation(name.schema.or(default), name.name) {
         RelationFacts::Plain => true,
         RelationFacts::PlainToRead | RelationFacts::ReadingView => !facts.written.contains(name),
-        RelationFacts::CallingView | RelationFacts::Opaque | RelationFacts::Acts | RelationFacts::Unknown => {
-            false
-        }
+        RelationFacts::CallingView
+        | RelationFacts::ServerView
+        | RelationFacts::LooksBackView
+        | RelationFacts::Opaque
+        | RelationFacts::UnknownView
+        | RelationFacts::Acts
+        | RelationFacts::Unknown => false,
     }
 }

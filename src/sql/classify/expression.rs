@@ -260,6 +260,9 @@ impl<'a> Scan<'_, 'a, '_> {
         self.found.add(Effects::READS_INSERT_ID | Effects::READS_USER_VARIABLES);
         let effects = match facts {
             RoutineFacts::ReadsOnly | RoutineFacts::ReadsOpaque => return,
+            RoutineFacts::ReadsServer => {
+                return self.found.raise(StatementKind::Admin, Why::OneServer, Effects::empty());
+            }
             RoutineFacts::Harmless | RoutineFacts::WritesOpaque => Effects::empty(),
             RoutineFacts::Unknown | RoutineFacts::Other | RoutineFacts::Acts => Effects::LEAVES_UNKNOWN,
         };

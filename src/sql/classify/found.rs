@@ -16,8 +16,11 @@ pub(super) struct Found {
 /// True for a read, for a statement whose answer differs between servers, and for a call of an unknown function.
 fn is_hintable(kind: StatementKind, reason: Why) -> bool {
     use StatementKind::{Admin, Read, Write};
-    use Why::{OneServer, SystemVariable, UnknownFunction};
-    matches!((kind, reason), (Read, _) | (Admin, OneServer | SystemVariable) | (Write, UnknownFunction))
+    use Why::{OneServer, SystemVariable, UnknownFunction, View};
+    matches!(
+        (kind, reason),
+        (Read, _) | (Admin, OneServer | SystemVariable) | (Write, UnknownFunction | View)
+    )
 }
 
 impl Found {
@@ -53,6 +56,11 @@ impl Found {
             self.effects.remove(Effects::REPEATABLE);
         }
         self.effects |= effects;
+    }
+
+    /// Notes that no hint may send the statement to a replica.
+    pub(super) fn never_hinted(&mut self) {
+        self.hintable = false;
     }
 
     /// Adds effects without changing the kind.

@@ -12,6 +12,7 @@ mod found;
 mod hint;
 pub mod names;
 pub mod native;
+mod relations;
 mod routines;
 mod schemas;
 pub(in crate::sql) mod session;
@@ -135,7 +136,11 @@ fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
 /// Classifies a statement whose versioned comments were resolved.
 fn judged(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let mut found = statement::statement(statement, env);
-    if explained::explained(statement, &found, env) {
+    let derived = relations::derived(statement);
+    if let Some(derived) = &derived {
+        relations::judge(&mut found, derived, env);
+    }
+    if explained::explained(statement, &found, derived.as_ref(), env) {
         found.add(Effects::EXPLAINED);
     }
     found

@@ -13,6 +13,9 @@ pub enum RoutineFacts {
     /// As far as the catalogue can see, the routine only reads and leaves no session state. The catalogue does not see
     /// all of it: the routine reads relations that are opaque, or only its declaration can be seen.
     ReadsOpaque,
+    /// The routine only reads and leaves no session state, and asks about one server or about the session:
+    /// `@@hostname`, `LAST_INSERT_ID()`.
+    ReadsServer,
     /// The routine may write, and leaves no session state.
     Harmless,
     /// The routine may write. As far as the catalogue can see, it leaves no session state: it uses relations that are
@@ -28,17 +31,17 @@ pub enum RoutineFacts {
 impl RoutineFacts {
     /// True if the routine is not known to do more than read.
     pub fn is_read(self) -> bool {
-        matches!(self, Self::ReadsOnly | Self::ReadsOpaque)
+        matches!(self, Self::ReadsOnly | Self::ReadsOpaque | Self::ReadsServer)
     }
 
     /// True if the routine is not known to leave any session state.
     pub fn leaves_nothing(self) -> bool {
-        matches!(self, Self::ReadsOnly | Self::ReadsOpaque | Self::Harmless | Self::WritesOpaque)
+        self.is_read() || matches!(self, Self::Harmless | Self::WritesOpaque)
     }
 
     /// True if everything that the routine does is known, and it leaves no session state.
     pub fn is_explained(self) -> bool {
-        matches!(self, Self::ReadsOnly | Self::Harmless)
+        matches!(self, Self::ReadsOnly | Self::ReadsServer | Self::Harmless)
     }
 }
 
@@ -58,8 +61,15 @@ pub enum RelationFacts {
     /// A view that only reads, as [`RelationFacts::ReadingView`] does, and calls stored functions. If somebody replaced one
     /// of them past this proxy, the catalogue knows the former text.
     CallingView,
-    /// The catalogue cannot see into the relation: a privilege is missing, or its text is not understood.
+    /// A view that only reads, and leaves nothing in the session. What it shows depends on the server or on the session:
+    /// `IS_FREE_LOCK('a')`, `LAST_INSERT_ID()`.
+    ServerView,
+    /// A view that only reads, and shows what the session's last statement did: `ROW_COUNT()`, `FOUND_ROWS()`.
+    LooksBackView,
+    /// The catalogue cannot see into the relation: a privilege is missing.
     Opaque,
+    /// A view whose query is seen and not understood, or uses such a view, or calls a routine that may do anything.
+    UnknownView,
     /// The relation is known to do more than read, or to leave state in the session, when it is read.
     Acts,
 }

@@ -87,13 +87,15 @@ pub(super) fn opaque<'a>(
         }
         match calls.routines.relation(schema, name.name) {
             RelationFacts::Acts => return Err(Refusal::new(acting(schema, name.name), name.name)),
-            RelationFacts::Opaque | RelationFacts::Unknown => opaque.push(*name),
+            RelationFacts::Opaque | RelationFacts::UnknownView | RelationFacts::Unknown => opaque.push(*name),
             // A default may use a sequence.
             RelationFacts::PlainToRead if computes_default => opaque.push(*name),
             RelationFacts::Plain
             | RelationFacts::PlainToRead
             | RelationFacts::ReadingView
-            | RelationFacts::CallingView => {}
+            | RelationFacts::CallingView
+            | RelationFacts::ServerView
+            | RelationFacts::LooksBackView => {}
         }
     }
     Ok(opaque)
@@ -128,7 +130,7 @@ fn function(call: &Call<'_>, calls: &Calls<'_>, default: Option<&[u8]>) -> Seen 
         }
     }
     match calls.function(call, default) {
-        RoutineFacts::ReadsOnly => Seen::Reads,
+        RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer => Seen::Reads,
         RoutineFacts::ReadsOpaque => Seen::Opaque,
         RoutineFacts::Unknown if call.name.schema.is_none() && is_built_in(call.name.name, calls) => {
             Seen::Reads

@@ -1,7 +1,10 @@
 //! Every form of statement with every knowledge of the relations that it names: explained, or why not.
 
 use super::*;
-use crate::sql::RelationFacts::{self, Acts, CallingView, Opaque, Plain, PlainToRead, ReadingView, Unknown};
+use crate::sql::RelationFacts::{
+    self, Acts, CallingView, LooksBackView, Opaque, Plain, PlainToRead, ReadingView, ServerView, Unknown,
+    UnknownView,
+};
 use crate::terms::Unexplained;
 
 /// A catalogue in which all relations are alike, and all functions unknown or only reading.
@@ -30,7 +33,18 @@ impl Routines for Alike {
 }
 
 /// No catalogue was read: `()` and a catalogue without the relation say the same.
-const KNOWLEDGE: [RelationFacts; 7] = [Unknown, Plain, PlainToRead, ReadingView, CallingView, Opaque, Acts];
+const KNOWLEDGE: [RelationFacts; 10] = [
+    Unknown,
+    Plain,
+    PlainToRead,
+    ReadingView,
+    CallingView,
+    ServerView,
+    LooksBackView,
+    Opaque,
+    UnknownView,
+    Acts,
+];
 
 fn by(sql: &str, facts: RelationFacts) -> Option<Unexplained> {
     classify(sql.as_bytes(), Context { options: Options::default(), schema: b"s" }, &Alike(facts))
@@ -77,13 +91,61 @@ fn reads_of_what_is_plain_to_read() {
     ];
     explained_with(&reads, &[Plain, PlainToRead, ReadingView]);
     for sql in reads {
-        for facts in [CallingView, Opaque, Acts, Unknown] {
-            let by = by(sql, facts);
+        for facts in [CallingView, ServerView, LooksBackView, Opaque, UnknownView, Acts, Unknown] {
+            assert!(by(sql, facts).is_some(), "{sql} with {facts:?}");
+        }
+    }
+}
+
+/// A view counts as its query would in its place.
+#[test]
+fn reads_of_views() {
+    let class = |sql: &str, facts| {
+        classify(sql.as_bytes(), Context { options: Options::default(), schema: b"s" }, &Alike(facts))
+    };
+    let reads = [
+        "SELECT a FROM v",
+        "(SELECT a FROM s.v) UNION SELECT 1",
+        "SELECT 1 FROM t WHERE a IN (SELECT a FROM v) LIMIT 1",
+        "WITH c AS (SELECT * FROM v) SELECT * FROM c",
+        "/*! SELECT */ SELECT a FROM v",
+        "SELECT a FROM /*!50000 v */ v",
+        "TABLE v",
+        "DO (SELECT a FROM v)",
+    ];
+    for sql in reads {
+        let of = |facts| {
+            let class = class(sql, facts);
+            (class.kind, class.reason)
+        };
+        for facts in [Unknown, Plain, PlainToRead, ReadingView, CallingView, Opaque] {
+            assert_eq!(of(facts), of(Plain), "{sql} with {facts:?}");
+        }
+        if of(Plain).0 != K::Read {
+            continue;
+        }
+        let expected = if sql.starts_with("DO") { K::Write } else { K::Admin };
+        assert_eq!(of(ServerView).0, expected, "{sql}");
+        assert_eq!(of(LooksBackView).1, R::LooksBack, "{sql}");
+        assert_eq!(of(UnknownView), (K::Write, R::View), "{sql}");
+        assert_eq!(of(Acts), (K::Write, R::View), "{sql}");
+        let effects = |facts| class(sql, facts).effects;
+        assert!(effects(ServerView).contains(E::READS_INSERT_ID | E::READS_USER_VARIABLES), "{sql}");
+        assert!(effects(CallingView).contains(E::READS_INSERT_ID | E::READS_USER_VARIABLES), "{sql}");
+        assert!(effects(LooksBackView).contains(E::READS_ROW_COUNT | E::READS_FOUND_ROWS), "{sql}");
+        for facts in [UnknownView, Acts] {
             assert!(
-                matches!(by, Some(Unexplained::Relation | Unexplained::Form)),
-                "{sql} with {facts:?}: {by:?}"
+                effects(facts).contains(E::LEAVES_UNKNOWN) && !effects(facts).contains(E::REPEATABLE),
+                "{sql}"
             );
         }
+        let hinted = format!("/* pointsman: replica */ {sql}");
+        assert_eq!(class(&hinted, UnknownView).kind, K::Read, "{sql}");
+        assert_eq!(class(&hinted, Acts).kind, K::Write, "{sql}");
+    }
+    for sql in ["INSERT INTO t SELECT * FROM v", "UPDATE v SET a = 1"] {
+        assert!(class(sql, Acts).effects.contains(E::LEAVES_UNKNOWN), "{sql}");
+        assert_eq!(class(sql, Acts).reason, R::Modifies, "{sql}");
     }
 }
 
