@@ -188,7 +188,7 @@ impl RoutineCatalogue {
     fn facts_of_routine(&self, routine: &Definition, known: RoutineFacts) -> RoutineFacts {
         let is_final =
             matches!(known, RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer | RoutineFacts::Acts);
-        if is_final || SERVER_SCHEMAS.contains(&&*routine.schema) {
+        if is_final {
             return known;
         }
         let (text, options) = match &routine.body {
@@ -218,10 +218,6 @@ impl RoutineCatalogue {
         };
         match facts {
             RelationFacts::Plain if of_server => RelationFacts::PlainToRead,
-            // Views of `sys` call functions that keep their settings in user variables.
-            RelationFacts::Acts | RelationFacts::UnknownView if *relation.schema == *b"sys" => {
-                RelationFacts::Opaque
-            }
             facts => facts,
         }
     }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::{Heard, SessionState, mentions};
 use crate::backend::{Carried, is_collation_of, is_known_charset};
+use crate::sql::grammar::is_safe_charset;
 use crate::sql::parts::{Given, SystemVariable, sets_charset_too, system_variables, used_schema};
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{FalseReport, Pin, Port, Role, StatementKind, TextCharset};
@@ -298,7 +299,12 @@ impl SessionState {
                 let named = hidden || self.is_named(name, heard);
                 let charset = NAMES.contains(&name) && explained.contains(Explains::NAMED) && !hidden;
                 let right = !charset || self.is_own_charset(name, value, heard);
-                if_so(named && right, FalseReport::Variable)
+                // What EXECUTE did is not in the text. On a replica port, no text is read in such a character set.
+                let admitted = name != b"character_set_connection"
+                    || !hidden
+                    || heard.may_write()
+                    || is_safe_charset(value);
+                if_so(named && right && admitted, FalseReport::Variable)
             }
             // MariaDB reports the session's own schema behind a view of another one.
             StateChange::Schema(reported)
@@ -389,10 +395,12 @@ impl SessionState {
         if !explains(heard.role, &heard.asked.class).contains(Explains::SCHEMA) {
             return;
         }
-        if let Some(schema) = self.named_schema(heard)
-            && self.carried.schema.as_deref() != Some(&*schema)
-        {
+        let Some(schema) = self.named_schema(heard) else { return };
+        if self.carried.schema.as_deref() != Some(&*schema) {
             std::rc::Rc::make_mut(&mut self.carried).schema = Some((&*schema).into());
+        }
+        if self.carried.has_charset_of_schema() {
+            std::rc::Rc::make_mut(&mut self.carried).forget_charset_of_schema();
         }
     }
 

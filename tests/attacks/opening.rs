@@ -54,7 +54,7 @@ async fn threshold(server: &mut Conn) -> f64 {
 }
 
 /// Before, an ordinary account may read what the catalogue does not know.
-async fn catalogue_is_read(proxy: &Proxy) {
+pub(super) async fn catalogue_is_read(proxy: &Proxy) {
     eventually("the catalogue was read", async || {
         let catalogue = topology(proxy).await["catalogue"].clone();
         (catalogue["relations"].as_u64() > Some(0)).then_some(())

@@ -1,13 +1,14 @@
 //! A transaction that only reads is on a replica. No statement in it changes the replica: neither its data nor its settings,
 //! and nothing goes to its binary log.
 
+use super::opening::catalogue_is_read;
 use crate::dialogue::{patient, readers_are};
 use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 /// What would change a replica; several texts in turn.
-const SCRIPTS: [&[&str]; 22] = [
+const SCRIPTS: [&[&str]; 27] = [
     &["FLUSH STATUS"],
     &["FLUSH TABLES"],
     &["ANALYZE TABLE t"],
@@ -30,6 +31,19 @@ const SCRIPTS: [&[&str]; 22] = [
     &["/*!50000 FLUSH STATUS */"],
     &["CREATE TABLE made (a INT)"],
     &["INSERT INTO t VALUES (8)"],
+    &["SELECT * FROM v_acts"],
+    &["SELECT t.a FROM t WHERE t.a IN (SELECT x FROM v_over)"],
+    &["PREPARE p FROM 'SELECT * FROM v_acts'", "EXECUTE p"],
+    &["SELECT 1; TABLE v_acts", "WITH w AS (SELECT * FROM v_acts) SELECT * FROM w"],
+    &["SELECT * FROM sys.v_acts"],
+];
+
+const ACTING: [&str; 5] = [
+    "CREATE FUNCTION f_acts() RETURNS INT READS SQL DATA BEGIN SET GLOBAL long_query_time = 3; RETURN 1; END",
+    "CREATE VIEW v_acts AS SELECT f_acts() AS x",
+    "CREATE VIEW v_over AS SELECT x FROM v_acts",
+    "CREATE VIEW sys.v_acts AS SELECT test.f_acts() AS x",
+    "GRANT SELECT ON sys.v_acts TO app@'%'",
 ];
 
 #[tokio::test]
@@ -48,10 +62,19 @@ async fn stays_as_it_is(cluster: Cluster) {
     let primary = cluster.primary();
     primary.sql("CREATE TABLE test.t (a INT PRIMARY KEY); INSERT INTO test.t VALUES (1)").await;
     primary.sql("GRANT RELOAD ON *.* TO app@'%'").await;
+    for server in cluster.servers() {
+        server.sql("SET GLOBAL log_bin_trust_function_creators = 1").await;
+    }
+    primary.sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+    let mut maker = connect(primary.port(), "super", "super", "test").await.expect("login");
+    for sql in ACTING {
+        maker.query_drop(sql).await.expect(sql);
+    }
     cluster.wait_caught_up().await;
     let config = patient(&proxy_config(&cluster)).replace("mode = \"primary\"", "mode = \"split\"");
     let proxy = Proxy::start(&config).await;
     readers_are(&proxy, 1).await;
+    catalogue_is_read(&proxy).await;
     let mut replica = connect(cluster.server(1).port(), "super", "super", "test").await.expect("login");
     let mut found = Vec::new();
     for account in ["app", "super"] {

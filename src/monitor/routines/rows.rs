@@ -10,9 +10,10 @@ use crate::sql::{Kind, Lexer, Options, TextCharset};
 use crate::topology::Flavor;
 
 /// Returns the routines that the account may see, with NULL for a body that it may not read, and their parameters. The
-/// body is empty if it is too long to be examined, or if the schema is `sys`, whose routines are about the server.
+/// body is empty if it is too long to be examined, or if it is one of the servers' own in `sys`.
 const STANDARD: &str = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, SQL_DATA_ACCESS, SQL_MODE, ROUTINE_BODY, \
-IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR ROUTINE_SCHEMA = 'sys', '', ROUTINE_DEFINITION), IS_DETERMINISTIC \
+IF(LENGTH(ROUTINE_DEFINITION) > 65536 OR (ROUTINE_SCHEMA = 'sys' AND DEFINER IN ('mysql.sys@localhost', 'mariadb.sys@localhost')), \
+'', ROUTINE_DEFINITION), IS_DETERMINISTIC \
 FROM information_schema.ROUTINES; \
 SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, PARAMETER_NAME, DATA_TYPE FROM information_schema.PARAMETERS \
 WHERE PARAMETER_NAME IS NOT NULL AND SPECIFIC_SCHEMA <> 'sys'";
@@ -22,7 +23,7 @@ WHERE PARAMETER_NAME IS NOT NULL AND SPECIFIC_SCHEMA <> 'sys'";
 /// `body_utf8` has literals without their escape signs, so that a quote in one looks like its end. `body` is the text as it was
 /// sent, in the character set of that session.
 const MARIADB: &str = "SELECT db, name, type, sql_data_access, sql_mode, language, \
-IF(LENGTH(body) > 65536 OR db = 'sys' OR NOT (character_set_client LIKE 'utf8%' OR body = body_utf8), '', body), \
+IF(LENGTH(body) > 65536 OR (db = 'sys' AND definer IN ('mysql.sys@localhost', 'mariadb.sys@localhost')) OR NOT (character_set_client LIKE 'utf8%' OR body = body_utf8), '', body), \
 is_deterministic, param_list FROM mysql.proc";
 
 const MARIADB_LOADABLE: &str = "SELECT name FROM mysql.func";

@@ -2,7 +2,9 @@
 //! view's query then, and calls DETERMINISTIC functions for that, but no built-in function that does more than read, except
 //! LAST_INSERT_ID(number). MySQL keeps what it shows in its dictionary.
 
-use super::{Body, Contents, RelationKind, RoutineCatalogue, RoutineKind, ServerFunctions, is_of_server};
+use super::{
+    Body, Contents, Relation, RelationKind, RoutineCatalogue, RoutineKind, ServerFunctions, is_of_server,
+};
 use crate::sql::body::{self, Called, Code};
 use crate::sql::classify::native::ServerVersion;
 use crate::sql::classify::words::{Meaning, meaning};
@@ -19,7 +21,11 @@ pub(super) fn facts(catalogue: &RoutineCatalogue) -> RelationFacts {
     let hidden = relations.is_empty() || !missing.is_empty();
     let called = called_when_opened(catalogue);
     let mut worst = if hidden { RelationFacts::Opaque } else { RelationFacts::PlainToRead };
-    for relation in relations.iter().filter(|relation| !is_of_server(&relation.schema)) {
+    // Of the servers' own views the texts are not read.
+    let is_read = |relation: &&Relation| {
+        !is_of_server(&relation.schema) || matches!(relation.kind, RelationKind::View(Body::Text(..)))
+    };
+    for relation in relations.iter().filter(is_read) {
         let facts = match &relation.kind {
             RelationKind::View(Body::Text(text, options)) => {
                 match body::calls(Code::new(text, *options, &relation.schema)) {

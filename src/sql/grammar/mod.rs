@@ -23,7 +23,7 @@ use super::{Kind, Token};
 
 pub use set::{Assignment, Scope};
 pub use statement::Form;
-pub use words::is_session_variable;
+pub use words::{is_safe_charset, is_session_variable};
 
 /// How deep subqueries, calls, lists in parentheses and CASE may be nested. Parentheses around an operand do not count.
 pub const MAX_DEPTH: u16 = 100;
@@ -108,6 +108,8 @@ bitflags::bitflags! {
         const USER_VARIABLE = 1 << 5;
         /// `@@x`
         const SYSTEM_VARIABLE = 1 << 6;
+        /// SET CHARACTER SET: the connection gets the character set of the default schema.
+        const CHARSET_OF_SCHEMA = 1 << 7;
     }
 }
 

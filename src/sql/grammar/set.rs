@@ -27,7 +27,7 @@ pub struct Assignment<'a> {
 impl Assignment<'_> {
     /// True if the value of a literal decides whether the session may set the variable to it.
     pub fn is_judged_by_literal(&self) -> bool {
-        let names = ACCESS_MODE.iter().chain(&CHARSETS).chain(&["names", "collation_connection"]);
+        let names = ACCESS_MODE.iter().chain(&CHARSETS).chain(&COLLATIONS).chain(&["names"]);
         let is_judged = names.into_iter().any(|known| self.name.eq_ignore_ascii_case(known.as_bytes()));
         let is_word = self.value.is_some_and(|value| value.kind == Kind::Word);
         self.scope == Scope::Session && is_judged && !is_word
@@ -37,8 +37,17 @@ impl Assignment<'_> {
 /// Variables that hold the session's access mode.
 const ACCESS_MODE: [&str; 2] = ["transaction_read_only", "tx_read_only"];
 
-/// Variables whose value is a character set that decides how texts are read.
-const CHARSETS: [&str; 3] = ["character_set_client", "character_set_connection", "character_set_results"];
+/// Variables whose value is a character set that decides how texts are read. SET CHARACTER SET gives the connection that
+/// of the schema.
+const CHARSETS: [&str; 5] = [
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "character_set_database",
+    "character_set_server",
+];
+/// Variables whose value is a collation of such a character set.
+const COLLATIONS: [&str; 3] = ["collation_connection", "collation_database", "collation_server"];
 
 impl<'a> Parser<'_, 'a> {
     /// Derives what follows SET.
@@ -143,10 +152,12 @@ impl<'a> Parser<'_, 'a> {
             }
             Some(token) if token.is("CHARSET") => {
                 self.skip(1);
+                self.facts.deeds |= Deeds::CHARSET_OF_SCHEMA;
                 self.charset_value()
             }
             Some(token) if token.is_any(&["CHARACTER", "CHAR"]) && self.word(1, "SET") => {
                 self.skip(2);
+                self.facts.deeds |= Deeds::CHARSET_OF_SCHEMA;
                 self.charset_value()
             }
             Some(token) if token.is_any(&["SESSION", "LOCAL"]) && !self.is_assigned(1) => {
@@ -236,7 +247,7 @@ impl<'a> Parser<'_, 'a> {
             let safe = value.is_some_and(|value| words::is_safe_charset(bare(value)));
             return if null || safe { Ok(()) } else { Err(Why::Charset) };
         }
-        if is("collation_connection") {
+        if COLLATIONS.iter().any(|known| is(known)) {
             let safe = value.is_some_and(|value| words::is_safe_collation(bare(value)));
             return if safe { Ok(()) } else { Err(Why::Charset) };
         }

@@ -247,7 +247,7 @@ pub(super) fn is_charset(name: &[u8]) -> bool {
 }
 
 /// True if a session's texts may have this character set.
-pub(super) fn is_safe_charset(name: &[u8]) -> bool {
+pub fn is_safe_charset(name: &[u8]) -> bool {
     TextCharset::of(name) != TextCharset::Unsafe
 }
 

@@ -6,7 +6,7 @@ use crate::sql::TextCharset;
 /// What servers executed through this port although the guard had not understood it.
 #[test]
 fn what_is_not_understood_is_refused() {
-    let texts: [&[u8]; 38] = [
+    let texts: [&[u8]; 45] = [
         br"SELECT \NINTO OUTFILE '/f'",
         br"SELECT \N INTO OUTFILE '/f'",
         br"SELECT 1, \N",
@@ -32,6 +32,13 @@ fn what_is_not_understood_is_refused() {
         b"SET character_set_client = swe7",
         b"SET character_set_connection = swe7",
         b"SET character_set_client = @a",
+        b"SET character_set_database = swe7",
+        b"SET @@session.character_set_server = swe7",
+        b"SET collation_database = swe7_bin",
+        b"SET collation_server = swe7_swedish_ci",
+        b"EXECUTE IMMEDIATE 'SET CHARACTER SET utf8mb4'",
+        b"PREPARE s FROM 'set charset utf8mb4'",
+        b"PREPARE s FROM 'set @x = 1, char set default'",
         b"SET collation_connection = swe7_swedish_ci",
         b"SET NAMES utf8mb4, GLOBAL x = 1",
         b"SET NAMES unknown",
@@ -48,6 +55,13 @@ fn what_is_not_understood_is_refused() {
     ];
     for text in texts {
         assert!(!check(text, Options::default()).passes(), "{}", text.escape_ascii());
+    }
+    for text in [
+        "SET CHARACTER SET utf8mb4",
+        "PREPARE s FROM 'SET NAMES utf8mb4'",
+        "SET collation_database = latin1_bin",
+    ] {
+        assert!(check(text.as_bytes(), Options::default()).passes(), "{text}");
     }
     let swe7 = Options { charset: TextCharset::Unsafe, ..Options::default() };
     assert!(!check(b"SELECT @a` INTO OUTFILE '/f' #`", swe7).passes());

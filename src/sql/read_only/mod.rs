@@ -18,7 +18,7 @@ mod tests;
 mod text;
 mod tokens;
 
-use super::grammar::{Assignment, Form, Parser};
+use super::grammar::{Assignment, Deeds, Form, Parser};
 use super::{Kind, Lexer, Options, Readings, TextCharset, steps};
 use budget::Budget;
 pub use names::Calls;
@@ -177,6 +177,10 @@ impl<'c> Check<'c> {
         let mut parser = Parser::new(tokens);
         let form = parser.derive().map_err(|stop| Refusal::stopped(stop, tokens))?;
         let facts = parser.facts;
+        if nesting > 0 && facts.deeds.contains(Deeds::CHARSET_OF_SCHEMA) {
+            // What the server reports of a text that a client sent is compared with the text.
+            return Err(Refusal::near(Reason::Charset, tokens.first()));
+        }
         if form == Form::Write {
             return Err(Refusal::near(Reason::Writes, tokens.first()));
         }

@@ -951,3 +951,19 @@ SET NAMES latin1
 SELECT * FROM `v_<B5>`
 -- attack: a view in a schema with the name of a server's, in other letters | both
 SELECT * FROM `SYS`.v_global
+-- attack: a text in the character set of the schema | both
+SET character_set_database = swe7
+-- then
+EXECUTE IMMEDIATE 'set character set utf8mb4'
+-- then
+PREPARE s FROM 'select ` into outfile ''/dir/swe7'' # `'
+-- then
+EXECUTE s
+-- attack: a text in the character set of the schema, by a prepared statement | both
+SET collation_database = swe7_bin
+-- then
+PREPARE c FROM 'set charset utf8mb4'
+-- then
+EXECUTE c
+-- then
+EXECUTE IMMEDIATE 'select ` into outfile ''/dir/swe7b'' # `'

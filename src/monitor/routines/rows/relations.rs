@@ -9,11 +9,11 @@ use crate::sql::Options;
 use crate::sql::catalogue::{Body, Contents, QualifiedName, Relation, RelationKind, Table};
 use crate::topology::Flavor;
 
-/// The relations, the queries of views (empty if the account may not see one; those of `sys` are opaque anyway), and the triggers that the account sees.
+/// The relations, the queries of views (empty if the account may not see one; the servers' own in `sys` are opaque anyway), and the triggers that the account sees.
 const RELATIONS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES \
 WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema'); \
 SELECT TABLE_SCHEMA, TABLE_NAME, IF(LENGTH(VIEW_DEFINITION) > 65536, '', VIEW_DEFINITION) FROM information_schema.VIEWS \
-WHERE BINARY TABLE_SCHEMA <> 'sys'; \
+WHERE BINARY TABLE_SCHEMA <> 'sys' OR DEFINER NOT IN ('mysql.sys@localhost', 'mariadb.sys@localhost'); \
 SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, IF(LENGTH(ACTION_STATEMENT) > 65536, '', ACTION_STATEMENT), SQL_MODE, \
 TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS";
 
