@@ -9,6 +9,7 @@ mod credentials;
 mod cursors;
 mod functions;
 mod globals;
+mod handed_on;
 #[path = "attacks/hidden_state.rs"]
 mod hidden_state;
 mod hostile;

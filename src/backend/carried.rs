@@ -8,6 +8,9 @@ use super::session_variables::{is_charset_name, is_known, is_plain_value};
 use crate::terms::TextCharset;
 use crate::topology::Flavor;
 
+/// The variables that follow the default schema.
+const CHARSET_OF_SCHEMA: [&[u8]; 2] = [b"character_set_database", b"collation_database"];
+
 /// The variables that make up the character set.
 const CHARSET: [&[u8]; 4] =
     [b"character_set_client", b"character_set_results", b"character_set_connection", b"collation_connection"];
@@ -222,6 +225,31 @@ impl Carried {
         let name = canonical(name);
         self.variables.retain(|(known, _)| **known != *name);
         !CHARSET.contains(&name)
+    }
+
+    /// Notes that the session changed its schema: the schema's character set is that of these variables.
+    pub fn forget_charset_of_schema(&mut self) {
+        for name in CHARSET_OF_SCHEMA {
+            self.forget_variable(name);
+        }
+    }
+
+    /// Appends the assignments of the variables that otherwise follow the schema. Returns false if there are none.
+    pub fn write_charset_of_schema(&self, out: &mut Vec<u8>) -> bool {
+        let begin = out.len();
+        for (name, value) in self.variables.iter().filter(|(name, _)| CHARSET_OF_SCHEMA.contains(&&**name)) {
+            out.extend_from_slice(name);
+            out.push(b'=');
+            write_value(value, out);
+            out.push(b',');
+        }
+        out.truncate(out.len().saturating_sub(1).max(begin));
+        out.len() > begin
+    }
+
+    /// True if the session set the variables that otherwise follow its schema.
+    pub fn has_charset_of_schema(&self) -> bool {
+        self.variables.iter().any(|(name, _)| CHARSET_OF_SCHEMA.contains(&&**name))
     }
 
     /// True if the session's transactions are read-only.

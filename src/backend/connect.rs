@@ -316,15 +316,19 @@ pub(super) fn about(
     greeting: &Greeting,
     capabilities: Capabilities,
 ) -> About {
+    let flavor = flavor(greeting.capabilities);
+    // A reset of MariaDB forgets what the login said of the client.
+    let forgets = flavor == Flavor::MariaDb
+        && capabilities.intersects(Capabilities::IGNORE_SPACE | Capabilities::INTERACTIVE);
     About {
         server: target.server,
         generation: target.generation,
         user: user.clone(),
         class,
-        flavor: flavor(greeting.capabilities),
+        flavor,
         capabilities,
         autocommit: target.autocommit,
-        resets: target.resets,
+        resets: target.resets && !forgets,
         thread_id: greeting.connection_id,
     }
 }

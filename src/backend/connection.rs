@@ -97,6 +97,13 @@ pub struct Mark {
 }
 
 /// Returns the statement that marks a transaction, as it also stands in the binary log.
+fn frame_init_db(schema: &[u8], out: &mut Vec<u8>) {
+    frame_with(out, 0, |out| {
+        out.push(0x02);
+        out.extend_from_slice(schema);
+    });
+}
+
 fn mark_text(name: u128) -> Vec<u8> {
     format!("SAVEPOINT `pointsman {name:032x}`").into_bytes()
 }
@@ -115,6 +122,8 @@ enum Expect {
     Reset,
     Set,
     InitDb,
+    /// COM_INIT_DB of the schema that the connection has. If the schema is gone, the statements that need it say so.
+    SameSchema,
     /// PREPARE of the statement that the session executes next: an error is for the session.
     Prepare,
     /// The savepoint that marks a transaction. If it fails, the transaction only goes unmarked.
@@ -172,7 +181,7 @@ pub struct Connection<S> {
     pub pending_insert_id: Option<PendingInsertId>,
     /// The mark of the transaction that is being committed, see `Connection::mark`.
     pub mark: Option<Mark>,
-    /// The connection's default schema. On MySQL and on MariaDB it is the only state that survives a reset.
+    /// The connection's default schema. On MySQL and on MariaDB it survives a reset, without its character set.
     schema: Option<Rc<[u8]>>,
     /// The renewal count of its server (see `Renewals`) when it was opened.
     pub begun: u64,
@@ -274,7 +283,14 @@ impl<S: Stream> Connection<S> {
     /// True if this connection can serve a session with this state: a default schema can be changed, but not
     /// removed.
     pub fn can_become(&self, wish: &Carried) -> bool {
-        wish.schema.is_some() || self.schema.is_none()
+        (wish.schema.is_some() || self.schema.is_none()) && (self.about.resets || !self.lacks_reset(wish))
+    }
+
+    /// True if only a reset can take away what the connection has beyond this state: assigning NULL to a user variable is
+    /// not enough, since it differs from a variable that was never set.
+    fn lacks_reset(&self, wish: &Carried) -> bool {
+        let has = |name| wish.user_variables.iter().any(|(known, _)| known == name);
+        self.applied.as_ref().is_some_and(|applied| !applied.user_variables.iter().all(|(name, _)| has(name)))
     }
 
     /// Records that the connection now has this state.
@@ -338,6 +354,11 @@ impl<S: Stream> Connection<S> {
         self.leaves_diagnostics = false;
         self.ran_opaque = false;
         self.expecting.push_back(Expect::Reset);
+        if let Some(schema) = self.schema.clone() {
+            // A reset sets character_set_database to the server's default, as if there were no schema.
+            frame_init_db(&schema, out);
+            self.expecting.push_back(Expect::SameSchema);
+        }
         self.left = Left::Nothing;
         self.applied = None;
         self.insert_id = Some(0);
@@ -349,18 +370,16 @@ impl<S: Stream> Connection<S> {
     /// if a server could reject one: a statement that must not run then has to wait for the answers.
     pub fn become_session(&mut self, wish: &Rc<Carried>, insert_id: Option<u64>, out: &mut Vec<u8>) -> bool {
         let read_only = self.about.class.read_only;
-        let lacks_variable = |applied: &Rc<Carried>| {
-            let has = |name| wish.user_variables.iter().any(|(n, _)| n == name);
-            !applied.user_variables.iter().all(|(name, _)| has(name))
-        };
-        if self.applied.as_ref().is_some_and(lacks_variable) {
-            // Assigning NULL is not enough: it differs from a variable that was never set.
+        if self.lacks_reset(wish) {
             self.reset(out);
         }
         if self.applied.is_none() {
             self.ask_login_role(out);
         }
         let from = self.applied.as_deref().filter(|from| *from != &**wish || from.schema != self.schema);
+        // Without a value of its own, the session has the schema's, and not the server's default.
+        let schema_decides =
+            from.is_some_and(|from| from.has_charset_of_schema()) && !wish.has_charset_of_schema();
         let mut sure = true;
         if self.applied.is_none() || from.is_some() {
             let mut set = b"SET ".to_vec();
@@ -384,14 +403,16 @@ impl<S: Stream> Connection<S> {
             self.query_in_front(&set, Expect::Set, out);
         }
         if let Some(schema) = &wish.schema
-            && self.schema.as_ref() != Some(schema)
+            && (schema_decides || self.schema.as_ref() != Some(schema))
         {
-            frame_with(out, 0, |out| {
-                out.push(0x02);
-                out.extend_from_slice(schema);
-            });
+            frame_init_db(schema, out);
             self.expecting.push_back(Expect::InitDb);
             sure = false;
+            // The name of the schema is read in the character set that the SET above chose.
+            let mut set = b"SET ".to_vec();
+            if wish.write_charset_of_schema(&mut set) {
+                self.query_in_front(&set, Expect::Set, out);
+            }
         }
         self.now_has(wish);
         sure

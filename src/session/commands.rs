@@ -18,6 +18,36 @@ use crate::worker::{Drain, Levels, Signals};
 /// again.
 const MAX_HELD: usize = MAX_READ;
 
+/// True for a command that changes something on its server, or writes something to the server's logs, other than by a text.
+const fn changes_server(command: Command) -> bool {
+    match command {
+        Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown | Command::Debug => true,
+        // Texts are judged. A replica that registers, and reads the binary log, is shown to administrators.
+        Command::Quit
+        | Command::InitDb
+        | Command::Query
+        | Command::FieldList
+        | Command::Statistics
+        | Command::ProcessInfo
+        | Command::ProcessKill
+        | Command::Ping
+        | Command::ChangeUser
+        | Command::BinlogDump
+        | Command::RegisterSlave
+        | Command::StmtPrepare
+        | Command::StmtExecute
+        | Command::StmtSendLongData
+        | Command::StmtClose
+        | Command::StmtReset
+        | Command::SetOption
+        | Command::StmtFetch
+        | Command::BinlogDumpGtid
+        | Command::ResetConnection
+        | Command::StmtBulkExecute
+        | Command::Unknown(_) => false,
+    }
+}
+
 /// The longest command that the proxy executes itself (COM_CHANGE_USER, COM_PROCESS_KILL), in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
 
@@ -62,6 +92,9 @@ impl<R: Runtime> Session<R> {
             self.client.handle.active.set(self.context.seconds.get());
             if let Err(close) = done {
                 return close;
+            }
+            if self.state.has_ended() {
+                return Close::Quit;
             }
         }
     }
@@ -272,9 +305,7 @@ impl<R: Runtime> Session<R> {
                     }
                 }
             }
-            Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown
-                if self.client.port == Port::Replica =>
-            {
+            command if self.client.port == Port::Replica && changes_server(command) => {
                 self.client.skip(buf, *request).await?;
                 let failure = Failure::ReadOnlyPort(Reason::Writes.into());
                 return self.client.send_failure(request.answer_seq(), &failure).await;

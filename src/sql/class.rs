@@ -76,6 +76,11 @@ bitflags::bitflags! {
         /// write, the kind says.)
         const UNDERSTOOD = 1 << 34;
 
+        /// COMMIT RELEASE, ROLLBACK RELEASE: the server closes the connection.
+        const ENDS_SESSION = 1 << 35;
+        /// COMMIT NO RELEASE, ROLLBACK NO RELEASE: the server does not close the connection, whatever `completion_type` is.
+        const KEEPS_SESSION = 1 << 36;
+
         // Transactions.
         /// BEGIN, START TRANSACTION (not READ ONLY).
         const BEGINS = 1 << 40;

@@ -34,8 +34,8 @@ use crate::sql;
 use crate::sql::{Effects, StatementClass};
 use crate::telemetry::WorkerMetrics;
 use crate::terms::{FalseReport, Pin, Port, Role, Why};
-use crate::topology::{Flavor, GtidSet, TextModes};
-use crate::wire::{OkPacket, StateChange, StateChanges, StatusFlags};
+use crate::topology::{Flavor, TextModes};
+use crate::wire::{Command, OkPacket, StateChange, StateChanges, StatusFlags};
 
 /// A schema and a table.
 type Qualified = (Vec<u8>, Vec<u8>);
@@ -279,6 +279,7 @@ impl SessionState {
         if role == Role::Writer {
             self.transaction.doubt = TransactionDoubt::No;
             self.transaction.journal = None;
+            self.transaction.reading -= ReadingTransactions::SAVEPOINT_AHEAD;
         } else {
             self.trackers.read_only_lost = false;
         }
@@ -305,6 +306,11 @@ impl SessionState {
             Role::Reader if self.pins.on(Role::Writer).has(Pin::Transaction) => StatusFlags::IN_TRANS,
             _ => StatusFlags::empty(),
         }
+    }
+
+    /// True if the server closed the session, as the session wanted.
+    pub fn has_ended(&self) -> bool {
+        self.transaction.reading.contains(ReadingTransactions::SESSION_ENDED)
     }
 
     /// True if the transaction that is open on a replica has read something: it sees one snapshot of the data.
@@ -523,7 +529,14 @@ impl SessionState {
             }
             StateChange::Schema(name) => {
                 self.trackers.reports.schema();
-                Rc::make_mut(&mut self.carried).schema = (!name.is_empty()).then(|| name.into());
+                let carried = Rc::make_mut(&mut self.carried);
+                carried.schema = (!name.is_empty()).then(|| name.into());
+                // Behind a view of another schema, MariaDB reports the session's own schema.
+                let changes = heard.asked.class.effects.contains(Effects::SETS_STATE)
+                    || heard.asked.command == Command::InitDb;
+                if changes {
+                    carried.forget_charset_of_schema();
+                }
             }
             StateChange::SystemVariable { name: b"last_gtid", .. } | StateChange::Gtids(_)
                 if heard.role == Role::Reader => {}
@@ -569,25 +582,6 @@ impl SessionState {
             self.pin(heard.role, Pin::Unknown);
         }
         self.meaning_changed(heard.role, &before);
-    }
-
-    /// Notes the GTID of a write of the session: its reads must see the write from now on.
-    pub fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
-        match &mut self.written {
-            Written::These(set) => {
-                if set.insert(gtid).is_err() {
-                    self.written = Written::Unknown;
-                }
-            }
-            Written::Nothing => {
-                self.written = match GtidSet::parse(flavor, gtid) {
-                    Ok(set) if set.is_empty() => Written::Nothing,
-                    Ok(set) => Written::These(Box::new(set)),
-                    Err(_) => Written::Unknown,
-                }
-            }
-            Written::Unknown => {}
-        }
     }
 
     /// True if `learn` has something to find out.

@@ -13,7 +13,7 @@ use crate::topology::ServerId;
 use crate::wire::StatusFlags;
 
 bitflags::bitflags! {
-    /// What is known of transactions that only read.
+    /// What is known of transactions that only read, and of savepoints.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ReadingTransactions: u8 {
         /// The transaction that is open on a replica has savepoints.
@@ -24,6 +24,10 @@ bitflags::bitflags! {
         const ON_PRIMARY = 4;
         /// One of them must begin on the primary before the next statement.
         const BEGINS = 8;
+        /// There is a savepoint on the primary, and no transaction yet: autocommit is off.
+        const SAVEPOINT_AHEAD = 16;
+        /// The server closed the session: COMMIT RELEASE.
+        const SESSION_ENDED = 32;
     }
 }
 

@@ -53,8 +53,32 @@ impl SessionState {
     pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         // Most statements leave nothing that needs a second look.
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
-        if !plain.contains(class.effects) || !self.pins.on(role).is_empty() {
+        let is_control = class.kind == StatementKind::Transaction && role == Role::Writer;
+        if !plain.contains(class.effects) || is_control || !self.pins.on(role).is_empty() {
             self.leaves(role, class, text);
+        }
+    }
+
+    /// True if `completion_type` makes a COMMIT or a ROLLBACK end the session.
+    fn completes_by_release(&self, effects: Effects) -> bool {
+        let says = Effects::KEEPS_SESSION | Effects::BEGINS;
+        let kind = self.carried.variables.iter().find(|(name, _)| **name == *b"completion_type");
+        !effects.intersects(says)
+            && kind.is_some_and(|(_, kind)| kind.eq_ignore_ascii_case(b"RELEASE") || **kind == *b"2")
+    }
+
+    /// Notes a savepoint in front of a transaction. With autocommit off, servers keep it for the transaction that the next
+    /// statement begins, and report none.
+    fn savepoint_ahead(&mut self, role: Role, class: &StatementClass) {
+        if class.effects.intersects(Effects::ENDS | Effects::COMMITS_IMPLICITLY) {
+            self.transaction.reading -= ReadingTransactions::SAVEPOINT_AHEAD;
+        }
+        let is_savepoint = class.kind == StatementKind::Transaction
+            && (Effects::OF_ALL | Effects::SEVERAL).contains(class.effects);
+        let outside = !self.carried.autocommit && !self.in_transaction();
+        if role == Role::Writer && is_savepoint && outside && !self.answer.failed() {
+            self.transaction.reading |= ReadingTransactions::SAVEPOINT_AHEAD;
+            self.pin(role, Pin::NextTransaction);
         }
     }
 
@@ -62,7 +86,9 @@ impl SessionState {
         let (effects, failed) = (class.effects, self.answer.failed());
         let sets_next = effects.contains(Effects::SETS_NEXT_TRANSACTION);
         let is_set = effects.contains(Effects::SETS_STATE);
-        if !sets_next && !is_set && !self.in_transaction() {
+        self.savepoint_ahead(role, class);
+        let ahead = self.transaction.reading.contains(ReadingTransactions::SAVEPOINT_AHEAD);
+        if !sets_next && !is_set && !ahead && !self.in_transaction() {
             self.unpin(role, PinSet::of(&[Pin::NextTransaction]));
         }
         if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Writer {
@@ -88,6 +114,11 @@ impl SessionState {
             && Effects::OF_ALL.contains(effects)
         {
             self.transaction.reading |= ReadingTransactions::SAVEPOINT;
+        }
+        if effects.contains(Effects::ENDS_SESSION)
+            || (effects.contains(Effects::ENDS) && self.completes_by_release(effects))
+        {
+            self.transaction.reading |= ReadingTransactions::SESSION_ENDED;
         }
         if effects.contains(Effects::SETS_STATE) {
             self.client_tracks(role, text);

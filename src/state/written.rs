@@ -1,6 +1,7 @@
 //! What a session has written. Its reads must see these writes.
 
-use crate::topology::{GtidSet, Server};
+use super::SessionState;
+use crate::topology::{Flavor, GtidSet, Server};
 use crate::wire::{StateChange, StateChanges};
 
 /// What the session has written, as far as its reads must see it.
@@ -50,4 +51,25 @@ pub fn positions(state: &[u8], mut each: impl FnMut(&[u8])) {
         StateChange::Gtids(set) => each(set),
         _ => {}
     });
+}
+
+impl SessionState {
+    /// Notes the GTID of a write of the session: its reads must see the write from now on.
+    pub fn wrote(&mut self, gtid: &[u8], flavor: Flavor) {
+        match &mut self.written {
+            Written::These(set) => {
+                if set.insert(gtid).is_err() {
+                    self.written = Written::Unknown;
+                }
+            }
+            Written::Nothing => {
+                self.written = match GtidSet::parse(flavor, gtid) {
+                    Ok(set) if set.is_empty() => Written::Nothing,
+                    Ok(set) => Written::These(Box::new(set)),
+                    Err(_) => Written::Unknown,
+                }
+            }
+            Written::Unknown => {}
+        }
+    }
 }

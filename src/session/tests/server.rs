@@ -287,6 +287,12 @@ impl Db {
     pub async fn expect_reset(&mut self) {
         self.peer.expect_bytes(&frames(0, &[vec![0x1f]])).await;
         self.reply_ok();
+        // The schema that the connection has is selected again, in the same write.
+        let next = tokio::time::timeout(Duration::from_millis(1), self.peer.next_payload()).await;
+        if next.is_ok_and(|payload| payload.starts_with(&[2])) {
+            self.peer.packet().await;
+            self.reply_ok();
+        }
     }
 
     /// This query comes next and is answered by one row.

@@ -78,7 +78,8 @@ fn end(rest: Statement<'_, '_>) -> Found {
     };
     let mut effects = Effects::ENDS;
     effects.set(Effects::BEGINS, does("CHAIN"));
-    effects.set(Effects::LEAVES_UNKNOWN, does("RELEASE"));
+    effects.set(Effects::LEAVES_UNKNOWN | Effects::ENDS_SESSION, does("RELEASE"));
+    effects.set(Effects::KEEPS_SESSION, rest.has("NO") && rest.has("RELEASE") && !does("RELEASE"));
     control(effects)
 }
 

@@ -565,8 +565,13 @@ fn is_definition(header: PacketHeader, rest: &[u8], first: u8) -> Result<Next, P
 fn number_of_columns(payload: &[u8]) -> Result<u64, ProtocolError> {
     let mut r = Reader::new(payload);
     let columns = r.lenenc("the number of columns")?;
-    let right = r.is_empty() && (1..=u64::from(u16::MAX)).contains(&columns);
-    if right { Ok(columns) } else { Err(ProtocolError::Unsupported("a number of columns of 1 to 65535")) }
+    // MariaDB answers with as many columns as a text asks for.
+    let right = r.is_empty() && (1..=u64::from(u32::MAX)).contains(&columns);
+    if right {
+        Ok(columns)
+    } else {
+        Err(ProtocolError::Unsupported("a number of columns of 1 to 4294967295"))
+    }
 }
 
 /// The names of the client's files in a statement.

@@ -424,7 +424,7 @@ fn what_contradicts_the_state_of_an_answer() {
     for (server, shape, payload) in [
         // A number of columns that clients read as an OK packet, or that no result has.
         (track, results, &b"\xfc\0\0"[..]),
-        (track, results, b"\xfd\0\0\x01"),
+        (track, results, b"\xfe\0\0\0\0\x01\0\0\0"),
         (track, results, b"\x01\x01"),
         // A progress report that nobody asked for, behind which clients go on reading; an error that is none.
         (track, results, b"\xff\xff\xff\x01\x01\x01\0\0\0\0"),

@@ -1,0 +1,171 @@
+//! Sessions that share one server connection answer as directly, statement by statement, while another session of the account
+//! takes the connection between them: what a reset, a login or a transaction's end does to a session stays with it.
+
+use crate::dialogue::raw::{Raw, error_code};
+use crate::dialogue::{patient, row};
+use crate::support::{Cluster, Proxy, connect, proxy_config};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+const SMALL: &str = "[limits]\nmax_server_connections = 1\nqueue_timeout = \"200ms\"\n";
+
+const MADE: &[&str] = &[
+    "CREATE DATABASE latin CHARACTER SET latin1",
+    "GRANT ALL ON latin.* TO app@'%'",
+    "CREATE TABLE latin.t (a INT PRIMARY KEY, b INT)",
+    "CREATE TABLE latin.s (a INT PRIMARY KEY)",
+    "INSERT INTO latin.t VALUES (1, 1), (2, 2), (3, 3)",
+];
+
+/// Statements of one session each.
+const SESSIONS: &[&[&str]] = &[
+    &["SELECT @@character_set_database, @@collation_database"],
+    &["USE test", "SELECT @@character_set_database", "USE latin", "SELECT @@collation_database"],
+    &[
+        "SET collation_database = utf8mb4_bin",
+        "SELECT @@collation_database",
+        "USE test",
+        "USE latin",
+        "SELECT @@collation_database",
+    ],
+    &[
+        "SET character_set_database = cp1251",
+        "USE latin",
+        "SELECT @@character_set_database, @@collation_database",
+    ],
+    &["SET CHARACTER SET latin1", "SELECT @@character_set_connection, @@collation_connection"],
+    &[
+        "SET autocommit = 0",
+        "SAVEPOINT x",
+        "INSERT INTO s VALUES (1)",
+        "ROLLBACK TO x",
+        "COMMIT",
+        "SELECT COUNT(*) FROM s",
+    ],
+    &[
+        "SET autocommit = 0",
+        "SAVEPOINT x",
+        "SELECT 1",
+        "SET @a = 1",
+        "INSERT INTO s VALUES (2)",
+        "ROLLBACK TO SAVEPOINT x",
+        "COMMIT",
+        "SELECT COUNT(*), @a FROM s",
+    ],
+    &["SET autocommit = 0", "SAVEPOINT x", "COMMIT", "ROLLBACK TO x", "SELECT COUNT(*) FROM s"],
+    &["SET autocommit = 0", "SAVEPOINT x", "SAVEPOINT y", "RELEASE SAVEPOINT x", "ROLLBACK TO y"],
+    &[
+        "SET autocommit = 0",
+        "INSERT INTO s VALUES (3)",
+        "SAVEPOINT x",
+        "INSERT INTO s VALUES (4)",
+        "ROLLBACK TO x",
+        "ROLLBACK",
+    ],
+    &["BEGIN", "COMMIT RELEASE", "SELECT 1"],
+    &["ROLLBACK AND NO CHAIN RELEASE", "SELECT 1"],
+    &["SET completion_type = 2", "BEGIN", "COMMIT NO RELEASE", "SELECT 1", "ROLLBACK", "SELECT 2"],
+    &["SET completion_type = 'RELEASE'", "BEGIN", "UPDATE t SET b = b + 1 WHERE a = 1", "COMMIT", "SELECT 1"],
+    &["SET completion_type = 1", "BEGIN", "COMMIT", "SELECT 1", "ROLLBACK NO RELEASE", "SELECT 2"],
+];
+
+#[tokio::test]
+async fn mariadb_sessions_that_share_a_connection_are_as_direct() {
+    sessions_are_as_direct(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn mysql_sessions_that_share_a_connection_are_as_direct() {
+    if let Some(cluster) = Cluster::mysql(0).await {
+        sessions_are_as_direct(cluster).await;
+    }
+}
+
+/// The answers; of an error its code, and of a lost connection that it is lost.
+async fn answers(port: u16, session: &[&str], between: &mut impl AsyncFnMut()) -> Vec<String> {
+    let mut client = connect(port, "app", "app", "latin").await.expect("login");
+    let mut all = Vec::new();
+    for sql in session {
+        between().await;
+        let answer = match row(&mut client, sql).await {
+            Ok(row) => format!("{row:?}"),
+            // A server that closes the session says nothing, or that it does.
+            Err(mysql_async::Error::Server(error)) if error.code != 1927 => error.code.to_string(),
+            Err(_) => "lost".to_owned(),
+        };
+        all.push(format!("{sql}: {answer}"));
+    }
+    drop(client.disconnect().await);
+    all
+}
+
+async fn sessions_are_as_direct(cluster: Cluster) {
+    let mut maker = connect(cluster.primary().port(), "super", "super", "test").await.expect("login");
+    for sql in MADE {
+        maker.query_drop(*sql).await.expect(sql);
+    }
+    let proxy = Proxy::start(&format!("workers = 1\n{}\n{SMALL}", patient(&proxy_config(&cluster)))).await;
+    let mut wrong = Vec::new();
+    for session in SESSIONS {
+        maker.query_drop("DELETE FROM latin.s").await.expect("no rows");
+        let direct = answers(cluster.primary().port(), session, &mut async || {}).await;
+        for round in 0..2 {
+            // What the session before left behind is committed or gone: directly and here it begins alike.
+            maker.query_drop("DELETE FROM latin.s").await.expect("no rows");
+            let mut other = None::<Conn>;
+            let mut between = async || {
+                if round == 0 {
+                    return;
+                }
+                if other.is_none() {
+                    other = connect(proxy.rw, "app", "app", "test").await.ok();
+                }
+                if let Some(taker) = &mut other
+                    && taker.query_drop("SELECT 5").await.is_err()
+                {
+                    // The session keeps its connection.
+                    other = None;
+                }
+            };
+            let through = answers(proxy.rw, session, &mut between).await;
+            for (through, directly) in through.iter().zip(&direct) {
+                if through != directly {
+                    wrong.push(format!("round {round}, {session:?}: {through}, directly {directly}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
+    login_says(&cluster, &proxy, &mut wrong).await;
+    assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
+}
+
+/// CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH
+const PLAIN: u32 = 1 << 9 | 1 << 15 | 1 << 19;
+const IGNORE_SPACE: u32 = 1 << 8;
+const INTERACTIVE: u32 = 1 << 10;
+
+/// What clients say of themselves at the login holds on connections that others had before.
+async fn login_says(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
+    cluster.primary().sql("SET GLOBAL interactive_timeout = 777").await;
+    for (flags, sql, wanted) in [
+        (IGNORE_SPACE, "SELECT COUNT (*) FROM latin.t", &b"3"[..]),
+        (INTERACTIVE, "SELECT @@wait_timeout", b"777"),
+    ] {
+        for round in 0..3 {
+            let mut client = Raw::connect(proxy.rw).await.expect("a connection");
+            client.login_with("app", "app", PLAIN | flags).await.expect("login");
+            let mut answer = client.query(sql).await.expect("an answer");
+            if error_code(&answer) == 0 {
+                // The column, the packet behind it, the row.
+                for _ in 0..3 {
+                    answer = client.read().await.expect("a result").1;
+                }
+            }
+            if !answer.ends_with(wanted) {
+                wrong.push(format!("round {round}: {sql}: {}", answer.escape_ascii()));
+            }
+            drop(client.command(1, b"").await);
+        }
+    }
+}
