@@ -49,6 +49,8 @@ pub struct Account {
     pub requires: Requirements,
     /// True if its own privileges exempt it from `read_only`. Roles do not count: the tables that are read lack them.
     pub passes_read_only: bool,
+    /// True if it has a MAX_STATEMENT_TIME, which a reset of MariaDB forgets.
+    pub limits_time: bool,
 }
 
 impl Account {
@@ -152,6 +154,11 @@ impl Table {
     /// True if an account of this name is exempt from `read_only`.
     pub fn passes_read_only(&self, user: &str) -> bool {
         self.by_user.get(user).is_some_and(|all| all.iter().any(|account| account.passes_read_only))
+    }
+
+    /// True if an account of this name has a MAX_STATEMENT_TIME.
+    pub fn limits_time(&self, user: &str) -> bool {
+        self.by_user.get(user).is_some_and(|all| all.iter().any(|account| account.limits_time))
     }
 
     /// Adds to the privileges what [`AccountRows::admins_sql`] returned: names and hosts of exempt accounts.

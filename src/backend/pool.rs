@@ -18,6 +18,7 @@ use foldhash::quality::RandomState;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::accounts::Accounts;
 use super::shelf::{Seat, Shelf, Steals};
 use super::{
     Carried, Ceilings, Class, ConnectError, Connection, Credentials, Introduction, Left, Loads,
@@ -141,6 +142,8 @@ pub struct Pool<R: Runtime> {
     ceilings: Arc<Ceilings>,
     /// The accounts' current passwords.
     credentials: Rc<Credentials>,
+    /// The accounts of the servers' tables.
+    accounts: RefCell<Arc<Accounts>>,
     /// This worker's index, and the clients of all workers: each worker has a part of every limit.
     share: (usize, Arc<Loads>),
     buffers: Rc<BufferPool>,
@@ -164,6 +167,7 @@ impl<R: Runtime> Pool<R> {
             second: Cell::new(0),
             ceilings,
             credentials: Rc::default(),
+            accounts: RefCell::default(),
             share,
             buffers,
             metrics,

@@ -283,6 +283,7 @@ async fn follow_routines(
 async fn follow_accounts(context: Rc<Context<SystemRuntime>>, mut accounts: watch::Receiver<AccountReading>) {
     loop {
         let now = accounts.borrow_and_update().clone();
+        context.pool.know_accounts(now.accounts.clone());
         context.identities.replace(now);
         if accounts.changed().await.is_err() {
             return;

@@ -2,8 +2,8 @@
 //! takes the connection between them: what a reset, a login or a transaction's end does to a session stays with it.
 
 use crate::dialogue::raw::{Raw, error_code};
-use crate::dialogue::{patient, row};
-use crate::support::{Cluster, Proxy, connect, proxy_config};
+use crate::dialogue::{eventually, patient, row, value};
+use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -136,8 +136,33 @@ async fn sessions_are_as_direct(cluster: Cluster) {
         }
     }
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
+    limit_of_the_account_holds(&cluster, &mut wrong).await;
     login_says(&cluster, &proxy, &mut wrong).await;
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
+}
+
+/// MariaDB ends the statements of this account after three seconds, on each connection.
+async fn limit_of_the_account_holds(cluster: &Cluster, wrong: &mut Vec<String>) {
+    if cluster.kind() != Kind::MariaDb {
+        return;
+    }
+    cluster.primary().sql("CREATE USER lim@'%' IDENTIFIED BY 'lim' WITH MAX_STATEMENT_TIME 3; GRANT SELECT ON latin.* TO lim@'%'").await;
+    // The proxy reads the accounts if it has none of its own.
+    let config = patient(&proxy_config(cluster));
+    let (before, users) = config.split_once("[[users]]").expect("users");
+    let (_, behind) = users.split_once("[discovery]").expect("the servers");
+    let proxy =
+        Proxy::start(&format!("workers = 1\n{before}\n[credentials]\n[discovery]{behind}\n{SMALL}")).await;
+    for round in 0..4 {
+        let mut client =
+            eventually("the account is known", async || connect(proxy.rw, "lim", "lim", "latin").await.ok())
+                .await;
+        let limit = value(&mut client, "SELECT @@max_statement_time + 0").await.expect("a limit");
+        if !limit.starts_with('3') {
+            wrong.push(format!("round {round}: MAX_STATEMENT_TIME is {limit}"));
+        }
+        drop(client.disconnect().await);
+    }
 }
 
 /// CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, CLIENT_PLUGIN_AUTH

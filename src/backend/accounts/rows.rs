@@ -102,6 +102,7 @@ fn mysql(row: &Values) -> Option<(String, Account)> {
         expired: is_yes(5)?,
         requires,
         passes_read_only: is_yes(9).unwrap_or_default(),
+        limits_time: false,
     };
     Some((user.to_owned(), account))
 }
@@ -146,6 +147,9 @@ struct Priv {
     /// The server that changed them last: `101106` for 10.11.6.
     #[serde(default)]
     version_id: serde_json::Value,
+    /// Seconds.
+    #[serde(default)]
+    max_statement_time: serde_json::Value,
 }
 
 impl Priv {
@@ -177,6 +181,7 @@ fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
         return Some(None);
     }
     let passes_read_only = read.passes_read_only();
+    let limits_time = read.max_statement_time.as_f64().is_some_and(|seconds| seconds > 0.0);
     let main = read.main.way();
     let ways = match read.auth_or.as_slice() {
         [] => main.into_iter().collect(),
@@ -202,6 +207,7 @@ fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
         expired: read.password_last_changed == Some(0),
         requires: requirements(ssl_type, name(read.x509_issuer), name(read.x509_subject))?,
         passes_read_only,
+        limits_time,
     };
     Some(Some((user.to_owned(), account)))
 }

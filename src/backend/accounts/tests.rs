@@ -165,6 +165,9 @@ fn a_row_of_mariadb_may_have_several_ways() {
             ("%", "root", root),
             ("%", "empty", r#"{"access":0,"plugin":"mysql_native_password","authentication_string":""}"#),
             ("%", "bare", "{}"),
+            ("%", "slow", r#"{"max_statement_time":0.0}"#),
+            ("%", "timed", r#"{"max_statement_time":2.5}"#),
+            ("10.0.0.9", "timed", "{}"),
             (
                 "%",
                 "signs",
@@ -187,6 +190,7 @@ fn a_row_of_mariadb_may_have_several_ways() {
         ways("root") == [Way::Socket(None)] && ways("empty") == [Way::Empty] && ways("bare") == [Way::Empty]
     );
     assert!(matches!(table.find("reader", None), Found::Nobody));
+    assert!(table.limits_time("timed") && !table.limits_time("slow") && !table.limits_time("app"));
     let Found::Account(signs) = table.find("signs", None) else { panic!() };
     assert!(signs.locked && signs.requires.certificate && matches!(signs.ways[..], [Way::Password(..)]));
     let Found::Account(late) = table.find("late", None) else { panic!() };

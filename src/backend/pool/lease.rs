@@ -3,12 +3,14 @@
 //! share.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::waiting::Waiter;
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
+use crate::backend::accounts::Accounts;
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
 use crate::net::{Runtime, turn_time};
@@ -54,6 +56,16 @@ enum Look<S: crate::net::Stream> {
 }
 
 impl<R: Runtime> Pool<R> {
+    /// Notes the accounts of the servers' tables, for connections that are opened from now on.
+    pub fn know_accounts(&self, accounts: Arc<Accounts>) {
+        self.accounts.replace(accounts);
+    }
+
+    /// True if the server limits the statements of this account, as the tables say.
+    fn limits_time(&self, user: &str) -> bool {
+        matches!(&**self.accounts.borrow(), Accounts::Known(table) if table.limits_time(user))
+    }
+
     /// Leases a connection for a session, by the first of these that succeeds: a parked connection that no
     /// session claims; a read-only one from when the server was a replica; a new one, if the limits permit
     /// and few are being opened; stealing the connection that was parked longest ago; waiting in the queue. A
@@ -216,6 +228,8 @@ impl<R: Runtime> Pool<R> {
                     }
                 }
                 connection.begun = begun;
+                // A reset of MariaDB forgets the account's MAX_STATEMENT_TIME.
+                connection.about.resets &= !self.limits_time(&key.user);
                 connection.hold(permit, &self.metrics);
                 seat.opened(connection.about.thread_id);
                 self.wake(key.server, &key.user);

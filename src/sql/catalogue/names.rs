@@ -16,6 +16,15 @@ pub(super) trait Facts: Copy {
     fn severity(self) -> u8;
 }
 
+/// The objects that a name may mean, by their index in a list of facts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Places {
+    None,
+    These(Vec<usize>),
+    /// There are too many names to compare: any of the objects.
+    Any,
+}
+
 /// Objects, each with a schema and a name, by their index in a list of facts.
 #[derive(Debug, Clone)]
 pub(super) struct Names<F> {
@@ -100,11 +109,16 @@ impl<F: Facts> Names<F> {
         self.among_odd(facts, schema, name, plain)
     }
 
-    /// Returns the indexes of the objects that the name may mean in this schema; None if there are none.
-    pub(super) fn places(&self, schema: &[u8], name: &[u8]) -> Option<Vec<usize>> {
+    /// Returns the objects that the name may mean in this schema.
+    pub(super) fn places(&self, schema: &[u8], name: &[u8]) -> Places {
         let (mut schema_room, mut room) = ([0; MAX_NAME], [0; MAX_NAME]);
-        let (schema, name) = (fold(schema, &mut schema_room)?, fold(name, &mut room)?);
-        let named: Vec<_> = match name.contains(&ANY) {
+        let folded = fold(schema, &mut schema_room).zip(fold(name, &mut room));
+        let Some((schema, name)) = folded else { return Places::None };
+        let is_odd = name.contains(&ANY);
+        if self.odd.len() > MAX_COMPARED || (is_odd && self.plain.len() > MAX_COMPARED) {
+            return Places::Any;
+        }
+        let named: Vec<_> = match is_odd {
             true => self
                 .plain
                 .iter()
@@ -119,7 +133,7 @@ impl<F: Facts> Names<F> {
             alike.flat_map(|(_, places)| places.iter().copied()).collect::<Vec<usize>>()
         };
         let places: Vec<usize> = named.into_iter().chain(odd).flat_map(in_schema).collect();
-        (!places.is_empty()).then_some(places)
+        if places.is_empty() { Places::None } else { Places::These(places) }
     }
 
     fn find_odd(&self, facts: &[F], schema: Option<&[u8]>, name: &[u8]) -> Option<F> {
@@ -266,6 +280,32 @@ mod tests {
         assert_eq!((find(Some("shop"), "plain"), find(Some("Läden"), "plain")), (None, Some(5)));
         assert_eq!(find(Some("shop"), "it``s"), Some(7));
         assert_eq!(find(Some("shop"), &"x".repeat(1000)), None);
+    }
+
+    #[test]
+    fn places_are_those_of_a_schema() {
+        let (names, _) = names(&[("shop", "f"), ("other", "F"), ("shop", "größe"), ("shop", "f")]);
+        let places = |schema: &str, name: &str| names.places(schema.as_bytes(), name.as_bytes());
+        assert_eq!(places("shop", "F"), Places::These(vec![0, 3]));
+        assert_eq!(places("Other", "f"), Places::These(vec![1]));
+        assert_eq!(places("shop", "grosse"), Places::None);
+        assert_eq!(places("shop", "GRÖßE"), Places::These(vec![2]));
+        assert_eq!(places("gone", "f"), Places::None);
+        assert_eq!(places("shop", &"x".repeat(1000)), Places::None);
+    }
+
+    #[test]
+    fn too_many_names_to_compare_mean_any_of_them() {
+        let mut names: Names<u8> = Names::default();
+        for at in 0..=MAX_COMPARED {
+            names.insert(b"shop", format!("f{at}").as_bytes(), at);
+        }
+        assert_eq!(names.places(b"shop", b"f7"), Places::These(vec![7]));
+        assert_eq!(names.places(b"shop", "é".as_bytes()), Places::Any);
+        for at in 0..=MAX_COMPARED {
+            names.insert(b"shop", format!("é{at}").as_bytes(), at);
+        }
+        assert_eq!(names.places(b"shop", b"f7"), Places::Any);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! view's query then, and calls DETERMINISTIC functions for that, but no built-in function that does more than read, except
 //! LAST_INSERT_ID(number). MySQL keeps what it shows in its dictionary.
 
+use super::names::Places;
 use super::{
     Body, Contents, Relation, RelationKind, RoutineCatalogue, RoutineKind, ServerFunctions, is_of_server,
 };
@@ -43,23 +44,28 @@ pub(super) fn facts(catalogue: &RoutineCatalogue) -> RelationFacts {
     worst
 }
 
-/// Returns the facts of each routine, in the order of the contents, as far as it runs when a view is opened.
-fn called_when_opened(catalogue: &RoutineCatalogue) -> Vec<Option<RoutineFacts>> {
+/// The facts of the routines that run when a view is opened.
+struct Runs {
+    /// In the order of the contents.
+    each: Vec<Option<RoutineFacts>>,
+    /// The worst of them.
+    worst: Option<RoutineFacts>,
+}
+
+fn called_when_opened(catalogue: &RoutineCatalogue) -> Runs {
+    use super::Facts as _;
     let routines = catalogue.contents.routines.iter().zip(&catalogue.routine_facts);
-    routines
+    let each: Vec<_> = routines
         .map(|(routine, facts)| {
             let runs = routine.kind == RoutineKind::Function && routine.deterministic;
             runs.then_some(*facts)
         })
-        .collect()
+        .collect();
+    let worst = each.iter().flatten().copied().max_by_key(|facts| facts.severity());
+    Runs { each, worst }
 }
 
-fn of_call(
-    catalogue: &RoutineCatalogue,
-    called: &[Option<RoutineFacts>],
-    call: &Called<'_>,
-    default: &[u8],
-) -> RelationFacts {
+fn of_call(catalogue: &RoutineCatalogue, called: &Runs, call: &Called<'_>, default: &[u8]) -> RelationFacts {
     if call.schema.is_some_and(|schema| catalogue.packages.contains(schema)) {
         let runs = call.schema.is_some_and(|schema| catalogue.constant.contains(schema));
         return if runs { RelationFacts::Acts } else { RelationFacts::PlainToRead };
@@ -70,13 +76,17 @@ fn of_call(
     if call.schema.is_none() && meaning(call.name) == Meaning::InsertId && !call.empty {
         return RelationFacts::CallingView;
     }
-    let places = catalogue.functions.places(call.schema.unwrap_or(default), call.name);
-    let Some(places) = places else {
+    let facts: Vec<RoutineFacts> = match catalogue.functions.places(call.schema.unwrap_or(default), call.name)
+    {
         // A built-in function, or none that is there.
-        return if catalogue.is_complete() { RelationFacts::PlainToRead } else { RelationFacts::Opaque };
+        Places::None if catalogue.is_complete() => return RelationFacts::PlainToRead,
+        Places::None => return RelationFacts::Opaque,
+        Places::These(places) => {
+            places.into_iter().filter_map(|at| called.each.get(at).copied().flatten()).collect()
+        }
+        Places::Any => called.worst.into_iter().collect(),
     };
-    let facts = places.into_iter().filter_map(|at| called.get(at).copied().flatten());
-    facts.fold(RelationFacts::PlainToRead, |worst, facts| {
+    facts.into_iter().fold(RelationFacts::PlainToRead, |worst, facts| {
         let facts = match facts {
             RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer => RelationFacts::CallingView,
             RoutineFacts::ReadsOpaque | RoutineFacts::Other | RoutineFacts::Unknown => RelationFacts::Opaque,
