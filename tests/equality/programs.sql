@@ -255,7 +255,9 @@ CREATE EVENT ev2 ON SCHEDULE AT '2035-01-01 00:00:00' DO INSERT INTO log (what) 
 -- mask *metadata: MySQL names the origin by its plan
 SHOW EVENTS;
 SHOW CREATE EVENT ev1;
-ALTER EVENT ev1 ON SCHEDULE EVERY 2 HOUR RENAME TO ev3;
+# STARTS in the future, or the event is due now: MySQL's scheduler notes its status before it waits for an ALTER EVENT's
+# lock, and then stores ENABLED over the DISABLED of the next statement.
+ALTER EVENT ev1 ON SCHEDULE EVERY 2 HOUR STARTS '2035-01-01 00:00:00' RENAME TO ev3;
 ALTER EVENT ev3 ENABLE;
 ALTER EVENT ev3 DISABLE;
 SELECT EVENT_NAME, STATUS, INTERVAL_VALUE, INTERVAL_FIELD FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE() ORDER BY 1;
