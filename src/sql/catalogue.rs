@@ -282,6 +282,12 @@ fn is_of_server(schema: &[u8]) -> bool {
     SERVER_SCHEMAS.contains(&schema)
 }
 
+/// True if a server may take the name for that of one of its own schemas: `İNFORMATION_SCHEMA`, where names of schemas do not
+/// differ by case.
+fn looks_like_servers(schema: &[u8]) -> bool {
+    SERVER_SCHEMAS.iter().any(|own| names::may_mean(schema, own))
+}
+
 impl Facts for RoutineFacts {
     fn severity(self) -> u8 {
         match self {
@@ -338,6 +344,9 @@ impl Routines for RoutineCatalogue {
         if self.all_plain {
             return RelationFacts::Plain;
         }
+        if schema.is_some_and(|schema| !schema.is_ascii() && looks_like_servers(schema)) {
+            return RelationFacts::Acts;
+        }
         let is = |wanted: &[u8]| schema.is_some_and(|schema| schema.eq_ignore_ascii_case(wanted));
         if is(b"performance_schema") {
             return RelationFacts::PlainToRead;
@@ -347,16 +356,19 @@ impl Routines for RoutineCatalogue {
                 Reading::Plain => RelationFacts::PlainToRead,
                 Reading::OpensViews => self.still(self.opened),
                 Reading::Unknown => RelationFacts::Opaque,
-                Reading::Resets => RelationFacts::Acts,
+                Reading::Resets | Reading::LooksAlike => RelationFacts::Acts,
             };
         }
-        if schema.is_none() && information_schema::reading(name) == Reading::Resets {
+        if schema.is_none() && information_schema::may_reset(name) {
             return RelationFacts::Acts;
         }
-        match self.relations.find(&self.relation_facts, schema, name) {
-            None => RelationFacts::Unknown,
-            Some(facts) => self.still(facts),
-        }
+        // Servers compare the names of relations byte by byte, or fold the text's own name first: a name in ASCII has no
+        // other characters then.
+        let found = match name.is_ascii() {
+            true => self.relations.find_exact(&self.relation_facts, schema, name),
+            false => self.relations.find(&self.relation_facts, schema, name),
+        };
+        found.map_or(RelationFacts::Unknown, |facts| self.still(facts))
     }
 
     fn native(&self, name: &[u8]) -> Native {

@@ -12,6 +12,8 @@ pub(super) enum Reading {
     Unknown,
     /// Resets the counters that it shows.
     Resets,
+    /// May be any of these, by a name that only resembles it.
+    LooksAlike,
 }
 
 /// Tables that no server opens views for: those of MariaDB 10.11 and MySQL 9.7. (Each was read beside a view that calls a
@@ -49,8 +51,12 @@ const OPENS_VIEWS: [&str; 4] = ["columns", "geometry_columns", "tables", "views"
 /// The end of the names of tables that reset what they show: `INNODB_CMP_RESET`.
 const RESETS: &[u8] = b"_reset";
 
-/// Says what a server does when the table is read. The name is without quotes, in any case.
+/// Says what a server does when the table is read. The name is without quotes, in any case. No table of a server has a name
+/// outside ASCII, but a server may take such a name for that of a table: `INNODB_CMP_REſET`.
 pub(super) fn reading(name: &[u8]) -> Reading {
+    if !name.is_ascii() {
+        return Reading::LooksAlike;
+    }
     let name = name.to_ascii_lowercase();
     let is_one = |names: &[&str]| names.iter().any(|known| known.as_bytes() == name);
     match () {
@@ -59,6 +65,16 @@ pub(super) fn reading(name: &[u8]) -> Reading {
         () if name.ends_with(RESETS) => Reading::Resets,
         () => Reading::Unknown,
     }
+}
+
+/// True if a server may take the name, without quotes and in any case, for that of a table that resets what it shows.
+pub(super) fn may_reset(name: &[u8]) -> bool {
+    // The further bytes of a character do not count.
+    let mut last = name.iter().rev().filter(|byte| !matches!(byte, 0x80..0xc0));
+    RESETS
+        .iter()
+        .rev()
+        .all(|known| last.next().is_some_and(|byte| !byte.is_ascii() || byte.eq_ignore_ascii_case(known)))
 }
 
 /// True for a table of `information_schema` for which MariaDB opens views.
@@ -77,6 +93,20 @@ mod tests {
     }
 
     #[test]
+    fn names_that_may_mean_a_table_that_resets() {
+        for (name, expected) in [
+            ("INNODB_CMP_RESET", true),
+            ("innodb_cmp_re\u{17f}et", true),
+            ("x\u{17f}r\u{17f}\u{17f}\u{17f}\u{17f}", true),
+            ("gr\u{f6}\u{df}e", false),
+            ("reset", false),
+            ("innodb_cmp", false),
+        ] {
+            assert_eq!(may_reset(name.as_bytes()), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn a_table_that_is_not_on_a_list_is_unknown() {
         for (name, expected) in [
             ("ENGINES", Reading::Plain),
@@ -84,7 +114,8 @@ mod tests {
             ("INNODB_CMP_PER_INDEX_RESET", Reading::Resets),
             ("innodb_of_a_later_version_reset", Reading::Resets),
             ("all_plugins", Reading::Unknown),
-            ("t\u{e4}bles", Reading::Unknown),
+            ("t\u{e4}bles", Reading::LooksAlike),
+            ("INNODB_CMP_RE\u{17f}ET", Reading::LooksAlike),
         ] {
             assert_eq!(reading(name.as_bytes()), expected, "{name}");
         }

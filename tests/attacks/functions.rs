@@ -7,20 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
 /// MariaDB lists these, and none of them can be called by its name, or it writes.
-const NOT_ON_MARIADB: &[&str] = &[
-    "concat_operator_oracle",
-    "decode_oracle",
-    "lpad_oracle",
-    "ltrim_oracle",
-    "nextval",
-    "replace_oracle",
-    "rpad_oracle",
-    "rtrim_oracle",
-    "schemas",
-    "setval",
-    "substr_oracle",
-    "trim_oracle",
-];
+const NOT_ON_MARIADB: &[&str] = &["nextval", "schemas", "setval", "trim_oracle"];
 
 /// MySQL documents these as functions: of components that have to be installed, and of its own views.
 const NOT_ON_MYSQL: &[&str] = &[

@@ -63,7 +63,8 @@ const EXPECTED: [(&str, RelationFacts); 19] = [
     ("locking", Acts),
     ("größer", Acts),
     ("GRÖSSER", Unknown),
-    ("groser", Acts),
+    // Only a text with other letters than ASCII can mean a relation with such a name.
+    ("groser", Unknown),
     ("gone", Unknown),
 ];
 

@@ -24,6 +24,14 @@ const MADE: &[&str] = &[
     "CREATE VIEW v_writes AS SELECT f_writes() AS a",
     "CREATE VIEW v_keeps AS SELECT f_keeps() AS a",
     "CREATE VIEW v_mode AS SELECT f_mode() AS a",
+    // On MariaDB a schema of built-in functions, which its own functions do not hide.
+    "CREATE DATABASE oracle_schema",
+    "GRANT EXECUTE ON oracle_schema.* TO app@'%'",
+    "CREATE FUNCTION oracle_schema.last_insert_id(a BIGINT) RETURNS BIGINT DETERMINISTIC NO SQL RETURN 7",
+    "CREATE FUNCTION oracle_schema.get_lock(a VARCHAR(20), b INT) RETURNS INT DETERMINISTIC NO SQL RETURN 8",
+    "CREATE FUNCTION oracle_schema.concat(a VARCHAR(20), b VARCHAR(20)) RETURNS VARCHAR(40) DETERMINISTIC NO SQL RETURN 'stored'",
+    "CREATE VIEW v_qualified AS SELECT oracle_schema.concat('a', 'b') AS a",
+    "CREATE VIEW v_qualified_id AS SELECT oracle_schema.last_insert_id(66) AS a",
 ];
 
 /// Statements of one session each.
@@ -55,6 +63,23 @@ const SESSIONS: &[&[&str]] = &[
         "SELECT a FROM v_variable",
     ],
     &["SELECT a FROM v_writes", "SELECT a, @own FROM v_writes", "SELECT COUNT(*) > 0 FROM logged"],
+    &[
+        "SELECT oracle_schema.last_insert_id(55)",
+        "SELECT LAST_INSERT_ID()",
+        "SELECT ORACLE_SCHEMA.`last_insert_id`(56)",
+        "SELECT LAST_INSERT_ID()",
+    ],
+    &[
+        "SELECT oracle_schema.get_lock('qualified', 0)",
+        "SELECT IS_USED_LOCK('qualified') = CONNECTION_ID()",
+        "SELECT RELEASE_ALL_LOCKS()",
+    ],
+    &[
+        "SELECT a FROM v_qualified",
+        "SELECT oracle_schema.concat('c', 'd')",
+        "SELECT a FROM v_qualified_id",
+        "SELECT LAST_INSERT_ID()",
+    ],
     &["SELECT a FROM v_mode", "WITH w AS (SELECT a FROM v_mode) SELECT a FROM w"],
 ];
 

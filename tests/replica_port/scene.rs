@@ -142,7 +142,9 @@ async fn prepare(cluster: &Cluster, folder: &str) {
     primary.sql(&format!("USE test; {}", include_str!("tools/schema.sql"))).await;
     primary
         .sql(
-            "CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT); CREATE TABLE test.u (id INT PRIMARY KEY); \
+            "CREATE TABLE test.pressed (id INT PRIMARY KEY, v VARCHAR(999)) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=4; \
+             INSERT INTO test.pressed VALUES (1, REPEAT('a', 999)), (2, REPEAT('b', 999)), (3, REPEAT('c', 999)); \
+             CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT); CREATE TABLE test.u (id INT PRIMARY KEY); \
              INSERT INTO test.t VALUES (1, 1), (2, 2), (3, 3); INSERT INTO test.u VALUES (1), (2)",
         )
         .await;

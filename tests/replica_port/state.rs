@@ -16,6 +16,8 @@ const OBJECTS: &[&str] = &[
     "SELECT 'event', event_schema, event_name FROM information_schema.events",
     "SELECT 'plugin', plugin_name, plugin_status FROM information_schema.plugins",
     "SELECT 'schema', schema_name, default_collation_name FROM information_schema.schemata",
+    // The table `pressed` is compressed. A read of INNODB_CMP_RESET makes the number 0.
+    "SELECT 'counter of compressed pages', SUM(compress_ops) > 0 FROM information_schema.innodb_cmp",
 ];
 
 const TABLES: &str = "CHECKSUM TABLE test.t, test.u, test.orders, test.customers, test.metrics, test.tree, test.with_default, mysql.db, mysql.tables_priv, mysql.columns_priv, mysql.procs_priv, \

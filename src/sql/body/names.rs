@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::{Judge, is_name, unquoted};
 use crate::sql::classify::words::{Meaning, meaning};
-use crate::sql::classify::{Native, RelationFacts, RoutineFacts, lookup};
+use crate::sql::classify::{Native, RelationFacts, RoutineFacts, has_built_ins, is_built_in_of, lookup};
 use crate::sql::{Kind, Token, steps};
 
 /// Functions with FROM or other words of queries among their arguments.
@@ -170,15 +170,21 @@ impl<'a> Judge<'a> {
     /// Looks up the function of a call. `behind`: the opening parenthesis, and what follows.
     fn call(&mut self, name: &Token<'a>, schema: Option<&[u8]>, behind: &[Token<'a>]) {
         let meaning = meaning(unquoted(name));
-        if schema.is_none() && name.kind == Kind::Word {
+        let of_built_ins = schema.filter(|schema| has_built_ins(schema));
+        if (schema.is_none() && name.kind == Kind::Word) || of_built_ins.is_some() {
             match meaning {
                 Meaning::GetLock | Meaning::ReleaseLock => return self.acts(),
                 Meaning::InsertId if !is_kind(behind.get(1), Kind::Close) => return self.acts(),
                 _ => {}
             }
+            if let Some(schema) = of_built_ins
+                && is_built_in_of(schema, unquoted(name), self.routines)
+            {
+                return;
+            }
             let adjacent = behind.first().is_some_and(|open| open.start == name.start + name.text.len());
             let tight = meaning != Meaning::Tight || adjacent;
-            if tight && self.routines.native(name.text) == Native::Everywhere {
+            if schema.is_none() && tight && self.routines.native(name.text) == Native::Everywhere {
                 return;
             }
         }

@@ -109,6 +109,17 @@ impl<F: Facts> Names<F> {
         self.among_odd(facts, schema, name, plain)
     }
 
+    /// Like [`Self::find`], for a name in ASCII that no object with another name has.
+    pub(super) fn find_exact(&self, facts: &[F], schema: Option<&[u8]>, name: &[u8]) -> Option<F> {
+        let (mut schema_room, mut room) = ([0; MAX_NAME], [0; MAX_NAME]);
+        let named = self.plain.get(fold(name, &mut room)?)?;
+        match schema.map(|schema| fold(schema, &mut schema_room)) {
+            Some(None) => None,
+            Some(Some(schema)) if !schema.contains(&ANY) => named.of(facts, Some(schema)),
+            _ => named.of(facts, None),
+        }
+    }
+
     /// Returns the objects that the name may mean in this schema.
     pub(super) fn places(&self, schema: &[u8], name: &[u8]) -> Places {
         let (mut schema_room, mut room) = ([0; MAX_NAME], [0; MAX_NAME]);
@@ -208,6 +219,13 @@ fn worse<F: Facts>(a: Option<F>, b: Option<F>) -> Option<F> {
         (Some(a), Some(b)) => Some(if a.severity() >= b.severity() { a } else { b }),
         (a, b) => a.or(b),
     }
+}
+
+/// True if a server may take `name` for `known`.
+pub(super) fn may_mean(name: &[u8], known: &[u8]) -> bool {
+    let (mut room, mut known_room) = ([0; MAX_NAME], [0; MAX_NAME]);
+    let folded = fold(name, &mut room).zip(fold(known, &mut known_room));
+    folded.is_some_and(|(name, known)| may_equal(name, known))
 }
 
 /// True if servers may take the two folded names for equal.

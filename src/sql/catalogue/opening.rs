@@ -9,7 +9,7 @@ use super::{
 use crate::sql::body::{self, Called, Code};
 use crate::sql::classify::native::ServerVersion;
 use crate::sql::classify::words::{Meaning, meaning};
-use crate::sql::classify::{RelationFacts, RoutineFacts, Routines as _};
+use crate::sql::classify::{RelationFacts, RoutineFacts, Routines as _, has_built_ins};
 
 /// Returns what is known of a query for which the servers open all views. The objects of the catalogue are judged.
 pub(super) fn facts(catalogue: &RoutineCatalogue) -> RelationFacts {
@@ -73,7 +73,7 @@ fn of_call(catalogue: &RoutineCatalogue, called: &Runs, call: &Called<'_>, defau
     if call.schema.is_none() && catalogue.loadable.contains(call.name) {
         return RelationFacts::Opaque;
     }
-    if call.schema.is_none() && meaning(call.name) == Meaning::InsertId && !call.empty {
+    if call.schema.is_none_or(has_built_ins) && meaning(call.name) == Meaning::InsertId && !call.empty {
         return RelationFacts::CallingView;
     }
     let facts: Vec<RoutineFacts> = match catalogue.functions.places(call.schema.unwrap_or(default), call.name)

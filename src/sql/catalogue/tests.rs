@@ -476,6 +476,68 @@ fn a_view_over_a_function_that_cannot_be_seen_is_not_understood() {
     }
 }
 
+/// Characters that some server takes for another letter, or may take for it.
+const LIKE: [&str; 7] = ["\u{17f}", "\u{130}", "\u{131}", "\u{212a}", "\u{e9}", "\u{ff45}", "\u{1f600}"];
+
+#[test]
+fn a_name_that_only_resembles_one_of_a_server_is_not_trusted() {
+    let c = catalogue(Vec::new());
+    let names = ["tables", "views", "columns", "innodb_cmp_reset", "INNODB_CMPMEM_RESET", "engines"];
+    let spelled = |name: &str, at: usize, like: &str| format!("{}{like}{}", &name[..at], &name[at + 1..]);
+    for like in LIKE {
+        for schema in SERVER_SCHEMAS {
+            let schema = std::str::from_utf8(schema).unwrap();
+            for (at, name) in (0..schema.len()).flat_map(|at| names.map(|name| (at, name))) {
+                let schema = spelled(&schema.to_uppercase(), at, like);
+                let facts = c.relation(Some(schema.as_bytes()), name.as_bytes());
+                assert_eq!(facts, RelationFacts::Acts, "{schema}.{name}");
+            }
+        }
+        for (at, name) in names.iter().flat_map(|name| (0..name.len()).map(move |at| (at, *name))) {
+            let name = spelled(name, at, like);
+            let facts = |schema: Option<&[u8]>| c.relation(schema, name.as_bytes());
+            assert_eq!(facts(Some(b"Information_Schema")), RelationFacts::Acts, "{name}");
+            let resets = name.to_lowercase().contains("innodb");
+            assert!(!resets || facts(None) == RelationFacts::Acts || facts(None) == RelationFacts::Unknown);
+        }
+    }
+    assert_eq!(c.relation(None, "innodb_cmp_re\u{17f}et".as_bytes()), RelationFacts::Acts);
+    assert_eq!(c.relation(Some("informatik_schem\u{e4}".as_bytes()), b"tables"), RelationFacts::Unknown);
+}
+
+#[test]
+fn a_view_with_a_name_outside_ascii_says_nothing_of_other_tables() {
+    let acting = "select sleep(1), @a := 1 AS a";
+    let relations = vec![view("shop.\u{2167}", acting), table("shop.t", &[], &[]), view("shop.k", acting)];
+    let all = Contents { relations, ..contents(Vec::new(), true) };
+    let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+    let facts = |name: &str| c.relation(Some(b"shop"), name.as_bytes());
+    assert_eq!((facts("t"), facts("T")), (RelationFacts::Plain, RelationFacts::Plain));
+    assert_eq!((facts("\u{2167}"), facts("\u{2177}")), (RelationFacts::Acts, RelationFacts::Acts));
+    // The Kelvin sign is a k where a server ignores case.
+    assert_eq!(facts("\u{212a}"), RelationFacts::Acts);
+}
+
+#[test]
+fn a_function_in_a_schema_of_built_ins_is_the_built_in_one() {
+    let mariadb = ServerVersion::MariaDb((10, 11, 6)).into();
+    let stored = vec![function("oracle_schema.concat", Reads, Some("RETURN 1"))];
+    let relations = vec![
+        view("shop.v", "select `oracle_schema`.`substr`('a',1) AS a"),
+        view("shop.w", "select oracle_schema.last_insert_id(3) AS a"),
+        view("shop.x", "select Oracle_Schema.get_lock('a', 1) AS a"),
+    ];
+    let all = Contents { servers: vec![mariadb], relations, ..contents(stored, true) };
+    let c = RoutineCatalogue::default().replaced_by(all, Moment::default()).unwrap();
+    let facts = |name: &[u8]| c.relation(Some(b"shop"), name);
+    assert_eq!(facts(b"v"), RelationFacts::ReadingView);
+    assert_eq!((facts(b"w"), facts(b"x")), (RelationFacts::Acts, RelationFacts::Acts));
+    let effects = |sql: &str| crate::sql::classify(sql.as_bytes(), Options::default(), &c).effects;
+    assert!(effects("SELECT maxdb_schema.`get_lock`('a', 1)").contains(crate::sql::Effects::GET_LOCK));
+    assert!(effects("SELECT ORACLE_SCHEMA.last_insert_id(3)").contains(crate::sql::Effects::SETS_STATE));
+    assert!(effects("SELECT oracle_schema.concat(3)").is_empty() == effects("SELECT concat(3)").is_empty());
+}
+
 #[test]
 fn thousands_are_judged() {
     let body = "BEGIN DECLARE n INT; SELECT COUNT(*) INTO n FROM orders o JOIN items i ON o.id = i.oid WHERE o.c = x; \

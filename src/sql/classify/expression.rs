@@ -1,7 +1,7 @@
 //! Scans a statement's expressions for functions, variables, and clauses that lock or store.
 
 use super::found::Found;
-use super::routines::lookup;
+use super::routines::{has_built_ins, is_built_in_of, lookup};
 use super::schemas::SystemTables;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
@@ -165,8 +165,15 @@ impl<'a> Scan<'_, 'a, '_> {
             return;
         }
         if before.kind == Kind::Dot {
-            let schema = self.statement.before(open, 3);
-            return self.stored(open, Some(schema.name()), name);
+            let schema = self.statement.before(open, 3).name();
+            // On MariaDB, a function of that schema never hides the built-in one.
+            if has_built_ins(schema) {
+                self.built_in(open, name);
+            }
+            if !has_built_ins(schema) || !is_built_in_of(schema, name.name(), self.env.routines) {
+                self.stored(open, Some(schema), name);
+            }
+            return;
         }
         if name.kind == Kind::QuotedIdentifier {
             return self.stored(open, None, name);
@@ -189,6 +196,26 @@ impl<'a> Scan<'_, 'a, '_> {
                 self.of_some_servers(open, name);
             }
             _ => self.special(open, name),
+        }
+    }
+
+    /// Handles a built-in function that is called by its schema, as far as it does more than a plain read.
+    fn built_in(&mut self, open: usize, name: Tok<'a>) {
+        match super::words::meaning(name.name()) {
+            Meaning::GetLock
+            | Meaning::ReleaseLock
+            | Meaning::AsksLock
+            | Meaning::InsertId
+            | Meaning::FoundRows
+            | Meaning::RowCount
+            | Meaning::OneServer
+            | Meaning::LoadFile
+            | Meaning::UsesSequence
+            | Meaning::ReadsSequence => {
+                let meaning = super::words::meaning(name.name());
+                self.special(open, Tok { meaning, ..name });
+            }
+            _ => {}
         }
     }
 

@@ -32,8 +32,8 @@ use found::Found;
 use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 
 pub use cache::ClassCache;
-pub(in crate::sql) use routines::lookup;
 pub use routines::{Native, RelationFacts, RoutineFacts, Routines};
+pub(in crate::sql) use routines::{has_built_ins, is_built_in_of, lookup};
 
 /// The session's settings that decide what its texts mean.
 #[derive(Debug, Clone, Copy, Default)]

@@ -95,7 +95,7 @@ impl Range {
 /// versions of MySQL (8.0 and later) that have the function. Functions that a later version added stand with the
 /// version of the release notes; `tests/attacks/functions.rs` compares the rest with real servers.
 #[rustfmt::skip]
-const VERSIONED: [(&str, Range, Range); 203] = [
+const VERSIONED: [(&str, Range, Range); 212] = [
     ("add_months", ALWAYS, NEVER),
     ("any_value", NEVER, ALWAYS),
     ("area", ALWAYS, NEVER),
@@ -117,6 +117,7 @@ const VERSIONED: [(&str, Range, Range); 203] = [
     ("column_get", ALWAYS, NEVER),
     ("column_json", ALWAYS, NEVER),
     ("column_list", ALWAYS, NEVER),
+    ("concat_operator_oracle", ALWAYS, NEVER),
     ("connection_id", ALWAYS, ALWAYS),
     ("contains", ALWAYS, NEVER),
     ("convexhull", ALWAYS, NEVER),
@@ -125,6 +126,7 @@ const VERSIONED: [(&str, Range, Range); 203] = [
     ("cube", NEVER, ALWAYS),
     ("decode", ALWAYS, NEVER),
     ("decode_histogram", ALWAYS, NEVER),
+    ("decode_oracle", ALWAYS, NEVER),
     ("des_decrypt", ALWAYS, NEVER),
     ("des_encrypt", ALWAYS, NEVER),
     ("dimension", ALWAYS, NEVER),
@@ -134,6 +136,7 @@ const VERSIONED: [(&str, Range, Range); 203] = [
     ("endpoint", ALWAYS, NEVER),
     ("envelope", ALWAYS, NEVER),
     ("equals", ALWAYS, NEVER),
+    ("etag", NEVER, since(9, 4, 0)),
     ("exteriorring", ALWAYS, NEVER),
     ("format_bytes", NEVER, since(8, 0, 16)),
     ("format_pico_time", since(11, 0, 2), since(8, 0, 16)),
@@ -187,6 +190,8 @@ const VERSIONED: [(&str, Range, Range); 203] = [
     ("linestring", ALWAYS, ALWAYS),
     ("linestringfromtext", ALWAYS, NEVER),
     ("linestringfromwkb", ALWAYS, NEVER),
+    ("lpad_oracle", ALWAYS, NEVER),
+    ("ltrim_oracle", ALWAYS, NEVER),
     ("master_gtid_wait", ALWAYS, NEVER),
     ("master_pos_wait", ALWAYS, ALWAYS),
     ("mbrcoveredby", since(12, 0, 0), ALWAYS),
@@ -235,8 +240,11 @@ const VERSIONED: [(&str, Range, Range); 203] = [
     ("ps_thread_id", NEVER, since(8, 0, 16)),
     ("random_bytes", since(10, 10, 0), ALWAYS),
     ("regexp_like", NEVER, since(8, 0, 4)),
+    ("replace_oracle", ALWAYS, NEVER),
     ("roles_graphml", NEVER, ALWAYS),
     ("rollup", NEVER, ALWAYS),
+    ("rpad_oracle", ALWAYS, NEVER),
+    ("rtrim_oracle", ALWAYS, NEVER),
     ("session_user", ALWAYS, ALWAYS),
     ("setval", ALWAYS, NEVER),
     ("sformat", since(10, 7, 0), NEVER),
@@ -273,6 +281,7 @@ const VERSIONED: [(&str, Range, Range); 203] = [
     ("statement_digest", NEVER, since(8, 0, 4)),
     ("statement_digest_text", NEVER, since(8, 0, 4)),
     ("string_to_vector", NEVER, since(9, 0, 0)),
+    ("substr_oracle", ALWAYS, NEVER),
     ("sys_guid", ALWAYS, NEVER),
     ("system_user", ALWAYS, ALWAYS),
     ("to_char", ALWAYS, NEVER),

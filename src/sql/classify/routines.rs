@@ -139,6 +139,23 @@ fn native_by_name(name: &[u8]) -> Native {
     }
 }
 
+/// MariaDB's schemas of built-in functions: `oracle_schema.concat('a', 'b')`. Only some versions know the last one. A view that
+/// was made in SQL mode ORACLE has the second one in its text.
+/// Source: https://mariadb.com/docs/server/server-usage/stored-routines/stored-functions, `sql/sql_schema.cc`
+const BUILT_IN_SCHEMAS: [&[u8]; 3] = [b"mariadb_schema", b"oracle_schema", b"maxdb_schema"];
+
+/// True if a built-in function may be called by this schema. On MySQL it is a schema like others.
+pub(in crate::sql) fn has_built_ins(schema: &[u8]) -> bool {
+    BUILT_IN_SCHEMAS.iter().any(|known| schema.eq_ignore_ascii_case(known))
+}
+
+/// True if `schema.name()` certainly calls the built-in function on each server in use, where `schema` has built-in functions.
+pub(in crate::sql) fn is_built_in_of(schema: &[u8], name: &[u8], routines: &dyn Routines) -> bool {
+    routines.native(name) == Native::Everywhere
+        && routines.is_complete()
+        && lookup(name, |name| routines.function(Some(schema), name)) == RoutineFacts::Unknown
+}
+
 /// The longest name that a routine can have, in bytes.
 const MAX_NAME: usize = 256;
 

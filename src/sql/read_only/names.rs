@@ -2,7 +2,7 @@
 //! known to do more than read.
 
 use super::refusal::{Reason, Refusal};
-use crate::sql::classify::lookup;
+use crate::sql::classify::{has_built_ins, is_built_in_of, lookup};
 use crate::sql::grammar::{Call, Facts, Name};
 use crate::sql::information_schema::opens_views;
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, TextCharset, Token};
@@ -119,6 +119,13 @@ enum Seen {
 }
 
 fn function(call: &Call<'_>, calls: &Calls<'_>, default: Option<&[u8]>) -> Seen {
+    if let Some(schema) = call.name.schema.filter(|schema| has_built_ins(schema)) {
+        // A function that somebody stored there may run instead, or not: the version of the server says.
+        return match is_built_in_of(schema, call.name.name, calls.routines) {
+            true => Seen::Reads,
+            false => Seen::Acts,
+        };
+    }
     if call.name.schema.is_none() && call.bare {
         let certain = match calls.routines.native(call.name.name) {
             // With a space in front of the parenthesis, some built-in functions are stored ones.

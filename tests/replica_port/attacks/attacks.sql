@@ -931,6 +931,16 @@ COMMIT
 SELECT @y
 -- attack: counters that are reset | both
 SELECT * FROM information_schema.INNODB_CMP_RESET
+-- attack: counters that are reset, with another letter | both
+SELECT * FROM information_schema.INNODB_CMP_REſET
+-- attack: counters that are reset, with another letter | both
+SELECT * FROM information_schema.`ınnodb_cmp_reſet`
+-- attack: counters that are reset, by a schema with another letter | both
+SELECT * FROM `İnformation_schema`.innodb_cmp_reset
+-- attack: tables for which views are opened, by a schema with another letter | both
+SELECT * FROM `İnformation_schema`.views
+-- attack: tables for which views are opened, with another letter | both
+SELECT * FROM information_schema.`vİews`
 -- attack: counters that are reset, in the default schema | both
 USE information_schema
 -- then
